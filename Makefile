@@ -1,0 +1,45 @@
+# "make test" is all that a change has to pass on the way; .ci/run adds the
+# checks that need no tests.
+
+GO       ?= go
+CC       ?= cc
+FUZZTIME ?= 10s
+ROUNDS   ?= 5
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: test run vet lint fmt imports bench fuzz support
+
+test: ## every test, with the race detector, which wants a C compiler
+	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
+	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector links against C" >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race -timeout 8m ./...
+
+run: ## the quickstart: upload this tree, list it, read it, remove it
+	$(GO) run ./examples/quickstart
+
+vet: ## on every system that the local driver is written for
+	@for os in linux darwin windows; do \
+		echo "go vet ($$os)"; \
+		GOOS=$$os CGO_ENABLED=0 $(GO) vet . ./memstore ./providers/local || exit 1; \
+	done
+	$(GO) vet ./...
+	cd benchmarks && $(GO) vet ./...
+
+fmt: ## fails where gofmt would change something
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
+
+imports: ## who may import whom
+	$(GO) run ./internal/importrules
+
+lint: fmt imports
+	$(GO) run $(STATICCHECK) ./...
+	cd benchmarks && $(GO) run $(STATICCHECK) ./...
+
+bench: ## us beside others, with goals; ROUNDS=9 for steadier figures
+	cd benchmarks && $(GO) run . -rounds $(ROUNDS)
+
+fuzz: ## every fuzz target for FUZZTIME
+	GO="$(GO)" scripts/fuzz $(FUZZTIME)
+
+support: ## write docs/support.md from what the suite finds
+	GO="$(GO)" scripts/support

@@ -1,0 +1,103 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/stretchr/testify/require"
+)
+
+func init() {
+	storage.Register("nothing", storage.Opener{Params: []string{"own"}})
+	storage.Register("failing", storage.Opener{Driver: func(context.Context, *url.URL) (storage.Driver, error) {
+		return nil, storage.BucketNotFound
+	}})
+}
+
+func TestOpenRefusesBadAddresses(t *testing.T) {
+	for name, row := range map[string]struct{ address, says string }{
+		"not a URL":          {"mem://%zz", "must be a URL"},
+		"unknown scheme":     {"ftp://host/x", "known are: "},
+		"no scheme":          {"some/path", "known are: "},
+		"unknown parameter":  {"mem://x?colour=red", `has parameter "colour"; known to mem are: public, public_base_url, signing_base_url, versions`},
+		"repeated parameter": {"mem://x?public=true&public=true", "more than once"},
+		"credentials":        {"mem://user:SECRET@x", "must not hold credentials"},
+		"fragment":           {"mem://x#y", "must not have a fragment"},
+		"neither true nor":   {"mem://x?public=yes", "neither true nor false"},
+		"bad query":          {"mem://x?a=%zz", "query"},
+		"bad base address":   {"mem://x?public_base_url=cdn.example.com", "WithPublicBaseURL must be an http or https address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := storage.Open(t.Context(), row.address)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+			require.ErrorContains(t, err, row.says)
+			require.NotContains(t, err.Error(), "SECRET")
+		})
+	}
+}
+
+func TestOpenOfWhatASchemeCannotOpenIsUnsupported(t *testing.T) {
+	_, err := storage.Open(t.Context(), "nothing://x")
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	_, err = storage.OpenService(t.Context(), "nothing://")
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+}
+
+func TestOpenNamesItselfInADriversError(t *testing.T) {
+	_, err := storage.Open(t.Context(), "failing://x")
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "Open", e.Op)
+	require.Equal(t, storage.BucketNotFound, e.Code)
+}
+
+func TestRegisterTwicePanics(t *testing.T) {
+	require.PanicsWithValue(t, "storage: Register: scheme mem is registered already", func() {
+		storage.Register("mem", storage.Opener{})
+	})
+}
+
+func TestABadOptionOfNewIsWhatEveryOperationAnswers(t *testing.T) {
+	for name, opt := range map[string]storage.OpenOption{
+		"base address": storage.WithPublicBaseURL("nonsense"),
+		"hook":         storage.WithHook(nil),
+		"nil":          nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New(opt)
+			_, err := b.Upload(t.Context(), "k", strings.NewReader(""))
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+			_, err = b.PublicURL("k")
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+		})
+	}
+}
+
+func TestAddressParametersAreOpenOptions(t *testing.T) {
+	b, err := storage.Open(t.Context(), "mem://parameters?versions=true&public_base_url=https://cdn.example.com/a")
+	require.NoError(t, err)
+	require.True(t, storage.Supports(b, storage.KeepVersions))
+	address, err := b.PublicURL("x/é+ %.png")
+	require.NoError(t, err)
+	require.Equal(t, "https://cdn.example.com/a/x/%C3%A9%2B%20%25.png", address)
+}
+
+func FuzzOpen(f *testing.F) {
+	for _, seed := range []string{"mem://x", "mem://x?versions=true", "file:///", "://", "mem://a:b@c/d?e=f#g", "mem://%2e", "nothing://x?own=1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		b, err := storage.Open(t.Context(), address)
+		if err != nil {
+			var e *storage.Error
+			require.True(t, errors.As(err, &e), "%T is no *Error", err)
+			return
+		}
+		require.NoError(t, storage.Close(b))
+	})
+}

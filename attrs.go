@@ -1,0 +1,100 @@
+package storage
+
+import "context"
+
+// Attrs describes the object; ObjectNotFound where there is none.
+func (b *bucket) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
+	a, err := b.head(ctx, mayAttrs, "Attrs", key, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Exists is false, nil for an object that is not there.
+func (b *bucket) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
+	_, err := b.head(ctx, mayExists, "Exists", key, opts)
+	if err == nil {
+		return true, nil
+	}
+	if CodeOf(err) == ObjectNotFound {
+		return false, nil
+	}
+	return false, err
+}
+
+func (b *bucket) head(ctx context.Context, may permission, op, key string, opts []AttrsOption) (*Attrs, error) {
+	h := &struct {
+		operation
+		GetRequest
+	}{}
+	o, r := &h.operation, &h.GetRequest
+	e := o.prepare(b, may, op, key)
+	if e == nil {
+		if err := r.ApplyAttrs(opts...); err != nil {
+			e = asError(nil, err)
+		} else {
+			e = o.resolveRead(r)
+		}
+	}
+	if e != nil {
+		return nil, o.end(e)
+	}
+	ctx, e = o.begin(ctx)
+	if e != nil {
+		return nil, o.end(e)
+	}
+	a, e := o.lookUp(ctx, r)
+	if e != nil {
+		// "Not there" is an answer to Exists: hooks and telemetry see no failure.
+		if op == "Exists" && e.Code == ObjectNotFound {
+			_ = o.end(nil)
+			return nil, ObjectNotFound
+		}
+		return nil, o.end(e)
+	}
+	return a, o.end(nil)
+}
+
+// resolveRead checks what reads have in common, and completes the request.
+func (o *operation) resolveRead(r *GetRequest) (e *Error) {
+	if e = checkReadKey(o.key); e != nil {
+		return e
+	}
+	r.Key = o.key
+	if r.set.version {
+		if e = o.core.need(KeepVersions, "WithVersion"); e != nil {
+			return e
+		}
+	}
+	if e = o.core.condition(&r.Condition, 0); e != nil {
+		return e
+	}
+	r.Native, e = o.core.natives(r.set.natives)
+	return e
+}
+
+// lookUp is Head, as the user sees it.
+func (o *operation) lookUp(ctx context.Context, r *GetRequest) (*Attrs, *Error) {
+	var a *Attrs
+	e := o.call(ctx, func(ctx context.Context) (err error) {
+		a, err = o.core.driver.Head(ctx, r)
+		return err
+	})
+	if e != nil {
+		return nil, e
+	}
+	return o.present(a), nil
+}
+
+// present makes of a driver's Attrs what the user sees: without prefix and
+// reserved metadata, the revision tagged.
+func (o *operation) present(a *Attrs) *Attrs {
+	a.Key = o.key[len(o.prefix):]
+	a.Revision = o.core.tagged(a.Revision)
+	a.Metadata = o.core.shown(a.Metadata)
+	if !o.core.has(KeepVersions) {
+		a.Version = ""
+	}
+	return a
+}

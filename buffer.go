@@ -1,0 +1,177 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+)
+
+// Chunk sizes: the first two are small, so that a small body costs little; all
+// the others are of one size, so that they can be pooled.
+const (
+	firstChunk  = 4 << 10
+	secondChunk = 64 << 10
+	chunkBytes  = 1 << 20
+)
+
+var chunkPools = map[int]*sync.Pool{
+	firstChunk:  {New: func() any { return new([firstChunk]byte) }},
+	secondChunk: {New: func() any { return new([secondChunk]byte) }},
+	chunkBytes:  {New: func() any { return new([chunkBytes]byte) }},
+}
+
+// A buffer is a part in memory, in chunks that are asked of a Memory as they
+// are needed: a slow source does not hold a whole part.
+type buffer struct {
+	op     *operation
+	memory *Memory
+	chunks [][]byte // full length each; the last may be filled in part
+	size   int64    // bytes filled
+	held   int64    // bytes granted
+	crc    uint32   // of what was filled
+}
+
+func newBuffer(o *operation) *buffer { return &buffer{op: o, memory: o.core.memory} }
+
+func chunkSize(index int) int {
+	switch index {
+	case 0:
+		return firstChunk
+	case 1:
+		return secondChunk
+	}
+	return chunkBytes
+}
+
+// room is space for at most most more bytes, at the end of what is filled.
+func (b *buffer) room(ctx context.Context, most int64) ([]byte, error) {
+	if b.size == b.held {
+		if err := b.grow(ctx); err != nil {
+			return nil, err
+		}
+	}
+	end := int64(0)
+	for _, c := range b.chunks {
+		if end += int64(len(c)); b.size < end {
+			free := c[int64(len(c))-(end-b.size):]
+			return free[:min(int64(len(free)), most)], nil
+		}
+	}
+	return nil, io.ErrShortBuffer // not reached: held is the chunks' length
+}
+
+// reserve asks for the memory of size bytes at once.
+func (b *buffer) reserve(ctx context.Context, size int64) error {
+	for b.held < size {
+		if err := b.grow(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *buffer) grow(ctx context.Context) error {
+	size := chunkSize(len(b.chunks))
+	over, err := b.memory.acquire(ctx, int64(size))
+	if err != nil {
+		return err
+	}
+	if over {
+		b.op.overGrants.Add(1)
+	}
+	b.held += int64(size)
+	b.chunks = append(b.chunks, takeChunk(size))
+	return nil
+}
+
+func takeChunk(size int) []byte {
+	switch c := chunkPools[size].Get().(type) {
+	case *[firstChunk]byte:
+		return c[:]
+	case *[secondChunk]byte:
+		return c[:]
+	case *[chunkBytes]byte:
+		return c[:]
+	}
+	return make([]byte, size)
+}
+
+func giveChunk(c []byte) {
+	switch len(c) {
+	case firstChunk:
+		chunkPools[firstChunk].Put((*[firstChunk]byte)(c))
+	case secondChunk:
+		chunkPools[secondChunk].Put((*[secondChunk]byte)(c))
+	case chunkBytes:
+		chunkPools[chunkBytes].Put((*[chunkBytes]byte)(c))
+	}
+}
+
+// fill reads from r until the buffer holds size bytes or r ends: io.EOF then,
+// also where nothing was read.
+func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
+	for b.size < size {
+		free, err := b.room(ctx, size-b.size)
+		if err != nil {
+			return err
+		}
+		n, err := readSome(r, free)
+		b.crc = updateCRC(b.crc, free[:n])
+		b.size += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// free gives the memory back; of a nil buffer nothing. Nothing may read the
+// buffer any more.
+func (b *buffer) free() {
+	if b == nil {
+		return
+	}
+	for _, c := range b.chunks {
+		giveChunk(c)
+	}
+	b.memory.release(b.held)
+	b.chunks, b.held, b.size = nil, 0, 0
+}
+
+// ReadAt makes a buffer the io.ReaderAt of an io.SectionReader.
+func (b *buffer) ReadAt(p []byte, off int64) (int, error) {
+	total := 0
+	for _, c := range b.chunks {
+		if off >= int64(len(c)) {
+			off -= int64(len(c))
+			continue
+		}
+		n := copy(p[total:], c[off:])
+		total += n
+		off = 0
+		if total == len(p) {
+			return total, nil
+		}
+	}
+	return total, io.EOF
+}
+
+// readSome is one Read that makes progress: a reader that returns nothing for
+// ever is io.ErrNoProgress.
+func readSome(r io.Reader, p []byte) (int, error) {
+	for range maxEmptyReads {
+		n, err := r.Read(p)
+		if n < 0 || n > len(p) {
+			return 0, errInvalidRead
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+const maxEmptyReads = 100
+
+var errInvalidRead = errors.New("Read returned an impossible count")

@@ -1,0 +1,273 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"reflect"
+)
+
+// Copy copies inside the provider where both ends allow it, and streams
+// otherwise, between any two buckets. Attributes and metadata come along,
+// one by one, unless options replace them; the source is pinned to one revision
+// (Changed). IfAbsent and IfRevision guard the destination, WithVersion picks
+// the source. Onto itself it restores a version, or changes attributes.
+func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
+	c := &copying{src: src, srcKey: srcKey}
+	if err := c.req.apply(opts); err != nil {
+		e := asError(nil, err)
+		e.Op, e.Key = "Copy", dstKey
+		return nil, e
+	}
+	own, ok := dst.(*bucket)
+	if !ok {
+		return c.streamTo(ctx, dst, dstKey)
+	}
+	e := c.open(own, dstKey)
+	if e == nil {
+		ctx, e = c.begin(ctx)
+	}
+	if e != nil {
+		return nil, c.end(e)
+	}
+	a, e := c.run(ctx)
+	if e != nil {
+		return nil, c.end(e)
+	}
+	return a, c.end(nil)
+}
+
+// copying is one call of Copy; its operation, and the upload where the bytes
+// pass through this process, are the destination's.
+type copying struct {
+	upload
+	req    CopyRequest
+	src    Downloader
+	srcKey string
+}
+
+// open checks the destination's side.
+func (c *copying) open(dst *bucket, key string) *Error {
+	r := &c.req
+	if e := c.prepare(dst, mayUpload, "Copy", key); e != nil {
+		return e
+	}
+	if e := checkWriteKey(c.key); e != nil {
+		return e
+	}
+	if e := c.core.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+		return e
+	}
+	r.Key = c.key
+	native, e := c.core.natives(r.set.natives)
+	r.Native = native
+	return e
+}
+
+// run copies on the server's side where that is possible, else by streaming.
+func (c *copying) run(ctx context.Context) (*Attrs, *Error) {
+	if src, ok := c.src.(*bucket); ok && c.core.has(ServerCopy) {
+		from := src.core.driver.Locate(src.prefix + c.srcKey)
+		to := c.core.driver.Locate(c.key)
+		if sameAccount(from.Account, to.Account) {
+			a, e := c.onServer(ctx, src, from)
+			if e == nil || e.Code != Unsupported || e.Op != "" {
+				return a, e
+			}
+		}
+	}
+	return c.throughHere(ctx)
+}
+
+func sameAccount(a, b any) bool {
+	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+}
+
+// onServer is the provider's own copy.
+func (c *copying) onServer(ctx context.Context, src *bucket, from ObjectRef) (*Attrs, *Error) {
+	s := &operation{}
+	source, e := s.source(ctx, src, c.srcKey, c.req.Source.Version, c.req.set.version)
+	if e != nil {
+		return nil, e
+	}
+	r := c.req
+	from.Version, from.Revision = r.Source.Version, source.Revision
+	r.Source = from
+	_, marked := source.Metadata[writeIDKey]
+	source.Metadata = src.core.shown(source.Metadata)
+	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
+	if r.Condition != (Condition{}) {
+		c.identify()
+	}
+	r.Properties = merged
+	r.Metadata = c.core.stored(merged.Metadata, c.writeID)
+	r.Replace = r.set.given != 0 || marked || c.writeID != ""
+	var a *Attrs
+	e = c.call(ctx, func(ctx context.Context) (err error) {
+		a, err = c.core.driver.Copy(ctx, &r)
+		return err
+	})
+	if e != nil {
+		if e.Code == ObjectNotFound { // it was there a moment ago
+			e.Code = Changed
+		}
+		a, e = c.settle(ctx, e, r.Condition, c.writeID)
+		if e != nil {
+			return nil, e
+		}
+		return c.present(a), nil
+	}
+	a.Size, a.Properties = source.Size, merged
+	if a.CRC32C == nil {
+		a.CRC32C = source.CRC32C
+	}
+	return c.presentWritten(a), nil
+}
+
+// source looks at what is to be copied, as an operation of its own bucket's:
+// its hooks see a Download.
+func (o *operation) source(ctx context.Context, b *bucket, key, version string, versioned bool) (*Attrs, *Error) {
+	fail := func(e *Error) (*Attrs, *Error) {
+		err := asError(nil, o.end(e))
+		err.Op = "Copy"
+		return nil, err
+	}
+	e := o.prepare(b, mayDownload, "Download", key)
+	if e == nil {
+		e = checkReadKey(o.key)
+	}
+	if e == nil && versioned {
+		e = o.core.need(KeepVersions, "WithVersion")
+	}
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	if e != nil {
+		return fail(e)
+	}
+	var a *Attrs
+	e = o.call(ctx, func(ctx context.Context) (err error) {
+		a, err = o.core.driver.Head(ctx, &GetRequest{Key: o.key, Version: version, Length: -1})
+		return err
+	})
+	if e != nil {
+		return fail(e)
+	}
+	_ = o.end(nil)
+	return a, nil
+}
+
+// mergeProperties is the source's properties with those that were given.
+func mergeProperties(source, with Properties, given property) Properties {
+	for _, p := range [...]struct {
+		bit      property
+		to, from *string
+	}{
+		{propContentType, &source.ContentType, &with.ContentType},
+		{propContentEncoding, &source.ContentEncoding, &with.ContentEncoding},
+		{propContentDisposition, &source.ContentDisposition, &with.ContentDisposition},
+		{propContentLanguage, &source.ContentLanguage, &with.ContentLanguage},
+		{propCacheControl, &source.CacheControl, &with.CacheControl},
+		{propStorageClass, &source.StorageClass, &with.StorageClass},
+	} {
+		if given&p.bit != 0 {
+			*p.to = *p.from
+		}
+	}
+	if given&propMetadata != 0 {
+		source.Metadata = with.Metadata
+	}
+	return source
+}
+
+// throughHere streams between two buckets, within the destination's operation.
+func (c *copying) throughHere(ctx context.Context) (*Attrs, *Error) {
+	from, e := c.download(ctx)
+	if e != nil {
+		return nil, e
+	}
+	defer func() { _ = from.Close() }()
+	body := &sourceBody{from: from}
+	u := &c.upload
+	u.writeID = ""
+	u.req = PutRequest{Condition: c.req.Condition, PublicRead: c.req.PublicRead, Native: c.req.Native, Key: c.key}
+	c.fill(&u.req, from.Attrs())
+	u.req.set.concurrency, u.req.set.progress = c.req.set.concurrency, c.req.set.progress
+	if !u.core.has(StorageClasses) {
+		u.req.StorageClass = "" // the other provider's word
+	}
+	if e := u.src.init(body, u.req.Size); e != nil {
+		return nil, e
+	}
+	a, e := u.store(ctx)
+	if body.failed != nil && e != nil && e.Code == BodyFailed {
+		e = asError(ctx, body.failed)
+		e.Op = "Copy"
+	}
+	return a, e
+}
+
+// fill says of the upload what the source says of itself, and what was given.
+func (c *copying) fill(r *PutRequest, source *Attrs) {
+	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.req.set.given)
+	if r.ContentType == "" {
+		r.ContentType = "application/octet-stream"
+	}
+	r.Size, r.CRC32C = source.Size, source.CRC32C
+}
+
+func (c *copying) download(ctx context.Context) (*Reader, *Error) {
+	var opts []DownloadOption
+	if c.req.set.version {
+		opts = append(opts, WithVersion(c.req.Source.Version))
+	}
+	if c.req.set.concurrency > 1 {
+		opts = append(opts, WithConcurrency(c.req.set.concurrency))
+	}
+	r, err := c.src.Download(ctx, c.srcKey, opts...)
+	if err != nil {
+		e := asError(ctx, err)
+		e.Op = "Copy"
+		return nil, e
+	}
+	return r, nil
+}
+
+// streamTo streams into a bucket that is not ours, by its Upload.
+func (c *copying) streamTo(ctx context.Context, dst Uploader, key string) (*Attrs, error) {
+	from, e := c.download(ctx)
+	if e != nil {
+		return nil, e
+	}
+	defer func() { _ = from.Close() }()
+	body := &sourceBody{from: from}
+	a, err := dst.Upload(ctx, key, body, wholeUpload(func(r *PutRequest) {
+		c.fill(r, from.Attrs())
+		r.Condition, r.PublicRead, r.set = c.req.Condition, c.req.PublicRead, c.req.set
+	}))
+	if body.failed != nil && CodeOf(err) == BodyFailed {
+		e := asError(ctx, body.failed)
+		e.Op = "Copy"
+		return nil, e
+	}
+	return a, err
+}
+
+// wholeUpload sets any part of an upload's request, as one option.
+type wholeUpload func(*PutRequest)
+
+func (o wholeUpload) applyUpload(r *PutRequest) { o(r) }
+
+// A sourceBody is a download that is uploaded. It remembers what the download
+// failed with: to Copy that is an error of the source, not of a body.
+type sourceBody struct {
+	from   io.Reader
+	failed error
+}
+
+func (b *sourceBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if err != nil && err != io.EOF {
+		b.failed = err
+	}
+	return n, err
+}

@@ -1,0 +1,226 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Code says what went wrong in the terms of this package, whichever provider
+// it was. It is an error itself, as syscall.Errno is, so that
+// errors.Is(err, storage.ObjectNotFound) holds.
+type Code string
+
+// The codes. Where a sentinel of the standard library means the same, an error
+// of that Code matches it with errors.Is as well.
+const (
+	ObjectNotFound      Code = "object not found" // also fs.ErrNotExist
+	BucketNotFound      Code = "bucket not found" // also fs.ErrNotExist
+	BucketExists        Code = "bucket exists"    // also fs.ErrExist
+	BucketNotEmpty      Code = "bucket not empty"
+	PreconditionFailed  Code = "precondition failed"              // of a condition that this call asked for; a failed IfAbsent is also fs.ErrExist
+	Changed             Code = "object changed while it was read" // or was removed: a resumed Download, a ReaderAt, the source of Copy and Compose
+	NotModified         Code = "not modified"                     // IfRevisionNot: it still is that revision
+	InvalidArgument     Code = "invalid argument"                 // also fs.ErrInvalid
+	RangeNotSatisfiable Code = "range not satisfiable"            // the offset lies behind the end
+	PermissionDenied    Code = "permission denied"                // also fs.ErrPermission
+	Unauthenticated     Code = "unauthenticated"                  // no, wrong or expired credentials
+	NotPublic           Code = "not public"                       // PublicURL of a bucket that was not opened as public
+	ChecksumMismatch    Code = "checksum mismatch"                // bytes were damaged on their way or at rest
+	TooLarge            Code = "too large"                        // more than the provider stores in one object
+	Archived            Code = "archived"                         // must be restored from its storage class first
+	Locked              Code = "locked"                           // retention, legal hold or lease
+	BodyFailed          Code = "reading the body failed"          // the caller's reader, not the store; errors.As reaches its error, errors.Is matches no Code of it
+	RateLimited         Code = "rate limited"                     // and was still so after the retries
+	Unavailable         Code = "unavailable"                      // and was still so after the retries
+	Unsupported         Code = "unsupported"                      // also errors.ErrUnsupported
+	OutcomeUnknown      Code = "outcome unknown"                  // a write's answer was lost and could not be reconciled; also matches any *Error with Unknown
+	Canceled            Code = "canceled"                         // also context.Canceled
+	DeadlineExceeded    Code = "deadline exceeded"                // also context.DeadlineExceeded
+	Internal            Code = "internal"                         // everything else; Err has the cause
+)
+
+// sentinels are what the standard library calls the same thing.
+var sentinels = map[Code]error{
+	ObjectNotFound:   fs.ErrNotExist,
+	BucketNotFound:   fs.ErrNotExist,
+	BucketExists:     fs.ErrExist,
+	InvalidArgument:  fs.ErrInvalid,
+	PermissionDenied: fs.ErrPermission,
+	Unsupported:      errors.ErrUnsupported,
+	Canceled:         context.Canceled,
+	DeadlineExceeded: context.DeadlineExceeded,
+}
+
+// Error is the code's own words.
+func (c Code) Error() string { return string(c) }
+
+// Is reports whether target is the standard library's name for c.
+func (c Code) Is(target error) bool {
+	s := sentinels[c]
+	return s != nil && s == target
+}
+
+// An Error is every error of this package; RemoveAll joins several.
+type Error struct {
+	Code       Code
+	Op         string // the method or function: "Upload"
+	Provider   string // "s3"
+	Bucket     string
+	Key        string
+	Hint       string        // what to check or do, where that is known
+	Status     int           // HTTP status, or 0
+	RequestID  string        // the provider's, for its support
+	Retryable  bool          // the same call may succeed later
+	RetryAfter time.Duration // how long the provider asks to wait; 0: it did not say
+	Unknown    bool          // of a write: it may have taken effect; Code says why the answer is missing (Canceled, Unavailable, …). Drivers set it
+	Err        error         // the provider's own error, for errors.As
+
+	absent bool // the condition that failed was IfAbsent
+}
+
+// Error tells code, operation, object, cause and hint in one line. Query
+// strings of addresses are masked: they may hold a signature.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("storage: ")
+	if e.Op != "" {
+		b.WriteString(e.Op)
+		b.WriteByte(' ')
+	}
+	if e.Key != "" {
+		b.WriteString(strconv.Quote(e.Key))
+		b.WriteByte(' ')
+	}
+	if e.Bucket != "" {
+		b.WriteString("in ")
+		b.WriteString(strings.TrimSpace(e.Provider + " bucket "))
+		b.WriteByte(' ')
+		b.WriteString(strconv.Quote(e.Bucket))
+	}
+	head := strings.TrimRight(b.String(), " ")
+	if head != "storage:" {
+		head += ":"
+	}
+	b.Reset()
+	b.WriteString(head)
+	b.WriteByte(' ')
+	b.WriteString(string(e.Code))
+	if e.Unknown && e.Code != OutcomeUnknown {
+		b.WriteString(", outcome unknown")
+	}
+	if e.Err != nil {
+		if cause := e.Err.Error(); cause != string(e.Code) {
+			b.WriteString(": ")
+			b.WriteString(redact(cause))
+		}
+	}
+	if e.Hint != "" {
+		b.WriteString(" (")
+		b.WriteString(e.Hint)
+		b.WriteByte(')')
+	}
+	return b.String()
+}
+
+// Unwrap is the provider's own error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is matches the Code, OutcomeUnknown where Unknown is set, and the standard
+// library's sentinels.
+func (e *Error) Is(target error) bool {
+	if c, ok := target.(Code); ok {
+		return c == e.Code || c == OutcomeUnknown && e.Unknown
+	}
+	if e.absent && target == fs.ErrExist {
+		return true
+	}
+	return e.Code.Is(target)
+}
+
+// CodeOf is the code of the first *Error or Code in err's tree; "" for nil,
+// Internal where there is none. Prefer it to errors.Is where the body of an
+// upload can itself fail with an error of this package.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if c, ok := findCode(err); ok {
+		return c
+	}
+	return Internal
+}
+
+func findCode(err error) (Code, bool) {
+	switch e := err.(type) {
+	case *Error:
+		return e.Code, true
+	case Code:
+		return e, true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return findCode(inner)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if c, ok := findCode(inner); ok {
+				return c, true
+			}
+		}
+	}
+	return "", false
+}
+
+// invalid is bad input: the argument and the rule that it breaks.
+func invalid(argument, rule string) *Error {
+	return &Error{Code: InvalidArgument, Err: errors.New(argument + " " + rule)}
+}
+
+func unsupported(what, hint string) *Error {
+	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
+}
+
+// A bodyError keeps what a caller's reader failed with reachable, without
+// letting it pass for an error of the upload: a failed download used as a body
+// is not a failed upload condition.
+type bodyError struct{ err error }
+
+func (e bodyError) Error() string { return e.err.Error() }
+
+func (e bodyError) As(target any) bool { return errors.As(e.err, target) }
+
+func (e bodyError) Is(target error) bool {
+	if _, isCode := target.(Code); isCode || target == fs.ErrExist {
+		return false
+	}
+	for _, s := range sentinels {
+		if target == s {
+			return false
+		}
+	}
+	return errors.Is(e.err, target)
+}
+
+func bodyFailed(err error) *Error {
+	return &Error{Code: BodyFailed, Err: bodyError{err}}
+}
+
+// Addresses in errors of SDKs and of net/http carry signatures in their query.
+var (
+	addressQuery = regexp.MustCompile(`(?i)(https?://[^\s"'?]+\?)[^\s"'<>]+`)
+	secretParam  = regexp.MustCompile(`(?i)\b(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|secretkey|accountkey|sharedaccesssignature)=[^\s&"'<>;]+`)
+)
+
+func redact(text string) string {
+	if !strings.ContainsRune(text, '=') {
+		return text
+	}
+	text = addressQuery.ReplaceAllString(text, "${1}REDACTED")
+	return secretParam.ReplaceAllString(text, "${1}=REDACTED")
+}

@@ -1,0 +1,133 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCodesMatchTheStandardLibrarysSentinels(t *testing.T) {
+	for code, sentinel := range map[storage.Code]error{
+		storage.ObjectNotFound:   fs.ErrNotExist,
+		storage.BucketNotFound:   fs.ErrNotExist,
+		storage.BucketExists:     fs.ErrExist,
+		storage.InvalidArgument:  fs.ErrInvalid,
+		storage.PermissionDenied: fs.ErrPermission,
+		storage.Unsupported:      errors.ErrUnsupported,
+		storage.Canceled:         context.Canceled,
+		storage.DeadlineExceeded: context.DeadlineExceeded,
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			require.ErrorIs(t, code, sentinel, "a bare Code")
+			require.ErrorIs(t, &storage.Error{Code: code}, sentinel)
+			require.ErrorIs(t, fmt.Errorf("outer: %w", &storage.Error{Code: code}), sentinel)
+			require.NotErrorIs(t, &storage.Error{Code: code}, io.EOF)
+		})
+	}
+}
+
+func TestErrorIsItsCodeAndUnknownIsOutcomeUnknown(t *testing.T) {
+	err := fmt.Errorf("outer: %w", &storage.Error{Code: storage.Unavailable, Unknown: true})
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	require.NotErrorIs(t, &storage.Error{Code: storage.Unavailable}, storage.OutcomeUnknown)
+}
+
+func TestCodeOf(t *testing.T) {
+	inner := &storage.Error{Code: storage.Locked}
+	for name, row := range map[string]struct {
+		err  error
+		want storage.Code
+	}{
+		"nil":            {nil, ""},
+		"bare":           {storage.TooLarge, storage.TooLarge},
+		"error":          {inner, storage.Locked},
+		"wrapped":        {fmt.Errorf("x: %w", inner), storage.Locked},
+		"joined":         {errors.Join(io.EOF, inner, storage.TooLarge), storage.Locked},
+		"outermost wins": {&storage.Error{Code: storage.BodyFailed, Err: inner}, storage.BodyFailed},
+		"somebody's":     {io.EOF, storage.Internal},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, storage.CodeOf(row.err)) })
+	}
+}
+
+func TestErrorTextNeverShowsASignature(t *testing.T) {
+	for _, cause := range []string{
+		"Get https://b.s3.amazonaws.com/k?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET: EOF",
+		`Put "https://a.blob.core.windows.net/c/k?sv=1&sig=SECRET%3D": reset`,
+		"refused X-Amz-Security-Token=SECRET here",
+		"AccountKey=SECRET;EndpointSuffix=x",
+	} {
+		t.Run(cause, func(t *testing.T) {
+			text := (&storage.Error{Code: storage.Internal, Err: errors.New(cause)}).Error()
+			require.NotContains(t, text, "SECRET")
+		})
+	}
+}
+
+func TestErrorTextTellsWhereAndWhat(t *testing.T) {
+	err := &storage.Error{
+		Code: storage.PermissionDenied, Op: "Upload", Provider: "s3", Bucket: "pictures", Key: "a b\n", Hint: "look at the policy",
+		Err: errors.New("AccessDenied"),
+	}
+	require.Equal(t, `storage: Upload "a b\n" in s3 bucket "pictures": permission denied: AccessDenied (look at the policy)`, err.Error())
+}
+
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+type ownError struct{ detail string }
+
+func (e *ownError) Error() string { return e.detail }
+
+func TestAFailedBodyIsNotTakenForAFailedUpload(t *testing.T) {
+	b := memstore.New()
+	mine := &ownError{"mine"}
+	for name, row := range map[string]struct {
+		body  error
+		masks []error
+	}{
+		"an error of the reader's own": {body: mine},
+		"a failed download": {
+			body:  fmt.Errorf("source: %w", &storage.Error{Code: storage.PreconditionFailed, Err: mine}),
+			masks: []error{storage.PreconditionFailed},
+		},
+		"a sentinel": {
+			body:  errors.Join(fs.ErrNotExist, fs.ErrExist, mine),
+			masks: []error{fs.ErrNotExist, fs.ErrExist},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := b.Upload(t.Context(), "k", failingReader{row.body})
+			require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
+			require.ErrorIs(t, err, storage.BodyFailed)
+			require.ErrorIs(t, err, mine)
+			var reached *ownError
+			require.ErrorAs(t, err, &reached)
+			for _, masked := range row.masks {
+				require.NotErrorIs(t, err, masked)
+			}
+		})
+	}
+}
+
+func TestSignedValuesShowNoSecretAsText(t *testing.T) {
+	u := storage.SignedURL{Method: "GET", URL: "https://h/k?sig=SECRET"}
+	f := storage.UploadForm{URL: "https://h/", Fields: map[string]string{"policy": "SECRET"}}
+	c := storage.Credentials{AccessKeyID: "id", SecretKey: "SECRET", SessionToken: "SECRET"}
+	for _, v := range []any{u, &u, f, &f, c, &c, struct{ U storage.SignedURL }{u}, []any{u, f, c}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+			require.False(t, strings.Contains(fmt.Sprintf(verb, v), "SECRET"), "%s of %T", verb, v)
+		}
+	}
+	require.NotContains(t, u.LogValue().String()+f.LogValue().String()+c.LogValue().String(), "SECRET")
+}

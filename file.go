@@ -1,0 +1,163 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// UploadFile uploads a file at full speed: in place, parts in parallel, no part
+// in memory. A file that cannot be read is BodyFailed.
+func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		e := bodyFailed(err)
+		e.Op, e.Key = "UploadFile", key
+		return nil, e
+	}
+	defer func() { _ = file.Close() }()
+	return b.Upload(ctx, key, file, opts...)
+}
+
+// DownloadFile downloads to a file at full speed: with WithConcurrency above 1
+// in parallel ranges, which are written in place, none in memory. The file
+// appears whole or not at all, and replaces one that is there; it keeps that
+// one's mode. A file that cannot be written is Internal, and errors.As reaches
+// the *fs.PathError. What the object's checksum refuses never appears.
+func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
+	r, err := b.Download(ctx, key, opts...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	fail := func(err error) (*Attrs, error) {
+		return nil, &Error{Code: Internal, Op: "DownloadFile", Key: key, Err: err}
+	}
+	file, err := createBeside(path)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { // does nothing after the rename
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}()
+	if err := r.fill(file); err != nil {
+		var own *Error
+		if errors.As(err, &own) {
+			return nil, err
+		}
+		return fail(err)
+	}
+	if err := file.Close(); err != nil {
+		return fail(err)
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return fail(err)
+	}
+	return r.Attrs(), nil
+}
+
+// createBeside makes the temporary file in the target's directory, so that the
+// rename stays on one file system.
+func createBeside(path string) (*os.File, error) {
+	mode := os.FileMode(0o666) // less the umask
+	info, err := os.Stat(path)
+	if err == nil {
+		mode = info.Mode().Perm()
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+hex.EncodeToString(random[:]))
+	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+}
+
+// fill writes the whole reader to file, its ranges in place where they come in
+// parallel.
+func (r *Reader) fill(file *os.File) error {
+	if r.d.ranges != nil {
+		return r.d.writeAt(file)
+	}
+	_, err := r.WriteTo(file)
+	return err
+}
+
+// writeAt fetches the ranges in parallel, each to its place in the file. The
+// checksum of the whole is joined from those of the ranges.
+func (d *download) writeAt(file io.WriterAt) error {
+	g := d.ranges
+	g.starting.Do(func() { close(g.queue) }) // nothing goes through buffers
+	type piece struct {
+		off, length int64
+		crc         uint32
+		err         error
+	}
+	base := g.from - d.stream.left // what offset 0 of the file is
+	pieces := []piece{{off: base, length: d.stream.left}}
+	for off := g.from; off < g.end; off += maxRangeBytes {
+		pieces = append(pieces, piece{off: off, length: min(maxRangeBytes, g.end-off)})
+	}
+	var group sync.WaitGroup
+	next := make(chan int)
+	for range min(len(pieces), d.req.set.concurrency) {
+		group.Go(func() {
+			for i := range next {
+				p := &pieces[i]
+				from := &d.stream
+				if i > 0 {
+					from = &stream{d: d, ctx: g.ctx, req: d.req}
+					from.pin(d.revision, p.off, p.length)
+				}
+				if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
+					g.cancel()
+				}
+			}
+		})
+	}
+	for i := range pieces {
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	var first error
+	for _, p := range pieces {
+		if p.err != nil && (first == nil || CodeOf(first) == Canceled) {
+			first = p.err // those that were cut off because of it say Canceled
+		}
+		d.crc = joinCRC(d.crc, p.crc, p.length)
+		d.left -= p.length
+	}
+	if first != nil {
+		return first
+	}
+	if err := d.finish(); err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// writePiece is one range, from its stream to its place.
+func (d *download) writePiece(from *stream, file io.WriterAt, at int64) (crc uint32, err error) {
+	defer from.close()
+	chunk := copyPool.Get().(*[copyBytes]byte)
+	defer copyPool.Put(chunk)
+	for from.left > 0 {
+		n, e := from.read(chunk[:])
+		if e != nil {
+			return crc, d.fail(e)
+		}
+		if d.hashing {
+			crc = updateCRC(crc, chunk[:n])
+		}
+		if _, err := file.WriteAt(chunk[:n], at); err != nil {
+			return crc, err
+		}
+		at += int64(n)
+		d.moved(int64(n))
+	}
+	return crc, nil
+}

@@ -1,0 +1,241 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// FS is b as a read-only file system: fs.FS, ReadDirFS, ReadFileFS, StatFS,
+// SubFS. Its files seek and read at offsets, so that http.FileServerFS works.
+// A directory is whatever keys have in common before a "/"; where an object x
+// and objects under x/ both exist, the directory is shown. Keys that are no
+// valid paths (fs.ValidPath) are not. A directory's entries are held in memory
+// while it is read. ctx governs all of it.
+func FS(ctx context.Context, b interface {
+	Downloader
+	Lister
+	Attrser
+}) fs.FS {
+	return &fileSystem{ctx: ctx, b: b}
+}
+
+type fileSystem struct {
+	ctx context.Context
+	b   interface {
+		Downloader
+		Lister
+		Attrser
+	}
+	root string // "" or a path that ends in "/"
+}
+
+func (f *fileSystem) fail(op, name string, err error) error {
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+func (f *fileSystem) Open(name string) (fs.File, error) {
+	isDir, err := f.isDir(name)
+	if err != nil {
+		return nil, f.fail("open", name, err)
+	}
+	if isDir {
+		return &directory{fsys: f, name: name}, nil
+	}
+	r, err := NewReaderAt(f.ctx, f.b, f.root+name)
+	if err != nil {
+		return nil, f.fail("open", name, err)
+	}
+	return &objectFile{ReaderAt: r, info: infoOf(path.Base(name), r.Attrs())}, nil
+}
+
+// isDir reports whether name is a directory: the root always is.
+func (f *fileSystem) isDir(name string) (bool, error) {
+	if !fs.ValidPath(name) {
+		return false, fs.ErrInvalid
+	}
+	if name == "." {
+		return true, nil
+	}
+	for entry, err := range f.b.List(f.ctx, WithPrefix(f.root+name+"/"), WithLimit(1)) {
+		if err != nil {
+			return false, err
+		}
+		return entry.Key != "", nil
+	}
+	return false, nil
+}
+
+func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
+	isDir, err := f.isDir(name)
+	if err != nil {
+		return nil, f.fail("stat", name, err)
+	}
+	if isDir {
+		return &fileInfo{name: path.Base(name), dir: true}, nil
+	}
+	attrs, err := f.b.Attrs(f.ctx, f.root+name)
+	if err != nil {
+		return nil, f.fail("stat", name, err)
+	}
+	return infoOf(path.Base(name), attrs), nil
+}
+
+func (f *fileSystem) ReadFile(name string) ([]byte, error) {
+	isDir, err := f.isDir(name)
+	if err == nil && isDir {
+		err = errors.New("is a directory")
+	}
+	if err != nil {
+		return nil, f.fail("read", name, err)
+	}
+	data, _, err := ReadAll(f.ctx, f.b, f.root+name)
+	if err != nil {
+		return nil, f.fail("read", name, err)
+	}
+	return data, nil
+}
+
+func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
+	isDir, err := f.isDir(name)
+	if err == nil && !isDir {
+		if _, err = f.b.Attrs(f.ctx, f.root+name); err == nil {
+			err = errors.New("not a directory")
+		}
+	}
+	var entries []fs.DirEntry
+	if err == nil {
+		entries, err = f.entries(name)
+	}
+	if err != nil {
+		return nil, f.fail("readdir", name, err)
+	}
+	return entries, nil
+}
+
+// entries is a directory's content, by name. Keys order "x-y" before "x/", names
+// the other way round.
+func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
+	prefix := f.root
+	if name != "." {
+		prefix += name + "/"
+	}
+	byName := map[string]*fileInfo{}
+	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/")) {
+		if err != nil {
+			return nil, err
+		}
+		base := strings.TrimSuffix(strings.TrimPrefix(entry.Key, prefix), "/")
+		if !fs.ValidPath(base) || base == "." || !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") {
+			continue
+		}
+		if entry.IsPrefix {
+			byName[base] = &fileInfo{name: base, dir: true}
+		} else if byName[base] == nil {
+			byName[base] = &fileInfo{name: base, size: entry.Size, modified: entry.Modified, sys: &entry}
+		}
+	}
+	entries := make([]fs.DirEntry, 0, len(byName))
+	for _, info := range byName {
+		entries = append(entries, info)
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+func (f *fileSystem) Sub(dir string) (fs.FS, error) {
+	if !fs.ValidPath(dir) {
+		return nil, f.fail("sub", dir, fs.ErrInvalid)
+	}
+	if dir == "." {
+		return f, nil
+	}
+	return &fileSystem{ctx: f.ctx, b: f.b, root: f.root + dir + "/"}, nil
+}
+
+// An objectFile is an open object: ReadAt, Read, Seek and Close are ReaderAt's.
+type objectFile struct {
+	*ReaderAt
+	info *fileInfo
+}
+
+func (f *objectFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+
+// A directory is an open directory.
+type directory struct {
+	fsys    *fileSystem
+	name    string
+	entries []fs.DirEntry // nil until the first ReadDir
+	read    int
+	closed  bool
+}
+
+func (d *directory) Stat() (fs.FileInfo, error) {
+	return &fileInfo{name: path.Base(d.name), dir: true}, nil
+}
+
+func (d *directory) Read([]byte) (int, error) {
+	return 0, d.fsys.fail("read", d.name, errors.New("is a directory"))
+}
+
+func (d *directory) Close() error {
+	d.closed = true
+	return nil
+}
+
+func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
+	if d.closed {
+		return nil, d.fsys.fail("readdir", d.name, fs.ErrClosed)
+	}
+	if d.entries == nil {
+		entries, err := d.fsys.entries(d.name)
+		if err != nil {
+			return nil, d.fsys.fail("readdir", d.name, err)
+		}
+		d.entries = entries
+	}
+	left := d.entries[d.read:]
+	if n <= 0 {
+		n = len(left)
+	} else if len(left) == 0 {
+		return nil, io.EOF
+	}
+	n = min(n, len(left))
+	d.read += n
+	return slices.Clone(left[:n]), nil
+}
+
+// fileInfo is an object or directory as fs.FileInfo and fs.DirEntry.
+type fileInfo struct {
+	name     string
+	size     int64
+	modified time.Time
+	dir      bool
+	sys      any // *Attrs or *ListEntry
+}
+
+func infoOf(name string, a *Attrs) *fileInfo {
+	return &fileInfo{name: name, size: a.Size, modified: a.Modified, sys: a}
+}
+
+func (i *fileInfo) Name() string               { return i.name }
+func (i *fileInfo) Size() int64                { return i.size }
+func (i *fileInfo) ModTime() time.Time         { return i.modified }
+func (i *fileInfo) IsDir() bool                { return i.dir }
+func (i *fileInfo) Sys() any                   { return i.sys }
+func (i *fileInfo) Type() fs.FileMode          { return i.Mode().Type() }
+func (i *fileInfo) Info() (fs.FileInfo, error) { return i, nil }
+func (i *fileInfo) String() string             { return fs.FormatDirEntry(i) }
+
+func (i *fileInfo) Mode() fs.FileMode {
+	if i.dir {
+		return fs.ModeDir | 0o555
+	}
+	return 0o444
+}

@@ -1,0 +1,74 @@
+package storage
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxKeyBytes    = 1024 // S3, GCS and Azure agree on no more
+	maxKeySegments = 254  // Azure
+)
+
+// checkWriteKey holds rule K1: what every provider can store and every client
+// can address, S3's XML, signed URLs in browsers and file systems included.
+func checkWriteKey(key string) *Error {
+	if err := checkReadKey(key); err != nil {
+		return err
+	}
+	switch {
+	case strings.HasPrefix(key, "/"):
+		return invalid("key", `must not begin with "/"`)
+	case strings.HasSuffix(key, "/"):
+		return invalid("key", `must not end with "/"`)
+	case strings.Count(key, "/") >= maxKeySegments:
+		return invalid("key", "must have at most 254 segments")
+	}
+	for _, r := range key {
+		if r < 0x20 || r == 0x7F || r == '\\' || r == 0xFFFE || r == 0xFFFF {
+			return invalid("key", "must not contain control characters, backslashes or U+FFFE and U+FFFF")
+		}
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "" {
+			return invalid("key", `must not have an empty segment ("//")`)
+		}
+		if strings.HasSuffix(segment, ".") {
+			return invalid("key", `must not have a segment that ends in "."`)
+		}
+	}
+	return nil
+}
+
+// checkReadKey holds rule K2: what others wrote is reachable.
+func checkReadKey(key string) *Error {
+	switch {
+	case key == "":
+		return invalid("key", "must not be empty")
+	case len(key) > maxKeyBytes:
+		return invalid("key", "must be at most 1,024 bytes")
+	case !utf8.ValidString(key):
+		return invalid("key", "must be valid UTF-8")
+	}
+	if key[0] != '.' && !strings.Contains(key, "/.") {
+		return nil
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "." || segment == ".." {
+			return invalid("key", `must not have a segment "." or ".."`)
+		}
+	}
+	return nil
+}
+
+// checkPrefix holds the part of K5 that makes Prefixed safe: "users/1" would
+// reach users/10.
+func checkPrefix(prefix string) *Error {
+	if !strings.HasSuffix(prefix, "/") {
+		return invalid("prefix", `must be whole segments and end in "/"`)
+	}
+	if err := checkWriteKey(prefix[:len(prefix)-1]); err != nil {
+		return invalid("prefix", "must be made of valid segments: "+err.Err.Error())
+	}
+	return nil
+}

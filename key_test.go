@@ -1,0 +1,74 @@
+package storage
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+func FuzzKey(f *testing.F) {
+	for _, seed := range []string{"a", "a/b", "a//b", "/a", "a/", ".", "..", "a/../b", "a.", "a./b", "é", "\x00", "a\\b", "\ufffe", "\xff", strings.Repeat("x", 1025)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		write, read := checkWriteKey(key), checkReadKey(key)
+		if write == nil {
+			require.Nil(t, read, "what can be written can be read")
+			require.True(t, utf8.ValidString(key) && key != "" && len(key) <= 1024)
+			require.NotContains(t, "/"+key+"/", "//")
+			require.NotContains(t, "/"+key+"/", "/../")
+			require.NotContains(t, key, "\\")
+		}
+		if read == nil {
+			require.NotContains(t, "/"+key+"/", "/./")
+			require.NotContains(t, "/"+key+"/", "/../")
+		}
+	})
+}
+
+func FuzzListToken(f *testing.F) {
+	for _, seed := range []string{"", "x", "AAAAAAAAAAAAAAAA", "!!"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		l := &listing{operation: operation{core: &core{desc: Description{Provider: "memory"}}}}
+		e := l.openPage(token)
+		if token == "" {
+			require.Nil(t, e)
+			return
+		}
+		if e != nil {
+			require.Equal(t, InvalidArgument, e.Code)
+			return
+		}
+		require.Equal(t, token, l.seal(l.req.Token), "what is taken is what was given")
+	})
+}
+
+func FuzzRange(f *testing.F) {
+	f.Add(int64(0), int64(-1), int64(10))
+	f.Add(int64(-5), int64(-1), int64(3))
+	f.Add(int64(10), int64(0), int64(10))
+	f.Add(int64(-1<<63), int64(-1), int64(10))
+	f.Add(int64(1), int64(1<<63-1), int64(10))
+	f.Fuzz(func(t *testing.T, offset, length, size int64) {
+		if size < 0 {
+			t.Skip("no object has such a size")
+		}
+		var r GetRequest
+		if r.Apply(WithRange(offset, length)) != nil {
+			require.True(t, offset < 0 && length >= 0)
+			return
+		}
+		d := &download{req: r, attrs: &Attrs{Size: size}}
+		var reader Reader
+		if e := d.setRange(&reader); e != nil {
+			require.Equal(t, RangeNotSatisfiable, e.Code)
+			require.Greater(t, offset, size)
+			return
+		}
+		require.True(t, reader.offset >= 0 && reader.length >= 0 && reader.offset+reader.length <= size)
+	})
+}

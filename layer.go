@@ -1,0 +1,123 @@
+package storage
+
+import (
+	"context"
+	"io"
+)
+
+// A Layer wraps a driver to change how it behaves: a fault injector and a
+// throttle are layers. One that changes what is stored must override Put,
+// PutPart, Get, Head, List, Copy, Compose, Sign and Locate together, or take
+// the features away in Describe; what it leaves passes it by.
+type Layer func(Driver) Driver
+
+// Around is a Driver whose every call passes f, for layers that treat all calls
+// alike; call is the method's name. Describe, Locate, Native and Close make no
+// request and pass it by.
+func Around(d Driver, f func(ctx context.Context, call string, next func(context.Context) error) error) Driver {
+	return &around{Driver: d, f: f}
+}
+
+type around struct {
+	Driver
+	f func(ctx context.Context, call string, next func(context.Context) error) error
+}
+
+func passing[T any](a *around, ctx context.Context, call string, next func(context.Context) (T, error)) (T, error) {
+	var result T
+	err := a.f(ctx, call, func(ctx context.Context) (err error) {
+		result, err = next(ctx)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return result, nil
+}
+
+func (a *around) Put(ctx context.Context, r *PutRequest) (*Attrs, error) {
+	return passing(a, ctx, "Put", func(ctx context.Context) (*Attrs, error) { return a.Driver.Put(ctx, r) })
+}
+
+func (a *around) Get(ctx context.Context, r *GetRequest) (*Attrs, io.ReadCloser, error) {
+	var attrs *Attrs
+	var body io.ReadCloser
+	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
+		if body != nil { // f called next again: the body that it gave up
+			_ = body.Close()
+		}
+		attrs, body, err = a.Driver.Get(ctx, r)
+		return err
+	})
+	if err != nil {
+		if body != nil {
+			_ = body.Close()
+		}
+		return nil, nil, err
+	}
+	return attrs, body, nil
+}
+
+func (a *around) Head(ctx context.Context, r *GetRequest) (*Attrs, error) {
+	return passing(a, ctx, "Head", func(ctx context.Context) (*Attrs, error) { return a.Driver.Head(ctx, r) })
+}
+
+func (a *around) List(ctx context.Context, r *ListRequest) (*Page, error) {
+	return passing(a, ctx, "List", func(ctx context.Context) (*Page, error) { return a.Driver.List(ctx, r) })
+}
+
+func (a *around) Delete(ctx context.Context, r *DeleteRequest) error {
+	return a.f(ctx, "Delete", func(ctx context.Context) error { return a.Driver.Delete(ctx, r) })
+}
+
+func (a *around) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
+	return passing(a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) })
+}
+
+func (a *around) PutPart(ctx context.Context, r *PartRequest) (Part, error) {
+	return passing(a, ctx, "PutPart", func(ctx context.Context) (Part, error) { return a.Driver.PutPart(ctx, r) })
+}
+
+func (a *around) CompleteParts(ctx context.Context, r *CompleteRequest) (*Attrs, error) {
+	return passing(a, ctx, "CompleteParts", func(ctx context.Context) (*Attrs, error) { return a.Driver.CompleteParts(ctx, r) })
+}
+
+func (a *around) AbortParts(ctx context.Context, key, upload string) error {
+	return a.f(ctx, "AbortParts", func(ctx context.Context) error { return a.Driver.AbortParts(ctx, key, upload) })
+}
+
+func (a *around) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
+	var errs []error
+	err := a.f(ctx, "DeleteBatch", func(ctx context.Context) error {
+		errs = a.Driver.DeleteBatch(ctx, r)
+		return nil
+	})
+	if err != nil {
+		errs = make([]error, len(r))
+		for i := range errs {
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+func (a *around) Copy(ctx context.Context, r *CopyRequest) (*Attrs, error) {
+	return passing(a, ctx, "Copy", func(ctx context.Context) (*Attrs, error) { return a.Driver.Copy(ctx, r) })
+}
+
+func (a *around) Compose(ctx context.Context, r *ComposeRequest) (*Attrs, error) {
+	return passing(a, ctx, "Compose", func(ctx context.Context) (*Attrs, error) { return a.Driver.Compose(ctx, r) })
+}
+
+func (a *around) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {
+	return passing(a, ctx, "ListVersions", func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) })
+}
+
+func (a *around) Sign(ctx context.Context, r *SignRequest) (*SignedURL, error) {
+	return passing(a, ctx, "Sign", func(ctx context.Context) (*SignedURL, error) { return a.Driver.Sign(ctx, r) })
+}
+
+func (a *around) SignForm(ctx context.Context, r *SignRequest) (*UploadForm, error) {
+	return passing(a, ctx, "SignForm", func(ctx context.Context) (*UploadForm, error) { return a.Driver.SignForm(ctx, r) })
+}

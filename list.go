@@ -1,0 +1,286 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"iter"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	defaultMaxPage  = 1000
+	defaultPageSize = 100 // of ListPage
+)
+
+// listing is one operation that lists.
+type listing struct {
+	operation
+	req  ListRequest
+	last string // the greatest key or prefix yielded so far
+}
+
+// List yields the matching objects in key order.
+func (b *bucket) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
+	return func(yield func(ListEntry, error) bool) {
+		l := &listing{}
+		e := l.open(b, "List", opts)
+		if e == nil {
+			var begun context.Context
+			if begun, e = l.begin(ctx); e == nil {
+				e = l.each(begun, yield)
+			}
+		}
+		if e == errStopped {
+			_ = l.end(nil)
+			return
+		}
+		if err := l.end(e); err != nil {
+			yield(ListEntry{}, err)
+		}
+	}
+}
+
+// errStopped says that the caller left the loop.
+var errStopped = &Error{Code: Canceled}
+
+// open checks the request and completes it with the prefix of the view.
+func (l *listing) open(b *bucket, op string, opts []ListOption) *Error {
+	r := &l.req
+	applied := r.Apply(opts...)
+	if e := l.prepare(b, mayList, op, r.Prefix); e != nil {
+		return e
+	}
+	if applied != nil {
+		return asError(nil, applied)
+	}
+	if e := l.core.need(OrderedList, "listing in key order"); e != nil {
+		return e
+	}
+	for _, text := range [...]struct{ option, value string }{
+		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
+	} {
+		if len(text.value) > maxKeyBytes || !utf8.ValidString(text.value) {
+			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
+		}
+	}
+	r.Prefix = b.prefix + r.Prefix
+	if r.StartAfter != "" {
+		r.StartAfter = b.prefix + r.StartAfter
+	}
+	l.last = r.StartAfter
+	return nil
+}
+
+// pageSize is how many entries one request asks for.
+func (l *listing) pageSize(standard int) int {
+	maximum := l.core.desc.MaxPage
+	if maximum == 0 {
+		maximum = defaultMaxPage
+	}
+	size := l.req.set.pageSize
+	if size == 0 {
+		size = min(standard, maximum)
+	}
+	return min(size, maximum)
+}
+
+// each yields entry by entry, page by page.
+func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *Error {
+	left := l.req.set.limit
+	size := l.pageSize(defaultMaxPage)
+	for {
+		l.req.Limit = size
+		if left > 0 {
+			l.req.Limit = min(size, left)
+		}
+		page, e := l.page(ctx)
+		if e != nil {
+			return e
+		}
+		for _, entry := range page.Entries {
+			if !yield(entry, nil) {
+				return errStopped
+			}
+			if left--; left == 0 {
+				return nil
+			}
+		}
+		if page.Token == "" {
+			return nil
+		}
+		l.req.Token = page.Token
+	}
+}
+
+// page is one page of the driver's, filtered: in order, nothing twice, nothing
+// outside the prefix or before the start.
+func (l *listing) page(ctx context.Context) (*Page, *Error) {
+	var page *Page
+	e := l.call(ctx, func(ctx context.Context) (err error) {
+		page, err = l.core.driver.List(ctx, &l.req)
+		return err
+	})
+	if e != nil {
+		return nil, e
+	}
+	if page.Token != "" && page.Token == l.req.Token {
+		return nil, &Error{Code: Internal, Err: errors.New("the provider repeats a page of the listing")}
+	}
+	kept := page.Entries[:0]
+	for _, entry := range page.Entries {
+		if entry.Key <= l.last || !strings.HasPrefix(entry.Key, l.req.Prefix) {
+			continue
+		}
+		l.last = entry.Key
+		kept = append(kept, entry)
+	}
+	page.Entries = kept
+	l.presentEntries(kept)
+	return page, nil
+}
+
+// presentEntries takes prefixes off and tags the revisions, those of a page in
+// one allocation.
+func (l *listing) presentEntries(entries []ListEntry) {
+	tag, total := l.core.tag, 0
+	for i := range entries {
+		entry := &entries[i]
+		entry.Key = entry.Key[len(l.prefix):]
+		total += len(tag) + len(entry.Revision)
+	}
+	if l.core.desc.TaggedRevisions {
+		return
+	}
+	var all strings.Builder
+	all.Grow(total)
+	for i := range entries {
+		if entry := &entries[i]; entry.Revision != "" {
+			start := all.Len()
+			all.WriteString(tag)
+			all.WriteString(entry.Revision)
+			entry.Revision = all.String()[start:]
+		}
+	}
+}
+
+// ListPage lists one page of at most WithPageSize entries (default 100) from
+// token on; only the last may be empty. WithLimit, or WithStartAfter beside a
+// token, is InvalidArgument; so is a token of another prefix or delimiter, or
+// none of ours. A token may travel through a client: it can only move the
+// start. On a Lister that is not ours the token is a key.
+func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
+	own, ok := b.(*bucket)
+	if !ok {
+		return listForeignPage(ctx, b, token, opts)
+	}
+	l := &listing{}
+	e := l.open(own, "ListPage", opts)
+	if e == nil {
+		e = l.openPage(token)
+	}
+	if e != nil {
+		return nil, l.end(e)
+	}
+	ctx, e = l.begin(ctx)
+	if e != nil {
+		return nil, l.end(e)
+	}
+	for {
+		page, e := l.page(ctx)
+		if e != nil {
+			return nil, l.end(e)
+		}
+		if len(page.Entries) > 0 || page.Token == "" {
+			page.Token = l.seal(page.Token)
+			return page, l.end(nil)
+		}
+		l.req.Token = page.Token
+	}
+}
+
+func checkPageOptions(r *ListRequest, token string) *Error {
+	switch {
+	case r.set.limit > 0:
+		return invalid("WithLimit", "does not fit ListPage, which takes WithPageSize")
+	case token != "" && r.StartAfter != "":
+		return invalid("WithStartAfter", "does not fit beside a token")
+	}
+	return nil
+}
+
+func (l *listing) openPage(token string) *Error {
+	if e := checkPageOptions(&l.req, token); e != nil {
+		return e
+	}
+	l.req.Limit = l.pageSize(defaultPageSize)
+	if token == "" {
+		return nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	mark := l.mark()
+	if err != nil || len(raw) <= len(mark) || string(raw[:len(mark)]) != mark {
+		return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
+	}
+	l.req.Token = string(raw[len(mark):])
+	return nil
+}
+
+// seal marks the driver's token with what it belongs to.
+func (l *listing) seal(token string) string {
+	if token == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(l.mark() + token))
+}
+
+// mark stands for provider, prefix and delimiter.
+func (l *listing) mark() string {
+	var joined []byte
+	for _, part := range [...]string{l.core.desc.Provider, l.req.Prefix, l.req.Delimiter} {
+		joined = binary.AppendUvarint(joined, uint64(len(part)))
+		joined = append(joined, part...)
+	}
+	sum := sha256.Sum256(joined)
+	return string(sum[:8])
+}
+
+// listForeignPage lists a page of somebody else's Lister, one entry further
+// than the page, to know whether it is the last.
+func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
+	var r ListRequest
+	err := r.Apply(opts...)
+	if err == nil {
+		if e := checkPageOptions(&r, token); e != nil {
+			err = e
+		}
+	}
+	if err != nil {
+		e := asError(nil, err)
+		e.Op = "ListPage"
+		return nil, e
+	}
+	size := r.set.pageSize
+	if size == 0 {
+		size = defaultPageSize
+	}
+	r.set.limit, r.Limit = size+1, size+1
+	if token != "" {
+		r.StartAfter = token
+	}
+	page := &Page{}
+	for entry, err := range b.List(ctx, wholeList(r)) {
+		if err != nil {
+			return nil, err
+		}
+		if len(page.Entries) == size {
+			page.Token = page.Entries[size-1].Key
+			break
+		}
+		page.Entries = append(page.Entries, entry)
+	}
+	return page, nil
+}

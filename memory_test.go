@@ -1,0 +1,84 @@
+package storage
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const mib = 1 << 20
+
+func TestMemoryGrantsInOrderAsItIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemory(2 * mib)
+		require.False(t, granted(t, m, 2*mib))
+		m.move(1) // on its way to the store: waiting will end
+		var order []int
+		var group sync.WaitGroup
+		for i := range 2 {
+			group.Go(func() {
+				over, err := m.acquire(t.Context(), mib)
+				require.NoError(t, err)
+				require.False(t, over)
+				order = append(order, i)
+			})
+			synctest.Wait()
+		}
+		time.Sleep(time.Hour)
+		require.Empty(t, order, "nobody is granted anything over the limit while something moves")
+		m.move(-1)
+		m.release(mib)
+		synctest.Wait()
+		m.release(mib)
+		group.Wait()
+		require.Equal(t, []int{0, 1}, order)
+	})
+}
+
+func TestMemoryNeverWaitsForTheCallerAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemory(2 * mib)
+		granted(t, m, 2*mib) // held by writers that only this goroutine fills
+		for range 40 {
+			require.True(t, granted(t, m, mib), "over the limit, and counted")
+		}
+		m.release(42 * mib)
+		require.False(t, granted(t, m, mib))
+	})
+}
+
+func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemory(mib)
+		granted(t, m, mib)
+		m.move(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		var err error
+		var group sync.WaitGroup
+		group.Go(func() { _, err = m.acquire(ctx, mib) })
+		synctest.Wait()
+		cancel()
+		group.Wait()
+		require.ErrorIs(t, err, context.Canceled)
+		m.move(-1)
+		m.release(mib)
+		require.Zero(t, m.used)
+		require.Empty(t, m.waiting)
+	})
+}
+
+func TestMemoryGrantsARequestLargerThanItself(t *testing.T) {
+	m := NewMemory(mib)
+	require.True(t, granted(t, m, 8*mib))
+}
+
+func granted(t *testing.T, m *Memory, bytes int64) (over bool) {
+	t.Helper()
+	over, err := m.acquire(t.Context(), bytes)
+	require.NoError(t, err)
+	return over
+}

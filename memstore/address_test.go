@@ -1,0 +1,74 @@
+package memstore
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func parsed(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	return u
+}
+
+func TestAnAddressIsOneBucket(t *testing.T) {
+	first, err := openBucket(t.Context(), parsed(t, "mem://one"))
+	require.NoError(t, err)
+	second, err := openBucket(t.Context(), parsed(t, "mem://one"))
+	require.NoError(t, err)
+	account, err := openAccount(t.Context(), parsed(t, "mem://"))
+	require.NoError(t, err)
+	third, err := account.Driver("one")
+	require.NoError(t, err)
+
+	_, err = first.Put(t.Context(), &storage.PutRequest{Key: "k", Body: strings.NewReader("x"), Size: 1})
+	require.NoError(t, err)
+	for _, d := range []storage.Driver{second, third} {
+		_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		require.NoError(t, err)
+	}
+	other, err := openBucket(t.Context(), parsed(t, "mem://another"))
+	require.NoError(t, err)
+	_, err = other.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}
+
+func TestAnAccountMakesNoBucket(t *testing.T) {
+	account, err := openAccount(t.Context(), parsed(t, "mem://"))
+	require.NoError(t, err)
+	_, err = account.BucketInfo(t.Context(), "never-made")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+func TestAddressesThatAreRefused(t *testing.T) {
+	bucket := func(ctx context.Context, u *url.URL) error { _, err := openBucket(ctx, u); return err }
+	account := func(ctx context.Context, u *url.URL) error { _, err := openAccount(ctx, u); return err }
+	for name, test := range map[string]struct {
+		open    func(context.Context, *url.URL) error
+		address string
+	}{
+		"a bucket without a name":    {bucket, "mem://"},
+		"a name behind the colon":    {bucket, "mem:name"},
+		"a name as a path":           {bucket, "mem:///name"},
+		"a path":                     {bucket, "mem://name/prefix"},
+		"a slash":                    {bucket, "mem://name/"},
+		"a user":                     {bucket, "mem://user@name"},
+		"a port":                     {bucket, "mem://name:80"},
+		"an empty port":              {bucket, "mem://name:"},
+		"an account with a name":     {account, "mem://name"},
+		"an account with a path":     {account, "mem:///x"},
+		"an account with a port":     {account, "mem://:80"},
+		"an account without slashes": {account, "mem:x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorIs(t, test.open(t.Context(), parsed(t, test.address)), storage.InvalidArgument)
+		})
+	}
+}

@@ -1,0 +1,154 @@
+package memstore_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"testing"
+
+	"github.com/omnibucket/storage"
+)
+
+func BenchmarkPut(b *testing.B) {
+	for _, size := range []int{1 << 10, 1 << 20} {
+		content := bytes.Repeat([]byte("x"), size)
+		for name, declared := range map[string]int64{"known": int64(size), "stream": -1} {
+			b.Run(fmt.Sprintf("%d/%s", size, name), func(b *testing.B) {
+				d := fresh()
+				body := bytes.NewReader(content)
+				sum := uint32(1)
+				r := storage.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: &sum}
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					body.Reset(content)
+					if _, err := d.Put(context.Background(), &r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkMemcpy is what a Put of 1 MiB is measured against.
+func BenchmarkMemcpy(b *testing.B) {
+	content := bytes.Repeat([]byte("x"), 1<<20)
+	b.SetBytes(1 << 20)
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = append([]byte(nil), content...)
+	}
+}
+
+var sink []byte
+
+func BenchmarkGet(b *testing.B) {
+	d := fresh()
+	put(b, d, "k", string(bytes.Repeat([]byte("x"), 1<<10)))
+	r := storage.GetRequest{Key: "k", Length: -1}
+	b.ReportAllocs()
+	for b.Loop() {
+		_, body, err := d.Get(context.Background(), &r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := body.(io.WriterTo).WriteTo(io.Discard); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkHead(b *testing.B) {
+	d := fresh()
+	put(b, d, "k", "content")
+	r := storage.GetRequest{Key: "k", Length: -1}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.Head(context.Background(), &r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// full has n keys, all in one folder.
+func full(b *testing.B, n int) storage.Driver {
+	d := fresh()
+	for i := range n {
+		put(b, d, fmt.Sprintf("folder/%07d", i), "")
+	}
+	return d
+}
+
+// BenchmarkListAll lists every key, 1,000 a page.
+func BenchmarkListAll(b *testing.B) {
+	const n = 100_000
+	d := full(b, n)
+	b.ReportAllocs()
+	for b.Loop() {
+		r, found := storage.ListRequest{Limit: 1000}, 0
+		for more := true; more; more = r.Token != "" {
+			page, err := d.List(context.Background(), &r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			found, r.Token = found+len(page.Entries), page.Token
+		}
+		if found != n {
+			b.Fatal(found)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")
+}
+
+// BenchmarkListPage costs the same however many keys there are: a page in the
+// middle, and a page that is one folder of all the keys.
+func BenchmarkListPage(b *testing.B) {
+	for _, n := range []int{1_000, 100_000} {
+		d := full(b, n)
+		for name, r := range map[string]storage.ListRequest{
+			"middle": {Limit: 100, StartAfter: fmt.Sprintf("folder/%07d", n/2)},
+			"folder": {Limit: 100, Delimiter: "/"},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := d.List(context.Background(), &r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkMixed is 16 goroutines that write, read, list and look.
+func BenchmarkMixed(b *testing.B) {
+	d := full(b, 10_000)
+	content := bytes.Repeat([]byte("x"), 1<<10)
+	var turn atomic.Int64
+	b.SetParallelism(8) // times two cores
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			i := turn.Add(1)
+			key := fmt.Sprintf("folder/%07d", i*7919%10_000)
+			var err error
+			switch i % 8 {
+			case 0:
+				_, err = d.Put(context.Background(), &storage.PutRequest{Key: key, Body: bytes.NewReader(content), Size: 1 << 10})
+			case 1:
+				_, err = d.List(context.Background(), &storage.ListRequest{StartAfter: key, Limit: 10})
+			case 2, 3:
+				_, err = d.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+			default:
+				_, _, err = d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+			}
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

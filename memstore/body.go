@@ -1,0 +1,144 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	firstChunk = 1 << 10
+	// One Read of everything is slower: what is copied in blocks stays in the
+	// processor's cache until it is written. And ctx is looked at in between.
+	block = 64 << 10
+	// A size that is only declared buys no more memory than this at once.
+	exactSize = 1 << 30
+)
+
+// readBody reads body to its end, of size bytes or, at -1, of any length, into
+// memory of exactly that length. No lock is held: the body may read the bucket
+// that it is stored in.
+func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
+	if size < 0 || size > exactSize {
+		data, err := readStream(ctx, body)
+		if err == nil && size >= 0 && int64(len(data)) != size {
+			return nil, wrongSize(size)
+		}
+		return data, err
+	}
+	data := make([]byte, size)
+	n, ended, err := fill(ctx, body, data)
+	if err == nil && !ended {
+		_, ended, err = readByte(ctx, body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !ended || n < len(data) {
+		return nil, wrongSize(size)
+	}
+	return data, nil
+}
+
+// readStream reads in chunks that grow with what has come, up to blocks that
+// are used again, and joins them: a short body costs what it holds, a long one
+// its length and what lies in blocks meanwhile.
+func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
+	var few [16][]byte // most bodies need no slice of chunks on the heap
+	chunks, total, head := few[:0], 0, 0
+	defer func() { giveBlocks(chunks) }()
+	var next byte
+	for {
+		chunk := takeChunk(total)
+		chunks = append(chunks, chunk)
+		if head == 1 {
+			chunk[0] = next
+		}
+		n, ended, err := fill(ctx, body, chunk[head:])
+		if err != nil {
+			return nil, err
+		}
+		n += head
+		chunks[len(chunks)-1], total = chunk[:n], total+n
+		if !ended {
+			// Whether there is more is asked before memory is taken for it.
+			if next, ended, err = readByte(ctx, body); err != nil {
+				return nil, err
+			}
+			head = 1
+		}
+		if ended {
+			return join(chunks, total), nil
+		}
+	}
+}
+
+var blocks = sync.Pool{New: func() any { return new([block]byte) }}
+
+// takeChunk is for what comes after total bytes.
+func takeChunk(total int) []byte {
+	if total < block {
+		return make([]byte, max(total, firstChunk))
+	}
+	return blocks.Get().(*[block]byte)[:]
+}
+
+func giveBlocks(chunks [][]byte) {
+	for _, chunk := range chunks {
+		if cap(chunk) == block {
+			blocks.Put((*[block]byte)(chunk[:block]))
+		}
+	}
+}
+
+// join is the chunks in one piece of exactly total bytes. One chunk that is
+// full, and not to be used again, is that piece.
+func join(chunks [][]byte, total int) []byte {
+	if len(chunks) == 1 && cap(chunks[0]) == total {
+		return chunks[0]
+	}
+	data := make([]byte, 0, total)
+	for _, chunk := range chunks {
+		data = append(data, chunk...)
+	}
+	return data
+}
+
+// fill reads until buffer is full or body has ended. It differs from
+// io.ReadFull in that a body's own io.ErrUnexpectedEOF, a broken download's, is
+// not taken for its end.
+func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool, err error) {
+	for n < len(buffer) {
+		if err := interrupted(ctx); err != nil {
+			return n, false, err
+		}
+		m, err := body.Read(buffer[n:min(len(buffer), n+block)])
+		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+	}
+	return n, false, nil
+}
+
+// One byte on the stack would move to the heap, for the reader's sake.
+var singleBytes = sync.Pool{New: func() any { return new([1]byte) }}
+
+// readByte looks whether body goes on.
+func readByte(ctx context.Context, body io.Reader) (b byte, ended bool, err error) {
+	single := singleBytes.Get().(*[1]byte)
+	defer singleBytes.Put(single)
+	n, _, err := fill(ctx, body, single[:])
+	return single[0], n == 0, err
+}
+
+// wrongSize is what the core tells first, as a rule.
+func wrongSize(size int64) error {
+	return &storage.Error{Code: storage.BodyFailed, Err: fmt.Errorf("the body is not the declared %d bytes long", size)}
+}

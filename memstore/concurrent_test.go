@@ -1,0 +1,86 @@
+package memstore_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestEverythingAtOnce(t *testing.T) {
+	d := versioned()
+	ctx := context.Background()
+	calls := []func(key string) error{
+		func(key string) error { _, err := d.Put(ctx, putRequest(key, "content")); return err },
+		func(key string) error { return d.Delete(ctx, &storage.DeleteRequest{Key: key}) },
+		func(key string) error { return d.Delete(ctx, &storage.DeleteRequest{Key: key, Version: "memory:7"}) },
+		func(key string) error { _, err := d.List(ctx, &storage.ListRequest{Limit: 3}); return err },
+		func(key string) error { _, err := d.ListVersions(ctx, &storage.ListRequest{Limit: 3}); return err },
+		func(key string) error {
+			_, body, err := d.Get(ctx, &storage.GetRequest{Key: key, Length: -1})
+			if err == storage.ObjectNotFound {
+				return nil
+			}
+			if err == nil {
+				err = body.Close()
+			}
+			return err
+		},
+		func(key string) error {
+			_, err := d.Copy(ctx, &storage.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
+			if err == storage.ObjectNotFound {
+				return nil
+			}
+			return err
+		},
+		func(key string) error {
+			upload, err := d.BeginParts(ctx, putRequest(key, ""))
+			if err != nil {
+				return err
+			}
+			part, err := d.PutPart(ctx, &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+			if err != nil {
+				return err
+			}
+			_, err = d.CompleteParts(ctx, &storage.CompleteRequest{Put: putRequest(key, ""), Upload: upload, Parts: []storage.Part{part}})
+			return err
+		},
+	}
+	var group sync.WaitGroup
+	for _, call := range calls {
+		group.Go(func() {
+			for i := range 200 {
+				if err := call(fmt.Sprint("k", i%5)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestAnUploadThatEndsWhileItIsCompleted(t *testing.T) {
+	var meanwhile func()
+	// The clock is read when the parts are joined and nothing is in place yet.
+	d := memstore.NewDriver(memstore.Config{Now: func() time.Time {
+		if meanwhile != nil {
+			run := meanwhile
+			meanwhile = nil
+			run()
+		}
+		return time.Unix(0, 0)
+	}})
+	upload := begin(t, d, "k")
+	part := putPart(t, d, "k", upload, 1, "x")
+	meanwhile = func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }
+	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: putRequest("k", ""), Upload: upload, Parts: []storage.Part{part}})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Empty(t, keys(t, d))
+}

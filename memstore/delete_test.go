@@ -1,0 +1,57 @@
+package memstore_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestDelete(t *testing.T) {
+	for name, test := range map[string]struct {
+		request storage.DeleteRequest
+		want    error
+		left    []string
+	}{
+		"what is there":              {storage.DeleteRequest{Key: "a"}, nil, []string{"a/b", "b"}},
+		"what is not":                {storage.DeleteRequest{Key: "c"}, nil, []string{"a", "a/b", "b"}},
+		"IfRevision, the same":       {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}}, nil, []string{"a/b", "b"}},
+		"IfRevision, another":        {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}}, storage.PreconditionFailed, []string{"a", "a/b", "b"}},
+		"IfRevision, nothing there":  {storage.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}}, nil, []string{"a", "a/b", "b"}},
+		"a version that is not ours": {storage.DeleteRequest{Key: "a", Version: "null"}, storage.InvalidArgument, []string{"a", "a/b", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := fresh()
+			put(t, d, "a", "1")
+			put(t, d, "a/b", "2")
+			put(t, d, "b", "3")
+			err := d.Delete(t.Context(), &test.request)
+			if test.want == nil {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, test.want)
+			}
+			require.Equal(t, test.left, keys(t, d))
+		})
+	}
+}
+
+func TestDeleteBatchAnswersEachRequestInItsSlot(t *testing.T) {
+	d := fresh()
+	put(t, d, "a", "1")
+	put(t, d, "b", "2")
+	put(t, d, "c", "3")
+	errs := d.DeleteBatch(t.Context(), []storage.DeleteRequest{
+		{Key: "a"},
+		{Key: "b", Condition: storage.Condition{Revision: "memory:9"}},
+		{Key: "none"},
+		{Key: "c"},
+	})
+	require.Len(t, errs, 4)
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], storage.PreconditionFailed)
+	require.NoError(t, errs[2])
+	require.NoError(t, errs[3])
+	require.Equal(t, []string{"b"}, keys(t, d))
+}

@@ -1,0 +1,72 @@
+package memstore_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestDescribe(t *testing.T) {
+	d := memstore.NewDriver(memstore.Config{}).Describe()
+	require.Equal(t, "memory", d.Provider)
+	require.Equal(t, "memory", d.Bucket)
+	require.False(t, d.Versioned)
+	require.Equal(t, int64(1), d.MinPartSize)
+	require.Equal(t, 10_000, d.MaxParts)
+	require.Equal(t, 1_000, d.MaxBatch)
+	require.Equal(t, 1_000, d.MaxPage)
+	require.Zero(t, d.Features&(storage.SignURLs|storage.SignForms|storage.SignIfAbsent|storage.SignSize|storage.SignContentType|storage.EqualParts))
+
+	named := memstore.NewDriver(memstore.Config{Bucket: "photos", Versioned: true}).Describe()
+	require.Equal(t, "photos", named.Bucket)
+	require.True(t, named.Versioned)
+}
+
+func TestSigningIsUnsupported(t *testing.T) {
+	_, err := fresh().Sign(t.Context(), &storage.SignRequest{})
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = fresh().SignForm(t.Context(), &storage.SignRequest{})
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestOptionsOfAProvidersOwnAreUnsupported(t *testing.T) {
+	d := fresh()
+	put(t, d, "k", "old")
+	upload := begin(t, d, "k")
+	source, native := d.Locate("k"), []any{1}
+	r := putRequest("k", "new")
+	r.Native = native
+	for name, call := range map[string]func() error{
+		"Put":        func() error { _, err := d.Put(t.Context(), r); return err },
+		"BeginParts": func() error { _, err := d.BeginParts(t.Context(), r); return err },
+		"CompleteParts": func() error {
+			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload})
+			return err
+		},
+		"Head": func() error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Native: native})
+			return err
+		},
+		"Copy": func() error {
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Native: native})
+			return err
+		},
+		"Compose": func() error {
+			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{source}, Key: "k", Native: native})
+			return err
+		},
+	} {
+		require.ErrorIs(t, call(), storage.Unsupported, name)
+	}
+	require.Equal(t, "old", get(t, d, "k", ""))
+}
+
+func TestFreshBucketsShareNothing(t *testing.T) {
+	a, b := fresh(), fresh()
+	put(t, a, "k", "")
+	require.Empty(t, keys(t, b))
+	require.NoError(t, a.Close())
+}

@@ -1,0 +1,84 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ storage.Driver = (*driver)(nil)
+
+const (
+	maxParts = 10_000
+	maxBatch = 1_000
+	maxPage  = 1_000
+)
+
+const features = storage.StreamPut | storage.UploadParts |
+	storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
+	storage.KeepVersions | storage.ObjectACL | storage.StorageClasses | storage.OrderedList
+
+// driver reaches one bucket of an account by name, as a cloud's does: the
+// bucket may be removed, and made again, while the driver is open.
+type driver struct {
+	storage.UnimplementedDriver
+	account *account
+	bucket  string
+}
+
+// Describe tells whether the bucket keeps versions as it is now. StartVersions
+// of a bucket that is not there does nothing.
+func (d *driver) Describe() storage.Description {
+	return storage.Description{
+		Provider:        provider,
+		Bucket:          d.bucket,
+		Features:        features,
+		Versioned:       d.versioned(),
+		StartVersions:   d.startVersions,
+		Local:           true,
+		TaggedRevisions: true,
+		MinPartSize:     1,
+		MaxParts:        maxParts,
+		MaxBatch:        maxBatch,
+		MaxPage:         maxPage,
+	}
+}
+
+func (d *driver) versioned() bool {
+	b, err := d.account.find(d.bucket)
+	if err != nil {
+		return false
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.info.Versioning
+}
+
+func (d *driver) startVersions() {
+	b, err := d.account.find(d.bucket)
+	if err != nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.info.Versioning = true
+}
+
+// Locate is known to every bucket of the account.
+func (d *driver) Locate(key string) storage.ObjectRef {
+	return storage.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
+}
+
+// open is how every operation begins: Canceled or DeadlineExceeded where ctx is
+// done, Unsupported for an option of a provider's own, since memory has none,
+// and BucketNotFound where the bucket is not there.
+func (d *driver) open(ctx context.Context, native ...any) (*bucket, error) {
+	if err := interrupted(ctx); err != nil {
+		return nil, err
+	}
+	if len(native) > 0 {
+		return nil, storage.Unsupported
+	}
+	return d.account.find(d.bucket)
+}

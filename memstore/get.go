@@ -1,0 +1,76 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/omnibucket/storage"
+)
+
+// Head describes the current object or a version of it.
+func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	_, attrs, err := d.look(ctx, r)
+	return attrs, err
+}
+
+// Get shares the object's bytes with the reader: a write meanwhile replaces the
+// object, and leaves these bytes as they are.
+func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	o, attrs, err := d.look(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	from, to, err := span(r, attrs.Size)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &content{}
+	c.Reset(o.data[from:to])
+	return attrs, c, nil
+}
+
+// look finds what a read asks for.
+func (d *driver) look(ctx context.Context, r *storage.GetRequest) (*object, *storage.Attrs, error) {
+	revision, err := parseVersion(r.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := d.open(ctx, r.Native...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := b.rlock(); err != nil {
+		return nil, nil, err
+	}
+	o, versioned := b.find(r.Key, revision), b.info.Versioning
+	b.mu.RUnlock()
+	if o == nil {
+		return nil, nil, storage.ObjectNotFound
+	}
+	if err := checkRead(o, r.Condition); err != nil {
+		return nil, nil, err
+	}
+	return o, o.attrs(versioned || revision != 0), nil
+}
+
+// span is the part of size bytes that r asks for.
+func span(r *storage.GetRequest, size int64) (from, to int64, err error) {
+	switch {
+	case r.Suffix > 0:
+		return max(0, size-r.Suffix), size, nil
+	case r.Offset > size:
+		return 0, 0, storage.RangeNotSatisfiable
+	case r.Length < 0 || r.Length > size-r.Offset:
+		return r.Offset, size, nil
+	}
+	return r.Offset, r.Offset + r.Length, nil
+}
+
+// content is an io.ReadCloser that is an io.WriterTo, which writes the object's
+// bytes as they lie in the store, and an io.ReaderAt, which tells the core that
+// it cannot stall.
+type content struct{ bytes.Reader }
+
+// Close does nothing: there is nothing to give back.
+func (*content) Close() error { return nil }

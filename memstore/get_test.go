@@ -1,0 +1,131 @@
+package memstore_test
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestGetRanges(t *testing.T) {
+	d := fresh()
+	put(t, d, "ten", "0123456789")
+	put(t, d, "empty", "")
+	for name, test := range map[string]struct {
+		key                    string
+		offset, length, suffix int64
+		want                   string
+		err                    error
+	}{
+		"whole":                         {key: "ten", length: -1, want: "0123456789"},
+		"from an offset":                {key: "ten", offset: 7, length: -1, want: "789"},
+		"a middle":                      {key: "ten", offset: 2, length: 3, want: "234"},
+		"the end is clamped":            {key: "ten", offset: 8, length: 1 << 62, want: "89"},
+		"nothing":                       {key: "ten", offset: 3, length: 0},
+		"nothing from the start":        {key: "ten", offset: 0, length: 0},
+		"at the end":                    {key: "ten", offset: 10, length: 5},
+		"behind the end":                {key: "ten", offset: 11, length: 0, err: storage.RangeNotSatisfiable},
+		"a suffix":                      {key: "ten", length: -1, suffix: 4, want: "6789"},
+		"a suffix longer than all":      {key: "ten", length: -1, suffix: 1<<63 - 1, want: "0123456789"},
+		"whole of an empty object":      {key: "empty", length: -1},
+		"suffix of an empty object":     {key: "empty", length: -1, suffix: 1},
+		"behind the end of nothing":     {key: "empty", offset: 1, length: -1, err: storage.RangeNotSatisfiable},
+		"behind the end of what is not": {key: "none", offset: 1, length: -1, err: storage.ObjectNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: test.key, Offset: test.offset, Length: test.length, Suffix: test.suffix})
+			if test.err != nil {
+				require.ErrorIs(t, err, test.err)
+				require.Nil(t, body)
+				return
+			}
+			require.NoError(t, err)
+			whole, err := head(d, test.key)
+			require.NoError(t, err)
+			require.Equal(t, whole, attrs, "of the whole object")
+			data, err := io.ReadAll(body)
+			require.NoError(t, err)
+			require.Equal(t, test.want, string(data))
+			require.NoError(t, body.Close())
+		})
+	}
+}
+
+func TestReadConditions(t *testing.T) {
+	d := fresh()
+	put(t, d, "k", "old")
+	now := put(t, d, "k", "new").Revision
+	for name, test := range map[string]struct {
+		key       string
+		condition storage.Condition
+		want      error
+	}{
+		"IfRevision, the same":          {"k", storage.Condition{Revision: now}, nil},
+		"IfRevision, another":           {"k", storage.Condition{Revision: "memory:1"}, storage.PreconditionFailed},
+		"IfRevisionNot, the same":       {"k", storage.Condition{NotRevision: now}, storage.NotModified},
+		"IfRevisionNot, another":        {"k", storage.Condition{NotRevision: "memory:1"}, nil},
+		"IfRevision, nothing there":     {"none", storage.Condition{Revision: now}, storage.ObjectNotFound},
+		"IfRevisionNot, nothing there":  {"none", storage.Condition{NotRevision: now}, storage.ObjectNotFound},
+		"no condition, nothing there":   {"none", storage.Condition{}, storage.ObjectNotFound},
+		"a key that begins like others": {"", storage.Condition{}, storage.ObjectNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &storage.GetRequest{Key: test.key, Length: -1, Condition: test.condition}
+			_, headErr := d.Head(t.Context(), r)
+			_, _, getErr := d.Get(t.Context(), r)
+			if test.want == nil {
+				require.NoError(t, headErr)
+				require.NoError(t, getErr)
+				return
+			}
+			require.ErrorIs(t, headErr, test.want)
+			require.ErrorIs(t, getErr, test.want)
+		})
+	}
+}
+
+func TestAReaderKeepsWhatItOpened(t *testing.T) {
+	d := fresh()
+	put(t, d, "k", "old content")
+	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	put(t, d, "k", "new")
+	remove(t, d, "k", "")
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.Equal(t, "old content", string(data))
+}
+
+func TestABodyIsReadWithoutACopyOrAtOffsets(t *testing.T) {
+	d := fresh()
+	put(t, d, "k", "0123456789")
+	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
+	require.NoError(t, err)
+
+	at := make([]byte, 3)
+	n, err := body.(io.ReaderAt).ReadAt(at, 1)
+	require.NoError(t, err)
+	require.Equal(t, "345", string(at[:n]))
+
+	var out bytes.Buffer
+	_, err = body.(io.WriterTo).WriteTo(&out)
+	require.NoError(t, err)
+	require.Equal(t, "234567", out.String())
+}
+
+func TestAttrsAreTheCallersToChange(t *testing.T) {
+	d := fresh()
+	sum := uint32(1)
+	r := putRequest("k", "content")
+	r.CRC32C = &sum
+	written, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+	*written.CRC32C, written.Revision = 2, "changed"
+	read, err := head(d, "k")
+	require.NoError(t, err)
+	require.Equal(t, uint32(1), *read.CRC32C)
+	require.Equal(t, "memory:1", read.Revision)
+}

@@ -1,0 +1,100 @@
+package memstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// List costs what the page costs, however many keys the bucket, or a common
+// prefix in the page, has.
+func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	after, err := startAfter(r)
+	if err != nil {
+		return nil, err
+	}
+	b, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.rlock(); err != nil {
+		return nil, err
+	}
+	defer b.mu.RUnlock()
+	return b.list(r, after.key), nil
+}
+
+// startAfter is where a page begins, exclusively.
+func startAfter(r *storage.ListRequest) (position, error) {
+	if r.Token != "" {
+		return parseToken(r.Token, r.Prefix)
+	}
+	return position{key: r.StartAfter}, nil
+}
+
+// list walks the keys from the first that can be in the page on. The lock is
+// held.
+func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
+	most := min(r.Limit, b.live.Len())
+	page := &storage.Page{Entries: make([]storage.ListEntry, 0, min(most, 16))}
+	keys := b.live.Iter()
+	more := keys.Seek(max(r.Prefix, after))
+	for more && strings.HasPrefix(keys.Key(), r.Prefix) {
+		key := keys.Key()
+		common, isPrefix := commonPrefix(key, r.Prefix, r.Delimiter)
+		if isPrefix {
+			key = common
+		}
+		// The first key may be the one to begin after, or lie under the prefix
+		// to begin after.
+		if key > after {
+			if len(page.Entries) == r.Limit {
+				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
+				break
+			}
+			if len(page.Entries) == cap(page.Entries) {
+				page.Entries = slices.Grow(page.Entries, most-len(page.Entries)) // once
+			}
+			if isPrefix {
+				page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
+			} else {
+				page.Entries = append(page.Entries, keys.Value().entry())
+			}
+		}
+		if !isPrefix {
+			more = keys.Next()
+			continue
+		}
+		next, exists := behind(common)
+		more = exists && keys.Seek(next)
+	}
+	return page
+}
+
+// commonPrefix is what key is rolled up into, if it is: everything up to and
+// with the first delimiter behind prefix.
+func commonPrefix(key, prefix, delimiter string) (string, bool) {
+	if delimiter == "" {
+		return "", false
+	}
+	i := strings.Index(key[len(prefix):], delimiter)
+	if i < 0 {
+		return "", false
+	}
+	return key[:len(prefix)+i+len(delimiter)], true
+}
+
+// behind is the least string that is greater than every string that begins
+// with prefix; there is none where prefix is nothing but 0xFF bytes.
+func behind(prefix string) (string, bool) {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] < 0xFF {
+			next := []byte(prefix[:i+1])
+			next[i]++
+			return string(next), true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,170 @@
+package memstore_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestList(t *testing.T) {
+	all := []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "é", "\U0001F600"}
+	for name, test := range map[string]struct {
+		request storage.ListRequest
+		want    []string
+	}{
+		"everything, by bytes":                     {storage.ListRequest{}, all},
+		"a prefix anywhere in a segment":           {storage.ListRequest{Prefix: "a"}, all[:7]},
+		"a prefix of nothing":                      {storage.ListRequest{Prefix: "c"}, nil},
+		"prefixes merged into the order":           {storage.ListRequest{Delimiter: "/"}, []string{"a", "a-b", "a/", "a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
+		"under a folder, its marker too":           {storage.ListRequest{Prefix: "a/", Delimiter: "/"}, []string{"a/", "a/b", "a/c/"}},
+		"an empty segment is a prefix":             {storage.ListRequest{Prefix: "b/", Delimiter: "/"}, []string{"b//"}},
+		"a delimiter of two bytes":                 {storage.ListRequest{Prefix: "b", Delimiter: "xx"}, []string{"b//c", "bxx"}},
+		"a delimiter within what is behind":        {storage.ListRequest{Prefix: "bxx", Delimiter: "xx"}, []string{"bxxbxx"}},
+		"a delimiter that is part of a character":  {storage.ListRequest{Delimiter: "\xa9"}, []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "\xc3\xa9", "\U0001F600"}},
+		"after a key":                              {storage.ListRequest{StartAfter: "a0"}, all[6:]},
+		"after a key that is not there":            {storage.ListRequest{StartAfter: "a1"}, all[6:]},
+		"after a prefix":                           {storage.ListRequest{Delimiter: "/", StartAfter: "a/"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
+		"after a key under a prefix":               {storage.ListRequest{Delimiter: "/", StartAfter: "a/b"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
+		"after a key before the prefix asked for":  {storage.ListRequest{Prefix: "b", StartAfter: "a"}, []string{"b//c", "bxxbxxb"}},
+		"after a key behind the prefix asked for":  {storage.ListRequest{Prefix: "a", StartAfter: "c"}, nil},
+		"after everything":                         {storage.ListRequest{StartAfter: "\xff"}, nil},
+		"a prefix that is the end of all prefixes": {storage.ListRequest{Prefix: "\xff"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := fresh()
+			for _, key := range all {
+				put(t, d, key, key)
+			}
+			for limit := 1; limit <= len(all)+1; limit++ {
+				require.Equal(t, test.want, pages(t, d, test.request, limit), "in pages of %d", limit)
+			}
+		})
+	}
+}
+
+// pages lists page by page, and checks each.
+func pages(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []string {
+	t.Helper()
+	var found []string
+	r.Limit = limit
+	for {
+		page, err := d.List(t.Context(), &r)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Entries), limit)
+		found = append(found, entryKeys(page.Entries)...)
+		if page.Token == "" {
+			return found
+		}
+		require.Len(t, page.Entries, limit, "only the last page is shorter")
+		r.Token, r.StartAfter = page.Token, ""
+	}
+}
+
+func TestListEntriesTellTheObject(t *testing.T) {
+	d := fresh()
+	a := put(t, d, "a", "content")
+	put(t, d, "b/c", "")
+	page, err := d.List(t.Context(), &storage.ListRequest{Delimiter: "/", Limit: 2})
+	require.NoError(t, err)
+	require.Equal(t, []storage.ListEntry{
+		{Key: "a", Size: 7, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified},
+		{Key: "b/", IsPrefix: true},
+	}, page.Entries)
+	require.Empty(t, page.Token, "a last page has none, also when it is full")
+}
+
+func TestListGoesOnWhereItsPageWasRemoved(t *testing.T) {
+	d := fresh()
+	for _, key := range []string{"a/1", "b", "c"} {
+		put(t, d, key, "")
+	}
+	for _, last := range []string{"a/1", "b"} {
+		page, err := d.List(t.Context(), &storage.ListRequest{Delimiter: "/", Limit: 1})
+		require.NoError(t, err)
+		remove(t, d, last, "")
+		left, err := d.List(t.Context(), &storage.ListRequest{Delimiter: "/", Limit: 9, Token: page.Token})
+		require.NoError(t, err)
+		require.Equal(t, keys(t, d), entryKeys(left.Entries))
+	}
+}
+
+func TestListTokensThatAreNone(t *testing.T) {
+	d := fresh()
+	put(t, d, "a/1", "")
+	put(t, d, "a/2", "")
+	page, err := d.List(t.Context(), &storage.ListRequest{Prefix: "a/", Limit: 1})
+	require.NoError(t, err)
+	for name, r := range map[string]storage.ListRequest{
+		"a key":                    {Token: "a/1"},
+		"not of the alphabet":      {Token: "!"},
+		"of the alphabet":          {Token: "garbage"},
+		"cut":                      {Token: page.Token[:len(page.Token)-1]},
+		"of another prefix":        {Token: page.Token, Prefix: "b/"},
+		"without a key":            {Token: "MC8"},      // 0/
+		"with a number of no form": {Token: "MDEvYS8x"}, // 01/a/1
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.Limit = 1
+			_, err := d.List(t.Context(), &r)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			_, err = d.ListVersions(t.Context(), &r)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+func TestListAgreesWithItsDefinition(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	word := func(most int) string {
+		b := make([]byte, random.IntN(most+1))
+		for i := range b {
+			b[i] = "ab/-\xff"[random.IntN(5)]
+		}
+		return string(b)
+	}
+	for range 300 {
+		d := fresh()
+		all := map[string]bool{}
+		for range random.IntN(40) {
+			key := "a" + word(6)
+			put(t, d, key, "")
+			all[key] = true
+		}
+		r := storage.ListRequest{Prefix: word(2), StartAfter: word(4), Delimiter: word(2)}
+		require.Equal(t, defined(all, r), pages(t, d, r, 1+random.IntN(5)), "%q %v", r, all)
+	}
+}
+
+// defined is a listing by its definition: every key, rolled up, sorted, once.
+func defined(all map[string]bool, r storage.ListRequest) []string {
+	var found []string
+	for key := range all {
+		rest, under := strings.CutPrefix(key, r.Prefix)
+		if !under {
+			continue
+		}
+		if first, _, rolled := strings.Cut(rest, r.Delimiter); rolled && r.Delimiter != "" {
+			key = r.Prefix + first + r.Delimiter
+		}
+		if key > r.StartAfter {
+			found = append(found, key)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+func TestListNeverShowsUploads(t *testing.T) {
+	d := fresh()
+	for i := range 3 {
+		_, err := d.BeginParts(t.Context(), putRequest(fmt.Sprint("k", i), ""))
+		require.NoError(t, err)
+	}
+	require.Empty(t, keys(t, d))
+}

@@ -1,0 +1,105 @@
+package memstore_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// put stores content as the core would, with the size known.
+func put(t testing.TB, d storage.Driver, key, content string) *storage.Attrs {
+	t.Helper()
+	attrs, err := d.Put(context.Background(), putRequest(key, content))
+	require.NoError(t, err)
+	return attrs
+}
+
+func putRequest(key, content string) *storage.PutRequest {
+	return &storage.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))}
+}
+
+// get reads a whole object or version.
+func get(t testing.TB, d storage.Driver, key, version string) string {
+	t.Helper()
+	_, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Version: version, Length: -1})
+	require.NoError(t, err)
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	return string(data)
+}
+
+func head(d storage.Driver, key string) (*storage.Attrs, error) {
+	return d.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+}
+
+func remove(t testing.TB, d storage.Driver, key, version string) {
+	t.Helper()
+	require.NoError(t, d.Delete(context.Background(), &storage.DeleteRequest{Key: key, Version: version}))
+}
+
+// keys are those of the whole bucket.
+func keys(t testing.TB, d storage.Driver) []string {
+	t.Helper()
+	page, err := d.List(context.Background(), &storage.ListRequest{Limit: 1000})
+	require.NoError(t, err)
+	return entryKeys(page.Entries)
+}
+
+func entryKeys(entries []storage.ListEntry) []string {
+	var keys []string
+	for _, e := range entries {
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
+func fresh() storage.Driver { return memstore.NewDriver(memstore.Config{}) }
+
+func versioned() storage.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) }
+
+func ctxIn(state string) (context.Context, context.CancelFunc) {
+	if state == "expired" {
+		return context.WithDeadline(context.Background(), time.Unix(0, 0))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx, cancel
+}
+
+var errBroken = errors.New("the body broke")
+
+// broken delivers content and then fails with err.
+func broken(content string, err error) io.Reader {
+	return io.MultiReader(strings.NewReader(content), failing{err})
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// hooked runs atEnd once, at the end of the body.
+type hooked struct {
+	io.Reader
+	atEnd func()
+}
+
+func (h *hooked) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	if err == io.EOF && h.atEnd != nil {
+		h.atEnd()
+		h.atEnd = nil
+	}
+	return n, err
+}

@@ -1,0 +1,144 @@
+package memstore_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func begin(t *testing.T, d storage.Driver, key string) string {
+	t.Helper()
+	upload, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: key, Size: -1})
+	require.NoError(t, err)
+	return upload
+}
+
+func putPart(t *testing.T, d storage.Driver, key, upload string, number int, content string) storage.Part {
+	t.Helper()
+	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: number, Body: strings.NewReader(content), Size: int64(len(content))})
+	require.NoError(t, err)
+	return part
+}
+
+func TestPartsBecomeAnObject(t *testing.T) {
+	d := fresh()
+	upload := begin(t, d, "k")
+	second := putPart(t, d, "k", upload, 2, "world")
+	replaced := putPart(t, d, "k", upload, 1, "bye, ")
+	first := putPart(t, d, "k", upload, 1, "hello, ")
+	putPart(t, d, "k", upload, 3, "not asked for")
+	require.NotEqual(t, replaced.Tag, first.Tag)
+	require.Empty(t, keys(t, d), "nothing is visible before it is complete")
+
+	sum := uint32(7)
+	r := &storage.CompleteRequest{
+		Put:    &storage.PutRequest{Key: "k", CRC32C: &sum, Properties: storage.Properties{ContentType: "text/plain"}},
+		Upload: upload,
+		Parts:  []storage.Part{first, second},
+	}
+	attrs, err := d.CompleteParts(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, int64(12), attrs.Size)
+	require.Equal(t, uint32(7), *attrs.CRC32C)
+	require.Equal(t, "text/plain", attrs.ContentType)
+	require.Equal(t, "hello, world", get(t, d, "k", ""))
+
+	_, err = d.CompleteParts(t.Context(), r)
+	require.ErrorIs(t, err, storage.InvalidArgument, "the upload is over")
+}
+
+func TestPartsEchoTheirChecksum(t *testing.T) {
+	d := fresh()
+	upload := begin(t, d, "k")
+	r := &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
+	sum := uint32(7)
+	r.CRC32C = &sum
+	part, err := d.PutPart(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, uint32(7), *part.CRC32C)
+	require.NotSame(t, &sum, part.CRC32C)
+}
+
+func TestCompletePartsRefuses(t *testing.T) {
+	d := fresh()
+	upload := begin(t, d, "k")
+	replaced := putPart(t, d, "k", upload, 1, "a")
+	part := putPart(t, d, "k", upload, 1, "a")
+	other := part
+	other.Size++
+	missing := part
+	missing.Number = 2
+	for name, test := range map[string]struct {
+		key, upload string
+		part        storage.Part
+	}{
+		"a part that was replaced":  {"k", upload, replaced},
+		"a part of another size":    {"k", upload, other},
+		"a part that was never put": {"k", upload, missing},
+		"an upload that is none":    {"k", "x", part},
+		"an upload to another key":  {"j", upload, part},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
+				Put: &storage.PutRequest{Key: test.key}, Upload: test.upload, Parts: []storage.Part{test.part},
+			})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Empty(t, keys(t, d))
+		})
+	}
+}
+
+func TestAFailedConditionLeavesTheUploadToBeAborted(t *testing.T) {
+	d := fresh()
+	old := put(t, d, "k", "old")
+	upload := begin(t, d, "k")
+	part := putPart(t, d, "k", upload, 1, "new")
+	complete := func(c storage.Condition) error {
+		_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
+			Put: &storage.PutRequest{Key: "k", Condition: c}, Upload: upload, Parts: []storage.Part{part},
+		})
+		return err
+	}
+	require.ErrorIs(t, complete(storage.Condition{Absent: true}), storage.PreconditionFailed)
+	require.Equal(t, "old", get(t, d, "k", ""))
+	require.NoError(t, complete(storage.Condition{Revision: old.Revision}))
+	require.Equal(t, "new", get(t, d, "k", ""))
+}
+
+func TestAbortParts(t *testing.T) {
+	d := fresh()
+	upload := begin(t, d, "k")
+	require.NoError(t, d.AbortParts(t.Context(), "j", upload), "another key's upload is not touched")
+	putPart(t, d, "k", upload, 1, "a")
+	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
+	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "what is unknown is aborted")
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestAPartIsLostWithItsUpload(t *testing.T) {
+	d := fresh()
+	upload := begin(t, d, "k")
+	body := &seekable{hooked: hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestAPartOfABrokenBodyIsNotStored(t *testing.T) {
+	d := fresh()
+	upload := begin(t, d, "k")
+	part := putPart(t, d, "k", upload, 1, "good")
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: &seekable{hooked: hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	require.ErrorIs(t, err, errBroken)
+	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "k"}, Upload: upload, Parts: []storage.Part{part}})
+	require.NoError(t, err)
+	require.Equal(t, "good", get(t, d, "k", ""))
+}
+
+// seekable satisfies io.ReadSeeker for a body that is read once.
+type seekable struct{ hooked }
+
+func (*seekable) Seek(int64, int) (int64, error) { return 0, nil }

@@ -1,0 +1,284 @@
+package memstore_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestPutKeepsWhatItIsGiven(t *testing.T) {
+	noon := time.Date(2026, 5, 1, 14, 0, 0, 123456789, time.FixedZone("CEST", 7200))
+	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return noon }})
+	sum := uint32(0x0badcafe)
+	r := putRequest("a/b.txt", "content")
+	r.CRC32C = &sum
+	r.Properties = storage.Properties{
+		ContentType:        "text/plain",
+		ContentEncoding:    "gzip",
+		ContentDisposition: "inline",
+		ContentLanguage:    "de",
+		CacheControl:       "no-cache",
+		Metadata:           map[string]string{"owner": "zoë"},
+		StorageClass:       "cold",
+	}
+	written, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+	sum = 0 // the request's sum is not the object's
+
+	read, err := head(d, "a/b.txt")
+	require.NoError(t, err)
+	require.Equal(t, written, read)
+	require.Equal(t, r.Properties, read.Properties)
+	require.Equal(t, "a/b.txt", read.Key)
+	require.Equal(t, int64(7), read.Size)
+	require.Equal(t, uint32(0x0badcafe), *read.CRC32C)
+	require.Equal(t, noon.UTC(), read.Modified)
+	require.Equal(t, `"0badcafe-memory:1"`, read.ETag)
+	require.Equal(t, "memory:1", read.Revision)
+	require.Empty(t, read.Version)
+	require.Nil(t, read.MD5)
+	require.Equal(t, "content", get(t, d, "a/b.txt", ""))
+}
+
+func TestPutTakesTheChecksumThatIsKnownAtTheBodysEnd(t *testing.T) {
+	d := fresh()
+	r := &storage.PutRequest{Key: "k", Size: -1}
+	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = &sum }}
+	attrs, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, uint32(42), *attrs.CRC32C)
+
+	require.Nil(t, put(t, d, "k", "content").CRC32C, "nobody summed")
+}
+
+func TestPutStoresBodiesOfEveryLength(t *testing.T) {
+	wraps := map[string]func(io.Reader) io.Reader{
+		"plain":         func(r io.Reader) io.Reader { return r },
+		"data with EOF": iotest.DataErrReader,
+		"halves":        iotest.HalfReader,
+	}
+	for _, length := range []int{0, 1, 1023, 1024, 1025, 2047, 2048, 2049, 1 << 20, 5<<20 + 7} {
+		content := bytes.Repeat([]byte("0123456789abcde"), length/15+1)[:length]
+		for name, wrap := range wraps {
+			for _, size := range []int64{-1, int64(length)} {
+				d := fresh()
+				attrs, err := d.Put(t.Context(), &storage.PutRequest{Key: "k", Body: wrap(bytes.NewReader(content)), Size: size})
+				require.NoError(t, err)
+				require.Equal(t, int64(length), attrs.Size)
+				require.True(t, get(t, d, "k", "") == string(content), "%d bytes, %s, size %d", length, name, size)
+			}
+		}
+	}
+}
+
+func TestStreamsShareNoMemory(t *testing.T) {
+	for _, length := range []int{1 << 10, 64 << 10, 128 << 10, 1 << 20} {
+		d := fresh()
+		for _, letter := range []string{"a", "b", "c"} {
+			_, err := d.Put(t.Context(), &storage.PutRequest{Key: letter, Body: strings.NewReader(strings.Repeat(letter, length)), Size: -1})
+			require.NoError(t, err)
+			_, err = d.Put(t.Context(), &storage.PutRequest{Key: "k", Body: broken(strings.Repeat("x", length), errBroken), Size: -1})
+			require.ErrorIs(t, err, errBroken)
+		}
+		for _, letter := range []string{"a", "b", "c"} {
+			require.True(t, get(t, d, letter, "") == strings.Repeat(letter, length), "%s of %d bytes", letter, length)
+		}
+	}
+}
+
+func TestPutThatFailsLeavesTheOldObject(t *testing.T) {
+	sized := func(body io.Reader, size int64) *storage.PutRequest {
+		return &storage.PutRequest{Key: "k", Body: body, Size: size}
+	}
+	guarded := func(c storage.Condition) *storage.PutRequest {
+		r := putRequest("k", "new")
+		r.Condition = c
+		return r
+	}
+	for name, test := range map[string]struct {
+		request *storage.PutRequest
+		want    error
+	}{
+		"the body fails":                       {sized(broken("ne", errBroken), 3), errBroken},
+		"the body fails at its end":            {sized(broken("new", errBroken), 3), errBroken},
+		"a stream fails":                       {sized(broken("ne", errBroken), -1), errBroken},
+		"a stream fails at a chunk's end":      {sized(broken(strings.Repeat("x", 1024), errBroken), -1), errBroken},
+		"a stream ends unexpectedly":           {sized(broken("ne", io.ErrUnexpectedEOF), -1), io.ErrUnexpectedEOF},
+		"the body is shorter than its size":    {sized(strings.NewReader("ne"), 3), storage.BodyFailed},
+		"the body is longer than its size":     {sized(strings.NewReader("new!"), 3), storage.BodyFailed},
+		"a size is absurd":                     {sized(strings.NewReader("new"), 1<<62), storage.BodyFailed},
+		"IfAbsent, and it is there":            {guarded(storage.Condition{Absent: true}), storage.PreconditionFailed},
+		"IfRevision, and it is another":        {guarded(storage.Condition{Revision: "memory:7"}), storage.PreconditionFailed},
+		"IfRevision, and it is none of ours":   {guarded(storage.Condition{Revision: "x"}), storage.PreconditionFailed},
+		"IfRevision, and there is a like one":  {guarded(storage.Condition{Revision: "memory:01"}), storage.PreconditionFailed},
+		"IfRevision, in the form of our ETags": {guarded(storage.Condition{Revision: `"00000000-memory:1"`}), storage.PreconditionFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := fresh()
+			before := put(t, d, "k", "old")
+			_, err := d.Put(t.Context(), test.request)
+			require.ErrorIs(t, err, test.want)
+			after, err := head(d, "k")
+			require.NoError(t, err)
+			require.Equal(t, before, after)
+			require.Equal(t, "old", get(t, d, "k", ""))
+		})
+	}
+}
+
+func TestPutUnderACondition(t *testing.T) {
+	d := fresh()
+	r := putRequest("k", "1")
+	r.Condition.Revision = "memory:1"
+	_, err := d.Put(t.Context(), r)
+	require.ErrorIs(t, err, storage.PreconditionFailed, "nothing is there to have a revision")
+
+	r = putRequest("k", "1")
+	r.Condition.Absent = true
+	first, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+
+	r = putRequest("k", "2")
+	r.Condition.Revision = first.Revision
+	second, err := d.Put(t.Context(), r)
+	require.NoError(t, err)
+	require.NotEqual(t, first.Revision, second.Revision)
+	require.Equal(t, "2", get(t, d, "k", ""))
+}
+
+func TestPutOfEqualContentIsAnotherRevision(t *testing.T) {
+	d := fresh()
+	first, second := put(t, d, "k", "same"), put(t, d, "k", "same")
+	require.NotEqual(t, first.Revision, second.Revision)
+	require.NotEqual(t, first.ETag, second.ETag)
+}
+
+func TestPutReadsTheSameBucketAsItsBody(t *testing.T) {
+	d := fresh()
+	put(t, d, "k", "content")
+	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	reading := &hooked{body, func() {
+		put(t, d, "other", "written while the body is read")
+		require.Len(t, keys(t, d), 2)
+	}}
+	_, err = d.Put(t.Context(), &storage.PutRequest{Key: "k", Body: reading, Size: -1})
+	require.NoError(t, err)
+	require.Equal(t, "content", get(t, d, "k", ""))
+}
+
+func TestOneOfManyCreatorsWins(t *testing.T) {
+	d := fresh()
+	var won atomic.Int32
+	var group sync.WaitGroup
+	for range 32 {
+		group.Go(func() {
+			r := putRequest("k", "mine")
+			r.Condition.Absent = true
+			if _, err := d.Put(context.Background(), r); err == nil {
+				won.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, int32(1), won.Load())
+}
+
+func TestReadersSeeBytesAndAttributesOfOneWrite(t *testing.T) {
+	d := fresh()
+	put(t, d, "k", "0")
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for i := range 200 {
+				content := strings.Repeat("x", i)
+				r := putRequest("k", content)
+				r.ContentType = content
+				if _, err := d.Put(context.Background(), r); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		group.Go(func() {
+			for range 200 {
+				attrs, body, err := d.Get(context.Background(), &storage.GetRequest{Key: "k", Length: -1})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				data, err := io.ReadAll(body)
+				if err != nil || attrs.ContentType != "" && attrs.ContentType != string(data) {
+					t.Errorf("%q described as %q, %v", data, attrs.ContentType, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestNothingIsDoneUnderADoneContext(t *testing.T) {
+	for state, want := range map[string]error{"canceled": storage.Canceled, "expired": storage.DeadlineExceeded} {
+		t.Run(state, func(t *testing.T) {
+			d := fresh()
+			put(t, d, "k", "old")
+			upload, err := d.BeginParts(t.Context(), putRequest("k", ""))
+			require.NoError(t, err)
+			ctx, cancel := ctxIn(state)
+			defer cancel()
+			source := d.Locate("k")
+
+			calls := map[string]func() error{
+				"Put":        func() error { _, err := d.Put(ctx, putRequest("k", "new")); return err },
+				"Get":        func() error { _, _, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1}); return err },
+				"Head":       func() error { _, err := d.Head(ctx, &storage.GetRequest{Key: "k", Length: -1}); return err },
+				"List":       func() error { _, err := d.List(ctx, &storage.ListRequest{Limit: 1}); return err },
+				"Delete":     func() error { return d.Delete(ctx, &storage.DeleteRequest{Key: "k"}) },
+				"BeginParts": func() error { _, err := d.BeginParts(ctx, putRequest("k", "")); return err },
+				"PutPart": func() error {
+					_, err := d.PutPart(ctx, &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
+					return err
+				},
+				"CompleteParts": func() error {
+					_, err := d.CompleteParts(ctx, &storage.CompleteRequest{Put: putRequest("k", ""), Upload: upload})
+					return err
+				},
+				"AbortParts":  func() error { return d.AbortParts(ctx, "k", upload) },
+				"DeleteBatch": func() error { return d.DeleteBatch(ctx, []storage.DeleteRequest{{Key: "k"}})[0] },
+				"Copy":        func() error { _, err := d.Copy(ctx, &storage.CopyRequest{Source: source, Key: "k"}); return err },
+				"Compose": func() error {
+					_, err := d.Compose(ctx, &storage.ComposeRequest{Sources: []storage.ObjectRef{source}, Key: "k"})
+					return err
+				},
+				"ListVersions": func() error { _, err := d.ListVersions(ctx, &storage.ListRequest{Limit: 1}); return err },
+			}
+			for name, call := range calls {
+				require.ErrorIs(t, call(), want, name)
+			}
+			require.Equal(t, "old", get(t, d, "k", ""))
+		})
+	}
+}
+
+func TestAContextThatEndsWithTheBodyStoresNothing(t *testing.T) {
+	for name, size := range map[string]int64{"known size": 3, "stream": -1} {
+		t.Run(name, func(t *testing.T) {
+			d := fresh()
+			ctx, cancel := context.WithCancel(t.Context())
+			body := &hooked{strings.NewReader("new"), cancel}
+			_, err := d.Put(ctx, &storage.PutRequest{Key: "k", Body: body, Size: size})
+			require.ErrorIs(t, err, storage.Canceled)
+			require.Empty(t, keys(t, d))
+		})
+	}
+}

@@ -1,0 +1,200 @@
+package memstore_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func created(t *testing.T, s storage.ServiceDriver, name string) storage.Driver {
+	t.Helper()
+	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: name})
+	require.NoError(t, err)
+	d, err := s.Driver(name)
+	require.NoError(t, err)
+	return d
+}
+
+func ref[T any](value T) *T { return &value }
+
+func TestABucketIsAsItWasAskedFor(t *testing.T) {
+	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: func() time.Time { return noon }})
+	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}}
+	lifecycle := []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}}
+	want := &storage.BucketInfo{
+		Name: "b", Provider: "memory", Region: "here", Created: noon, Public: true, Versioning: true,
+		CORS:      []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}},
+		Lifecycle: []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}},
+	}
+	info, err := s.CreateBucket(t.Context(), &storage.BucketRequest{
+		Name: "b", Region: "here", PublicAccess: ref(true), Versioning: ref(true), CORS: &cors, Lifecycle: &lifecycle,
+	})
+	require.NoError(t, err)
+	require.Equal(t, want, info)
+
+	cors[0].Origins[0], lifecycle[0].ID = "changed", "changed"
+	info.CORS[0].Methods[0], info.Lifecycle[0].Prefix = "changed", "changed"
+	info, err = s.BucketInfo(t.Context(), "b")
+	require.NoError(t, err)
+	require.Equal(t, want, info, "what is kept is nobody else's")
+
+	d, err := s.Driver("b")
+	require.NoError(t, err)
+	require.True(t, d.Describe().Versioned)
+}
+
+func TestUpdateBucketChangesWhatIsAskedFor(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{
+		Name: "b", PublicAccess: ref(true), CORS: &[]storage.CORSRule{{}}, Lifecycle: &[]storage.LifecycleRule{{}},
+	})
+	require.NoError(t, err)
+	info, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", CORS: &[]storage.CORSRule{}})
+	require.NoError(t, err)
+	require.Nil(t, info.CORS, "no rule clears them")
+	require.Len(t, info.Lifecycle, 1)
+	require.True(t, info.Public)
+
+	_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", Region: "there"})
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "none"})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+func TestCreateBucketTwice(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	put(t, created(t, s, "b"), "k", "content")
+	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Region: "other"})
+	require.ErrorIs(t, err, storage.BucketExists)
+	info, err := s.BucketInfo(t.Context(), "b")
+	require.NoError(t, err)
+	require.Empty(t, info.Region)
+}
+
+func TestDeleteBucket(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	d := created(t, s, "b")
+	d.Describe().StartVersions()
+	version := put(t, d, "k", "content").Version
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
+	remove(t, d, "k", "")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "a version is kept")
+	remove(t, d, "k", version)
+	begin(t, d, "k")
+	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is no object")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)
+}
+
+func TestABucketThatIsNotThere(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	d, err := s.Driver("b")
+	require.NoError(t, err, "no request is made")
+	d.Describe().StartVersions()
+	require.False(t, d.Describe().Versioned)
+	source := d.Locate("k")
+
+	check := func() {
+		t.Helper()
+		_, err = s.BucketInfo(t.Context(), "b")
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		_, err = d.Put(t.Context(), putRequest("k", ""))
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		_, err = head(d, "k")
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		_, _, err = d.Get(t.Context(), &storage.GetRequest{Key: "k"})
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		_, err = d.List(t.Context(), &storage.ListRequest{Limit: 1})
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		_, err = d.ListVersions(t.Context(), &storage.ListRequest{Limit: 1})
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k"}), storage.BucketNotFound)
+		_, err = d.BeginParts(t.Context(), putRequest("k", ""))
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k"})
+		require.ErrorIs(t, err, storage.BucketNotFound)
+		_, err = d.Compose(t.Context(), &storage.ComposeRequest{Sources: []storage.ObjectRef{source}, Key: "k"})
+		require.ErrorIs(t, err, storage.BucketNotFound)
+	}
+	check()
+	created(t, s, "b")
+	put(t, d, "k", "")
+	remove(t, d, "k", "")
+	require.NoError(t, s.DeleteBucket(t.Context(), "b"))
+	check()
+}
+
+func TestABucketRemovedUnderAWriteTakesNothing(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	d := created(t, s, "b")
+	r := putRequest("k", "content")
+	r.Body = &hooked{r.Body, func() { require.NoError(t, s.DeleteBucket(t.Context(), "b")) }}
+	_, err := d.Put(t.Context(), r)
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+func TestRevisionsOutliveABucket(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	d := created(t, s, "b")
+	before := put(t, d, "k", "content").Revision
+	remove(t, d, "k", "")
+	require.NoError(t, s.DeleteBucket(t.Context(), "b"))
+	created(t, s, "b")
+	require.NotEqual(t, before, put(t, d, "k", "content").Revision)
+}
+
+func TestListBucketsByNameInPages(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	page, token, err := s.ListBuckets(t.Context(), "")
+	require.NoError(t, err)
+	require.Empty(t, page)
+	require.Empty(t, token)
+
+	for i := 1999; i >= 0; i-- {
+		created(t, s, fmt.Sprintf("b%04d", i))
+	}
+	var names []string
+	pages := 0
+	for token, more := "", true; more; more = token != "" {
+		page, token, err = s.ListBuckets(t.Context(), token)
+		require.NoError(t, err)
+		for _, info := range page {
+			names = append(names, info.Name)
+		}
+		pages++
+	}
+	require.Equal(t, 2, pages, "a last page that is full has no token")
+	require.Len(t, names, 2000)
+	require.IsIncreasing(t, names)
+
+	_, _, err = s.ListBuckets(t.Context(), "no token")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestCredentialsAreUnsupported(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	_, err := s.Credentials(t.Context(), "b")
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Equal(t, "memory", s.Provider())
+}
+
+func TestServiceUnderADoneContext(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	created(t, s, "b")
+	ctx, cancel := ctxIn("canceled")
+	defer cancel()
+	_, err := s.CreateBucket(ctx, &storage.BucketRequest{Name: "c"})
+	require.ErrorIs(t, err, storage.Canceled)
+	_, err = s.UpdateBucket(ctx, &storage.BucketRequest{Name: "b"})
+	require.ErrorIs(t, err, storage.Canceled)
+	_, err = s.BucketInfo(ctx, "b")
+	require.ErrorIs(t, err, storage.Canceled)
+	_, _, err = s.ListBuckets(ctx, "")
+	require.ErrorIs(t, err, storage.Canceled)
+	require.ErrorIs(t, s.DeleteBucket(ctx, "b"), storage.Canceled)
+}

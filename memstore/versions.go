@@ -1,0 +1,157 @@
+package memstore
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"github.com/tidwall/btree"
+
+	"github.com/omnibucket/storage"
+)
+
+// A version is an object that is kept, but not current.
+type version struct {
+	position
+	object *object
+}
+
+// before orders versions as they are listed.
+func (v version) before(w version) bool {
+	if v.key != w.key {
+		return v.key < w.key
+	}
+	return v.revision > w.revision
+}
+
+// keep makes o an older version. The write lock is held.
+func (b *bucket) keep(o *object) {
+	b.kept.Set(version{position{o.key, o.revision}, o})
+}
+
+// promote makes the newest older version, if any, the current one. The write
+// lock is held.
+func (b *bucket) promote(key string) {
+	var newest version
+	b.kept.Ascend(version{position: position{key, math.MaxUint64}}, func(v version) bool {
+		newest = v
+		return false
+	})
+	if newest.object != nil && newest.key == key {
+		b.kept.Delete(newest)
+		b.live.Set(key, newest.object)
+	}
+}
+
+// ListVersions lists current objects and older versions, with prefixes as List
+// has them. Where versions are off a current object has no version, and an
+// older one that is still kept has: nothing else reaches it.
+func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+	after, err := startAfter(r)
+	if err != nil {
+		return nil, err
+	}
+	b, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.rlock(); err != nil {
+		return nil, err
+	}
+	defer b.mu.RUnlock()
+	return b.listVersions(r, after), nil
+}
+
+func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.VersionPage {
+	page := &storage.VersionPage{}
+	var last position
+	all := b.history()
+	if after.key >= r.Prefix {
+		all.seek(after)
+	} else {
+		all.seek(atFirst(r.Prefix))
+	}
+	for o, current := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, current = all.object() {
+		entry, at := b.versionEntry(o, current), position{o.key, o.revision}
+		common, isPrefix := commonPrefix(o.key, r.Prefix, r.Delimiter)
+		if isPrefix {
+			entry = storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}
+			at = position{key: common}
+		}
+		if !isPrefix || common > after.key {
+			if len(page.Entries) == r.Limit {
+				page.Token = last.token()
+				break
+			}
+			page.Entries, last = append(page.Entries, entry), at
+		}
+		if !isPrefix {
+			all.next()
+			continue
+		}
+		next, exists := behind(common)
+		if !exists {
+			break
+		}
+		all.seek(atFirst(next))
+	}
+	return page
+}
+
+func (b *bucket) versionEntry(o *object, current bool) storage.VersionEntry {
+	entry := storage.VersionEntry{ListEntry: o.entry(), Current: current}
+	if !current || b.info.Versioning {
+		entry.Version = entry.Revision
+	}
+	return entry
+}
+
+// atFirst is the position before everything from key on.
+func atFirst(key string) position { return position{key, math.MaxUint64} }
+
+// A history walks current objects and older versions as one: by key, newest
+// first. A key's current object is newer than all its older versions.
+type history struct {
+	live               btree.MapIter[string, *object]
+	kept               btree.IterG[version]
+	moreLive, moreKept bool
+}
+
+func (b *bucket) history() *history {
+	return &history{live: b.live.Iter(), kept: b.kept.Iter()}
+}
+
+// seek goes to what comes after p.
+func (h *history) seek(p position) {
+	h.moreLive = h.live.Seek(p.key)
+	if h.moreLive && h.live.Key() == p.key && h.live.Value().revision >= p.revision {
+		h.moreLive = h.live.Next()
+	}
+	h.moreKept = h.kept.Seek(version{position: p})
+	if h.moreKept && h.kept.Item().position == p {
+		h.moreKept = h.kept.Next()
+	}
+}
+
+// object is the one under way, and whether it is current; nil at the end.
+func (h *history) object() (o *object, current bool) {
+	switch {
+	case h.atLive():
+		return h.live.Value(), true
+	case h.moreKept:
+		return h.kept.Item().object, false
+	}
+	return nil, false
+}
+
+func (h *history) next() {
+	if h.atLive() {
+		h.moreLive = h.live.Next()
+	} else if h.moreKept {
+		h.moreKept = h.kept.Next()
+	}
+}
+
+func (h *history) atLive() bool {
+	return h.moreLive && (!h.moreKept || h.live.Key() <= h.kept.Item().key)
+}

@@ -1,0 +1,242 @@
+package memstore_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// history is the bucket's versions, page by page, as "key:content", the current
+// one in brackets, and prefixes as they are.
+func history(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []string {
+	t.Helper()
+	var found []string
+	r.Limit = limit
+	for {
+		page, err := d.ListVersions(t.Context(), &r)
+		require.NoError(t, err)
+		for _, e := range page.Entries {
+			text := e.Key
+			if !e.IsPrefix {
+				require.Equal(t, e.Revision, e.Version)
+				text += ":" + get(t, d, e.Key, e.Version)
+			}
+			if e.Current {
+				text = "[" + text + "]"
+			}
+			found = append(found, text)
+		}
+		if page.Token == "" {
+			return found
+		}
+		require.Len(t, page.Entries, limit, "only the last page is shorter")
+		r.Token, r.StartAfter = page.Token, ""
+	}
+}
+
+func TestVersionsAreKept(t *testing.T) {
+	d := versioned()
+	first := put(t, d, "k", "1")
+	put(t, d, "k", "2")
+	require.NotEmpty(t, first.Version)
+	require.Equal(t, "1", get(t, d, "k", first.Version))
+	require.Equal(t, []string{"[k:2]", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+
+	remove(t, d, "k", "")
+	_, err := head(d, "k")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Empty(t, keys(t, d))
+	require.Equal(t, []string{"k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+
+	source := d.Locate("k")
+	source.Version = first.Version
+	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
+	require.NoError(t, err, "restored")
+	require.Equal(t, []string{"[k:1]", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+}
+
+func TestAVersionIsRemovedForGood(t *testing.T) {
+	for name, test := range map[string]struct {
+		remove, left []string
+	}{
+		"the current one: the newest older one is current": {[]string{"3"}, []string{"[k:2]", "k:1"}},
+		"an older one":                    {[]string{"2"}, []string{"[k:3]", "k:1"}},
+		"the oldest":                      {[]string{"1"}, []string{"[k:3]", "k:2"}},
+		"all, the current one first":      {[]string{"3", "2", "1"}, nil},
+		"all, the current one last":       {[]string{"1", "2", "3"}, nil},
+		"one that is not there":           {[]string{"9"}, []string{"[k:3]", "k:2", "k:1"}},
+		"twice":                           {[]string{"3", "3"}, []string{"[k:2]", "k:1"}},
+		"the newest behind a removal":     {[]string{"", "3"}, []string{"k:2", "k:1"}},
+		"another key's":                   {[]string{"4"}, []string{"[k:3]", "k:2", "k:1"}},
+		"one after its neighbour is gone": {[]string{"2", "3"}, []string{"[k:1]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := versioned()
+			for _, content := range []string{"1", "2", "3"} {
+				require.Equal(t, "memory:"+content, put(t, d, "k", content).Version)
+			}
+			put(t, d, "kk", "4")
+			for _, version := range test.remove {
+				if version != "" {
+					version = "memory:" + version
+				}
+				remove(t, d, "k", version)
+			}
+			require.Equal(t, append(test.left, "[kk:4]"), history(t, d, storage.ListRequest{}, 9))
+		})
+	}
+}
+
+func TestVersionsOfNoFormAreRefused(t *testing.T) {
+	d := versioned()
+	put(t, d, "k", "1")
+	for _, version := range []string{
+		"null", "1", "s3:1", "memory:", "memory:0", "memory:01", "memory:+1", "memory:-1", "memory: 1", "memory:1 ", "memory:0x1",
+		"memory:1_0", "memory:18446744073709551616", `"00000000-memory:1"`,
+	} {
+		_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: version, Length: -1})
+		require.ErrorIs(t, err, storage.InvalidArgument, version)
+		_, _, err = d.Get(t.Context(), &storage.GetRequest{Key: "k", Version: version, Length: -1})
+		require.ErrorIs(t, err, storage.InvalidArgument, version)
+		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument, version)
+	}
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:9", Length: -1})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}
+
+func TestConditionsHoldForTheVersionAskedFor(t *testing.T) {
+	d := versioned()
+	put(t, d, "k", "1")
+	put(t, d, "k", "2")
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	_, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:1"}})
+	require.NoError(t, err)
+	err = d.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+}
+
+func TestVersionsAreTurnedOnLater(t *testing.T) {
+	d := fresh()
+	put(t, d, "gone", "1")
+	require.Empty(t, put(t, d, "k", "1").Version)
+	put(t, d, "gone", "2")
+	require.False(t, d.Describe().Versioned)
+
+	d.Describe().StartVersions()
+	require.True(t, d.Describe().Versioned)
+	now, err := head(d, "k")
+	require.NoError(t, err)
+	require.Equal(t, now.Revision, now.Version)
+	put(t, d, "k", "2")
+	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, history(t, d, storage.ListRequest{}, 9))
+}
+
+func TestVersionsAreTurnedOffAgain(t *testing.T) {
+	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	d := created(t, s, "bucket")
+	d.Describe().StartVersions()
+	put(t, d, "k", "1")
+	put(t, d, "k", "2")
+	off := false
+	_, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "bucket", Versioning: &off})
+	require.NoError(t, err)
+	require.False(t, d.Describe().Versioned)
+
+	require.Empty(t, put(t, d, "k", "3").Version, "no new ones")
+	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 9})
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 2)
+	require.Empty(t, page.Entries[0].Version)
+	require.True(t, page.Entries[0].Current)
+	require.Equal(t, "memory:1", page.Entries[1].Version, "what was kept is reached by it")
+	old, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:1", Length: -1})
+	require.NoError(t, err)
+	require.Equal(t, "memory:1", old.Version)
+}
+
+func TestListVersionsPages(t *testing.T) {
+	d := versioned()
+	put(t, d, "a", "1")
+	put(t, d, "a", "2")
+	put(t, d, "b/x", "3")
+	put(t, d, "b/x", "4")
+	put(t, d, "b/y", "5")
+	put(t, d, "c", "6")
+	remove(t, d, "c", "")
+	put(t, d, "c/d", "7")
+	for name, test := range map[string]struct {
+		request storage.ListRequest
+		want    []string
+	}{
+		"everything":        {storage.ListRequest{}, []string{"[a:2]", "a:1", "[b/x:4]", "b/x:3", "[b/y:5]", "c:6", "[c/d:7]"}},
+		"a prefix":          {storage.ListRequest{Prefix: "b/"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]"}},
+		"after a key":       {storage.ListRequest{StartAfter: "a"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]", "c:6", "[c/d:7]"}},
+		"a delimiter":       {storage.ListRequest{Delimiter: "/"}, []string{"[a:2]", "a:1", "b/", "c:6", "c/"}},
+		"after a prefix":    {storage.ListRequest{Delimiter: "/", StartAfter: "b/"}, []string{"c:6", "c/"}},
+		"a key as a prefix": {storage.ListRequest{Prefix: "c"}, []string{"c:6", "[c/d:7]"}},
+		"nothing":           {storage.ListRequest{Prefix: "d"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for limit := 1; limit < 9; limit++ {
+				require.Equal(t, test.want, history(t, d, test.request, limit), "in pages of %d", limit)
+			}
+		})
+	}
+}
+
+func TestVersionsAgreeWithASimpleModel(t *testing.T) {
+	type write struct{ key, content string }
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 100 {
+		d := versioned()
+		written := map[string][]string{} // versions by key, oldest first
+		current := map[string]string{}
+		contents := map[string]write{}
+		for i := range 40 {
+			key := fmt.Sprint("k", random.IntN(4))
+			switch versions := written[key]; random.IntN(4) {
+			case 0:
+				remove(t, d, key, "")
+				delete(current, key)
+			case 1:
+				if len(versions) == 0 {
+					continue
+				}
+				gone := random.IntN(len(versions))
+				version := versions[gone]
+				remove(t, d, key, version)
+				written[key] = append(versions[:gone:gone], versions[gone+1:]...)
+				if current[key] == version {
+					delete(current, key)
+					if left := written[key]; len(left) > 0 {
+						current[key] = left[len(left)-1]
+					}
+				}
+			default:
+				attrs := put(t, d, key, fmt.Sprint(i))
+				written[key] = append(versions, attrs.Version)
+				current[key] = attrs.Version
+				contents[attrs.Version] = write{key, fmt.Sprint(i)}
+			}
+		}
+		var want []string
+		for k := range 4 {
+			key := fmt.Sprint("k", k)
+			for i := len(written[key]) - 1; i >= 0; i-- {
+				version := written[key][i]
+				text := key + ":" + contents[version].content
+				if current[key] == version {
+					text = "[" + text + "]"
+				}
+				want = append(want, text)
+			}
+		}
+		require.Equal(t, want, history(t, d, storage.ListRequest{}, 1+random.IntN(5)))
+	}
+}

@@ -1,0 +1,230 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// A Hook runs around every operation: logging, metering, denying. done, which
+// may be nil, runs when the operation ends; for a download, at Close. An error
+// refuses the operation; its Code is the error's own, else PermissionDenied. A
+// nil hookCtx means ctx.
+type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done func(Outcome), err error)
+
+// An Operation names whole keys, also through Prefixed. A batch of RemoveAll,
+// the sources of Compose and the source of Copy (by its own bucket's hook, as a
+// Download) pass the hooks too.
+type Operation struct {
+	Name, Provider, Bucket string
+	Key                    string   // or, of a listing, the prefix
+	Keys                   []string // a batch's keys, Compose's sources; else nil
+}
+
+// An Outcome is how an operation ended.
+type Outcome struct {
+	Err      error
+	Bytes    int64
+	Requests int // made to the provider, retries included
+}
+
+// operation is one call of a user's on its way: every one passes begin, call
+// and end, where hooks, retrying, error context and telemetry stand once.
+type operation struct {
+	core       *core
+	name       string
+	key        string // whole
+	prefix     string // what error keys lose
+	keys       []string
+	writes     bool // only a write's outcome can be unknown
+	begun      bool
+	done       []func(Outcome)
+	span       trace.Span
+	started    time.Time
+	bytes      atomic.Int64
+	requests   atomic.Int32
+	overGrants atomic.Int32 // buffers that the Memory gave over its limit
+}
+
+// prepare names the operation and refuses what may not be done at all.
+func (o *operation) prepare(b *bucket, may permission, name, key string) *Error {
+	o.core, o.name, o.key, o.prefix = b.core, name, b.prefix+key, b.prefix
+	o.writes = may&(mayUpload|mayRemove) != 0
+	switch {
+	case b.mask&may != may:
+		return &Error{Code: PermissionDenied, Hint: "this reference was narrowed by Ref"}
+	case b.bad != nil:
+		return b.bad
+	case b.core.bad != nil:
+		return b.core.bad
+	}
+	return nil
+}
+
+// begin runs the hooks and opens the span.
+func (o *operation) begin(ctx context.Context) (context.Context, *Error) {
+	if err := ctx.Err(); err != nil {
+		return ctx, asError(ctx, err)
+	}
+	o.begun = true
+	ctx = o.core.telemetry.start(ctx, o)
+	for _, hook := range o.core.hooks {
+		hookCtx, done, err := hook(ctx, Operation{Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys})
+		if done != nil {
+			o.done = append(o.done, done)
+		}
+		if err != nil {
+			return ctx, refusal(err)
+		}
+		if hookCtx != nil {
+			ctx = hookCtx
+		}
+	}
+	return ctx, nil
+}
+
+func refusal(err error) *Error {
+	code, found := findCode(err)
+	if !found {
+		code = PermissionDenied
+	}
+	return &Error{Code: code, Err: err}
+}
+
+// end wraps err with where it happened, and tells hooks and telemetry.
+func (o *operation) end(failure *Error) error {
+	var err error
+	if failure != nil {
+		e := *failure
+		if e.Op == "" { // else an operation within this one has said where
+			e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
+			e.Key = strings.TrimPrefix(o.key, o.prefix)
+			e.Unknown = e.Unknown && o.writes
+		}
+		err = &e
+	}
+	if !o.begun {
+		return err
+	}
+	o.begun = false
+	for i := len(o.done) - 1; i >= 0; i-- {
+		o.done[i](Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.requests.Load())})
+	}
+	o.core.telemetry.end(o, err)
+	return err
+}
+
+// call makes one driver call, and makes it again where it failed for a passing
+// reason. Unknown stays set where an attempt may have had its effect and no
+// later one succeeded.
+func (o *operation) call(ctx context.Context, do func(context.Context) error) *Error {
+	return o.send(ctx, nil, do)
+}
+
+// A replayable is a body that is read by a driver call.
+type replayable interface {
+	rewind() bool    // to its start; false where it cannot be read again
+	failure() *Error // what reading it failed with: the caller's reader, or our checks
+}
+
+// send is call for one that reads a body.
+func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *Error {
+	unknown := false
+	for attempt := 1; ; attempt++ {
+		o.requests.Add(1)
+		err := do(ctx)
+		if body != nil && err != nil {
+			if failed := body.failure(); failed != nil {
+				if ctx.Err() != nil {
+					failed = asError(ctx, ctx.Err())
+				}
+				failed.Unknown = unknown
+				return failed
+			}
+		}
+		if err == nil {
+			o.core.retry.succeeded()
+			return nil
+		}
+		e := asError(ctx, err)
+		unknown = unknown || e.Unknown
+		e.Unknown = unknown
+		if !e.Retryable || ctx.Err() != nil || !o.core.retry.again(attempt) || body != nil && !body.rewind() {
+			return e
+		}
+		if o.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
+			gaveUp := asError(ctx, ctx.Err())
+			gaveUp.Unknown, gaveUp.Err = unknown, errors.Join(gaveUp.Err, e)
+			return gaveUp
+		}
+	}
+}
+
+// asError makes an *Error of its own of whatever a driver answered. A nil ctx
+// has no say.
+func asError(ctx context.Context, err error) *Error {
+	e := &Error{}
+	if own, ok := err.(*Error); ok {
+		*e = *own
+	} else if inner := (*Error)(nil); errors.As(err, &inner) {
+		*e = *inner
+		e.Err = err
+	} else if bare, ok := err.(Code); ok {
+		e.Code = bare
+		e.Retryable = bare == Unavailable || bare == RateLimited
+	} else {
+		e.Code, e.Err = classify(err), err
+		e.Retryable = e.Code == Unavailable || e.Code == RateLimited
+	}
+	if ctx != nil {
+		e.blame(ctx.Err())
+	}
+	return e
+}
+
+// blame settles whether an error is the doing of the caller's ctx.
+func (e *Error) blame(interrupted error) {
+	switch e.Code {
+	case Internal, Unavailable, RateLimited, Canceled, DeadlineExceeded:
+	default:
+		return // the store has spoken
+	}
+	switch {
+	case interrupted != nil:
+		e.Code, e.Retryable = Canceled, false
+		if errors.Is(interrupted, context.DeadlineExceeded) {
+			e.Code = DeadlineExceeded
+		}
+		if e.Err == nil {
+			e.Err = interrupted
+		}
+	case e.Code == Canceled || e.Code == DeadlineExceeded:
+		e.Code, e.Retryable = Unavailable, true // a time limit of the transport's, not the caller's
+	}
+}
+
+// classify is the code of an error that no driver has translated.
+func classify(err error) Code {
+	if code, found := findCode(err); found {
+		return code
+	}
+	var network net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return DeadlineExceeded
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EPIPE),
+		errors.As(err, &network):
+		return Unavailable
+	}
+	return Internal
+}

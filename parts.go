@@ -1,0 +1,338 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	defaultPartSize    = 5 << 20 // S3's minimum
+	equalPartSize      = 16 << 20
+	defaultConcurrency = 12
+	// Where parts may grow they double after each growthStep of them, so that
+	// 10,000 parts reach S3's 5 TiB from 5 MiB on.
+	growthStep = 1000
+
+	abortTimeout = 30 * time.Second
+)
+
+// firstPart is the size of an upload's first part, in bytes.
+func (u *upload) firstPart() int64 {
+	d := &u.core.desc
+	size := u.req.set.partSize
+	if size == 0 {
+		size = defaultPartSize
+		if u.core.has(EqualParts) && u.src.size < 0 {
+			size = equalPartSize
+		}
+		if u.src.size >= 0 && d.MaxParts > 0 {
+			size = max(size, (u.src.size+int64(d.MaxParts)-1)/int64(d.MaxParts))
+		}
+		size = max(size, d.MinPartSize)
+		if d.MaxPartSize > 0 {
+			size = min(size, d.MaxPartSize)
+		}
+	}
+	return size
+}
+
+// partSize is the size of part number, from 1.
+func (u *upload) partSize(number int) int64 {
+	first, d := u.firstPart(), &u.core.desc
+	if u.req.set.partSize > 0 || u.core.has(EqualParts) || u.src.size >= 0 || d.MaxParts == 0 {
+		return first
+	}
+	size := first << min((number-1)/growthStep, 20)
+	if d.MaxPartSize > 0 {
+		size = min(size, d.MaxPartSize)
+	}
+	return size
+}
+
+// checkSize refuses early what the provider cannot store in one object.
+func (c *core) checkSize(size int64) *Error {
+	d := &c.desc
+	switch {
+	case !c.has(UploadParts):
+		if d.MaxPutSize > 0 && size > d.MaxPutSize {
+			return tooLarge(0)
+		}
+	case d.MaxParts > 0 && d.MaxPartSize > 0 && size/int64(d.MaxParts) >= d.MaxPartSize && size > int64(d.MaxParts)*d.MaxPartSize:
+		return tooLarge(0)
+	}
+	return nil
+}
+
+// storeParts stores the body in parts: of a random-access body in place, of a
+// stream beginning with first and next, which is nil where no more follows.
+func (u *upload) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
+	if u.writeID == "" {
+		u.identify()
+		u.req.Metadata = u.core.stored(u.metadata, u.writeID)
+	}
+	for attempt := 1; ; attempt++ {
+		a, e := u.sendParts(ctx, first, next)
+		conflict := e != nil && e.Code == Unavailable && e.Status == http.StatusConflict && !e.Unknown
+		if !conflict || u.src.at == nil || ctx.Err() != nil || !u.core.retry.again(attempt) {
+			return a, e
+		}
+		if u.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
+			return nil, asError(ctx, ctx.Err())
+		}
+		u.progress.restart()
+	}
+}
+
+// sendParts is one upload in parts, from BeginParts to its verdict.
+func (u *upload) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
+	p := &partUpload{upload: u}
+	declared := u.req.CRC32C
+	u.req.Body, u.req.Size, u.req.CRC32C = nil, u.src.size, nil
+	defer func() { u.req.CRC32C = declared }()
+	e := u.call(ctx, func(ctx context.Context) (err error) {
+		p.name, err = u.core.driver.BeginParts(ctx, &u.req)
+		return err
+	})
+	if e != nil {
+		first.free()
+		next.free()
+		return nil, e
+	}
+	if first == nil {
+		e = p.sendSections(ctx)
+	} else {
+		e = p.sendStream(ctx, first, next)
+	}
+	var a *Attrs
+	if e == nil {
+		a, e = p.complete(ctx, declared)
+	}
+	if e != nil && !e.Unknown {
+		p.abort(ctx, e)
+	}
+	return a, e
+}
+
+// A partUpload is an upload in parts under way. Parts are sent by at most
+// WithConcurrency goroutines, all of which have ended when it has.
+type partUpload struct {
+	*upload
+	name string
+
+	mu     sync.Mutex
+	parts  []Part
+	failed *Error // the first
+	cancel context.CancelFunc
+	slots  chan struct{}
+	group  sync.WaitGroup
+}
+
+func (p *partUpload) start(ctx context.Context) context.Context {
+	n := p.req.set.concurrency
+	if n == 0 {
+		n = defaultConcurrency
+	}
+	p.slots = make(chan struct{}, n)
+	ctx, p.cancel = context.WithCancel(ctx)
+	return ctx
+}
+
+// wait waits for all parts; it answers what went wrong first.
+func (p *partUpload) wait(ctx context.Context) *Error {
+	p.group.Wait()
+	p.cancel()
+	if p.failed == nil && ctx.Err() != nil {
+		return asError(ctx, ctx.Err())
+	}
+	return p.failed
+}
+
+func (p *partUpload) fail(e *Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed == nil {
+		p.failed = e
+		p.cancel()
+	}
+}
+
+// send sends one part once there is a free slot; done is called when the
+// part's bytes are no longer needed. False once the upload has failed.
+func (p *partUpload) sendPart(ctx context.Context, number int, section *io.SectionReader, crc *uint32, done func()) bool {
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		done()
+		return false
+	}
+	p.group.Go(func() {
+		defer func() { <-p.slots }()
+		defer done()
+		if ctx.Err() != nil {
+			return
+		}
+		part, e := p.put(ctx, number, section, crc)
+		if e != nil {
+			p.fail(e)
+			return
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.parts = append(p.parts, part)
+	})
+	return true
+}
+
+// put is one PutPart. Where the driver wants the checksum before the bytes, it
+// is computed first.
+func (p *partUpload) put(ctx context.Context, number int, section *io.SectionReader, crc *uint32) (Part, *Error) {
+	content := &sectionBody{}
+	content.init(section.Outer())
+	content.moved = p.progress.add()
+	if crc == nil && !p.core.has(StreamPut) {
+		sum, err := hashSection(section)
+		if err != nil {
+			return Part{}, bodyFailed(err)
+		}
+		crc = &sum
+	}
+	r := &PartRequest{Key: p.key, Upload: p.name, Number: number, Body: content, Size: section.Size(), CRC32C: crc}
+	if crc == nil {
+		content.sum = &r.CRC32C
+	}
+	var part Part
+	e := p.upload.send(ctx, content, func(ctx context.Context) (err error) {
+		part, err = p.core.driver.PutPart(ctx, r)
+		return err
+	})
+	switch {
+	case e != nil:
+		e.Unknown = false // a part is not the object
+		return Part{}, e
+	case r.CRC32C == nil:
+		return Part{}, &Error{Code: Internal, Err: errors.New("the driver stored a part without reading all of it")}
+	case part.CRC32C != nil && *part.CRC32C != *r.CRC32C:
+		return Part{}, mismatch(*r.CRC32C, *part.CRC32C)
+	}
+	part.Number, part.Size, part.CRC32C = number, section.Size(), r.CRC32C
+	return part, nil
+}
+
+// sendSections sends a random-access body's parts, read in place.
+func (p *partUpload) sendSections(ctx context.Context) *Error {
+	running := p.start(ctx)
+	size := p.firstPart()
+	number := 1
+	for off := int64(0); off < p.src.size; off += size {
+		section := p.src.section(off, min(size, p.src.size-off))
+		if !p.sendPart(running, number, section, nil, func() {}) {
+			break
+		}
+		number++
+	}
+	return p.wait(ctx)
+}
+
+// sendStream sends a stream's parts: one is filled while others are sent.
+func (p *partUpload) sendStream(ctx context.Context, first, next *buffer) *Error {
+	running := p.start(ctx)
+	total := int64(0)
+	current := first
+	for number := 1; ; number++ {
+		total += current.size
+		if declared := p.src.size; declared >= 0 && total > declared {
+			p.fail(tooLong(declared))
+		}
+		crc := current.crc
+		p.core.memory.move(1)
+		if !p.sendPart(running, number, io.NewSectionReader(current, 0, current.size), &crc, p.give(current)) {
+			break
+		}
+		if next == nil {
+			if declared := p.src.size; declared >= 0 && total != declared {
+				p.fail(wrongLength(total, declared))
+			}
+			break
+		}
+		if maximum := p.core.desc.MaxParts; maximum > 0 && number == maximum {
+			p.fail(tooLarge(maximum))
+			break
+		}
+		current = next
+		var e *Error
+		if next, e = p.fillPart(running, current, number+1); e != nil {
+			p.fail(e)
+			current.free()
+			break
+		}
+	}
+	next.free()
+	return p.wait(ctx)
+}
+
+// fillPart fills part number, and the first byte of the one behind it; nil where
+// there is none.
+func (u *upload) fillPart(ctx context.Context, current *buffer, number int) (next *buffer, e *Error) {
+	err := current.fill(ctx, &u.src, u.partSize(number))
+	if err == nil {
+		next = newBuffer(&u.operation)
+		err = next.fill(ctx, &u.src, 1)
+	}
+	if err == nil {
+		return next, nil
+	}
+	next.free()
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	return nil, u.readFailed(ctx, err)
+}
+
+// give ends a buffer's way to the store.
+func (p *partUpload) give(b *buffer) func() {
+	return func() {
+		p.core.memory.move(-1)
+		b.free()
+	}
+}
+
+// complete makes the object of the parts.
+func (p *partUpload) complete(ctx context.Context, declared *uint32) (*Attrs, *Error) {
+	slices.SortFunc(p.parts, func(a, b Part) int { return a.Number - b.Number })
+	var crc uint32
+	var size int64
+	for _, part := range p.parts {
+		crc = joinCRC(crc, *part.CRC32C, part.Size)
+		size += part.Size
+	}
+	if declared != nil && *declared != crc {
+		return nil, mismatch(*declared, crc)
+	}
+	p.req.Size, p.req.CRC32C = size, &crc
+	var a *Attrs
+	e := p.call(ctx, func(ctx context.Context) (err error) {
+		a, err = p.core.driver.CompleteParts(ctx, &CompleteRequest{Put: &p.req, Upload: p.name, Parts: p.parts})
+		return err
+	})
+	return p.verdict(ctx, a, e, size)
+}
+
+// abort gives back what the provider keeps of the upload, on a context of its
+// own: the caller's is often done by then. Where that fails too, e says so.
+func (p *partUpload) abort(ctx context.Context, e *Error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	failed := p.call(ctx, func(ctx context.Context) error {
+		return p.core.driver.AbortParts(ctx, p.key, p.name)
+	})
+	if failed != nil && e.Hint == "" {
+		e.Hint = "the parts that were sent could not be removed: " + string(failed.Code)
+	}
+}

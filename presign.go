@@ -1,0 +1,83 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	defaultTTL = time.Hour
+	minTTL     = time.Second
+	maxTTL     = 7 * 24 * time.Hour // the limit of SigV4 and of GCS V4, held on every driver
+)
+
+// A SignedURL is a request that its holder can make without credentials. Its
+// JSON is plain, for handing over; as text it shows no signature.
+type SignedURL struct {
+	URL       string      `json:"url"`
+	Method    string      `json:"method"`    // GET or PUT
+	Header    http.Header `json:"headers"`   // the request must carry these; none that a browser refuses to set
+	ExpiresAt time.Time   `json:"expiresAt"` // UTC; the earlier of the TTL's end and the signing credentials' own
+}
+
+// String is method and address with the query masked, for logs.
+func (u SignedURL) String() string { return u.Method + " " + maskQuery(u.URL) }
+
+// GoString is String.
+func (u SignedURL) GoString() string { return u.String() }
+
+// LogValue shows no signature.
+func (u SignedURL) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("method", u.Method),
+		slog.String("url", maskQuery(u.URL)),
+		slog.Time("expiresAt", u.ExpiresAt),
+	)
+}
+
+// Request is the request to make, with the headers that it must carry. A body
+// of *bytes.Reader, *bytes.Buffer or *strings.Reader sets its length, as
+// http.NewRequest does. InvalidArgument where the address is no URL.
+func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, u.Method, u.URL, body)
+	if err != nil {
+		return nil, &Error{Code: InvalidArgument, Op: "Request", Err: err}
+	}
+	for name, values := range u.Header {
+		r.Header[http.CanonicalHeaderKey(name)] = append([]string(nil), values...)
+	}
+	return r, nil
+}
+
+// An UploadForm is a browser form (POST policy) that uploads one object. Its
+// JSON is plain, for handing over; as text it shows no policy and no signature.
+type UploadForm struct {
+	URL       string            `json:"url"`
+	Fields    map[string]string `json:"fields"`
+	ExpiresAt time.Time         `json:"expiresAt"`
+}
+
+// String is the address alone.
+func (f UploadForm) String() string { return http.MethodPost + " " + maskQuery(f.URL) }
+
+// GoString is String.
+func (f UploadForm) GoString() string { return f.String() }
+
+// LogValue shows no policy and no signature.
+func (f UploadForm) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("url", maskQuery(f.URL)),
+		slog.Time("expiresAt", f.ExpiresAt),
+	)
+}
+
+func maskQuery(address string) string {
+	if i := strings.IndexByte(address, '?'); i >= 0 {
+		return address[:i] + "?REDACTED"
+	}
+	return address
+}

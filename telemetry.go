@@ -1,0 +1,126 @@
+package storage
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const instrumentation = "github.com/omnibucket/storage"
+
+// telemetry reports every operation of one bucket or account. Where nobody
+// listens, it builds no attributes.
+type telemetry struct {
+	tracer       trace.Tracer
+	startOptions []trace.SpanStartOption // the same for every span of this bucket
+	common       []attribute.KeyValue
+	duration     metric.Float64Histogram
+	bytes        metric.Int64Counter
+	requests     metric.Int64Counter
+	grants       metric.Int64Counter
+}
+
+// spanNames are those of all operations, so that none is built for each call.
+var spanNames = func() map[string]string {
+	names := map[string]string{}
+	for _, op := range [...]string{
+		"Upload", "Download", "List", "ListPage", "Versions", "Attrs", "Exists", "Remove", "RemoveAll", "Copy", "Compose",
+		"SignedUploadURL", "SignedDownloadURL", "SignedUploadForm",
+		"CreateBucket", "BucketInfo", "UpdateBucket", "DeleteBucket", "Buckets", "Credentials",
+	} {
+		names[op] = "storage." + op
+	}
+	return names
+}()
+
+func newTelemetry(o *openOptions, desc Description) *telemetry {
+	tracer, meter := o.tracer, o.meter
+	if tracer == nil {
+		tracer = otel.GetTracerProvider()
+	}
+	if meter == nil {
+		meter = otel.GetMeterProvider()
+	}
+	common := []attribute.KeyValue{
+		attribute.String("omnibucket.provider", desc.Provider),
+		attribute.String("omnibucket.bucket", desc.Bucket),
+	}
+	t := &telemetry{
+		tracer: tracer.Tracer(instrumentation),
+		startOptions: []trace.SpanStartOption{
+			trace.WithSpanKind(trace.SpanKindClient),
+			trace.WithAttributes(common...),
+		},
+		common: common,
+	}
+	// An instrument that cannot be made comes back as one that does nothing,
+	// and its error is of a name of ours that is wrong: nobody could act on it.
+	m := meter.Meter(instrumentation)
+	t.duration, _ = m.Float64Histogram("omnibucket.operation.duration", metric.WithUnit("s"),
+		metric.WithDescription("How long operations took."))
+	t.bytes, _ = m.Int64Counter("omnibucket.operation.bytes", metric.WithUnit("By"),
+		metric.WithDescription("Bytes of objects that operations moved."))
+	t.requests, _ = m.Int64Counter("omnibucket.operation.requests", metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that operations made to the provider, retries included."))
+	t.grants, _ = m.Int64Counter("omnibucket.memory.overgrants", metric.WithUnit("{grant}"),
+		metric.WithDescription("Buffers granted over the limit of a Memory, where waiting would not have ended."))
+	return t
+}
+
+func (t *telemetry) start(ctx context.Context, o *operation) context.Context {
+	o.started = time.Now()
+	ctx, span := t.tracer.Start(ctx, spanNames[o.name], t.startOptions...)
+	if span.IsRecording() {
+		if o.key != "" {
+			span.SetAttributes(attribute.String("omnibucket.key", o.key))
+		}
+		if o.keys != nil {
+			span.SetAttributes(attribute.Int("omnibucket.keys", len(o.keys)))
+		}
+	}
+	o.span = span
+	return ctx
+}
+
+func (t *telemetry) end(o *operation, err error) {
+	if o.span.IsRecording() {
+		o.span.SetAttributes(
+			attribute.Int64("omnibucket.bytes", o.bytes.Load()),
+			attribute.Int("omnibucket.requests", int(o.requests.Load())),
+		)
+		if err != nil {
+			o.span.SetAttributes(attribute.String("error.type", string(CodeOf(err))))
+			o.span.SetStatus(codes.Error, err.Error())
+		}
+	}
+	o.span.End()
+	t.measure(o, err)
+}
+
+func (t *telemetry) measure(o *operation, err error) {
+	ctx := context.Background() // the caller's may be done
+	if !t.duration.Enabled(ctx) && !t.bytes.Enabled(ctx) && !t.requests.Enabled(ctx) {
+		return
+	}
+	attributes := append(make([]attribute.KeyValue, 0, 4), t.common...)
+	attributes = append(attributes, attribute.String("omnibucket.operation", o.name))
+	if err != nil {
+		attributes = append(attributes, attribute.String("error.type", string(CodeOf(err))))
+	}
+	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
+	t.duration.Record(ctx, time.Since(o.started).Seconds(), set)
+	if n := o.bytes.Load(); n > 0 {
+		t.bytes.Add(ctx, n, set)
+	}
+	if n := o.requests.Load(); n > 0 {
+		t.requests.Add(ctx, int64(n), set)
+	}
+	if n := o.overGrants.Load(); n > 0 {
+		t.grants.Add(ctx, int64(n), set)
+	}
+}

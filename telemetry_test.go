@@ -1,0 +1,197 @@
+package storage_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+)
+
+// recorder keeps what is reported: the OpenTelemetry SDK without the SDK.
+type recorder struct {
+	tracenoop.TracerProvider
+	mu      sync.Mutex
+	spans   []*recordedSpan
+	metrics map[string][]attribute.Set
+}
+
+func (r *recorder) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	return recordingTracer{recorder: r}
+}
+
+type recordingTracer struct {
+	tracenoop.Tracer
+	recorder *recorder
+}
+
+func (t recordingTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
+	config := trace.NewSpanStartConfig(opts...)
+	s := &recordedSpan{name: name, attributes: config.Attributes()}
+	t.recorder.mu.Lock()
+	defer t.recorder.mu.Unlock()
+	t.recorder.spans = append(t.recorder.spans, s)
+	return trace.ContextWithSpan(ctx, s), s
+}
+
+type recordedSpan struct {
+	tracenoop.Span
+	name       string
+	attributes []attribute.KeyValue
+	status     string
+	code       codes.Code
+	ended      bool
+}
+
+func (s *recordedSpan) IsRecording() bool { return true }
+func (s *recordedSpan) End(...trace.SpanEndOption) {
+	s.ended = true
+}
+func (s *recordedSpan) SetAttributes(kv ...attribute.KeyValue) {
+	s.attributes = append(s.attributes, kv...)
+}
+func (s *recordedSpan) SetStatus(code codes.Code, text string) { s.code, s.status = code, text }
+
+func (s *recordedSpan) has(key string) string {
+	for _, kv := range s.attributes {
+		if string(kv.Key) == key {
+			return kv.Value.String()
+		}
+	}
+	return ""
+}
+
+type recordingMeters struct {
+	metricnoop.MeterProvider
+	recorder *recorder
+}
+
+func (p recordingMeters) Meter(string, ...metric.MeterOption) metric.Meter {
+	return recordingMeter{recorder: p.recorder}
+}
+
+type recordingMeter struct {
+	metricnoop.Meter
+	recorder *recorder
+}
+
+func (m recordingMeter) Float64Histogram(name string, _ ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return recordingHistogram{name: name, recorder: m.recorder}, nil
+}
+
+func (m recordingMeter) Int64Counter(name string, _ ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	return recordingCounter{name: name, recorder: m.recorder}, nil
+}
+
+func (r *recorder) measured(name string, set attribute.Set) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.metrics[name] = append(r.metrics[name], set)
+}
+
+type recordingHistogram struct {
+	metricnoop.Float64Histogram
+	name     string
+	recorder *recorder
+}
+
+func (h recordingHistogram) Enabled(context.Context) bool { return true }
+func (h recordingHistogram) Record(_ context.Context, _ float64, opts ...metric.RecordOption) {
+	h.recorder.measured(h.name, metric.NewRecordConfig(opts).Attributes())
+}
+
+type recordingCounter struct {
+	metricnoop.Int64Counter
+	name     string
+	recorder *recorder
+}
+
+func (c recordingCounter) Enabled(context.Context) bool { return true }
+func (c recordingCounter) Add(_ context.Context, _ int64, opts ...metric.AddOption) {
+	c.recorder.measured(c.name, metric.NewAddConfig(opts).Attributes())
+}
+
+func recorded(t *testing.T) (storage.Bucket, *recorder) {
+	t.Helper()
+	r := &recorder{metrics: map[string][]attribute.Set{}}
+	return memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r})), r
+}
+
+func TestEveryOperationIsASpan(t *testing.T) {
+	b, r := recorded(t)
+	ctx := t.Context()
+	_, err := b.Upload(ctx, "a/k", strings.NewReader("body"))
+	require.NoError(t, err)
+	_, _, err = storage.ReadAll(ctx, b, "a/k")
+	require.NoError(t, err)
+	for _, err := range b.List(ctx, storage.WithPrefix("a/")) {
+		require.NoError(t, err)
+	}
+	require.NoError(t, b.Remove(ctx, "a/k"))
+
+	var names []string
+	for _, s := range r.spans {
+		names = append(names, s.name)
+		require.True(t, s.ended, s.name)
+		require.Equal(t, "memory", s.has("omnibucket.provider"))
+		require.Equal(t, "1", s.has("omnibucket.requests"))
+	}
+	require.Equal(t, []string{"storage.Upload", "storage.Download", "storage.List", "storage.Remove"}, names)
+	require.Equal(t, "a/k", r.spans[0].has("omnibucket.key"))
+	require.Equal(t, "4", r.spans[1].has("omnibucket.bytes"))
+	require.Equal(t, "a/", r.spans[2].has("omnibucket.key"), "of a listing the prefix")
+}
+
+func TestAFailureIsAnErrorOfItsSpanAndMetric(t *testing.T) {
+	b, r := recorded(t)
+	_, err := b.Attrs(t.Context(), "missing")
+	require.Error(t, err)
+	require.Equal(t, codes.Error, r.spans[0].code)
+	require.Equal(t, string(storage.ObjectNotFound), r.spans[0].has("error.type"))
+	kind, found := r.metrics["omnibucket.operation.duration"][0].Value("error.type")
+	require.True(t, found)
+	require.Equal(t, string(storage.ObjectNotFound), kind.AsString())
+}
+
+func TestExistsOfWhatIsNotThereIsNoError(t *testing.T) {
+	b, r := recorded(t)
+	exists, err := b.Exists(t.Context(), "missing")
+	require.NoError(t, err)
+	require.False(t, exists)
+	require.Equal(t, codes.Unset, r.spans[0].code)
+}
+
+func TestMetricsCarryNoKeys(t *testing.T) {
+	b, r := recorded(t)
+	_, err := b.Upload(t.Context(), "private-name", strings.NewReader("body"))
+	require.NoError(t, err)
+	for _, name := range []string{"omnibucket.operation.duration", "omnibucket.operation.bytes", "omnibucket.operation.requests"} {
+		require.Len(t, r.metrics[name], 1, name)
+		for _, kv := range r.metrics[name][0].ToSlice() {
+			require.NotContains(t, kv.Value.String(), "private-name")
+		}
+	}
+}
+
+func TestASpanIsAroundWhatAHookDoes(t *testing.T) {
+	r := &recorder{metrics: map[string][]attribute.Set{}}
+	var seen trace.Span
+	b := memstore.New(
+		storage.WithTelemetry(r, recordingMeters{recorder: r}),
+		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			seen = trace.SpanFromContext(ctx)
+			return ctx, nil, nil
+		}))
+	_, err := b.Exists(t.Context(), "k")
+	require.NoError(t, err)
+	require.Same(t, r.spans[0], seen)
+}

@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"context"
+	"iter"
+)
+
+// Versions yields the kept versions under a prefix: by key, newest first. It
+// takes WithPrefix, WithLimit and WithPageSize; WithDelimiter and
+// WithStartAfter are InvalidArgument. Unsupported where the bucket keeps none
+// or is not of New's.
+func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
+	return func(yield func(VersionEntry, error) bool) {
+		own, ok := b.(*bucket)
+		if !ok {
+			e := unsupported("this bucket tells nothing of versions", "")
+			e.Op = "Versions"
+			yield(VersionEntry{}, e)
+			return
+		}
+		l := &listing{}
+		e := l.openVersions(own, opts)
+		if e == nil {
+			var begun context.Context
+			if begun, e = l.begin(ctx); e == nil {
+				e = l.eachVersion(begun, yield)
+			}
+		}
+		if e == errStopped {
+			_ = l.end(nil)
+			return
+		}
+		if err := l.end(e); err != nil {
+			yield(VersionEntry{}, err)
+		}
+	}
+}
+
+func (l *listing) openVersions(b *bucket, opts []ListOption) *Error {
+	if e := l.open(b, "Versions", opts); e != nil {
+		return e
+	}
+	if l.req.Delimiter != "" || l.req.StartAfter != "" {
+		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
+	}
+	return l.core.need(KeepVersions, "Versions")
+}
+
+func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, error) bool) *Error {
+	left := l.req.set.limit
+	for {
+		l.req.Limit = l.pageSize(defaultMaxPage)
+		if left > 0 {
+			l.req.Limit = min(l.req.Limit, left)
+		}
+		var page *VersionPage
+		e := l.call(ctx, func(ctx context.Context) (err error) {
+			page, err = l.core.driver.ListVersions(ctx, &l.req)
+			return err
+		})
+		if e != nil {
+			return e
+		}
+		for _, entry := range page.Entries {
+			entry.Key = entry.Key[len(l.prefix):]
+			entry.Revision = l.core.tagged(entry.Revision)
+			if !yield(entry, nil) {
+				return errStopped
+			}
+			if left--; left == 0 {
+				return nil
+			}
+		}
+		if page.Token == "" {
+			return nil
+		}
+		l.req.Token = page.Token
+	}
+}
