@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 test: ## every test, with the race detector, which wants a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector links against C" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -timeout 8m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...
 
 run: ## the quickstart: upload this tree, list it, read it, remove it
 	$(GO) run ./examples/quickstart

@@ -198,6 +198,9 @@ func (c *copying) throughHere(ctx context.Context) (*Attrs, *Error) {
 	if e := u.src.init(body, u.req.Size); e != nil {
 		return nil, e
 	}
+	if e := u.core.checkSize(u.req.Size); e != nil {
+		return nil, e
+	}
 	a, e := u.store(ctx)
 	if body.failed != nil && e != nil && e.Code == BodyFailed {
 		e = asError(ctx, body.failed)

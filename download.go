@@ -138,6 +138,9 @@ func (d *download) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if err := d.ctx.Err(); err != nil {
+		return 0, d.fail(asError(d.ctx, err))
+	}
 	p = p[:min(int64(len(p)), d.left)]
 	var n int
 	var e *Error

@@ -10,15 +10,15 @@ import (
 // failures to codes. It holds no policy and no state between calls. A request
 // has passed every check: keys are valid, metadata keys are in lower case, and
 // nothing is asked that Describe does not declare. It keeps no request after it
-// returns.
+// returns; a metadata map in one it may keep, for nobody changes it.
 //
 // A method may return a bare Code, or an *Error with what the provider said:
 // Code, Status, RequestID, Retryable, RetryAfter, Hint, Err. The core adds Op,
 // Provider, Bucket and Key. A bare Code from a method that writes means that
 // nothing was done; where the request was sent and its answer never came, the
 // driver says so by an *Error with Unknown set. The core retries what is
-// Retryable, and a bare RateLimited or Unavailable, so a driver turns its SDK's
-// own retrying off.
+// Retryable, as RateLimited and Unavailable are by nature, so a driver turns
+// its SDK's own retrying off.
 //
 // Of the Attrs that a write answers with, the core fills Key, Size and the
 // properties that were sent; a driver sets ETag, Revision, Version, Modified,

@@ -57,9 +57,6 @@ func (l *listing) open(b *bucket, op string, opts []ListOption) *Error {
 	if applied != nil {
 		return asError(nil, applied)
 	}
-	if e := l.core.need(OrderedList, "listing in key order"); e != nil {
-		return e
-	}
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
 	} {
@@ -249,7 +246,8 @@ func (l *listing) mark() string {
 }
 
 // listForeignPage lists a page of somebody else's Lister, one entry further
-// than the page, to know whether it is the last.
+// than the page, to know whether it is the last. It says no limit: the Lister
+// may count what it hides.
 func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
 	var r ListRequest
 	err := r.Apply(opts...)
@@ -267,7 +265,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 	if size == 0 {
 		size = defaultPageSize
 	}
-	r.set.limit, r.Limit = size+1, size+1
+	r.set.pageSize = size + 1
 	if token != "" {
 		r.StartAfter = token
 	}

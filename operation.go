@@ -178,10 +178,11 @@ func asError(ctx context.Context, err error) *Error {
 		e.Err = err
 	} else if bare, ok := err.(Code); ok {
 		e.Code = bare
-		e.Retryable = bare == Unavailable || bare == RateLimited
 	} else {
 		e.Code, e.Err = classify(err), err
-		e.Retryable = e.Code == Unavailable || e.Code == RateLimited
+	}
+	if e.Code == Unavailable || e.Code == RateLimited {
+		e.Retryable = true // by its nature
 	}
 	if ctx != nil {
 		e.blame(ctx.Err())

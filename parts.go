@@ -77,8 +77,7 @@ func (u *upload) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *
 	}
 	for attempt := 1; ; attempt++ {
 		a, e := u.sendParts(ctx, first, next)
-		conflict := e != nil && e.Code == Unavailable && e.Status == http.StatusConflict && !e.Unknown
-		if !conflict || u.src.at == nil || ctx.Err() != nil || !u.core.retry.again(attempt) {
+		if !conflict(e) || e.Unknown || u.src.at == nil || ctx.Err() != nil || !u.core.retry.again(attempt) {
 			return a, e
 		}
 		if u.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
@@ -317,11 +316,27 @@ func (p *partUpload) complete(ctx context.Context, declared *uint32) (*Attrs, *E
 	}
 	p.req.Size, p.req.CRC32C = size, &crc
 	var a *Attrs
+	var begun *Error // what says that the upload has to begin anew
 	e := p.call(ctx, func(ctx context.Context) (err error) {
 		a, err = p.core.driver.CompleteParts(ctx, &CompleteRequest{Put: &p.req, Upload: p.name, Parts: p.parts})
+		if err != nil {
+			if begun = asError(ctx, err); conflict(begun) {
+				return Internal // not to be tried again as it is
+			}
+		}
 		return err
 	})
+	if e != nil && conflict(begun) {
+		begun.Unknown = e.Unknown
+		e = begun
+	}
 	return p.verdict(ctx, a, e, size)
+}
+
+// conflict is S3's ConditionalRequestConflict on completion: no verdict on the
+// condition, and the upload is of no use any more.
+func conflict(e *Error) bool {
+	return e != nil && e.Code == Unavailable && e.Status == http.StatusConflict
 }
 
 // abort gives back what the provider keeps of the upload, on a context of its

@@ -82,17 +82,16 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	size := r.groupSize()
 	group := make([]string, 0, size)
 	for key := range keys {
-		group = append(group, key)
-		if len(group) < size {
+		if group = append(group, key); len(group) < size {
 			continue
 		}
-		r.remove(group)
-		group = group[:0]
-		if r.finished() {
+		if !r.remove(group) {
+			group = nil
 			break
 		}
+		group = group[:0]
 	}
-	if len(group) > 0 && !r.finished() {
+	if len(group) > 0 {
 		r.remove(group)
 	}
 	return r.removed, errors.Join(r.failures...)
@@ -140,10 +139,15 @@ func (r *removal) groupSize() int {
 	return r.own.core.desc.MaxBatch
 }
 
-func (r *removal) finished() bool { return len(r.failures) >= maxFailures || r.ctx.Err() != nil }
-
-// remove removes one group of keys and takes in how each went.
-func (r *removal) remove(keys []string) {
+// remove removes one group of keys and takes in how each went; false where that
+// was the last.
+func (r *removal) remove(keys []string) bool {
+	if r.ctx.Err() != nil {
+		e := asError(r.ctx, r.ctx.Err())
+		e.Op = "RemoveAll"
+		r.failures = append(r.failures, e)
+		return false
+	}
 	var errs []error
 	if r.own == nil {
 		errs = atOnce(len(keys), func(i int) error { return r.remover.Remove(r.ctx, keys[i]) })
@@ -158,6 +162,7 @@ func (r *removal) remove(keys []string) {
 			r.failures = append(r.failures, err)
 		}
 	}
+	return len(r.failures) < maxFailures
 }
 
 // removeOwn removes a group as one operation: hooks see all of its keys and

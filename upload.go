@@ -168,6 +168,10 @@ func (u *upload) storeStream(ctx context.Context) (*Attrs, *Error) {
 	first := newBuffer(&u.operation)
 	if !u.streams() {
 		next, e := u.fillPart(ctx, first, 1)
+		if e == nil && u.src.size >= 0 && first.size > u.src.size {
+			next.free()
+			e = tooLong(u.src.size)
+		}
 		switch {
 		case e != nil:
 			first.free()
@@ -227,7 +231,7 @@ func (u *upload) putSection(ctx context.Context, at io.ReaderAt, off, length int
 	r, want, content := &u.req, u.req.CRC32C, &u.content
 	content.init(at, off, length)
 	content.moved = u.progress.add()
-	if crc == nil && !u.core.has(StreamPut) {
+	if crc == nil && (length == 0 || !u.core.has(StreamPut)) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
 			return nil, bodyFailed(err)
@@ -266,7 +270,7 @@ func (u *upload) put(ctx context.Context, rewind replayable, content *body) (*At
 		a, err = u.core.driver.Put(ctx, &u.req)
 		return err
 	})
-	if e == nil && !content.ended {
+	if e == nil && !content.ended && !(content.exact && content.size == 0) {
 		e = &Error{Code: Internal, Err: errors.New("the driver stored the body without reading all of it")}
 	}
 	return u.verdict(ctx, a, e, content.read)

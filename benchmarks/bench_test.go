@@ -1,0 +1,46 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkCases runs each contender as an ordinary benchmark, for profiles:
+//
+//	go test -bench 'Cases/memory-put-1k/omnibucket' -cpuprofile cpu.out
+//
+// Ratios between contenders are the program's: "go run ." takes them in turn.
+func BenchmarkCases(b *testing.B) {
+	for _, c := range cases(10_000) {
+		b.Run(c.name, func(b *testing.B) {
+			e := newEnv(b.Context())
+			b.Cleanup(func() { require.NoError(b, e.close()) })
+			for _, r := range c.rows {
+				op, err := r.setup(e)
+				require.NoError(b, err)
+				b.Run(r.name, func(b *testing.B) {
+					b.ReportAllocs()
+					if err := op(b.N); err != nil {
+						b.Fatal(err)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, row := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 2}, 3}} {
+		require.InDelta(t, row.want, median(row.values), 0)
+	}
+}
+
+func TestRatioIsOfEachRound(t *testing.T) {
+	// A machine that was slow in the second round was slow for both.
+	require.InDelta(t, 2, ratio([]float64{2, 20, 2}, []float64{1, 10, 1}), 1e-9)
+	require.InDelta(t, 3, ratio([]float64{3}, []float64{1, 100}), 1e-9, "a row that ran once is compared in that round")
+}

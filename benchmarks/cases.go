@@ -1,0 +1,8 @@
+package main
+
+import "slices"
+
+// cases are all that there are; keys is how many the listings are over.
+func cases(keys int) []benchCase {
+	return slices.Concat(memoryCases(keys), layerCases(), localCases(keys), concurrentCases())
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"hash/crc32"
+	"io"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// bareDriver is the memory driver called as the core calls it, with nothing
+// between: what a bucket costs on top is the core.
+const bareDriver = "the driver alone"
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Telemetry that nobody set up is counted apart, from the row without it.
+const unconfigured = "with telemetry, not set up"
+
+func layerCases() []benchCase {
+	known := func(data []byte) io.Reader { return bytes.NewReader(data) }
+	unknown := func(data []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(data)} }
+	return []benchCase{
+		{
+			name: "layer-put-1k", title: "what the core adds to a driver's put of 1 KiB",
+			rows: []row{
+				{name: ours, setup: bucketPut(known, silence())},
+				{name: unconfigured, setup: bucketPut(known)},
+				{name: bareDriver, setup: driverPut},
+			},
+			goals: []goal{moreThan(ours, bareDriver, 3, 512), moreThan(unconfigured, ours, 3, 512)},
+		},
+		{
+			name: "layer-put-1k-unknown", title: "the same of unknown length, in a driver that wants to know it",
+			rows: []row{
+				{name: ours, setup: bucketPut(unknown, silence(), storage.WithLayer(likeS3))},
+				{name: bareDriver, setup: driverPut},
+			},
+			goals: []goal{moreThan(ours, bareDriver, 12, 512)},
+		},
+		{
+			name: "layer-get-1k", title: "what the core adds to a driver's get of 1 KiB, read to its end",
+			rows: []row{
+				{name: ours, setup: bucketGet(silence())},
+				{name: unconfigured, setup: bucketGet()},
+				{name: bareDriver, setup: driverGet},
+			},
+			goals: []goal{moreThan(ours, bareDriver, 3, 512), moreThan(unconfigured, ours, 3, 512)},
+		},
+	}
+}
+
+// likeS3 is the driver without the ability to take a body of unknown length,
+// and with the part sizes of S3.
+func likeS3(d storage.Driver) storage.Driver { return s3Like{d} }
+
+type s3Like struct{ storage.Driver }
+
+func (d s3Like) Describe() storage.Description {
+	description := d.Driver.Describe()
+	description.Features &^= storage.StreamPut
+	description.MinPartSize = 5 << 20
+	description.MaxPartSize = 5 << 30
+	description.MaxPutSize = 5 << 30
+	description.MaxParts = 10_000
+	return description
+}
+
+func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) func(*env) (func(int) error, error) {
+	return func(e *env) (func(int) error, error) {
+		bucket := memstore.New(opts...)
+		data, keys := make([]byte, kilobyte), keyRing(64)
+		return func(n int) error {
+			for i := range n {
+				if _, err := bucket.Upload(e.ctx, keys[i%len(keys)], body(data)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+func driverPut(e *env) (func(int) error, error) {
+	driver := memstore.NewDriver(memstore.Config{})
+	data, keys := make([]byte, kilobyte), keyRing(64)
+	return func(n int) error {
+		for i := range n {
+			sum := crc32.Checksum(data, castagnoli)
+			if err := put(e.ctx, driver, keys[i%len(keys)], data, &sum); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+func put(ctx context.Context, driver storage.Driver, key string, data []byte, sum *uint32) error {
+	_, err := driver.Put(ctx, &storage.PutRequest{
+		Key: key, Body: bytes.NewReader(data), Size: int64(len(data)), CRC32C: sum,
+		Properties: storage.Properties{ContentType: contentType},
+	})
+	return err
+}
+
+func bucketGet(opts ...storage.OpenOption) func(*env) (func(int) error, error) {
+	return func(e *env) (func(int) error, error) {
+		bucket := memstore.New(opts...)
+		if _, err := bucket.Upload(e.ctx, "key", bytes.NewReader(make([]byte, kilobyte))); err != nil {
+			return nil, err
+		}
+		buffer := make([]byte, kilobyte)
+		return func(n int) error {
+			for range n {
+				r, err := bucket.Download(e.ctx, "key")
+				if err != nil {
+					return err
+				}
+				if err := drain(r, buffer); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+func driverGet(e *env) (func(int) error, error) {
+	driver := memstore.NewDriver(memstore.Config{})
+	if err := put(e.ctx, driver, "key", make([]byte, kilobyte), nil); err != nil {
+		return nil, err
+	}
+	buffer := make([]byte, kilobyte)
+	return func(n int) error {
+		for range n {
+			_, body, err := driver.Get(e.ctx, &storage.GetRequest{Key: "key", Length: -1})
+			if err != nil {
+				return err
+			}
+			if err := drain(body, buffer); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// drain reads to the end, as code that has a buffer of its own does.
+func drain(r io.ReadCloser, buffer []byte) error {
+	for {
+		switch _, err := r.Read(buffer); err {
+		case nil:
+		case io.EOF:
+			return r.Close()
+		default:
+			_ = r.Close()
+			return err
+		}
+	}
+}

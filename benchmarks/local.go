@@ -1,0 +1,246 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/thanos-io/objstore/providers/filesystem"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/providers/local"
+)
+
+const (
+	tempRename = "temporary file + rename"
+	plainWalk  = "filepath.WalkDir + Info"
+	plainRead  = "os.ReadFile"
+)
+
+// openOwn opens a directory as a bucket.
+func openOwn(e *env, dir string, sync bool) (own, error) {
+	address := url.URL{Scheme: "file", Path: filepath.ToSlash(dir), RawQuery: fmt.Sprintf("create=true&sync=%t", sync)}
+	bucket, err := storage.Open(e.ctx, address.String())
+	if err != nil {
+		return own{}, err
+	}
+	s := own{bucket, []storage.UploadOption{storage.WithContentType(contentType), storage.WithMetadata(metadata)}}
+	e.cleanup = append(e.cleanup, s.close)
+	return s, nil
+}
+
+// openFileblob opens a directory without attributes: its sidecar files would
+// be a second write.
+func openFileblob(e *env, dir string) (goCloud, error) {
+	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite, NoTempDir: true})
+	if err != nil {
+		return goCloud{}, err
+	}
+	s := goCloud{bucket, &blob.WriterOptions{ContentType: contentType}}
+	e.cleanup = append(e.cleanup, s.close)
+	return s, nil
+}
+
+// onDisk is a row for each library over a fresh directory.
+func onDisk(run func(e *env, s store) (func(int) error, error)) []row {
+	open := func(make func(e *env, dir string) (store, error)) func(*env) (func(int) error, error) {
+		return func(e *env) (func(int) error, error) {
+			dir, err := e.dir()
+			if err != nil {
+				return nil, err
+			}
+			s, err := make(e, dir)
+			if err != nil {
+				return nil, err
+			}
+			return run(e, s)
+		}
+	}
+	return []row{
+		{name: ours, setup: open(func(e *env, dir string) (store, error) { return openOwn(e, dir, false) })},
+		{name: goCloudFile, setup: open(func(e *env, dir string) (store, error) { return openFileblob(e, dir) })},
+		{name: objstoreFile, setup: open(func(_ *env, dir string) (store, error) {
+			b, err := filesystem.NewBucket(dir)
+			return thanos{b}, err
+		})},
+	}
+}
+
+func localCases(files int) []benchCase {
+	put := onDisk(putting(kilobyte))
+	return []benchCase{
+		{
+			name: "local-put-1k", title: "put 1 KiB, no fsync: ours atomic with attributes and checksum, fileblob without attributes, objstore not atomic",
+			rows:  append(put, row{name: tempRename, setup: renaming(false)}),
+			goals: []goal{asFast(goCloudFile, 1), within(tempRename, 1.1)},
+		},
+		{
+			name: "local-put-1k-sync", title: "put 1 KiB, synced to the disk with its directory",
+			rows: []row{
+				{name: ours, setup: func(e *env) (func(int) error, error) {
+					dir, err := e.dir()
+					if err != nil {
+						return nil, err
+					}
+					s, err := openOwn(e, dir, true)
+					if err != nil {
+						return nil, err
+					}
+					return putting(kilobyte)(e, s)
+				}},
+				{name: tempRename, setup: renaming(true)},
+			},
+			goals: []goal{within(tempRename, 1.1)},
+		},
+		{
+			name: "local-get-1k", title: "read all of 1 KiB, attributes and checksum included in ours",
+			rows: append(onDisk(getting(kilobyte)), row{name: plainRead, setup: reading}),
+		},
+		{
+			name: "local-list-all", title: fmt.Sprintf("list all of %d files with their sizes, in pages of 1,000; one tree for all", files),
+			rows:  listingRows(files),
+			goals: []goal{asFast(goCloudFile, 20), within(plainWalk, 1.5)},
+		},
+		{
+			name: "local-send-64m", title: "download 64 MiB to a socket",
+			rows:  sendingRows(64 << 20),
+			goals: []goal{within(plainSend, 1.1)},
+		},
+	}
+}
+
+// renaming is the least that an atomic write takes.
+func renaming(sync bool) func(*env) (func(int) error, error) {
+	return func(e *env) (func(int) error, error) {
+		dir, err := e.dir()
+		if err != nil {
+			return nil, err
+		}
+		data, keys := make([]byte, kilobyte), keyRing(64)
+		return func(n int) error {
+			for i := range n {
+				if err := writeRenamed(dir, filepath.Base(keys[i%len(keys)]), data, sync); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+func writeRenamed(dir, name string, data []byte, sync bool) error {
+	f, err := os.CreateTemp(dir, "tmp-")
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(data); err == nil && sync {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil || !sync {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func reading(e *env) (func(int) error, error) {
+	dir, err := e.dir()
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Join(dir, "file")
+	if err := os.WriteFile(name, make([]byte, kilobyte), 0o600); err != nil {
+		return nil, err
+	}
+	return func(n int) error {
+		for range n {
+			if _, err := os.ReadFile(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// listingRows list one tree, written by ours; the others see the same files,
+// and the few of ours beside them.
+func listingRows(files int) []row {
+	const tree = "tree"
+	walk := func(dir string) func(int) error {
+		return func(n int) error {
+			for range n {
+				if err := walked(dir, files); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	lists := func(e *env, s store) func(int) error {
+		return func(n int) error {
+			for range n {
+				if got, err := s.list(e.ctx, "", 1000); err != nil || got < files {
+					return errors.Join(err, wrong(got, files))
+				}
+			}
+			return nil
+		}
+	}
+	return []row{
+		{name: ours, setup: func(e *env) (func(int) error, error) {
+			dir, err := e.dir()
+			if err != nil {
+				return nil, err
+			}
+			e.shared[tree] = dir
+			s, err := openOwn(e, dir, false)
+			if err != nil {
+				return nil, err
+			}
+			for i := range files {
+				if err := s.put(e.ctx, key(i), []byte{'x'}); err != nil {
+					return nil, err
+				}
+			}
+			return lists(e, s), nil
+		}},
+		{name: goCloudFile, once: true, setup: func(e *env) (func(int) error, error) {
+			s, err := openFileblob(e, e.shared[tree].(string))
+			return lists(e, s), err
+		}},
+		{name: objstoreFile, setup: func(e *env) (func(int) error, error) {
+			b, err := filesystem.NewBucket(e.shared[tree].(string))
+			return lists(e, thanos{b}), err
+		}},
+		{name: plainWalk, setup: func(e *env) (func(int) error, error) {
+			return walk(e.shared[tree].(string)), nil
+		}},
+	}
+}
+
+func walked(dir string, want int) error {
+	got := 0
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		got++
+		_, err = d.Info()
+		return err
+	})
+	if got >= want { // the bucket's own directory may hold files
+		got = want
+	}
+	return errors.Join(err, wrong(got, want))
+}

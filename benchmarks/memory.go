@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+
+	"github.com/thanos-io/objstore"
+	"gocloud.dev/blob/memblob"
+
+	"github.com/omnibucket/storage/memstore"
+)
+
+const kilobyte = 1 << 10
+
+// inMemory are the three libraries' stores in memory.
+var inMemory = []struct {
+	name string
+	open func() store
+}{
+	{ours, func() store { return own{bucket: memstore.New()} }},
+	{goCloudMem, func() store { return goCloud{bucket: memblob.OpenBucket(nil)} }},
+	{objstoreMem, func() store { return thanos{objstore.NewInMemBucket()} }},
+}
+
+// memoryRows is a row for each store in memory; run prepares it.
+func memoryRows(run func(e *env, s store) (func(n int) error, error)) []row {
+	var rows []row
+	for _, m := range inMemory {
+		rows = append(rows, row{name: m.name, setup: func(e *env) (func(int) error, error) {
+			s := m.open()
+			e.cleanup = append(e.cleanup, s.close)
+			return run(e, s)
+		}})
+	}
+	return rows
+}
+
+// slow marks a row as one that is measured once.
+func slow(rows []row, name string) []row {
+	for i := range rows {
+		if rows[i].name == name {
+			rows[i].once = true
+		}
+	}
+	return rows
+}
+
+func memoryCases(keys int) []benchCase {
+	return []benchCase{
+		{
+			name: "memory-put-1k", title: "put 1 KiB that is in memory",
+			rows:  memoryRows(putting(kilobyte)),
+			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
+		},
+		{
+			name: "memory-upload-1k", title: "put 1 KiB from an io.Reader of unknown length",
+			rows:  memoryRows(uploading(kilobyte)),
+			goals: []goal{asFast(goCloudMem, 5)},
+		},
+		{
+			name: "memory-get-1k", title: "read all of 1 KiB into memory",
+			rows:  memoryRows(getting(kilobyte)),
+			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
+		},
+		{
+			name: "memory-download-1k", title: "copy 1 KiB to an io.Writer",
+			rows:  memoryRows(downloading(kilobyte)),
+			goals: []goal{asFast(goCloudMem, 5), allocations(8)},
+		},
+		{
+			name: "memory-put-1m", title: "put 1 MiB, checksum included, beside a copy of its bytes",
+			rows:  append(memoryRows(putting(1<<20)), row{name: "memcpy", setup: copying(1 << 20)}),
+			goals: []goal{within("memcpy", 2.5), bytesOf(1<<20, 1.02)},
+		},
+		{
+			name: "memory-list-1000", title: fmt.Sprintf("list the 1,000 keys of one prefix among %d", keys),
+			rows:  memoryRows(listing(keys, folder(keys/2000), 1000)),
+			goals: []goal{asFast(goCloudMem, 20), asFast(objstoreMem, 20)},
+		},
+		{
+			name: "memory-list-all", title: fmt.Sprintf("list all of %d keys in pages of 1,000", keys),
+			rows:  slow(memoryRows(listing(keys, "", 1000)), goCloudMem),
+			goals: []goal{asFast(objstoreMem, 5), asFast(goCloudMem, 100)},
+		},
+		{
+			name: "memory-mixed-16", title: "16 goroutines: half reads of 1 KiB, a quarter writes, a quarter attributes",
+			rows:  memoryRows(mixed(16)),
+			goals: []goal{asFast(objstoreMem, 1), asFast(goCloudMem, 10)},
+		},
+	}
+}
+
+func key(i int) string { return fmt.Sprintf("%s%06d.txt", folder(i/1000), i) }
+
+func folder(i int) string { return fmt.Sprintf("folder-%03d/", i) }
+
+// keyRing are keys made before the clock runs.
+func keyRing(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = key(i)
+	}
+	return keys
+}
+
+func putting(bytes int) func(*env, store) (func(int) error, error) {
+	return func(e *env, s store) (func(int) error, error) {
+		data, keys := make([]byte, bytes), keyRing(64)
+		return func(n int) error {
+			for i := range n {
+				if err := s.put(e.ctx, keys[i%len(keys)], data); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+func getting(bytes int) func(*env, store) (func(int) error, error) {
+	return func(e *env, s store) (func(int) error, error) {
+		keys := keyRing(64)
+		for _, k := range keys {
+			if err := s.put(e.ctx, k, make([]byte, bytes)); err != nil {
+				return nil, err
+			}
+		}
+		return func(n int) error {
+			for i := range n {
+				if got, err := s.get(e.ctx, keys[i%len(keys)]); err != nil || got != bytes {
+					return errors.Join(err, wrong(got, bytes))
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+// uploading puts from a body that tells nothing but its bytes.
+func uploading(length int) func(*env, store) (func(int) error, error) {
+	return func(e *env, s store) (func(int) error, error) {
+		data, keys := make([]byte, length), keyRing(64)
+		return func(n int) error {
+			for i := range n {
+				if err := s.upload(e.ctx, keys[i%len(keys)], struct{ io.Reader }{bytes.NewReader(data)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+// downloading copies to a writer that has no shortcuts.
+func downloading(bytes int) func(*env, store) (func(int) error, error) {
+	return func(e *env, s store) (func(int) error, error) {
+		if err := s.put(e.ctx, "key", make([]byte, bytes)); err != nil {
+			return nil, err
+		}
+		return func(n int) error {
+			for range n {
+				got, err := s.download(e.ctx, "key", struct{ io.Writer }{io.Discard})
+				if err != nil || got != int64(bytes) {
+					return errors.Join(err, wrong(int(got), bytes))
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+// listing fills a store with keys and lists those under prefix.
+func listing(keys int, prefix string, pageSize int) func(*env, store) (func(int) error, error) {
+	return func(e *env, s store) (func(int) error, error) {
+		want := keys
+		if prefix != "" {
+			want = 1000
+		}
+		for i := range keys {
+			if err := s.put(e.ctx, key(i), []byte{'x'}); err != nil {
+				return nil, err
+			}
+		}
+		return func(n int) error {
+			for range n {
+				if got, err := s.list(e.ctx, prefix, pageSize); err != nil || got != want {
+					return errors.Join(err, wrong(got, want))
+				}
+			}
+			return nil
+		}, nil
+	}
+}
+
+func mixed(goroutines int) func(*env, store) (func(int) error, error) {
+	return func(e *env, s store) (func(int) error, error) {
+		keys, data := keyRing(10_000), make([]byte, kilobyte)
+		for _, k := range keys {
+			if err := s.put(e.ctx, k, data); err != nil {
+				return nil, err
+			}
+		}
+		return func(n int) error {
+			errs := make([]error, goroutines)
+			var all sync.WaitGroup
+			for g := range goroutines {
+				all.Go(func() {
+					for i := g; i < n && errs[g] == nil; i += goroutines {
+						k := keys[i*7919%len(keys)]
+						switch i / goroutines % 4 {
+						case 0, 1:
+							_, errs[g] = s.get(e.ctx, k)
+						case 2:
+							errs[g] = s.put(e.ctx, k, data)
+						default:
+							errs[g] = s.attrs(e.ctx, k)
+						}
+					}
+				})
+			}
+			all.Wait()
+			return errors.Join(errs...)
+		}, nil
+	}
+}
+
+// copying is what a put cannot do without: new memory, and a copy into it.
+func copying(bytes int) func(*env) (func(int) error, error) {
+	return func(*env) (func(int) error, error) {
+		data := make([]byte, bytes)
+		return func(n int) error {
+			for range n {
+				runtime.KeepAlive(append([]byte(nil), data...))
+			}
+			return nil
+		}, nil
+	}
+}
+
+func wrong(got, want int) error {
+	if got == want {
+		return nil
+	}
+	return fmt.Errorf("got %d, want %d", got, want)
+}

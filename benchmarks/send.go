@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/omnibucket/storage"
+)
+
+const plainSend = "io.Copy from the file"
+
+// sendingRows write a file to a socket, over and over.
+func sendingRows(bytes int64) []row {
+	downloading := func(opts ...storage.DownloadOption) func(*env) (func(int) error, error) {
+		return func(e *env) (func(int) error, error) {
+			dir, err := e.dir()
+			if err != nil {
+				return nil, err
+			}
+			s, err := openOwn(e, dir, false)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.put(e.ctx, "large", make([]byte, bytes)); err != nil {
+				return nil, err
+			}
+			return sending(e, bytes, func(to io.Writer) (int64, error) {
+				r, err := s.bucket.Download(e.ctx, "large", opts...)
+				if err != nil {
+					return 0, err
+				}
+				n, err := io.Copy(to, r)
+				return n, errors.Join(err, r.Close())
+			})
+		}
+	}
+	return []row{
+		// A range is not verified, so that its bytes need not be looked at.
+		{name: ours, setup: downloading(storage.WithRange(0, bytes))},
+		{name: ours + ", verified", setup: downloading()},
+		{name: plainSend, setup: func(e *env) (func(int) error, error) {
+			dir, err := e.dir()
+			if err != nil {
+				return nil, err
+			}
+			name := filepath.Join(dir, "large")
+			if err := os.WriteFile(name, make([]byte, bytes), 0o600); err != nil {
+				return nil, err
+			}
+			return sending(e, bytes, func(to io.Writer) (int64, error) {
+				f, err := os.Open(name)
+				if err != nil {
+					return 0, err
+				}
+				n, err := io.Copy(to, f)
+				return n, errors.Join(err, f.Close())
+			})
+		}},
+	}
+}
+
+// sending calls send with a socket whose other end is read and thrown away.
+func sending(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) error, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		if peer, err := listener.Accept(); err == nil {
+			buffer := make([]byte, 256<<10)
+			_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{peer}, buffer)
+			_ = peer.Close()
+		}
+	}()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	e.cleanup = append(e.cleanup, func() error {
+		err := errors.Join(conn.Close(), listener.Close())
+		<-drained
+		return err
+	})
+	return func(n int) error {
+		for range n {
+			if got, err := send(conn); err != nil || got != want {
+				return errors.Join(err, wrong(int(got), int(want)))
+			}
+		}
+		return nil
+	}, nil
+}

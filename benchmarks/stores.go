@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/thanos-io/objstore"
+	"gocloud.dev/blob"
+
+	"github.com/omnibucket/storage"
+)
+
+// What the contenders are called.
+const (
+	ours         = "omnibucket"
+	goCloudMem   = "gocloud memblob"
+	goCloudFile  = "gocloud fileblob"
+	objstoreMem  = "objstore in-mem"
+	objstoreFile = "objstore filesystem"
+)
+
+const contentType = "text/plain; charset=utf-8"
+
+var metadata = map[string]string{"owner": "42", "purpose": "benchmark"}
+
+// A store is what the cases ask of each library, in its own idiom.
+type store interface {
+	put(ctx context.Context, key string, data []byte) error
+	upload(ctx context.Context, key string, body io.Reader) error
+	get(ctx context.Context, key string) (n int, _ error) // all of it into memory
+	download(ctx context.Context, key string, to io.Writer) (n int64, _ error)
+	attrs(ctx context.Context, key string) error
+	// list is of everything below prefix, with sizes.
+	list(ctx context.Context, prefix string, pageSize int) (n int, _ error)
+	close() error
+}
+
+// own is this library; with attributes where they are set.
+type own struct {
+	bucket storage.Bucket
+	opts   []storage.UploadOption
+}
+
+func (s own) put(ctx context.Context, key string, data []byte) error {
+	return s.upload(ctx, key, bytes.NewReader(data))
+}
+
+func (s own) upload(ctx context.Context, key string, body io.Reader) error {
+	_, err := s.bucket.Upload(ctx, key, body, s.opts...)
+	return err
+}
+
+func (s own) download(ctx context.Context, key string, to io.Writer) (int64, error) {
+	r, err := s.bucket.Download(ctx, key)
+	return copied(to, r, err)
+}
+
+func (s own) get(ctx context.Context, key string) (int, error) {
+	data, _, err := storage.ReadAll(ctx, s.bucket, key)
+	return len(data), err
+}
+
+func (s own) attrs(ctx context.Context, key string) error {
+	_, err := s.bucket.Attrs(ctx, key)
+	return err
+}
+
+func (s own) list(ctx context.Context, prefix string, pageSize int) (n int, _ error) {
+	for _, err := range s.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithPageSize(pageSize)) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (s own) close() error { return storage.Close(s.bucket) }
+
+// goCloud is gocloud.dev/blob.
+type goCloud struct {
+	bucket *blob.Bucket
+	opts   *blob.WriterOptions
+}
+
+func (s goCloud) put(ctx context.Context, key string, data []byte) error {
+	return s.bucket.WriteAll(ctx, key, data, s.opts)
+}
+
+func (s goCloud) upload(ctx context.Context, key string, body io.Reader) error {
+	opts := s.opts
+	if opts == nil {
+		opts = &blob.WriterOptions{ContentType: contentType} // which Upload wants to be told
+	}
+	return s.bucket.Upload(ctx, key, body, opts)
+}
+
+func (s goCloud) download(ctx context.Context, key string, to io.Writer) (int64, error) {
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	return copied(to, r, err)
+}
+
+func (s goCloud) get(ctx context.Context, key string) (int, error) {
+	data, err := s.bucket.ReadAll(ctx, key)
+	return len(data), err
+}
+
+func (s goCloud) attrs(ctx context.Context, key string) error {
+	_, err := s.bucket.Attributes(ctx, key)
+	return err
+}
+
+func (s goCloud) list(ctx context.Context, prefix string, pageSize int) (n int, _ error) {
+	opts := &blob.ListOptions{Prefix: prefix}
+	for token := blob.FirstPageToken; token != nil; {
+		page, next, err := s.bucket.ListPage(ctx, token, pageSize, opts)
+		if err != nil {
+			return n, err
+		}
+		n += len(page)
+		token = next
+	}
+	return n, nil
+}
+
+func (s goCloud) close() error { return s.bucket.Close() }
+
+// thanos is github.com/thanos-io/objstore, which has no pages and no attributes
+// to write.
+type thanos struct{ bucket objstore.Bucket }
+
+func (s thanos) put(ctx context.Context, key string, data []byte) error {
+	return s.upload(ctx, key, bytes.NewReader(data))
+}
+
+func (s thanos) upload(ctx context.Context, key string, body io.Reader) error {
+	return s.bucket.Upload(ctx, key, body)
+}
+
+func (s thanos) download(ctx context.Context, key string, to io.Writer) (int64, error) {
+	r, err := s.bucket.Get(ctx, key)
+	return copied(to, r, err)
+}
+
+func (s thanos) get(ctx context.Context, key string) (int, error) {
+	r, err := s.bucket.Get(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	data, err := io.ReadAll(r)
+	return len(data), errors.Join(err, r.Close())
+}
+
+func (s thanos) attrs(ctx context.Context, key string) error {
+	_, err := s.bucket.Attributes(ctx, key)
+	return err
+}
+
+func (s thanos) list(ctx context.Context, prefix string, _ int) (n int, _ error) {
+	err := s.bucket.IterWithAttributes(ctx, prefix, func(objstore.IterObjectAttributes) error {
+		n++
+		return nil
+	}, objstore.WithRecursiveIter(), objstore.WithUpdatedAt())
+	return n, err
+}
+
+func (s thanos) close() error { return s.bucket.Close() }
+
+// copied hands over what an open download delivers.
+func copied(to io.Writer, r io.ReadCloser, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(to, r)
+	return n, errors.Join(err, r.Close())
+}

@@ -1,0 +1,293 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func Example() {
+	ctx := context.Background()
+	bucket, err := storage.Open(ctx, "mem://pictures") // production: s3://…, gs://…, azblob://…
+	if err != nil {
+		panic(err)
+	}
+	defer storage.Close(bucket)
+
+	attrs, err := bucket.Upload(ctx, "cats/tom.txt", strings.NewReader("a cat"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(attrs.Size, "bytes of", attrs.ContentType)
+
+	data, _, err := storage.ReadAll(ctx, bucket, "cats/tom.txt")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%s\n", data)
+	// Output:
+	// 5 bytes of text/plain; charset=utf-8
+	// a cat
+}
+
+// A function says what it may do to a bucket by what it takes.
+func ExampleRef() {
+	greet := func(ctx context.Context, b storage.Uploader) error {
+		_, err := b.Upload(ctx, "greeting", strings.NewReader("hello"))
+		return err
+	}
+	bucket := memstore.New()
+	ref := storage.Ref[storage.Uploader](bucket)
+	fmt.Println(greet(context.Background(), ref))
+
+	_, _, err := storage.ReadAll(context.Background(), ref.(storage.Downloader), "greeting")
+	fmt.Println(errors.Is(err, storage.PermissionDenied))
+	// Output:
+	// <nil>
+	// true
+}
+
+func ExamplePrefixed() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	tenant := storage.Prefixed(bucket, "tenants/7/")
+	attrs, err := tenant.Upload(ctx, "logo.svg", strings.NewReader("<svg/>"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("inside: ", attrs.Key)
+	for entry, err := range bucket.List(ctx) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println("outside:", entry.Key)
+	}
+	// Output:
+	// inside:  logo.svg
+	// outside: tenants/7/logo.svg
+}
+
+func ExampleLister_folders() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	for _, key := range []string{"docs/a.md", "docs/b.md", "readme.md", "src/main.go"} {
+		if _, err := bucket.Upload(ctx, key, strings.NewReader(key)); err != nil {
+			panic(err)
+		}
+	}
+	for entry, err := range bucket.List(ctx, storage.WithDelimiter("/")) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(entry.Key, entry.IsPrefix)
+	}
+	// Output:
+	// docs/ true
+	// readme.md false
+	// src/ true
+}
+
+// A token goes to a client and comes back with its next request.
+func ExampleListPage() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	for i := range 5 {
+		if _, err := bucket.Upload(ctx, "object-"+strconv.Itoa(i), strings.NewReader("")); err != nil {
+			panic(err)
+		}
+	}
+	token := ""
+	for {
+		page, err := storage.ListPage(ctx, bucket, token, storage.WithPageSize(2))
+		if err != nil {
+			panic(err)
+		}
+		var keys []string
+		for _, entry := range page.Entries {
+			keys = append(keys, entry.Key)
+		}
+		fmt.Println(strings.Join(keys, " "))
+		if token = page.Token; token == "" {
+			break
+		}
+	}
+	// Output:
+	// object-0 object-1
+	// object-2 object-3
+	// object-4
+}
+
+// IfAbsent makes a key a claim that exactly one of many wins.
+func ExampleIfAbsent() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	for range 2 {
+		_, err := bucket.Upload(ctx, "jobs/nightly.lock", strings.NewReader("me"), storage.IfAbsent())
+		switch {
+		case err == nil:
+			fmt.Println("mine")
+		case errors.Is(err, storage.PreconditionFailed): // fs.ErrExist too
+			fmt.Println("taken")
+		default:
+			panic(err)
+		}
+	}
+	// Output:
+	// mine
+	// taken
+}
+
+// Update reads, changes and writes, again if somebody else wrote in between.
+func ExampleUpdate() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	count := func(old []byte, _ *storage.Attrs) ([]byte, error) {
+		n, _ := strconv.Atoi(string(old)) // 0 where there is no object yet
+		return strconv.AppendInt(nil, int64(n+1), 10), nil
+	}
+	for range 3 {
+		if _, err := storage.Update(ctx, bucket, "visits", count); err != nil {
+			panic(err)
+		}
+	}
+	data, _, err := storage.ReadAll(ctx, bucket, "visits")
+	fmt.Println(string(data), err)
+	// Output: 3 <nil>
+}
+
+func ExampleNewWriter() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	w := storage.NewWriter(ctx, bucket, "report.csv")
+	defer w.Close() // discards, unless it was committed
+	fmt.Fprintln(w, "city,people")
+	fmt.Fprintln(w, "Oslo,717710")
+	attrs, err := w.Commit()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(attrs.Size, attrs.ContentType)
+	// Output: 24 text/csv; charset=utf-8
+}
+
+// Between any two buckets; on the provider's side where that is possible.
+func ExampleCopy() {
+	ctx := context.Background()
+	laptop, production := memstore.New(), memstore.New()
+	if _, err := laptop.Upload(ctx, "a.txt", strings.NewReader("text"), storage.WithMetadata(map[string]string{"author": "ann"})); err != nil {
+		panic(err)
+	}
+	attrs, err := storage.Copy(ctx, production, "b.txt", laptop, "a.txt", storage.WithCacheControl("no-store"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(attrs.Key, attrs.Metadata["author"], attrs.CacheControl)
+	// Output: b.txt ann no-store
+}
+
+func ExampleVersions() {
+	ctx := context.Background()
+	bucket := memstore.New(storage.WithVersions())
+	for _, text := range []string{"first", "second"} {
+		if _, err := bucket.Upload(ctx, "note", strings.NewReader(text)); err != nil {
+			panic(err)
+		}
+	}
+	for v, err := range storage.Versions(ctx, bucket) {
+		if err != nil {
+			panic(err)
+		}
+		data, _, err := storage.ReadAll(ctx, bucket, v.Key, storage.WithVersion(v.Version))
+		fmt.Println(string(data), v.Current, err)
+	}
+	// Output:
+	// second true <nil>
+	// first false <nil>
+}
+
+func ExampleRemoveMatching() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	for _, key := range []string{"tmp/a", "tmp/b.keep", "tmp/c"} {
+		if _, err := bucket.Upload(ctx, key, strings.NewReader("")); err != nil {
+			panic(err)
+		}
+	}
+	removed, err := storage.RemoveMatching(ctx, bucket, func(e storage.ListEntry) bool {
+		return !strings.HasSuffix(e.Key, ".keep")
+	}, storage.WithPrefix("tmp/"))
+	fmt.Println(removed, err)
+	// Output: 2 <nil>
+}
+
+func ExampleRemoveAll() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	removed, err := storage.RemoveAll(ctx, bucket, slices.Values([]string{"not there", "nor this"}))
+	fmt.Println(removed, err) // both are gone, and that is what was asked for
+	// Output: 2 <nil>
+}
+
+func ExampleFS() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	for _, key := range []string{"site/css/main.css", "site/index.html"} {
+		if _, err := bucket.Upload(ctx, key, strings.NewReader("x")); err != nil {
+			panic(err)
+		}
+	}
+	err := fs.WalkDir(storage.FS(ctx, bucket), "site", func(path string, d fs.DirEntry, err error) error {
+		fmt.Println(path, d.IsDir())
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	// Output:
+	// site true
+	// site/css true
+	// site/css/main.css false
+	// site/index.html false
+}
+
+// A hook sees every operation, and may refuse it.
+func ExampleWithHook() {
+	readOnly := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == "Upload" || op.Name == "Remove" {
+			return ctx, nil, errors.New("this bucket is read-only")
+		}
+		return ctx, nil, nil
+	}
+	bucket := memstore.New(storage.WithHook(readOnly))
+	_, err := bucket.Upload(context.Background(), "k", strings.NewReader(""))
+	fmt.Println(errors.Is(err, storage.PermissionDenied))
+	// Output: true
+}
+
+func ExampleDownloadFile() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	if _, err := bucket.Upload(ctx, "data.bin", strings.NewReader("0123456789")); err != nil {
+		panic(err)
+	}
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	attrs, err := storage.DownloadFile(ctx, bucket, "data.bin", dir+"/data.bin")
+	if err != nil {
+		panic(err)
+	}
+	info, err := os.Stat(dir + "/data.bin")
+	fmt.Println(attrs.Size, info.Size(), err)
+	// Output: 10 10 <nil>
+}

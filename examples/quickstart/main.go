@@ -1,0 +1,112 @@
+// Quickstart uploads a directory tree to a bucket and shows what can be done
+// with it there. It cleans up behind itself, and touches nothing in the bucket
+// but what lies under a prefix of its own.
+//
+//	go run ./examples/quickstart                             this repository, into a temporary directory
+//	go run ./examples/quickstart ~/pictures                  another tree
+//	go run ./examples/quickstart -bucket mem://demo          into memory
+//	go run ./examples/quickstart -bucket file:///tmp/demo?create=true -keep
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "quickstart:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		os.Exit(1)
+	}
+}
+
+// run is the whole program.
+func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(stdout, "usage: quickstart [-bucket ADDRESS] [-keep] [DIR]")
+		flags.PrintDefaults()
+	}
+	address := flags.String("bucket", "", "`address` of the bucket, such as mem://demo or file:///tmp/demo?create=true (default a temporary directory)")
+	keep := flags.Bool("keep", false, "leave the objects in the bucket, to look at")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 1 {
+		return fmt.Errorf("one directory at most, not %d: %s", flags.NArg(), strings.Join(flags.Args(), " "))
+	}
+	tree, err := openTree(flags.Arg(0))
+	if err != nil {
+		return err
+	}
+
+	where := *address
+	if where == "" {
+		dir, err := os.MkdirTemp("", "omnibucket-quickstart-")
+		if err != nil {
+			return err
+		}
+		if !*keep {
+			defer func() { result = errors.Join(result, os.RemoveAll(dir)) }()
+		}
+		where = directoryAddress(dir)
+	}
+	bucket, err := storage.Open(ctx, where)
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+
+	// The bucket may be one that is in use: everything happens under a prefix
+	// that nobody else has.
+	prefix := "quickstart-" + time.Now().UTC().Format("20060102-150405.000000") + "/"
+	tour := &tour{
+		out:    newPrinter(stdout),
+		bucket: storage.Prefixed(bucket, prefix),
+		tree:   tree,
+	}
+	tour.out.facts("omnibucket quickstart",
+		fact{"tree", tree.name},
+		fact{"bucket", where + temporary(*address, *keep)},
+		fact{"prefix", prefix})
+	return tour.take(ctx, *keep)
+}
+
+// directoryAddress is the address of a directory, on Windows too.
+func directoryAddress(dir string) string {
+	path := filepath.ToSlash(dir)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+func temporary(address string, keep bool) string {
+	switch {
+	case address != "":
+		return ""
+	case keep:
+		return "  (a temporary directory, kept)"
+	default:
+		return "  (a temporary directory, removed at the end)"
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A printer writes for a person: sections, aligned columns, and bold headings
+// where they are seen.
+type printer struct {
+	w    io.Writer
+	bold bool
+}
+
+// A fact is a line of a section: a name and what it is.
+type fact struct{ name, value string }
+
+const nameWidth = 14
+
+func newPrinter(w io.Writer) *printer {
+	return &printer{w: w, bold: isTerminal(w) && os.Getenv("NO_COLOR") == ""}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// line writes one line. A reader that has gone away (a closed pipe) is no
+// reason to leave objects behind, so that its error is passed over.
+func (p *printer) line(text string) { _, _ = fmt.Fprintln(p.w, strings.TrimRight(text, " ")) }
+
+func (p *printer) heading(text string) string {
+	if p.bold {
+		return "\x1b[1m" + text + "\x1b[0m"
+	}
+	return text
+}
+
+// section begins one: what is done, and the call that does it.
+func (p *printer) section(title, call string) {
+	p.line("")
+	p.line(p.heading(title))
+	p.line("  " + call)
+}
+
+// facts writes names and values in two columns, under a title if there is one.
+func (p *printer) facts(title string, facts ...fact) {
+	indent := "    "
+	if title != "" {
+		p.line(p.heading(title))
+		indent = "  "
+	}
+	for _, f := range facts {
+		p.line(indent + pad(f.name, nameWidth) + "  " + f.value)
+	}
+}
+
+// table writes rows in columns, the first to the left, the others to the right.
+func (p *printer) table(rows [][]string) {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, nameWidth*(1-min(i, 1)))
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		line := "    " + pad(row[0], widths[0])
+		for i, cell := range row[1:] {
+			line += "  " + strings.Repeat(" ", widths[i+1]-utf8.RuneCountInString(cell)) + cell
+		}
+		p.line(line)
+	}
+}
+
+func (p *printer) summary(text string) {
+	p.line("")
+	p.line(p.heading(text))
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+}
+
+// amount is files and bytes for a person: "12 files (3.4 MiB)".
+func amount(files int, bytes int64) string { return count(files, "file") + " (" + size(bytes) + ")" }
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return grouped(int64(n)) + " " + noun + "s"
+}
+
+// size is bytes in a unit that leaves at most four digits.
+func size(bytes int64) string {
+	if bytes < 1024 {
+		return strconv.FormatInt(bytes, 10) + " B"
+	}
+	value, unit := float64(bytes), -1
+	for value >= 1024 && unit < 4 {
+		value /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
+}
+
+// grouped is n with its thousands apart: 12,345.
+func grouped(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}
+
+// duration is d to three digits.
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(100 * time.Microsecond).String()
+	default:
+		return d.Round(10 * time.Millisecond).String()
+	}
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A tour is one walk through what a bucket can do, each stop printed.
+type tour struct {
+	out    *printer
+	bucket storage.Bucket
+	tree   tree
+	start  time.Time
+}
+
+// take walks through all stops. Whatever happens, it removes what it uploaded,
+// unless it shall keep it.
+func (t *tour) take(ctx context.Context, keep bool) (err error) {
+	t.start = time.Now()
+	up, err := t.upload(ctx)
+	if !keep {
+		defer func() {
+			if err != nil { // also when ctx is done: what is half done must not stay
+				_, removal := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
+				err = errors.Join(err, removal)
+			}
+		}()
+	}
+	if err != nil {
+		return err
+	}
+	if up.files == 0 {
+		return errors.New("the tree has no files to upload")
+	}
+	listed, err := t.list(ctx)
+	if err != nil {
+		return err
+	}
+	if listed.files != up.files || listed.bytes != up.bytes {
+		return fmt.Errorf("uploaded %d files of %d bytes, but listed %d of %d", up.files, up.bytes, listed.files, listed.bytes)
+	}
+	for _, stop := range []func(context.Context, string) error{
+		t.attributes, t.readBack, t.readRange, t.refuseOverwrite, t.narrow,
+	} {
+		if err := stop(ctx, up.example); err != nil {
+			return err
+		}
+	}
+	fate := "kept"
+	if !keep {
+		if err := t.remove(ctx, up.files); err != nil {
+			return err
+		}
+		fate = "removed"
+	}
+	t.out.summary(fmt.Sprintf("Done in %s: %s uploaded, listed, one of them read back and guarded, all %s.",
+		duration(time.Since(t.start)), amount(up.files, up.bytes), fate))
+	return nil
+}
+
+// list shows the top of the tree, with what each folder holds.
+func (t *tour) list(ctx context.Context) (total, error) {
+	t.out.section("List by folder", `bucket.List(ctx, storage.WithDelimiter("/"))`)
+	var sum, top total
+	var rows [][]string
+	for entry, err := range t.bucket.List(ctx, storage.WithDelimiter("/")) {
+		if err != nil {
+			return sum, err
+		}
+		if !entry.IsPrefix {
+			top.add(entry.Size)
+			continue
+		}
+		var folder total
+		for object, err := range t.bucket.List(ctx, storage.WithPrefix(entry.Key)) {
+			if err != nil {
+				return sum, err
+			}
+			folder.add(object.Size)
+		}
+		sum.files += folder.files
+		sum.bytes += folder.bytes
+		rows = append(rows, []string{entry.Key, count(folder.files, "file"), size(folder.bytes)})
+	}
+	if top.files > 0 {
+		rows = append(rows, []string{"(top)", count(top.files, "file"), size(top.bytes)})
+	}
+	sum.files += top.files
+	sum.bytes += top.bytes
+	t.out.table(rows)
+	return sum, nil
+}
+
+func (t *tour) attributes(ctx context.Context, key string) error {
+	t.out.section("Attributes of "+key, "bucket.Attrs(ctx, key)")
+	attrs, err := t.bucket.Attrs(ctx, key)
+	if err != nil {
+		return err
+	}
+	facts := []fact{
+		{"size", fmt.Sprintf("%s (%s bytes)", size(attrs.Size), grouped(attrs.Size))},
+		{"content type", attrs.ContentType},
+		{"modified", attrs.Modified.Format(time.RFC3339)},
+		{"etag", attrs.ETag},
+		{"revision", attrs.Revision},
+	}
+	if attrs.CRC32C != nil {
+		facts = append(facts, fact{"crc32c", fmt.Sprintf("%08x", *attrs.CRC32C)})
+	}
+	for name, value := range attrs.Metadata {
+		facts = append(facts, fact{"metadata", name + " = " + value})
+	}
+	t.out.facts("", facts...)
+	return nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (t *tour) readBack(ctx context.Context, key string) error {
+	t.out.section("Read it back", "storage.ReadAll(ctx, bucket, key)")
+	data, attrs, err := storage.ReadAll(ctx, t.bucket, key)
+	if err != nil {
+		return err
+	}
+	original, err := t.tree.sum(key)
+	if err != nil {
+		return err
+	}
+	read := crc32.Checksum(data, castagnoli)
+	if read != original {
+		return fmt.Errorf("%s: read back with checksum %08x, but its file has %08x", key, read, original)
+	}
+	facts := []fact{
+		{"bytes read", fmt.Sprintf("%s, crc32c %08x", grouped(int64(len(data))), read)},
+		{"file", fmt.Sprintf("crc32c %08x: equal", original)},
+	}
+	if attrs.CRC32C != nil {
+		if *attrs.CRC32C != read {
+			return fmt.Errorf("%s: stored with checksum %08x, but read back with %08x", key, *attrs.CRC32C, read)
+		}
+		facts = append(facts, fact{"stored", fmt.Sprintf("crc32c %08x: equal", *attrs.CRC32C)})
+	}
+	t.out.facts("", facts...)
+	return nil
+}
+
+func (t *tour) readRange(ctx context.Context, key string) error {
+	const length = 48
+	t.out.section("Read a range", fmt.Sprintf("bucket.Download(ctx, key, storage.WithRange(0, %d))", length))
+	r, err := t.bucket.Download(ctx, key, storage.WithRange(0, length))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	part, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	t.out.facts("", fact{"bytes", fmt.Sprintf("%d of %s: %.60q", len(part), grouped(r.Attrs().Size), part)})
+	return nil
+}
+
+func (t *tour) refuseOverwrite(ctx context.Context, key string) error {
+	t.out.section("Refuse to overwrite", "bucket.Upload(ctx, key, body, storage.IfAbsent())")
+	_, err := t.bucket.Upload(ctx, key, eof{}, storage.IfAbsent())
+	if !errors.Is(err, storage.PreconditionFailed) {
+		return fmt.Errorf("an overwrite of %s was not refused: %w", key, unexpected(err))
+	}
+	t.out.facts("", fact{"refused", err.Error()})
+	return nil
+}
+
+// narrow shows that a reference to some permissions is no way to the others.
+func (t *tour) narrow(ctx context.Context, key string) error {
+	t.out.section("Hand out less", "storage.Ref[storage.Downloader](bucket)")
+	reader := storage.Ref[storage.Downloader](t.bucket)
+	data, _, err := storage.ReadAll(ctx, reader, key)
+	if err != nil {
+		return err
+	}
+	facts := []fact{{"reads", grouped(int64(len(data))) + " bytes"}}
+	switch widened, ok := reader.(storage.Remover); {
+	case !ok:
+		facts = append(facts, fact{"removes", "not at all: it has no such method"})
+	default:
+		err := widened.Remove(ctx, key)
+		if !errors.Is(err, storage.PermissionDenied) {
+			return fmt.Errorf("a reference for reading could remove %s: %w", key, unexpected(err))
+		}
+		facts = append(facts, fact{"removes", "no: " + err.Error()})
+	}
+	t.out.facts("", facts...)
+	return nil
+}
+
+func (t *tour) remove(ctx context.Context, want int) error {
+	t.out.section("Remove", "storage.RemoveMatching(ctx, bucket, nil)")
+	start := time.Now()
+	removed, err := storage.RemoveMatching(ctx, t.bucket, nil)
+	if err != nil {
+		return err
+	}
+	if removed != want {
+		return fmt.Errorf("uploaded %d objects, but removed %d", want, removed)
+	}
+	left := 0
+	for _, err := range t.bucket.List(ctx) {
+		if err != nil {
+			return err
+		}
+		left++
+	}
+	if left > 0 {
+		return fmt.Errorf("%d objects are still there after the removal", left)
+	}
+	t.out.facts("",
+		fact{"removed", fmt.Sprintf("%s in %s", count(removed, "object"), duration(time.Since(start)))},
+		fact{"left", "none"})
+	return nil
+}
+
+// unexpected is err, or words for its absence.
+func unexpected(err error) error {
+	if err == nil {
+		return errors.New("it succeeded")
+	}
+	return err
+}
+
+// eof is an empty body.
+type eof struct{}
+
+func (eof) Read([]byte) (int, error) { return 0, io.EOF }

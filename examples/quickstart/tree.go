@@ -1,0 +1,59 @@
+package main
+
+import (
+	"embed"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+//go:embed all:sample
+var sample embed.FS
+
+var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)
+
+// A tree is what is uploaded.
+type tree struct {
+	name string // for the reader
+	fsys fs.FS
+}
+
+// openTree is the tree at dir; without one, the repository if this is it, else
+// the sample that is built in.
+func openTree(dir string) (tree, error) {
+	if dir == "" {
+		if gomod, err := os.ReadFile("go.mod"); err == nil && ownModule.Match(gomod) {
+			return tree{name: "this repository", fsys: os.DirFS(".")}, nil
+		}
+		sub, err := fs.Sub(sample, "sample")
+		return tree{name: "a sample that is built in", fsys: sub}, err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return tree{}, err
+	}
+	if !info.IsDir() {
+		return tree{}, &fs.PathError{Op: "read", Path: dir, Err: os.ErrInvalid}
+	}
+	return tree{name: filepath.ToSlash(dir), fsys: os.DirFS(dir)}, nil
+}
+
+// files are the paths of the regular files in t, in order; hidden directories
+// (.git and the like) are passed over.
+func (t tree) files() ([]string, error) {
+	var paths []string
+	err := fs.WalkDir(t.fsys, ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.Type().IsRegular():
+			paths = append(paths, path)
+		}
+		return nil
+	})
+	return paths, err
+}

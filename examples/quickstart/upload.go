@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const parallel = 8 // uploads at once
+
+// A total counts files.
+type total struct {
+	files int
+	bytes int64
+}
+
+func (t *total) add(bytes int64) {
+	t.files++
+	t.bytes += bytes
+}
+
+// uploaded is what the upload of a tree came to.
+type uploaded struct {
+	total
+	example string   // the file that the rest of the tour looks at
+	refused []string // files whose names cannot be keys
+}
+
+// upload stores every file of the tree, a few at a time, and stops at the first
+// failure.
+func (t *tour) upload(ctx context.Context) (*uploaded, error) {
+	paths, err := t.tree.files()
+	if err != nil {
+		return &uploaded{}, err
+	}
+	t.out.section("Upload", "bucket.Upload(ctx, key, file)")
+	start := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	queue := make(chan string)
+	var up uploaded
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
+			for path := range queue {
+				attrs, err := t.uploadFile(ctx, path)
+				mu.Lock()
+				switch {
+				case errors.Is(err, storage.InvalidArgument):
+					up.refused = append(up.refused, path)
+				case err != nil:
+					cancel(err)
+				default:
+					up.add(attrs.Size)
+					up.example = better(up.example, path, attrs.Size)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, path := range paths {
+		select {
+		case queue <- path:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	workers.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return &up, err
+	}
+	facts := []fact{{"uploaded", fmt.Sprintf("%s in %s, %d at a time", amount(up.files, up.bytes), duration(time.Since(start)), parallel)}}
+	for _, path := range up.refused {
+		facts = append(facts, fact{"passed over", fmt.Sprintf("%q: no provider can hold such a name", path)})
+	}
+	t.out.facts("", facts...)
+	return &up, nil
+}
+
+func (t *tour) uploadFile(ctx context.Context, path string) (*storage.Attrs, error) {
+	file, err := t.tree.fsys.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	return t.bucket.Upload(ctx, path, file, storage.WithMetadata(map[string]string{"uploaded-by": "quickstart"}))
+}
+
+// better is which of two files shows more: a README, else the first in order
+// that is not empty.
+func better(known, path string, size int64) string {
+	switch {
+	case path == "README.md" || known == "":
+		return path
+	case known == "README.md" || size == 0 || known < path:
+		return known
+	default:
+		return path
+	}
+}
+
+// sum is the CRC32C of a file of the tree.
+func (t tree) sum(path string) (uint32, error) {
+	file, err := t.fsys.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	hash := crc32.New(castagnoli)
+	_, err = io.Copy(hash, file)
+	return hash.Sum32(), err
+}

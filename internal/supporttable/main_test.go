@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRender(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"s3.json":             `{"name":"s3","kind":"bucket","features":["StreamPut"],"passed":5,"without":{"b":"x|y","a":"why"}}`,
+		"memory.json":         `{"name":"memory","kind":"bucket","features":["KeepVersions","StreamPut"],"passed":7,"refused":["c"]}`,
+		"memory-service.json": `{"name":"memory","kind":"service","passed":3}`,
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	var first, second bytes.Buffer
+	require.NoError(t, run(dir, &first))
+	require.NoError(t, run(dir, &second))
+	require.Equal(t, first.String(), second.String())
+	for _, line := range []string{
+		"| | memory | s3 |",
+		"| streams in one request, unbuffered | yes | yes |",
+		"| keeps versions | yes | – |",
+		"| cases passed | 7 | 5 |",
+		"| of them, proved `Unsupported` | 1 | 0 |",
+		"## Not proved on s3\n\n| case | why |\n|---|---|\n| a | why |\n| b | x\\|y |\n",
+		"| memory | 3 |",
+	} {
+		require.Contains(t, first.String(), line+"")
+	}
+}
+
+func TestNothingToRender(t *testing.T) {
+	require.Error(t, run(t.TempDir(), &bytes.Buffer{}))
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.json"), []byte("{"), 0o600))
+	require.ErrorContains(t, run(dir, &bytes.Buffer{}), "x.json")
+}

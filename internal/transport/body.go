@@ -1,0 +1,110 @@
+package transport
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+var errLetGo = errors.New("the exchange has ended")
+
+// A requestBody is the caller's body as net/http sees it. net/http may read on
+// in a goroutine of its own after RoundTrip has returned; exchange.end ends that.
+type requestBody struct {
+	inner    io.ReadCloser
+	exchange *exchange
+
+	mu      sync.Mutex
+	idle    sync.Cond // of mu: reading has become false
+	reading bool
+	closed  bool
+	read    int64 // bytes
+}
+
+func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
+	b := &requestBody{inner: inner, exchange: x}
+	b.idle.L = &b.mu
+	x.mu.Lock()
+	x.bodies = append(x.bodies, b)
+	x.whole = false // of a replay, from the start
+	x.mu.Unlock()
+	return b
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return 0, errLetGo
+	}
+	b.reading = true
+	b.mu.Unlock()
+
+	b.exchange.rest()
+	n, err := b.inner.Read(p)
+
+	b.mu.Lock()
+	b.reading = false
+	b.read += int64(n)
+	sofar := b.read
+	b.idle.Broadcast()
+	b.mu.Unlock()
+	if err == nil || err == io.EOF {
+		b.exchange.handedOver(sofar, err == io.EOF)
+	}
+	return n, err
+}
+
+// Close is net/http's, when it has read enough, or the exchange's end. It may
+// come beside a Read, as with any body that HTTP/2 sends.
+func (b *requestBody) Close() error {
+	b.mu.Lock()
+	closed := b.closed
+	b.closed = true
+	b.mu.Unlock()
+	if closed {
+		return nil
+	}
+	return b.inner.Close()
+}
+
+// waitIdle returns when no Read is under way.
+func (b *requestBody) waitIdle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.reading {
+		b.idle.Wait()
+	}
+}
+
+// A responseBody is the server's, watched while it is read.
+type responseBody struct {
+	inner    io.ReadCloser
+	exchange *exchange
+	once     sync.Once
+	err      error // of Close
+}
+
+func (b *responseBody) Read(p []byte) (int, error) {
+	b.exchange.wait(b.exchange.stall)
+	n, err := b.inner.Read(p)
+	b.exchange.rest()
+	switch err {
+	case nil:
+		return n, nil
+	case io.EOF:
+		b.exchange.finish()
+		return n, io.EOF
+	default:
+		return n, b.exchange.fail(err)
+	}
+}
+
+// Close may be called any number of times, and beside a Read, which it ends.
+func (b *responseBody) Close() error {
+	b.once.Do(func() {
+		b.err = b.inner.Close()
+		b.exchange.end()
+	})
+	return b.err
+}

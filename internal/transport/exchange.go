@@ -1,0 +1,156 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// An exchange is one request and its answer under the watchdog. Its timer runs
+// only while the peer is waited for: not while the caller's body is read, and
+// not while nobody reads the answer.
+type exchange struct {
+	parent context.Context
+	ctx    context.Context // of the request; canceled with ErrStalled by the watchdog
+	cancel context.CancelCauseFunc
+	stall  time.Duration
+	answer time.Duration
+	length int64 // of the request's body; -1: until its end
+	unhook func() bool
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	replied bool // the head of the answer is here
+	ended   bool
+	headed  bool // the request's head was written
+	whole   bool // the request's body was handed over to its end
+	bodies  []*requestBody
+}
+
+func newExchange(r *http.Request, stall, answer time.Duration) *exchange {
+	x := &exchange{parent: r.Context(), stall: stall, answer: answer, length: r.ContentLength}
+	if r.Body == nil || r.Body == http.NoBody {
+		x.whole = true
+	} else if x.length == 0 {
+		x.length = -1 // net/http: a body with length 0 has an unknown one
+	}
+	x.ctx, x.cancel = context.WithCancelCause(r.Context())
+	// net/http waits for the Read that is under way before it gives up; only
+	// Close ends one of a pipe that nobody writes to.
+	x.unhook = context.AfterFunc(x.ctx, x.closeBodies)
+	return x
+}
+
+// wait starts the clock: d from now on, the peer has fallen silent.
+func (x *exchange) wait(d time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.waitLocked(d)
+}
+
+func (x *exchange) waitLocked(d time.Duration) {
+	switch {
+	case x.ended:
+	case x.timer == nil:
+		x.timer = time.AfterFunc(d, func() { x.cancel(ErrStalled) })
+	default:
+		x.timer.Reset(d)
+	}
+}
+
+// rest stops the clock until the next wait.
+func (x *exchange) rest() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+}
+
+// wroteHeaders is net/http's: the head of the request is on its way, or in a
+// buffer that leaves with the first of the body.
+func (x *exchange) wroteHeaders() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.headed = true
+	if x.whole && !x.replied {
+		x.waitLocked(x.answer)
+	}
+}
+
+// handedOver is called after each Read of the request's body, with the bytes of
+// that body so far. The last bytes are still in buffers when it is called for
+// the last time, so that writing them shares the time of the answer.
+func (x *exchange) handedOver(sofar int64, end bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.replied {
+		return // an answer that came early: what is still sent changes nothing
+	}
+	if end || x.length >= 0 && sofar >= x.length {
+		x.whole = true
+		x.waitLocked(x.answer)
+		return
+	}
+	x.waitLocked(x.stall)
+}
+
+// answered is called when the head of the answer is here.
+func (x *exchange) answered() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.replied = true
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+}
+
+// fail makes err an *Error that tells a stall and a request that was sent.
+func (x *exchange) fail(err error) *Error {
+	switch {
+	case errors.Is(context.Cause(x.ctx), ErrStalled):
+		err = ErrStalled // rather than "context canceled", which the caller did not do
+	case x.parent.Err() != nil:
+		err = context.Cause(x.parent) // rather than what its end made fail: a closed body
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return &Error{Sent: x.headed && x.whole, Err: err}
+}
+
+// finish stops the clock for good and gives the context back.
+func (x *exchange) finish() {
+	x.unhook()
+	x.mu.Lock()
+	x.ended = true
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+	x.mu.Unlock()
+	x.cancel(nil)
+}
+
+// end finishes, and lets go of the request's bodies: a Read that is under way
+// is waited for, and no later one reaches the caller's.
+func (x *exchange) end() {
+	x.finish()
+	x.closeBodies()
+	for _, b := range x.watched() {
+		b.waitIdle()
+	}
+}
+
+func (x *exchange) closeBodies() {
+	for _, b := range x.watched() {
+		_ = b.Close()
+	}
+}
+
+func (x *exchange) watched() []*requestBody {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.bodies)
+}

@@ -1,0 +1,230 @@
+package transport
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tests here run on synctest's clock: a stall of 30 s takes no time. Their
+// connections are pipes without any buffer.
+
+// onPipes serves h; gone is closed when the test ends, for handlers that fall
+// silent.
+func onPipes(t *testing.T, h func(w http.ResponseWriter, r *http.Request, gone <-chan struct{})) *Transport {
+	conns := make(chan net.Conn)
+	gone := make(chan struct{})
+	listener := &pipeListener{conns: conns, closed: make(chan struct{})}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h(w, r, gone) })}
+	go func() { _ = server.Serve(listener) }()
+	tr := New(Options{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		client, peer := net.Pipe()
+		conns <- peer
+		return client, nil
+	}})
+	t.Cleanup(func() {
+		close(gone)
+		tr.CloseIdleConnections()
+		_ = server.Close()
+		time.Sleep(time.Second) // net/http's server lingers for half of one
+	})
+	return tr
+}
+
+type pipeListener struct {
+	conns  <-chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+const anywhere = "http://store.invalid/key"
+
+// slowly delivers one byte a Read and takes its time for each.
+type slowly struct {
+	bytes int
+	pause time.Duration
+}
+
+func (r *slowly) Read(p []byte) (int, error) {
+	if r.bytes == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(r.pause)
+	r.bytes--
+	p[0] = 'x'
+	return 1, nil
+}
+
+func TestAnswerThatFallsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+			_, _ = io.WriteString(w, "abc")
+			_ = http.NewResponseController(w).Flush()
+			<-gone
+		})
+		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, anywhere, nil))
+		require.NoError(t, err)
+		start := time.Now()
+		got, err := io.ReadAll(response.Body)
+		require.Equal(t, "abc", string(got), "what came before the stall is delivered")
+		require.ErrorIs(t, err, ErrStalled)
+		require.Equal(t, DefaultStall, time.Since(start))
+		var temporary interface{ Temporary() bool }
+		require.ErrorAs(t, err, &temporary)
+		require.True(t, temporary.Temporary())
+		var timeout net.Error
+		require.ErrorAs(t, err, &timeout)
+		require.True(t, timeout.Timeout())
+		require.NoError(t, response.Body.Close())
+	})
+}
+
+func TestNoStall(t *testing.T) {
+	const nearly, long = DefaultStall - time.Second, 10 * DefaultStall
+	for _, row := range []struct {
+		name          string
+		server, think time.Duration // between two bytes sent, between two bytes read
+		body          io.Reader
+	}{
+		{"a slow answer that moves", nearly, 0, nil},
+		{"a slow consumer of the answer", 0, long, nil},
+		{"a slow source of the request", 0, 0, &slowly{bytes: 5, pause: long}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					for range 8 {
+						time.Sleep(row.server)
+						_, _ = io.WriteString(w, "x")
+						_ = http.NewResponseController(w).Flush()
+					}
+				})
+				body := row.body
+				if body != nil {
+					body = struct{ io.Reader }{body} // of a length that net/http does not know
+				}
+				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
+				require.NoError(t, err)
+				one := make([]byte, 1)
+				for range 8 {
+					_, err := response.Body.Read(one)
+					require.NoError(t, err)
+					time.Sleep(row.think)
+				}
+				_, err = response.Body.Read(one)
+				require.ErrorIs(t, err, io.EOF)
+				require.NoError(t, response.Body.Close())
+			})
+		})
+	}
+}
+
+func TestRequestThatNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onPipes(t, func(_ http.ResponseWriter, _ *http.Request, gone <-chan struct{}) { <-gone })
+		start := time.Now()
+		_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, strings.NewReader(strings.Repeat("x", 1<<20))))
+		require.ErrorIs(t, err, ErrStalled)
+		require.False(t, Sent(err), "the body did not leave")
+		require.Equal(t, DefaultStall, time.Since(start))
+	})
+}
+
+func TestRequestWithoutAnswer(t *testing.T) {
+	for _, row := range []struct{ name, method, body string }{
+		{"without a body", http.MethodDelete, ""},
+		{"with a body", http.MethodPut, "hello"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					<-gone
+				})
+				ctx, counter := CountRequests(t.Context())
+				start := time.Now()
+				_, err := tr.RoundTrip(request(t, ctx, row.method, anywhere, strings.NewReader(row.body)))
+				require.ErrorIs(t, err, ErrStalled)
+				require.True(t, Sent(err))
+				require.Equal(t, DefaultAnswer, time.Since(start))
+				require.Equal(t, 1, counter.Unanswered())
+			})
+		})
+	}
+}
+
+func TestCancelIsNoStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-gone
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, strings.NewReader("x")))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.False(t, Stalled(err))
+		require.True(t, Sent(err), "it had left when the caller gave up")
+	})
+}
+
+func TestReadUnderWayIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) { _, _ = io.Copy(io.Discard, r.Body) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		body := &slowly{bytes: 9, pause: time.Minute}
+		start := time.Now()
+		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, body))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(start), "the first Read had begun")
+		synctest.Wait()
+		require.Equal(t, 8, body.bytes, "and no other did")
+	})
+}
+
+func TestPipeBodyIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) { _, _ = io.Copy(io.Discard, r.Body) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		body, _ := io.Pipe() // that nobody writes to
+		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, body))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestEarlyAnswerLetsGoOfTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+			w.WriteHeader(http.StatusPreconditionFailed)
+			_, _ = io.WriteString(w, "no")
+		})
+		body := &slowly{bytes: 1000, pause: time.Second}
+		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
+		require.NoError(t, err)
+		require.Equal(t, http.StatusPreconditionFailed, response.StatusCode)
+		require.NoError(t, response.Body.Close())
+		left := body.bytes
+		time.Sleep(time.Hour)
+		require.Equal(t, left, body.bytes, "after Close nobody reads the body")
+	})
+}

@@ -1,0 +1,146 @@
+// Package transport is what the drivers that speak HTTP share: one tuned
+// http.Transport, a watchdog that turns a silent peer into a dropped
+// connection, a request counter, and the answer to "may the server have seen
+// that request?".
+//
+// A driver hands a Transport to its SDK as the HTTP client's RoundTripper and
+// turns the SDK's own retrying and timeouts off; retrying is the core's.
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+// What an Options field of zero means.
+const (
+	DefaultStall  = 30 * time.Second
+	DefaultAnswer = 60 * time.Second
+	DefaultDial   = 10 * time.Second
+
+	idleConnections = 256              // for one host: the most transfers that one process runs at once, with some to spare
+	idleTimeout     = 90 * time.Second // below the four minutes after which load balancers forget a connection
+	keepAlive       = 30 * time.Second
+	bufferSize      = 64 << 10 // bytes, each way: fewer system calls for bulk than net/http's 4 KiB
+)
+
+// Options tune a Transport. Zero fields are the defaults.
+type Options struct {
+	// Stall is how long a body may move no byte, on its way out or in, before
+	// its connection counts as dropped. Time that the request body's own Read
+	// takes, and time in which nobody reads the response, does not count.
+	Stall time.Duration
+	// Answer is how long the server may take from the end of the request to the
+	// head of its answer.
+	Answer time.Duration
+	// Dial bounds the making of a connection, and again its TLS handshake.
+	Dial time.Duration
+	// TLS is the client's configuration; nil is Go's own.
+	TLS *tls.Config
+	// DialContext makes connections; nil is TCP.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// A Transport is an http.RoundTripper for bulk transfers. It is safe for
+// concurrent use. When RoundTrip fails, or the response body is closed, it has
+// let go of the request's body: a Read of it that is under way is waited for.
+// Its errors are *Error.
+type Transport struct {
+	base   *http.Transport
+	stall  time.Duration
+	answer time.Duration
+}
+
+var _ http.RoundTripper = (*Transport)(nil)
+
+// New makes a Transport. It opens no connection.
+func New(o Options) *Transport {
+	dial := orDefault(o.Dial, DefaultDial)
+	dialContext := o.DialContext
+	if dialContext == nil {
+		dialContext = (&net.Dialer{Timeout: dial, KeepAlive: keepAlive}).DialContext
+	}
+	// HTTP/2 puts all requests to a host on one connection, whose flow control
+	// then bounds their sum; bulk transfers want connections of their own.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &Transport{
+		stall:  orDefault(o.Stall, DefaultStall),
+		answer: orDefault(o.Answer, DefaultAnswer),
+		base: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           dialContext,
+			TLSClientConfig:       o.TLS,
+			TLSHandshakeTimeout:   dial,
+			Protocols:             &protocols,
+			DisableCompression:    true, // stored bytes, never decompressed
+			MaxIdleConnsPerHost:   idleConnections,
+			IdleConnTimeout:       idleTimeout,
+			ExpectContinueTimeout: time.Second,
+			ReadBufferSize:        bufferSize,
+			WriteBufferSize:       bufferSize,
+		},
+	}
+}
+
+func orDefault(d, standard time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return standard
+}
+
+// RoundTrip makes one request. It does not change r.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	counter := counterOf(r.Context())
+	counter.request()
+
+	x := newExchange(r, t.stall, t.answer)
+	ctx := httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{WroteHeaders: x.wroteHeaders})
+	out := r.WithContext(ctx)
+	x.wrapBody(out)
+
+	response, err := t.base.RoundTrip(out)
+	if err != nil {
+		failure := x.fail(err)
+		x.end()
+		if failure.Sent {
+			counter.unanswered.Add(1)
+		}
+		return nil, failure
+	}
+	x.answered()
+	if response.Body == nil || response.Body == http.NoBody {
+		x.end()
+		return response, nil
+	}
+	response.Body = &responseBody{inner: response.Body, exchange: x}
+	return response, nil
+}
+
+// CloseIdleConnections closes connections that no request uses. It may be
+// called any number of times; http.Client.CloseIdleConnections calls it.
+func (t *Transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+
+// wrapBody has the watchdog see the request's body, and net/http's own replay
+// of it on a fresh connection.
+func (x *exchange) wrapBody(out *http.Request) {
+	if out.Body == nil || out.Body == http.NoBody {
+		return
+	}
+	out.Body = x.watchBody(out.Body)
+	if again := out.GetBody; again != nil {
+		out.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			if err != nil {
+				return nil, err
+			}
+			return x.watchBody(body), nil
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func request(t *testing.T, ctx context.Context, method, address string, body io.Reader) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, address, body)
+	require.NoError(t, err)
+	return r
+}
+
+// onSocket serves h on a real socket.
+func onSocket(t *testing.T, h http.HandlerFunc) (*Transport, *httptest.Server) {
+	server := httptest.NewServer(h)
+	tr := New(Options{})
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		server.Close()
+	})
+	return tr, server
+}
+
+func TestExchange(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		require.Empty(t, r.Header.Get("Accept-Encoding"), "nothing may decompress stored bytes")
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+	})
+	for _, row := range []struct{ name, method, body string }{
+		{"without a body", http.MethodGet, ""},
+		{"with a body", http.MethodPut, "hello"},
+		{"with a body larger than the buffers", http.MethodPut, strings.Repeat("x", 1<<20)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			response, err := tr.RoundTrip(request(t, t.Context(), row.method, server.URL, strings.NewReader(row.body)))
+			require.NoError(t, err)
+			got, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.Equal(t, row.body, string(got))
+			require.NoError(t, response.Body.Close())
+			require.NoError(t, response.Body.Close(), "Close is idempotent")
+		})
+	}
+}
+
+func TestAnswerWithoutBodyNeedsNoClose(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	response, err := tr.RoundTrip(request(t, t.Context(), http.MethodHead, server.URL, nil))
+	require.NoError(t, err)
+	require.Equal(t, http.NoBody, response.Body)
+}
+
+func TestConnectionsAreReused(t *testing.T) {
+	var made atomic.Int32
+	const parallel = 32
+	var arrived sync.WaitGroup
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived.Done()
+		arrived.Wait() // until all are here: each has a connection of its own
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			made.Add(1)
+		}
+	}
+	server.Start()
+	tr := New(Options{})
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		server.Close()
+	})
+	for range 2 {
+		arrived.Add(parallel)
+		var done sync.WaitGroup
+		for range parallel {
+			done.Go(func() {
+				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
+				if err == nil {
+					_ = response.Body.Close()
+				}
+			})
+		}
+		done.Wait()
+	}
+	require.EqualValues(t, parallel, made.Load(), "the second round uses the connections of the first")
+}
+
+func TestBulkGoesOverHTTP1(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Proto)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	tr := New(Options{TLS: &tls.Config{RootCAs: roots}})
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		server.Close()
+	})
+	response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	proto, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1", string(proto))
+}
+
+// reset ends the connection with an RST, no answer sent.
+func reset(t *testing.T, w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	require.NoError(t, err)
+	require.NoError(t, conn.(*net.TCPConn).SetLinger(0))
+	_ = conn.Close()
+}
+
+func TestResetAfterTheRequest(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		reset(t, w)
+	})
+	ctx, counter := CountRequests(t.Context())
+	_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, server.URL, strings.NewReader("x")))
+	require.Error(t, err)
+	require.True(t, Sent(err), "the server saw all of it, and may have acted")
+	require.False(t, Stalled(err))
+	require.Equal(t, 1, counter.Requests())
+	require.Equal(t, 1, counter.Unanswered())
+}
+
+func TestResetWithinTheRequest(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { reset(t, w) })
+	ctx, counter := CountRequests(t.Context())
+	body, feed := io.Pipe()
+	go func() { // a body that has no end before the connection has one
+		for {
+			if _, err := feed.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	}()
+	_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, server.URL, body))
+	require.Error(t, err)
+	require.False(t, Sent(err), "a server that saw part of a body cannot act on it")
+	require.Equal(t, 1, counter.Requests())
+	require.Zero(t, counter.Unanswered())
+}
+
+func TestCutAnswer(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "0123456789")
+	})
+	ctx, counter := CountRequests(t.Context())
+	response, err := tr.RoundTrip(request(t, ctx, http.MethodGet, server.URL, nil))
+	require.NoError(t, err)
+	got, err := io.ReadAll(response.Body)
+	require.Equal(t, "0123456789", string(got))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NoError(t, response.Body.Close())
+	require.Zero(t, counter.Unanswered(), "its head came: it was answered")
+}
+
+func TestNoConnection(t *testing.T) {
+	refused := errors.New("refused")
+	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refused }})
+	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, "http://store.invalid/", strings.NewReader("x")))
+	require.ErrorIs(t, err, refused)
+	require.False(t, Sent(err))
+}
+
+func TestFailingBody(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	broken := errors.New("the disk is gone")
+	body := io.MultiReader(strings.NewReader("begin"), errReader{broken})
+	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, server.URL, body))
+	require.ErrorIs(t, err, broken)
+	require.False(t, Sent(err))
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+func TestCountRequests(t *testing.T) {
+	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
+	outer, outerCount := CountRequests(t.Context())
+	inner, innerCount := CountRequests(outer)
+	for _, ctx := range []context.Context{outer, inner, inner, t.Context()} {
+		response, err := tr.RoundTrip(request(t, ctx, http.MethodGet, server.URL, nil))
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+	}
+	require.Equal(t, 1, outerCount.Requests(), "each operation counts its own")
+	require.Equal(t, 2, innerCount.Requests())
+}
+
+func TestErrorsThroughTheClient(t *testing.T) {
+	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) { reset(t, w) })
+	client := &http.Client{Transport: tr}
+	_, err := client.Do(request(t, t.Context(), http.MethodPost, server.URL, strings.NewReader("x")))
+	require.True(t, Sent(err), "the marks outlive the wrapping of http.Client: %v", err)
+}

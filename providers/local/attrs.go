@@ -1,0 +1,188 @@
+package local
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/omnibucket/storage"
+)
+
+// attrs is what is kept beside the bytes, as one extended attribute or one
+// sidecar file. size and mtime are those of the file as we left it: with
+// others, somebody has edited it since, and what is said of the content is not
+// believed.
+type attrs struct {
+	storage.Properties
+	crc        *uint32
+	publicRead bool
+	size       int64
+	mtime      int64  // nanoseconds since 1970
+	unique     string // the revision, where times are too coarse to make one
+}
+
+const attrsFormat = 1
+
+const (
+	flagCRC = 1 << iota
+	flagPublic
+)
+
+// encode is binary and short: ext4 keeps some sixty bytes of attributes in the
+// inode itself, and a larger value costs every write a block.
+func (a *attrs) encode() []byte {
+	b := make([]byte, 0, 128)
+	flags := byte(0)
+	if a.crc != nil {
+		flags |= flagCRC
+	}
+	if a.publicRead {
+		flags |= flagPublic
+	}
+	b = append(b, attrsFormat, flags)
+	b = binary.AppendUvarint(b, uint64(a.size))
+	b = binary.LittleEndian.AppendUint64(b, uint64(a.mtime))
+	if a.crc != nil {
+		b = binary.LittleEndian.AppendUint32(b, *a.crc)
+	}
+	// What is empty at the end is left out.
+	fields := [...]string{
+		a.ContentType, a.ContentEncoding, a.ContentDisposition,
+		a.ContentLanguage, a.CacheControl, a.StorageClass, a.unique,
+	}
+	last := len(fields)
+	if len(a.Metadata) == 0 {
+		for last > 0 && fields[last-1] == "" {
+			last--
+		}
+	}
+	for _, field := range fields[:last] {
+		b = appendString(b, field)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Metadata)) {
+		b = appendString(b, name)
+		b = appendString(b, a.Metadata[name])
+	}
+	return b
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// decodeAttrs answers nil for what encode did not write.
+func decodeAttrs(b []byte) *attrs {
+	if len(b) < 2 || b[0] != attrsFormat {
+		return nil
+	}
+	a := &attrs{publicRead: b[1]&flagPublic != 0}
+	hasCRC := b[1]&flagCRC != 0
+	size, n := binary.Uvarint(b[2:])
+	if n <= 0 {
+		return nil
+	}
+	b = b[2+n:]
+	if len(b) < 8 {
+		return nil
+	}
+	a.size, a.mtime, b = int64(size), int64(binary.LittleEndian.Uint64(b)), b[8:]
+	if hasCRC {
+		if len(b) < 4 {
+			return nil
+		}
+		crc := binary.LittleEndian.Uint32(b)
+		a.crc, b = &crc, b[4:]
+	}
+	for _, field := range [...]*string{
+		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
+		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.unique,
+	} {
+		if len(b) == 0 {
+			return a
+		}
+		var ok bool
+		if *field, b, ok = cutString(b); !ok {
+			return nil
+		}
+	}
+	for len(b) > 0 {
+		name, rest, ok := cutString(b)
+		if !ok {
+			return nil
+		}
+		value, rest, ok := cutString(rest)
+		if !ok {
+			return nil
+		}
+		if a.Metadata == nil {
+			a.Metadata = make(map[string]string)
+		}
+		a.Metadata[name], b = value, rest
+	}
+	return a
+}
+
+func cutString(b []byte) (string, []byte, bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return "", nil, false
+	}
+	end := n + int(size)
+	return string(b[n:end]), b[end:], true
+}
+
+// describes reports whether a was written for the file as it is now.
+func (a *attrs) describes(m meta) bool {
+	return a != nil && a.size == m.size && a.mtime == m.mtime
+}
+
+// etag is the quoted revision. The revision is made of the inode, the time of
+// the write in nanoseconds and the size, all of which a listing knows from the
+// one stat that it needs anyway. It is unique for each write: every write makes
+// a new file, and sets its time itself (see clock), so that an inode number
+// that is used again comes with another time. The change time (ctime) is left
+// out, because renaming and linking an object, as keeping versions does, moves
+// it; the device is left out, because its number may change with a reboot.
+func etag(m meta) string {
+	b := make([]byte, 0, 56)
+	b = append(b, '"')
+	b = strconv.AppendUint(b, m.ino, 16)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(m.mtime), 16)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(m.size), 16)
+	b = append(b, '"')
+	return string(b)
+}
+
+func unquote(etag string) string { return etag[1 : len(etag)-1] }
+
+// etagOf is etag, but for disks whose times are too coarse for it.
+func (s *store) etagOf(m meta, a *attrs) string {
+	if s.coarse.Load() && a.describes(m) && a.unique != "" {
+		return `"` + a.unique + `"`
+	}
+	return etag(m)
+}
+
+// attrsOf is what the caller gets to see of a file. Without attributes of ours
+// it is somebody else's: bytes of no known type.
+func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
+	out := &storage.Attrs{Key: key, Size: m.size, Modified: m.time()}
+	out.ETag = s.etagOf(m, a)
+	out.Revision = unquote(out.ETag)
+	if s.keeping() {
+		out.Version = versionOf(m)
+	}
+	if a != nil {
+		out.Properties = a.Properties
+	}
+	if a.describes(m) {
+		out.CRC32C = a.crc
+	}
+	if out.ContentType == "" {
+		out.ContentType = "application/octet-stream"
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+package local
+
+import (
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestAttrsRoundTrip(t *testing.T) {
+	crc := uint32(7)
+	for _, row := range []struct {
+		name  string
+		attrs attrs
+	}{
+		{"nothing", attrs{}},
+		{"size and time", attrs{size: 1 << 40, mtime: 1_700_000_000_123_456_789}},
+		{"before 1970", attrs{mtime: math.MinInt64}},
+		{"checksum", attrs{crc: &crc}},
+		{"public", attrs{publicRead: true}},
+		{"type", attrs{Properties: storage.Properties{ContentType: "text/plain"}}},
+		{"the last property", attrs{Properties: storage.Properties{StorageClass: "COLD"}}},
+		{"revision", attrs{unique: "0123"}},
+		{"metadata alone", attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}}},
+		{"everything", attrs{
+			Properties: storage.Properties{
+				ContentType: "1", ContentEncoding: "2", ContentDisposition: "3", ContentLanguage: "4",
+				CacheControl: "5", StorageClass: "6", Metadata: map[string]string{"k": strings.Repeat("v", 2000)},
+			},
+			crc: &crc, publicRead: true, size: 1, mtime: 2, unique: "u",
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.Equal(t, &row.attrs, decodeAttrs(row.attrs.encode()))
+		})
+	}
+}
+
+func FuzzAttrs(f *testing.F) {
+	crc := uint32(7)
+	f.Add((&attrs{crc: &crc, size: 3, unique: "x", Properties: storage.Properties{Metadata: map[string]string{"a": "b"}}}).encode())
+	f.Add([]byte{attrsFormat, 0xFF})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if a := decodeAttrs(b); a != nil {
+			require.Equal(t, a, decodeAttrs(a.encode()))
+		}
+	})
+}
+
+func TestAttributesTooLongForAnExtendedAttribute(t *testing.T) {
+	s := open(t)
+	r := request("k", "x")
+	r.ContentDisposition = strings.Repeat("d", 1024)
+	r.CacheControl = strings.Repeat("c", 1024)
+	r.ContentLanguage = strings.Repeat("l", 1024)
+	r.Metadata = map[string]string{"m": strings.Repeat("v", 2000)}
+	a, err := s.Put(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, r.Properties.Metadata, a.Metadata)
+	require.Equal(t, a, s.head("k"))
+}
+
+func TestSidecars(t *testing.T) {
+	sidecars := func(s *subject) int {
+		entries, err := os.ReadDir(s.root + "/" + attrsPath)
+		require.NoError(t, err)
+		return len(entries)
+	}
+	t.Run("go with their objects", func(t *testing.T) {
+		s := open(t, withoutXattrs)
+		s.put("a", "x")
+		s.put("b", "x")
+		s.put("a", "y")
+		require.Equal(t, 2, sidecars(s))
+		s.put("a/b", "z")
+		require.NotNil(t, s.head("a").CRC32C, "moved aside")
+		for _, key := range []string{"a", "b", "a/b"} {
+			s.remove(key)
+		}
+		require.Zero(t, sidecars(s))
+	})
+	t.Run("are not believed of an edited file", func(t *testing.T) {
+		s := open(t, withoutXattrs)
+		r := request("k", "old")
+		r.ContentType = "text/css"
+		_, err := s.Put(t.Context(), r)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(s.root+"/k", []byte("by hand"), 0o666))
+		a := s.head("k")
+		require.Equal(t, "application/octet-stream", a.ContentType)
+		require.Nil(t, a.CRC32C)
+	})
+}

@@ -1,0 +1,141 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// BenchmarkPut is beside what a put at least takes: a temporary file and a
+// rename, with nothing known of it.
+func BenchmarkPut(b *testing.B) {
+	body := strings.Repeat("x", 1024)
+	b.Run("local", func(b *testing.B) {
+		s := open(b)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			r := request("dir/"+strconv.Itoa(i%1000), body)
+			r.ContentType = "text/plain; charset=utf-8"
+			if _, err := s.Put(context.Background(), r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("temporary file and rename", func(b *testing.B) {
+		root := b.TempDir()
+		require.NoError(b, os.MkdirAll(filepath.Join(root, "dir"), 0o777))
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			f, err := os.CreateTemp(root, "tmp")
+			require.NoError(b, err)
+			_, err = io.WriteString(f, body)
+			require.NoError(b, err)
+			require.NoError(b, f.Close())
+			require.NoError(b, os.Rename(f.Name(), filepath.Join(root, "dir", strconv.Itoa(i%1000))))
+		}
+	})
+}
+
+func BenchmarkGet(b *testing.B) {
+	s := open(b)
+	s.put("dir/k", strings.Repeat("x", 1024))
+	buffer := make([]byte, 2048)
+	b.Run("local", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, body, err := s.Get(context.Background(), &storage.GetRequest{Key: "dir/k", Length: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n, _ := io.ReadFull(body, buffer); n != 1024 {
+				b.Fatal(n)
+			}
+			_ = body.Close()
+		}
+	})
+	b.Run("open, stat and read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			f, err := os.Open(filepath.Join(s.root, "dir", "k"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := f.Stat(); err != nil {
+				b.Fatal(err)
+			}
+			if n, _ := io.ReadFull(f, buffer); n != 1024 {
+				b.Fatal(n)
+			}
+			_ = f.Close()
+		}
+	})
+}
+
+// BenchmarkList is all pages together, beside a walk with a stat of each file.
+func BenchmarkList(b *testing.B) {
+	for _, shape := range []struct {
+		name        string
+		dirs, files int
+	}{{"one directory", 1, 100_000}, {"1,000 directories", 1000, 100}} {
+		root := b.TempDir()
+		for d := range shape.dirs {
+			dir := filepath.Join(root, fmt.Sprintf("d%04d", d))
+			require.NoError(b, os.Mkdir(dir, 0o777))
+			for f := range shape.files {
+				require.NoError(b, os.WriteFile(filepath.Join(dir, fmt.Sprintf("f%06d", f)), nil, 0o666))
+			}
+			settle(b, dir)
+		}
+		settle(b, root)
+		b.Run(shape.name+"/local", func(b *testing.B) {
+			s := reopen(b, root)
+			b.ReportAllocs()
+			for b.Loop() {
+				n, r := 0, storage.ListRequest{Limit: maxPage}
+				for {
+					page, err := s.List(context.Background(), &r)
+					if err != nil {
+						b.Fatal(err)
+					}
+					n += len(page.Entries)
+					if r.Token = page.Token; r.Token == "" {
+						break
+					}
+				}
+				require.Equal(b, 100_000, n)
+				s.forget()
+			}
+		})
+		b.Run(shape.name+"/walk and stat", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				require.NoError(b, filepath.WalkDir(root, func(_ string, e fs.DirEntry, err error) error {
+					if err == nil && !e.IsDir() {
+						n++
+						_, err = e.Info()
+					}
+					return err
+				}))
+				require.Equal(b, 100_000, n)
+			}
+		})
+	}
+}
+
+// forget empties the cache, so that each round reads the directories.
+func (s *subject) forget() {
+	s.live.cache.mu.Lock()
+	defer s.live.cache.mu.Unlock()
+	s.live.cache.items, s.live.cache.size = nil, 0
+}

@@ -1,0 +1,188 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestConditions(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			first, err := s.putIf("k", "1", storage.Condition{Absent: true})
+			require.NoError(t, err)
+			old := storage.Condition{Revision: first.Revision}
+			now := s.put("k", "2")
+			current := storage.Condition{Revision: now.Revision}
+
+			for _, row := range []struct {
+				name string
+				err  error
+				want error
+			}{
+				{"create what is there", second(s.putIf("k", "x", storage.Condition{Absent: true})), storage.PreconditionFailed},
+				{"update another revision", second(s.putIf("k", "x", old)), storage.PreconditionFailed},
+				{"update what is not there", second(s.putIf("none", "x", old)), storage.PreconditionFailed},
+				{"remove another revision", s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Condition: old}), storage.PreconditionFailed},
+				{"remove what is not there", s.Delete(t.Context(), &storage.DeleteRequest{Key: "none", Condition: old}), nil},
+				{"read another revision", s.headIf("k", old), storage.PreconditionFailed},
+				{"read this revision", s.headIf("k", current), nil},
+				{"read unless this revision", s.headIf("k", storage.Condition{NotRevision: now.Revision}), storage.NotModified},
+				{"read unless another revision", s.headIf("k", storage.Condition{NotRevision: first.Revision}), nil},
+				{"read what is not there", s.headIf("none", old), storage.ObjectNotFound},
+			} {
+				if row.want == nil {
+					require.NoError(t, row.err, row.name)
+				} else {
+					require.ErrorIs(t, row.err, row.want, row.name)
+				}
+			}
+			require.Equal(t, "2", s.get("k"))
+			require.Empty(t, s.leftovers())
+
+			updated, err := s.putIf("k", "3", current)
+			require.NoError(t, err)
+			require.Equal(t, updated, s.head("k"))
+			require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Condition: storage.Condition{Revision: updated.Revision}}))
+			s.missing("k")
+		})
+	}
+}
+
+func (s *subject) headIf(key string, c storage.Condition) error {
+	return second(s.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1, Condition: c}))
+}
+
+func TestForeignFilesHaveConditionsToo(t *testing.T) {
+	s := open(t)
+	s.write("k", "by hand")
+	_, err := s.putIf("k", "x", storage.Condition{Absent: true})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	_, err = s.putIf("k", "x", storage.Condition{Revision: s.head("k").Revision})
+	require.NoError(t, err)
+}
+
+func TestOneOfManyCreatorsWins(t *testing.T) {
+	s := open(t)
+	other := reopen(t, s.root)
+	for round := range 20 {
+		var winners atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				_, err := []*subject{s, other}[i%2].putIf(fmt.Sprintf("dir/%d", round), "x", storage.Condition{Absent: true})
+				if err == nil {
+					winners.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, int32(1), winners.Load())
+	}
+}
+
+func TestNoUpdateIsLost(t *testing.T) {
+	s := open(t)
+	other := reopen(t, s.root)
+	s.put("counter", "")
+	var wg sync.WaitGroup
+	var plain atomic.Int32
+	for i := range 8 {
+		wg.Go(func() {
+			b := []*subject{s, other}[i%2]
+			for added := 0; added < 20; {
+				body, a, err := b.getErr("counter")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, err = b.putIf("counter", body+"+", storage.Condition{Revision: a.Revision})
+				if err == nil {
+					added++
+				} else if storage.CodeOf(err) != storage.PreconditionFailed {
+					t.Error(err)
+					return
+				}
+			}
+			plain.Add(1)
+		})
+	}
+	wg.Wait()
+	require.Len(t, s.get("counter"), 8*20)
+}
+
+// Writers of a and of a/b move a out of the way and directories in and out,
+// while a reader must never miss a.
+func TestAnObjectIsNeverMissingWhileItIsMoved(t *testing.T) {
+	s := open(t)
+	other := reopen(t, s.root)
+	s.put("a", "x")
+	stop := time.After(500 * time.Millisecond)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	work := func(f func()) {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					f()
+				}
+			}
+		})
+	}
+	check := func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	work(func() {
+		check(second(s.Put(context.Background(), request("a/b/c", "y"))))
+		check(s.Delete(context.Background(), &storage.DeleteRequest{Key: "a/b/c"}))
+	})
+	work(func() {
+		check(second(other.Put(context.Background(), request("a/d", "y"))))
+		check(other.Delete(context.Background(), &storage.DeleteRequest{Key: "a/d"}))
+	})
+	work(func() { check(second(other.Put(context.Background(), request("a", "x")))) })
+	work(func() {
+		check(second(s.Head(context.Background(), &storage.GetRequest{Key: "a", Length: -1})))
+	})
+	work(func() {
+		page, err := s.List(context.Background(), &storage.ListRequest{Limit: 100})
+		check(err)
+		if err == nil && (len(page.Entries) == 0 || page.Entries[0].Key != "a") {
+			t.Errorf("listed %v", page.Entries)
+		}
+	})
+	<-stop
+	close(done)
+	wg.Wait()
+	require.Equal(t, "x", s.get("a"))
+}
+
+func TestALockIsNotWaitedForForEver(t *testing.T) {
+	s := open(t)
+	s.put("k", "x")
+	other := reopen(t, s.root)
+	live, err := other.enter(t.Context())
+	require.NoError(t, err)
+	defer other.leave(live)
+	unlock, err := live.lock(t.Context(), "k")
+	require.NoError(t, err)
+	defer unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = s.Put(ctx, request("k", "y"))
+	require.ErrorIs(t, err, storage.DeadlineExceeded)
+	require.Equal(t, "x", s.get("k"))
+}

@@ -1,0 +1,144 @@
+package local
+
+import (
+	"context"
+	"hash/crc32"
+	"io"
+
+	"github.com/omnibucket/storage"
+)
+
+// An account is the directory that holds the buckets: between buckets of one
+// parent objects are copied as files.
+type account struct{ dir string }
+
+// Locate names the object for a copy.
+func (d *driver) Locate(key string) storage.ObjectRef {
+	return storage.ObjectRef{Account: account{d.parent}, Bucket: d.bucket, Key: key}
+}
+
+// Copy copies the bytes, by the kernel where it can, which on some file systems
+// shares them. A hard link would be cheaper, and wrong: the two names would
+// share attributes and revision, and an editor's change.
+func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+	if r.Source.Account != (account{d.parent}) || len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.leave(s)
+	from := s
+	if r.Source.Bucket != d.bucket {
+		other := bucketDriver(d.parent, r.Source.Bucket, Config{NoSync: true})
+		other.managed = true
+		if from, err = other.enter(ctx); err != nil {
+			return nil, sourceLost(r.Source, err)
+		}
+		defer func() {
+			other.leave(from)
+			_ = other.Close()
+		}()
+	}
+	source, old, err := from.source(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = source.close() }()
+	st, err := s.stage()
+	if err != nil {
+		return nil, err
+	}
+	defer s.discard(st)
+	if err := st.append(ctx, source.take(r.Source.Key), 0, source.meta.size); err != nil {
+		return nil, err
+	}
+	if err := unchanged(source); err != nil {
+		return nil, err
+	}
+	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead}
+	if old.describes(source.meta) {
+		st.attrs.crc = old.crc
+	}
+	return s.save(ctx, r.Key, st, r.Condition)
+}
+
+// source opens what is copied, if it still is what the caller saw.
+func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attrs, error) {
+	f, a, err := s.openObject(ctx, ref.Key, ref.Version)
+	if err != nil {
+		return nil, nil, sourceLost(ref, err)
+	}
+	if ref.Revision != "" && ref.Revision != unquote(s.etagOf(f.meta, a)) {
+		_ = f.close()
+		return nil, nil, storage.Changed
+	}
+	return f, a, nil
+}
+
+// sourceLost is what a missing source means: one that the core has seen is
+// Changed.
+func sourceLost(ref storage.ObjectRef, err error) error {
+	if code := storage.CodeOf(err); ref.Revision != "" && (code == storage.ObjectNotFound || code == storage.BucketNotFound) {
+		return storage.Changed
+	}
+	return err
+}
+
+// unchanged is for files that somebody edits in place, as we never do.
+func unchanged(source *file) error {
+	now, err := source.stat()
+	if err != nil {
+		return failure(err)
+	}
+	if now.mtime != source.meta.mtime || now.size != source.meta.size {
+		return storage.Changed
+	}
+	return nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Compose reads its sources through this process, to know the checksum of the
+// whole.
+func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.leave(s)
+	st, err := s.stage()
+	if err != nil {
+		return nil, err
+	}
+	defer s.discard(st)
+	sum := crc32.New(castagnoli)
+	for _, ref := range r.Sources {
+		if ref.Account != (account{d.parent}) || ref.Bucket != d.bucket {
+			return nil, storage.Unsupported
+		}
+		if err := s.addSource(ctx, st, sum, ref); err != nil {
+			return nil, err
+		}
+	}
+	crc := sum.Sum32()
+	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead, crc: &crc}
+	return s.save(ctx, r.Key, st, r.Condition)
+}
+
+func (s *store) addSource(ctx context.Context, st *staged, sum io.Writer, ref storage.ObjectRef) error {
+	source, _, err := s.source(ctx, ref)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.close() }()
+	bytes := io.NewSectionReader(source.take(ref.Key), 0, source.meta.size)
+	if err := st.fill(ctx, io.TeeReader(bytes, sum)); err != nil {
+		return failure(err)
+	}
+	return unchanged(source)
+}

@@ -1,0 +1,117 @@
+package local
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+// Delete without a version keeps what was there where the bucket keeps
+// versions; with one it removes that version for good, and if that was the
+// current one, the newest that is left takes its place.
+func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+	if r.Version != "" && !validVersion(r.Version) {
+		return errVersion
+	}
+	s, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.leave(s)
+	l, ok := s.names().locate(r.Key)
+	if !ok {
+		return s.orGone(nil)
+	}
+	if written, err := s.written(); err != nil {
+		return err
+	} else if !written { // nobody else locks: look, before the directory gets its reserved entry
+		f, err := s.openCurrent(l)
+		if err != nil || f == nil {
+			return s.orGone(err)
+		}
+		_ = f.close()
+		if err := s.prepare(); err != nil {
+			return err
+		}
+	}
+	return s.delete(ctx, l, r)
+}
+
+// orGone is err, or BucketNotFound where that is the reason why nothing was
+// there to remove.
+func (s *store) orGone(err error) error {
+	if err != nil {
+		return err
+	}
+	if err := s.gone(); err != storage.ObjectNotFound {
+		return err
+	}
+	return nil
+}
+
+func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest) error {
+	natural, err := s.open(l.dir)
+	if err != nil && !noObject(err) {
+		return failure(err)
+	}
+	if err == nil {
+		defer s.shut(natural)
+	}
+	removed, err := s.deleteLocked(ctx, natural, l, r)
+	if err != nil || !removed {
+		return s.orGone(err)
+	}
+	if s.sync && natural != nil {
+		if err := natural.sync(); err != nil {
+			return uncertain(err)
+		}
+	}
+	if l.asideDir != l.dir {
+		s.prune(l.asideDir, "")
+	}
+	s.prune(l.dir, "")
+	return nil
+}
+
+func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *storage.DeleteRequest) (bool, error) {
+	unlock, err := s.lock(ctx, r.Key)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if err := interrupted(ctx); err != nil {
+		return false, err
+	}
+	at := &spots{store: s, l: l, natural: natural}
+	defer at.close()
+	current, err := at.find()
+	if err != nil {
+		return false, err
+	}
+	if r.Version != "" && (!current.found() || versionOf(current.meta) != r.Version) {
+		return false, s.deleteVersion(r)
+	}
+	if !current.found() {
+		return false, nil
+	}
+	if err := s.checkWrite(current, r.Condition); err != nil {
+		return false, err
+	}
+	switch {
+	case r.Version != "":
+		promoted, err := s.promote(r.Key, current)
+		if promoted || err != nil {
+			return false, err
+		}
+	case s.keeping():
+		if err := s.keep(r.Key, current); err != nil {
+			return false, err
+		}
+		return true, at.remove()
+	}
+	if err := at.remove(); err != nil {
+		return false, err
+	}
+	s.dropSidecar(current.meta)
+	return true, nil
+}

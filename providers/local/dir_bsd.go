@@ -1,0 +1,26 @@
+//go:build darwin || freebsd
+
+package local
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openBeneath: these systems leave it to os.Root.
+func openBeneath(int, string) (int, error) { return -1, unix.ENOSYS }
+
+func setFileTime(d *dir, _ int, base string, at time.Time) error {
+	stamp, err := unix.TimeToTimespec(at)
+	if err != nil {
+		return err
+	}
+	return again(func() error {
+		return unix.UtimesNanoAt(d.fd(), base, []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW)
+	})
+}
+
+// read calls each for the names in d, from the beginning, until it says
+// false.
+func (d *dir) read(each func(dirent) bool) error { return readEntries(d, each) }

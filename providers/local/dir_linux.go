@@ -1,0 +1,111 @@
+package local
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// setFileTime is futimens, which package unix has no name for.
+func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
+	stamp, err := unix.TimeToTimespec(at)
+	if err != nil {
+		return err
+	}
+	times := [2]unix.Timespec{stamp, stamp}
+	return again(func() error {
+		_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
+}
+
+func fsync(fd int) error { return again(func() error { return unix.Fsync(fd) }) }
+
+// openBeneath refuses to leave the directory as os.Root does, symbolic links
+// included, but in one system call. What it fails with is not final.
+func openBeneath(fd int, path string) (int, error) {
+	if path == "" {
+		path = "."
+	}
+	how := unix.OpenHow{Flags: uint64(openDirFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
+	var opened int
+	err := again(func() (err error) {
+		opened, err = unix.Openat2(fd, path, &how)
+		return err
+	})
+	return opened, err
+}
+
+var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+// read calls each for the names in d, from the beginning, until it says false. os.File's ReadDir
+// would stat every entry of a directory that was opened through os.Root; a page
+// needs that of its own entries only.
+func (d *dir) read(each func(dirent) bool) error {
+	buffer := direntBuffers.Get().(*[]byte)
+	defer direntBuffers.Put(buffer)
+	if _, err := unix.Seek(d.fd(), 0, 0); err != nil {
+		return err
+	}
+	for {
+		n, err := unix.Getdents(d.fd(), *buffer)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if errors.Is(err, unix.ENOENT) {
+			return nil // the directory was removed, so it is empty
+		}
+		if err != nil || n <= 0 {
+			return err
+		}
+		if !parseDirents((*buffer)[:n], each) {
+			return nil
+		}
+	}
+}
+
+// parseDirents reads struct linux_dirent64: inode 8 bytes, offset 8, record
+// length 2, type 1, name and NULs.
+func parseDirents(b []byte, each func(dirent) bool) bool {
+	const header = 19
+	for len(b) > header {
+		size := int(binary.NativeEndian.Uint16(b[16:]))
+		if size <= header || size > len(b) {
+			return true
+		}
+		name := b[header:size]
+		if end := bytes.IndexByte(name, 0); end >= 0 {
+			name = name[:end]
+		}
+		if string(name) != "." && string(name) != ".." && binary.NativeEndian.Uint64(b) != 0 {
+			if !each(dirent{name: string(name), kind: kindOfDirent(b[18])}) {
+				return false
+			}
+		}
+		b = b[size:]
+	}
+	return true
+}
+
+func kindOfDirent(t byte) kind {
+	switch t {
+	case syscall.DT_REG:
+		return kindFile
+	case syscall.DT_DIR:
+		return kindDir
+	case syscall.DT_LNK:
+		return kindLink
+	case syscall.DT_UNKNOWN:
+		return kindUnknown
+	}
+	return kindOther
+}

@@ -1,0 +1,116 @@
+//go:build linux || darwin || freebsd
+
+package local
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
+
+// again repeats a system call that a signal interrupted.
+func again(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+func metaOf(st *unix.Stat_t) meta {
+	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink)}
+	switch uint32(st.Mode) & unix.S_IFMT {
+	case unix.S_IFREG:
+		m.kind = kindFile
+	case unix.S_IFDIR:
+		m.kind = kindDir
+	case unix.S_IFLNK:
+		m.kind = kindLink
+	default:
+		m.kind = kindOther
+	}
+	return m
+}
+
+// A dirHandle is a descriptor, and the file that it is of, if it is one's.
+type dirHandle struct {
+	fd   int
+	file *os.File
+}
+
+// openHandle has the kernel walk the path in one step where it can do so without
+// leaving top, and else os.Root, which takes one for each component.
+func openHandle(root *os.Root, top *dir, path string) (dirHandle, error) {
+	if top != nil {
+		fd, err := openBeneath(top.handle.fd, path)
+		if err == nil || isNotExist(err) {
+			return dirHandle{fd: fd}, err
+		}
+	}
+	f, err := openFileOf(root, path)
+	if err != nil {
+		return dirHandle{}, err
+	}
+	return dirHandle{fd: int(f.Fd()), file: f}, nil
+}
+
+func (h dirHandle) close() {
+	if h.file != nil {
+		_ = h.file.Close()
+		return
+	}
+	_ = unix.Close(h.fd)
+}
+
+// fd is good while d is open: dirs are closed only by whoever opened them.
+func (d *dir) fd() int { return d.handle.fd }
+
+func (d *dir) stat(base string) (meta, error) {
+	var st unix.Stat_t
+	err := again(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != nil {
+		return meta{}, err
+	}
+	return metaOf(&st), nil
+}
+
+// own is d's own meta, and whether it still hangs in the tree.
+func (d *dir) own() (m meta, linked bool, err error) {
+	var st unix.Stat_t
+	if err := again(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
+		return meta{}, false, err
+	}
+	return metaOf(&st), st.Nlink > 0, nil
+}
+
+func (d *dir) mkdir(base string) error {
+	return again(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
+}
+
+// rmdir removes an empty directory and never anything else, which os.Root's
+// Remove would: between a look and the removal somebody may put a file there.
+func (d *dir) rmdir(base string) error {
+	return again(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
+}
+
+// unlink removes a file or link and never a directory.
+func (d *dir) unlink(base string) error {
+	return again(func() error { return unix.Unlinkat(d.fd(), base, 0) })
+}
+
+// rename moves from/fromBase to d/base, over what is there.
+func (d *dir) rename(base string, from *dir, fromBase string) error {
+	return again(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
+}
+
+// link gives from/fromBase the name d/base too, where there is nothing yet.
+func (d *dir) link(base string, from *dir, fromBase string) error {
+	return again(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
+}
+
+// sync makes d's entries last.
+func (d *dir) sync() error { return fsync(d.fd()) }

@@ -1,0 +1,473 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		os.Exit(play(role))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// A subject is a driver under test, called as the core calls it.
+type subject struct {
+	*driver
+	t    testing.TB
+	root string
+}
+
+type tweak func(*driver)
+
+func withoutXattrs(d *driver)   { d.noXattr = true }
+func withCoarseTimes(d *driver) { d.coarseTimes = true }
+func withStrictNames(d *driver) { d.strictNames = true }
+func withVersions(d *driver)    { d.Describe().StartVersions() }
+func withFrozenClock(d *driver) {
+	d.clock.now = func() time.Time { return time.Unix(1_700_000_000, 5) }
+}
+func withFlush(d *driver) { d.sync = true }
+
+func open(t testing.TB, tweaks ...tweak) *subject {
+	t.Helper()
+	return reopen(t, t.TempDir(), tweaks...)
+}
+
+func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
+	t.Helper()
+	d, err := newDriver(root, Config{NoSync: true})
+	require.NoError(t, err)
+	for _, change := range tweaks {
+		change(d)
+	}
+	s, err := d.enter(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, s.sweep())
+	d.leave(s)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return &subject{d, t, root}
+}
+
+// A summedBody is what the core gives a driver: the checksum is there when the
+// last byte is.
+type summedBody struct {
+	r   io.Reader
+	sum uint32
+	at  **uint32
+}
+
+func (b *summedBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	b.sum = crc32.Update(b.sum, castagnoli, p[:n])
+	if err == io.EOF {
+		sum := b.sum
+		*b.at = &sum
+	}
+	return n, err
+}
+
+func request(key, body string) *storage.PutRequest {
+	r := &storage.PutRequest{Key: key, Size: -1}
+	r.Body = &summedBody{r: strings.NewReader(body), at: &r.CRC32C}
+	return r
+}
+
+func (s *subject) put(key, body string) *storage.Attrs {
+	s.t.Helper()
+	a, err := s.Put(context.Background(), request(key, body))
+	require.NoError(s.t, err)
+	return a
+}
+
+func (s *subject) putIf(key, body string, c storage.Condition) (*storage.Attrs, error) {
+	r := request(key, body)
+	r.Condition = c
+	return s.Put(context.Background(), r)
+}
+
+func (s *subject) get(key string) string {
+	s.t.Helper()
+	body, _, err := s.getErr(key)
+	require.NoError(s.t, err, key)
+	return body
+}
+
+func (s *subject) getErr(key string) (string, *storage.Attrs, error) {
+	return s.getVersion(key, "")
+}
+
+func (s *subject) getVersion(key, version string) (string, *storage.Attrs, error) {
+	a, body, err := s.Get(context.Background(), &storage.GetRequest{Key: key, Version: version, Length: -1})
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { _ = body.Close() }()
+	b, err := io.ReadAll(body)
+	return string(b), a, err
+}
+
+func (s *subject) head(key string) *storage.Attrs {
+	s.t.Helper()
+	a, err := s.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	require.NoError(s.t, err, key)
+	return a
+}
+
+func (s *subject) missing(key string) {
+	s.t.Helper()
+	_, _, err := s.getErr(key)
+	require.ErrorIs(s.t, err, storage.ObjectNotFound, key)
+}
+
+func (s *subject) remove(key string) {
+	s.t.Helper()
+	require.NoError(s.t, s.Delete(context.Background(), &storage.DeleteRequest{Key: key}))
+}
+
+// list walks all pages of a listing.
+func (s *subject) list(r storage.ListRequest) []string {
+	s.t.Helper()
+	if r.Limit == 0 {
+		r.Limit = maxPage
+	}
+	var keys []string
+	for {
+		page, err := s.List(context.Background(), &r)
+		require.NoError(s.t, err)
+		for _, e := range page.Entries {
+			keys = append(keys, e.Key)
+			if !e.IsPrefix {
+				a := s.head(e.Key)
+				require.Equal(s.t, a.Revision, e.Revision, e.Key)
+				require.Equal(s.t, a.ETag, e.ETag, e.Key)
+				require.Equal(s.t, a.Size, e.Size, e.Key)
+				require.Equal(s.t, a.Modified, e.Modified, e.Key)
+			}
+		}
+		if page.Token == "" {
+			return keys
+		}
+		require.Len(s.t, page.Entries, r.Limit)
+		r.Token = page.Token
+	}
+}
+
+func (s *subject) all() []string { return s.list(storage.ListRequest{}) }
+
+// files are all files of the bucket's directory but the reserved ones.
+func (s *subject) files() []string {
+	s.t.Helper()
+	files := []string{}
+	require.NoError(s.t, filepath.WalkDir(s.root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(s.root, path)
+		if name == reserved {
+			return filepath.SkipDir
+		}
+		if name != "." {
+			if e.IsDir() {
+				name += "/"
+			}
+			files = append(files, filepath.ToSlash(name))
+		}
+		return nil
+	}))
+	return files
+}
+
+func (s *subject) write(path, content string) {
+	s.t.Helper()
+	path = filepath.Join(s.root, filepath.FromSlash(path))
+	require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o777))
+	require.NoError(s.t, os.WriteFile(path, []byte(content), 0o666))
+}
+
+// leftovers are the files that writers have in the works.
+func (s *subject) leftovers() []string {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.root, tmpPath, "*", "*"))
+	require.NoError(s.t, err)
+	return files
+}
+
+func TestPutAndGet(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			r := request("images/photo.jpg", "bytes")
+			r.Properties = storage.Properties{
+				ContentType: "image/jpeg", ContentEncoding: "x", ContentDisposition: "inline", ContentLanguage: "de",
+				CacheControl: "no-store", StorageClass: "COLD", Metadata: map[string]string{"a": "1", "b-c": "ä"},
+			}
+			written, err := s.Put(context.Background(), r)
+			require.NoError(t, err)
+
+			body, a, err := s.getErr("images/photo.jpg")
+			require.NoError(t, err)
+			require.Equal(t, "bytes", body)
+			require.Equal(t, r.Properties, a.Properties)
+			require.Equal(t, int64(5), a.Size)
+			require.Equal(t, crc32.Checksum([]byte("bytes"), castagnoli), *a.CRC32C)
+			require.WithinDuration(t, time.Now(), a.Modified, time.Minute)
+			require.Equal(t, time.UTC, a.Modified.Location())
+			require.Equal(t, `"`+a.Revision+`"`, a.ETag)
+			require.Empty(t, a.Version)
+			require.Equal(t, a, written)
+			require.Equal(t, a, s.head("images/photo.jpg"))
+			require.Empty(t, s.leftovers())
+		})
+	}
+}
+
+// disks are the kinds of file system that the driver meets.
+var disks = []struct {
+	name   string
+	tweaks []tweak
+}{
+	{"plain", nil},
+	{"flushed", []tweak{withFlush}},
+	{"without extended attributes", []tweak{withoutXattrs}},
+	{"coarse times", []tweak{withCoarseTimes}},
+	{"strict names", []tweak{withStrictNames}},
+	{"everything bad", []tweak{withoutXattrs, withCoarseTimes, withStrictNames}},
+}
+
+func TestObjectsLieUnderTheirNaturalNames(t *testing.T) {
+	s := open(t)
+	s.put("images/2026/photo.jpg", "bytes")
+	b, err := os.ReadFile(filepath.Join(s.root, "images", "2026", "photo.jpg"))
+	require.NoError(t, err)
+	require.Equal(t, "bytes", string(b))
+}
+
+func TestForeignFilesAreObjects(t *testing.T) {
+	s := open(t)
+	s.write("by/hand.txt", "hello")
+	body, a, err := s.getErr("by/hand.txt")
+	require.NoError(t, err)
+	require.Equal(t, "hello", body)
+	require.Equal(t, "application/octet-stream", a.ContentType)
+	require.Nil(t, a.CRC32C)
+	require.NotEmpty(t, a.Revision)
+	require.Equal(t, []string{"by/hand.txt"}, s.all())
+	require.NoDirExists(t, filepath.Join(s.root, reserved), "reading writes nothing")
+	s.remove("by/hand.txt")
+	require.Empty(t, s.all())
+	require.Empty(t, s.files())
+}
+
+func TestAFileEditedByHandKeepsItsPropertiesAndLosesItsChecksum(t *testing.T) {
+	for _, disk := range disks {
+		if disk.name == "without extended attributes" || disk.name == "everything bad" {
+			continue // a sidecar is not believed at all
+		}
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			r := request("page.html", "old")
+			r.ContentType = "text/html"
+			before, err := s.Put(context.Background(), r)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(s.root, "page.html"), []byte("newer"), 0o666))
+			after := s.head("page.html")
+			require.Equal(t, "text/html", after.ContentType)
+			require.Nil(t, after.CRC32C)
+			require.NotEqual(t, before.Revision, after.Revision)
+			require.Equal(t, int64(5), after.Size)
+		})
+	}
+}
+
+func TestRanges(t *testing.T) {
+	s := open(t)
+	s.put("k", "0123456789")
+	s.put("empty", "")
+	for _, row := range []struct {
+		name                   string
+		key                    string
+		offset, length, suffix int64
+		want                   string
+		err                    error
+	}{
+		{"whole", "k", 0, -1, 0, "0123456789", nil},
+		{"middle", "k", 2, 3, 0, "234", nil},
+		{"to the end", "k", 7, -1, 0, "789", nil},
+		{"clamped", "k", 7, 100, 0, "789", nil},
+		{"nothing", "k", 3, 0, 0, "", nil},
+		{"at the end", "k", 10, 5, 0, "", nil},
+		{"behind the end", "k", 11, 5, 0, "", storage.RangeNotSatisfiable},
+		{"suffix", "k", 0, -1, 4, "6789", nil},
+		{"suffix of more than all", "k", 0, -1, 40, "0123456789", nil},
+		{"suffix of nothing", "empty", 0, -1, 4, "", nil},
+		{"of nothing", "empty", 0, -1, 0, "", nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := &storage.GetRequest{Key: row.key, Offset: row.offset, Length: row.length, Suffix: row.suffix}
+			a, body, err := s.Get(context.Background(), r)
+			if row.err != nil {
+				require.ErrorIs(t, err, row.err)
+				return
+			}
+			require.NoError(t, err)
+			defer func() { require.NoError(t, body.Close()) }()
+			require.Equal(t, s.head(row.key), a, "the attributes are the whole object's")
+			b, err := io.ReadAll(body)
+			require.NoError(t, err)
+			require.Equal(t, row.want, string(b))
+		})
+	}
+}
+
+func TestABodyReadsAtOffsetsAndWritesItself(t *testing.T) {
+	s := open(t)
+	s.put("k", "0123456789")
+	_, body, err := s.Get(context.Background(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, body.Close()) }()
+	p := make([]byte, 2)
+	_, err = body.(io.ReaderAt).ReadAt(p, 1)
+	require.NoError(t, err)
+	require.Equal(t, "34", string(p))
+	_, err = io.ReadFull(body, p)
+	require.NoError(t, err)
+	require.Equal(t, "23", string(p))
+	var rest bytes.Buffer
+	n, err := body.(io.WriterTo).WriteTo(&rest)
+	require.NoError(t, err)
+	require.Equal(t, "4567", rest.String())
+	require.Equal(t, int64(4), n)
+	n, err = body.(io.WriterTo).WriteTo(&rest)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestAFailingBodyChangesNothing(t *testing.T) {
+	s := open(t)
+	before := s.put("k", "old")
+	broken := errors.New("broken")
+	r := request("k", "")
+	r.Body = io.MultiReader(strings.NewReader("half"), &failing{broken})
+	_, err := s.Put(context.Background(), r)
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, before, s.head("k"))
+	require.Equal(t, "old", s.get("k"))
+	require.Empty(t, s.leftovers())
+}
+
+type failing struct{ err error }
+
+func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestACanceledPutChangesNothing(t *testing.T) {
+	s := open(t)
+	s.put("k", "old")
+	ctx, cancel := context.WithCancel(context.Background())
+	r := request("k", "")
+	r.Body = &canceling{cancel}
+	_, err := s.Put(ctx, r)
+	require.ErrorIs(t, err, storage.Canceled)
+	require.Equal(t, "old", s.get("k"))
+	require.Empty(t, s.leftovers())
+	_, err = s.Head(ctx, &storage.GetRequest{Key: "k", Length: -1})
+	require.ErrorIs(t, err, storage.Canceled)
+}
+
+// canceling ends the call's context with its last byte.
+type canceling struct{ cancel func() }
+
+func (c *canceling) Read(p []byte) (int, error) {
+	c.cancel()
+	return 1, io.EOF
+}
+
+func TestMissing(t *testing.T) {
+	s := open(t)
+	s.put("dir/k", "x")
+	for _, key := range []string{"k", "dir", "dir/", "dir/k/", "dir/k/x", "dir//k", "/dir/k", "no/such", strings.Repeat("x", 1024), "nul\x00"} {
+		s.missing(key)
+		s.remove(key)
+	}
+	require.Equal(t, "x", s.get("dir/k"))
+}
+
+func TestAMissingBucketIsNoMissingObject(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "bucket")
+	_, err := NewDriver(root, Config{})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	d, err := NewDriver(root, Config{Create: true})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+
+	s := reopen(t, root)
+	require.NoError(t, os.Remove(root))
+	_, _, err = s.getErr("k")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = s.Put(context.Background(), request("a/b", "x"))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = s.List(context.Background(), &storage.ListRequest{Limit: 10})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	require.ErrorIs(t, s.Delete(context.Background(), &storage.DeleteRequest{Key: "k"}), storage.BucketNotFound)
+}
+
+func TestRevisionsAreUniqueWhenTheClockStands(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, append(disk.tweaks, withFrozenClock)...)
+			seen := map[string]bool{}
+			for range 300 { // an inode is used again at once
+				a := s.put("k", "same")
+				require.False(t, seen[a.Revision], a.Revision)
+				seen[a.Revision] = true
+				require.Equal(t, a.Revision, s.head("k").Revision)
+			}
+		})
+	}
+}
+
+func TestRemoveTakesEmptyDirectoriesAlong(t *testing.T) {
+	s := open(t)
+	s.put("a/b/c/k", "x")
+	s.put("a/k", "x")
+	s.remove("a/b/c/k")
+	require.Equal(t, []string{"a/", "a/k"}, s.files())
+	s.remove("a/k")
+	require.Empty(t, s.files())
+	s.put("a/b/c/k", "x")
+	require.Equal(t, "x", s.get("a/b/c/k"))
+}
+
+func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
+	s := open(t)
+	r := request("k", "")
+	r.Body = io.MultiReader(&closing{s.driver}, strings.NewReader("body"))
+	_, err := s.Put(context.Background(), r)
+	require.NoError(t, err)
+	_, _, err = s.getErr("k")
+	require.ErrorIs(t, err, os.ErrClosed)
+	other := reopen(t, s.root)
+	require.Equal(t, "body", other.get("k"))
+}
+
+type closing struct{ d *driver }
+
+func (c *closing) Read([]byte) (int, error) {
+	_ = c.d.Close()
+	return 0, io.EOF
+}

@@ -1,0 +1,86 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/windows"
+)
+
+// A file is an open one.
+type file struct {
+	meta meta // when it was opened
+	os   *os.File
+}
+
+// create makes a new file, to be written.
+func (d *dir) create(base string) (*file, error) {
+	f, err := d.root.OpenFile(d.name(base), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return &file{os: f}, nil
+}
+
+// edit opens a file of ours to change it.
+func (d *dir) edit(base string) (*file, error) {
+	f, err := d.root.OpenFile(d.name(base), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &file{os: f}, nil
+}
+
+// open opens what is called base for reading; it may be a directory, as meta
+// says. A symbolic link is followed by os.Root, which keeps inside.
+func (d *dir) open(base string) (*file, error) {
+	opened, err := d.root.Open(d.name(base))
+	if err != nil {
+		return nil, err
+	}
+	f := &file{os: opened}
+	if f.meta, err = f.stat(); err != nil {
+		_ = f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *file) stat() (meta, error) {
+	fi, err := f.os.Stat()
+	if err != nil {
+		return meta{}, err
+	}
+	ino, err := identity(f.os)
+	if err != nil {
+		return meta{}, err
+	}
+	return metaOfInfo(fi, ino), nil
+}
+
+func (f *file) Write(p []byte) (int, error) { return f.os.Write(p) }
+
+func (f *file) setTime(d *dir, base string, at time.Time) error {
+	return d.root.Chtimes(d.name(base), at, at)
+}
+
+func (f *file) sync() error { return f.os.Sync() }
+
+func (f *file) take(string) *os.File { return f.os }
+
+func (f *file) close() error { return f.os.Close() }
+
+func (f *file) xattr() ([]byte, error) { return nil, errors.ErrUnsupported }
+
+func (f *file) setXattr([]byte) error { return errors.ErrUnsupported }
+
+// identity is the file's number on its volume. NTFS counts uses of a number in
+// it, so it is not used twice.
+func identity(f *os.File) (uint64, error) {
+	var info windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {
+		return 0, err
+	}
+	return uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow), nil
+}

@@ -1,0 +1,5 @@
+package local
+
+import "golang.org/x/sys/unix"
+
+func fsync(fd int) error { return again(func() error { return unix.Fsync(fd) }) }

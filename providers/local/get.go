@@ -1,0 +1,224 @@
+package local
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"github.com/omnibucket/storage"
+)
+
+// Head reads the attributes of what a reader would get now.
+func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.leave(s)
+	f, attrs, err := s.read(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	_ = f.close()
+	return attrs, nil
+}
+
+// Get opens the object. Its bytes and attributes come from one open file, which
+// a write meanwhile does not touch: it makes another.
+func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer d.leave(s)
+	f, attrs, err := s.read(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	from, to, err := span(r, attrs.Size)
+	if err != nil {
+		_ = f.close()
+		return nil, nil, err
+	}
+	return attrs, newBody(f.take(r.Key), from, to-from), nil
+}
+
+// span is the part of size bytes that r asks for.
+func span(r *storage.GetRequest, size int64) (from, to int64, err error) {
+	switch {
+	case r.Suffix > 0:
+		return max(0, size-r.Suffix), size, nil
+	case r.Offset > size:
+		return 0, 0, storage.RangeNotSatisfiable
+	case r.Length < 0 || r.Length > size-r.Offset:
+		return r.Offset, size, nil
+	}
+	return r.Offset, r.Offset + r.Length, nil
+}
+
+// read finds and opens what r asks for, which the caller closes.
+func (s *store) read(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
+	if len(r.Native) > 0 {
+		return nil, nil, storage.Unsupported
+	}
+	f, a, err := s.openObject(ctx, r.Key, r.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	attrs := s.attrsOf(r.Key, f.meta, a)
+	if r.Version != "" {
+		attrs.Version = r.Version
+	}
+	if err := checkRead(attrs.Revision, r.Condition); err != nil {
+		_ = f.close()
+		return nil, nil, err
+	}
+	return f, attrs, nil
+}
+
+func checkRead(revision string, c storage.Condition) error {
+	switch {
+	case c.Revision != "" && c.Revision != revision:
+		return storage.PreconditionFailed
+	case c.NotRevision != "" && c.NotRevision == revision:
+		return storage.NotModified
+	}
+	return nil
+}
+
+// openObject opens the current object, or a version, with its attributes.
+func (s *store) openObject(ctx context.Context, key, version string) (*file, *attrs, error) {
+	if version != "" && !validVersion(version) {
+		return nil, nil, errVersion
+	}
+	l, ok := s.names().locate(key)
+	if !ok {
+		return nil, nil, s.gone()
+	}
+	for {
+		if err := interrupted(ctx); err != nil {
+			return nil, nil, err
+		}
+		f, err := s.openCurrent(l)
+		if version != "" && (f == nil || versionOf(f.meta) != version) && err == nil {
+			if f != nil {
+				_ = f.close()
+			}
+			f, err = s.openVersion(key, version)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if f == nil {
+			return nil, nil, s.gone()
+		}
+		a, err := s.attrsOfFile(f)
+		if err == nil && (a != nil || version != "" || s.still(l, f)) {
+			return f, a, nil
+		}
+		_ = f.close()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// still reports whether a file without attributes is the object yet. If not, it
+// may have had a sidecar, which went with it, and the new one has to be read.
+func (s *store) still(l location, f *file) bool {
+	again, err := s.openCurrent(l)
+	if err != nil || again == nil {
+		return false
+	}
+	defer func() { _ = again.close() }()
+	return again.meta.ino == f.meta.ino && again.meta.mtime == f.meta.mtime && again.meta.size == f.meta.size
+}
+
+// openCurrent is nil where there is no object. Between a look under one name
+// and a look under the other the object may be moved back, so the first is
+// looked at once more.
+func (s *store) openCurrent(l location) (*file, error) {
+	for range 2 {
+		f, err := s.openIn(l.dir, l.base)
+		if f != nil && s.strict.Load() {
+			if mine, err := s.spelledFile(f, join(l.dir, l.base)); err != nil || !mine {
+				_ = f.close()
+				if err != nil {
+					return nil, err
+				}
+				f = nil
+			}
+		}
+		if f != nil || err != nil {
+			return f, err
+		}
+		if f, err = s.openIn(l.asideDir, l.asideBase); f != nil || err != nil {
+			return f, err
+		}
+	}
+	if l.raw == "" {
+		return nil, nil
+	}
+	if exact, err := s.exact(l.raw); err != nil || !exact {
+		return nil, err
+	}
+	return s.openIn(split(l.raw))
+}
+
+// openIn is nil where there is no regular file of that name.
+func (s *store) openIn(path, base string) (*file, error) {
+	d, err := s.open(path)
+	if noObject(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	defer s.shut(d)
+	f, err := d.open(base)
+	if noObject(err) || errNoReader(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	if f.meta.kind != kindFile {
+		_ = f.close()
+		return nil, nil
+	}
+	return f, nil
+}
+
+// A body is a part of an open file. It is an io.ReaderAt, at offsets from the
+// part's beginning, and an io.WriterTo that leaves the copying to the kernel
+// where the writer is a socket.
+type body struct {
+	*io.SectionReader
+	file *os.File
+}
+
+func newBody(f *os.File, offset, length int64) *body {
+	return &body{io.NewSectionReader(f, offset, length), f}
+}
+
+// Close closes the file.
+func (b *body) Close() error { return b.file.Close() }
+
+// WriteTo writes what has not been read yet.
+func (b *body) WriteTo(w io.Writer) (int64, error) {
+	file, begin, length := b.Outer()
+	done, err := b.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := file.(*os.File).Seek(begin+done, io.SeekStart); err != nil {
+		return 0, err
+	}
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - done}, *buffer)
+	if _, seeking := b.Seek(done+n, io.SeekStart); err == nil {
+		err = seeking
+	}
+	return n, err
+}

@@ -1,0 +1,146 @@
+package local
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// List is one page. It reads the directories that can hold a key of the page,
+// and stats the files of the page.
+func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	after, err := parseToken(r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.leave(s)
+	w := &walker{store: s, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
+	defer w.close()
+	if err := w.open(); err != nil {
+		return nil, err
+	}
+	page := &storage.Page{}
+	for {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		found, ok, err := w.next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		if n := len(page.Entries); n == r.Limit {
+			last := &page.Entries[n-1]
+			page.Token = position{key: last.Key, isPrefix: last.IsPrefix}.token()
+			return page, nil
+		}
+		if page.Entries == nil {
+			page.Entries = make([]storage.ListEntry, 0, min(r.Limit, 64))
+		}
+		e, err := s.listEntry(found)
+		if err != nil {
+			return nil, err
+		}
+		page.Entries = append(page.Entries, e)
+	}
+	if len(page.Entries) == 0 {
+		return page, s.orGone(nil)
+	}
+	return page, nil
+}
+
+func (s *store) listEntry(found item) (storage.ListEntry, error) {
+	if found.isPrefix {
+		return storage.ListEntry{Key: found.key, IsPrefix: true}, nil
+	}
+	m := found.at.meta
+	e := storage.ListEntry{Key: found.key, Size: m.size, Modified: m.time(), ETag: etag(m)}
+	if s.coarse.Load() {
+		l, _ := s.names().locate(found.key)
+		f, err := s.openCurrent(l)
+		if err != nil {
+			return e, err
+		}
+		if f != nil {
+			a, err := s.attrsOfFile(f)
+			_ = f.close()
+			if err != nil {
+				return e, err
+			}
+			e.ETag = s.etagOf(f.meta, a)
+		}
+	}
+	e.Revision = unquote(e.ETag)
+	return e, nil
+}
+
+// A position is a place in a listing: behind a key, or behind all keys of a
+// common prefix, or behind a version of a key.
+type position struct {
+	key      string
+	isPrefix bool
+	version  string // with ListVersions
+}
+
+func (p position) prefix() string {
+	if p.isPrefix {
+		return p.key
+	}
+	return ""
+}
+
+// token names the last entry of a page, so that it outlives the process, and
+// whatever happens to that entry.
+func (p position) token() string {
+	kind := "k"
+	switch {
+	case p.isPrefix:
+		kind = "p"
+	case p.version != "":
+		kind = "v" + p.version + "/"
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.key))
+}
+
+var errToken = invalid("token", "is not one of this listing", "")
+
+// parseToken is where a page begins; InvalidArgument for what no page of a
+// listing like r gave.
+func parseToken(r *storage.ListRequest) (position, error) {
+	if r.Token == "" {
+		return position{key: r.StartAfter}, nil
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(r.Token)
+	if err != nil || len(b) < 2 {
+		return position{}, errToken
+	}
+	p := position{key: string(b[1:])}
+	switch b[0] {
+	case 'k':
+	case 'p':
+		p.isPrefix = true
+	case 'v':
+		version, key, _ := strings.Cut(p.key, "/")
+		p.version, p.key = version, key
+		if !validVersion(version) {
+			return position{}, errToken
+		}
+	default:
+		return position{}, errToken
+	}
+	if p.key == "" || !strings.HasPrefix(p.key, r.Prefix) {
+		return position{}, errToken
+	}
+	if _, rolled := (&walker{prefix: r.Prefix, delimiter: r.Delimiter}).common(p.key); rolled != p.isPrefix {
+		return position{}, errToken
+	}
+	return p, nil
+}

@@ -1,0 +1,272 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestOrderIsByTheBytesOfWholeKeys(t *testing.T) {
+	keys := []string{"a", "a-b", "a/b", "a/b/c", "a0", "a b", "A", "é", "z/a", "z-a", "z"}
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			for _, key := range keys {
+				s.put(key, key)
+			}
+			want := slices.Clone(keys)
+			sort.Strings(want)
+			for _, limit := range []int{1, 2, 3, 1000} {
+				require.Equal(t, want, s.list(storage.ListRequest{Limit: limit}))
+			}
+		})
+	}
+}
+
+// expected lists keys as the contract says.
+func expected(keys []string, r storage.ListRequest) []string {
+	var out []string
+	for _, key := range keys {
+		if !strings.HasPrefix(key, r.Prefix) {
+			continue
+		}
+		entry := key
+		if i := strings.Index(key[len(r.Prefix):], r.Delimiter); r.Delimiter != "" && i >= 0 {
+			entry = key[:len(r.Prefix)+i+len(r.Delimiter)]
+		}
+		if entry > r.StartAfter && (len(out) == 0 || out[len(out)-1] != entry) {
+			out = append(out, entry)
+		}
+	}
+	return out
+}
+
+func TestListing(t *testing.T) {
+	var keys []string
+	for _, dir := range []string{"", "a/", "a/b/", "b-1/", "b-2/", "b/", "c/d/e/", strings.Repeat("l", 300) + "/"} {
+		for _, name := range []string{"x", "y-1", "y-2", "b", "a", "é"} {
+			keys = append(keys, dir+name)
+		}
+	}
+	sort.Strings(keys)
+	keys = slices.Compact(keys)
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			for _, key := range keys {
+				s.put(key, key)
+			}
+			prefixes := []string{"", "a", "a/", "a/b", "a/b/", "b", "b-", "b/", "c/", "c/d/e/y", "nothing", "a/x/", "a//", "/", "l", strings.Repeat("l", 299)}
+			starts := append([]string{"", "a", "a/", "a/b", "a/b/", "a/zz", "b", "b-", "b-1/x", "zz", "0"}, keys...)
+			for _, prefix := range prefixes {
+				for _, delimiter := range []string{"", "/", "-", "y-", "/y"} {
+					for _, start := range starts {
+						for _, limit := range []int{1, 3, 1000} {
+							if limit == 1 && start > "a" && start < "z" {
+								continue // enough is enough
+							}
+							r := storage.ListRequest{Prefix: prefix, Delimiter: delimiter, StartAfter: start, Limit: limit}
+							if want, got := expected(keys, r), s.listKeys(r); !slices.Equal(want, got) {
+								require.Equal(t, want, got, "%+v", r)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// listKeys is list without the look at each object.
+func (s *subject) listKeys(r storage.ListRequest) []string {
+	s.t.Helper()
+	var keys []string
+	for {
+		page, err := s.List(context.Background(), &r)
+		require.NoError(s.t, err)
+		for _, e := range page.Entries {
+			keys = append(keys, e.Key)
+		}
+		if r.Token = page.Token; r.Token == "" {
+			return keys
+		}
+	}
+}
+
+func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
+	s := open(t)
+	for _, dir := range []string{"a", "a/deep", "b", "b/deep", "c", "c/deep"} {
+		for _, name := range []string{"1", "2"} {
+			s.put(dir+"/"+name, "x")
+		}
+	}
+	var mu sync.Mutex
+	var opened []string
+	s.opened = func(path string) {
+		mu.Lock()
+		defer mu.Unlock()
+		opened = append(opened, path)
+	}
+	for _, row := range []struct {
+		name string
+		r    storage.ListRequest
+		want []string
+	}{
+		{"everything: each once", storage.ListRequest{Limit: 100}, []string{"", "a", "a/deep", "b", "b/deep", "c", "c/deep"}},
+		{"a prefix: only what is under it", storage.ListRequest{Prefix: "b/", Limit: 100}, []string{"b", "b/deep"}},
+		{"a prefix within a name", storage.ListRequest{Prefix: "b/d", Limit: 100}, []string{"b", "b/deep"}},
+		{"a prefix of nothing", storage.ListRequest{Prefix: "b/x", Limit: 100}, []string{"b"}},
+		{"a start: only what comes after it", storage.ListRequest{StartAfter: "b/deep/1", Limit: 100}, []string{"", "b", "b/deep", "c", "c/deep"}},
+		{"a start behind a directory", storage.ListRequest{StartAfter: "b0", Limit: 100}, []string{"", "c", "c/deep"}},
+		{"a token: only its path", storage.ListRequest{Token: position{key: "c/deep/1"}.token(), Limit: 100}, []string{"", "c", "c/deep"}},
+		{"a page: only what fills it", storage.ListRequest{Limit: 1}, []string{"", "a"}},
+		{"a delimiter: one look into each", storage.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			opened = nil
+			_, err := s.List(t.Context(), &row.r)
+			require.NoError(t, err)
+			require.Equal(t, row.want, opened)
+		})
+	}
+}
+
+func TestALastPageHasNoToken(t *testing.T) {
+	s := open(t)
+	s.put("a", "")
+	s.put("b", "")
+	page, err := s.List(t.Context(), &storage.ListRequest{Limit: 2})
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 2)
+	require.Empty(t, page.Token)
+}
+
+func TestTokens(t *testing.T) {
+	s := open(t)
+	s.put("a/b", "")
+	for _, row := range []struct {
+		name string
+		r    storage.ListRequest
+		ok   bool
+	}{
+		{"a key's", storage.ListRequest{Token: position{key: "a/b"}.token()}, true},
+		{"a prefix's", storage.ListRequest{Token: position{key: "a/", isPrefix: true}.token(), Delimiter: "/"}, true},
+		{"of nothing that is there", storage.ListRequest{Token: position{key: "zzz"}.token()}, true},
+		{"no base64", storage.ListRequest{Token: "???"}, false},
+		{"empty", storage.ListRequest{Token: "aw"}, false},
+		{"another prefix", storage.ListRequest{Token: position{key: "a/b"}.token(), Prefix: "b"}, false},
+		{"another delimiter", storage.ListRequest{Token: position{key: "a/b"}.token(), Delimiter: "/"}, false},
+		{"a prefix's without its delimiter", storage.ListRequest{Token: position{key: "a/", isPrefix: true}.token()}, false},
+		{"a version's, malformed", storage.ListRequest{Token: position{key: "a", version: "x"}.token()}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.r.Limit = 10
+			_, err := s.List(t.Context(), &row.r)
+			if row.ok {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, storage.InvalidArgument)
+			}
+		})
+	}
+}
+
+func TestStrangersNamesThatAreNoKeys(t *testing.T) {
+	s := open(t)
+	for _, name := range []string{"\xff", ".omnibucket%", ".omnibucket%a", ".omnibucket=%41", ".omnibucket+short/.omnibucket%x", ".omnibucketx", ".OMNIBUCKET%x"} {
+		s.write(name, "x")
+	}
+	s.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200), "a key of more than 1,024 bytes")
+	require.Empty(t, s.all())
+	require.Empty(t, s.list(storage.ListRequest{Delimiter: "="}))
+}
+
+func TestALargeDirectory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes many files")
+	}
+	s := open(t)
+	var want []string
+	for i := range 3000 {
+		key := fmt.Sprintf("d/%05d", i*7919%3000)
+		s.write(key, "")
+		want = append(want, key)
+	}
+	sort.Strings(want)
+	settle(t, filepath.Join(s.root, "d"))
+	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 100}), "gathered")
+	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 100}), "from the cache")
+	require.Equal(t, want[2000:], s.listKeys(storage.ListRequest{Limit: 100, StartAfter: want[1999]}))
+	s.put("d/00000x", "")
+	require.Contains(t, s.listKeys(storage.ListRequest{Limit: 100}), "d/00000x", "a change shows at once")
+	s.remove("d/00000x")
+	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 1000}))
+}
+
+// settle makes a directory's time old enough to be cached by.
+func settle(t testing.TB, path string) {
+	old := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(path, old, old))
+}
+
+func TestWindows(t *testing.T) {
+	var all []entry
+	r := &reading{whole: true}
+	for i := range 5*maxWindow/2 + 17 {
+		e := entry{segment: fmt.Sprintf("%07d", i*7919%(5*maxWindow/2+17)), isDir: i%3 == 0}
+		all = append(all, e)
+		r.keep(e)
+	}
+	r.settle()
+	slices.SortFunc(all, entry.order)
+	require.False(t, r.whole)
+	require.Equal(t, all[:maxWindow], r.entries)
+}
+
+func TestSymbolicLinks(t *testing.T) {
+	s := open(t)
+	outside := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o666))
+	s.put("dir/target", "inside")
+	link := func(to, name string) {
+		t.Helper()
+		require.NoError(t, os.Symlink(to, filepath.Join(s.root, name)))
+	}
+	link("dir/target", "in")
+	link(outside, "out")
+	link("../../../../../../../../etc/hostname", "up")
+	link("nowhere", "broken")
+	link("loop", "loop")
+	link(filepath.Dir(outside), "outdir")
+	link("dir", "indir")
+
+	require.Equal(t, "inside", s.get("in"))
+	require.Equal(t, []string{"dir/target", "in"}, s.all(), "links to directories are not walked: they may run in circles")
+	require.Equal(t, "inside", s.get("indir/target"))
+	for _, key := range []string{"out", "up", "broken", "loop", "outdir/secret"} {
+		s.missing(key)
+		s.remove(key)
+	}
+	_, err := s.Put(t.Context(), request("outdir/new", "x"))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.NoFileExists(t, filepath.Join(filepath.Dir(outside), "new"))
+
+	s.put("out", "replaces the link")
+	require.Equal(t, "replaces the link", s.get("out"))
+	_, err = s.putIf("up", "replaces the link", storage.Condition{Absent: true})
+	require.NoError(t, err)
+	b, err := os.ReadFile(outside)
+	require.NoError(t, err)
+	require.Equal(t, "secret", string(b))
+}

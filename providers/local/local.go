@@ -1,0 +1,114 @@
+// Package local keeps a bucket in a directory: for development, for tests, and
+// for programs on one machine. Several processes may use one directory at once.
+//
+// Objects lie under their natural names, images/photo.jpg as
+// images/photo.jpg, so that one can look; files that were put there by hand are
+// objects too. What goes with the bytes (content type, metadata, checksum) is
+// kept as an extended attribute, or, where the file system has none, in a file
+// of the directory's one reserved entry, .omnibucket.
+//
+//	bucket, err := local.Open("./data", local.Config{Create: true})
+//
+// Importing it registers the scheme of its addresses: file:///var/data is the
+// bucket in that directory, with the parameters create=true and sync=false; for
+// storage.OpenService it is the directory that holds the buckets.
+package local
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const provider = "local"
+
+// Config says how a directory is used. The zero value expects it to be there,
+// and has every write on the disk before it returns.
+type Config struct {
+	Create bool             // make the directory where it is missing, instead of BucketNotFound
+	NoSync bool             // leave flushing to the operating system: faster, and a power failure may take the latest writes
+	Now    func() time.Time // the clock of Attrs.Modified; nil is time.Now
+}
+
+// Open opens the bucket in the directory root. BucketNotFound where there is
+// none, unless Config.Create; InvalidArgument where root is "" or no directory;
+// PermissionDenied where it may not be read. It sweeps what writers that died
+// have left behind.
+func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
+	d, err := NewDriver(root, c)
+	if err != nil {
+		return nil, err
+	}
+	return storage.New(d, opts...), nil
+}
+
+// NewDriver opens the directory root as Open does, for storage.New.
+func NewDriver(root string, c Config) (storage.Driver, error) {
+	d, err := newDriver(root, c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.enter(context.Background())
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	defer d.leave(s)
+	return d, s.sweep()
+}
+
+// ServiceConfig says how the directory that holds the buckets is used.
+type ServiceConfig struct {
+	Create bool             // make the directory where it is missing
+	NoSync bool             // as Config.NoSync, for its buckets
+	Now    func() time.Time // the clock of Attrs.Modified and BucketInfo.Created; nil is time.Now
+}
+
+// NewService manages the buckets that are the directories in root. Errors are
+// those of Open.
+func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*storage.Service, error) {
+	d, err := NewServiceDriver(root, c)
+	if err != nil {
+		return nil, err
+	}
+	return storage.NewService(d, opts...), nil
+}
+
+// absolute is root as one path for all who open it, whichever way.
+func absolute(root string, create bool) (string, error) {
+	if root == "" {
+		return "", invalid("root", "must not be empty", "")
+	}
+	path, err := filepath.Abs(root)
+	if err != nil {
+		return "", failure(err)
+	}
+	if create {
+		if err := os.MkdirAll(path, 0o777); err != nil {
+			return "", failure(err)
+		}
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return path, nil // opening it tells what is wrong
+	}
+	return resolved, nil
+}
+
+func openRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(path)
+	if err == nil {
+		return root, nil
+	}
+	if isNotExist(err) {
+		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err, Hint: "Config.Create or ?create=true makes the directory"}
+	}
+	if fi, stat := os.Stat(path); stat == nil && !fi.IsDir() {
+		return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("root " + path + " is not a directory")}
+	}
+	return nil, failure(err)
+}

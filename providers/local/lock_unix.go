@@ -1,0 +1,17 @@
+//go:build linux || darwin || freebsd
+
+package local
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const errLocked = unix.EWOULDBLOCK
+
+func tryLockFile(f *os.File) error {
+	return again(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+}
+
+func unlockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }

@@ -1,0 +1,202 @@
+package local
+
+import (
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// makeDirs opens the directory in which key's object lies, and makes it where
+// it is missing. A file in the way of a directory is moved aside.
+func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
+	for {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		d, err := s.open(l.dir)
+		if err == nil {
+			return d, nil
+		}
+		if leadsOutside(err) {
+			return nil, &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "a symbolic link on the way leads out of the bucket's directory"}
+		}
+		if !isNotExist(err) {
+			return nil, failure(err)
+		}
+		if err := s.gone(); err != storage.ObjectNotFound {
+			return nil, err
+		}
+		if err := s.makeParents(ctx, key); err != nil {
+			return nil, err
+		}
+		if err := s.mkdirs(l.dir); err != nil && err != errDirGone {
+			return nil, err
+		}
+	}
+}
+
+func (s *store) makeParents(ctx context.Context, key string) error {
+	for i := 0; i < len(key); i++ {
+		if key[i] != '/' {
+			continue
+		}
+		if err := s.makeParent(ctx, key[:i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeParent makes the directory of the keys under key + "/", whose own parent
+// is there, or was a moment ago.
+func (s *store) makeParent(ctx context.Context, key string) error {
+	l, ok := s.names().locate(key)
+	if !ok {
+		return invalid("key", "must not have an empty segment", "")
+	}
+	if err := s.mkdirs(l.dir); err != nil {
+		return afresh(err)
+	}
+	parent, err := s.open(l.dir)
+	if err != nil {
+		return afresh(s.missing(err))
+	}
+	defer s.shut(parent)
+	m, err := s.statBehind(parent, l.base)
+	switch {
+	case err == nil && m.kind == kindDir:
+		return s.checkSpelling(join(l.dir, l.base))
+	case err == nil || leadsOutside(err):
+		err = s.makeWay(ctx, key, parent, l)
+	case isNotExist(err):
+		err = s.mkdirIn(parent, l.base)
+	}
+	return afresh(s.missing(err))
+}
+
+// afresh: a directory that vanished is made again in the next round.
+func afresh(err error) error {
+	if err == errDirGone {
+		return nil
+	}
+	return err
+}
+
+// missing is failure, but for a directory that vanished.
+func (s *store) missing(err error) error {
+	if err != nil && isNotExist(err) {
+		return errDirGone
+	}
+	return failure(err)
+}
+
+func (s *store) statBehind(d *dir, base string) (meta, error) {
+	m, err := d.stat(base)
+	if err == nil && m.kind == kindLink {
+		return s.behind(d, base)
+	}
+	return m, err
+}
+
+// mkdirIn makes one directory, and has it last. One that is there is fine.
+func (s *store) mkdirIn(parent *dir, base string) error {
+	if err := parent.mkdir(base); err != nil {
+		if isExist(err) {
+			return nil
+		}
+		return err
+	}
+	if s.sync {
+		return parent.sync()
+	}
+	return nil
+}
+
+// makeWay moves the file that has the name of a directory to come. A rename
+// leaves no instant at which it is missing: a reader that does not find it
+// under the one name finds it under the other, since it looks in this order.
+func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location) error {
+	unlock, err := s.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m, err := parent.stat(l.base)
+	switch {
+	case isNotExist(err):
+		return s.mkdirIn(parent, l.base)
+	case err != nil:
+		return err
+	case m.kind == kindDir:
+		return nil
+	}
+	at := spots{store: s, l: l, natural: parent}
+	defer at.close()
+	aside, err := at.asideDir()
+	if err == nil && aside == nil {
+		if err := s.mkdirs(l.asideDir); err != nil {
+			return err
+		}
+		aside, err = at.asideDir()
+	}
+	if err != nil {
+		return err
+	}
+	if aside == nil {
+		return errDirGone
+	}
+	if err := aside.rename(l.asideBase, parent, l.base); err != nil {
+		return err
+	}
+	return s.mkdirIn(parent, l.base)
+}
+
+// mkdirs makes the directories of path that nobody else's name can be in the
+// way of: those of the reserved directory, and of long names.
+func (s *store) mkdirs(path string) error {
+	if path == "" {
+		return nil
+	}
+	d, err := s.root.Lstat(path)
+	if err == nil && d.IsDir() {
+		return nil
+	}
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		dir, base := split(path[:i])
+		if !strings.HasPrefix(base, reserved) && !strings.HasPrefix(path, reserved) {
+			continue
+		}
+		parent, err := s.open(dir)
+		if err != nil {
+			return s.missing(err)
+		}
+		err = s.mkdirIn(parent, base)
+		s.shut(parent)
+		if err != nil {
+			return s.missing(err)
+		}
+	}
+	return nil
+}
+
+// prune removes the directories from path upwards that are empty. A writer that
+// finds its directory gone makes it again.
+func (s *store) prune(path, top string) {
+	for path != "" && path != top {
+		dir, base := split(path)
+		parent, err := s.open(dir)
+		if err != nil {
+			return
+		}
+		err = parent.rmdir(base)
+		s.shut(parent)
+		if err != nil {
+			return
+		}
+		path = dir
+	}
+}

@@ -1,0 +1,243 @@
+package local
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var nameRows = []struct {
+	name, key            string
+	natural, strictPlain bool // the key is its own path
+}{
+	{"plain", "images/photo.jpg", true, true},
+	{"spaces and signs", "a b/c+d%25?#=&", true, false},
+	{"accents", "é/ü", true, false},
+	{"emoji", "🎉", true, false},
+	{"capitals", "README.md", true, false},
+	{"our own name", ".omnibucket", false, false},
+	{"our own name with capitals", ".OmniBucket", false, false},
+	{"like an escaped name", ".omnibucket%x", false, false},
+	{"like an aside name, as a directory", "a/.omnibucket=x/b", false, false},
+	{"like a chunk", ".omnibucket+x/y", false, false},
+	{"like a versions directory", ".omnibucket@", false, false},
+	{"255 bytes", strings.Repeat("x", 255), true, true},
+	{"256 bytes", strings.Repeat("x", 256), false, false},
+	{"1,024 bytes", strings.Repeat("x", 1024), false, false},
+	{"1,024 bytes, not ASCII", strings.Repeat("é", 512), false, false},
+	{"1,024 capitals", strings.Repeat("X", 1024), false, false},
+	{"long directory", strings.Repeat("d", 300) + "/k", false, false},
+	{"many segments", strings.Repeat("a/", 253) + "a", true, true},
+	{"dots", strings.Repeat("a.b ", 100) + "x", false, false},
+	{"a device of Windows", "nul.txt", true, false},
+	{"another", "com1", true, false},
+	{"colon and backslash", `a:b\c`, true, false},
+	{"trailing dot", "dir./k", true, false},
+	{"control character", "a\x01b", true, false},
+}
+
+func TestNames(t *testing.T) {
+	for _, row := range nameRows {
+		t.Run(row.name, func(t *testing.T) {
+			for _, n := range []names{{false}, {true}} {
+				l, ok := n.locate(row.key)
+				require.True(t, ok)
+				path := join(l.dir, l.base)
+				if n.strict {
+					require.Equal(t, row.strictPlain, path == row.key, path)
+				} else {
+					require.Equal(t, row.natural, path == row.key, path)
+				}
+				for _, path := range []string{path, join(l.asideDir, l.asideBase)} {
+					require.Equal(t, row.key, keyOf(t, n, path))
+					for name := range strings.SplitSeq(path, "/") {
+						require.LessOrEqual(t, len(name), maxName)
+					}
+				}
+			}
+		})
+	}
+}
+
+// keyOf reads a path back as a walk does.
+func keyOf(t testing.TB, n names, path string) string {
+	t.Helper()
+	var segments []string
+	chunks := ""
+	for name := range strings.SplitSeq(path, "/") {
+		f, ok := n.parse(chunks, name)
+		require.True(t, ok, "%q in %q", name, path)
+		if f.mark == markChunk {
+			chunks = f.segment
+			continue
+		}
+		chunks = ""
+		segments = append(segments, f.segment)
+	}
+	return strings.Join(segments, "/")
+}
+
+func TestKeysThatNoDirectoryHolds(t *testing.T) {
+	for _, key := range []string{"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "../a", "a\x00b"} {
+		_, ok := names{}.locate(key)
+		require.False(t, ok, "%q", key)
+	}
+}
+
+// FuzzName proves that a path leads back to its key, and so that no two keys
+// share one, that a path stays inside, and that a stranger's name never passes
+// for an escaped one.
+func FuzzName(f *testing.F) {
+	for _, row := range nameRows {
+		f.Add(row.key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		for _, n := range []names{{false}, {true}} {
+			if l, ok := n.locate(key); ok && utf8.ValidString(key) {
+				require.Equal(t, key, keyOf(t, n, join(l.dir, l.base)))
+				require.Equal(t, key, keyOf(t, n, join(l.asideDir, l.asideBase)))
+				for name := range strings.SplitSeq(join(l.dir, l.base), "/") {
+					require.LessOrEqual(t, len(name), maxName)
+					require.NotContains(t, []string{"", ".", "..", reserved}, name)
+				}
+			}
+			if found, ok := n.parse("", key); ok && !strings.Contains(key, "/") && found.mark == markEscaped {
+				l, ok := n.locate(found.segment)
+				require.True(t, ok)
+				require.Equal(t, key, join(l.dir, l.base), "one name for a segment")
+			}
+		}
+	})
+}
+
+func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			var keys []string
+			for _, row := range nameRows {
+				if row.key == ".OmniBucket" && disk.name != "plain" {
+					continue
+				}
+				s.put(row.key, row.name)
+				keys = append(keys, row.key)
+			}
+			for _, row := range nameRows {
+				if row.key != ".OmniBucket" || disk.name == "plain" {
+					require.Equal(t, row.name, s.get(row.key))
+				}
+			}
+			require.ElementsMatch(t, keys, s.all())
+			require.IsIncreasing(t, s.all())
+			require.Equal(t, s.all(), s.list(storage.ListRequest{Limit: 1}))
+			for _, key := range keys {
+				s.remove(key)
+			}
+			require.Empty(t, s.all())
+			require.Empty(t, s.files())
+		})
+	}
+}
+
+func TestAnObjectAndADirectoryOfOneName(t *testing.T) {
+	long := strings.Repeat("x", 250)
+	for _, row := range []struct {
+		name string
+		keys []string
+	}{
+		{"the object first", []string{"a", "a/b"}},
+		{"the directory first", []string{"a/b", "a"}},
+		{"three deep", []string{"a", "a/b", "a/b/c"}},
+		{"three deep, backwards", []string{"a/b/c", "a/b", "a"}},
+		{"a long name", []string{long, long + "/x"}},
+		{"a long name, backwards", []string{long + "/x", long}},
+		{"an escaped name", []string{".omnibucket", ".omnibucket/x"}},
+		{"an escaped name, backwards", []string{".omnibucket/x", ".omnibucket"}},
+		{"a name that is chunked", []string{long + long, long + long + "/x"}},
+		{"a name that is chunked, backwards", []string{long + long + "/x", long + long}},
+	} {
+		for _, disk := range disks {
+			t.Run(row.name+", "+disk.name, func(t *testing.T) {
+				s := open(t, disk.tweaks...)
+				for _, key := range row.keys {
+					a := s.put(key, key)
+					require.Equal(t, a, s.head(key))
+				}
+				for _, key := range row.keys {
+					require.Equal(t, key, s.get(key))
+					before := s.head(key)
+					require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})), storage.PreconditionFailed)
+					_, err := s.putIf(key, "new"+key, storage.Condition{Revision: before.Revision})
+					require.NoError(t, err)
+					require.Equal(t, "new"+key, s.get(key))
+				}
+				require.ElementsMatch(t, row.keys, s.all())
+				for i, key := range row.keys {
+					s.remove(key)
+					s.missing(key)
+					require.ElementsMatch(t, row.keys[i+1:], s.all())
+				}
+				require.Empty(t, s.files())
+			})
+		}
+	}
+}
+
+func second(_ *storage.Attrs, err error) error { return err }
+
+func TestAnObjectMovedAsideIsTheSameRevision(t *testing.T) {
+	s := open(t)
+	before := s.put("a", "x")
+	s.put("a/b", "y")
+	require.Equal(t, before, s.head("a"))
+	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, s.files())
+}
+
+func TestAnObjectReturnsToItsNaturalNameWhenItIsWrittenAgain(t *testing.T) {
+	s := open(t)
+	s.put("a/b", "y")
+	s.put("a", "x")
+	s.remove("a/b")
+	s.put("a", "z")
+	require.Equal(t, "z", s.get("a"))
+	require.Equal(t, []string{"a"}, s.files())
+}
+
+func TestOfTwoFilesThatACrashLeftTheNaturalOneCounts(t *testing.T) {
+	s := open(t)
+	s.write("a", "new")
+	s.write(".omnibucket=a", "old")
+	require.Equal(t, "new", s.get("a"))
+	require.Equal(t, []string{"a"}, s.all())
+	s.remove("a")
+	s.missing("a")
+	require.Empty(t, s.files())
+}
+
+func TestAnEmptyDirectoryIsNotInTheWay(t *testing.T) {
+	s := open(t)
+	s.write("a/x", "")
+	require.NoError(t, s.top(func(d *dir) error {
+		sub, err := openDir(d.root, nil, "a")
+		require.NoError(t, err)
+		defer sub.close()
+		return sub.unlink("x")
+	}))
+	require.Empty(t, s.all())
+	require.Empty(t, s.list(storage.ListRequest{Delimiter: "/"}))
+	s.put("a", "object")
+	require.Equal(t, []string{"a"}, s.files())
+}
+
+// top lends the bucket's directory.
+func (s *subject) top(f func(*dir) error) error {
+	live, err := s.enter(context.Background())
+	require.NoError(s.t, err)
+	defer s.leave(live)
+	return f(live.top)
+}

@@ -1,0 +1,221 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// An upload is a directory with a file for each part, and one with the key.
+const uploadKeyName = "key"
+
+func uploadPath(upload string) string { return uploadsPath + "/" + upload }
+
+func partName(number int) string { return "part-" + strconv.Itoa(number) }
+
+var errUpload = invalid("upload", "is unknown: it was completed or aborted, or is another key's", "")
+
+func validUpload(upload string) bool {
+	return len(upload) == 24 && strings.Trim(upload, hexDigits) == ""
+}
+
+// BeginParts makes a directory for the parts. It stays until the upload is
+// completed or aborted.
+func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	if len(r.Native) > 0 {
+		return "", storage.Unsupported
+	}
+	s, err := d.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer d.leave(s)
+	st, err := s.stage()
+	if err != nil {
+		return "", err
+	}
+	defer s.discard(st)
+	if err := st.fill(ctx, strings.NewReader(r.Key)); err != nil {
+		return "", err
+	}
+	if err := s.finish(st); err != nil {
+		return "", err
+	}
+	upload := randomName()
+	if err := s.mkdirs(uploadPath(upload)); err != nil {
+		return "", s.lost(err)
+	}
+	to, err := s.open(uploadPath(upload))
+	if err != nil {
+		return "", s.lost(err)
+	}
+	defer s.shut(to)
+	return upload, s.moveTo(to, uploadKeyName, st)
+}
+
+// finish closes a staged file that needs no attributes.
+func (s *store) finish(st *staged) (err error) {
+	if s.sync {
+		err = st.file.sync()
+	}
+	if st.meta, _ = st.file.stat(); err == nil {
+		err = st.file.close()
+		st.file = nil
+	}
+	return failure(err)
+}
+
+func (s *store) moveTo(to *dir, name string, st *staged) error {
+	if err := to.rename(name, st.dir, st.name); err != nil {
+		return s.lost(err)
+	}
+	st.placed()
+	if s.sync {
+		return failure(to.sync())
+	}
+	return nil
+}
+
+// upload opens the directory of an upload of key.
+func (s *store) upload(key, upload string) (*dir, error) {
+	if !validUpload(upload) {
+		return nil, errUpload
+	}
+	d, err := s.open(uploadPath(upload))
+	if isNotExist(err) {
+		if err := s.gone(); err != storage.ObjectNotFound {
+			return nil, err
+		}
+		return nil, errUpload
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	of, err := s.root.ReadFile(uploadPath(upload) + "/" + uploadKeyName)
+	if err != nil || !bytes.Equal(of, []byte(key)) {
+		s.shut(d)
+		return nil, errUpload
+	}
+	return d, nil
+}
+
+// PutPart stores a part, over an earlier one of its number, in one step. The
+// part's tag names its file.
+func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	s, err := d.enter(ctx)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	defer d.leave(s)
+	if r.Number < 1 || r.Number > maxParts {
+		return storage.Part{}, invalid("part number", "must be from 1 to 10,000", "")
+	}
+	to, err := s.upload(r.Key, r.Upload)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	defer s.shut(to)
+	st, err := s.stage()
+	if err != nil {
+		return storage.Part{}, err
+	}
+	defer s.discard(st)
+	if err := st.fill(ctx, r.Body); err != nil {
+		return storage.Part{}, err
+	}
+	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
+		return storage.Part{}, failure(err)
+	}
+	if err := s.finish(st); err != nil {
+		return storage.Part{}, err
+	}
+	if err := s.moveTo(to, partName(r.Number), st); err != nil {
+		return storage.Part{}, err
+	}
+	return storage.Part{Number: r.Number, Tag: unquote(etag(st.meta)), Size: st.meta.size, CRC32C: r.CRC32C}, nil
+}
+
+// CompleteParts joins the parts into one file and places it as Put does. The
+// parts stay where that fails, for another try or AbortParts.
+func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.leave(s)
+	from, err := s.upload(r.Put.Key, r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	defer s.shut(from)
+	st, err := s.stage()
+	if err != nil {
+		return nil, err
+	}
+	defer s.discard(st)
+	for _, part := range r.Parts {
+		if err := st.appendPart(ctx, from, part); err != nil {
+			return nil, err
+		}
+	}
+	st.attrs = attrs{Properties: r.Put.Properties, publicRead: r.Put.PublicRead, crc: r.Put.CRC32C}
+	out, err := s.save(ctx, r.Put.Key, st, r.Put.Condition)
+	if err != nil {
+		return nil, err
+	}
+	s.removeUpload(r.Upload) // what stays is no object, and goes with AbortParts
+	return out, nil
+}
+
+func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) error {
+	f, err := from.open(partName(part.Number))
+	if isNotExist(err) {
+		return errPart(part)
+	}
+	if err != nil {
+		return failure(err)
+	}
+	file := f.take(partName(part.Number))
+	defer func() { _ = file.Close() }()
+	if unquote(etag(f.meta)) != part.Tag {
+		return errPart(part)
+	}
+	return st.append(ctx, file, 0, f.meta.size)
+}
+
+func errPart(part storage.Part) error {
+	return invalid("part "+strconv.Itoa(part.Number), "is not there, or was replaced", "")
+}
+
+// AbortParts removes the parts.
+func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+	s, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.leave(s)
+	dir, err := s.upload(key, upload)
+	if errors.Is(err, errUpload) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.shut(dir)
+	return s.removeUpload(upload)
+}
+
+func (s *store) removeUpload(upload string) error {
+	if err := s.root.RemoveAll(uploadPath(upload)); err != nil {
+		return failure(err)
+	}
+	return nil
+}
+
+var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy inside the kernel

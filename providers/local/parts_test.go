@@ -1,0 +1,140 @@
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func (s *subject) part(upload string, number int, body string) storage.Part {
+	s.t.Helper()
+	p, err := s.PutPart(s.t.Context(), &storage.PartRequest{
+		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(body), Size: int64(len(body)),
+	})
+	require.NoError(s.t, err)
+	return p
+}
+
+func (s *subject) begin(r *storage.PutRequest) string {
+	s.t.Helper()
+	upload, err := s.BeginParts(s.t.Context(), r)
+	require.NoError(s.t, err)
+	return upload
+}
+
+func (s *subject) uploads() []string {
+	found, err := filepath.Glob(filepath.Join(s.root, uploadsPath, "*"))
+	require.NoError(s.t, err)
+	return found
+}
+
+func TestParts(t *testing.T) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t, disk.tweaks...)
+			r := &storage.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{ContentType: "text/plain"}}
+			upload := s.begin(r)
+			parts := make([]storage.Part, 3)
+			s.part(upload, 2, "replaced")
+			var wg sync.WaitGroup
+			for i := range parts {
+				wg.Go(func() { parts[i] = s.part(upload, i+1, strings.Repeat(string(rune('a'+i)), 5)) })
+			}
+			wg.Wait()
+			require.Empty(t, s.all(), "an upload that is under way is not listed")
+			crc := uint32(42)
+			r.CRC32C = &crc
+			a, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+			require.NoError(t, err)
+			require.Equal(t, "aaaaabbbbbccccc", s.get("k"))
+			require.Equal(t, a, s.head("k"))
+			require.Equal(t, "text/plain", a.ContentType)
+			require.Equal(t, crc, *a.CRC32C)
+			require.Empty(t, s.uploads())
+			require.Empty(t, s.leftovers())
+		})
+	}
+}
+
+func TestPartsOutliveTheProcess(t *testing.T) {
+	s := open(t)
+	r := &storage.PutRequest{Key: "k"}
+	upload := s.begin(r)
+	part := s.part(upload, 1, "x")
+	other := reopen(t, s.root)
+	_, err := other.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
+	require.NoError(t, err)
+	require.Equal(t, "x", s.get("k"))
+}
+
+func TestPartsOnCondition(t *testing.T) {
+	s := open(t)
+	s.put("k", "old")
+	r := &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
+	upload := s.begin(r)
+	parts := []storage.Part{s.part(upload, 1, "new")}
+	_, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.Equal(t, "old", s.get("k"))
+	require.NoError(t, s.AbortParts(t.Context(), "k", upload))
+	require.NoError(t, s.AbortParts(t.Context(), "k", upload))
+	require.Empty(t, s.uploads())
+}
+
+func TestUploadsThatAreNone(t *testing.T) {
+	s := open(t)
+	r := &storage.PutRequest{Key: "k"}
+	upload := s.begin(r)
+	part := s.part(upload, 1, "x")
+	for _, row := range []struct {
+		name, key, upload string
+		part              storage.Part
+	}{
+		{"unknown", "k", strings.Repeat("0", 24), part},
+		{"malformed", "k", "../../k", part},
+		{"another key's", "other", upload, part},
+		{"no such part", "k", upload, storage.Part{Number: 2, Tag: part.Tag}},
+		{"a part that was replaced", "k", upload, storage.Part{Number: 1, Tag: "1-1-1"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{
+				Put: &storage.PutRequest{Key: row.key}, Upload: row.upload, Parts: []storage.Part{row.part},
+			})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+	_, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NoError(t, s.AbortParts(t.Context(), "other", upload), "is not this upload")
+	require.Len(t, s.uploads(), 1)
+}
+
+func TestSweepLeavesUploadsAndLivingWriters(t *testing.T) {
+	s := open(t)
+	s.begin(&storage.PutRequest{Key: "k"})
+	live, err := s.enter(t.Context())
+	require.NoError(t, err)
+	defer s.leave(live)
+	st, err := live.stage()
+	require.NoError(t, err)
+
+	dead := filepath.Join(s.root, tmpPath, "dead")
+	require.NoError(t, os.Mkdir(dead, 0o777))
+	require.NoError(t, os.WriteFile(dead+markerSuffix, nil, 0o666))
+	for _, name := range []string{"1", "2"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dead, name), nil, 0o666))
+	}
+	reopen(t, s.root)
+	require.NoDirExists(t, dead)
+	require.NoFileExists(t, dead+markerSuffix)
+	require.Len(t, s.leftovers(), 1)
+	require.Len(t, s.uploads(), 1)
+	live.discard(st)
+	require.Empty(t, s.leftovers())
+}

@@ -1,0 +1,356 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// These tests start the test binary again, in a role, to have processes that
+// share nothing but the directory.
+const (
+	roleVariable = "OMNIBUCKET_LOCAL_TEST_ROLE"
+	rootVariable = "OMNIBUCKET_LOCAL_TEST_ROOT"
+	textVariable = "OMNIBUCKET_LOCAL_TEST_TEXT"
+)
+
+// play is what another process does; it talks to the test by its output.
+func play(role string) int {
+	roles := map[string]func(d *driver, text string) error{
+		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
+	}
+	d, err := newDriver(os.Getenv(rootVariable), Config{NoSync: true})
+	if err == nil {
+		err = roles[role](d, os.Getenv(textVariable))
+	}
+	if err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	return 0
+}
+
+// A process is one in a role. Its standard input ends when it shall.
+type process struct {
+	*exec.Cmd
+	input  io.Closer
+	output *bufio.Scanner
+	errors bytes.Buffer
+}
+
+func start(t *testing.T, root, role, text string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(os.Args[0])}
+	p.Env = append(os.Environ(), roleVariable+"="+role, rootVariable+"="+root, textVariable+"="+text)
+	p.Stderr = &p.errors
+	input, err := p.StdinPipe()
+	require.NoError(t, err)
+	output, err := p.StdoutPipe()
+	require.NoError(t, err)
+	p.input, p.output = input, bufio.NewScanner(output)
+	require.NoError(t, p.Start())
+	return p
+}
+
+// end has a process finish, and answers with its last line.
+func (p *process) end(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, p.input.Close())
+	last := ""
+	for p.output.Scan() {
+		last = p.output.Text()
+	}
+	require.NoError(t, p.Wait(), "%s\n%s", last, p.errors.String())
+	return last
+}
+
+// told is closed when the test ends the process's input.
+func told() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(done)
+	}()
+	return done
+}
+
+func stopped(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// pattern is an object that tells when it is torn, and whose attributes tell
+// when they are another's: number decides size, bytes, type and metadata.
+func pattern(key string, number int) *storage.PutRequest {
+	line := fmt.Sprintf("%08d\n", number)
+	r := request(key, strings.Repeat(line, 1+number%5000))
+	r.ContentType = "number/" + strconv.Itoa(number)
+	r.Metadata = map[string]string{"number": strconv.Itoa(number), "padding": strings.Repeat("x", number%700)}
+	return r
+}
+
+func checkPattern(d *driver, key string) error {
+	a, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(a.Metadata["number"])
+	if err != nil {
+		return err
+	}
+	want := pattern(key, number)
+	content, err := io.ReadAll(want.Body)
+	switch {
+	case err != nil:
+		return err
+	case !bytes.Equal(b, content):
+		return fmt.Errorf("object %d is torn: %d bytes of %d", number, len(b), len(content))
+	case a.Size != int64(len(content)) || a.ContentType != want.ContentType || len(a.Metadata["padding"]) != number%700:
+		return fmt.Errorf("object %d has the attributes of another", number)
+	case a.CRC32C == nil || *a.CRC32C != *want.CRC32C:
+		return fmt.Errorf("object %d has no checksum, or another's", number)
+	}
+	return nil
+}
+
+func writeForEver(d *driver, key string) error {
+	done, n := told(), 0
+	for ; !stopped(done); n++ {
+		if _, err := d.Put(context.Background(), pattern(key, rand.IntN(1_000_000))); err != nil {
+			return err
+		}
+	}
+	fmt.Println(n)
+	return nil
+}
+
+func readForEver(d *driver, key string) error {
+	done, n := told(), 0
+	for ; !stopped(done); n++ {
+		if err := checkPattern(d, key); err != nil {
+			return err
+		}
+	}
+	fmt.Println(n)
+	return nil
+}
+
+// createOnce reports readiness, so that all begin at once when told.
+func createOnce(d *driver, key string) error {
+	if _, err := d.enter(context.Background()); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	<-told()
+	r := request(key, strconv.Itoa(os.Getpid()))
+	r.Condition.Absent = true
+	_, err := d.Put(context.Background(), r)
+	switch {
+	case err == nil:
+		fmt.Println("won", os.Getpid())
+	case errors.Is(err, storage.PreconditionFailed):
+		fmt.Println("lost")
+	default:
+		return err
+	}
+	return nil
+}
+
+// addUp adds ten to a counter by compare and swap.
+func addUp(d *driver, key string) error {
+	for added := 0; added < 10; {
+		a, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(body)
+		_ = body.Close()
+		if err != nil {
+			return err
+		}
+		r := request(key, string(b)+"+")
+		r.Condition.Revision = a.Revision
+		_, err = d.Put(context.Background(), r)
+		if err == nil {
+			added++
+		} else if !errors.Is(err, storage.PreconditionFailed) {
+			return err
+		}
+	}
+	return nil
+}
+
+// overwriteForEver does all that writers do, to be killed at any instant.
+func overwriteForEver(d *driver, _ string) error {
+	d.Describe().StartVersions()
+	ctx := context.Background()
+	fmt.Println("ready")
+	for number := rand.IntN(1_000_000); ; number++ {
+		if _, err := d.Put(ctx, pattern("k", number)); err != nil {
+			return err
+		}
+		// A second object comes and goes, below the first and aside of it.
+		if _, err := d.Put(ctx, pattern("dir/x", number)); err != nil {
+			return err
+		}
+		if _, err := d.Put(ctx, pattern("k/below", number)); err != nil {
+			return err
+		}
+		r := pattern("fresh", number)
+		r.Condition.Absent = true
+		if _, err := d.Put(ctx, r); err != nil && !errors.Is(err, storage.PreconditionFailed) {
+			return err
+		}
+		for _, key := range []string{"k/below", "dir/x", "fresh"} {
+			if err := d.Delete(ctx, &storage.DeleteRequest{Key: key}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func TestProcessesNeverSeeATornObject(t *testing.T) {
+	for _, disk := range []struct {
+		name  string
+		plain bool
+	}{{"plain", true}} {
+		t.Run(disk.name, func(t *testing.T) {
+			s := open(t)
+			_, err := s.Put(t.Context(), pattern("dir/k", 1))
+			require.NoError(t, err)
+			var all []*process
+			for range 4 {
+				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
+			}
+			last := 10 * time.Second
+			if testing.Short() {
+				last = time.Second
+			}
+			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
+				require.NoError(t, checkPattern(s.driver, "dir/k"))
+			}
+			for _, p := range all {
+				n, err := strconv.Atoi(p.end(t))
+				require.NoError(t, err)
+				require.Positive(t, n)
+			}
+			reopen(t, s.root)
+			require.Empty(t, s.leftovers())
+		})
+	}
+}
+
+func TestOfManyProcessesOneCreates(t *testing.T) {
+	rounds := 5
+	if testing.Short() {
+		rounds = 1
+	}
+	s := open(t)
+	for round := range rounds {
+		key := fmt.Sprintf("new/%d", round)
+		all := make([]*process, 16)
+		for i := range all {
+			all[i] = start(t, s.root, "creator", key)
+		}
+		for _, p := range all {
+			require.True(t, p.output.Scan())
+			require.Equal(t, "ready", p.output.Text())
+		}
+		for _, p := range all {
+			require.NoError(t, p.input.Close())
+		}
+		var winners []string
+		for _, p := range all {
+			require.True(t, p.output.Scan())
+			if line, ok := strings.CutPrefix(p.output.Text(), "won "); ok {
+				winners = append(winners, line)
+			} else {
+				require.Equal(t, "lost", p.output.Text())
+			}
+			require.NoError(t, p.Wait())
+		}
+		require.Equal(t, []string{s.get(key)}, winners)
+	}
+}
+
+func TestNoProcessLosesAnUpdate(t *testing.T) {
+	s := open(t)
+	s.put("counter", "")
+	all := make([]*process, 4)
+	for i := range all {
+		all[i] = start(t, s.root, "adder", "counter")
+	}
+	for _, p := range all {
+		p.end(t)
+	}
+	require.Len(t, s.get("counter"), 40)
+}
+
+// A writer that is killed leaves the old object or the new one, no older
+// version that is torn, nothing else to see, and nothing for long.
+func TestKilledWriters(t *testing.T) {
+	kills := 250
+	if testing.Short() {
+		kills = 20
+	}
+	root := t.TempDir()
+	first := reopen(t, root)
+	_, err := first.Put(t.Context(), pattern("k", 0))
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
+	for range kills {
+		p := start(t, root, "overwriter", "")
+		require.True(t, p.output.Scan())
+		require.Equal(t, "ready", p.output.Text())
+		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // the random instant that this test is about
+		require.NoError(t, p.Process.Kill())
+		require.Error(t, p.Wait())
+
+		s := reopen(t, root)
+		require.NoError(t, checkPattern(s.driver, "k"))
+		for _, key := range s.all() {
+			require.Contains(t, []string{"k", "k/below", "dir/x", "fresh"}, key)
+			require.NoError(t, checkPattern(s.driver, key))
+		}
+		require.Empty(t, s.leftovers())
+		require.NoError(t, s.Close())
+	}
+	s := reopen(t, root, withVersions)
+	seen := map[string]bool{}
+	for _, e := range s.history(storage.ListRequest{Limit: 1000}) {
+		require.False(t, seen[e.Key+e.Version], "a version is listed once")
+		seen[e.Key+e.Version] = true
+		body, a, err := s.getVersion(e.Key, e.Version)
+		require.NoError(t, err)
+		require.Len(t, body, int(e.Size))
+		require.NotNil(t, a.CRC32C)
+	}
+	require.NotEmpty(t, seen)
+	shops, err := filepath.Glob(filepath.Join(root, tmpPath, "*"))
+	require.NoError(t, err)
+	require.Empty(t, shops, "workshops of the dead are swept too")
+}

@@ -1,0 +1,155 @@
+package local
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+)
+
+// Put writes a file that nobody sees, with its attributes, and renames it into
+// its place: readers have the old object or the new one, with what goes with
+// it.
+func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.leave(s)
+	st, err := s.stage()
+	if err != nil {
+		return nil, err
+	}
+	defer s.discard(st)
+	if err := st.fill(ctx, r.Body); err != nil {
+		return nil, err
+	}
+	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead, crc: r.CRC32C}
+	return s.save(ctx, r.Key, st, r.Condition)
+}
+
+// save seals a file and places it.
+func (s *store) save(ctx context.Context, key string, st *staged, c storage.Condition) (*storage.Attrs, error) {
+	if err := s.seal(st); err != nil {
+		return nil, err
+	}
+	if err := s.commit(ctx, key, st, c); err != nil {
+		return nil, err
+	}
+	return s.attrsOf(key, st.meta, &st.attrs), nil
+}
+
+// commit makes a sealed file the object of key, if c holds. Directories are
+// made before the key's lock is taken, because that may take the locks of
+// other keys; where one was removed in between, as empty, all begins again.
+func (s *store) commit(ctx context.Context, key string, st *staged, c storage.Condition) error {
+	l, ok := s.names().locate(key)
+	if !ok {
+		return invalid("key", "must not have an empty segment", "")
+	}
+	for {
+		target, err := s.makeDirs(ctx, key, l)
+		if err != nil {
+			return err
+		}
+		err = s.placeLocked(ctx, key, target, l, st, c)
+		if err == nil && s.sync {
+			err = uncertain(target.sync())
+		}
+		s.shut(target)
+		if err == nil || !errors.Is(err, errDirGone) {
+			return err
+		}
+		if err := s.gone(); err != storage.ObjectNotFound {
+			return err
+		}
+	}
+}
+
+// errDirGone: a directory was removed between its making and its use.
+var errDirGone = errors.New("the directory is gone")
+
+func (s *store) placeLocked(ctx context.Context, key string, target *dir, l location, st *staged, c storage.Condition) error {
+	unlock, err := s.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := interrupted(ctx); err != nil {
+		return err
+	}
+	spots := spots{store: s, l: l, natural: target}
+	defer spots.close()
+	return s.place(key, &spots, st, c)
+}
+
+// place compares and renames. The key's lock is held.
+func (s *store) place(key string, at *spots, st *staged, c storage.Condition) error {
+	var old spot
+	if c != (storage.Condition{}) || s.keeping() || s.sidecars.Load() || s.strict.Load() {
+		var err error
+		if old, err = at.find(); err != nil {
+			return err
+		}
+		if err := s.checkWrite(old, c); err != nil {
+			return err
+		}
+		if s.keeping() && old.found() {
+			if old.meta.mtime >= st.meta.mtime {
+				if err := s.restamp(st, old.meta.mtime); err != nil {
+					return err
+				}
+			}
+			if err := s.keep(key, old); err != nil {
+				return err
+			}
+		}
+	}
+	if err := at.put(st, c.Absent); err != nil {
+		return err
+	}
+	if !s.keeping() {
+		s.dropSidecar(old.meta)
+	}
+	return nil
+}
+
+// checkWrite is the verdict on a condition.
+func (s *store) checkWrite(old spot, c storage.Condition) error {
+	switch {
+	case c.Absent && old.found():
+		return storage.PreconditionFailed
+	case c.Revision != "":
+		if !old.found() {
+			return storage.PreconditionFailed
+		}
+		revision, err := s.revisionAt(old)
+		if err != nil {
+			return err
+		}
+		if revision != c.Revision {
+			return storage.PreconditionFailed
+		}
+	}
+	return nil
+}
+
+// revisionAt is what a listing and the attributes say.
+func (s *store) revisionAt(at spot) (string, error) {
+	if !s.coarse.Load() {
+		return unquote(etag(at.meta)), nil
+	}
+	f, err := at.dir.open(at.base)
+	if err != nil {
+		return "", s.lost(err)
+	}
+	defer func() { _ = f.close() }()
+	a, err := s.attrsOfFile(f)
+	if err != nil {
+		return "", err
+	}
+	return unquote(s.etagOf(f.meta, a)), nil
+}

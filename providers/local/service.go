@@ -1,0 +1,300 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ storage.ServiceDriver = (*serviceDriver)(nil)
+
+// serviceDriver manages the directories of one directory. Credentials are
+// Unsupported: the operating system's are what counts.
+type serviceDriver struct {
+	storage.UnimplementedServiceDriver
+	path   string
+	root   *os.Root
+	config ServiceConfig
+}
+
+// NewServiceDriver opens the directory that holds the buckets, for
+// storage.NewService.
+func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, error) {
+	path, err := absolute(root, c.Create)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := openRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &serviceDriver{path: path, root: opened, config: c}, nil
+}
+
+func (s *serviceDriver) Provider() string { return provider }
+
+// Close lets go of the directory; drivers of its buckets stay open.
+func (s *serviceDriver) Close() error { return failure(s.root.Close()) }
+
+// checkName: a bucket is one directory, and none whose name is hidden.
+func checkName(name string) error {
+	if name == "" || name[0] == '.' || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
+		return invalid("bucket", "must be the name of a directory, without a dot in front", "")
+	}
+	return nil
+}
+
+// CreateBucket makes a directory.
+func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+	if err := interrupted(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkName(r.Name); err != nil {
+		return nil, err
+	}
+	if err := s.root.Mkdir(r.Name, 0o777); err != nil {
+		if isExist(err) {
+			return nil, storage.BucketExists
+		}
+		return nil, failure(err)
+	}
+	if !s.config.NoSync {
+		if err := syncDir(s.root); err != nil {
+			return nil, uncertain(err)
+		}
+	}
+	return s.settle(ctx, r.Name, func(b *bucketSettings) {
+		b.Created, b.Region = s.config.Now().UTC(), r.Region
+		b.change(r)
+	})
+}
+
+func syncDir(root *os.Root) error {
+	d, err := openDir(root, nil, "")
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	return d.sync()
+}
+
+// BucketInfo tells what was set. Of a directory that was made by hand only the
+// name is known.
+func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
+	var info *storage.BucketInfo
+	err := s.within(ctx, name, func(b *store) error {
+		settings, err := b.settings()
+		info = settings.info(name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
+// UpdateBucket changes what is asked for alone. A region is Unsupported: a
+// bucket does not move.
+func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
+	if r.Region != "" {
+		return nil, storage.Unsupported
+	}
+	return s.settle(ctx, r.Name, func(b *bucketSettings) { b.change(r) })
+}
+
+// settle changes settings under a lock, so that two changes at once both count.
+func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
+	var info *storage.BucketInfo
+	err := s.within(ctx, name, func(b *store) error {
+		if _, err := b.workshop(); err != nil {
+			return err
+		}
+		unlock, err := b.lock(ctx, settingsPath)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		settings, err := b.settings()
+		if err != nil {
+			return err
+		}
+		change(&settings)
+		info = settings.info(name)
+		return b.saveSettings(settings)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
+// within opens a bucket for one call.
+func (s *serviceDriver) within(ctx context.Context, name string, f func(*store) error) error {
+	if err := checkName(name); err != nil {
+		return storage.BucketNotFound
+	}
+	d := s.driver(name)
+	defer func() { _ = d.Close() }()
+	b, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.leave(b)
+	return f(b)
+}
+
+// ListBuckets lists directories by name. Hidden ones are none of ours.
+func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
+	if err := interrupted(ctx); err != nil {
+		return nil, "", err
+	}
+	after, err := parseToken(&storage.ListRequest{Token: token})
+	if err != nil {
+		return nil, "", err
+	}
+	names, err := s.bucketNames(after.key)
+	if err != nil {
+		return nil, "", err
+	}
+	next := ""
+	if len(names) > maxPage {
+		names = names[:maxPage]
+		next = position{key: names[maxPage-1]}.token()
+	}
+	var page []storage.BucketInfo
+	for _, name := range names {
+		info, err := s.BucketInfo(ctx, name)
+		if storage.CodeOf(err) == storage.BucketNotFound {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		page = append(page, *info)
+	}
+	return page, next, nil
+}
+
+func (s *serviceDriver) bucketNames(after string) ([]string, error) {
+	d, err := openDir(s.root, nil, "")
+	if err != nil {
+		return nil, failure(err)
+	}
+	defer d.close()
+	var names []string
+	err = d.read(func(e dirent) bool {
+		if checkName(e.name) == nil && e.name > after && e.kind != kindFile && e.kind != kindOther {
+			names = append(names, e.name)
+		}
+		return true
+	})
+	slices.Sort(names)
+	return names, failure(err)
+}
+
+// DeleteBucket answers BucketNotEmpty where there is an object or an older
+// version. Uploads that were never completed go with the bucket.
+func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
+	return s.within(ctx, name, func(b *store) error {
+		w := &walker{store: b}
+		for _, kept := range [...]bool{false, true} {
+			w.kept = kept
+			path := ""
+			if kept {
+				path = versionsPath
+			}
+			holds, err := w.holds(path, true)
+			if err != nil {
+				return err
+			}
+			if holds {
+				return storage.BucketNotEmpty
+			}
+		}
+		return s.removeDir(b, name)
+	})
+}
+
+// removeDir removes a directory of empty directories. Whoever writes at this
+// moment wins: the last step, the removal of the empty directory, fails, and
+// the reserved entry, which was moved away, is put back.
+func (s *serviceDriver) removeDir(b *store, name string) error {
+	if err := b.removeEmpty(""); err != nil {
+		return err
+	}
+	trash := ".omnibucket-removed-" + randomName()
+	moved := s.root.Rename(name+"/"+reserved, trash)
+	if moved != nil && !isNotExist(moved) {
+		return failure(moved)
+	}
+	top, err := openDir(s.root, nil, "")
+	if err != nil {
+		return failure(err)
+	}
+	defer top.close()
+	if err := top.rmdir(name); err != nil {
+		if moved == nil {
+			_ = s.root.Rename(trash, name+"/"+reserved)
+		}
+		if errors.Is(err, os.ErrPermission) {
+			return failure(err)
+		}
+		return storage.BucketNotEmpty
+	}
+	if moved == nil {
+		return failure(s.root.RemoveAll(trash))
+	}
+	return nil
+}
+
+// removeEmpty removes the directories in path that hold nothing.
+func (s *store) removeEmpty(path string) error {
+	d, err := s.openToRead(path)
+	if noObject(err) {
+		return nil
+	}
+	if err != nil {
+		return failure(err)
+	}
+	defer d.close()
+	var inner []string
+	if err := d.read(func(e dirent) bool {
+		if e.kind == kindDir && d.name(e.name) != reserved {
+			inner = append(inner, e.name)
+		}
+		return true
+	}); err != nil {
+		return failure(err)
+	}
+	for _, name := range inner {
+		if err := s.removeEmpty(d.name(name)); err != nil {
+			return err
+		}
+		_ = d.rmdir(name)
+	}
+	return nil
+}
+
+// Driver reaches a bucket that need not be there: its operations are then
+// BucketNotFound.
+func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return s.driver(name), nil
+}
+
+func (s *serviceDriver) driver(name string) *driver {
+	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now})
+	d.managed = true
+	return d
+}

@@ -1,0 +1,184 @@
+package local
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func service(t *testing.T) (*serviceDriver, string) {
+	t.Helper()
+	root := t.TempDir()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s.(*serviceDriver), root
+}
+
+func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
+	d, err := s.Driver(name)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return &subject{d.(*driver), t, filepath.Join(root, name)}
+}
+
+func TestBuckets(t *testing.T) {
+	s, root := service(t)
+	yes := true
+	cors := []storage.CORSRule{{Origins: []string{"*"}, MaxAge: time.Hour}}
+	r := &storage.BucketRequest{Name: "one", Region: "here", Versioning: &yes, CORS: &cors}
+	info, err := s.CreateBucket(t.Context(), r)
+	require.NoError(t, err)
+	want := &storage.BucketInfo{
+		Name: "one", Provider: "local", Region: "here", Versioning: true, CORS: cors,
+		Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+	require.Equal(t, want, info)
+	_, err = s.CreateBucket(t.Context(), r)
+	require.ErrorIs(t, err, storage.BucketExists)
+
+	info, err = s.BucketInfo(t.Context(), "one")
+	require.NoError(t, err)
+	require.Equal(t, want, info)
+	rules := []storage.LifecycleRule{{ID: "x", ExpireAfterDays: 3}}
+	none := []storage.CORSRule{}
+	info, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules, CORS: &none})
+	require.NoError(t, err)
+	require.True(t, info.Public && info.Versioning)
+	require.Equal(t, rules, info.Lifecycle)
+	require.Empty(t, info.CORS)
+	again, err := s.BucketInfo(t.Context(), "one")
+	require.NoError(t, err)
+	require.Equal(t, info.Lifecycle, again.Lifecycle)
+
+	b := s.bucket(t, "one", root)
+	require.True(t, b.Describe().Versioned, "the bucket knows by itself")
+	require.Equal(t, "one", b.Describe().Bucket)
+	a := b.put("k", "x")
+	require.NotEmpty(t, a.Version)
+
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
+	b.remove("k")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "an older version is there")
+	require.NoError(t, b.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
+	require.NoError(t, s.DeleteBucket(t.Context(), "one"))
+	require.NoDirExists(t, filepath.Join(root, "one"))
+	entries, err := os.ReadDir(root)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	_, _, err = b.getErr("k")
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = b.Put(t.Context(), request("k", "x"))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+func TestBucketsThatAreNot(t *testing.T) {
+	s, root := service(t)
+	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))
+	for _, name := range []string{"none", "../x", ".hidden", "", "outside", "a/b"} {
+		_, err := s.BucketInfo(t.Context(), name)
+		require.ErrorIs(t, err, storage.BucketNotFound, name)
+		_, err = s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: name})
+		require.ErrorIs(t, err, storage.BucketNotFound, name)
+		require.ErrorIs(t, s.DeleteBucket(t.Context(), name), storage.BucketNotFound, name)
+	}
+	b := s.bucket(t, "none", root)
+	_, err := b.List(t.Context(), &storage.ListRequest{Limit: 1})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = s.Credentials(t.Context(), "none")
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestListBuckets(t *testing.T) {
+	s, root := service(t)
+	for _, name := range []string{"b", "a", ".hidden", "c"} {
+		require.NoError(t, os.Mkdir(filepath.Join(root, name), 0o777))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "file"), nil, 0o666))
+	names := func(token string) (names []string) {
+		infos, next, err := s.ListBuckets(t.Context(), token)
+		require.NoError(t, err)
+		require.Empty(t, next)
+		for _, info := range infos {
+			require.Equal(t, "local", info.Provider)
+			names = append(names, info.Name)
+		}
+		return names
+	}
+	require.Equal(t, []string{"a", "b", "c"}, names(""))
+	require.Equal(t, []string{"c"}, names(position{key: "b"}.token()))
+	_, _, err := s.ListBuckets(t.Context(), "???")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestAddresses(t *testing.T) {
+	for _, row := range []struct {
+		address string
+		path    string
+		want    Config
+		ok      bool
+	}{
+		{"file:///var/data", "/var/data", Config{}, true},
+		{"file://localhost/var/data", "/var/data", Config{}, true},
+		{"file:///with%20space/%25", "/with space/%", Config{}, true},
+		{"file:///d?create=true&sync=false", "/d", Config{Create: true, NoSync: true}, true},
+		{"file:///d?create=false&sync=true", "/d", Config{}, true},
+		{"file:///d?create=yes", "", Config{}, false},
+		{"file:///d?sync=", "", Config{}, false},
+		{"file://relative", "", Config{}, false},
+		{"file://relative/path", "", Config{}, false},
+		{"file:relative", "", Config{}, false},
+		{"file://user@/d", "", Config{}, false},
+		{"file:///d%00", "", Config{}, false},
+	} {
+		t.Run(row.address, func(t *testing.T) {
+			address, err := url.Parse(row.address)
+			require.NoError(t, err)
+			path, c, err := parseAddress(address)
+			if !row.ok {
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.path, path)
+			require.Equal(t, row.want, c)
+		})
+	}
+	require.Equal(t, "C:/dir", filepath.ToSlash(pathOf("/C:/dir", true)))
+}
+
+func TestOpening(t *testing.T) {
+	root := t.TempDir()
+	file := filepath.Join(root, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	for _, row := range []struct {
+		name, root string
+		c          Config
+		want       error
+	}{
+		{"no name", "", Config{}, storage.InvalidArgument},
+		{"a file", file, Config{}, storage.InvalidArgument},
+		{"under a file", filepath.Join(file, "x"), Config{}, storage.BucketNotFound},
+		{"missing", filepath.Join(root, "none"), Config{}, storage.BucketNotFound},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := NewDriver(row.root, row.c)
+			require.ErrorIs(t, err, row.want)
+		})
+	}
+	address, err := url.Parse("file://" + filepath.ToSlash(filepath.Join(root, "made")) + "?create=true")
+	require.NoError(t, err)
+	d, err := openBucket(t.Context(), address)
+	require.NoError(t, err)
+	require.Equal(t, "made", d.Describe().Bucket)
+	require.IsType(t, (*os.Root)(nil), d.Native())
+	require.NoError(t, d.Close())
+}

@@ -1,0 +1,68 @@
+package local
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// bucketSettings are what a bucket keeps of itself, at settingsPath.
+type bucketSettings struct {
+	Created    time.Time               `json:"created,omitzero"`
+	Region     string                  `json:"region,omitempty"`
+	Public     bool                    `json:"public,omitempty"`
+	Versioning bool                    `json:"versioning,omitempty"`
+	CORS       []storage.CORSRule      `json:"cors,omitempty"`
+	Lifecycle  []storage.LifecycleRule `json:"lifecycle,omitempty"`
+}
+
+// settings are those of a bucket that has none, too: the zero value.
+func (s *store) settings() (bucketSettings, error) {
+	var out bucketSettings
+	b, err := s.root.ReadFile(settingsPath)
+	if isNotExist(err) {
+		return out, nil
+	}
+	if err != nil {
+		return out, failure(err)
+	}
+	if err := json.Unmarshal(b, &out); err != nil {
+		return out, damaged(settingsPath, err)
+	}
+	return out, nil
+}
+
+func (s *store) saveSettings(b bucketSettings) error {
+	if _, err := s.workshop(); err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(b, "", "\t")
+	if err != nil {
+		return failure(err)
+	}
+	return s.replaceFile(settingsPath, append(content, '\n'))
+}
+
+// change takes over what r asks for.
+func (b *bucketSettings) change(r *storage.BucketRequest) {
+	if r.PublicAccess != nil {
+		b.Public = *r.PublicAccess
+	}
+	if r.Versioning != nil {
+		b.Versioning = *r.Versioning
+	}
+	if r.CORS != nil {
+		b.CORS = *r.CORS
+	}
+	if r.Lifecycle != nil {
+		b.Lifecycle = *r.Lifecycle
+	}
+}
+
+func (b *bucketSettings) info(name string) *storage.BucketInfo {
+	return &storage.BucketInfo{
+		Name: name, Provider: provider, Region: b.Region, Created: b.Created,
+		Public: b.Public, Versioning: b.Versioning, CORS: b.CORS, Lifecycle: b.Lifecycle,
+	}
+}

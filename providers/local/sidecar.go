@@ -1,0 +1,59 @@
+package local
+
+import (
+	"errors"
+	"strconv"
+)
+
+// Where a file system has no extended attributes, or none as long as these, the
+// attributes lie in a file of their own, named by the object's inode: the
+// object may be renamed without it. It is there before the object is visible
+// and removed after the object is gone, and it is believed only of a file of
+// the size and time that it was written for. The device is not part of the
+// name, since its number may change when the disk is mounted again.
+func sidecarPath(m meta) string { return attrsPath + "/" + strconv.FormatUint(m.ino, 16) }
+
+// attrsOfFile reads what goes with an open file; nil where there is nothing.
+func (s *store) attrsOfFile(f *file) (*attrs, error) {
+	if !s.noXattr {
+		b, err := f.xattr()
+		if err == nil && b != nil {
+			return decodeAttrs(b), nil
+		}
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return nil, failure(err)
+		}
+	}
+	b, err := s.root.ReadFile(sidecarPath(f.meta))
+	if isNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	if a := decodeAttrs(b); a.describes(f.meta) {
+		return a, nil
+	}
+	return nil, nil
+}
+
+// writeSidecar is for a file that nobody can see yet.
+func (s *store) writeSidecar(m meta, value []byte) error {
+	s.sidecars.Store(true)
+	err := s.replaceFile(sidecarPath(m), value)
+	if !isNotExist(err) {
+		return err
+	}
+	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
+		return s.lost(err)
+	}
+	return s.replaceFile(sidecarPath(m), value)
+}
+
+// dropSidecar is for a file that nobody can see any more. A sidecar that stays
+// behind describes no other file.
+func (s *store) dropSidecar(m meta) {
+	if m.ino != 0 && s.sidecars.Load() {
+		_ = s.root.Remove(sidecarPath(m))
+	}
+}

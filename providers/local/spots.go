@@ -1,0 +1,241 @@
+package local
+
+import (
+	"errors"
+
+	"github.com/omnibucket/storage"
+)
+
+// spots are the places where a key's object may be, seen by who has the key's
+// lock. Of two that are there at once, which only a crash or somebody else
+// leaves, the first counts: natural, aside, raw. So a write fills the first
+// that it can before it empties the others, and a removal empties the first
+// last.
+type spots struct {
+	*store
+	l       location
+	natural *dir // not ours to close
+	aside   *dir
+	raw     *dir
+
+	occupied bool // strict: the natural name is taken by one that differs in case
+}
+
+// A spot is where an object is.
+type spot struct {
+	dir  *dir
+	base string
+	meta meta // of the file itself, behind symbolic links
+}
+
+func (s spot) found() bool { return s.dir != nil }
+
+func (s *spots) close() {
+	if s.aside != nil && s.aside != s.natural {
+		s.shut(s.aside)
+	}
+	if s.raw != nil {
+		s.shut(s.raw)
+	}
+}
+
+// find is the object's spot; the zero value where there is none.
+func (s *spots) find() (spot, error) {
+	at, err := s.look(s.natural, s.l.base)
+	if at.found() && s.strict.Load() {
+		mine, err := s.spelled(at)
+		if err != nil {
+			return spot{}, err
+		}
+		if !mine {
+			at, s.occupied = spot{}, true
+		}
+	}
+	if at.found() || err != nil {
+		return at, err
+	}
+	aside, err := s.asideDir()
+	if err != nil {
+		return spot{}, err
+	}
+	if at, err = s.look(aside, s.l.asideBase); at.found() || err != nil {
+		return at, err
+	}
+	raw, err := s.rawDir()
+	if err != nil {
+		return spot{}, err
+	}
+	_, base := split(s.l.raw)
+	return s.look(raw, base)
+}
+
+// asideDir is nil where there is none.
+func (s *spots) asideDir() (*dir, error) {
+	if s.aside != nil {
+		return s.aside, nil
+	}
+	if s.natural != nil && s.l.asideDir == s.natural.path {
+		s.aside = s.natural
+		return s.aside, nil
+	}
+	d, err := s.open(s.l.asideDir)
+	if noObject(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	s.aside = d
+	return d, nil
+}
+
+// rawDir is nil where no file has the key's literal name.
+func (s *spots) rawDir() (*dir, error) {
+	if s.raw != nil || s.l.raw == "" {
+		return s.raw, nil
+	}
+	exact, err := s.exact(s.l.raw)
+	if err != nil || !exact {
+		return nil, err
+	}
+	path, _ := split(s.l.raw)
+	s.raw, err = s.open(path)
+	return s.raw, failure(err)
+}
+
+// look finds an object in d, which may be nil.
+func (s *store) look(d *dir, base string) (spot, error) {
+	if d == nil {
+		return spot{}, nil
+	}
+	m, err := d.stat(base)
+	if err == nil && m.kind == kindLink {
+		m, err = s.behind(d, base)
+	}
+	if noObject(err) || err == nil && m.kind != kindFile {
+		return spot{}, nil
+	}
+	if err != nil {
+		return spot{}, failure(err)
+	}
+	return spot{d, base, m}, nil
+}
+
+// behind is what a symbolic link leads to, inside the bucket.
+func (s *store) behind(d *dir, base string) (meta, error) {
+	f, err := d.open(base)
+	if err != nil {
+		return meta{}, err
+	}
+	defer func() { _ = f.close() }()
+	return f.meta, nil
+}
+
+// put gives the staged file the object's name: the natural one, or, where a
+// directory with entries has that, aside.
+func (s *spots) put(st *staged, absent bool) error {
+	if s.occupied {
+		return invalid("key", "differs only in case from a file that was put there by hand", "this disk folds case: rename that file")
+	}
+	err := s.move(s.natural, s.l.base, st, absent)
+	if inTheWay(err) && s.natural.rmdir(s.l.base) == nil {
+		err = s.move(s.natural, s.l.base, st, absent)
+	}
+	if inTheWay(err) {
+		return s.putAside(st, absent)
+	}
+	if err != nil {
+		return err
+	}
+	if aside, err := s.asideDir(); err == nil && aside != nil {
+		_ = aside.unlink(s.l.asideBase)
+	}
+	s.emptyRaw()
+	return nil
+}
+
+func (s *spots) putAside(st *staged, absent bool) error {
+	aside, err := s.asideDir()
+	if err != nil {
+		return err
+	}
+	if aside == nil {
+		if err := s.mkdirs(s.l.asideDir); err != nil {
+			return err
+		}
+		if aside, err = s.asideDir(); err != nil {
+			return err
+		}
+		if aside == nil {
+			return errDirGone
+		}
+	}
+	if err := s.move(aside, s.l.asideBase, st, absent); err != nil {
+		return err
+	}
+	s.emptyRaw()
+	if s.sync && aside != s.natural {
+		return uncertain(aside.sync())
+	}
+	return nil
+}
+
+func (s *spots) emptyRaw() {
+	if raw, err := s.rawDir(); err == nil && raw != nil {
+		_, base := split(s.l.raw)
+		_ = raw.unlink(base)
+	}
+}
+
+// move renames. A file that must not be there yet is linked instead, which
+// fails where there is one, whoever made it: the lock keeps out our own
+// writers, but not an editor. Where a directory is in the way, inTheWay holds.
+func (s *spots) move(to *dir, base string, st *staged, absent bool) error {
+	if absent {
+		err := to.link(base, st.dir, st.name)
+		if err == nil {
+			_ = st.dir.unlink(st.name)
+			st.placed()
+			return nil
+		}
+		if isExist(err) {
+			if at, err := s.look(to, base); err != nil || at.found() {
+				return errors.Join(err, storage.PreconditionFailed)
+			}
+		}
+		// There are no hard links here, or what is there is no object, such as
+		// a symbolic link to nowhere. find has looked, under the lock.
+	}
+	err := to.rename(base, st.dir, st.name)
+	switch {
+	case err == nil:
+		st.placed()
+		return nil
+	case inTheWay(err):
+		return err
+	case isNotExist(err):
+		return errDirGone
+	}
+	return failure(err)
+}
+
+// remove takes the object away; the caller has found it. What would show in its
+// stead, were it removed first, goes first.
+func (s *spots) remove() error {
+	s.emptyRaw()
+	if aside, err := s.asideDir(); err == nil && aside != nil {
+		if err := aside.unlink(s.l.asideBase); err != nil && !noObject(err) {
+			return failure(err)
+		}
+	}
+	if s.natural == nil || s.occupied {
+		return nil
+	}
+	if at, err := s.look(s.natural, s.l.base); err != nil || !at.found() {
+		return err
+	}
+	if err := s.natural.unlink(s.l.base); err != nil && !noObject(err) {
+		return failure(err)
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+)
+
+// A workshop is where one driver writes what is not visible yet: a directory of
+// its own on the bucket's file system. Beside it lies a marker that is locked
+// for as long as the process lives, so that whoever opens the bucket later can
+// tell leftovers from work (see sweep). The marker is there before the directory
+// and after it.
+type workshop struct {
+	dir    *dir
+	marker *os.File
+	last   atomic.Uint64 // the latest file's number
+}
+
+const markerSuffix = ".lock"
+
+// workshop is made by the first write.
+func (s *store) workshop() (*workshop, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writing != nil {
+		return s.writing, nil
+	}
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	for {
+		w, err := s.newWorkshop()
+		if w != nil || err != nil {
+			s.writing = w
+			return w, err
+		}
+	}
+}
+
+// newWorkshop is nil, nil where a sweep took the marker for a dead writer's
+// before it was locked.
+func (s *store) newWorkshop() (*workshop, error) {
+	path := tmpPath + "/" + randomName()
+	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, s.lost(err)
+	}
+	if err := tryLockFile(marker); err != nil {
+		_ = marker.Close()
+		if errors.Is(err, errLocked) {
+			return nil, nil
+		}
+		_ = s.root.Remove(path + markerSuffix)
+		return nil, noLocks(err)
+	}
+	if _, err := s.root.Lstat(path + markerSuffix); err != nil {
+		_ = marker.Close()
+		return nil, s.orGone(nil)
+	}
+	if err = s.root.Mkdir(path, 0o777); err == nil {
+		var d *dir
+		if d, err = openDir(s.root, s.top, path); err == nil {
+			return &workshop{dir: d, marker: marker}, nil
+		}
+	}
+	_ = s.root.Remove(path + markerSuffix)
+	_ = marker.Close()
+	return nil, s.lost(err)
+}
+
+// close leaves the marker where there are files yet.
+func (w *workshop) close() {
+	if w == nil {
+		return
+	}
+	if w.dir.root.Remove(w.dir.path) == nil {
+		_ = w.dir.root.Remove(w.dir.path + markerSuffix)
+	}
+	w.dir.close()
+	_ = w.marker.Close()
+}
+
+// lostWorkshop is for a directory that somebody removed: the next write makes
+// another.
+func (s *store) lostWorkshop(w *workshop) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writing == w {
+		s.writing = nil
+		s.ready.Store(false)
+		s.abandoned = append(s.abandoned, w)
+	}
+}
+
+// A staged file is complete when it is sealed, and visible when it is placed.
+type staged struct {
+	dir   *dir
+	name  string
+	file  *file // nil when sealed
+	attrs attrs
+	meta  meta
+}
+
+// stage makes an empty file.
+func (s *store) stage() (*staged, error) {
+	w, err := s.workshop()
+	if err != nil {
+		return nil, err
+	}
+	st := &staged{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
+	st.file, err = w.dir.create(st.name)
+	if isNotExist(err) {
+		if err := s.orGone(nil); err != nil {
+			return nil, err
+		}
+		s.lostWorkshop(w)
+		return s.stage()
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	return st, nil
+}
+
+// discard removes what was not placed.
+func (s *store) discard(st *staged) {
+	if st.file != nil {
+		_ = st.file.close()
+		st.file = nil
+	}
+	if st.name != "" {
+		_ = st.dir.unlink(st.name)
+		s.dropSidecar(st.meta)
+	}
+}
+
+// placed: the file has another name now, and is nobody's to discard.
+func (st *staged) placed() { st.name = "" }
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// fill writes body to the end. An error of body's is returned as it is.
+func (st *staged) fill(ctx context.Context, body io.Reader) error {
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	for idle := 0; ; {
+		if err := interrupted(ctx); err != nil {
+			return err
+		}
+		n, err := body.Read(*buffer)
+		if n > 0 {
+			if _, err := st.file.Write((*buffer)[:n]); err != nil {
+				return failure(err)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if idle++; n > 0 {
+			idle = 0
+		} else if idle == 100 {
+			return io.ErrNoProgress
+		}
+	}
+}
+
+// append copies n bytes of from at offset, inside the kernel where that can.
+func (st *staged) append(ctx context.Context, from *os.File, offset, n int64) error {
+	if _, err := from.Seek(offset, io.SeekStart); err != nil {
+		return failure(err)
+	}
+	const step = 64 << 20 // bytes between two looks at ctx
+	for n > 0 {
+		if err := interrupted(ctx); err != nil {
+			return err
+		}
+		copied, err := io.CopyN(st.file.take(st.name), from, min(n, step))
+		n -= copied
+		if err == io.EOF {
+			return storage.Changed // somebody cut it off
+		}
+		if err != nil {
+			return failure(err)
+		}
+	}
+	return nil
+}
+
+// seal gives the file its attributes and, unless that is turned off, has it on
+// the disk. What is placed after it is whole.
+func (s *store) seal(st *staged) error {
+	if err := s.stamp(st); err != nil {
+		return err
+	}
+	if s.sync {
+		if err := st.file.sync(); err != nil {
+			return failure(err)
+		}
+	}
+	err := st.file.close()
+	st.file = nil
+	return failure(err)
+}
+
+// stamp sets the file's time, and its attributes, which mention it.
+func (s *store) stamp(st *staged) (err error) {
+	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
+		return failure(err)
+	}
+	if st.meta, err = st.file.stat(); err != nil {
+		return failure(err)
+	}
+	a := &st.attrs
+	a.size, a.mtime = st.meta.size, st.meta.mtime
+	if s.coarse.Load() {
+		a.unique = randomName()
+	}
+	value := a.encode()
+	if !s.noXattr && st.file.setXattr(value) == nil {
+		return nil
+	}
+	return s.writeSidecar(st.meta, value)
+}
+
+// restamp gives a sealed file a time later than after.
+func (s *store) restamp(st *staged, after int64) (err error) {
+	if st.file, err = st.dir.edit(st.name); err != nil {
+		return failure(err)
+	}
+	s.clock.pass(after)
+	return s.seal(st)
+}

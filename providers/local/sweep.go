@@ -1,0 +1,91 @@
+package local
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+)
+
+// abandoned is the age of files whose writer cannot be asked for: there is no
+// marker.
+const abandoned = time.Hour
+
+// sweep removes what writers that died left behind. A workshop whose marker can
+// be locked has nobody in it.
+func (s *store) sweep() error {
+	shops, err := s.openToRead(tmpPath)
+	if noObject(err) {
+		return nil
+	}
+	if err != nil {
+		return failure(err)
+	}
+	defer shops.close()
+	var entries []dirent
+	if err := shops.read(func(e dirent) bool {
+		entries = append(entries, e)
+		return true
+	}); err != nil {
+		return failure(err)
+	}
+	for _, e := range entries {
+		s.sweepEntry(shops, e.name)
+	}
+	return nil
+}
+
+// sweepEntry leaves what it cannot remove for another time.
+func (s *store) sweepEntry(shops *dir, name string) {
+	m, err := shops.stat(name)
+	if err != nil {
+		return
+	}
+	old := time.Since(m.time()) > abandoned
+	if m.kind != kindDir && !strings.HasSuffix(name, markerSuffix) {
+		if old {
+			_ = shops.unlink(name)
+		}
+		return
+	}
+	name = strings.TrimSuffix(name, markerSuffix)
+	marker, err := s.root.OpenFile(shops.name(name+markerSuffix), os.O_RDWR, 0)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) && old {
+			s.sweepShop(shops, name)
+		}
+		return
+	}
+	defer func() { _ = marker.Close() }()
+	if tryLockFile(marker) == nil {
+		s.sweepShop(shops, name)
+	}
+}
+
+// sweepShop removes files with their sidecars, and the marker last, so that a
+// sweep that is cut short can be taken up.
+func (s *store) sweepShop(shops *dir, name string) {
+	d, err := s.openToRead(shops.name(name))
+	if err == nil {
+		_ = d.read(func(e dirent) bool {
+			if m, err := d.stat(e.name); err == nil {
+				s.sweepFile(d, e.name, m)
+			}
+			return true
+		})
+		d.close()
+		err = shops.rmdir(name)
+	}
+	if err == nil || isNotExist(err) {
+		_ = shops.unlink(name + markerSuffix)
+	}
+}
+
+// sweepFile leaves the sidecar of a file that was linked into its place before
+// its writer died: the object needs it.
+func (s *store) sweepFile(d *dir, name string, m meta) {
+	if err := d.unlink(name); err == nil && m.links < 2 {
+		s.dropSidecar(m)
+	}
+}

@@ -1,0 +1,172 @@
+package local
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// history lists versions, a page at a time.
+func (s *subject) history(r storage.ListRequest) []storage.VersionEntry {
+	s.t.Helper()
+	if r.Limit == 0 {
+		r.Limit = 2
+	}
+	var all []storage.VersionEntry
+	for {
+		page, err := s.ListVersions(s.t.Context(), &r)
+		require.NoError(s.t, err)
+		all = append(all, page.Entries...)
+		if r.Token = page.Token; r.Token == "" {
+			return all
+		}
+		require.Len(s.t, page.Entries, r.Limit)
+	}
+}
+
+func versioned(t *testing.T, each func(t *testing.T, s *subject)) {
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) { each(t, open(t, append(disk.tweaks, withVersions, withFrozenClock)...)) })
+	}
+}
+
+func TestVersionsAreKept(t *testing.T) {
+	versioned(t, func(t *testing.T, s *subject) {
+		require.True(t, s.Describe().Versioned)
+		var written []*storage.Attrs
+		for i := range 4 {
+			written = append(written, s.put("k", fmt.Sprint(i)))
+		}
+		s.put("k/below", "x")
+		s.remove("k")
+		s.missing("k")
+		for i, a := range written {
+			body, got, err := s.getVersion("k", a.Version)
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(i), body)
+			require.Equal(t, a, got, "with its attributes and revision")
+		}
+		var order []string
+		for _, e := range s.history(storage.ListRequest{Prefix: "k"}) {
+			if e.Key == "k" {
+				require.False(t, e.Current)
+				order = append(order, e.Version)
+			} else {
+				require.True(t, e.Current)
+			}
+		}
+		require.Equal(t, []string{written[3].Version, written[2].Version, written[1].Version, written[0].Version}, order)
+	})
+}
+
+func TestARemovedVersionIsGoneForGood(t *testing.T) {
+	versioned(t, func(t *testing.T, s *subject) {
+		one, two, three := s.put("k", "1"), s.put("k", "2"), s.put("k", "3")
+		removeVersion := func(a *storage.Attrs) {
+			t.Helper()
+			require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+			_, _, err := s.getVersion("k", a.Version)
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+		}
+		removeVersion(three)
+		require.Equal(t, two, s.head("k"), "the newest that is left takes its place")
+		removeVersion(one)
+		require.Equal(t, "2", s.get("k"))
+		removeVersion(one)
+		removeVersion(two)
+		s.missing("k")
+		require.Empty(t, s.history(storage.ListRequest{}))
+		require.Empty(t, s.files())
+	})
+}
+
+func TestVersionsThatAreNone(t *testing.T) {
+	versioned(t, func(t *testing.T, s *subject) {
+		a := s.put("k", "x")
+		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
+			_, _, err := s.getVersion("k", version)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorIs(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
+		}
+		absent := versionOf(meta{ino: 1, mtime: 1})
+		_, _, err := s.getVersion("k", absent)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: absent}))
+		require.Equal(t, "x", s.get("k"))
+	})
+}
+
+func TestRemovingAVersionOnCondition(t *testing.T) {
+	s := open(t, withVersions)
+	old, now := s.put("k", "1"), s.put("k", "2")
+	r := &storage.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: now.Revision}}
+	require.ErrorIs(t, s.Delete(t.Context(), r), storage.PreconditionFailed)
+	r.Condition.Revision = old.Revision
+	require.NoError(t, s.Delete(t.Context(), r))
+}
+
+func TestVersionsAreListedLikeObjects(t *testing.T) {
+	versioned(t, func(t *testing.T, s *subject) {
+		for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "b/c"} {
+			s.put(key, "1")
+			s.put(key, "2")
+		}
+		s.remove("a/b")
+		s.remove("b/c")
+		list := func(r storage.ListRequest) []string {
+			var out []string
+			for _, e := range s.history(r) {
+				line := e.Key
+				if e.Current {
+					line += " current"
+				}
+				require.Equal(t, e.IsPrefix, e.Version == "")
+				out = append(out, line)
+			}
+			return out
+		}
+		all := []string{
+			"a current", "a", "a-b current", "a-b", "a/b", "a/b", "a/b/c current", "a/b/c", "a0 current", "a0", "b/c", "b/c",
+		}
+		for _, limit := range []int{1, 2, 3, 100} {
+			require.Equal(t, all, list(storage.ListRequest{Limit: limit}))
+			require.Equal(t, []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"},
+				list(storage.ListRequest{Limit: limit, Delimiter: "/"}))
+			require.Equal(t, []string{"a/b", "a/b", "a/b/"}, list(storage.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
+			require.Equal(t, all[6:], list(storage.ListRequest{Limit: limit, StartAfter: "a/b"}))
+		}
+	})
+}
+
+func TestWithoutVersionsNothingIsKept(t *testing.T) {
+	s := open(t)
+	s.put("k", "1")
+	s.put("k", "2")
+	all := s.history(storage.ListRequest{})
+	require.Len(t, all, 1)
+	require.True(t, all[0].Current)
+	require.Empty(t, all[0].Version)
+}
+
+func TestAVersionThatACrashLeftTwiceIsOne(t *testing.T) {
+	s := open(t, withVersions)
+	a := s.put("k", "1")
+	live, err := s.enter(t.Context())
+	require.NoError(t, err)
+	defer s.leave(live)
+	require.NoError(t, live.keep("k", spot{live.top, "k", live.mustStat(t, "k")}))
+	require.Len(t, s.history(storage.ListRequest{}), 1)
+	s.put("k", "2")
+	require.Len(t, s.history(storage.ListRequest{}), 2)
+	_, _, err = s.getVersion("k", a.Version)
+	require.NoError(t, err)
+}
+
+func (s *store) mustStat(t *testing.T, base string) meta {
+	m, err := s.top.stat(base)
+	require.NoError(t, err)
+	return m
+}

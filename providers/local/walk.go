@@ -1,0 +1,338 @@
+package local
+
+import (
+	"strings"
+)
+
+// A walker goes through keys in byte order, and holds one window of each
+// directory between the root and where it is. It opens only directories in
+// which a key can lie that is asked for.
+type walker struct {
+	*store
+	kept              bool // walk the keys that have older versions
+	prefix, delimiter string
+	start             string // keys before it are passed over
+	inclusive         bool   // start itself is not
+	skip              string // a common prefix that was given already, or ""
+	frames            []frame
+}
+
+type frame struct {
+	prefix string // of the keys in the directory; ends in "/", or is ""
+	dirs   []*dir // where it lies; [0] is the one that entries without a place lie in
+	window window
+	next   int
+}
+
+// An item is a key with its file, or a common prefix.
+type item struct {
+	key      string
+	isPrefix bool
+	at       spot // the file; its dir is open until the next call
+}
+
+// open goes to the directory that every key with the prefix lies in.
+func (w *walker) open() error {
+	top := ""
+	if i := strings.LastIndexByte(w.prefix, '/'); i >= 0 {
+		top = w.prefix[:i+1]
+	}
+	base := ""
+	if w.kept {
+		base = versionsPath
+	}
+	if top == "" {
+		return w.push("", base)
+	}
+	key := top[:len(top)-1]
+	path, ok := w.names().dirPath(key)
+	if !ok {
+		return nil
+	}
+	paths := []string{join(base, path)}
+	if path != key && !w.kept && w.strict.Load() && !hasReserved(key) {
+		if exact, err := w.exact(key); err != nil {
+			return err
+		} else if exact {
+			paths = append(paths, key)
+		}
+	}
+	return w.push(top, paths...)
+}
+
+func (w *walker) close() {
+	for len(w.frames) > 0 {
+		w.pop()
+	}
+}
+
+func (w *walker) pop() {
+	last := len(w.frames) - 1
+	for _, d := range w.frames[last].dirs {
+		d.close()
+	}
+	w.frames = w.frames[:last]
+}
+
+// push enters a directory. One that is not there has no keys.
+func (w *walker) push(prefix string, paths ...string) error {
+	f := frame{prefix: prefix}
+	for _, path := range paths {
+		d, err := w.openToRead(path)
+		if noObject(err) {
+			continue
+		}
+		if err != nil {
+			w.frames = append(w.frames, f)
+			return failure(err)
+		}
+		f.dirs = append(f.dirs, d)
+	}
+	w.frames = append(w.frames, f)
+	if len(f.dirs) == 0 {
+		w.pop()
+		return nil
+	}
+	return w.read(&w.frames[len(w.frames)-1], w.from(prefix))
+}
+
+// from is the order key in a directory where the walk begins.
+func (w *walker) from(prefix string) string {
+	rest, ok := strings.CutPrefix(w.start, prefix)
+	if !ok {
+		return "" // all of the directory comes after start, or it would not be entered
+	}
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[:i+1]
+	}
+	return rest
+}
+
+func (w *walker) read(f *frame, from string) (err error) {
+	match, ok := strings.CutPrefix(w.prefix, f.prefix)
+	if !ok {
+		match = ""
+	}
+	f.next = 0
+	f.window, err = w.windowOf(f.dirs, w.kept, from, match)
+	return err
+}
+
+// next is the next item; false at the end.
+func (w *walker) next() (item, bool, error) {
+	for len(w.frames) > 0 {
+		f := &w.frames[len(w.frames)-1]
+		if f.next == len(f.window.entries) {
+			if f.window.whole {
+				w.pop()
+			} else if err := w.further(f); err != nil {
+				return item{}, false, err
+			}
+			continue
+		}
+		e := f.window.entries[f.next]
+		f.next++
+		found, ok, err := w.visit(f, e)
+		if ok || err != nil {
+			return found, ok, err
+		}
+	}
+	return item{}, false, nil
+}
+
+// further reads the window behind the one that was used up. The name that it
+// begins with was given already; NUL is in no name, so nothing lies between.
+func (w *walker) further(f *frame) error {
+	last := f.window.entries[len(f.window.entries)-1]
+	from := last.segment + "\x00"
+	if last.isDir {
+		from = last.segment + "/\x00"
+	}
+	return w.read(f, from)
+}
+
+func (w *walker) visit(f *frame, e entry) (item, bool, error) {
+	if e.isDir {
+		return w.visitDir(f, e)
+	}
+	key := f.prefix + e.segment
+	if len(key) > maxKey || w.passed(key) || !strings.HasPrefix(key, w.prefix) {
+		return item{}, false, nil
+	}
+	at, err := w.stat(f, e, key)
+	if err != nil || !at.found() {
+		return item{}, false, err
+	}
+	if common, ok := w.common(key); ok {
+		return w.roll(common)
+	}
+	return item{key: key, at: at}, true, nil
+}
+
+func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
+	prefix := f.prefix + e.segment + "/"
+	overlaps := strings.HasPrefix(prefix, w.prefix) || strings.HasPrefix(w.prefix, prefix)
+	if !overlaps || len(prefix) > maxKey || w.passed(prefix) && !strings.HasPrefix(w.start, prefix) {
+		return item{}, false, nil
+	}
+	paths := w.paths(f, e)
+	if common, ok := w.common(prefix); ok {
+		if common <= w.start {
+			return item{}, false, nil
+		}
+		for _, path := range paths {
+			if holds, err := w.holds(path, false); err != nil {
+				return item{}, false, err
+			} else if holds {
+				return w.roll(common)
+			}
+		}
+		return item{}, false, nil
+	}
+	return item{}, false, w.push(prefix, paths...)
+}
+
+// passed reports what lies before the start, or in a prefix that was given.
+func (w *walker) passed(key string) bool {
+	if w.skip != "" && strings.HasPrefix(key, w.skip) {
+		return true
+	}
+	return key < w.start || key == w.start && !w.inclusive
+}
+
+// common is what key rolls up to, where it has the delimiter after the prefix.
+func (w *walker) common(key string) (string, bool) {
+	if w.delimiter == "" || !strings.HasPrefix(key, w.prefix) {
+		return "", false
+	}
+	i := strings.Index(key[len(w.prefix):], w.delimiter)
+	if i < 0 {
+		return "", false
+	}
+	return key[:len(w.prefix)+i+len(w.delimiter)], true
+}
+
+func (w *walker) roll(common string) (item, bool, error) {
+	w.skip = common
+	if common <= w.start {
+		return item{}, false, nil
+	}
+	return item{key: common, isPrefix: true}, true, nil
+}
+
+func (w *walker) paths(f *frame, e entry) []string {
+	if e.place == nil {
+		return []string{f.dirs[0].name(e.segment)}
+	}
+	var paths []string
+	if e.place.base != "" {
+		paths = append(paths, join(e.place.dir, e.place.base))
+	} else {
+		paths = append(paths, f.dirs[0].name(e.segment))
+	}
+	return append(paths, e.place.also...)
+}
+
+// stat is one stat of the file, as a rule.
+func (w *walker) stat(f *frame, e entry, key string) (spot, error) {
+	if w.kept {
+		return w.statKept(f, e)
+	}
+	d, base := f.dirs[0], e.segment
+	if e.place != nil {
+		base = e.place.base
+		if e.place.dir != d.path {
+			return w.statCurrent(key)
+		}
+	}
+	m, err := d.stat(base)
+	if err == nil && m.kind == kindFile {
+		return spot{d, base, m}, nil
+	}
+	// A link, or moved aside or removed since the directory was read.
+	return w.statCurrent(key)
+}
+
+// statKept finds a key's older versions.
+func (w *walker) statKept(f *frame, e entry) (spot, error) {
+	for _, path := range w.paths(f, e) {
+		if _, err := w.root.Lstat(join(path, versionsName)); err == nil {
+			return spot{dir: w.top}, nil
+		} else if !noObject(err) {
+			return spot{}, failure(err)
+		}
+	}
+	return spot{}, nil
+}
+
+// statCurrent finds an object as a reader would.
+func (s *store) statCurrent(key string) (spot, error) {
+	l, ok := s.names().locate(key)
+	if !ok {
+		return spot{}, nil
+	}
+	f, err := s.openCurrent(l)
+	if f == nil || err != nil {
+		return spot{}, err
+	}
+	defer func() { _ = f.close() }()
+	return spot{dir: s.top, meta: f.meta}, nil
+}
+
+// holds reports whether there is any object in or under a directory; empty
+// ones, which somebody else may have made, are no prefixes. In the tree of kept
+// versions, those in the directory itself are of a key that it is not a prefix
+// of, unless self says that it counts.
+func (w *walker) holds(path string, self bool) (bool, error) {
+	d, err := w.openToRead(path)
+	if noObject(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, failure(err)
+	}
+	defer d.close()
+	holds, deeper := false, []string(nil)
+	err = d.read(func(e dirent) bool {
+		switch {
+		case w.kept && e.name == versionsName:
+			holds = self
+		case e.kind == kindDir || e.kind == kindUnknown:
+			if f, ok := w.names().parse("", e.name); ok && f.mark != markAside {
+				deeper = append(deeper, d.name(e.name))
+			} else if !ok && strings.HasPrefix(e.name, reserved+string(markChunk)) {
+				deeper = append(deeper, d.name(e.name))
+			}
+		}
+		if !w.kept && !holds && e.kind != kindDir && e.kind != kindOther {
+			holds = w.isObject(d, e)
+		}
+		return !holds
+	})
+	if err != nil {
+		return false, failure(err)
+	}
+	for _, path := range deeper {
+		if holds {
+			break
+		}
+		if holds, err = w.holds(path, true); err != nil {
+			return false, err
+		}
+	}
+	return holds, nil
+}
+
+// isObject does without a stat where the directory says that it is a file.
+func (w *walker) isObject(d *dir, e dirent) bool {
+	if isReserved(e.name) {
+		if mark := e.name[len(reserved):]; mark == "" || mark[0] != markEscaped && mark[0] != markAside {
+			return false
+		}
+	}
+	if e.kind == kindFile {
+		return true
+	}
+	at, err := w.look(d, e.name)
+	return err == nil && at.found()
+}

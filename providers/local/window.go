@@ -1,0 +1,323 @@
+package local
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxWindow is how many entries of one directory are held at once. A larger
+// directory is read again for each further window, in a few bytes for each of
+// these entries, whatever its size.
+const maxWindow = 1 << 17
+
+// An entry is a name in a logical directory: an object, or a directory of keys.
+type entry struct {
+	segment string
+	isDir   bool
+	link    bool
+	rank    uint8  // of two objects of one name the lower counts
+	place   *place // nil: in the directory itself, under the segment's own name
+}
+
+// A place is where an entry lies whose name on disk is not its segment. In
+// strict mode a directory may lie in several places: ours, and somebody else's
+// of the literal name.
+type place struct {
+	dir, base string
+	also      []string // paths of further directories
+}
+
+const (
+	rankNatural = iota
+	rankAside
+	rankRaw
+)
+
+// order is by the bytes of whole keys: a directory is where its keys are, which
+// go on with a slash.
+func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
+
+func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
+	n := min(len(a), len(b))
+	if c := strings.Compare(a[:n], b[:n]); c != 0 {
+		return c
+	}
+	return tail(a[n:], aIsDir) - tail(b[n:], bIsDir)
+}
+
+// tail is the byte after a common beginning: of the rest, a slash, or none.
+func tail(rest string, isDir bool) int {
+	switch {
+	case rest != "":
+		return int(rest[0]) + 1
+	case isDir:
+		return '/' + 1
+	}
+	return 0
+}
+
+// A window is the beginning of a directory, from a name on, in order.
+type window struct {
+	entries []entry
+	from    string // order keys: a segment, with "/" behind a directory's
+	whole   bool   // to the directory's end
+}
+
+// A reading gathers a window out of names that come in any order.
+type reading struct {
+	s       *store
+	kept    bool   // the tree of kept versions
+	from    string // inclusive
+	match   string // what names begin with
+	entries []entry
+	whole   bool
+	bound   entry // entries behind it are left out; none while whole
+}
+
+// gather reads one logical directory, which lies in dirs.
+func (s *store) gather(dirs []*dir, kept bool, from, match string) (window, error) {
+	r := &reading{s: s, kept: kept, from: from, match: match, whole: true}
+	for i, d := range dirs {
+		if err := r.read(d, "", i == 0); err != nil {
+			return window{}, err
+		}
+	}
+	r.settle()
+	return window{entries: r.entries, from: from, whole: r.whole}, nil
+}
+
+// read adds the names in d, which holds what begins with chunks.
+func (r *reading) read(d *dir, chunks string, main bool) error {
+	names := r.s.names()
+	var deeper []dirent
+	err := d.read(func(e dirent) bool {
+		f, ok := names.parse(chunks, e.name)
+		if !ok {
+			return true
+		}
+		if f.mark == markChunk {
+			deeper = append(deeper, dirent{name: e.name, kind: e.kind})
+			return true
+		}
+		r.add(d, e, f, main && chunks == "")
+		return true
+	})
+	if err != nil {
+		return failure(err)
+	}
+	for _, e := range deeper {
+		sub, err := r.s.open(d.name(e.name))
+		if noObject(err) {
+			continue
+		}
+		if err != nil {
+			return failure(err)
+		}
+		err = r.read(sub, chunks+e.name[len(reserved)+1:], main)
+		r.s.shut(sub)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reading) add(d *dir, e dirent, f found, main bool) {
+	if e.kind == kindUnknown {
+		m, err := d.stat(e.name)
+		if err != nil {
+			return
+		}
+		e.kind = m.kind
+	}
+	out := entry{segment: f.segment, isDir: e.kind == kindDir, link: e.kind == kindLink}
+	if e.kind == kindOther || f.mark == markAside && out.isDir {
+		return
+	}
+	switch {
+	case f.mark == markAside:
+		out.rank = rankAside
+	case f.raw:
+		out.rank = rankRaw
+	}
+	if !main || f.mark != 0 {
+		out.place = &place{dir: d.path, base: e.name}
+	}
+	if !r.kept {
+		r.keep(out)
+		return
+	}
+	// In the tree of versions a directory is a key with versions, or the
+	// beginning of such keys, or both.
+	if out.isDir {
+		r.keep(out)
+		out.isDir = false
+		r.keep(out)
+	}
+}
+
+func (r *reading) keep(e entry) {
+	if !strings.HasPrefix(e.segment, r.match) || before(e, r.from) {
+		return
+	}
+	if !r.whole && e.order(r.bound) > 0 {
+		return
+	}
+	r.entries = append(r.entries, e)
+	if len(r.entries) >= 2*maxWindow {
+		r.settle()
+	}
+}
+
+// before reports whether e comes before the order key from.
+func before(e entry, from string) bool {
+	segment, isDir := strings.CutSuffix(from, "/")
+	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
+}
+
+// settle sorts, makes one of several entries for the same, and cuts.
+func (r *reading) settle() {
+	slices.SortFunc(r.entries, func(a, b entry) int {
+		if c := a.order(b); c != 0 {
+			return c
+		}
+		return int(a.rank) - int(b.rank)
+	})
+	out := r.entries[:0]
+	for _, e := range r.entries {
+		if n := len(out); n > 0 && out[n-1].order(e) == 0 {
+			if e.isDir {
+				out[n-1].merge(e)
+			}
+			continue
+		}
+		out = append(out, e)
+	}
+	r.entries = out
+	if len(r.entries) > maxWindow {
+		r.entries, r.whole = r.entries[:maxWindow], false
+		r.bound = r.entries[maxWindow-1]
+	}
+}
+
+// merge adds the place of another directory of the same name. Only a place in a
+// directory other than the main one can come second.
+func (e *entry) merge(f entry) {
+	if f.place == nil {
+		return
+	}
+	p := place{}
+	if e.place != nil {
+		p = *e.place
+	}
+	p.also = append(p.also[:len(p.also):len(p.also)], join(f.place.dir, f.place.base))
+	e.place = &p
+}
+
+// A listCache keeps the windows that were read last, so that the pages of a
+// large directory do not read it again each. A window is used only while the
+// directory's time stands, and kept only if that time was not fresh when the
+// reading began: a change within the same tick of the kernel's clock would not
+// show.
+type listCache struct {
+	mu    sync.Mutex
+	items []cached // latest last
+	size  int
+}
+
+type cached struct {
+	path, match string
+	kept        bool
+	meta        meta
+	window      window
+}
+
+const (
+	minCached   = 512     // entries; fewer are read again as fast
+	maxCached   = 1 << 18 // entries in all
+	fresh       = 50 * time.Millisecond
+	coarseFresh = 5 * time.Second
+)
+
+// find is the part of a cached window from an order key on.
+func (c *listCache) find(path string, kept bool, m meta, from, match string) (window, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, item := range c.items {
+		if item.path != path || item.kept != kept || item.match != match || item.meta != m {
+			continue
+		}
+		w := item.window
+		segment, isDir := strings.CutSuffix(from, "/")
+		start, startIsDir := strings.CutSuffix(w.from, "/")
+		if compareSegments(segment, isDir, start, startIsDir) < 0 {
+			continue
+		}
+		first := sort.Search(len(w.entries), func(i int) bool { return !before(w.entries[i], from) })
+		if first == len(w.entries) && !w.whole {
+			continue
+		}
+		c.items = append(append(c.items[:i:i], c.items[i+1:]...), item)
+		return window{entries: w.entries[first:], from: from, whole: w.whole}, true
+	}
+	return window{}, false
+}
+
+func (c *listCache) add(item cached) {
+	if len(item.window.entries) < minCached {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	keep := c.items[:0:0]
+	for _, other := range c.items {
+		if other.path == item.path && other.kept == item.kept && other.match == item.match {
+			c.size -= len(other.window.entries)
+			continue
+		}
+		keep = append(keep, other)
+	}
+	c.items, c.size = append(keep, item), c.size+len(item.window.entries)
+	for c.size > maxCached && len(c.items) > 1 {
+		c.size -= len(c.items[0].window.entries)
+		c.items = c.items[1:]
+	}
+}
+
+// windowOf is gather, but for a directory that is in the cache.
+func (s *store) windowOf(dirs []*dir, kept bool, from, match string) (window, error) {
+	if len(dirs) != 1 {
+		return s.gather(dirs, kept, from, match)
+	}
+	d, begun := dirs[0], time.Now()
+	m, _, err := d.own()
+	if err != nil {
+		return window{}, failure(err)
+	}
+	if w, ok := s.cache.find(d.path, kept, m, from, match); ok {
+		return w, nil
+	}
+	w, err := s.gather(dirs, kept, from, match)
+	if err != nil {
+		return w, err
+	}
+	settled := fresh
+	if s.coarse.Load() {
+		settled = coarseFresh
+	}
+	if begun.Sub(m.time()) > settled && !w.nested() {
+		s.cache.add(cached{path: d.path, match: match, kept: kept, meta: m, window: w})
+	}
+	return w, nil
+}
+
+// nested reports whether a part of w comes out of directories whose time is
+// their own.
+func (w window) nested() bool {
+	return slices.ContainsFunc(w.entries, func(e entry) bool {
+		return e.place != nil && (strings.Contains(e.place.dir, reserved+string(markChunk)) || len(e.place.also) > 0)
+	})
+}

@@ -1,0 +1,295 @@
+package storagetest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var bodyCases = []Case{
+	{
+		Name: "every kind of reader is read as it is meant", Rule: "W1",
+		Explanation: "one byte at a time, half a buffer, data together with EOF: the object is what the reader delivered",
+		run: func(t *T) {
+			for _, w := range t.ways() {
+				b := w.open()
+				text := body(min(w.size, 10_000), 1)
+				for name, wrap := range map[string]func(io.Reader) io.Reader{
+					"OneByteReader": iotest.OneByteReader,
+					"HalfReader":    iotest.HalfReader,
+					"DataErrReader": iotest.DataErrReader,
+					"MultiReader":   func(r io.Reader) io.Reader { return io.MultiReader(strings.NewReader(""), r, strings.NewReader("")) },
+					"LimitReader":   func(r io.Reader) io.Reader { return io.LimitReader(r, 1<<40) },
+					"TeeReader":     func(r io.Reader) io.Reader { return io.TeeReader(r, io.Discard) },
+					"Buffer":        func(io.Reader) io.Reader { return bytes.NewBufferString(text) },
+				} {
+					_, err := b.Upload(t.Context(), name, wrap(strings.NewReader(text)))
+					require.NoError(t, err, "%s in %s", name, w.name)
+					t.holds(b, name, text)
+				}
+			}
+		},
+	},
+	{
+		Name: "readers that fail are BodyFailed", Rule: "W11",
+		Explanation: "what the caller's reader fails with is not the store's fault, and is reachable",
+		run: func(t *T) {
+			for _, w := range t.ways() {
+				b := w.open()
+				text := body(w.size, 1)
+				for name, source := range map[string]io.Reader{
+					"ErrReader":     iotest.ErrReader(errBoom),
+					"midway":        failing(text[:w.size-1], errBoom),
+					"at the end":    failing(text, errBoom),
+					"TimeoutReader": iotest.TimeoutReader(iotest.HalfReader(strings.NewReader(text))),
+				} {
+					_, err := b.Upload(t.Context(), "a", source)
+					require.Equal(t, storage.BodyFailed, storage.CodeOf(err), "%s in %s: %v", name, w.name, err)
+					want := errBoom
+					if name == "TimeoutReader" {
+						want = iotest.ErrTimeout
+					}
+					require.ErrorIs(t, err, want, "%s in %s", name, w.name)
+					t.missing(b, "a")
+				}
+			}
+		},
+	},
+	{
+		Name: "a body's own code is not the upload's", Rule: "W11",
+		Explanation: "a failed download used as a body is not taken for a failed upload condition, and stays reachable by errors.As",
+		run: func(t *T) {
+			b := t.open()
+			inner := &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist}}
+			_, err := b.Upload(t.Context(), "a", failing("head", inner))
+			t.settled(err, storage.BodyFailed)
+			for _, code := range []error{storage.PreconditionFailed, storage.ObjectNotFound, fs.ErrExist, fs.ErrNotExist} {
+				require.NotErrorIs(t, err, code)
+			}
+			var path *fs.PathError
+			require.True(t, errors.As(err, &path), "errors.As reaches the body's error")
+			require.Equal(t, "x", path.Path)
+		},
+	},
+	{
+		Name: "a body that makes no progress is BodyFailed", Rule: "W11",
+		Explanation: "a reader that answers 0, nil for ever does not hang the upload",
+		run: func(t *T) {
+			b := t.open()
+			_, err := b.Upload(t.Context(), "a", io.MultiReader(strings.NewReader("head"), idleReader{}))
+			t.settled(err, storage.BodyFailed)
+			require.ErrorIs(t, err, io.ErrNoProgress)
+			t.missing(b, "a")
+		},
+	},
+	{
+		Name: "a body that pauses is read on", Rule: "W11",
+		Explanation: "0, nil now and then is legal for a reader",
+		run: func(t *T) {
+			b := t.open()
+			_, err := b.Upload(t.Context(), "a", &pausingReader{r: strings.NewReader("some text")})
+			require.NoError(t, err)
+			t.holds(b, "a", "some text")
+		},
+	},
+	{
+		Name: "an impossible count is BodyFailed", Rule: "W11",
+		Explanation: "a reader that claims more than it was asked for does not crash the upload",
+		run: func(t *T) {
+			b := t.open()
+			_, err := b.Upload(t.Context(), "a", lyingReader{})
+			t.settled(err, storage.BodyFailed)
+			t.missing(b, "a")
+		},
+	},
+	{
+		Name: "a body is read from where it stands", Rule: "W2",
+		Explanation: "what was read from a reader before is not uploaded, and no size is guessed that counts it",
+		run: func(t *T) {
+			for _, w := range t.ways() {
+				b := w.open()
+				text := body(w.size+10, 1)
+				for name, source := range map[string]io.Reader{
+					"strings.Reader": strings.NewReader(text),
+					"bytes.Reader":   bytes.NewReader([]byte(text)),
+					"SectionReader":  io.NewSectionReader(strings.NewReader(text), 0, w.size+10),
+					"LimitedReader":  io.LimitReader(strings.NewReader(text), w.size+10),
+					"Buffer":         bytes.NewBufferString(text),
+					"File":           tempFile(t, text),
+				} {
+					_, err := io.ReadFull(source, make([]byte, 10))
+					require.NoError(t, err)
+					attrs, err := b.Upload(t.Context(), name, source)
+					require.NoError(t, err, "%s in %s", name, w.name)
+					require.Equal(t, w.size, attrs.Size, "%s in %s", name, w.name)
+					t.holds(b, name, text[10:])
+				}
+			}
+		},
+	},
+	{
+		Name: "an overridden Read is the one that is used", Rule: "W2",
+		Explanation: "a struct that embeds *os.File and has its own Read is read by it, not around it",
+		run: func(t *T) {
+			for _, w := range t.ways() {
+				b := w.open()
+				text := body(w.size, 1)
+				_, err := b.Upload(t.Context(), "a", &countingFile{File: tempFile(t, text), r: strings.NewReader(strings.Repeat("x", int(w.size)))})
+				require.NoError(t, err)
+				t.holds(b, "a", strings.Repeat("x", int(w.size)))
+			}
+		},
+	},
+	{
+		Name: "files of no size and pipes are streams", Rule: "W2",
+		Explanation: "a file whose size says nothing is read by Read until it ends",
+		run: func(t *T) {
+			b := t.open()
+			r, w, err := os.Pipe()
+			require.NoError(t, err)
+			go func() {
+				_, _ = io.WriteString(w, "through a pipe")
+				_ = w.Close()
+			}()
+			_, err = b.Upload(t.Context(), "a", r)
+			require.NoError(t, err)
+			require.NoError(t, r.Close())
+			t.holds(b, "a", "through a pipe")
+		},
+	},
+	{
+		Name: "UploadFile and DownloadFile move files", Rule: "W1",
+		Explanation: "a file goes up and comes down whole; a failed download leaves the file that was there",
+		run: func(t *T) {
+			for _, w := range t.ways() {
+				b := w.open()
+				text := body(w.size, 1)
+				from := tempFile(t, text)
+				attrs, err := storage.UploadFile(t.Context(), b, "a", from.Name())
+				require.NoError(t, err)
+				require.Equal(t, w.size, attrs.Size)
+				to := filepath.Join(t.TempDir(), "to")
+				require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
+				_, err = storage.DownloadFile(t.Context(), b, "missing", to)
+				t.fails(err, storage.ObjectNotFound)
+				require.Equal(t, "old", readFile(t, to))
+				attrs, err = storage.DownloadFile(t.Context(), b, "a", to)
+				require.NoError(t, err)
+				require.Equal(t, w.size, attrs.Size)
+				requireSame(t, text, readFile(t, to))
+				left, err := os.ReadDir(filepath.Dir(to))
+				require.NoError(t, err)
+				require.Len(t, left, 1, "no temporary file is left")
+			}
+		},
+	},
+	{
+		Name: "a file that is not there is an error before any request", Rule: "W1",
+		Explanation: "UploadFile of a missing file or a directory stores nothing",
+		run: func(t *T) {
+			b := t.open()
+			t.silently(func() {
+				_, err := storage.UploadFile(t.Context(), b, "a", filepath.Join(t.TempDir(), "missing"))
+				require.Error(t, err)
+				require.NotErrorIs(t, err, storage.ObjectNotFound)
+				_, err = storage.UploadFile(t.Context(), b, "a", t.TempDir())
+				require.Error(t, err)
+			})
+			require.Empty(t, t.keys(b))
+		},
+	},
+	{
+		Name: "progress is told", Rule: "W12",
+		Explanation: "never less than before, and at the end all of it, for uploads as for downloads",
+		run:         progress,
+	},
+}
+
+type idleReader struct{}
+
+func (idleReader) Read([]byte) (int, error) { return 0, nil }
+
+type lyingReader struct{}
+
+func (lyingReader) Read(p []byte) (int, error) { return len(p) + 1, nil }
+
+type pausingReader struct {
+	r     io.Reader
+	calls int
+}
+
+func (r *pausingReader) Read(p []byte) (int, error) {
+	if r.calls++; r.calls%3 != 0 {
+		return 0, nil
+	}
+	return r.r.Read(p[:min(len(p), 2)])
+}
+
+// countingFile has all of a file's methods and a Read of its own.
+type countingFile struct {
+	*os.File
+	r io.Reader
+}
+
+func (f *countingFile) Read(p []byte) (int, error) { return f.r.Read(p) }
+
+func tempFile(t *T, text string) *os.File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func readFile(t *T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(data)
+}
+
+func progress(t *T) {
+	for _, w := range t.ways() {
+		b := w.open()
+		text := body(w.size, 1)
+		check := func(name string, total int64) (storage.TransferOption, func()) {
+			var last, calls int64
+			option := storage.WithProgress(func(done, of int64) {
+				calls++
+				if done < last {
+					t.Errorf("%s: %d after %d", name, done, last)
+				}
+				if of != total && of != -1 {
+					t.Errorf("%s: of %d, not %d", name, of, total)
+				}
+				last = done
+			})
+			return option, func() {
+				require.Positive(t, calls, name)
+				require.Equal(t, w.size, last, name)
+			}
+		}
+		option, told := check("upload", w.size)
+		_, err := b.Upload(t.Context(), "a", strings.NewReader(text), option)
+		require.NoError(t, err)
+		told()
+		option, told = check("upload of a stream", w.size)
+		_, err = b.Upload(t.Context(), "a", stream(text), option)
+		require.NoError(t, err)
+		told()
+		option, told = check("download", w.size)
+		requireSame(t, text, t.get(b, "a", option))
+		told()
+	}
+}

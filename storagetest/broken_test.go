@@ -1,0 +1,248 @@
+package storagetest_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// A suite that cannot fail proves nothing. Each row breaks one thing, and the
+// cases named must notice. The suite runs in a process of its own, since a
+// failed subtest cannot be taken back.
+
+const brokenVariable = "STORAGETEST_BROKEN"
+
+// brokenLayers are drivers that do what somebody's does.
+var brokenLayers = map[string]struct {
+	layer storage.Layer
+	fails []string // rule/case
+}{
+	"ignores IfAbsent": {
+		func(d storage.Driver) storage.Driver { return &ignoresAbsent{d} },
+		[]string{"W5/IfAbsent creates and never overwrites", "W5/of concurrent creators exactly one wins"},
+	},
+	"ignores IfRevision": {
+		func(d storage.Driver) storage.Driver { return &ignoresRevision{d} },
+		[]string{"W5/IfRevision writes over what was read and nothing else", "W5/of concurrent updaters exactly one wins"},
+	},
+	"cuts off the last byte of what it stores": {
+		func(d storage.Driver) storage.Driver { return &truncates{d} },
+		[]string{"W1/an upload stores bytes and attributes"},
+	},
+	"ends bodies early": {
+		func(d storage.Driver) storage.Driver { return &endsEarly{d} },
+		[]string{"W1/an upload stores bytes and attributes", "R3/ranges"},
+	},
+	"lists out of order": {
+		func(d storage.Driver) storage.Driver { return &listsBackwards{d} },
+		[]string{"K4/keys are in the order of their bytes"},
+	},
+	"forgets the end of a listing": {
+		func(d storage.Driver) storage.Driver { return &forgetsPages{d} },
+		[]string{"K4/keys are in the order of their bytes", "L3/pages join to the listing"},
+	},
+	"takes a missing object for a missing bucket": {
+		func(d storage.Driver) storage.Driver {
+			return &misnames{d, storage.ObjectNotFound, storage.BucketNotFound}
+		},
+		[]string{"E2/a missing object is not a missing bucket"},
+	},
+	"fails to remove what is not there": {
+		func(d storage.Driver) storage.Driver { return &removesStrictly{d} },
+		[]string{"D1/removing what is not there succeeds"},
+	},
+	"forgets metadata": {
+		func(d storage.Driver) storage.Driver { return &forgetsMetadata{d} },
+		[]string{"W8/metadata comes back as it was given"},
+	},
+	"drops a content type": {
+		func(d storage.Driver) storage.Driver { return &dropsType{d} },
+		[]string{"W9/the content type is detected"},
+	},
+	"removes the tree": {
+		func(d storage.Driver) storage.Driver { return &removesTree{d} },
+		[]string{"D1/removing one object leaves its neighbours", "K3/a key and keys below it coexist"},
+	},
+	"says it does what it does not": {
+		func(d storage.Driver) storage.Driver { return &boasts{d} },
+		[]string{"S3/a signed download works as returned"},
+	},
+}
+
+func TestTheSuiteNotices(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the suite in processes of their own")
+	}
+	for name, broken := range brokenLayers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			output := runBroken(t, name, broken.fails)
+			for _, want := range broken.fails {
+				rule, _, _ := strings.Cut(want, "/")
+				require.Regexp(t, `--- FAIL: TestBrokenChild/cases/`+regexp.QuoteMeta(strings.ReplaceAll(want, " ", "_")), output)
+				require.Contains(t, output, "rule "+rule+": ", "a failure prints the rule and what it means")
+			}
+		})
+	}
+}
+
+// runBroken runs the named cases against one broken layer, in a child process.
+func runBroken(t *testing.T, name string, cases []string) string {
+	t.Helper()
+	var rules, names []string
+	for _, c := range cases {
+		rule, name, _ := strings.Cut(c, "/")
+		rules = append(rules, regexp.QuoteMeta(rule))
+		names = append(names, regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_")))
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0],
+		"-test.run", "^TestBrokenChild$/^cases$/^("+strings.Join(rules, "|")+")$/^("+strings.Join(names, "|")+")$", "-test.timeout", "60s")
+	child.Env = append(os.Environ(), brokenVariable+"="+name, "OMNIBUCKET_SUPPORT=")
+	output, err := child.CombinedOutput()
+	require.Error(t, err, "%s", output)
+	return string(output)
+}
+
+// TestBrokenChild is what runBroken runs; alone it does nothing.
+func TestBrokenChild(t *testing.T) {
+	broken, asked := brokenLayers[os.Getenv(brokenVariable)]
+	if !asked {
+		return
+	}
+	storagetest.Run(t, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return memstore.New(append([]storage.OpenOption{storage.WithLayer(broken.layer)}, opts...)...)
+	})
+}
+
+type ignoresAbsent struct{ storage.Driver }
+
+func (d *ignoresAbsent) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	r.Condition.Absent = false
+	return d.Driver.Put(ctx, r)
+}
+
+func (d *ignoresAbsent) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	r.Put.Condition.Absent = false
+	return d.Driver.CompleteParts(ctx, r)
+}
+
+type ignoresRevision struct{ storage.Driver }
+
+func (d *ignoresRevision) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	r.Condition.Revision = ""
+	return d.Driver.Put(ctx, r)
+}
+
+type truncates struct{ storage.Driver }
+
+func (d *truncates) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	shorter := *r
+	shorter.Body, shorter.Size, shorter.CRC32C = bytes.NewReader(data[:max(0, len(data)-1)]), int64(max(0, len(data)-1)), nil
+	return d.Driver.Put(ctx, &shorter)
+}
+
+type endsEarly struct{ storage.Driver }
+
+func (d *endsEarly) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return attrs, struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(body, 0), body}, nil
+}
+
+type listsBackwards struct{ storage.Driver }
+
+func (d *listsBackwards) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		slices.Reverse(page.Entries)
+	}
+	return page, err
+}
+
+type forgetsPages struct{ storage.Driver }
+
+func (d *forgetsPages) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err == nil {
+		page.Token = ""
+	}
+	return page, err
+}
+
+type misnames struct {
+	storage.Driver
+	code, by storage.Code
+}
+
+func (d *misnames) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Head(ctx, r)
+	if storage.CodeOf(err) == d.code {
+		err = d.by
+	}
+	return attrs, err
+}
+
+type removesStrictly struct{ storage.Driver }
+
+func (d *removesStrictly) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+	if _, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Length: -1}); err != nil {
+		return storage.PermissionDenied
+	}
+	return d.Driver.Delete(ctx, r)
+}
+
+type forgetsMetadata struct{ storage.Driver }
+
+func (d *forgetsMetadata) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	r.Metadata = nil
+	return d.Driver.Put(ctx, r)
+}
+
+type dropsType struct{ storage.Driver }
+
+func (d *dropsType) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	r.ContentType = "application/octet-stream"
+	return d.Driver.Put(ctx, r)
+}
+
+type removesTree struct{ storage.Driver }
+
+func (d *removesTree) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+	page, err := d.List(ctx, &storage.ListRequest{Prefix: r.Key + "/", Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, entry := range page.Entries {
+		_ = d.Driver.Delete(ctx, &storage.DeleteRequest{Key: entry.Key})
+	}
+	return d.Driver.Delete(ctx, r)
+}
+
+type boasts struct{ storage.Driver }
+
+func (d *boasts) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Features |= storage.SignURLs
+	return desc
+}

@@ -1,0 +1,243 @@
+package storagetest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A driverCase is a Case that talks to the driver itself, as the core does.
+type driverCase struct {
+	Case
+	run func(t *T, d storage.Driver)
+}
+
+var driverCases = []driverCase{
+	{
+		Case{Name: "a driver describes itself", Rule: "K4", Explanation: "provider, order, and limits that are possible together"},
+		func(t *T, d storage.Driver) {
+			desc := d.Describe()
+			require.NotEmpty(t, desc.Provider)
+			require.NotContains(t, desc.Provider, ":", "revisions are tagged by it")
+			require.NotZero(t, desc.Features&storage.OrderedList)
+			require.GreaterOrEqual(t, desc.MaxPutSize, int64(0))
+			require.GreaterOrEqual(t, desc.MaxParts, 0)
+			if desc.MaxPartSize > 0 {
+				require.LessOrEqual(t, desc.MinPartSize, desc.MaxPartSize)
+			}
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver's Put reads the body to its end", Rule: "W1", Explanation: "and stores it with its properties, answering with a revision, tagged where it says so"},
+		func(t *T, d storage.Driver) {
+			content := strings.NewReader("content")
+			attrs, err := d.Put(t.Context(), putRequest("a", content, 7))
+			require.NoError(t, err)
+			require.Zero(t, content.Len())
+			require.NotEmpty(t, attrs.Revision)
+			desc := d.Describe()
+			require.Equal(t, desc.TaggedRevisions, strings.HasPrefix(attrs.Revision, desc.Provider+":"), "the core tags it, unless the driver does")
+			require.NotEmpty(t, attrs.ETag)
+			got, data := getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
+			require.Equal(t, "content", data)
+			require.Equal(t, int64(7), got.Size)
+			require.Equal(t, "text/x-test", got.ContentType)
+			require.Equal(t, attrs.Revision, got.Revision)
+			head, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			require.NoError(t, err)
+			require.Equal(t, got.Revision, head.Revision)
+			require.Equal(t, got.Size, head.Size)
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver stores nothing of a body that fails", Rule: "W11", Explanation: "and answers with the body's own error, as it is or wrapped"},
+		func(t *T, d storage.Driver) {
+			r := putRequest("a", &seekableFailure{Reader: *strings.NewReader("head")}, 100)
+			_, err := d.Put(t.Context(), r)
+			require.ErrorIs(t, err, errBoom)
+			_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver's missing object", Rule: "E2", Explanation: "Get and Head are ObjectNotFound, Delete is nil, and AbortParts of an unknown upload too"},
+		func(t *T, d storage.Driver) {
+			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "missing", Length: -1})
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			_, err = d.Head(t.Context(), &storage.GetRequest{Key: "missing", Length: -1})
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "missing"}))
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver reads ranges", Rule: "R3", Explanation: "from an offset, a length, a suffix, with the attributes of the whole object"},
+		func(t *T, d storage.Driver) {
+			_, err := d.Put(t.Context(), putRequest("a", strings.NewReader("0123456789"), 10))
+			require.NoError(t, err)
+			for want, r := range map[string]storage.GetRequest{
+				"0123456789": {Length: -1},
+				"3456":       {Offset: 3, Length: 4},
+				"89":         {Offset: 8, Length: 100},
+				"56789":      {Offset: 5, Length: -1},
+				"789":        {Suffix: 3, Length: -1},
+			} {
+				r.Key = "a"
+				attrs, got := getWhole(t, d, &r)
+				require.Equal(t, want, got, "%+v", r)
+				require.Equal(t, int64(10), attrs.Size, "%+v", r)
+			}
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver lists pages in order", Rule: "L1", Explanation: "a token goes on behind the page that gave it, and an empty one is the end"},
+		func(t *T, d storage.Driver) {
+			want := []string{"a", "b/c", "b/d", "e"}
+			for _, key := range want {
+				_, err := d.Put(t.Context(), putRequest(key, strings.NewReader(""), 0))
+				require.NoError(t, err)
+			}
+			var got []string
+			for token := ""; ; {
+				page, err := d.List(t.Context(), &storage.ListRequest{Limit: 1, Token: token})
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(page.Entries), 1)
+				for _, entry := range page.Entries {
+					got = append(got, entry.Key)
+				}
+				if token = page.Token; token == "" {
+					break
+				}
+			}
+			require.Equal(t, want, got)
+			page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10, StartAfter: "a", Delimiter: "/"})
+			require.NoError(t, err)
+			require.Len(t, page.Entries, 2)
+			require.Equal(t, storage.ListEntry{Key: "b/", IsPrefix: true}, page.Entries[0])
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver's parts are invisible until they are completed", Rule: "W1", Needs: storage.UploadParts,
+			Explanation: "a number sent again replaces the part, an abort leaves nothing, and aborting twice is nil"},
+		driverParts,
+	},
+	{
+		Case{Name: "a driver's batch answers for each request", Rule: "D2", Explanation: "one slot a request, missing objects are nil"},
+		func(t *T, d storage.Driver) {
+			if d.Describe().MaxBatch == 0 {
+				require.NoError(t, d.Close())
+				return
+			}
+			_, err := d.Put(t.Context(), putRequest("a", strings.NewReader(""), 0))
+			require.NoError(t, err)
+			errs := d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "missing"}})
+			require.Equal(t, []error{nil, nil}, errs)
+			_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			require.NoError(t, d.Close())
+		},
+	},
+	{
+		Case{Name: "a driver keeps no request", Rule: "W4", Explanation: "what the core changes in a request after the call changes nothing that is stored, and what a caller changes in Attrs neither"},
+		func(t *T, d storage.Driver) {
+			r := putRequest("a", strings.NewReader("x"), 1)
+			r.Metadata = map[string]string{"k": "v"}
+			_, err := d.Put(t.Context(), r)
+			require.NoError(t, err)
+			r.Metadata = map[string]string{"k": "changed"} // the map itself is the driver's to keep
+			head, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			require.NoError(t, err)
+			require.Equal(t, "v", head.Metadata["k"])
+			require.NoError(t, d.Close())
+		},
+	},
+}
+
+func putRequest(key string, content io.ReadSeeker, size int64) *storage.PutRequest {
+	r := &storage.PutRequest{Key: key, Body: content, Size: size, Properties: storage.Properties{ContentType: "text/x-test"}}
+	if text, ok := content.(*strings.Reader); ok {
+		data, _ := io.ReadAll(text)
+		_, _ = text.Seek(0, io.SeekStart)
+		crc := sum(data)
+		r.CRC32C = &crc
+	} else {
+		r.CRC32C = new(uint32)
+	}
+	return r
+}
+
+func getWhole(t *T, d storage.Driver, r *storage.GetRequest) (*storage.Attrs, string) {
+	t.Helper()
+	attrs, body, err := d.Get(t.Context(), r)
+	require.NoError(t, err)
+	var data bytes.Buffer
+	_, err = io.Copy(&data, body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	return attrs, data.String()
+}
+
+// seekableFailure delivers its text and then fails.
+type seekableFailure struct{ strings.Reader }
+
+func (f *seekableFailure) Read(p []byte) (int, error) {
+	n, err := f.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = errBoom
+	}
+	return n, err
+}
+
+func driverParts(t *T, d storage.Driver) {
+	first, second := body(t.unit, 1), "the end"
+	begin := func(text string) (*storage.PutRequest, string) {
+		r := putRequest("a", strings.NewReader(text), int64(len(text)))
+		r.Body = nil
+		upload, err := d.BeginParts(t.Context(), r)
+		require.NoError(t, err)
+		require.NotEmpty(t, upload)
+		return r, upload
+	}
+	send := func(upload string, number int, text string) storage.Part {
+		crc := sum([]byte(text))
+		part, err := d.PutPart(t.Context(), &storage.PartRequest{
+			Key: "a", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: &crc,
+		})
+		require.NoError(t, err)
+		part.Number, part.Size, part.CRC32C = number, int64(len(text)), &crc
+		return part
+	}
+	r, upload := begin(first + second)
+	last := send(upload, 2, second)
+	send(upload, 1, body(t.unit, 9))
+	again := send(upload, 1, first)
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10})
+	require.NoError(t, err)
+	require.Empty(t, page.Entries)
+	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{again, last}})
+	require.NoError(t, err)
+	require.NotEmpty(t, attrs.Revision)
+	_, data := getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
+	requireSame(t, first+second, data)
+
+	_, upload = begin(first)
+	send(upload, 1, first)
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	_, data = getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
+	require.True(t, slices.Equal([]byte(first+second), []byte(data)))
+	require.NoError(t, d.Close())
+}

@@ -1,0 +1,215 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// put stores text under key.
+func (t *T) put(b storage.Uploader, key, text string, opts ...storage.UploadOption) *storage.Attrs {
+	t.Helper()
+	attrs, err := b.Upload(t.Context(), key, strings.NewReader(text), opts...)
+	require.NoError(t, err)
+	require.NotNil(t, attrs)
+	return attrs
+}
+
+// puts stores every key with its own name as content.
+func (t *T) puts(b storage.Uploader, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		t.put(b, key, key)
+	}
+}
+
+// get is the content of key.
+func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption) string {
+	t.Helper()
+	data, _, err := storage.ReadAll(t.Context(), b, key, opts...)
+	require.NoError(t, err)
+	return string(data)
+}
+
+// holds requires that key has this content, whole.
+func (t *T) holds(b storage.Downloader, key, want string) {
+	t.Helper()
+	requireSame(t, want, t.get(b, key))
+}
+
+// requireSame compares contents without printing long ones.
+func requireSame(t *T, want, got string) {
+	t.Helper()
+	if len(want) < 200 && len(got) < 200 {
+		require.Equal(t, want, got)
+		return
+	}
+	at := 0
+	for at < min(len(want), len(got)) && want[at] == got[at] {
+		at++
+	}
+	require.True(t, want == got, "content of %d bytes, not %d, and different from byte %d on", len(got), len(want), at)
+}
+
+// attrs are those of key.
+func (t *T) attrs(b storage.Attrser, key string, opts ...storage.AttrsOption) *storage.Attrs {
+	t.Helper()
+	attrs, err := b.Attrs(t.Context(), key, opts...)
+	require.NoError(t, err)
+	return attrs
+}
+
+// missing requires that there is no object under key.
+func (t *T) missing(b storage.Attrser, key string) {
+	t.Helper()
+	there, err := b.Exists(t.Context(), key)
+	require.NoError(t, err)
+	require.False(t, there, "%q exists", key)
+}
+
+// exists requires that there is an object under key.
+func (t *T) exists(b storage.Attrser, key string) {
+	t.Helper()
+	there, err := b.Exists(t.Context(), key)
+	require.NoError(t, err)
+	require.True(t, there, "%q does not exist", key)
+}
+
+// fails requires an *Error with this code and with the operation's name.
+func (t *T) fails(err error, code storage.Code) *storage.Error {
+	t.Helper()
+	require.Error(t, err)
+	require.Equal(t, code, storage.CodeOf(err), "%v", err)
+	require.ErrorIs(t, err, code)
+	var failure *storage.Error
+	require.ErrorAs(t, err, &failure, "every error is, or joins, *storage.Error")
+	require.NotEmpty(t, failure.Op, "%v", err)
+	return failure
+}
+
+// settled is fails for a write whose outcome is known: nothing was done.
+func (t *T) settled(err error, code storage.Code) *storage.Error {
+	t.Helper()
+	failure := t.fails(err, code)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	return failure
+}
+
+// keys lists, and marks common prefixes with a leading ">".
+func (t *T) keys(b storage.Lister, opts ...storage.ListOption) []string {
+	t.Helper()
+	keys := []string{}
+	for entry, err := range b.List(t.Context(), opts...) {
+		require.NoError(t, err)
+		keys = append(keys, mark(entry))
+	}
+	return keys
+}
+
+func mark(e storage.ListEntry) string {
+	if e.IsPrefix {
+		return ">" + e.Key
+	}
+	return e.Key
+}
+
+// snapshot is all that a bucket holds: keys, contents, types and metadata.
+func (t *T) snapshot(b storage.ReadWriter) string {
+	t.Helper()
+	var text strings.Builder
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		data, attrs, err := storage.ReadAll(t.Context(), b, entry.Key)
+		require.NoError(t, err)
+		require.Equal(t, entry.Size, int64(len(data)), "the listing's size of %q", entry.Key)
+		fmt.Fprintf(&text, "%q: %d bytes %08x %s %v\n", entry.Key, len(data), sum(data), attrs.ContentType, attrs.Metadata)
+	}
+	return text.String()
+}
+
+// body is n bytes that differ from place to place, and from one seed to another.
+func body(n int64, seed byte) string {
+	data := make([]byte, n)
+	state := uint32(seed)*2654435761 + 1
+	for i := range data {
+		state = state*1664525 + 1013904223
+		data[i] = byte(state >> 24)
+	}
+	return string(data)
+}
+
+func sum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
+
+// stream hides everything of a reader but Read, so that its length is unknown.
+func stream(text string) io.Reader { return onlyReader{strings.NewReader(text)} }
+
+type onlyReader struct{ io.Reader }
+
+// failing delivers text and then fails with err.
+func failing(text string, err error) io.Reader {
+	return io.MultiReader(strings.NewReader(text), errReader{err})
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+// errBoom is what the readers of the suite fail with.
+var errBoom = errors.New("boom")
+
+// canceled is a context that is done.
+func canceled(t *T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// drain reads r to its end in small steps, and closes it.
+func drain(t *T, r *storage.Reader) (string, error) {
+	t.Helper()
+	var data bytes.Buffer
+	buf := make([]byte, 1000)
+	for {
+		n, err := r.Read(buf)
+		data.Write(buf[:n])
+		if err != nil {
+			require.NoError(t, r.Close())
+			if err == io.EOF {
+				err = nil
+			}
+			return data.String(), err
+		}
+	}
+}
+
+// errorsOf are the errors that RemoveAll joined.
+func errorsOf(err error) []*storage.Error {
+	var all []*storage.Error
+	switch e := err.(type) {
+	case nil:
+	case *storage.Error:
+		all = append(all, e)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, errorsOf(inner)...)
+		}
+	case interface{ Unwrap() error }:
+		all = append(all, errorsOf(e.Unwrap())...)
+	}
+	return all
+}
+
+func sorted(keys []string) []string {
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,134 @@
+package faults
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// watch counts body as open until it is closed, and gives it its fault. A body
+// without a fault keeps its WriteTo.
+func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
+	i.bodies(+1)
+	counted := &countedBody{ReadCloser: body, injector: i}
+	if fault != nil {
+		switch fault.kind {
+		case cut:
+			return &cutBody{ReadCloser: counted, left: fault.at, err: fault.bodyFailure()}
+		case stallBody:
+			return &stalledBody{ReadCloser: counted, left: fault.at, done: ctx.Done(), cause: ctx.Err, closed: make(chan struct{})}
+		case corrupt:
+			return struct {
+				io.Reader
+				io.Closer
+			}{corrupted(counted, fault.at), counted}
+		}
+	}
+	if w, ok := body.(io.WriterTo); ok {
+		return struct {
+			io.ReadCloser
+			io.WriterTo
+		}{counted, w}
+	}
+	return counted
+}
+
+// countedBody takes itself off the injector's count once.
+type countedBody struct {
+	io.ReadCloser
+	injector *Injector
+	once     sync.Once
+}
+
+func (b *countedBody) Close() error {
+	b.once.Do(func() { b.injector.bodies(-1) })
+	return b.ReadCloser.Close()
+}
+
+// cutBody fails with err after left bytes.
+type cutBody struct {
+	io.ReadCloser
+	left int64
+	err  error
+}
+
+func (b *cutBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// stalledBody delivers nothing after left bytes. Close ends a Read that waits,
+// as closing a connection does.
+type stalledBody struct {
+	io.ReadCloser
+	left   int64
+	done   <-chan struct{}
+	cause  func() error
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (b *stalledBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		select {
+		case <-b.done:
+			return 0, b.cause()
+		case <-b.closed:
+			return 0, io.ErrClosedPipe
+		}
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+func (b *stalledBody) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return b.ReadCloser.Close()
+}
+
+// corrupted delivers what body does, but for the byte at offset at. It seeks
+// where body does: a body that is sent again is damaged again, at the same
+// place.
+func corrupted(body io.Reader, at int64) io.Reader {
+	damaged := &corruptBody{body: body, at: at}
+	if seeker, ok := body.(io.Seeker); ok {
+		start, err := seeker.Seek(0, io.SeekCurrent)
+		if err == nil {
+			damaged.start, damaged.pos = start, start
+			return &corruptSeeker{corruptBody: damaged, seeker: seeker}
+		}
+	}
+	return damaged
+}
+
+type corruptBody struct {
+	body           io.Reader
+	start, pos, at int64
+}
+
+func (b *corruptBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if i := b.start + b.at - b.pos; i >= 0 && i < int64(n) {
+		p[i] ^= 0x01
+	}
+	b.pos += int64(n)
+	return n, err
+}
+
+type corruptSeeker struct {
+	*corruptBody
+	seeker io.Seeker
+}
+
+func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
+	pos, err := b.seeker.Seek(offset, whence)
+	if err == nil {
+		b.pos = pos
+	}
+	return pos, err
+}

@@ -1,0 +1,408 @@
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// shelf is the smallest driver that faults can be tried on.
+type shelf struct {
+	storage.Driver // nil: what is not overridden is not called
+	mu             sync.Mutex
+	objects        map[string][]byte
+	closed         int
+}
+
+func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
+
+func (s *shelf) Describe() storage.Description {
+	return storage.Description{
+		Provider: "shelf", MaxBatch: 10, MaxPage: 10,
+		Features: storage.StreamPut | storage.UploadParts | storage.ConditionalCreate,
+	}
+}
+
+func (s *shelf) Put(_ context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.objects[r.Key] = data
+	return &storage.Attrs{Key: r.Key, Size: int64(len(data))}, nil
+}
+
+func (s *shelf) Get(_ context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, ok := s.objects[r.Key]
+	if !ok {
+		return nil, nil, storage.ObjectNotFound
+	}
+	return &storage.Attrs{Key: r.Key}, &shelfBody{Reader: bytes.NewReader(data), shelf: s}, nil
+}
+
+func (s *shelf) Delete(_ context.Context, r *storage.DeleteRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, r.Key)
+	return nil
+}
+
+func (s *shelf) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+	for i := range r {
+		_ = s.Delete(ctx, &r[i])
+	}
+	return make([]error, len(r))
+}
+
+func (s *shelf) List(context.Context, *storage.ListRequest) (*storage.Page, error) {
+	return &storage.Page{}, nil
+}
+
+func (s *shelf) CompleteParts(context.Context, *storage.CompleteRequest) (*storage.Attrs, error) {
+	return &storage.Attrs{}, nil
+}
+
+func (s *shelf) PutPart(_ context.Context, r *storage.PartRequest) (storage.Part, error) {
+	return storage.Part{Number: r.Number, Size: r.Size}, nil
+}
+
+func (s *shelf) has(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.objects[key]
+	return ok
+}
+
+type shelfBody struct {
+	*bytes.Reader
+	shelf *shelf
+}
+
+func (b *shelfBody) Close() error {
+	b.shelf.mu.Lock()
+	defer b.shelf.mu.Unlock()
+	b.shelf.closed++
+	return nil
+}
+
+func put(d storage.Driver, key, body string) error {
+	_, err := d.Put(context.Background(), &storage.PutRequest{Key: key, Body: strings.NewReader(body), Size: int64(len(body))})
+	return err
+}
+
+func open(t *testing.T, d storage.Driver, key string) io.ReadCloser {
+	t.Helper()
+	_, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Length: -1})
+	require.NoError(t, err)
+	return body
+}
+
+func TestFailDoesNothing(t *testing.T) {
+	s, inj := newShelf(), faults.New(faults.Fail(faults.Put))
+	err := put(inj.Layer()(s), "a", "x")
+	var failure *storage.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, storage.Unavailable, failure.Code)
+	require.True(t, failure.Retryable)
+	require.False(t, failure.Unknown)
+	require.False(t, s.has("a"))
+	var injected *faults.Injected
+	require.ErrorAs(t, err, &injected)
+	require.Equal(t, "Fail(Put)", injected.Rule)
+}
+
+func TestLoseAnswerHasDoneIt(t *testing.T) {
+	s, inj := newShelf(), faults.New(faults.LoseAnswer(faults.Put|faults.Get|faults.DeleteBatch))
+	d := inj.Layer()(s)
+	body := strings.NewReader("whole")
+	_, err := d.Put(context.Background(), &storage.PutRequest{Key: "a", Body: body, Size: 5})
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Zero(t, body.Len(), "the inner call reads the body to its end")
+	require.True(t, s.has("a"))
+
+	_, _, err = d.Get(context.Background(), &storage.GetRequest{Key: "a"})
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no outcome")
+	require.Equal(t, 1, s.closed, "the lost body is closed")
+	require.Zero(t, inj.OpenBodies())
+
+	errs := d.DeleteBatch(context.Background(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}})
+	require.Len(t, errs, 2)
+	require.ErrorIs(t, errs[1], storage.OutcomeUnknown)
+	require.False(t, s.has("a"))
+}
+
+func TestLoseAnswerKeepsARealError(t *testing.T) {
+	d := faults.New(faults.LoseAnswer(faults.Get)).Layer()(newShelf())
+	_, _, err := d.Get(context.Background(), &storage.GetRequest{Key: "missing"})
+	require.Equal(t, storage.ObjectNotFound, err)
+}
+
+func TestWhen(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule faults.Rule
+		hits string // one letter for each of ten calls
+	}{
+		"always":         {faults.Fail(faults.Put), "xxxxxxxxxx"},
+		"nth":            {faults.Fail(faults.Put).Nth(3), "..x......."},
+		"first":          {faults.Fail(faults.Put).First(2), "xx........"},
+		"every":          {faults.Fail(faults.Put).Every(4), "...x...x.."},
+		"chance of none": {faults.Fail(faults.Put).Chance(0, 1), ".........."},
+		"chance of all":  {faults.Fail(faults.Put).Chance(1, 1), "xxxxxxxxxx"},
+		"another call":   {faults.Fail(faults.Get), ".........."},
+		"another key":    {faults.Fail(faults.Put).ForKey("b"), ".........."},
+		"a set of calls": {faults.Fail(faults.Writes).Nth(10), ".........x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.hits, pattern(c.rule))
+		})
+	}
+}
+
+func TestChanceIsReplayable(t *testing.T) {
+	seven := pattern(faults.Fail(faults.Any).Chance(0.5, 7))
+	require.Equal(t, seven, pattern(faults.Fail(faults.Any).Chance(0.5, 7)))
+	require.NotEqual(t, seven, pattern(faults.Fail(faults.Any).Chance(0.5, 8)))
+	require.Contains(t, seven, "x")
+	require.Contains(t, seven, ".")
+}
+
+func pattern(rule faults.Rule) string {
+	d := faults.New(rule).Layer()(newShelf())
+	var b strings.Builder
+	for range 10 {
+		if put(d, "a", "x") != nil {
+			b.WriteByte('x')
+		} else {
+			b.WriteByte('.')
+		}
+	}
+	return b.String()
+}
+
+func TestFirstRuleThatHitsCounts(t *testing.T) {
+	d := faults.New(
+		faults.Fail(faults.Put).Nth(1).With(storage.RateLimited),
+		faults.Fail(faults.Put).Nth(1).With(storage.Internal),
+		faults.Fail(faults.Put).Nth(2).With(storage.Locked),
+	).Layer()(newShelf())
+	require.Equal(t, storage.RateLimited, put(d, "a", ""))
+	require.Equal(t, storage.Locked, put(d, "a", ""), "rules behind one that hits count on")
+}
+
+func TestCutOfADownload(t *testing.T) {
+	s := newShelf()
+	require.NoError(t, put(s, "a", "hello"))
+	for name, c := range map[string]struct {
+		rule faults.Rule
+		want string
+		err  error
+	}{
+		"in the middle": {faults.Cut(faults.Get, 3), "hel", io.ErrUnexpectedEOF},
+		"at once":       {faults.Cut(faults.Get, 0), "", io.ErrUnexpectedEOF},
+		"behind it":     {faults.Cut(faults.Get, 6), "hello", nil},
+		"as a short body that looks whole": {
+			faults.Cut(faults.Get, 3).With(io.EOF), "hel", nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := open(t, faults.New(c.rule).Layer()(s), "a")
+			got, err := io.ReadAll(body)
+			require.Equal(t, c.want, string(got))
+			require.ErrorIs(t, err, c.err)
+			require.NoError(t, body.Close())
+		})
+	}
+}
+
+func TestCutOfAnUpload(t *testing.T) {
+	s := newShelf()
+	body := strings.NewReader("hello")
+	_, err := faults.New(faults.Cut(faults.Put, 2)).Layer()(s).Put(context.Background(), &storage.PutRequest{Key: "a", Body: body, Size: 5})
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	require.Equal(t, 3, body.Len())
+	require.False(t, s.has("a"))
+}
+
+func TestCutOfAnUploadKeepsTheBodysError(t *testing.T) {
+	boom := errors.New("boom")
+	_, err := faults.New(faults.Cut(faults.Put, 2)).Layer()(newShelf()).Put(context.Background(),
+		&storage.PutRequest{Key: "a", Body: io.MultiReader(strings.NewReader("h"), failing{boom}), Size: -1})
+	require.ErrorIs(t, err, boom)
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestStall(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	d := faults.New(faults.Stall(faults.Put)).Layer()(newShelf())
+	_, err := d.Put(ctx, &storage.PutRequest{Key: "a", Body: strings.NewReader("")})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestStallBodyEndsWithClose(t *testing.T) {
+	s := newShelf()
+	require.NoError(t, put(s, "a", "hello"))
+	inj := faults.New(faults.StallBody(2))
+	body := open(t, inj.Layer()(s), "a")
+	head := make([]byte, 2)
+	_, err := io.ReadFull(body, head)
+	require.NoError(t, err)
+	ended := make(chan error)
+	go func() {
+		_, err := body.Read(make([]byte, 1))
+		ended <- err
+	}()
+	require.NoError(t, body.Close())
+	require.Error(t, <-ended)
+	require.NoError(t, body.Close(), "closing twice is closing once")
+	require.Zero(t, inj.OpenBodies())
+}
+
+func TestStallBodyEndsWithContext(t *testing.T) {
+	s := newShelf()
+	require.NoError(t, put(s, "a", "hello"))
+	ctx, cancel := context.WithCancel(context.Background())
+	_, body, err := faults.New(faults.StallBody(0)).Layer()(s).Get(ctx, &storage.GetRequest{Key: "a"})
+	require.NoError(t, err)
+	cancel()
+	_, err = body.Read(make([]byte, 1))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestDelayWaitsByTheInjectedClock(t *testing.T) {
+	var waited time.Duration
+	inj := faults.New(faults.Delay(faults.Put, time.Hour))
+	inj.SetSleep(func(_ context.Context, d time.Duration) error {
+		waited += d
+		return nil
+	})
+	s := newShelf()
+	require.NoError(t, put(inj.Layer()(s), "a", "x"))
+	require.Equal(t, time.Hour, waited)
+	require.True(t, s.has("a"))
+
+	inj.SetSleep(func(context.Context, time.Duration) error { return context.Canceled })
+	require.ErrorIs(t, put(inj.Layer()(s), "b", "x"), context.Canceled)
+	require.False(t, s.has("b"))
+}
+
+func TestCorrupt(t *testing.T) {
+	s := newShelf()
+	require.NoError(t, put(faults.New(faults.Corrupt(faults.Put, 1)).Layer()(s), "a", "hello"))
+	require.Equal(t, "hdllo", string(s.objects["a"]))
+	body := open(t, faults.New(faults.Corrupt(faults.Get, 1)).Layer()(s), "a")
+	got, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got), "the same byte is damaged back")
+	require.NoError(t, body.Close())
+}
+
+func TestCorruptGivesTheCallersBodyBack(t *testing.T) {
+	body := strings.NewReader("hello")
+	r := &storage.PutRequest{Key: "a", Body: body, Size: 5}
+	_, err := faults.New(faults.Corrupt(faults.Put, 0)).Layer()(newShelf()).Put(context.Background(), r)
+	require.NoError(t, err)
+	require.Same(t, body, r.Body)
+}
+
+func TestRecord(t *testing.T) {
+	s := newShelf()
+	inj := faults.New(faults.Fail(faults.Put).Nth(2).Named("second put"))
+	d := inj.Layer()(s)
+	require.NoError(t, put(d, "a", "x"))
+	require.Error(t, put(d, "b", "x"))
+	body := open(t, d, "a")
+	require.Equal(t, []faults.Event{
+		{N: 1, Call: "Put", Key: "a"},
+		{N: 2, Call: "Put", Key: "b", Fault: "second put"},
+		{N: 3, Call: "Get", Key: "a"},
+	}, inj.Events())
+	require.Equal(t, []faults.Event{{N: 2, Call: "Put", Key: "b", Fault: "second put"}}, inj.Hits())
+	require.Equal(t, 2, inj.Count(faults.Put))
+	require.Equal(t, 2, inj.Count(faults.Writes))
+	require.Equal(t, 3, inj.Count(faults.Any))
+	require.Equal(t, 1, inj.OpenBodies())
+	require.Equal(t, strings.Join([]string{
+		`rule second put`,
+		`   1 Put "a"`,
+		`   2 Put "b" <- second put`,
+		`   3 Get "a"`,
+		`calls 3, open bodies 1`,
+		``,
+	}, "\n"), inj.String())
+	require.NoError(t, body.Close())
+	require.NoError(t, body.Close())
+	require.Zero(t, inj.OpenBodies())
+
+	inj.Reset()
+	require.Empty(t, inj.Events())
+	require.Zero(t, inj.Count(faults.Any))
+}
+
+func TestRecordIsBounded(t *testing.T) {
+	inj := faults.New()
+	d := inj.Layer()(newShelf())
+	for range 9000 {
+		require.NoError(t, put(d, "a", ""))
+	}
+	events := inj.Events()
+	require.Less(t, len(events), 8193)
+	require.Equal(t, 9000, events[len(events)-1].N)
+	require.Equal(t, 9000, inj.Count(faults.Put))
+}
+
+func TestABodyWithoutAFaultKeepsItsWriteTo(t *testing.T) {
+	s := newShelf()
+	require.NoError(t, put(s, "a", "hello"))
+	body := open(t, faults.New().Layer()(s), "a")
+	require.Implements(t, (*io.WriterTo)(nil), body)
+	require.NoError(t, body.Close())
+	require.Equal(t, 1, s.closed)
+}
+
+func TestSetArmsAnew(t *testing.T) {
+	inj := faults.New()
+	d := inj.Layer()(newShelf())
+	require.NoError(t, put(d, "a", ""))
+	inj.Set(faults.Fail(faults.Put).Nth(1))
+	require.Error(t, put(d, "a", ""))
+	inj.Set()
+	require.NoError(t, put(d, "a", ""))
+}
+
+func TestRuleNames(t *testing.T) {
+	for want, rule := range map[string]faults.Rule{
+		"Fail(Put|PutPart) call 2":                       faults.Fail(faults.Put | faults.PutPart).Nth(2),
+		"LoseAnswer(Writes) every 3 calls":               faults.LoseAnswer(faults.Writes).Every(3),
+		"Cut(Get, 10) first 2 calls":                     faults.Cut(faults.Get, 10).First(2),
+		`Stall(Any) for "k"`:                             faults.Stall(faults.Any).ForKey("k"),
+		"StallBody(7) chance 0.5 seed 9":                 faults.StallBody(7).Chance(0.5, 9),
+		"Delay(Reads, 1s)":                               faults.Delay(faults.Reads, time.Second),
+		"Corrupt(Get, 0)":                                faults.Corrupt(faults.Get, 0),
+		"Fail(Signs)":                                    faults.Fail(faults.Signs),
+		"mine":                                           faults.Fail(faults.Any).Named("mine"),
+		"Fail(Head|List|Delete|BeginParts|ListVersions)": faults.Fail(faults.Head | faults.List | faults.Delete | faults.BeginParts | faults.ListVersions),
+	} {
+		require.Equal(t, want, rule.String())
+	}
+}

@@ -1,0 +1,105 @@
+package faults_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestLimitsAreDeclared(t *testing.T) {
+	d := faults.Limits(faults.Bounds{
+		Without: storage.StreamPut, EqualParts: true,
+		MaxPutSize: 1, MinPartSize: 2, MaxPartSize: 3, MaxParts: 4, MaxBatch: -1, MaxPage: 6,
+	})(newShelf()).Describe()
+	require.Equal(t, storage.UploadParts|storage.ConditionalCreate|storage.EqualParts, d.Features)
+	require.Equal(t, []int64{1, 2, 3}, []int64{d.MaxPutSize, d.MinPartSize, d.MaxPartSize})
+	require.Equal(t, []int{4, 0, 6}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
+}
+
+func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
+	s := newShelf()
+	d := faults.Limits(faults.Bounds{})(s)
+	require.Equal(t, s.Describe(), d.Describe())
+	require.NoError(t, put(d, "a", "x"))
+}
+
+func TestLimitsHoldTheCoreToThem(t *testing.T) {
+	ctx := context.Background()
+	crc := new(uint32)
+	parts := func(sizes ...int64) *storage.CompleteRequest {
+		r := &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}}
+		for i, size := range sizes {
+			r.Parts = append(r.Parts, storage.Part{Number: i + 1, Size: size})
+		}
+		return r
+	}
+	putOf := func(r storage.PutRequest) func(storage.Driver) error {
+		return func(d storage.Driver) error {
+			_, err := d.Put(ctx, &r)
+			return err
+		}
+	}
+	part := func(number int, size int64) func(storage.Driver) error {
+		return func(d storage.Driver) error {
+			_, err := d.PutPart(ctx, &storage.PartRequest{Number: number, Size: size})
+			return err
+		}
+	}
+	complete := func(sizes ...int64) func(storage.Driver) error {
+		return func(d storage.Driver) error {
+			_, err := d.CompleteParts(ctx, parts(sizes...))
+			return err
+		}
+	}
+	for name, c := range map[string]struct {
+		bounds faults.Bounds
+		call   func(storage.Driver) error
+		ok     bool
+	}{
+		"a put within":          {faults.Bounds{MaxPutSize: 2}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
+		"a put too large":       {faults.Bounds{MaxPutSize: 1}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a stream":              {faults.Bounds{Without: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
+		"a body without Seek":   {faults.Bounds{}, putOf(storage.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
+		"no checksum":           {faults.Bounds{Without: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a refused condition":   {faults.Bounds{Without: storage.ConditionalCreate}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
+		"a refused class":       {faults.Bounds{}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
+		"a part within":         {faults.Bounds{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},
+		"a part too large":      {faults.Bounds{MaxPartSize: 2}, part(1, 3), false},
+		"a part too many":       {faults.Bounds{MaxParts: 2}, part(3, 1), false},
+		"part 0":                {faults.Bounds{}, part(0, 1), false},
+		"parts within":          {faults.Bounds{MinPartSize: 2}, complete(2, 3, 1), true},
+		"parts too small":       {faults.Bounds{MinPartSize: 2}, complete(2, 1, 1), false},
+		"equal parts":           {faults.Bounds{EqualParts: true}, complete(2, 2, 1), true},
+		"parts that differ":     {faults.Bounds{EqualParts: true}, complete(2, 3, 1), false},
+		"a last part that tops": {faults.Bounds{EqualParts: true}, complete(2, 2, 3), false},
+		"a page too large": {faults.Bounds{MaxPage: 2}, func(d storage.Driver) error {
+			_, err := d.List(ctx, &storage.ListRequest{Limit: 3})
+			return err
+		}, false},
+		"a batch too large": {faults.Bounds{MaxBatch: 1}, func(d storage.Driver) error {
+			return d.DeleteBatch(ctx, make([]storage.DeleteRequest, 2))[1]
+		}, false},
+		"a server copy": {faults.Bounds{Without: storage.ServerCopy}, func(d storage.Driver) error {
+			_, err := d.Copy(ctx, &storage.CopyRequest{})
+			return err
+		}, false},
+		"a conditional delete": {faults.Bounds{Without: storage.ConditionalRemove}, func(d storage.Driver) error {
+			return d.Delete(ctx, &storage.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.call(faults.Limits(c.bounds)(newShelf()))
+			if c.ok {
+				require.NoError(t, err)
+				return
+			}
+			require.Equal(t, storage.Internal, storage.CodeOf(err))
+		})
+	}
+}

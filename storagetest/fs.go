@@ -1,0 +1,119 @@
+package storagetest
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var fsCases = []Case{
+	{
+		Name: "a bucket is a file system", Rule: "V-FS",
+		Explanation: "FS passes testing/fstest.TestFS",
+		run: func(t *T) {
+			b := t.open()
+			files := []string{"a.txt", "dir/b.txt", "dir/sub/c.txt", "dir/sub/deep/er/d.txt", "e\u00e9/f g.txt"}
+			t.puts(b, files...)
+			require.NoError(t, fstest.TestFS(storage.FS(t.Context(), b), files...))
+		},
+	},
+	{
+		Name: "an empty bucket is a file system", Rule: "V-FS",
+		Explanation: "its root is there, and empty",
+		run: func(t *T) {
+			require.NoError(t, fstest.TestFS(storage.FS(t.Context(), t.open())))
+		},
+	},
+	{
+		Name: "files of a file system say what they are", Rule: "V-FS",
+		Explanation: "sizes and times are the object's, missing ones are fs.ErrNotExist, bad names fs.ErrInvalid",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "dir/a", "12345")
+			files := storage.FS(t.Context(), b)
+			info, err := fs.Stat(files, "dir/a")
+			require.NoError(t, err)
+			require.Equal(t, "a", info.Name())
+			require.Equal(t, int64(5), info.Size())
+			require.False(t, info.IsDir())
+			require.True(t, t.attrs(b, "dir/a").Modified.Equal(info.ModTime()))
+			info, err = fs.Stat(files, "dir")
+			require.NoError(t, err)
+			require.True(t, info.IsDir())
+			data, err := fs.ReadFile(files, "dir/a")
+			require.NoError(t, err)
+			require.Equal(t, "12345", string(data))
+			for name, sentinel := range map[string]error{"missing": fs.ErrNotExist, "dir/missing": fs.ErrNotExist, "di": fs.ErrNotExist, "/dir": fs.ErrInvalid, "../x": fs.ErrInvalid, "dir/": fs.ErrInvalid} {
+				_, err := files.Open(name)
+				require.ErrorIs(t, err, sentinel, name)
+				var path *fs.PathError
+				require.True(t, errors.As(err, &path), "%s: %v", name, err)
+				_, err = fs.Stat(files, name)
+				require.ErrorIs(t, err, sentinel, name)
+			}
+			sub, err := fs.Sub(files, "dir")
+			require.NoError(t, err)
+			data, err = fs.ReadFile(sub, "a")
+			require.NoError(t, err)
+			require.Equal(t, "12345", string(data))
+		},
+	},
+	{
+		Name: "files seek, and are served over HTTP", Rule: "V-FS",
+		Explanation: "http.FileServerFS answers whole files and ranges",
+		run: func(t *T) {
+			b := t.open()
+			text := body(5000, 1)
+			t.put(b, "dir/a.txt", text)
+			handler := http.FileServerFS(storage.FS(t.Context(), b))
+			for header, want := range map[string]string{"": text, "bytes=10-19": text[10:20], "bytes=-5": text[4995:]} {
+				request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/dir/a.txt", nil)
+				if header != "" {
+					request.Header.Set("Range", header)
+				}
+				answer := httptest.NewRecorder()
+				handler.ServeHTTP(answer, request)
+				require.Less(t, answer.Code, 300)
+				requireSame(t, want, answer.Body.String())
+			}
+			file, err := storage.FS(t.Context(), b).Open("dir/a.txt")
+			require.NoError(t, err)
+			_, err = file.(io.Seeker).Seek(-3, io.SeekEnd)
+			require.NoError(t, err)
+			rest, err := io.ReadAll(file)
+			require.NoError(t, err)
+			require.Equal(t, text[4997:], string(rest))
+			p := make([]byte, 4)
+			_, err = file.(io.ReaderAt).ReadAt(p, 100)
+			require.NoError(t, err)
+			require.Equal(t, text[100:104], string(p))
+			require.NoError(t, file.Close())
+		},
+	},
+	{
+		Name: "an object beside its folder", Rule: "V-FS",
+		Explanation: "where x and x/y both exist the directory is shown",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "x", "x/y")
+			files := storage.FS(t.Context(), b)
+			entries, err := fs.ReadDir(files, ".")
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+			require.True(t, entries[0].IsDir())
+			info, err := fs.Stat(files, "x")
+			require.NoError(t, err)
+			require.True(t, info.IsDir())
+			data, err := fs.ReadFile(files, "x/y")
+			require.NoError(t, err)
+			require.Equal(t, "x/y", string(data))
+		},
+	},
+}

@@ -1,0 +1,214 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A ledger is a hook that writes down what passes, and refuses what it is told
+// to.
+type ledger struct {
+	mu       sync.Mutex
+	begun    []storage.Operation
+	ended    []storage.Outcome
+	refuse   func(storage.Operation) error
+	hookWith any
+}
+
+func (l *ledger) hook(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuse != nil {
+		if err := l.refuse(op); err != nil {
+			return nil, nil, err
+		}
+	}
+	l.begun = append(l.begun, op)
+	return context.WithValue(ctx, l, l.hookWith), func(o storage.Outcome) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.ended = append(l.ended, o)
+	}, nil
+}
+
+// take empties the ledger and gives the operations' names and keys.
+func (l *ledger) take() (names []string, ended []storage.Outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, op := range l.begun {
+		name := op.Name + " " + op.Key
+		if op.Keys != nil {
+			name += "[" + strings.Join(op.Keys, " ") + "]"
+		}
+		names = append(names, name)
+	}
+	ended = l.ended
+	l.begun, l.ended = nil, nil
+	return names, ended
+}
+
+var hookCases = []Case{
+	{
+		Name: "hooks run around every operation", Rule: "O2",
+		Explanation: "by the name of the method or function, with the whole key; done tells the outcome, of a download at Close",
+		run:         hooksSeeEverything,
+	},
+	{
+		Name: "a hook refuses an operation", Rule: "O2",
+		Explanation: "nothing reaches the store; the Code is the refusal's own, or PermissionDenied",
+		run: func(t *T) {
+			l := &ledger{}
+			b := t.open(storage.WithHook(l.hook))
+			t.put(b, "key", "x")
+			for want, refusal := range map[storage.Code]error{
+				storage.PermissionDenied: errBoom,
+				storage.Locked:           storage.Locked,
+				storage.RateLimited:      &storage.Error{Code: storage.RateLimited, Err: errBoom},
+			} {
+				l.refuse = func(storage.Operation) error { return refusal }
+				t.silently(func() {
+					for name, err := range everyOperation(t, b, "key") {
+						if name == "PublicURL" || strings.HasPrefix(name, "Signed") && !t.has(storage.SignURLs) {
+							continue // they make no request, or are Unsupported before
+						}
+						require.True(t, errors.Is(err, want), "%s: %v", name, err)
+						require.True(t, errors.Is(err, refusal) || errors.Is(err, errBoom), "%s: the refusal is reachable: %v", name, err)
+					}
+				})
+			}
+			l.refuse = nil
+			t.exists(b, "key")
+		},
+	},
+	{
+		Name: "a batch is refused whole", Rule: "O2",
+		Explanation: "a hook sees the batch's keys, and where it refuses none of them is removed",
+		run: func(t *T) {
+			l := &ledger{}
+			b := t.open(storage.WithHook(l.hook))
+			t.puts(b, "a", "b", "secret")
+			l.refuse = func(op storage.Operation) error {
+				if op.Key == "secret" || slices.Contains(op.Keys, "secret") {
+					return errBoom
+				}
+				return nil
+			}
+			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "secret", "b"}))
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			l.refuse = nil
+			left := t.keys(b)
+			require.Contains(t, left, "secret")
+			require.Equal(t, 3-len(left), removed)
+		},
+	},
+	{
+		Name: "the source of a copy passes the hooks", Rule: "O2",
+		Explanation: "a hook that denies reading denies the copy, inside the provider as when streamed",
+		run: func(t *T) {
+			for road, open := range map[string]func(...storage.OpenOption) storage.Bucket{
+				"inside": t.open,
+				"streamed": func(opts ...storage.OpenOption) storage.Bucket {
+					return t.open(append(opts, limitedBy(storage.ServerCopy|storage.ServerCompose))...)
+				},
+			} {
+				l := &ledger{}
+				b := open(storage.WithHook(l.hook))
+				t.puts(b, "secret", "plain")
+				l.refuse = func(op storage.Operation) error {
+					if op.Key == "secret" || slices.Contains(op.Keys, "secret") {
+						return errBoom
+					}
+					return nil
+				}
+				_, err := storage.Copy(t.Context(), b, "out", b, "secret")
+				require.ErrorIs(t, err, storage.PermissionDenied, road)
+				_, err = storage.Compose(t.Context(), b, "out", []string{"plain", "secret"})
+				require.ErrorIs(t, err, storage.PermissionDenied, road)
+				t.missing(b, "out")
+			}
+		},
+	},
+	{
+		Name: "a hook's context reaches the driver", Rule: "O2",
+		Explanation: "what a hook puts into ctx is there below it",
+		run: func(t *T) {
+			l := &ledger{hookWith: "mark"}
+			var mu sync.Mutex
+			seen := map[string]bool{}
+			b := t.open(storage.WithHook(l.hook), storage.WithLayer(func(next storage.Driver) storage.Driver {
+				return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+					mu.Lock()
+					seen[call] = ctx.Value(l) == "mark"
+					mu.Unlock()
+					return next(ctx)
+				})
+			}))
+			t.put(b, "a", "x")
+			t.holds(b, "a", "x")
+			t.keys(b)
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			require.Equal(t, map[string]bool{"Put": true, "Get": true, "List": true, "Delete": true}, seen)
+		},
+	},
+}
+
+func hooksSeeEverything(t *T) {
+	l := &ledger{}
+	b := t.open(storage.WithHook(l.hook))
+	expect := func(want ...string) []storage.Outcome {
+		t.Helper()
+		names, ended := l.take()
+		require.Equal(t, want, names)
+		require.Len(t, ended, len(names), "each that begins ends")
+		return ended
+	}
+	t.put(b, "a", "12345")
+	ended := expect("Upload a")
+	require.Equal(t, storage.Outcome{Bytes: 5, Requests: 1}, ended[0])
+
+	reader, err := b.Download(t.Context(), "a")
+	require.NoError(t, err)
+	require.Empty(t, l.ended, "a download ends at Close")
+	_, err = reader.Read(make([]byte, 5))
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	require.Equal(t, int64(5), expect("Download a")[0].Bytes)
+
+	_, err = b.Attrs(t.Context(), "missing")
+	require.Equal(t, err, expect("Attrs missing")[0].Err)
+	t.exists(b, "a")
+	expect("Exists a")
+	t.keys(b, storage.WithPrefix("p"))
+	expect("List p")
+	_, err = storage.ListPage(t.Context(), b, "", storage.WithPrefix("p"))
+	require.NoError(t, err)
+	expect("ListPage p")
+	require.NoError(t, b.Remove(t.Context(), "missing"))
+	expect("Remove missing")
+	_, err = storage.Copy(t.Context(), b, "b", b, "a")
+	require.NoError(t, err)
+	names, _ := l.take()
+	require.ElementsMatch(t, []string{"Copy b", "Download a"}, names)
+	_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
+	require.NoError(t, err)
+	names, _ = l.take()
+	require.Contains(t, strings.Join(names, ","), "Compose c")
+	_, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
+	require.NoError(t, err)
+	names, _ = l.take()
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		require.True(t, strings.HasPrefix(name, "RemoveAll "), name)
+	}
+	w := storage.NewWriter(t.Context(), b, "w")
+	_, err = w.Commit()
+	require.NoError(t, err)
+	expect("Upload w")
+}

@@ -1,0 +1,229 @@
+package storagetest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// badKeys break rule K1, one way each.
+var badKeys = []struct{ why, key string }{
+	{"empty", ""},
+	{"1,025 bytes", strings.Repeat("k", 1025)},
+	{"invalid UTF-8", "a\xff"},
+	{"NUL", "a\x00b"},
+	{"a control character", "a\nb"},
+	{"DEL", "a\x7fb"},
+	{"a backslash", `a\b`},
+	{"U+FFFE", "a\uFFFE"},
+	{"U+FFFF", "a\uFFFF"},
+	{"a leading slash", "/x"},
+	{"a trailing slash", "a/"},
+	{"a slash", "/"},
+	{"an empty segment", "a//b"},
+	{"a dot", "."},
+	{"two dots", ".."},
+	{"a parent first", "../x"},
+	{"a parent within", "a/../b"},
+	{"a parent last", "a/.."},
+	{"a dot segment", "a/./b"},
+	{"a last dot", "a."},
+	{"a segment's last dot", "a./b"},
+	{"255 segments", strings.Repeat("s/", 254) + "s"},
+}
+
+// deepKey has 254 segments, as many as there may be.
+var deepKey = strings.Repeat("s/", 253) + "s"
+
+var keyCases = []Case{
+	{
+		Name: "a key that breaks a rule is refused, before any request", Rule: "K1",
+		Explanation: "whatever writes or signs an upload refuses a key that some provider could not hold, and names the rule",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "source", "x")
+			for _, bad := range badKeys {
+				refused := func(name string, err error) {
+					t.Helper()
+					failure := t.settled(err, storage.InvalidArgument)
+					require.Contains(t, failure.Error(), "key", "%s of a key with %s", name, bad.why)
+				}
+				t.silently(func() {
+					_, err := b.Upload(t.Context(), bad.key, strings.NewReader("x"))
+					refused("Upload", err)
+					_, err = b.Upload(t.Context(), bad.key, stream("x"))
+					refused("Upload of a stream", err)
+					w := storage.NewWriter(t.Context(), b, bad.key)
+					_, _ = w.Write([]byte("x"))
+					_, err = w.Commit()
+					refused("Commit", err)
+					require.NoError(t, w.Close())
+					if t.has(storage.SignURLs) {
+						_, err = b.SignedUploadURL(t.Context(), bad.key)
+						refused("SignedUploadURL", err)
+					}
+				})
+				_, err := storage.Copy(t.Context(), b, bad.key, b, "source")
+				refused("Copy", err)
+				_, err = storage.Compose(t.Context(), b, bad.key, []string{"source"})
+				refused("Compose", err)
+			}
+			require.Equal(t, []string{"source"}, t.keys(b))
+		},
+	},
+	{
+		Name: "reads take keys that this library would not write", Rule: "K2",
+		Explanation: "what others wrote is reachable: a key that only K1 refuses is looked for, and not there",
+		run: func(t *T) {
+			b := t.open()
+			for _, key := range []string{"folder/", "a."} {
+				_, err := b.Attrs(t.Context(), key)
+				t.fails(err, storage.ObjectNotFound)
+				_, err = b.Download(t.Context(), key)
+				t.fails(err, storage.ObjectNotFound)
+				t.missing(b, key)
+				require.NoError(t, b.Remove(t.Context(), key))
+			}
+		},
+	},
+	{
+		Name: "reads take empty segments", Rule: "K2",
+		Explanation: "a//b is a key that others may have written",
+		run: func(t *T) {
+			b := t.open()
+			_, err := b.Attrs(t.Context(), "a//b")
+			t.fails(err, storage.ObjectNotFound)
+			require.NoError(t, b.Remove(t.Context(), "a//b"))
+		},
+	},
+	{
+		Name: "no read or removal takes a dot segment", Rule: "K2",
+		Explanation: "a key with a . or .. segment, an empty or an endless one reaches nothing, also when it is read or removed",
+		run: func(t *T) {
+			b := t.open()
+			for _, key := range []string{"", ".", "..", "../x", "a/../b", "a/./b", "a/..", strings.Repeat("k", 1025), "a\xff"} {
+				t.silently(func() {
+					_, err := b.Attrs(t.Context(), key)
+					t.fails(err, storage.InvalidArgument)
+					_, err = b.Exists(t.Context(), key)
+					t.fails(err, storage.InvalidArgument)
+					_, err = b.Download(t.Context(), key)
+					t.fails(err, storage.InvalidArgument)
+					t.settled(b.Remove(t.Context(), key), storage.InvalidArgument)
+				})
+			}
+		},
+	},
+	{
+		Name: "a key and keys below it coexist", Rule: "K3",
+		Explanation: "a and a/b are two objects, in whichever order they come and go",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "a/b", "c/d", "c")
+			require.Equal(t, []string{"a", "a/b", "c", "c/d"}, t.keys(b))
+			for _, key := range []string{"a", "a/b", "c", "c/d"} {
+				t.holds(b, key, key)
+			}
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			t.missing(b, "a")
+			t.holds(b, "a/b", "a/b")
+			require.NoError(t, b.Remove(t.Context(), "c/d"))
+			t.missing(b, "c/d")
+			t.holds(b, "c", "c")
+			require.Equal(t, []string{"a/b", "c"}, t.keys(b))
+		},
+	},
+	{
+		Name: "upper and lower case are two objects", Rule: "K3",
+		Explanation: "A and a are two keys, whatever the disk beneath thinks",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "A", "dir/x", "Dir/x")
+			require.Equal(t, []string{"A", "Dir/x", "a", "dir/x"}, t.keys(b))
+			for _, key := range []string{"a", "A", "dir/x", "Dir/x"} {
+				t.holds(b, key, key)
+			}
+			require.NoError(t, b.Remove(t.Context(), "A"))
+			t.holds(b, "a", "a")
+		},
+	},
+	{
+		Name: "composed and decomposed letters are two objects", Rule: "K3",
+		Explanation: "keys are bytes: é in one code point and in two are different keys",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "caf\u00e9", "cafe\u0301")
+			require.Equal(t, []string{"cafe\u0301", "caf\u00e9"}, t.keys(b))
+			t.holds(b, "caf\u00e9", "caf\u00e9")
+			t.holds(b, "cafe\u0301", "cafe\u0301")
+		},
+	},
+}
+
+// hostileKeys are within K1, and go wrong where a key is taken for a path or
+// an address.
+var hostileKeys = []struct{ why, key string }{
+	{"a space", "a key with  spaces"},
+	{"a leading space", " a/ b"},
+	{"a plus", "a+b"},
+	{"a percent sign", "100%"},
+	{"a percent escape", "a%2Fb%20c%00"},
+	{"a question mark", "a?b=c"},
+	{"a hash", "a#b"},
+	{"an ampersand and an equals sign", "a&b=c;d"},
+	{"quotes", `a"b'c`},
+	{"angle brackets", "<a>&amp;</a>"},
+	{"a star, colon and pipe", "a*b:c|d"},
+	{"tilde and parentheses", "~a(b)!$,@[c]{d}^`"},
+	{"accents", "\u00e9t\u00e9/\u00fcber"},
+	{"an emoji", "\U0001F600/\U0001F680.png"},
+	{"a scheme", "http:/example"},
+	{"hidden names", ".hidden/.b/...c"},
+	{"a device's name", "con/aux.txt/nul"},
+	{"a tilde at the end", "a~/b~"},
+	{"a segment of 300 bytes", strings.Repeat("s", 300) + "/x"},
+	{"1,024 bytes", strings.Repeat("k", 1024)},
+	{"1,024 bytes in many segments", strings.Repeat("abcdefg/", 127) + "abcdefgh"},
+	{"254 segments", deepKey},
+	{"names of temporary files", ".tmp-1/x.tmp/.omnibucket/y"},
+}
+
+func roundTripCases() []Case {
+	cases := make([]Case, len(hostileKeys))
+	for i, hostile := range hostileKeys {
+		cases[i] = Case{
+			Name: "a key with " + hostile.why + " round-trips", Rule: "K3",
+			Explanation: fmt.Sprintf("the key %.60q comes back as it went in, from every operation", hostile.key),
+			run:         func(t *T) { roundTrip(t, hostile.key) },
+		}
+	}
+	return cases
+}
+
+func roundTrip(t *T, key string) {
+	b := t.open()
+	require.Equal(t, key, t.put(b, key, "content").Key)
+	require.Equal(t, []string{key}, t.keys(b))
+	require.Equal(t, []string{key}, t.keys(b, storage.WithPrefix(key)))
+	require.Empty(t, t.keys(b, storage.WithStartAfter(key)))
+	require.Equal(t, key, t.attrs(b, key).Key)
+	t.exists(b, key)
+	t.holds(b, key, "content")
+
+	copied, err := storage.Copy(t.Context(), b, "copy", b, key)
+	require.NoError(t, err)
+	require.Equal(t, "copy", copied.Key)
+	require.NoError(t, b.Remove(t.Context(), key))
+	t.missing(b, key)
+	_, err = storage.Copy(t.Context(), b, key, b, "copy")
+	require.NoError(t, err)
+	t.holds(b, key, "content")
+
+	removed, err := storage.RemoveMatching(t.Context(), b, nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, removed)
+	require.Empty(t, t.keys(b))
+}

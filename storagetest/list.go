@@ -1,0 +1,298 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func contextOf(t *T) (context.Context, context.CancelFunc) { return context.WithCancel(t.Context()) }
+
+var listCases = []Case{
+	{
+		Name: "an empty listing", Rule: "L1",
+		Explanation: "an empty bucket, and a prefix that nothing has, list nothing and are no error",
+		run: func(t *T) {
+			b := t.open()
+			require.Empty(t, t.keys(b))
+			t.puts(b, "a")
+			require.Empty(t, t.keys(b, storage.WithPrefix("b")))
+			require.Empty(t, t.keys(b, storage.WithPrefix("a/"), storage.WithDelimiter("/")))
+			require.Empty(t, t.keys(b, storage.WithStartAfter("a")))
+		},
+	},
+	{
+		Name: "prefix, delimiter and start are as they are written", Rule: "L1",
+		Explanation: "ascending, no key twice, prefixes once with their delimiter, WithStartAfter exclusive for keys and prefixes alike",
+		run:         listingTable,
+	},
+	{
+		Name: "entries say what they are", Rule: "L2",
+		Explanation: "key, size, ETag, revision and time, without a second request an entry",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "12345")
+			t.put(b, "p/b", "1")
+			want := t.attrs(b, "a")
+			var entries []storage.ListEntry
+			made := t.requests(func() {
+				for entry, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
+					require.NoError(t, err)
+					entries = append(entries, entry)
+				}
+			})
+			require.Equal(t, 1, made, "%v", t.faults)
+			require.Len(t, entries, 2)
+			require.Equal(t, "a", entries[0].Key)
+			require.Equal(t, int64(5), entries[0].Size)
+			require.Equal(t, want.ETag, entries[0].ETag)
+			require.Equal(t, want.Revision, entries[0].Revision)
+			require.WithinDuration(t, want.Modified, entries[0].Modified, 1_000_000_000)
+			require.Equal(t, storage.ListEntry{Key: "p/", IsPrefix: true}, entries[1])
+		},
+	},
+	{
+		Name: "breaking out of a listing leaks nothing", Rule: "L1",
+		Explanation: "the consumer may stop at any entry, and range over the same listing again",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b", "c", "d", "e")
+			listing := b.List(t.Context(), storage.WithPageSize(2))
+			for stop := range 5 {
+				seen := 0
+				for entry, err := range listing {
+					require.NoError(t, err)
+					require.Equal(t, string(rune('a'+seen)), entry.Key, "each range lists anew")
+					if seen == stop {
+						break
+					}
+					seen++
+				}
+			}
+			next, stop := pull(listing)
+			_, err, ok := next()
+			require.True(t, ok)
+			require.NoError(t, err)
+			stop()
+		},
+	},
+	{
+		Name: "an error of a listing is one and last", Rule: "L1",
+		Explanation: "what came before it is kept, nothing follows it, and going on after it cannot crash",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b", "c", "d")
+			t.faults.Set(faults.Fail(faults.List).Nth(2).With(storage.PermissionDenied))
+			var keys []string
+			var errs []error
+			for entry, err := range b.List(t.Context(), storage.WithPageSize(2)) {
+				if err != nil {
+					errs = append(errs, err)
+					require.Equal(t, storage.ListEntry{}, entry)
+					continue
+				}
+				require.Empty(t, errs, "an entry after an error")
+				keys = append(keys, entry.Key)
+			}
+			require.Equal(t, []string{"a", "b"}, keys)
+			require.Len(t, errs, 1)
+			t.fails(errs[0], storage.PermissionDenied)
+		},
+	},
+	{
+		Name: "a listing ends with ctx", Rule: "L1",
+		Explanation: "cancelled in the middle it yields Canceled, once",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b", "c", "d")
+			ctx, cancel := contextOf(t)
+			var last error
+			entries := 0
+			for _, err := range b.List(ctx, storage.WithPageSize(1)) {
+				if last = err; err == nil {
+					entries++
+					cancel()
+				}
+			}
+			cancel()
+			t.fails(last, storage.Canceled)
+			require.Less(t, entries, 4)
+			for _, err := range b.List(ctx) {
+				t.fails(err, storage.Canceled)
+			}
+		},
+	},
+	{
+		Name: "empty pages are no end", Rule: "L1",
+		Explanation: "a store may answer a page of nothing with a token: the listing goes on",
+		run: func(t *T) {
+			b := t.open(emptyPages())
+			t.puts(b, "a", "b", "c", "p/x", "q")
+			require.Equal(t, []string{"a", "b", "c", "p/x", "q"}, t.keys(b, storage.WithPageSize(1)))
+			require.Equal(t, []string{"a", "b", "c", ">p/", "q"}, t.keys(b, storage.WithPageSize(2), storage.WithDelimiter("/")))
+			var keys []string
+			for token := ""; ; {
+				page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(2))
+				require.NoError(t, err)
+				for _, e := range page.Entries {
+					keys = append(keys, e.Key)
+				}
+				if token = page.Token; token == "" {
+					break
+				}
+				require.NotEmpty(t, page.Entries, "only the last page may be empty")
+			}
+			require.Equal(t, []string{"a", "b", "c", "p/x", "q"}, keys)
+		},
+	},
+	{
+		Name: "what is being written is not listed", Rule: "L4",
+		Explanation: "temporary names and uploads that are not complete never appear",
+		run: func(t *T) {
+			b := t.inPartsOrWhole()
+			w := storage.NewWriter(t.Context(), b, "dir/a", storage.WithConcurrency(1))
+			_, err := w.Write([]byte(body(2*t.unit+1, 1)))
+			require.NoError(t, err)
+			require.Empty(t, t.keys(b))
+			require.Empty(t, t.keys(b, storage.WithDelimiter("/")))
+			require.NoError(t, w.Close())
+			require.Empty(t, t.keys(b))
+			require.Empty(t, t.keys(b, storage.WithDelimiter("/")))
+		},
+	},
+	{
+		Name: "folders go with their last object", Rule: "L4",
+		Explanation: "there are no directories: a prefix is listed while an object has it, and not longer",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a/b/c/d", "a/x")
+			require.Equal(t, []string{">a/"}, t.keys(b, storage.WithDelimiter("/")))
+			require.NoError(t, b.Remove(t.Context(), "a/b/c/d"))
+			require.Equal(t, []string{"a/x"}, t.keys(b))
+			require.Equal(t, []string{"a/x"}, t.keys(b, storage.WithPrefix("a/"), storage.WithDelimiter("/")))
+			require.NoError(t, b.Remove(t.Context(), "a/x"))
+			require.Empty(t, t.keys(b, storage.WithDelimiter("/")))
+			t.missing(b, "a")
+			t.put(b, "a", "an object where a folder was")
+			t.holds(b, "a", "an object where a folder was")
+		},
+	},
+	{
+		Name: "a listing that others write under", Rule: "L1",
+		Explanation: "keys stay ascending, and objects that were there all the time are listed",
+		run: func(t *T) {
+			b := t.open()
+			want := []string{"a", "c", "e", "g", "i"}
+			t.puts(b, want...)
+			var keys []string
+			for entry, err := range b.List(t.Context(), storage.WithPageSize(1)) {
+				require.NoError(t, err)
+				keys = append(keys, entry.Key)
+				if len(keys) == 2 {
+					t.puts(b, "b", "f0")
+					require.NoError(t, b.Remove(t.Context(), "a"))
+				}
+			}
+			require.True(t, slices.IsSorted(keys), "%v", keys)
+			for _, key := range want {
+				require.Contains(t, keys, key)
+			}
+		},
+	},
+}
+
+func (t *T) inPartsOrWhole() storage.Bucket {
+	if t.has(storage.UploadParts) {
+		return t.inParts()
+	}
+	return t.open()
+}
+
+// listingTable compares listings with a model: every row in pages of several
+// sizes.
+func listingTable(t *T) {
+	b := t.open()
+	all := []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/", "b/c"}
+	all = slices.DeleteFunc(all, func(k string) bool { return strings.HasSuffix(k, "/") })
+	t.puts(b, all...)
+	for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
+		for _, delimiter := range []string{"", "/", "-", "b"} {
+			for _, after := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
+				want := model(all, prefix, delimiter, after)
+				for _, size := range []int{1, 3, 1000} {
+					opts := []storage.ListOption{storage.WithPageSize(size)}
+					if prefix != "" {
+						opts = append(opts, storage.WithPrefix(prefix))
+					}
+					if delimiter != "" {
+						opts = append(opts, storage.WithDelimiter(delimiter))
+					}
+					if after != "" {
+						opts = append(opts, storage.WithStartAfter(after))
+					}
+					name := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size)
+					require.Equal(t, want, t.keys(b, opts...), name)
+					if len(want) > 1 {
+						require.Equal(t, want[:2], t.keys(b, append(opts, storage.WithLimit(2))...), "%s, limit 2", name)
+					}
+					if t.remote() {
+						break // many requests prove no more
+					}
+				}
+			}
+		}
+	}
+}
+
+// remote tells providers that cost a round trip for each request.
+func (t *T) remote() bool {
+	return t.desc.Provider != "memory" && t.desc.Provider != "local"
+}
+
+func model(keys []string, prefix, delimiter, after string) []string {
+	listed := []string{}
+	for _, key := range keys {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		name, shown := key, key
+		if delimiter != "" {
+			if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
+				name = key[:len(prefix)+i+len(delimiter)]
+				shown = ">" + name
+			}
+		}
+		if name > after && !slices.Contains(listed, shown) {
+			listed = append(listed, shown)
+		}
+	}
+	slices.SortFunc(listed, func(a, b string) int {
+		return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">"))
+	})
+	return listed
+}
+
+// emptyPages is a layer that answers every second List with an empty page that
+// goes on where it began.
+func emptyPages() storage.OpenOption {
+	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &emptyPager{Driver: next} })
+}
+
+const emptyPageMark = "empty-page:"
+
+type emptyPager struct{ storage.Driver }
+
+func (d *emptyPager) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if real, marked := strings.CutPrefix(r.Token, emptyPageMark); marked {
+		request := *r
+		request.Token = real
+		return d.Driver.List(ctx, &request)
+	}
+	return &storage.Page{Token: emptyPageMark + r.Token}, nil
+}

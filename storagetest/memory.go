@@ -1,0 +1,130 @@
+package storagetest
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+var memoryCases = []Case{
+	{
+		Name: "writers filled in turn by one goroutine never wait for each other", Rule: "W2",
+		Explanation: "many writers within a limit of 8 parts: where only the caller could free memory, the next request is granted",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			part, writers := max(t.unit, 128<<10), 40
+			if part > 1<<20 {
+				writers = 10 // of a provider whose parts are large
+			}
+			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: part, MinPartSize: part},
+				storage.WithMemory(storage.NewMemory(8*part)))
+			open := make([]*storage.Writer, writers)
+			for i := range open {
+				open[i] = storage.NewWriter(t.Context(), b, fmt.Sprintf("w%d", i), storage.WithPartSize(part))
+			}
+			text := body(part+1, 3)
+			for at := 0; at < len(text); at += 64 << 10 {
+				for _, w := range open {
+					_, err := io.WriteString(w, text[at:min(at+64<<10, len(text))])
+					require.NoError(t, err)
+				}
+			}
+			for i, w := range open {
+				_, err := w.Commit()
+				require.NoError(t, err)
+				require.NoError(t, w.Close())
+				t.holds(b, fmt.Sprintf("w%d", i), text)
+			}
+		},
+	},
+	{
+		Name: "small streams cost little memory", Rule: "W2",
+		Explanation: "a 1 KiB upload of unknown length never costs a part-sized buffer, however many there are at once",
+		run: func(t *T) {
+			const uploads = 200
+			b := t.open(storage.WithMemory(storage.NewMemory(1 << 20)))
+			text := body(1<<10, 1)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			var all sync.WaitGroup
+			for i := range uploads {
+				all.Go(func() {
+					if _, err := b.Upload(t.Context(), "small/"+string(rune(0x4e00+i)), stream(text)); err != nil {
+						t.Errorf("upload: %v", err)
+					}
+				})
+			}
+			all.Wait()
+			runtime.ReadMemStats(&after)
+			// Other cases run beside this one, so that only a gross excess tells:
+			// a buffer of a smallest part each would be 1 GiB.
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(uploads*(2<<20)))
+			require.Len(t, t.keys(b), uploads)
+		},
+	},
+	{
+		Name: "a small memory is enough for everything", Rule: "W2",
+		Explanation: "one slow source beside other work: uploads and parallel downloads share 1 MiB and all of them end",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			b := t.inParts(storage.WithMemory(storage.NewMemory(1 << 20)))
+			text := body(2*t.unit+1, 1)
+			slow, feed := io.Pipe()
+			ended := make(chan error, 1)
+			go func() {
+				_, err := b.Upload(t.Context(), "slow", slow, storage.WithPartSize(t.unit))
+				ended <- err
+			}()
+			_, err := io.WriteString(feed, text[:t.unit+1])
+			require.NoError(t, err)
+			var all sync.WaitGroup
+			for i := range 4 {
+				key := string(rune('a' + i))
+				all.Go(func() {
+					_, err := b.Upload(t.Context(), key, stream(text), storage.WithPartSize(t.unit))
+					if err != nil {
+						t.Errorf("upload: %v", err)
+						return
+					}
+					data, _, err := storage.ReadAll(t.Context(), b, key, storage.WithConcurrency(3))
+					if err != nil || string(data) != text {
+						t.Errorf("%d bytes, %v", len(data), err)
+					}
+				})
+			}
+			all.Wait()
+			_, err = io.WriteString(feed, text[t.unit+1:])
+			require.NoError(t, err)
+			require.NoError(t, feed.Close())
+			require.NoError(t, <-ended)
+			t.holds(b, "slow", text)
+		},
+	},
+	{
+		Name: "a failed transfer gives its memory back", Rule: "W2",
+		Explanation: "after many failures a bucket with little memory still works at full speed",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			b := t.inParts(storage.WithMemory(storage.NewMemory(1<<20)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			text := body(2*t.unit+1, 1)
+			t.faults.Set(faults.Fail(faults.PutPart))
+			for range 5 {
+				_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
+				t.fails(err, storage.Unavailable)
+				_, err = b.Upload(t.Context(), "a", failing(text, errBoom), storage.WithPartSize(t.unit))
+				require.Error(t, err)
+			}
+			t.faults.Set()
+			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(t.unit))
+			require.NoError(t, err)
+			t.holds(b, "a", text)
+		},
+	},
+}

@@ -1,0 +1,172 @@
+package storagetest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var metadataCases = []Case{
+	{
+		Name: "metadata comes back as it was given", Rule: "W8",
+		Explanation: "letters of every script, emoji, and values that look encoded, whatever the provider can hold itself",
+		run: func(t *T) {
+			b := t.open()
+			want := map[string]string{
+				"plain":      "value",
+				"empty":      "",
+				"with-dash":  "a-b",
+				"with_under": "a_b",
+				"a1":         "digits",
+				"spaces":     "a  b",
+				"accents":    "\u00e9t\u00e9",
+				"emoji":      "\U0001F600",
+				"encoded":    "=?utf-8?q?x?=",
+				"half":       "=?",
+				"base64":     "=?UTF-8?b?w6k=?=",
+				"percent":    "100%25",
+				"quotes":     `"a",b;c=d\e`,
+				"x2d":        "_x002D_",
+				"long-value": strings.Repeat("v", 300),
+				"a-b_c-d_e":  "both",
+				"a_x002d_b":  "looks escaped",
+			}
+			attrs := t.put(b, "a", "x", storage.WithMetadata(want))
+			require.Equal(t, want, attrs.Metadata)
+			require.Equal(t, want, t.attrs(b, "a").Metadata)
+			reader, err := b.Download(t.Context(), "a")
+			require.NoError(t, err)
+			require.Equal(t, want, reader.Attrs().Metadata)
+			require.NoError(t, reader.Close())
+		},
+	},
+	{
+		Name: "metadata keys are folded to lower case", Rule: "W8",
+		Explanation: "given in any case; of two that fold together the one in lower case wins, else it is InvalidArgument",
+		run: func(t *T) {
+			b := t.open()
+			given := map[string]string{"Upper": "1", "MIXED-case": "2", "both": "lower", "BOTH": "upper"}
+			want := map[string]string{"upper": "1", "mixed-case": "2", "both": "lower"}
+			require.Equal(t, want, t.put(b, "a", "x", storage.WithMetadata(given)).Metadata)
+			require.Equal(t, want, t.attrs(b, "a").Metadata)
+			require.Len(t, given, 4, "the caller's map is the caller's")
+			t.silently(func() {
+				_, err := b.Upload(t.Context(), "b", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}))
+				t.settled(err, storage.InvalidArgument)
+			})
+		},
+	},
+	{
+		Name: "metadata that a provider cannot hold is refused", Rule: "W8",
+		Explanation: "bad keys, bad values and more than 2 KiB are InvalidArgument on every provider, before any request",
+		run: func(t *T) {
+			b := t.open()
+			many := map[string]string{}
+			for i := range 100 {
+				many[fmt.Sprintf("k%02d", i)] = strings.Repeat("v", 20)
+			}
+			for name, bad := range map[string]map[string]string{
+				"an empty key":           {"": "v"},
+				"a leading digit":        {"1a": "v"},
+				"a leading underscore":   {"_a": "v"},
+				"a leading dash":         {"-a": "v"},
+				"a space":                {"a b": "v"},
+				"a dot":                  {"a.b": "v"},
+				"a letter beyond ASCII":  {"\u00e9": "v"},
+				"a key of 65":            {strings.Repeat("k", 65): "v"},
+				"a control character":    {"a": "x\ny"},
+				"NUL":                    {"a": "\x00"},
+				"DEL":                    {"a": "\x7f"},
+				"a leading space":        {"a": " x"},
+				"a trailing space":       {"a": "x "},
+				"a trailing tab":         {"a": "x\t"},
+				"invalid UTF-8":          {"a": "\xff"},
+				"2 KiB in one":           {"a": strings.Repeat("v", 2048)},
+				"2 KiB in many":          many,
+				"2 KiB as stored":        {"a": strings.Repeat("\u00e9", 900)},
+				"the library's own name": {"omnibucket_write_id": "x"},
+				"the library's prefix":   {"omnibucket_other": "x"},
+			} {
+				t.silently(func() {
+					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithMetadata(bad))
+					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
+				})
+			}
+			longest := map[string]string{strings.Repeat("k", 64): strings.Repeat("v", 1500)}
+			t.put(b, "a", "x", storage.WithMetadata(longest))
+			require.Equal(t, longest, t.attrs(b, "a").Metadata)
+		},
+	},
+	{
+		Name: "attributes belong to the caller", Rule: "W4",
+		Explanation: "what a caller changes in the map that it gave, or in Attrs that it got, changes nothing that is stored",
+		run: func(t *T) {
+			b := t.open()
+			given := map[string]string{"k": "v"}
+			answer := t.put(b, "a", "x", storage.WithMetadata(given))
+			given["k"] = "changed"
+			answer.Metadata["k"] = "changed"
+			require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
+			t.attrs(b, "a").Metadata["k"] = "changed"
+			reader, err := b.Download(t.Context(), "a")
+			require.NoError(t, err)
+			reader.Attrs().Metadata["k"] = "changed"
+			require.NoError(t, reader.Close())
+			copied, err := storage.Copy(t.Context(), b, "b", b, "a")
+			require.NoError(t, err)
+			copied.Metadata["k"] = "changed"
+			for _, key := range []string{"a", "b"} {
+				attrs := t.attrs(b, key)
+				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
+				if attrs.CRC32C != nil {
+					*attrs.CRC32C++
+				}
+				if len(attrs.MD5) > 0 {
+					attrs.MD5[0]++
+				}
+				t.holds(b, key, "x")
+			}
+		},
+	},
+	{
+		Name: "header attributes come back as they were given", Rule: "W8",
+		Explanation: "cache control, disposition, encoding and language are stored and served as they are",
+		run: func(t *T) {
+			b := t.open()
+			want := storage.Properties{
+				ContentType: "text/plain; charset=utf-8", CacheControl: "public, max-age=3600",
+				ContentDisposition: `attachment; filename="a b.txt"`, ContentEncoding: "gzip", ContentLanguage: "de-AT",
+			}
+			t.put(b, "a", "x", storage.WithContentType(want.ContentType), storage.WithCacheControl(want.CacheControl),
+				storage.WithContentDisposition(want.ContentDisposition), storage.WithContentEncoding(want.ContentEncoding),
+				storage.WithContentLanguage(want.ContentLanguage))
+			got := t.attrs(b, "a").Properties
+			got.StorageClass = ""
+			require.Equal(t, want, got)
+		},
+	},
+	{
+		Name: "header attributes that are no header are refused", Rule: "W9",
+		Explanation: "a control character or more than 1 KiB is InvalidArgument, before any request: no header is smuggled",
+		run: func(t *T) {
+			b := t.open()
+			for name, set := range map[string]func(string) storage.WriteOption{
+				"WithContentType":        storage.WithContentType,
+				"WithCacheControl":       storage.WithCacheControl,
+				"WithContentDisposition": storage.WithContentDisposition,
+				"WithContentEncoding":    storage.WithContentEncoding,
+				"WithContentLanguage":    storage.WithContentLanguage,
+			} {
+				for _, bad := range []string{"text/x\r\nX-Evil: 1", "text/x\x00", "text/" + strings.Repeat("x", 1024)} {
+					t.silently(func() {
+						_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), set(bad))
+						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s(%.20q): %v", name, bad, err)
+					})
+				}
+			}
+		},
+	},
+}

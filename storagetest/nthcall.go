@@ -1,0 +1,306 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// An operation is tried with a fault at its first driver call, at its second,
+// and so on, until there are no more calls.
+type operation struct {
+	name  string
+	needs storage.Features
+	open  func(t *T, opts ...storage.OpenOption) storage.Bucket
+	setUp func(t *T, b storage.Bucket) any // what is there before; its result is given to do
+	do    func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error)
+	many  bool // of objects, each of which is whole by itself
+}
+
+func nthCallCases() []Case {
+	var cases []Case
+	for _, op := range append(writeOperations(), readOperations()...) {
+		cases = append(cases,
+			Case{
+				Name: "a fault at every call of " + op.name, Rule: "T2", Needs: op.needs,
+				Explanation: "with one attempt the store equals before or after, never between, and success is success",
+				run:         func(t *T) { op.withFaults(t, false) },
+			},
+			Case{
+				Name: "a fault at every call of " + op.name + ", retried", Rule: "T1", Needs: op.needs,
+				Explanation: "one fault, before the call or after its effect, is retried or settled: the operation succeeds",
+				run:         func(t *T) { op.withFaults(t, true) },
+			})
+	}
+	return cases
+}
+
+// maxCalls ends a sweep that does not end by itself.
+const maxCalls = 60
+
+// withFaults sweeps over the calls of op. Each run has a prefix of its own in
+// one bucket.
+func (op operation) withFaults(t *T, retried bool) {
+	open := op.open
+	if open == nil {
+		open = (*T).open
+	}
+	var opts []storage.OpenOption
+	if !retried {
+		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	}
+	whole := open(t, opts...)
+	run := 0
+	prepare := func() (storage.Bucket, any) {
+		run++
+		t.faults.Set()
+		view := storage.Prefixed(whole, fmt.Sprintf("run-%d/", run))
+		return view, op.setUp(t, view)
+	}
+	b, given := prepare()
+	before := t.snapshot(b)
+	want, err := op.do(t.Context(), t, b, given)
+	require.NoError(t, err, "without a fault")
+	after := t.snapshot(b)
+
+	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.LoseAnswer} {
+		for n := 1; ; n++ {
+			require.LessOrEqual(t, n, maxCalls, "calls without end")
+			b, given := prepare()
+			rule := kind(faults.Any).Nth(n)
+			t.faults.Reset()
+			t.faults.Set(rule)
+			got, err := op.do(t.Context(), t, b, given)
+			t.faults.Set()
+			hit := len(t.faults.Hits()) > 0
+			op.judge(t, fmt.Sprintf("%v: %v", rule, err), verdict{
+				err: err, got: got, want: want, now: t.snapshot(b), before: before, after: after, retried: retried,
+			})
+			if !hit {
+				break
+			}
+		}
+	}
+}
+
+// A verdict is what one run came to.
+type verdict struct {
+	err                error
+	got, want          string
+	now, before, after string
+	retried            bool
+}
+
+func (op operation) judge(t *T, name string, v verdict) {
+	t.Helper()
+	switch {
+	case v.err == nil:
+		require.Equal(t, v.want, v.got, name)
+		require.Equal(t, v.after, v.now, "%s: success is the whole effect", name)
+	case v.retried:
+		require.NoError(t, v.err, name)
+	case op.many:
+		for line := range strings.SplitSeq(v.now, "\n") {
+			require.True(t, strings.Contains(v.before, line) || strings.Contains(v.after, line), "%s: between: %s", name, line)
+		}
+	case storage.CodeOf(v.err) == storage.BodyFailed:
+		require.Equal(t, v.before, v.now, name)
+	default:
+		t.fails(v.err, storage.CodeOf(v.err))
+		if v.now != v.before {
+			require.Equal(t, v.after, v.now, "%s: the store is between before and after", name)
+			require.ErrorIs(t, v.err, storage.OutcomeUnknown, "%s: an effect that was not known", name)
+		}
+	}
+}
+
+func old(t *T, b storage.Bucket) any {
+	return t.put(b, "a", "old", storage.WithMetadata(map[string]string{"is": "old"}))
+}
+
+func nothing(*T, storage.Bucket) any { return nil }
+
+// uploading is an operation that writes key "a".
+func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
+	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+		_, err := b.Upload(ctx, "a", strings.NewReader("new content"), append(opts, storage.WithMetadata(map[string]string{"is": "new"}))...)
+		return "", err
+	}
+}
+
+// uploadingParts writes key "a" in two parts.
+func uploadingParts(source func(string) io.Reader, opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
+	return func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
+		own := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
+		if attrs, ok := given.(*storage.Attrs); ok && len(opts) == 0 {
+			own = append(own, storage.IfRevision(attrs.Revision))
+		}
+		_, err := b.Upload(ctx, "a", source(body(t.unit+1, 1)), own...)
+		return "", err
+	}
+}
+
+func inPlace(text string) io.Reader { return strings.NewReader(text) }
+
+func streamedCopies(t *T, opts ...storage.OpenOption) storage.Bucket {
+	return t.open(append(opts, limitedBy(storage.ServerCopy|storage.ServerCompose))...)
+}
+
+func writeOperations() []operation {
+	copying := func(opts ...storage.CopyOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
+		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+			_, err := storage.Copy(ctx, b, "b", b, "a", opts...)
+			return "", err
+		}
+	}
+	composing := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+		_, err := storage.Compose(ctx, b, "b", []string{"a", "a"}, storage.WithContentType("text/x-test"))
+		return "", err
+	}
+	several := func(t *T, b storage.Bucket) any {
+		t.puts(b, "a", "b", "c")
+		return nil
+	}
+	return []operation{
+		{name: "an upload", setUp: old, do: uploading()},
+		{name: "an upload that creates", needs: storage.ConditionalCreate, setUp: nothing, do: uploading(storage.IfAbsent())},
+		{name: "an upload that replaces a revision", needs: storage.ConditionalUpdate, setUp: old,
+			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
+				return uploading(storage.IfRevision(given.(*storage.Attrs).Revision))(ctx, t, b, given)
+			}},
+		{name: "an upload of a stream", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+			_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
+			return "", err
+		}},
+		{name: "an upload in parts", needs: storage.UploadParts, open: (*T).inParts, setUp: nothing, do: uploadingParts(inPlace)},
+		{name: "an upload of a stream in parts", needs: storage.UploadParts, open: (*T).inParts, setUp: nothing, do: uploadingParts(stream)},
+		{name: "an upload in parts that creates", needs: storage.UploadParts | storage.ConditionalCreate, open: (*T).inParts,
+			setUp: nothing, do: uploadingParts(stream, storage.IfAbsent())},
+		{name: "an upload in parts that replaces a revision", needs: storage.UploadParts | storage.ConditionalUpdate, open: (*T).inParts,
+			setUp: old, do: uploadingParts(stream)},
+		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+			w := storage.NewWriter(ctx, b, "a")
+			defer func() { _ = w.Close() }()
+			_, _ = io.WriteString(w, "new")
+			_, err := w.Commit()
+			return "", err
+		}},
+		{name: "a copy", setUp: old, do: copying()},
+		{name: "a streamed copy", open: streamedCopies, setUp: old, do: copying()},
+		{name: "a copy that creates", needs: storage.ConditionalCreate, setUp: old, do: copying(storage.IfAbsent())},
+		{name: "a streamed copy that creates", needs: storage.ConditionalCreate, open: streamedCopies, setUp: old, do: copying(storage.IfAbsent())},
+		{name: "Compose", setUp: old, do: composing},
+		{name: "a streamed Compose", open: streamedCopies, setUp: old, do: composing},
+		{name: "Update", needs: storage.ConditionalCreate | storage.ConditionalUpdate, setUp: nothing,
+			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+				_, err := storage.Update(ctx, b, "counter", increment)
+				return "", err
+			}},
+		{name: "Remove", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+			return "", b.Remove(ctx, "a")
+		}},
+		{name: "Remove of a revision", needs: storage.ConditionalRemove, setUp: old,
+			do: func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error) {
+				return "", b.Remove(ctx, "a", storage.IfRevision(given.(*storage.Attrs).Revision))
+			}},
+		{name: "RemoveAll", setUp: several, many: true, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
+			return "", err
+		}},
+		{name: "RemoveMatching", setUp: several, many: true, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+			_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Key != "b" }, storage.WithPageSize(2))
+			return "", err
+		}},
+	}
+}
+
+func readOperations() []operation {
+	content := func(t *T, b storage.Bucket) any {
+		t.put(b, "a", body(5000, 1))
+		t.puts(b, "b", "c/d", "c/e")
+		return nil
+	}
+	read := func(do func(ctx context.Context, t *T, b storage.Bucket) (any, error)) func(context.Context, *T, storage.Bucket, any) (string, error) {
+		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+			got, err := do(ctx, t, b)
+			if err != nil {
+				return "", err
+			}
+			return fmt.Sprint(got), nil
+		}
+	}
+	readAll := func(opts ...storage.DownloadOption) func(context.Context, *T, storage.Bucket) (any, error) {
+		return func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			data, _, err := storage.ReadAll(ctx, b, "a", opts...)
+			return string(data), err
+		}
+	}
+	return []operation{
+		{name: "a download", setUp: content, do: read(readAll())},
+		{name: "a download of a range", setUp: content, do: read(readAll(storage.WithRange(100, 1000)))},
+		{name: "a download in parallel", setUp: content, do: read(readAll(storage.WithConcurrency(3)))},
+		{name: "a download to a file", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			path := filepath.Join(t.TempDir(), "to")
+			if _, err := storage.DownloadFile(ctx, b, "a", path); err != nil {
+				require.NoFileExists(t, path)
+				return nil, err
+			}
+			return readFile(t, path), nil
+		})},
+		{name: "Attrs", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			attrs, err := b.Attrs(ctx, "a")
+			if err != nil {
+				return nil, err
+			}
+			return attrs.Size, nil
+		})},
+		{name: "Exists", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			there, err := b.Exists(ctx, "a")
+			if err != nil {
+				return nil, err
+			}
+			missing, err := b.Exists(ctx, "missing")
+			return []bool{there, missing}, err
+		})},
+		{name: "a listing", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			var keys []string
+			for entry, err := range b.List(ctx, storage.WithPageSize(1), storage.WithDelimiter("/")) {
+				if err != nil {
+					return nil, err
+				}
+				keys = append(keys, mark(entry))
+			}
+			return keys, nil
+		})},
+		{name: "a page", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			page, err := storage.ListPage(ctx, b, "", storage.WithPageSize(2))
+			if err != nil {
+				return nil, err
+			}
+			return len(page.Entries), nil
+		})},
+		{name: "a ReaderAt", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			r, err := storage.NewReaderAt(ctx, b, "a")
+			if err != nil {
+				return nil, err
+			}
+			defer func() { _ = r.Close() }()
+			p := make([]byte, 100)
+			_, err = r.ReadAt(p, 4000)
+			return string(p), err
+		})},
+		{name: "a file system", setUp: content, do: read(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			data, err := fs.ReadFile(storage.FS(ctx, b), "c/d")
+			return string(data), err
+		})},
+	}
+}

@@ -1,0 +1,94 @@
+package storagetest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+var numberCases = []Case{
+	{
+		Name: "numbers out of range are refused", Rule: "W12",
+		Explanation: "part sizes, concurrency, limits, page sizes, sizes and times that make no sense are InvalidArgument, before any request",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "x")
+			t.silently(func() {
+				for name, opt := range map[string]storage.UploadOption{
+					"no part size":            storage.WithPartSize(0),
+					"a negative part size":    storage.WithPartSize(-1),
+					"no concurrency":          storage.WithConcurrency(0),
+					"a negative concurrency":  storage.WithConcurrency(-1),
+					"a negative size":         storage.WithSize(-1),
+					"an option that is no op": nil,
+				} {
+					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opt)
+					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
+				}
+				for name, opt := range map[string]storage.ListOption{
+					"no limit":             storage.WithLimit(0),
+					"a negative limit":     storage.WithLimit(-1),
+					"no page size":         storage.WithPageSize(0),
+					"a negative page size": storage.WithPageSize(-1),
+				} {
+					errs := 0
+					for _, err := range b.List(t.Context(), opt) {
+						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
+						errs++
+					}
+					require.Equal(t, 1, errs, name)
+				}
+				_, err := b.Download(t.Context(), "a", storage.WithConcurrency(0))
+				t.fails(err, storage.InvalidArgument)
+				_, err = b.Download(t.Context(), "a", storage.WithRange(-1, 1))
+				t.fails(err, storage.InvalidArgument)
+			})
+		},
+	},
+	{
+		Name: "part sizes outside the provider's are refused", Rule: "W12",
+		Explanation: "a part size below the smallest or above the largest is InvalidArgument, before any request",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
+			t.silently(func() {
+				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
+					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))
+					t.settled(err, storage.InvalidArgument)
+				}
+			})
+		},
+	},
+	{
+		Name: "a page size above the provider's is clamped", Rule: "W12",
+		Explanation: "it is a wish, and the listing is whole",
+		run: func(t *T) {
+			b := t.limited(faults.Bounds{MaxPage: 2})
+			t.puts(b, "a", "b", "c", "d", "e")
+			require.Equal(t, []string{"a", "b", "c", "d", "e"}, t.keys(b, storage.WithPageSize(1000)))
+			require.Equal(t, []string{"a", "b", "c", "d", "e"}, t.keys(b))
+			require.Equal(t, []string{"a", "b", "c"}, t.keys(b, storage.WithLimit(3)))
+			page, err := storage.ListPage(t.Context(), b, "", storage.WithPageSize(1000))
+			require.NoError(t, err)
+			require.NotEmpty(t, page.Entries)
+		},
+	},
+	{
+		Name: "times to live out of range are refused", Rule: "S1",
+		Explanation: "a TTL is from 1 s to 7 days on every driver",
+		Needs:       storage.SignURLs,
+		run: func(t *T) {
+			b := t.open()
+			for _, ttl := range []time.Duration{0, -time.Second, time.Second - 1, 7*24*time.Hour + 1} {
+				_, err := b.SignedUploadURL(t.Context(), "a", storage.WithTTL(ttl))
+				t.settled(err, storage.InvalidArgument)
+				_, err = b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(ttl))
+				t.settled(err, storage.InvalidArgument)
+			}
+		},
+	},
+}

@@ -1,0 +1,147 @@
+package storagetest
+
+import (
+	"iter"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func pull(listing iter.Seq2[storage.ListEntry, error]) (func() (storage.ListEntry, error, bool), func()) {
+	return iter.Pull2(listing)
+}
+
+var pageCases = []Case{
+	{
+		Name: "pages join to the listing", Rule: "L3",
+		Explanation: "a token goes on behind the page that gave it; the last page has none, also when it is full",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b/x", "b/y", "c", "d")
+			for _, opts := range [][]storage.ListOption{
+				nil,
+				{storage.WithDelimiter("/")},
+				{storage.WithPrefix("b/")},
+				{storage.WithStartAfter("a")},
+			} {
+				want := t.keys(b, opts...)
+				for _, size := range []int{1, 2, len(want), 100} {
+					var got []string
+					pages := 0
+					for token := ""; ; {
+						given := append([]storage.ListOption{storage.WithPageSize(size)}, opts...)
+						if token != "" {
+							given = withoutStart(opts, size)
+						}
+						page, err := storage.ListPage(t.Context(), b, token, given...)
+						require.NoError(t, err)
+						require.LessOrEqual(t, len(page.Entries), size)
+						for _, entry := range page.Entries {
+							got = append(got, mark(entry))
+						}
+						pages++
+						if token = page.Token; token == "" {
+							break
+						}
+					}
+					require.Equal(t, want, got, "pages of %d", size)
+					require.Equal(t, max(1, (len(want)+size-1)/size), pages, "pages of %d", size)
+				}
+			}
+		},
+	},
+	{
+		Name: "a token survives its bucket", Rule: "L3",
+		Explanation: "another bucket value of the same store goes on with it: it is kept by browsers, not by the program",
+		run: func(t *T) {
+			b, other := t.pair()
+			t.puts(b, "a", "b", "c")
+			page, err := storage.ListPage(t.Context(), b, "", storage.WithPageSize(1))
+			require.NoError(t, err)
+			page, err = storage.ListPage(t.Context(), other, page.Token, storage.WithPageSize(5))
+			require.NoError(t, err)
+			require.Len(t, page.Entries, 2)
+			require.Equal(t, "b", page.Entries[0].Key)
+			require.Empty(t, page.Token)
+		},
+	},
+	{
+		Name: "a token belongs to its listing", Rule: "L3",
+		Explanation: "with another prefix or delimiter, or changed, it is InvalidArgument: it comes back from browsers",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a/1", "a/2", "b/1", "b/2")
+			page, err := storage.ListPage(t.Context(), b, "", storage.WithPageSize(1), storage.WithPrefix("a/"))
+			require.NoError(t, err)
+			require.NotEmpty(t, page.Token)
+			for name, c := range map[string]struct {
+				token string
+				opts  []storage.ListOption
+			}{
+				"no prefix":         {page.Token, nil},
+				"another prefix":    {page.Token, []storage.ListOption{storage.WithPrefix("b/")}},
+				"another delimiter": {page.Token, []storage.ListOption{storage.WithPrefix("a/"), storage.WithDelimiter("/")}},
+				"nonsense":          {"nonsense", []storage.ListOption{storage.WithPrefix("a/")}},
+				"a key":             {"a/1", []storage.ListOption{storage.WithPrefix("a/")}},
+				"cut off":           {page.Token[:len(page.Token)/2], []storage.ListOption{storage.WithPrefix("a/")}},
+				"endless":           {strings.Repeat("A", 1<<16), []storage.ListOption{storage.WithPrefix("a/")}},
+			} {
+				t.silently(func() {
+					_, err := storage.ListPage(t.Context(), b, c.token, c.opts...)
+					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
+				})
+			}
+		},
+	},
+	{
+		Name: "a page takes no limit, and no start beside a token", Rule: "L3",
+		Explanation: "WithLimit, or WithStartAfter beside a token, is InvalidArgument",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b")
+			page, err := storage.ListPage(t.Context(), b, "", storage.WithPageSize(1), storage.WithStartAfter("0"))
+			require.NoError(t, err)
+			require.Len(t, page.Entries, 1)
+			_, err = storage.ListPage(t.Context(), b, "", storage.WithLimit(1))
+			t.fails(err, storage.InvalidArgument)
+			_, err = storage.ListPage(t.Context(), b, page.Token, storage.WithStartAfter("a"))
+			t.fails(err, storage.InvalidArgument)
+		},
+	},
+	{
+		Name: "pages of a Lister that is not ours", Rule: "L3",
+		Explanation: "a type with a List of its own is paged by it, and what it hides stays hidden",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b", "hidden", "z")
+			mine := hidingLister{b}
+			var keys []string
+			for token := ""; ; {
+				page, err := storage.ListPage(t.Context(), mine, token, storage.WithPageSize(2))
+				require.NoError(t, err)
+				for _, entry := range page.Entries {
+					keys = append(keys, entry.Key)
+				}
+				if token = page.Token; token == "" {
+					break
+				}
+			}
+			require.Equal(t, []string{"a", "b", "z"}, keys)
+		},
+	},
+}
+
+// withoutStart drops WithStartAfter, which a token replaces, from the one row
+// that has it.
+func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
+	kept := []storage.ListOption{storage.WithPageSize(size)}
+	for _, opt := range opts {
+		var r storage.ListRequest
+		if r.Apply(opt) == nil && r.StartAfter == "" {
+			kept = append(kept, opt)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,184 @@
+package storagetest
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var prefixedCases = []Case{
+	{
+		Name: "a prefixed bucket is a bucket of its own", Rule: "K5",
+		Explanation: "keys gain the prefix on the way in and lose it on the way out, and nothing outside is listed or reached",
+		run: func(t *T) {
+			whole := t.open()
+			t.puts(whole, "a", "users/10", "users/1/own", "users/2/x")
+			b := storage.Prefixed(whole, "users/1/")
+			require.Equal(t, "a/b", t.put(b, "a/b", "inner").Key)
+			require.Equal(t, []string{"a/b", "own"}, t.keys(b))
+			require.Equal(t, []string{">a/", "own"}, t.keys(b, storage.WithDelimiter("/")))
+			require.Equal(t, []string{"own"}, t.keys(b, storage.WithStartAfter("a/b")))
+			require.Equal(t, "a/b", t.attrs(b, "a/b").Key)
+			t.holds(b, "own", "users/1/own")
+			t.holds(whole, "users/1/a/b", "inner")
+			t.missing(b, "users/1/own")
+
+			copied, err := storage.Copy(t.Context(), b, "copy", b, "own")
+			require.NoError(t, err)
+			require.Equal(t, "copy", copied.Key)
+			removed, err := storage.RemoveMatching(t.Context(), b, nil)
+			require.NoError(t, err)
+			require.Equal(t, 3, removed)
+			require.Equal(t, []string{"a", "users/10", "users/2/x"}, t.keys(whole))
+		},
+	},
+	{
+		Name: "a prefix within a prefix", Rule: "K5",
+		Explanation: "prefixes add up, and copies between views of one bucket keep them apart",
+		run: func(t *T) {
+			whole := t.open()
+			inner := storage.Prefixed(storage.Prefixed(whole, "a/"), "b/")
+			t.put(inner, "x", "text")
+			t.holds(whole, "a/b/x", "text")
+			other := storage.Prefixed(whole, "c/")
+			_, err := storage.Copy(t.Context(), other, "y", inner, "x")
+			require.NoError(t, err)
+			require.Equal(t, []string{"a/b/x", "c/y"}, t.keys(whole))
+			_, err = storage.Compose(t.Context(), inner, "z", []string{"x", "x"})
+			require.NoError(t, err)
+			t.holds(whole, "a/b/z", "texttext")
+		},
+	},
+	{
+		Name: "no key leads out of a prefix", Rule: "K5",
+		Explanation: "../ is refused, and so is a key that is too long together with the prefix",
+		run: func(t *T) {
+			b := storage.Prefixed(t.open(), "p/")
+			t.silently(func() {
+				for _, key := range []string{"../x", "a/../../x", "..", "/x", "", strings.Repeat("k", 1023)} {
+					_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+					t.settled(err, storage.InvalidArgument)
+				}
+				for _, key := range []string{"../x", "..", strings.Repeat("k", 1023)} {
+					_, err := b.Attrs(t.Context(), key)
+					t.fails(err, storage.InvalidArgument)
+					t.settled(b.Remove(t.Context(), key), storage.InvalidArgument)
+				}
+			})
+		},
+	},
+	{
+		Name: "a prefix is whole segments", Rule: "K5",
+		Explanation: `users/1 would reach users/10: a prefix that does not end in "/", and "", make every operation InvalidArgument`,
+		run: func(t *T) {
+			whole := t.open()
+			t.silently(func() {
+				for _, prefix := range []string{"", "users/1", "/", "/a/", "a//", "../", "a/../b/", "a\x00/", "./"} {
+					b := storage.Prefixed(whole, prefix)
+					for name, err := range everyOperation(t, b, "key") {
+						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s under %q: %v", name, prefix, err)
+					}
+				}
+			})
+		},
+	},
+	{
+		Name: "errors lose the prefix, hooks see the whole key", Rule: "K5",
+		Explanation: "Error.Key is the key that the caller gave; a hook, which guards the bucket, sees what it really is",
+		run: func(t *T) {
+			var mu sync.Mutex
+			var seen []string
+			whole := t.open(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen = append(seen, op.Key)
+				return ctx, nil, nil
+			}))
+			_, err := storage.Prefixed(whole, "p/").Attrs(t.Context(), "missing")
+			require.Equal(t, "missing", t.fails(err, storage.ObjectNotFound).Key)
+			require.Equal(t, []string{"p/missing"}, seen)
+		},
+	},
+	{
+		Name: "a page's token belongs to the whole prefix", Rule: "K5",
+		Explanation: "a token of one view continues nothing in another",
+		run: func(t *T) {
+			whole := t.open()
+			t.puts(whole, "p/a", "p/b", "q/a", "q/b")
+			page, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), "", storage.WithPageSize(1))
+			require.NoError(t, err)
+			require.Equal(t, "a", page.Entries[0].Key)
+			require.NotEmpty(t, page.Token)
+			_, err = storage.ListPage(t.Context(), storage.Prefixed(whole, "q/"), page.Token, storage.WithPageSize(1))
+			t.fails(err, storage.InvalidArgument)
+			next, err := storage.ListPage(t.Context(), storage.Prefixed(whole, "p/"), page.Token, storage.WithPageSize(1))
+			require.NoError(t, err)
+			require.Equal(t, "b", next.Entries[0].Key)
+		},
+	},
+	{
+		Name: "nothing is found behind a prefix", Rule: "K5",
+		Explanation: "the provider's client, which knows no prefix, is not handed out, and Close of a view does nothing",
+		run: func(t *T) {
+			whole := t.open()
+			b := storage.Prefixed(whole, "p/")
+			_, found := storage.As[any](b)
+			require.False(t, found)
+			require.NoError(t, storage.Close(b))
+			t.put(whole, "a", "still open")
+		},
+	},
+}
+
+// everyOperation tries each method of Bucket and yields the errors by name.
+func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error) bool) {
+	return func(yield func(string, error) bool) {
+		errs := map[string]error{}
+		_, errs["Upload"] = b.Upload(t.Context(), key, strings.NewReader("x"))
+		reader, err := b.Download(t.Context(), key)
+		errs["Download"] = err
+		if err == nil {
+			require.NoError(t, reader.Close())
+		}
+		_, errs["Attrs"] = b.Attrs(t.Context(), key)
+		_, errs["Exists"] = b.Exists(t.Context(), key)
+		errs["Remove"] = b.Remove(t.Context(), key)
+		for _, err := range b.List(t.Context()) {
+			errs["List"] = err
+		}
+		_, errs["SignedUploadURL"] = b.SignedUploadURL(t.Context(), key)
+		_, errs["SignedDownloadURL"] = b.SignedDownloadURL(t.Context(), key)
+		_, errs["PublicURL"] = b.PublicURL(key)
+		_, errs["ListPage"] = storage.ListPage(t.Context(), b, "")
+		_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{key}))
+		_, errs["RemoveMatching"] = storage.RemoveMatching(t.Context(), b, nil)
+		_, errs["Copy"] = storage.Copy(t.Context(), b, "to", b, key)
+		_, errs["Compose"] = storage.Compose(t.Context(), b, "to", []string{key})
+		_, errs["ReadAll"] = firstOf3(storage.ReadAll(t.Context(), b, key))
+		errs["NewReaderAt"] = readByte(t, b, key)
+		for name, err := range errs {
+			if !yield(name, err) {
+				return
+			}
+		}
+	}
+}
+
+// readByte opens key for random access, which asks for its attributes alone, and
+// reads a byte.
+func readByte(t *T, b storage.Bucket, key string) error {
+	r, err := storage.NewReaderAt(t.Context(), b, key)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	_, err = r.ReadAt(make([]byte, 1), 0)
+	return err
+}
+
+func firstOf3[A, B any](a A, _ B, err error) (A, error) { return a, err }

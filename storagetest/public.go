@@ -1,0 +1,47 @@
+package storagetest
+
+import (
+	"net/url"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var publicCases = []Case{
+	{
+		Name: "a public address is built without a request", Rule: "S6",
+		Explanation: "one base address and the escaped key, the same way everywhere: it parses back to the key, and + is %2B",
+		run: func(t *T) {
+			b := t.open(storage.WithPublicBaseURL("https://cdn.example.com/files"))
+			t.silently(func() {
+				for _, key := range signedKeys() {
+					address, err := b.PublicURL(key)
+					require.NoError(t, err, "%q", key)
+					u, err := url.Parse(address)
+					require.NoError(t, err, "%q", key)
+					require.Equal(t, "/files/"+key, u.Path)
+					require.Empty(t, u.RawQuery)
+					require.Empty(t, u.Fragment)
+					require.NotContains(t, address, "+")
+				}
+				address, err := storage.Prefixed(b, "p/").PublicURL("a+b c")
+				require.NoError(t, err)
+				require.Equal(t, "https://cdn.example.com/files/p/a%2Bb%20c", address)
+				_, err = b.PublicURL("../x")
+				t.fails(err, storage.InvalidArgument)
+			})
+		},
+	},
+	{
+		Name: "a bucket that is not public has no public address", Rule: "S6",
+		Explanation: "NotPublic, without a request",
+		run: func(t *T) {
+			b := t.open()
+			t.silently(func() {
+				_, err := b.PublicURL("a")
+				t.fails(err, storage.NotPublic)
+			})
+		},
+	},
+}

@@ -1,0 +1,223 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A grant is one permission, what Ref makes with it, and the methods that it
+// permits.
+type grant struct {
+	name    string
+	narrow  func(storage.Bucket) any
+	methods []string
+}
+
+var grants = []grant{
+	{"Uploader", func(b storage.Bucket) any { return storage.Ref[storage.Uploader](b) }, []string{"Upload"}},
+	{"Downloader", func(b storage.Bucket) any { return storage.Ref[storage.Downloader](b) }, []string{"Download", "ReadAll"}},
+	{"Lister", func(b storage.Bucket) any { return storage.Ref[storage.Lister](b) }, []string{"List", "ListPage"}},
+	{"Attrser", func(b storage.Bucket) any { return storage.Ref[storage.Attrser](b) }, []string{"Attrs", "Exists"}},
+	{"Remover", func(b storage.Bucket) any { return storage.Ref[storage.Remover](b) }, []string{"Remove", "RemoveAll"}},
+	{"SignedUploader", func(b storage.Bucket) any { return storage.Ref[storage.SignedUploader](b) }, []string{"SignedUploadURL"}},
+	{"SignedDownloader", func(b storage.Bucket) any { return storage.Ref[storage.SignedDownloader](b) }, []string{"SignedDownloadURL"}},
+	{"PublicURLer", func(b storage.Bucket) any { return storage.Ref[storage.PublicURLer](b) }, []string{"PublicURL"}},
+}
+
+var refCases = []Case{
+	{
+		Name: "a reference has its one permission and no other", Rule: "O3",
+		Explanation: "each method of Bucket, asked for by a type assertion, answers PermissionDenied and reaches nothing unless it was granted",
+		run: func(t *T) {
+			for _, g := range grants {
+				b := t.open()
+				t.put(b, "key", "x")
+				widened, ok := g.narrow(b).(storage.Bucket)
+				if !ok {
+					continue // it cannot be widened at all
+				}
+				for name, err := range everyOperation(t, widened, "key") {
+					if !slices.Contains(g.methods, name) {
+						require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s: %v", name, g.name, err)
+						continue
+					}
+					require.NotErrorIs(t, err, storage.PermissionDenied, "%s through %s", name, g.name)
+				}
+				before := t.snapshot(b)
+				require.NotContains(t, before, `"to"`)
+			}
+		},
+	},
+	{
+		Name: "a reference is not widened by what is built on it", Rule: "O3",
+		Explanation: "Ref, Prefixed, As, Close and every function of the package keep the mask, and no driver is asked",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "p/key", "x")
+			for _, g := range grants {
+				widened, ok := g.narrow(b).(storage.Bucket)
+				if !ok {
+					continue
+				}
+				_, found := storage.As[any](widened)
+				require.False(t, found, g.name)
+				require.NoError(t, storage.Close(widened), g.name)
+				for road, again := range map[string]storage.Bucket{
+					"Prefixed":        storage.Prefixed(widened, "p/"),
+					"Ref":             storage.Ref[storage.Bucket](widened),
+					"Ref of Prefixed": storage.Ref[storage.Bucket](storage.Prefixed(widened, "p/")),
+				} {
+					for name, err := range everyOperation(t, again, "missing") {
+						if !slices.Contains(g.methods, name) {
+							require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, road, g.name, err)
+						}
+					}
+				}
+			}
+			t.exists(b, "p/key")
+		},
+	},
+	{
+		Name: "what is refused reaches nothing", Rule: "O3",
+		Explanation: "a refused operation makes no driver call",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "key", "x")
+			widened, ok := storage.Ref[storage.PublicURLer](b).(storage.Bucket)
+			if !ok {
+				return
+			}
+			t.silently(func() {
+				for name, err := range everyOperation(t, widened, "key") {
+					if name != "PublicURL" {
+						require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)
+					}
+				}
+			})
+		},
+	},
+	{
+		Name: "a copy needs both permissions", Rule: "O3",
+		Explanation: "reading needs Download of the source, writing Upload of the destination, also on the fast road inside the provider",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b")
+			reader, writer := storage.Ref[storage.Downloader](b), storage.Ref[storage.Uploader](b)
+			_, err := storage.Copy(t.Context(), writer, "copied", reader, "a")
+			require.NoError(t, err)
+			t.holds(b, "copied", "a")
+			if widened, ok := any(reader).(storage.Uploader); ok {
+				_, err = storage.Copy(t.Context(), widened, "evil", reader, "a")
+				t.settled(err, storage.PermissionDenied)
+			}
+			if widened, ok := any(writer).(storage.Downloader); ok {
+				_, err = storage.Copy(t.Context(), writer, "evil", widened, "a")
+				t.settled(err, storage.PermissionDenied)
+			}
+			if widened, ok := any(writer).(storage.Bucket); ok {
+				_, err = storage.Compose(t.Context(), widened, "evil", []string{"a", "b"})
+				t.settled(err, storage.PermissionDenied)
+				_, err = storage.Update(t.Context(), widened, "evil", increment)
+				t.fails(err, storage.PermissionDenied)
+				t.fails(readByte(t, widened, "a"), storage.PermissionDenied)
+				for _, err := range storage.Versions(t.Context(), widened) {
+					require.True(t, errors.Is(err, storage.PermissionDenied) || errors.Is(err, storage.Unsupported), "%v", err)
+				}
+			}
+			t.missing(b, "evil")
+		},
+	},
+	{
+		Name: "permissions combine by embedding", Rule: "O3",
+		Explanation: "a reference to several has all of them, and the fast roads with the same rights",
+		run: func(t *T) {
+			b := t.open()
+			ref := storage.Ref[interface {
+				storage.Uploader
+				storage.Lister
+				storage.Remover
+			}](b)
+			t.put(ref, "a", "x")
+			require.Equal(t, []string{"a"}, t.keys(ref))
+			removed, err := storage.RemoveMatching(t.Context(), ref, nil)
+			require.NoError(t, err)
+			require.Equal(t, 1, removed)
+			whole := storage.Ref[storage.ReadWriter](b)
+			t.put(whole, "b", "y")
+			t.holds(whole, "b", "y")
+			require.Equal(t, storage.Supports(b, storage.StreamPut), storage.Supports(whole, storage.StreamPut))
+		},
+	},
+	{
+		Name: "a reference to what Bucket has not panics", Rule: "O3",
+		Explanation: "it is a programmer's error, found when the program starts",
+		run: func(t *T) {
+			b := t.open()
+			for name, narrow := range map[string]func(){
+				"a foreign method": func() { storage.Ref[fmt.Stringer](b) },
+				"no method":        func() { storage.Ref[any](b) },
+				"no interface":     func() { storage.Ref[string](b) },
+				"another signature": func() {
+					storage.Ref[interface{ Upload(string) error }](b)
+				},
+			} {
+				require.Panics(t, narrow, name)
+			}
+		},
+	},
+}
+
+var overrideCases = []Case{
+	{
+		Name: "a type that embeds a bucket keeps its override", Rule: "O3",
+		Explanation: "the functions of the package use its methods alone, and no fast road around them",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "hidden")
+			mine := hidingLister{b}
+			require.Equal(t, []string{"a"}, t.keys(mine))
+			page, err := storage.ListPage(t.Context(), mine, "")
+			require.NoError(t, err)
+			require.Len(t, page.Entries, 1)
+			removed, err := storage.RemoveMatching(t.Context(), mine, nil)
+			require.NoError(t, err)
+			require.Equal(t, 1, removed)
+			t.exists(b, "hidden")
+			t.put(mine, "p/a", "x")
+			t.put(mine, "p/hidden", "x")
+			require.Equal(t, []string{"a"}, t.keys(storage.Prefixed(mine, "p/")))
+			require.False(t, storage.Supports(mine, storage.StreamPut), "of a foreign type nothing is known")
+		},
+	},
+	{
+		Name: "an overridden Upload is what a copy writes with", Rule: "O3",
+		Explanation: "Copy, NewWriter and Compose call it, and no server copy goes around it",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b")
+			mine := &countingBucket{Bucket: b}
+			_, err := storage.Copy(t.Context(), mine, "c", mine, "a")
+			require.NoError(t, err)
+			_, err = storage.Compose(t.Context(), mine, "d", []string{"a", "b"})
+			require.NoError(t, err)
+			w := storage.NewWriter(t.Context(), mine, "e")
+			_, err = w.Write([]byte("x"))
+			require.NoError(t, err)
+			_, err = w.Commit()
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			require.Equal(t, []string{"c", "d", "e"}, mine.uploads)
+			require.GreaterOrEqual(t, mine.downloads, 3)
+			t.holds(b, "d", "ab")
+			removed, err := storage.RemoveAll(t.Context(), mine, slices.Values([]string{"c", "d"}))
+			require.NoError(t, err)
+			require.Equal(t, 2, removed)
+			require.Equal(t, []string{"c", "d"}, sorted(mine.removals))
+		},
+	},
+}

@@ -1,0 +1,169 @@
+package storagetest
+
+import (
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A refusal is how a feature is asked for by name: without it, each of the
+// calls is Unsupported and makes no request. Features that are only faster
+// (StreamPut, ServerCopy, …) are not asked for, and have none.
+type refusal struct {
+	feature storage.Features
+	calls   func(t *T, b storage.Bucket) map[string]error
+}
+
+var refusals = []refusal{
+	{storage.UploadParts, func(t *T, b storage.Bucket) map[string]error {
+		_, err := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithPartSize(t.unit))
+		return map[string]error{"WithPartSize": err}
+	}},
+	{storage.ConditionalCreate, func(t *T, b storage.Bucket) map[string]error {
+		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.IfAbsent())
+		_, streamed := b.Upload(t.Context(), "new", stream("x"), storage.IfAbsent())
+		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.IfAbsent())
+		_, composed := storage.Compose(t.Context(), b, "new", []string{"key"}, storage.IfAbsent())
+		return map[string]error{"Upload": upload, "Upload of a stream": streamed, "Copy": copied, "Compose": composed}
+	}},
+	{storage.ConditionalUpdate, func(t *T, b storage.Bucket) map[string]error {
+		revision := t.desc.Provider + ":1"
+		_, upload := b.Upload(t.Context(), "key", strings.NewReader("x"), storage.IfRevision(revision))
+		_, copied := storage.Copy(t.Context(), b, "key", b, "key", storage.IfRevision(revision))
+		return map[string]error{"Upload": upload, "Copy": copied}
+	}},
+	{storage.ConditionalRemove, func(t *T, b storage.Bucket) map[string]error {
+		return map[string]error{"Remove": b.Remove(t.Context(), "key", storage.IfRevision(t.desc.Provider+":1"))}
+	}},
+	{storage.KeepVersions, func(t *T, b storage.Bucket) map[string]error {
+		errs := map[string]error{"Remove": b.Remove(t.Context(), "key", storage.WithVersion("1"))}
+		_, errs["Download"] = b.Download(t.Context(), "key", storage.WithVersion("1"))
+		_, errs["Attrs"] = b.Attrs(t.Context(), "key", storage.WithVersion("1"))
+		_, errs["Exists"] = b.Exists(t.Context(), "key", storage.WithVersion("1"))
+		_, errs["Copy"] = storage.Copy(t.Context(), b, "new", b, "key", storage.WithVersion("1"))
+		for _, err := range storage.Versions(t.Context(), b) {
+			errs["Versions"] = err
+		}
+		return errs
+	}},
+	{storage.SignURLs, func(t *T, b storage.Bucket) map[string]error {
+		_, upload := b.SignedUploadURL(t.Context(), "key")
+		_, download := b.SignedDownloadURL(t.Context(), "key")
+		return map[string]error{"SignedUploadURL": upload, "SignedDownloadURL": download}
+	}},
+	{storage.SignSize, func(t *T, b storage.Bucket) map[string]error {
+		_, err := b.SignedUploadURL(t.Context(), "key", storage.WithSize(1))
+		return map[string]error{"WithSize": err}
+	}},
+	{storage.SignIfAbsent, func(t *T, b storage.Bucket) map[string]error {
+		_, err := b.SignedUploadURL(t.Context(), "key", storage.IfAbsent())
+		return map[string]error{"IfAbsent": err}
+	}},
+	{storage.SignContentType, func(*T, storage.Bucket) map[string]error {
+		return nil // the type is then a header to send, which S2 allows
+	}},
+	{storage.SignForms, func(t *T, b storage.Bucket) map[string]error {
+		_, err := storage.SignedUploadForm(t.Context(), b, "key", 0, 10)
+		return map[string]error{"SignedUploadForm": err}
+	}},
+	{storage.ObjectACL, func(t *T, b storage.Bucket) map[string]error {
+		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithPublicRead())
+		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.WithPublicRead())
+		return map[string]error{"Upload": upload, "Copy": copied}
+	}},
+	{storage.StorageClasses, func(t *T, b storage.Bucket) map[string]error {
+		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithStorageClass("COLD"))
+		_, copied := storage.Copy(t.Context(), b, "new", b, "key", storage.WithStorageClass("COLD"))
+		return map[string]error{"Upload": upload, "Copy": copied}
+	}},
+}
+
+// refusable are the features that a case may need.
+func refusable() storage.Features {
+	var all storage.Features
+	for _, r := range refusals {
+		all |= r.feature
+	}
+	return all
+}
+
+// prove requires that every call is Unsupported and silent.
+func (r refusal) prove(t *T, b storage.Bucket) {
+	t.Helper()
+	if storage.Supports(b, r.feature) {
+		t.Fatalf("%s is in force, and the driver does not declare it", featureText(r.feature))
+	}
+	t.silently(func() {
+		for name, err := range r.calls(t, b) {
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, featureText(r.feature), err)
+			require.NotErrorIs(t, err, storage.OutcomeUnknown)
+		}
+	})
+}
+
+var refusalCases = []Case{
+	{
+		Name: "every option that is not declared is Unsupported", Rule: "W6",
+		Explanation: "no option is silently dropped: without its feature it is refused before the driver is asked",
+		run: func(t *T) {
+			for _, r := range refusals {
+				b := t.limited(faults.Bounds{Without: r.feature})
+				t.put(b, "key", "x")
+				r.prove(t, b)
+				require.Equal(t, []string{"key"}, t.keys(b))
+			}
+		},
+	},
+	{
+		Name: "another provider's option is Unsupported", Rule: "W6",
+		Explanation: "WithNative of another provider is refused, before any request",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "key", "x")
+			foreign := storage.WithNative("elsewhere", 1)
+			t.silently(func() {
+				_, err := b.Upload(t.Context(), "key", strings.NewReader("x"), foreign)
+				t.settled(err, storage.Unsupported)
+				_, err = b.Download(t.Context(), "key", foreign)
+				t.fails(err, storage.Unsupported)
+				_, err = b.Attrs(t.Context(), "key", foreign)
+				t.fails(err, storage.Unsupported)
+				_, err = storage.Copy(t.Context(), b, "new", b, "key", foreign)
+				t.settled(err, storage.Unsupported)
+			})
+		},
+	},
+	{
+		Name: "an option of its own that a driver does not know is Unsupported", Rule: "W6",
+		Explanation: "a value of an unknown type is refused by the driver, and nothing is stored",
+		run: func(t *T) {
+			b := t.open()
+			unknown := storage.WithNative(t.desc.Provider, struct{ nobody int }{})
+			_, err := b.Upload(t.Context(), "key", strings.NewReader("x"), unknown)
+			t.settled(err, storage.Unsupported)
+			t.missing(b, "key")
+		},
+	},
+	{
+		Name: "what the driver declares is in force", Rule: "W6",
+		Explanation: "Supports tells the features of the bucket as it was opened",
+		run: func(t *T) {
+			b := t.open()
+			in := t.desc.Features &^ storage.KeepVersions
+			require.True(t, storage.Supports(b, in))
+			for _, f := range featureNames {
+				if f.feature == storage.KeepVersions {
+					continue
+				}
+				require.Equal(t, in&f.feature != 0, storage.Supports(b, f.feature), f.name)
+			}
+			if t.has(storage.KeepVersions) {
+				require.True(t, storage.Supports(t.versioned(), storage.KeepVersions))
+			}
+			require.True(t, storage.Supports(b, storage.OrderedList))
+		},
+	},
+}

@@ -1,0 +1,156 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+var removeCases = []Case{
+	{
+		Name: "removing what is not there succeeds", Rule: "D1",
+		Explanation: "Remove is nil, of a missing key as of one that was removed, so that a retry is safe",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "x")
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			require.NoError(t, b.Remove(t.Context(), "never"))
+			require.NoError(t, b.Remove(t.Context(), "a/b/c"))
+			_, err := b.Attrs(t.Context(), "a")
+			t.fails(err, storage.ObjectNotFound)
+		},
+	},
+	{
+		Name: "removing one object leaves its neighbours", Rule: "D1",
+		Explanation: "Remove of a takes neither ab nor a/b along",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "a/b", "a/b/c", "ab", "A")
+			require.NoError(t, b.Remove(t.Context(), "a/b"))
+			require.Equal(t, []string{"A", "a", "a/b/c", "ab"}, t.keys(b))
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			require.Equal(t, []string{"A", "a/b/c", "ab"}, t.keys(b))
+			for _, key := range []string{"A", "a/b/c", "ab"} {
+				t.holds(b, key, key)
+			}
+		},
+	},
+	{
+		Name: "RemoveAll removes every key in batches", Rule: "D2",
+		Explanation: "many keys, missing ones among them, in the provider's batches or one by one, and nothing else",
+		run: func(t *T) {
+			for _, b := range []storage.Bucket{t.open(), t.limited(faults.Bounds{MaxBatch: 3}), t.limited(faults.Bounds{MaxBatch: -1})} {
+				keys := []string{"keep"}
+				for i := range 8 {
+					keys = append(keys, fmt.Sprintf("k/%d", i))
+				}
+				t.puts(b, keys...)
+				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(append(slices.Clone(keys[1:]), "missing")))
+				require.NoError(t, err)
+				require.Equal(t, 9, removed)
+				require.Equal(t, []string{"keep"}, t.keys(b))
+				removed, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{}))
+				require.NoError(t, err)
+				require.Zero(t, removed)
+			}
+		},
+	},
+	{
+		Name: "RemoveAll goes on past failures", Rule: "D2",
+		Explanation: "err joins one *Error for each key that is still there, and only for those",
+		run: func(t *T) {
+			for _, bounds := range []faults.Bounds{{MaxBatch: -1}, {MaxBatch: 2}} {
+				if bounds.MaxBatch > 0 && t.desc.MaxBatch == 0 {
+					continue
+				}
+				b := t.limited(bounds, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				keys := []string{"a", "b", "c", "d", "e", "f"}
+				t.puts(b, keys...)
+				t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).Nth(2).With(storage.Locked))
+				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
+				t.faults.Set()
+				left := t.keys(b)
+				require.NotEmpty(t, left)
+				require.Equal(t, len(keys)-len(left), removed)
+				require.ErrorIs(t, err, storage.Locked)
+				var named []string
+				for _, e := range errorsOf(err) {
+					require.Equal(t, storage.Locked, e.Code)
+					require.Equal(t, "RemoveAll", e.Op)
+					named = append(named, e.Key)
+				}
+				require.Equal(t, left, sorted(named))
+			}
+		},
+	},
+	{
+		Name: "RemoveAll stops after 1,000 failures", Rule: "D2",
+		Explanation: "memory is bounded: a store that refuses everything is not asked for ever",
+		run: func(t *T) {
+			b := t.once()
+			t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).With(storage.PermissionDenied))
+			asked := 0
+			removed, err := storage.RemoveAll(t.Context(), b, func(yield func(string) bool) {
+				for asked = 0; asked < 100_000; asked++ {
+					if !yield(fmt.Sprintf("k%d", asked)) {
+						return
+					}
+				}
+			})
+			require.Zero(t, removed)
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Less(t, asked, 10_000, "the keys are taken as they are needed")
+			require.LessOrEqual(t, len(errorsOf(err)), 5000)
+			require.GreaterOrEqual(t, len(errorsOf(err)), 1000)
+		},
+	},
+	{
+		Name: "RemoveAll refuses bad keys one by one", Rule: "D2",
+		Explanation: "a key that cannot be is InvalidArgument for itself; the others are removed",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b")
+			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "../x", "", "b"}))
+			require.Equal(t, 2, removed)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Len(t, errorsOf(err), 2)
+			require.Empty(t, t.keys(b))
+		},
+	},
+	{
+		Name: "RemoveMatching removes what matches", Rule: "D2",
+		Explanation: "what a listing yields and match accepts is removed, and an error of the listing is among those joined",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "p/1", "p/2", "p/3", "q")
+			removed, err := storage.RemoveMatching(t.Context(), b, func(e storage.ListEntry) bool { return e.Key != "p/2" }, storage.WithPrefix("p/"))
+			require.NoError(t, err)
+			require.Equal(t, 2, removed)
+			require.Equal(t, []string{"a", "p/2", "q"}, t.keys(b))
+
+			t.faults.Set(faults.Fail(faults.List).Nth(2).With(storage.PermissionDenied))
+			removed, err = storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(1))
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Equal(t, 1, removed)
+			t.faults.Set()
+			require.Equal(t, []string{"p/2", "q"}, t.keys(b))
+		},
+	},
+	{
+		Name: "RemoveAll ends with ctx", Rule: "D2",
+		Explanation: "a ctx that is done removes nothing",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a")
+			_, err := storage.RemoveAll(canceled(t), b, slices.Values([]string{"a"}))
+			require.True(t, errors.Is(err, storage.Canceled), "%v", err)
+			t.exists(b, "a")
+		},
+	},
+}

@@ -1,0 +1,152 @@
+package storagetest
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+var retryCases = []Case{
+	{
+		Name: "what passes is tried again", Rule: "T1",
+		Explanation: "the same policy for reads and for writes that can be replayed, 429 included",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "k", "x")
+			for _, failure := range []error{storage.Unavailable, storage.RateLimited, &storage.Error{Code: storage.Unavailable}, &storage.Error{Code: storage.Internal, Retryable: true}, io.ErrUnexpectedEOF} {
+				for name, err := range map[string]func() error{
+					"Upload": func() error { return second(b.Upload(t.Context(), "k", strings.NewReader("x"))) },
+					"stream": func() error { return second(b.Upload(t.Context(), "k", stream("x"))) },
+					"Attrs":  func() error { return second(b.Attrs(t.Context(), "k")) },
+					"Remove": func() error { return b.Remove(t.Context(), "other") },
+					"List":   func() error { return second(storage.ListPage(t.Context(), b, "")) },
+					"Read":   func() error { return second(firstOf3(storage.ReadAll(t.Context(), b, "k"))) },
+					"Copy":   func() error { return second(storage.Copy(t.Context(), b, "to", b, "k")) },
+				} {
+					t.faults.Set(faults.Fail(faults.Any).Nth(1).With(failure))
+					require.NoError(t, err(), "%s after %v", name, failure)
+				}
+			}
+		},
+	},
+	{
+		Name: "what does not pass is not tried again", Rule: "T1",
+		Explanation: "a refusal is answered at once",
+		run: func(t *T) {
+			b := t.open()
+			for _, code := range []storage.Code{
+				storage.PermissionDenied, storage.Unauthenticated, storage.BucketNotFound, storage.Locked, storage.TooLarge, storage.Internal,
+			} {
+				t.faults.Set(faults.Fail(faults.Any).With(code))
+				require.Equal(t, 1, t.requests(func() {
+					_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))
+					t.settled(err, code)
+				}), "%s", code)
+				require.Equal(t, 1, t.requests(func() {
+					_, err := b.Attrs(t.Context(), "k")
+					t.fails(err, code)
+				}), "%s", code)
+			}
+		},
+	},
+	{
+		Name: "attempts are as many as the policy says", Rule: "T1",
+		Explanation: "one attempt turns retrying off, and the last error is Retryable",
+		run: func(t *T) {
+			for _, attempts := range []int{1, 3} {
+				b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond}))
+				t.faults.Set(faults.Fail(faults.Any))
+				require.Equal(t, attempts, t.requests(func() {
+					_, err := b.Attrs(t.Context(), "k")
+					require.True(t, t.fails(err, storage.Unavailable).Retryable)
+				}))
+				require.Equal(t, attempts, t.requests(func() {
+					_, err := b.Upload(t.Context(), "k", strings.NewReader("x"))
+					t.settled(err, storage.Unavailable)
+				}))
+			}
+		},
+	},
+	{
+		Name: "a body is sent again from its start", Rule: "T2",
+		Explanation: "what was read before the connection dropped is not missing from the object",
+		run: func(t *T) {
+			for _, w := range t.ways() {
+				b := w.open()
+				text := body(w.size, 1)
+				for _, source := range []func() io.Reader{
+					func() io.Reader { return strings.NewReader(text) },
+					func() io.Reader { return tempFile(t, text) },
+				} {
+					t.faults.Set(faults.Cut(faults.Put|faults.PutPart, w.size/3).First(2))
+					_, err := b.Upload(t.Context(), "k", source())
+					require.NoError(t, err, w.name)
+					t.holds(b, "k", text)
+				}
+			}
+		},
+	},
+	{
+		Name: "a body that cannot be read again is not sent again", Rule: "T2",
+		Explanation: "a stream that was half sent fails, and nothing of it is stored",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "k", "old")
+			var read atomic.Int64
+			long := body(4<<20, 1)
+			source := &countedReader{r: stream(long), n: &read}
+			t.faults.Set(faults.Cut(faults.Put|faults.PutPart, 1<<20).Nth(1))
+			_, err := b.Upload(t.Context(), "k", source)
+			t.faults.Set()
+			if err == nil { // it was kept in parts, which can be sent again
+				t.holds(b, "k", long)
+				return
+			}
+			t.settled(err, storage.Unavailable)
+			t.holds(b, "k", "old")
+			require.Less(t, read.Load(), int64(len(long)))
+		},
+	},
+	{
+		Name: "the budget ends the retries of a store in trouble", Rule: "T1",
+		Explanation: "where nothing succeeds, most requests are soon made once",
+		run: func(t *T) {
+			b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: 1}))
+			t.faults.Set(faults.Fail(faults.Any))
+			const operations = 400
+			made := t.requests(func() {
+				for range operations {
+					_, err := b.Attrs(t.Context(), "k")
+					require.True(t, errors.Is(err, storage.Unavailable))
+				}
+			})
+			require.Less(t, made, 2*operations)
+			require.GreaterOrEqual(t, made, operations)
+		},
+	},
+	{
+		Name: "opening a bucket makes no request", Rule: "T3",
+		Explanation: "neither opening nor closing asks the store anything",
+		run: func(t *T) {
+			t.silently(func() { t.open() })
+		},
+	},
+}
+
+type countedReader struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,296 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// RunService proves what a Service promises. open opens an account; where it is
+// shared by cases, they keep to buckets of their own, whose names begin with
+// "storagetest-" and which they delete.
+func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...Option) {
+	t.Helper()
+	o := readOptions(opts)
+	known := map[string]bool{}
+	for _, c := range serviceCases {
+		require.False(t, known[c.Name], "two cases are named %q", c.Name)
+		known[c.Name] = true
+	}
+	for name := range o.without {
+		require.True(t, known[name], "Without names no case: %q", name)
+	}
+	report := newReport(storage.Description{}, o)
+	report.support.Kind = "service"
+	t.Run("service", func(t *testing.T) {
+		for _, c := range serviceCases {
+			if reason, left := o.without[c.Name]; left {
+				report.leave(c.Case, reason)
+				continue
+			}
+			t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
+				t.Parallel()
+				t.Cleanup(func() {
+					if t.Failed() {
+						t.Logf("rule %s: %s", c.Rule, c.Explanation)
+						return
+					}
+					report.pass(c.Case)
+				})
+				account := open(t)
+				t.Cleanup(func() { require.NoError(t, account.Close()) })
+				s := &S{T: newT(t, nil, o, storage.Description{}), Service: account}
+				c.run(s)
+				report.provider(s.provider)
+			})
+		}
+	})
+	report.write(t)
+}
+
+// An S is a case on a Service.
+type S struct {
+	*T
+	*storage.Service
+
+	provider string
+}
+
+type serviceCase struct {
+	Case
+	run func(s *S)
+}
+
+var bucketNumber atomic.Int64
+
+// name is a bucket's name that no other case has.
+func (s *S) name() string {
+	return fmt.Sprintf("storagetest-%d-%d", time.Now().UnixNano()%1e9, bucketNumber.Add(1))
+}
+
+// create makes a bucket and has it emptied and deleted.
+func (s *S) create(opts ...storage.BucketOption) string {
+	s.T.Helper()
+	name := s.name()
+	info, err := s.CreateBucket(s.T.Context(), name, opts...)
+	require.NoError(s.T, err)
+	require.Equal(s.T, name, info.Name)
+	s.provider = info.Provider
+	s.T.Cleanup(func() {
+		ctx := context.Background() // the case's own is done by now
+		if b, err := s.Bucket(name); err == nil {
+			_, _ = storage.RemoveMatching(ctx, b, nil)
+			_ = storage.Close(b)
+		}
+		_ = s.DeleteBucket(ctx, name)
+	})
+	return name
+}
+
+// unless ends the case where the provider answers Unsupported, which B2 allows
+// for what only its management plane can do, with a hint.
+func (s *S) unless(err error) bool {
+	if storage.CodeOf(err) != storage.Unsupported {
+		require.NoError(s.T, err)
+		return true
+	}
+	return false
+}
+
+var serviceCases = []serviceCase{
+	{
+		Case{Name: "a bucket is created, looked at, listed and deleted", Rule: "B1", Explanation: "with its name and provider, by CreateBucket, BucketInfo, Buckets and DeleteBucket"},
+		func(s *S) {
+			name := s.create()
+			info, err := s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.Equal(s.T, name, info.Name)
+			require.NotEmpty(s.T, info.Provider)
+			found := false
+			for listed, err := range s.Buckets(s.T.Context()) {
+				require.NoError(s.T, err)
+				found = found || listed.Name == name
+			}
+			require.True(s.T, found)
+			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
+			_, err = s.BucketInfo(s.T.Context(), name)
+			s.T.fails(err, storage.BucketNotFound)
+		},
+	},
+	{
+		Case{Name: "a name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also to its owner, and changes nothing"},
+		func(s *S) {
+			name := s.create()
+			b := s.bucket(name)
+			s.T.put(b, "a", "x")
+			_, err := s.CreateBucket(s.T.Context(), name)
+			s.T.fails(err, storage.BucketExists)
+			s.T.holds(b, "a", "x")
+		},
+	},
+	{
+		Case{Name: "a name that cannot be", Rule: "B1", Explanation: "3 to 63 of a-z 0-9 -, a letter or digit at both ends, no --: else InvalidArgument"},
+		func(s *S) {
+			for _, name := range []string{"", "ab", "Upper", "under_score", "dot.dot", "-a-b", "a-b-", "a--b", "a b", "../x", "\u00e9t\u00e9", strings.Repeat("a", 64)} {
+				_, err := s.CreateBucket(s.T.Context(), name)
+				require.Equal(s.T, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", name, err)
+			}
+		},
+	},
+	{
+		Case{Name: "a bucket that is not empty stays", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty on every provider, and deletes nothing"},
+		func(s *S) {
+			name := s.create()
+			b := s.bucket(name)
+			s.T.put(b, "a", "x")
+			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotEmpty)
+			s.T.holds(b, "a", "x")
+			require.NoError(s.T, b.Remove(s.T.Context(), "a"))
+			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
+		},
+	},
+	{
+		Case{Name: "a bucket that is not there", Rule: "E2", Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound"},
+		func(s *S) {
+			name := s.name()
+			_, err := s.BucketInfo(s.T.Context(), name)
+			s.T.fails(err, storage.BucketNotFound)
+			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
+			b := s.bucket(name)
+			for operation, err := range map[string]error{
+				"Upload":   second(b.Upload(s.T.Context(), "a", strings.NewReader("x"))),
+				"Download": second(b.Download(s.T.Context(), "a")),
+				"Attrs":    second(b.Attrs(s.T.Context(), "a")),
+				"Exists":   second(b.Exists(s.T.Context(), "a")),
+				"Remove":   b.Remove(s.T.Context(), "a"),
+				"ListPage": second(storage.ListPage(s.T.Context(), b, "")),
+				"Copy":     second(storage.Copy(s.T.Context(), b, "b", b, "a")),
+			} {
+				require.Equal(s.T, storage.BucketNotFound, storage.CodeOf(err), "%s: %v", operation, err)
+				require.False(s.T, errors.Is(err, storage.ObjectNotFound), operation)
+			}
+			for _, err := range b.List(s.T.Context()) {
+				s.T.fails(err, storage.BucketNotFound)
+			}
+		},
+	},
+	{
+		Case{Name: "buckets of one account are apart", Rule: "B1", Explanation: "a key of one is not in the other, and a copy goes between them"},
+		func(s *S) {
+			one, two := s.bucket(s.create()), s.bucket(s.create())
+			s.T.put(one, "a", "x", storage.WithMetadata(map[string]string{"k": "v"}))
+			s.T.missing(two, "a")
+			_, err := storage.Copy(s.T.Context(), two, "b", one, "a")
+			require.NoError(s.T, err)
+			s.T.holds(two, "b", "x")
+			require.Equal(s.T, map[string]string{"k": "v"}, s.T.attrs(two, "b").Metadata)
+		},
+	},
+	{
+		Case{Name: "a bucket keeps versions when it is told to", Rule: "B2", Explanation: "WithVersioning, at creation and later; Service.Bucket knows by itself"},
+		func(s *S) {
+			name := s.create()
+			info, err := s.UpdateBucket(s.T.Context(), name, storage.WithVersioning(true))
+			if !s.unless(err) {
+				return
+			}
+			require.True(s.T, info.Versioning)
+			b := s.bucket(name)
+			one := s.T.put(b, "a", "one")
+			s.T.put(b, "a", "two")
+			if !storage.Supports(b, storage.KeepVersions) {
+				return // a cloud's bucket is opened WithVersions
+			}
+			require.Equal(s.T, "one", s.T.get(b, "a", storage.WithVersion(one.Version)))
+			_, err = storage.RemoveMatching(s.T.Context(), b, nil)
+			require.NoError(s.T, err)
+			for _, entry := range s.T.versionsOf(b) {
+				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
+			}
+		},
+	},
+	{
+		Case{Name: "an update changes what it names and nothing else", Rule: "B2", Explanation: "CORS and lifecycle rules are set, kept by other updates, and cleared by an option without rules"},
+		func(s *S) {
+			name := s.create()
+			cors := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS(cors)); !s.unless(err) {
+				return
+			}
+			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
+			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(rule))
+			if !s.unless(err) {
+				return
+			}
+			info, err := s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.Equal(s.T, []storage.CORSRule{cors}, info.CORS)
+			require.Equal(s.T, []storage.LifecycleRule{rule}, info.Lifecycle)
+			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithCORS())
+			require.NoError(s.T, err)
+			info, err = s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.Empty(s.T, info.CORS)
+			require.Equal(s.T, []storage.LifecycleRule{rule}, info.Lifecycle)
+			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle())
+			require.NoError(s.T, err)
+			info, err = s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.Empty(s.T, info.Lifecycle)
+		},
+	},
+	{
+		Case{Name: "a bucket is made public and private", Rule: "B2", Explanation: "WithPublicAccess, at creation and later"},
+		func(s *S) {
+			name := s.create()
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.unless(err) {
+				return
+			}
+			info, err := s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.True(s.T, info.Public)
+			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(false))
+			require.NoError(s.T, err)
+			info, err = s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.False(s.T, info.Public)
+		},
+	},
+	{
+		Case{Name: "credentials show no secret", Rule: "E4", Explanation: "String, %v, %#v and a log line tell who and where; where a provider has none it is Unsupported"},
+		func(s *S) {
+			name := s.create()
+			credentials, err := s.Credentials(s.T.Context(), name)
+			if !s.unless(err) {
+				return
+			}
+			require.NotEmpty(s.T, credentials.SecretKey)
+			for _, text := range printed(*credentials) {
+				require.NotContains(s.T, text, credentials.SecretKey)
+			}
+		},
+	},
+	{
+		Case{Name: "an update of a bucket that is not there", Rule: "B1", Explanation: "it is BucketNotFound, or Unsupported where there is nothing to update"},
+		func(s *S) {
+			_, err := s.UpdateBucket(s.T.Context(), s.name(), storage.WithPublicAccess(false))
+			require.Contains(s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%v", err)
+		},
+	},
+}
+
+func (s *S) bucket(name string) storage.Bucket {
+	s.T.Helper()
+	b, err := s.Bucket(name)
+	require.NoError(s.T, err)
+	s.T.Cleanup(func() { require.NoError(s.T, storage.Close(b)) })
+	return b
+}

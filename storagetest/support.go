@@ -1,0 +1,111 @@
+package storagetest
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// supportDir names the directory into which each run writes what it found, for
+// the table in docs/support.md.
+const supportDir = "OMNIBUCKET_SUPPORT"
+
+// A Support is what one run of the suite found out about one bucket.
+type Support struct {
+	Name     string            `json:"name"`              // of the column
+	Kind     string            `json:"kind"`              // "bucket" or "service"
+	Provider string            `json:"provider"`          //
+	Features []string          `json:"features"`          // declared by the driver
+	Passed   int               `json:"passed"`            // cases
+	Refused  []string          `json:"refused,omitempty"` // cases that proved Unsupported
+	Without  map[string]string `json:"without,omitempty"` // cases left out, with the reason
+	Rules    map[string]int    `json:"rules"`             // cases passed, by rule
+}
+
+// report collects a Support while cases run in parallel.
+type report struct {
+	mu      sync.Mutex
+	support Support
+}
+
+func newReport(desc storage.Description, o *options) *report {
+	name := o.name
+	if name == "" {
+		name = desc.Provider
+	}
+	return &report{support: Support{
+		Name: name, Kind: "bucket", Provider: desc.Provider, Features: namesOf(desc.Features),
+		Without: map[string]string{}, Rules: map[string]int{},
+	}}
+}
+
+// provider names a run that could not tell before it began.
+func (r *report) provider(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if name == "" {
+		return
+	}
+	r.support.Provider = name
+	if r.support.Name == "" {
+		r.support.Name = name
+	}
+}
+
+func (r *report) pass(c Case) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.support.Passed++
+	r.support.Rules[c.Rule]++
+}
+
+func (r *report) refuse(c Case, _ storage.Features) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.support.Refused = append(r.support.Refused, c.Name)
+}
+
+func (r *report) leave(c Case, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.support.Without[c.Name] = reason
+}
+
+// write leaves the report where the environment asks for it. A failed run
+// leaves none: the table tells what was proved.
+func (r *report) write(t *testing.T) {
+	t.Helper()
+	dir := os.Getenv(supportDir)
+	if dir == "" || t.Failed() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.Sort(r.support.Refused)
+	data, err := json.MarshalIndent(r.support, "", "\t")
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, fileName(r.support)), append(data, '\n'), 0o644))
+}
+
+// fileName is the column's name in letters that every disk takes.
+func fileName(s Support) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s.Name))
+	if s.Kind != "bucket" {
+		name += "-" + s.Kind
+	}
+	return name + ".json"
+}

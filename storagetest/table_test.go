@@ -1,0 +1,69 @@
+package storagetest
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// rules are those of the contract that concern any bucket; B and F are the
+// services' and the local driver's, O1 and A2 are proved in their own packages.
+var rules = regexp.MustCompile(`^(K[1-5]|W([1-9]|1[0-2])|R[1-6]|D[1-3]|L[1-4]|V[1-3]|S[1-6]|E[1-5]|T[1-3]|O[1-3]|A1|V-FS)$`)
+
+func TestTheTableIsInOrder(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range Cases() {
+		require.False(t, names[c.Name], "two cases are named %q", c.Name)
+		names[c.Name] = true
+		require.Regexp(t, rules, c.Rule, c.Name)
+		require.NotEmpty(t, c.Explanation, c.Name)
+		require.NotNil(t, c.run, c.Name)
+		require.Zero(t, c.Needs&^refusable(), "%s needs a feature that nobody can ask for by name: it would be skipped in silence", c.Name)
+		require.NotContains(t, c.Name, "/", "it is one subtest")
+	}
+}
+
+func TestEveryRuleHasACase(t *testing.T) {
+	covered := map[string]bool{}
+	for _, c := range Cases() {
+		covered[c.Rule] = true
+	}
+	for _, rule := range []string{
+		"K1", "K2", "K3", "K4", "K5",
+		"W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12",
+		"R1", "R2", "R3", "R4", "R5", "R6", "D1", "D2", "D3", "L1", "L2", "L3", "L4",
+		"V1", "V2", "V3", "S1", "S2", "S3", "S6", "E1", "E2", "E3", "E4",
+		"T1", "T2", "T3", "O2", "O3", "A1", "V-FS",
+	} {
+		require.True(t, covered[rule], rule)
+	}
+}
+
+func TestSupportIsWritten(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	t.Setenv(supportDir, dir)
+	r := newReport(storage.Description{Provider: "some:Store", Features: storage.StreamPut | storage.OrderedList}, readOptions(nil))
+	c := Case{Name: "one", Rule: "K1"}
+	r.pass(c)
+	r.refuse(Case{Name: "z"}, 0)
+	r.refuse(Case{Name: "b"}, 0)
+	r.leave(Case{Name: "left"}, "because")
+	r.write(t)
+	data, err := os.ReadFile(filepath.Join(dir, "some-store.json"))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"name":"some:Store","kind":"bucket","provider":"some:Store","features":["StreamPut","OrderedList"],
+		"passed":1,"refused":["b","z"],"without":{"left":"because"},"rules":{"K1":1}}`, string(data))
+}
+
+func TestModelOfListings(t *testing.T) {
+	keys := []string{"a", "a-b", "a/b", "a/c", "b"}
+	require.Equal(t, []string{"a", "a-b", ">a/", "b"}, model(keys, "", "/", ""))
+	require.Equal(t, []string{"a/b", "a/c"}, model(keys, "a/", "/", ""))
+	require.Equal(t, []string{"b"}, model(keys, "", "/", "a/"))
+	require.Equal(t, []string{"a/c", "b"}, model(keys, "", "", "a/b"))
+}

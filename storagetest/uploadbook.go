@@ -1,0 +1,68 @@
+package storagetest
+
+import (
+	"context"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// uploadBook keeps the uploads in parts that the core has begun and neither
+// completed nor aborted, as the core knows of them.
+type uploadBook struct {
+	mu      sync.Mutex
+	pending map[string]bool
+}
+
+// pendingUploads are how many uploads in parts were left behind.
+func (t *T) pendingUploads() int {
+	t.uploads.mu.Lock()
+	defer t.uploads.mu.Unlock()
+	return len(t.uploads.pending)
+}
+
+func (u *uploadBook) layer(next storage.Driver) storage.Driver {
+	return &bookkeeper{Driver: next, book: u}
+}
+
+func (u *uploadBook) note(upload string, pending bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !pending {
+		delete(u.pending, upload)
+		return
+	}
+	if u.pending == nil {
+		u.pending = map[string]bool{}
+	}
+	u.pending[upload] = true
+}
+
+type bookkeeper struct {
+	storage.Driver
+	book *uploadBook
+}
+
+func (d *bookkeeper) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	upload, err := d.Driver.BeginParts(ctx, r)
+	if err == nil {
+		d.book.note(upload, true)
+	}
+	return upload, err
+}
+
+func (d *bookkeeper) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.CompleteParts(ctx, r)
+	if err == nil {
+		d.book.note(r.Upload, false)
+	}
+	return attrs, err
+}
+
+func (d *bookkeeper) AbortParts(ctx context.Context, key, upload string) error {
+	err := d.Driver.AbortParts(ctx, key, upload)
+	if err == nil {
+		d.book.note(upload, false)
+	}
+	return err
+}

@@ -1,0 +1,227 @@
+package storagetest
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var versionCases = []Case{
+	{
+		Name: "every write is kept as a version", Rule: "V3",
+		Explanation: "older versions are read by WithVersion, with their attributes, and listed newest first",
+		Needs:       storage.KeepVersions,
+		run: func(t *T) {
+			b := t.versioned()
+			one := t.put(b, "a", "one", storage.WithContentType("text/x-one"))
+			two := t.put(b, "a", "two!", storage.WithContentType("text/x-two"))
+			t.put(b, "ab", "other")
+			require.NotEmpty(t, one.Version)
+			require.NotEqual(t, one.Version, two.Version)
+			t.holds(b, "a", "two!")
+			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
+			require.Equal(t, "n", t.get(b, "a", storage.WithVersion(one.Version), storage.WithRange(1, 1)))
+			old := t.attrs(b, "a", storage.WithVersion(one.Version))
+			require.Equal(t, "text/x-one", old.ContentType)
+			require.Equal(t, one.Version, old.Version)
+			require.Equal(t, two.Version, t.attrs(b, "a").Version)
+			there, err := b.Exists(t.Context(), "a", storage.WithVersion(one.Version))
+			require.NoError(t, err)
+			require.True(t, there)
+
+			entries := t.versionsOf(b, storage.WithPrefix("a"))
+			require.Len(t, entries, 3)
+			require.Equal(t, []string{"a", "a", "ab"}, []string{entries[0].Key, entries[1].Key, entries[2].Key})
+			require.Equal(t, []string{two.Version, one.Version}, []string{entries[0].Version, entries[1].Version})
+			require.Equal(t, []bool{true, false, true}, []bool{entries[0].Current, entries[1].Current, entries[2].Current})
+			require.Equal(t, []int64{4, 3}, []int64{entries[0].Size, entries[1].Size})
+			require.Equal(t, entries, t.versionsOf(b, storage.WithPrefix("a"), storage.WithPageSize(1)), "across pages")
+			require.Equal(t, []string{"a", "ab"}, t.keys(b), "a listing shows what is current")
+		},
+	},
+	{
+		Name: "removing without a version keeps the old ones", Rule: "V2",
+		Explanation: "the key has no current entry then; a marker, where the store has them, reads as ObjectNotFound",
+		Needs:       storage.KeepVersions,
+		run: func(t *T) {
+			b := t.versioned()
+			one := t.put(b, "a", "one")
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			t.missing(b, "a")
+			require.Empty(t, t.keys(b))
+			_, err := b.Download(t.Context(), "a")
+			t.fails(err, storage.ObjectNotFound)
+			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
+			kept := 0
+			for _, entry := range t.versionsOf(b) {
+				require.Equal(t, "a", entry.Key)
+				if entry.IsDelete {
+					if entry.Version != "" {
+						_, err := b.Attrs(t.Context(), "a", storage.WithVersion(entry.Version))
+						t.fails(err, storage.ObjectNotFound)
+					}
+					continue
+				}
+				require.False(t, entry.Current, "a removed key has no current entry")
+				require.Equal(t, one.Version, entry.Version)
+				kept++
+			}
+			require.Equal(t, 1, kept)
+			require.NoError(t, b.Remove(t.Context(), "a"), "removing again succeeds")
+		},
+	},
+	{
+		Name: "a create over a removed key", Rule: "V2",
+		Explanation: "IfAbsent succeeds where the key was removed, also where a marker stands",
+		Needs:       storage.KeepVersions | storage.ConditionalCreate,
+		run: func(t *T) {
+			b := t.versioned()
+			t.put(b, "a", "one")
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			t.put(b, "a", "two", storage.IfAbsent())
+			t.holds(b, "a", "two")
+		},
+	},
+	{
+		Name: "removing a version is for good", Rule: "D3",
+		Explanation: "that version goes and no other; an absent one is success; of the current one the one before it shows again or nothing",
+		Needs:       storage.KeepVersions,
+		run: func(t *T) {
+			b := t.versioned()
+			one, two, three := t.put(b, "a", "one"), t.put(b, "a", "two"), t.put(b, "a", "three")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)))
+			t.holds(b, "a", "three")
+			_, err := b.Download(t.Context(), "a", storage.WithVersion(two.Version))
+			t.fails(err, storage.ObjectNotFound)
+			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "an absent one is success")
+			require.Len(t, t.versionsOf(b), 2)
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
+			t.holds(b, "a", "three")
+			require.Equal(t, three.Version, t.attrs(b, "a").Version)
+		},
+	},
+	{
+		Name: "a malformed version is refused", Rule: "D3",
+		Explanation: "it is InvalidArgument, everywhere, and never \"the latest\": nothing is read or removed",
+		Needs:       storage.KeepVersions,
+		run: func(t *T) {
+			b := t.versioned()
+			t.put(b, "a", "one")
+			t.put(b, "a", "two")
+			for _, bad := range []string{"", "not a version\n", "../1", "\x00"} {
+				_, err := b.Download(t.Context(), "a", storage.WithVersion(bad))
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", bad, err)
+				_, err = b.Attrs(t.Context(), "a", storage.WithVersion(bad))
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", bad, err)
+				err = b.Remove(t.Context(), "a", storage.WithVersion(bad))
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", bad, err)
+				_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.WithVersion(bad))
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q: %v", bad, err)
+			}
+			t.holds(b, "a", "two")
+			require.Len(t, t.versionsOf(b), 2)
+		},
+	},
+	{
+		Name: "a version is restored by a copy onto its key", Rule: "V3",
+		Explanation: "Copy with WithVersion picks the source's version, with its attributes, inside the provider as when streamed",
+		Needs:       storage.KeepVersions,
+		run: func(t *T) {
+			for road, without := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
+				b := t.versioned(limitedBy(without))
+				one := t.put(b, "a", "one", storage.WithContentType("text/x-one"))
+				t.put(b, "a", "two")
+				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(one.Version))
+				require.NoError(t, err, road)
+				t.holds(b, "a", "one")
+				require.Equal(t, "text/x-one", t.attrs(b, "a").ContentType, road)
+				require.Len(t, t.versionsOf(b), 3, road)
+			}
+		},
+	},
+	{
+		Name: "versions without a bucket that keeps them", Rule: "V2",
+		Explanation: "a bucket that was not opened WithVersions answers Unsupported, with a hint, and shows no Version",
+		run: func(t *T) {
+			b := t.open()
+			if storage.Supports(b, storage.KeepVersions) {
+				return // the store knows by itself that it keeps them
+			}
+			require.Empty(t, t.put(b, "a", "x").Version)
+			require.Empty(t, t.attrs(b, "a").Version)
+			t.silently(func() {
+				_, err := b.Download(t.Context(), "a", storage.WithVersion("1"))
+				require.NotEmpty(t, t.fails(err, storage.Unsupported).Hint)
+				t.settled(b.Remove(t.Context(), "a", storage.WithVersion("1")), storage.Unsupported)
+				for _, err := range storage.Versions(t.Context(), b) {
+					t.fails(err, storage.Unsupported)
+				}
+			})
+			t.exists(b, "a")
+		},
+	},
+	{
+		Name: "versions under a prefix", Rule: "K5",
+		Explanation: "a prefixed bucket lists and removes versions of its own keys alone",
+		Needs:       storage.KeepVersions,
+		run: func(t *T) {
+			whole := t.versioned()
+			b := storage.Prefixed(whole, "p/")
+			t.put(whole, "a", "outside")
+			one := t.put(b, "a", "one")
+			t.put(b, "a", "two")
+			entries := t.versionsOf(b)
+			require.Len(t, entries, 2)
+			require.Equal(t, "a", entries[1].Key)
+			require.Equal(t, one.Version, entries[1].Version)
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
+			require.Len(t, t.versionsOf(whole), 2)
+		},
+	},
+}
+
+func (t *T) versionsOf(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
+	t.Helper()
+	var entries []storage.VersionEntry
+	for entry, err := range storage.Versions(t.Context(), b, opts...) {
+		require.NoError(t, err)
+		entries = append(entries, entry)
+	}
+	require.True(t, slices.IsSortedFunc(entries, func(a, b storage.VersionEntry) int {
+		switch {
+		case a.Key < b.Key:
+			return -1
+		case a.Key > b.Key:
+			return 1
+		}
+		return 0
+	}), "by key")
+	return entries
+}
+
+func limitedBy(without storage.Features) storage.OpenOption {
+	return storage.WithLayer(func(next storage.Driver) storage.Driver {
+		desc := next.Describe()
+		desc.Features &^= without
+		return &described{Driver: next, desc: desc}
+	})
+}
+
+// hidingLister is a user's type that embeds a Bucket and overrides a method.
+type hidingLister struct{ storage.Bucket }
+
+func (h hidingLister) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for entry, err := range h.Bucket.List(ctx, opts...) {
+			if !strings.HasSuffix(entry.Key, "hidden") && !yield(entry, err) {
+				return
+			}
+		}
+	}
+}
