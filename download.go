@@ -207,29 +207,39 @@ func (d *download) fail(e *Error) error {
 	return d.failed
 }
 
-// writeTo hands a body that lies in memory to w without copying it.
+// writeTo hands the body's bytes to w without a copy of ours, where the body can
+// write itself: out of memory, or by the kernel from a file to a socket.
 func (d *download) writeTo(w io.Writer) (int64, error) {
 	if d.ranges == nil && d.left > 0 && d.failure() == nil {
-		if from, ok := d.stream.body.(io.WriterTo); ok {
-			t := &tee{to: w, deliver: d.deliver, left: d.left}
-			n, err := from.WriteTo(t)
-			switch {
-			case t.failed != nil:
-				return n, t.failed
-			case err == nil && d.left == 0:
-				err = d.finish()
-			case err == nil:
-				err = d.fail(&Error{Code: Unavailable, Err: io.ErrUnexpectedEOF})
-			default:
-				err = d.fail(asError(d.ctx, err))
-			}
-			if errors.Is(err, io.EOF) {
-				err = nil
-			}
-			return n, err
+		if from, ok := d.stream.opened().(io.WriterTo); ok {
+			return d.bodyTo(w, from)
 		}
 	}
 	return copyChunks(w, onlyReader{d})
+}
+
+// bodyTo counts and hashes between the two only where there is a checksum to
+// compare: the kernel's road has no place for it.
+func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
+	t := &tee{to: w, deliver: d.deliver, left: d.left}
+	if d.hashing || d.progress != nil {
+		n, err = from.WriteTo(t)
+	} else if n, err = from.WriteTo(w); n <= d.left {
+		d.left -= n
+		d.moved(n)
+	}
+	switch {
+	case t.failed != nil:
+		return n, t.failed
+	case err == nil && d.left == 0:
+		if err = d.finish(); errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return n, err
+	case err == nil:
+		err = io.ErrUnexpectedEOF
+	}
+	return n, d.fail(asError(d.ctx, err))
 }
 
 type onlyReader struct{ d *download }

@@ -132,6 +132,13 @@ func (s *stream) advance(n int64) {
 	}
 }
 
+// opened is the open body, or nil.
+func (s *stream) opened() io.ReadCloser {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.body
+}
+
 // current is the open body, or a new one.
 func (s *stream) current() (io.Reader, *Error) {
 	s.mu.Lock()
@@ -161,12 +168,10 @@ func (s *stream) reconnect() (io.Reader, *Error) {
 		s.drop()
 		return nil, &Error{Code: Changed}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.body == nil {
-		return nil, errClosed
+	if body := s.opened(); body != nil {
+		return body, nil
 	}
-	return s.body, nil
+	return nil, errClosed
 }
 
 // readWatched is one Read, cut off where nothing comes for too long.

@@ -115,8 +115,19 @@ func runBroken(t *testing.T, name string, cases []string) string {
 	return string(output)
 }
 
+func TestAnUnknownWithoutFails(t *testing.T) {
+	output := runBroken(t, unknownWithout, []string{"R3/ranges"})
+	require.Contains(t, output, "Without names no case")
+	require.Contains(t, output, "no such case")
+}
+
+const unknownWithout = "unknown Without"
+
 // TestBrokenChild is what runBroken runs; alone it does nothing.
 func TestBrokenChild(t *testing.T) {
+	if os.Getenv(brokenVariable) == unknownWithout {
+		storagetest.Run(t, memory, storagetest.Without("no such case", "to see it fail"))
+	}
 	broken, asked := brokenLayers[os.Getenv(brokenVariable)]
 	if !asked {
 		return

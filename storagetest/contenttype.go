@@ -52,7 +52,7 @@ var contentTypeCases = []Case{
 		},
 	},
 	{
-		Name: "a content type is type/subtype", Rule: "W9",
+		Name: "a content type has a type and a subtype", Rule: "W9",
 		Explanation: "what is not is InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ var errorCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.faults.Set(faults.Fail(faults.Any).With(&storage.Error{
-				Code: storage.Internal, Err: errors.New(`Get "https://host/bucket/key?X-Amz-Signature=SECRETSECRET&sig=SECRETSECRET": refused`),
+				Code: storage.Internal, Err: &url.Error{Op: "Get", URL: "https://host/bucket/key?X-Amz-Signature=SECRETSECRET&sig=SECRETSECRET", Err: errBoom},
 			}))
 			for name, err := range everyOperation(t, b, "key") {
 				if err != nil {

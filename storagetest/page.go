@@ -28,6 +28,9 @@ var pageCases = []Case{
 			} {
 				want := t.keys(b, opts...)
 				for _, size := range []int{1, 2, len(want), 100} {
+					if t.desc.MaxPage > 0 {
+						size = min(size, t.desc.MaxPage)
+					}
 					var got []string
 					pages := 0
 					for token := ""; ; {

@@ -90,6 +90,20 @@ var removeCases = []Case{
 		},
 	},
 	{
+		Name: "RemoveAll without the batches that were promised", Rule: "D2",
+		Explanation: "where a store that declares batches refuses them, keys are removed one by one",
+		run: func(t *T) {
+			b := t.open()
+			keys := []string{"a", "b", "c", "d"}
+			t.puts(b, keys...)
+			t.faults.Set(faults.Fail(faults.DeleteBatch).With(storage.Unsupported))
+			removed, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
+			require.NoError(t, err)
+			require.Equal(t, len(keys), removed)
+			require.Empty(t, t.keys(b))
+		},
+	},
+	{
 		Name: "RemoveAll stops after 1,000 failures", Rule: "D2",
 		Explanation: "memory is bounded: a store that refuses everything is not asked for ever",
 		run: func(t *T) {

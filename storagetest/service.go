@@ -28,8 +28,7 @@ func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...
 	for name := range o.without {
 		require.True(t, known[name], "Without names no case: %q", name)
 	}
-	report := newReport(storage.Description{}, o)
-	report.support.Kind = "service"
+	report := newReport("service", storage.Description{}, o)
 	t.Run("service", func(t *testing.T) {
 		for _, c := range serviceCases {
 			if reason, left := o.without[c.Name]; left {

@@ -63,7 +63,7 @@ func readOptions(opts []Option) *options {
 // package storage. It returns when all cases, which run in parallel, are done.
 func Run(t *testing.T, open Open, opts ...Option) {
 	t.Helper()
-	run(t, bucketCases(), open, readOptions(opts))
+	run(t, "bucket", bucketCases(), open, readOptions(opts))
 }
 
 // RunDriver is Run on storage.New(open(t)), and proves what a driver owes to
@@ -77,7 +77,7 @@ func RunDriver(t *testing.T, open func(t *testing.T) storage.Driver, opts ...Opt
 			run: func(t *T) { c.run(t, open(t.T)) },
 		})
 	}
-	run(t, cases, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	run(t, "driver", cases, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return storage.New(open(t), opts...)
 	}, readOptions(opts))
 }
@@ -99,12 +99,13 @@ func bucketCases() []Case {
 	)
 }
 
-// run works through cases: those of one rule in one group of subtests.
-func run(t *testing.T, cases []Case, open Open, o *options) {
+// run works through cases: those of one rule in one group of subtests. kind is
+// what is under test: a bucket or a driver.
+func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	t.Helper()
 	requireKnown(t, cases, o)
 	desc := describe(t, open)
-	report := newReport(desc, o)
+	report := newReport(kind, desc, o)
 	baseline := goroutines()
 	t.Run("cases", func(t *testing.T) {
 		for _, group := range byRule(cases) {

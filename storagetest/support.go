@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +22,7 @@ const supportDir = "OMNIBUCKET_SUPPORT"
 // A Support is what one run of the suite found out about one bucket.
 type Support struct {
 	Name     string            `json:"name"`              // of the column
-	Kind     string            `json:"kind"`              // "bucket" or "service"
+	Kind     string            `json:"kind"`              // "bucket" or "driver", whose cases are those of a bucket and more, or "service"
 	Provider string            `json:"provider"`          //
 	Features []string          `json:"features"`          // declared by the driver
 	Passed   int               `json:"passed"`            // cases
@@ -36,13 +37,13 @@ type report struct {
 	support Support
 }
 
-func newReport(desc storage.Description, o *options) *report {
+func newReport(kind string, desc storage.Description, o *options) *report {
 	name := o.name
 	if name == "" {
 		name = desc.Provider
 	}
 	return &report{support: Support{
-		Name: name, Kind: "bucket", Provider: desc.Provider, Features: namesOf(desc.Features),
+		Name: name, Kind: kind, Provider: desc.Provider, Features: namesOf(desc.Features),
 		Without: map[string]string{}, Rules: map[string]int{},
 	}}
 }
@@ -93,7 +94,12 @@ func (r *report) write(t *testing.T) {
 	data, err := json.MarshalIndent(r.support, "", "\t")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, fileName(r.support)), append(data, '\n'), 0o644))
+	// Runs of several packages, at once, may have found out the same.
+	file, err := os.CreateTemp(dir, ".support-*")
+	require.NoError(t, err)
+	_, err = file.Write(append(data, '\n'))
+	require.NoError(t, errors.Join(err, file.Close()))
+	require.NoError(t, os.Rename(file.Name(), filepath.Join(dir, fileName(r.support))))
 }
 
 // fileName is the column's name in letters that every disk takes.

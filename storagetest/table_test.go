@@ -47,7 +47,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 func TestSupportIsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	t.Setenv(supportDir, dir)
-	r := newReport(storage.Description{Provider: "some:Store", Features: storage.StreamPut | storage.OrderedList}, readOptions(nil))
+	r := newReport("bucket", storage.Description{Provider: "some:Store", Features: storage.StreamPut | storage.OrderedList}, readOptions(nil))
 	c := Case{Name: "one", Rule: "K1"}
 	r.pass(c)
 	r.refuse(Case{Name: "z"}, 0)

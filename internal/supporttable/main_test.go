@@ -13,7 +13,8 @@ func TestRender(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"s3.json":             `{"name":"s3","kind":"bucket","features":["StreamPut"],"passed":5,"without":{"b":"x|y","a":"why"}}`,
-		"memory.json":         `{"name":"memory","kind":"bucket","features":["KeepVersions","StreamPut"],"passed":7,"refused":["c"]}`,
+		"memory-driver.json":  `{"name":"memory","kind":"driver","features":["KeepVersions","StreamPut"],"passed":7,"refused":["c"]}`,
+		"memory.json":         `{"name":"memory","kind":"bucket","passed":1}`,
 		"memory-service.json": `{"name":"memory","kind":"service","passed":3}`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))

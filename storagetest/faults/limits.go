@@ -8,13 +8,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Bounds make a driver appear smaller than it is. A field that is zero leaves
-// the driver's own.
+// Bounds make a driver appear smaller than it is. A field that is zero, or
+// wider than the driver's own, leaves the driver's own.
 type Bounds struct {
 	Without     storage.Features // are not declared
 	EqualParts  bool             // all parts but the last must be of one size
 	MaxPutSize  int64            // bytes
-	MinPartSize int64            // bytes; not below what the driver really needs
+	MinPartSize int64            // bytes
 	MaxPartSize int64            // bytes
 	MaxParts    int
 	MaxBatch    int // requests in one DeleteBatch; below 0: the driver has none
@@ -37,22 +37,23 @@ func (b Bounds) apply(d storage.Description) storage.Description {
 	if b.EqualParts {
 		d.Features |= storage.EqualParts
 	}
-	set(&d.MaxPutSize, b.MaxPutSize)
-	set(&d.MinPartSize, b.MinPartSize)
-	set(&d.MaxPartSize, b.MaxPartSize)
-	set(&d.MaxParts, b.MaxParts)
-	set(&d.MaxPage, b.MaxPage)
-	set(&d.MaxBatch, max(b.MaxBatch, 0))
-	if b.MaxBatch < 0 {
-		d.MaxBatch = 0
+	d.MaxPutSize = narrower(d.MaxPutSize, b.MaxPutSize)
+	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
+	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
+	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
+	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
+	if b.MaxBatch != 0 { // a driver's 0 is no batches at all
+		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
 	}
 	return d
 }
 
-func set[N int | int64](to *N, value N) {
-	if value != 0 {
-		*to = value
+// narrower is the smaller of two limits, of which 0 is none.
+func narrower[N int | int64](a, b N) N {
+	if a == 0 || b == 0 {
+		return max(a, b)
 	}
+	return min(a, b)
 }
 
 var _ storage.Driver = (*limited)(nil)

@@ -22,6 +22,14 @@ func TestLimitsAreDeclared(t *testing.T) {
 	require.Equal(t, []int{4, 0, 6}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
 }
 
+func TestLimitsOnlyNarrow(t *testing.T) {
+	inner := faults.Limits(faults.Bounds{MaxPutSize: 10, MinPartSize: 10, MaxParts: 10, MaxBatch: -1, MaxPage: 10})
+	wide := faults.Limits(faults.Bounds{MaxPutSize: 20, MinPartSize: 5, MaxParts: 20, MaxBatch: 5, MaxPage: 20})
+	d := wide(inner(newShelf())).Describe()
+	require.Equal(t, []int64{10, 10}, []int64{d.MaxPutSize, d.MinPartSize})
+	require.Equal(t, []int{10, 0, 10}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
+}
+
 func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 	s := newShelf()
 	d := faults.Limits(faults.Bounds{})(s)

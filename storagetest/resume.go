@@ -1,0 +1,157 @@
+package storagetest
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+var resumeCases = []Case{
+	{
+		Name: "a download survives a dropped connection", Rule: "R2",
+		Explanation: "it goes on at the byte where it stopped, wherever that is, whole and in a range, and delivers each byte once",
+		run: func(t *T) {
+			b := t.open()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			for _, at := range []int64{0, 1, 2500, 4999, 5000} {
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				t.holds(b, "a", text)
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				requireSame(t, text[100:4100], t.get(b, "a", storage.WithRange(100, 4000)))
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				requireSame(t, text[4000:], t.get(b, "a", storage.WithRange(-1000, -1)))
+				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
+				requireSame(t, text, t.get(b, "a", storage.WithConcurrency(3)))
+			}
+			t.faults.Set(faults.Cut(faults.Get, 1000).First(3))
+			t.holds(b, "a", text)
+		},
+	},
+	{
+		Name: "a resumed download fails on the way", Rule: "R2",
+		Explanation: "the request that resumes is retried as any other, and a lost answer of it loses nothing",
+		run: func(t *T) {
+			b := t.open()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			for _, second := range []faults.Rule{faults.Fail(faults.Get).Nth(2), faults.LoseAnswer(faults.Get).Nth(2)} {
+				t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1), second)
+				t.holds(b, "a", text)
+			}
+		},
+	},
+	{
+		Name: "a short body is an error, never the end", Rule: "R2",
+		Explanation: "bytes are counted against the promised length: a body that ends early with io.EOF is resumed or an error",
+		run: func(t *T) {
+			b := t.open()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1).With(io.EOF))
+			t.holds(b, "a", text)
+			t.faults.Set(faults.Cut(faults.Get, 0).With(io.EOF))
+			reader, err := b.Download(t.Context(), "a")
+			require.NoError(t, err)
+			got, err := drain(t, reader)
+			t.fails(err, storage.Unavailable)
+			require.Empty(t, got)
+		},
+	},
+	{
+		Name: "resuming is bounded", Rule: "R2",
+		Explanation: "a connection that drops for ever is Unavailable after a bounded number of requests",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", body(5000, 1))
+			t.faults.Set(faults.Cut(faults.Get, 0))
+			made := t.requests(func() {
+				_, _, err := storage.ReadAll(t.Context(), b, "a")
+				t.fails(err, storage.Unavailable)
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause is reachable")
+			})
+			require.LessOrEqual(t, made, 100)
+			require.Greater(t, made, 1)
+		},
+	},
+	{
+		Name: "a stalled download is resumed", Rule: "R2",
+		Explanation: "no byte for as long as RetryPolicy.Stall is a dropped connection",
+		run: func(t *T) {
+			t.faults.Set(faults.StallBody(0)) // says, before the bucket is opened, that there will be stalls
+			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}))
+			t.faults.Set()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			t.faults.Set(faults.StallBody(1000).Nth(1))
+			t.holds(b, "a", text)
+			t.faults.Set(faults.StallBody(0).Nth(1))
+			requireSame(t, text, t.get(b, "a", storage.WithConcurrency(2)))
+		},
+	},
+	{
+		Name: "an object that changes under a download is Changed", Rule: "R2",
+		Explanation: "two revisions are never spliced: what follows the drop is of the first revision, or an error",
+		run:         changesUnderDownload("another"),
+	},
+	{
+		Name: "an object that is removed under a download is Changed", Rule: "R2",
+		Explanation: "after the drop it is not there any more, which is not ObjectNotFound: it was",
+		run:         changesUnderDownload(""),
+	},
+	{
+		Name: "a read that was begun ends with ctx", Rule: "E3",
+		Explanation: "ctx governs the reader until Close: Canceled within a moment, also while the store delivers nothing",
+		run: func(t *T) {
+			t.faults.Set(faults.StallBody(0)) // says, before the bucket is opened, that there will be stalls
+			b := t.open()
+			t.faults.Set()
+			text := body(5000, 1)
+			t.put(b, "a", text)
+			for _, concurrency := range []int{1, 3} {
+				ctx, cancel := contextOf(t)
+				t.faults.Set(faults.StallBody(1000))
+				reader, err := b.Download(ctx, "a", storage.WithConcurrency(concurrency))
+				require.NoError(t, err)
+				_, err = io.CopyN(io.Discard, onlyReader{reader}, 500)
+				require.NoError(t, err)
+				go cancel()
+				_, err = io.Copy(io.Discard, onlyReader{reader})
+				require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+				require.NoError(t, reader.Close())
+			}
+		},
+	},
+}
+
+// changesUnderDownload replaces the object by text, or removes it, between a
+// drop and the request that resumes.
+func changesUnderDownload(text string) func(t *T) {
+	return func(t *T) {
+		for _, concurrency := range []int{1, 3} {
+			var other storage.Bucket
+			b, other := t.pair(meddle("Get", 2, func() {
+				if text == "" {
+					require.NoError(t, other.Remove(t.Context(), "a"))
+					return
+				}
+				t.put(other, "a", text)
+			}))
+			whole := body(5000, 1)
+			t.put(b, "a", whole)
+			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
+			got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(concurrency))
+			if err == nil {
+				requireSame(t, whole, string(got)) // the provider still had the revision
+				continue
+			}
+			t.fails(err, storage.Changed)
+			require.False(t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err)
+		}
+	}
+}
