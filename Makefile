@@ -6,13 +6,15 @@ CC       ?= cc
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Runs a command here with real servers beside it: docs/testing.md.
+WITH_SERVERS := $(GO) run -C testservers . --
 
 .PHONY: test run vet lint fmt imports bench fuzz support
 
-test: ## every test, with the race detector, which wants a C compiler
+test: ## every test, beside real servers, with the race detector, which wants a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector links against C" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...
+	CGO_ENABLED=1 $(WITH_SERVERS) $(GO) test -race -timeout 10m ./...
 
 run: ## the quickstart: upload this tree, list it, read it, remove it
 	$(GO) run ./examples/quickstart
@@ -24,6 +26,7 @@ vet: ## on every system that the local driver is written for
 	done
 	$(GO) vet ./...
 	cd benchmarks && $(GO) vet ./...
+	cd testservers && $(GO) vet ./...
 
 fmt: ## fails where gofmt would change something
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
@@ -34,6 +37,7 @@ imports: ## who may import whom
 lint: fmt imports
 	$(GO) run $(STATICCHECK) ./...
 	cd benchmarks && $(GO) run $(STATICCHECK) ./...
+	cd testservers && $(GO) run $(STATICCHECK) ./...
 
 bench: ## us beside others, with goals; ROUNDS=9 for steadier figures
 	cd benchmarks && $(GO) run . -rounds $(ROUNDS)

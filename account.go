@@ -156,7 +156,7 @@ func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 	}
 	d, err := s.driver.Driver(name)
 	if err != nil {
-		return fail(asError(nil, err))
+		return fail(ownError(err))
 	}
 	b := newBucket(d, append(s.opts[:len(s.opts):len(s.opts)], opts...))
 	if b.core.bad != nil {
@@ -185,7 +185,7 @@ func (s *Service) Credentials(ctx context.Context, name string) (*Credentials, e
 func (s *Service) Close() error {
 	s.core.closing.Do(func() {
 		if err := s.driver.Close(); err != nil {
-			e := asError(nil, err)
+			e := ownError(err)
 			e.Op, e.Provider = "Close", s.core.desc.Provider
 			s.core.closeErr = e
 		}

@@ -32,7 +32,7 @@ func (b *bucket) head(ctx context.Context, may permission, op, key string, opts 
 	e := o.prepare(b, may, op, key)
 	if e == nil {
 		if err := r.ApplyAttrs(opts...); err != nil {
-			e = asError(nil, err)
+			e = ownError(err)
 		} else {
 			e = o.resolveRead(r)
 		}

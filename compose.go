@@ -21,7 +21,7 @@ func Compose(ctx context.Context, b interface {
 		err = invalid("srcKeys", "must name at least one object, and options no version")
 	}
 	if err != nil {
-		e := asError(nil, err)
+		e := ownError(err)
 		e.Op, e.Key = "Compose", dstKey
 		return nil, e
 	}
@@ -109,7 +109,7 @@ func (c *composing) look(ctx context.Context) *Error {
 // ofSource is an error that names the source.
 func (c *composing) ofSource(e *Error, i int) *Error {
 	of := operation{core: c.core, name: c.name, key: c.srcKeys[i], prefix: c.prefix}
-	return asError(nil, of.end(e))
+	return ownError(of.end(e))
 }
 
 func (c *composing) composeOnServer(ctx context.Context) (*Attrs, *Error) {

@@ -14,7 +14,7 @@ import (
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
 	c := &copying{src: src, srcKey: srcKey}
 	if err := c.req.apply(opts); err != nil {
-		e := asError(nil, err)
+		e := ownError(err)
 		e.Op, e.Key = "Copy", dstKey
 		return nil, e
 	}
@@ -127,7 +127,7 @@ func (c *copying) onServer(ctx context.Context, src *bucket, from ObjectRef) (*A
 // its hooks see a Download.
 func (o *operation) source(ctx context.Context, b *bucket, key, version string, versioned bool) (*Attrs, *Error) {
 	fail := func(e *Error) (*Attrs, *Error) {
-		err := asError(nil, o.end(e))
+		err := ownError(o.end(e))
 		err.Op = "Copy"
 		return nil, err
 	}

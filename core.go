@@ -216,7 +216,7 @@ func Close(b Bucket) error {
 func (c *core) close() error {
 	c.closing.Do(func() {
 		if err := c.driver.Close(); err != nil {
-			e := asError(nil, err)
+			e := ownError(err)
 			e.Op, e.Provider, e.Bucket = "Close", c.desc.Provider, c.desc.Bucket
 			c.closeErr = e
 		}

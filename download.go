@@ -34,7 +34,7 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOptio
 	e := d.prepare(b, mayDownload, "Download", key)
 	if e == nil {
 		if err := d.req.Apply(opts...); err != nil {
-			e = asError(nil, err)
+			e = ownError(err)
 		} else {
 			e = d.resolveRead(&d.req)
 		}

@@ -55,7 +55,7 @@ func (l *listing) open(b *bucket, op string, opts []ListOption) *Error {
 		return e
 	}
 	if applied != nil {
-		return asError(nil, applied)
+		return ownError(applied)
 	}
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
@@ -257,7 +257,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 		}
 	}
 	if err != nil {
-		e := asError(nil, err)
+		e := ownError(err)
 		e.Op = "ListPage"
 		return nil, e
 	}

@@ -167,9 +167,16 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 	}
 }
 
-// asError makes an *Error of its own of whatever a driver answered. A nil ctx
-// has no say.
+// asError makes an *Error of its own of whatever a driver answered, and settles
+// whether it is the doing of the caller's ctx.
 func asError(ctx context.Context, err error) *Error {
+	e := ownError(err)
+	e.blame(ctx.Err())
+	return e
+}
+
+// ownError makes an *Error of its own of any error.
+func ownError(err error) *Error {
 	e := &Error{}
 	if own, ok := err.(*Error); ok {
 		*e = *own
@@ -183,9 +190,6 @@ func asError(ctx context.Context, err error) *Error {
 	}
 	if e.Code == Unavailable || e.Code == RateLimited {
 		e.Retryable = true // by its nature
-	}
-	if ctx != nil {
-		e.blame(ctx.Err())
 	}
 	return e
 }

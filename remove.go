@@ -24,7 +24,7 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) e
 	e := o.prepare(b, mayRemove, "Remove", key)
 	if e == nil {
 		if err := r.Apply(opts...); err != nil {
-			e = asError(nil, err)
+			e = ownError(err)
 		} else {
 			e = o.resolveRemove(r)
 		}

@@ -89,7 +89,7 @@ func (s *signing) open(b *bucket, may permission, op, key, method string) *Error
 		return e
 	}
 	if r.set.err != nil {
-		return asError(nil, r.set.err)
+		return ownError(r.set.err)
 	}
 	if e := s.core.need(SignURLs, op); e != nil {
 		e.Hint = "a local or memory bucket signs when it is opened with WithSigningBaseURL, for the handler of package serve"

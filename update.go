@@ -22,7 +22,7 @@ func Update(ctx context.Context, b interface {
 	}
 	var r PutRequest
 	if err := r.Apply(opts...); err != nil {
-		return fail(asError(nil, err))
+		return fail(ownError(err))
 	}
 	if r.set.guarded {
 		return fail(invalid("option", "of Update must not be a condition: it sets its own"))

@@ -59,7 +59,7 @@ func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ..
 func (u *upload) resolve(body io.Reader, opts []UploadOption) *Error {
 	r := &u.req
 	if err := r.Apply(opts...); err != nil {
-		return asError(nil, err)
+		return ownError(err)
 	}
 	if e := checkWriteKey(u.key); e != nil {
 		return e

@@ -140,10 +140,14 @@ func median(values []float64) float64 {
 }
 
 // ratio is the median of a/b, round by round, so that a machine that is busy
-// for a while slows both sides of one ratio.
+// for a while slows both sides of one ratio. A row that ran once has no rounds
+// to compare: its ratio is of medians.
 func ratio(a, b []float64) float64 {
+	if len(a) != len(b) {
+		return median(a) / median(b)
+	}
 	var each []float64
-	for i := range min(len(a), len(b)) {
+	for i := range a {
 		each = append(each, a[i]/b[i])
 	}
 	return median(each)

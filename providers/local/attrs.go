@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/omnibucket/storage"
 )
@@ -137,41 +136,11 @@ func (a *attrs) describes(m meta) bool {
 	return a != nil && a.size == m.size && a.mtime == m.mtime
 }
 
-// etag is the quoted revision. The revision is made of the inode, the time of
-// the write in nanoseconds and the size, all of which a listing knows from the
-// one stat that it needs anyway. It is unique for each write: every write makes
-// a new file, and sets its time itself (see clock), so that an inode number
-// that is used again comes with another time. The change time (ctime) is left
-// out, because renaming and linking an object, as keeping versions does, moves
-// it; the device is left out, because its number may change with a reboot.
-func etag(m meta) string {
-	b := make([]byte, 0, 56)
-	b = append(b, '"')
-	b = strconv.AppendUint(b, m.ino, 16)
-	b = append(b, '-')
-	b = strconv.AppendUint(b, uint64(m.mtime), 16)
-	b = append(b, '-')
-	b = strconv.AppendUint(b, uint64(m.size), 16)
-	b = append(b, '"')
-	return string(b)
-}
-
-func unquote(etag string) string { return etag[1 : len(etag)-1] }
-
-// etagOf is etag, but for disks whose times are too coarse for it.
-func (s *store) etagOf(m meta, a *attrs) string {
-	if s.coarse.Load() && a.describes(m) && a.unique != "" {
-		return `"` + a.unique + `"`
-	}
-	return etag(m)
-}
-
 // attrsOf is what the caller gets to see of a file. Without attributes of ours
 // it is somebody else's: bytes of no known type.
 func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	out := &storage.Attrs{Key: key, Size: m.size, Modified: m.time()}
-	out.ETag = s.etagOf(m, a)
-	out.Revision = unquote(out.ETag)
+	out.ETag, out.Revision = s.tagOf(m, a).split()
 	if s.keeping() {
 		out.Version = versionOf(m)
 	}

@@ -70,7 +70,7 @@ func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attr
 	if err != nil {
 		return nil, nil, sourceLost(ref, err)
 	}
-	if ref.Revision != "" && ref.Revision != unquote(s.etagOf(f.meta, a)) {
+	if ref.Revision != "" && ref.Revision != s.tagOf(f.meta, a).revision() {
 		_ = f.close()
 		return nil, nil, storage.Changed
 	}

@@ -67,12 +67,13 @@ func (d *driver) Describe() storage.Description {
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
 			storage.ObjectACL | storage.StorageClasses | storage.OrderedList,
-		Versioned:     d.versions.Load(),
-		StartVersions: func() { d.versions.Store(true) },
-		Local:         true,
-		MinPartSize:   1,
-		MaxParts:      maxParts,
-		MaxPage:       maxPage,
+		Versioned:       d.versions.Load(),
+		StartVersions:   func() { d.versions.Store(true) },
+		Local:           true,
+		TaggedRevisions: true,
+		MinPartSize:     1,
+		MaxParts:        maxParts,
+		MaxPage:         maxPage,
 	}
 }
 

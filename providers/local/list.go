@@ -62,7 +62,8 @@ func (s *store) listEntry(found item) (storage.ListEntry, error) {
 		return storage.ListEntry{Key: found.key, IsPrefix: true}, nil
 	}
 	m := found.at.meta
-	e := storage.ListEntry{Key: found.key, Size: m.size, Modified: m.time(), ETag: etag(m)}
+	e := storage.ListEntry{Key: found.key, Size: m.size, Modified: m.time()}
+	t := makeTag(m)
 	if s.coarse.Load() {
 		l, _ := s.names().locate(found.key)
 		f, err := s.openCurrent(l)
@@ -75,10 +76,10 @@ func (s *store) listEntry(found item) (storage.ListEntry, error) {
 			if err != nil {
 				return e, err
 			}
-			e.ETag = s.etagOf(f.meta, a)
+			t = s.tagOf(f.meta, a)
 		}
 	}
-	e.Revision = unquote(e.ETag)
+	e.ETag, e.Revision = t.split()
 	return e, nil
 }
 

@@ -138,7 +138,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err := s.moveTo(to, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
-	return storage.Part{Number: r.Number, Tag: unquote(etag(st.meta)), Size: st.meta.size, CRC32C: r.CRC32C}, nil
+	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
 }
 
 // CompleteParts joins the parts into one file and places it as Put does. The
@@ -183,7 +183,7 @@ func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) 
 	}
 	file := f.take(partName(part.Number))
 	defer func() { _ = file.Close() }()
-	if unquote(etag(f.meta)) != part.Tag {
+	if makeTag(f.meta).revision() != part.Tag {
 		return errPart(part)
 	}
 	return st.append(ctx, file, 0, f.meta.size)

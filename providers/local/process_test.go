@@ -27,6 +27,7 @@ const (
 	roleVariable = "OMNIBUCKET_LOCAL_TEST_ROLE"
 	rootVariable = "OMNIBUCKET_LOCAL_TEST_ROOT"
 	textVariable = "OMNIBUCKET_LOCAL_TEST_TEXT"
+	diskVariable = "OMNIBUCKET_LOCAL_TEST_XATTR" // "none": a disk without
 )
 
 // play is what another process does; it talks to the test by its output.
@@ -36,6 +37,7 @@ func play(role string) int {
 	}
 	d, err := newDriver(os.Getenv(rootVariable), Config{NoSync: true})
 	if err == nil {
+		d.noXattr = os.Getenv(diskVariable) == "none"
 		err = roles[role](d, os.Getenv(textVariable))
 	}
 	if err != nil {
@@ -234,12 +236,15 @@ func overwriteForEver(d *driver, _ string) error {
 }
 
 func TestProcessesNeverSeeATornObject(t *testing.T) {
-	for _, disk := range []struct {
-		name  string
-		plain bool
-	}{{"plain", true}} {
+	for _, disk := range disks {
+		if disk.name != "plain" && disk.name != "without extended attributes" {
+			continue
+		}
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t)
+			s := open(t, disk.tweaks...)
+			if s.noXattr {
+				t.Setenv(diskVariable, "none")
+			}
 			_, err := s.Put(t.Context(), pattern("dir/k", 1))
 			require.NoError(t, err)
 			var all []*process
@@ -247,7 +252,7 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
 			}
 			last := 10 * time.Second
-			if testing.Short() {
+			if testing.Short() || s.noXattr {
 				last = time.Second
 			}
 			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
@@ -313,12 +318,21 @@ func TestNoProcessLosesAnUpdate(t *testing.T) {
 // A writer that is killed leaves the old object or the new one, no older
 // version that is torn, nothing else to see, and nothing for long.
 func TestKilledWriters(t *testing.T) {
+	t.Run("plain", testKilledWriters)
+	t.Run("without extended attributes", func(t *testing.T) {
+		t.Setenv(diskVariable, "none")
+		testKilledWriters(t)
+	})
+}
+
+func testKilledWriters(t *testing.T) {
 	kills := 250
 	if testing.Short() {
 		kills = 20
 	}
 	root := t.TempDir()
-	first := reopen(t, root)
+	like := func(d *driver) { d.noXattr = os.Getenv(diskVariable) == "none" }
+	first := reopen(t, root, like)
 	_, err := first.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)
 	require.NoError(t, first.Close())
@@ -330,7 +344,7 @@ func TestKilledWriters(t *testing.T) {
 		require.NoError(t, p.Process.Kill())
 		require.Error(t, p.Wait())
 
-		s := reopen(t, root)
+		s := reopen(t, root, like)
 		require.NoError(t, checkPattern(s.driver, "k"))
 		for _, key := range s.all() {
 			require.Contains(t, []string{"k", "k/below", "dir/x", "fresh"}, key)
@@ -339,7 +353,7 @@ func TestKilledWriters(t *testing.T) {
 		require.Empty(t, s.leftovers())
 		require.NoError(t, s.Close())
 	}
-	s := reopen(t, root, withVersions)
+	s := reopen(t, root, withVersions, like)
 	seen := map[string]bool{}
 	for _, e := range s.history(storage.ListRequest{Limit: 1000}) {
 		require.False(t, seen[e.Key+e.Version], "a version is listed once")

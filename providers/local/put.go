@@ -140,7 +140,7 @@ func (s *store) checkWrite(old spot, c storage.Condition) error {
 // revisionAt is what a listing and the attributes say.
 func (s *store) revisionAt(at spot) (string, error) {
 	if !s.coarse.Load() {
-		return unquote(etag(at.meta)), nil
+		return makeTag(at.meta).revision(), nil
 	}
 	f, err := at.dir.open(at.base)
 	if err != nil {
@@ -151,5 +151,5 @@ func (s *store) revisionAt(at spot) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return unquote(s.etagOf(f.meta, a)), nil
+	return s.tagOf(f.meta, a).revision(), nil
 }

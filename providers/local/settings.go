@@ -34,14 +34,15 @@ func (s *store) settings() (bucketSettings, error) {
 }
 
 func (s *store) saveSettings(b bucketSettings) error {
-	if _, err := s.workshop(); err != nil {
+	w, err := s.workshop()
+	if err != nil {
 		return err
 	}
 	content, err := json.MarshalIndent(b, "", "\t")
 	if err != nil {
 		return failure(err)
 	}
-	return s.replaceFile(settingsPath, append(content, '\n'))
+	return s.replaceFile(settingsPath, w.dir.path, append(content, '\n'))
 }
 
 // change takes over what r asks for.

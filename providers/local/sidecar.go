@@ -38,16 +38,16 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 }
 
 // writeSidecar is for a file that nobody can see yet.
-func (s *store) writeSidecar(m meta, value []byte) error {
+func (s *store) writeSidecar(st *staged, value []byte) error {
 	s.sidecars.Store(true)
-	err := s.replaceFile(sidecarPath(m), value)
+	err := s.replaceFile(sidecarPath(st.meta), st.dir.path, value)
 	if !isNotExist(err) {
 		return err
 	}
 	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
 		return s.lost(err)
 	}
-	return s.replaceFile(sidecarPath(m), value)
+	return s.replaceFile(sidecarPath(st.meta), st.dir.path, value)
 }
 
 // dropSidecar is for a file that nobody can see any more. A sidecar that stays

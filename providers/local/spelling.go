@@ -1,6 +1,10 @@
 package local
 
-import "github.com/omnibucket/storage"
+import (
+	"errors"
+
+	"github.com/omnibucket/storage"
+)
 
 // On a disk that folds case, what opens under a name may be spelled otherwise.
 // Our own files never are; for those of others the directories tell.
@@ -63,6 +67,7 @@ func (s *store) checkSpelling(path string) error {
 	}
 	return &storage.Error{
 		Code: storage.InvalidArgument,
+		Err:  errors.New("key differs only in case from a directory that is there"),
 		Hint: "this disk folds case, and a directory that differs from a part of the key only in case was put there by hand: rename it",
 	}
 }

@@ -229,7 +229,7 @@ func (s *store) stamp(st *staged) (err error) {
 	if !s.noXattr && st.file.setXattr(value) == nil {
 		return nil
 	}
-	return s.writeSidecar(st.meta, value)
+	return s.writeSidecar(st, value)
 }
 
 // restamp gives a sealed file a time later than after.

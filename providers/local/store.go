@@ -194,7 +194,7 @@ func (s *store) prepare() error {
 	if err != nil {
 		return failure(err)
 	}
-	if err := s.replaceFile(formatPath, b); err != nil {
+	if err := s.replaceFile(formatPath, tmpPath, b); err != nil {
 		return err
 	}
 	if s.sync {
@@ -246,9 +246,10 @@ func (s *store) probe() (format, error) {
 	return f, nil
 }
 
-// replaceFile writes a small file of the reserved directory in one step.
-func (s *store) replaceFile(path string, content []byte) error {
-	tmp := tmpPath + "/" + randomName()
+// replaceFile writes a small file of the reserved directory in one step, by way
+// of the directory tmp: a workshop's, or, before there is one, tmpPath.
+func (s *store) replaceFile(path, tmp string, content []byte) error {
+	tmp += "/" + randomName()
 	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
 		return s.lost(err)

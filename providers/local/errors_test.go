@@ -1,0 +1,126 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestFailures(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		err  error
+		code storage.Code
+		hint bool
+	}{
+		{"full disk", &fs.PathError{Err: errDiskFull}, storage.Unavailable, true},
+		{"used up quota", errQuota, storage.Unavailable, true},
+		{"read-only file system", errReadOnly, storage.PermissionDenied, true},
+		{"no permission", &fs.PathError{Err: fs.ErrPermission}, storage.PermissionDenied, true},
+		{"mount point inside", &os.LinkError{Err: errCrossDevice}, storage.Unsupported, true},
+		{"name too long", errNameTooLong, storage.InvalidArgument, true},
+		{"anything else", errors.New("x"), storage.Internal, false},
+		{"one that has its code", &storage.Error{Code: storage.Changed}, storage.Changed, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var e *storage.Error
+			require.ErrorAs(t, failure(row.err), &e)
+			require.Equal(t, row.code, e.Code)
+			require.Equal(t, row.hint, e.Hint != "")
+			if e.Err != nil {
+				require.ErrorIs(t, e, e.Err)
+			}
+			require.ErrorAs(t, uncertain(row.err), &e)
+			require.True(t, e.Unknown)
+			require.Equal(t, row.code, e.Code)
+		})
+	}
+	require.NoError(t, failure(nil))
+	require.NoError(t, uncertain(nil))
+}
+
+// TestAFullDisk runs where OMNIBUCKET_LOCAL_TEST_DISK names a directory on a
+// small disk, which it fills.
+func TestAFullDisk(t *testing.T) {
+	disk := os.Getenv("OMNIBUCKET_LOCAL_TEST_DISK")
+	if disk == "" {
+		t.Skip("OMNIBUCKET_LOCAL_TEST_DISK is not set")
+	}
+	root, err := os.MkdirTemp(disk, "bucket")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(root)) })
+	s := reopen(t, root)
+	s.put("k", "old")
+	r := request("k", "")
+	r.Body = endless{}
+	_, err = s.Put(context.Background(), r)
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Contains(t, err.Error(), "disk is full")
+	require.Equal(t, "old", s.get("k"))
+	require.Empty(t, s.leftovers())
+	s.put("k", "new")
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestADiskThatFoldsCase(t *testing.T) {
+	s := open(t)
+	s.write("probe", "")
+	if _, err := os.Stat(s.root + "/PROBE"); err != nil {
+		t.Skip("this disk does not fold case")
+	}
+	s.remove("probe")
+	keys := []string{"A", "README.md", "a", "a/B", "a/b", "con", "É", "é"}
+	for _, key := range keys {
+		_, err := s.putIf(key, key, storage.Condition{Absent: true})
+		require.NoError(t, err, key)
+	}
+	for _, key := range keys {
+		require.Equal(t, key, s.get(key))
+		require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})), storage.PreconditionFailed, key)
+	}
+	require.Equal(t, keys, s.all())
+
+	s.write("Hand.txt", "by hand")
+	require.Equal(t, "by hand", s.get("Hand.txt"))
+	s.missing("hand.txt")
+	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), s.all())
+	require.ErrorIs(t, second(s.Put(context.Background(), request("hand.txt", "x"))), storage.InvalidArgument, "would overwrite Hand.txt")
+	s.put("Hand.txt", "ours")
+	require.Equal(t, "ours", s.get("Hand.txt"))
+	for _, key := range s.all() {
+		s.remove(key)
+	}
+	require.Empty(t, s.files())
+}
+
+// What strict names do with files that were put there by hand does not need a
+// disk that folds case.
+func TestForeignFilesUnderStrictNames(t *testing.T) {
+	s := open(t, withStrictNames)
+	s.put("Dir/y", "ours")
+	s.write("Dir/X", "by hand")
+	s.write("Dir/sub/Z", "by hand")
+	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, s.all(), "one directory in two places")
+	require.Equal(t, []string{"Dir/"}, s.list(storage.ListRequest{Delimiter: "/"}))
+	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"}, s.list(storage.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
+	_, err := s.putIf("Dir/X", "x", storage.Condition{Absent: true})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	_, err = s.putIf("Dir/X", "new", storage.Condition{Revision: s.head("Dir/X").Revision})
+	require.NoError(t, err)
+	require.Equal(t, "new", s.get("Dir/X"))
+	require.NotContains(t, s.files(), "Dir/X", "it was replaced, not doubled")
+	for _, key := range []string{"Dir/X", "Dir/sub/Z", "Dir/y"} {
+		s.remove(key)
+		s.missing(key)
+	}
+	require.Empty(t, s.all())
+}

@@ -1,0 +1,188 @@
+package local
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// ListVersions lists current objects and older versions together, with prefixes
+// as List has them. Where versions are off, a current object has no version,
+// and an older one that is still kept has: nothing else reaches it.
+func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+	after, err := parseToken(r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.leave(s)
+	h := &history{store: s, after: after}
+	defer h.close()
+	if err := h.open(r); err != nil {
+		return nil, err
+	}
+	page := &storage.VersionPage{}
+	var last position
+	for {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		entries, err := h.next()
+		if err != nil {
+			return nil, err
+		}
+		if entries == nil {
+			return page, nil
+		}
+		for _, e := range entries {
+			if len(page.Entries) == r.Limit {
+				page.Token = last.token()
+				return page, nil
+			}
+			page.Entries = append(page.Entries, e.VersionEntry)
+			last = position{key: e.Key, isPrefix: e.IsPrefix, version: e.id}
+		}
+	}
+}
+
+// A history walks current objects and keys with older versions as one.
+type history struct {
+	*store
+	after   position
+	walkers [2]*walker // current objects, older versions
+	heads   [2]item
+	more    [2]bool
+}
+
+// An identified entry has the version's name also where that is not shown.
+type identified struct {
+	storage.VersionEntry
+	id string
+}
+
+func (h *history) open(r *storage.ListRequest) error {
+	for i := range h.walkers {
+		h.walkers[i] = &walker{
+			store: h.store, kept: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
+			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
+		}
+		if err := h.walkers[i].open(); err != nil {
+			return err
+		}
+		if err := h.advance(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *history) close() {
+	for _, w := range h.walkers {
+		if w != nil {
+			w.close()
+		}
+	}
+}
+
+func (h *history) advance(i int) (err error) {
+	h.heads[i], h.more[i], err = h.walkers[i].next()
+	return err
+}
+
+// next are the entries of the next key, or a prefix; nil at the end.
+func (h *history) next() ([]identified, error) {
+	for h.more[0] || h.more[1] {
+		i := 0
+		if !h.more[0] || h.more[1] && h.heads[1].key < h.heads[0].key {
+			i = 1
+		}
+		head := h.heads[i]
+		both := h.more[0] && h.more[1] && h.heads[0].key == h.heads[1].key
+		var entries []identified
+		var err error
+		if head.isPrefix {
+			entries = []identified{{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.key, IsPrefix: true}}}}
+		} else if entries, err = h.entries(head, i == 1); err != nil {
+			return nil, err
+		}
+		if err := h.advance(i); err != nil {
+			return nil, err
+		}
+		if both {
+			if err := h.advance(1); err != nil {
+				return nil, err
+			}
+		}
+		if len(entries) > 0 {
+			return entries, nil
+		}
+	}
+	return nil, nil
+}
+
+// entries are all versions of a key, newest first, that come after the token's.
+func (h *history) entries(head item, onlyOlder bool) ([]identified, error) {
+	var all []identified
+	var current spot
+	if !onlyOlder {
+		current = head.at
+		e, err := h.listEntry(head)
+		if err != nil {
+			return nil, err
+		}
+		shown := identified{storage.VersionEntry{ListEntry: e, Current: true}, versionOf(current.meta)}
+		if h.keeping() {
+			shown.Version = shown.id
+		}
+		all = append(all, shown)
+	}
+	older, err := h.olderEntries(head.key, current)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, older...)
+	if h.after.version != "" && head.key == h.after.key {
+		all = slices.DeleteFunc(all, func(e identified) bool { return e.id >= h.after.version })
+	}
+	return all, nil
+}
+
+func (h *history) olderEntries(key string, current spot) ([]identified, error) {
+	names, err := h.kept(key, current)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	d, err := h.store.open(h.versionsDir(key))
+	if noObject(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	defer h.shut(d)
+	var all []identified
+	for _, name := range names {
+		at, err := h.look(d, name)
+		if err != nil {
+			return nil, err
+		}
+		if !at.found() {
+			continue
+		}
+		revision, err := h.revisionAt(at)
+		if err != nil {
+			return nil, err
+		}
+		e := storage.ListEntry{
+			Key: key, Size: at.meta.size, Modified: at.meta.time(),
+			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
+		}
+		all = append(all, identified{storage.VersionEntry{ListEntry: e, Version: name}, name})
+	}
+	return all, nil
+}
