@@ -88,11 +88,15 @@ func (o *operation) lookUp(ctx context.Context, r *GetRequest) (*Attrs, *Error) 
 }
 
 // present makes of a driver's Attrs what the user sees: without prefix and
-// reserved metadata, the revision tagged.
+// reserved metadata, the revision tagged, and a content type also where the
+// store keeps none (a file that was put into a directory by hand).
 func (o *operation) present(a *Attrs) *Attrs {
 	a.Key = o.key[len(o.prefix):]
 	a.Revision = o.core.tagged(a.Revision)
 	a.Metadata = o.core.shown(a.Metadata)
+	if a.ContentType == "" {
+		a.ContentType = contentType("", o.key, func() []byte { return nil })
+	}
 	if !o.core.has(KeepVersions) {
 		a.Version = ""
 	}

@@ -63,7 +63,7 @@ func (d *download) open(r *Reader) *Error {
 	if req.Length == 0 { // no provider has a range of nothing
 		return d.openEmpty(r)
 	}
-	d.stream = stream{d: d, ctx: d.ctx, req: *req}
+	d.stream = stream{d: d, ctx: d.ctx, req: req}
 	attrs, e := d.stream.connect()
 	if e != nil && e.Code == RangeNotSatisfiable {
 		return d.openEmpty(r)

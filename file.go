@@ -109,7 +109,8 @@ func (d *download) writeAt(file io.WriterAt) error {
 				p := &pieces[i]
 				from := &d.stream
 				if i > 0 {
-					from = &stream{d: d, ctx: g.ctx, req: d.req}
+					req := d.req
+					from = &stream{d: d, ctx: g.ctx, req: &req}
 					from.pin(d.revision, p.off, p.length)
 				}
 				if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {

@@ -52,7 +52,7 @@ func (d *download) openRanges(r *Reader) *Error {
 		return d.open(r)
 	}
 	req.Length = probeBytes
-	d.stream = stream{d: d, ctx: d.ctx, req: req}
+	d.stream = stream{d: d, ctx: d.ctx, req: &req}
 	attrs, e := d.stream.connect()
 	if e != nil && e.Code == RangeNotSatisfiable {
 		return d.openEmpty(r)
@@ -99,7 +99,8 @@ func (g *ranges) dispatch() {
 			g.queue <- f
 			return
 		}
-		f.stream = stream{d: g.d, ctx: g.ctx, req: g.d.req}
+		req := g.d.req
+		f.stream = stream{d: g.d, ctx: g.ctx, req: &req}
 		f.stream.pin(g.d.revision, off, length)
 		g.queue <- f
 		g.group.Go(func() { g.fetch(f) })

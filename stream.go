@@ -17,7 +17,7 @@ const freshStart = 256 << 10
 type stream struct {
 	d    *download
 	ctx  context.Context
-	req  GetRequest // of the range that is left, pinned once the first answer came
+	req  *GetRequest // of the range that is left, pinned once the first answer came
 	left int64
 
 	mu       sync.Mutex // body and cancel change hands between Read and Close
@@ -54,7 +54,7 @@ func (s *stream) connect() (*Attrs, *Error) {
 
 // get is the driver's Get, whose body becomes the one that is read.
 func (s *stream) get(ctx context.Context) (*Attrs, error) {
-	attrs, body, err := s.d.core.driver.Get(ctx, &s.req)
+	attrs, body, err := s.d.core.driver.Get(ctx, s.req)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *stream) get(ctx context.Context) (*Attrs, error) {
 func (s *stream) getWatched(ctx context.Context) (*Attrs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	waited := time.AfterFunc(s.d.core.retry.stall, cancel)
-	attrs, body, err := s.d.core.driver.Get(ctx, &s.req)
+	attrs, body, err := s.d.core.driver.Get(ctx, s.req)
 	if err != nil {
 		cancel()
 		if !waited.Stop() {

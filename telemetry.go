@@ -73,7 +73,9 @@ func newTelemetry(o *openOptions, desc Description) *telemetry {
 }
 
 func (t *telemetry) start(ctx context.Context, o *operation) context.Context {
-	o.started = time.Now()
+	if t.duration.Enabled(ctx) {
+		o.started = time.Now()
+	}
 	ctx, span := t.tracer.Start(ctx, spanNames[o.name], t.startOptions...)
 	if span.IsRecording() {
 		if o.key != "" {
@@ -113,7 +115,9 @@ func (t *telemetry) measure(o *operation, err error) {
 		attributes = append(attributes, attribute.String("error.type", string(CodeOf(err))))
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
-	t.duration.Record(ctx, time.Since(o.started).Seconds(), set)
+	if !o.started.IsZero() {
+		t.duration.Record(ctx, time.Since(o.started).Seconds(), set)
+	}
 	if n := o.bytes.Load(); n > 0 {
 		t.bytes.Add(ctx, n, set)
 	}

@@ -137,7 +137,7 @@ func (a *attrs) describes(m meta) bool {
 }
 
 // attrsOf is what the caller gets to see of a file. Without attributes of ours
-// it is somebody else's: bytes of no known type.
+// it is somebody else's, and the core tells its type by the key.
 func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	out := &storage.Attrs{Key: key, Size: m.size, Modified: m.time()}
 	out.ETag, out.Revision = s.tagOf(m, a).split()
@@ -149,9 +149,6 @@ func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	}
 	if a.describes(m) {
 		out.CRC32C = a.crc
-	}
-	if out.ContentType == "" {
-		out.ContentType = "application/octet-stream"
 	}
 	return out
 }
