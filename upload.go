@@ -286,10 +286,13 @@ func (u *upload) verdict(ctx context.Context, a *Attrs, e *Error, size int64) (*
 		settled = true
 	}
 	if crc := u.req.CRC32C; crc != nil {
-		if a.CRC32C != nil && *a.CRC32C != *crc {
+		if a.CRC32C == nil {
+			kept := *crc // crc points into the upload, which would live as long as a
+			a.CRC32C = &kept
+		}
+		if *a.CRC32C != *crc {
 			return nil, mismatch(*crc, *a.CRC32C)
 		}
-		a.CRC32C = crc
 	}
 	u.bytes.Store(size)
 	if settled {
