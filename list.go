@@ -44,6 +44,8 @@ func (b *bucket) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEnt
 	}
 }
 
+var errRepeats = &Error{Code: Internal, Err: errors.New("the provider repeats a page of the listing")}
+
 // errStopped says that the caller left the loop.
 var errStopped = &Error{Code: Canceled}
 
@@ -125,7 +127,7 @@ func (l *listing) page(ctx context.Context) (*Page, *Error) {
 		return nil, e
 	}
 	if page.Token != "" && page.Token == l.req.Token {
-		return nil, &Error{Code: Internal, Err: errors.New("the provider repeats a page of the listing")}
+		return nil, errRepeats
 	}
 	kept := page.Entries[:0]
 	for _, entry := range page.Entries {
@@ -218,11 +220,10 @@ func (l *listing) openPage(token string) *Error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	mark := l.mark()
-	if err != nil || len(raw) <= len(mark) || string(raw[:len(mark)]) != mark {
+	if err != nil || len(raw) <= markBytes || string(raw[:markBytes]) != l.mark(string(raw[markBytes:])) {
 		return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
 	}
-	l.req.Token = string(raw[len(mark):])
+	l.req.Token = string(raw[markBytes:])
 	return nil
 }
 
@@ -231,18 +232,21 @@ func (l *listing) seal(token string) string {
 	if token == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(l.mark() + token))
+	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(token) + token))
 }
 
-// mark stands for provider, prefix and delimiter.
-func (l *listing) mark() string {
+const markBytes = 8
+
+// mark ties the driver's token to provider, prefix and delimiter, and shows
+// that it came back whole. It is no secret: a token can only move the start.
+func (l *listing) mark(token string) string {
 	var joined []byte
-	for _, part := range [...]string{l.core.desc.Provider, l.req.Prefix, l.req.Delimiter} {
+	for _, part := range [...]string{l.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token} {
 		joined = binary.AppendUvarint(joined, uint64(len(part)))
 		joined = append(joined, part...)
 	}
 	sum := sha256.Sum256(joined)
-	return string(sum[:8])
+	return string(sum[:markBytes])
 }
 
 // listForeignPage lists a page of somebody else's Lister, one entry further

@@ -28,6 +28,10 @@ type ranges struct {
 	window   chan struct{} // holds a token for each range that was not read yet
 	queue    chan *fetch   // in order; closed behind the last
 
+	summed chan struct{} // closed when the checksum of the whole was asked for; nil where it is known, or not needed
+	sum    *uint32
+	sumErr *Error
+
 	mu      sync.Mutex // the current buffer, between read and close
 	current *fetch
 	pos     int64 // read of current
@@ -67,6 +71,10 @@ func (d *download) openRanges(r *Reader) *Error {
 	d.stream.pin(d.revision, r.offset, min(r.length, probeBytes))
 	if r.length > probeBytes {
 		d.ranges = newRanges(d, r.offset+probeBytes, r.offset+r.length)
+		if r.offset == 0 && r.length == attrs.Size && attrs.CRC32C == nil {
+			d.hashing = true
+			d.ranges.summed = make(chan struct{})
+		}
 	}
 	return nil
 }
@@ -79,6 +87,41 @@ func newRanges(d *download, from, end int64) *ranges {
 	g.window = make(chan struct{}, n)
 	g.queue = make(chan *fetch, n)
 	return g
+}
+
+// start begins, at the first Read: the fetches, and a look at the checksum of
+// the whole where the first answer, being of a range, had none (S3).
+func (g *ranges) start() {
+	g.group.Go(g.dispatch)
+	g.startSum()
+}
+
+func (g *ranges) startSum() {
+	if g.summed != nil {
+		g.group.Go(g.lookUpSum)
+	}
+}
+
+func (g *ranges) lookUpSum() {
+	defer close(g.summed)
+	r := g.d.req
+	r.Offset, r.Length, r.Condition = 0, -1, Condition{Revision: g.d.revision}
+	g.sumErr = g.d.call(g.ctx, func(ctx context.Context) error {
+		a, err := g.d.core.driver.Head(ctx, &r)
+		if err == nil {
+			g.sum = a.CRC32C
+		}
+		return err
+	})
+	if e := g.sumErr; e != nil && (e.Code == PreconditionFailed || e.Code == ObjectNotFound) {
+		g.sumErr, g.sum = nil, nil // replaced meanwhile: what was read was whole, and cannot be compared any more
+	}
+}
+
+// wholeSum is the checksum of the whole object; nil where the store has none.
+func (g *ranges) wholeSum() (*uint32, *Error) {
+	<-g.summed // ends with the context, as every request does
+	return g.sum, g.sumErr
 }
 
 // dispatch starts the fetches in order, so that the memory goes to the range
@@ -131,7 +174,7 @@ func (g *ranges) fetch(f *fetch) {
 
 // read delivers what comes next, waiting for it.
 func (g *ranges) read(p []byte) (int, *Error) {
-	g.starting.Do(func() { g.group.Go(g.dispatch) })
+	g.starting.Do(g.start)
 	if g.d.stream.left > 0 {
 		return g.d.stream.read(p)
 	}

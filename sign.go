@@ -57,9 +57,12 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 		return nil, e
 	}
 	s := &signing{}
+	s.req.MinSize, s.req.MaxSize = -1, -1
 	e := s.openUpload(own, "SignedUploadForm", key, http.MethodPost, opts)
 	switch {
 	case e != nil:
+	case s.req.MaxSize >= 0:
+		e = invalid("WithSize", "does not fit a form, which has bounds of its own")
 	case minSize < 0 || maxSize < minSize:
 		e = invalid("size", "must be bounds from 0 on, the smaller first")
 	default:

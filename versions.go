@@ -74,6 +74,9 @@ func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, erro
 		if page.Token == "" {
 			return nil
 		}
+		if page.Token == l.req.Token {
+			return errRepeats
+		}
 		l.req.Token = page.Token
 	}
 }
