@@ -100,14 +100,14 @@ func (c *composing) look(ctx context.Context) *Error {
 	})
 	for i, e := range failed {
 		if e != nil {
-			return c.ofSource(e, i)
+			return c.sourceFailed(e, i)
 		}
 	}
 	return nil
 }
 
-// ofSource is an error that names the source.
-func (c *composing) ofSource(e *Error, i int) *Error {
+// sourceFailed is an error that names the source.
+func (c *composing) sourceFailed(e *Error, i int) *Error {
 	of := operation{core: c.core, name: c.name, key: c.srcKeys[i], prefix: c.prefix}
 	return ownError(of.end(e))
 }

@@ -43,6 +43,7 @@ type copying struct {
 	req    CopyRequest
 	src    Downloader
 	srcKey string
+	from   *Reader // of a source of New's: its operation, which is a Download to its hooks
 }
 
 // open checks the destination's side.
@@ -65,11 +66,19 @@ func (c *copying) open(dst *bucket, key string) *Error {
 
 // run copies on the server's side where that is possible, else by streaming.
 func (c *copying) run(ctx context.Context) (*Attrs, *Error) {
-	if src, ok := c.src.(*bucket); ok && c.core.has(ServerCopy) {
-		from := src.core.driver.Locate(src.prefix + c.srcKey)
+	src, ok := c.src.(*bucket)
+	if !ok {
+		return c.throughHere(ctx)
+	}
+	if e := c.openSource(ctx, src); e != nil {
+		return nil, e
+	}
+	defer func() { _ = c.from.d.Close() }()
+	if c.core.has(ServerCopy) {
+		from := src.core.driver.Locate(c.from.d.key)
 		to := c.core.driver.Locate(c.key)
 		if sameAccount(from.Account, to.Account) {
-			a, e := c.onServer(ctx, src, from)
+			a, e := c.onServer(ctx, from)
 			if e == nil || e.Code != Unsupported || e.Op != "" {
 				return a, e
 			}
@@ -82,18 +91,48 @@ func sameAccount(a, b any) bool {
 	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
 }
 
-// onServer is the provider's own copy.
-func (c *copying) onServer(ctx context.Context, src *bucket, from ObjectRef) (*Attrs, *Error) {
-	s := &operation{}
-	source, e := s.source(ctx, src, c.srcKey, c.req.Source.Version, c.req.set.version)
+// openSource begins the source's own operation.
+func (c *copying) openSource(ctx context.Context, src *bucket) *Error {
+	c.from = &Reader{}
+	d := &c.from.d
+	e := d.prepare(src, mayDownload, "Download", c.srcKey)
+	if e == nil {
+		d.req.Length, d.req.Version, d.req.set.version = -1, c.req.Source.Version, c.req.set.version
+		d.req.set.concurrency = c.req.set.concurrency
+		e = d.resolveRead(&d.req)
+	}
+	if e == nil {
+		d.ctx, e = d.begin(ctx)
+	}
 	if e != nil {
-		return nil, e
+		return c.ofSource(d.end(e))
+	}
+	return nil
+}
+
+// ofSource is an error that the source's operation has put into its context.
+func (c *copying) ofSource(err error) *Error {
+	e := ownError(err)
+	e.Op = "Copy"
+	return e
+}
+
+// onServer is the provider's own copy.
+func (c *copying) onServer(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
+	d := &c.from.d
+	var source *Attrs
+	e := d.call(d.ctx, func(ctx context.Context) (err error) {
+		source, err = d.core.driver.Head(ctx, &d.req)
+		return err
+	})
+	if e != nil {
+		return nil, c.ofSource(d.fail(e))
 	}
 	r := c.req
 	from.Version, from.Revision = r.Source.Version, source.Revision
 	r.Source = from
 	_, marked := source.Metadata[writeIDKey]
-	source.Metadata = src.core.shown(source.Metadata)
+	source.Metadata = d.core.shown(source.Metadata)
 	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
 	if r.Condition != (Condition{}) {
 		c.identify()
@@ -121,39 +160,6 @@ func (c *copying) onServer(ctx context.Context, src *bucket, from ObjectRef) (*A
 		a.CRC32C = source.CRC32C
 	}
 	return c.presentWritten(a), nil
-}
-
-// source looks at what is to be copied, as an operation of its own bucket's:
-// its hooks see a Download.
-func (o *operation) source(ctx context.Context, b *bucket, key, version string, versioned bool) (*Attrs, *Error) {
-	fail := func(e *Error) (*Attrs, *Error) {
-		err := ownError(o.end(e))
-		err.Op = "Copy"
-		return nil, err
-	}
-	e := o.prepare(b, mayDownload, "Download", key)
-	if e == nil {
-		e = checkReadKey(o.key)
-	}
-	if e == nil && versioned {
-		e = o.core.need(KeepVersions, "WithVersion")
-	}
-	if e == nil {
-		ctx, e = o.begin(ctx)
-	}
-	if e != nil {
-		return fail(e)
-	}
-	var a *Attrs
-	e = o.call(ctx, func(ctx context.Context) (err error) {
-		a, err = o.core.driver.Head(ctx, &GetRequest{Key: o.key, Version: version, Length: -1})
-		return err
-	})
-	if e != nil {
-		return fail(e)
-	}
-	_ = o.end(nil)
-	return a, nil
 }
 
 // mergeProperties is the source's properties with those that were given.
@@ -218,7 +224,15 @@ func (c *copying) fill(r *PutRequest, source *Attrs) {
 	r.Size, r.CRC32C = source.Size, source.CRC32C
 }
 
+// download opens the source's bytes.
 func (c *copying) download(ctx context.Context) (*Reader, *Error) {
+	if r := c.from; r != nil {
+		if e := r.d.open(r); e != nil {
+			return nil, c.ofSource(r.d.fail(e))
+		}
+		r.attrs, r.from = r.d.present(r.d.attrs), &r.d
+		return r, nil
+	}
 	var opts []DownloadOption
 	if c.req.set.version {
 		opts = append(opts, WithVersion(c.req.Source.Version))

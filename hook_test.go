@@ -1,0 +1,37 @@
+package storage_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/stretchr/testify/require"
+)
+
+// refusesCopies is a provider that has a copy, and not for this object.
+type refusesCopies struct{ storage.Driver }
+
+func (refusesCopies) Copy(context.Context, *storage.CopyRequest) (*storage.Attrs, error) {
+	return nil, storage.Unsupported
+}
+
+func TestACopyThatHasToBeStreamedIsOneDownloadToTheSourcesHook(t *testing.T) {
+	var seen []string
+	b := memstore.New(
+		storage.WithLayer(func(d storage.Driver) storage.Driver { return refusesCopies{d} }),
+		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			seen = append(seen, op.Name+" "+op.Key)
+			return ctx, func(o storage.Outcome) { seen = append(seen, op.Name+" ended") }, nil
+		}))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("content"))
+	require.NoError(t, err)
+	seen = nil
+	_, err = storage.Copy(t.Context(), b, "b", b, "a")
+	require.NoError(t, err)
+	require.Equal(t, []string{"Copy b", "Download a", "Download ended", "Copy ended"}, seen)
+	data, _, err := storage.ReadAll(t.Context(), b, "b")
+	require.NoError(t, err)
+	require.Equal(t, "content", string(data))
+}

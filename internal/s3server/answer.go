@@ -1,0 +1,116 @@
+package s3server
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// An answerWriter sends an answer the way the request's rule has it sent.
+type answerWriter struct {
+	http.ResponseWriter
+	request *request
+	status  int
+	sent    int64 // bytes of the body
+}
+
+func (w *answerWriter) rule() *Rule {
+	if w.request.rule == nil {
+		return &Rule{}
+	}
+	return w.request.rule
+}
+
+// WriteHeader sends the status, unless the answer is to be lost.
+func (w *answerWriter) WriteHeader(status int) {
+	for _, name := range w.rule().Hide {
+		w.Header().Del(name)
+	}
+	if !w.rule().Lose {
+		w.status = status
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+const pausedBlock = 32 << 10
+
+// Write sends a part of the body.
+func (w *answerWriter) Write(p []byte) (int, error) {
+	rule, done := w.rule(), 0
+	if rule.Lose {
+		return len(p), nil
+	}
+	for done < len(p) {
+		block := p[done:]
+		if rule.Pause > 0 {
+			block = block[:min(len(block), pausedBlock)]
+			w.wait(rule.Pause)
+		}
+		n, err := w.writeBlock(rule, block)
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func (w *answerWriter) writeBlock(rule *Rule, block []byte) (int, error) {
+	if left, ends := w.left(rule.CutAfter, block); ends {
+		w.flush(block[:left])
+		cutConnection()
+	}
+	if left, ends := w.left(rule.HangAfter, block); ends {
+		w.flush(block[:left])
+		w.wait(0)
+		cutConnection()
+	}
+	if at := rule.FlipAt; at != nil && *at >= w.sent && *at < w.sent+int64(len(block)) {
+		block = append([]byte(nil), block...)
+		block[*at-w.sent] ^= 0xFF
+	}
+	n, err := w.ResponseWriter.Write(block)
+	w.sent += int64(n)
+	return n, err
+}
+
+// left is how much of the block comes before the limit, and whether the limit
+// is in it.
+func (w *answerWriter) left(limit *int64, block []byte) (int64, bool) {
+	if limit == nil || w.sent+int64(len(block)) <= *limit {
+		return 0, false
+	}
+	return max(0, *limit-w.sent), true
+}
+
+// flush sends the last bytes that the client shall see.
+func (w *answerWriter) flush(p []byte) {
+	_, _ = w.ResponseWriter.Write(p)
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// finish ends an answer; one that is to be lost by cutting the connection.
+func (w *answerWriter) finish() {
+	if w.rule().Lose {
+		cutConnection()
+	}
+}
+
+// wait ends after d, or never where d is 0; and when the client or the server
+// goes away.
+func (w *answerWriter) wait(d time.Duration) {
+	ctx := w.request.Context()
+	if d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	select {
+	case <-ctx.Done():
+	case <-w.request.server.rules.gone:
+	}
+}
+
+// cutConnection ends the request as net/http has handlers do it: by a panic of
+// its own that it catches.
+func cutConnection() { panic(http.ErrAbortHandler) }

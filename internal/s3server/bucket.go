@@ -1,0 +1,182 @@
+package s3server
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const usEast1 = "us-east-1"
+
+var bucketName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+var address = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
+
+func validBucketName(name string) bool {
+	return len(name) >= 3 && len(name) <= 63 && bucketName.MatchString(name) && !address.MatchString(name) &&
+		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
+}
+
+type createBucketRequest struct {
+	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
+	LocationConstraint string
+}
+
+// createBucket makes a bucket in the server's region. One's own again is no
+// error in us-east-1, and one everywhere else.
+func (r *request) createBucket() error {
+	if !validBucketName(r.bucket) {
+		return refuse("InvalidBucketName", "BucketName", r.bucket)
+	}
+	if err := r.checkLocation(); err != nil {
+		return err
+	}
+	b := r.server.newBucket(r.bucket)
+	if value := r.Header.Get("X-Amz-Object-Ownership"); value != "" {
+		b.ownership = value
+	}
+	if err := b.setACL(r.Header); err != nil {
+		return err
+	}
+	if err := r.addBucket(b); err != nil {
+		return err
+	}
+	r.w.Header().Set("Location", "/"+r.bucket)
+	return r.done(http.StatusOK)
+}
+
+func (r *request) addBucket(b *bucket) error {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	if slices.Contains(r.server.config.TakenBuckets, b.name) {
+		return refuse("BucketAlreadyExists", "BucketName", b.name)
+	}
+	if _, exists := r.server.buckets.Get(b.name); !exists {
+		r.server.buckets.Set(b.name, b)
+	} else if r.server.config.Region != usEast1 {
+		return refuse("BucketAlreadyOwnedByYou", "BucketName", b.name)
+	}
+	return nil
+}
+
+func (r *request) checkLocation() error {
+	document, err := r.readDocument()
+	if err != nil {
+		return err
+	}
+	asked, region := createBucketRequest{}, r.server.config.Region
+	if len(document) > 0 {
+		if err := parseXML(document, &asked); err != nil {
+			return err
+		}
+	}
+	switch location := asked.LocationConstraint; {
+	case location == usEast1:
+		return refuse("InvalidLocationConstraint", "LocationConstraint", location)
+	case location == "" && region != usEast1:
+		return refuse("IllegalLocationConstraintException")
+	case location != "" && location != region:
+		return refuse("IllegalLocationConstraintException").say("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
+	}
+	return nil
+}
+
+func (r *request) headBucket() error {
+	err := r.view(func(*bucket) error { return nil })
+	if err != nil {
+		return err
+	}
+	r.w.Header().Set("X-Amz-Bucket-Region", r.server.config.Region)
+	return r.done(http.StatusOK)
+}
+
+// deleteBucket refuses while there is an object, an old version or a marker.
+// Uploads go with the bucket.
+func (r *request) deleteBucket() error {
+	err := r.change(func(b *bucket) (unused []piece, err error) {
+		if b.keys.Len() > 0 {
+			return nil, refuse("BucketNotEmpty", "BucketName", b.name)
+		}
+		for _, u := range b.uploads {
+			unused = append(unused, u.pieces()...)
+		}
+		b.uploads = map[string]*upload{} // for those who found one just now
+		r.server.buckets.Delete(b.name)
+		return unused, nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.done(http.StatusNoContent)
+}
+
+type location struct {
+	XMLName xml.Name `xml:"LocationConstraint"`
+	Xmlns   string   `xml:"xmlns,attr"`
+	Region  string   `xml:",chardata"`
+}
+
+func (r *request) getLocation() error {
+	if err := r.view(func(*bucket) error { return nil }); err != nil {
+		return err
+	}
+	region := r.server.config.Region
+	if region == usEast1 {
+		region = ""
+	}
+	return r.writeXML(location{Xmlns: namespace, Region: region})
+}
+
+type bucketList struct {
+	XMLName           xml.Name `xml:"ListAllMyBucketsResult"`
+	Xmlns             string   `xml:"xmlns,attr"`
+	Owner             owner
+	Buckets           listedBuckets
+	ContinuationToken string `xml:",omitempty"`
+	Prefix            string `xml:",omitempty"`
+}
+
+type listedBuckets struct{ Bucket []listedBucket }
+
+type listedBucket struct {
+	Name, CreationDate string
+	BucketRegion       string `xml:",omitempty"`
+}
+
+// listBuckets is one page where max-buckets is given, else all there are.
+func (r *request) listBuckets() error {
+	most, err := r.number("max-buckets", 10_000)
+	if err != nil {
+		return err
+	}
+	if most == 0 {
+		return refuse("InvalidArgument", "ArgumentName", "max-buckets").say("max-buckets must be between 1 and 10000")
+	}
+	token := r.query.Get("continuation-token")
+	after, err := base64.StdEncoding.DecodeString(token)
+	if err != nil {
+		return refuse("InvalidArgument", "ArgumentName", "continuation-token").say("The continuation token provided is incorrect")
+	}
+	result := bucketList{Xmlns: namespace, Owner: us, Prefix: r.query.Get("prefix")}
+	region := r.server.config.Region
+	if only := r.query.Get("bucket-region"); only != "" && only != region {
+		return r.writeXML(result)
+	}
+	r.server.mu.RLock()
+	defer r.server.mu.RUnlock()
+	names := r.server.buckets.Iter()
+	page := &result.Buckets.Bucket
+	for ok := names.Seek(string(after)); ok; ok = names.Next() {
+		if token != "" && names.Key() == string(after) || !strings.HasPrefix(names.Key(), result.Prefix) {
+			continue
+		}
+		if len(*page) == most {
+			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[most-1].Name))
+			break
+		}
+		*page = append(*page, listedBucket{names.Key(), isoTime(names.Value().created), region})
+	}
+	return r.writeXML(result)
+}

@@ -1,0 +1,178 @@
+package s3server_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/omnibucket/storage/internal/s3server"
+)
+
+func TestErrorsToOrder(t *testing.T) {
+	for code, status := range map[string]int{
+		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
+	} {
+		s := start(t, s3server.Config{})
+		s.Misbehave(s3server.Rule{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
+		_, err := s.PutObject(t.Context(), putInput("k", "first"))
+		require.NoError(t, err)
+		for range 2 {
+			_, err = s.PutObject(t.Context(), putInput("k", "x"))
+			failsWith(t, err, status, code)
+			var response *awshttp.ResponseError
+			require.ErrorAs(t, err, &response)
+			require.Equal(t, "3", response.Response.Header.Get("Retry-After"))
+		}
+		require.Equal(t, "first", s.get(t, "k"))
+		_, err = s.PutObject(t.Context(), putInput("k", "last"))
+		require.NoError(t, err)
+		require.Equal(t, 4, s.Count("PutObject"))
+	}
+}
+
+func TestAnErrorInsideA200(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "from", "x")
+	s.Misbehave(s3server.Rule{Operation: "CopyObject", Error: "InternalError", In200: true})
+	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
+	require.ErrorContains(t, err, "InternalError")
+	upload := s.begin(t, "k")
+	part := s.part(t, "k", upload, 1, "x")
+	s.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true})
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
+	require.ErrorContains(t, err, "InternalError")
+	require.Equal(t, []string{"from"}, s.keys(t))
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
+	require.NoError(t, err, "nothing was done the first time")
+}
+
+func TestARedirectToAnotherRegion(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Misbehave(s3server.Rule{Redirect: "eu-west-1", Times: 2})
+	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+	failsWith(t, err, 301, "PermanentRedirect")
+	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	var response *awshttp.ResponseError
+	require.ErrorAs(t, err, &response)
+	require.Equal(t, 301, response.HTTPStatusCode())
+	require.Equal(t, "eu-west-1", response.Response.Header.Get("X-Amz-Bucket-Region"))
+}
+
+func TestLostAnswers(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.Misbehave(s3server.Rule{Operation: "PutObject", Refuse: true})
+	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+	require.Error(t, err)
+	require.Empty(t, s.keys(t), "nothing was done")
+	s.Misbehave(s3server.Rule{Operation: "PutObject", Lose: true})
+	_, err = s.PutObject(t.Context(), putInput("k", "x"))
+	require.Error(t, err)
+	require.Equal(t, []string{"k"}, s.keys(t), "it was done")
+	s.Misbehave(s3server.Rule{Operation: "DeleteObject", Lose: true})
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.Error(t, err)
+	require.Empty(t, s.keys(t))
+	require.Zero(t, s.Requests()[0].Status)
+}
+
+func TestBrokenBodies(t *testing.T) {
+	s := start(t, s3server.Config{}, func(o *s3.Options) { o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired })
+	content := strings.Repeat("0123456789", 5000)
+	s.put(t, "k", content)
+	get := func(ctx context.Context) io.ReadCloser {
+		out, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		require.NoError(t, err)
+		require.Equal(t, int64(len(content)), *out.ContentLength)
+		t.Cleanup(func() { _ = out.Body.Close() })
+		return out.Body
+	}
+	s.Misbehave(s3server.Rule{Operation: "GetObject", CutAfter: s3server.Bytes(40_001)})
+	got, err := io.ReadAll(get(t.Context()))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Len(t, got, 40_001)
+
+	s.Misbehave(s3server.Rule{Operation: "GetObject", FlipAt: s3server.Bytes(40_000)})
+	got, err = io.ReadAll(get(t.Context()))
+	require.NoError(t, err)
+	require.Equal(t, content[:40_000], string(got[:40_000]))
+	require.NotEqual(t, content[40_000], got[40_000])
+
+	s.Misbehave(s3server.Rule{Operation: "GetObject", HangAfter: s3server.Bytes(10)})
+	ctx, cancel := context.WithCancel(t.Context())
+	body := get(ctx)
+	first := make([]byte, 10)
+	_, err = io.ReadFull(body, first)
+	require.NoError(t, err)
+	cancel()
+	_, err = io.ReadAll(body)
+	require.ErrorIs(t, err, context.Canceled)
+
+	s.Misbehave(s3server.Rule{Operation: "GetObject", Pause: time.Millisecond})
+	got, err = io.ReadAll(get(t.Context()))
+	require.NoError(t, err)
+	require.Equal(t, content, string(got))
+}
+
+// TestCloseEndsWhatHangs would wait for ever if it did not.
+func TestCloseEndsWhatHangs(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "k", "content")
+	s.Misbehave(s3server.Rule{Operation: "GetObject", HangAfter: s3server.Bytes(1)})
+	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = out.Body.Close() }) // runs before Close
+	require.Equal(t, 1, s.Busy())
+}
+
+func TestACarelessServer(t *testing.T) {
+	s := start(t, s3server.Config{})
+	etag := s.put(t, "k", "0123456789")
+	s.Misbehave(s3server.Rule{Operation: "PutObject", Ignore: []string{"If-None-Match"}})
+	in := putInput("k", "9876543210")
+	in.IfNoneMatch = aws.String("*")
+	_, err := s.PutObject(t.Context(), in)
+	require.NoError(t, err)
+
+	s.Misbehave(s3server.Rule{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}})
+	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
+	require.NoError(t, err)
+	require.Equal(t, "9876543210", read(t, out.Body))
+	require.Nil(t, out.ETag)
+
+	s.put(t, "l", "")
+	s.Misbehave(s3server.Rule{Operation: "ListObjectsV2", Reverse: true})
+	require.Equal(t, []string{"l", "k"}, s.keys(t))
+
+	s.Misbehave(s3server.Rule{Operation: "DeleteObjects", Ignore: []string{"ETag"}})
+	batch := &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}}}
+	deleted, err := s.DeleteObjects(t.Context(), batch)
+	require.NoError(t, err)
+	require.Empty(t, deleted.Errors)
+	s.Misbehave(s3server.Rule{Times: -1, Error: "SlowDown"})
+	s.Behave()
+	require.Equal(t, []string{"l"}, s.keys(t))
+}
+
+func TestRequestsAreRecorded(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a b", "x")
+	s.Reset()
+	s.put(t, "a b", "x")
+	require.Equal(t, 1, s.Count(""))
+	r := s.Requests()[0]
+	require.Equal(t, "PutObject", r.Operation)
+	require.Equal(t, "/photos/a%20b", r.Path)
+	require.Equal(t, "a b", r.Key)
+	require.Equal(t, 200, r.Status)
+	require.NotEmpty(t, r.Header.Get("Authorization"))
+	require.Zero(t, s.Count("GetObject"))
+}

@@ -1,0 +1,88 @@
+package s3server
+
+import (
+	"encoding/hex"
+	"net/http"
+)
+
+// putObject stores a body. The condition is judged when the body is there and
+// nothing else can happen in between: of many creators one wins.
+func (r *request) putObject() error {
+	condition, err := writeConditionOf(r.Header)
+	if err != nil {
+		return err
+	}
+	o, err := r.newObject(r.Header)
+	if err != nil {
+		return err
+	}
+	p, err := r.promised()
+	if err != nil {
+		return err
+	}
+	stored, d, err := r.store(p, r.server.limits.MaxPutSize)
+	if err != nil {
+		return err
+	}
+	o.take(stored, d)
+	v, err := r.commit(o, condition)
+	if err != nil {
+		return err
+	}
+	header := r.w.Header()
+	header.Set("Etag", v.etag)
+	v.sum.write(header)
+	return r.done(http.StatusOK)
+}
+
+// newObject is an object with all but its bytes. The bucket has to be there,
+// and to take the access control list that is asked for.
+func (r *request) newObject(header http.Header) (*object, error) {
+	o := &object{acl: header.Get("X-Amz-Acl")}
+	err := r.view(func(b *bucket) error { return b.checkACL(header) })
+	if err != nil {
+		return nil, err
+	}
+	o.properties, err = r.server.readProperties(header)
+	return o, err
+}
+
+// take gives the object a body.
+func (o *object) take(stored piece, d *digest) {
+	o.etag = `"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`
+	o.size, o.pieces, o.sum = d.size, []piece{stored}, d.checksum()
+}
+
+// commit makes the object the key's current version, or drops its bytes.
+func (r *request) commit(o *object, c writeCondition) (*version, error) {
+	return r.commitFrom(o, c, nil)
+}
+
+// commitFrom is commit of an upload, which ends with it.
+func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*version, error) {
+	v := &version{key: r.key, modified: r.server.now(), object: *o}
+	shown := ""
+	err := r.change(func(b *bucket) (unused []piece, err error) {
+		if from != nil && b.uploads[from.id] != from {
+			return nil, refuse("NoSuchUpload", "UploadId", from.id)
+		}
+		if err := c.check(r.key, b.current(r.key)); err != nil {
+			return nil, err
+		}
+		unused = b.add(v)
+		if from != nil {
+			delete(b.uploads, from.id)
+			unused = append(unused, from.pieces()...)
+		}
+		shown = b.shownID(v)
+		return unused, nil
+	})
+	if err != nil {
+		r.server.blobs.drop(o.pieces)
+		return nil, err
+	}
+	if shown != "" {
+		r.w.Header().Set("X-Amz-Version-Id", shown)
+	}
+	return v, nil
+}

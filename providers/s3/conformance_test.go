@@ -1,0 +1,102 @@
+package s3_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// A reason why a server cannot judge a case: it does not do there what S3 does.
+// The wire-level server of this library does, and judges them all.
+const (
+	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
+	noLongSegment  = "the server keeps objects as files: no name between slashes may be longer than 255 bytes"
+)
+
+// unjudged are the cases left out, by server.
+var unjudged = map[string]map[string]string{
+	"minio": {
+		"a key and keys below it coexist":                     noKeyBelowAKey,
+		"an object beside its folder":                         noKeyBelowAKey,
+		"removing one object leaves its neighbours":           noKeyBelowAKey,
+		"keys are in the order of their bytes":                noKeyBelowAKey,
+		"common prefixes stand among the keys":                noKeyBelowAKey,
+		"prefix, delimiter and start are as they are written": noKeyBelowAKey,
+		"a key with a segment of 300 bytes round-trips":       noLongSegment,
+		"a key with 1,024 bytes round-trips":                  noLongSegment,
+		"a signed download works as returned":                 noLongSegment,
+		"a signed upload works as returned":                   noLongSegment,
+		"reads take empty segments":                           "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
+		"pages join to the listing":                           "in pages of one entry the server says of the last that it is not, and answers an empty one behind it",
+	},
+	"versitygw": {
+		"a key and keys below it coexist":                     noKeyBelowAKey,
+		"an object beside its folder":                         noKeyBelowAKey,
+		"removing one object leaves its neighbours":           noKeyBelowAKey,
+		"keys are in the order of their bytes":                noKeyBelowAKey,
+		"common prefixes stand among the keys":                noKeyBelowAKey,
+		"prefix, delimiter and start are as they are written": noKeyBelowAKey,
+		"a key with a segment of 300 bytes round-trips":       noLongSegment,
+		"a key with 1,024 bytes round-trips":                  noLongSegment,
+		"a signed download works as returned":                 noLongSegment,
+		"a signed upload works as returned":                   noLongSegment,
+		"a create over a removed key":                         "the server takes a delete marker for an object (412); Amazon creates",
+		"removing a version is for good":                      "the server answers 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
+		"every write is kept as a version":                    "in pages of one entry the server's listing of versions never goes on: a page that ends with a key's newest version is followed by one that begins with it",
+	},
+}
+
+func TestConformance(t *testing.T) {
+	for _, name := range serverNames {
+		t.Run(name, func(t *testing.T) { conform(t, needServer(t, name), "s3 ("+name+")") })
+	}
+}
+
+// Our own server holds every key and keeps Amazon's rules as Amazon writes them
+// down: it judges what no server that can be run here does.
+func TestConformanceToAmazonsRules(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{})
+	require.NoError(t, err)
+	defer server.Close()
+	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s.raw = s.clientOver(keepingNothing())
+	conform(t, s, "s3")
+}
+
+func conform(t *testing.T, s *testServer, column string) {
+	t.Helper()
+	opts := []storagetest.Option{
+		storagetest.Named(column),
+		storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			return s.open(t, s.bucket(t, true), opts...)
+		}),
+	}
+	for name, reason := range unjudged[s.name] {
+		opts = append(opts, storagetest.Without(name, reason))
+	}
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+		d, err := s3.NewDriver(t.Context(), s.config(t, s.bucket(t, false)))
+		require.NoError(t, err)
+		return d
+	}, opts...)
+}
+
+// config reaches a bucket of the server through the driver, or the account.
+func (s *testServer) config(t *testing.T, bucket string) s3.Config {
+	t.Helper()
+	profile, known := s3.NamedProfile(s.name)
+	require.True(t, known, s.name)
+	return s3.Config{Bucket: bucket, Endpoint: s.endpoint, Region: "us-east-1", Profile: &profile, AccessKeyID: s.key, SecretKey: s.secret}
+}
+
+func (s *testServer) open(t *testing.T, bucket string, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b, err := s3.Open(t.Context(), s.config(t, bucket), opts...)
+	require.NoError(t, err)
+	return b
+}

@@ -1,0 +1,137 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+)
+
+// Copy is one CopyObject, or, of an object that is too large for one, an upload
+// whose parts are copied in parallel.
+func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 || r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
+		return nil, storage.Unsupported // streamed by the core, through an upload that keeps the condition
+	}
+	if d.copyLimit > 0 {
+		size, err := d.sizeOf(ctx, r.Source)
+		if err != nil {
+			return nil, err
+		}
+		if size > d.copyLimit {
+			return d.copyParts(ctx, r, size)
+		}
+	}
+	attrs, err := d.copyObject(ctx, r)
+	if err == nil {
+		return attrs, nil
+	}
+	if isTooLargeToCopy(err) && d.profile.CopyParts {
+		size, err := d.sizeOf(ctx, r.Source)
+		if err != nil {
+			return nil, err
+		}
+		return d.copyParts(ctx, r, size)
+	}
+	return nil, d.copyFailed(ctx, err, r.Source, r.Condition)
+}
+
+func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+	in := &awss3.CopyObjectInput{
+		Bucket:            d.name(),
+		Key:               &r.Key,
+		CopySource:        copySource(r.Source),
+		CopySourceIfMatch: set(r.Source.Revision),
+		StorageClass:      types.StorageClass(r.StorageClass), // never copied: the default is the bucket's
+		ACL:               acl(r.PublicRead),
+		MetadataDirective: types.MetadataDirectiveCopy,
+	}
+	if d.profile.Checksum == ChecksumFullObject {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	}
+	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
+	// A copy onto itself that changes nothing is refused, and to say the same
+	// again is a change.
+	if r.Replace || r.Source.Bucket == d.bucket && r.Source.Key == r.Key {
+		in.MetadataDirective = types.MetadataDirectiveReplace
+		in.ContentType = set(r.ContentType)
+		in.ContentEncoding = set(r.ContentEncoding)
+		in.ContentDisposition = set(r.ContentDisposition)
+		in.ContentLanguage = set(r.ContentLanguage)
+		in.CacheControl = set(r.CacheControl)
+		in.Metadata = r.Metadata
+	}
+	var out *awss3.CopyObjectOutput
+	err := writes(ctx, func(ctx context.Context) (err error) {
+		out, err = d.client.CopyObject(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	attrs := &storage.Attrs{Version: version(out.VersionId)}
+	if result := out.CopyObjectResult; result != nil {
+		attrs.ETag, attrs.Revision = quoted(result.ETag), quoted(result.ETag)
+		attrs.Modified = modified(result.LastModified)
+		attrs.CRC32C = wholeCRC(result.ChecksumCRC32C, result.ChecksumType)
+	}
+	return attrs, nil
+}
+
+// isTooLargeToCopy is asked of a refused CopyObject, rather than the size of
+// every source before it.
+func isTooLargeToCopy(err error) bool {
+	if isCode(err, "EntityTooLarge") {
+		return true
+	}
+	_, message := words(err)
+	return isCode(err, "InvalidRequest") && strings.Contains(message, "maximum allowable size")
+}
+
+// copyFailed tells a changed source from a condition of the destination, which
+// have one answer.
+func (d *driver) copyFailed(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+	e := asError(err)
+	switch {
+	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload"):
+		e.Code = storage.Changed // it was there a moment ago
+	case e.Code == storage.PreconditionFailed, e.Code == storage.NotModified:
+		e.Code = storage.Changed
+	default:
+		return e
+	}
+	if c == (storage.Condition{}) {
+		return e
+	}
+	if _, lookup := d.sizeOf(ctx, source); lookup == nil { // the source is as it was
+		e.Code, e.Hint = storage.PreconditionFailed, ""
+	} else if asError(lookup).Code != storage.Changed {
+		return lookup
+	}
+	return e
+}
+
+// sizeOf is the source's, at the revision and version that are copied; Changed
+// where it is another, or gone.
+func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
+	out, err := d.client.HeadObject(ctx, &awss3.HeadObjectInput{
+		Bucket:    &source.Bucket,
+		Key:       &source.Key,
+		VersionId: set(source.Version),
+		IfMatch:   set(source.Revision),
+	})
+	if err != nil {
+		e := translate(err)
+		switch e.Status {
+		case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed:
+			e.Code = storage.Changed
+		}
+		return 0, e
+	}
+	return aws.ToInt64(out.ContentLength), nil
+}

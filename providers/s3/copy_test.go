@@ -1,0 +1,241 @@
+package s3
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
+
+func copyOf(change func(*storage.CopyRequest)) *storage.CopyRequest {
+	r := &storage.CopyRequest{
+		Source: storage.ObjectRef{Bucket: "other", Key: "from", Revision: etag},
+		Key:    "to",
+		Properties: storage.Properties{
+			ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de",
+			CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}, StorageClass: "STANDARD_IA",
+		},
+	}
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func TestCopyRequest(t *testing.T) {
+	restated := map[string]string{
+		"X-Amz-Metadata-Directive": "REPLACE", "Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline",
+		"Content-Language": "de", "Cache-Control": "no-store", "X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA",
+	}
+	for _, row := range []struct {
+		name   string
+		change func(*storage.CopyRequest)
+		header map[string]string
+	}{
+		{name: "of one revision, with the attributes of the source", header: map[string]string{
+			"X-Amz-Copy-Source": "other/from", "X-Amz-Copy-Source-If-Match": etag, "X-Amz-Metadata-Directive": "COPY", "Content-Type": "",
+			"X-Amz-Meta-Owner": "", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "", "If-Match": "", "If-None-Match": "", "X-Amz-Checksum-Algorithm": "CRC32C",
+		}},
+		{name: "with other attributes", change: func(r *storage.CopyRequest) { r.Replace = true }, header: restated},
+		{name: "onto itself, which must change something", change: func(r *storage.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
+		{name: "of a version, with every byte of the key escaped", change: func(r *storage.CopyRequest) { r.Source.Key, r.Source.Version = "a b/+?%é", "v/1" }, header: map[string]string{
+			"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
+		}},
+		{name: "create-only", change: func(r *storage.CopyRequest) { r.Condition.Absent = true }, header: map[string]string{"If-None-Match": "*"}},
+		{name: "compare and swap", change: func(r *storage.CopyRequest) { r.Condition.Revision = `"d"` }, header: map[string]string{"If-Match": `"d"`}},
+		{name: "public", change: func(r *storage.CopyRequest) { r.PublicRead = true }, header: map[string]string{"X-Amz-Acl": "public-read"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{header: map[string]string{"X-Amz-Version-Id": "v2"}, body: copied})
+			attrs, err := w.on(t, "aws").Copy(t.Context(), copyOf(row.change))
+			require.NoError(t, err)
+			require.Equal(t, &storage.Attrs{ETag: `"c"`, Revision: `"c"`, Version: "v2", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, attrs)
+			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, w.lines(), "one request")
+			for name, value := range row.header {
+				require.Equal(t, value, w.last(t).header.Get(name), name)
+			}
+		})
+	}
+}
+
+func TestCopyAnswer(t *testing.T) {
+	swap := storage.Condition{Revision: `"d"`}
+	there := reply{header: map[string]string{"ETag": etag, "Content-Length": "3"}}
+	for _, row := range []struct {
+		name      string
+		condition storage.Condition
+		replies   []reply
+		code      storage.Code
+		unknown   bool
+	}{
+		{name: "the source has changed", replies: []reply{failing(412, "PreconditionFailed", "")}, code: storage.Changed},
+		{name: "the source is gone", replies: []reply{failing(404, "NoSuchKey", "")}, code: storage.Changed},
+		{name: "the condition failed, for the source is as it was", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
+		{name: "the source changed, and the condition is not known", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {status: 412}}, code: storage.Changed},
+		{name: "the destination is not there", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
+		{name: "nothing is known of the source", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {status: 503}}, code: storage.Unavailable},
+		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
+		{name: "200 with an error in it", replies: []reply{{body: failing(0, "InternalError", "").body}}, code: storage.Unavailable, unknown: true},
+		{name: "200 that breaks off", replies: []reply{{header: map[string]string{"Content-Length": "500"}, body: copied[:30]}}, code: storage.Unavailable, unknown: true},
+		{name: "a race", condition: swap, replies: []reply{failing(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.replies...)
+			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition = row.condition }))
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code, e.Code, "%v", err)
+			require.Equal(t, row.unknown, e.Unknown, "%v", err)
+			require.Len(t, w.requests(), len(row.replies))
+		})
+	}
+}
+
+func TestConditionalCopyWhereItIsIgnored(t *testing.T) {
+	w := newStandIn(t)
+	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	require.Empty(t, w.requests(), "the core streams it through a conditional upload")
+}
+
+const pieceDone = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
+
+// sized answers a HEAD, or whatever is asked next, with a size.
+func sized(size string) reply {
+	return reply{header: map[string]string{"ETag": etag, "Content-Length": size}}
+}
+
+func TestCopyInParts(t *testing.T) {
+	refused := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	w := newStandIn(t, refused, sized("25"), reply{body: begun}, reply{body: pieceDone}, reply{body: pieceDone}, reply{body: pieceDone}, reply{body: finished})
+	d := w.on(t, "aws")
+	d.copyPart = 10
+	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
+		r.Source.Version, r.Condition.Absent, r.PublicRead = "v1", true, true
+	}))
+	require.NoError(t, err)
+	require.Equal(t, `"x-2"`, attrs.Revision)
+	asked := w.requests()
+	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].line(), "no look before it is refused")
+	require.Equal(t, "HEAD /other/from?versionId=v1", asked[1].line())
+	require.Equal(t, etag, asked[1].header.Get("If-Match"))
+	create := asked[2]
+	require.Equal(t, "POST /photos/to?uploads=", create.line())
+	for name, value := range map[string]string{
+		"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
+		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "public-read", "X-Amz-Checksum-Type": "FULL_OBJECT",
+	} {
+		require.Equal(t, value, create.header.Get(name), "nothing but the bytes is copied: %s", name)
+	}
+	pieces := map[string]string{}
+	for _, piece := range asked[3:6] {
+		require.Equal(t, "other/from?versionId=v1", piece.header.Get("X-Amz-Copy-Source"))
+		require.Equal(t, etag, piece.header.Get("X-Amz-Copy-Source-If-Match"))
+		pieces[piece.line()] = piece.header.Get("X-Amz-Copy-Source-Range")
+	}
+	require.Equal(t, map[string]string{
+		"PUT /photos/to?partNumber=1&uploadId=u1&x-id=UploadPartCopy": "bytes=0-9",
+		"PUT /photos/to?partNumber=2&uploadId=u1&x-id=UploadPartCopy": "bytes=10-19",
+		"PUT /photos/to?partNumber=3&uploadId=u1&x-id=UploadPartCopy": "bytes=20-24",
+	}, pieces)
+	complete := asked[6]
+	require.Equal(t, "POST /photos/to?uploadId=u1", complete.line())
+	require.Equal(t, "*", complete.header.Get("If-None-Match"))
+	require.Equal(t, "FULL_OBJECT", complete.header.Get("X-Amz-Checksum-Type"))
+	require.Equal(t, 3, strings.Count(complete.body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
+}
+
+func TestCopyInPartsThatFails(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		replies []reply // behind HEAD and CreateMultipartUpload
+		code    storage.Code
+		aborted bool
+	}{
+		{"the source changes", []reply{failing(412, "PreconditionFailed", ""), {status: 204}}, storage.Changed, true},
+		{"a piece is denied", []reply{failing(403, "AccessDenied", ""), {status: 204}}, storage.PermissionDenied, true},
+		{"the completion is refused", []reply{{body: pieceDone}, failing(400, "InvalidPart", ""), {status: 204}}, storage.InvalidArgument, true},
+		{"the completion is not answered", []reply{{body: pieceDone}, {cut: true}}, storage.Unavailable, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, append([]reply{sized("9"), {body: begun}}, row.replies...)...)
+			d := w.on(t, "aws")
+			d.copyLimit, d.copyPart = 5, 9
+			_, err := d.Copy(t.Context(), copyOf(nil))
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.aborted, slices.Contains(w.lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
+			if !row.aborted {
+				require.ErrorIs(t, err, storage.OutcomeUnknown)
+			}
+		})
+	}
+}
+
+func TestPieceThatFailsInPassing(t *testing.T) {
+	w := newStandIn(t, sized("9"), reply{body: begun}, failing(503, "SlowDown", ""), reply{body: pieceDone}, reply{body: finished})
+	d := w.on(t, "aws")
+	d.copyLimit, d.copyPart = 5, 9
+	_, err := d.Copy(t.Context(), copyOf(nil))
+	require.NoError(t, err)
+	require.Len(t, w.requests(), 5)
+}
+
+func TestCompose(t *testing.T) {
+	refs := []storage.ObjectRef{{Bucket: "photos", Key: "a", Revision: `"a"`}, {Bucket: "photos", Key: "b", Revision: `"b"`}, {Bucket: "photos", Key: "c", Revision: `"c"`}}
+	for _, row := range []struct {
+		name   string
+		sizes  []string
+		pieces []string // their sources; none: Unsupported
+	}{
+		{"large ones and a small last", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
+		{"empty ones are passed over", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
+		{"a small one in between", []string{"5", "1", "5"}, nil},
+		{"nothing but empty ones", []string{"0", "0", "0"}, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var replies []reply
+			for _, size := range row.sizes {
+				replies = append(replies, sized(size))
+			}
+			replies = append(replies, reply{body: begun})
+			for range row.pieces {
+				replies = append(replies, reply{body: pieceDone})
+			}
+			w := newStandIn(t, append(replies, reply{body: finished})...)
+			d := w.on(t, "aws")
+			d.minPart = 5
+			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
+			if row.pieces == nil {
+				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+				require.NotContains(t, w.lines(), "POST /photos/to?uploads=")
+				return
+			}
+			require.NoError(t, err)
+			var sources []string
+			for _, s := range w.requests() {
+				if source := s.header.Get("X-Amz-Copy-Source"); source != "" {
+					sources = append(sources, source)
+				}
+			}
+			slices.Sort(sources)
+			require.Equal(t, row.pieces, sources)
+		})
+	}
+}
+
+func TestComposeOfLargeSources(t *testing.T) {
+	d := &driver{account: &account{}}
+	for _, row := range []struct {
+		size int64
+		n    int
+	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
+		pieces := cut(storage.ObjectRef{}, row.size, d.pieceOf(row.size))
+		require.Len(t, pieces, row.n)
+	}
+}

@@ -1,0 +1,63 @@
+package s3
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+)
+
+// putCORS replaces the bucket's rules; without a rule it clears them.
+func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
+	if len(rules) == 0 {
+		return writes(ctx, func(ctx context.Context) error {
+			_, err := b.client.DeleteBucketCors(ctx, &awss3.DeleteBucketCorsInput{Bucket: &b.name}, b.options...)
+			return err
+		})
+	}
+	configuration := &types.CORSConfiguration{}
+	for _, rule := range rules {
+		r := types.CORSRule{
+			AllowedOrigins: rule.Origins,
+			AllowedMethods: rule.Methods,
+			AllowedHeaders: rule.AllowedHeaders,
+			ExposeHeaders:  rule.ExposedHeaders,
+		}
+		if rule.MaxAge > 0 {
+			r.MaxAgeSeconds = aws.Int32(int32(min(rule.MaxAge/time.Second, 1<<31-1)))
+		}
+		configuration.CORSRules = append(configuration.CORSRules, r)
+	}
+	return writes(ctx, func(ctx context.Context) error {
+		_, err := b.client.PutBucketCors(ctx, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.settings()...)
+		return err
+	})
+}
+
+func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
+	if !b.profile.CORS {
+		return nil, nil
+	}
+	answer, err := b.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name}, b.options...)
+	if b.nothing(err, "NoSuchCORSConfiguration") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, reads(err)
+	}
+	var rules []storage.CORSRule
+	for _, r := range answer.CORSRules {
+		rules = append(rules, storage.CORSRule{
+			Origins:        r.AllowedOrigins,
+			Methods:        r.AllowedMethods,
+			AllowedHeaders: r.AllowedHeaders,
+			ExposedHeaders: r.ExposeHeaders,
+			MaxAge:         time.Duration(aws.ToInt32(r.MaxAgeSeconds)) * time.Second,
+		})
+	}
+	return rules, nil
+}

@@ -1,0 +1,122 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+)
+
+// settings are the SDK's, of what the Config brings: a client, a configuration,
+// or the default chain where nothing says who asks.
+func settings(ctx context.Context, c Config) (awss3.Options, error) {
+	switch {
+	case c.Client != nil:
+		return c.Client.Options(), nil
+	case c.AWS != nil:
+		return fromConfig(*c.AWS), nil
+	case c.Anonymous || c.AccessKeyID != "":
+		// Nothing of the environment is wanted but the region and the endpoint,
+		// and those only where Config is silent.
+		if c.Region != "" || c.Endpoint != "" {
+			return awss3.Options{}, nil
+		}
+		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	}
+	return fromChain(ctx, c)
+}
+
+// fromChain loads the default chain. It reads the environment and files; no
+// request is made before the first one that must be signed.
+func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) error) (awss3.Options, error) {
+	// The mode "auto" of the environment would ask the metadata service for the
+	// region while loading.
+	with = append(with, config.WithDefaultsMode(aws.DefaultsModeStandard))
+	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
+		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, with...)
+	if err != nil {
+		return awss3.Options{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "the environment's or the shared files' settings for AWS cannot be read"}
+	}
+	o := fromConfig(loaded)
+	o.HTTPClient = nil
+	return o, nil
+}
+
+// fromConfig is what the SDK makes of a configuration, its endpoint for S3
+// included. The SDK's default HTTP client is no choice of the user's.
+func fromConfig(c aws.Config) awss3.Options {
+	_, standard := c.HTTPClient.(*awshttp.BuildableClient)
+	o := awss3.NewFromConfig(c).Options()
+	if c.HTTPClient == nil || standard {
+		o.HTTPClient = nil
+	}
+	if client, ok := c.HTTPClient.(*http.Client); ok && client == nil {
+		o.HTTPClient = nil // the SDK would call it
+	}
+	return o
+}
+
+// setCredentials settles who asks.
+func (a *account) setCredentials(c Config, s awss3.Options) {
+	a.identify(c)
+	switch {
+	case c.Anonymous:
+		a.credentials = aws.AnonymousCredentials{}
+		return
+	case c.AccessKeyID != "":
+		a.credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, c.SessionToken)
+		return
+	case s.Credentials == nil: // of a client or configuration that has none
+		a.anonymous, a.credentials = true, aws.AnonymousCredentials{}
+		return
+	case aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}):
+		a.anonymous = true
+	}
+	a.credentials = s.Credentials
+	if a.anonymous {
+		return
+	}
+	if c.Client == nil && c.AWS == nil && a.endpoint != nil && !amazonEndpoint(a.endpoint.String()) && fromMetadata(s.Credentials) {
+		a.credentials = noCredentials{}
+		return
+	}
+	a.credentials = namedCredentials{s.Credentials}
+}
+
+// fromMetadata reports whether credentials would be asked of a metadata service
+// of Amazon's: of the instance's, or of the container's.
+func fromMetadata(p aws.CredentialsProvider) bool {
+	return aws.IsCredentialsProvider(p, (*ec2rolecreds.Provider)(nil)) || aws.IsCredentialsProvider(p, (*endpointcreds.Provider)(nil))
+}
+
+const credentialsHint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or anonymous=true for a public bucket"
+
+// noCredentials stand for Amazon's own where the server is not Amazon's.
+type noCredentials struct{}
+
+func (noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: credentialsHint}
+}
+
+// namedCredentials say of a failure that it is one of the credentials: the SDK
+// would have it look like one of the request.
+type namedCredentials struct{ from aws.CredentialsProvider }
+
+func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := n.from.Retrieve(ctx)
+	if err == nil || ctx.Err() != nil {
+		return c, err
+	}
+	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
+}

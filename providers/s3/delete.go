@@ -1,0 +1,155 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+)
+
+// Delete is one DeleteObject.
+func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+	in := &awss3.DeleteObjectInput{
+		Bucket:    d.name(),
+		Key:       &r.Key,
+		VersionId: set(r.Version),
+		IfMatch:   set(r.Condition.Revision),
+	}
+	err := writes(ctx, func(ctx context.Context) error {
+		_, err := d.client.DeleteObject(ctx, in)
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	e := asError(err)
+	if e.Status != http.StatusNotFound {
+		return e
+	}
+	if failed := asError(d.notFound(ctx, e.Err)); failed.Code != storage.ObjectNotFound {
+		return failed
+	}
+	return nil
+}
+
+// DeleteBatch is one DeleteObjects, which answers with failures alone. A server
+// that knows no batches is Unsupported for all of them. What XML cannot name,
+// and a condition, which many servers ignore in a batch, goes by itself.
+func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+	errs := make([]error, len(r))
+	if d.profile.Batch == BatchNone {
+		return fill(errs, storage.Unsupported)
+	}
+	in := &awss3.DeleteObjectsInput{Bucket: d.name(), Delete: &types.Delete{Quiet: aws.Bool(true)}}
+	slots := map[batchName][]int{}
+	for i := range r {
+		if r[i].Condition != (storage.Condition{}) || !fitsXML(r[i].Key) {
+			continue
+		}
+		name := batchName{r[i].Key, r[i].Version}
+		if slots[name] == nil {
+			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: &r[i].Key, VersionId: set(r[i].Version)})
+		}
+		slots[name] = append(slots[name], i)
+	}
+	if len(in.Delete.Objects) > 0 {
+		if err := d.sendBatch(ctx, in, slots, errs); err != nil {
+			return fill(errs, err)
+		}
+	}
+	for i := range r {
+		if r[i].Condition != (storage.Condition{}) || !fitsXML(r[i].Key) {
+			errs[i] = d.Delete(ctx, &r[i])
+		}
+	}
+	return errs
+}
+
+// A batchName is how a failure names its object.
+type batchName struct{ key, version string }
+
+// sendBatch puts each object's failure where it belongs; what it answers is a
+// failure of the batch.
+func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, slots map[batchName][]int, errs []error) error {
+	var out *awss3.DeleteObjectsOutput
+	err := writes(ctx, func(ctx context.Context) (err error) {
+		out, err = d.client.DeleteObjects(ctx, in, d.withBatch)
+		return err
+	})
+	if err != nil {
+		return d.batchFailed(err)
+	}
+	for i := range out.Errors {
+		failure := &out.Errors[i]
+		e := objectFailure(failure)
+		if e == nil {
+			continue
+		}
+		for _, slot := range slots[batchName{aws.ToString(failure.Key), aws.ToString(failure.VersionId)}] {
+			errs[slot] = e
+		}
+	}
+	return nil
+}
+
+func (a *account) withBatch(o *awss3.Options) {
+	if a.profile.Batch == BatchMD5 {
+		o.APIOptions = append(o.APIOptions, withContentMD5)
+	}
+}
+
+// batchFailed: a server that has no batches, or wants a checksum that it does
+// not name, is asked for one object at a time from then on.
+func (d *driver) batchFailed(err error) error {
+	e := asError(err)
+	switch {
+	case e.Code == storage.Unsupported, isCode(e.Err, "MissingContentMD5"):
+		e.Code = storage.Unsupported
+	case e.Code == storage.ObjectNotFound:
+		e.Code = storage.BucketNotFound
+	}
+	return e
+}
+
+// objectFailure is nil for an object that was not there.
+func objectFailure(failure *types.Error) *storage.Error {
+	code, message := aws.ToString(failure.Code), aws.ToString(failure.Message)
+	v := verdictOf(code, message, 0)
+	if v.code == storage.ObjectNotFound {
+		return nil
+	}
+	return &storage.Error{
+		Code:      v.code,
+		Hint:      v.hint,
+		Retryable: v.again || v.code == storage.RateLimited || v.code == storage.Unavailable,
+		Err:       errors.New(strings.TrimSpace(code + ": " + message)),
+	}
+}
+
+func fill(errs []error, err error) []error {
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// fitsXML reports whether XML 1.0 can hold the key: one that it cannot hold
+// would have the server refuse the whole batch.
+func fitsXML(key string) bool {
+	if !utf8.ValidString(key) {
+		return false
+	}
+	for _, c := range key {
+		if c < 0x20 || c == 0x7F || c == 0xFFFE || c == 0xFFFF {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,21 @@
+package s3
+
+import (
+	"net/url"
+	"strings"
+)
+
+// attachment is the Content-Disposition (RFC 6266) with which a browser saves
+// the object under the name: once for browsers that know RFC 8187, and once in
+// ASCII for others.
+func attachment(name string) string {
+	ascii := strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e || strings.ContainsRune(`"\%/`, r) {
+			return '_'
+		}
+		return r
+	}, name)
+	// PathEscape leaves some bytes as they are that RFC 8187 does not allow.
+	encoded := strings.NewReplacer("&", "%26", "=", "%3D", ":", "%3A", "@", "%40", "$", "%24", "+", "%2B").Replace(url.PathEscape(name))
+	return `attachment; filename="` + ascii + `"; filename*=UTF-8''` + encoded
+}

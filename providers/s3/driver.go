@@ -1,0 +1,96 @@
+package s3
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ storage.Driver = (*driver)(nil)
+
+// driver is one bucket of an account.
+type driver struct {
+	storage.UnimplementedDriver
+	*account
+	bucket string
+
+	// Tests lower these, so that a copy in parts need not be of 5 GiB.
+	copyLimit, copyPart, minPart int64 // bytes; 0: the profile's
+}
+
+// directorySuffix marks Amazon's directory buckets, which list in no order.
+const directorySuffix = "--x-s3"
+
+func (d *driver) Describe() storage.Description {
+	p := &d.profile
+	desc := storage.Description{
+		Provider:      provider,
+		Bucket:        d.bucket,
+		Features:      p.features(),
+		PublicBaseURL: d.publicURL(),
+		ASCIIMetadata: true,
+		MaxPutSize:    p.putLimit(),
+		MinPartSize:   minPartSize,
+		MaxPartSize:   p.putLimit(),
+		MaxParts:      p.partsLimit(),
+		MaxPage:       maxPage,
+	}
+	if p.Batch != BatchNone {
+		desc.MaxBatch = maxBatch
+	}
+	if d.anonymous { // there is nothing to sign with
+		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+	}
+	if strings.HasSuffix(d.bucket, directorySuffix) {
+		desc.Features &^= storage.OrderedList
+	}
+	return desc
+}
+
+// publicURL is where the bucket's objects are served, if they are.
+func (d *driver) publicURL() string {
+	switch pattern := d.profile.PublicURL; pattern {
+	case "none":
+		return ""
+	case "":
+		u, err := d.bucketAddress(context.Background(), "")
+		if err != nil {
+			return ""
+		}
+		return u.String() + "/"
+	default:
+		region := d.region
+		if d.endpoint != nil { // the host's own: one may sign for another
+			if own, known := d.profile.regionOf(d.endpoint.Hostname()); known {
+				region = own
+			}
+		}
+		return strings.NewReplacer("{bucket}", d.bucket, "{region}", region).Replace(pattern)
+	}
+}
+
+// Locate is known to every bucket of the account, and of another that was
+// opened with the same credential.
+func (d *driver) Locate(key string) storage.ObjectRef {
+	return storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key}
+}
+
+// Native is the *s3.Client that Config had, or one with the same settings; it
+// retries as the SDK does.
+func (d *driver) Native() any {
+	if d.given != nil {
+		return d.given
+	}
+	return awss3.New(d.client.Options(), func(o *awss3.Options) { o.Retryer = retry.NewStandard() })
+}
+
+// Close gives idle connections back.
+func (d *driver) Close() error { return d.close() }
+
+// name is the bucket's, for the SDK.
+func (d *driver) name() *string { return aws.String(d.bucket) }

@@ -1,0 +1,138 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestErrorOfAnAnswer(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		reply reply
+		code  storage.Code
+		again bool
+		after time.Duration
+		hint  string // is in it
+	}{
+		{name: "AccessDenied", reply: failing(403, "AccessDenied", ""), code: storage.PermissionDenied, hint: "may not"},
+		{name: "a key made for another service", reply: failing(403, "InvalidAccessKeyId", ""), code: storage.Unauthenticated, hint: "another service"},
+		{name: "a wrong secret", reply: failing(403, "SignatureDoesNotMatch", ""), code: storage.Unauthenticated, hint: "secret"},
+		{name: "an expired token", reply: failing(400, "ExpiredToken", ""), code: storage.Unauthenticated, hint: "token"},
+		{name: "a clock that is wrong: the SDK corrects it", reply: failing(403, "RequestTimeTooSkewed", ""), code: storage.Unauthenticated, again: true, hint: "clock"},
+		{name: "429", reply: reply{status: 429, header: map[string]string{"Retry-After": "7"}}, code: storage.RateLimited, again: true, after: 7 * time.Second},
+		{name: "429 by name", reply: failing(429, "TooManyRequests", ""), code: storage.RateLimited, again: true},
+		{name: "a date to wait for", reply: reply{status: 503, header: map[string]string{"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT", "Date": "Fri, 02 Jan 2026 03:04:05 GMT"}}, code: storage.Unavailable, again: true, after: 3 * time.Second},
+		{name: "SlowDown", reply: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
+		{name: "ServiceUnavailable", reply: failing(503, "ServiceUnavailable", ""), code: storage.Unavailable, again: true},
+		{name: "ServiceUnavailable that means SlowDown", reply: failing(503, "ServiceUnavailable", "Please reduce your request rate."), code: storage.RateLimited, again: true},
+		{name: "InternalError", reply: failing(500, "InternalError", ""), code: storage.Unavailable, again: true},
+		{name: "RequestTimeout", reply: failing(400, "RequestTimeout", ""), code: storage.Unavailable, again: true},
+		{name: "OperationAborted", reply: failing(409, "OperationAborted", ""), code: storage.Unavailable, again: true},
+		{name: "a conflict that nobody knows", reply: failing(409, "WhoKnows", ""), code: storage.Internal},
+		{name: "a server that keeps keys as files", reply: failing(409, "ObjectParentIsFile", ""), code: storage.InvalidArgument, hint: "a and a/b"},
+		{name: "NotImplemented", reply: failing(501, "NotImplemented", ""), code: storage.Unsupported},
+		{name: "ACLs disabled", reply: failing(400, "AccessControlListNotSupported", ""), code: storage.Unsupported, hint: "ACLs disabled"},
+		{name: "EntityTooLarge", reply: failing(400, "EntityTooLarge", ""), code: storage.TooLarge},
+		{name: "MetadataTooLarge", reply: failing(400, "MetadataTooLarge", ""), code: storage.InvalidArgument},
+		{name: "InvalidObjectState", reply: failing(403, "InvalidObjectState", ""), code: storage.Archived, hint: "restore"},
+		{name: "301 with the region in a header", reply: reply{status: 301, header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "the bucket is in region eu-west-1: set region=eu-west-1"},
+		{name: "301 to somewhere, which is not followed", reply: reply{status: 301, header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
+		{name: "so is 307", reply: reply{status: 307, header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.Unavailable, again: true, hint: "another region"},
+		{name: "301 without a region", reply: failing(301, "PermanentRedirect", ""), code: storage.InvalidArgument, hint: "another region"},
+		{name: "a region in the message", reply: failing(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"), code: storage.InvalidArgument, hint: "set region=ap-south-1"},
+		{name: "400 without a word, in the wrong region", reply: reply{status: 400, header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},
+		{name: "an object-lock refusal", reply: failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), code: storage.InvalidArgument},
+		{name: "an unknown code goes by its status", reply: failing(403, "WhoKnows", ""), code: storage.PermissionDenied},
+		{name: "a page of a proxy's", reply: reply{status: 502, body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
+		{name: "a status that nobody knows", reply: reply{status: 418}, code: storage.Internal},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.reply)
+			_, _, err := w.on(t, "aws").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code, e.Code, "%v", err)
+			require.Equal(t, row.again, e.Retryable)
+			require.Equal(t, row.after, e.RetryAfter)
+			require.Contains(t, e.Hint, row.hint)
+			require.Equal(t, row.reply.status, e.Status)
+			require.False(t, e.Unknown, "a read has no outcome")
+			var api smithy.APIError
+			require.ErrorAs(t, err, &api, "the SDK's own error is reachable")
+			require.Len(t, w.requests(), 1, "the SDK retries nothing")
+		})
+	}
+}
+
+func TestErrorNamesTheRequest(t *testing.T) {
+	_, _, err := newStandIn(t, failing(403, "AccessDenied", "no")).on(t, "aws").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	e := &storage.Error{}
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "R1", e.RequestID)
+}
+
+func TestErrorWithoutAnAnswer(t *testing.T) {
+	get := func(ctx context.Context, d *driver) error {
+		_, _, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1})
+		return err
+	}
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		w := newStandIn(t)
+		bucket := storage.New(w.on(t, "aws"))
+		_, err := bucket.Attrs(ctx, "k")
+		require.ErrorIs(t, err, context.Canceled)
+	})
+	t.Run("no such host", func(t *testing.T) {
+		d := newStandIn(t).on(t, "aws", func(c *Config) { c.Endpoint = "http://store.invalid" })
+		err := get(t.Context(), d)
+		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+	})
+	t.Run("a certificate for nobody", func(t *testing.T) {
+		w := newStandIn(t)
+		secure := w.on(t, "aws", func(c *Config) { c.Endpoint = startTLS(t) })
+		err := get(t.Context(), secure)
+		require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
+		require.Contains(t, err.Error(), "certificate")
+	})
+	t.Run("a body that fails", func(t *testing.T) {
+		broken := errors.New("the disk is gone")
+		r := putOf("k", "hello")
+		r.Body = failingBody{broken}
+		_, err := newStandIn(t).on(t, "aws").Put(t.Context(), r)
+		require.ErrorIs(t, err, broken)
+		require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	})
+}
+
+type failingBody struct{ err error }
+
+func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
+func (b failingBody) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		return 5, nil
+	}
+	return offset, nil
+}
+
+func TestUnknownOutcomeOfACanceledWrite(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := newStandIn(t, reply{})
+	server.before = func(r *http.Request) {
+		cancel()
+		<-r.Context().Done() // the answer comes too late: nobody is there any more
+	}
+	_, err := server.on(t, "aws").Put(ctx, putOf("k", "hello"))
+	require.ErrorIs(t, err, storage.OutcomeUnknown, "it was sent whole: %v", err)
+}

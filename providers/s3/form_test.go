@@ -1,0 +1,105 @@
+package s3
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func formRequest(change func(r *storage.SignRequest)) *storage.SignRequest {
+	r := upload(change)
+	r.Method, r.MinSize, r.MaxSize = "POST", 2, 5
+	return r
+}
+
+// policyOf is the form's policy, read as a server reads it.
+func policyOf(t *testing.T, form *storage.UploadForm) (expiration string, conditions []any) {
+	t.Helper()
+	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
+	require.NoError(t, err)
+	for _, c := range document {
+		require.Less(t, c, byte(0x80), "S3 wants escapes for what is not ASCII")
+	}
+	var policy struct {
+		Expiration string
+		Conditions []any
+	}
+	require.NoError(t, json.Unmarshal(document, &policy))
+	return policy.Expiration, policy.Conditions
+}
+
+func TestAFormPromisesEveryField(t *testing.T) {
+	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
+	form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) {
+		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
+		r.CacheControl, r.StorageClass, r.PublicRead = "no-store", "STANDARD_IA", true
+		r.Metadata = map[string]string{"k": "v"}
+	}), now)
+	require.NoError(t, err)
+	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com/", form.URL)
+	expiration, conditions := policyOf(t, form)
+	require.Equal(t, "2026-03-04T06:06:08.000Z", expiration)
+	require.Equal(t, expiration, form.ExpiresAt.Format(policyTime))
+
+	require.Contains(t, conditions, any(map[string]any{"bucket": "photos"}))
+	require.Contains(t, conditions, any([]any{"content-length-range", 2.0, 5.0}))
+	want := map[string]string{
+		"key": "caf\u00e9/\U0001f600 $<a>&\".txt", "Content-Type": "text/plain", "Cache-Control": "no-store",
+		"x-amz-storage-class": "STANDARD_IA", "acl": "public-read", "x-amz-meta-k": "v", "success_action_status": "204",
+		"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Date": "20260304T050607Z", "X-Amz-Security-Token": "tok/en+==",
+		"X-Amz-Credential": "AKID/20260304/eu-west-1/s3/aws4_request",
+	}
+	for name, value := range want {
+		require.Equal(t, value, form.Fields[name], name)
+		require.Contains(t, conditions, any([]any{"eq", "$" + name, value}))
+	}
+	require.Len(t, form.Fields, len(want)+2, "and the policy and its signature")
+	require.Len(t, conditions, len(want)+2, "and the bucket and the bounds")
+}
+
+func TestAFormEndsWithItsCredentials(t *testing.T) {
+	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"}})
+	form, err := d.signForm(t.Context(), formRequest(nil), now)
+	require.NoError(t, err)
+	expiration, _ := policyOf(t, form)
+	require.Equal(t, "2026-03-04T05:07:07.000Z", expiration)
+}
+
+func TestFormsGoWhereClientsSeeTheServer(t *testing.T) {
+	for base, want := range map[string]string{
+		"":                           "http://127.0.0.1:9000/photos/",
+		"https://files.example.com/": "https://files.example.com/photos/",
+	} {
+		d := opened(t, Config{Endpoint: "http://127.0.0.1:9000"})
+		form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.BaseURL = base }), now)
+		require.NoError(t, err)
+		require.Equal(t, want, form.URL)
+	}
+}
+
+func TestWhatAFormCannotEnforceIsRefused(t *testing.T) {
+	sum := uint32(1)
+	for name, test := range map[string]struct {
+		ask  func(r *storage.SignRequest)
+		want storage.Code
+	}{
+		"a condition":               {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
+		"a CRC32C":                  {func(r *storage.SignRequest) { r.CRC32C = &sum }, storage.Unsupported},
+		"a language":                {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
+		"an option of nobody's":     {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
+		"a key that S3 would alter": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := opened(t, Config{}).signForm(t.Context(), formRequest(test.ask), now)
+			require.ErrorIs(t, err, test.want)
+		})
+	}
+	_, err := opened(t, Config{Anonymous: true}).signForm(t.Context(), formRequest(nil), now)
+	require.ErrorIs(t, err, storage.Unsupported)
+}

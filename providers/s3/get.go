@@ -1,0 +1,162 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+)
+
+// Get is one GetObject.
+func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if len(r.Native) > 0 {
+		return nil, nil, storage.Unsupported
+	}
+	in := &awss3.GetObjectInput{
+		Bucket:       d.name(),
+		Key:          &r.Key,
+		VersionId:    set(r.Version),
+		Range:        set(byteRange(r)),
+		IfMatch:      set(r.Condition.Revision),
+		IfNoneMatch:  set(r.Condition.NotRevision),
+		ChecksumMode: d.checksumMode(),
+	}
+	out, err := d.client.GetObject(ctx, in, withoutValidation)
+	if err != nil {
+		return nil, nil, d.readFailed(ctx, err, r)
+	}
+	attrs, err := attrsOfGet(out, r)
+	if err != nil {
+		_ = out.Body.Close()
+		return nil, nil, err
+	}
+	return attrs, out.Body, nil
+}
+
+// byteRange is the Range header; a whole read has none, for an empty object
+// satisfies no range.
+func byteRange(r *storage.GetRequest) string {
+	const most = 1 << 50 // bytes; what servers read as a number for certain, and more than any object has
+	switch {
+	case r.Suffix > 0:
+		return "bytes=-" + strconv.FormatInt(min(r.Suffix, most), 10)
+	case r.Length >= 0:
+		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-" + strconv.FormatInt(r.Offset+r.Length-1, 10)
+	case r.Offset > 0:
+		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-"
+	}
+	return ""
+}
+
+func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
+	a := &storage.Attrs{
+		Key:  r.Key,
+		Size: aws.ToInt64(out.ContentLength),
+		Properties: storage.Properties{
+			ContentType:        aws.ToString(out.ContentType),
+			ContentEncoding:    contentEncoding(out.ContentEncoding),
+			ContentDisposition: aws.ToString(out.ContentDisposition),
+			ContentLanguage:    aws.ToString(out.ContentLanguage),
+			CacheControl:       aws.ToString(out.CacheControl),
+			Metadata:           out.Metadata,
+			StorageClass:       storageClass(string(out.StorageClass)),
+		},
+		ETag:     quoted(out.ETag),
+		Revision: quoted(out.ETag),
+		Version:  version(out.VersionId),
+		Modified: modified(out.LastModified),
+		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
+	}
+	if byteRange(r) == "" {
+		return a, nil
+	}
+	length := a.Size
+	if length == 0 && out.ContentRange == nil {
+		return a, nil // the last bytes of an empty object, on some servers
+	}
+	if out.ContentRange == nil {
+		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("a range was asked for, and the answer is the whole object"), Hint: "something between here and the store takes the Range header away"}
+	}
+	start, size, err := contentRange(*out.ContentRange)
+	switch {
+	case err != nil:
+		return nil, &storage.Error{Code: storage.Internal, Err: err}
+	case r.Suffix == 0 && start != r.Offset:
+		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the answer begins at byte " + strconv.FormatInt(start, 10) + " and not at " + strconv.FormatInt(r.Offset, 10))}
+	}
+	a.Size = size
+	if length != size {
+		a.CRC32C = nil // it may be one of this part of the object
+	}
+	return a, nil
+}
+
+// Head is one HeadObject.
+func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	out, err := d.client.HeadObject(ctx, &awss3.HeadObjectInput{
+		Bucket:       d.name(),
+		Key:          &r.Key,
+		VersionId:    set(r.Version),
+		IfMatch:      set(r.Condition.Revision),
+		IfNoneMatch:  set(r.Condition.NotRevision),
+		ChecksumMode: d.checksumMode(),
+	})
+	if err != nil {
+		return nil, d.readFailed(ctx, err, r)
+	}
+	return &storage.Attrs{
+		Key:  r.Key,
+		Size: aws.ToInt64(out.ContentLength),
+		Properties: storage.Properties{
+			ContentType:        aws.ToString(out.ContentType),
+			ContentEncoding:    contentEncoding(out.ContentEncoding),
+			ContentDisposition: aws.ToString(out.ContentDisposition),
+			ContentLanguage:    aws.ToString(out.ContentLanguage),
+			CacheControl:       aws.ToString(out.CacheControl),
+			Metadata:           out.Metadata,
+			StorageClass:       storageClass(string(out.StorageClass)),
+		},
+		ETag:     quoted(out.ETag),
+		Revision: quoted(out.ETag),
+		Version:  version(out.VersionId),
+		Modified: modified(out.LastModified),
+		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
+	}, nil
+}
+
+// readFailed is what a failed read means: a delete marker, whose own version is
+// answered with 405, is an object that is not there.
+func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetRequest) error {
+	switch status := statusOf(err); {
+	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true"),
+		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true":
+		e := translate(err)
+		e.Code, e.Hint = storage.ObjectNotFound, ""
+		return e
+	case status == http.StatusNotFound:
+		return d.notFound(ctx, err)
+	case status == http.StatusBadRequest && r.Version != "" && isCode(err, "", "BadRequest"):
+		e := translate(err) // of HEAD, which has no body
+		e.Code, e.Hint = storage.InvalidArgument, ""
+		return e
+	}
+	return translate(err)
+}
+
+// headBucket is nil where the bucket is there.
+func (d *driver) headBucket(ctx context.Context) *storage.Error {
+	_, err := d.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: d.name()})
+	if err != nil {
+		return translate(err)
+	}
+	return nil
+}

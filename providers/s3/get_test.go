@@ -1,0 +1,155 @@
+package s3
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestGetRequest(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		request storage.GetRequest
+		query   string
+		header  map[string]string
+	}{
+		{name: "whole, without a range", request: storage.GetRequest{Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"}},
+		{name: "from the offset on", request: storage.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
+		{name: "some bytes", request: storage.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
+		{name: "the last bytes", request: storage.GetRequest{Suffix: 10, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-10"}},
+		{name: "pinned", request: storage.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
+		{name: "unless it is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
+		{name: "of a version", request: storage.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{status: 206, header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, body: "0123456789"})
+			row.request.Key = "k"
+			_, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.lines(), "no look before a read")
+			for name, value := range row.header {
+				require.Equal(t, value, w.last(t).header.Get(name), name)
+			}
+		})
+	}
+}
+
+func TestGetAnswer(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	full := map[string]string{
+		"ETag": etag, "Last-Modified": at.Format("Mon, 02 Jan 2006 15:04:05 GMT"), "X-Amz-Version-Id": "null",
+		"Content-Type": "text/plain", "Content-Encoding": "gzip,aws-chunked", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
+		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD", "X-Amz-Checksum-Crc32c": "mnG7TA==",
+	}
+	w := newStandIn(t, reply{header: full, body: "hello"})
+	d := w.on(t, "aws")
+	want := &storage.Attrs{
+		Key: "k", Size: 5, ETag: etag, Revision: etag, Modified: at, CRC32C: crcOf("hello"),
+		Properties: storage.Properties{ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}},
+	}
+	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, "hello", string(text))
+	require.Equal(t, want, attrs)
+
+	full["Content-Length"] = "5"
+	attrs, err = d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	require.Equal(t, want, attrs)
+}
+
+func TestGetOfARange(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		request storage.GetRequest
+		answer  reply
+		size    int64
+		crc     bool
+		code    storage.Code // "": none
+	}{
+		{name: "tells the size of the whole", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, body: "llo"}, size: 20},
+		{name: "of all bytes keeps the sum", request: storage.GetRequest{Length: 9}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, body: "hello"}, size: 5, crc: true},
+		{name: "that is ignored is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{body: "hello"}, code: storage.Internal},
+		{name: "from the start that is ignored is an error", request: storage.GetRequest{Length: 3}, answer: reply{body: "hello"}, code: storage.Internal},
+		{name: "that begins elsewhere is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes 0-2/5"}, body: "hel"}, code: storage.Internal},
+		{name: "of which the answer makes no sense", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes */5"}, body: "hel"}, code: storage.Internal},
+		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, answer: reply{status: 200}, size: 0},
+		{name: "behind the end", request: storage.GetRequest{Offset: 9, Length: 3}, answer: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.answer)
+			row.request.Key = "k"
+			attrs, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
+			if row.code != "" {
+				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			require.Equal(t, row.size, attrs.Size)
+			require.Equal(t, row.crc, attrs.CRC32C != nil)
+		})
+	}
+}
+
+func TestSumsThatAreNoObjects(t *testing.T) {
+	for name, header := range map[string]map[string]string{
+		"a sum of sums":         {"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "COMPOSITE"},
+		"a sum of sums, marked": {"X-Amz-Checksum-Crc32c": "mnG7TA==-3"},
+		"nonsense":              {"X-Amz-Checksum-Crc32c": "mnG7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			attrs, err := newStandIn(t, reply{header: header}).on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			require.NoError(t, err)
+			require.Nil(t, attrs.CRC32C)
+		})
+	}
+}
+
+func TestReadOfWhatIsNotThere(t *testing.T) {
+	gone := map[string]string{"X-Amz-Delete-Marker": "true"}
+	for _, row := range []struct {
+		name    string
+		head    bool
+		version string
+		answers []reply
+		code    storage.Code
+		lines   []string
+	}{
+		{name: "GET says which", answers: []reply{failing(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "GET of a missing bucket", answers: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "HEAD does not, and the bucket is there", head: true, answers: []reply{{status: 404}, {status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD does not, and the bucket is not", head: true, answers: []reply{{status: 404}, {status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD of a bucket that may not be looked at", head: true, answers: []reply{{status: 404}, {status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "a look that fails proves nothing", head: true, answers: []reply{{status: 404}, {status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "a key with a delete marker", head: true, answers: []reply{{status: 404, header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
+		{name: "the version of a delete marker", head: true, version: "v1", answers: []reply{{status: 405, header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
+		{name: "a version that is gone", version: "v1", answers: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
+		{name: "a malformed version", version: "?", answers: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"}},
+		{name: "a malformed version, without a word", head: true, version: "?", answers: []reply{{status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
+		{name: "a condition that fails", answers: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "a condition that holds", head: true, answers: []reply{{status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
+		{name: "an object in the archive", answers: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.answers...)
+			d, r := w.on(t, "aws"), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
+			var err error
+			if row.head {
+				_, err = d.Head(t.Context(), r)
+			} else {
+				_, _, err = d.Get(t.Context(), r)
+			}
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.lines, w.lines())
+		})
+	}
+}

@@ -1,0 +1,150 @@
+package s3
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+)
+
+// set is a header's value, or none.
+func set(value string) *string {
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+func acl(public bool) types.ObjectCannedACL {
+	if public {
+		return types.ObjectCannedACLPublicRead
+	}
+	return ""
+}
+
+// conditions are If-Match and If-None-Match of a write.
+func conditions(c storage.Condition) (match, noneMatch *string) {
+	if c.Absent {
+		noneMatch = aws.String("*")
+	}
+	return set(c.Revision), noneMatch
+}
+
+// quoted is an ETag as it is sent and compared: some servers leave the quotes
+// away in listings, and a proxy that compresses marks it as weak.
+func quoted(etag *string) string {
+	tag := strings.TrimPrefix(aws.ToString(etag), "W/")
+	if tag == "" || strings.HasPrefix(tag, `"`) {
+		return tag
+	}
+	return `"` + tag + `"`
+}
+
+// version is the handle of a kept version; a bucket that keeps none says
+// "null", or nothing.
+func version(id *string) string {
+	if v := aws.ToString(id); v != "null" {
+		return v
+	}
+	return ""
+}
+
+// wholeCRC is a CRC32C that is one of all bytes. A sum of the parts' sums
+// (COMPOSITE, or "…-3") is none.
+func wholeCRC(sum *string, kind types.ChecksumType) *uint32 {
+	if sum == nil || kind == types.ChecksumTypeComposite {
+		return nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(*sum)
+	if err != nil || len(raw) != 4 {
+		return nil
+	}
+	crc := binary.BigEndian.Uint32(raw)
+	return &crc
+}
+
+// crcHeader is what a body is checked against on its way, where the server can.
+func (a *account) crcHeader(crc *uint32) *string {
+	if a.profile.Checksum == ChecksumNone || crc == nil {
+		return nil
+	}
+	return aws.String(encodeCRC(*crc))
+}
+
+// ofParts is what an upload in parts is begun with.
+func (s ChecksumStyle) ofParts() (types.ChecksumAlgorithm, types.ChecksumType) {
+	switch s {
+	case ChecksumFullObject:
+		return types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject
+	case ChecksumHeader:
+		return types.ChecksumAlgorithmCrc32c, types.ChecksumTypeComposite
+	}
+	return "", ""
+}
+
+// checksumMode asks for what is kept of a checksum.
+func (a *account) checksumMode() types.ChecksumMode {
+	if a.profile.Checksum == ChecksumNone {
+		return ""
+	}
+	return types.ChecksumModeEnabled
+}
+
+// storageClass is the provider's word, "" for its default.
+func storageClass(class string) string {
+	if class == string(types.StorageClassStandard) {
+		return ""
+	}
+	return class
+}
+
+// contentEncoding is without what the SDK's trailers leave behind on servers
+// that store the coding of the transfer with the object.
+func contentEncoding(value *string) string {
+	var kept []string
+	for coding := range strings.SplitSeq(aws.ToString(value), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "aws-chunked") {
+			kept = append(kept, coding)
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
+// modified is when, to the second: listings have more digits than headers.
+func modified(at *time.Time) time.Time {
+	return aws.ToTime(at).UTC().Truncate(time.Second)
+}
+
+// copySource names an object in a header, where every byte is ours to escape.
+func copySource(ref storage.ObjectRef) *string {
+	source := ref.Bucket + "/" + escapePath(ref.Key)
+	if ref.Version != "" {
+		source += "?versionId=" + url.QueryEscape(ref.Version)
+	}
+	return &source
+}
+
+// contentRange reads "bytes 0-9/100": where the answer begins, and the object's
+// size.
+func contentRange(value string) (start, size int64, err error) {
+	span, total, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
+	from, _, dashed := strings.Cut(span, "-")
+	if found && dashed {
+		start, err = strconv.ParseInt(from, 10, 64)
+		if err == nil {
+			size, err = strconv.ParseInt(total, 10, 64)
+		}
+	}
+	if !found || !dashed || err != nil {
+		return 0, 0, fmt.Errorf("the answer's Content-Range %q cannot be read", value)
+	}
+	return start, size, nil
+}

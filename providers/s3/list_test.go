@@ -1,0 +1,73 @@
+package s3
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestListRequest(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		request storage.ListRequest
+		query   string
+	}{
+		{"the first page", storage.ListRequest{Limit: 1000}, "encoding-type=url&list-type=2&max-keys=1000"},
+		{"prefix and delimiter", storage.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"}, "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F"},
+		{"behind a key", storage.ListRequest{Limit: 10, StartAfter: "k"}, "encoding-type=url&list-type=2&max-keys=10&start-after=k"},
+		{"a token says where, not the key", storage.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
+		{"no page is larger than the store's", storage.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{body: `<ListBucketResult></ListBucketResult>`})
+			_, err := w.on(t, "aws").List(t.Context(), &row.request)
+			require.NoError(t, err)
+			require.Equal(t, []string{"GET /photos?" + row.query}, w.lines())
+		})
+	}
+}
+
+func TestListAnswer(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	w := newStandIn(t, reply{body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
+		<Contents><Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents>
+		<Contents><Key>c%25</Key><Size>4</Size><ETag>y</ETag><LastModified>2026-01-02T03:04:05Z</LastModified></Contents>
+		<CommonPrefixes><Prefix>b%2F</Prefix></CommonPrefixes></ListBucketResult>`})
+	page, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3, Delimiter: "/"})
+	require.NoError(t, err)
+	require.Equal(t, &storage.Page{Token: "next", Entries: []storage.ListEntry{
+		{Key: "a b+c\x01", Size: 3, ETag: `"x"`, Revision: `"x"`, Modified: at},
+		{Key: "b/", IsPrefix: true},
+		{Key: "c%", Size: 4, ETag: `"y"`, Revision: `"y"`, Modified: at},
+	}}, page)
+}
+
+func TestListFromAServerThatEscapesNothing(t *testing.T) {
+	w := newStandIn(t, reply{body: `<ListBucketResult><Contents><Key>a+b%2B</Key></Contents></ListBucketResult>`})
+	page, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
+	require.NoError(t, err)
+	require.Equal(t, "a+b%2B", page.Entries[0].Key, "decoded only where the answer says that it is encoded")
+}
+
+func TestListFailures(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		reply reply
+		code  storage.Code
+	}{
+		{"a missing bucket", failing(404, "NoSuchBucket", ""), storage.BucketNotFound},
+		{"a missing bucket, without a word", reply{status: 404}, storage.BucketNotFound},
+		{"a token of somebody else's", failing(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
+		{"a page that goes on nowhere", reply{body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
+		{"a key that is not escaped as it says", reply{body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
+		{"a page that breaks off", reply{header: map[string]string{"Content-Length": "500"}, body: `<ListBucketResult><Contents>`}, storage.Unavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := newStandIn(t, row.reply).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+		})
+	}
+}

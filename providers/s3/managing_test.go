@@ -1,0 +1,118 @@
+package s3_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+func (s *testServer) service(t *testing.T) *storage.Service {
+	t.Helper()
+	service, err := s3.NewService(t.Context(), s.config(t, ""))
+	require.NoError(t, err)
+	return service
+}
+
+func TestService(t *testing.T) {
+	for _, name := range serverNames {
+		t.Run(name, func(t *testing.T) {
+			s := needServer(t, name)
+			storagetest.RunService(t, s.service, storagetest.Named("s3 ("+name+")"))
+		})
+	}
+}
+
+// made is a bucket made through the service, removed with the test.
+func (s *testServer) made(t *testing.T, service *storage.Service, opts ...storage.BucketOption) (string, storage.Bucket) {
+	t.Helper()
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	name = "omnibucket-" + name[max(0, len(name)-40):]
+	_, err := service.CreateBucket(t.Context(), name, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.remove(t, name) })
+	b, err := service.Bucket(name)
+	require.NoError(t, err)
+	return name, b
+}
+
+func TestPublicAccessIsRealAccess(t *testing.T) {
+	for _, server := range serverNames {
+		t.Run(server, func(t *testing.T) {
+			s := needServer(t, server)
+			service := s.service(t)
+			name, b := s.made(t, service, storage.WithPublicAccess(true))
+			_, err := b.Upload(t.Context(), "a b", strings.NewReader("text"))
+			require.NoError(t, err)
+			public, err := s3.Open(t.Context(), s.config(t, name), storage.WithPublic())
+			require.NoError(t, err)
+			address, err := public.PublicURL("a b")
+			require.NoError(t, err)
+			read := func() int {
+				answer, err := outsider.Get(address)
+				require.NoError(t, err)
+				defer func() { _ = answer.Body.Close() }()
+				_, _ = io.Copy(io.Discard, answer.Body)
+				return answer.StatusCode
+			}
+			require.Equal(t, http.StatusOK, read())
+			_, err = service.UpdateBucket(t.Context(), name, storage.WithPublicAccess(false))
+			require.NoError(t, err)
+			require.Equal(t, http.StatusForbidden, read())
+		})
+	}
+}
+
+func TestCORSIsAnswered(t *testing.T) {
+	s := needServer(t, "versitygw") // MinIO has no CORS of a bucket
+	service := s.service(t)
+	rule := storage.CORSRule{Origins: []string{"https://page.example"}, Methods: []string{"PUT"}, AllowedHeaders: []string{"content-type"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
+	_, b := s.made(t, service, storage.WithCORS(rule))
+	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
+	require.NoError(t, err)
+	for origin, want := range map[string]string{"https://page.example": "https://page.example", "https://evil.example": ""} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, signed.URL, nil)
+		require.NoError(t, err)
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Access-Control-Request-Method", "PUT")
+		r.Header.Set("Access-Control-Request-Headers", "content-type")
+		answer, err := outsider.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, want, answer.Header.Get("Access-Control-Allow-Origin"))
+	}
+}
+
+func TestWhatMinIODropsIsRefused(t *testing.T) {
+	s := needServer(t, "minio")
+	service := s.service(t)
+	name, _ := s.made(t, service)
+	kept := storage.LifecycleRule{ID: "kept", Prefix: "tmp/", ExpireAfterDays: 1}
+	_, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(kept))
+	require.NoError(t, err)
+	_, err = service.UpdateBucket(t.Context(), name, storage.WithLifecycle(storage.LifecycleRule{ID: "lost", Prefix: "x/", ExpireAfterDays: 1, AbortUploadsAfterDays: 1}))
+	require.ErrorIs(t, err, storage.Unsupported)
+	info, err := service.BucketInfo(t.Context(), name)
+	require.NoError(t, err)
+	require.Equal(t, []storage.LifecycleRule{kept}, info.Lifecycle)
+}
+
+func TestAnAccountByAddress(t *testing.T) {
+	s := needServer(t, "minio")
+	t.Setenv("AWS_ACCESS_KEY_ID", s.key)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s.secret)
+	service, err := storage.OpenService(t.Context(), "s3://?region=us-east-1&profile=minio&endpoint="+s.endpoint)
+	require.NoError(t, err)
+	name, _ := s.made(t, service)
+	credentials, err := service.Credentials(t.Context(), name)
+	require.NoError(t, err)
+	require.Equal(t, s.endpoint, credentials.Endpoint)
+	require.Equal(t, s.key, credentials.AccessKeyID)
+}

@@ -1,0 +1,300 @@
+package s3
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// alone takes everything of AWS's out of the environment, and puts what is given
+// there.
+func alone(t *testing.T, variables map[string]string) {
+	t.Helper()
+	none := filepath.Join(t.TempDir(), "none")
+	for _, name := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+		"AWS_ENDPOINT_URL_S3", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE",
+		"AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_DEFAULTS_MODE", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_DISABLED",
+	} {
+		if _, there := os.LookupEnv(name); there {
+			t.Setenv(name, "")
+		}
+	}
+	t.Setenv("AWS_CONFIG_FILE", none)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", none)
+	for name, value := range variables {
+		t.Setenv(name, value)
+	}
+}
+
+func TestPlace(t *testing.T) {
+	yes, no := true, false
+	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
+	for _, row := range []struct {
+		name      string
+		config    Config
+		env       map[string]string
+		profile   string
+		region    string
+		public    string // the address of the bucket's objects
+		pathStyle bool
+	}{
+		{name: "Amazon", config: Config{Region: "eu-west-1"}, profile: "aws", region: "eu-west-1", public: "https://photos.s3.eu-west-1.amazonaws.com/"},
+		{name: "Amazon, with the environment's region", env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "aws", region: "eu-west-2", public: "https://photos.s3.eu-west-2.amazonaws.com/"},
+		{name: "Amazon in China", config: Config{Region: "cn-north-1"}, profile: "aws", region: "cn-north-1", public: "https://photos.s3.cn-north-1.amazonaws.com.cn/"},
+		{name: "Amazon with the bucket in the path", config: Config{Region: "eu-west-1", PathStyle: &yes}, profile: "aws", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/photos/", pathStyle: true},
+		{name: "a bucket with dots, which no certificate covers", config: Config{Region: "eu-west-1", Bucket: "my.photos"}, profile: "aws", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/my.photos/"},
+		{name: "an endpoint of Amazon's", config: Config{Endpoint: "https://s3.dualstack.eu-west-3.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.s3.dualstack.eu-west-3.amazonaws.com/"},
+		{name: "a VPC's endpoint", config: Config{Endpoint: "https://bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com/"},
+		{name: "Spaces, whose objects a CDN serves", config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
+		{name: "R2, whose address serves nobody", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
+		{name: "R2 of a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
+		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
+		{name: "Wasabi", config: Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
+		{name: "GCS", config: Config{Endpoint: "https://storage.googleapis.com"}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
+		{name: "a server that nobody knows", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "the environment's region is Amazon's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "a region that was given", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "a profile that was given, and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: named("garage")}, profile: "garage", region: "garage", pathStyle: true},
+		{name: "a number has no name before it", config: Config{Endpoint: "http://127.0.0.1:9000", Profile: named("aws")}, profile: "aws", region: "us-east-1", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "unless it is asked for", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
+		{name: "the environment's endpoint and region", env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "an endpoint is stronger than the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
+		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, row.env)
+			if row.config.Bucket == "" {
+				row.config.Bucket = "photos"
+			}
+			opened, err := NewDriver(t.Context(), row.config)
+			require.NoError(t, err)
+			d := opened.(*driver)
+			require.Equal(t, row.profile, d.profile.Name)
+			require.Equal(t, row.region, d.region)
+			require.Equal(t, row.pathStyle, d.pathStyle)
+			require.Equal(t, row.public, d.Describe().PublicBaseURL)
+		})
+	}
+}
+
+func TestConfigThatCannotBe(t *testing.T) {
+	client := awss3.New(awss3.Options{Region: "eu-north-1"})
+	for name, c := range map[string]Config{
+		"no bucket":                         {Region: "r"},
+		"no region":                         {Bucket: "b"},
+		"an endpoint without a scheme":      {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
+		"an endpoint with a query":          {Bucket: "b", Endpoint: "https://host/?x=1"},
+		"an endpoint with the bucket in it": {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
+		"half a credential":                 {Bucket: "b", Region: "r", AccessKeyID: "key"},
+		"a token alone":                     {Bucket: "b", Region: "r", SessionToken: "token"},
+		"credentials of nobody":             {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
+		"a client and a configuration":      {Bucket: "b", Client: client, AWS: &aws.Config{}},
+		"a client and a credential":         {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
+		"a client and an HTTP client":       {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, nil)
+			_, err := Open(t.Context(), c)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.NotContains(t, err.Error(), "secret ")
+		})
+	}
+}
+
+func TestAddress(t *testing.T) {
+	yes := true
+	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
+	for _, row := range []struct {
+		address string
+		want    Config
+		bad     bool
+	}{
+		{address: "s3://photos", want: Config{Bucket: "photos"}},
+		{address: "s3://my.photos/", want: Config{Bucket: "my.photos"}},
+		{address: "s3://photos?region=eu-west-1", want: Config{Bucket: "photos", Region: "eu-west-1"}},
+		{address: "s3://photos?endpoint=http%3A%2F%2F127.0.0.1:9000&path_style=true", want: Config{Bucket: "photos", Endpoint: "http://127.0.0.1:9000", PathStyle: &yes}},
+		{address: "s3://photos?profile=r2&anonymous=true", want: Config{Bucket: "photos", Profile: named("r2"), Anonymous: true}},
+		{address: "s3://?endpoint=https://s3.example.org", want: Config{Endpoint: "https://s3.example.org"}},
+		{address: "s3://photos/prefix", bad: true},
+		{address: "s3://photos:9000", bad: true},
+		{address: "s3://key:secret@photos", bad: true},
+		{address: "s3:photos", bad: true},
+		{address: "s3://photos?path_style=yes", bad: true},
+		{address: "s3://photos?anonymous=", bad: true},
+		{address: "s3://photos?profile=none", bad: true},
+	} {
+		t.Run(row.address, func(t *testing.T) {
+			u, err := url.Parse(row.address)
+			require.NoError(t, err)
+			c, err := parseAddress(u)
+			if row.bad {
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, row.want, c)
+		})
+	}
+}
+
+func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
+	alone(t, nil)
+	b, err := storage.Open(t.Context(), "s3://photos?region=eu-west-1&public=true")
+	require.NoError(t, err)
+	address, err := b.PublicURL("a b")
+	require.NoError(t, err)
+	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com/a%20b", address)
+	require.NoError(t, storage.Close(b))
+	_, err = storage.Open(t.Context(), "s3://?region=eu-west-1")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = storage.Open(t.Context(), "s3://photos?usePathStyle=true")
+	require.ErrorIs(t, err, storage.InvalidArgument, "the SDK's words are not ours")
+	s, err := storage.OpenService(t.Context(), "s3://?region=eu-west-1")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, err = storage.OpenService(t.Context(), "s3://photos?region=eu-west-1")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// A metadata service that is asked anything fails the test.
+func silentMetadata(t *testing.T) *standIn {
+	metadata := newStandIn(t, reply{status: 404})
+	t.Cleanup(func() { require.Empty(t, metadata.lines(), "a metadata service was asked") })
+	return metadata
+}
+
+func TestOpeningAsksNobody(t *testing.T) {
+	metadata := silentMetadata(t)
+	alone(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
+	for name, c := range map[string]Config{
+		"by the default chain": {Bucket: "photos"},
+		"with credentials":     {Bucket: "photos", AccessKeyID: "key", SecretKey: "secret"},
+		"anonymously":          {Bucket: "photos", Anonymous: true},
+		"at an endpoint":       {Bucket: "photos", Endpoint: metadata.URL},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := Open(t.Context(), c, storage.WithVersions(), storage.WithPublic())
+			require.NoError(t, err)
+			require.NoError(t, storage.Close(b))
+		})
+	}
+}
+
+func TestNoMetadataServiceIsAskedForAnEndpoint(t *testing.T) {
+	for name, variable := range map[string]string{
+		"of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+		"of the container": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	} {
+		for _, by := range []string{"by Config", "by the environment"} {
+			t.Run(name+", "+by, func(t *testing.T) {
+				server, metadata := newStandIn(t), silentMetadata(t)
+				env := map[string]string{variable: metadata.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
+				c := Config{Bucket: "photos", Endpoint: server.URL}
+				if by == "by the environment" {
+					c.Endpoint, env["AWS_ENDPOINT_URL"] = "", server.URL
+				}
+				alone(t, env)
+				b, err := Open(t.Context(), c)
+				require.NoError(t, err)
+				_, err = b.Attrs(t.Context(), "k")
+				require.ErrorIs(t, err, storage.Unauthenticated)
+				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
+				require.Empty(t, server.lines(), "nothing is asked that cannot be signed")
+			})
+		}
+	}
+}
+
+func TestWhoAsks(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(*Config)
+		signed string // begins so
+	}{
+		{name: "a key", change: func(*Config) {}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
+		{name: "nobody", change: func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
+		{name: "the environment", change: func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" }, signed: "AWS4-HMAC-SHA256 Credential=env/"},
+		{name: "a configuration of the SDK's", change: func(c *Config) {
+			c.AccessKeyID, c.SecretKey = "", ""
+			c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+		}, signed: "AWS4-HMAC-SHA256 Credential=own/"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			w := newStandIn(t, stored)
+			d := w.on(t, "minio", row.change)
+			_, err := d.Put(t.Context(), putOf("k", "hello"))
+			require.NoError(t, err)
+			signed := w.last(t).header.Get("Authorization")
+			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
+			if row.signed == "" {
+				require.Empty(t, signed)
+				require.False(t, storage.Supports(storage.New(d), storage.SignURLs), "there is nothing to sign with")
+			}
+		})
+	}
+}
+
+func TestGivenClient(t *testing.T) {
+	w := newStandIn(t, failing(503, "SlowDown", ""))
+	client := awss3.New(awss3.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(w.URL), UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+	})
+	b, err := Open(t.Context(), Config{Bucket: "photos", Client: client}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	require.NoError(t, err)
+	native, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	require.Same(t, client, native)
+	_, err = b.Attrs(t.Context(), "k")
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Len(t, w.lines(), 1, "its retrying does not stand below ours")
+	_, err = b.Upload(t.Context(), "k", http.NoBody)
+	require.Error(t, err)
+	require.Empty(t, w.last(t).header.Get("X-Amz-Trailer"))
+	require.Empty(t, w.last(t).header.Get("X-Amz-Checksum-Crc32"))
+}
+
+func TestSDKSwitchesBreakNothing(t *testing.T) {
+	alone(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	w := newStandIn(t, reply{status: 500})
+	d := w.on(t, "unknown", func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" })
+	_, err := d.Put(t.Context(), putOf("k", "hello"))
+	require.Error(t, err)
+	require.Len(t, w.lines(), 1)
+	got := w.last(t)
+	require.Empty(t, got.header.Get("X-Amz-Trailer"))
+	require.Equal(t, "hello", got.body)
+	require.NotEmpty(t, got.header.Get("Content-Md5"))
+}
+
+func TestAccountsOfOneCredential(t *testing.T) {
+	alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	at := func(c Config) any {
+		c.Bucket = "photos"
+		d, err := NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return d.Locate("k").Account
+	}
+	key := Config{Endpoint: "http://127.0.0.1:9000", AccessKeyID: "key", SecretKey: "secret"}
+	other, elsewhere := key, key
+	other.AccessKeyID, elsewhere.Endpoint = "other", "http://127.0.0.1:9001"
+	chain, configured := Config{Endpoint: key.Endpoint}, Config{Region: "eu-west-1", AWS: &aws.Config{}}
+	require.Equal(t, at(key), at(key))
+	require.Equal(t, at(chain), at(chain))
+	require.NotEqual(t, at(key), at(other))
+	require.NotEqual(t, at(key), at(elsewhere))
+	require.NotEqual(t, at(key), at(chain))
+	require.NotSame(t, at(configured), at(configured), "nothing is known of what the SDK was given")
+}

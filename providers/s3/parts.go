@@ -1,0 +1,130 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+)
+
+// BeginParts is one CreateMultipartUpload. It takes no condition: that is the
+// completion's.
+func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	if len(r.Native) > 0 {
+		return "", storage.Unsupported
+	}
+	return d.begin(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
+}
+
+func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, publicRead bool, sums ChecksumStyle) (string, error) {
+	in := &awss3.CreateMultipartUploadInput{
+		Bucket:             d.name(),
+		Key:                &key,
+		ContentType:        set(p.ContentType),
+		ContentEncoding:    set(p.ContentEncoding),
+		ContentDisposition: set(p.ContentDisposition),
+		ContentLanguage:    set(p.ContentLanguage),
+		CacheControl:       set(p.CacheControl),
+		Metadata:           p.Metadata,
+		StorageClass:       types.StorageClass(p.StorageClass),
+		ACL:                acl(publicRead),
+	}
+	in.ChecksumAlgorithm, in.ChecksumType = sums.ofParts()
+	out, err := d.client.CreateMultipartUpload(ctx, in)
+	if err != nil {
+		return "", d.uploadFailed(err)
+	}
+	return aws.ToString(out.UploadId), nil
+}
+
+// PutPart is one UploadPart.
+func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	in := &awss3.UploadPartInput{
+		Bucket:         d.name(),
+		Key:            &r.Key,
+		UploadId:       &r.Upload,
+		PartNumber:     aws.Int32(int32(r.Number)),
+		Body:           r.Body,
+		ContentLength:  &r.Size,
+		ChecksumCRC32C: d.crcHeader(r.CRC32C),
+	}
+	out, err := d.client.UploadPart(ctx, in, d.withBody)
+	if err != nil {
+		return storage.Part{}, d.uploadFailed(err)
+	}
+	return storage.Part{
+		Number: r.Number,
+		Tag:    aws.ToString(out.ETag),
+		Size:   r.Size,
+		CRC32C: wholeCRC(out.ChecksumCRC32C, ""),
+	}, nil
+}
+
+// CompleteParts is one CompleteMultipartUpload, with the condition of the
+// write, and with the whole object's checksum and size where the server checks
+// them.
+func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	in := &awss3.CompleteMultipartUploadInput{
+		Bucket:          d.name(),
+		Key:             &r.Put.Key,
+		UploadId:        &r.Upload,
+		MultipartUpload: &types.CompletedMultipartUpload{},
+	}
+	if d.profile.Checksum == ChecksumFullObject {
+		in.ChecksumType = types.ChecksumTypeFullObject
+		in.ChecksumCRC32C = d.crcHeader(r.Put.CRC32C)
+		in.MpuObjectSize = &r.Put.Size
+	}
+	for _, part := range r.Parts {
+		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{
+			PartNumber:     aws.Int32(int32(part.Number)),
+			ETag:           aws.String(part.Tag),
+			ChecksumCRC32C: d.crcHeader(part.CRC32C),
+		})
+	}
+	return d.complete(ctx, in, r.Put.Condition)
+}
+
+func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition) (*storage.Attrs, error) {
+	in.IfMatch, in.IfNoneMatch = conditions(c)
+	var out *awss3.CompleteMultipartUploadOutput
+	err := writes(ctx, func(ctx context.Context) (err error) {
+		out, err = d.client.CompleteMultipartUpload(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, d.writeFailed(err, c)
+	}
+	return &storage.Attrs{
+		ETag:     quoted(out.ETag),
+		Revision: quoted(out.ETag),
+		Version:  version(out.VersionId),
+		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
+	}, nil
+}
+
+// AbortParts is one AbortMultipartUpload.
+func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+	_, err := d.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: d.name(), Key: &key, UploadId: &upload})
+	if err == nil || isCode(err, "NoSuchUpload") {
+		return nil
+	}
+	return d.uploadFailed(err)
+}
+
+// uploadFailed is of a request for an upload that is under way: no object is
+// missing to it.
+func (d *driver) uploadFailed(err error) error {
+	e := translate(err)
+	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
+		e.Code = storage.BucketNotFound
+		if isCode(err, "NoSuchKey") { // of an upload, as some servers say it
+			e.Code = storage.InvalidArgument
+		}
+	}
+	return e
+}

@@ -1,0 +1,141 @@
+package s3
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	begun    = `<InitiateMultipartUploadResult><Bucket>photos</Bucket><Key>k</Key><UploadId>u1</UploadId></InitiateMultipartUploadResult>`
+	finished = `<CompleteMultipartUploadResult><ETag>"x-2"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>`
+)
+
+func TestBeginParts(t *testing.T) {
+	for profile, header := range map[string]map[string]string{
+		"aws": {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "FULL_OBJECT"},
+		"r2":  {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "COMPOSITE"},
+		"b2":  {"X-Amz-Checksum-Algorithm": "", "X-Amz-Checksum-Type": ""},
+	} {
+		t.Run(profile, func(t *testing.T) {
+			w := newStandIn(t, reply{body: begun})
+			r := &storage.PutRequest{Key: "k", Size: -1, PublicRead: true, Condition: storage.Condition{Absent: true}, Properties: storage.Properties{
+				ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}, StorageClass: "GLACIER",
+			}}
+			upload, err := w.on(t, profile).BeginParts(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, "u1", upload)
+			require.Equal(t, []string{"POST /photos/k?uploads="}, w.lines())
+			got := w.last(t).header
+			for name, value := range header {
+				require.Equal(t, value, got.Get(name), name)
+			}
+			require.Equal(t, "text/plain", got.Get("Content-Type"))
+			require.Equal(t, "no-store", got.Get("Cache-Control"))
+			require.Equal(t, "me", got.Get("X-Amz-Meta-Owner"))
+			require.Equal(t, "GLACIER", got.Get("X-Amz-Storage-Class"))
+			require.Equal(t, "public-read", got.Get("X-Amz-Acl"))
+			require.Empty(t, got.Get("If-None-Match"), "the condition is the completion's")
+		})
+	}
+}
+
+func TestPutPart(t *testing.T) {
+	for profile, header := range map[string]map[string]string{
+		"aws": {"X-Amz-Checksum-Crc32c": "mnG7TA==", "Content-Md5": "", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"},
+		"b2":  {"X-Amz-Checksum-Crc32c": "", "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg=="},
+	} {
+		t.Run(profile, func(t *testing.T) {
+			w := newStandIn(t, reply{header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
+			part, err := w.on(t, profile).PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: crcOf("hello")})
+			require.NoError(t, err)
+			require.Equal(t, storage.Part{Number: 7, Tag: etag, Size: 5, CRC32C: crcOf("hello")}, part)
+			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.lines())
+			got := w.last(t)
+			require.Equal(t, "hello", got.body)
+			for name, value := range header {
+				require.Equal(t, value, got.header.Get(name), name)
+			}
+		})
+	}
+}
+
+func completion(c storage.Condition) *storage.CompleteRequest {
+	return &storage.CompleteRequest{
+		Put:    &storage.PutRequest{Key: "k", Size: 5, CRC32C: crcOf("hello"), Condition: c},
+		Upload: "u1",
+		Parts:  []storage.Part{{Number: 1, Tag: `"a"`, Size: 2, CRC32C: crcOf("he")}, {Number: 2, Tag: `"b"`, Size: 3, CRC32C: crcOf("llo")}},
+	}
+}
+
+func TestCompleteParts(t *testing.T) {
+	for _, row := range []struct {
+		name, profile string
+		condition     storage.Condition
+		header        map[string]string
+		sums          bool // of each part
+	}{
+		{name: "asserts the whole sum and size", profile: "aws", header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""}, sums: true},
+		{name: "a sum of sums is not asserted", profile: "r2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""}, sums: true},
+		{name: "no sums", profile: "b2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": "", "X-Amz-Mp-Object-Size": ""}},
+		{name: "create-only", profile: "aws", condition: storage.Condition{Absent: true}, header: map[string]string{"If-None-Match": "*", "If-Match": ""}, sums: true},
+		{name: "compare and swap", profile: "aws", condition: storage.Condition{Revision: etag}, header: map[string]string{"If-None-Match": "", "If-Match": etag}, sums: true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{header: map[string]string{"X-Amz-Version-Id": "v1"}, body: finished})
+			attrs, err := w.on(t, row.profile).CompleteParts(t.Context(), completion(row.condition))
+			require.NoError(t, err)
+			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: crcOf("hello")}, attrs)
+			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, w.lines())
+			got := w.last(t)
+			for name, value := range row.header {
+				require.Equal(t, value, got.header.Get(name), name)
+			}
+			require.Equal(t, row.sums, strings.Contains(got.body, "ChecksumCRC32C"))
+			require.Contains(t, got.body, "<PartNumber>1</PartNumber>")
+		})
+	}
+}
+
+func TestCompletePartsAnswer(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		condition storage.Condition
+		reply     reply
+		code      storage.Code
+		status    int
+		unknown   bool
+	}{
+		{name: "the condition fails", condition: storage.Condition{Absent: true}, reply: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed, status: 412},
+		{name: "an update of what is not there", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
+		{name: "a race: the upload begins anew", condition: storage.Condition{Absent: true}, reply: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
+		{name: "the upload is gone, which is no missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
+		{name: "200 with an error in it", reply: reply{body: failing(0, "InternalError", "").body}, code: storage.Unavailable, status: 500, unknown: true},
+		{name: "200 that breaks off", reply: reply{header: map[string]string{"Content-Length": "500"}, body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
+		{name: "no answer", reply: reply{cut: true}, code: storage.Unavailable, unknown: true},
+		{name: "the whole sum is another", reply: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
+		{name: "a part is too small", reply: failing(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.reply)
+			_, err := w.on(t, "aws").CompleteParts(t.Context(), completion(row.condition))
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code, e.Code, "%v", err)
+			require.Equal(t, row.status, e.Status)
+			require.Equal(t, row.unknown, e.Unknown, "%v", err)
+		})
+	}
+}
+
+func TestAbortParts(t *testing.T) {
+	w := newStandIn(t, reply{status: 204}, failing(404, "NoSuchUpload", ""), failing(404, "NoSuchBucket", ""))
+	d := w.on(t, "aws")
+	require.NoError(t, d.AbortParts(t.Context(), "k", "u1"))
+	require.NoError(t, d.AbortParts(t.Context(), "k", "u1"), "gone is gone")
+	require.ErrorIs(t, d.AbortParts(t.Context(), "k", "u1"), storage.BucketNotFound)
+	require.Equal(t, "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload", w.lines()[0])
+}

@@ -1,0 +1,87 @@
+package s3
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const photosARN = "arn:aws:s3:::photos"
+
+func TestWhatMakesABucketPublic(t *testing.T) {
+	for name, test := range map[string]struct {
+		statement string
+		want      bool
+	}{
+		"nothing":                   {``, false},
+		"ours":                      {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}`, true},
+		"as AWS rewrites it":        {`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/*"]}`, true},
+		"in a list of principals":   {`{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":"s3:Get*","Resource":"arn:aws:s3:::photos/*"}`, true},
+		"all actions":               {`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`, true},
+		"one action in other case":  {`{"Effect":"Allow","Principal":"*","Action":"S3:getobjec?","Resource":"*"}`, true},
+		"a part of the bucket":      {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/public/*"}`, false},
+		"another bucket":            {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`, false},
+		"under a condition":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`, false},
+		"an account":                {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:GetObject","Resource":"*"}`, false},
+		"listing alone":             {`{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`, false},
+		"allowed and denied":        {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`, false},
+		"writing denied":            {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*"}`, true},
+		"what nobody can read here": {`{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := parsePolicy(`{"Version":"2012-10-17","Statement":[` + test.statement + `]}`)
+			require.NoError(t, err)
+			require.Equal(t, test.want, p.public(photosARN))
+		})
+	}
+}
+
+func TestAPolicyKeepsWhatOthersWrote(t *testing.T) {
+	const theirs = `{"Sid":"Theirs","Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:DeleteObject","Resource":"*"}`
+	for name, document := range map[string]string{
+		"in a list": `{"Version":"2008-10-17","Id":"them","Statement":[` + theirs + `]}`,
+		"alone":     `{"Version":"2008-10-17","Id":"them","Statement":` + theirs + `}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := parsePolicy(document)
+			require.NoError(t, err)
+			p.addPublicRead(photosARN)
+			p.addPublicRead(photosARN) // a Sid stands once
+			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+theirs+`,
+				{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`, p.String())
+
+			require.True(t, p.removeAnonymousRead())
+			require.False(t, p.removeAnonymousRead())
+			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+theirs+`]}`, p.String())
+		})
+	}
+}
+
+func TestAPolicyWithoutStatementsIsNone(t *testing.T) {
+	p, err := parsePolicy("")
+	require.NoError(t, err)
+	require.Empty(t, p.String())
+	p.addPublicRead(photosARN)
+	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`, p.String())
+	require.True(t, p.removeAnonymousRead())
+	require.Empty(t, p.String())
+
+	_, err = parsePolicy("<html>")
+	require.Error(t, err)
+}
+
+func TestAnonymousReadIsRemovedUnderAnyCondition(t *testing.T) {
+	p, err := parsePolicy(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}]}`)
+	require.NoError(t, err)
+	require.True(t, p.removeAnonymousRead())
+	require.Empty(t, p.String())
+}
+
+func TestWildcards(t *testing.T) {
+	for pattern, want := range map[string]bool{
+		"s3:getobject": true, "*": true, "s3:*": true, "s3:get*": true, "*object": true, "s?:get*t": true, "s3:**": true,
+		"": false, "s3:get": false, "s3:getobjectversion": false, "s3:put*": false, "s3:getobject?": false,
+	} {
+		require.Equal(t, want, wildcard(pattern, "s3:getobject"), pattern)
+	}
+}

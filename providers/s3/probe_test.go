@@ -1,0 +1,117 @@
+package s3_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// probedAs is what Probe has to find out of a server, knowing nothing of it.
+var probedAs = map[string]struct {
+	conditions s3.Conditions
+	ignored    []string // the checks that a server answers and does not do
+}{
+	"minio": {
+		s3.Conditions{Create: true, Update: true, Complete: true},
+		[]string{"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket"},
+	},
+	"versitygw": {
+		s3.Conditions{Create: true, Update: true, Complete: true, Remove: true},
+		[]string{"create-only and compare-and-swap on a copy", "a public object in a private bucket"},
+	},
+}
+
+func TestProbe(t *testing.T) {
+	for _, name := range serverNames {
+		for _, versioned := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: ", versioned"}[versioned], func(t *testing.T) {
+				s := needServer(t, name)
+				c := s.config(t, s.bucket(t, versioned))
+				c.Profile = nil // nothing is known
+				report, err := s3.Probe(t.Context(), c, "tmp/")
+				require.NoError(t, err)
+				t.Log(report)
+				want := probedAs[name]
+				require.Equal(t, want.conditions, report.Profile.Conditions)
+				require.Equal(t, s3.ChecksumFullObject, report.Profile.Checksum)
+				require.True(t, report.Profile.Copy && report.Profile.CopyParts && report.Profile.SignForms)
+				require.NotEqual(t, s3.BatchNone, report.Profile.Batch)
+				var ignored []string
+				for _, check := range report.Checks {
+					require.Contains(t, report.String(), check.Name)
+					if check.Verdict == s3.Ignored {
+						ignored = append(ignored, check.Name)
+					}
+				}
+				require.ElementsMatch(t, want.ignored, ignored)
+				require.Empty(t, report.Left)
+
+				page, err := s.raw.ListObjectVersions(t.Context(), &awss3.ListObjectVersionsInput{Bucket: &c.Bucket})
+				require.NoError(t, err)
+				require.Empty(t, page.Versions)
+				require.Empty(t, page.DeleteMarkers)
+				uploads, err := s.raw.ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: &c.Bucket})
+				require.NoError(t, err)
+				require.Empty(t, uploads.Uploads)
+
+				c.Profile = &report.Profile
+				b, err := s3.Open(t.Context(), c)
+				require.NoError(t, err)
+				require.True(t, storage.Supports(b, storage.ConditionalCreate|storage.ConditionalUpdate))
+				require.Equal(t, want.conditions.Remove, storage.Supports(b, storage.ConditionalRemove))
+				_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), storage.IfAbsent())
+				require.NoError(t, err)
+				_, err = b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
+				require.ErrorIs(t, err, storage.PreconditionFailed)
+			})
+		}
+	}
+}
+
+func TestProbeOfWhatCannotBeWritten(t *testing.T) {
+	s := needServer(t, "minio")
+	c := s.config(t, "omnibucket-never-made")
+	_, err := s3.Probe(t.Context(), c, "")
+	require.Equal(t, storage.BucketNotFound, storage.CodeOf(err), "%v", err)
+	c.SecretKey = "wrong"
+	_, err = s3.Probe(t.Context(), c, "")
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
+}
+
+// cancelAt ends a context at the n-th request.
+type cancelAt struct {
+	left   atomic.Int64
+	cancel context.CancelFunc
+}
+
+func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.left.Add(-1) == 0 {
+		c.cancel()
+	}
+	return outsider.Transport.RoundTrip(r)
+}
+
+func TestProbeThatIsCutShortLeavesNothing(t *testing.T) {
+	s := needServer(t, "minio")
+	c := s.config(t, s.bucket(t, false))
+	for _, n := range []int64{1, 3, 20, 45} {
+		ctx, cancel := context.WithCancel(t.Context())
+		at := &cancelAt{cancel: cancel}
+		at.left.Store(n)
+		c.HTTPClient = &http.Client{Transport: at}
+		_, err := s3.Probe(ctx, c, "tmp/")
+		require.Error(t, err)
+		cancel()
+		page, err := s.raw.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &c.Bucket})
+		require.NoError(t, err)
+		require.Empty(t, page.Contents, "after %d requests", n)
+	}
+}

@@ -1,0 +1,133 @@
+package s3
+
+import (
+	"github.com/omnibucket/storage"
+)
+
+// A Profile says what one kind of S3 server can do and wants, as data. It is
+// chosen by the endpoint's host or by name, or made by Probe. Features follow
+// from it: what a server is not known to do, or not known to enforce, is not
+// declared, and answers Unsupported before a request is made.
+type Profile struct {
+	Name string
+
+	Conditions Conditions    // what the server enforces, operation by operation
+	Checksum   ChecksumStyle // how a CRC32C travels, and what is kept of it
+	ContentMD5 bool          // where no CRC32C is checked: a body is sent with its MD5, for which it is read once more
+
+	EqualParts bool        // all parts of an upload but the last are of one size
+	Batch      BatchDelete // how many objects are removed in one request
+	Copy       bool        // CopyObject
+	CopyParts  bool        // UploadPartCopy: copies of what CopyObject refuses as too large, and Compose
+	CopiedSums bool        // parts that are copied are summed up too, where Checksum is ChecksumFullObject
+
+	ObjectACL      bool // canned ACLs on single objects
+	StorageClasses bool // x-amz-storage-class
+	SignForms      bool // POST policies
+	Versioning     bool // versions of objects
+	BucketACL      bool // a bucket is made public by its ACL
+	BucketPolicy   bool // a bucket is made public by its policy
+	CORS           bool // CORS rules of a bucket
+	Lifecycle      bool // lifecycle rules of a bucket
+	Location       bool // CreateBucket takes the region as LocationConstraint
+
+	VirtualHost bool // the bucket stands in the host, where that is a name; else in the path
+	// Hosts are the endpoints by which the profile is known: a "*" stands for
+	// anything, "{region}" for one label, which is the region.
+	Hosts  []string
+	Region string // to sign for where neither Config nor the host says; "" is us-east-1
+	// PublicURL is where public objects are served, with {bucket} and {region}
+	// to fill in: "" is the address that requests go to, "none" nowhere.
+	PublicURL string
+
+	MaxPutSize  int64 // bytes of one Put and of one part; 0 is 5 GiB
+	MaxCopySize int64 // bytes of one UploadPartCopy; 0 is 5 GiB
+	MaxParts    int   // of one upload; 0 is 10,000
+
+	// UnsignedEncoding keeps Accept-Encoding out of the signature: a server
+	// whose front end rewrites it refuses every request otherwise.
+	UnsignedEncoding bool
+}
+
+// Conditions are the requests whose conditions a server enforces atomically. A
+// server that honours If-None-Match on a Put may well ignore it on a copy.
+type Conditions struct {
+	Create   bool // If-None-Match: * on PutObject
+	Update   bool // If-Match on PutObject
+	Complete bool // both on CompleteMultipartUpload
+	Copy     bool // both on CopyObject, of the destination; without it a conditional copy passes through this process
+	Remove   bool // If-Match on DeleteObject
+}
+
+// ChecksumStyle is how a body's CRC32C travels. No style sends trailers: they
+// break R2, B2, older Ceph and others, and the sum is known before the first
+// byte leaves.
+type ChecksumStyle int
+
+// The checksum styles.
+const (
+	// ChecksumNone: the server is not known to check a CRC32C, or refuses one.
+	ChecksumNone ChecksumStyle = iota
+	// ChecksumHeader: the CRC32C of a Put and of each part is checked; of an
+	// upload in parts the server keeps a sum of sums, which is no object's.
+	ChecksumHeader
+	// ChecksumFullObject: the whole object's CRC32C is asserted when parts are
+	// completed too, kept, and read back.
+	ChecksumFullObject
+)
+
+// BatchDelete is how DeleteObjects is spoken.
+type BatchDelete int
+
+// The ways of DeleteObjects.
+const (
+	BatchNone     BatchDelete = iota // there is none: objects are removed one by one
+	BatchMD5                         // with Content-MD5, which servers have always understood
+	BatchChecksum                    // with a CRC32 in a header, as the SDK has it
+)
+
+// The limits of S3, which hold where a profile names no others.
+const (
+	maxPutSize  = 5 << 30
+	minPartSize = 5 << 20
+	maxParts    = 10_000
+	maxBatch    = 1000
+	maxPage     = 1000
+)
+
+// features are what the profile makes of a bucket that is asked with
+// credentials.
+func (p *Profile) features() storage.Features {
+	f := storage.UploadParts | storage.OrderedList | signFeatures(p)
+	c := p.Conditions
+	for feature, declared := range map[storage.Features]bool{
+		// One bit stands for Put and for parts, so that both must be enforced.
+		storage.ConditionalCreate: c.Create && c.Complete,
+		storage.ConditionalUpdate: c.Update && c.Complete,
+		storage.ConditionalRemove: c.Remove,
+		storage.EqualParts:        p.EqualParts,
+		storage.ServerCopy:        p.Copy,
+		storage.ServerCompose:     p.CopyParts && !p.EqualParts,
+		storage.KeepVersions:      p.Versioning,
+		storage.ObjectACL:         p.ObjectACL,
+		storage.StorageClasses:    p.StorageClasses,
+	} {
+		if declared {
+			f |= feature
+		}
+	}
+	return f
+}
+
+func (p *Profile) putLimit() int64 { return orDefault(p.MaxPutSize, maxPutSize) }
+
+func (p *Profile) copyLimit() int64 { return orDefault(p.MaxCopySize, maxPutSize) }
+
+func (p *Profile) partsLimit() int { return orDefault(p.MaxParts, maxParts) }
+
+func orDefault[N int | int64](n, standard N) N {
+	if n > 0 {
+		return n
+	}
+	return standard
+}

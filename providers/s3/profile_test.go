@@ -1,0 +1,102 @@
+package s3
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// TestFeatures pins what each profile promises: a line that changes here is a
+// promise that is made or taken back.
+func TestFeatures(t *testing.T) {
+	const (
+		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
+		signs                  = storage.SignURLs | storage.SignContentType | storage.SignSize
+		all                    = storage.UploadParts | storage.OrderedList | storage.ServerCopy | signs
+		compose, versions      = storage.ServerCompose, storage.KeepVersions
+		acls, classes          = storage.ObjectACL, storage.StorageClasses
+		forms, signedCreate    = storage.SignForms, storage.SignIfAbsent
+	)
+	want := map[string]storage.Features{
+		"aws":       all | create | update | remove | compose | versions | acls | classes | forms | signedCreate,
+		"spaces":    all | compose | versions | acls | forms,
+		"r2":        all | create | update | storage.EqualParts | classes | signedCreate,
+		"b2":        all | compose | versions,
+		"wasabi":    all | compose | versions | acls | forms,
+		"minio":     all | create | update | compose | versions | classes | forms | signedCreate,
+		"ceph":      all | compose | versions | acls | classes | forms,
+		"garage":    all | compose | forms,
+		"seaweedfs": all | compose | versions | forms,
+		"versitygw": all | create | update | remove | compose | versions | forms | signedCreate,
+		"gcs":       all | acls,
+		"unknown":   all | compose | versions | forms,
+	}
+	require.Len(t, profiles, len(want))
+	for _, p := range profiles {
+		t.Run(p.Name, func(t *testing.T) {
+			require.Equal(t, want[p.Name], p.features())
+			require.True(t, p.Checksum != ChecksumNone || p.ContentMD5, "a body is guarded by a sum")
+		})
+	}
+}
+
+func TestConditionThatHoldsOnPutAlone(t *testing.T) {
+	p := Profile{Conditions: Conditions{Create: true, Update: true}}
+	require.Zero(t, p.features()&(storage.ConditionalCreate|storage.ConditionalUpdate), "parts are written too")
+}
+
+func TestDirectoryBucketIsRefused(t *testing.T) {
+	_, err := storage.Open(t.Context(), "s3://photos--usw2-az1--x-s3?region=us-west-2&anonymous=true")
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestLimits(t *testing.T) {
+	for name, want := range map[string]storage.Description{
+		"aws": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
+		"r2":  {MaxPutSize: 5<<30 - 5<<20, MinPartSize: 5 << 20, MaxPartSize: 5<<30 - 5<<20, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
+		"gcs": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxPage: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := newStandIn(t).on(t, name).Describe()
+			require.True(t, got.ASCIIMetadata)
+			require.Equal(t, want, storage.Description{
+				MaxPutSize: got.MaxPutSize, MinPartSize: got.MinPartSize, MaxPartSize: got.MaxPartSize, MaxParts: got.MaxParts, MaxBatch: got.MaxBatch, MaxPage: got.MaxPage,
+			})
+		})
+	}
+}
+
+func TestHosts(t *testing.T) {
+	for _, row := range []struct{ pattern, host, region string }{
+		{"s3.{region}.example.com", "s3.here.example.com", "here"},
+		{"*.example.com", "a.b.example.com", ""},
+	} {
+		region, ok := matchHost(row.pattern, row.host)
+		require.True(t, ok, row.host)
+		require.Equal(t, row.region, region)
+	}
+	for _, row := range []struct{ pattern, host string }{
+		{"s3.{region}.example.com", "s3.example.com"},
+		{"s3.{region}.example.com", "s3.a.b.example.com"},
+		{"s3.{region}.example.com", "s3..example.com"},
+		{"*.example.com", "example.com"},
+		{"*.example.com", "evil-example.com"},
+		{"s3.example.com", "s3.example.com.evil.org"},
+		{"s3.example.com", ""},
+	} {
+		_, ok := matchHost(row.pattern, row.host)
+		require.False(t, ok, row.host)
+	}
+}
+
+func TestEncodingIsNotSignedForGCS(t *testing.T) {
+	w := newStandIn(t, reply{header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, body: "packed"})
+	_, body, err := w.on(t, "gcs").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	got := w.last(t).header
+	require.NotContains(t, got.Get("Authorization"), "accept-encoding")
+	require.Equal(t, "gzip", got.Get("Accept-Encoding"), "or it unpacks what was packed")
+}

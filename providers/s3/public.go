@@ -1,0 +1,179 @@
+package s3
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+)
+
+const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
+
+// setPublic has everyone read the bucket's objects, or nobody without
+// credentials. AWS blocks public policies unless it is told not to: the block
+// comes off first, and comes back first.
+func (b *managed) setPublic(ctx context.Context, public bool) error {
+	if !b.profile.BucketPolicy {
+		acl := types.BucketCannedACLPrivate
+		if public {
+			acl = types.BucketCannedACLPublicRead
+		}
+		return writes(ctx, func(ctx context.Context) error {
+			_, err := b.client.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.settings()...)
+			return err
+		})
+	}
+	if b.hasAccessBlock() {
+		if err := b.setAccessBlock(ctx, public); err != nil {
+			return err
+		}
+	}
+	policy, err := b.policy(ctx)
+	if err != nil {
+		return err
+	}
+	if public {
+		if policy.public(b.arn()) {
+			return nil
+		}
+		policy.addPublicRead(b.arn())
+	} else if !policy.removeAnonymousRead() {
+		return nil
+	}
+	return b.putPolicy(ctx, policy)
+}
+
+// public reports whether everyone can read every object.
+func (b *managed) public(ctx context.Context) (bool, error) {
+	switch {
+	case b.profile.BucketPolicy:
+	case b.profile.BucketACL:
+		return b.publicByACL(ctx)
+	default:
+		return false, nil
+	}
+	policy, err := b.policy(ctx)
+	if err != nil || !policy.public(b.arn()) {
+		return false, err
+	}
+	if !b.hasAccessBlock() {
+		return true, nil
+	}
+	block, err := b.accessBlock(ctx)
+	if err != nil {
+		return false, err
+	}
+	return !aws.ToBool(block.RestrictPublicBuckets), nil
+}
+
+func (b *managed) publicByACL(ctx context.Context) (bool, error) {
+	answer, err := b.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name}, b.options...)
+	if err != nil {
+		return false, reads(err)
+	}
+	return slices.ContainsFunc(answer.Grants, func(g types.Grant) bool {
+		return g.Grantee != nil && aws.ToString(g.Grantee.URI) == allUsers &&
+			(g.Permission == types.PermissionRead || g.Permission == types.PermissionFullControl)
+	}), nil
+}
+
+func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
+	answer, err := b.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name}, b.options...)
+	if b.nothing(err, "NoSuchBucketPolicy") {
+		return parsePolicy("")
+	}
+	if err != nil {
+		return nil, reads(err)
+	}
+	policy, err := parsePolicy(aws.ToString(answer.Policy))
+	if err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Err: err, Hint: "the bucket's policy is no JSON that can be read"}
+	}
+	return policy, nil
+}
+
+func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
+	document := policy.String()
+	if document == "" {
+		return writes(ctx, func(ctx context.Context) error {
+			_, err := b.client.DeleteBucketPolicy(ctx, &awss3.DeleteBucketPolicyInput{Bucket: &b.name}, b.options...)
+			return err
+		})
+	}
+	err := writes(ctx, func(ctx context.Context) error {
+		_, err := b.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.settings()...)
+		return err
+	})
+	if storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() {
+		return withHint(err, "the account as a whole may block public access: S3 > Block Public Access settings for this account")
+	}
+	return err
+}
+
+// arn is the bucket's name in policies.
+func (b *managed) arn() string {
+	partition := "aws"
+	if b.amazon() {
+		switch {
+		case strings.HasPrefix(b.region, "cn-"):
+			partition = "aws-cn"
+		case strings.HasPrefix(b.region, "us-gov-"):
+			partition = "aws-us-gov"
+		}
+	}
+	return "arn:" + partition + ":s3:::" + b.name
+}
+
+// hasAccessBlock: of all that speak S3, only AWS is known to have one.
+func (b *managed) hasAccessBlock() bool { return b.amazon() }
+
+func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
+	answer, err := b.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name}, b.options...)
+	if b.nothing(err, "NoSuchPublicAccessBlockConfiguration") {
+		return &types.PublicAccessBlockConfiguration{}, nil
+	}
+	if err != nil {
+		return nil, reads(err)
+	}
+	return answer.PublicAccessBlockConfiguration, nil
+}
+
+// setAccessBlock leaves what is said of ACLs as it is, where public access is
+// wanted: it needs none.
+func (b *managed) setAccessBlock(ctx context.Context, public bool) error {
+	block := &types.PublicAccessBlockConfiguration{
+		BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true),
+		BlockPublicPolicy: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
+	}
+	if public {
+		var err error
+		if block, err = b.accessBlock(ctx); err != nil {
+			return err
+		}
+		if !aws.ToBool(block.BlockPublicPolicy) && !aws.ToBool(block.RestrictPublicBuckets) {
+			return nil
+		}
+		block.BlockPublicPolicy, block.RestrictPublicBuckets = aws.Bool(false), aws.Bool(false)
+	}
+	return writes(ctx, func(ctx context.Context) error {
+		_, err := b.client.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{
+			Bucket: &b.name, PublicAccessBlockConfiguration: block,
+		}, b.settings()...)
+		return err
+	})
+}
+
+func withHint(err error, hint string) error {
+	e, ok := err.(*storage.Error)
+	if !ok {
+		return err
+	}
+	hinted := *e
+	hinted.Hint = hint
+	return &hinted
+}

@@ -1,0 +1,137 @@
+package s3
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestPutRequest(t *testing.T) {
+	all := storage.Properties{
+		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de",
+		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "omnibucket_write_id": "1"},
+	}
+	for _, row := range []struct {
+		name    string
+		profile string
+		request func(*storage.PutRequest)
+		line    string
+		header  map[string]string // "" is: not there
+	}{
+		{
+			name: "the sum goes in a header, and the body unhashed", profile: "aws",
+			line:   "PUT /photos/a/b.txt?x-id=PutObject",
+			header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Trailer": "", "Content-Encoding": "", "Content-Length": "5", "X-Amz-Sdk-Checksum-Algorithm": "", "Content-Md5": "", "X-Amz-Checksum-Crc32": ""},
+		},
+		{
+			name: "where a CRC32C is not checked, an MD5 goes along and nothing else", profile: "b2",
+			line:   "PUT /photos/a/b.txt?x-id=PutObject",
+			header: map[string]string{"Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==", "X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Crc32": "", "X-Amz-Sdk-Checksum-Algorithm": "", "X-Amz-Trailer": ""},
+		},
+		{
+			name: "attributes", profile: "aws",
+			request: func(r *storage.PutRequest) { r.Properties = all },
+			line:    "PUT /photos/a/b.txt?x-id=PutObject",
+			header: map[string]string{
+				"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de",
+				"Cache-Control": "no-store", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Meta-Owner": "me", "X-Amz-Meta-Omnibucket_write_id": "1", "X-Amz-Acl": "",
+			},
+		},
+		{
+			name: "create-only", profile: "aws",
+			request: func(r *storage.PutRequest) { r.Condition.Absent = true },
+			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"If-None-Match": "*", "If-Match": ""},
+		},
+		{
+			name: "compare and swap, with the quotes of the ETag", profile: "aws",
+			request: func(r *storage.PutRequest) { r.Condition.Revision = etag },
+			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"If-Match": etag, "If-None-Match": ""},
+		},
+		{
+			name: "public by an ACL", profile: "aws",
+			request: func(r *storage.PutRequest) { r.PublicRead = true },
+			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"X-Amz-Acl": "public-read"},
+		},
+		{
+			name: "every byte of a key is escaped but the unreserved and the slash", profile: "aws",
+			request: func(r *storage.PutRequest) { r.Key = "a b/+%25?#é😀~.txt" },
+			line:    "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
+			r := putOf("a/b.txt", "hello")
+			if row.request != nil {
+				row.request(r)
+			}
+			attrs, err := w.on(t, row.profile).Put(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, []string{row.line}, w.lines(), "one request")
+			got := w.last(t)
+			require.Equal(t, "hello", got.body, "no chunks, no trailer")
+			for name, value := range row.header {
+				require.Equal(t, value, got.header.Get(name), name)
+			}
+			require.Equal(t, etag, attrs.Revision)
+			require.Equal(t, "v1", attrs.Version)
+			require.Equal(t, crcOf("hello"), attrs.CRC32C)
+		})
+	}
+}
+
+func TestPutAnswer(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		condition storage.Condition
+		answer    reply
+		code      storage.Code
+		unknown   bool
+		again     bool
+	}{
+		{name: "412", condition: storage.Condition{Absent: true}, answer: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
+		{name: "an update of what is not there is 404", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
+		{name: "an update in a bucket that is not there", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "a failed condition as an older server says it", condition: storage.Condition{Absent: true}, answer: reply{status: 304}, code: storage.PreconditionFailed},
+		{name: "a race is no verdict", condition: storage.Condition{Absent: true}, answer: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
+		{name: "a missing bucket", answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "500 leaves the outcome open", answer: failing(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
+		{name: "so does 502", answer: reply{status: 502}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "so does 504", answer: reply{status: 504}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "503 is a refusal", answer: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
+		{name: "200 with an error in it", answer: reply{body: failing(0, "InternalError", "").body}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "no answer", answer: reply{cut: true}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "damaged on its way", answer: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
+		{name: "damaged on its way to MinIO", answer: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, row.answer)
+			r := putOf("k", "hello")
+			r.Condition = row.condition
+			_, err := w.on(t, "aws").Put(t.Context(), r)
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code, e.Code, "%v", err)
+			require.Equal(t, row.unknown, e.Unknown, "outcome unknown: %v", err)
+			require.Equal(t, row.again, e.Retryable, "retryable: %v", err)
+			require.Len(t, w.requests(), 1, "the SDK retries nothing, and nobody looks")
+		})
+	}
+}
+
+func TestPutOfAnOwnHTTPClient(t *testing.T) {
+	w := newStandIn(t, reply{cut: true})
+	own := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	_, err := w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), putOf("k", "hello"))
+	e := &storage.Error{}
+	require.ErrorAs(t, err, &e)
+	require.True(t, e.Unknown, "what such a client cannot tell is unknown: %v", err)
+
+	w.Close()
+	_, err = w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), putOf("k", "hello"))
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.False(t, e.Unknown, "nothing was sent where there is no connection: %v", err)
+}

@@ -1,0 +1,87 @@
+// Package s3 keeps buckets on Amazon S3 and on whatever speaks its protocol:
+// DigitalOcean Spaces, Cloudflare R2, Backblaze B2, Wasabi, MinIO, Ceph, Garage,
+// SeaweedFS, versitygw, Google Cloud Storage through its XML API, and servers
+// that nobody here has heard of.
+//
+//	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Region: "eu-west-1"})
+//	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Endpoint: "https://nyc3.digitaloceanspaces.com"})
+//
+// What a server can and cannot do is its Profile, which is chosen by the
+// endpoint's host, or by name. A server that is not known gets the careful one,
+// "unknown", which declares no conditions: Probe finds out what it enforces.
+//
+// Importing it registers the scheme of its addresses: s3://photos with the
+// parameters region=, endpoint=, path_style=, profile= and anonymous=. The
+// address of an account, for storage.OpenService, is the same without a
+// bucket's name.
+package s3
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+)
+
+const provider = "s3"
+
+// Config says which bucket, where, and with which credentials. Opening makes no
+// request. Credentials are, in this order: Client's, AWS's, AccessKeyID with
+// SecretKey, none where Anonymous is set, and else the SDK's default chain
+// (environment, shared files, container, instance). With static credentials, an
+// anonymous bucket, or an endpoint that is not Amazon's, no metadata service is
+// ever asked.
+type Config struct {
+	Bucket   string // the name; empty for an account
+	Region   string // "" is the profile's, the endpoint's, or the default chain's
+	Endpoint string // the server's root, "https://nyc3.digitaloceanspaces.com"; "" is Amazon S3, or what the default chain names
+	// PathStyle says whether the bucket stands in the path (true) or in the
+	// host. Nil is the profile's way; an address that is a number, or localhost,
+	// always has it in the path.
+	PathStyle *bool
+	// Profile says what the server can do. Nil: by the endpoint's host, and
+	// where that tells nothing, the careful one. NamedProfile has them all.
+	Profile *Profile
+
+	AccessKeyID  string
+	SecretKey    string
+	SessionToken string
+	Anonymous    bool
+
+	AWS        *aws.Config   // a configuration of the SDK: its region, endpoint, credentials and HTTP client
+	Client     *awss3.Client // a client of the SDK: its settings are kept, but for retrying and checksums
+	HTTPClient *http.Client  // nil: one made for bulk transfers
+}
+
+// Open opens a bucket without a request: a bucket that is not there is
+// BucketNotFound at the first operation. InvalidArgument where Config makes no
+// sense, or where no region is known.
+func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
+	d, err := NewDriver(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return storage.New(d, opts...), nil
+}
+
+// NewDriver opens a bucket as Open does, for storage.New.
+func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
+	if c.Bucket == "" {
+		return nil, invalid("Config.Bucket", "must not be empty", "")
+	}
+	a, err := newAccount(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
+		if _, _, known := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); known {
+			_ = a.close()
+			return nil, invalid("endpoint", "must be the server's, without the bucket's name", "leave "+c.Bucket+". away")
+		}
+	}
+	return &driver{account: a, bucket: c.Bucket}, nil
+}

@@ -1,0 +1,112 @@
+package s3_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+)
+
+// A testServer is a real one that "make test" has started: see testservers.
+type testServer struct {
+	name     string // the profile's too
+	endpoint string
+	key      string
+	secret   string
+	raw      *awss3.Client // the SDK's own, for what the driver is not to be asked
+}
+
+// serverNames are the servers that the driver has to pass against.
+var serverNames = []string{"minio", "versitygw"}
+
+// needServer is the server of this name, or the end of the test.
+func needServer(t *testing.T, name string) *testServer {
+	t.Helper()
+	variable := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+	s := &testServer{name: name, endpoint: os.Getenv(variable), key: os.Getenv(variable + "_KEY"), secret: os.Getenv(variable + "_SECRET")}
+	if s.endpoint == "" {
+		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -- go test ./providers/s3", variable)
+	}
+	s.raw = s.clientOver(keepingNothing())
+	return s
+}
+
+// keepingNothing makes no connection wait for more: it would be a goroutine that
+// the suite finds.
+func keepingNothing() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+// clientOver is the SDK's own.
+func (s *testServer) clientOver(transport *http.Client) *awss3.Client {
+	return awss3.New(awss3.Options{
+		HTTPClient:   transport,
+		Region:       "us-east-1",
+		BaseEndpoint: &s.endpoint,
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
+	})
+}
+
+var bucketNumber atomic.Int64
+
+// bucket makes an empty bucket, which t removes with all that is in it.
+func (s *testServer) bucket(t *testing.T, versioned bool) string {
+	t.Helper()
+	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
+	_, err := s.raw.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name})
+	require.NoError(t, err)
+	t.Cleanup(func() { s.remove(t, name) })
+	if versioned {
+		_, err := s.raw.PutBucketVersioning(t.Context(), &awss3.PutBucketVersioningInput{
+			Bucket:                  &name,
+			VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+		})
+		require.NoError(t, err)
+	}
+	return name
+}
+
+// remove removes a bucket with all versions of all that is in it.
+func (s *testServer) remove(t *testing.T, bucket string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
+	defer cancel()
+	pages := awss3.NewListObjectVersionsPaginator(s.raw, &awss3.ListObjectVersionsInput{Bucket: &bucket})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		require.NoError(t, err)
+		for _, v := range page.Versions {
+			s.removeVersion(ctx, t, bucket, v.Key, v.VersionId)
+		}
+		for _, m := range page.DeleteMarkers {
+			s.removeVersion(ctx, t, bucket, m.Key, m.VersionId)
+		}
+	}
+	_, err := s.raw.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &bucket})
+	require.NoError(t, err)
+}
+
+func (s *testServer) removeVersion(ctx context.Context, t *testing.T, bucket string, key, version *string) {
+	t.Helper()
+	_, err := s.raw.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &bucket, Key: key, VersionId: version})
+	require.NoError(t, err)
+}
+
+// uploads are the uploads in parts of one key that are neither completed nor
+// aborted. MinIO lists them by exact key alone.
+func (s *testServer) uploads(t *testing.T, bucket, key string) int {
+	t.Helper()
+	page, err := s.raw.ListMultipartUploads(context.WithoutCancel(t.Context()), &awss3.ListMultipartUploadsInput{Bucket: &bucket, Prefix: &key})
+	require.NoError(t, err)
+	return len(page.Uploads)
+}

@@ -1,0 +1,399 @@
+package s3
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A transcript answers requests by what they ask, and keeps them: "PUT /?cors" of a
+// bucket in the host.
+type transcript struct {
+	t       *testing.T
+	answers map[string]string // request: status, a space, body
+
+	mu       sync.Mutex
+	requests []string
+	bodies   map[string]string
+	hosts    map[string]string
+	headers  map[string]http.Header
+}
+
+func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
+	name := r.Method + " " + r.URL.Path
+	for parameter := range r.URL.Query() {
+		if parameter != "x-id" {
+			name += "?" + parameter
+			break
+		}
+	}
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body)
+		_ = r.Body.Close()
+	}
+	w.mu.Lock()
+	w.requests = append(w.requests, name)
+	w.bodies[name], w.hosts[name], w.headers[name] = string(body), r.URL.Host, r.Header
+	answer := w.answers[name]
+	w.mu.Unlock()
+	if answer == "" {
+		answer = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
+	}
+	status, text, _ := strings.Cut(answer, " ")
+	response := &http.Response{Header: http.Header{"X-Amz-Request-Id": {"R1"}}, Body: io.NopCloser(strings.NewReader(text)), Request: r, ContentLength: int64(len(text))}
+	_, err := fmt.Sscan(status, &response.StatusCode)
+	require.NoError(w.t, err)
+	return response, nil
+}
+
+// failure is S3's body of an error.
+func failure(status int, code string) string {
+	return fmt.Sprintf("%d <Error><Code>%s</Code><Message>no</Message></Error>", status, code)
+}
+
+func onWire(t *testing.T, c Config, answers map[string]string) (*serviceDriver, *transcript) {
+	t.Helper()
+	w := &transcript{t: t, answers: answers, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
+	c.AccessKeyID, c.SecretKey, c.HTTPClient = "AKID", "secret", &http.Client{Transport: w}
+	if c.Region == "" {
+		c.Region = "eu-west-1"
+	}
+	d, err := NewServiceDriver(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	require.Empty(t, w.requests, "opening makes no request")
+	return d.(*serviceDriver), w
+}
+
+// private is what a bucket of Amazon's answers that has nothing set.
+func private(more map[string]string) map[string]string {
+	answers := map[string]string{
+		"HEAD /":                  "404 ",
+		"GET /?policy":            failure(404, "NoSuchBucketPolicy"),
+		"GET /?cors":              failure(404, "NoSuchCORSConfiguration"),
+		"GET /?lifecycle":         failure(404, "NoSuchLifecycleConfiguration"),
+		"GET /?publicAccessBlock": failure(404, "NoSuchPublicAccessBlockConfiguration"),
+		"GET /?versioning":        "200 <VersioningConfiguration/>",
+	}
+	for request, answer := range more {
+		answers[request] = answer
+	}
+	return answers
+}
+
+func ask(opts ...storage.BucketOption) *storage.BucketRequest {
+	r := &storage.BucketRequest{Name: "photos"}
+	s := storage.NewService(&recorder{into: r})
+	_, _ = s.UpdateBucket(context.Background(), "photos", opts...)
+	return r
+}
+
+// recorder is how a test reads what options ask for, as the core reads them.
+type recorder struct {
+	storage.UnimplementedServiceDriver
+	into *storage.BucketRequest
+}
+
+func (r *recorder) UpdateBucket(_ context.Context, asked *storage.BucketRequest) (*storage.BucketInfo, error) {
+	*r.into = *asked
+	return &storage.BucketInfo{}, nil
+}
+
+func TestABucketIsMadeInItsRegion(t *testing.T) {
+	for name, test := range map[string]struct {
+		config     Config
+		region     string
+		host, body string
+		want       string // of the info
+	}{
+		"Amazon's first region has no name":    {Config{Region: "us-east-1"}, "", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
+		"the account's region":                 {Config{}, "", "photos.s3.eu-west-1.amazonaws.com", "<LocationConstraint>eu-west-1</LocationConstraint>", "eu-west-1"},
+		"another region, asked there":          {Config{}, "ap-south-1", "photos.s3.ap-south-1.amazonaws.com", "<LocationConstraint>ap-south-1</LocationConstraint>", "ap-south-1"},
+		"back to the first":                    {Config{}, "us-east-1", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
+		"a server that is in one place":        {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
+		"its place said again":                 {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "nyc3", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
+		"a word of the server's own is passed": {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "cold", "photos.nyc3.digitaloceanspaces.com", "<LocationConstraint>cold</LocationConstraint>", "nyc3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := onWire(t, test.config, private(nil))
+			info, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Region: test.region})
+			require.NoError(t, err)
+			require.Equal(t, &storage.BucketInfo{Name: "photos", Region: test.want}, info)
+			require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests)
+			require.Equal(t, test.host, w.hosts["PUT /"])
+			if test.body == "" {
+				require.NotContains(t, w.bodies["PUT /"], "LocationConstraint")
+			} else {
+				require.Contains(t, w.bodies["PUT /"], test.body)
+			}
+		})
+	}
+}
+
+func TestABucketThatIsThereIsNotMade(t *testing.T) {
+	for name, test := range map[string]struct {
+		answers map[string]string
+		want    storage.Code
+	}{
+		"one's own, where S3 would say 200": {map[string]string{"HEAD /": "200 "}, storage.BucketExists},
+		"one's own, made meanwhile":         {map[string]string{"HEAD /": "404 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
+		"another's":                         {map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")}, storage.BucketExists},
+		"one of another region":             {map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
+		"nothing known":                     {map[string]string{"HEAD /": "503 "}, storage.Unavailable},
+		"a key that may not":                {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
+		"a key of another service":          {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := onWire(t, Config{}, test.answers)
+			_, err := s.CreateBucket(t.Context(), ask())
+			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
+		})
+	}
+}
+
+func TestANewBucketIsSetUpOrGone(t *testing.T) {
+	s, w := onWire(t, Config{}, private(nil))
+	info, err := s.CreateBucket(t.Context(), ask(storage.WithVersioning(true), storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
+	require.NoError(t, err)
+	require.True(t, info.Versioning)
+	require.True(t, info.Public)
+	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "GET /?publicAccessBlock", "GET /?policy", "PUT /?policy"}, w.requests)
+
+	s, w = onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(403, "AccessDenied")}))
+	_, err = s.CreateBucket(t.Context(), ask(storage.WithVersioning(true)))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "DELETE /"}, w.requests)
+
+	s, w = onWire(t, Config{}, private(nil))
+	_, err = s.CreateBucket(t.Context(), ask(storage.WithVersioning(false), storage.WithPublicAccess(false)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests, "a new bucket is so already")
+}
+
+func TestAnUpdateAsksForNoMore(t *testing.T) {
+	looks := []string{"HEAD /", "GET /?policy", "GET /?versioning", "GET /?cors", "GET /?lifecycle"}
+	for name, test := range map[string]struct {
+		option storage.BucketOption
+		want   []string
+	}{
+		"versions on":  {storage.WithVersioning(true), []string{"PUT /?versioning"}},
+		"CORS":         {storage.WithCORS(storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}), []string{"PUT /?cors"}},
+		"no CORS":      {storage.WithCORS(), []string{"DELETE /?cors"}},
+		"lifecycle":    {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1, AbortUploadsAfterDays: 1}), []string{"PUT /?lifecycle"}},
+		"no lifecycle": {storage.WithLifecycle(), []string{"DELETE /?lifecycle"}},
+		"made private": {storage.WithPublicAccess(false), []string{"PUT /?publicAccessBlock", "GET /?policy"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+			_, err := s.UpdateBucket(t.Context(), ask(test.option))
+			require.NoError(t, err)
+			require.Equal(t, test.want, w.requests[:len(test.want)])
+			require.ElementsMatch(t, looks, w.requests[len(test.want):])
+		})
+	}
+}
+
+func TestABucketIsMadePublic(t *testing.T) {
+	blocked := `200 <PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
+	s, w := onWire(t, Config{Region: "cn-north-1"}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked}))
+	_, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"GET /?publicAccessBlock", "PUT /?publicAccessBlock", "GET /?policy", "PUT /?policy"}, w.requests[:4], "the block comes off first")
+	require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
+	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws-cn:s3:::photos/*"}]}`, w.bodies["PUT /?policy"])
+
+	t.Run("where the account forbids it", func(t *testing.T) {
+		s, _ := onWire(t, Config{}, private(map[string]string{"PUT /?policy": failure(403, "AccessDenied")}))
+		_, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Contains(t, err.Error(), "Block Public Access settings for this account")
+	})
+	t.Run("where it is so already", func(t *testing.T) {
+		policy, err := json.Marshal(map[string]any{"Statement": map[string]any{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}})
+		require.NoError(t, err)
+		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + string(policy)}))
+		info, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+		require.NoError(t, err)
+		require.True(t, info.Public)
+		require.NotContains(t, w.requests, "PUT /?policy")
+	})
+	t.Run("and is not, behind a block", func(t *testing.T) {
+		policy := `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
+		s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + policy, "GET /?publicAccessBlock": blocked}))
+		info, err := s.BucketInfo(t.Context(), "photos")
+		require.NoError(t, err)
+		require.False(t, info.Public)
+	})
+	t.Run("by an ACL, where that is the server's way", func(t *testing.T) {
+		b2, known := NamedProfile("b2")
+		require.True(t, known)
+		grants := `200 <AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`
+		s, w := onWire(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
+		info, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+		require.NoError(t, err)
+		require.True(t, info.Public)
+		require.Equal(t, "PUT /?acl", w.requests[0])
+		require.Equal(t, "public-read", w.headers["PUT /?acl"].Get("X-Amz-Acl"))
+	})
+}
+
+func TestCORSRules(t *testing.T) {
+	rule := storage.CORSRule{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
+	s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+	_, err := s.UpdateBucket(t.Context(), ask(storage.WithCORS(rule)))
+	require.NoError(t, err)
+	sent := w.bodies["PUT /?cors"]
+	require.Contains(t, sent, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
+
+	s, _ = onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?cors": "200 " + sent}))
+	info, err := s.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
+}
+
+func TestLifecycleRules(t *testing.T) {
+	rules := []storage.LifecycleRule{
+		{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3, AbortUploadsAfterDays: 1},
+		{ID: "old", ExpireOldVersionsAfterDays: 30, TransitionAfterDays: 90, TransitionTo: "GLACIER"},
+	}
+	s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
+	_, err := s.UpdateBucket(t.Context(), ask(storage.WithLifecycle(rules...)))
+	require.NoError(t, err)
+	sent := w.bodies["PUT /?lifecycle"]
+	require.Contains(t, sent, "<Filter><Prefix></Prefix></Filter>")
+
+	s, _ = onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 " + sent}))
+	info, err := s.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, rules, info.Lifecycle)
+}
+
+func TestLifecycleRulesOfOthers(t *testing.T) {
+	for name, test := range map[string]struct {
+		rule string
+		want []storage.LifecycleRule
+	}{
+		"a prefix of old":        {`<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
+		"a prefix and no more":   {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
+		"two steps":              {`<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`, []storage.LifecycleRule{{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"}, {ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"}}},
+		"switched off":           {`<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`, nil},
+		"a tag":                  {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, nil},
+		"a size":                 {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`, nil},
+		"a date":                 {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
+		"a number of versions":   {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
+		"markers left by others": {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + test.rule + "</Rule></LifecycleConfiguration>"}))
+			info, err := s.BucketInfo(t.Context(), "photos")
+			require.NoError(t, err)
+			require.Equal(t, test.want, info.Lifecycle)
+		})
+	}
+}
+
+func TestAServerThatDropsAbortedUploadsGetsItsRulesBack(t *testing.T) {
+	before := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
+	minio, known := NamedProfile("minio")
+	require.True(t, known)
+	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + before})
+	_, err := s.UpdateBucket(t.Context(), ask(storage.WithLifecycle(storage.LifecycleRule{ID: "b", ExpireAfterDays: 1, AbortUploadsAfterDays: 2})))
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
+	require.Contains(t, w.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
+	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which servers of old insist on")
+}
+
+func TestWhatAServerLacksIsUnsupported(t *testing.T) {
+	bare := Profile{Name: "bare"}
+	for name, option := range map[string]storage.BucketOption{
+		"public access": storage.WithPublicAccess(true),
+		"private":       storage.WithPublicAccess(false),
+		"versions":      storage.WithVersioning(true),
+		"CORS":          storage.WithCORS(),
+		"lifecycle":     storage.WithLifecycle(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
+			for _, err := range []error{
+				func() error { _, err := s.CreateBucket(t.Context(), ask(option)); return err }(),
+				func() error { _, err := s.UpdateBucket(t.Context(), ask(option)); return err }(),
+			} {
+				require.ErrorIs(t, err, storage.Unsupported)
+				require.NotEmpty(t, err.(*storage.Error).Hint)
+			}
+			require.Empty(t, w.requests)
+		})
+	}
+	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
+	_, err := s.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, []string{"HEAD /photos"}, w.requests, "nothing is asked that the server has not")
+}
+
+func TestBucketInfoThatCannotBeHad(t *testing.T) {
+	for name, test := range map[string]struct {
+		answers map[string]string
+		want    storage.Code
+	}{
+		"a bucket that is not there":        {private(nil), storage.BucketNotFound},
+		"settings that may not be seen":     {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(403, "AccessDenied")}), storage.PermissionDenied},
+		"a bucket that went away meanwhile": {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
+		"settings that the server has not":  {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := onWire(t, Config{}, test.answers)
+			_, err := s.BucketInfo(t.Context(), "photos")
+			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
+		})
+	}
+}
+
+func TestBucketsAreListedByPages(t *testing.T) {
+	const bucket = `<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate><BucketRegion>eu-west-1</BucketRegion></Bucket>`
+	s, w := onWire(t, Config{}, map[string]string{
+		"GET /?max-buckets":        "200 <ListAllMyBucketsResult><Buckets>" + fmt.Sprintf(bucket, "b") + fmt.Sprintf(bucket, "a") + "</Buckets><ContinuationToken>more</ContinuationToken></ListAllMyBucketsResult>",
+		"GET /?continuation-token": "200 <ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>",
+	})
+	page, token, err := s.ListBuckets(t.Context(), "")
+	require.NoError(t, err)
+	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.Equal(t, []storage.BucketInfo{{Name: "a", Region: "eu-west-1", Created: created}, {Name: "b", Region: "eu-west-1", Created: created}}, page)
+	require.Equal(t, "more", token)
+	require.Equal(t, "s3.eu-west-1.amazonaws.com", w.hosts["GET /?max-buckets"])
+}
+
+func TestABucketThatIsNotEmptyStays(t *testing.T) {
+	s, _ := onWire(t, Config{}, map[string]string{"DELETE /": failure(409, "BucketNotEmpty")})
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
+}
+
+func TestCredentialsOfAnAccount(t *testing.T) {
+	for endpoint, want := range map[string]string{"": "https://s3.eu-west-1.amazonaws.com", "http://127.0.0.1:9000": "http://127.0.0.1:9000"} {
+		s, w := onWire(t, Config{Endpoint: endpoint}, nil)
+		c, err := s.Credentials(t.Context(), "photos")
+		require.NoError(t, err)
+		require.Equal(t, &storage.Credentials{Endpoint: want, Region: "eu-west-1", Bucket: "photos", AccessKeyID: "AKID", SecretKey: "secret"}, c)
+		require.Empty(t, w.requests)
+	}
+	d, err := NewServiceDriver(t.Context(), Config{Region: "eu-west-1", Anonymous: true})
+	require.NoError(t, err)
+	_, err = d.Credentials(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestAnAccountHasNoBucketOfItsOwn(t *testing.T) {
+	_, err := NewService(t.Context(), Config{Bucket: "photos", Region: "eu-west-1"})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}

@@ -1,0 +1,180 @@
+package s3
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	signingService = "s3"
+	maxSigned      = 7 * 24 * time.Hour // of X-Amz-Expires
+
+	unsignedPayload = "UNSIGNED-PAYLOAD"
+	emptyMD5        = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
+)
+
+// signFeatures are what the profile makes of signing. A server that speaks
+// SigV4 refuses a signed header that was changed, the content type and the
+// content length among them; whether it heeds If-None-Match is another matter.
+func signFeatures(p *Profile) storage.Features {
+	f := storage.SignURLs | storage.SignContentType | storage.SignSize
+	if p.Conditions.Create {
+		f |= storage.SignIfAbsent
+	}
+	if p.SignForms {
+		f |= storage.SignForms
+	}
+	return f
+}
+
+// Sign makes no request, unless the credentials have to be fetched. Everything
+// that the result promises is a signed header or a signed part of the query, so
+// that whoever holds it can change nothing.
+func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+	return d.sign(ctx, r, time.Now())
+}
+
+func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {
+	if len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	s, err := d.signAt(ctx, r.TTL, now)
+	if err != nil {
+		return nil, err
+	}
+	address, err := d.bucketAddress(ctx, r.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	request := &http.Request{Method: r.Method, URL: keyAddress(address, r.Key), Header: http.Header{}}
+	switch r.Method {
+	case http.MethodPut:
+		if request.Header, err = d.signedHeaders(r); err != nil {
+			return nil, err
+		}
+		// A browser sets the length itself: it is signed, and not in the result.
+		request.ContentLength = max(r.MaxSize, 0)
+	case http.MethodGet:
+		request.URL.RawQuery = readQuery(r).Encode()
+	default:
+		return nil, storage.Unsupported
+	}
+	query := request.URL.Query()
+	query.Set("X-Amz-Expires", strconv.FormatInt(s.seconds, 10))
+	request.URL.RawQuery = query.Encode()
+	signed, _, err := v4.NewSigner().PresignHTTP(ctx, s.credentials, request, unsignedPayload, signingService, d.region, s.from,
+		func(o *v4.SignerOptions) {
+			o.DisableURIPathEscaping = true // S3 escapes a key once
+			o.DisableHeaderHoisting = true  // what is promised as a header stays one
+		})
+	if err != nil {
+		return nil, &storage.Error{Code: storage.Internal, Err: err}
+	}
+	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.Header, ExpiresAt: s.until()}, nil
+}
+
+// signedHeaders are what the uploader must send.
+func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
+	if r.MinSize != r.MaxSize {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed address fixes a size; bounds are SignedUploadForm's"}
+	}
+	h := http.Header{}
+	for name, value := range map[string]string{
+		"Content-Type":        r.ContentType,
+		"Content-Encoding":    r.ContentEncoding,
+		"Content-Disposition": r.ContentDisposition,
+		"Content-Language":    r.ContentLanguage,
+		"Cache-Control":       r.CacheControl,
+		"X-Amz-Storage-Class": r.StorageClass,
+	} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	for name, value := range r.Metadata {
+		h.Set("X-Amz-Meta-"+name, value)
+	}
+	if r.PublicRead {
+		h.Set("X-Amz-Acl", "public-read")
+	}
+	if r.Condition.Absent {
+		h.Set("If-None-Match", "*")
+	}
+	if r.MaxSize == 0 {
+		h.Set("Content-Md5", emptyMD5) // the SDK's signer leaves out a length of 0
+	}
+	if r.CRC32C != nil {
+		// Never an algorithm without a value: that would sign the sum of nothing.
+		if d.profile.Checksum == ChecksumNone {
+			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check a CRC32C"}
+		}
+		h.Set("X-Amz-Checksum-Crc32c", encodeCRC(*r.CRC32C))
+	}
+	return h, nil
+}
+
+func readQuery(r *storage.SignRequest) url.Values {
+	query := url.Values{}
+	if r.Version != "" {
+		query.Set("versionId", r.Version)
+	}
+	if r.ResponseType != "" {
+		query.Set("response-content-type", r.ResponseType)
+	}
+	if r.ResponseName != "" {
+		query.Set("response-content-disposition", attachment(r.ResponseName))
+	}
+	return query
+}
+
+func encodeCRC(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
+}
+
+// A signingTerm is who signs, and for how long it holds.
+type signingTerm struct {
+	credentials aws.Credentials
+	from        time.Time // in whole seconds, as S3 writes it
+	seconds     int64     // X-Amz-Expires
+}
+
+func (s *signingTerm) until() time.Time { return s.from.Add(time.Duration(s.seconds) * time.Second) }
+
+// signAt is a term of at least ttl, but never past the end of the credentials:
+// the address would die with them, whatever it says.
+func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*signingTerm, error) {
+	if d.anonymous {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
+	}
+	credentials, err := d.credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &signingTerm{credentials: credentials, from: now.UTC().Truncate(time.Second)}
+	ends := now.Add(ttl)
+	if most := s.from.Add(maxSigned); ends.After(most) {
+		ends = most
+	}
+	if credentials.CanExpire && credentials.Expires.Before(ends) {
+		ends = credentials.Expires.Truncate(time.Second)
+	}
+	s.seconds = int64((ends.Sub(s.from) + time.Second - 1) / time.Second)
+	if s.seconds < 1 {
+		return nil, &storage.Error{
+			Code: storage.Unauthenticated,
+			Err:  fmt.Errorf("the credentials expired at %s", credentials.Expires.UTC().Format(time.RFC3339)),
+		}
+	}
+	return s, nil
+}

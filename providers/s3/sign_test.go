@@ -1,0 +1,303 @@
+package s3
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// now is when everything in these tests is signed.
+var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
+
+// expiring is credentials that end, with a token.
+type expiring struct{ at time.Time }
+
+func (e expiring) Retrieve(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: "tok/en+==", CanExpire: !e.at.IsZero(), Expires: e.at}, nil
+}
+
+func opened(t *testing.T, c Config) *driver {
+	t.Helper()
+	if c.Bucket == "" {
+		c.Bucket = "photos"
+	}
+	if c.Region == "" {
+		c.Region = "eu-west-1"
+	}
+	if c.AccessKeyID == "" && c.AWS == nil && !c.Anonymous {
+		c.AccessKeyID, c.SecretKey = "AKID", "secret"
+	}
+	d, err := NewDriver(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.(*driver)
+}
+
+func upload(change func(r *storage.SignRequest)) *storage.SignRequest {
+	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+	r.ContentType = "text/plain"
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+// An atTime signs as the SDK does, at a time of ours, and without the name of
+// the operation that the SDK adds to the query for itself.
+type atTime struct{ now time.Time }
+
+func (a atTime) PresignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payload, service, region string, _ time.Time, opts ...func(*v4.SignerOptions)) (string, http.Header, error) {
+	query := r.URL.Query()
+	query.Del("x-id")
+	r.URL.RawQuery = query.Encode()
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }) // as the SDK makes it for S3
+	return signer.PresignHTTP(ctx, c, r, payload, service, region, a.now, opts...)
+}
+
+func (d *driver) sdkPut(t *testing.T, ttl time.Duration, in *awss3.PutObjectInput) *v4.PresignedHTTPRequest {
+	t.Helper()
+	in.Bucket = &d.bucket
+	signed, err := awss3.NewPresignClient(d.client).PresignPutObject(t.Context(), in, func(o *awss3.PresignOptions) {
+		o.Presigner, o.Expires = atTime{now}, ttl
+	})
+	require.NoError(t, err)
+	return signed
+}
+
+func (d *driver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObjectInput) *v4.PresignedHTTPRequest {
+	t.Helper()
+	in.Bucket = &d.bucket
+	signed, err := awss3.NewPresignClient(d.client).PresignGetObject(t.Context(), in, func(o *awss3.PresignOptions) {
+		o.Presigner, o.Expires = atTime{now}, ttl
+	})
+	require.NoError(t, err)
+	return signed
+}
+
+// keys are one of each class of K3.
+var keys = []string{
+	"a", "a/b", "A", "images/photo.jpg", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark",
+	"amp&eq=semi;comma,", "colon:at@dollar$", "quote'(paren)*!", "tilde~", "\u00e9", "\U0001f600/emoji", "a=b&X-Amz-Expires=9",
+	strings.Repeat("s", 300), strings.Repeat("k/", 511) + "kk",
+}
+
+func TestSignatureIsTheSDKs(t *testing.T) {
+	sum := uint32(0xdeadbeef)
+	type row struct {
+		name string
+		ask  func(r *storage.SignRequest)
+		sdk  awss3.PutObjectInput
+	}
+	rows := []row{
+		{"a content type", nil, awss3.PutObjectInput{}},
+		{"a size", func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, awss3.PutObjectInput{ContentLength: aws.Int64(5)}},
+		{"create only", func(r *storage.SignRequest) { r.Condition.Absent = true }, awss3.PutObjectInput{IfNoneMatch: aws.String("*")}},
+		{"properties", func(r *storage.SignRequest) {
+			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
+			r.StorageClass, r.PublicRead = "STANDARD_IA", true
+			r.Metadata = map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="}
+		}, awss3.PutObjectInput{
+			CacheControl: aws.String("no-store"), ContentDisposition: aws.String(`attachment;  filename="a"`),
+			ContentLanguage: aws.String("de"), ContentEncoding: aws.String("gzip"),
+			StorageClass: types.StorageClassStandardIa, ACL: types.ObjectCannedACLPublicRead,
+			Metadata: map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="},
+		}},
+	}
+	for _, key := range keys {
+		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *storage.SignRequest) { r.Key = key }, awss3.PutObjectInput{Key: &key}})
+	}
+	for where, config := range map[string]Config{
+		"virtual host":             {},
+		"path style":               {PathStyle: aws.Bool(true)},
+		"a server of one's own":    {Endpoint: "http://127.0.0.1:9000"},
+		"a server below a path":    {Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)},
+		"a bucket with dots":       {Bucket: "my.photos"},
+		"Spaces":                   {Endpoint: "https://nyc3.digitaloceanspaces.com"},
+		"credentials with a token": {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
+	} {
+		d := opened(t, config)
+		for _, row := range rows {
+			t.Run(where+"/"+row.name, func(t *testing.T) {
+				if row.sdk.Key == nil {
+					row.sdk.Key = aws.String("a")
+				}
+				row.sdk.ContentType = aws.String("text/plain")
+				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
+				got, err := d.sign(t.Context(), upload(row.ask), now)
+				require.NoError(t, err)
+				require.Equal(t, want.URL, got.URL)
+				want.SignedHeader.Del("Host")
+				want.SignedHeader.Del("Content-Length") // a browser sets it, and lets nobody else
+				require.Equal(t, want.SignedHeader, got.Header)
+				require.Equal(t, http.MethodPut, got.Method)
+			})
+		}
+	}
+	t.Run("a checksum", func(t *testing.T) {
+		d := opened(t, Config{})
+		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
+		got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.CRC32C = &sum }), now)
+		require.NoError(t, err)
+		require.Equal(t, want.URL, got.URL)
+		require.Equal(t, "3q2+7w==", got.Header.Get("X-Amz-Checksum-Crc32c"))
+	})
+}
+
+func TestSignedDownloadIsTheSDKs(t *testing.T) {
+	d := opened(t, Config{})
+	for _, key := range keys {
+		want := d.sdkGet(t, time.Minute+time.Second, &awss3.GetObjectInput{
+			Key: &key, VersionId: aws.String("v/1+="),
+			ResponseContentType:        aws.String("image/png"),
+			ResponseContentDisposition: aws.String(`attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`),
+		})
+		got, err := d.sign(t.Context(), &storage.SignRequest{
+			Method: http.MethodGet, Key: key, TTL: time.Minute, Version: "v/1+=", MinSize: -1, MaxSize: -1,
+			ResponseType: "image/png", ResponseName: "a b\u00e9.png",
+		}, now)
+		require.NoError(t, err)
+		require.Equal(t, want.URL, got.URL)
+		require.Empty(t, got.Header)
+	}
+}
+
+func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
+	d := opened(t, Config{})
+	for _, key := range keys {
+		got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.Key = key }), now)
+		require.NoError(t, err)
+		u, err := url.Parse(got.URL)
+		require.NoError(t, err)
+		require.Equal(t, "/"+key, u.Path)
+		for _, c := range []byte(u.EscapedPath()) {
+			require.True(t, strings.ContainsRune("-._~/%", rune(c)) || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z', "%q", u.EscapedPath())
+		}
+	}
+}
+
+func TestSignedHeadersAreAllPromises(t *testing.T) {
+	got, err := opened(t, Config{}).sign(t.Context(), upload(func(r *storage.SignRequest) {
+		r.MinSize, r.MaxSize, r.Condition.Absent = 5, 5, true
+		r.Metadata = map[string]string{"k": "v"}
+	}), now)
+	require.NoError(t, err)
+	u, err := url.Parse(got.URL)
+	require.NoError(t, err)
+	require.Equal(t, "content-length;content-type;host;if-none-match;x-amz-meta-k", u.Query().Get("X-Amz-SignedHeaders"))
+	require.Equal(t, http.Header{"Content-Type": {"text/plain"}, "If-None-Match": {"*"}, "X-Amz-Meta-K": {"v"}}, got.Header)
+	require.NotContains(t, got.URL, "checksum", "an algorithm without a value signs the sum of nothing")
+}
+
+func TestSignedEmptyBody(t *testing.T) {
+	got, err := opened(t, Config{}).sign(t.Context(), upload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
+	require.NoError(t, err)
+	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", got.Header.Get("Content-Md5"))
+	require.Contains(t, got.URL, "content-md5")
+}
+
+func TestSigningBaseURL(t *testing.T) {
+	for name, test := range map[string]struct {
+		config     Config
+		base, want string
+	}{
+		"a path style server":                {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://files.example.com/", "https://files.example.com/photos/a%20b"},
+		"below a path":                       {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://example.com/s3/", "https://example.com/s3/photos/a%20b"},
+		"a host before which the bucket can": {Config{}, "https://s3.dualstack.eu-west-1.amazonaws.com/", "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b"},
+		"a host that names the bucket":       {Config{}, "https://photos.s3-accelerate.amazonaws.com/", "https://photos.s3-accelerate.amazonaws.com/a%20b"},
+		"a bucket that is its own domain":    {Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"}, "https://files.example.com/", "https://files.example.com/a%20b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := opened(t, test.config)
+			got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
+			require.NoError(t, err)
+			address, _, _ := strings.Cut(got.URL, "?")
+			require.Equal(t, test.want, address)
+		})
+	}
+}
+
+func TestSignedUntil(t *testing.T) {
+	second := now.Truncate(time.Second)
+	for name, test := range map[string]struct {
+		ttl  time.Duration
+		ends time.Time // of the credentials
+		want time.Time
+	}{
+		"at least what was asked":         {time.Second, time.Time{}, second.Add(2 * time.Second)},
+		"at most 7 days":                  {7 * 24 * time.Hour, time.Time{}, second.Add(7 * 24 * time.Hour)},
+		"credentials that outlast it":     {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
+		"credentials that end before":     {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
+		"credentials of half a second on": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
+			got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.TTL = test.ttl }), now)
+			require.NoError(t, err)
+			require.Equal(t, test.want, got.ExpiresAt)
+			u, err := url.Parse(got.URL)
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(int64(test.want.Sub(second)/time.Second)), u.Query().Get("X-Amz-Expires"))
+		})
+	}
+	t.Run("credentials that are over", func(t *testing.T) {
+		d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
+		_, err := d.sign(t.Context(), upload(nil), now)
+		require.ErrorIs(t, err, storage.Unauthenticated)
+		require.NotContains(t, err.Error(), "secret")
+	})
+}
+
+func TestSigningThatIsRefused(t *testing.T) {
+	none, sum := Profile{Name: "none"}, uint32(1)
+	for name, test := range map[string]struct {
+		config Config
+		ask    func(r *storage.SignRequest)
+	}{
+		"without credentials":              {Config{Anonymous: true}, nil},
+		"an option of nobody's":            {Config{}, func(r *storage.SignRequest) { r.Native = []any{1} }},
+		"a range of sizes":                 {Config{}, func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
+		"a CRC32C that no server looks at": {Config{Profile: &none}, func(r *storage.SignRequest) { r.CRC32C = &sum }},
+		"a method that nobody could undo":  {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := opened(t, test.config).sign(t.Context(), upload(test.ask), now)
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
+	}
+}
+
+func TestDownloadNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.txt":             `attachment; filename="a.txt"; filename*=UTF-8''a.txt`,
+		"R\u00e9 \"1\".pdf": `attachment; filename="R_ _1_.pdf"; filename*=UTF-8''R%C3%A9%20%221%22.pdf`,
+		`a\b/c%41`:          `attachment; filename="a_b_c_41"; filename*=UTF-8''a%5Cb%2Fc%2541`,
+		"a;b=c&d'e(f)":      `attachment; filename="a;b=c&d'e(f)"; filename*=UTF-8''a%3Bb%3Dc%26d%27e%28f%29`,
+	} {
+		require.Equal(t, want, attachment(name))
+	}
+}
+
+func TestSignatureKeyIsSigV4s(t *testing.T) {
+	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
+	presigned, err := awss3.NewPresignClient(d.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
+	require.NoError(t, err)
+	day, err := time.Parse(amzTime, presigned.Values["X-Amz-Date"])
+	require.NoError(t, err)
+	credentials, err := expiring{}.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, presigned.Values["X-Amz-Signature"], hex.EncodeToString(hmacSHA256(signingKey(credentials, "eu-west-1", day), presigned.Values["policy"])))
+	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
+}

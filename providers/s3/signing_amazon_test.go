@@ -1,0 +1,158 @@
+package s3_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// stranger makes a signed request without knowing anything of the driver.
+type stranger struct {
+	client *http.Client
+}
+
+func (s stranger) do(t *testing.T, signed *storage.SignedURL, body string, change func(r *http.Request)) (int, string) {
+	t.Helper()
+	r, err := signed.Request(t.Context(), strings.NewReader(body))
+	require.NoError(t, err)
+	if signed.Method == http.MethodGet {
+		r.Body, r.ContentLength = nil, 0
+	}
+	if change != nil {
+		change(r)
+	}
+	answer, err := s.client.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return answer.StatusCode, string(text)
+}
+
+func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
+	t.Helper()
+	c.Buckets = []string{"photos"}
+	_, config := amazon(t, c)
+	config.Bucket = "photos"
+	b, err := s3.Open(t.Context(), config)
+	require.NoError(t, err)
+	return b, stranger{config.HTTPClient}
+}
+
+// No server that can be built here holds these: file systems lie beneath.
+func TestSignedAddressesOfKeysThatFileSystemsCannotHold(t *testing.T) {
+	b, someone := amazonBucket(t, s3server.Config{})
+	keys := append(slices.Clone(signedKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
+	for _, key := range keys {
+		signed, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
+		require.NoError(t, err)
+		code, text := someone.do(t, signed, "text of "+key, nil)
+		require.Equal(t, http.StatusOK, code, "%q: %s", key, text)
+	}
+	for _, key := range keys {
+		signed, err := b.SignedDownloadURL(t.Context(), key)
+		require.NoError(t, err)
+		code, text := someone.do(t, signed, "", nil)
+		require.Equal(t, http.StatusOK, code, "%q", key)
+		require.Equal(t, "text of "+key, text)
+	}
+}
+
+func TestASignedAddressIsWhatItSays(t *testing.T) {
+	b, someone := amazonBucket(t, s3server.Config{})
+	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		body   string
+		change func(r *http.Request)
+	}{
+		"a longer body":           {"longer", nil},
+		"a body without a length": {"text", func(r *http.Request) { r.ContentLength = -1 }},
+		"another type":            {"text", func(r *http.Request) { r.Header.Set("Content-Type", "text/html") }},
+		"no type":                 {"text", func(r *http.Request) { r.Header.Del("Content-Type") }},
+		"other metadata":          {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-K", "w") }},
+		"more metadata":           {"text", func(r *http.Request) { r.Header.Set("X-Amz-Meta-More", "w") }},
+		"another method":          {"text", func(r *http.Request) { r.Method = http.MethodDelete }},
+		"another key":             {"text", func(r *http.Request) { r.URL.Path = strings.TrimSuffix(r.URL.Path, "a") + "b" }},
+		"another version":         {"text", func(r *http.Request) { r.URL.RawQuery += "&versionId=1" }},
+		"a longer life": {"text", func(r *http.Request) {
+			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=3", "X-Amz-Expires=5", 1)
+		}},
+		"an address of another day": {"text", func(r *http.Request) { setQuery(r, "X-Amz-Date", "20200101T000000Z") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, text := someone.do(t, signed, test.body, test.change)
+			require.GreaterOrEqual(t, code, 400, text)
+			for entry, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				t.Error("stored:", entry.Key)
+			}
+		})
+	}
+	code, text := someone.do(t, signed, "text", nil)
+	require.Equal(t, http.StatusOK, code, text)
+}
+
+func setQuery(r *http.Request, name, value string) {
+	query := r.URL.Query()
+	query.Set(name, value)
+	r.URL.RawQuery = strings.ReplaceAll(url.Values(query).Encode(), "+", "%20")
+}
+
+func TestASignedAddressEnds(t *testing.T) {
+	var ahead atomic.Int64
+	b, someone := amazonBucket(t, s3server.Config{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	for name, sign := range map[string]func() (*storage.SignedURL, error){
+		"upload": func() (*storage.SignedURL, error) {
+			return b.SignedUploadURL(t.Context(), "a", storage.WithTTL(time.Hour))
+		},
+		"download": func() (*storage.SignedURL, error) {
+			return b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Hour))
+		},
+		"week": func() (*storage.SignedURL, error) {
+			return b.SignedUploadURL(t.Context(), "a", storage.WithTTL(7*24*time.Hour))
+		},
+	} {
+		ahead.Store(0)
+		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+		require.NoError(t, err)
+		signed, err := sign()
+		require.NoError(t, err)
+		ahead.Store(int64(time.Until(signed.ExpiresAt) - 2*time.Second))
+		code, text := someone.do(t, signed, "x", nil)
+		require.Equal(t, http.StatusOK, code, "%s: %s", name, text)
+		ahead.Store(int64(time.Until(signed.ExpiresAt) + 2*time.Second))
+		code, _ = someone.do(t, signed, "x", nil)
+		require.GreaterOrEqual(t, code, 400, name)
+	}
+}
+
+func TestASignedVersion(t *testing.T) {
+	_, config := amazon(t, s3server.Config{})
+	service, err := s3.NewService(t.Context(), config)
+	require.NoError(t, err)
+	_, err = service.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
+	require.NoError(t, err)
+	b, err := service.Bucket("photos", storage.WithVersions())
+	require.NoError(t, err)
+	old, err := b.Upload(t.Context(), "a", strings.NewReader("old"))
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("new"))
+	require.NoError(t, err)
+	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version), storage.WithDownloadName("caf\u00e9 1.txt"), storage.WithResponseContentType("text/x-old"))
+	require.NoError(t, err)
+	code, text := stranger{config.HTTPClient}.do(t, signed, "", nil)
+	require.Equal(t, http.StatusOK, code, text)
+	require.Equal(t, "old", text)
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tiny is a module that builds in a moment.
+func tiny(t *testing.T) goTool {
+	t.Helper()
+	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, os.Mkdir("tiny", 0o700))
+	for name, content := range map[string]string{
+		"go.mod":  "module example.com/tiny\n\ngo 1.26.0\n",
+		"go.sum":  "",
+		"main.go": "package main\n\nfunc main() {}\n",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join("tiny", name), []byte(content), 0o600))
+	}
+	return goTool{module: "tiny", pkg: "example.com/tiny"}
+}
+
+func cached(t *testing.T) []string {
+	t.Helper()
+	dir, err := cacheDir()
+	require.NoError(t, err)
+	found, err := filepath.Glob(filepath.Join(dir, "tiny-*"))
+	require.NoError(t, err)
+	return found
+}
+
+func TestOneOfManyBuilds(t *testing.T) {
+	g := tiny(t)
+	var group sync.WaitGroup
+	paths := make([]string, 4)
+	for i := range paths {
+		group.Go(func() { paths[i], _ = g.path(t.Context()) })
+	}
+	group.Wait()
+	require.Equal(t, []string{paths[0]}, cached(t), "one file, and nothing half built")
+	for _, path := range paths {
+		require.Equal(t, paths[0], path)
+	}
+	before, err := os.Stat(paths[0])
+	require.NoError(t, err)
+	again, err := g.path(t.Context())
+	require.NoError(t, err)
+	after, err := os.Stat(again)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after), "what is there is not built again")
+}
+
+func TestAnotherPinIsAnotherBuild(t *testing.T) {
+	g := tiny(t)
+	one, err := g.stamp(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join("tiny", "go.sum"), []byte("\n"), 0o600))
+	two, err := g.stamp(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, one, two)
+}
+
+func TestAFailedBuildLeavesNothing(t *testing.T) {
+	g := tiny(t)
+	require.NoError(t, os.WriteFile(filepath.Join("tiny", "main.go"), []byte("package main\n"), 0o600))
+	_, err := g.path(t.Context())
+	require.ErrorContains(t, err, "building tiny")
+	require.Empty(t, cached(t))
+}
+
+func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
+	g := tiny(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := g.path(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, cached(t))
+}
+
+func TestALockIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := lock(t.Context(), path, func() { t.Error("nobody has it") })
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = lock(ctx, path, cancel)
+	require.ErrorIs(t, err, context.Canceled, "told, then interrupted")
+	told := false
+	unlock2, err := lock(t.Context(), path, func() { told = true; unlock() })
+	require.NoError(t, err)
+	require.True(t, told)
+	unlock2()
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// signaled is what a shell adds to a signal's number to make an exit code of it.
+const signaled = 128
+
+// runCommand runs the command in dir, hands it the signals that come in, and
+// answers with its exit code. An error says why there is none.
+func runCommand(dir string, args, variables []string, signals <-chan os.Signal) (int, error) {
+	command := exec.Command(args[0], args[1:]...)
+	command.Dir = dir
+	command.Env = append(command.Environ(), variables...)
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := command.Start(); err != nil {
+		return 1, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- command.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			_ = command.Process.Signal(s)
+		case err := <-done:
+			return exitCode(err)
+		}
+	}
+}
+
+func exitCode(err error) (int, error) {
+	var ended *exec.ExitError
+	switch {
+	case err == nil:
+		return 0, nil
+	case !errors.As(err, &ended):
+		return 1, fmt.Errorf("running the command: %w", err)
+	}
+	if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return signaled + int(status.Signal()), nil
+	}
+	return ended.ExitCode(), nil
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	readyTimeout = 60 * time.Second
+	readyPoll    = 50 * time.Millisecond
+	askTimeout   = 2 * time.Second
+	stopTimeout  = 10 * time.Second // from SIGTERM to SIGKILL
+	tailSize     = 16 << 10         // bytes of a server's output that a failure shows
+)
+
+// errEnded is of a server that ended by itself.
+var errEnded = errors.New("the server ended")
+
+// A process is one server that was started.
+type process struct {
+	name    string
+	command *exec.Cmd
+	output  tail
+	ended   chan struct{}
+	err     error // why it ended; to be read once ended is closed
+}
+
+func startProcess(name, program, dir string, l launch) (*process, error) {
+	p := &process{name: name, ended: make(chan struct{})}
+	p.command = exec.Command(program, l.args...)
+	p.command.Dir = dir
+	// Nothing of the developer's own settings reaches a server.
+	p.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, l.env...)
+	p.command.Stdout, p.command.Stderr = &p.output, &p.output
+	// A group of its own keeps the terminal's Ctrl-C away: servers end last.
+	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithParent(p.command.SysProcAttr)
+	if err := p.command.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	go func() {
+		p.err = p.command.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// waitReady waits until the server takes requests.
+func (p *process) waitReady(ctx context.Context, l launch) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s did not answer within %s", l.ready, readyTimeout))
+	defer cancel()
+	client := l.client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	var answered error // the last time that it did, or could have
+	for {
+		if err := ask(ctx, client, l.ready); err == nil || ctx.Err() == nil {
+			answered = err
+		}
+		select {
+		case <-p.ended: // whoever answers at that port is another process
+			return p.failure(errEnded)
+		default:
+		}
+		if answered == nil && ctx.Err() == nil {
+			return nil
+		}
+		select {
+		case <-p.ended:
+		case <-ctx.Done():
+			return p.failure(errors.Join(context.Cause(ctx), answered))
+		case <-time.After(readyPoll):
+		}
+	}
+}
+
+// ask is nil where address answers 200.
+func ask(ctx context.Context, client *http.Client, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", address, response.Status)
+	}
+	return nil
+}
+
+// stop ends the server; an error says that it had ended before.
+func (p *process) stop() error {
+	select {
+	case <-p.ended:
+		return p.failure(errEnded)
+	default:
+	}
+	_ = p.command.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(stopTimeout):
+		_ = p.command.Process.Kill()
+		<-p.ended
+	}
+	return nil
+}
+
+// failure is err with what the server said last.
+func (p *process) failure(err error) error {
+	select {
+	case <-p.ended:
+		if p.err != nil {
+			err = fmt.Errorf("%w: %w", err, p.err)
+		}
+	default:
+	}
+	return fmt.Errorf("%s: %w; the last of its output:\n%s", p.name, err, p.output.String())
+}
+
+// A tail keeps the last of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	last []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = append(t.last, p...)
+	if over := len(t.last) - tailSize; over > 0 {
+		t.last = append(t.last[:0], t.last[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.last) == 0 {
+		return "(none)"
+	}
+	return string(t.last)
+}

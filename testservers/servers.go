@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A server is one that tests can ask for. A new one is a row here, a directory
+// with the module that pins it, and a function that says how it is started.
+type server struct {
+	name   string
+	binary goTool
+	launch func(place) (launch, error)
+}
+
+var servers = []server{
+	{name: "minio", binary: minio, launch: launchMinIO},
+	{name: "minio-tls", binary: minio, launch: launchMinIOWithTLS},
+	{name: "versitygw", binary: versitygw, launch: launchVersityGW},
+}
+
+// A place is where one server lives.
+type place struct {
+	dir  string // its own, empty
+	host string // with the port, which was free a moment ago
+}
+
+// A launch is how it is started there.
+type launch struct {
+	args []string
+	env  []string // all that it sees of an environment, but for PATH and HOME
+
+	ready  string       // answers 200 once the server takes requests
+	client *http.Client // to ask; nil is net/http's own
+
+	url       string            // where the command finds it
+	variables map[string]string // what else the command is told: KEY, SECRET, CA
+}
+
+func names() []string {
+	all := make([]string, len(servers))
+	for i, s := range servers {
+		all[i] = s.name
+	}
+	return all
+}
+
+// choose picks servers by name, in the table's order.
+func choose(only string) ([]server, error) {
+	if only == "" {
+		return servers, nil
+	}
+	wanted := strings.Split(only, ",")
+	for _, name := range wanted {
+		if !slices.Contains(names(), name) {
+			return nil, fmt.Errorf("there is no server %q; there are %s", name, strings.Join(names(), ", "))
+		}
+	}
+	var chosen []server
+	for _, s := range servers {
+		if slices.Contains(wanted, s.name) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen, nil
+}
+
+// variable is the name under which the command finds what of a server; "" is
+// its address.
+func (s server) variable(what string) string {
+	name := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+	if what != "" {
+		name += "_" + what
+	}
+	return name
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestServersAreChosenByName(t *testing.T) {
+	all, err := choose("")
+	require.NoError(t, err)
+	require.Len(t, all, len(servers))
+	some, err := choose("versitygw,minio")
+	require.NoError(t, err)
+	require.Len(t, some, 2)
+	require.Equal(t, "minio", some[0].name)
+	_, err = choose("minio,nothing")
+	require.ErrorContains(t, err, `no server "nothing"; there are minio, `)
+}
+
+func TestEveryServerIsPinned(t *testing.T) {
+	for _, s := range servers {
+		require.FileExists(t, filepath.Join(s.binary.module, "go.mod"), s.name)
+		require.FileExists(t, filepath.Join(s.binary.module, "go.sum"), s.name)
+	}
+}
+
+func TestVariablesAreNamedByTheServer(t *testing.T) {
+	s := server{name: "minio-tls"}
+	require.Equal(t, "OMNIBUCKET_TEST_MINIO_TLS", s.variable(""))
+	require.Equal(t, "OMNIBUCKET_TEST_MINIO_TLS_CA", s.variable("CA"))
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// versitygw judges what MinIO does not: If-Match on delete, and CORS of a
+// bucket with real preflights. It needs extended attributes in its directory.
+var versitygw = goTool{module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"}
+
+const (
+	versitygwKey    = "versitygw"
+	versitygwSecret = "versitygw-secret"
+)
+
+func launchVersityGW(p place) (launch, error) {
+	// Neither path may begin with the other.
+	data, versions := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "versions")
+	for _, dir := range []string{data, versions} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return launch{}, err
+		}
+	}
+	const health = "/-/health" // "-" is no bucket's name
+	return launch{
+		args: []string{"--port", p.host, "--region", "us-east-1", "--health", health, "--quiet", "posix", "--versioning-dir", versions, data},
+		env: []string{
+			"ROOT_ACCESS_KEY=" + versitygwKey,
+			"ROOT_SECRET_KEY=" + versitygwSecret,
+		},
+		ready:     "http://" + p.host + health,
+		url:       "http://" + p.host,
+		variables: map[string]string{"KEY": versitygwKey, "SECRET": versitygwSecret},
+	}, nil
+}
