@@ -174,18 +174,8 @@ func (d *download) moved(n int64) {
 
 // finish is what comes after the last byte.
 func (d *download) finish() error {
-	if !d.hashing {
-		return io.EOF
-	}
-	want := d.attrs.CRC32C
-	if want == nil {
-		var e *Error
-		if want, e = d.ranges.wholeSum(); e != nil {
-			return d.fail(e)
-		}
-	}
-	if want != nil && d.crc != *want {
-		return d.fail(mismatch(*want, d.crc))
+	if d.hashing && d.crc != *d.attrs.CRC32C {
+		return d.fail(mismatch(*d.attrs.CRC32C, d.crc))
 	}
 	return io.EOF
 }

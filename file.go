@@ -90,10 +90,7 @@ func (r *Reader) fill(file *os.File) error {
 // checksum of the whole is joined from those of the ranges.
 func (d *download) writeAt(file io.WriterAt) error {
 	g := d.ranges
-	g.starting.Do(func() {
-		close(g.queue) // nothing goes through buffers
-		g.startSum()
-	})
+	g.starting.Do(func() { close(g.queue) }) // nothing goes through buffers
 	type piece struct {
 		off, length int64
 		crc         uint32

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	probeBytes    = 256 << 10 // the first range, which also tells the object's size
+	probeBytes    = 256 << 10 // what is read of the first answer, which also tells the object's size
 	minRangeBytes = 64 << 10
 	maxRangeBytes = 4 << 20
 )
@@ -27,10 +27,6 @@ type ranges struct {
 	group    sync.WaitGroup
 	window   chan struct{} // holds a token for each range that was not read yet
 	queue    chan *fetch   // in order; closed behind the last
-
-	summed chan struct{} // closed when the checksum of the whole was asked for; nil where it is known, or not needed
-	sum    *uint32
-	sumErr *Error
 
 	mu      sync.Mutex // the current buffer, between read and close
 	current *fetch
@@ -55,7 +51,9 @@ func (d *download) openRanges(r *Reader) *Error {
 		d.req.set.concurrency = 1
 		return d.open(r)
 	}
-	req.Length = probeBytes
+	if req.Offset > 0 || req.Length >= 0 {
+		req.Length = probeBytes
+	} // else the whole is asked for, and left when enough of it came: to a range S3 tells no checksum
 	d.stream = stream{d: d, ctx: d.ctx, req: &req}
 	attrs, e := d.stream.connect()
 	if e != nil && e.Code == RangeNotSatisfiable {
@@ -71,10 +69,6 @@ func (d *download) openRanges(r *Reader) *Error {
 	d.stream.pin(d.revision, r.offset, min(r.length, probeBytes))
 	if r.length > probeBytes {
 		d.ranges = newRanges(d, r.offset+probeBytes, r.offset+r.length)
-		if r.offset == 0 && r.length == attrs.Size && attrs.CRC32C == nil {
-			d.hashing = true
-			d.ranges.summed = make(chan struct{})
-		}
 	}
 	return nil
 }
@@ -87,41 +81,6 @@ func newRanges(d *download, from, end int64) *ranges {
 	g.window = make(chan struct{}, n)
 	g.queue = make(chan *fetch, n)
 	return g
-}
-
-// start begins, at the first Read: the fetches, and a look at the checksum of
-// the whole where the first answer, being of a range, had none (S3).
-func (g *ranges) start() {
-	g.group.Go(g.dispatch)
-	g.startSum()
-}
-
-func (g *ranges) startSum() {
-	if g.summed != nil {
-		g.group.Go(g.lookUpSum)
-	}
-}
-
-func (g *ranges) lookUpSum() {
-	defer close(g.summed)
-	r := g.d.req
-	r.Offset, r.Length, r.Condition = 0, -1, Condition{Revision: g.d.revision}
-	g.sumErr = g.d.call(g.ctx, func(ctx context.Context) error {
-		a, err := g.d.core.driver.Head(ctx, &r)
-		if err == nil {
-			g.sum = a.CRC32C
-		}
-		return err
-	})
-	if e := g.sumErr; e != nil && (e.Code == PreconditionFailed || e.Code == ObjectNotFound) {
-		g.sumErr, g.sum = nil, nil // replaced meanwhile: what was read was whole, and cannot be compared any more
-	}
-}
-
-// wholeSum is the checksum of the whole object; nil where the store has none.
-func (g *ranges) wholeSum() (*uint32, *Error) {
-	<-g.summed // ends with the context, as every request does
-	return g.sum, g.sumErr
 }
 
 // dispatch starts the fetches in order, so that the memory goes to the range
@@ -174,9 +133,13 @@ func (g *ranges) fetch(f *fetch) {
 
 // read delivers what comes next, waiting for it.
 func (g *ranges) read(p []byte) (int, *Error) {
-	g.starting.Do(g.start)
-	if g.d.stream.left > 0 {
-		return g.d.stream.read(p)
+	g.starting.Do(func() { g.group.Go(g.dispatch) })
+	if first := &g.d.stream; first.left > 0 {
+		n, e := first.read(p)
+		if first.left == 0 {
+			first.drop()
+		}
+		return n, e
 	}
 	for {
 		f, e := g.next()

@@ -79,6 +79,7 @@ var checksumCases = []Case{
 				require.Len(t, got, int(w.size))
 				_, _, err = storage.ReadAll(t.Context(), b, "a")
 				t.fails(err, storage.ChecksumMismatch)
+				t.faults.Set(faults.Corrupt(faults.Get, min(w.size/2, 1000)).Nth(1)) // within the first range
 				_, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(2))
 				t.fails(err, storage.ChecksumMismatch)
 				t.faults.Set()

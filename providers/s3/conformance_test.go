@@ -62,7 +62,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceToAmazonsRules(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{})
 	require.NoError(t, err)
-	defer server.Close()
+	t.Cleanup(func() { server.Close() }) // after the buckets, which are removed by clean-ups too
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
 	s.raw = s.clientOver(keepingNothing())
 	conform(t, s, "s3")
