@@ -1,10 +1,26 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// The tests' own program is the one that children run.
+func TestMain(m *testing.M) {
+	if job := os.Getenv(childVariable); job != "" {
+		if err := runChild(job); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	code := m.Run()
+	removeCertificate()
+	os.Exit(code)
+}
 
 // BenchmarkCases runs each contender as an ordinary benchmark, for profiles:
 //

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"sync"
 	"time"
@@ -17,10 +16,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
 )
-
-// Peak memory is a process's own: each contender runs in a child, which this
-// variable names.
-const childVariable = "OMNIBUCKET_BENCHMARKS_CHILD"
 
 const (
 	uploads     = 1000
@@ -70,11 +65,11 @@ func childUpload(name string) (func(ctx context.Context, key string, body io.Rea
 
 func inChild(name string) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
-		self, err := os.Executable()
 		return func(int) error {
-			cmd := exec.CommandContext(e.ctx, self)
-			cmd.Env = append(os.Environ(), childVariable+"="+name)
-			cmd.Stderr = os.Stderr
+			cmd, err := e.child(name)
+			if err != nil {
+				return err
+			}
 			out, err := cmd.Output()
 			if err != nil {
 				return err
@@ -85,12 +80,12 @@ func inChild(name string) func(*env) (func(int) error, error) {
 			}
 			e.peaks[name] = float64(r.PeakHeap)
 			return nil
-		}, err
+		}, nil
 	}
 }
 
-// runChild makes all uploads at once and prints what they took.
-func runChild(name string) error {
+// runUploads makes all uploads at once and prints what they took.
+func runUploads(name string) error {
 	upload, err := childUpload(name)
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type row struct {
 	// once is for a contender so slow that one operation a run, and one run,
 	// is all that is asked of it.
 	once bool
+	// single is for one that does the same whatever n is: it is not calibrated.
+	single bool
 }
 
 // An env is what a case's contenders share, until all of them are measured.
@@ -31,11 +33,15 @@ type env struct {
 	ctx     context.Context
 	shared  map[string]any     // what one contender made and another uses
 	peaks   map[string]float64 // by row: bytes of heap that a process of its own took at most
+	told    map[string]*told   // by row: what a process of its own saw
 	cleanup []func() error
+	// requests are those of the case's server so far, by operation; nil where
+	// there is none.
+	requests func() (map[string]int, error)
 }
 
 func newEnv(ctx context.Context) *env {
-	return &env{ctx: ctx, shared: map[string]any{}, peaks: map[string]float64{}}
+	return &env{ctx: ctx, shared: map[string]any{}, peaks: map[string]float64{}, told: map[string]*told{}}
 }
 
 // dir is a directory of the case's own.
@@ -58,7 +64,18 @@ type result struct {
 	name          string
 	nanos         []float64 // an operation
 	allocs, bytes []float64 // an operation
+	cpu           []float64 // nanoseconds of this process's, an operation
 	peak          float64   // as env.peaks, or 0
+
+	resident []float64          // bytes above the start, at most; of a process of its own
+	requests map[string]float64 // an operation, in the last round
+}
+
+// A told is what a process of its own says of one operation. It counts instead
+// of what was seen from outside.
+type told struct {
+	Nanos, CPU, Resident float64
+	Requests             map[string]int
 }
 
 func measure(c benchCase, rounds int, per time.Duration) (results []*result, err error) {
@@ -76,7 +93,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 	}
 	for i, r := range c.rows {
 		counts[i] = 1
-		if !r.once {
+		if !r.once && !r.single {
 			if counts[i], err = calibrate(ops[i], per); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.name, r.name, err)
 			}
@@ -87,10 +104,11 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 			if r.once && round > 0 {
 				continue
 			}
-			if err := results[i].run(ops[i], counts[i]); err != nil {
+			if err := results[i].counted(e, ops[i], counts[i]); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.name, r.name, err)
 			}
 			results[i].peak = e.peaks[r.name]
+			results[i].take(e.told[r.name])
 		}
 	}
 	return results, nil
@@ -115,16 +133,56 @@ func (r *result) run(op func(int) error, n int) error {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
+	computed := cpuTime()
 	start := time.Now()
 	if err := op(n); err != nil {
 		return err
 	}
 	took := time.Since(start)
+	computed = cpuTime() - computed
 	runtime.ReadMemStats(&after)
+	r.cpu = append(r.cpu, float64(computed)/float64(n))
 	r.nanos = append(r.nanos, float64(took.Nanoseconds())/float64(n))
 	r.allocs = append(r.allocs, float64(after.Mallocs-before.Mallocs)/float64(n))
 	r.bytes = append(r.bytes, float64(after.TotalAlloc-before.TotalAlloc)/float64(n))
 	return nil
+}
+
+// counted is run, with what it asked of the case's server.
+func (r *result) counted(e *env, op func(int) error, n int) error {
+	if e.requests == nil {
+		return r.run(op, n)
+	}
+	before, err := e.requests()
+	if err != nil {
+		return err
+	}
+	if err := r.run(op, n); err != nil {
+		return err
+	}
+	after, err := e.requests()
+	r.requests = map[string]float64{}
+	for operation := range after {
+		if asked := after[operation] - before[operation]; asked > 0 {
+			r.requests[operation] = float64(asked) / float64(n)
+		}
+	}
+	return err
+}
+
+// take puts what a child says in the place of what was seen of it; nil says
+// nothing.
+func (r *result) take(t *told) {
+	if t == nil {
+		return
+	}
+	last := len(r.nanos) - 1
+	r.nanos[last], r.cpu[last] = t.Nanos, t.CPU
+	r.resident = append(r.resident, t.Resident)
+	r.requests = map[string]float64{}
+	for operation, asked := range t.Requests {
+		r.requests[operation] = float64(asked)
+	}
 }
 
 func median(values []float64) float64 {

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -48,6 +51,14 @@ func moreThan(one, other string, allocs, bytes float64) goal {
 	}}
 }
 
+// bytesAtMost: ours allocates at most so many for one operation.
+func bytesAtMost(most float64) goal {
+	return goal{fmt.Sprintf("allocates at most %s", size(most)), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[ours].bytes)
+		return size(seen), seen <= most
+	}}
+}
+
 // bytesOf: ours allocates at most factor times so many bytes for one operation.
 func bytesOf(bytes, factor float64) goal {
 	return goal{fmt.Sprintf("allocates at most %g × its %s", factor, size(bytes)), func(rows map[string]*result) (string, bool) {
@@ -61,17 +72,26 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	fmt.Fprintf(w, "\n%s: %s\n", c.name, c.title)
 	byName := map[string]*result{}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "time/op\tallocs/op\tB/op\ttime ÷ ours\t \t")
+	fmt.Fprintln(table, "time/op\tCPU/op\tallocs/op\tB/op\ttime ÷ ours\tCPU ÷ ours\t \t")
 	for _, r := range results {
 		byName[r.name] = r
 		allocs, bytes := fmt.Sprintf("%.1f", median(r.allocs)), fmt.Sprintf("%.0f", median(r.bytes))
-		if r.peak > 0 { // it ran elsewhere
+		cpu, cpuRatio := nanos(median(r.cpu)), fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
+		if r.peak > 0 || r.resident != nil { // it ran elsewhere
 			allocs, bytes = "-", "-"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%.2f\t  %s\t\n",
-			nanos(median(r.nanos)), allocs, bytes, ratio(r.nanos, results[0].nanos), r.name)
+		if r.peak > 0 {
+			cpu, cpuRatio = "-", "-"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.2f\t%s\t  %s\t\n",
+			nanos(median(r.nanos)), cpu, allocs, bytes, ratio(r.nanos, results[0].nanos), cpuRatio, r.name)
 	}
 	_ = table.Flush()
+	for _, r := range results {
+		if r.requests != nil {
+			fmt.Fprintf(w, "  %s: %s\n", r.name, asked(r))
+		}
+	}
 	for _, r := range results {
 		if r.peak > 0 {
 			fmt.Fprintf(w, "  %s: heap at its peak %s above the start\n", r.name, size(r.peak))
@@ -87,6 +107,18 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		fmt.Fprintf(w, "  goal: %s; seen: %s: %s\n", g.text, seen, verdict)
 	}
 	return missed
+}
+
+// asked is what a row took of a server, and of memory, in words.
+func asked(r *result) string {
+	var words []string
+	if r.resident != nil {
+		words = append(words, size(median(r.resident))+" resident above the start at most")
+	}
+	for _, operation := range slices.Sorted(maps.Keys(r.requests)) {
+		words = append(words, fmt.Sprintf("%.4g %s", r.requests[operation], operation))
+	}
+	return strings.Join(words, ", ")
 }
 
 func nanos(n float64) string {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -107,13 +108,30 @@ func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUpload
 	}, nil
 }
 
-// AbortParts is one AbortMultipartUpload.
+// maxAborts bounds how often an upload is aborted that does not go away.
+const maxAborts = 4
+
+// AbortParts aborts the upload until it is gone. A part that was under way when
+// its request was given up may land behind the first abort, and would be kept,
+// and billed: S3 advises to look whether parts are left.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
-	_, err := d.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: d.name(), Key: &key, UploadId: &upload})
-	if err == nil || isCode(err, "NoSuchUpload") {
-		return nil
+	for range maxAborts {
+		_, err := d.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: d.name(), Key: &key, UploadId: &upload})
+		if isCode(err, "NoSuchUpload") {
+			return nil
+		}
+		if err != nil {
+			return d.uploadFailed(err)
+		}
+		left, err := d.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: d.name(), Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
+		if isCode(err, "NoSuchUpload", "NoSuchKey") || err == nil && len(left.Parts) == 0 {
+			return nil
+		}
+		if err != nil {
+			return nil // it was aborted; that nobody may look is no failure
+		}
 	}
-	return d.uploadFailed(err)
+	return &storage.Error{Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"), Hint: "a lifecycle rule that aborts stale uploads removes what is left"}
 }
 
 // uploadFailed is of a request for an upload that is under way: no object is

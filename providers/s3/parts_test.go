@@ -131,11 +131,31 @@ func TestCompletePartsAnswer(t *testing.T) {
 	}
 }
 
+const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</ETag></Part></ListPartsResult>`
+
 func TestAbortParts(t *testing.T) {
-	w := newStandIn(t, reply{status: 204}, failing(404, "NoSuchUpload", ""), failing(404, "NoSuchBucket", ""))
-	d := w.on(t, "aws")
-	require.NoError(t, d.AbortParts(t.Context(), "k", "u1"))
-	require.NoError(t, d.AbortParts(t.Context(), "k", "u1"), "gone is gone")
-	require.ErrorIs(t, d.AbortParts(t.Context(), "k", "u1"), storage.BucketNotFound)
-	require.Equal(t, "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload", w.lines()[0])
+	aborted, none := reply{status: 204}, failing(404, "NoSuchUpload", "")
+	abort, look := "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload", "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
+	for name, row := range map[string]struct {
+		replies  []reply
+		code     storage.Code
+		requests []string
+	}{
+		"and it is gone":                {[]reply{aborted, none}, "", []string{abort, look}},
+		"and nobody may look":           {[]reply{aborted, failing(403, "AccessDenied", "")}, "", []string{abort, look}},
+		"gone is gone":                  {[]reply{none}, "", []string{abort}},
+		"a part lands behind the first": {[]reply{aborted, {status: 200, body: partsLeft}, aborted, none}, "", []string{abort, look, abort, look}},
+		"the bucket is not there":       {[]reply{failing(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{abort}},
+		"parts that stay are told, at last": {
+			[]reply{aborted, {status: 200, body: partsLeft}, aborted, {status: 200, body: partsLeft}, aborted, {status: 200, body: partsLeft}, aborted, {status: 200, body: partsLeft}},
+			storage.Unavailable, []string{abort, look, abort, look, abort, look, abort, look},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, row.replies...)
+			err := w.on(t, "aws").AbortParts(t.Context(), "k", "u1")
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.requests, w.lines())
+		})
+	}
 }
