@@ -77,7 +77,7 @@ var brokenLayers = map[string]struct {
 	},
 	"says it does what it does not": {
 		func(d storage.Driver) storage.Driver { return &boasts{d} },
-		[]string{"S3/a signed download works as returned"},
+		[]string{"S3/a signed download works as returned, of a key with a space"},
 	},
 }
 

@@ -93,7 +93,7 @@ func bucketCases() []Case {
 		readCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,
 		copyCases, versionCases, updateCases, readerAtCases,
-		signingCases, publicCases,
+		signingCases, signedKeyCases(), publicCases,
 		errorCases, contextCases, retryCases, hookCases, refCases, overrideCases, openCases, fsCases,
 		refusalCases, nthCallCases(),
 	)
