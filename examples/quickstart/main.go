@@ -6,6 +6,7 @@
 //	go run ./examples/quickstart ~/pictures                  another tree
 //	go run ./examples/quickstart -bucket mem://demo          into memory
 //	go run ./examples/quickstart -bucket file:///tmp/demo?create=true -keep
+//	go run ./examples/quickstart -bucket 's3://demo?region=eu-west-1'
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 	"github.com/omnibucket/storage"
 	_ "github.com/omnibucket/storage/memstore"        // mem://
 	_ "github.com/omnibucket/storage/providers/local" // file:///
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
 func main() {
@@ -43,10 +45,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(stdout, "usage: quickstart [-bucket ADDRESS] [-keep] [DIR]")
+		_, _ = fmt.Fprintln(stdout, "usage: quickstart [-bucket ADDRESS] [-create] [-keep] [DIR]")
 		flags.PrintDefaults()
 	}
 	address := flags.String("bucket", "", "`address` of the bucket, such as mem://demo or file:///tmp/demo?create=true (default a temporary directory)")
+	create := flags.Bool("create", false, "make the bucket first, where the store has none of that name")
 	keep := flags.Bool("keep", false, "leave the objects in the bucket, to look at")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -70,6 +73,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		}
 		where = directoryAddress(dir)
 	}
+	if *create {
+		if err := createBucket(ctx, where); err != nil {
+			return err
+		}
+	}
 	bucket, err := storage.Open(ctx, where)
 	if err != nil {
 		return err
@@ -89,6 +97,26 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		fact{"bucket", where + temporary(*address, *keep)},
 		fact{"prefix", prefix})
 	return tour.take(ctx, *keep)
+}
+
+// createBucket makes the bucket that an address names. The account's address
+// is the same without the name.
+func createBucket(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return errors.New("-create needs an address that names a bucket, such as s3://demo")
+	}
+	name := u.Host
+	u.Host = ""
+	service, err := storage.OpenService(ctx, u.Scheme+"://?"+u.RawQuery)
+	if err != nil {
+		return err
+	}
+	_, err = service.CreateBucket(ctx, name)
+	if errors.Is(err, storage.BucketExists) {
+		err = nil
+	}
+	return errors.Join(err, service.Close())
 }
 
 // directoryAddress is the address of a directory, on Windows too.
