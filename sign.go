@@ -3,8 +3,9 @@ package storage
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // signing is one operation that signs.
@@ -168,25 +169,5 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	if e != nil {
 		return "", o.end(e)
 	}
-	return b.core.publicBaseURL + escapeKey(o.key), nil
-}
-
-// escapeKey escapes a key for the path of an address, the same way everywhere:
-// every byte but the unreserved ones and "/".
-func escapeKey(key string) string {
-	const hexadecimal = "0123456789ABCDEF"
-	var b strings.Builder
-	b.Grow(len(key))
-	for _, c := range []byte(key) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
-			c == '-', c == '.', c == '_', c == '~', c == '/':
-			b.WriteByte(c)
-		default:
-			b.WriteByte('%')
-			b.WriteByte(hexadecimal[c>>4])
-			b.WriteByte(hexadecimal[c&15])
-		}
-	}
-	return b.String()
+	return b.core.publicBaseURL + escape.Key(o.key), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // set is a header's value, or none.
@@ -125,7 +126,7 @@ func modified(at *time.Time) time.Time {
 
 // copySource names an object in a header, where every byte is ours to escape.
 func copySource(ref storage.ObjectRef) *string {
-	source := ref.Bucket + "/" + escapePath(ref.Key)
+	source := ref.Bucket + "/" + escape.Key(ref.Key)
 	if ref.Version != "" {
 		source += "?versionId=" + url.QueryEscape(ref.Version)
 	}

@@ -9,6 +9,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
 )
 
 // bucketAddress is where a signed request finds the bucket: the SDK's own rules
@@ -64,24 +65,6 @@ func keyAddress(bucket *url.URL, key string) *url.URL {
 	u := *bucket
 	raw := u.EscapedPath()
 	u.Path += "/" + key
-	u.RawPath = raw + "/" + escapePath(key)
+	u.RawPath = raw + "/" + escape.Key(key)
 	return &u
-}
-
-func escapePath(key string) string {
-	const hexadecimal = "0123456789ABCDEF"
-	var b strings.Builder
-	b.Grow(len(key))
-	for _, c := range []byte(key) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
-			c == '-', c == '.', c == '_', c == '~', c == '/':
-			b.WriteByte(c)
-		default:
-			b.WriteByte('%')
-			b.WriteByte(hexadecimal[c>>4])
-			b.WriteByte(hexadecimal[c&15])
-		}
-	}
-	return b.String()
 }
