@@ -1,0 +1,67 @@
+package main
+
+import "fmt"
+
+// Goals of a named row: where there are several of ours in a case, each has
+// goals of its own.
+
+// allocationsOver: one row makes at most n more for one operation than the
+// other.
+func allocationsOver(one, other string, n float64) goal {
+	return goal{fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[one].allocs) - median(rows[other].allocs)
+		return fmt.Sprintf("%+.1f", seen), seen < n+0.5
+	}}
+}
+
+// faster: one row takes at most 1/factor of the time of the other.
+func faster(one, other string, factor float64) goal {
+	return goal{fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other), func(rows map[string]*result) (string, bool) {
+		seen := ratio(rows[other].nanos, rows[one].nanos)
+		return fmt.Sprintf("%.3g ×", seen), seen >= factor
+	}}
+}
+
+// lessCPU: one row computes at most factor times as long as the other.
+func lessCPU(one, other string, factor float64) goal {
+	return goal{fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other), func(rows map[string]*result) (string, bool) {
+		seen := ratio(rows[one].cpu, rows[other].cpu)
+		return fmt.Sprintf("%.3g ×", seen), seen <= factor
+	}}
+}
+
+// memoryAtMost: one row's process grows by at most so many bytes.
+func memoryAtMost(one string, most float64) goal {
+	return goal{fmt.Sprintf("%s: at most %s resident above the start", one, size(most)), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[one].resident)
+		return size(seen), seen >= 0 && seen <= most
+	}}
+}
+
+// lessMemory: one row's process grows by at most factor times as much as the
+// other's.
+func lessMemory(one, other string, factor float64) goal {
+	return goal{fmt.Sprintf("%s: at most %g × the memory of %s", one, factor, other), func(rows map[string]*result) (string, bool) {
+		seen := median(rows[one].resident) / median(rows[other].resident)
+		return fmt.Sprintf("%.3g ×", seen), seen >= 0 && seen <= factor
+	}}
+}
+
+// noRequest: one row never asks the server for this.
+func noRequest(one, operation string) goal {
+	return goal{fmt.Sprintf("%s: no %s", one, operation), func(rows map[string]*result) (string, bool) {
+		seen := rows[one].requests[operation]
+		return fmt.Sprintf("%g", seen), seen == 0
+	}}
+}
+
+// requestsAtMost: one row makes at most so many requests for one operation.
+func requestsAtMost(one string, most float64) goal {
+	return goal{fmt.Sprintf("%s: at most %g requests", one, most), func(rows map[string]*result) (string, bool) {
+		seen := 0.0
+		for _, n := range rows[one].requests {
+			seen += n
+		}
+		return fmt.Sprintf("%g", seen), seen <= most
+	}}
+}

@@ -1,0 +1,47 @@
+package nulls3
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const mostKeys = 1000
+
+// serveList makes up a page of what the prefix's number says; delimiters are
+// not read.
+func serveList(w http.ResponseWriter, bucket string, query url.Values) {
+	prefix := query.Get("prefix")
+	digits, _, _ := strings.Cut(prefix, "/")
+	keys, _ := strconv.Atoi(digits)
+	from, _ := strconv.Atoi(query.Get("continuation-token"))
+	most := mostKeys
+	if n, err := strconv.Atoi(query.Get("max-keys")); err == nil {
+		most = min(n, mostKeys)
+	}
+	end := min(from+most, keys)
+
+	var page bytes.Buffer
+	page.Grow(512 * (end - from + 2))
+	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
+	fmt.Fprintf(&page, "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>", bucket, prefix, end-from, most)
+	if encoding := query.Get("encoding-type"); encoding != "" {
+		fmt.Fprintf(&page, "<EncodingType>%s</EncodingType>", encoding)
+	}
+	fmt.Fprintf(&page, "<IsTruncated>%t</IsTruncated>", end < keys)
+	if end < keys {
+		fmt.Fprintf(&page, "<NextContinuationToken>%d</NextContinuationToken>", end)
+	}
+	for i := from; i < end; i++ {
+		fmt.Fprintf(&page, "<Contents><Key>%sfolder-%03d/%06d.txt</Key><LastModified>2026-01-02T15:04:05.000Z</LastModified>"+
+			"<ETag>&quot;%032x&quot;</ETag><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"+
+			"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", prefix, i/1000, i, i, 1000+i)
+	}
+	page.WriteString("</ListBucketResult>")
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
+	_, _ = w.Write(page.Bytes())
+}

@@ -1,0 +1,62 @@
+package nulls3
+
+import (
+	"net"
+	"time"
+)
+
+const (
+	// A sleep shorter than this is not worth its call: what is owed is slept
+	// later, at once.
+	shortest = time.Millisecond
+	// credit is how far a connection may make up for sleeps that were too long.
+	credit = 2 * time.Millisecond
+)
+
+// pacedListener accepts connections that move so many bytes a second.
+type pacedListener struct {
+	net.Listener
+	rate int64
+}
+
+func (l pacedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &pacedConn{Conn: c, in: pace{rate: l.rate}, out: pace{rate: l.rate}}, nil
+}
+
+// A pacedConn is bound each way by itself; one goroutine reads at a time, and
+// one writes.
+type pacedConn struct {
+	net.Conn
+	in, out pace
+}
+
+func (c *pacedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.in.pass(n)
+	return n, err
+}
+
+func (c *pacedConn) Write(p []byte) (int, error) {
+	c.out.pass(len(p))
+	return c.Conn.Write(p)
+}
+
+type pace struct {
+	rate int64     // bytes a second
+	due  time.Time // when all that has passed may have passed
+}
+
+func (p *pace) pass(bytes int) {
+	now := time.Now()
+	if earliest := now.Add(-credit); p.due.Before(earliest) {
+		p.due = earliest
+	}
+	p.due = p.due.Add(time.Duration(int64(bytes) * int64(time.Second) / p.rate))
+	if ahead := p.due.Sub(now); ahead > shortest {
+		time.Sleep(ahead)
+	}
+}
