@@ -47,7 +47,7 @@ func chunkSize(index int) int {
 // room is space for at most most more bytes, at the end of what is filled.
 func (b *buffer) room(ctx context.Context, most int64) ([]byte, error) {
 	if b.size == b.held {
-		if err := b.grow(ctx); err != nil {
+		if err := b.grow(ctx, b.size+most); err != nil {
 			return nil, err
 		}
 	}
@@ -64,25 +64,45 @@ func (b *buffer) room(ctx context.Context, most int64) ([]byte, error) {
 // reserve asks for the memory of size bytes at once.
 func (b *buffer) reserve(ctx context.Context, size int64) error {
 	for b.held < size {
-		if err := b.grow(ctx); err != nil {
+		if err := b.grow(ctx, size); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *buffer) grow(ctx context.Context) error {
-	size := chunkSize(len(b.chunks))
-	over, err := b.memory.acquire(ctx, int64(size))
+// grow asks for one more chunk, so that a slow source does not hold whole
+// parts. Where that has to be waited for, it asks for all that the part of
+// whole bytes still needs: of streams that wait for one chunk at a time every
+// one ends up with a piece of a part, and none can send.
+func (b *buffer) grow(ctx context.Context, whole int64) error {
+	first := chunkSize(len(b.chunks))
+	if b.memory.try(int64(first)) {
+		b.add(first)
+		return nil
+	}
+	sizes, total := []int{first}, int64(first)
+	for len(b.chunks) > 1 && b.held+total < whole {
+		size := chunkSize(len(b.chunks) + len(sizes))
+		sizes, total = append(sizes, size), total+int64(size)
+	}
+	over, err := b.memory.acquire(ctx, total)
 	if err != nil {
 		return err
 	}
 	if over {
 		b.op.overGrants.Add(1)
 	}
+	for _, size := range sizes {
+		b.add(size)
+	}
+	return nil
+}
+
+// add takes a chunk that was granted.
+func (b *buffer) add(size int) {
 	b.held += int64(size)
 	b.chunks = append(b.chunks, takeChunk(size))
-	return nil
 }
 
 func takeChunk(size int) []byte {

@@ -98,8 +98,9 @@ func (d *download) writeAt(file io.WriterAt) error {
 	}
 	base := g.from - d.stream.left // what offset 0 of the file is
 	pieces := []piece{{off: base, length: d.stream.left}}
-	for off := g.from; off < g.end; off += maxRangeBytes {
-		pieces = append(pieces, piece{off: off, length: min(maxRangeBytes, g.end-off)})
+	each := min(max((g.end-g.from)/int64(d.req.set.concurrency)+1, maxRangeBytes), maxInPlacePart)
+	for off := g.from; off < g.end; off += each {
+		pieces = append(pieces, piece{off: off, length: min(each, g.end-off)})
 	}
 	var group sync.WaitGroup
 	next := make(chan int)

@@ -64,6 +64,20 @@ func (m *Memory) acquire(ctx context.Context, bytes int64) (over bool, err error
 	}
 }
 
+// try grants bytes if nobody has to wait for them. A buffer's first chunk never
+// waits: it holds the byte that tells whether a finished part is the last, and
+// without it the part could not leave and give its memory back.
+func (m *Memory) try(bytes int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if bytes > firstChunk && (len(m.waiting) > 0 || m.used+bytes > m.limit) {
+		return false
+	}
+	m.used += bytes
+	m.news++
+	return true
+}
+
 // abandon takes w from the queue, or gives back what it was granted meanwhile.
 func (m *Memory) abandon(w *waiter) {
 	m.mu.Lock()

@@ -82,3 +82,34 @@ func granted(t *testing.T, m *Memory, bytes int64) (over bool) {
 	require.NoError(t, err)
 	return over
 }
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// Of streams that take one chunk at a time each ends up with a piece of a part,
+// and none can send: every chunk then waits until stillness was noticed.
+func TestStreamsThatShareAMemoryFinishTheirPartsOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
+		m := NewMemory(16 * mib)
+		begun := time.Now()
+		var group sync.WaitGroup
+		for range streams {
+			group.Go(func() {
+				o := &operation{core: &core{memory: m}}
+				for range parts {
+					b := newBuffer(o)
+					require.NoError(t, b.fill(t.Context(), zeros{}, part))
+					m.move(1)
+					time.Sleep(sending)
+					m.move(-1)
+					b.free()
+				}
+			})
+		}
+		group.Wait()
+		require.Zero(t, m.used)
+		require.Less(t, time.Since(begun), streams*parts*sending+10*stuckAfter)
+	})
+}

@@ -12,6 +12,7 @@ import (
 
 const (
 	defaultPartSize    = 5 << 20 // S3's minimum
+	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
 	defaultConcurrency = 12
 	// Where parts may grow they double after each growthStep of them, so that
@@ -27,6 +28,9 @@ func (u *upload) firstPart() int64 {
 	size := u.req.set.partSize
 	if size == 0 {
 		size = defaultPartSize
+		if u.src.at != nil { // read in place: a larger part costs no memory, and waves are even
+			size = min(max(size, u.src.size/int64(u.concurrency())), maxInPlacePart)
+		}
 		if u.core.has(EqualParts) && u.src.size < 0 {
 			size = equalPartSize
 		}
@@ -131,12 +135,16 @@ type partUpload struct {
 	group  sync.WaitGroup
 }
 
-func (p *partUpload) start(ctx context.Context) context.Context {
-	n := p.req.set.concurrency
-	if n == 0 {
-		n = defaultConcurrency
+// concurrency is how many parts are sent at once.
+func (u *upload) concurrency() int {
+	if n := u.req.set.concurrency; n > 0 {
+		return n
 	}
-	p.slots = make(chan struct{}, n)
+	return defaultConcurrency
+}
+
+func (p *partUpload) start(ctx context.Context) context.Context {
+	p.slots = make(chan struct{}, p.concurrency())
 	ctx, p.cancel = context.WithCancel(ctx)
 	return ctx
 }
