@@ -18,6 +18,7 @@ type driver struct {
 	storage.UnimplementedDriver
 	*account
 	bucket string
+	presigning
 
 	// Tests lower these, so that a copy in parts need not be of 5 GiB.
 	copyLimit, copyPart, minPart int64 // bytes; 0: the profile's

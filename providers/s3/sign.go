@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,7 +55,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	address, err := d.bucketAddress(ctx, r.BaseURL)
+	address, err := d.signingAddress(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +75,47 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	query := request.URL.Query()
 	query.Set("X-Amz-Expires", strconv.FormatInt(s.seconds, 10))
 	request.URL.RawQuery = query.Encode()
-	signed, _, err := v4.NewSigner().PresignHTTP(ctx, s.credentials, request, unsignedPayload, signingService, d.region, s.from,
-		func(o *v4.SignerOptions) {
-			o.DisableURIPathEscaping = true // S3 escapes a key once
-			o.DisableHeaderHoisting = true  // what is promised as a header stays one
-		})
+	signed, _, err := d.presigner().PresignHTTP(ctx, s.credentials, request, unsignedPayload, signingService, d.region, s.from)
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
 	}
 	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.Header, ExpiresAt: s.until()}, nil
+}
+
+// presigning is what a driver keeps between two signatures: a signer, which
+// keeps the day's key, and the bucket's address.
+type presigning struct {
+	once    sync.Once
+	signer  *v4.Signer
+	address atomic.Pointer[signedAt]
+}
+
+type signedAt struct {
+	base    string
+	address *url.URL // never changed
+}
+
+func (p *presigning) presigner() *v4.Signer {
+	p.once.Do(func() {
+		p.signer = v4.NewSigner(func(o *v4.SignerOptions) {
+			o.DisableURIPathEscaping = true // S3 escapes a key once
+			o.DisableHeaderHoisting = true  // what is promised as a header stays one
+		})
+	})
+	return p.signer
+}
+
+// signingAddress is bucketAddress, worked out once: base is the same for all
+// that a bucket signs.
+func (d *driver) signingAddress(ctx context.Context, base string) (*url.URL, error) {
+	if known := d.address.Load(); known != nil && known.base == base {
+		return known.address, nil
+	}
+	address, err := d.bucketAddress(ctx, base)
+	if err == nil {
+		d.address.Store(&signedAt{base, address})
+	}
+	return address, err
 }
 
 // signedHeaders are what the uploader must send.
