@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
 )
 
 const root = "../.."
@@ -20,7 +22,7 @@ func TestCodeInTheReadmeCompiles(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
 	blocks := shown.FindAllSubmatch(readme, -1)
-	require.Len(t, blocks, 2)
+	require.Len(t, blocks, 3)
 	require.Equal(t, len(blocks), strings.Count(string(readme), "```go\n"), "each block of Go names its file")
 	for _, block := range blocks {
 		source, err := os.ReadFile(filepath.Join(root, string(block[1])))
@@ -33,6 +35,19 @@ func TestCodeInTheReadmeRuns(t *testing.T) {
 	for _, address := range []string{"mem://readme", "file://" + t.TempDir()} {
 		require.NoError(t, run(t.Context(), address))
 	}
+}
+
+func TestStoresOfTheReadmeOpen(t *testing.T) {
+	for store := range photos {
+		b, err := openPhotos(t.Context(), store)
+		require.NoError(t, err, store)
+		require.NoError(t, storage.Close(b))
+	}
+	spaces, err := openPhotos(t.Context(), "DigitalOcean Spaces")
+	require.NoError(t, err)
+	address, err := spaces.PublicURL("a b.jpg")
+	require.NoError(t, err)
+	require.Equal(t, "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b.jpg", address)
 }
 
 var (
