@@ -129,16 +129,20 @@ func (l *listing) page(ctx context.Context) (*Page, *Error) {
 	if page.Token != "" && page.Token == l.req.Token {
 		return nil, errRepeats
 	}
-	kept := page.Entries[:0]
-	for _, entry := range page.Entries {
+	kept := 0
+	for i := range page.Entries {
+		entry := &page.Entries[i]
 		if entry.Key <= l.last || !strings.HasPrefix(entry.Key, l.req.Prefix) {
 			continue
 		}
 		l.last = entry.Key
-		kept = append(kept, entry)
+		if kept < i {
+			page.Entries[kept] = *entry
+		}
+		kept++
 	}
-	page.Entries = kept
-	l.presentEntries(kept)
+	page.Entries = page.Entries[:kept]
+	l.presentEntries(page.Entries)
 	return page, nil
 }
 
@@ -146,13 +150,16 @@ func (l *listing) page(ctx context.Context) (*Page, *Error) {
 // one allocation.
 func (l *listing) presentEntries(entries []ListEntry) {
 	tag, total := l.core.tag, 0
-	for i := range entries {
-		entry := &entries[i]
-		entry.Key = entry.Key[len(l.prefix):]
-		total += len(tag) + len(entry.Revision)
+	if l.prefix != "" {
+		for i := range entries {
+			entries[i].Key = entries[i].Key[len(l.prefix):]
+		}
 	}
 	if l.core.desc.TaggedRevisions {
 		return
+	}
+	for i := range entries {
+		total += len(tag) + len(entries[i].Revision)
 	}
 	var all strings.Builder
 	all.Grow(total)

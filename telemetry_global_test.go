@@ -1,0 +1,26 @@
+package storage_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// A provider that is set after a bucket was opened sees what happens from then
+// on. It stays set: this is the only test of the package that touches the
+// global one.
+func TestTheGlobalProviderMayBeSetAfterTheBucketWasOpened(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "before", strings.NewReader(""))
+	require.NoError(t, err)
+	r := &recorder{metrics: map[string][]attribute.Set{}}
+	otel.SetTracerProvider(r)
+	_, err = b.Upload(t.Context(), "after", strings.NewReader(""))
+	require.NoError(t, err)
+	require.Len(t, r.spans, 1)
+	require.Equal(t, "after", r.spans[0].has("omnibucket.key"))
+}
