@@ -1,9 +1,6 @@
 package storage
 
-import (
-	"math"
-	"time"
-)
+import "math"
 
 // Options: attributes begin with With, conditions with If. Each writes into
 // the request that the driver reads; one that does not fit an operation does
@@ -124,15 +121,6 @@ func (s *settings) fail(argument, rule string) {
 	}
 }
 
-func (s *settings) guard(c *Condition, to Condition) {
-	if s.guarded {
-		s.fail("condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
-		return
-	}
-	s.guarded = true
-	*c = to
-}
-
 // written is the part that all requests that write have in common.
 type written struct {
 	properties *Properties
@@ -209,12 +197,6 @@ func WithStorageClass(class string) WriteOption {
 // objects have no access rule of their own.
 func WithPublicRead() WriteOption {
 	return writeOption(func(w written) { *w.publicRead = true })
-}
-
-// IfAbsent is PreconditionFailed, and fs.ErrExist, where the key exists. Of
-// several that create one key at once, exactly one succeeds.
-func IfAbsent() WriteOption {
-	return writeOption(func(w written) { w.set.guard(w.condition, Condition{Absent: true}) })
 }
 
 type sizeOption int64
@@ -347,41 +329,6 @@ func (o versionOption) applySignedDownload(r *SignRequest) { o.check(&r.set); r.
 // that keeps none answers Unsupported.
 func WithVersion(version string) VersionOption { return versionOption(version) }
 
-type revisionOption string
-
-func (o revisionOption) guard(c *Condition, s *settings) {
-	if o == "" {
-		s.fail("IfRevision", `must not be "": that is not "no condition"`)
-	}
-	s.guard(c, Condition{Revision: string(o)})
-}
-func (o revisionOption) applyUpload(r *PutRequest)    { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyCopy(r *CopyRequest)     { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyDownload(r *GetRequest)  { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyAttrs(r *GetRequest)     { o.guard(&r.Condition, &r.set) }
-func (o revisionOption) applyRemove(r *DeleteRequest) { o.guard(&r.Condition, &r.set) }
-
-// IfRevision is PreconditionFailed where the object is another revision than
-// this Attrs.Revision. "" is InvalidArgument, not "no condition"; so is a
-// revision of another provider. Where UniqueRevisions is not declared (S3), a
-// revision is the content's: an object that was changed and changed back
-// passes.
-func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
-
-type revisionNotOption string
-
-func (o revisionNotOption) guard(r *GetRequest) {
-	if o == "" {
-		r.set.fail("IfRevisionNot", "must not be empty")
-	}
-	r.set.guard(&r.Condition, Condition{NotRevision: string(o)})
-}
-func (o revisionNotOption) applyDownload(r *GetRequest) { o.guard(r) }
-func (o revisionNotOption) applyAttrs(r *GetRequest)    { o.guard(r) }
-
-// IfRevisionNot is NotModified where the object still is that revision.
-func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }
-
 type listOption func(*ListRequest)
 
 func (o listOption) applyList(r *ListRequest) { o(r) }
@@ -422,46 +369,5 @@ func WithPageSize(n int) ListOption {
 			r.set.fail("WithPageSize", "must be at least 1")
 		}
 		r.set.pageSize = n
-	})
-}
-
-type ttlOption time.Duration
-
-func (o ttlOption) apply(r *SignRequest) {
-	if d := time.Duration(o); d < minTTL || d > maxTTL {
-		r.set.fail("WithTTL", "must be from 1 second to 7 days")
-	}
-	r.TTL = time.Duration(o)
-}
-func (o ttlOption) applySignedUpload(r *SignRequest)   { o.apply(r) }
-func (o ttlOption) applySignedDownload(r *SignRequest) { o.apply(r) }
-
-// WithTTL sets how long a signed address works: 1 hour by default, from 1
-// second to 7 days, else InvalidArgument. Credentials that expire earlier end
-// it earlier; SignedURL.ExpiresAt is true.
-func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
-
-type signedDownloadOption func(*SignRequest)
-
-func (o signedDownloadOption) applySignedDownload(r *SignRequest) { o(r) }
-
-// WithResponseContentType has the object served with this media type.
-func WithResponseContentType(mediaType string) SignedDownloadOption {
-	return signedDownloadOption(func(r *SignRequest) {
-		if !validMediaType(mediaType) {
-			r.set.fail("WithResponseContentType", "must be type/subtype")
-		}
-		r.ResponseType = mediaType
-	})
-}
-
-// WithDownloadName has a browser save the object under this name
-// (Content-Disposition: attachment, RFC 6266).
-func WithDownloadName(filename string) SignedDownloadOption {
-	return signedDownloadOption(func(r *SignRequest) {
-		if filename == "" || len(filename) > maxHeaderBytes || !plainText(filename) {
-			r.set.fail("WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
-		}
-		r.ResponseName = filename
 	})
 }

@@ -81,3 +81,44 @@ func maskQuery(address string) string {
 	}
 	return address
 }
+
+type ttlOption time.Duration
+
+func (o ttlOption) apply(r *SignRequest) {
+	if d := time.Duration(o); d < minTTL || d > maxTTL {
+		r.set.fail("WithTTL", "must be from 1 second to 7 days")
+	}
+	r.TTL = time.Duration(o)
+}
+func (o ttlOption) applySignedUpload(r *SignRequest)   { o.apply(r) }
+func (o ttlOption) applySignedDownload(r *SignRequest) { o.apply(r) }
+
+// WithTTL sets how long a signed address works: 1 hour by default, from 1
+// second to 7 days, else InvalidArgument. Credentials that expire earlier end
+// it earlier; SignedURL.ExpiresAt is true.
+func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
+
+type signedDownloadOption func(*SignRequest)
+
+func (o signedDownloadOption) applySignedDownload(r *SignRequest) { o(r) }
+
+// WithResponseContentType has the object served with this media type.
+func WithResponseContentType(mediaType string) SignedDownloadOption {
+	return signedDownloadOption(func(r *SignRequest) {
+		if !validMediaType(mediaType) {
+			r.set.fail("WithResponseContentType", "must be type/subtype")
+		}
+		r.ResponseType = mediaType
+	})
+}
+
+// WithDownloadName has a browser save the object under this name
+// (Content-Disposition: attachment, RFC 6266).
+func WithDownloadName(filename string) SignedDownloadOption {
+	return signedDownloadOption(func(r *SignRequest) {
+		if filename == "" || len(filename) > maxHeaderBytes || !plainText(filename) {
+			r.set.fail("WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
+		}
+		r.ResponseName = filename
+	})
+}

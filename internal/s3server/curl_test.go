@@ -17,7 +17,7 @@ import (
 func TestCurl(t *testing.T) {
 	path, err := exec.LookPath("curl")
 	if err != nil {
-		t.Skip("curl is not installed")
+		t.Fatal("curl is missing: \"make test\" installs it where it can")
 	}
 	s := start(t, s3server.Config{})
 	sign := s3.NewPresignClient(s.Client)
