@@ -191,6 +191,9 @@ type (
 	ListRequest struct {
 		Prefix, Delimiter, StartAfter, Token string
 		Limit                                int // entries in the page; never 0 for a driver
+		// Entries, where it has room, is memory that Page.Entries may use: that of
+		// the page before, which nobody reads any more.
+		Entries []ListEntry
 
 		set settings
 	}

@@ -111,7 +111,7 @@ func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *
 		if page.Token == "" {
 			return nil
 		}
-		l.req.Token = page.Token
+		l.req.Token, l.req.Entries = page.Token, page.Entries[:0]
 	}
 }
 

@@ -89,7 +89,6 @@ type settings struct {
 	given       property
 	natives     []native
 	version     bool // WithVersion was given
-	ranged      bool // WithRange was given
 	limit       int
 	pageSize    int
 	partSize    int64
@@ -294,7 +293,6 @@ func (o downloadOption) applyDownload(r *GetRequest) { o(r) }
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *GetRequest) {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
-		r.set.ranged = true
 		switch {
 		case offset < 0 && length >= 0:
 			r.set.fail("WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")

@@ -17,7 +17,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, int64(1), d.MinPartSize)
 	require.Equal(t, 10_000, d.MaxParts)
 	require.Equal(t, 1_000, d.MaxBatch)
-	require.Equal(t, 1_000, d.MaxPage)
+	require.Equal(t, 256, d.MaxPage)
 	require.Zero(t, d.Features&(storage.SignURLs|storage.SignForms|storage.SignIfAbsent|storage.SignSize|storage.SignContentType|storage.EqualParts))
 
 	named := memstore.NewDriver(memstore.Config{Bucket: "photos", Versioned: true}).Describe()

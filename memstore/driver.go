@@ -11,7 +11,8 @@ var _ storage.Driver = (*driver)(nil)
 const (
 	maxParts = 10_000
 	maxBatch = 1_000
-	maxPage  = 1_000
+	maxPage  = 256   // a page is garbage soon, and small ones are used again
+	maxInfos = 1_000 // buckets in a page
 )
 
 const features = storage.StreamPut | storage.UploadParts |

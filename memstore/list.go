@@ -38,7 +38,10 @@ func startAfter(r *storage.ListRequest) (position, error) {
 // held.
 func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
 	most := min(r.Limit, b.live.Len())
-	page := &storage.Page{Entries: make([]storage.ListEntry, 0, min(most, 16))}
+	page := &storage.Page{Entries: r.Entries[:0]}
+	if cap(page.Entries) == 0 {
+		page.Entries = make([]storage.ListEntry, 0, min(most, 16))
+	}
 	keys := b.live.Iter()
 	more := keys.Seek(max(r.Prefix, after))
 	for more && strings.HasPrefix(keys.Key(), r.Prefix) {
@@ -55,7 +58,7 @@ func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
 				break
 			}
 			if len(page.Entries) == cap(page.Entries) {
-				page.Entries = slices.Grow(page.Entries, most-len(page.Entries)) // once
+				page.Entries = slices.Grow(page.Entries, max(most-len(page.Entries), 1)) // once
 			}
 			if isPrefix {
 				page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})

@@ -88,8 +88,8 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		if names.Key() == after.key {
 			continue
 		}
-		if len(page) == maxPage {
-			return page, position{key: page[maxPage-1].Name}.token(), nil
+		if len(page) == maxInfos {
+			return page, position{key: page[maxInfos-1].Name}.token(), nil
 		}
 		b := names.Value()
 		b.mu.RLock()
