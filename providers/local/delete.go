@@ -97,6 +97,7 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 	if err := s.checkWrite(current, r.Condition); err != nil {
 		return false, err
 	}
+	defer s.hold(current)()
 	switch {
 	case r.Version != "":
 		promoted, err := s.promote(r.Key, current)

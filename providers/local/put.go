@@ -108,6 +108,7 @@ func (s *store) place(key string, at *spots, st *staged, c storage.Condition) er
 			}
 		}
 	}
+	defer s.hold(old)()
 	if err := at.put(st, c.Absent); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"errors"
+	"runtime"
 	"strconv"
 )
 
@@ -50,7 +51,23 @@ func (s *store) writeSidecar(st *staged, value []byte) error {
 	return s.replaceFile(sidecarPath(st.meta), st.dir.path, value)
 }
 
-// dropSidecar is for a file that nobody can see any more. A sidecar that stays
+// hold keeps the inode of a file that is about to lose its name from being used
+// again, until release is called: its sidecar is dropped by the inode's number,
+// and by then that could be another's. Windows numbers files anew, and would
+// have the open file in the way.
+func (s *store) hold(at spot) (release func()) {
+	if !at.found() || !s.sidecars.Load() || runtime.GOOS == "windows" {
+		return func() {}
+	}
+	f, err := at.dir.open(at.base)
+	if err != nil {
+		return func() {}
+	}
+	return func() { _ = f.close() }
+}
+
+// dropSidecar is for a file that nobody can see any more, and that still is:
+// held open, or not unlinked yet. A sidecar that stays
 // behind describes no other file.
 func (s *store) dropSidecar(m meta) {
 	if m.ino != 0 && s.sidecars.Load() {

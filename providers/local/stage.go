@@ -136,8 +136,8 @@ func (s *store) discard(st *staged) {
 		st.file = nil
 	}
 	if st.name != "" {
-		_ = st.dir.unlink(st.name)
 		s.dropSidecar(st.meta)
+		_ = st.dir.unlink(st.name)
 	}
 }
 

@@ -85,7 +85,8 @@ func (s *store) sweepShop(shops *dir, name string) {
 // sweepFile leaves the sidecar of a file that was linked into its place before
 // its writer died: the object needs it.
 func (s *store) sweepFile(d *dir, name string, m meta) {
-	if err := d.unlink(name); err == nil && m.links < 2 {
+	if m.links < 2 {
 		s.dropSidecar(m)
 	}
+	_ = d.unlink(name)
 }

@@ -122,6 +122,7 @@ func (s *store) deleteVersion(r *storage.DeleteRequest) error {
 	if err := s.checkWrite(at, r.Condition); err != nil {
 		return err
 	}
+	defer s.hold(at)()
 	if err := d.unlink(r.Version); err != nil && !isNotExist(err) {
 		return failure(err)
 	}
