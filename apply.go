@@ -1,17 +1,22 @@
 package storage
 
+// each has every option write into its request, and refuses one that is nil.
+func each[O any](s *settings, opts []O, apply func(O)) {
+	for _, o := range opts {
+		if any(o) == nil {
+			s.fail("option", "must not be nil")
+			continue
+		}
+		apply(o)
+	}
+}
+
 // Apply reads options, for code that implements Uploader itself; a bad or
 // second condition or a bad number is InvalidArgument. Size is -1 unless
 // WithSize was given.
 func (r *PutRequest) Apply(opts ...UploadOption) error {
 	r.Size = -1
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applyUpload(r)
-	}
+	each(&r.set, opts, func(o UploadOption) { o.applyUpload(r) })
 	return r.set.err
 }
 
@@ -20,13 +25,7 @@ func (r *PutRequest) Apply(opts ...UploadOption) error {
 // is 0 and Length -1.
 func (r *GetRequest) Apply(opts ...DownloadOption) error {
 	r.Length = -1
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applyDownload(r)
-	}
+	each(&r.set, opts, func(o DownloadOption) { o.applyDownload(r) })
 	return r.set.err
 }
 
@@ -34,26 +33,14 @@ func (r *GetRequest) Apply(opts ...DownloadOption) error {
 // second condition is InvalidArgument.
 func (r *GetRequest) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applyAttrs(r)
-	}
+	each(&r.set, opts, func(o AttrsOption) { o.applyAttrs(r) })
 	return r.set.err
 }
 
 // Apply reads options, for code that implements Lister itself; a bad number is
 // InvalidArgument. Limit is WithLimit's, or 0.
 func (r *ListRequest) Apply(opts ...ListOption) error {
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applyList(r)
-	}
+	each(&r.set, opts, func(o ListOption) { o.applyList(r) })
 	r.Limit = r.set.limit
 	return r.set.err
 }
@@ -61,23 +48,11 @@ func (r *ListRequest) Apply(opts ...ListOption) error {
 // Apply reads options, for code that implements Remover itself; a bad or second
 // condition is InvalidArgument.
 func (r *DeleteRequest) Apply(opts ...RemoveOption) error {
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applyRemove(r)
-	}
+	each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
 	return r.set.err
 }
 
 func (r *CopyRequest) apply(opts []CopyOption) error {
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applyCopy(r)
-	}
+	each(&r.set, opts, func(o CopyOption) { o.applyCopy(r) })
 	return r.set.err
 }

@@ -30,13 +30,7 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	s := &signing{}
 	r := &s.req
 	r.MinSize, r.MaxSize = -1, -1
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applySignedDownload(r)
-	}
+	each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
 	e := s.open(b, maySignDownload, "SignedDownloadURL", key, http.MethodGet)
 	if e == nil {
 		e = checkReadKey(s.key)
@@ -108,13 +102,7 @@ func (s *signing) open(b *bucket, may permission, op, key, method string) *Error
 
 func (s *signing) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
 	r := &s.req
-	for _, o := range opts {
-		if o == nil {
-			r.set.fail("option", "must not be nil")
-			continue
-		}
-		o.applySignedUpload(r)
-	}
+	each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
