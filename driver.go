@@ -58,7 +58,9 @@ type Driver interface {
 	// that an upload can outlive a process. PutPart is called concurrently; a
 	// number sent again replaces the earlier part. CompleteParts answers 409 in
 	// Error.Status where the upload has to begin anew (S3's
-	// ConditionalRequestConflict). AbortParts of an unknown upload is nil.
+	// ConditionalRequestConflict). AbortParts of an unknown upload is nil. With
+	// SequentialParts, parts come one at a time and in order, and the last one
+	// with CompleteParts.
 	BeginParts(ctx context.Context, r *PutRequest) (upload string, err error)
 	PutPart(ctx context.Context, r *PartRequest) (Part, error)
 	CompleteParts(ctx context.Context, r *CompleteRequest) (*Attrs, error)
@@ -108,6 +110,7 @@ type Description struct {
 	MinPartSize int64 // bytes; the last part may be smaller
 	MaxPartSize int64 // bytes; 0: no limit
 	MaxParts    int   // 0: no limit
+	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0: any size
 	MaxBatch    int   // requests in one DeleteBatch; 0: it has none
 	MaxPage     int   // entries in one List; 0: 1,000
 }
@@ -135,6 +138,7 @@ const (
 	ObjectACL                              // WithPublicRead
 	StorageClasses                         // WithStorageClass
 	OrderedList                            // List is in byte order; every bucket that New accepts
+	SequentialParts                        // parts go one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
 )
 
 // Requests are filled by the core from options, and read by drivers. Fields
@@ -159,7 +163,8 @@ type (
 	// A PartRequest stores one part of an upload.
 	PartRequest struct {
 		Key, Upload string
-		Number      int // from 1
+		Number      int   // from 1
+		Offset      int64 // bytes in the parts before it
 		Body        io.ReadSeeker
 		Size        int64
 		CRC32C      *uint32 // as PutRequest.CRC32C
@@ -176,6 +181,9 @@ type (
 		Put    *PutRequest // as BeginParts had it; Size and CRC32C are now known, Body is nil
 		Upload string
 		Parts  []Part // ascending
+		// Last, with SequentialParts, is the part that ends the object and is not
+		// among Parts; nil elsewhere.
+		Last *PartRequest
 	}
 	// A GetRequest reads an object or its attributes.
 	GetRequest struct {

@@ -19,6 +19,11 @@ const (
 	// 10,000 parts reach S3's 5 TiB from 5 MiB on.
 	growthStep = 1000
 
+	// Parts that go one after the other wait for an answer each: they are larger,
+	// and of a stream they double, after each sequentialStep, to four times that.
+	sequentialPartSize = 8 << 20
+	sequentialStep     = 8
+
 	abortTimeout = 30 * time.Second
 )
 
@@ -28,6 +33,9 @@ func (u *upload) firstPart() int64 {
 	size := u.req.set.partSize
 	if size == 0 {
 		size = defaultPartSize
+		if u.core.has(SequentialParts) {
+			size = sequentialPartSize
+		}
 		if u.src.at != nil { // read in place: a larger part costs no memory, and waves are even
 			size = min(max(size, u.src.size/int64(u.concurrency())), maxInPlacePart)
 		}
@@ -41,6 +49,9 @@ func (u *upload) firstPart() int64 {
 		if d.MaxPartSize > 0 {
 			size = min(size, d.MaxPartSize)
 		}
+		if unit := d.PartUnit; unit > 0 {
+			size = (size + unit - 1) / unit * unit
+		}
 	}
 	return size
 }
@@ -48,10 +59,14 @@ func (u *upload) firstPart() int64 {
 // partSize is the size of part number, from 1.
 func (u *upload) partSize(number int) int64 {
 	first, d := u.firstPart(), &u.core.desc
-	if u.req.set.partSize > 0 || u.core.has(EqualParts) || u.src.size >= 0 || d.MaxParts == 0 {
-		return first
+	size := first
+	switch {
+	case u.req.set.partSize > 0 || u.core.has(EqualParts) || u.src.at != nil:
+	case u.core.has(SequentialParts):
+		size = first << min((number-1)/sequentialStep, 2)
+	case u.src.size < 0 && d.MaxParts > 0:
+		size = first << min((number-1)/growthStep, 20)
 	}
-	size := first << min((number-1)/growthStep, 20)
 	if d.MaxPartSize > 0 {
 		size = min(size, d.MaxPartSize)
 	}
@@ -115,6 +130,7 @@ func (u *upload) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 	if e == nil {
 		a, e = p.complete(ctx, declared)
 	}
+	p.last.free()
 	if e != nil && !e.Unknown {
 		p.abort(ctx, e)
 	}
@@ -127,6 +143,8 @@ type partUpload struct {
 	*upload
 	name string
 
+	offset int64     // of the next part
+	last   *heldPart // with SequentialParts
 	mu     sync.Mutex
 	parts  []Part
 	failed *Error // the first
@@ -137,6 +155,9 @@ type partUpload struct {
 
 // concurrency is how many parts are sent at once.
 func (u *upload) concurrency() int {
+	if u.core.has(SequentialParts) {
+		return 1
+	}
 	if n := u.req.set.concurrency; n > 0 {
 		return n
 	}
@@ -168,7 +189,7 @@ func (p *partUpload) fail(e *Error) {
 	}
 }
 
-// send sends one part once there is a free slot; done is called when the
+// sendPart sends one part once there is a free slot; done is called when the
 // part's bytes are no longer needed. False once the upload has failed.
 func (p *partUpload) sendPart(ctx context.Context, number int, section *io.SectionReader, crc *uint32, done func()) bool {
 	select {
@@ -179,13 +200,15 @@ func (p *partUpload) sendPart(ctx context.Context, number int, section *io.Secti
 		done()
 		return false
 	}
+	offset := p.offset
+	p.offset += section.Size()
 	p.group.Go(func() {
 		defer func() { <-p.slots }()
 		defer done()
 		if ctx.Err() != nil {
 			return
 		}
-		part, e := p.put(ctx, number, section, crc)
+		part, e := p.put(ctx, number, offset, section, crc)
 		if e != nil {
 			p.fail(e)
 			return
@@ -197,25 +220,14 @@ func (p *partUpload) sendPart(ctx context.Context, number int, section *io.Secti
 	return true
 }
 
-// put is one PutPart. Where the driver wants the checksum before the bytes, it
-// is computed first.
-func (p *partUpload) put(ctx context.Context, number int, section *io.SectionReader, crc *uint32) (Part, *Error) {
-	content := &sectionBody{}
-	content.init(section.Outer())
-	content.moved = p.progress.add()
-	if crc == nil && !p.core.has(StreamPut) {
-		sum, err := hashSection(section)
-		if err != nil {
-			return Part{}, bodyFailed(err)
-		}
-		crc = &sum
-	}
-	r := &PartRequest{Key: p.key, Upload: p.name, Number: number, Body: content, Size: section.Size(), CRC32C: crc}
-	if crc == nil {
-		content.sum = &r.CRC32C
+// put is one PutPart.
+func (p *partUpload) put(ctx context.Context, number int, offset int64, section *io.SectionReader, crc *uint32) (Part, *Error) {
+	r, content, e := p.request(number, offset, section, crc)
+	if e != nil {
+		return Part{}, e
 	}
 	var part Part
-	e := p.upload.send(ctx, content, func(ctx context.Context) (err error) {
+	e = p.upload.send(ctx, content, func(ctx context.Context) (err error) {
 		part, err = p.core.driver.PutPart(ctx, r)
 		return err
 	})
@@ -232,6 +244,26 @@ func (p *partUpload) put(ctx context.Context, number int, section *io.SectionRea
 	return part, nil
 }
 
+// request is what asks for a part. Where the driver wants the checksum before
+// the bytes, it is computed first.
+func (p *partUpload) request(number int, offset int64, section *io.SectionReader, crc *uint32) (*PartRequest, *sectionBody, *Error) {
+	content := &sectionBody{}
+	content.init(section.Outer())
+	content.moved = p.progress.add()
+	if crc == nil && (!p.core.has(StreamPut) || p.holds()) {
+		sum, err := hashSection(section)
+		if err != nil {
+			return nil, nil, bodyFailed(err)
+		}
+		crc = &sum
+	}
+	r := &PartRequest{Key: p.key, Upload: p.name, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc}
+	if crc == nil {
+		content.sum = &r.CRC32C
+	}
+	return r, content, nil
+}
+
 // sendSections sends a random-access body's parts, read in place.
 func (p *partUpload) sendSections(ctx context.Context) *Error {
 	running := p.start(ctx)
@@ -239,7 +271,9 @@ func (p *partUpload) sendSections(ctx context.Context) *Error {
 	number := 1
 	for off := int64(0); off < p.src.size; off += size {
 		section := p.src.section(off, min(size, p.src.size-off))
-		if !p.sendPart(running, number, section, nil, func() {}) {
+		if off+size >= p.src.size && p.holds() {
+			p.hold(number, section, nil, func() {})
+		} else if !p.sendPart(running, number, section, nil, func() {}) {
 			break
 		}
 		number++
@@ -259,7 +293,9 @@ func (p *partUpload) sendStream(ctx context.Context, first, next *buffer) *Error
 		}
 		crc := current.crc
 		p.core.memory.move(1)
-		if !p.sendPart(running, number, io.NewSectionReader(current, 0, current.size), &crc, p.give(current)) {
+		if next == nil && p.holds() {
+			p.hold(number, io.NewSectionReader(current, 0, current.size), &crc, p.give(current))
+		} else if !p.sendPart(running, number, io.NewSectionReader(current, 0, current.size), &crc, p.give(current)) {
 			break
 		}
 		if next == nil {
@@ -313,20 +349,20 @@ func (p *partUpload) give(b *buffer) func() {
 // complete makes the object of the parts.
 func (p *partUpload) complete(ctx context.Context, declared *uint32) (*Attrs, *Error) {
 	slices.SortFunc(p.parts, func(a, b Part) int { return a.Number - b.Number })
-	var crc uint32
-	var size int64
-	for _, part := range p.parts {
-		crc = joinCRC(crc, *part.CRC32C, part.Size)
-		size += part.Size
+	last, e := p.ending()
+	if e != nil {
+		return nil, e
 	}
+	r := &CompleteRequest{Put: &p.req, Upload: p.name, Parts: p.parts, Last: last}
+	size, crc := joined(r)
 	if declared != nil && *declared != crc {
 		return nil, mismatch(*declared, crc)
 	}
 	p.req.Size, p.req.CRC32C = size, &crc
 	var a *Attrs
 	var begun *Error // what says that the upload has to begin anew
-	e := p.call(ctx, func(ctx context.Context) (err error) {
-		a, err = p.core.driver.CompleteParts(ctx, &CompleteRequest{Put: &p.req, Upload: p.name, Parts: p.parts})
+	e = p.upload.send(ctx, p.last.body(), func(ctx context.Context) (err error) {
+		a, err = p.core.driver.CompleteParts(ctx, r)
 		if err != nil {
 			if begun = asError(ctx, err); conflict(begun) {
 				return Internal // not to be tried again as it is

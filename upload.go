@@ -118,6 +118,9 @@ func (u *upload) checkPartSize() *Error {
 		}
 		return invalid("WithPartSize", fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, most, d.Provider))
 	}
+	if d.PartUnit > 0 && size%d.PartUnit != 0 {
+		return invalid("WithPartSize", fmt.Sprintf("must be a multiple of %d bytes on %s", d.PartUnit, d.Provider))
+	}
 	return nil
 }
 

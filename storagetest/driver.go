@@ -199,44 +199,77 @@ func (f *seekableFailure) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// A partsCall drives one upload in parts, as the core does.
+type partsCall struct {
+	t      *T
+	d      storage.Driver
+	put    *storage.PutRequest
+	upload string
+	parts  []storage.Part
+}
+
+func beginParts(t *T, d storage.Driver, text string) *partsCall {
+	t.Helper()
+	r := putRequest("a", strings.NewReader(text), int64(len(text)))
+	r.Body = nil
+	upload, err := d.BeginParts(t.Context(), r)
+	require.NoError(t, err)
+	require.NotEmpty(t, upload)
+	return &partsCall{t: t, d: d, put: r, upload: upload}
+}
+
+func (p *partsCall) request(number int, offset int64, text string) *storage.PartRequest {
+	crc := sum([]byte(text))
+	return &storage.PartRequest{
+		Key: "a", Upload: p.upload, Number: number, Offset: offset,
+		Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: &crc,
+	}
+}
+
+// send stores a part; one of the same number is replaced.
+func (p *partsCall) send(r *storage.PartRequest) {
+	p.t.Helper()
+	part, err := p.d.PutPart(p.t.Context(), r)
+	require.NoError(p.t, err)
+	part.Number, part.Size, part.CRC32C = r.Number, r.Size, r.CRC32C
+	p.parts = slices.DeleteFunc(p.parts, func(old storage.Part) bool { return old.Number == r.Number })
+	p.parts = append(p.parts, part)
+}
+
+func (p *partsCall) complete(last *storage.PartRequest) {
+	p.t.Helper()
+	slices.SortFunc(p.parts, func(a, b storage.Part) int { return a.Number - b.Number })
+	attrs, err := p.d.CompleteParts(p.t.Context(), &storage.CompleteRequest{Put: p.put, Upload: p.upload, Parts: p.parts, Last: last})
+	require.NoError(p.t, err)
+	require.NotEmpty(p.t, attrs.Revision)
+}
+
 func driverParts(t *T, d storage.Driver) {
 	first, second := body(t.unit, 1), "the end"
-	begin := func(text string) (*storage.PutRequest, string) {
-		r := putRequest("a", strings.NewReader(text), int64(len(text)))
-		r.Body = nil
-		upload, err := d.BeginParts(t.Context(), r)
-		require.NoError(t, err)
-		require.NotEmpty(t, upload)
-		return r, upload
+	p := beginParts(t, d, first+second)
+	last := p.request(2, t.unit, second)
+	if t.has(storage.SequentialParts) {
+		p.send(p.request(1, 0, first))
+		p.send(p.request(1, 0, first))
+	} else {
+		p.send(last)
+		last = nil
+		p.send(p.request(1, 0, body(t.unit, 9)))
+		p.send(p.request(1, 0, first))
 	}
-	send := func(upload string, number int, text string) storage.Part {
-		crc := sum([]byte(text))
-		part, err := d.PutPart(t.Context(), &storage.PartRequest{
-			Key: "a", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: &crc,
-		})
-		require.NoError(t, err)
-		part.Number, part.Size, part.CRC32C = number, int64(len(text)), &crc
-		return part
-	}
-	r, upload := begin(first + second)
-	last := send(upload, 2, second)
-	send(upload, 1, body(t.unit, 9))
-	again := send(upload, 1, first)
 	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	page, err := d.List(t.Context(), &storage.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{again, last}})
-	require.NoError(t, err)
-	require.NotEmpty(t, attrs.Revision)
+	p.complete(last)
 	_, data := getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
 	requireSame(t, first+second, data)
 
-	_, upload = begin(first)
-	send(upload, 1, first)
-	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
-	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	p = beginParts(t, d, first)
+	p.send(p.request(1, 0, first))
+	require.NoError(t, d.AbortParts(t.Context(), "a", p.upload))
+	require.NoError(t, d.AbortParts(t.Context(), "a", p.upload))
 	_, data = getWhole(t, d, &storage.GetRequest{Key: "a", Length: -1})
 	require.True(t, slices.Equal([]byte(first+second), []byte(data)))
 	require.NoError(t, d.Close())

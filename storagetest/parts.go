@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +51,38 @@ var partCases = []Case{
 		},
 	},
 	{
+		Name: "parts go one after the other where the provider wants it", Rule: "W3",
+		Explanation: "with SequentialParts each part is sent at its offset after the one before, the last with the completion, and a lost answer is settled",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			b := t.limited(faults.Bounds{Without: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {
+				text := body(n, byte(n))
+				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
+					t.faults.Set(
+						faults.LoseAnswer(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
+						faults.Fail(faults.CompleteParts).Nth(1), faults.LoseAnswer(faults.CompleteParts).Nth(2),
+					)
+					_, err := b.Upload(t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4))
+					require.NoError(t, err, "%s of %d bytes: %v", name, n, t.faults)
+					t.holds(b, name, text)
+				}
+			}
+		},
+	},
+	{
+		Name: "a part is of the provider's unit", Rule: "W12",
+		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			b := t.limited(faults.Bounds{Without: storage.StreamPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
+			t.silently(func() {
+				_, err := b.Upload(t.Context(), "a", stream("text"), storage.WithPartSize(t.unit+1))
+				t.fails(err, storage.InvalidArgument)
+			})
+		},
+	},
+	{
 		Name: "a known size is fitted into the parts that there are", Rule: "W3",
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
 		Needs:       storage.UploadParts,
@@ -72,7 +105,11 @@ var partCases = []Case{
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
 			t.holds(b, "a", text)
-			require.Equal(t, 5, t.faults.Count(faults.PutPart), "%v", t.faults)
+			sent := 5
+			if t.has(storage.SequentialParts) {
+				sent-- // the last part goes with the completion
+			}
+			require.Equal(t, sent, t.faults.Count(faults.PutPart), "%v", t.faults)
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
 		},
 	},

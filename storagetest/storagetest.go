@@ -203,6 +203,7 @@ var featureNames = []struct {
 	{storage.ObjectACL, "ObjectACL"},
 	{storage.StorageClasses, "StorageClasses"},
 	{storage.OrderedList, "OrderedList"},
+	{storage.SequentialParts, "SequentialParts"},
 }
 
 func namesOf(f storage.Features) []string {

@@ -55,6 +55,15 @@ func TestRunOnAnAwkwardStore(t *testing.T) {
 		storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given: there is no way on which bytes could be damaged"))
 }
 
+// And for one whose parts go one after the other.
+func TestRunOnASequentialStore(t *testing.T) {
+	unlisted(t)
+	storagetest.Run(t, behind(faults.Limits(faults.Bounds{
+		Without: storage.StreamPut, Sequential: true,
+		MaxPutSize: 16 << 20, MinPartSize: 16 << 10, PartUnit: 16 << 10,
+	})), storagetest.Without("a body that is damaged on its way is not stored", "memory keeps the sum that it is given: there is no way on which bytes could be damaged"))
+}
+
 type awkward struct{ storage.Driver }
 
 func (d *awkward) Describe() storage.Description {

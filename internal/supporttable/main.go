@@ -96,6 +96,7 @@ var features = []struct{ name, words string }{
 	{"SignForms", "signed forms"},
 	{"ObjectACL", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
+	{"SequentialParts", "parts go one after the other"},
 	{"OrderedList", "lists in the order of bytes"},
 }
 

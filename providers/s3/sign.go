@@ -166,8 +166,8 @@ func readQuery(r *storage.SignRequest) url.Values {
 	if r.ResponseType != "" {
 		query.Set("response-content-type", r.ResponseType)
 	}
-	if r.ResponseName != "" {
-		query.Set("response-content-disposition", attachment(r.ResponseName))
+	if disposition := r.ResponseDisposition(); disposition != "" {
+		query.Set("response-content-disposition", disposition)
 	}
 	return query
 }

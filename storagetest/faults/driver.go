@@ -121,7 +121,11 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 }
 
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
-	return through(d, ctx, CompleteParts, r.Put.Key, func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) })
+	complete := func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) }
+	if r.Last != nil {
+		return sent(d, ctx, CompleteParts, r.Put.Key, &r.Last.Body, complete)
+	}
+	return through(d, ctx, CompleteParts, r.Put.Key, complete)
 }
 
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {

@@ -13,12 +13,14 @@ import (
 type Bounds struct {
 	Without     storage.Features // are not declared
 	EqualParts  bool             // all parts but the last must be of one size
+	Sequential  bool             // parts go one after the other, the last with CompleteParts
 	MaxPutSize  int64            // bytes
 	MinPartSize int64            // bytes
 	MaxPartSize int64            // bytes
 	MaxParts    int
-	MaxBatch    int // requests in one DeleteBatch; below 0: the driver has none
-	MaxPage     int // entries
+	PartUnit    int64 // bytes; all parts but the last are a multiple of it
+	MaxBatch    int   // requests in one DeleteBatch; below 0: the driver has none
+	MaxPage     int   // entries
 }
 
 // Limits is a layer that declares b and holds the core to it: a call that
@@ -28,7 +30,11 @@ type Bounds struct {
 //	faults.Limits(faults.Bounds{Without: storage.StreamPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
 func Limits(b Bounds) storage.Layer {
 	return func(next storage.Driver) storage.Driver {
-		return &limited{Driver: next, bounds: b, in: b.apply(next.Describe())}
+		d := &limited{Driver: next, bounds: b, in: b.apply(next.Describe())}
+		if b.Sequential {
+			d.order = &partOrder{native: next.Describe().Features&storage.SequentialParts != 0}
+		}
+		return d
 	}
 }
 
@@ -37,6 +43,10 @@ func (b Bounds) apply(d storage.Description) storage.Description {
 	if b.EqualParts {
 		d.Features |= storage.EqualParts
 	}
+	if b.Sequential {
+		d.Features |= storage.SequentialParts
+	}
+	d.PartUnit = max(d.PartUnit, b.PartUnit)
 	d.MaxPutSize = narrower(d.MaxPutSize, b.MaxPutSize)
 	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
@@ -62,6 +72,7 @@ type limited struct {
 	storage.Driver
 	bounds Bounds
 	in     storage.Description
+	order  *partOrder // nil: parts come in any
 }
 
 func broken(format string, args ...any) error {
@@ -120,6 +131,11 @@ func (d *limited) PutPart(ctx context.Context, r *storage.PartRequest) (storage.
 		return storage.Part{}, broken("part %d, at most %d", r.Number, d.in.MaxParts)
 	case d.in.MaxPartSize > 0 && r.Size > d.in.MaxPartSize:
 		return storage.Part{}, broken("a part of %d bytes, at most %d", r.Size, d.in.MaxPartSize)
+	case d.has(storage.SequentialParts) && d.in.PartUnit > 0 && r.Size%d.in.PartUnit != 0:
+		return storage.Part{}, broken("a part of %d bytes, not a multiple of %d", r.Size, d.in.PartUnit)
+	}
+	if d.order != nil {
+		return d.order.putPart(ctx, d.Driver, r)
 	}
 	return d.Driver.PutPart(ctx, r)
 }
@@ -136,6 +152,9 @@ func (d *limited) CompleteParts(ctx context.Context, r *storage.CompleteRequest)
 			last && d.has(storage.EqualParts) && part.Size > r.Parts[0].Size:
 			return nil, broken("part %d of %d bytes, the first has %d", part.Number, part.Size, r.Parts[0].Size)
 		}
+	}
+	if d.order != nil {
+		return d.order.complete(ctx, d.Driver, r)
 	}
 	return d.Driver.CompleteParts(ctx, r)
 }

@@ -1,9 +1,18 @@
-package s3
+package storage
 
 import (
 	"net/url"
 	"strings"
 )
+
+// ResponseDisposition is the Content-Disposition that ResponseName asks for, for
+// drivers; "" where it asks for none.
+func (r *SignRequest) ResponseDisposition() string {
+	if r.ResponseName == "" {
+		return ""
+	}
+	return attachment(r.ResponseName)
+}
 
 // attachment is the Content-Disposition (RFC 6266) with which a browser saves
 // the object under the name: once for browsers that know RFC 8187, and once in

@@ -1,0 +1,88 @@
+package faults
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// partOrder holds the core to parts that go one after the other, on a driver
+// that takes them in any order.
+type partOrder struct {
+	native bool // the driver wants them so itself
+
+	mu      sync.Mutex
+	uploads map[string]sequence
+}
+
+// A sequence is where one upload stands.
+type sequence struct {
+	number int   // of the part that was begun last
+	offset int64 // where it begins
+	size   int64
+	busy   bool
+}
+
+func (o *partOrder) enter(r *storage.PartRequest) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := o.uploads[r.Upload]
+	again := r.Number == at.number && r.Offset == at.offset
+	next := r.Number == at.number+1 && r.Offset == at.offset+at.size
+	switch {
+	case at.busy:
+		return broken("part %d while part %d is on its way", r.Number, at.number)
+	case !again && !next:
+		return broken("part %d at %d after part %d of %d bytes at %d", r.Number, r.Offset, at.number, at.size, at.offset)
+	}
+	o.set(r.Upload, sequence{number: r.Number, offset: r.Offset, size: r.Size, busy: true})
+	return nil
+}
+
+func (o *partOrder) set(upload string, at sequence) {
+	if o.uploads == nil {
+		o.uploads = map[string]sequence{}
+	}
+	o.uploads[upload] = at
+}
+
+func (o *partOrder) leave(upload string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := o.uploads[upload]
+	at.busy = false
+	o.set(upload, at)
+}
+
+func (o *partOrder) putPart(ctx context.Context, next storage.Driver, r *storage.PartRequest) (storage.Part, error) {
+	if err := o.enter(r); err != nil {
+		return storage.Part{}, err
+	}
+	defer o.leave(r.Upload)
+	return next.PutPart(ctx, r)
+}
+
+// complete stores the last part and completes, which are one step to a driver
+// that wants the last part here.
+func (o *partOrder) complete(ctx context.Context, next storage.Driver, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	if r.Last == nil {
+		return nil, broken("CompleteParts without the last part")
+	}
+	if err := o.enter(r.Last); err != nil {
+		return nil, err
+	}
+	defer o.leave(r.Upload)
+	if o.native {
+		return next.CompleteParts(ctx, r)
+	}
+	last, err := next.PutPart(ctx, r.Last)
+	if err != nil {
+		return nil, err
+	}
+	last.Number, last.Size, last.CRC32C = r.Last.Number, r.Last.Size, r.Last.CRC32C
+	all := *r
+	all.Parts, all.Last = append(slices.Clone(r.Parts), last), nil
+	return next.CompleteParts(ctx, &all)
+}
