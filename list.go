@@ -21,6 +21,8 @@ type listing struct {
 	operation
 	req  ListRequest
 	last string // the greatest key or prefix yielded so far
+	// spare is the memory of the page before the one that is read.
+	spare []ListEntry
 }
 
 // List yields the matching objects in key order.
@@ -89,18 +91,27 @@ func (l *listing) pageSize(standard int) int {
 
 // each yields entry by entry, page by page.
 func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *Error {
-	left := l.req.set.limit
 	size := l.pageSize(defaultMaxPage)
+	left := l.req.set.limit // 0: there is none
+	bounded := left > 0
+	var next *pageAhead
+	defer func() { next.stop() }()
 	for {
 		l.req.Limit = size
-		if left > 0 {
+		if bounded {
 			l.req.Limit = min(size, left)
 		}
-		page, e := l.page(ctx)
+		page, e := l.next(ctx, next)
+		next = nil
 		if e != nil {
 			return e
 		}
-		for _, entry := range page.Entries {
+		count := len(page.Entries)
+		more := page.Token != "" && !(bounded && left <= count)
+		for i, entry := range page.Entries {
+			if more && l.aheadAt(i, count) {
+				next = l.ahead(ctx, page.Token, size, left+i-count)
+			}
 			if !yield(entry, nil) {
 				return errStopped
 			}
@@ -108,7 +119,7 @@ func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *
 				return nil
 			}
 		}
-		if page.Token == "" {
+		if !more {
 			return nil
 		}
 		l.req.Token, l.req.Entries = page.Token, page.Entries[:0]
@@ -118,17 +129,28 @@ func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *
 // page is one page of the driver's, filtered: in order, nothing twice, nothing
 // outside the prefix or before the start.
 func (l *listing) page(ctx context.Context) (*Page, *Error) {
-	var page *Page
-	e := l.call(ctx, func(ctx context.Context) (err error) {
-		page, err = l.core.driver.List(ctx, &l.req)
-		return err
-	})
+	page, e := l.fetch(ctx, &l.req)
 	if e != nil {
 		return nil, e
 	}
-	if page.Token != "" && page.Token == l.req.Token {
-		return nil, errRepeats
+	l.filter(page)
+	return page, nil
+}
+
+// fetch is one page as the driver has it.
+func (l *listing) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
+	var page *Page
+	e := l.call(ctx, func(ctx context.Context) (err error) {
+		page, err = l.core.driver.List(ctx, r)
+		return err
+	})
+	if e == nil && page.Token != "" && page.Token == r.Token {
+		e = errRepeats
 	}
+	return page, e
+}
+
+func (l *listing) filter(page *Page) {
 	kept := 0
 	for i := range page.Entries {
 		entry := &page.Entries[i]
@@ -143,7 +165,6 @@ func (l *listing) page(ctx context.Context) (*Page, *Error) {
 	}
 	page.Entries = page.Entries[:kept]
 	l.presentEntries(page.Entries)
-	return page, nil
 }
 
 // presentEntries takes prefixes off and tags the revisions, those of a page in

@@ -110,6 +110,8 @@ func TestStreamsThatShareAMemoryFinishTheirPartsOneAfterTheOther(t *testing.T) {
 		}
 		group.Wait()
 		require.Zero(t, m.used)
-		require.Less(t, time.Since(begun), streams*parts*sending+10*stuckAfter)
+		// A hundredth of what it takes where every chunk waits; how often
+		// stillness is met depends on who runs first.
+		require.Less(t, time.Since(begun), streams*parts*sending+40*stuckAfter)
 	})
 }

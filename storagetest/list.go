@@ -83,6 +83,19 @@ var listCases = []Case{
 		},
 	},
 	{
+		Name: "the next page comes while one is read", Rule: "L1",
+		Explanation: "of a store that is far, it is asked for in the middle of the page before: not where the consumer leaves earlier, and not behind a limit",
+		run: func(t *T) {
+			b := t.open(far())
+			t.puts(b, "a", "b", "c", "d", "e")
+			for left, want := range map[int]int{1: 1, 2: 2, 3: 2, 4: 3, 5: 3} {
+				require.Equal(t, want, t.requests(func() { t.leave(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left)
+			}
+			require.Equal(t, 1, t.requests(func() { t.leave(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
+			require.Equal(t, 2, t.requests(func() { t.leave(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
+		},
+	},
+	{
 		Name: "an error of a listing is one and last", Rule: "L1",
 		Explanation: "what came before it is kept, nothing follows it, and going on after it cannot crash",
 		run: func(t *T) {
@@ -295,4 +308,28 @@ func (d *emptyPager) List(ctx context.Context, r *storage.ListRequest) (*storage
 		return d.Driver.List(ctx, &request)
 	}
 	return &storage.Page{Token: emptyPageMark + r.Token}, nil
+}
+
+// leave ranges over a listing up to its entry number n.
+func (t *T) leave(b storage.Bucket, n int, opts ...storage.ListOption) {
+	t.Helper()
+	for _, err := range b.List(t.Context(), opts...) {
+		require.NoError(t, err)
+		if n--; n == 0 {
+			return
+		}
+	}
+}
+
+// far makes a driver look as if its answers came over a network.
+func far() storage.OpenOption {
+	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &remote{Driver: next} })
+}
+
+type remote struct{ storage.Driver }
+
+func (d *remote) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Local = false
+	return desc
 }
