@@ -110,7 +110,7 @@ func TestStreamsThatShareAMemoryFinishTheirPartsOneAfterTheOther(t *testing.T) {
 		}
 		group.Wait()
 		require.Zero(t, m.used)
-		// A hundredth of what it takes where every chunk waits; how often
+		// A tenth of what it takes where every chunk waits; how often
 		// stillness is met depends on who runs first.
 		require.Less(t, time.Since(begun), streams*parts*sending+40*stuckAfter)
 	})

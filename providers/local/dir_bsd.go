@@ -11,6 +11,9 @@ import (
 // openBeneath: these systems leave it to os.Root.
 func openBeneath(int, string) (int, error) { return -1, unix.ENOSYS }
 
+// exchange is of use on Linux alone.
+func (d *dir) exchange(string, *dir, string) error { return unix.ENOSYS }
+
 func setFileTime(d *dir, _ int, base string, at time.Time) error {
 	stamp, err := unix.TimeToTimespec(at)
 	if err != nil {

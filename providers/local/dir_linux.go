@@ -30,6 +30,14 @@ func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 
 func fsync(fd int) error { return again(func() error { return unix.Fsync(fd) }) }
 
+// exchange gives from/fromBase and d/base, which are both there, each other's
+// names in one step.
+func (d *dir) exchange(base string, from *dir, fromBase string) error {
+	return again(func() error {
+		return unix.Renameat2(from.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
+	})
+}
+
 // openBeneath refuses to leave the directory as os.Root does, symbolic links
 // included, but in one system call. What it fails with is not final.
 func openBeneath(fd int, path string) (int, error) {

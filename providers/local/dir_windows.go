@@ -72,6 +72,9 @@ func (d *dir) unlink(base string) error {
 	return d.root.Remove(d.name(base))
 }
 
+// exchange is of use on Linux alone.
+func (d *dir) exchange(string, *dir, string) error { return syscall.EWINDOWS }
+
 func (d *dir) rename(base string, from *dir, fromBase string) error {
 	err := d.root.Rename(from.name(fromBase), d.name(base))
 	if err != nil {
