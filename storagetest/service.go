@@ -217,33 +217,45 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an update changes what it names and nothing else", Rule: "B2", Explanation: "CORS and lifecycle rules are set, kept by other updates, and cleared by an option without rules"},
+		Case{Name: "an update changes what it names and nothing else", Rule: "B2", Explanation: "CORS rules are kept by an update of something else, and cleared by an option without rules"},
 		func(s *S) {
 			name := s.create()
 			cors := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
 			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS(cors)); !s.unless(err) {
 				return
 			}
-			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(rule))
-			if !s.unless(err) {
-				return
+			rules := func() []storage.CORSRule {
+				info, err := s.BucketInfo(s.T.Context(), name)
+				require.NoError(s.T, err)
+				return info.CORS
 			}
-			info, err := s.BucketInfo(s.T.Context(), name)
-			require.NoError(s.T, err)
-			require.Equal(s.T, []storage.CORSRule{cors}, info.CORS)
-			require.Equal(s.T, []storage.LifecycleRule{rule}, info.Lifecycle)
+			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(false))
+			s.unless(err)
+			require.Equal(s.T, []storage.CORSRule{cors}, rules())
 			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithCORS())
 			require.NoError(s.T, err)
-			info, err = s.BucketInfo(s.T.Context(), name)
-			require.NoError(s.T, err)
-			require.Empty(s.T, info.CORS)
-			require.Equal(s.T, []storage.LifecycleRule{rule}, info.Lifecycle)
+			require.Empty(s.T, rules())
+		},
+	},
+	{
+		Case{Name: "lifecycle rules are set and cleared", Rule: "B2", Explanation: "kept as they were given, beside the CORS rules, and cleared by an option without rules"},
+		func(s *S) {
+			name := s.create()
+			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(rule)); !s.unless(err) {
+				return
+			}
+			rules := func() []storage.LifecycleRule {
+				info, err := s.BucketInfo(s.T.Context(), name)
+				require.NoError(s.T, err)
+				return info.Lifecycle
+			}
+			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS())
+			s.unless(err)
+			require.Equal(s.T, []storage.LifecycleRule{rule}, rules())
 			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle())
 			require.NoError(s.T, err)
-			info, err = s.BucketInfo(s.T.Context(), name)
-			require.NoError(s.T, err)
-			require.Empty(s.T, info.Lifecycle)
+			require.Empty(s.T, rules())
 		},
 	},
 	{
