@@ -167,10 +167,12 @@ func (l *listing) filter(page *Page) {
 	l.presentEntries(page.Entries)
 }
 
-// presentEntries takes prefixes off and tags the revisions, those of a page in
-// one allocation.
+// revisionBlock is how many bytes of revisions share their memory: an entry that
+// somebody keeps holds no more than that of its page.
+const revisionBlock = 4 << 10
+
+// presentEntries takes prefixes off and tags the revisions.
 func (l *listing) presentEntries(entries []ListEntry) {
-	tag, total := l.core.tag, 0
 	if l.prefix != "" {
 		for i := range entries {
 			entries[i].Key = entries[i].Key[len(l.prefix):]
@@ -179,18 +181,25 @@ func (l *listing) presentEntries(entries []ListEntry) {
 	if l.core.desc.TaggedRevisions {
 		return
 	}
+	tag, left := l.core.tag, 0
 	for i := range entries {
-		total += len(tag) + len(entries[i].Revision)
+		left += len(tag) + len(entries[i].Revision)
 	}
-	var all strings.Builder
-	all.Grow(total)
+	var block strings.Builder
 	for i := range entries {
-		if entry := &entries[i]; entry.Revision != "" {
-			start := all.Len()
-			all.WriteString(tag)
-			all.WriteString(entry.Revision)
-			entry.Revision = all.String()[start:]
+		entry := &entries[i]
+		need := len(tag) + len(entry.Revision)
+		if entry.Revision != "" {
+			if block.Cap()-block.Len() < need {
+				block = strings.Builder{}
+				block.Grow(max(need, min(left, revisionBlock)))
+			}
+			start := block.Len()
+			block.WriteString(tag)
+			block.WriteString(entry.Revision)
+			entry.Revision = block.String()[start:]
 		}
+		left -= need
 	}
 }
 

@@ -1,10 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"errors"
-	"net/url"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,33 +27,12 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	if r.Token == "" {
 		in.StartAfter = set(r.StartAfter)
 	}
-	out, err := d.client.ListObjectsV2(ctx, in)
-	if err != nil {
+	page := &storage.Page{}
+	step := &pageStep{result: &awss3.ListObjectsV2Output{}, decode: func(answer []byte) error {
+		return readPage(answer, page, r.Entries)
+	}}
+	if _, err := d.client.ListObjectsV2(ctx, in, step.swap); err != nil {
 		return nil, d.listFailed(err)
-	}
-	names := namesOf(out.EncodingType)
-	page := &storage.Page{Entries: make([]storage.ListEntry, 0, len(out.Contents)+len(out.CommonPrefixes))}
-	for i := range out.Contents {
-		o := &out.Contents[i]
-		page.Entries = append(page.Entries, storage.ListEntry{
-			Key:      names.read(o.Key),
-			Size:     aws.ToInt64(o.Size),
-			ETag:     quoted(o.ETag),
-			Revision: quoted(o.ETag),
-			Modified: modified(o.LastModified),
-		})
-	}
-	for _, p := range out.CommonPrefixes {
-		page.Entries = append(page.Entries, storage.ListEntry{Key: names.read(p.Prefix), IsPrefix: true})
-	}
-	if names.failed != nil {
-		return nil, &storage.Error{Code: storage.Internal, Err: names.failed}
-	}
-	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
-	if aws.ToBool(out.IsTruncated) {
-		if page.Token = aws.ToString(out.NextContinuationToken); page.Token == "" {
-			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing goes on, and the answer does not say where")}
-		}
 	}
 	return page, nil
 }
@@ -71,24 +49,74 @@ func (d *driver) listFailed(err error) error {
 	return e
 }
 
-// names reads keys as the answer says that they are written; a server may not
-// heed what it was asked.
-type names struct {
-	escaped bool
-	failed  error
+// A listPage is an answer of ListObjectsV2 that is being read.
+type listPage struct {
+	pageFields
+	*storage.Page
 }
 
-func namesOf(encoding types.EncodingType) *names {
-	return &names{escaped: encoding == types.EncodingTypeUrl}
+// readPage makes a page of an answer, with the memory of spare where there is
+// any.
+func readPage(answer []byte, page *storage.Page, spare []storage.ListEntry) error {
+	p := &listPage{pageFields: pageFields{xmlReader: xmlReader{doc: answer}}, Page: page}
+	if cap(spare) == 0 {
+		n := bytes.Count(answer, []byte("<Contents>")) + bytes.Count(answer, []byte("<CommonPrefixes>"))
+		spare = make([]storage.ListEntry, 0, min(n, maxPage))
+	}
+	p.Entries, p.Token = spare[:0], ""
+	if err := p.each(p.element); err != nil {
+		return err
+	}
+	return p.finish()
 }
 
-func (n *names) read(name *string) string {
-	if !n.escaped {
-		return aws.ToString(name)
+func (p *listPage) element(name []byte) (err error) {
+	switch {
+	case is(name, "Contents"):
+		return p.entry(storage.ListEntry{}, p.object)
+	case is(name, "CommonPrefixes"):
+		return p.entry(storage.ListEntry{IsPrefix: true}, p.prefix)
+	case is(name, "NextContinuationToken"):
+		var value []byte
+		value, err = p.value()
+		p.Token = string(value)
+		return err
 	}
-	plain, err := url.QueryUnescape(aws.ToString(name))
-	if err != nil {
-		n.failed = errors.New("a key in the listing is not escaped as it says")
+	return p.common(name)
+}
+
+func (p *listPage) entry(e storage.ListEntry, field func([]byte) error) error {
+	if len(p.Entries) == maxPageEntries {
+		return errPageTooLong
 	}
-	return plain
+	p.Entries = append(p.Entries, e)
+	return p.children(field)
+}
+
+func (p *listPage) object(name []byte) error {
+	return p.field(&p.Entries[len(p.Entries)-1], name)
+}
+
+func (p *listPage) prefix(name []byte) (err error) {
+	if !is(name, "Prefix") {
+		return p.skip()
+	}
+	p.Entries[len(p.Entries)-1].Key, err = p.string()
+	return err
+}
+
+// finish does what wants the whole page: some servers tell at its end how keys
+// are written.
+func (p *listPage) finish() (err error) {
+	for i := range p.Entries {
+		if p.Entries[i].Key, err = p.key(p.Entries[i].Key); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(p.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+	more, err := p.goesOn(p.Token)
+	if !more {
+		p.Token = ""
+	}
+	return err
 }

@@ -45,11 +45,88 @@ func TestListAnswer(t *testing.T) {
 	}}, page)
 }
 
-func TestListFromAServerThatEscapesNothing(t *testing.T) {
-	w := newStandIn(t, reply{body: `<ListBucketResult><Contents><Key>a+b%2B</Key></Contents></ListBucketResult>`})
-	page, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
-	require.NoError(t, err)
-	require.Equal(t, "a+b%2B", page.Entries[0].Key, "decoded only where the answer says that it is encoded")
+func TestListReadsKeysAsTheAnswerSays(t *testing.T) {
+	const keys = `<Contents><Key>a+b%2B</Key></Contents><CommonPrefixes><Prefix>c%2F</Prefix></CommonPrefixes>`
+	for _, row := range []struct {
+		name, answer string
+		want         []string
+	}{
+		{"that they are escaped", `<EncodingType>url</EncodingType>` + keys, []string{"a b+", "c/"}},
+		{"the same behind them, as MinIO does", keys + `<EncodingType>url</EncodingType>`, []string{"a b+", "c/"}},
+		{"the same with spaces around", "<EncodingType>\n url </EncodingType>" + keys, []string{"a b+", "c/"}},
+		{"nothing, as versitygw does", keys, []string{"a+b%2B", "c%2F"}},
+		{"nothing, in an element", `<EncodingType/>` + keys, []string{"a+b%2B", "c%2F"}},
+		{"another way, which nobody knows", `<EncodingType>base64</EncodingType>` + keys, []string{"a+b%2B", "c%2F"}},
+		{"that they are escaped, of keys that need it not", `<EncodingType>url</EncodingType><Contents><Key>a/b</Key></Contents><Contents><Key>a/é</Key></Contents>`, []string{"a/b", "a/é"}},
+		{"that they are escaped, in small letters", `<EncodingType>url</EncodingType><Contents><Key>%c3%a9%2f</Key></Contents>`, []string{"é/"}},
+		{"that they are escaped, and references beside", `<EncodingType>url</EncodingType><Contents><Key>a&#37;41&amp;b</Key></Contents>`, []string{"aA&b"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var got []string
+			for _, e := range listed(t, `<ListBucketResult>`+row.answer+`</ListBucketResult>`).Entries {
+				got = append(got, e.Key)
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+}
+
+func TestListGoesOn(t *testing.T) {
+	const next = `<NextContinuationToken>n</NextContinuationToken>`
+	for _, row := range []struct {
+		name, answer, token string
+		code                storage.Code
+	}{
+		{"where the answer says so", `<IsTruncated>true</IsTruncated>` + next, "n", ""},
+		{"where it says so last", next + `<IsTruncated> true </IsTruncated>`, "n", ""},
+		{"where it says nothing, and names the next page", next, "n", ""},
+		{"not where it says that it does not", `<IsTruncated>false</IsTruncated>` + next, "", ""},
+		{"not where it says nothing", ``, "", ""},
+		{"and nobody knows where", `<IsTruncated>true</IsTruncated>`, "", storage.Internal},
+		{"to a page without a name", `<IsTruncated>true</IsTruncated><NextContinuationToken/>`, "", storage.Internal},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			page := &storage.Page{}
+			err := readPage([]byte(`<ListBucketResult>`+row.answer+`</ListBucketResult>`), page, nil)
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			if err == nil {
+				require.Equal(t, row.token, page.Token)
+			}
+		})
+	}
+}
+
+func TestListReadsTags(t *testing.T) {
+	for _, row := range []struct{ name, written, want string }{
+		{"with references", `&quot;x-1&quot;`, `"x-1"`},
+		{"with numbers", `&#34;x-1&#x22;`, `"x-1"`},
+		{"as they are", `"x-1"`, `"x-1"`},
+		{"without quotes", `x-1`, `"x-1"`},
+		{"marked as weak", `W/"x-1"`, `"x-1"`},
+		{"none", ``, ``},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e := listed(t, `<ListBucketResult><Contents><ETag>`+row.written+`</ETag></Contents></ListBucketResult>`).Entries[0]
+			require.Equal(t, row.want, e.ETag)
+			require.Equal(t, row.want, e.Revision)
+		})
+	}
+}
+
+func TestListReadsTimes(t *testing.T) {
+	for _, row := range []struct{ name, written string }{
+		{"to the second", "2026-01-02T03:04:05Z"},
+		{"to the millisecond", "2026-01-02T03:04:05.999Z"},
+		{"to the nanosecond", "2026-01-02T03:04:05.999999999Z"},
+		{"of another zone", "2026-01-02T05:34:05.5+02:30"},
+		{"without a zone", "2026-01-02T03:04:05.1"},
+		{"with spaces around", " 2026-01-02T03:04:05Z\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e := listed(t, `<ListBucketResult><Contents><LastModified>`+row.written+`</LastModified></Contents></ListBucketResult>`).Entries[0]
+			require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), e.Modified)
+		})
+	}
 }
 
 func TestListFailures(t *testing.T) {
@@ -63,6 +140,7 @@ func TestListFailures(t *testing.T) {
 		{"a token of somebody else's", failing(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
 		{"a page that goes on nowhere", reply{body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
 		{"a key that is not escaped as it says", reply{body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
+		{"a key whose escaping breaks off", reply{body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
 		{"a page that breaks off", reply{header: map[string]string{"Content-Length": "500"}, body: `<ListBucketResult><Contents>`}, storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {

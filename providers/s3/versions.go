@@ -3,17 +3,13 @@ package s3
 import (
 	"context"
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
 )
@@ -38,16 +34,12 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	if id != "" { // some servers begin with the marker's own version
 		in.MaxKeys = aws.Int32(int32(min(limit+1, maxPage)))
 	}
-	var order orderedBody
-	out, err := d.client.ListObjectVersions(ctx, in, order.watch)
-	if err != nil {
+	p := &versionsPage{}
+	step := &pageStep{result: &awss3.ListObjectVersionsOutput{}, decode: p.read}
+	if _, err := d.client.ListObjectVersions(ctx, in, step.swap); err != nil {
 		return nil, d.listFailed(err)
 	}
-	names := namesOf(out.EncodingType)
-	entries := versionEntries(out, order.markers, names)
-	if names.failed != nil {
-		return nil, &storage.Error{Code: storage.Internal, Err: names.failed}
-	}
+	entries := p.entries
 	if id != "" {
 		entries = slices.DeleteFunc(entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id })
 	}
@@ -56,8 +48,8 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	case len(entries) > limit:
 		page.Entries = entries[:limit]
 		page.Token = versionToken(entries[limit-1].Key, entries[limit-1].Version)
-	case aws.ToBool(out.IsTruncated):
-		page.Token = versionToken(names.read(out.NextKeyMarker), aws.ToString(out.NextVersionIdMarker))
+	case p.more:
+		page.Token = versionToken(p.nextKey, p.nextID)
 	}
 	if page.Token != "" && page.Token == r.Token {
 		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing goes on, and does not move")}
@@ -65,53 +57,83 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	return page, nil
 }
 
-// versionEntries joins what the SDK has apart, in the order of the answer:
-// markers tells of each element whether it is a delete marker.
-func versionEntries(out *awss3.ListObjectVersionsOutput, markers []bool, names *names) []storage.VersionEntry {
-	entries := make([]storage.VersionEntry, 0, len(out.Versions)+len(out.DeleteMarkers)+len(out.CommonPrefixes))
-	version := func(v *types.ObjectVersion) storage.VersionEntry {
-		return storage.VersionEntry{
-			ListEntry: storage.ListEntry{
-				Key:      names.read(v.Key),
-				Size:     aws.ToInt64(v.Size),
-				ETag:     quoted(v.ETag),
-				Revision: quoted(v.ETag),
-				Modified: modified(v.LastModified),
-			},
-			Version: aws.ToString(v.VersionId),
-			Current: aws.ToBool(v.IsLatest),
+// A versionsPage is an answer of ListObjectVersions. Versions and delete markers
+// stay in its order: within one second there is no other.
+type versionsPage struct {
+	pageFields
+	entries         []storage.VersionEntry
+	nextKey, nextID string
+	more            bool
+}
+
+func (p *versionsPage) read(answer []byte) error {
+	*p = versionsPage{pageFields: pageFields{xmlReader: xmlReader{doc: answer}}}
+	if err := p.each(p.element); err != nil {
+		return err
+	}
+	return p.finish()
+}
+
+func (p *versionsPage) element(name []byte) (err error) {
+	switch {
+	case is(name, "Version"):
+		return p.entry(storage.VersionEntry{})
+	case is(name, "DeleteMarker"):
+		return p.entry(storage.VersionEntry{IsDelete: true})
+	case is(name, "CommonPrefixes"):
+		return p.entry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
+	case is(name, "NextKeyMarker"):
+		p.nextKey, err = p.string()
+	case is(name, "NextVersionIdMarker"):
+		p.nextID, err = p.string()
+	default:
+		return p.common(name)
+	}
+	return err
+}
+
+func (p *versionsPage) entry(e storage.VersionEntry) error {
+	if len(p.entries) == maxPageEntries {
+		return errPageTooLong
+	}
+	err := p.children(func(name []byte) error { return p.fieldOf(&e, name) })
+	p.entries = append(p.entries, e)
+	return err
+}
+
+func (p *versionsPage) fieldOf(e *storage.VersionEntry, name []byte) (err error) {
+	switch {
+	case e.IsPrefix && is(name, "Prefix"):
+		e.Key, err = p.string()
+	case e.IsPrefix:
+		err = p.skip()
+	case is(name, "VersionId"):
+		e.Version, err = p.string()
+	case is(name, "IsLatest"):
+		var latest flag
+		latest, err = p.flag()
+		e.Current = latest == yes
+	default:
+		err = p.field(&e.ListEntry, name)
+	}
+	return err
+}
+
+func (p *versionsPage) finish() (err error) {
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.Key, err = p.key(e.Key); err != nil {
+			return err
 		}
 	}
-	marker := func(m *types.DeleteMarkerEntry) storage.VersionEntry {
-		return storage.VersionEntry{
-			ListEntry: storage.ListEntry{Key: names.read(m.Key), Modified: modified(m.LastModified)},
-			Version:   aws.ToString(m.VersionId),
-			Current:   aws.ToBool(m.IsLatest),
-			IsDelete:  true,
-		}
-	}
-	v, m := out.Versions, out.DeleteMarkers
-	for _, isMarker := range markers {
-		switch {
-		case isMarker && len(m) > 0:
-			entries, m = append(entries, marker(&m[0])), m[1:]
-		case !isMarker && len(v) > 0:
-			entries, v = append(entries, version(&v[0])), v[1:]
-		}
-	}
-	for i := range v {
-		entries = append(entries, version(&v[i]))
-	}
-	for i := range m {
-		entries = append(entries, marker(&m[i]))
-	}
-	for _, p := range out.CommonPrefixes {
-		entries = append(entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: names.read(p.Prefix), IsPrefix: true}})
+	if p.nextKey, err = p.key(p.nextKey); err != nil {
+		return err
 	}
 	// Some servers have all versions first and all markers behind them; where
 	// the answer was in order already, nothing moves.
-	slices.SortStableFunc(entries, newestFirst)
-	return entries
+	slices.SortStableFunc(p.entries, newestFirst)
+	p.more, err = p.goesOn(p.nextKey)
+	return err
 }
 
 func newestFirst(a, b storage.VersionEntry) int {
@@ -125,58 +147,6 @@ func newestFirst(a, b storage.VersionEntry) int {
 		return 1
 	}
 	return b.Modified.Compare(a.Modified)
-}
-
-// An orderedBody remembers the order of versions and delete markers in an
-// answer, which the SDK's two lists lose: within one second there is no other.
-type orderedBody struct{ markers []bool }
-
-func (b *orderedBody) watch(o *awss3.Options) {
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("omnibucket:OrderOfVersions", b.handle), middleware.After)
-	})
-}
-
-func (b *orderedBody) handle(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-	out, metadata, err := next.HandleDeserialize(ctx, in)
-	response, ok := out.RawResponse.(*smithyhttp.Response)
-	if err != nil || !ok || response.StatusCode != 200 {
-		return out, metadata, err
-	}
-	page, err := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	if err != nil {
-		return out, metadata, err
-	}
-	response.Body = io.NopCloser(strings.NewReader(string(page)))
-	b.read(strings.NewReader(string(page)))
-	return out, metadata, nil
-}
-
-// read takes in the order as far as the XML can be read: the rest is the SDK's
-// to complain of.
-func (b *orderedBody) read(page io.Reader) {
-	decoder := xml.NewDecoder(page)
-	for depth := 0; ; {
-		token, err := decoder.Token()
-		if err != nil {
-			return
-		}
-		switch element := token.(type) {
-		case xml.StartElement:
-			if depth++; depth != 2 {
-				continue
-			}
-			switch element.Name.Local {
-			case "Version":
-				b.markers = append(b.markers, false)
-			case "DeleteMarker":
-				b.markers = append(b.markers, true)
-			}
-		case xml.EndElement:
-			depth--
-		}
-	}
 }
 
 // A token is where the next page begins: a version and a key, which may hold

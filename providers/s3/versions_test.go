@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,11 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 		{name: "a page that begins with the marker's version", token: token, body: entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:05Z"), want: []string{"v1"}},
 		{name: "a page with one more, which the next begins with", token: token, body: entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("Version", "v0", "2026-01-02T03:04:05Z") + entry("Version", "v-1", "2026-01-02T03:04:05Z"), want: []string{"v1", "v0"}, more: true},
 		{name: "a listing that does not move", token: token, body: `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>`, code: storage.Internal},
+		{name: "a listing that goes on nowhere", body: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
+		{name: "an answer that is none", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
+		{name: "a key that is not escaped as it says", body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`, code: storage.Internal},
+		{name: "a place to go on that is not escaped as it says", body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`, code: storage.Internal},
+		{name: "more entries than any page has", body: strings.Repeat("<Version/>", maxPageEntries+1), code: storage.Internal},
 		{name: "a token that is none", token: "nonsense", code: storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -70,4 +76,15 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 			require.Equal(t, row.more, page.Token != "")
 		})
 	}
+}
+
+func TestListVersionsWithPrefixes(t *testing.T) {
+	w := newStandIn(t, reply{body: `<ListVersionsResult><Version><Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner></Version>
+		<CommonPrefixes><Key>no</Key><Prefix>b%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListVersionsResult>`})
+	page, err := w.on(t, "aws").ListVersions(t.Context(), &storage.ListRequest{Limit: 4, Delimiter: "/"})
+	require.NoError(t, err)
+	require.Equal(t, &storage.VersionPage{Entries: []storage.VersionEntry{
+		{ListEntry: storage.ListEntry{Key: "b/", IsPrefix: true}},
+		{ListEntry: storage.ListEntry{Key: "c/ "}, Version: "1", Current: true},
+	}}, page)
 }
