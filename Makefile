@@ -14,7 +14,7 @@ WITH_SERVERS := $(GO) run -C testservers . --
 test: ## every test, beside real servers, with the race detector, which wants a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector links against C" >&2; exit 1; }
-	@scripts/curl
+	@scripts/programs
 	CGO_ENABLED=1 $(WITH_SERVERS) $(GO) test -race -timeout 10m ./...
 
 run: ## the quickstart: upload this tree, list it, read it, remove it

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync"
 )
 
 // startAttempts are made with a port each: between being found free and being
@@ -20,35 +21,83 @@ type fleet struct {
 	variables []string // for the command, as in os.Environ
 }
 
-// start builds, starts and waits for one more server.
-func (f *fleet) start(ctx context.Context, s server) error {
-	program, err := s.binary.path(ctx)
-	if err != nil {
-		return err
-	}
-	for attempt := 1; ; attempt++ {
-		l, p, err := f.launch(s, program)
+// A ship is a server on its way into the fleet.
+type ship struct {
+	server  server
+	program []string
+
+	launch  launch
+	process *process
+	err     error // why it is not ready
+}
+
+// start builds the servers in turn, starts them all at once and waits until
+// the last is ready. It starts them on the caller's thread: see dieWithParent.
+func (f *fleet) start(ctx context.Context, servers []server) error {
+	var waiting []*ship
+	for _, s := range servers {
+		path, err := locate(ctx, s.tool)
 		if err != nil {
 			return err
 		}
-		err = p.waitReady(ctx, l)
-		if err == nil {
-			f.running = append(f.running, p)
-			f.variables = append(f.variables, s.variable("")+"="+l.url)
-			for what, value := range l.variables {
-				f.variables = append(f.variables, s.variable(what)+"="+value)
-			}
-			return nil
-		}
-		_ = p.stop()
-		if attempt == startAttempts || !errors.Is(err, errEnded) {
+		program, err := s.tool.command(ctx, path)
+		if err != nil {
 			return err
 		}
+		waiting = append(waiting, &ship{server: s, program: program})
+	}
+	for range startAttempts {
+		if err := f.launchAll(ctx, waiting); err != nil {
+			return err
+		}
+		waiting = slices.DeleteFunc(waiting, func(s *ship) bool { return s.err == nil })
+		if slices.ContainsFunc(waiting, func(s *ship) bool { return !errors.Is(s.err, errEnded) }) {
+			break // one that runs and does not answer is not helped by another port
+		}
+	}
+	var errs []error
+	for _, s := range waiting {
+		errs = append(errs, s.err)
+	}
+	return errors.Join(errs...)
+}
+
+// launchAll starts what is waiting, and keeps what gets ready. Its own error is
+// one that stands in the way of all.
+func (f *fleet) launchAll(ctx context.Context, waiting []*ship) error {
+	for _, s := range waiting {
+		var err error
+		if s.launch, s.process, err = f.launch(s.server, s.program); err != nil {
+			return err
+		}
+		f.running = append(f.running, s.process)
+	}
+	var group sync.WaitGroup
+	for _, s := range waiting {
+		group.Go(func() { s.err = s.process.waitReady(ctx, s.launch) })
+	}
+	group.Wait()
+	for _, s := range waiting {
+		if s.err != nil {
+			_ = s.process.stop()
+			f.running = slices.DeleteFunc(f.running, func(p *process) bool { return p == s.process })
+			continue
+		}
+		f.tell(s.server, s.launch)
+	}
+	return nil
+}
+
+// tell notes where the command finds a server.
+func (f *fleet) tell(s server, l launch) {
+	f.variables = append(f.variables, s.variable("")+"="+l.url)
+	for what, value := range l.variables {
+		f.variables = append(f.variables, s.variable(what)+"="+value)
 	}
 }
 
 // launch starts a server in a new place.
-func (f *fleet) launch(s server, program string) (launch, *process, error) {
+func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-"+s.name+"-*")
 	if err != nil {
 		return launch{}, nil, err

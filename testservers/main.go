@@ -7,13 +7,14 @@
 //
 // For each server NAME (in upper case, "-" as "_") the command finds
 //
-//	OMNIBUCKET_TEST_NAME         its address: http://127.0.0.1:40123
-//	OMNIBUCKET_TEST_NAME_KEY     the access key
-//	OMNIBUCKET_TEST_NAME_SECRET  the secret key
-//	OMNIBUCKET_TEST_NAME_CA      with TLS: a file with the certificate to trust
+//	OMNIBUCKET_TEST_NAME          its address: http://127.0.0.1:40123
+//	OMNIBUCKET_TEST_NAME_KEY      the access key; on Azure the account's key
+//	OMNIBUCKET_TEST_NAME_SECRET   the secret key, on S3
+//	OMNIBUCKET_TEST_NAME_ACCOUNT  the account's name, on Azure
+//	OMNIBUCKET_TEST_NAME_CA       with TLS: a file with the certificate to trust
 //
-// Versions are pinned by a go.mod and go.sum for each server, in a directory
-// of its own. What they build lies in $OMNIBUCKET_CACHE, by default the user's
+// Versions are pinned by a go.mod and go.sum, or a package.json and its lock
+// file, for each server in a directory of its own. What they build lies in $OMNIBUCKET_CACHE, by default the user's
 // cache directory, under omnibucket/testservers; it can be deleted at any time.
 //
 // The exit code is the command's own, and 1 where it never came to that. It
@@ -70,11 +71,9 @@ func run(only, dir string, command []string) (code int, err error) {
 	ctx, notYet := signal.NotifyContext(context.Background(), stopping...)
 	var f fleet
 	defer func() { err = errors.Join(err, f.stop()) }()
-	for _, s := range chosen {
-		if err := f.start(ctx, s); err != nil {
-			notYet()
-			return 1, err
-		}
+	if err := f.start(ctx, chosen); err != nil {
+		notYet()
+		return 1, err
 	}
 	signal.Notify(signals, stopping...) // from here on they are the command's
 	notYet()

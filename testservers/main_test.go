@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,22 +23,38 @@ func TestMain(m *testing.M) {
 
 // serve is a server on host that behaves as act says.
 func serve(act, host string) int {
-	answer := http.StatusOK
+	answer := func() int { return http.StatusOK }
+	act, at, _ := strings.Cut(act, " in ")
 	switch act {
 	case "ends":
 		fmt.Println("cannot go on")
 		return 3
 	case "never ready":
 		fmt.Println("still loading")
-		answer = http.StatusServiceUnavailable
+		answer = func() int { return http.StatusServiceUnavailable }
+	case "two":
+		answer = alone(at)
 	}
 	server := &http.Server{Addr: host, ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(answer)
+		w.WriteHeader(answer())
 	})}
 	if err := server.ListenAndServe(); err != nil {
 		fmt.Println(err)
 	}
 	return 1
+}
+
+// alone is ready only once two servers have left a note in dir.
+func alone(dir string) func() int {
+	if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(os.Getpid())), nil, 0o600); err != nil {
+		fmt.Println(err)
+	}
+	return func() int {
+		if notes, err := os.ReadDir(dir); err != nil || len(notes) < 2 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	}
 }
 
 // acting is a launch of that server.

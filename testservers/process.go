@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -32,9 +34,9 @@ type process struct {
 	err     error // why it ended; to be read once ended is closed
 }
 
-func startProcess(name, program, dir string, l launch) (*process, error) {
+func startProcess(name string, program []string, dir string, l launch) (*process, error) {
 	p := &process{name: name, ended: make(chan struct{})}
-	p.command = exec.Command(program, l.args...)
+	p.command = exec.Command(program[0], append(slices.Clone(program[1:]), l.args...)...)
 	p.command.Dir = dir
 	// Nothing of the developer's own settings reaches a server.
 	p.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, l.env...)
@@ -62,7 +64,7 @@ func (p *process) waitReady(ctx context.Context, l launch) error {
 	}
 	var answered error // the last time that it did, or could have
 	for {
-		if err := ask(ctx, client, l.ready); err == nil || ctx.Err() == nil {
+		if err := ask(ctx, client, l.ready, cmp.Or(l.answer, http.StatusOK)); err == nil || ctx.Err() == nil {
 			answered = err
 		}
 		select {
@@ -82,8 +84,8 @@ func (p *process) waitReady(ctx context.Context, l launch) error {
 	}
 }
 
-// ask is nil where address answers 200.
-func ask(ctx context.Context, client *http.Client, address string) error {
+// ask is nil where address answers status.
+func ask(ctx context.Context, client *http.Client, address string, status int) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -95,7 +97,7 @@ func ask(ctx context.Context, client *http.Client, address string) error {
 		return err
 	}
 	_ = response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != status {
 		return fmt.Errorf("%s answered %s", address, response.Status)
 	}
 	return nil

@@ -16,7 +16,7 @@ func started(t *testing.T, act string) (launch, *process) {
 	f := &fleet{}
 	program, err := os.Executable()
 	require.NoError(t, err)
-	l, p, err := f.launch(server{name: "fake", launch: acting(act)}, program)
+	l, p, err := f.launch(server{name: "fake", launch: acting(act)}, []string{program})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = p.stop()
@@ -32,7 +32,7 @@ func TestAServerIsReadyWhenItAnswers(t *testing.T) {
 	l, p := started(t, "serves")
 	require.NoError(t, p.waitReady(t.Context(), l))
 	require.NoError(t, p.stop())
-	require.Error(t, ask(t.Context(), http.DefaultClient, l.ready), "it has gone")
+	require.Error(t, ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK), "it has gone")
 }
 
 func TestAServerThatEndsSaysWhy(t *testing.T) {
@@ -46,7 +46,7 @@ func TestAServerThatEndsSaysWhy(t *testing.T) {
 
 func TestAServerThatNeverGetsReadyIsGivenUp(t *testing.T) {
 	l, p := started(t, "never ready")
-	for ask(t.Context(), http.DefaultClient, l.ready).Error() != l.ready+" answered 503 Service Unavailable" {
+	for ask(t.Context(), http.DefaultClient, l.ready, http.StatusOK).Error() != l.ready+" answered 503 Service Unavailable" {
 		time.Sleep(readyPoll) // as waitReady does: it is on its way up
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*readyPoll)

@@ -2,23 +2,26 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 )
 
 // A server is one that tests can ask for. A new one is a row here, a directory
-// with the module that pins it, and a function that says how it is started.
+// with what pins it, and a function that says how it is started.
 type server struct {
 	name   string
-	binary goTool
+	tool   tool
 	launch func(place) (launch, error)
 }
 
 var servers = []server{
-	{name: "minio", binary: minio, launch: launchMinIO},
-	{name: "minio-tls", binary: minio, launch: launchMinIOWithTLS},
-	{name: "versitygw", binary: versitygw, launch: launchVersityGW},
+	{name: "minio", tool: minio, launch: launchMinIO},
+	{name: "minio-tls", tool: minio, launch: launchMinIOWithTLS},
+	{name: "versitygw", tool: versitygw, launch: launchVersityGW},
+	{name: "gcs", tool: fakeGCS, launch: launchFakeGCS},
+	{name: "azurite", tool: azurite, launch: launchAzurite},
 }
 
 // A place is where one server lives.
@@ -27,16 +30,20 @@ type place struct {
 	host string // with the port, which was free a moment ago
 }
 
+// splitHost is the two halves of p's host.
+func splitHost(p place) (name, port string, err error) { return net.SplitHostPort(p.host) }
+
 // A launch is how it is started there.
 type launch struct {
 	args []string
 	env  []string // all that it sees of an environment, but for PATH and HOME
 
-	ready  string       // answers 200 once the server takes requests
+	ready  string       // answers so once the server takes requests
+	answer int          // the status; 0 is 200
 	client *http.Client // to ask; nil is net/http's own
 
 	url       string            // where the command finds it
-	variables map[string]string // what else the command is told: KEY, SECRET, CA
+	variables map[string]string // what else the command is told: KEY, SECRET, CA, ACCOUNT
 }
 
 func names() []string {

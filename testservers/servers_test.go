@@ -21,8 +21,9 @@ func TestServersAreChosenByName(t *testing.T) {
 
 func TestEveryServerIsPinned(t *testing.T) {
 	for _, s := range servers {
-		require.FileExists(t, filepath.Join(s.binary.module, "go.mod"), s.name)
-		require.FileExists(t, filepath.Join(s.binary.module, "go.sum"), s.name)
+		for _, name := range s.tool.pins() {
+			require.FileExists(t, filepath.Join(s.tool.dir(), name), s.name)
+		}
 	}
 }
 

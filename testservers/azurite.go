@@ -1,0 +1,36 @@
+package main
+
+import "net/http"
+
+// Azurite judges signatures, shared access signatures, conditions and block
+// lists. It is left without the databases that it can keep its own tables in.
+var azurite = npmTool{
+	pkg:      "azurite",
+	entry:    "azurite/dist/src/blob/main.js",
+	external: []string{"mysql2", "pg-hstore", "tedious"},
+}
+
+// The account that every Azurite has; both are in its documentation.
+const (
+	azuriteAccount = "devstoreaccount1"
+	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+func launchAzurite(p place) (launch, error) {
+	name, port, err := splitHost(p)
+	if err != nil {
+		return launch{}, err
+	}
+	address := "http://" + p.host + "/" + azuriteAccount
+	return launch{
+		args: []string{
+			"--blobHost", name, "--blobPort", port, "--inMemoryPersistence", "--silent",
+			"--skipApiVersionCheck", // SDKs are ahead of it
+			"--disableTelemetry",
+		},
+		ready:     address + "?comp=list",
+		answer:    http.StatusForbidden, // to who has not signed: it is open to nobody else
+		url:       address,
+		variables: map[string]string{"ACCOUNT": azuriteAccount, "KEY": azuriteKey},
+	}, nil
+}

@@ -1,0 +1,21 @@
+package main
+
+// fake-gcs-server judges conditions on uploads, generations and resumable
+// sessions. It checks no signature and few other conditions.
+var fakeGCS = goTool{module: "fakegcs", pkg: "github.com/fsouza/fake-gcs-server"}
+
+func launchFakeGCS(p place) (launch, error) {
+	name, port, err := splitHost(p)
+	if err != nil {
+		return launch{}, err
+	}
+	return launch{
+		args: []string{
+			"-backend", "memory", "-scheme", "http", "-host", name, "-port", port,
+			"-public-host", p.host, // else downloads are looked for at storage.googleapis.com's paths
+			"-log-level", "error",
+		},
+		ready: "http://" + p.host + "/_internal/healthcheck",
+		url:   "http://" + p.host,
+	}, nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// An npmTool is a program for Node.js that a package.json and its lock file
+// pin, and esbuild beside it, which makes one file of all its packages: hundreds
+// of megabytes are installed for a build alone.
+type npmTool struct {
+	pkg      string   // its directory
+	entry    string   // the program's first file, under node_modules
+	external []string // packages that are left out, as they are never loaded
+}
+
+var _ tool = npmTool{}
+
+// nodeMajor is the oldest Node.js that the servers are known to run on.
+const nodeMajor = 18
+
+// installFlags keep to the lock file, and run no package's scripts.
+var installFlags = []string{"--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"}
+
+func (n npmTool) dir() string    { return n.pkg }
+func (n npmTool) pins() []string { return []string{"package.json", "package-lock.json"} }
+
+// stamp depends on the version of everything. The file is the same for every
+// machine and Node.js.
+func (n npmTool) stamp(context.Context) (string, error) {
+	hash := sha256.New()
+	if err := hashPins(hash, n); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(hash, "%q", n.bundleFlags(""))
+	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+}
+
+func (n npmTool) build(ctx context.Context, work, path string) error {
+	if err := n.checkNode(ctx); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("npm"); err != nil {
+		return fmt.Errorf("npm, which comes with Node.js, is missing: %w", err)
+	}
+	for _, name := range n.pins() {
+		content, err := os.ReadFile(filepath.Join(n.pkg, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(work, name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	install := interruptible(ctx, work, "npm", append([]string{"ci"}, installFlags...)...)
+	install.Stdout = os.Stderr
+	install.Cancel = func() error { return install.Process.Kill() } // an interrupt it takes its time for
+	if err := install.Run(); err != nil {
+		return fmt.Errorf("npm ci: %w", err)
+	}
+	esbuild := filepath.Join(work, "node_modules", ".bin", "esbuild")
+	if err := interruptible(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
+		return fmt.Errorf("esbuild: %w", err)
+	}
+	return nil
+}
+
+func (n npmTool) bundleFlags(path string) []string {
+	flags := []string{
+		"node_modules/" + n.entry, "--outfile=" + path,
+		"--bundle", "--minify", "--platform=node", "--target=node" + strconv.Itoa(nodeMajor), "--log-level=error",
+	}
+	for _, name := range n.external {
+		flags = append(flags, "--external:"+name)
+	}
+	return flags
+}
+
+func (n npmTool) command(ctx context.Context, path string) ([]string, error) {
+	return []string{"node", path}, n.checkNode(ctx)
+}
+
+// checkNode tells of a Node.js that is missing, or too old.
+func (n npmTool) checkNode(ctx context.Context) error {
+	said, err := exec.CommandContext(ctx, "node", "--version").Output() // v20.20.2
+	if err != nil {
+		return fmt.Errorf("%s runs on Node.js %d or later, and node does not run: %w", n.pkg, nodeMajor, err)
+	}
+	version := strings.TrimSpace(string(said))
+	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	if number, err := strconv.Atoi(major); err != nil || number < nodeMajor {
+		return fmt.Errorf("%s runs on Node.js %d or later, and node is %q", n.pkg, nodeMajor, version)
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The network is not what is tested: an npm of ours installs an esbuild of ours,
+// which writes down how it was called.
+const (
+	fakeNode = "#!/bin/sh\necho v20.1.0\n"
+	fakeNPM  = `#!/bin/sh
+test -f package-lock.json && mkdir -p node_modules/.bin || exit 1
+printf '#!/bin/sh\nfor a; do case $a in --outfile=*) echo "$@" > "${a#--outfile=}";; esac; done\n' > node_modules/.bin/esbuild
+chmod +x node_modules/.bin/esbuild
+`
+)
+
+// tinyNPM is a package, and a machine that has these programs and a shell's.
+func tinyNPM(t *testing.T, programs map[string]string) npmTool {
+	t.Helper()
+	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
+	bin := t.TempDir()
+	for name, script := range programs {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700))
+	}
+	for _, name := range []string{"chmod", "mkdir"} {
+		require.NoError(t, os.Symlink("/bin/"+name, filepath.Join(bin, name)))
+	}
+	t.Setenv("PATH", bin)
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.Mkdir("tiny", 0o700))
+	for _, name := range []string{"package.json", "package-lock.json"} {
+		require.NoError(t, os.WriteFile(filepath.Join("tiny", name), []byte("{}"), 0o600))
+	}
+	return npmTool{pkg: "tiny", entry: "tiny/main.js", external: []string{"heavy"}}
+}
+
+func TestAPackageBecomesOneFile(t *testing.T) {
+	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
+	path, err := locate(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, []string{path}, cached(t), "what was installed is gone")
+	called, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(called), "node_modules/tiny/main.js")
+	require.Contains(t, string(called), "--external:heavy")
+	command, err := n.command(t.Context(), path)
+	require.NoError(t, err)
+	require.Equal(t, []string{"node", path}, command)
+}
+
+func TestABuiltPackageNeedsNoNPM(t *testing.T) {
+	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
+	built, err := locate(t.Context(), n)
+	require.NoError(t, err)
+	npm := filepath.Join(os.Getenv("PATH"), "npm")
+	require.NoError(t, os.Remove(npm))
+	again, err := locate(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, built, again)
+	require.NoError(t, os.WriteFile(filepath.Join("tiny", "package-lock.json"), []byte("{ }"), 0o600))
+	_, err = locate(t.Context(), n)
+	require.ErrorContains(t, err, "npm, which comes with Node.js, is missing", "another lock file is another build")
+}
+
+func TestAMachineWithoutNodeIsToldSo(t *testing.T) {
+	for name, row := range map[string]struct {
+		programs map[string]string
+		want     string
+	}{
+		"no node":         {map[string]string{"npm": fakeNPM}, "tiny runs on Node.js 18 or later, and node does not run"},
+		"an older node":   {map[string]string{"node": "#!/bin/sh\necho v16.20.2\n", "npm": fakeNPM}, `tiny runs on Node.js 18 or later, and node is "v16.20.2"`},
+		"no npm":          {map[string]string{"node": fakeNode}, "npm, which comes with Node.js, is missing"},
+		"npm that fails":  {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 4\n"}, "npm ci: exit status 4"},
+		"nothing bundled": {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 0\n"}, "esbuild: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := tinyNPM(t, row.programs)
+			_, err := locate(t.Context(), n)
+			require.ErrorContains(t, err, row.want)
+			require.Empty(t, cached(t))
+		})
+	}
+}
+
+func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
+	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := locate(ctx, n)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, cached(t))
+}
+
+// A lock file that names a registry's host has everybody ask that host.
+func TestTheLockFileNamesNoRegistry(t *testing.T) {
+	for _, s := range servers {
+		n, ok := s.tool.(npmTool)
+		if !ok {
+			continue
+		}
+		lock, err := os.ReadFile(filepath.Join(n.pkg, "package-lock.json"))
+		require.NoError(t, err)
+		require.NotContains(t, string(lock), `"resolved"`)
+		require.Contains(t, string(lock), `"integrity"`)
+	}
+}
