@@ -22,12 +22,17 @@ type requestBody struct {
 }
 
 func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
-	b := &requestBody{inner: inner, exchange: x}
-	b.idle.L = &b.mu
 	x.mu.Lock()
-	x.bodies = append(x.bodies, b)
+	defer x.mu.Unlock()
+	b := &x.firstBody
+	if x.body == nil {
+		x.body = b
+	} else {
+		b = &requestBody{}
+		x.replays = append(x.replays, b)
+	}
+	b.inner, b.exchange, b.idle.L = inner, x, &b.mu
 	x.whole = false // of a replay, from the start
-	x.mu.Unlock()
 	return b
 }
 

@@ -19,7 +19,18 @@ func (c *Counter) Requests() int { return int(c.requests.Load()) }
 // answer.
 func (c *Counter) Unanswered() int { return int(c.unanswered.Load()) }
 
-func (c *Counter) request() { c.requests.Add(1) }
+// A nil Counter is one that nobody reads.
+func (c *Counter) request() {
+	if c != nil {
+		c.requests.Add(1)
+	}
+}
+
+func (c *Counter) lost() {
+	if c != nil {
+		c.unanswered.Add(1)
+	}
+}
 
 type counterKey struct{}
 
@@ -30,10 +41,8 @@ func CountRequests(ctx context.Context) (context.Context, *Counter) {
 	return context.WithValue(ctx, counterKey{}, c), c
 }
 
-// counterOf is ctx's counter, or one that nobody reads.
+// counterOf is ctx's counter, or nil.
 func counterOf(ctx context.Context) *Counter {
-	if c, ok := ctx.Value(counterKey{}).(*Counter); ok {
-		return c
-	}
-	return &Counter{}
+	c, _ := ctx.Value(counterKey{}).(*Counter)
+	return c
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -18,30 +18,39 @@ type exchange struct {
 	cancel context.CancelCauseFunc
 	stall  time.Duration
 	answer time.Duration
-	length int64 // of the request's body; -1: until its end
-	unhook func() bool
+	length int64       // of the request's body; -1: until its end
+	unhook func() bool // from parent; nil: parent never ends, or there is no body
 
 	mu      sync.Mutex
 	timer   *time.Timer
 	replied bool // the head of the answer is here
 	ended   bool
-	headed  bool // the request's head was written
-	whole   bool // the request's body was handed over to its end
-	bodies  []*requestBody
+	headed  bool           // the request's head was written
+	whole   bool           // the request's body was handed over to its end
+	body    *requestBody   // the request's
+	replays []*requestBody // of net/http's own, on another connection
+
+	// Made with the exchange, rather than each by itself.
+	firstBody requestBody
+	trace     httptrace.ClientTrace
+	reply     responseBody
 }
 
-func newExchange(r *http.Request, stall, answer time.Duration) *exchange {
-	x := &exchange{parent: r.Context(), stall: stall, answer: answer, length: r.ContentLength}
-	if r.Body == nil || r.Body == http.NoBody {
-		x.whole = true
+func newExchange(parent context.Context, r *http.Request, stall, answer time.Duration) *exchange {
+	x := &exchange{parent: parent, stall: stall, answer: answer, length: r.ContentLength}
+	if r.Body == nil || r.Body == http.NoBody || isSmall(r) {
+		x.whole = true // or it leaves with the head
 	} else if x.length == 0 {
 		x.length = -1 // net/http: a body with length 0 has an unknown one
 	}
-	x.ctx, x.cancel = context.WithCancelCause(r.Context())
-	// net/http waits for the Read that is under way before it gives up; only
-	// Close ends one of a pipe that nobody writes to.
-	x.unhook = context.AfterFunc(x.ctx, x.closeBodies)
+	x.ctx, x.cancel = context.WithCancelCause(parent)
 	return x
+}
+
+// stalled is the watchdog's: the peer has fallen silent.
+func (x *exchange) stalled() {
+	x.cancel(ErrStalled)
+	x.closeBodies()
 }
 
 // wait starts the clock: d from now on, the peer has fallen silent.
@@ -55,7 +64,7 @@ func (x *exchange) waitLocked(d time.Duration) {
 	switch {
 	case x.ended:
 	case x.timer == nil:
-		x.timer = time.AfterFunc(d, func() { x.cancel(ErrStalled) })
+		x.timer = time.AfterFunc(d, x.stalled)
 	default:
 		x.timer.Reset(d)
 	}
@@ -68,6 +77,17 @@ func (x *exchange) rest() {
 	if x.timer != nil {
 		x.timer.Stop()
 	}
+}
+
+// requestContext is what net/http has. It tells of the head where no Read of the
+// body does: one that has a length is not read before the head is written, while
+// the first bytes of one that has none are.
+func (x *exchange) requestContext() context.Context {
+	if !x.whole && x.length > 0 {
+		return x.ctx
+	}
+	x.trace.WroteHeaders = x.wroteHeaders
+	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
 // wroteHeaders is net/http's: the head of the request is on its way, or in a
@@ -87,6 +107,7 @@ func (x *exchange) wroteHeaders() {
 func (x *exchange) handedOver(sofar int64, end bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.headed = x.headed || x.length > 0
 	if x.replied {
 		return // an answer that came early: what is still sent changes nothing
 	}
@@ -123,7 +144,9 @@ func (x *exchange) fail(err error) *Error {
 
 // finish stops the clock for good and gives the context back.
 func (x *exchange) finish() {
-	x.unhook()
+	if x.unhook != nil {
+		x.unhook()
+	}
 	x.mu.Lock()
 	x.ended = true
 	if x.timer != nil {
@@ -138,19 +161,34 @@ func (x *exchange) finish() {
 func (x *exchange) end() {
 	x.finish()
 	x.closeBodies()
-	for _, b := range x.watched() {
+	for i := 0; ; i++ {
+		b := x.watched(i)
+		if b == nil {
+			return
+		}
 		b.waitIdle()
 	}
 }
 
 func (x *exchange) closeBodies() {
-	for _, b := range x.watched() {
+	for i := 0; ; i++ {
+		b := x.watched(i)
+		if b == nil {
+			return
+		}
 		_ = b.Close()
 	}
 }
 
-func (x *exchange) watched() []*requestBody {
+// watched is the i-th of the request's bodies, or nil behind the last.
+func (x *exchange) watched(i int) *requestBody {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return slices.Clone(x.bodies)
+	switch {
+	case i == 0:
+		return x.body
+	case i <= len(x.replays):
+		return x.replays[i-1]
+	}
+	return nil
 }

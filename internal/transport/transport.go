@@ -13,7 +13,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"time"
 )
 
@@ -97,20 +96,39 @@ func orDefault(d, standard time.Duration) time.Duration {
 
 // RoundTrip makes one request. It does not change r.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	counter := counterOf(r.Context())
+	return t.Send(r.Context(), r)
+}
+
+// Send is RoundTrip under ctx, which takes the place of r's own.
+func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
+	counter := counterOf(ctx)
 	counter.request()
 
-	x := newExchange(r, t.stall, t.answer)
-	ctx := httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{WroteHeaders: x.wroteHeaders})
-	out := r.WithContext(ctx)
-	x.wrapBody(out)
+	var content []byte
+	small := isSmall(r)
+	if small {
+		var err error
+		if content, err = readSmall(ctx, r); err != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx) // rather than what its end made fail
+			}
+			return nil, &Error{Err: err}
+		}
+	}
+	x := newExchange(ctx, r, t.stall, t.answer)
+	out := r.WithContext(x.requestContext())
+	if small {
+		replace(out, content)
+	} else {
+		x.wrapBody(out)
+	}
 
 	response, err := t.base.RoundTrip(out)
 	if err != nil {
 		failure := x.fail(err)
 		x.end()
 		if failure.Sent {
-			counter.unanswered.Add(1)
+			counter.lost()
 		}
 		return nil, failure
 	}
@@ -119,7 +137,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.end()
 		return response, nil
 	}
-	response.Body = &responseBody{inner: response.Body, exchange: x}
+	x.reply.inner, x.reply.exchange = response.Body, x
+	response.Body = &x.reply
 	return response, nil
 }
 
@@ -142,5 +161,10 @@ func (x *exchange) wrapBody(out *http.Request) {
 			}
 			return x.watchBody(body), nil
 		}
+	}
+	// net/http waits for the Read that is under way before it gives up; only
+	// Close ends one of a pipe that nobody writes to.
+	if x.parent.Done() != nil {
+		x.unhook = context.AfterFunc(x.parent, x.closeBodies)
 	}
 }

@@ -219,3 +219,59 @@ func TestErrorsThroughTheClient(t *testing.T) {
 	_, err := client.Do(request(t, t.Context(), http.MethodPost, server.URL, strings.NewReader("x")))
 	require.True(t, Sent(err), "the marks outlive the wrapping of http.Client: %v", err)
 }
+
+// net/http sends a request again whose connection had been given up meanwhile.
+func TestReplayOnAnotherConnection(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		cuts int // of the attempts after the first request
+		sent bool
+	}{
+		{"that is answered", 1, false},
+		{"that is lost too", 2, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var requests atomic.Int32
+			tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if n := int(requests.Add(1)); n > 1 && n <= 1+row.cuts {
+					conn, _, err := http.NewResponseController(w).Hijack()
+					if err == nil {
+						_ = conn.Close()
+					}
+					return
+				}
+				_, _ = w.Write(body)
+			})
+			get := func() (string, error) {
+				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, strings.NewReader("hello")))
+				if err != nil {
+					return "", err
+				}
+				body, err := io.ReadAll(response.Body)
+				require.NoError(t, response.Body.Close())
+				return string(body), err
+			}
+			_, err := get()
+			require.NoError(t, err)
+			got, err := get()
+			require.Equal(t, row.sent, Sent(err))
+			if !row.sent {
+				require.NoError(t, err)
+				require.Equal(t, "hello", got, "all of the body, from its start")
+			}
+			require.EqualValues(t, 3, requests.Load())
+		})
+	}
+}
+
+func TestSendIsUnderItsOwnContext(t *testing.T) {
+	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := tr.Send(ctx, request(t, t.Context(), http.MethodGet, server.URL, nil))
+	require.ErrorIs(t, err, context.Canceled)
+	response, err := tr.Send(t.Context(), request(t, ctx, http.MethodGet, server.URL, nil))
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -19,13 +20,17 @@ import (
 type account struct {
 	client      *awss3.Client // makes one attempt of each request: retrying is the core's
 	credentials aws.CredentialsProvider
-	region      string   // that requests are signed for
+	region      string // that requests are signed for
+	keys        *signingKeys
+	clock       *clock
 	endpoint    *url.URL // the server's root; nil: Amazon S3, by region
 	pathStyle   bool
 	profile     Profile
 	anonymous   bool
-	http        *http.Client  // nil where the SDK's configuration or client brought its own
-	owned       bool          // http was made here, and ends with the account
+	http        *http.Client         // nil where the SDK's configuration or client brought its own
+	owned       bool                 // http was made here, and ends with the account
+	direct      *transport.Transport // http's, where the lane is open; else nil
+	inLambda    bool
 	given       *awss3.Client // Config.Client
 	identity    any           // equal for accounts between which the server can copy
 }
@@ -39,7 +44,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &account{anonymous: c.Anonymous, given: c.Client}
+	a := &account{anonymous: c.Anonymous, given: c.Client, keys: &signingKeys{}, clock: &clock{now: time.Now}}
 	if err := a.place(c, s); err != nil {
 		return nil, err
 	}
@@ -59,7 +64,12 @@ func (a *account) setHTTP(c Config, s awss3.Options) {
 	case s.HTTPClient != nil:
 		return
 	default:
-		a.http, a.owned = &http.Client{Transport: transport.New(transport.Options{})}, true
+		own := transport.New(transport.Options{})
+		a.http, a.owned = &http.Client{Transport: own}, true
+		if isUsual(c, &s) {
+			a.direct = own
+			_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
+		}
 	}
 	if a.http.CheckRedirect == nil {
 		a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -18,7 +19,7 @@ type driver struct {
 	storage.UnimplementedDriver
 	*account
 	bucket string
-	presigning
+	places [2]atomic.Pointer[place] // the server's own, and the last that was asked for
 
 	// Tests lower these, so that a copy in parts need not be of 5 GiB.
 	copyLimit, copyPart, minPart int64 // bytes; 0: the profile's

@@ -55,9 +55,9 @@ func TestErrorOfAnAnswer(t *testing.T) {
 		{name: "a page of a proxy's", reply: reply{status: 502, body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
 		{name: "a status that nobody knows", reply: reply{status: 418}, code: storage.Internal},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, row.reply)
-			_, _, err := w.on(t, "aws").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			_, _, err := road(w.on(t, "aws")).Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)

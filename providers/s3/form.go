@@ -2,10 +2,7 @@ package s3
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,17 +11,10 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/omnibucket/storage"
 )
 
-const (
-	formAlgorithm = "AWS4-HMAC-SHA256"
-	amzTime       = "20060102T150405Z"
-	amzDay        = "20060102"
-	policyTime    = "2006-01-02T15:04:05.000Z"
-)
+const policyTime = "2006-01-02T15:04:05.000Z"
 
 // SignForm makes no request, unless the credentials have to be fetched. Each
 // field is a condition of the policy too, so that a field that was changed is
@@ -42,14 +32,14 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err != nil {
 		return nil, err
 	}
-	address, err := d.bucketAddress(ctx, r.BaseURL)
+	at, err := d.placeAt(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	scope := strings.Join([]string{s.from.Format(amzDay), d.region, signingService, "aws4_request"}, "/")
+	key := d.keys.of(&s.credentials, d.region, s.from)
 	fields := formFields(r)
-	fields["X-Amz-Algorithm"] = formAlgorithm
-	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + scope
+	fields["X-Amz-Algorithm"] = signingAlgorithm
+	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
 	fields["X-Amz-Date"] = s.from.Format(amzTime)
 	if s.credentials.SessionToken != "" {
 		fields["X-Amz-Security-Token"] = s.credentials.SessionToken
@@ -59,8 +49,8 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 		return nil, err
 	}
 	fields["Policy"] = policy
-	fields["X-Amz-Signature"] = hex.EncodeToString(hmacSHA256(signingKey(s.credentials, d.region, s.from), policy))
-	return &storage.UploadForm{URL: address.String() + "/", Fields: fields, ExpiresAt: s.until()}, nil
+	fields["X-Amz-Signature"] = key.signature(policy)
+	return &storage.UploadForm{URL: at.address.String() + "/", Fields: fields, ExpiresAt: s.until()}, nil
 }
 
 // checkForm refuses what a form cannot have the server enforce.
@@ -141,20 +131,4 @@ func asciiJSON(document []byte) []byte {
 		}
 	}
 	return ascii
-}
-
-// signingKey is SigV4's key of a day, region and service. The SDK derives it
-// for requests alone.
-func signingKey(credentials aws.Credentials, region string, day time.Time) []byte {
-	key := []byte("AWS4" + credentials.SecretAccessKey)
-	for _, step := range []string{day.Format(amzDay), region, signingService, "aws4_request"} {
-		key = hmacSHA256(key, step)
-	}
-	return key
-}
-
-func hmacSHA256(key []byte, text string) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(text))
-	return h.Sum(nil)
 }

@@ -27,7 +27,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		IfNoneMatch:  set(r.Condition.NotRevision),
 		ChecksumMode: d.checksumMode(),
 	}
-	out, err := d.client.GetObject(ctx, in, withoutValidation)
+	out, err := d.objects(ctx).GetObject(ctx, in, withoutValidation)
 	if err != nil {
 		return nil, nil, d.readFailed(ctx, err, r)
 	}
@@ -102,7 +102,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	out, err := d.client.HeadObject(ctx, &awss3.HeadObjectInput{
+	out, err := d.objects(ctx).HeadObject(ctx, &awss3.HeadObjectInput{
 		Bucket:       d.name(),
 		Key:          &r.Key,
 		VersionId:    set(r.Version),

@@ -25,10 +25,10 @@ func TestGetRequest(t *testing.T) {
 		{name: "unless it is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
 		{name: "of a version", request: storage.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, reply{status: 206, header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, body: "0123456789"})
 			row.request.Key = "k"
-			_, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
+			_, body, err := road(w.on(t, "aws")).Get(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.lines(), "no look before a read")
@@ -84,10 +84,10 @@ func TestGetOfARange(t *testing.T) {
 		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, answer: reply{status: 200}, size: 0},
 		{name: "behind the end", request: storage.GetRequest{Offset: 9, Length: 3}, answer: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, row.answer)
 			row.request.Key = "k"
-			attrs, body, err := w.on(t, "aws").Get(t.Context(), &row.request)
+			attrs, body, err := road(w.on(t, "aws")).Get(t.Context(), &row.request)
 			if row.code != "" {
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				return
@@ -139,9 +139,9 @@ func TestReadOfWhatIsNotThere(t *testing.T) {
 		{name: "a condition that holds", head: true, answers: []reply{{status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
 		{name: "an object in the archive", answers: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, row.answers...)
-			d, r := w.on(t, "aws"), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
+			d, r := road(w.on(t, "aws")), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
 			var err error
 			if row.head {
 				_, err = d.Head(t.Context(), r)

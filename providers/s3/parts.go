@@ -53,7 +53,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		ContentLength:  &r.Size,
 		ChecksumCRC32C: d.crcHeader(r.CRC32C),
 	}
-	out, err := d.client.UploadPart(ctx, in, d.withBody)
+	out, err := d.objects(ctx).UploadPart(ctx, in, d.withBody)
 	if err != nil {
 		return storage.Part{}, d.uploadFailed(err)
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/auth"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/escape"
@@ -26,6 +28,14 @@ func (a *account) amazon() bool { return a.endpoint == nil || amazonEndpoint(a.e
 
 // addressOf is the bucket's address or, of "", the server's.
 func (a *account) addressOf(ctx context.Context, bucket, base string) (*url.URL, error) {
+	u, _, err := a.resolve(ctx, bucket, base)
+	return u, err
+}
+
+// resolve is addressOf, and whether a request there is one like any other: of a
+// bucket by its name, signed with SigV4 for S3 in the account's region, with no
+// header of the address's own, and at a path that needs no escaping.
+func (a *account) resolve(ctx context.Context, bucket, base string) (address *url.URL, usual bool, err error) {
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
 		Region:         aws.String(o.Region),
@@ -42,21 +52,59 @@ func (a *account) addressOf(ctx context.Context, bucket, base string) (*url.URL,
 	if base != "" {
 		u, err := url.Parse(base)
 		if err != nil {
-			return nil, storage.InvalidArgument // the core has read it before
+			return nil, false, storage.InvalidArgument // the core has read it before
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/")
 		if !o.UsePathStyle && (u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")) {
-			return u, nil
+			return u, false, nil
 		}
 		p.Endpoint = aws.String(u.String())
 		p.Accelerate, p.UseFIPS, p.UseDualStack = aws.Bool(false), aws.Bool(false), aws.Bool(false) // of AWS's own hosts
 	}
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
 	if err != nil {
-		return nil, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server"}
+		return nil, false, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server"}
 	}
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
-	return &e.URI, nil
+	schemes, _ := auth.GetAuthOptions(&e.Properties)
+	if len(schemes) == 1 && len(e.Headers) == 0 && !strings.HasPrefix(bucket, "arn:") && e.URI.EscapedPath() == e.URI.Path {
+		name, _ := smithyhttp.GetSigV4SigningName(&schemes[0].SignerProperties)
+		region, _ := smithyhttp.GetSigV4SigningRegion(&schemes[0].SignerProperties)
+		usual = schemes[0].SchemeID == "sigv4" && name == signingService && region == a.region
+	}
+	return &e.URI, usual, nil
+}
+
+// A place is a bucket's address, in the pieces that requests are made of.
+type place struct {
+	base    string   // that it was worked out from
+	address *url.URL // never changed
+	origin  string   // "https://host"
+	host    string   // as it is signed: without the scheme's own port
+	path    string   // escaped, "" or "/bucket"
+	usual   bool     // see resolve
+}
+
+// placeAt is the bucket's address on base, worked out once: base is the same
+// for all that a bucket signs.
+func (d *driver) placeAt(ctx context.Context, base string) (*place, error) {
+	known := &d.places[0]
+	if base != "" {
+		known = &d.places[1]
+	}
+	if p := known.Load(); p != nil && p.base == base {
+		return p, nil
+	}
+	address, usual, err := d.resolve(ctx, d.bucket, base)
+	if err != nil {
+		return nil, err
+	}
+	p := &place{base: base, address: address, origin: address.Scheme + "://" + address.Host, host: address.Host, path: address.EscapedPath(), usual: usual}
+	if port := address.Port(); port == "80" && address.Scheme == "http" || port == "443" && address.Scheme == "https" {
+		p.host = strings.TrimSuffix(p.host, ":"+port)
+	}
+	known.Store(p)
+	return p, nil
 }
 
 // keyAddress is the key's address in the bucket's: every byte but the

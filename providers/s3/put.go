@@ -34,7 +34,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	var out *awss3.PutObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.PutObject(ctx, in, d.withBody)
+		out, err = d.objects(ctx).PutObject(ctx, in, d.withBody)
 		return err
 	})
 	if err != nil {
@@ -51,7 +51,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 // withBody is how a request with an object's bytes differs from the SDK's.
 func (a *account) withBody(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, withUnsignedPayload)
-	if a.profile.Checksum == ChecksumNone && a.profile.ContentMD5 {
+	if a.wantsMD5() {
 		o.APIOptions = append(o.APIOptions, withContentMD5)
 	}
 }

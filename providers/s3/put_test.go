@@ -61,13 +61,13 @@ func TestPutRequest(t *testing.T) {
 			line:    "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
 		},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, reply{header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
 			r := putOf("a/b.txt", "hello")
 			if row.request != nil {
 				row.request(r)
 			}
-			attrs, err := w.on(t, row.profile).Put(t.Context(), r)
+			attrs, err := road(w.on(t, row.profile)).Put(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, []string{row.line}, w.lines(), "one request")
 			got := w.last(t)
@@ -106,11 +106,11 @@ func TestPutAnswer(t *testing.T) {
 		{name: "damaged on its way", answer: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
 		{name: "damaged on its way to MinIO", answer: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, row.answer)
 			r := putOf("k", "hello")
 			r.Condition = row.condition
-			_, err := w.on(t, "aws").Put(t.Context(), r)
+			_, err := road(w.on(t, "aws")).Put(t.Context(), r)
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)

@@ -6,24 +6,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/omnibucket/storage"
 )
 
 const (
-	signingService = "s3"
-	maxSigned      = 7 * 24 * time.Hour // of X-Amz-Expires
-
-	unsignedPayload = "UNSIGNED-PAYLOAD"
-	emptyMD5        = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
+	maxSigned = 7 * 24 * time.Hour         // of X-Amz-Expires
+	emptyMD5  = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
 )
 
 // signFeatures are what the profile makes of signing. A server that speaks
@@ -55,67 +47,29 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	address, err := d.signingAddress(ctx, r.BaseURL)
+	at, err := d.placeAt(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	request := &http.Request{Method: r.Method, URL: keyAddress(address, r.Key), Header: http.Header{}}
+	request := &signedRequest{
+		method: r.Method, host: at.host, path: at.path,
+		header: http.Header{}, sha256: unsignedPayload, at: s.from,
+	}
 	switch r.Method {
 	case http.MethodPut:
-		if request.Header, err = d.signedHeaders(r); err != nil {
+		if request.header, err = d.signedHeaders(r); err != nil {
 			return nil, err
 		}
 		// A browser sets the length itself: it is signed, and not in the result.
-		request.ContentLength = max(r.MaxSize, 0)
+		request.length = max(r.MaxSize, 0)
 	case http.MethodGet:
-		request.URL.RawQuery = readQuery(r).Encode()
+		request.query = readQuery(r)
 	default:
 		return nil, storage.Unsupported
 	}
-	query := request.URL.Query()
-	query.Set("X-Amz-Expires", strconv.FormatInt(s.seconds, 10))
-	request.URL.RawQuery = query.Encode()
-	signed, _, err := d.presigner().PresignHTTP(ctx, s.credentials, request, unsignedPayload, signingService, d.region, s.from)
-	if err != nil {
-		return nil, &storage.Error{Code: storage.Internal, Err: err}
-	}
-	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.Header, ExpiresAt: s.until()}, nil
-}
-
-// presigning is what a driver keeps between two signatures: a signer, which
-// keeps the day's key, and the bucket's address.
-type presigning struct {
-	once    sync.Once
-	signer  *v4.Signer
-	address atomic.Pointer[signedAt]
-}
-
-type signedAt struct {
-	base    string
-	address *url.URL // never changed
-}
-
-func (p *presigning) presigner() *v4.Signer {
-	p.once.Do(func() {
-		p.signer = v4.NewSigner(func(o *v4.SignerOptions) {
-			o.DisableURIPathEscaping = true // S3 escapes a key once
-			o.DisableHeaderHoisting = true  // what is promised as a header stays one
-		})
-	})
-	return p.signer
-}
-
-// signingAddress is bucketAddress, worked out once: base is the same for all
-// that a bucket signs.
-func (d *driver) signingAddress(ctx context.Context, base string) (*url.URL, error) {
-	if known := d.address.Load(); known != nil && known.base == base {
-		return known.address, nil
-	}
-	address, err := d.bucketAddress(ctx, base)
-	if err == nil {
-		d.address.Store(&signedAt{base, address})
-	}
-	return address, err
+	key := d.keys.of(&s.credentials, d.region, s.from)
+	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.seconds)
+	return &storage.SignedURL{URL: address, Method: r.Method, Header: request.header, ExpiresAt: s.until()}, nil
 }
 
 // signedHeaders are what the uploader must send.
@@ -146,7 +100,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 		h.Set("If-None-Match", "*")
 	}
 	if r.MaxSize == 0 {
-		h.Set("Content-Md5", emptyMD5) // the SDK's signer leaves out a length of 0
+		h.Set("Content-Md5", emptyMD5) // a length of 0 is not signed
 	}
 	if r.CRC32C != nil {
 		// Never an algorithm without a value: that would sign the sum of nothing.
@@ -158,18 +112,23 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	return h, nil
 }
 
-func readQuery(r *storage.SignRequest) url.Values {
-	query := url.Values{}
-	if r.Version != "" {
-		query.Set("versionId", r.Version)
+// readQuery is what a signed download asks for, in the order of the names.
+func readQuery(r *storage.SignRequest) string {
+	var query []byte
+	add := func(name, value string) {
+		if value == "" {
+			return
+		}
+		if len(query) > 0 {
+			query = append(query, '&')
+		}
+		query = append(append(query, name...), '=')
+		query = appendEscaped(query, value)
 	}
-	if r.ResponseType != "" {
-		query.Set("response-content-type", r.ResponseType)
-	}
-	if disposition := r.ResponseDisposition(); disposition != "" {
-		query.Set("response-content-disposition", disposition)
-	}
-	return query
+	add("response-content-disposition", r.ResponseDisposition())
+	add("response-content-type", r.ResponseType)
+	add("versionId", r.Version)
+	return string(query)
 }
 
 func encodeCRC(sum uint32) string {
@@ -187,15 +146,15 @@ func (s *signingTerm) until() time.Time { return s.from.Add(time.Duration(s.seco
 
 // signAt is a term of at least ttl, but never past the end of the credentials:
 // the address would die with them, whatever it says.
-func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*signingTerm, error) {
+func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if d.anonymous {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
+		return s, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
 	}
 	credentials, err := d.credentials.Retrieve(ctx)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	s := &signingTerm{credentials: credentials, from: now.UTC().Truncate(time.Second)}
+	s = signingTerm{credentials: credentials, from: now.UTC().Truncate(time.Second)}
 	ends := now.Add(ttl)
 	if most := s.from.Add(maxSigned); ends.After(most) {
 		ends = most
@@ -205,7 +164,7 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 	}
 	s.seconds = int64((ends.Sub(s.from) + time.Second - 1) / time.Second)
 	if s.seconds < 1 {
-		return nil, &storage.Error{
+		return s, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  fmt.Errorf("the credentials expired at %s", credentials.Expires.UTC().Format(time.RFC3339)),
 		}

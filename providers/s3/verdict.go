@@ -90,7 +90,7 @@ var verdicts = map[string]verdict{
 	"ExpiredToken":          {code: storage.Unauthenticated, hint: sessionHint},
 	"InvalidToken":          {code: storage.Unauthenticated, hint: sessionHint},
 	"TokenRefreshRequired":  {code: storage.Unauthenticated, hint: sessionHint},
-	// The SDK learns the difference from the answer: the next attempt has it.
+	// The difference is learned from the answer: the next attempt has it.
 	"RequestTimeTooSkewed": {code: storage.Unauthenticated, again: true, hint: clockHint},
 
 	"SlowDown":                   {code: storage.RateLimited},

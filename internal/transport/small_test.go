@@ -1,0 +1,125 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// writes counts the system calls in which a connection sends.
+type writes struct {
+	net.Conn
+	count *atomic.Int32
+}
+
+func (w writes) Write(p []byte) (int, error) {
+	w.count.Add(1)
+	return w.Conn.Write(p)
+}
+
+func TestSmallBodyLeavesWithItsHead(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		bytes  int
+		writes int32
+	}{
+		{"one byte", 1, 1},
+		{"the largest", smallBody, 1},
+		{"a larger one comes behind", smallBody + 1, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				_, _ = w.Write(body)
+			}))
+			t.Cleanup(server.Close)
+			var count atomic.Int32
+			tr := New(Options{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+				return writes{conn, &count}, err
+			}})
+			t.Cleanup(tr.CloseIdleConnections)
+			body := strings.Repeat("x", row.bytes)
+			// As an SDK hands it over: nobody knows what is within.
+			r := request(t, t.Context(), http.MethodPut, server.URL, struct{ io.Reader }{strings.NewReader(body)})
+			r.ContentLength = int64(row.bytes)
+			response, err := tr.RoundTrip(r)
+			require.NoError(t, err)
+			got, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.True(t, body == string(got), "%d bytes of %d", len(got), len(body))
+			require.Equal(t, row.writes, count.Load())
+		})
+	}
+}
+
+// closing is a body that knows whether it was closed.
+type closing struct {
+	io.Reader
+	closed atomic.Int32
+}
+
+func (c *closing) Close() error {
+	c.closed.Add(1)
+	return nil
+}
+
+func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	for _, row := range []struct {
+		name string
+		body io.Reader
+		is   error
+		says string
+	}{
+		{"shorter", strings.NewReader("hell"), nil, "not of 5 bytes"},
+		{"empty", strings.NewReader(""), nil, "not of 5 bytes"},
+		{"longer", strings.NewReader("hello!"), nil, "not of 5 bytes"},
+		{"failing", io.MultiReader(strings.NewReader("he"), failing{broken}), broken, ""},
+		{"failing where it ends", io.MultiReader(strings.NewReader("hello"), failing{broken}), broken, ""},
+		{"failing with what an end looks like", failing{io.ErrUnexpectedEOF}, io.ErrUnexpectedEOF, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			asked := false
+			tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) { asked = true })
+			body := &closing{Reader: row.body}
+			r := request(t, t.Context(), http.MethodPut, server.URL, body)
+			r.ContentLength = 5
+			_, err := tr.RoundTrip(r)
+			require.Error(t, err)
+			if row.is != nil {
+				require.ErrorIs(t, err, row.is)
+			}
+			require.ErrorContains(t, err, row.says)
+			require.False(t, Sent(err))
+			require.EqualValues(t, 1, body.closed.Load())
+			require.False(t, asked, "nothing was sent")
+		})
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestSmallBodyThatNeverComesIsReleased(t *testing.T) {
+	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	body, _ := io.Pipe() // that nobody writes to
+	r := request(t, ctx, http.MethodPut, server.URL, body)
+	r.ContentLength = 5
+	_, err := tr.RoundTrip(r)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.False(t, Sent(err))
+}

@@ -1,0 +1,192 @@
+package s3
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// sdkOnly has d take the SDK's road.
+func sdkOnly(d *driver) *driver {
+	account := *d.account
+	account.direct = nil
+	return &driver{account: &account, bucket: d.bucket}
+}
+
+// eachRoad runs a test on the lane and on the SDK's road: both keep each promise.
+func eachRoad(t *testing.T, name string, test func(t *testing.T, road func(*driver) *driver)) {
+	t.Run(name+", by the lane", func(t *testing.T) {
+		test(t, func(d *driver) *driver {
+			require.True(t, isLane(t, d))
+			return d
+		})
+	})
+	t.Run(name+", by the SDK", func(t *testing.T) { test(t, sdkOnly) })
+}
+
+func isLane(t *testing.T, d *driver) bool {
+	t.Helper()
+	_, is := d.objects(t.Context()).(*lane)
+	return is
+}
+
+// spoken is a request without what a client says of itself, and without what is
+// of its moment.
+func spoken(s seen) seen {
+	s.header = maps.Clone(s.header)
+	for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "User-Agent", "X-Amz-Date"} {
+		s.header.Del(name)
+	}
+	if signed := s.header.Get("Authorization"); signed != "" {
+		credential, rest, _ := strings.Cut(signed, ", SignedHeaders=")
+		names, _, _ := strings.Cut(rest, ",")
+		names = strings.TrimPrefix(names, "amz-sdk-invocation-id;amz-sdk-request;")
+		names = strings.Replace(names, "amz-sdk-invocation-id;amz-sdk-request;", "", 1)
+		s.header.Set("Authorization", credential+" "+names)
+	}
+	return s
+}
+
+func attributes() storage.Properties {
+	return storage.Properties{
+		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: `attachment;  filename="a  b"`, ContentLanguage: "de",
+		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "empty": "", "omnibucket_write_id": "1", "word": "=?utf-8?q?a_b?="},
+	}
+}
+
+// doings are one of each thing that the lane does, with whatever changes what is
+// sent.
+func doings() map[string]func(ctx context.Context, d *driver) error {
+	all := map[string]func(ctx context.Context, d *driver) error{}
+	put := func(name string, change func(*storage.PutRequest)) {
+		all["put "+name] = func(ctx context.Context, d *driver) error {
+			r := putOf("a/b", "hello")
+			change(r)
+			_, err := d.Put(ctx, r)
+			return err
+		}
+	}
+	put("", func(*storage.PutRequest) {})
+	put("of nothing", func(r *storage.PutRequest) { *r = *putOf("a/b", "") })
+	put("with attributes", func(r *storage.PutRequest) { r.Properties = attributes() })
+	put("create-only", func(r *storage.PutRequest) { r.Condition.Absent = true })
+	put("compare and swap", func(r *storage.PutRequest) { r.Condition.Revision = etag })
+	put("public", func(r *storage.PutRequest) { r.PublicRead = true })
+	put("unchecked", func(r *storage.PutRequest) { r.CRC32C = nil })
+	put("below what waits to be expected", func(r *storage.PutRequest) { *r = *putOf("a/b", strings.Repeat("x", 2<<20-1)) })
+	put("that waits to be expected", func(r *storage.PutRequest) { *r = *putOf("a/b", strings.Repeat("x", 2<<20)) })
+
+	read := func(name string, r storage.GetRequest) {
+		all["get "+name] = func(ctx context.Context, d *driver) error {
+			r := r
+			_, body, err := d.Get(ctx, &r)
+			if err == nil {
+				_, err = io.ReadAll(body)
+				_ = body.Close()
+			}
+			return err
+		}
+		all["head "+name] = func(ctx context.Context, d *driver) error {
+			r := r
+			_, err := d.Head(ctx, &r)
+			return err
+		}
+	}
+	read("", storage.GetRequest{Key: "k", Length: -1})
+	read("of a range", storage.GetRequest{Key: "k", Offset: 5, Length: 10})
+	read("of the end", storage.GetRequest{Key: "k", Suffix: 10, Length: -1})
+	read("pinned", storage.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
+	read("unless known", storage.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
+	read("of a version", storage.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
+	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
+		read("of "+key, storage.GetRequest{Key: key, Length: -1})
+		put("of "+key, func(r *storage.PutRequest) { r.Key = key })
+	}
+	part := func(name string, r storage.PartRequest) {
+		all["part "+name] = func(ctx context.Context, d *driver) error {
+			r := r
+			r.Body = strings.NewReader("hello")
+			_, err := d.PutPart(ctx, &r)
+			return err
+		}
+	}
+	part("", storage.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: crcOf("hello")})
+	part("unchecked", storage.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5})
+	return all
+}
+
+func TestTheLaneSendsWhatTheSDKSends(t *testing.T) {
+	token := func(c *Config) { c.SessionToken = "tok/en+==" }
+	for name, open := range map[string]struct {
+		profile string
+		change  func(*Config)
+	}{
+		"path style":                 {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
+		"a server below a path":      {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
+		"a session's token":          {"minio", token},
+		"nobody":                     {"minio", func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
+		"where encodings are merged": {"gcs", func(*Config) {}},
+		"where an MD5 goes along":    {"b2", func(*Config) {}},
+		"where nothing is known":     {"unknown", func(*Config) {}},
+		"a configuration of the SDK": {"minio", func(c *Config) {
+			c.AccessKeyID, c.SecretKey = "", ""
+			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, reply{status: 206, header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
+			d := w.on(t, open.profile, open.change)
+			require.True(t, isLane(t, d))
+			sdk := sdkOnly(d)
+			require.False(t, isLane(t, sdk))
+			for name, do := range doings() {
+				require.NoError(t, do(t.Context(), sdk), name)
+				want := spoken(w.last(t))
+				require.NoError(t, do(t.Context(), d), name)
+				require.Equal(t, want, spoken(w.last(t)), name)
+			}
+		})
+	}
+}
+
+func TestTheLaneOverTLSSendsWhatTheSDKSends(t *testing.T) {
+	w := &standIn{answers: []reply{{status: 206, header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}}}}
+	w.Server = httptest.NewTLSServer(w)
+	t.Cleanup(w.Close)
+	client := w.Client()
+	sdk := w.on(t, "aws", func(c *Config) { c.HTTPClient = client })
+	require.False(t, isLane(t, sdk))
+	d := w.on(t, "aws")
+	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
+	t.Cleanup(trusting.CloseIdleConnections)
+	d.direct = trusting
+	for name, do := range doings() {
+		require.NoError(t, do(t.Context(), sdk), name)
+		want := spoken(w.last(t))
+		require.NoError(t, do(t.Context(), d), name)
+		require.Equal(t, want, spoken(w.last(t)), name)
+	}
+}
+
+func TestTheLaneInAFunction(t *testing.T) {
+	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|68fd508a:5"
+	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "thumbnails")
+	t.Setenv("_X_AMZN_TRACE_ID", trace)
+	w := newStandIn(t, stored)
+	_, err := w.on(t, "aws").Put(t.Context(), putOf("k", "hello"))
+	require.NoError(t, err)
+	require.Equal(t, trace, w.last(t).header.Get("X-Amzn-Trace-Id"))
+	require.NotContains(t, w.last(t).header.Get("Authorization"), "x-amzn-trace-id")
+}

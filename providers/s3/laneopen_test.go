@@ -1,0 +1,145 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestWhereTheLaneIsOpen(t *testing.T) {
+	own := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+	with := func(change func(*aws.Config)) Config {
+		c := own
+		change(&c)
+		return Config{AWS: &c}
+	}
+	for name, row := range map[string]struct {
+		config Config
+		open   bool
+	}{
+		"with keys":       {Config{}, true},
+		"anonymous":       {Config{Anonymous: true}, true},
+		"at a server":     {Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, true},
+		"in China":        {Config{Region: "cn-north-1"}, true},
+		"a configuration": {with(func(*aws.Config) {}), true},
+		"its own client":  {with(func(c *aws.Config) { c.HTTPClient = &http.Client{} }), false},
+		"its own steps":   {with(func(c *aws.Config) { c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil }) }), false},
+		"endpoints of its own": {with(func(c *aws.Config) {
+			//lint:ignore SA1019 configurations have it all the same
+			c.EndpointResolverWithOptions = aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) { return aws.Endpoint{}, nil })
+		}), false},
+		"options of its services": {with(func(c *aws.Config) { c.ServiceOptions = append(c.ServiceOptions, func(string, any) {}) }), false},
+		"signatures of its own":   {with(func(c *aws.Config) { c.AuthSchemePreference = []string{"sigv4a"} }), false},
+		"an application's name":   {with(func(c *aws.Config) { c.AppID = "app" }), false},
+		"a clock that is right":   {with(func(c *aws.Config) { c.DisableClockSkewCorrection = true }), false},
+		"a client of the SDK's":   {Config{Client: awss3.NewFromConfig(own)}, false},
+		"an own HTTP client":      {Config{HTTPClient: &http.Client{}}, false},
+		"a directory bucket":      {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
+		"an access point":         {Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
+		"many regions at once":    {Config{Bucket: "arn:aws:s3::123456789012:accesspoint:mfzwi23gnjvgw.mrap"}, false},
+		"interceptors":            {with(func(c *aws.Config) { c.Interceptors.AddBeforeSigning(watcher{}) }), false},
+		"a path to be escaped":    {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
+		"a name that is no name":  {Config{Bucket: "arn:nonsense"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if row.config.Client != nil {
+				row.config.Bucket = "photos"
+				d, err := NewDriver(t.Context(), row.config)
+				require.NoError(t, err)
+				require.False(t, isLane(t, d.(*driver)))
+				return
+			}
+			require.Equal(t, row.open, isLane(t, opened(t, row.config)))
+		})
+	}
+	t.Run("dual stack and FIPS", func(t *testing.T) {
+		alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_USE_FIPS_ENDPOINT": "true"})
+		b, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-gov-west-1"})
+		require.NoError(t, err)
+		d := b.(*driver)
+		require.True(t, isLane(t, d))
+		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.objects(t.Context()).(*lane).at.host)
+	})
+}
+
+// asked is a transport that remembers what the SDK asked, and never answers.
+type asked struct{ last *http.Request }
+
+func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.last = r
+	return nil, errors.New("nobody answers")
+}
+
+func TestTheLaneLeadsWhereTheSDKGoes(t *testing.T) {
+	for name, row := range map[string]struct {
+		config Config
+		env    map[string]string
+	}{
+		"the first region":     {config: Config{Region: "us-east-1"}},
+		"another":              {config: Config{Region: "eu-west-1"}},
+		"China":                {config: Config{Region: "cn-north-1"}},
+		"a region of nobody's": {config: Config{Region: "mars-north-1"}},
+		"a bucket with dots":   {config: Config{Bucket: "my.photos"}},
+		"capital letters":      {config: Config{Bucket: "MyPhotos"}},
+		"path style":           {config: Config{PathStyle: aws.Bool(true)}},
+		"Spaces":               {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}},
+		"a port":               {config: Config{Endpoint: "http://127.0.0.1:9000"}},
+		"the scheme's port":    {config: Config{Endpoint: "https://example.com:443"}},
+		"the other's port":     {config: Config{Endpoint: "http://example.com:443"}},
+		"below a path":         {config: Config{Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)}},
+		"dual stack":           {env: map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
+		"FIPS":                 {config: Config{Region: "us-gov-west-1"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
+		"the environment's":    {env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := row.config
+			if row.env != nil { // which is read with the default chain
+				maps.Copy(row.env, map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"})
+			} else {
+				c.AccessKeyID, c.SecretKey = "AKID", "secret"
+			}
+			alone(t, row.env)
+			open := func(c Config) *driver {
+				if c.Bucket == "" {
+					c.Bucket = "photos"
+				}
+				if c.Region == "" {
+					c.Region = "eu-west-1"
+				}
+				d, err := NewDriver(t.Context(), c)
+				require.NoError(t, err)
+				return d.(*driver)
+			}
+			d := open(c)
+			require.True(t, isLane(t, d))
+			wire := &asked{}
+			c.HTTPClient = &http.Client{Transport: wire}
+			_, err := open(c).Head(t.Context(), &storage.GetRequest{Key: "a b", Length: -1})
+			require.Error(t, err)
+			at := d.objects(t.Context()).(*lane).at
+			require.Equal(t, wire.last.URL.String(), at.origin+at.path+"/a%20b")
+			host := wire.last.Host
+			if host == "" {
+				host = wire.last.URL.Host
+			}
+			require.Equal(t, host, at.host)
+			require.Contains(t, wire.last.Header.Get("Authorization"), "/"+d.region+"/s3/aws4_request")
+		})
+	}
+}
+
+// watcher is an interceptor of the SDK's.
+type watcher struct{}
+
+func (watcher) BeforeSigning(context.Context, *smithyhttp.InterceptorContext) error { return nil }

@@ -1,0 +1,115 @@
+package s3
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/escape"
+)
+
+// The SDK's signer is the judge of ours: of the addresses in sign_test.go, and
+// of the headers here.
+func TestHeaderSignatureIsTheSDKs(t *testing.T) {
+	for name, row := range map[string]struct {
+		method, host, query, token string
+		length                     int64
+		header                     map[string]string
+	}{
+		"a read":                         {method: "GET"},
+		"a token":                        {method: "GET", token: "tok/en+=="},
+		"a query":                        {method: "GET", query: "versionId=v%2F1%20%2B&x-id=GetObject"},
+		"a body":                         {method: "PUT", length: 5},
+		"a port":                         {method: "GET", host: "127.0.0.1:9000"},
+		"many headers":                   {method: "PUT", length: 1, header: map[string]string{"Content-Type": "text/plain", "Content-Md5": "x", "Cache-Control": "y", "X-Amz-Meta-A-B": "1", "X-Amz-Meta-A_b": "2", "X-Amz-Meta-A": "3", "If-Match": `"e"`}},
+		"an empty value":                 {method: "PUT", header: map[string]string{"X-Amz-Meta-A": ""}},
+		"spaces within, and at the ends": {method: "PUT", header: map[string]string{"Content-Disposition": "  a   b  c "}},
+		"what is not ASCII":              {method: "PUT", header: map[string]string{"Content-Disposition": "é\u00a0 \t x"}},
+	} {
+		for _, key := range keys {
+			t.Run(name+", "+key[:min(len(key), 20)], func(t *testing.T) {
+				if row.host == "" {
+					row.host = "photos.s3.eu-west-1.amazonaws.com"
+				}
+				path := "/" + escape.Key(key)
+				request := &http.Request{
+					Method: row.method, Host: row.host, ContentLength: row.length, Header: http.Header{},
+					URL: &url.URL{Scheme: "https", Host: row.host, Path: "/" + key, RawPath: path, RawQuery: row.query},
+				}
+				for name, value := range row.header {
+					request.Header.Set(name, value)
+				}
+				credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: row.token}
+				signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, emptySHA256, signingService, "eu-west-1", now))
+				want := request.Header.Get("Authorization")
+				request.Header.Del("Authorization")
+				got := new(signingKeys).of(&credentials, "eu-west-1", now).authorize(&signedRequest{
+					method: row.method, host: row.host, path: path, query: row.query,
+					header: request.Header, length: row.length, sha256: emptySHA256, at: now,
+				})
+				require.Equal(t, want, got)
+			})
+		}
+	}
+}
+
+func TestASigningKeyIsKeptForItsDay(t *testing.T) {
+	alice, bob := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}, aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
+	rotated := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "another"}
+	midnight := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
+	for name, row := range map[string]struct {
+		credentials aws.Credentials
+		region      string
+		at          time.Time
+		kept        bool
+	}{
+		"the same":             {alice, "eu-west-1", midnight, true},
+		"the day's last":       {alice, "eu-west-1", midnight.Add(24*time.Hour - 1), true},
+		"elsewhere on earth":   {alice, "eu-west-1", midnight.In(time.FixedZone("", -12*60*60)), true},
+		"the next day":         {alice, "eu-west-1", midnight.Add(24 * time.Hour), false},
+		"the day before":       {alice, "eu-west-1", midnight.Add(-1), false},
+		"somebody else":        {bob, "eu-west-1", midnight, false},
+		"a secret that is new": {rotated, "eu-west-1", midnight, false},
+		"another region":       {alice, "us-east-1", midnight, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var keys signingKeys
+			first := keys.of(&alice, "eu-west-1", midnight)
+			next := keys.of(&row.credentials, row.region, row.at)
+			require.Equal(t, row.kept, first == next)
+			require.Equal(t, new(signingKeys).of(&row.credentials, row.region, row.at).signature("text"), next.signature("text"))
+			require.Same(t, next, keys.last.Load(), "one is kept, and no more")
+		})
+	}
+}
+
+func TestSigningAtOnceIsSafe(t *testing.T) {
+	d := opened(t, Config{})
+	want, err := d.sign(t.Context(), upload(nil), now)
+	require.NoError(t, err)
+	done := make(chan string)
+	for range 8 {
+		go func() {
+			var got string
+			for range 100 {
+				signed, err := d.sign(t.Context(), upload(nil), now)
+				if err != nil || got != "" && got != signed.URL {
+					done <- "different"
+					return
+				}
+				got = signed.URL
+				_, _ = d.sign(t.Context(), upload(nil), now.Add(24*time.Hour))
+			}
+			done <- got
+		}()
+	}
+	for range 8 {
+		require.Equal(t, want.URL, <-done)
+	}
+}
