@@ -17,7 +17,7 @@ func each[O any](s *settings, opts []O, apply func(O)) {
 func (r *PutRequest) Apply(opts ...UploadOption) error {
 	r.Size = -1
 	each(&r.set, opts, func(o UploadOption) { o.applyUpload(r) })
-	return r.set.err
+	return r.set.failure()
 }
 
 // Apply reads options, for code that implements Downloader itself; a bad or
@@ -26,7 +26,7 @@ func (r *PutRequest) Apply(opts ...UploadOption) error {
 func (r *GetRequest) Apply(opts ...DownloadOption) error {
 	r.Length = -1
 	each(&r.set, opts, func(o DownloadOption) { o.applyDownload(r) })
-	return r.set.err
+	return r.set.failure()
 }
 
 // ApplyAttrs reads options, for code that implements Attrser itself; a bad or
@@ -34,25 +34,25 @@ func (r *GetRequest) Apply(opts ...DownloadOption) error {
 func (r *GetRequest) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length = -1
 	each(&r.set, opts, func(o AttrsOption) { o.applyAttrs(r) })
-	return r.set.err
+	return r.set.failure()
 }
 
 // Apply reads options, for code that implements Lister itself; a bad number is
 // InvalidArgument. Limit is WithLimit's, or 0.
 func (r *ListRequest) Apply(opts ...ListOption) error {
-	each(&r.set, opts, func(o ListOption) { o.applyList(r) })
+	each(&r.set.settings, opts, func(o ListOption) { o.applyList(r) })
 	r.Limit = r.set.limit
-	return r.set.err
+	return r.set.failure()
 }
 
 // Apply reads options, for code that implements Remover itself; a bad or second
 // condition is InvalidArgument.
 func (r *DeleteRequest) Apply(opts ...RemoveOption) error {
 	each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
-	return r.set.err
+	return r.set.failure()
 }
 
 func (r *CopyRequest) apply(opts []CopyOption) error {
 	each(&r.set, opts, func(o CopyOption) { o.applyCopy(r) })
-	return r.set.err
+	return r.set.failure()
 }

@@ -1,6 +1,9 @@
 package storage
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // Attrs describes the object; ObjectNotFound where there is none.
 func (b *bucket) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
@@ -23,12 +26,38 @@ func (b *bucket) Exists(ctx context.Context, key string, opts ...AttrsOption) (b
 	return false, err
 }
 
+// head is one call of Attrs or Exists.
+type head struct {
+	operation
+	req GetRequest
+}
+
+var heads = sync.Pool{New: func() any { return new(head) }}
+
+func newHead(c *core) *head {
+	if c.recycles() {
+		return heads.Get().(*head)
+	}
+	return &head{}
+}
+
+// recycle leaves h to another call, where nothing can be left that reads it.
+func (h *head) recycle() {
+	if h.core.recycles() {
+		*h = head{}
+		heads.Put(h)
+	}
+}
+
 func (b *bucket) head(ctx context.Context, may permission, op, key string, opts []AttrsOption) (*Attrs, error) {
-	h := &struct {
-		operation
-		GetRequest
-	}{}
-	o, r := &h.operation, &h.GetRequest
+	h := newHead(b.core)
+	a, err := h.look(ctx, b, may, op, key, opts)
+	h.recycle()
+	return a, err
+}
+
+func (h *head) look(ctx context.Context, b *bucket, may permission, op, key string, opts []AttrsOption) (*Attrs, error) {
+	o, r := &h.operation, &h.req
 	e := o.prepare(b, may, op, key)
 	if e == nil {
 		if err := r.ApplyAttrs(opts...); err != nil {

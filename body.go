@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"io"
 )
@@ -13,7 +14,6 @@ const hashBlock = 64 << 10
 // error rather than in io.EOF where length or checksum is not what was said.
 type body struct {
 	from  io.Reader
-	exact bool          // from ends at size, as a section does; a stream is asked once more, so that a longer one is found
 	size  int64         // -1: unknown
 	limit int64         // the provider's, in bytes; 0: none
 	want  *uint32       // the CRC32C that was declared
@@ -21,10 +21,11 @@ type body struct {
 	moved func(n int64) // is told of progress
 
 	read    int64
-	reached int64 // the furthest that was read, before a rewind
-	crc     uint32
-	partial bool   // reading began elsewhere than at the start
+	reached int64  // the furthest that was read, before a rewind
 	broken  *Error // what reading failed with
+	crc     uint32
+	exact   bool // from ends at size, as a section does; a stream is asked once more, so that a longer one is found
+	partial bool // reading began elsewhere than at the start
 	ended   bool
 }
 
@@ -120,10 +121,70 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	}
 	b.read, b.crc, b.broken, b.ended = at, 0, nil, false
 	b.partial = at != 0
+	if b.sum != nil {
+		*b.sum = nil // it is b.crc, which begins anew
+	}
 	return at, nil
+}
+
+// LookAt is ReadAt without delivering the bytes: they are neither hashed nor
+// progress. It is no ReadAt, which a type that embeds another reader has, with a
+// Read of its own that is to be used.
+func (b *sectionBody) LookAt(p []byte, off int64) (int, error) {
+	n, err := b.section.ReadAt(p, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.broken = bodyFailed(err)
+		return n, b.broken
+	}
+	return n, err
 }
 
 func (b *sectionBody) rewind() bool {
 	_, err := b.Seek(0, io.SeekStart)
 	return err == nil
+}
+
+// A memoryBody is a sectionBody of bytes that lie in memory already: a driver
+// that keeps them in memory copies them once, into memory of their length.
+type memoryBody struct{ *sectionBody }
+
+// inMemory makes b a memoryBody, where it is one.
+func (b *sectionBody) inMemory() (memoryBody, bool) {
+	at, _, _ := b.section.Outer()
+	_, ok := at.(*bytes.Reader)
+	return memoryBody{b}, ok
+}
+
+// HandOver writes what was not read yet, in one piece. All of it is hashed before:
+// what is not what was said is not written at all. It is no WriteTo, which a type
+// that embeds a bytes.Reader has, with a Read of its own that is to be used.
+func (b memoryBody) HandOver(w io.Writer) (int64, error) {
+	if b.broken != nil {
+		return 0, b.broken
+	}
+	at, off, _ := b.section.Outer()
+	left := *at.(*bytes.Reader) // a copy: the caller's own stays where it is
+	if _, err := left.Seek(off+b.read, io.SeekStart); err != nil {
+		return 0, err
+	}
+	hashed := left
+	if _, err := hashed.WriteTo((*hasher)(&b.body)); err != nil {
+		return 0, err
+	}
+	if b.broken = b.finish(); b.broken != nil {
+		return 0, b.broken
+	}
+	if _, err := b.section.Seek(0, io.SeekEnd); err != nil {
+		return 0, err
+	}
+	b.report()
+	return left.WriteTo(w)
+}
+
+// A hasher is a body that is written to, to be counted and hashed alone.
+type hasher body
+
+func (h *hasher) Write(p []byte) (int, error) {
+	(*body)(h).take(p)
+	return len(p), nil
 }

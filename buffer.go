@@ -15,24 +15,32 @@ const (
 	chunkBytes  = 1 << 20
 )
 
-var chunkPools = map[int]*sync.Pool{
-	firstChunk:  {New: func() any { return new([firstChunk]byte) }},
-	secondChunk: {New: func() any { return new([secondChunk]byte) }},
-	chunkBytes:  {New: func() any { return new([chunkBytes]byte) }},
-}
+var (
+	firstChunks  = sync.Pool{New: func() any { return new([firstChunk]byte) }}
+	secondChunks = sync.Pool{New: func() any { return new([secondChunk]byte) }}
+	otherChunks  = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
+)
 
 // A buffer is a part in memory, in chunks that are asked of a Memory as they
 // are needed: a slow source does not hold a whole part.
 type buffer struct {
 	op     *operation
-	memory *Memory
-	chunks [][]byte // full length each; the last may be filled in part
-	size   int64    // bytes filled
-	held   int64    // bytes granted
-	crc    uint32   // of what was filled
+	chunks [][]byte  // full length each; the last may be filled in part
+	few    [1][]byte // where chunks begins: a small body needs no more
+	size   int64     // bytes filled
+	held   int64     // bytes granted
+	crc    uint32    // of what was filled
 }
 
-func newBuffer(o *operation) *buffer { return &buffer{op: o, memory: o.core.memory} }
+func newBuffer(o *operation) *buffer {
+	b := &buffer{}
+	b.init(o)
+	return b
+}
+
+func (b *buffer) init(o *operation) { b.op, b.chunks = o, b.few[:0] }
+
+func (b *buffer) memory() *Memory { return b.op.core.memory }
 
 func chunkSize(index int) int {
 	switch index {
@@ -77,7 +85,7 @@ func (b *buffer) reserve(ctx context.Context, size int64) error {
 // one ends up with a piece of a part, and none can send.
 func (b *buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
-	if b.memory.try(int64(first)) {
+	if b.memory().try(int64(first)) {
 		b.add(first)
 		return nil
 	}
@@ -86,7 +94,7 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 		size := chunkSize(len(b.chunks) + len(sizes))
 		sizes, total = append(sizes, size), total+int64(size)
 	}
-	over, err := b.memory.acquire(ctx, total)
+	over, err := b.memory().acquire(ctx, total)
 	if err != nil {
 		return err
 	}
@@ -106,25 +114,23 @@ func (b *buffer) add(size int) {
 }
 
 func takeChunk(size int) []byte {
-	switch c := chunkPools[size].Get().(type) {
-	case *[firstChunk]byte:
-		return c[:]
-	case *[secondChunk]byte:
-		return c[:]
-	case *[chunkBytes]byte:
-		return c[:]
+	switch size {
+	case firstChunk:
+		return firstChunks.Get().(*[firstChunk]byte)[:]
+	case secondChunk:
+		return secondChunks.Get().(*[secondChunk]byte)[:]
 	}
-	return make([]byte, size)
+	return otherChunks.Get().(*[chunkBytes]byte)[:]
 }
 
 func giveChunk(c []byte) {
 	switch len(c) {
 	case firstChunk:
-		chunkPools[firstChunk].Put((*[firstChunk]byte)(c))
+		firstChunks.Put((*[firstChunk]byte)(c))
 	case secondChunk:
-		chunkPools[secondChunk].Put((*[secondChunk]byte)(c))
+		secondChunks.Put((*[secondChunk]byte)(c))
 	case chunkBytes:
-		chunkPools[chunkBytes].Put((*[chunkBytes]byte)(c))
+		otherChunks.Put((*[chunkBytes]byte)(c))
 	}
 }
 
@@ -155,7 +161,7 @@ func (b *buffer) free() {
 	for _, c := range b.chunks {
 		giveChunk(c)
 	}
-	b.memory.release(b.held)
+	b.memory().release(b.held)
 	b.chunks, b.held, b.size = nil, 0, 0
 }
 

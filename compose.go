@@ -119,7 +119,7 @@ func (c *composing) composeOnServer(ctx context.Context) (*Attrs, *Error) {
 	known := true
 	for i, key := range c.srcKeys {
 		ref := c.core.driver.Locate(key)
-		ref.Revision = c.sources[i].Revision
+		ref.Revision, ref.Attrs = c.sources[i].Revision, c.sources[i]
 		r.Sources = append(r.Sources, ref)
 		if sum := c.sources[i].CRC32C; sum != nil {
 			crc = joinCRC(crc, *sum, c.sources[i].Size)
@@ -132,6 +132,9 @@ func (c *composing) composeOnServer(ctx context.Context) (*Attrs, *Error) {
 		c.identify()
 	}
 	r.Metadata = c.core.stored(c.req.Metadata, c.writeID)
+	if r.Size = size; known {
+		r.CRC32C = &crc
+	}
 	var a *Attrs
 	e := c.call(ctx, func(ctx context.Context) (err error) {
 		a, err = c.core.driver.Compose(ctx, r)
@@ -147,8 +150,8 @@ func (c *composing) composeOnServer(ctx context.Context) (*Attrs, *Error) {
 		return c.present(a), nil
 	}
 	a.Size, a.Properties = size, c.req.Properties
-	if a.CRC32C == nil && known {
-		a.CRC32C = &crc
+	if a.CRC32C == nil {
+		a.CRC32C = r.CRC32C
 	}
 	return c.presentWritten(a), nil
 }

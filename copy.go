@@ -129,7 +129,7 @@ func (c *copying) onServer(ctx context.Context, from ObjectRef) (*Attrs, *Error)
 		return nil, c.ofSource(d.fail(e))
 	}
 	r := c.req
-	from.Version, from.Revision = r.Source.Version, source.Revision
+	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
 	r.Source = from
 	_, marked := source.Metadata[writeIDKey]
 	source.Metadata = d.core.shown(source.Metadata)

@@ -60,6 +60,9 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	if c.publicBaseURL == "" {
 		c.publicBaseURL = desc.PublicBaseURL
 	}
+	if desc.SigningBase {
+		c.serveAtBase()
+	}
 	switch {
 	case o.versions && desc.StartVersions != nil:
 		desc.StartVersions()
@@ -67,6 +70,18 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		c.features &^= KeepVersions
 	}
 	return &bucket{core: c, mask: everything}
+}
+
+// serveAtBase is for a store whose objects are served at the signing base
+// address, public ones too.
+func (c *core) serveAtBase() {
+	if c.signingBaseURL == "" {
+		c.features &^= SignURLs | SignContentType | SignSize | SignIfAbsent | SignForms
+		return
+	}
+	if c.publicBaseURL == "" {
+		c.publicBaseURL = c.signingBaseURL
+	}
 }
 
 // bucket is the one concrete Bucket: a view of a core, through a prefix and a

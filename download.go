@@ -19,17 +19,25 @@ type download struct {
 	stream  stream  // one connection at a time
 	ranges  *ranges // or parallel ranges
 	left    int64   // bytes to be delivered
-	hashing bool    // the whole object is read, and its checksum is known
 	crc     uint32
+	hashing bool // the whole object is read, and its checksum is known
 
+	ended  bool // Close was called; like failed, under mu
 	mu     sync.Mutex
 	failed *Error // what Read answers from then on
-	ended  bool   // Close was called
 }
 
 // Download opens the object for reading.
 func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
 	r := &Reader{}
+	if err := r.download(ctx, b, key, opts); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// download is Download with a Reader that is there already.
+func (r *Reader) download(ctx context.Context, b *bucket, key string, opts []DownloadOption) error {
 	d := &r.d
 	e := d.prepare(b, mayDownload, "Download", key)
 	if e == nil {
@@ -40,18 +48,18 @@ func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOptio
 		}
 	}
 	if e != nil {
-		return nil, d.end(e)
+		return d.end(e)
 	}
 	ctx, e = d.begin(ctx)
 	if e != nil {
-		return nil, d.end(e)
+		return d.end(e)
 	}
 	d.ctx = ctx
 	if e = d.open(r); e != nil {
-		return nil, d.end(e)
+		return d.end(e)
 	}
 	r.attrs, r.from = d.present(d.attrs), d
-	return r, nil
+	return nil
 }
 
 // open makes the first request and works out what will be delivered.
@@ -63,7 +71,7 @@ func (d *download) open(r *Reader) *Error {
 	if req.Length == 0 { // no provider has a range of nothing
 		return d.openEmpty(r)
 	}
-	d.stream = stream{d: d, ctx: d.ctx, req: req}
+	d.stream.d, d.stream.ctx, d.stream.req = d, d.ctx, req
 	attrs, e := d.stream.connect()
 	if e != nil && e.Code == RangeNotSatisfiable {
 		return d.openEmpty(r)
@@ -221,7 +229,7 @@ func (d *download) writeTo(w io.Writer) (int64, error) {
 // bodyTo counts and hashes between the two only where there is a checksum to
 // compare: the kernel's road has no place for it.
 func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
-	t := &tee{to: w, deliver: d.deliver, left: d.left}
+	t := &tee{d: d, to: w, left: d.left}
 	if d.hashing || d.progress != nil {
 		n, err = from.WriteTo(t)
 	} else if n, err = from.WriteTo(w); n <= d.left {
@@ -248,10 +256,10 @@ func (r onlyReader) Read(p []byte) (int, error) { return r.d.Read(p) }
 
 // A tee writes what the caller gets, and tells whose an error was.
 type tee struct {
-	to      io.Writer
-	deliver func([]byte)
-	left    int64
-	failed  error // of to
+	d      *download
+	to     io.Writer
+	left   int64
+	failed error // of to
 }
 
 func (t *tee) Write(p []byte) (int, error) {
@@ -260,7 +268,7 @@ func (t *tee) Write(p []byte) (int, error) {
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
-	t.deliver(p[:n])
+	t.d.deliver(p[:n])
 	t.left -= int64(n)
 	t.failed = err
 	return n, err

@@ -31,6 +31,15 @@ import (
 //
 // Describe, Put, Get, Head, List and Delete are required; embed
 // UnimplementedDriver for the rest. A layer embeds the Driver that it wraps.
+//
+// Two things make a driver that keeps objects in memory faster, and are no part
+// of the interface, so that no layer passes them on: a method Transient(), which
+// says that nothing reads a request after its call has returned, lets the core
+// use its memory again; and a Put's Body that has HandOver(io.Writer) (int64,
+// error) gives its bytes in one piece, checked before the first is written. For a
+// driver that has to know the bytes before it sends them, a Body that has
+// LookAt(p []byte, offset int64) (int, error) shows them, as ReadAt, and counts
+// nothing.
 type Driver interface {
 	// Describe is called once, by New.
 	Describe() Description
@@ -56,11 +65,11 @@ type Driver interface {
 
 	// Parts: the upload's name and the parts' tags are the core's to keep, so
 	// that an upload can outlive a process. PutPart is called concurrently; a
-	// number sent again replaces the earlier part. CompleteParts answers 409 in
-	// Error.Status where the upload has to begin anew (S3's
-	// ConditionalRequestConflict). AbortParts of an unknown upload is nil. With
-	// SequentialParts, parts come one at a time and in order, and the last one
-	// with CompleteParts.
+	// number sent again replaces the earlier part. Unavailable with 409 in
+	// Error.Status, of PutPart and CompleteParts, says that the upload has to begin
+	// anew (S3's ConditionalRequestConflict). AbortParts of an unknown upload is
+	// nil. With SequentialParts, parts come one at a time and in order, and the last
+	// one with CompleteParts.
 	BeginParts(ctx context.Context, r *PutRequest) (upload string, err error)
 	PutPart(ctx context.Context, r *PartRequest) (Part, error)
 	CompleteParts(ctx context.Context, r *CompleteRequest) (*Attrs, error)
@@ -103,13 +112,24 @@ type Description struct {
 	// ":" already: what is stored so need not be built for each answer.
 	TaggedRevisions bool
 
+	// SigningBase says that the store has no address of its own: what it signs is
+	// answered where WithSigningBaseURL says, by the handler of package serve.
+	// Without that option no feature of signing is in force.
+	SigningBase bool
+	// Origin, with SigningBase, is what the handler of package serve asks about the
+	// bucket: its keys, whether it is public, its CORS rules. A layer hands it on.
+	Origin      any
+	SigningHint string // what a bucket lacks that cannot sign: the Hint of Unsupported
+
 	Local         bool // answers come from this machine: no connection can stall or drop
 	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them
 
+	MaxSize     int64 // bytes of the largest object, where parts set no limit; 0: none
 	MaxPutSize  int64 // bytes of the largest body of one Put; 0: no limit
 	MinPartSize int64 // bytes; the last part may be smaller
 	MaxPartSize int64 // bytes; 0: no limit
 	MaxParts    int   // 0: no limit
+	PartSize    int64 // bytes of a part where nothing else decides; 0: 5 MiB
 	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0: any size
 	MaxBatch    int   // requests in one DeleteBatch; 0: it has none
 	MaxPage     int   // entries in one List; 0: 1,000
@@ -203,7 +223,7 @@ type (
 		// the page before, which nobody reads any more.
 		Entries []ListEntry
 
-		set settings
+		set listSettings
 	}
 	// A DeleteRequest removes one object or version.
 	DeleteRequest struct {
@@ -228,6 +248,8 @@ type (
 	ComposeRequest struct {
 		Key     string
 		Sources []ObjectRef
+		Size    int64   // bytes of all sources
+		CRC32C  *uint32 // of all sources; nil: not known of each
 		Properties
 		PublicRead bool
 		Condition  Condition
@@ -262,6 +284,9 @@ type (
 		Account           any
 		Bucket, Key       string
 		Version, Revision string
+		// Attrs, of a source, are what a look found when it gave the Revision; a
+		// driver does not look again. Nil: nobody looked. They are not its to change.
+		Attrs *Attrs
 	}
 	// A VersionPage is one page of ListVersions.
 	VersionPage struct {

@@ -45,12 +45,27 @@ type operation struct {
 	keys       []string
 	writes     bool // only a write's outcome can be unknown
 	begun      bool
-	done       []func(Outcome)
-	span       trace.Span
-	started    time.Time
+	measured   bool          // somebody wants numbers
+	done       func(Outcome) // of the hooks that ran; nil: nobody waits for the end
+	span       trace.Span    // nil: nobody traces
+	started    time.Duration // since processStart, where measured
 	bytes      atomic.Int64
 	requests   atomic.Int32
 	overGrants atomic.Int32 // buffers that the Memory gave over its limit
+}
+
+// A transient driver is done with a request when its call returns, or when the
+// body that Get answered with is closed: nothing reads the request or its body
+// after that, not even a goroutine that gave up. What the core makes for one call
+// it then uses again for the next. Such a driver is known by its type: a layer
+// embeds a Driver, which has no such method, so what a layer may still hold is
+// never used again. It is on this machine: elsewhere a watchdog may be late.
+type transient interface{ Transient() }
+
+// recycles reports whether what was made for one call may serve another.
+func (c *core) recycles() bool {
+	_, ok := c.driver.(transient)
+	return ok && c.desc.Local
 }
 
 // prepare names the operation and refuses what may not be done at all.
@@ -78,7 +93,7 @@ func (o *operation) begin(ctx context.Context) (context.Context, *Error) {
 	for _, hook := range o.core.hooks {
 		hookCtx, done, err := hook(ctx, Operation{Name: o.name, Provider: o.core.desc.Provider, Bucket: o.core.desc.Bucket, Key: o.key, Keys: o.keys})
 		if done != nil {
-			o.done = append(o.done, done)
+			o.done = inTurn(done, o.done)
 		}
 		if err != nil {
 			return ctx, refusal(err)
@@ -88,6 +103,17 @@ func (o *operation) begin(ctx context.Context) (context.Context, *Error) {
 		}
 	}
 	return ctx, nil
+}
+
+// inTurn is first, and next where there is one.
+func inTurn(first, next func(Outcome)) func(Outcome) {
+	if next == nil {
+		return first
+	}
+	return func(out Outcome) {
+		first(out)
+		next(out)
+	}
 }
 
 func refusal(err error) *Error {
@@ -114,8 +140,8 @@ func (o *operation) end(failure *Error) error {
 		return err
 	}
 	o.begun = false
-	for i := len(o.done) - 1; i >= 0; i-- {
-		o.done[i](Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.requests.Load())})
+	if o.done != nil {
+		o.done(Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.requests.Load())})
 	}
 	o.core.telemetry.end(o, err)
 	return err

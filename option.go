@@ -84,20 +84,24 @@ type (
 // settings are what options say to the core alone. They travel inside the
 // request, so that a layer that copies a request keeps them.
 type settings struct {
-	err         error // the first bad option
-	guarded     bool  // a condition was given
-	given       property
+	err         *Error // the first bad option
 	natives     []native
-	version     bool // WithVersion was given
-	limit       int
-	pageSize    int
 	partSize    int64
 	concurrency int
 	progress    func(done, total int64)
+	given       property
+	guarded     bool // a condition was given
+	version     bool // WithVersion was given
+}
+
+// listSettings are settings of listings.
+type listSettings struct {
+	settings
+	limit, pageSize int
 }
 
 // A property is a bit for each of Properties that an option has set.
-type property uint
+type property uint8
 
 const (
 	propContentType property = 1 << iota
@@ -118,6 +122,14 @@ func (s *settings) fail(argument, rule string) {
 	if s.err == nil {
 		s.err = invalid(argument, rule)
 	}
+}
+
+// failure is err, or nil.
+func (s *settings) failure() error {
+	if s.err == nil {
+		return nil
+	}
+	return s.err
 }
 
 // written is the part that all requests that write have in common.

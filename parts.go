@@ -19,10 +19,9 @@ const (
 	// 10,000 parts reach S3's 5 TiB from 5 MiB on.
 	growthStep = 1000
 
-	// Parts that go one after the other wait for an answer each: they are larger,
-	// and of a stream they double, after each sequentialStep, to four times that.
-	sequentialPartSize = 8 << 20
-	sequentialStep     = 8
+	// Parts that go one after the other wait for an answer each: of a stream they
+	// double, after each sequentialStep, to four times what they begin with.
+	sequentialStep = 8
 
 	abortTimeout = 30 * time.Second
 )
@@ -33,8 +32,8 @@ func (u *upload) firstPart() int64 {
 	size := u.req.set.partSize
 	if size == 0 {
 		size = defaultPartSize
-		if u.core.has(SequentialParts) {
-			size = sequentialPartSize
+		if d.PartSize > 0 {
+			size = d.PartSize
 		}
 		if u.src.at != nil { // read in place: a larger part costs no memory, and waves are even
 			size = min(max(size, u.src.size/int64(u.concurrency())), maxInPlacePart)
@@ -77,6 +76,8 @@ func (u *upload) partSize(number int) int64 {
 func (c *core) checkSize(size int64) *Error {
 	d := &c.desc
 	switch {
+	case d.MaxSize > 0 && size > d.MaxSize:
+		return tooLarge(0)
 	case !c.has(UploadParts):
 		if d.MaxPutSize > 0 && size > d.MaxPutSize {
 			return tooLarge(0)
@@ -119,6 +120,8 @@ func (u *upload) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 	if e != nil {
 		first.free()
 		next.free()
+		e.Unknown = false // what was begun is not the object
+		e.absent = e.Code == PreconditionFailed && u.req.Condition.Absent
 		return nil, e
 	}
 	if first == nil {
@@ -227,7 +230,7 @@ func (p *partUpload) put(ctx context.Context, number int, offset int64, section 
 		return Part{}, e
 	}
 	var part Part
-	e = p.upload.send(ctx, content, func(ctx context.Context) (err error) {
+	e = p.unlessLost(ctx, content, func(ctx context.Context) (err error) {
 		part, err = p.core.driver.PutPart(ctx, r)
 		return err
 	})
@@ -290,6 +293,9 @@ func (p *partUpload) sendStream(ctx context.Context, first, next *buffer) *Error
 		total += current.size
 		if declared := p.src.size; declared >= 0 && total > declared {
 			p.fail(tooLong(declared))
+		}
+		if maximum := p.core.desc.MaxSize; maximum > 0 && total > maximum {
+			p.fail(tooLarge(0))
 		}
 		crc := current.crc
 		p.core.memory.move(1)
@@ -360,25 +366,36 @@ func (p *partUpload) complete(ctx context.Context, declared *uint32) (*Attrs, *E
 	}
 	p.req.Size, p.req.CRC32C = size, &crc
 	var a *Attrs
-	var begun *Error // what says that the upload has to begin anew
-	e = p.upload.send(ctx, p.last.body(), func(ctx context.Context) (err error) {
+	e = p.unlessLost(ctx, p.last.body(), func(ctx context.Context) (err error) {
 		a, err = p.core.driver.CompleteParts(ctx, r)
+		return err
+	})
+	return p.verdict(ctx, a, e, size)
+}
+
+// unlessLost is send for a call of an upload that may have to begin anew: that
+// is not tried again as it is.
+func (p *partUpload) unlessLost(ctx context.Context, body replayable, do func(context.Context) error) *Error {
+	var lost *Error
+	e := p.upload.send(ctx, body, func(ctx context.Context) error {
+		err := do(ctx)
 		if err != nil {
-			if begun = asError(ctx, err); conflict(begun) {
-				return Internal // not to be tried again as it is
+			if lost = asError(ctx, err); conflict(lost) {
+				return Internal
 			}
 		}
 		return err
 	})
-	if e != nil && conflict(begun) {
-		begun.Unknown = e.Unknown
-		e = begun
+	if e != nil && conflict(lost) {
+		lost.Unknown = e.Unknown
+		return lost
 	}
-	return p.verdict(ctx, a, e, size)
+	return e
 }
 
-// conflict is S3's ConditionalRequestConflict on completion: no verdict on the
-// condition, and the upload is of no use any more.
+// conflict is S3's ConditionalRequestConflict on completion, or a session that
+// the store has lost: no verdict on the condition, and the upload is of no use any
+// more.
 func conflict(e *Error) bool {
 	return e != nil && e.Code == Unavailable && e.Status == http.StatusConflict
 }

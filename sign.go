@@ -90,7 +90,10 @@ func (s *signing) open(b *bucket, may permission, op, key, method string) *Error
 		return ownError(r.set.err)
 	}
 	if e := s.core.need(SignURLs, op); e != nil {
-		e.Hint = "a local or memory bucket signs when it is opened with WithSigningBaseURL, for the handler of package serve"
+		e.Hint = s.core.desc.SigningHint
+		if s.core.desc.SigningBase && s.core.signingBaseURL == "" {
+			e.Hint = "open the bucket with WithSigningBaseURL, at which the handler of package serve answers"
+		}
 		return e
 	}
 	if r.TTL == 0 {
@@ -153,6 +156,9 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	}
 	if e == nil && (!b.core.public || b.core.publicBaseURL == "") {
 		e = &Error{Code: NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublic"}
+		if b.core.desc.SigningBase {
+			e.Hint = "open the bucket with WithPublic, and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve answers"
+		}
 	}
 	if e != nil {
 		return "", o.end(e)

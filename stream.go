@@ -23,9 +23,9 @@ type stream struct {
 	mu       sync.Mutex // body and cancel change hands between Read and Close
 	body     io.ReadCloser
 	cancel   context.CancelFunc
-	closed   bool
 	watchdog *time.Timer
 	stalled  atomic.Bool
+	closed   bool
 
 	attempt int   // connections that failed in a row
 	since   int64 // bytes since the last that failed
@@ -233,8 +233,15 @@ func (s *stream) dropped(err error) *Error {
 }
 
 // drop closes the connection.
-func (s *stream) drop() {
+func (s *stream) drop() { s.end(false) }
+
+// close ends the stream. It may come at any moment.
+func (s *stream) close() { s.end(true) }
+
+// end closes the connection; after the last one none is opened any more.
+func (s *stream) end(last bool) {
 	s.mu.Lock()
+	s.closed = s.closed || last
 	body, cancel := s.body, s.cancel
 	s.body, s.cancel = nil, nil
 	s.mu.Unlock()
@@ -248,12 +255,4 @@ func (s *stream) drop() {
 	if cancel != nil {
 		cancel()
 	}
-}
-
-// close ends the stream. It may come at any moment.
-func (s *stream) close() {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.drop()
 }

@@ -30,6 +30,12 @@ type telemetry struct {
 	unset trace.TracerProvider
 }
 
+// processStart is what times are measured from: a duration is a third of a time.Time,
+// and every operation has one.
+var processStart = time.Now()
+
+func sinceStart() time.Duration { return time.Since(processStart) }
+
 // spanNames are those of all operations, so that none is built for each call.
 var spanNames = func() map[string]string {
 	names := map[string]string{}
@@ -93,14 +99,11 @@ func isPlaceholder(p trace.TracerProvider) bool {
 // nothing beside that, and tools that instrument a program from outside find it.
 func (t *telemetry) idle() bool { return t.unset != nil && otel.GetTracerProvider() == t.unset }
 
-var noSpan = trace.SpanFromContext(context.Background())
-
 func (t *telemetry) start(ctx context.Context, o *operation) context.Context {
-	if t.duration.Enabled(ctx) {
-		o.started = time.Now()
+	if o.measured = t.measures(ctx); o.measured {
+		o.started = sinceStart()
 	}
 	if t.idle() {
-		o.span = noSpan
 		return ctx
 	}
 	ctx, span := t.tracer.Start(ctx, spanNames[o.name], t.startOptions...)
@@ -117,6 +120,15 @@ func (t *telemetry) start(ctx context.Context, o *operation) context.Context {
 }
 
 func (t *telemetry) end(o *operation, err error) {
+	if o.span != nil {
+		o.endSpan(err)
+	}
+	if o.measured {
+		t.measure(o, err)
+	}
+}
+
+func (o *operation) endSpan(err error) {
 	if o.span.IsRecording() {
 		o.span.SetAttributes(
 			attribute.Int64("omnibucket.bytes", o.bytes.Load()),
@@ -128,23 +140,22 @@ func (t *telemetry) end(o *operation, err error) {
 		}
 	}
 	o.span.End()
-	t.measure(o, err)
+}
+
+// measures reports whether anybody wants numbers.
+func (t *telemetry) measures(ctx context.Context) bool {
+	return t.duration.Enabled(ctx) || t.bytes.Enabled(ctx) || t.requests.Enabled(ctx)
 }
 
 func (t *telemetry) measure(o *operation, err error) {
 	ctx := context.Background() // the caller's may be done
-	if !t.duration.Enabled(ctx) && !t.bytes.Enabled(ctx) && !t.requests.Enabled(ctx) {
-		return
-	}
 	attributes := append(make([]attribute.KeyValue, 0, 4), t.common...)
 	attributes = append(attributes, attribute.String("omnibucket.operation", o.name))
 	if err != nil {
 		attributes = append(attributes, attribute.String("error.type", string(CodeOf(err))))
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
-	if !o.started.IsZero() {
-		t.duration.Record(ctx, time.Since(o.started).Seconds(), set)
-	}
+	t.duration.Record(ctx, (sinceStart() - o.started).Seconds(), set)
 	if n := o.bytes.Load(); n > 0 {
 		t.bytes.Add(ctx, n, set)
 	}

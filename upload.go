@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"strconv"
+	"sync"
 )
 
 const (
@@ -32,11 +33,35 @@ type upload struct {
 	metadata map[string]string // the user's
 	progress *progress
 	content  sectionBody // of one Put
+	first    buffer      // of a stream
+}
+
+var uploads = sync.Pool{New: func() any { return new(upload) }}
+
+func newUpload(c *core) *upload {
+	if c.recycles() {
+		return uploads.Get().(*upload)
+	}
+	return &upload{}
+}
+
+// recycle leaves u to another call, where nothing can be left that reads it.
+func (u *upload) recycle() {
+	if u.core.recycles() {
+		*u = upload{}
+		uploads.Put(u)
+	}
 }
 
 // Upload stores all of body under key.
 func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
-	u := &upload{}
+	u := newUpload(b.core)
+	a, err := u.upload(ctx, b, key, body, opts)
+	u.recycle()
+	return a, err
+}
+
+func (u *upload) upload(ctx context.Context, b *bucket, key string, body io.Reader, opts []UploadOption) (*Attrs, error) {
 	e := u.prepare(b, mayUpload, "Upload", key)
 	if e == nil {
 		e = u.resolve(body, opts)
@@ -168,7 +193,8 @@ func (u *upload) singleBound() int64 {
 
 // storeStream reads ahead, and knows more then.
 func (u *upload) storeStream(ctx context.Context) (*Attrs, *Error) {
-	first := newBuffer(&u.operation)
+	first := &u.first
+	first.init(&u.operation)
 	if !u.streams() {
 		next, e := u.fillPart(ctx, first, 1)
 		if e == nil && u.src.size >= 0 && first.size > u.src.size {
@@ -222,10 +248,9 @@ func (u *upload) putBuffer(ctx context.Context, b *buffer) (*Attrs, *Error) {
 	if declared := u.req.Size; declared >= 0 && declared != b.size {
 		return nil, wrongLength(b.size, declared)
 	}
-	crc := b.crc
 	u.core.memory.move(1)
 	defer u.core.memory.move(-1)
-	return u.putSection(ctx, b, 0, b.size, &crc)
+	return u.putSection(ctx, b, 0, b.size, &b.crc)
 }
 
 // putSection stores a body that can be read again. Where the driver wants the
@@ -245,6 +270,9 @@ func (u *upload) putSection(ctx context.Context, at io.ReaderAt, off, length int
 		return nil, mismatch(*want, *crc)
 	}
 	r.CRC32C, r.Size, r.Body = crc, length, content
+	if memory, ok := content.inMemory(); ok && u.core.recycles() {
+		r.Body = memory
+	}
 	if crc == nil {
 		content.want, content.sum = want, &r.CRC32C
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/signed"
 )
 
 const provider = "memory"
@@ -17,7 +18,8 @@ const provider = "memory"
 // An account holds buckets. It is the identity that Locate answers with, so
 // that objects are copied between its buckets without moving their bytes.
 type account struct {
-	now func() time.Time
+	now  func() time.Time
+	keys func() (signed.Keys, error)
 	// writes counts the writes to all buckets, and so gives each its revision:
 	// a bucket that was removed and made again repeats none.
 	writes atomic.Uint64
@@ -26,11 +28,11 @@ type account struct {
 	buckets btree.Map[string, *bucket]
 }
 
-func newAccount(now func() time.Time) *account {
-	if now == nil {
-		now = time.Now
+func newAccount(c ServiceConfig) *account {
+	if c.Now == nil {
+		c.Now = time.Now
 	}
-	return &account{now: now}
+	return &account{now: c.Now, keys: signingKeys(c.SigningKeys)}
 }
 
 // time reads the clock, which may be the user's: no lock is held here. Full
@@ -82,10 +84,10 @@ func (a *account) remove(name string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.live.Len() > 0 || b.kept.Len() > 0 {
+	if b.live.len() > 0 || b.kept.Len() > 0 {
 		return storage.BucketNotEmpty
 	}
-	b.gone = true
+	b.gone.Store(true)
 	a.buckets.Delete(name)
 	return nil
 }

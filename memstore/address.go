@@ -9,7 +9,7 @@ import (
 )
 
 // process is the account behind the addresses of this process.
-var process = newAccount(nil)
+var process = newAccount(ServiceConfig{})
 
 func init() {
 	storage.Register("mem", storage.Opener{Driver: openBucket, Service: openAccount})

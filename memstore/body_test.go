@@ -2,18 +2,60 @@ package memstore
 
 import (
 	"bytes"
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
 )
+
+// bodies are those of the same content that are read in different ways.
+func bodies(content string) map[string]io.Reader {
+	return map[string]io.Reader{
+		"read":         strings.NewReader(content),
+		"handed over":  handed{strings.NewReader(content)},
+		"in two parts": io.MultiReader(strings.NewReader(content[:len(content)/2]), strings.NewReader(content[len(content)/2:])),
+	}
+}
+
+// handed is a body as the core has it of bytes in memory.
+type handed struct{ *strings.Reader }
+
+func (h handed) Read([]byte) (int, error) { panic("what is handed over is not read") }
+
+func (h handed) HandOver(w io.Writer) (int64, error) { return h.Reader.WriteTo(w) }
+
+// overriding has a Read of its own, and all other methods of what it embeds.
+type overriding struct{ *bytes.Reader }
+
+func (overriding) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestABodyTakesItsLengthOfMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 1000, 1024, 1025, block, block + 1, 1 << 20} {
 		for _, size := range []int64{-1, int64(length)} {
-			data, err := readBody(t.Context(), bytes.NewReader(make([]byte, length)), size)
-			require.NoError(t, err)
-			require.Len(t, data, length)
-			require.LessOrEqual(t, cap(data), length+length/4+8, "%d bytes of size %d", length, size)
+			content := strings.Repeat("x", length)
+			for name, body := range bodies(content) {
+				data, err := readBody(t.Context(), body, size)
+				require.NoError(t, err)
+				require.True(t, string(data) == content, "%s, %d bytes", name, length)
+				require.LessOrEqual(t, cap(data), length+length/4+8, "%s, %d bytes of size %d", name, length, size)
+			}
 		}
 	}
+}
+
+func TestABodyOfAnotherSizeIsRefused(t *testing.T) {
+	for _, size := range []int64{0, 6, 8, exactSize + 1} {
+		for name, body := range bodies("content") {
+			_, err := readBody(t.Context(), body, size)
+			require.ErrorIs(t, err, storage.BodyFailed, "%s, size %d", name, size)
+		}
+	}
+}
+
+func TestABodyThatOverridesReadIsReadByIt(t *testing.T) {
+	_, err := readBody(t.Context(), overriding{bytes.NewReader([]byte("content"))}, 7)
+	require.ErrorIs(t, err, io.ErrClosedPipe)
 }

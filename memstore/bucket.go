@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidwall/btree"
 
@@ -14,19 +15,20 @@ import (
 // found under the lock can be used without it.
 type bucket struct {
 	account *account
+	gone    atomic.Bool // removed from the account; set under the lock: nothing may be written any more
 
 	mu      sync.RWMutex
-	gone    bool // removed from the account; nothing may be written any more
 	info    storage.BucketInfo
-	live    btree.Map[string, *object] // what a read without a version gets
-	kept    *btree.BTreeG[version]     // older versions: by key, newest first
-	uploads map[string]*upload         // by name
+	live    index                  // what a read without a version gets
+	kept    *btree.BTreeG[version] // older versions: by key, newest first
+	uploads map[string]*upload     // by name
 }
 
 func newBucket(a *account, info storage.BucketInfo) *bucket {
 	return &bucket{
 		account: a,
 		info:    info,
+		live:    newIndex(),
 		kept:    btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true}),
 		uploads: map[string]*upload{},
 	}
@@ -36,7 +38,7 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 // it would succeed and be lost.
 func (b *bucket) lock() error {
 	b.mu.Lock()
-	if b.gone {
+	if b.gone.Load() {
 		b.mu.Unlock()
 		return storage.BucketNotFound
 	}
@@ -46,7 +48,7 @@ func (b *bucket) lock() error {
 // rlock is lock for those who only look.
 func (b *bucket) rlock() error {
 	b.mu.RLock()
-	if b.gone {
+	if b.gone.Load() {
 		b.mu.RUnlock()
 		return storage.BucketNotFound
 	}
@@ -56,7 +58,7 @@ func (b *bucket) rlock() error {
 // find is the key's current object or, by a revision that is not 0, one of its
 // versions; nil where it is not there. The lock is held.
 func (b *bucket) find(key string, revision uint64) *object {
-	o, _ := b.live.Get(key)
+	o := b.live.get(key)
 	if revision == 0 || o != nil && o.revision == revision {
 		return o
 	}
@@ -73,7 +75,7 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 		}
 	}
 	o.stamp(b.account.writes.Add(1))
-	if old, replaced := b.live.Set(o.key, o); replaced && b.info.Versioning {
+	if old := b.live.set(o); old != nil && b.info.Versioning {
 		b.keep(old)
 	}
 	return nil
@@ -89,15 +91,14 @@ func (b *bucket) remove(key string, revision uint64, c storage.Condition) error 
 	if c.Revision != "" && c.Revision != o.revisionText() {
 		return storage.PreconditionFailed
 	}
-	current, _ := b.live.Get(key)
 	switch {
 	case revision == 0:
-		b.live.Delete(key)
+		b.live.remove(key)
 		if b.info.Versioning {
 			b.keep(o)
 		}
-	case o == current:
-		b.live.Delete(key)
+	case o == b.live.get(key):
+		b.live.remove(key)
 		b.promote(key)
 	default:
 		b.kept.Delete(version{position: position{key, revision}})

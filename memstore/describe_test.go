@@ -18,18 +18,12 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, 10_000, d.MaxParts)
 	require.Equal(t, 1_000, d.MaxBatch)
 	require.Equal(t, 256, d.MaxPage)
-	require.Zero(t, d.Features&(storage.SignURLs|storage.SignForms|storage.SignIfAbsent|storage.SignSize|storage.SignContentType|storage.EqualParts))
+	require.Zero(t, d.Features&storage.EqualParts)
+	require.True(t, d.SigningBase)
 
 	named := memstore.NewDriver(memstore.Config{Bucket: "photos", Versioned: true}).Describe()
 	require.Equal(t, "photos", named.Bucket)
 	require.True(t, named.Versioned)
-}
-
-func TestSigningIsUnsupported(t *testing.T) {
-	_, err := fresh().Sign(t.Context(), &storage.SignRequest{})
-	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = fresh().SignForm(t.Context(), &storage.SignRequest{})
-	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 func TestOptionsOfAProvidersOwnAreUnsupported(t *testing.T) {

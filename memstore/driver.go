@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage"
 )
@@ -18,7 +19,7 @@ const (
 const features = storage.StreamPut | storage.UploadParts |
 	storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose |
-	storage.KeepVersions | storage.ObjectACL | storage.StorageClasses | storage.OrderedList
+	storage.KeepVersions | storage.ObjectACL | storage.StorageClasses | storage.OrderedList | signFeatures
 
 // driver reaches one bucket of an account by name, as a cloud's does: the
 // bucket may be removed, and made again, while the driver is open.
@@ -26,6 +27,7 @@ type driver struct {
 	storage.UnimplementedDriver
 	account *account
 	bucket  string
+	found   atomic.Pointer[bucket] // when it was looked for last
 }
 
 // Describe tells whether the bucket keeps versions as it is now. StartVersions
@@ -39,6 +41,8 @@ func (d *driver) Describe() storage.Description {
 		StartVersions:   d.startVersions,
 		Local:           true,
 		TaggedRevisions: true,
+		SigningBase:     true,
+		Origin:          d,
 		MinPartSize:     1,
 		MaxParts:        maxParts,
 		MaxBatch:        maxBatch,
@@ -81,5 +85,15 @@ func (d *driver) open(ctx context.Context, native ...any) (*bucket, error) {
 	if len(native) > 0 {
 		return nil, storage.Unsupported
 	}
-	return d.account.find(d.bucket)
+	if b := d.found.Load(); b != nil && !b.gone.Load() {
+		return b, nil
+	}
+	b, err := d.account.find(d.bucket)
+	d.found.Store(b)
+	return b, err
 }
+
+// Transient tells the core that nothing here reads a request after its call: its
+// memory may be used for the next. It is no method of storage.Driver, so that a
+// layer around this driver does not say the same of itself.
+func (d *driver) Transient() {}

@@ -37,12 +37,12 @@ func startAfter(r *storage.ListRequest) (position, error) {
 // list walks the keys from the first that can be in the page on. The lock is
 // held.
 func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
-	most := min(r.Limit, b.live.Len())
+	most := min(r.Limit, b.live.len())
 	page := &storage.Page{Entries: r.Entries[:0]}
 	if cap(page.Entries) == 0 {
 		page.Entries = make([]storage.ListEntry, 0, min(most, 16))
 	}
-	keys := b.live.Iter()
+	keys := b.live.iter()
 	more := keys.Seek(max(r.Prefix, after))
 	for more && strings.HasPrefix(keys.Key(), r.Prefix) {
 		key := keys.Key()
@@ -63,7 +63,7 @@ func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
 			if isPrefix {
 				page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
 			} else {
-				page.Entries = append(page.Entries, keys.Value().entry())
+				page.Entries = append(page.Entries, keys.Value().object.entry())
 			}
 		}
 		if !isPrefix {

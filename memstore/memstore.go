@@ -1,7 +1,9 @@
 // Package memstore keeps buckets in memory: for tests, which need nothing else
 // to be installed or cleaned up, and for programs that want an object store
-// without one. It has every feature of package storage but signed addresses,
-// which need a server, and holds to the same rules as the cloud drivers.
+// without one. It has every feature of package storage, and holds to the same
+// rules as the cloud drivers. Signed and public addresses need somebody who
+// answers them: the handler of package serve, where storage.WithSigningBaseURL
+// says.
 //
 // A test takes a fresh bucket:
 //
@@ -32,7 +34,10 @@ import (
 type Config struct {
 	Bucket    string           // the name; "" is "memory"
 	Versioned bool             // keep what is overwritten or removed
-	Now       func() time.Time // the clock of Attrs.Modified; nil is time.Now
+	Now       func() time.Time // the clock of Attrs.Modified and of signed addresses; nil is time.Now
+	// SigningKeys sign addresses and forms. Nil: a key that is drawn at random, and
+	// that no other bucket has.
+	SigningKeys SigningKeys
 }
 
 // New returns a fresh, empty bucket that nothing else reaches. It needs no
@@ -47,14 +52,17 @@ func NewDriver(c Config) storage.Driver {
 	if c.Bucket == "" {
 		c.Bucket = "memory"
 	}
-	a := newAccount(c.Now)
+	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys})
 	a.findOrCreate(c.Bucket).info.Versioning = c.Versioned
 	return &driver{account: a, bucket: c.Bucket}
 }
 
 // ServiceConfig says how an account shall be.
 type ServiceConfig struct {
-	Now func() time.Time // the clock of Attrs.Modified and BucketInfo.Created; nil is time.Now
+	Now func() time.Time // the clock of Attrs.Modified, BucketInfo.Created and signed addresses; nil is time.Now
+	// SigningKeys sign addresses and forms. Nil: a key that is drawn at random, and
+	// that no other account has.
+	SigningKeys SigningKeys
 }
 
 // NewService returns a fresh account without buckets.
@@ -65,5 +73,5 @@ func NewService(c ServiceConfig, opts ...storage.OpenOption) *storage.Service {
 // NewServiceDriver returns the driver of a fresh account without buckets, for
 // storage.NewService.
 func NewServiceDriver(c ServiceConfig) storage.ServiceDriver {
-	return &serviceDriver{account: newAccount(c.Now)}
+	return &serviceDriver{account: newAccount(c)}
 }

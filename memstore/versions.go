@@ -39,7 +39,7 @@ func (b *bucket) promote(key string) {
 	})
 	if newest.object != nil && newest.key == key {
 		b.kept.Delete(newest)
-		b.live.Set(key, newest.object)
+		b.live.set(newest.object)
 	}
 }
 
@@ -112,19 +112,19 @@ func atFirst(key string) position { return position{key, math.MaxUint64} }
 // A history walks current objects and older versions as one: by key, newest
 // first. A key's current object is newer than all its older versions.
 type history struct {
-	live               btree.MapIter[string, *object]
+	live               btree.MapIter[string, *slot]
 	kept               btree.IterG[version]
 	moreLive, moreKept bool
 }
 
 func (b *bucket) history() *history {
-	return &history{live: b.live.Iter(), kept: b.kept.Iter()}
+	return &history{live: b.live.iter(), kept: b.kept.Iter()}
 }
 
 // seek goes to what comes after p.
 func (h *history) seek(p position) {
 	h.moreLive = h.live.Seek(p.key)
-	if h.moreLive && h.live.Key() == p.key && h.live.Value().revision >= p.revision {
+	if h.moreLive && h.live.Key() == p.key && h.live.Value().object.revision >= p.revision {
 		h.moreLive = h.live.Next()
 	}
 	h.moreKept = h.kept.Seek(version{position: p})
@@ -137,7 +137,7 @@ func (h *history) seek(p position) {
 func (h *history) object() (o *object, current bool) {
 	switch {
 	case h.atLive():
-		return h.live.Value(), true
+		return h.live.Value().object, true
 	case h.moreKept:
 		return h.kept.Item().object, false
 	}

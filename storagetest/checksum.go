@@ -46,7 +46,7 @@ var checksumCases = []Case{
 				t.put(b, "a", "old")
 				text := body(w.size, 1)
 				for _, source := range []io.Reader{strings.NewReader(text), stream(text)} {
-					t.faults.Set(faults.Corrupt(faults.Put|faults.PutPart, 5))
+					t.faults.Set(faults.Corrupt(faults.Put|faults.PutPart|faults.CompleteParts, 5))
 					_, err := b.Upload(t.Context(), "a", source)
 					t.faults.Set()
 					if t.desc.Local && err == nil {

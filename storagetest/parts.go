@@ -71,6 +71,26 @@ var partCases = []Case{
 		},
 	},
 	{
+		Name: "more than the largest object is refused early", Rule: "W3",
+		Explanation: "where parts set no limit: TooLarge, without a request where the size is known, and never truncated",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			text := body(2*t.unit, 1)
+			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
+			require.NoError(t, err)
+			t.holds(b, "a", text)
+			t.silently(func() {
+				_, err := b.Upload(t.Context(), "b", strings.NewReader(text+"x"))
+				t.fails(err, storage.TooLarge)
+			})
+			_, err = b.Upload(t.Context(), "b", stream(text+"x"), storage.WithPartSize(t.unit))
+			t.fails(err, storage.TooLarge)
+			t.missing(b, "b")
+			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+		},
+	},
+	{
 		Name: "a part is of the provider's unit", Rule: "W12",
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
 		Needs:       storage.UploadParts,

@@ -159,7 +159,11 @@ func byRule(cases []Case) [][]Case {
 	return ordered
 }
 
-// describe learns what the driver behind the bucket declares.
+// signing are the features that a store which has no address of its own has
+// only where the bucket was opened with one.
+const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+
+// describe learns what the driver behind the bucket declares, and is in force.
 func describe(t *testing.T, open Open) storage.Description {
 	t.Helper()
 	var desc storage.Description
@@ -168,6 +172,12 @@ func describe(t *testing.T, open Open) storage.Description {
 		return &described{Driver: next, desc: desc}
 	}))
 	require.NotEmpty(t, desc.Provider, "Open must hand its options on to the constructor")
+	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
+		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+	}
+	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
+		desc.Features &^= signing
+	}
 	require.NoError(t, storage.Close(b))
 	return desc
 }

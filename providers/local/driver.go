@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/signed"
 )
 
 var _ storage.Driver = (*driver)(nil)
@@ -22,7 +23,9 @@ type driver struct {
 	managed  bool   // by a service: the directory must lie in parent, also through symbolic links
 	sync     bool
 	clock    clock
-	versions atomic.Bool // keep them
+	versions atomic.Bool                 // keep them
+	given    signed.Keys                 // of Config
+	secret   atomic.Pointer[signed.Keys] // of the directory, once it was read
 
 	mu     sync.Mutex
 	live   *store
@@ -40,7 +43,9 @@ func newDriver(root string, c Config) (*driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bucketDriver(filepath.Dir(path), filepath.Base(path), c), nil
+	d := bucketDriver(filepath.Dir(path), filepath.Base(path), c)
+	d.given, err = signed.NewKeys(c.SigningKeys)
+	return d, err
 }
 
 func bucketDriver(parent, bucket string, c Config) *driver {
@@ -66,11 +71,13 @@ func (d *driver) Describe() storage.Description {
 		Features: storage.StreamPut | storage.UploadParts |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
-			storage.ObjectACL | storage.StorageClasses | storage.OrderedList,
+			storage.ObjectACL | storage.StorageClasses | storage.OrderedList | signFeatures,
 		Versioned:       d.versions.Load(),
 		StartVersions:   func() { d.versions.Store(true) },
 		Local:           true,
 		TaggedRevisions: true,
+		SigningBase:     true,
+		Origin:          d,
 		MinPartSize:     1,
 		MaxParts:        maxParts,
 		MaxPage:         maxPage,

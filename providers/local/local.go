@@ -31,12 +31,15 @@ const provider = "local"
 type Config struct {
 	Create bool             // make the directory where it is missing, instead of BucketNotFound
 	NoSync bool             // leave flushing to the operating system: faster, and a power failure may take the latest writes
-	Now    func() time.Time // the clock of Attrs.Modified; nil is time.Now
+	Now    func() time.Time // the clock of Attrs.Modified and of signed addresses; nil is time.Now
+	// SigningKeys sign addresses and forms. Nil: a key that the bucket's directory
+	// keeps in .omnibucket/signing.key, for its owner alone to read.
+	SigningKeys SigningKeys
 }
 
 // Open opens the bucket in the directory root. BucketNotFound where there is
-// none, unless Config.Create; InvalidArgument where root is "" or no directory;
-// PermissionDenied where it may not be read. It sweeps what writers that died
+// none, unless Config.Create; InvalidArgument where root is "" or no directory,
+// or a signing key is too short; PermissionDenied where it may not be read. It sweeps what writers that died
 // have left behind.
 func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(root, c)
@@ -65,7 +68,9 @@ func NewDriver(root string, c Config) (storage.Driver, error) {
 type ServiceConfig struct {
 	Create bool             // make the directory where it is missing
 	NoSync bool             // as Config.NoSync, for its buckets
-	Now    func() time.Time // the clock of Attrs.Modified and BucketInfo.Created; nil is time.Now
+	Now    func() time.Time // the clock of Attrs.Modified, BucketInfo.Created and signed addresses; nil is time.Now
+	// SigningKeys sign addresses and forms of all buckets. Nil: each has its own.
+	SigningKeys SigningKeys
 }
 
 // NewService manages the buckets that are the directories in root. Errors are

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/signed"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -21,11 +22,16 @@ type serviceDriver struct {
 	path   string
 	root   *os.Root
 	config ServiceConfig
+	keys   signed.Keys // of config
 }
 
 // NewServiceDriver opens the directory that holds the buckets, for
 // storage.NewService.
 func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, error) {
+	keys, err := signed.NewKeys(c.SigningKeys)
+	if err != nil {
+		return nil, err
+	}
 	path, err := absolute(root, c.Create)
 	if err != nil {
 		return nil, err
@@ -37,7 +43,7 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &serviceDriver{path: path, root: opened, config: c}, nil
+	return &serviceDriver{path: path, root: opened, config: c, keys: keys}, nil
 }
 
 func (s *serviceDriver) Provider() string { return provider }
@@ -295,6 +301,6 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 
 func (s *serviceDriver) driver(name string) *driver {
 	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now})
-	d.managed = true
+	d.managed, d.given = true, s.keys
 	return d
 }

@@ -14,6 +14,7 @@ type Bounds struct {
 	Without     storage.Features // are not declared
 	EqualParts  bool             // all parts but the last must be of one size
 	Sequential  bool             // parts go one after the other, the last with CompleteParts
+	MaxSize     int64            // bytes of an object
 	MaxPutSize  int64            // bytes
 	MinPartSize int64            // bytes
 	MaxPartSize int64            // bytes
@@ -47,6 +48,7 @@ func (b Bounds) apply(d storage.Description) storage.Description {
 		d.Features |= storage.SequentialParts
 	}
 	d.PartUnit = max(d.PartUnit, b.PartUnit)
+	d.MaxSize = narrower(d.MaxSize, b.MaxSize)
 	d.MaxPutSize = narrower(d.MaxPutSize, b.MaxPutSize)
 	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)

@@ -64,9 +64,9 @@ func Fail(on Calls) Rule { return Rule{kind: fail, on: on} }
 func LoseAnswer(on Calls) Rule { return Rule{kind: loseAnswer, on: on} }
 
 // Cut drops the connection in the middle of a body: of Get, after that many
-// bytes were delivered, with io.ErrUnexpectedEOF; of Put and PutPart, after
-// that many bytes of the caller's were read, with Unavailable, and nothing is
-// stored. Other calls pass.
+// bytes were delivered, with io.ErrUnexpectedEOF; of Put, PutPart and a
+// CompleteParts with a last part, after that many bytes of the caller's were
+// read, with Unavailable, and nothing is stored. Other calls pass.
 func Cut(on Calls, after int64) Rule { return Rule{kind: cut, on: on, at: after} }
 
 // Stall has the call do nothing until its ctx is done, and then fail with
@@ -80,8 +80,9 @@ func StallBody(after int64) Rule { return Rule{kind: stallBody, on: Get, at: aft
 // Delay has the call begin later, by the injector's clock (Injector.SetSleep).
 func Delay(on Calls, by time.Duration) Rule { return Rule{kind: delay, on: on, wait: by} }
 
-// Corrupt changes the byte at this offset of the body of a Get, Put or PutPart;
-// where the body is shorter nothing. Other calls pass.
+// Corrupt changes the byte at this offset of the body of a Get, Put, PutPart or
+// CompleteParts with a last part; where the body is shorter nothing. Other calls
+// pass.
 func Corrupt(on Calls, at int64) Rule { return Rule{kind: corrupt, on: on, at: at} }
 
 // Nth narrows r to the n-th matching call, counted from 1.

@@ -1,0 +1,88 @@
+package signed_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/signed"
+)
+
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+const base = "https://files.example.com/b/"
+
+func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signed.MinSecret) }
+
+func keys(t testing.TB, secrets ...[]byte) signed.Keys {
+	t.Helper()
+	k, err := signed.NewKeys(secrets)
+	require.NoError(t, err)
+	return k
+}
+
+func upload() *storage.SignRequest {
+	crc := uint32(0xE3069283)
+	r := &storage.SignRequest{
+		Method: http.MethodPut, Key: "a/b c", TTL: time.Hour, BaseURL: base,
+		MinSize: 1, MaxSize: 9, CRC32C: &crc, PublicRead: true, Condition: storage.Condition{Absent: true},
+	}
+	r.ContentType, r.CacheControl, r.StorageClass = "image/png", "no-store", "COLD"
+	r.Metadata = map[string]string{"name": "caf\u00e9 & co"}
+	return r
+}
+
+func download() *storage.SignRequest {
+	return &storage.SignRequest{
+		Method: http.MethodGet, Key: "a/b c", TTL: time.Hour, BaseURL: base, MinSize: -1, MaxSize: -1,
+		Version: "memory:7", ResponseType: "text/plain; charset=utf-8", ResponseName: "r\u00e9sum\u00e9.txt",
+	}
+}
+
+// A request is what a client makes of a signed address.
+type request struct {
+	bucket, method, key, query string
+	header                     http.Header
+}
+
+func signedRequest(t testing.TB, k signed.Keys, r *storage.SignRequest) *request {
+	t.Helper()
+	u, err := signed.URL(k, "bucket", r, noon)
+	require.NoError(t, err)
+	address, query, found := strings.Cut(u.URL, "?")
+	require.True(t, found)
+	require.Equal(t, base+escape.Key(r.Key), address)
+	return &request{"bucket", u.Method, r.Key, query, u.Header}
+}
+
+func (r *request) open(k signed.Keys, now time.Time) (*signed.Grant, signed.Standing) {
+	return signed.Open(k, r.bucket, r.method, r.key, r.query, r.header, now)
+}
+
+func (r *request) signature() string {
+	_, signature, _ := strings.Cut(r.query, "&ob-signature=")
+	return signature
+}
+
+func (r *request) replace(old, new string) { r.query = strings.Replace(r.query, old, new, 1) }
+
+// form is a signed form, as it arrives.
+func form(t testing.TB, k signed.Keys, r *storage.SignRequest) map[string]string {
+	t.Helper()
+	f, err := signed.Form(k, "bucket", r, noon)
+	require.NoError(t, err)
+	require.Equal(t, base, f.URL)
+	return f.Fields
+}
+
+func formRequest() *storage.SignRequest {
+	r := upload()
+	r.Method = http.MethodPost
+	return r
+}

@@ -1,0 +1,24 @@
+package memstore_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// Signed addresses are answered by a server of their own, as a program's would.
+func TestConformance(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		mux := http.NewServeMux()
+		server := httptest.NewServer(mux)
+		t.Cleanup(server.Close)
+		b := memstore.New(append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		mux.Handle("/files/", serve.NewHandler(b))
+		return b
+	})
+}

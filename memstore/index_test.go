@@ -1,0 +1,35 @@
+package memstore
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheTableAndTheTreeOfAnIndexAgree(t *testing.T) {
+	x := newIndex()
+	first, second, other := &object{key: "b"}, &object{key: "b"}, &object{key: "a"}
+	require.Nil(t, x.get("b"))
+	require.Nil(t, x.set(first))
+	require.Nil(t, x.set(other))
+	require.Same(t, first, x.set(second), "what was there before")
+	require.Same(t, second, x.get("b"))
+	require.Equal(t, []*object{other, second}, walked(&x), "in the order of the keys, and the newest of each")
+	require.Equal(t, 2, x.len())
+
+	x.remove("a")
+	x.remove("nothing")
+	require.Nil(t, x.get("a"))
+	require.Equal(t, []*object{second}, walked(&x))
+	require.Nil(t, x.set(other), "it was not there any more")
+	require.Equal(t, []*object{other, second}, walked(&x))
+}
+
+func walked(x *index) []*object {
+	var objects []*object
+	keys := x.iter()
+	for more := keys.First(); more; more = keys.Next() {
+		objects = append(objects, keys.Value().object)
+	}
+	return objects
+}

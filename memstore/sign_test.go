@@ -1,0 +1,156 @@
+package memstore_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/origin"
+	"github.com/omnibucket/storage/memstore"
+)
+
+const base = "https://files.example.com/b"
+
+func served(t *testing.T, c memstore.Config) (storage.Bucket, origin.Bucket) {
+	t.Helper()
+	b := storage.New(memstore.NewDriver(c), storage.WithSigningBaseURL(base))
+	o, ok := origin.Of(b)
+	require.True(t, ok)
+	return b, o
+}
+
+func download(t *testing.T, b storage.Bucket) string {
+	t.Helper()
+	signed, err := b.SignedDownloadURL(t.Context(), "a")
+	require.NoError(t, err)
+	return signed.URL
+}
+
+func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
+
+func TestSigningNeedsABaseAddress(t *testing.T) {
+	b := memstore.New()
+	_, err := b.SignedDownloadURL(t.Context(), "a")
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "WithSigningBaseURL")
+	require.False(t, storage.Supports(b, storage.SignURLs))
+	_, err = fresh().Sign(t.Context(), &storage.SignRequest{Method: "GET", Key: "a", TTL: time.Hour})
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = fresh().SignForm(t.Context(), &storage.SignRequest{Method: "POST", Key: "a", TTL: time.Hour})
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestSigningTellsWhenItEnds(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 1, time.UTC)
+	b, o := served(t, memstore.Config{Now: func() time.Time { return now }})
+	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signed.ExpiresAt, "the next whole second: never less than was asked")
+	require.Equal(t, now, o.Now(), "the handler goes by the same clock")
+}
+
+func TestEachStoreHasAKeyOfItsOwn(t *testing.T) {
+	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
+	a, _ := served(t, memstore.Config{Now: now})
+	b, _ := served(t, memstore.Config{Now: now})
+	require.Equal(t, download(t, a), download(t, a))
+	require.NotEqual(t, download(t, a), download(t, b), "an address of one is none of the other, which has its name")
+
+	given := memstore.Config{Now: now, SigningKeys: memstore.SigningKeys{secret(1)}}
+	a, _ = served(t, given)
+	b, _ = served(t, given)
+	require.Equal(t, download(t, a), download(t, b))
+}
+
+func TestBucketsOfAnAddressShareTheProcessKey(t *testing.T) {
+	key := func(address string) string {
+		b, err := storage.Open(t.Context(), address, storage.WithSigningBaseURL(base))
+		require.NoError(t, err)
+		form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 1)
+		require.NoError(t, err)
+		return form.Fields["ob-key"]
+	}
+	require.Equal(t, key("mem://signed"), key("mem://also-signed"))
+}
+
+func TestASigningKeyMustBeLong(t *testing.T) {
+	b, _ := served(t, memstore.Config{SigningKeys: memstore.SigningKeys{secret(1), []byte("short and secret")}})
+	_, err := b.SignedDownloadURL(t.Context(), "a")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, err.Error(), "short and secret")
+}
+
+func TestAConfigShowsNoKey(t *testing.T) {
+	c := memstore.Config{SigningKeys: memstore.SigningKeys{secret('S')}}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("here", "keys", c.SigningKeys)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "keys", c.SigningKeys)
+	encoded, err := json.Marshal(c.SigningKeys)
+	require.NoError(t, err)
+	texts := []string{string(encoded), log.String()}
+	for _, format := range []string{"%v", "%+v", "%#v", "%x", "%d", "%s"} {
+		texts = append(texts, fmt.Sprintf(format, c))
+	}
+	for _, text := range texts {
+		require.Contains(t, text, "REDACTED")
+		require.NotContains(t, text, "SSSS")
+		require.NotContains(t, text, "83 83")
+		require.NotContains(t, text, "5353")
+	}
+}
+
+func TestTheOriginTellsWhatIsPublic(t *testing.T) {
+	s := memstore.NewService(memstore.ServiceConfig{}, storage.WithSigningBaseURL(base))
+	_, err := s.CreateBucket(t.Context(), "bucket")
+	require.NoError(t, err)
+	b, err := s.Bucket("bucket")
+	require.NoError(t, err)
+	o, ok := origin.Of(b)
+	require.True(t, ok)
+
+	info, err := o.BucketInfo(t.Context())
+	require.NoError(t, err)
+	require.False(t, info.Public)
+	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
+	_, err = s.UpdateBucket(t.Context(), "bucket", storage.WithPublicAccess(true), storage.WithCORS(rule))
+	require.NoError(t, err)
+	info, err = o.BucketInfo(t.Context())
+	require.NoError(t, err)
+	require.True(t, info.Public)
+	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
+
+	shown, err := b.Upload(t.Context(), "shown", bytes.NewReader(nil), storage.WithPublicRead())
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "hidden", bytes.NewReader(nil))
+	require.NoError(t, err)
+	for key, want := range map[string]string{"shown": shown.Revision, "hidden": "", "missing": ""} {
+		revision, err := o.PublicRevision(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, want, revision, key)
+	}
+}
+
+func TestAnOriginIsFoundThroughLayersAlone(t *testing.T) {
+	pass := storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
+	})
+	whole := memstore.New(storage.WithSigningBaseURL(base), pass)
+	_, ok := origin.Of(whole)
+	require.True(t, ok)
+	for name, b := range map[string]storage.Bucket{
+		"no base address": memstore.New(),
+		"a prefix":        storage.Prefixed(whole, "p/"),
+		"a reference":     storage.Ref[storage.Downloader](whole).(storage.Bucket),
+		"the user's own":  struct{ storage.Bucket }{whole},
+	} {
+		_, ok := origin.Of(b)
+		require.False(t, ok, name)
+	}
+}

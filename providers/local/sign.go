@@ -1,0 +1,37 @@
+package local
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/signed"
+)
+
+const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+
+// Sign signs for the handler of package serve.
+func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
+	keys, err := d.signingKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return signed.URL(keys, d.bucket, r, d.Now())
+}
+
+// SignForm signs a form for the handler of package serve.
+func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
+	keys, err := d.signingKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return signed.Form(keys, d.bucket, r, d.Now())
+}
+
+func (d *driver) signingKeys(ctx context.Context) (signed.Keys, error) {
+	s, err := d.enter(ctx)
+	if err != nil {
+		return signed.Keys{}, err
+	}
+	defer d.leave(s)
+	return s.signingKeys(ctx)
+}
