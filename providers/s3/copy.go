@@ -18,14 +18,11 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if len(r.Native) > 0 || r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
 		return nil, storage.Unsupported // streamed by the core, through an upload that keeps the condition
 	}
-	if d.copyLimit > 0 {
-		size, err := d.sizeOf(ctx, r.Source)
-		if err != nil {
-			return nil, err
+	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
+		if !d.profile.CopyParts {
+			return nil, storage.Unsupported
 		}
-		if size > d.copyLimit {
-			return d.copyParts(ctx, r, size)
-		}
+		return d.copyParts(ctx, r, source.Size)
 	}
 	attrs, err := d.copyObject(ctx, r)
 	if err == nil {
@@ -108,6 +105,7 @@ func (d *driver) copyFailed(ctx context.Context, err error, source storage.Objec
 	if c == (storage.Condition{}) {
 		return e
 	}
+	source.Attrs = nil                                     // what they were
 	if _, lookup := d.sizeOf(ctx, source); lookup == nil { // the source is as it was
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	} else if asError(lookup).Code != storage.Changed {
@@ -119,6 +117,9 @@ func (d *driver) copyFailed(ctx context.Context, err error, source storage.Objec
 // sizeOf is the source's, at the revision and version that are copied; Changed
 // where it is another, or gone.
 func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
+	if source.Attrs != nil {
+		return source.Attrs.Size, nil
+	}
 	out, err := d.client.HeadObject(ctx, &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,
 		Key:       &source.Key,

@@ -13,6 +13,11 @@ import (
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
 
+// looked is a request for a copy of nine bytes, at which the core has looked.
+func looked() *storage.CopyRequest {
+	return copyOf(func(r *storage.CopyRequest) { r.Source.Attrs = &storage.Attrs{Size: 9} })
+}
+
 func copyOf(change func(*storage.CopyRequest)) *storage.CopyRequest {
 	r := &storage.CopyRequest{
 		Source: storage.ObjectRef{Bucket: "other", Key: "from", Revision: etag},
@@ -154,7 +159,7 @@ func TestCopyInParts(t *testing.T) {
 func TestCopyInPartsThatFails(t *testing.T) {
 	for _, row := range []struct {
 		name    string
-		replies []reply // behind HEAD and CreateMultipartUpload
+		replies []reply // behind CreateMultipartUpload
 		code    storage.Code
 		aborted bool
 	}{
@@ -164,10 +169,10 @@ func TestCopyInPartsThatFails(t *testing.T) {
 		{"the completion is not answered", []reply{{body: pieceDone}, {cut: true}}, storage.Unavailable, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, append([]reply{sized("9"), {body: begun}}, row.replies...)...)
+			w := newStandIn(t, append([]reply{{body: begun}}, row.replies...)...)
 			d := w.on(t, "aws")
 			d.copyLimit, d.copyPart = 5, 9
-			_, err := d.Copy(t.Context(), copyOf(nil))
+			_, err := d.Copy(t.Context(), looked())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.aborted, slices.Contains(w.lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
 			if !row.aborted {
@@ -178,12 +183,21 @@ func TestCopyInPartsThatFails(t *testing.T) {
 }
 
 func TestPieceThatFailsInPassing(t *testing.T) {
-	w := newStandIn(t, sized("9"), reply{body: begun}, failing(503, "SlowDown", ""), reply{body: pieceDone}, reply{body: finished})
+	w := newStandIn(t, reply{body: begun}, failing(503, "SlowDown", ""), reply{body: pieceDone}, reply{body: finished})
 	d := w.on(t, "aws")
 	d.copyLimit, d.copyPart = 5, 9
-	_, err := d.Copy(t.Context(), copyOf(nil))
+	_, err := d.Copy(t.Context(), looked())
 	require.NoError(t, err)
-	require.Len(t, w.requests(), 5)
+	require.Len(t, w.requests(), 4)
+}
+
+func TestCopyThatIsTooLargeWherePartsAreNotCopied(t *testing.T) {
+	w := newStandIn(t)
+	d := w.on(t, "aws")
+	d.copyLimit, d.profile.CopyParts = 5, false
+	_, err := d.Copy(t.Context(), looked())
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	require.Empty(t, w.requests(), "the core streams it")
 }
 
 func TestCompose(t *testing.T) {
