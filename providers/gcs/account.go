@@ -1,0 +1,180 @@
+package gcs
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	gcs "cloud.google.com/go/storage"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// An account is what buckets of one endpoint and one credential have in common.
+type account struct {
+	client      *gcs.Client  // for handleOf: a given one retries of its own accord
+	http        *http.Client // adds the credentials; nil with Config.Client
+	endpoint    *url.URL     // the server's root, without a path; nil: Google
+	project     string
+	anonymous   bool
+	credentials *credentials // nil where anonymous, and with Config.Client
+	signer      *signer      // nil: there is nothing to sign with
+	composite   bool         // Config.ParallelComposite
+	identity    any          // equal for accounts between which the server can copy
+
+	given *gcs.Client // Config.Client
+	owned bool        // http was made here, and ends with the account
+}
+
+// newAccount reads a Config; Config.Bucket has no say. It makes no request.
+func newAccount(ctx context.Context, c Config) (*account, error) {
+	if err := checkConfig(c); err != nil {
+		return nil, err
+	}
+	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, given: c.Client}
+	if err := a.place(c); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.Client == nil && !a.anonymous {
+		if a.credentials, err = newCredentials(c); err != nil {
+			return nil, err
+		}
+	}
+	a.identify(c)
+	if a.signer, err = newSigner(c, a); err != nil {
+		return nil, err
+	}
+	if err := a.connect(ctx, c); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func checkConfig(c Config) error {
+	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
+	switch {
+	case c.Client != nil && (credentials || c.Anonymous || c.HTTPClient != nil || c.ParallelComposite):
+		return invalid("Config.Client", "brings credentials and HTTP client of its own, and uploads in one request", "")
+	case c.CredentialsJSON != nil && c.TokenSource != nil:
+		return invalid("Config.CredentialsJSON and Config.TokenSource", "exclude one another", "")
+	case credentials && c.Anonymous:
+		return invalid("Config.Anonymous", "does not fit credentials", "")
+	}
+	return nil
+}
+
+// place settles where the server is. The environment's emulator has no use for
+// credentials, and a server that is not Google's is not told the environment's.
+func (a *account) place(c Config) error {
+	endpoint, emulator := c.Endpoint, ""
+	if endpoint == "" {
+		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
+		if endpoint = emulator; emulator != "" && !strings.Contains(emulator, "://") {
+			endpoint = "http://" + emulator
+		}
+	}
+	if endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
+	}
+	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	given := c.CredentialsJSON != nil || c.TokenSource != nil
+	if c.Client == nil && (emulator != "" || !given && !isGoogle(u)) {
+		a.anonymous = true
+	}
+	return nil
+}
+
+// isGoogle reports whether the endpoint is one of Google's own hosts, which may
+// be told any credentials: a region's, or that of a private network.
+func isGoogle(u *url.URL) bool {
+	host := u.Hostname()
+	return u.Scheme == "https" && (host == "googleapis.com" || strings.HasSuffix(host, ".googleapis.com"))
+}
+
+// connect makes the clients. No redirect is followed: the credentials are for
+// the first host, and a resumable upload says with a 308 that it goes on.
+func (a *account) connect(ctx context.Context, c Config) error {
+	if c.Client != nil {
+		a.client = c.Client
+		return nil
+	}
+	if c.HTTPClient != nil {
+		own := *c.HTTPClient
+		a.http = &own
+	} else {
+		a.http, a.owned = &http.Client{Transport: transport.New(transport.Options{})}, true
+	}
+	if a.credentials != nil {
+		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
+	}
+	if a.http.CheckRedirect == nil {
+		a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	client, err := a.newClient(ctx)
+	if err != nil {
+		return invalid("Config", "makes no client", "")
+	}
+	client.SetRetry(gcs.WithPolicy(gcs.RetryNever))
+	a.client = client
+	return nil
+}
+
+// handleOf is a bucket, for the SDK. It makes one attempt of each request:
+// retrying is the core's.
+func (a *account) handleOf(bucket string) *gcs.BucketHandle {
+	return a.client.Bucket(bucket).Retryer(gcs.WithPolicy(gcs.RetryNever))
+}
+
+// newClient is the SDK's. Credentials are our HTTP client's: the SDK would ask
+// the metadata service at once.
+func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
+	return gcs.NewClient(ctx,
+		option.WithHTTPClient(a.http),
+		option.WithoutAuthentication(),
+		option.WithEndpoint(a.root()+"/storage/v1/"),
+		gcs.WithDisabledClientMetrics(),
+	)
+}
+
+// root is the server's address, without a slash at its end.
+func (a *account) root() string {
+	if a.endpoint == nil {
+		return "https://storage.googleapis.com"
+	}
+	return a.endpoint.String()
+}
+
+// close ends what was opened here.
+func (a *account) close() error {
+	if a.owned {
+		a.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+// sharedIdentity makes accounts equal that were opened separately with one
+// credential: a copy between their buckets need not pass through this process.
+type sharedIdentity struct {
+	endpoint, credential string
+}
+
+func (a *account) identify(c Config) {
+	switch {
+	case c.Client != nil || c.TokenSource != nil || c.HTTPClient != nil:
+		a.identity = a
+	case a.anonymous:
+		a.identity = sharedIdentity{a.root(), "anonymous"}
+	case c.CredentialsJSON != nil:
+		a.identity = sharedIdentity{a.root(), "json " + fingerprint(c.CredentialsJSON)}
+	default:
+		a.identity = sharedIdentity{a.root(), "default " + os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")}
+	}
+}

@@ -1,0 +1,150 @@
+package gcs
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// A resource is an object as the JSON API has it: sent with a write, and, as far
+// as resourceFields names, its answer.
+type resource struct {
+	Name               string            `json:"name,omitempty"`
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	CRC32C             string            `json:"crc32c,omitempty"`
+
+	Generation  string     `json:"generation,omitempty"`
+	Etag        string     `json:"etag,omitempty"`
+	MD5Hash     string     `json:"md5Hash,omitempty"`
+	TimeCreated *time.Time `json:"timeCreated,omitempty"`
+}
+
+const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass"
+
+// resourceOf is what a write says of the object.
+func resourceOf(key string, p *storage.Properties) *resource {
+	return &resource{
+		Name:               key,
+		ContentType:        p.ContentType,
+		ContentEncoding:    p.ContentEncoding,
+		ContentDisposition: p.ContentDisposition,
+		ContentLanguage:    p.ContentLanguage,
+		CacheControl:       p.CacheControl,
+		Metadata:           p.Metadata,
+		StorageClass:       p.StorageClass,
+	}
+}
+
+// written is the answer to a write.
+func (o *resource) written() *storage.Attrs {
+	md5 := decodeMD5(o.MD5Hash)
+	a := &storage.Attrs{
+		Properties: storage.Properties{StorageClass: storageClass(o.StorageClass)},
+		ETag:       entityTag(md5, o.Etag),
+		Revision:   o.Generation,
+		Version:    o.Generation,
+		CRC32C:     decodeCRC(o.CRC32C),
+		MD5:        md5,
+	}
+	if o.TimeCreated != nil {
+		a.Modified = modified(*o.TimeCreated)
+	}
+	return a
+}
+
+// attrsOf is what the SDK answered, to a read or a write.
+func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
+	crc := o.CRC32C
+	return &storage.Attrs{
+		Key:  o.Name,
+		Size: o.Size,
+		Properties: storage.Properties{
+			ContentType:        o.ContentType,
+			ContentEncoding:    o.ContentEncoding,
+			ContentDisposition: o.ContentDisposition,
+			ContentLanguage:    o.ContentLanguage,
+			CacheControl:       o.CacheControl,
+			Metadata:           o.Metadata,
+			StorageClass:       storageClass(o.StorageClass),
+		},
+		ETag:     entityTag(o.MD5, o.Etag),
+		Revision: decimal(o.Generation),
+		Version:  decimal(o.Generation),
+		Modified: modified(o.Created),
+		CRC32C:   &crc,
+		MD5:      o.MD5,
+	}
+}
+
+// attrsToSet is what the SDK writes.
+func attrsToSet(p *storage.Properties) gcs.ObjectAttrs {
+	return gcs.ObjectAttrs{
+		ContentType:        p.ContentType,
+		ContentEncoding:    p.ContentEncoding,
+		ContentDisposition: p.ContentDisposition,
+		ContentLanguage:    p.ContentLanguage,
+		CacheControl:       p.CacheControl,
+		Metadata:           p.Metadata,
+		StorageClass:       p.StorageClass,
+	}
+}
+
+// entityTag is the tag with which the object is served over HTTP: its MD5, and
+// of an object that has none (composed, or encrypted with a key of the
+// customer's) the JSON API's, marked by a dash. The JSON API's own is another,
+// which changes with the metadata too.
+func entityTag(md5 []byte, etag string) string {
+	switch {
+	case len(md5) > 0:
+		return `"` + hex.EncodeToString(md5) + `"`
+	case etag != "":
+		return `"-` + etag + `"`
+	}
+	return ""
+}
+
+// storageClass is the provider's word, "" for its default.
+func storageClass(class string) string {
+	if class == "STANDARD" {
+		return ""
+	}
+	return class
+}
+
+// modified is when, to the second: listings have more digits than headers.
+func modified(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }
+
+func decimal(generation int64) string { return strconv.FormatInt(generation, 10) }
+
+func encodeCRC(crc uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))
+}
+
+func decodeCRC(sum string) *uint32 {
+	raw, err := base64.StdEncoding.DecodeString(sum)
+	if err != nil || len(raw) != 4 {
+		return nil
+	}
+	crc := binary.BigEndian.Uint32(raw)
+	return &crc
+}
+
+func decodeMD5(sum string) []byte {
+	raw, err := base64.StdEncoding.DecodeString(sum)
+	if err != nil || len(raw) != 16 {
+		return nil
+	}
+	return raw
+}

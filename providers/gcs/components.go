@@ -1,0 +1,188 @@
+package gcs
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// Parts of a parallel composite upload are objects of their own. Their keys have
+// a segment that ends in ".", which no key may have that is written through this
+// library; List and ListVersions leave them out.
+const (
+	reservedPrefix   = ".omnibucket./"
+	componentsPrefix = reservedPrefix + "parts/"
+	componentType    = "application/octet-stream"
+
+	atOnce         = 16               // requests beside one another: the store does the work
+	discardTimeout = 30 * time.Second // of what is given back at the end
+)
+
+// An uploadName is that of a parallel composite upload: where its components
+// are, and of which class. What is joined has to be of one class.
+type uploadName struct {
+	prefix string
+	class  string // "" is the bucket's
+}
+
+var uploadNames = regexp.MustCompile(`^[0-9a-f]{32}(-[A-Z_]+)?$`)
+
+// newUploadName needs no request.
+func newUploadName(class string) string {
+	if class == "" {
+		return randomName()
+	}
+	return randomName() + "-" + class
+}
+
+func readUploadName(upload string) (uploadName, error) {
+	if !uploadNames.MatchString(upload) { // any other could lead out of the components' prefix
+		return uploadName{}, invalid("upload", "must be one that BeginParts named", "")
+	}
+	id, class, _ := strings.Cut(upload, "-")
+	return uploadName{prefix: componentsPrefix + id + "/", class: class}, nil
+}
+
+func (n *uploadName) key(part int) string { return fmt.Sprintf("%s0-%06d", n.prefix, part) }
+
+// putComponent stores one part.
+func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	name, err := readUploadName(r.Upload)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class}
+	if r.CRC32C != nil {
+		object.CRC32C = encodeCRC(*r.CRC32C)
+	}
+	query := url.Values{"uploadType": {"multipart"}, "fields": {resourceFields}, "prettyPrint": {"false"}}
+	attrs, err := d.putRelated(ctx, query, object, r.Body, r.Size)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	return storage.Part{Number: r.Number, Tag: attrs.Revision, Size: r.Size, CRC32C: attrs.CRC32C}, nil
+}
+
+// completeComponents joins the parts, the last step with the write's condition,
+// attributes and checksum, and then removes them. They are left where that step
+// failed: it can be tried again, and is aborted else.
+func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	name, err := readUploadName(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	target, err := when(d.handle().Object(r.Put.Key), r.Put.Condition)
+	if err != nil {
+		return nil, err
+	}
+	j := &join{driver: d, target: target, attrs: attrsToSet(&r.Put.Properties), crc: r.Put.CRC32C, public: r.Put.PublicRead, scratch: name.prefix}
+	for _, part := range r.Parts {
+		n, err := generation("part", part.Tag)
+		if err != nil {
+			return nil, err
+		}
+		j.sources = append(j.sources, d.handle().Object(name.key(part.Number)).Generation(n))
+	}
+	components := slices.Clone(j.sources)
+	attrs, err := j.run(ctx)
+	if err != nil {
+		e := translate(err)
+		if e.Code == storage.Changed { // somebody has swept the parts away
+			return nil, lostSession(e)
+		}
+		return nil, e
+	}
+	d.discard(ctx, append(components, j.made...))
+	return attrs, nil
+}
+
+// removeComponents removes all that an upload stored.
+func (d *driver) removeComponents(ctx context.Context, upload string) error {
+	name, err := readUploadName(upload)
+	if err != nil {
+		return nil // nobody can have such an upload
+	}
+	_, err = d.sweep(ctx, name.prefix, nil)
+	return err
+}
+
+// SweepParts removes what parallel composite uploads (Config.ParallelComposite)
+// and joins of more than 32 objects left behind in a bucket because their
+// process died, where it is older than olderThan: long enough for an upload to
+// end. It answers how many objects it removed. The client is
+// storage.As[*storage.Client](bucket). Errors are those of listing and removing,
+// each with its Code.
+func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
+	d := &driver{account: &account{client: client, given: client}, bucket: bucket}
+	before := time.Now().Add(-olderThan)
+	return d.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
+}
+
+// sweep removes what lies under a prefix and is stale; nil: all of it. Where the
+// bucket keeps versions, those go too: a part that was sent twice left one.
+func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool) (removed int, err error) {
+	token := ""
+	for {
+		found, next, err := d.listPage(ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL}, []string{"Name", "Generation", "Created"}, maxPage, token)
+		if err != nil {
+			return removed, err
+		}
+		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
+		err = eachAtOnce(ctx, len(found), func(ctx context.Context, i int) error {
+			return d.Delete(ctx, &storage.DeleteRequest{Key: found[i].Name, Version: decimal(found[i].Generation)})
+		})
+		if err != nil {
+			return removed, translate(err)
+		}
+		removed += len(found)
+		if token = next; token == "" {
+			return removed, nil
+		}
+	}
+}
+
+// discard removes objects of this package's own, on a context of its own: the
+// caller's is often done by then. What is left, SweepParts finds.
+func (d *driver) discard(ctx context.Context, objects []*gcs.ObjectHandle) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = eachAtOnce(ctx, len(objects), func(ctx context.Context, i int) error {
+		_ = objects[i].Delete(ctx)
+		return nil
+	})
+}
+
+// eachAtOnce calls do for 0 to n-1, several at a time, waits for all, and
+// answers the first error, which keeps what was not begun from being begun.
+func eachAtOnce(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, atOnce)
+	var group sync.WaitGroup
+	for i := range n {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() {
+			defer func() { <-slots }()
+			if err := do(ctx, i); err != nil {
+				cancel(err) // the first alone has an effect
+			}
+		})
+	}
+	group.Wait()
+	return context.Cause(ctx)
+}

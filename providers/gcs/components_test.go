@@ -1,0 +1,198 @@
+package gcs_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	sdk "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+const reserved = ".omnibucket./"
+
+// compositeBucket opens a bucket of the rules' server whose parts go as objects.
+func compositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, storage.Bucket) {
+	t.Helper()
+	s := startRuleServer(t)
+	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{}), Endpoint: s.URL, ParallelComposite: true}, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return s, b
+}
+
+func TestPartsAreComposedInStepsOf32(t *testing.T) {
+	for _, row := range []struct {
+		parts    int
+		composes int
+	}{{2, 1}, {32, 1}, {33, 3}, {70, 4}} {
+		t.Run(fmt.Sprintf("%d parts", row.parts), func(t *testing.T) {
+			s, b := compositeBucket(t)
+			want := content(row.parts*(256<<10)-7, 3)
+			stored, err := b.Upload(t.Context(), "a", bytes.NewReader(want), storage.WithPartSize(256<<10), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithStorageClass("NEARLINE"), storage.IfAbsent())
+			require.NoError(t, err)
+			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, got))
+			require.Equal(t, stored.Revision, attrs.Revision)
+			require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
+			require.Equal(t, "NEARLINE", attrs.StorageClass)
+			require.Empty(t, attrs.MD5, "what is composed has none")
+			require.Equal(t, stored.ETag, attrs.ETag)
+			require.Equal(t, []string{"a"}, s.names(bucketOf(s)), "the components are gone")
+			composes := 0
+			for _, line := range s.requests() {
+				if strings.HasSuffix(line, "/compose") {
+					composes++
+				}
+			}
+			require.Equal(t, row.composes, composes)
+		})
+	}
+}
+
+func TestComposeOfMoreThan32Sources(t *testing.T) {
+	s, b := compositeBucket(t)
+	var keys []string
+	var want []byte
+	for i := range 40 {
+		key := fmt.Sprintf("source-%02d", i)
+		data := content(100+i, byte(i))
+		_, err := b.Upload(t.Context(), key, bytes.NewReader(data))
+		require.NoError(t, err)
+		keys, want = append(keys, key), append(want, data...)
+	}
+	_, err := storage.Compose(t.Context(), b, "all", keys, storage.WithContentType("text/plain"))
+	require.NoError(t, err)
+	got, attrs, err := storage.ReadAll(t.Context(), b, "all")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+	require.Equal(t, "text/plain", attrs.ContentType)
+	require.Len(t, s.names(bucketOf(s)), 41, "what the levels between made is gone")
+}
+
+// begun stores some parts of an upload whose process dies then.
+func begun(t *testing.T, s *ruleServer) (d storage.Driver, upload string) {
+	t.Helper()
+	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucketOf(s), Endpoint: s.URL, ParallelComposite: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	upload, err = d.BeginParts(t.Context(), &storage.PutRequest{Key: "a", Size: -1})
+	require.NoError(t, err)
+	for number := 1; number <= 3; number++ {
+		_, err = d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: number, Body: strings.NewReader("part"), Size: 4})
+		require.NoError(t, err)
+	}
+	return d, upload
+}
+
+func TestPartsUnderWayAreHidden(t *testing.T) {
+	s, b := compositeBucket(t, storage.WithVersions())
+	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
+	require.NoError(t, err)
+	_, _ = begun(t, s)
+	require.True(t, slices.ContainsFunc(s.names(bucketOf(s)), func(name string) bool { return strings.HasPrefix(name, reserved) }))
+	for name, opts := range map[string][]storage.ListOption{"flat": nil, "with a delimiter": {storage.WithDelimiter("/")}, "in pages of one": {storage.WithPageSize(1)}} {
+		var keys []string
+		for entry, err := range b.List(t.Context(), opts...) {
+			require.NoError(t, err)
+			keys = append(keys, entry.Key)
+		}
+		require.Equal(t, []string{"z"}, keys, name)
+	}
+	var versions []string
+	for entry, err := range storage.Versions(t.Context(), b) {
+		require.NoError(t, err)
+		versions = append(versions, entry.Key)
+	}
+	require.Equal(t, []string{"z"}, versions)
+}
+
+func TestAbortRemovesTheParts(t *testing.T) {
+	s, _ := compositeBucket(t)
+	d, upload := begun(t, s)
+	_, other := begun(t, s)
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	left := s.names(bucketOf(s))
+	require.Len(t, left, 3)
+	for _, name := range left {
+		require.Contains(t, name, other, "another upload's stay")
+	}
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload), "again")
+}
+
+func TestNoVersionOfAPartIsLeft(t *testing.T) {
+	s := startRuleServer(t)
+	s.bucket(ruleBucket{versioned: true})
+	d, upload := begun(t, s)
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
+	require.NoError(t, err)
+	require.Len(t, s.names(bucketOf(s)), 4, "a part that was sent twice has two versions")
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	require.Empty(t, s.names(bucketOf(s)))
+}
+
+func TestUploadNamesLeadNowhereElse(t *testing.T) {
+	s, b := compositeBucket(t)
+	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
+	require.NoError(t, err)
+	d, _ := begun(t, s)
+	s.requests()
+	for _, upload := range []string{"", "z", "../../z", strings.Repeat("0", 31) + "/", strings.Repeat("0", 32) + "-../"} {
+		_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Upload: upload})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	}
+	require.Empty(t, s.requests())
+}
+
+func TestSweepRemovesWhatADeadProcessLeft(t *testing.T) {
+	s, b := compositeBucket(t)
+	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
+	require.NoError(t, err)
+	_, _ = begun(t, s)
+	client, ok := storage.As[*sdk.Client](b)
+	require.True(t, ok)
+	removed, err := gcs.SweepParts(t.Context(), client, bucketOf(s), time.Hour)
+	require.NoError(t, err)
+	require.Zero(t, removed, "an upload may be under way")
+	removed, err = gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, 3, removed)
+	require.Equal(t, []string{"z"}, s.names(bucketOf(s)))
+}
+
+func TestPartsThatWereSweptAwayBeginAnew(t *testing.T) {
+	s, _ := compositeBucket(t)
+	d, upload := begun(t, s)
+	client, ok := d.Native().(*sdk.Client)
+	require.True(t, ok)
+	_, err := gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
+	require.NoError(t, err)
+	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a"}, Upload: upload, Parts: []storage.Part{{Number: 1, Tag: "1"}}})
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.Equal(t, 409, e.Status)
+}
+
+// What is composed is compared with the whole object's checksum before it can be
+// read.
+func TestComposedBytesAreCompared(t *testing.T) {
+	s, _ := compositeBucket(t)
+	d, upload := begun(t, s)
+	wrong := uint32(7)
+	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
+	require.NoError(t, err)
+	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a", CRC32C: &wrong}, Upload: upload, Parts: []storage.Part{part}})
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
+	require.NotContains(t, s.names(bucketOf(s)), "a")
+}

@@ -1,0 +1,161 @@
+package gcs_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+// Reasons why fake-gcs-server cannot judge a case: it does not do there what
+// Google Cloud Storage does. Our own server does, and judges them all; so do the
+// tests that look at the request itself.
+const (
+	noConditions = "the server heeds generation conditions on uploads alone: not on reads, removals, copies and compositions"
+	allPrefixes  = "the server answers every page of a listing with all common prefixes"
+	noSignatures = "the server checks no signature, and nothing that is signed; the vectors of Google's SDK do"
+	appends      = "the server appends the bytes of a chunk that it has already; Google ignores them"
+	keepsOld     = "the server composes onto an object that is there with that object's attributes, and without its condition"
+)
+
+// unjudged are the cases left out.
+var unjudged = map[string]string{
+	"IfRevision guards Remove":                            noConditions,
+	"a conditional removal that another has overtaken":    noConditions,
+	"a ReaderAt is pinned to one revision":                noConditions,
+	"conditional reads":                                   noConditions,
+	"IfAbsent guards the destination of a copy":           noConditions,
+	"IfAbsent of a copy is fs.ErrExist":                   noConditions,
+	"IfRevision guards the destination of a copy":         noConditions,
+	"conditions guard Compose":                            noConditions,
+	"common prefixes stand among the keys":                allPrefixes,
+	"empty pages are no end":                              allPrefixes,
+	"prefix, delimiter and start are as they are written": allPrefixes,
+	"pages join to the listing":                           allPrefixes,
+}
+
+// unresumed are left out where parts are chunks of a session, and addresses are
+// signed.
+var unresumed = map[string]string{
+	"a form uploads within its bounds":                                              noSignatures,
+	"a signed content type is enforced":                                             noSignatures,
+	"a signed create never overwrites":                                              noSignatures,
+	"a signed size is enforced":                                                     noSignatures,
+	"a signed address opens one door":                                               noSignatures,
+	"an expired address is refused":                                                 noSignatures,
+	"a fault at every call of an upload in parts, retried":                          appends,
+	"a fault at every call of an upload in parts that creates, retried":             appends,
+	"a fault at every call of an upload in parts that replaces a revision, retried": appends,
+	"a fault at every call of an upload of a stream in parts, retried":              appends,
+	"a part is sent again alone":                                                    appends,
+	"a driver's parts are invisible until they are completed":                       appends,
+	"parts go one after the other where the provider wants it":                      appends,
+	"a body that is damaged on its way is not stored":                               "the server does not compare the checksum that comes with the last chunk",
+}
+
+// uncomposed are left out where parts are composed.
+var uncomposed = map[string]string{
+	"a failed overwrite leaves the old object":              keepsOld,
+	"IfAbsent creates and never overwrites":                 keepsOld,
+	"IfRevision writes over what was read and nothing else": keepsOld,
+	"of concurrent creators exactly one wins":               keepsOld,
+	"of concurrent updaters exactly one wins":               keepsOld,
+	"the content type is detected":                          keepsOld,
+}
+
+// unmanaged are the cases left out of managing buckets.
+var unmanaged = map[string]string{
+	"lifecycle rules are set and cleared":              "the server takes a lifecycle and keeps none",
+	"an update changes what it names and nothing else": "the server takes CORS rules and keeps none",
+}
+
+func TestConformance(t *testing.T) {
+	s := needServer(t)
+	for _, row := range []struct {
+		column string
+		config func(t *testing.T) gcs.Config
+		left   map[string]string
+	}{
+		{"gcs (fake-gcs-server)", func(*testing.T) gcs.Config { return gcs.Config{SigningKey: signingKey()} }, unresumed},
+		{"gcs (fake-gcs-server, parallel composite)", func(*testing.T) gcs.Config { return gcs.Config{ParallelComposite: true} }, uncomposed},
+		{"gcs (fake-gcs-server, a given client)", func(t *testing.T) gcs.Config {
+			return gcs.Config{Client: sdkClient(t, s.endpoint, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
+		}, nil},
+	} {
+		t.Run(row.column, func(t *testing.T) {
+			opts := []storagetest.Option{
+				storagetest.Named(row.column),
+				storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+					c := row.config(t)
+					c.Bucket = s.bucket(t, true)
+					return s.open(t, c, append(opts, storage.WithVersions())...)
+				}),
+			}
+			for _, left := range []map[string]string{unjudged, row.left} {
+				for name, reason := range left {
+					opts = append(opts, storagetest.Without(name, reason))
+				}
+			}
+			storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+				c := row.config(t)
+				c.Bucket = s.bucket(t, false)
+				if c.Client == nil {
+					c.Endpoint = s.endpoint
+				}
+				d, err := gcs.NewDriver(t.Context(), c)
+				require.NoError(t, err)
+				return d
+			}, opts...)
+		})
+	}
+}
+
+// Our own server keeps the rules as Google writes them down: it judges what no
+// server that can be run here does. Signatures are the vectors' to judge.
+func TestConformanceToGooglesRules(t *testing.T) {
+	for _, row := range []struct {
+		column string
+		config func(t *testing.T, s *ruleServer) gcs.Config
+	}{
+		{"gcs", func(_ *testing.T, s *ruleServer) gcs.Config { return gcs.Config{Endpoint: s.URL} }},
+		{"gcs (parallel composite)", func(_ *testing.T, s *ruleServer) gcs.Config {
+			return gcs.Config{Endpoint: s.URL, ParallelComposite: true}
+		}},
+		{"gcs (a given client)", func(t *testing.T, s *ruleServer) gcs.Config {
+			return gcs.Config{Client: sdkClient(t, s.URL, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
+		}},
+	} {
+		t.Run(row.column, func(t *testing.T) {
+			s := startRuleServer(t)
+			open := func(t *testing.T, versioned bool, opts ...storage.OpenOption) storage.Driver {
+				c := row.config(t, s)
+				c.Bucket = s.bucket(ruleBucket{versioned: versioned})
+				d, err := gcs.NewDriver(t.Context(), c)
+				require.NoError(t, err)
+				return d
+			}
+			storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, false) },
+				storagetest.Named(row.column),
+				storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+					return storage.New(open(t, true), append(opts, storage.WithVersions())...)
+				}))
+		})
+	}
+}
+
+func TestServiceConformance(t *testing.T) {
+	s := needServer(t)
+	opts := []storagetest.Option{storagetest.Named("gcs (fake-gcs-server)")}
+	for name, reason := range unmanaged {
+		opts = append(opts, storagetest.Without(name, reason))
+	}
+	storagetest.RunService(t, func(t *testing.T) *storage.Service {
+		account, err := gcs.NewService(t.Context(), gcs.Config{Endpoint: s.endpoint, Project: "project"})
+		require.NoError(t, err)
+		return account
+	}, opts...)
+}

@@ -1,0 +1,32 @@
+package gcs
+
+import (
+	"testing"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestCORSHasOneListOfHeaders(t *testing.T) {
+	written := corsRules([]storage.CORSRule{{
+		Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: []string{"content-type", "x-goog-meta-a"}, ExposedHeaders: []string{"etag", "content-type"},
+		MaxAge: 90*time.Second + time.Millisecond,
+	}})
+	require.Equal(t, []gcs.CORS{{
+		Origins: []string{"*"}, Methods: []string{"PUT"}, ResponseHeaders: []string{"content-type", "x-goog-meta-a", "etag"}, MaxAge: 90 * time.Second,
+	}}, written)
+
+	all := []string{"content-type", "x-goog-meta-a", "etag"}
+	read := readCORSRules(written)
+	require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}}, read)
+	require.Equal(t, written, corsRules(read), "what is read can be written back")
+}
+
+func TestNoCORSRuleIsNotNoChange(t *testing.T) {
+	require.NotNil(t, corsRules(nil), "nil would leave the rules as they are")
+	require.Empty(t, corsRules(nil))
+	require.Nil(t, readCORSRules(nil))
+}

@@ -1,0 +1,150 @@
+package gcs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"sync/atomic"
+
+	"cloud.google.com/go/auth"
+	detect "cloud.google.com/go/auth/credentials"
+	"cloud.google.com/go/auth/oauth2adapt"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// scopes are what a token is asked for: objects, buckets and their policies,
+// and the IAM service, which signs.
+var scopes = []string{"https://www.googleapis.com/auth/devstorage.full_control", "https://www.googleapis.com/auth/cloud-platform"}
+
+// credentials are found when they are first needed, if they were not given.
+type credentials struct {
+	found atomic.Pointer[auth.Credentials]
+}
+
+func newCredentials(c Config) (*credentials, error) {
+	own := &credentials{}
+	switch {
+	case c.TokenSource != nil:
+		own.found.Store(auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)}))
+	case c.CredentialsJSON != nil:
+		var file struct{ Type detect.CredType }
+		if err := json.Unmarshal(c.CredentialsJSON, &file); err != nil || file.Type == "" {
+			return nil, invalid("Config.CredentialsJSON", "must be a key file's or a credential configuration's content", "") // the parser's error would quote it
+		}
+		found, err := detect.NewCredentialsFromJSON(file.Type, c.CredentialsJSON, detectOptions())
+		if err != nil {
+			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON cannot be used"), Hint: "its type is " + string(file.Type)}
+		}
+		own.found.Store(found)
+	}
+	return own, nil
+}
+
+func detectOptions() *detect.DetectOptions {
+	// A refresh of its own accord would be a goroutine that outlives the request.
+	return &detect.DetectOptions{Scopes: scopes, DisableAsyncRefresh: true}
+}
+
+// get is the credentials; the first call finds application default ones. Several
+// first calls may look beside one another: one of them wins.
+func (c *credentials) get() (*auth.Credentials, error) {
+	if found := c.found.Load(); found != nil {
+		return found, nil
+	}
+	found, err := detect.DetectDefault(detectOptions())
+	if err != nil {
+		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "give credentials, or have application default ones: GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login"}
+	}
+	c.found.CompareAndSwap(nil, found)
+	return c.found.Load(), nil
+}
+
+// token is an access token. What it is asked for is no request of the caller's:
+// a lost answer leaves nothing unknown.
+func (c *credentials) token(ctx context.Context) (*auth.Token, string, error) {
+	found, err := c.get()
+	if err != nil {
+		return nil, "", err
+	}
+	apart, _ := transport.CountRequests(ctx)
+	token, err := found.Token(apart)
+	if err != nil {
+		return nil, "", tokenFailed(ctx, err)
+	}
+	quota, _ := found.QuotaProjectID(apart) // none is no failure
+	return token, quota, nil
+}
+
+// tokenFailed: an answer that says no stays one; all else may pass.
+func tokenFailed(ctx context.Context, err error) *storage.Error {
+	e := &storage.Error{Code: storage.Unavailable, Err: err}
+	var answer *auth.Error
+	switch {
+	case ctx.Err() != nil:
+		e.Code = storage.Canceled
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			e.Code = storage.DeadlineExceeded
+		}
+	case errors.As(err, &answer) && !answer.Temporary():
+		e.Code, e.Hint = storage.Unauthenticated, "the credentials were refused: are they revoked, or is this machine's clock wrong?"
+		if answer.Response != nil {
+			e.Status = answer.Response.StatusCode
+		}
+	}
+	e.Retryable = e.Code == storage.Unavailable
+	return e
+}
+
+// fingerprint tells two secrets apart, and tells nobody what they are.
+func fingerprint(secret []byte) string {
+	sum := sha256.Sum256(secret)
+	return hex.EncodeToString(sum[:])
+}
+
+// An authorizer adds the credentials to each request.
+type authorizer struct {
+	base        http.RoundTripper // nil: http.DefaultTransport
+	credentials *credentials
+}
+
+// RoundTrip makes one request, after one for a token where there is none yet.
+func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
+	token, quota, err := t.credentials.token(r.Context())
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, err
+	}
+	out := *r
+	out.Header = maps.Clone(r.Header)
+	kind := token.Type
+	if kind == "" {
+		kind = "Bearer"
+	}
+	out.Header.Set("Authorization", kind+" "+token.Value)
+	if quota != "" {
+		out.Header.Set("X-Goog-User-Project", quota)
+	}
+	return t.next().RoundTrip(&out)
+}
+
+func (t *authorizer) next() http.RoundTripper {
+	if t.base == nil {
+		return http.DefaultTransport
+	}
+	return t.base
+}
+
+// CloseIdleConnections passes it on.
+func (t *authorizer) CloseIdleConnections() {
+	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}

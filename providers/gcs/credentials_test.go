@@ -1,0 +1,147 @@
+package gcs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/omnibucket/storage"
+)
+
+// authorizedUser is a credential whose tokens are fetched with one request.
+func authorizedUser(t *testing.T, quota string) []byte {
+	t.Helper()
+	file, err := json.Marshal(map[string]string{"type": "authorized_user", "client_id": "id", "client_secret": "S3CR3T", "refresh_token": "S3CR3T", "quota_project_id": quota})
+	require.NoError(t, err)
+	return file
+}
+
+func head(t *testing.T, d *driver) error {
+	t.Helper()
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	return err
+}
+
+func TestTokenGoesWithEveryRequest(t *testing.T) {
+	alone(t, nil)
+	server := newStandIn(t, stored)
+	d := server.on(t, func(c *Config) {
+		c.TokenSource = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
+	})
+	require.NoError(t, head(t, d))
+	_, err := d.Put(t.Context(), putOf("a", "x"))
+	require.NoError(t, err)
+	for _, s := range server.requests() {
+		require.Equal(t, "Bearer T", s.header.Get("Authorization"))
+	}
+}
+
+func TestAnonymousRequestsCarryNothing(t *testing.T) {
+	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
+	server := newStandIn(t, stored)
+	require.NoError(t, head(t, server.on(t)))
+	require.Empty(t, server.last(t).header.Get("Authorization"))
+}
+
+// failingTokens is a source of tokens that has none.
+type failingTokens struct{ err error }
+
+func (s failingTokens) Token() (*oauth2.Token, error) { return nil, s.err }
+
+func TestTokenThatCannotBeHad(t *testing.T) {
+	server := newStandIn(t, stored)
+	boom := errors.New("boom")
+	d := server.on(t, func(c *Config) { c.TokenSource = failingTokens{boom} })
+	_, err := d.Put(t.Context(), putOf("a", "x"))
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.True(t, e.Retryable)
+	require.False(t, e.Unknown, "nothing was sent")
+	require.ErrorIs(t, err, boom)
+	require.Empty(t, server.lines())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = d.Put(ctx, putOf("a", "x"))
+	require.Equal(t, storage.Canceled, storage.CodeOf(err))
+}
+
+func TestDefaultCredentialsAreFoundByTheFirstRequest(t *testing.T) {
+	alone(t, nil)
+	metadata := newStandIn(t, reply{header: map[string]string{"Content-Type": "application/json"}, body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
+	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
+	base := &recordingTransport{}
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
+	require.NoError(t, err)
+	require.Empty(t, metadata.lines(), "opening asks nobody")
+	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
+	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
+	asked := len(metadata.lines())
+	require.NotZero(t, asked)
+	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
+	require.Len(t, metadata.lines(), asked, "a token is kept")
+}
+
+func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file.json")
+	require.NoError(t, os.WriteFile(file, authorizedUser(t, "payer"), 0o600))
+	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file})
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
+	require.NoError(t, err)
+	c := d.(*driver).credentials
+	require.Nil(t, c.found.Load(), "opening looks for nothing")
+	found, err := c.get()
+	require.NoError(t, err)
+	quota, err := found.QuotaProjectID(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "payer", quota)
+	again, err := c.get()
+	require.NoError(t, err)
+	require.Same(t, found, again, "they are found once")
+	require.NoError(t, d.Close())
+}
+
+func TestCredentialsThatAreNowhere(t *testing.T) {
+	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(t.TempDir(), "none")})
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
+	require.NoError(t, err, "opening looks for nothing")
+	err = head(t, d.(*driver))
+	require.ErrorIs(t, err, storage.Unauthenticated)
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.NotEmpty(t, e.Hint)
+}
+
+func TestQuotaProjectIsNamed(t *testing.T) {
+	server := newStandIn(t, stored)
+	base := &recordingTransport{}
+	c := &credentials{}
+	a := &authorizer{base: base, credentials: c}
+	found, err := newCredentials(Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T", Expiry: time.Now().Add(time.Hour)})})
+	require.NoError(t, err)
+	c.found.Store(found.found.Load())
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	require.NoError(t, err)
+	_, err = a.RoundTrip(request)
+	require.ErrorIs(t, err, errRecorded)
+	require.Equal(t, "Bearer T", base.header.Get("Authorization"))
+	require.Empty(t, base.header.Get("X-Goog-User-Project"))
+	require.Empty(t, request.Header.Get("Authorization"), "the request is the caller's")
+}
+
+var errRecorded = errors.New("recorded")
+
+type recordingTransport struct{ header http.Header }
+
+func (r *recordingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	r.header = request.Header
+	return nil, errRecorded
+}

@@ -1,0 +1,83 @@
+package gcs
+
+import (
+	"context"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ storage.Driver = (*driver)(nil)
+
+// driver is one bucket of an account.
+type driver struct {
+	storage.UnimplementedDriver
+	*account
+	bucket string
+}
+
+const (
+	maxObject = 5 << 40   // bytes
+	partSize  = 8 << 20   // bytes: each chunk waits for its answer
+	chunkUnit = 256 << 10 // bytes: chunks of a resumable upload are a multiple of it
+	maxPage   = 1000
+
+	// maxComponents is ours: composing has steps of 32, and each one more is a
+	// request that takes as long as the others.
+	maxComponents = 10_000
+)
+
+// features are what Google Cloud Storage does however it is reached.
+const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
+	storage.ObjectACL | storage.StorageClasses | storage.OrderedList
+
+func (d *driver) Describe() storage.Description {
+	desc := storage.Description{
+		Provider:      provider,
+		Bucket:        d.bucket,
+		Features:      features | signFeatures(d.account),
+		PublicBaseURL: d.root() + "/" + d.bucket + "/",
+		SigningHint:   signingHint,
+		MaxSize:       maxObject,
+		MaxPutSize:    maxObject,
+		MaxPage:       maxPage,
+	}
+	switch {
+	case d.http == nil:
+		desc.Features |= storage.StreamPut
+	case d.composite:
+		desc.Features |= storage.UploadParts
+		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
+	default:
+		desc.Features |= storage.UploadParts | storage.SequentialParts
+		desc.MinPartSize, desc.PartUnit, desc.PartSize = chunkUnit, chunkUnit, partSize
+	}
+	return desc
+}
+
+// Locate is known to every bucket of the account, and of another that was
+// opened with the same credential.
+func (d *driver) Locate(key string) storage.ObjectRef {
+	return storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key}
+}
+
+// Native is the *storage.Client of the SDK that Config had, or one with the same
+// settings; it retries as the SDK does.
+func (d *driver) Native() any {
+	if d.given != nil {
+		return d.given
+	}
+	client, err := d.newClient(context.Background())
+	if err != nil {
+		return nil
+	}
+	return client
+}
+
+// Close gives idle connections back.
+func (d *driver) Close() error { return d.close() }
+
+// handle is the bucket, for the SDK.
+func (d *driver) handle() *gcs.BucketHandle { return d.handleOf(d.bucket) }

@@ -1,0 +1,118 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/googleapi"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// The answers are those of Google Cloud Storage, in both of its APIs' words.
+func TestVerdicts(t *testing.T) {
+	for _, row := range []struct {
+		status          int
+		reason, message string
+		code            storage.Code
+		retryable       bool
+	}{
+		{304, "", "", storage.NotModified, false},
+		{400, "invalid", "Invalid value", storage.InvalidArgument, false},
+		{400, "required", "Required", storage.InvalidArgument, false},
+		{400, "parseError", "Parse Error", storage.InvalidArgument, false},
+		{400, "invalid", `Provided MD5 hash "x" doesn't match calculated MD5 hash "y".`, storage.ChecksumMismatch, false},
+		{400, "BadDigest", "The MD5 you specified did not match what we received.", storage.ChecksumMismatch, false},
+		{400, "userProjectMissing", "Bucket is a requester pays bucket but no user project provided.", storage.InvalidArgument, false},
+		{400, "ExpiredToken", "The provided token has expired.", storage.Unauthenticated, false},
+		{401, "authError", "Invalid Credentials", storage.Unauthenticated, false},
+		{401, "AuthenticationRequired", "Authentication required.", storage.Unauthenticated, false},
+		{403, "forbidden", "x does not have storage.objects.get access", storage.PermissionDenied, false},
+		{403, "AccessDenied", "Access denied.", storage.PermissionDenied, false},
+		{403, "rateLimitExceeded", "Rate Limit Exceeded", storage.RateLimited, true},
+		{403, "userRateLimitExceeded", "User Rate Limit Exceeded", storage.RateLimited, true},
+		{403, "retentionPolicyNotMet", "Object is subject to bucket's retention policy", storage.Locked, false},
+		{403, "objectUnderActiveHold", "Object is under active Temporary hold", storage.Locked, false},
+		{404, "notFound", "No such object: b/o", storage.ObjectNotFound, false},
+		{404, "notFound", "The specified bucket does not exist.", storage.BucketNotFound, false},
+		{404, "NoSuchBucket", "The specified bucket does not exist.", storage.BucketNotFound, false},
+		{405, "", "", storage.Unsupported, false},
+		{408, "", "", storage.Unavailable, true},
+		{409, "conflict", "Conflict", storage.Unavailable, true},
+		{412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.", storage.PreconditionFailed, false},
+		{412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.", storage.PreconditionFailed, false},
+		{413, "uploadTooLarge", "Too large", storage.TooLarge, false},
+		{416, "InvalidRange", "The requested range cannot be satisfied.", storage.RangeNotSatisfiable, false},
+		{429, "rateLimitExceeded", "The object exceeded the rate limit", storage.RateLimited, true},
+		{429, "", "", storage.RateLimited, true},
+		{500, "internalError", "", storage.Unavailable, true},
+		{501, "notImplemented", "", storage.Unsupported, false},
+		{502, "", "", storage.Unavailable, true},
+		{503, "backendError", "Backend Error", storage.Unavailable, true},
+		{503, "SlowDown", "Please reduce your request rate.", storage.RateLimited, true},
+		{504, "", "", storage.Unavailable, true},
+		{418, "", "", storage.Internal, false},
+	} {
+		t.Run(fmt.Sprint(row.status, " ", row.reason, " ", row.message), func(t *testing.T) {
+			answer := &googleapi.Error{Code: row.status, Message: row.message}
+			if row.reason != "" {
+				answer.Errors = []googleapi.ErrorItem{{Reason: row.reason, Message: row.message}}
+			}
+			e := translate(fmt.Errorf("sdk: %w", answer))
+			require.Equal(t, row.code, e.Code)
+			require.Equal(t, row.retryable, e.Retryable)
+			require.Equal(t, row.status, e.Status)
+		})
+	}
+}
+
+func TestFailuresWithoutAnAnswer(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		err       error
+		code      storage.Code
+		retryable bool
+	}{
+		{"a dropped connection", &requestError{&transport.Error{Err: errors.New("reset")}}, storage.Unavailable, true},
+		{"a silent peer", &transport.Error{Err: transport.ErrStalled}, storage.Unavailable, true},
+		{"no such host", &net.DNSError{IsNotFound: true}, storage.Unavailable, true},
+		{"a canceled context", &requestError{context.Canceled}, storage.Canceled, false},
+		{"a deadline", &requestError{context.DeadlineExceeded}, storage.DeadlineExceeded, false},
+		{"credentials that were refused", &requestError{&storage.Error{Code: storage.Unauthenticated}}, storage.Unauthenticated, false},
+		{"anything else", errors.New("boom"), storage.Internal, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e := translate(row.err)
+			require.Equal(t, row.code, e.Code)
+			require.Equal(t, row.retryable, e.Retryable)
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for _, row := range []struct {
+		name, after, date string
+		want              time.Duration
+	}{
+		{"seconds", "7", "", 7 * time.Second},
+		{"a date, by the server's own clock", "Fri, 02 Jan 2026 03:04:15 GMT", "Fri, 02 Jan 2026 03:04:05 GMT", 10 * time.Second},
+		{"a date without the server's", "Fri, 02 Jan 2026 03:04:15 GMT", "", 0},
+		{"nothing", "", "", 0},
+		{"what is neither", "soon", "", 0},
+		{"the past", "-3", "", 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := http.Header{}
+			h.Set("Retry-After", row.after)
+			h.Set("Date", row.date)
+			require.Equal(t, row.want, retryAfter(h))
+		})
+	}
+}

@@ -1,0 +1,101 @@
+package gcs
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func signedForm(change func(r *storage.SignRequest)) *storage.SignRequest {
+	return signedUpload(func(r *storage.SignRequest) {
+		r.Method, r.MinSize, r.MaxSize = http.MethodPost, 2, 5
+		if change != nil {
+			change(r)
+		}
+	})
+}
+
+func TestFormHoldsWhatWasAskedFor(t *testing.T) {
+	form, err := signing(t, Config{}).signForm(t.Context(), signedForm(func(r *storage.SignRequest) {
+		r.Key = "a/\u00e9 \U0001f600"
+		r.CacheControl, r.ContentDisposition, r.ContentEncoding = "no-store", "inline", "gzip"
+		r.Metadata = map[string]string{"k": "v<&>\u00e9"}
+		r.PublicRead = true
+	}), signedAt)
+	require.NoError(t, err)
+	require.Equal(t, "https://storage.googleapis.com/photos/", form.URL)
+	ends := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
+	require.Equal(t, ends, form.ExpiresAt)
+
+	policy, signature := form.Fields["policy"], form.Fields["x-goog-signature"]
+	delete(form.Fields, "policy")
+	delete(form.Fields, "x-goog-signature")
+	require.Equal(t, map[string]string{
+		"key": "a/\u00e9 \U0001f600", "content-type": "text/plain", "cache-control": "no-store", "content-disposition": "inline",
+		"content-encoding": "gzip", "x-goog-meta-k": "v<&>\u00e9", "acl": "public-read",
+		"x-goog-algorithm": "GOOG4-RSA-SHA256", "x-goog-date": "20260304T050607Z",
+		"x-goog-credential": testAccount + "/20260304/auto/storage/goog4_request",
+	}, form.Fields)
+
+	text, err := base64.StdEncoding.DecodeString(policy)
+	require.NoError(t, err)
+	require.True(t, isASCII(string(text)))
+	var document struct {
+		Expiration time.Time
+		Conditions []any
+	}
+	require.NoError(t, json.Unmarshal(text, &document))
+	require.Equal(t, ends, document.Expiration)
+	want := []any{[]any{"content-length-range", 2., 5.}, map[string]any{"bucket": "photos"}}
+	for name, value := range form.Fields {
+		want = append(want, map[string]any{name: value})
+	}
+	require.ElementsMatch(t, want, document.Conditions, "each field is a condition")
+
+	raw, err := hex.DecodeString(signature)
+	require.NoError(t, err)
+	sum := sha256.Sum256([]byte(policy))
+	require.NoError(t, rsa.VerifyPKCS1v15(&testKey().PublicKey, crypto.SHA256, sum[:], raw))
+}
+
+func TestFormIsForTheHostThatClientsSee(t *testing.T) {
+	for base, want := range map[string]string{
+		"https://files.example.com/":            "https://files.example.com/photos/",
+		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
+	} {
+		form, err := signing(t, Config{}).signForm(t.Context(), signedForm(func(r *storage.SignRequest) { r.BaseURL = base }), signedAt)
+		require.NoError(t, err)
+		require.Equal(t, want, form.URL)
+	}
+}
+
+func TestWhatNoFormCanSay(t *testing.T) {
+	sum := uint32(1)
+	for name, test := range map[string]struct {
+		ask  func(r *storage.SignRequest)
+		want storage.Code
+	}{
+		"create only":                 {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
+		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = &sum }, storage.Unsupported},
+		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
+		"a storage class":             {func(r *storage.SignRequest) { r.StorageClass = "NEARLINE" }, storage.Unsupported},
+		"another provider's options":  {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
+		"a key that the server fills": {func(r *storage.SignRequest) { r.Key = "in/${filename}" }, storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			form, err := signing(t, Config{}).signForm(t.Context(), signedForm(test.ask), signedAt)
+			require.Nil(t, form)
+			require.ErrorIs(t, err, test.want)
+		})
+	}
+}

@@ -1,0 +1,98 @@
+// Package gcs keeps buckets on Google Cloud Storage.
+//
+//	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos"})
+//
+// Every write makes a new generation, which is an object's Revision, and its
+// Version where the bucket keeps versions. Reads deliver the stored bytes: what
+// is stored with Content-Encoding gzip is not unpacked on the way.
+//
+// An upload of up to 8 MiB is one request that the server checks before it
+// stores anything; a larger one is a resumable session, whose chunks go one after
+// the other. Config.ParallelComposite has them go beside one another.
+//
+// The SDK beneath speaks gRPC too, which nothing here uses: the build tag
+// disable_grpc_modules leaves it out, and a third of the program's size with it.
+//
+// Importing it registers the scheme of its addresses: gs://photos with the
+// parameters project=, endpoint=, anonymous= and signing_key=. The address of
+// an account, for storage.OpenService, is the same without a bucket's name.
+package gcs
+
+import (
+	"context"
+	"net/http"
+
+	gcs "cloud.google.com/go/storage"
+	"golang.org/x/oauth2"
+
+	"github.com/omnibucket/storage"
+)
+
+const provider = "gcs"
+
+// Config says which bucket, where, and with which credentials. Opening makes no
+// request. Credentials are, in this order: Client's; none at the emulator that
+// STORAGE_EMULATOR_HOST names; CredentialsJSON or TokenSource; none where
+// Anonymous is set or Endpoint is not one of Google's own; and else application
+// default credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, Google's
+// metadata service), which are looked up by the first request. With any but the
+// last, that service is never asked.
+type Config struct {
+	Bucket  string // the name; empty for an account
+	Project string // in which an account creates and lists buckets; "" is the credentials' own
+	// Endpoint is the server's root, "http://127.0.0.1:4443", without a path; ""
+	// is what STORAGE_EMULATOR_HOST names, or Google.
+	Endpoint string
+
+	CredentialsJSON []byte             // a key file's or credential configuration's content; it must come from somewhere trusted
+	TokenSource     oauth2.TokenSource // of access tokens; it does its own caching
+	Anonymous       bool               // requests carry no credentials
+
+	// SigningKey is a service account's key file, which signs addresses and
+	// forms; nil: CredentialsJSON, where it is one, or the IAM service, which
+	// signs for SigningAccount.
+	SigningKey     []byte
+	SigningAccount string // a service account's e-mail; "" is the credentials' own
+
+	// ParallelComposite has the parts of a large upload sent beside one another,
+	// as objects of their own that one last request joins, and that are removed
+	// then. It is faster for one large object, and it costs: a write and a removal
+	// for each part, the least time of storage of a cold class for each, and
+	// objects without an MD5. A bucket with a retention policy keeps the parts.
+	// What a process leaves behind that dies on the way, SweepParts removes.
+	ParallelComposite bool
+
+	// Client is a client of the SDK: its credentials and settings are kept, but
+	// for retrying. Its HTTP client cannot be had, so that an upload is one Writer
+	// of the SDK's, however large, which buffers up to 4 MiB, is not resumed when
+	// it fails, and leaves a session behind then that expires after a week; and a
+	// download asks for the attributes first. Endpoint says beside it where
+	// signed and public addresses point to.
+	Client *gcs.Client
+	// HTTPClient makes the requests, to which credentials are added here; nil:
+	// one made for bulk transfers.
+	HTTPClient *http.Client
+}
+
+// Open opens a bucket without a request: a bucket that is not there is
+// BucketNotFound at the first operation. InvalidArgument where Config makes no
+// sense.
+func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
+	d, err := NewDriver(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return storage.New(d, opts...), nil
+}
+
+// NewDriver opens a bucket as Open does, for storage.New.
+func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
+	if c.Bucket == "" {
+		return nil, invalid("Config.Bucket", "must not be empty", "")
+	}
+	a, err := newAccount(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &driver{account: a, bucket: c.Bucket}, nil
+}

@@ -1,0 +1,67 @@
+package gcs
+
+import (
+	"net/url"
+	"strconv"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// generation reads a revision or a version: a number that the provider gave.
+func generation(argument, text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 || decimal(n) != text {
+		return 0, invalid(argument, "must be a generation's number, as the provider gave it", "")
+	}
+	return n, nil
+}
+
+// at is the object, or one version of it.
+func (d *driver) at(key, version string) (*gcs.ObjectHandle, error) {
+	o := d.handle().Object(key)
+	if version == "" {
+		return o, nil
+	}
+	n, err := generation("version", version)
+	if err != nil {
+		return nil, err
+	}
+	return o.Generation(n), nil
+}
+
+// when is the object under a condition.
+func when(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
+	switch {
+	case c.Absent:
+		return o.If(gcs.Conditions{DoesNotExist: true}), nil
+	case c.Revision != "":
+		n, err := generation("revision", c.Revision)
+		if err != nil {
+			return nil, err
+		}
+		return o.If(gcs.Conditions{GenerationMatch: n}), nil
+	case c.NotRevision != "":
+		n, err := generation("revision", c.NotRevision)
+		if err != nil {
+			return nil, err
+		}
+		return o.If(gcs.Conditions{GenerationNotMatch: n}), nil
+	}
+	return o, nil
+}
+
+// setCondition has an upload made only where the condition holds.
+func setCondition(query url.Values, c storage.Condition) error {
+	switch {
+	case c.Absent:
+		query.Set("ifGenerationMatch", "0")
+	case c.Revision != "":
+		if _, err := generation("revision", c.Revision); err != nil {
+			return err
+		}
+		query.Set("ifGenerationMatch", c.Revision)
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+package gcs
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/googleapi"
+
+	"github.com/omnibucket/storage"
+)
+
+// media is an object as the XML API serves it.
+func media(change map[string]string) reply {
+	a := reply{body: "hello world", header: map[string]string{
+		"X-Goog-Generation":              "42",
+		"X-Goog-Metageneration":          "1",
+		"X-Goog-Hash":                    "crc32c=yZRlqg==,md5=XrY7u+Ae7tCTyyK7j1rNww==",
+		"X-Goog-Stored-Content-Encoding": "identity",
+		"X-Goog-Stored-Content-Length":   "11",
+		"X-Goog-Storage-Class":           "STANDARD",
+		"Cache-Control":                  "private, max-age=0",
+		"Content-Type":                   "text/plain",
+		"ETag":                           `"5eb63bbbe01eeed093cb22bb8f5acdc3"`,
+		"Last-Modified":                  "Fri, 02 Jan 2026 03:04:05 GMT",
+	}}
+	for name, value := range change {
+		a.header[name] = value
+	}
+	return a
+}
+
+func TestGetIsOneRequestThatTellsEverything(t *testing.T) {
+	server := newStandIn(t, media(map[string]string{
+		"Content-Disposition": "attachment", "Content-Language": "de", "Cache-Control": "no-store", "X-Goog-Storage-Class": "NEARLINE", "X-Goog-Meta-Who": "Zoë",
+	}))
+	attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "ä b+c/d", Length: -1})
+	require.NoError(t, err)
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, "hello world", string(data))
+	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.lines())
+	asked := server.last(t)
+	require.Equal(t, "gzip", asked.header.Get("Accept-Encoding"))
+	require.Empty(t, asked.header.Get("Range"))
+	require.Equal(t, &storage.Attrs{
+		Key: "ä b+c/d", Size: 11,
+		Properties: storage.Properties{
+			ContentType: "text/plain", ContentDisposition: "attachment", ContentLanguage: "de", CacheControl: "no-store",
+			StorageClass: "NEARLINE", Metadata: map[string]string{"who": "Zoë"},
+		},
+		ETag: `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, Revision: "42", Version: "42",
+		Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: crcOf("hello world"), MD5: attrs.MD5,
+	}, attrs)
+	require.Len(t, attrs.MD5, 16)
+}
+
+func TestCacheControlThatIsTheServersOwn(t *testing.T) {
+	server := newStandIn(t, media(nil))
+	attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Empty(t, attrs.CacheControl)
+}
+
+func TestWhatAGetAsksFor(t *testing.T) {
+	for _, row := range []struct {
+		name                string
+		request             storage.GetRequest
+		span, match, number string
+	}{
+		{"a range", storage.GetRequest{Offset: 2, Length: 3}, "bytes=2-4", "", ""},
+		{"from an offset on", storage.GetRequest{Offset: 2, Length: -1}, "bytes=2-", "", ""},
+		{"the last bytes", storage.GetRequest{Suffix: 4, Length: -1}, "bytes=-4", "", ""},
+		{"more than any object has", storage.GetRequest{Suffix: 1 << 62, Length: -1}, "bytes=-5497558138880", "", ""},
+		{"a version", storage.GetRequest{Length: -1, Version: "7"}, "", "", "7"},
+		{"a revision", storage.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}}, "", "42", ""},
+		{"another revision", storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: "41"}}, "", "", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, failingXML(404, "NoSuchKey", "The specified key does not exist."))
+			row.request.Key = "a"
+			_, _, err := server.on(t).Get(t.Context(), &row.request)
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			asked := server.last(t)
+			require.Equal(t, row.span, asked.header.Get("Range"))
+			require.Equal(t, row.match, asked.header.Get("X-Goog-If-Generation-Match"))
+			require.Equal(t, row.number, asked.query.Get("generation"))
+		})
+	}
+}
+
+func TestRevisionThatIsStillTheSame(t *testing.T) {
+	server := newStandIn(t, media(nil))
+	_, _, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: "42"}})
+	require.ErrorIs(t, err, storage.NotModified)
+	require.Len(t, server.lines(), 1)
+}
+
+func TestAnswersToARange(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		answer reply
+		size   int64
+		code   storage.Code
+	}{
+		{"the range", reply{status: 206, header: map[string]string{"Content-Range": "bytes 2-4/11"}, body: "llo"}, 11, ""},
+		{"the whole object", media(nil), 0, storage.Internal},
+		{"another range", reply{status: 206, header: map[string]string{"Content-Range": "bytes 0-2/11"}, body: "hel"}, 0, storage.Internal},
+		{"a range that nobody can read", reply{status: 206, header: map[string]string{"Content-Range": "bytes"}, body: "hel"}, 0, storage.Internal},
+		{"behind the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			attrs, body, err := newStandIn(t, row.answer).on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 2, Length: 3})
+			require.Equal(t, row.code, storage.CodeOf(err))
+			if row.code == "" {
+				require.Equal(t, row.size, attrs.Size)
+				require.NoError(t, body.Close())
+			}
+		})
+	}
+}
+
+func TestBytesThatAreNotAsStored(t *testing.T) {
+	packed := media(map[string]string{"Content-Encoding": "gzip"})
+	t.Run("what is packed on the way is asked for as it is", func(t *testing.T) {
+		server := newStandIn(t, packed, media(nil))
+		attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+		require.Empty(t, attrs.ContentEncoding)
+		asked := server.requests()
+		require.Len(t, asked, 2)
+		require.Equal(t, "identity", asked[1].header.Get("Accept-Encoding"))
+	})
+	t.Run("what is unpacked on the way is refused", func(t *testing.T) {
+		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"}))
+		_, _, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		require.ErrorIs(t, err, storage.Internal)
+	})
+	t.Run("what is stored packed comes packed", func(t *testing.T) {
+		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip", "Content-Encoding": "gzip"}))
+		attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+		require.NoError(t, err)
+		data, err := io.ReadAll(body)
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+		require.Equal(t, "hello world", string(data))
+		require.Equal(t, "gzip", attrs.ContentEncoding)
+	})
+}
+
+func TestHeadHasEveryCondition(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		version   string
+		condition storage.Condition
+		want      map[string]string
+	}{
+		{"none", "", storage.Condition{}, map[string]string{}},
+		{"a revision", "", storage.Condition{Revision: "42"}, map[string]string{"ifGenerationMatch": "42"}},
+		{"another revision", "", storage.Condition{NotRevision: "42"}, map[string]string{"ifGenerationNotMatch": "42"}},
+		{"a version", "7", storage.Condition{}, map[string]string{"generation": "7"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, stored)
+			_, err := server.on(t).Head(t.Context(), &storage.GetRequest{Key: "a/b", Version: row.version, Condition: row.condition})
+			require.NoError(t, err)
+			asked := server.last(t)
+			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", asked.line())
+			for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch", "generation"} {
+				require.Equal(t, row.want[name], asked.query.Get(name), name)
+			}
+		})
+	}
+}
+
+func TestMissingObjectAndMissingBucket(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		answer   reply
+		bucket   reply // what is asked where the answer leaves it open
+		code     storage.Code
+		requests int
+	}{
+		{"no such object", failing(404, "notFound", "No such object: photos/a"), reply{}, storage.ObjectNotFound, 1},
+		{"no such bucket", failing(404, "notFound", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
+		{"no such key, in XML", failingXML(404, "NoSuchKey", "The specified key does not exist."), reply{}, storage.ObjectNotFound, 1},
+		{"no such bucket, in XML", failingXML(404, "NoSuchBucket", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
+		{"no words, and a bucket", reply{status: 404}, reply{body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"no words, and no bucket", reply{status: 404}, reply{status: 404}, storage.BucketNotFound, 2},
+		{"no words, and nobody may look", reply{status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
+		{"no words, and nothing is known", reply{status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			calls := map[string]func(d *driver) error{
+				"Get": func(d *driver) error {
+					_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+					return err
+				},
+				"Head": func(d *driver) error {
+					_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+					return err
+				},
+				"Delete": func(d *driver) error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a"}) },
+			}
+			for name, call := range calls {
+				if name != "Get" && row.answer.header["Content-Type"] == "application/xml; charset=UTF-8" {
+					continue // the others ask the JSON API
+				}
+				server := newStandIn(t, row.answer, row.bucket)
+				err := call(server.on(t))
+				want := row.code
+				if name == "Delete" && want == storage.ObjectNotFound {
+					want = ""
+				}
+				require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
+				require.Len(t, server.lines(), row.requests, name)
+			}
+		})
+	}
+}
+
+func TestErrorsKeepWhatTheServerSaid(t *testing.T) {
+	for name, answer := range map[string]reply{"JSON": failing(403, "forbidden", "no access to it"), "XML": failingXML(403, "AccessDenied", "no access to it")} {
+		t.Run(name, func(t *testing.T) {
+			answer.header["Retry-After"] = "7"
+			_, _, err := newStandIn(t, answer).on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.PermissionDenied, e.Code)
+			require.Equal(t, http.StatusForbidden, e.Status)
+			require.Equal(t, "R1", e.RequestID)
+			require.Equal(t, 7*time.Second, e.RetryAfter)
+			require.NotEmpty(t, e.Hint)
+			var answered *googleapi.Error
+			require.ErrorAs(t, err, &answered)
+			require.Equal(t, "no access to it", answered.Message)
+			require.NotErrorIs(t, err, storage.OutcomeUnknown)
+			require.Contains(t, errors.Unwrap(e).Error(), "no access to it")
+		})
+	}
+}

@@ -1,0 +1,113 @@
+package gcs
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	owner       = `{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]}`
+	conditional = `{"role":"roles/storage.legacyObjectReader","members":["user:b@example.com"],"condition":{"expression":"request.time < timestamp('2030-01-01T00:00:00Z')","title":"t"}}`
+)
+
+// policyOf is an answer, and what is written back of it.
+func policyOf(bindings string) string {
+	return `{"version":3,"etag":"CAE=","bindings":[` + bindings + `]}`
+}
+
+func TestPublicAccessIsGivenAndTaken(t *testing.T) {
+	const conflict = "The policy was changed by somebody else."
+	get, put := "GET /b/photos/iam", "PUT /b/photos/iam"
+	for name, test := range map[string]struct {
+		public   bool
+		policies []string // as they are, each time they are asked for
+		puts     []string // answers
+		written  string   // at last; "": nothing is
+		requests []string // of the policy
+	}{
+		"given": {true, []string{policyOf(owner)}, []string{"200 {}"},
+			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
+		"given beside others": {true, []string{policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)}, []string{"200 {}"},
+			policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`), []string{get, put}},
+		"given for good, beside a condition": {true, []string{policyOf(conditional)}, []string{"200 {}"},
+			policyOf(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
+		"given already": {true, []string{policyOf(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)}, nil, "", []string{get}},
+		"taken, whatever it was": {false, []string{policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)}, []string{"200 {}"},
+			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional), []string{get, put}},
+		"taken already": {false, []string{policyOf(owner)}, nil, "", []string{get}},
+		"changed by others meanwhile": {true, []string{policyOf(owner), policyOf(conditional)}, []string{refusal(412, "conditionNotMet", conflict), "200 {}"},
+			policyOf(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put, get, put}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers := map[string][]string{"PATCH /b/photos": {bucketIsThere}, put: test.puts}
+			for _, policy := range test.policies {
+				answers[get] = append(answers[get], "200 "+policy)
+			}
+			s, w := managing(t, Config{}, answers)
+			info, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(test.public)))
+			require.NoError(t, err)
+			require.Equal(t, test.public, info.Public)
+			prevention := map[bool]string{true: "inherited", false: "enforced"}[test.public]
+			require.JSONEq(t, `{"iamConfiguration":{"publicAccessPrevention":"`+prevention+`"}}`, w.bodies["PATCH /b/photos"][0], "uniform access stays as it is")
+			require.Equal(t, append([]string{"PATCH /b/photos"}, test.requests...), w.requests)
+			if test.written != "" {
+				written := w.bodies[put]
+				require.JSONEq(t, test.written, written[len(written)-1])
+			}
+		})
+	}
+}
+
+func TestPublicAccessThatCannotBeChanged(t *testing.T) {
+	for name, test := range map[string]struct {
+		public   bool
+		get, put string
+		want     storage.Code
+		hint     string
+		tries    int
+	}{
+		"prevented from above":      {true, "200 " + policyOf(owner), refusal(412, "conditionNotMet", "public access prevention is enforced."), storage.PermissionDenied, "organization", policyTries},
+		"changed all the time":      {true, "200 " + policyOf(owner), refusal(409, "conflict", "no"), storage.Unavailable, "others change", policyTries},
+		"may not":                   {true, "200 " + policyOf(owner), refusal(403, "forbidden", "no"), storage.PermissionDenied, "", 1},
+		"a server without policies": {true, "404 404 page not found", "", storage.Unsupported, "no IAM policies", 0},
+		"no bucket any more":        {true, refusal(404, "notFound", "The specified bucket does not exist."), "", storage.BucketNotFound, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {test.get}, "PUT /b/photos/iam": {test.put}})
+			_, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(test.public)))
+			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, test.hint)
+			require.Len(t, w.bodies["PUT /b/photos/iam"], test.tries)
+		})
+	}
+}
+
+func TestInfoOfABucketWhosePolicyIsNotShown(t *testing.T) {
+	s, _ := managing(t, Config{}, map[string][]string{"GET /b/photos": {bucketIsThere}, "GET /b/photos/iam": {refusal(403, "forbidden", "no")}})
+	_, err := s.BucketInfo(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, "storage.buckets.getIamPolicy")
+}
+
+func TestPublicBucketIsMadeInThreeRequests(t *testing.T) {
+	s, w := managing(t, Config{}, map[string][]string{
+		"POST /b": {bucketIsThere}, "GET /b/photos/iam": {"200 " + policyOf(owner)}, "PUT /b/photos/iam": {"200 {}"},
+	})
+	info, err := s.CreateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+	require.NoError(t, err)
+	require.True(t, info.Public)
+	require.Equal(t, []string{"POST /b", "GET /b/photos/iam", "PUT /b/photos/iam"}, w.requests)
+	var made struct {
+		IamConfiguration struct {
+			PublicAccessPrevention   string
+			UniformBucketLevelAccess struct{ Enabled bool }
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(w.bodies["POST /b"][0]), &made))
+	require.Equal(t, "inherited", made.IamConfiguration.PublicAccessPrevention)
+	require.True(t, made.IamConfiguration.UniformBucketLevelAccess.Enabled)
+}

@@ -1,0 +1,46 @@
+package gcs
+
+import (
+	"context"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// BucketInfo is one look at the bucket and, where the bucket does not rule
+// public access out, one at its IAM policy.
+func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
+	b := s.manage(name)
+	attrs, err := b.handle.Attrs(ctx)
+	if err != nil {
+		return nil, bucketFailed(translate(err))
+	}
+	return b.info(ctx, attrs)
+}
+
+func (b *managed) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
+	public := false
+	if attrs.PublicAccessPrevention != gcs.PublicAccessPreventionEnforced {
+		var err error
+		if public, err = b.public(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return bucketInfo(attrs, public), nil
+}
+
+func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {
+	info := &storage.BucketInfo{
+		Name:       attrs.Name,
+		Region:     attrs.Location,
+		Public:     public,
+		Versioning: attrs.VersioningEnabled,
+		CORS:       readCORSRules(attrs.CORS),
+		Lifecycle:  readLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),
+	}
+	if !attrs.Created.IsZero() {
+		info.Created = attrs.Created.UTC()
+	}
+	return info
+}

@@ -1,0 +1,115 @@
+package gcs
+
+import (
+	"slices"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// lifecycleRules are rules as Google has them: one for each action, and without
+// a name. What expires or moves on is the current version alone, as the rule
+// says; Google's own default is every version.
+// https://cloud.google.com/storage/docs/lifecycle
+func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
+	written := gcs.Lifecycle{}
+	for _, rule := range rules {
+		var prefixes []string
+		if rule.Prefix != "" {
+			prefixes = []string{rule.Prefix}
+		}
+		add := func(action gcs.LifecycleAction, condition gcs.LifecycleCondition) {
+			condition.MatchesPrefix = prefixes
+			written.Rules = append(written.Rules, gcs.LifecycleRule{Action: action, Condition: condition})
+		}
+		if rule.ExpireAfterDays > 0 {
+			add(gcs.LifecycleAction{Type: gcs.DeleteAction}, gcs.LifecycleCondition{AgeInDays: int64(rule.ExpireAfterDays), Liveness: gcs.Live})
+		}
+		if rule.ExpireOldVersionsAfterDays > 0 {
+			add(gcs.LifecycleAction{Type: gcs.DeleteAction}, gcs.LifecycleCondition{DaysSinceNoncurrentTime: int64(rule.ExpireOldVersionsAfterDays)})
+		}
+		if rule.AbortUploadsAfterDays > 0 {
+			add(gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, gcs.LifecycleCondition{AgeInDays: int64(rule.AbortUploadsAfterDays)})
+		}
+		if rule.TransitionAfterDays > 0 {
+			add(gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: rule.TransitionTo}, gcs.LifecycleCondition{AgeInDays: int64(rule.TransitionAfterDays), Liveness: gcs.Live})
+		}
+	}
+	return written
+}
+
+// readLifecycleRules tells the rules that LifecycleRule can say. What others
+// wrote and it cannot say is left out rather than told wrong: rules that look
+// at dates, classes, endings or numbers of versions. Whoever writes back what
+// was read loses those. Actions on one prefix that follow one another come
+// back as one rule, with the same effect.
+func readLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
+	var rules []storage.LifecycleRule
+	for i := range written.Rules {
+		prefixes := written.Rules[i].Condition.MatchesPrefix
+		if len(prefixes) == 0 {
+			prefixes = []string{""}
+		}
+		read, step, plain := readLifecycleRule(&written.Rules[i], versioned)
+		for _, prefix := range prefixes {
+			read.Prefix = prefix
+			switch last := len(rules) - 1; {
+			case !plain:
+			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
+				merge(&rules[last], &read)
+			default:
+				rules = append(rules, read)
+			}
+		}
+	}
+	return rules
+}
+
+// readLifecycleRule is one action, its place in the order in which
+// lifecycleRules writes a rule's, and whether it can be said at all.
+func readLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.LifecycleRule, step int, plain bool) {
+	c := &r.Condition
+	if looksFurther(c) {
+		return rule, 0, false
+	}
+	age, old, live := int(c.AgeInDays), int(c.DaysSinceNoncurrentTime), c.Liveness
+	current := live == gcs.Live || live == gcs.LiveAndArchived && !versioned
+	switch {
+	case r.Action.Type == gcs.DeleteAction && age == 0 && old > 0 && live != gcs.Live:
+		rule.ExpireOldVersionsAfterDays, step = old, 2
+	case age == 0 || old > 0:
+		return rule, 0, false
+	case r.Action.Type == gcs.DeleteAction && current:
+		rule.ExpireAfterDays, step = age, 1
+	case r.Action.Type == gcs.AbortIncompleteMPUAction:
+		rule.AbortUploadsAfterDays, step = age, 3
+	case r.Action.Type == gcs.SetStorageClassAction && current:
+		rule.TransitionAfterDays, rule.TransitionTo, step = age, r.Action.StorageClass, 4
+	}
+	return rule, step, step > 0
+}
+
+// looksFurther reports a condition of more than prefix, age and version.
+func looksFurther(c *gcs.LifecycleCondition) bool {
+	return c.AllObjects || !c.CreatedBefore.IsZero() || !c.CustomTimeBefore.IsZero() || !c.NoncurrentTimeBefore.IsZero() ||
+		c.DaysSinceCustomTime != 0 || c.NumNewerVersions != 0 || len(c.MatchesStorageClasses) > 0 || len(c.MatchesSuffix) > 0
+}
+
+func lastStep(r *storage.LifecycleRule) int {
+	days := []int{r.ExpireAfterDays, r.ExpireOldVersionsAfterDays, r.AbortUploadsAfterDays, r.TransitionAfterDays}
+	for i, n := range slices.Backward(days) {
+		if n > 0 {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func merge(into, from *storage.LifecycleRule) {
+	into.ExpireOldVersionsAfterDays = max(into.ExpireOldVersionsAfterDays, from.ExpireOldVersionsAfterDays)
+	into.AbortUploadsAfterDays = max(into.AbortUploadsAfterDays, from.AbortUploadsAfterDays)
+	if from.TransitionAfterDays > 0 {
+		into.TransitionAfterDays, into.TransitionTo = from.TransitionAfterDays, from.TransitionTo
+	}
+}

@@ -1,0 +1,71 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
+)
+
+// isMalformed reports whether an answer has a header that HTTP does not allow:
+// an object that others wrote may have metadata with any key, and the XML API
+// makes a header of it.
+func isMalformed(err error) bool {
+	var malformed textproto.ProtocolError
+	return errors.As(err, &malformed)
+}
+
+// replacedReads bounds how often a read begins anew because the generation whose
+// attributes were read has been replaced before its bytes were.
+const replacedReads = 10
+
+// getInTwo asks for the attributes, and then for the bytes of that generation.
+func (d *driver) getInTwo(ctx context.Context, r *storage.GetRequest, read func(context.Context, *storage.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+	for range replacedReads {
+		if attrs, err = d.Head(ctx, r); err != nil {
+			return nil, nil, err
+		}
+		body, err = read(ctx, r, attrs)
+		if err == nil {
+			return attrs, body, nil
+		}
+		if translate(err).Code != storage.ObjectNotFound {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+}
+
+// readMedia reads a generation's bytes by the JSON API, whose answer has no
+// metadata.
+func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
+	query := url.Values{"alt": {"media"}, "generation": {attrs.Revision}}
+	address := "/storage/v1/b/" + escape.Key(d.bucket) + "/o/" + strings.ReplaceAll(escape.Key(r.Key), "/", "%2F") + "?" + query.Encode()
+	request, err := d.request(ctx, http.MethodGet, address, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept-Encoding", "gzip")
+	if span := byteRange(r); span != "" {
+		request.Header.Set("Range", span)
+	}
+	answer, err := d.send(request, http.StatusOK, http.StatusPartialContent)
+	if err != nil {
+		return nil, d.readFailed(ctx, err)
+	}
+	if isPackedOnTheWay(answer.Header) || isUnpackedOnTheWay(answer.Header) {
+		_ = answer.Body.Close()
+		return nil, notAsStored()
+	}
+	if _, err := sizeOf(answer, r); err != nil {
+		_ = answer.Body.Close()
+		return nil, err
+	}
+	return answer.Body, nil
+}

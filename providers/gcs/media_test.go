@@ -1,0 +1,52 @@
+package gcs
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// An object of others' may have metadata whose key no header can have; the XML
+// API sends it all the same.
+func TestMetadataThatNoHeaderCanHold(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/photos/"):
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx-goog-generation: 42\r\nx-goog-meta-v1.namespace/width: 1260\r\n\r\nhello world")
+			_ = conn.Close()
+		case r.URL.Query().Get("alt") == "media":
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader([]byte("hello world")))
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"name":"a/b","bucket":"photos","generation":"42","size":"11","metadata":{"v1.namespace/width":"1260"}}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a/b", Offset: 6, Length: -1})
+	require.NoError(t, err)
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, "world", string(data))
+	require.Equal(t, int64(11), attrs.Size)
+	require.Equal(t, map[string]string{"v1.namespace/width": "1260"}, attrs.Metadata)
+	require.Len(t, asked, 3)
+	require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb?alt=media&generation=42 bytes=6-", asked[2])
+}

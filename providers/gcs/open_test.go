@@ -1,0 +1,173 @@
+package gcs
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage"
+)
+
+// alone takes everything of Google's out of the environment, and puts what is
+// given there. A metadata service that is asked fails the test.
+func alone(t *testing.T, variables map[string]string) {
+	t.Helper()
+	for _, name := range []string{"STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"} {
+		t.Setenv(name, "")
+	}
+	metadata := newStandIn(t)
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
+	for name, value := range variables {
+		t.Setenv(name, value)
+	}
+	t.Cleanup(func() { require.Empty(t, metadata.lines(), "the metadata service was asked") })
+}
+
+func givenClient(t *testing.T) *gcs.Client {
+	t.Helper()
+	client, err := gcs.NewClient(t.Context(), option.WithoutAuthentication())
+	require.NoError(t, err)
+	return client
+}
+
+func TestPlace(t *testing.T) {
+	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
+	for _, row := range []struct {
+		name      string
+		config    Config
+		env       map[string]string
+		root      string
+		anonymous bool
+	}{
+		{name: "Google", root: "https://storage.googleapis.com"},
+		{name: "Google without credentials", config: Config{Anonymous: true}, root: "https://storage.googleapis.com", anonymous: true},
+		{name: "a region of Google's", config: Config{Endpoint: "https://storage.europe-west3.rep.googleapis.com"}, root: "https://storage.europe-west3.rep.googleapis.com"},
+		{name: "another server is told no credentials of the environment's", config: Config{Endpoint: "http://127.0.0.1:4443"}, root: "http://127.0.0.1:4443", anonymous: true},
+		{name: "nor is one that has Google's name without its certificate", config: Config{Endpoint: "http://storage.googleapis.com"}, root: "http://storage.googleapis.com", anonymous: true},
+		{name: "nor is one whose name ends alike", config: Config{Endpoint: "https://evilgoogleapis.com"}, root: "https://evilgoogleapis.com", anonymous: true},
+		{name: "but those that are given", config: Config{Endpoint: "http://127.0.0.1:4443/", TokenSource: token}, root: "http://127.0.0.1:4443"},
+		{name: "an emulator", env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
+		{name: "an emulator, which is told nothing", config: Config{TokenSource: token}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
+		{name: "an emulator with a scheme", env: map[string]string{"STORAGE_EMULATOR_HOST": "https://localhost:9023"}, root: "https://localhost:9023", anonymous: true},
+		{name: "an endpoint is stronger", config: Config{Endpoint: "http://127.0.0.1:4443"}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://127.0.0.1:4443", anonymous: true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, row.env)
+			row.config.Bucket = "photos"
+			opened, err := NewDriver(t.Context(), row.config)
+			require.NoError(t, err)
+			d := opened.(*driver)
+			require.Equal(t, row.root, d.root())
+			require.Equal(t, row.anonymous, d.anonymous)
+			require.Equal(t, row.root+"/photos/", d.Describe().PublicBaseURL)
+			require.NotNil(t, d.Native())
+			require.NoError(t, d.Close())
+		})
+	}
+}
+
+func TestConfigThatCannotBe(t *testing.T) {
+	client := givenClient(t)
+	key := []byte(`{"type":"service_account","private_key":"secret "}`)
+	for name, c := range map[string]Config{
+		"no bucket":                      {Endpoint: "http://127.0.0.1:1"},
+		"an endpoint without a scheme":   {Bucket: "b", Endpoint: "127.0.0.1:4443"},
+		"an endpoint with a path":        {Bucket: "b", Endpoint: "http://127.0.0.1:4443/storage/v1/"},
+		"an endpoint with a query":       {Bucket: "b", Endpoint: "https://host/?x=1"},
+		"an endpoint with a user":        {Bucket: "b", Endpoint: "https://user:secret @host"},
+		"credentials that are none":      {Bucket: "b", CredentialsJSON: []byte("secret ")},
+		"credentials of no type":         {Bucket: "b", CredentialsJSON: []byte(`{"private_key":"secret "}`)},
+		"credentials that are no key":    {Bucket: "b", CredentialsJSON: key},
+		"credentials of nobody":          {Bucket: "b", CredentialsJSON: key, Anonymous: true},
+		"credentials twice":              {Bucket: "b", CredentialsJSON: key, TokenSource: oauth2.StaticTokenSource(nil)},
+		"a client and a credential":      {Bucket: "b", Client: client, CredentialsJSON: key},
+		"a client and an HTTP client":    {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+		"a client and composite uploads": {Bucket: "b", Client: client, ParallelComposite: true},
+		"a signing key that is none":     {Bucket: "b", SigningKey: []byte("secret ")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, nil)
+			_, err := Open(t.Context(), c)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.NotContains(t, err.Error(), "secret ")
+		})
+	}
+}
+
+func TestAddress(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key.json")
+	require.NoError(t, os.WriteFile(key, []byte("a key"), 0o600))
+	for _, row := range []struct {
+		address string
+		want    Config
+	}{
+		{"gs://photos", Config{Bucket: "photos"}},
+		{"gs://my.photos", Config{Bucket: "my.photos"}},
+		{"gs://photos?project=p&endpoint=http%3A%2F%2F127.0.0.1%3A4443&anonymous=true", Config{Bucket: "photos", Project: "p", Endpoint: "http://127.0.0.1:4443", Anonymous: true}},
+		{"gs://photos?anonymous=false", Config{Bucket: "photos"}},
+		{"gs://photos?signing_key=" + url.QueryEscape(key), Config{Bucket: "photos", SigningKey: []byte("a key")}},
+		{"gs://?project=p", Config{Project: "p"}},
+	} {
+		t.Run(row.address, func(t *testing.T) {
+			u, err := url.Parse(row.address)
+			require.NoError(t, err)
+			c, err := parseAddress(u)
+			require.NoError(t, err)
+			require.Equal(t, row.want, c)
+		})
+	}
+	for _, address := range []string{
+		"gs:photos", "gs://user:secret@photos", "gs://photos:80", "gs://photos/prefix", "gs://photos?anonymous=yes", "gs://photos?signing_key=" + url.QueryEscape(key+".none"),
+	} {
+		t.Run(address, func(t *testing.T) {
+			u, err := url.Parse(address)
+			require.NoError(t, err)
+			_, err = parseAddress(u)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+func TestAddressesOfBucketsAndAccounts(t *testing.T) {
+	alone(t, nil)
+	b, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
+	require.NoError(t, err)
+	address, err := b.PublicURL("a b")
+	require.NoError(t, err)
+	require.Equal(t, "http://127.0.0.1:4443/photos/a%20b", address)
+	require.NoError(t, storage.Close(b))
+	_, err = storage.Open(t.Context(), "gs://?endpoint=http://127.0.0.1:4443")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = storage.Open(t.Context(), "gs://photos?region=eu")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	s, err := storage.OpenService(t.Context(), "gs://?project=p&endpoint=http://127.0.0.1:4443")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, err = storage.OpenService(t.Context(), "gs://photos")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestAccountsBetweenWhichTheServerCopies(t *testing.T) {
+	alone(t, nil)
+	open := func(c Config) any {
+		c.Bucket = "photos"
+		d, err := NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return d.Locate("a").Account
+	}
+	here := Config{Endpoint: "http://127.0.0.1:4443"}
+	require.Equal(t, open(here), open(here), "opened twice")
+	require.NotEqual(t, open(here), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
+	require.NotEqual(t, open(Config{}), open(Config{Anonymous: true}), "another credential")
+	client := givenClient(t)
+	require.NotEqual(t, open(Config{Client: client}), open(Config{}), "credentials that nobody sees")
+}

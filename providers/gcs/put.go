@@ -1,0 +1,124 @@
+package gcs
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/omnibucket/storage"
+)
+
+// Put is one request that holds attributes, bytes and their CRC32C: the server
+// compares before it stores, and nothing is buffered here.
+func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	if d.http == nil {
+		return d.putThroughWriter(ctx, r)
+	}
+	query, err := uploadQuery("multipart", r)
+	if err != nil {
+		return nil, err
+	}
+	object := resourceOf(r.Key, &r.Properties)
+	if r.CRC32C != nil {
+		object.CRC32C = encodeCRC(*r.CRC32C)
+	}
+	return d.putRelated(ctx, query, object, r.Body, r.Size)
+}
+
+// uploadQuery is what an upload's address says.
+func uploadQuery(kind string, r *storage.PutRequest) (url.Values, error) {
+	query := url.Values{
+		"uploadType":  {kind},
+		"fields":      {resourceFields},
+		"prettyPrint": {"false"},
+	}
+	if r.PublicRead {
+		query.Set("predefinedAcl", "publicRead")
+	}
+	return query, setCondition(query, r.Condition)
+}
+
+// putRelated sends an object's resource and its bytes as two parts of one body
+// (multipart/related).
+func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64) (*storage.Attrs, error) {
+	boundary := randomName()
+	head, tail, err := frame(boundary, object)
+	if err != nil {
+		return nil, err
+	}
+	var stored *resource
+	err = writes(ctx, func(ctx context.Context) error {
+		whole := io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail))
+		request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), whole, int64(len(head))+size+int64(len(tail)))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
+		answer, err := d.send(request, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		stored, err = readWritten(answer)
+		return err
+	})
+	if err != nil {
+		return nil, uploadFailed(err)
+	}
+	return stored.written(), nil
+}
+
+// frame is what stands before and behind the bytes.
+func frame(boundary string, object *resource) (head, tail []byte, err error) {
+	said, err := json.Marshal(object)
+	if err != nil {
+		return nil, nil, invalid("attributes", "cannot be written as JSON", "")
+	}
+	var b bytes.Buffer
+	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
+	b.Write(said)
+	b.WriteString("\r\n--" + boundary + "\r\nContent-Type: " + partType(object) + "\r\n\r\n")
+	return b.Bytes(), []byte("\r\n--" + boundary + "--\r\n"), nil
+}
+
+// partType is the bytes' own; where it differs from the resource's, the
+// resource's would hold.
+func partType(object *resource) string {
+	if object.ContentType == "" {
+		return "application/octet-stream"
+	}
+	return object.ContentType
+}
+
+// uploadFailed: nothing but the bucket can be missing to an upload.
+func uploadFailed(err error) *storage.Error {
+	e := translate(err)
+	if e.Code == storage.ObjectNotFound {
+		e.Code = storage.BucketNotFound
+	}
+	return e
+}
+
+// readWritten is the resource that a write is answered with. The write was
+// done: an answer that cannot be read leaves its outcome unknown.
+func readWritten(answer *http.Response) (*resource, error) {
+	o, err := readResource(answer)
+	if err != nil {
+		return nil, &storage.Error{Code: storage.Unavailable, Status: answer.StatusCode, Retryable: true, Unknown: true, Err: err}
+	}
+	return o, nil
+}
+
+// randomName is one that nobody guesses, and no body holds.
+func randomName() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}

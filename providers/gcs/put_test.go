@@ -1,0 +1,174 @@
+package gcs
+
+import (
+	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// related is what a multipart/related request holds.
+func related(t *testing.T, s seen) (object map[string]any, contentType, data string) {
+	t.Helper()
+	kind, params, err := mime.ParseMediaType(s.header.Get("Content-Type"))
+	require.NoError(t, err)
+	require.Equal(t, "multipart/related", kind)
+	parts := multipart.NewReader(strings.NewReader(s.body), params["boundary"])
+	first, err := parts.NextRawPart()
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(first.Header.Get("Content-Type"), "application/json"))
+	require.NoError(t, json.NewDecoder(first).Decode(&object))
+	second, err := parts.NextRawPart()
+	require.NoError(t, err)
+	read, err := io.ReadAll(second)
+	require.NoError(t, err)
+	_, err = parts.NextRawPart()
+	require.ErrorIs(t, err, io.EOF)
+	return object, second.Header.Get("Content-Type"), string(read)
+}
+
+func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
+	server := newStandIn(t, stored)
+	r := putOf("ä b+c/d", "hello world")
+	r.Properties = storage.Properties{
+		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: `attachment; filename="ü"`, ContentLanguage: "de",
+		CacheControl: "no-store", Metadata: map[string]string{"who": "Zoë"}, StorageClass: "NEARLINE",
+	}
+	r.PublicRead = true
+	attrs, err := server.on(t).Put(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.lines())
+	asked := server.last(t)
+	require.Equal(t, "multipart", asked.query.Get("uploadType"))
+	require.Equal(t, "publicRead", asked.query.Get("predefinedAcl"))
+	require.False(t, asked.query.Has("ifGenerationMatch"))
+	require.Empty(t, asked.header.Get("Transfer-Encoding"))
+	object, contentType, data := related(t, asked)
+	require.Equal(t, "hello world", data)
+	require.Equal(t, "text/plain", contentType)
+	require.Equal(t, map[string]any{
+		"name": "ä b+c/d", "contentType": "text/plain", "contentEncoding": "gzip", "contentDisposition": `attachment; filename="ü"`, "contentLanguage": "de",
+		"cacheControl": "no-store", "metadata": map[string]any{"who": "Zoë"}, "storageClass": "NEARLINE", "crc32c": "yZRlqg==",
+	}, object)
+	require.Equal(t, "1700000000000001", attrs.Revision)
+	require.Equal(t, "1700000000000001", attrs.Version)
+	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, attrs.ETag)
+	require.Equal(t, *crcOf("hello world"), *attrs.CRC32C)
+	require.Len(t, attrs.MD5, 16)
+	require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), attrs.Modified)
+	require.Empty(t, attrs.StorageClass)
+}
+
+func TestConditionsOfUploads(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		condition storage.Condition
+		want      string
+	}{
+		{"none", storage.Condition{}, ""},
+		{"IfAbsent", storage.Condition{Absent: true}, "0"},
+		{"IfRevision", storage.Condition{Revision: "42"}, "42"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, stored)
+			d := server.on(t)
+			r := putOf("a", "x")
+			r.Condition = row.condition
+			_, err := d.Put(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, row.want, server.last(t).query.Get("ifGenerationMatch"))
+			server.answers = []reply{{header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}}
+			_, err = d.BeginParts(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, row.want, server.last(t).query.Get("ifGenerationMatch"))
+		})
+	}
+}
+
+func TestRevisionsThatNobodyGave(t *testing.T) {
+	server := newStandIn(t)
+	d := server.on(t)
+	for _, revision := range []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"} {
+		r := putOf("a", "x")
+		r.Condition.Revision = revision
+		_, err := d.Put(t.Context(), r)
+		require.ErrorIs(t, err, storage.InvalidArgument, revision)
+		for _, get := range []*storage.GetRequest{
+			{Key: "a", Length: -1, Version: revision},
+			{Key: "a", Length: -1, Condition: storage.Condition{Revision: revision}},
+			{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: revision}},
+		} {
+			_, _, err = d.Get(t.Context(), get)
+			require.ErrorIs(t, err, storage.InvalidArgument, revision)
+			_, err = d.Head(t.Context(), get)
+			require.ErrorIs(t, err, storage.InvalidArgument, revision)
+		}
+		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: revision}), storage.InvalidArgument, revision)
+	}
+	require.Empty(t, server.lines())
+}
+
+func TestWhatAPutThatFailedHasDone(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		answer  reply
+		code    storage.Code
+		unknown bool
+	}{
+		{"a condition that does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
+		{"bytes that are not what was said", failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`), storage.ChecksumMismatch, false},
+		{"a bucket that is not there", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
+		{"a bucket that is not there, in nobody's words", reply{status: 404}, storage.BucketNotFound, false},
+		{"uniform access", failing(400, "invalid", "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."), storage.Unsupported, false},
+		{"public access that is prevented", failing(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."), storage.PermissionDenied, false},
+		{"one write a second", failing(429, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."), storage.RateLimited, false},
+		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
+		{"an error of the server's", failing(500, "internalError", "We encountered an internal error. Please try again."), storage.Unavailable, true},
+		{"no answer", reply{cut: true}, storage.Unavailable, true},
+		{"an answer that breaks off", reply{body: `{"generation":`}, storage.Unavailable, true},
+		{"an answer that says nothing", reply{body: `{}`}, storage.Unavailable, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, row.answer)
+			_, err := server.on(t).Put(t.Context(), putOf("a", "hello world"))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code, e.Code, "%v", err)
+			require.Equal(t, row.unknown, e.Unknown)
+			require.Len(t, server.lines(), 1)
+		})
+	}
+}
+
+func TestPutThatDoesNotLeaveHasDoneNothing(t *testing.T) {
+	server := newStandIn(t)
+	d := server.on(t)
+	server.Close()
+	_, err := d.Put(t.Context(), putOf("a", "x"))
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.True(t, e.Retryable)
+	require.False(t, e.Unknown)
+}
+
+// A round trip that another HTTP client makes tells less: what failed behind the
+// dial may have arrived.
+func TestLostAnswersOfAnotherHTTPClient(t *testing.T) {
+	server := newStandIn(t, reply{cut: true})
+	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
+	d := server.on(t, own)
+	_, err := d.Put(t.Context(), putOf("a", "x"))
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	server.Close()
+	_, err = d.Put(t.Context(), putOf("a", "x"))
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+}

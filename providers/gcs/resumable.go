@@ -1,0 +1,267 @@
+package gcs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// A resumable upload is a session whose address takes the object's bytes one
+// chunk after the other. Who knows the address may write: it is a secret, and
+// in no error. The upload's name is the address without its host.
+
+// maxResends bounds how often one part goes on behind what the server kept of
+// it; each time it must have kept more.
+const maxResends = 8
+
+// statusAborted is what GCS answers to the removal of a session.
+const statusAborted = 499
+
+// BeginParts opens a session, with all that is known of the object; its
+// condition is checked now and when the object is made.
+func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+	if len(r.Native) > 0 {
+		return "", storage.Unsupported
+	}
+	if d.composite {
+		return newUploadName(r.StorageClass), nil // components need no beginning
+	}
+	query, err := uploadQuery("resumable", r)
+	if err != nil {
+		return "", err
+	}
+	object := resourceOf(r.Key, &r.Properties)
+	said, err := json.Marshal(object)
+	if err != nil {
+		return "", invalid("attributes", "cannot be written as JSON", "")
+	}
+	request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), bytes.NewReader(said), int64(len(said)))
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Content-Type", "application/json; charset=UTF-8")
+	request.Header.Set("X-Upload-Content-Type", partType(object))
+	if r.Size >= 0 {
+		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
+	}
+	answer, err := d.send(request, http.StatusOK, http.StatusCreated)
+	if err != nil {
+		return "", uploadFailed(err)
+	}
+	_ = answer.Body.Close()
+	address, err := url.Parse(answer.Header.Get("Location"))
+	if err != nil || !isSession(address.RequestURI()) {
+		return "", &storage.Error{Code: storage.Internal, Err: errors.New("the server opened an upload and did not say where")}
+	}
+	return address.RequestURI(), nil
+}
+
+// isSession reports whether an address without its host is below the server's
+// uploads. Nothing else is ever sent credentials, whoever kept the upload's name
+// meanwhile.
+func isSession(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
+}
+
+// PutPart sends one chunk.
+func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	if d.composite {
+		return d.putComponent(ctx, r)
+	}
+	s, err := d.session(r.Upload)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	if _, err := s.sendPart(ctx, r, -1, nil); err != nil {
+		return storage.Part{}, translate(err)
+	}
+	return storage.Part{Number: r.Number, Size: r.Size}, nil
+}
+
+// CompleteParts sends the last chunk, which says how long the object is and what
+// its CRC32C is. A session whose object was made already, by an attempt that was
+// not answered, answers with it again.
+func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	if d.composite {
+		return d.completeComponents(ctx, r)
+	}
+	s, err := d.session(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	last := r.Last
+	if last == nil {
+		last = &storage.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
+	}
+	var stored *resource
+	err = writes(ctx, func(ctx context.Context) (err error) {
+		stored, err = s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stored.written(), nil
+}
+
+// AbortParts removes the session and what it holds.
+func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
+	if d.composite {
+		return d.removeComponents(ctx, upload)
+	}
+	s, err := d.session(upload)
+	if err != nil {
+		return nil // nobody can have such an upload
+	}
+	request, err := d.request(ctx, http.MethodDelete, s.address, nil, 0)
+	if err != nil {
+		return err
+	}
+	request.TransferEncoding = []string{"identity"} // net/http then says that the length is 0, as the server wants it
+	answer, err := d.send(request, http.StatusOK, http.StatusNoContent, statusAborted, http.StatusNotFound, http.StatusGone)
+	if err != nil {
+		return translate(s.failed(err))
+	}
+	_ = answer.Body.Close()
+	return nil
+}
+
+// A session is a resumable upload under way.
+type session struct {
+	*driver
+	address string // without the host
+}
+
+func (d *driver) session(upload string) (*session, error) {
+	if !isSession(upload) {
+		return nil, invalid("upload", "must be one that BeginParts named", "")
+	}
+	return &session{driver: d, address: upload}, nil
+}
+
+// sendPart sends a part, and again what the server did not keep of it. With a
+// total the part is the last, and the object is the answer; -1: it is not.
+func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total int64, crc *uint32) (*resource, error) {
+	from, end := r.Offset, r.Offset+r.Size
+	for range maxResends {
+		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
+		switch {
+		case err != nil:
+			return nil, s.failed(err)
+		case stored != nil:
+			return stored, nil
+		case total < 0 && kept >= end:
+			return nil, nil
+		case kept < r.Offset:
+			return nil, lostSession(errors.New("the server has lost parts that it had"))
+		case kept <= from && kept < end:
+			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps nothing of what is sent")}
+		}
+		from = min(kept, end)
+		if _, err := r.Body.Seek(from-r.Offset, io.SeekStart); err != nil {
+			return nil, err
+		}
+	}
+	return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps little of what is sent")}
+}
+
+// sendChunk is one request: the object's resource where that made it, else how
+// many bytes of it the server has.
+func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, total int64, crc *uint32) (*resource, int64, error) {
+	request, err := s.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-from)
+	if err != nil {
+		return nil, 0, err
+	}
+	request.Header.Set("Content-Range", chunkRange(from, end, total))
+	if total >= 0 && crc != nil {
+		request.Header.Set("X-Goog-Hash", "crc32c="+encodeCRC(*crc))
+	}
+	answer, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
+	if err != nil {
+		return nil, 0, err
+	}
+	if answer.StatusCode != http.StatusPermanentRedirect {
+		if total < 0 {
+			_ = answer.Body.Close()
+			return nil, 0, &storage.Error{Code: storage.Internal, Err: errors.New("the server ended an upload that goes on")}
+		}
+		stored, err := readWritten(answer)
+		return stored, 0, err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxErrorBody)) // so that the connection can be used again
+	_ = answer.Body.Close()
+	kept, err := keptBytes(answer.Header.Get("Range"))
+	return nil, kept, err
+}
+
+// chunkRange says which bytes a chunk is; the server takes a chunk that ends at
+// the total for the last.
+func chunkRange(from, end, total int64) string {
+	whole := "*"
+	if total >= 0 {
+		whole = strconv.FormatInt(total, 10)
+	}
+	if from == end {
+		return "bytes */" + whole
+	}
+	return fmt.Sprintf("bytes %d-%d/%s", from, end-1, whole)
+}
+
+// keptBytes reads "bytes=0-N", how much of the object the server has; no header
+// is nothing.
+func keptBytes(header string) (int64, error) {
+	if header == "" {
+		return 0, nil
+	}
+	last, found := strings.CutPrefix(header, "bytes=0-")
+	n, err := strconv.ParseInt(last, 10, 64)
+	if !found || err != nil || n < 0 {
+		return 0, &storage.Error{Code: storage.Internal, Err: errors.New("what the server keeps of the upload cannot be read")}
+	}
+	return n + 1, nil
+}
+
+// failed is an error of a session.
+func (s *session) failed(err error) error {
+	bare := withoutSession(err)
+	if answer := answerOf(bare); answer != nil {
+		switch answer.Code {
+		case http.StatusNotFound, http.StatusGone, statusAborted:
+			return lostSession(bare)
+		}
+	}
+	return bare
+}
+
+// withoutSession is an error without the address of a session, which stands in
+// the SDK's errors, and whose secret the server also gives as the request's id.
+func withoutSession(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return &requestError{wrapped.Err}
+	}
+	answer := answerOf(err)
+	if answer == nil {
+		return err
+	}
+	bare := *answer
+	bare.Header = answer.Header.Clone()
+	bare.Header.Del(requestIDHeader)
+	bare.Header.Del("Location")
+	return &bare
+}
+
+// lostSession says that the upload has to begin anew.
+func lostSession(err error) error {
+	return &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: err}
+}

@@ -1,0 +1,230 @@
+package gcs
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	sessionName = "/upload/storage/v1/b/photos/o?uploadType=resumable&upload_id=S3CR3T"
+	unit        = chunkUnit
+)
+
+func partOf(number int, offset int64, text string) *storage.PartRequest {
+	return &storage.PartRequest{Key: "a", Upload: sessionName, Number: number, Offset: offset, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: crcOf(text)}
+}
+
+// completing ends an upload of one unit with the part that is given.
+func completing(last string) *storage.CompleteRequest {
+	whole := strings.Repeat("x", unit) + last
+	return &storage.CompleteRequest{
+		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: crcOf(whole)},
+		Upload: sessionName,
+		Last:   partOf(2, unit, last),
+	}
+}
+
+func TestSessionIsOpenedWithAllThatIsKnown(t *testing.T) {
+	server := newStandIn(t)
+	server.answers = []reply{{header: map[string]string{"Location": server.URL + sessionName}}}
+	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, PublicRead: true, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
+	upload, err := server.on(t).BeginParts(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, sessionName, upload)
+	asked := server.last(t)
+	require.Equal(t, "POST /upload/storage/v1/b/photos/o", asked.line())
+	require.Equal(t, "resumable", asked.query.Get("uploadType"))
+	require.Equal(t, "publicRead", asked.query.Get("predefinedAcl"))
+	require.Equal(t, "786432", asked.header.Get("X-Upload-Content-Length"))
+	require.Equal(t, "text/plain", asked.header.Get("X-Upload-Content-Type"))
+	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, asked.body)
+
+	r.Size = -1
+	_, err = server.on(t).BeginParts(t.Context(), r)
+	require.NoError(t, err)
+	require.Empty(t, server.last(t).header.Get("X-Upload-Content-Length"))
+}
+
+func TestSessionThatLeadsElsewhere(t *testing.T) {
+	for name, location := range map[string]string{
+		"nowhere":                  "",
+		"to what is no upload":     "https://storage.googleapis.com/photos/a?upload_id=x",
+		"to what is no address":    "https://%zz/",
+		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, reply{header: map[string]string{"Location": location}})
+			_, err := server.on(t).BeginParts(t.Context(), &storage.PutRequest{Key: "a", Size: -1})
+			require.ErrorIs(t, err, storage.Internal)
+		})
+	}
+	server := newStandIn(t)
+	d := server.on(t)
+	for _, upload := range []string{"", "x", "https://example.org/upload/x", "//example.org/upload/x", "https:/upload/x", "/photos/a", "@example.org/upload/"} {
+		part := partOf(1, 0, "x")
+		part.Upload = upload
+		_, err := d.PutPart(t.Context(), part)
+		require.ErrorIs(t, err, storage.InvalidArgument, upload)
+		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	}
+	require.Empty(t, server.lines(), "credentials go nowhere else")
+}
+
+func TestChunksOfASession(t *testing.T) {
+	server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), stored)
+	d := server.on(t)
+	text := strings.Repeat("x", unit)
+	_, err := d.PutPart(t.Context(), partOf(1, 0, text))
+	require.NoError(t, err)
+	_, err = d.PutPart(t.Context(), partOf(2, unit, text))
+	require.NoError(t, err)
+	whole := text + text + "end"
+	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
+		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: crcOf(whole)},
+		Upload: sessionName,
+		Last:   partOf(3, 2*unit, "end"),
+	})
+	require.NoError(t, err)
+	require.Equal(t, "1700000000000001", attrs.Revision)
+	var ranges []string
+	for _, s := range server.requests() {
+		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", s.line())
+		require.Equal(t, "S3CR3T", s.query.Get("upload_id"))
+		ranges = append(ranges, s.header.Get("Content-Range"))
+	}
+	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"}, ranges)
+	require.Equal(t, "crc32c="+encodeCRC(*crcOf(whole)), server.last(t).header.Get("X-Goog-Hash"))
+	require.Empty(t, server.requests()[0].header.Get("X-Goog-Hash"), "the sum is of the whole object")
+}
+
+func TestServerThatKeepsLessThanWasSent(t *testing.T) {
+	text := strings.Repeat("a", unit) + strings.Repeat("b", unit) + strings.Repeat("c", unit)
+	t.Run("the rest is sent again", func(t *testing.T) {
+		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
+		_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, text))
+		require.NoError(t, err)
+		asked := server.requests()
+		require.Len(t, asked, 3)
+		require.Equal(t, "bytes 262144-786431/*", asked[1].header.Get("Content-Range"))
+		require.Equal(t, text[unit:], asked[1].body)
+		require.Equal(t, text[2*unit:], asked[2].body)
+	})
+	t.Run("of the last chunk too", func(t *testing.T) {
+		server := newStandIn(t, resumeHere(2*unit), stored)
+		_, err := server.on(t).CompleteParts(t.Context(), completing(strings.Repeat("b", unit)+"end"))
+		require.NoError(t, err)
+		require.Equal(t, "bytes 524288-524290/524291", server.last(t).header.Get("Content-Range"))
+		require.Equal(t, "end", server.last(t).body)
+	})
+	t.Run("a last chunk that is there is only ended", func(t *testing.T) {
+		server := newStandIn(t, resumeHere(unit+3), stored)
+		_, err := server.on(t).CompleteParts(t.Context(), completing("end"))
+		require.NoError(t, err)
+		require.Equal(t, "bytes */262147", server.last(t).header.Get("Content-Range"))
+		require.Empty(t, server.last(t).body)
+	})
+	for _, row := range []struct {
+		name    string
+		answers []reply
+		anew    bool // the upload has to begin anew
+		most    int
+	}{
+		{"nothing", []reply{resumeHere(unit)}, false, 1},
+		{"ever a little more", []reply{resumeHere(unit + 1), resumeHere(unit + 2), resumeHere(unit + 3), resumeHere(unit + 4), resumeHere(unit + 5), resumeHere(unit + 6), resumeHere(unit + 7), resumeHere(unit + 8), resumeHere(unit + 9)}, false, maxResends},
+		{"less than it had", []reply{resumeHere(0)}, true, 1},
+	} {
+		t.Run("it keeps "+row.name, func(t *testing.T) {
+			server := newStandIn(t, row.answers...)
+			_, err := server.on(t).PutPart(t.Context(), partOf(2, unit, text))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unavailable, e.Code)
+			require.Equal(t, row.anew, e.Status == http.StatusConflict)
+			require.Len(t, server.lines(), row.most)
+		})
+	}
+}
+
+func TestSessionThatIsGone(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
+		server := newStandIn(t, reply{status: status, header: map[string]string{requestIDHeader: "S3CR3T"}})
+		d := server.on(t)
+		_, err := d.PutPart(t.Context(), partOf(1, 0, "x"))
+		var e *storage.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, storage.Unavailable, e.Code)
+		require.Equal(t, http.StatusConflict, e.Status, "begin anew")
+		_, err = d.CompleteParts(t.Context(), completing("end"))
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, http.StatusConflict, e.Status)
+		require.False(t, e.Unknown, "this attempt has done nothing")
+		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
+		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.last(t).line())
+		require.Equal(t, "0", server.last(t).header.Get("Content-Length"))
+	}
+}
+
+func TestLastChunkWhoseAnswerIsLost(t *testing.T) {
+	for name, answer := range map[string]reply{"cut": {cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {body: `{"gener`}} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, answer, stored)
+			d := server.on(t)
+			_, err := d.CompleteParts(t.Context(), completing("end"))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unavailable, e.Code)
+			require.True(t, e.Unknown)
+			attrs, err := d.CompleteParts(t.Context(), completing("end"))
+			require.NoError(t, err, "a session that has made its object answers with it")
+			require.Equal(t, "1700000000000001", attrs.Revision)
+		})
+	}
+}
+
+func TestChunkThatIsLostIsNoOutcome(t *testing.T) {
+	server := newStandIn(t, reply{cut: true})
+	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, "x"))
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.True(t, e.Retryable)
+}
+
+// The address of a session lets anybody write, and so does its id, with which
+// the server answers as with a request's.
+func TestNoErrorTellsTheSession(t *testing.T) {
+	answers := map[string]reply{
+		"refused": failing(403, "forbidden", "Access denied."), "gone": failing(404, "notFound", "Not Found"), "in trouble": failing(503, "backendError", "Backend Error"), "cut": {cut: true},
+		"ended": stored, "unreadable": {status: 308, header: map[string]string{"Range": "S3CR3T"}},
+	}
+	for name, answer := range answers {
+		t.Run(name, func(t *testing.T) {
+			if answer.header != nil {
+				answer.header[requestIDHeader] = "S3CR3T"
+			}
+			server := newStandIn(t, answer)
+			d := server.on(t)
+			_, part := d.PutPart(t.Context(), partOf(1, 0, "x"))
+			require.Error(t, part)
+			_, complete := d.CompleteParts(t.Context(), completing("end"))
+			for _, err := range []error{part, complete, d.AbortParts(t.Context(), "a", sessionName)} {
+				for ; err != nil; err = errors.Unwrap(err) {
+					require.NotContains(t, err.Error(), "S3CR3T")
+					var e *storage.Error
+					if errors.As(err, &e) {
+						require.Empty(t, e.RequestID)
+					}
+					if a := answerOf(err); a != nil {
+						require.Empty(t, a.Header.Get(requestIDHeader))
+					}
+				}
+			}
+		})
+	}
+}

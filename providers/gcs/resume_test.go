@@ -1,0 +1,288 @@
+package gcs_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+// A cuttingProxy passes bytes on between a client and a server, and cuts
+// connections after so many of the client's or of the server's.
+type cuttingProxy struct {
+	listener net.Listener
+	server   string
+	group    sync.WaitGroup
+
+	mu   sync.Mutex
+	up   int64 // bytes of the client's that a connection may carry; 0: all
+	down int64 // bytes of the server's
+	left int   // connections that are still to be cut
+	cuts int
+}
+
+// cut cuts the next n connections.
+func (p *cuttingProxy) cut(up, down int64, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.up, p.down, p.left, p.cuts = up, down, n, 0
+}
+
+// next is what a new connection may carry.
+func (p *cuttingProxy) next() (up, down int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left <= 0 {
+		return 0, 0
+	}
+	return p.up, p.down
+}
+
+func (p *cuttingProxy) carried() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left--
+	p.cuts++
+}
+
+func (p *cuttingProxy) cutSoFar() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cuts
+}
+
+func startProxy(t *testing.T, server string) *cuttingProxy {
+	t.Helper()
+	target, err := url.Parse(server)
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &cuttingProxy{listener: listener, server: target.Host}
+	p.group.Go(p.accept)
+	t.Cleanup(func() {
+		require.NoError(t, listener.Close())
+		p.group.Wait()
+	})
+	return p
+}
+
+func (p *cuttingProxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.group.Go(func() { p.serve(client) })
+	}
+}
+
+// serve carries one connection.
+func (p *cuttingProxy) serve(client net.Conn) {
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	up, down := p.next()
+	var once sync.Once
+	carry := func(to io.Writer, from io.Reader, most int64) {
+		if most > 0 {
+			from = io.LimitReader(from, most)
+		}
+		if n, _ := io.Copy(to, from); most > 0 && n == most {
+			once.Do(p.carried)
+		}
+		_ = client.Close()
+		_ = server.Close()
+	}
+	p.group.Go(func() { carry(server, client, up) })
+	carry(client, server, down)
+}
+
+// content is n bytes, different for each seed.
+func content(n int, seed byte) []byte {
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(i>>8) ^ byte(i) ^ byte(i>>16) ^ seed
+	}
+	return data
+}
+
+// A lane is a way on which the driver moves bytes.
+type lane struct {
+	name   string
+	config func(t *testing.T, endpoint string) gcs.Config
+}
+
+var lanes = []lane{
+	{"own requests", func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }},
+	{"a given client", func(t *testing.T, endpoint string) gcs.Config {
+		return gcs.Config{Client: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true, DisableCompression: true})}
+	}},
+}
+
+// composing is the way of parallel composite uploads.
+var composing = lane{"parallel composite", func(_ *testing.T, endpoint string) gcs.Config {
+	return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
+}}
+
+// through opens a bucket of the rules' server twice: directly, and through a
+// proxy.
+func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy *cuttingProxy, cut storage.Bucket) {
+	t.Helper()
+	s = startRuleServer(t)
+	proxy = startProxy(t, s.URL)
+	bucket := s.bucket(ruleBucket{versioned: l.name != composing.name}) // so that a second commit shows
+	open := func(c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
+		c.Bucket = bucket
+		b, err := gcs.Open(t.Context(), c, opts...)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		return b
+	}
+	direct = open(gcs.Config{Endpoint: s.URL})
+	cut = open(l.config(t, "http://"+proxy.listener.Addr().String()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	return s, direct, proxy, cut
+}
+
+func TestReadsResumeWhereTheConnectionWasCut(t *testing.T) {
+	const size = 4 << 20
+	plain := content(size, 1)
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
+	require.NoError(t, err)
+	_, err = w.Write(plain)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	for _, l := range lanes {
+		for _, stored := range []struct {
+			name     string
+			data     []byte
+			encoding string
+		}{{"plain", plain, ""}, {"gzip-encoded", packed.Bytes(), "gzip"}} {
+			for _, row := range []struct {
+				name           string
+				offset, length int64
+			}{{"whole", 0, -1}, {"from an offset on", 1000, -1}, {"a range", 1000, 3 << 20}, {"the last bytes", -(3 << 20), -1}} {
+				t.Run(l.name+"/"+stored.name+"/"+row.name, func(t *testing.T) {
+					_, direct, proxy, cut := through(t, l)
+					_, err := direct.Upload(t.Context(), "a", bytes.NewReader(stored.data), storage.WithContentEncoding(stored.encoding))
+					require.NoError(t, err)
+					proxy.cut(0, 600_000, 4)
+					var opts []storage.DownloadOption
+					want := stored.data
+					if row.offset != 0 || row.length >= 0 {
+						opts = append(opts, storage.WithRange(row.offset, row.length))
+						from := row.offset
+						if from < 0 {
+							from += int64(len(want))
+						}
+						if want = want[from:]; row.length >= 0 {
+							want = want[:row.length]
+						}
+					}
+					got, attrs, err := storage.ReadAll(t.Context(), cut, "a", opts...)
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(want, got), "%d bytes, not %d", len(got), len(want))
+					require.Equal(t, stored.encoding, attrs.ContentEncoding)
+					require.Equal(t, 4, proxy.cutSoFar())
+				})
+			}
+		}
+	}
+}
+
+func TestUploadsThatAreCutLoseNothingAndCommitOnce(t *testing.T) {
+	for _, l := range append(lanes, composing) {
+		for _, row := range []struct {
+			name     string
+			size     int
+			up, down int64
+			cuts     int
+			opts     []storage.UploadOption
+		}{
+			{"one request, cut in its bytes", 1 << 20, 300_000, 0, 2, nil},
+			{"one request, cut in its answer", 1 << 20, 0, 20, 2, nil},
+			{"parts, cut in one of them", 3 << 20, 700_000, 0, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
+			{"parts, cut in every answer", 3 << 20, 0, 20, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
+		} {
+			if row.opts != nil && l.name == "a given client" {
+				continue // it has no parts
+			}
+			for _, condition := range []struct {
+				name string
+				opts []storage.UploadOption
+			}{{"unconditional", nil}, {"IfAbsent", []storage.UploadOption{storage.IfAbsent()}}} {
+				t.Run(l.name+"/"+row.name+"/"+condition.name, func(t *testing.T) {
+					s, direct, proxy, cut := through(t, l)
+					want := content(row.size, 2)
+					proxy.cut(row.up, row.down, row.cuts)
+					stored, err := cut.Upload(t.Context(), "a", bytes.NewReader(want), append(row.opts, condition.opts...)...)
+					require.NoError(t, err)
+					got, attrs, err := storage.ReadAll(t.Context(), direct, "a")
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
+					require.Equal(t, attrs.Revision, stored.Revision)
+					require.GreaterOrEqual(t, proxy.cutSoFar(), 1)
+					names := s.names(bucketOf(s))
+					if row.opts == nil && condition.opts == nil {
+						names = slices.Compact(names) // one request, sent again, may write the same again
+					}
+					require.Equal(t, []string{"a"}, names, "one generation, and nothing else")
+				})
+			}
+		}
+	}
+}
+
+// bucketOf is the name of the server's only bucket.
+func bucketOf(s *ruleServer) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.buckets {
+		return name
+	}
+	return ""
+}
+
+// failingBody delivers so many bytes, and then fails.
+type failingBody struct{ left int }
+
+func (b *failingBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.ErrClosedPipe
+	}
+	n := min(len(p), b.left)
+	b.left -= n
+	return n, nil
+}
+
+func TestNothingIsStoredOfABodyThatFails(t *testing.T) {
+	for _, l := range append(lanes, composing) {
+		for _, row := range []struct {
+			name string
+			left int
+		}{{"at once", 0}, {"within the first request", 1 << 20}, {"behind several chunks", 20 << 20}} {
+			t.Run(l.name+"/"+row.name, func(t *testing.T) {
+				s, _, _, b := through(t, l)
+				_, err := b.Upload(t.Context(), "a", &failingBody{left: row.left})
+				require.ErrorIs(t, err, storage.BodyFailed)
+				require.Empty(t, s.names(bucketOf(s)))
+				if storage.Supports(b, storage.UploadParts) { // the SDK leaves its own to expire
+					require.Empty(t, s.sessions, "no session is left")
+				}
+			})
+		}
+	}
+}

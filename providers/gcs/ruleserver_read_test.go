@@ -1,0 +1,202 @@
+package gcs_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// serveXML is a read by the XML API.
+func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, key string) {
+	var o *ruleObject
+	no := missingBucket
+	if b := s.buckets[bucket]; b != nil {
+		no = nil
+		switch o = b.find(key, r.URL.Query().Get("generation")); {
+		case o == nil:
+			no = missingObject(bucket, key)
+		case r.Header.Get("X-Goog-If-Generation-Match") != "" && r.Header.Get("X-Goog-If-Generation-Match") != o.Generation:
+			no = failed
+		}
+	}
+	if no != nil {
+		w.Header().Set("Content-Type", "application/xml; charset=UTF-8")
+		w.WriteHeader(no.status)
+		_ = xml.NewEncoder(w).Encode(struct {
+			XMLName       xml.Name `xml:"Error"`
+			Code, Message string
+		}{Code: no.xmlIs, Message: no.words})
+		return
+	}
+	h := w.Header()
+	stored := "identity"
+	if o.ContentEncoding != "" {
+		stored = o.ContentEncoding
+		h.Set("Content-Encoding", stored)
+	}
+	cache := o.CacheControl
+	if cache == "" {
+		cache = "private, max-age=0"
+	}
+	for name, value := range map[string]string{
+		"Content-Type":                   o.ContentType,
+		"Content-Disposition":            o.ContentDisposition,
+		"Content-Language":               o.ContentLanguage,
+		"Cache-Control":                  cache,
+		"X-Goog-Stored-Content-Encoding": stored,
+		"X-Goog-Stored-Content-Length":   o.Size,
+		"X-Goog-Storage-Class":           o.StorageClass,
+		"X-Goog-Generation":              o.Generation,
+		"ETag":                           `"-` + o.Etag + `"`,
+	} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	h.Add("X-Goog-Hash", "crc32c="+o.CRC32C)
+	if o.MD5Hash != "" {
+		h.Add("X-Goog-Hash", "md5="+o.MD5Hash)
+		sum, _ := base64.StdEncoding.DecodeString(o.MD5Hash)
+		h.Set("ETag", `"`+hex.EncodeToString(sum)+`"`)
+	}
+	for key, value := range o.Metadata {
+		h.Set("X-Goog-Meta-"+key, value)
+	}
+	created, _ := time.Parse(time.RFC3339Nano, o.TimeCreated)
+	http.ServeContent(&measured{w, o.Size}, r, "", created, bytes.NewReader(o.data))
+}
+
+// A measured answer says how long it is, which ServeContent leaves away where
+// there is a Content-Encoding.
+type measured struct {
+	http.ResponseWriter
+	size string
+}
+
+func (m *measured) WriteHeader(status int) {
+	h := m.Header()
+	switch status {
+	case http.StatusOK:
+		h.Set("Content-Length", m.size)
+	case http.StatusPartialContent:
+		var from, to int64
+		if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/", &from, &to); err == nil {
+			h.Set("Content-Length", strconv.FormatInt(to-from+1, 10))
+		}
+	}
+	m.ResponseWriter.WriteHeader(status)
+}
+
+// list is objects.list: items and prefixes in the order of their bytes, of which
+// a page holds so many together.
+func (b *ruleBucket) list(query url.Values) any {
+	prefix, delimiter := query.Get("prefix"), query.Get("delimiter")
+	from := query.Get("startOffset")
+	limit, err := strconv.Atoi(query.Get("maxResults"))
+	if err != nil {
+		limit = 1000
+	}
+	type listing struct {
+		Items         []*ruleObject `json:"items,omitempty"`
+		Prefixes      []string      `json:"prefixes,omitempty"`
+		NextPageToken string        `json:"nextPageToken,omitempty"`
+	}
+	all := slices.Clone(b.objects)
+	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
+	var page listing
+	skip, _ := strconv.Atoi(query.Get("pageToken"))
+	seen, last := 0, ""
+	for _, o := range all {
+		if !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && query.Get("versions") != "true" {
+			continue
+		}
+		common := ""
+		if before, _, found := strings.Cut(o.Name[len(prefix):], delimiter); delimiter != "" && found {
+			if common = prefix + before + delimiter; common == last {
+				continue
+			}
+			last = common
+		}
+		if seen++; seen <= skip {
+			continue
+		}
+		if seen > skip+limit {
+			page.NextPageToken = strconv.Itoa(skip + limit)
+			break
+		}
+		if common != "" {
+			page.Prefixes = append(page.Prefixes, common)
+		} else {
+			page.Items = append(page.Items, o)
+		}
+	}
+	return page
+}
+
+// rewrite is path "b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT". An object
+// above 1 MiB takes two calls.
+func (s *ruleServer) rewrite(path []string, query url.Values, body []byte) (any, *refusal) {
+	to := s.buckets[path[6]]
+	if to == nil {
+		return nil, missingBucket
+	}
+	from := s.buckets[path[1]].find(path[3], query.Get("sourceGeneration"))
+	switch {
+	case from == nil:
+		return nil, missingObject(path[1], path[3])
+	case !holds(query, "ifSource", from):
+		return nil, failed
+	case len(from.data) > 1<<20 && query.Get("rewriteToken") != "again":
+		return map[string]any{"done": false, "rewriteToken": "again", "objectSize": from.Size, "totalBytesRewritten": "1048576"}, nil
+	}
+	said := &ruleObject{}
+	if err := json.Unmarshal(body, said); len(body) > 0 && err != nil {
+		return nil, bad("Parse Error")
+	}
+	if said.ContentType == "" { // nothing is said: all comes along but the class
+		class := said.StorageClass
+		*said = *from
+		said.StorageClass = class
+	}
+	said.Name, said.CRC32C = path[8], ""
+	if no := s.insert(to, said, query, from.data, from.MD5Hash == ""); no != nil {
+		return nil, no
+	}
+	return map[string]any{"done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
+}
+
+func (s *ruleServer) compose(bucket, key string, query url.Values, body []byte) (any, *refusal) {
+	var asked struct {
+		Destination   *ruleObject `json:"destination"`
+		SourceObjects []struct{ Name, Generation string }
+	}
+	if err := json.Unmarshal(body, &asked); err != nil || asked.Destination == nil {
+		return nil, bad("Parse Error")
+	}
+	if n := len(asked.SourceObjects); n > 32 {
+		return nil, bad(fmt.Sprintf("The number of source components provided (%d) exceeds the maximum (32)", n))
+	}
+	b, o := s.buckets[bucket], asked.Destination
+	var data []byte
+	for _, source := range asked.SourceObjects {
+		from := b.find(source.Name, source.Generation)
+		if from == nil {
+			return nil, missingObject(bucket, source.Name)
+		}
+		data = append(data, from.data...)
+	}
+	o.Name = key
+	if no := s.insert(b, o, query, data, true); no != nil {
+		return nil, no
+	}
+	return o, nil
+}

@@ -1,0 +1,272 @@
+package gcs_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A ruleServer keeps objects by the rules that Google writes down: conditions on
+// everything, generations, sessions that ignore bytes they have, checksums,
+// compositions of 32. It judges what fake-gcs-server does not. It keeps no
+// permissions, and checks no signature.
+type ruleServer struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	buckets  map[string]*ruleBucket
+	sessions map[string]*ruleSession
+	clock    int64 // the last generation or session
+	asked    []string
+}
+
+type ruleBucket struct {
+	versioned, uniform bool
+	objects            []*ruleObject // in the order of their writing
+}
+
+// A ruleObject is one generation.
+type ruleObject struct {
+	Name               string            `json:"name"`
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	CRC32C             string            `json:"crc32c,omitempty"`
+
+	Generation  string `json:"generation"`
+	Etag        string `json:"etag"`
+	Size        string `json:"size"`
+	MD5Hash     string `json:"md5Hash,omitempty"`
+	TimeCreated string `json:"timeCreated"`
+	TimeDeleted string `json:"timeDeleted,omitempty"`
+
+	data []byte
+}
+
+func (o *ruleObject) live() bool { return o.TimeDeleted == "" }
+
+func startRuleServer(t *testing.T) *ruleServer {
+	t.Helper()
+	s := &ruleServer{buckets: map[string]*ruleBucket{}, sessions: map[string]*ruleSession{}, clock: time.Now().UnixMicro()}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *ruleServer) bucket(b ruleBucket) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := fmt.Sprintf("rules-%d", len(s.buckets)+1)
+	s.buckets[name] = &b
+	return name
+}
+
+// names are the keys of what is stored, the driver's own objects included.
+func (s *ruleServer) names(bucket string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, o := range s.buckets[bucket].objects {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// requests is how many there were since the last call.
+func (s *ruleServer) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked := s.asked
+	s.asked = nil
+	return asked
+}
+
+// A refusal is how a handler says no.
+type refusal struct {
+	status               int
+	reason, words, xmlIs string
+}
+
+var (
+	missingBucket = &refusal{404, "notFound", "The specified bucket does not exist.", "NoSuchBucket"}
+	failed        = &refusal{412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.", "PreconditionFailed"}
+	unchanged     = &refusal{304, "notModified", "", ""}
+)
+
+func missingObject(bucket, key string) *refusal {
+	return &refusal{404, "notFound", "No such object: " + bucket + "/" + key, "NoSuchKey"}
+}
+
+func bad(words string) *refusal { return &refusal{400, "invalid", words, "InvalidArgument"} }
+
+func (s *ruleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	for i := range path {
+		path[i], _ = url.PathUnescape(path[i])
+	}
+	body, broken := readAll(r) // before the lock: a client may be slow
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
+	w.Header().Set("X-Guploader-Uploadid", "request-id")
+	switch {
+	case path[0] == "storage":
+		s.serveJSON(w, r, path[2:], body)
+	case path[0] == "upload":
+		s.serveUpload(w, r, path[4], body, broken)
+	default:
+		key, _ := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"+path[0]+"/"))
+		s.serveXML(w, r, path[0], key)
+	}
+}
+
+func readAll(r *http.Request) (body []byte, broken bool) {
+	var b bytes.Buffer
+	_, err := b.ReadFrom(r.Body)
+	return b.Bytes(), err != nil
+}
+
+// serveJSON is path "b/BUCKET/o/OBJECT…".
+func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []string, body []byte) {
+	b := s.buckets[path[1]]
+	var answer any
+	var no *refusal
+	switch {
+	case b == nil:
+		no = missingBucket
+	case len(path) == 2:
+		answer = map[string]any{"name": path[1], "versioning": map[string]bool{"enabled": b.versioned}}
+	case len(path) == 3:
+		answer = b.list(r.URL.Query())
+	case len(path) == 4 && r.Method == http.MethodGet:
+		answer, no = b.get(path[1], path[3], r.URL.Query())
+	case len(path) == 4 && r.Method == http.MethodDelete:
+		if no = b.remove(path[1], path[3], r.URL.Query()); no == nil {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+	case path[4] == "rewriteTo":
+		answer, no = s.rewrite(path, r.URL.Query(), body)
+	case path[4] == "compose":
+		answer, no = s.compose(path[1], path[3], r.URL.Query(), body)
+	}
+	writeJSON(w, answer, no)
+}
+
+func writeJSON(w http.ResponseWriter, answer any, no *refusal) {
+	if no == nil {
+		_ = json.NewEncoder(w).Encode(answer)
+		return
+	}
+	w.WriteHeader(no.status)
+	if no.status != http.StatusNotModified {
+		_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
+			"code": no.status, "message": no.words, "errors": []map[string]string{{"domain": "global", "reason": no.reason, "message": no.words}},
+		}})
+	}
+}
+
+// find is a generation, or, of "", the live one.
+func (b *ruleBucket) find(key, generation string) *ruleObject {
+	for _, o := range b.objects {
+		if o.Name == key && (generation == "" && o.live() || generation == o.Generation) {
+			return o
+		}
+	}
+	return nil
+}
+
+// holds evaluates the conditions of a request on what is there.
+func holds(query url.Values, prefix string, there *ruleObject) bool {
+	now := "0"
+	if there != nil {
+		now = there.Generation
+	}
+	return !query.Has(prefix+"GenerationMatch") || query.Get(prefix+"GenerationMatch") == now
+}
+
+func (b *ruleBucket) get(bucket, key string, query url.Values) (any, *refusal) {
+	o := b.find(key, query.Get("generation"))
+	switch {
+	case o == nil:
+		return nil, missingObject(bucket, key)
+	case !holds(query, "if", o):
+		return nil, failed
+	case query.Get("ifGenerationNotMatch") == o.Generation:
+		return nil, unchanged
+	}
+	return o, nil
+}
+
+func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
+	o := b.find(key, query.Get("generation"))
+	switch {
+	case o == nil:
+		return missingObject(bucket, key)
+	case !holds(query, "if", o):
+		return failed
+	case b.versioned && !query.Has("generation"):
+		o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano)
+		return nil
+	}
+	b.drop(o)
+	return nil
+}
+
+func (b *ruleBucket) drop(gone *ruleObject) {
+	for i, o := range b.objects {
+		if o == gone {
+			b.objects = append(b.objects[:i:i], b.objects[i+1:]...)
+			return
+		}
+	}
+}
+
+// insert makes o the live generation of its name, where the condition holds and
+// its checksum is right.
+func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data []byte, composed bool) *refusal {
+	there := b.find(o.Name, "")
+	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))
+	switch {
+	case !holds(query, "if", there):
+		return failed
+	case o.CRC32C != "" && o.CRC32C != crc:
+		return bad(fmt.Sprintf("Provided CRC32C %q doesn't match calculated CRC32C %q.", o.CRC32C, crc))
+	case b.uniform && (query.Has("predefinedAcl") || query.Has("destinationPredefinedAcl")):
+		return bad("Cannot insert legacy ACL for an object when uniform bucket-level access is enabled.")
+	}
+	s.clock++
+	o.Generation, o.CRC32C, o.data = strconv.FormatInt(s.clock, 10), crc, data
+	o.Etag, o.Size = base64.StdEncoding.EncodeToString([]byte(o.Generation)), strconv.Itoa(len(data))
+	o.TimeCreated, o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano), ""
+	if o.StorageClass == "" {
+		o.StorageClass = "STANDARD"
+	}
+	if o.MD5Hash = ""; !composed {
+		sum := md5.Sum(data)
+		o.MD5Hash = base64.StdEncoding.EncodeToString(sum[:])
+	}
+	if there != nil && b.versioned {
+		there.TimeDeleted = o.TimeCreated
+	} else if there != nil {
+		b.drop(there)
+	}
+	b.objects = append(b.objects, o)
+	return nil
+}

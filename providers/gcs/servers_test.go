@@ -1,0 +1,127 @@
+package gcs_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	sdk "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/iterator"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+// A testServer is the fake-gcs-server that "make test" has started: see
+// testservers.
+type testServer struct {
+	endpoint string
+	raw      *sdk.Client // the SDK's own, for what the driver is not to be asked
+}
+
+const serverVariable = "OMNIBUCKET_TEST_GCS"
+
+// needServer is the server, or the end of the test.
+func needServer(t *testing.T) *testServer {
+	t.Helper()
+	endpoint := os.Getenv(serverVariable)
+	if endpoint == "" {
+		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -- go test ./providers/gcs", serverVariable)
+	}
+	return &testServer{endpoint: endpoint, raw: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true})}
+}
+
+// sdkClient is the SDK's own, as a program has it that gives it to Config.Client.
+func sdkClient(t *testing.T, endpoint string, transport *http.Transport) *sdk.Client {
+	t.Helper()
+	client, err := sdk.NewClient(context.Background(), option.WithHTTPClient(&http.Client{Transport: transport}),
+		option.WithoutAuthentication(), option.WithEndpoint(endpoint+"/storage/v1/"))
+	require.NoError(t, err)
+	return client
+}
+
+var bucketNumber atomic.Int64
+
+// bucket makes an empty bucket, which t removes with all that is in it.
+func (s *testServer) bucket(t *testing.T, versioned bool) string {
+	t.Helper()
+	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
+	require.NoError(t, s.raw.Bucket(name).Create(t.Context(), "project", &sdk.BucketAttrs{VersioningEnabled: versioned}))
+	t.Cleanup(func() { s.remove(t, name) })
+	return name
+}
+
+// remove removes a bucket with all versions of all that is in it.
+func (s *testServer) remove(t *testing.T, bucket string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
+	defer cancel()
+	for _, o := range s.objects(ctx, t, bucket) {
+		err := s.raw.Bucket(bucket).Object(o.Name).Generation(o.Generation).Delete(ctx)
+		if !errors.Is(err, sdk.ErrObjectNotExist) {
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, s.raw.Bucket(bucket).Delete(ctx))
+}
+
+// objects are all versions of all that is in a bucket, with what the driver
+// keeps to itself.
+func (s *testServer) objects(ctx context.Context, t *testing.T, bucket string) []*sdk.ObjectAttrs {
+	t.Helper()
+	var all []*sdk.ObjectAttrs
+	it := s.raw.Bucket(bucket).Objects(ctx, &sdk.Query{Versions: true})
+	for {
+		o, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return all
+		}
+		require.NoError(t, err)
+		all = append(all, o)
+	}
+}
+
+// open opens a bucket of the server through the driver.
+func (s *testServer) open(t *testing.T, c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	if c.Client == nil {
+		c.Endpoint = s.endpoint
+	}
+	b, err := gcs.Open(t.Context(), c, opts...)
+	require.NoError(t, err)
+	return b
+}
+
+// signingKey is a key file of a service account that nobody has.
+var signingKey = sync.OnceValue(func() []byte {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	file, err := json.Marshal(map[string]string{
+		"type":         "service_account",
+		"client_email": "signer@project.iam.gserviceaccount.com",
+		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	})
+	if err != nil {
+		panic(err)
+	}
+	return file
+})

@@ -1,0 +1,285 @@
+package gcs
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/auth"
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage"
+)
+
+var (
+	someCORS      = storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"content-type", "etag"}, ExposedHeaders: []string{"content-type", "etag"}, MaxAge: time.Hour}
+	someLifecycle = storage.LifecycleRule{Prefix: "tmp/", ExpireAfterDays: 3}
+)
+
+const (
+	someCORSOnWire      = `[{"maxAgeSeconds":3600,"method":["GET","PUT"],"origin":["https://example.com"],"responseHeader":["content-type","etag"]}]`
+	someLifecycleOnWire = `{"rule":[{"action":{"type":"Delete"},"condition":{"age":3,"isLive":true,"matchesPrefix":["tmp/"]}}]}`
+)
+
+func TestBucketIsMadeInOneRequest(t *testing.T) {
+	const uniform = `"uniformBucketLevelAccess":{"enabled":true}`
+	for name, test := range map[string]struct {
+		region string
+		opts   []storage.BucketOption
+		body   string // as JSON
+		want   storage.BucketInfo
+	}{
+		"as Google makes one, but of uniform access": {"", nil,
+			`{"iamConfiguration":{` + uniform + `},"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
+			storage.BucketInfo{Name: "photos", Region: "US"}},
+		"in a region": {"europe-west1", nil,
+			`{"iamConfiguration":{` + uniform + `},"lifecycle":{"rule":[]},"location":"europe-west1","name":"photos"}`,
+			storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1"}},
+		"never public": {"", []storage.BucketOption{storage.WithPublicAccess(false)},
+			`{"iamConfiguration":{"publicAccessPrevention":"enforced",` + uniform + `},"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
+			storage.BucketInfo{Name: "photos", Region: "US"}},
+		"with versions, and with rules": {"", []storage.BucketOption{storage.WithVersioning(true), storage.WithCORS(someCORS), storage.WithLifecycle(someLifecycle)},
+			`{"iamConfiguration":{` + uniform + `},"lifecycle":` + someLifecycleOnWire + `,"cors":` + someCORSOnWire + `,"versioning":{"enabled":true},"location":"US","name":"photos"}`,
+			storage.BucketInfo{Name: "photos", Region: "US", Versioning: true, CORS: []storage.CORSRule{someCORS}, Lifecycle: []storage.LifecycleRule{someLifecycle}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"POST /b": {bucketIsThere}})
+			r := ask(test.opts...)
+			r.Region = test.region
+			info, err := s.CreateBucket(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, &test.want, info)
+			require.Equal(t, []string{"POST /b"}, w.requests)
+			require.JSONEq(t, test.body, w.bodies["POST /b"][0])
+			require.Equal(t, "project=p", w.queries["POST /b"])
+		})
+	}
+}
+
+func TestBucketThatIsThereIsNotMade(t *testing.T) {
+	for name, message := range map[string]string{
+		"one's own":      "Your previous request to create the named bucket succeeded and you already own it.",
+		"somebody's own": "The requested bucket name is not available. The bucket namespace is shared by all users of the system.",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"POST /b": {refusal(409, "conflict", message)}})
+			_, err := s.CreateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+			require.Equal(t, storage.BucketExists, storage.CodeOf(err))
+			require.ErrorContains(t, err, message)
+			require.Equal(t, []string{"POST /b"}, w.requests)
+		})
+	}
+}
+
+func TestPublicBucketThatCannotBeIsNotLeftBehind(t *testing.T) {
+	s, w := managing(t, Config{}, map[string][]string{
+		"POST /b":           {bucketIsThere},
+		"GET /b/photos/iam": {privatePolicy},
+		"PUT /b/photos/iam": {refusal(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced.")},
+		"DELETE /b/photos":  {"204 "},
+	})
+	_, err := s.CreateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+	require.ErrorContains(t, err, "publicAccessPrevention")
+	require.Equal(t, "DELETE /b/photos", w.requests[len(w.requests)-1])
+}
+
+func TestBucketInfoIsTwoRequestsAtMost(t *testing.T) {
+	with := func(more string) string { return strings.TrimSuffix(bucketIsThere, "}") + "," + more + "}" }
+	created := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
+	plain := storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1", Created: created}
+	changed := func(change func(*storage.BucketInfo)) storage.BucketInfo {
+		info := plain
+		change(&info)
+		return info
+	}
+	both, one := []string{"GET /b/photos", "GET /b/photos/iam"}, []string{"GET /b/photos"}
+	for name, test := range map[string]struct {
+		bucket, policy string
+		requests       []string
+		want           storage.BucketInfo
+	}{
+		"a private bucket": {bucketIsThere, privatePolicy, both, plain},
+		"a public bucket":  {bucketIsThere, publicPolicy, both, changed(func(i *storage.BucketInfo) { i.Public = true })},
+		"public, without listing": {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}]}`, both,
+			changed(func(i *storage.BucketInfo) { i.Public = true })},
+		"its list is public, not its objects":     {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.legacyBucketReader","members":["allUsers"]}]}`, both, plain},
+		"public to whoever has a Google account":  {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}]}`, both, plain},
+		"public under a condition":                {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allUsers"],"condition":{"expression":"false"}}]}`, both, plain},
+		"prevented from being public":             {with(`"iamConfiguration":{"publicAccessPrevention":"enforced"}`), "", one, plain},
+		"a server without policies is not public": {bucketIsThere, "404 404 page not found", both, plain},
+		"versions and rules": {with(`"versioning":{"enabled":true},"cors":` + someCORSOnWire + `,"lifecycle":` + someLifecycleOnWire), privatePolicy, both, changed(func(i *storage.BucketInfo) {
+			i.Versioning, i.CORS, i.Lifecycle = true, []storage.CORSRule{someCORS}, []storage.LifecycleRule{someLifecycle}
+		})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"GET /b/photos": {test.bucket}, "GET /b/photos/iam": {test.policy}})
+			info, err := s.BucketInfo(t.Context(), "photos")
+			require.NoError(t, err)
+			require.Equal(t, &test.want, info)
+			require.Equal(t, test.requests, w.requests)
+			if len(test.requests) > 1 {
+				require.Equal(t, "optionsRequestedPolicyVersion=3", w.queries["GET /b/photos/iam"])
+			}
+		})
+	}
+}
+
+func TestUpdateChangesWhatItNames(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts []storage.BucketOption
+		body string
+	}{
+		"versions":           {[]storage.BucketOption{storage.WithVersioning(true)}, `{"versioning":{"enabled":true}}`},
+		"no versions":        {[]storage.BucketOption{storage.WithVersioning(false)}, `{"versioning":{"enabled":false}}`},
+		"CORS":               {[]storage.BucketOption{storage.WithCORS(someCORS)}, `{"cors":` + someCORSOnWire + `}`},
+		"no CORS":            {[]storage.BucketOption{storage.WithCORS()}, `{"cors":[]}`},
+		"a lifecycle":        {[]storage.BucketOption{storage.WithLifecycle(someLifecycle)}, `{"lifecycle":` + someLifecycleOnWire + `}`},
+		"no lifecycle":       {[]storage.BucketOption{storage.WithLifecycle()}, `{"lifecycle":{"rule":[]}}`},
+		"several, in one go": {[]storage.BucketOption{storage.WithVersioning(true), storage.WithCORS()}, `{"versioning":{"enabled":true},"cors":[]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {publicPolicy}})
+			info, err := s.UpdateBucket(t.Context(), ask(test.opts...))
+			require.NoError(t, err)
+			require.Equal(t, []string{"PATCH /b/photos", "GET /b/photos/iam"}, w.requests)
+			require.JSONEq(t, test.body, w.bodies["PATCH /b/photos"][0])
+			require.Equal(t, "EUROPE-WEST1", info.Region)
+			require.True(t, info.Public)
+		})
+	}
+	t.Run("nothing", func(t *testing.T) {
+		s, w := managing(t, Config{}, map[string][]string{"GET /b/photos": {bucketIsThere}, "GET /b/photos/iam": {publicPolicy}})
+		_, err := s.UpdateBucket(t.Context(), ask())
+		require.NoError(t, err)
+		require.Equal(t, []string{"GET /b/photos", "GET /b/photos/iam"}, w.requests)
+	})
+}
+
+func TestBucketThatIsNotThere(t *testing.T) {
+	missing := refusal(404, "notFound", "The specified bucket does not exist.")
+	for name, do := range map[string]func(s *serviceDriver) error{
+		"its info": func(s *serviceDriver) error { _, err := s.BucketInfo(t.Context(), "photos"); return err },
+		"its update": func(s *serviceDriver) error {
+			_, err := s.UpdateBucket(t.Context(), ask(storage.WithVersioning(true)))
+			return err
+		},
+		"its deletion": func(s *serviceDriver) error { return s.DeleteBucket(t.Context(), "photos") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"GET /b/photos": {missing}, "PATCH /b/photos": {missing}, "DELETE /b/photos": {missing}})
+			require.Equal(t, storage.BucketNotFound, storage.CodeOf(do(s)))
+			require.Len(t, w.requests, 1)
+		})
+	}
+}
+
+func TestBucketIsDeletedWhenItIsEmpty(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer string
+		want   storage.Code
+	}{
+		"empty":               {"204 ", ""},
+		"an object is in it":  {refusal(409, "conflict", "The bucket you tried to delete is not empty."), storage.BucketNotEmpty},
+		"not allowed":         {refusal(403, "forbidden", "no"), storage.PermissionDenied},
+		"an answer of no use": {"502 <html>", storage.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{"DELETE /b/photos": {test.answer}})
+			err := s.DeleteBucket(t.Context(), "photos")
+			require.Equal(t, test.want, storage.CodeOf(err))
+			require.Equal(t, test.want == storage.Unavailable, isUnknown(err), "%v", err)
+			require.Equal(t, []string{"DELETE /b/photos"}, w.requests, "retrying is the core's")
+		})
+	}
+}
+
+func isUnknown(err error) bool {
+	e, ok := err.(*storage.Error)
+	return ok && e.Unknown
+}
+
+func TestBucketsAreTheProjects(t *testing.T) {
+	s, w := managing(t, Config{Project: "mine"}, map[string][]string{"GET /b": {
+		`200 {"nextPageToken":"n1","items":[{"name":"a","location":"US","timeCreated":"2026-03-04T05:06:07Z"},{"name":"b","location":"EU","versioning":{"enabled":true}}]}`,
+		`200 {"items":[{"name":"c"}]}`,
+	}})
+	var names []string
+	for info, err := range storage.NewService(s).Buckets(t.Context()) {
+		require.NoError(t, err)
+		names = append(names, info.Name+" "+info.Region+" "+fmt.Sprint(info.Versioning))
+		require.Equal(t, "gcs", info.Provider)
+	}
+	require.Equal(t, []string{"a US false", "b EU true", "c  false"}, names)
+	require.Equal(t, []string{"GET /b", "GET /b"}, w.requests)
+	require.Contains(t, w.queries["GET /b"], "pageToken=n1")
+	require.Contains(t, w.queries["GET /b"], "project=mine")
+}
+
+func TestProjectOfBuckets(t *testing.T) {
+	t.Setenv("STORAGE_EMULATOR_HOST", "")
+	t.Setenv("GOOGLE_CLOUD_PROJECT", "")
+	known := &credentials{}
+	known.found.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(`{"type":"service_account","project_id":"theirs"}`)}))
+	unknown := &credentials{}
+	unknown.found.Store(auth.NewCredentials(&auth.CredentialsOptions{}))
+	emulator, err := url.Parse("http://127.0.0.1:1")
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		account account
+		want    string
+		code    storage.Code
+	}{
+		"said":                        {account{project: "mine", credentials: known}, "mine", ""},
+		"the credentials' own":        {account{credentials: known}, "theirs", ""},
+		"of nobody knows whom":        {account{credentials: unknown}, "", storage.InvalidArgument},
+		"of nobody":                   {account{anonymous: true}, "", storage.InvalidArgument},
+		"a server that may know none": {account{anonymous: true, endpoint: emulator}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := (&serviceDriver{account: &test.account}).projectOf(t.Context())
+			require.Equal(t, test.want, got)
+			require.Equal(t, test.code, storage.CodeOf(err))
+			if err != nil {
+				require.ErrorContains(t, err, "project=")
+			}
+		})
+	}
+}
+
+func TestServiceOfAGivenClient(t *testing.T) {
+	w := &transcript{t: t, answers: map[string][]string{"GET /b/photos": {refusal(503, "backendError", "no")}}, bodies: map[string][]string{}, queries: map[string]string{}}
+	client, err := gcs.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: w}))
+	require.NoError(t, err)
+	s, err := NewServiceDriver(t.Context(), Config{Client: client, Project: "p"})
+	require.NoError(t, err)
+	_, err = s.BucketInfo(t.Context(), "photos")
+	require.Equal(t, storage.Unavailable, storage.CodeOf(err))
+	require.Len(t, w.requests, 1, "retrying is the core's")
+}
+
+func TestServiceIsOfNoBucket(t *testing.T) {
+	_, err := NewServiceDriver(t.Context(), Config{Bucket: "photos", Anonymous: true})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestServiceHasNoCredentialsForS3(t *testing.T) {
+	s, w := managing(t, Config{}, nil)
+	_, err := s.Credentials(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "HMAC")
+	require.Empty(t, w.requests)
+}
+
+func TestServiceOpensBuckets(t *testing.T) {
+	s, w := managing(t, Config{}, nil)
+	d, err := s.Driver("photos")
+	require.NoError(t, err)
+	require.Equal(t, "photos", d.Describe().Bucket)
+	require.Empty(t, w.requests)
+}

@@ -1,0 +1,271 @@
+package gcs
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// signedAt is when everything in these tests is signed.
+var signedAt = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
+
+const testAccount = "signer@project.iam.gserviceaccount.com"
+
+// testKey is a key of no account of Google's.
+var testKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+func testKeyPEM() string {
+	encoded, err := x509.MarshalPKCS8PrivateKey(testKey())
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
+}
+
+// testKeyFile is a key file as Google hands it out.
+func testKeyFile() []byte {
+	file, err := json.Marshal(map[string]string{
+		"type": "service_account", "project_id": "project", "private_key_id": "k1", "private_key": testKeyPEM(),
+		"client_email": testAccount, "token_uri": "https://oauth2.googleapis.com/token",
+	})
+	if err != nil {
+		panic(err)
+	}
+	return file
+}
+
+// signing opens a bucket that signs.
+func signing(t testing.TB, c Config) *driver {
+	t.Helper()
+	if c.Bucket == "" {
+		c.Bucket = "photos"
+	}
+	if c.SigningKey == nil {
+		c.SigningKey = testKeyFile()
+	}
+	c.Anonymous = true
+	d, err := NewDriver(context.Background(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.(*driver)
+}
+
+func signedUpload(change func(r *storage.SignRequest)) *storage.SignRequest {
+	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+	r.ContentType = "text/plain"
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func signedDownload(change func(r *storage.SignRequest)) *storage.SignRequest {
+	r := &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+// signedKeys are one of each class of K3.
+var signedKeys = []string{
+	"a", "a/b", "A", "images/photo.jpg", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark",
+	"amp&eq=semi;comma,", "colon:at@dollar$", "quote'(paren)*!", "tilde~", "\u00e9", "\U0001f600/emoji", "a=b&X-Goog-Expires=9",
+	strings.Repeat("s", 300), strings.Repeat("k/", 511) + "kk",
+}
+
+// TestSignatureIsTheSDKs compares with what the SDK signs at the same second:
+// it signs now, and ours then says the time that it wrote.
+func TestSignatureIsTheSDKs(t *testing.T) {
+	const resume = "R\u00e9sum\u00e9 \"1\" + 2.pdf"
+	type row struct {
+		name    string
+		request *storage.SignRequest
+		sdk     gcs.SignedURLOptions
+	}
+	rows := []row{
+		{"an upload", signedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
+		{"an upload with all there is", signedUpload(func(r *storage.SignRequest) {
+			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
+			r.StorageClass, r.PublicRead, r.Condition.Absent, r.MinSize, r.MaxSize = "NEARLINE", true, true, 5, 5
+			r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}
+		}), gcs.SignedURLOptions{ContentType: "text/plain", Headers: []string{
+			"Cache-Control:no-store", `Content-Disposition:attachment;  filename="a"`, "Content-Language:de", "Content-Encoding:gzip",
+			"x-goog-storage-class:NEARLINE", "x-goog-acl:public-read", "x-goog-if-generation-match:0", "x-goog-content-length-range:5,5",
+			"x-goog-meta-a:1", "x-goog-meta-b-c_d:x  y",
+		}}},
+		{"a download as another type and name", signedDownload(func(r *storage.SignRequest) {
+			r.Version, r.ResponseType, r.ResponseName = "17", "application/pdf", resume
+		}), gcs.SignedURLOptions{QueryParameters: url.Values{
+			"generation": {"17"}, "response-content-type": {"application/pdf"},
+			"response-content-disposition": {(&storage.SignRequest{ResponseName: resume}).ResponseDisposition()},
+		}}},
+	}
+	for _, key := range signedKeys {
+		rows = append(rows, row{fmt.Sprintf("key %.20q", key), signedDownload(func(r *storage.SignRequest) { r.Key = key }), gcs.SignedURLOptions{}})
+	}
+	d := signing(t, Config{})
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			row.sdk.GoogleAccessID, row.sdk.PrivateKey = testAccount, []byte(testKeyPEM())
+			row.sdk.Scheme, row.sdk.Method, row.sdk.Expires = gcs.SigningSchemeV4, row.request.Method, time.Now().Add(time.Hour)
+			want, err := gcs.SignedURL("photos", row.request.Key, &row.sdk)
+			require.NoError(t, err)
+			address, err := url.Parse(want)
+			require.NoError(t, err)
+			query := address.Query()
+			then, err := time.Parse(v4Time, query.Get("X-Goog-Date"))
+			require.NoError(t, err)
+			seconds, err := strconv.Atoi(query.Get("X-Goog-Expires"))
+			require.NoError(t, err)
+			row.request.TTL = time.Duration(seconds) * time.Second
+			signed, err := d.sign(t.Context(), row.request, then)
+			require.NoError(t, err)
+			own, err := url.Parse(signed.URL)
+			require.NoError(t, err)
+			require.Equal(t, query, own.Query())
+			require.Equal(t, address.EscapedPath(), own.EscapedPath())
+			require.Equal(t, address.Host, own.Host)
+		})
+	}
+}
+
+func TestWhatAnUploaderMustSend(t *testing.T) {
+	sum := uint32(0xdeadbeef)
+	d := signing(t, Config{})
+	for name, test := range map[string]struct {
+		ask  func(r *storage.SignRequest)
+		want http.Header
+	}{
+		"a content type":   {nil, http.Header{"Content-Type": {"text/plain"}}},
+		"no content type":  {func(r *storage.SignRequest) { r.ContentType = "" }, http.Header{}},
+		"a size":           {func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
+		"no byte":          {func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
+		"create only":      {func(r *storage.SignRequest) { r.Condition.Absent = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
+		"a checksum":       {func(r *storage.SignRequest) { r.CRC32C = &sum }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
+		"readable by all":  {func(r *storage.SignRequest) { r.PublicRead = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
+		"metadata":         {func(r *storage.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
+		"metadata of none": {func(r *storage.SignRequest) { r.Metadata = map[string]string{"a": ""} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},
+		"other properties": {func(r *storage.SignRequest) {
+			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding, r.StorageClass = "no-store", "inline", "de", "gzip", "NEARLINE"
+		}, http.Header{
+			"Content-Type": {"text/plain"}, "Cache-Control": {"no-store"}, "Content-Disposition": {"inline"},
+			"Content-Language": {"de"}, "Content-Encoding": {"gzip"}, "X-Goog-Storage-Class": {"NEARLINE"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, err := d.sign(t.Context(), signedUpload(test.ask), signedAt)
+			require.NoError(t, err)
+			require.Equal(t, http.MethodPut, signed.Method)
+			require.Equal(t, test.want, signed.Header)
+			names := []string{"host"}
+			for name := range test.want {
+				names = append(names, strings.ToLower(name))
+			}
+			address, err := url.Parse(signed.URL)
+			require.NoError(t, err)
+			require.ElementsMatch(t, names, strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";"), "each is signed")
+		})
+	}
+}
+
+func TestSignedForTheHostThatClientsSee(t *testing.T) {
+	for name, test := range map[string]struct {
+		config     Config
+		base, want string
+	}{
+		"Google":                           {Config{}, "", "https://storage.googleapis.com/photos/a/b%20c"},
+		"an endpoint":                      {Config{Endpoint: "http://127.0.0.1:4443"}, "", "http://127.0.0.1:4443/photos/a/b%20c"},
+		"an endpoint seen from elsewhere":  {Config{Endpoint: "http://gcs:4443"}, "https://files.example.com", "https://files.example.com/photos/a/b%20c"},
+		"a path in front":                  {Config{}, "https://example.com/gcs%2Fx/", "https://example.com/gcs%2Fx/photos/a/b%20c"},
+		"a virtual host":                   {Config{}, "https://photos.storage.googleapis.com/", "https://photos.storage.googleapis.com/a/b%20c"},
+		"a domain of the bucket's name":    {Config{Bucket: "cdn.example.com"}, "https://cdn.example.com", "https://cdn.example.com/a/b%20c"},
+		"a bucket that is called as a net": {Config{Bucket: "127"}, "http://127.0.0.1:4443", "http://127.0.0.1:4443/127/a/b%20c"},
+		"a bucket that is called as a box": {Config{Bucket: "localhost"}, "http://localhost:4443", "http://localhost:4443/localhost/a/b%20c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := signing(t, test.config)
+			signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.Key, r.BaseURL = "a/b c", test.base }), signedAt)
+			require.NoError(t, err)
+			address, _, _ := strings.Cut(signed.URL, "?")
+			require.Equal(t, test.want, address)
+		})
+	}
+}
+
+func TestSignedTermIsTrue(t *testing.T) {
+	from := signedAt.Truncate(time.Second)
+	for name, test := range map[string]struct {
+		ttl     time.Duration
+		longest time.Duration
+		want    time.Duration // from the second that is written
+	}{
+		"a second":                     {time.Second, maxSigned, 2 * time.Second}, // never less than was asked for
+		"an hour":                      {time.Hour, maxSigned, time.Hour + time.Second},
+		"seven days, and no more":      {maxSigned, maxSigned, maxSigned},
+		"no longer than Google's keys": {maxSigned, maxSignedByIAM, maxSignedByIAM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := signing(t, Config{})
+			var by signatory = shortLived{*d.signer.known.Load(), test.longest}
+			d.signer.known.Store(&by)
+			signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt)
+			require.NoError(t, err)
+			require.Equal(t, from.Add(test.want), signed.ExpiresAt)
+			address, err := url.Parse(signed.URL)
+			require.NoError(t, err)
+			require.Equal(t, "20260304T050607Z", address.Query().Get("X-Goog-Date"))
+			require.Equal(t, fmt.Sprint(int(test.want.Seconds())), address.Query().Get("X-Goog-Expires"))
+		})
+	}
+}
+
+type shortLived struct {
+	signatory
+	most time.Duration
+}
+
+func (s shortLived) longest() time.Duration { return s.most }
+
+func TestWhatCannotBeSigned(t *testing.T) {
+	for name, test := range map[string]struct {
+		request *storage.SignRequest
+		hint    string
+	}{
+		"metadata that no header holds":    {signedUpload(func(r *storage.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
+		"a disposition that no header has": {signedUpload(func(r *storage.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
+		"another provider's options":       {signedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), ""},
+		"another method":                   {signedDownload(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, err := signing(t, Config{}).sign(t.Context(), test.request, signedAt)
+			require.Nil(t, signed)
+			require.ErrorIs(t, err, storage.Unsupported)
+			if test.hint != "" {
+				require.ErrorContains(t, err, test.hint)
+			}
+		})
+	}
+}

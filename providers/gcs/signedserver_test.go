@@ -1,0 +1,249 @@
+package gcs_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A signedServer stands before a ruleServer and checks signatures as Google
+// says that it does: it makes the canonical request anew from what arrived, and
+// shares no line with the driver. Who brings the token passes; who brings
+// neither token nor signature is turned away.
+type signedServer struct {
+	*httptest.Server
+	rules *ruleServer
+	email string
+	key   *rsa.PublicKey
+}
+
+const signedServerToken = "token"
+
+func startSignedServer(t *testing.T) *signedServer {
+	t.Helper()
+	var file struct {
+		ClientEmail string `json:"client_email"`
+		PrivateKey  string `json:"private_key"`
+	}
+	require.NoError(t, json.Unmarshal(signingKey(), &file))
+	block, _ := pem.Decode([]byte(file.PrivateKey))
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	require.NoError(t, err)
+	s := &signedServer{rules: startRuleServer(t), email: file.ClientEmail, key: &key.(*rsa.PrivateKey).PublicKey}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+var (
+	noSignature  = &refusal{401, "required", "Anonymous caller does not have storage access.", "AuthenticationRequired"}
+	badSignature = &refusal{403, "forbidden", "Access denied.", "SignatureDoesNotMatch"}
+	expired      = &refusal{400, "invalid", "Invalid argument.", "ExpiredToken"}
+)
+
+func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") == "Bearer "+signedServerToken {
+		s.rules.ServeHTTP(w, r)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	key, _ = url.PathUnescape(key)
+	switch {
+	case r.Method == http.MethodPost && key == "":
+		writeJSON(w, struct{}{}, s.form(r, bucket, body))
+		return
+	case !r.URL.Query().Has("X-Goog-Signature"):
+		writeJSON(w, nil, noSignature)
+		return
+	}
+	no := s.check(r)
+	switch {
+	case no == nil && r.Method == http.MethodPut:
+		no = s.put(r, bucket, key, body)
+	case no == nil && r.Method == http.MethodGet:
+		s.rules.ServeHTTP(&overriding{w, r.URL.Query()}, r)
+		return
+	case no == nil:
+		no = badSignature
+	}
+	writeJSON(w, struct{}{}, no)
+}
+
+// check judges the signature of an address.
+func (s *signedServer) check(r *http.Request) *refusal {
+	query := r.URL.Query()
+	signed := strings.Split(query.Get("X-Goog-SignedHeaders"), ";")
+	for name := range r.Header {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-goog-") && !slices.Contains(signed, name) {
+			return badSignature
+		}
+	}
+	var lines strings.Builder
+	for _, name := range signed {
+		value := strings.Join(strings.Fields(strings.Join(r.Header.Values(name), ",")), " ")
+		if name == "host" {
+			value = r.Host
+			if host, _, err := net.SplitHostPort(r.Host); err == nil {
+				value = host
+			}
+		}
+		lines.WriteString(name + ":" + value + "\n")
+	}
+	var parameters []string
+	for _, parameter := range strings.Split(r.URL.RawQuery, "&") {
+		if !strings.HasPrefix(parameter, "X-Goog-Signature=") {
+			parameters = append(parameters, parameter)
+		}
+	}
+	slices.Sort(parameters)
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	canonical := sha256.Sum256([]byte(strings.Join([]string{r.Method, path, strings.Join(parameters, "&"), lines.String(), strings.Join(signed, ";"), "UNSIGNED-PAYLOAD"}, "\n")))
+	date := query.Get("X-Goog-Date")
+	scope, no := s.scope(query.Get("X-Goog-Algorithm"), query.Get("X-Goog-Credential"), date)
+	if no != nil {
+		return no
+	}
+	text := strings.Join([]string{"GOOG4-RSA-SHA256", date, scope, hex.EncodeToString(canonical[:])}, "\n")
+	if !s.verify(text, query.Get("X-Goog-Signature")) || !slices.Contains(signed, "host") {
+		return badSignature
+	}
+	from, err := time.Parse("20060102T150405Z", date)
+	seconds, bad := strconv.Atoi(query.Get("X-Goog-Expires"))
+	if err != nil || bad != nil || seconds < 1 || seconds > 604_800 || time.Now().After(from.Add(time.Duration(seconds)*time.Second)) {
+		return expired
+	}
+	return nil
+}
+
+// scope is what follows the account in a credential, which must be ours, and of
+// the day of date.
+func (s *signedServer) scope(algorithm, credential, date string) (string, *refusal) {
+	scope, ours := strings.CutPrefix(credential, s.email+"/")
+	if algorithm != "GOOG4-RSA-SHA256" || !ours || len(date) != 16 || scope != date[:8]+"/auto/storage/goog4_request" {
+		return "", badSignature
+	}
+	return scope, nil
+}
+
+func (s *signedServer) verify(text, signature string) bool {
+	raw, err := hex.DecodeString(signature)
+	sum := sha256.Sum256([]byte(text))
+	return err == nil && rsa.VerifyPKCS1v15(s.key, crypto.SHA256, sum[:], raw) == nil
+}
+
+// put stores what a signed upload brings.
+func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *refusal {
+	h := r.Header
+	if sizes := h.Get("X-Goog-Content-Length-Range"); sizes != "" {
+		least, most, _ := strings.Cut(sizes, ",")
+		if !within(int64(len(body)), least, most) {
+			return bad("The size of the object is not in the range.")
+		}
+	}
+	o := &ruleObject{
+		Name: key, ContentType: h.Get("Content-Type"), ContentEncoding: h.Get("Content-Encoding"), ContentDisposition: h.Get("Content-Disposition"),
+		ContentLanguage: h.Get("Content-Language"), CacheControl: h.Get("Cache-Control"), StorageClass: h.Get("X-Goog-Storage-Class"),
+		CRC32C: strings.TrimPrefix(h.Get("X-Goog-Hash"), "crc32c="), Metadata: map[string]string{},
+	}
+	for name := range h {
+		if own, found := strings.CutPrefix(strings.ToLower(name), "x-goog-meta-"); found {
+			o.Metadata[own] = h.Get(name)
+		}
+	}
+	query := url.Values{}
+	if generation := h.Get("X-Goog-If-Generation-Match"); generation != "" {
+		query.Set("ifGenerationMatch", generation)
+	}
+	if acl := h.Get("X-Goog-Acl"); acl != "" {
+		query.Set("predefinedAcl", acl)
+	}
+	return s.store(bucket, o, query, body)
+}
+
+func (s *signedServer) store(bucket string, o *ruleObject, query url.Values, body []byte) *refusal {
+	s.rules.mu.Lock()
+	defer s.rules.mu.Unlock()
+	b := s.rules.buckets[bucket]
+	if b == nil {
+		return missingBucket
+	}
+	return s.rules.insert(b, o, query, body, false)
+}
+
+func within(size int64, least, most string) bool {
+	from, err := strconv.ParseInt(least, 10, 64)
+	to, bad := strconv.ParseInt(most, 10, 64)
+	return err == nil && bad == nil && from <= size && size <= to
+}
+
+// form stores what a form brings that keeps to its policy.
+func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusal {
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if r.ParseMultipartForm(1<<20) != nil || len(r.MultipartForm.File["file"]) != 1 {
+		return bad("No file.")
+	}
+	fields := map[string]string{}
+	for name, values := range r.MultipartForm.Value {
+		fields[strings.ToLower(name)] = values[0]
+	}
+	if _, no := s.scope(fields["x-goog-algorithm"], fields["x-goog-credential"], fields["x-goog-date"]); no != nil {
+		return no
+	}
+	if !s.verify(fields["policy"], fields["x-goog-signature"]) {
+		return badSignature
+	}
+	file, err := r.MultipartForm.File["file"][0].Open()
+	if err != nil {
+		return bad("No file.")
+	}
+	data, err := io.ReadAll(file)
+	if err != nil || !keepsPolicy(fields, bucket, int64(len(data))) {
+		return bad("The policy was not kept.")
+	}
+	o := &ruleObject{
+		Name: fields["key"], ContentType: fields["content-type"], ContentEncoding: fields["content-encoding"],
+		ContentDisposition: fields["content-disposition"], CacheControl: fields["cache-control"], Metadata: map[string]string{},
+	}
+	for name, value := range fields {
+		if own, found := strings.CutPrefix(name, "x-goog-meta-"); found {
+			o.Metadata[own] = value
+		}
+	}
+	return s.store(bucket, o, url.Values{}, data)
+}
+
+// An overriding answer is as the query of a signed download says.
+type overriding struct {
+	http.ResponseWriter
+	query url.Values
+}
+
+func (w *overriding) WriteHeader(status int) {
+	for parameter, name := range map[string]string{"response-content-type": "Content-Type", "response-content-disposition": "Content-Disposition"} {
+		if value := w.query.Get(parameter); value != "" && status < 300 {
+			w.Header().Set(name, value)
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}

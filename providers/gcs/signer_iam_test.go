@@ -1,0 +1,201 @@
+package gcs
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/omnibucket/storage"
+)
+
+const secretToken = "ya29.secret-token"
+
+// byIAM is a bucket whose signatures a server of the test's makes.
+func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSignatory) {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	t.Cleanup(server.Close)
+	d, err := NewDriver(t.Context(), Config{
+		Bucket: "photos", SigningAccount: testAccount,
+		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secretToken}),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	signs, err := d.(*driver).signer.signatory(t.Context())
+	require.NoError(t, err)
+	iam := signs.(*iamSignatory)
+	require.Equal(t, "https://iamcredentials.googleapis.com", iam.endpoint)
+	iam.endpoint = server.URL
+	return d.(*driver), iam
+}
+
+// signBlob answers as Google does, with the test's key.
+func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
+	var asked struct{ Payload []byte }
+	if !assertDecodes(t, r.Body, &asked) {
+		return
+	}
+	signature, err := (&keySignatory{key: testKey()}).sign(r.Context(), asked.Payload)
+	if err != nil {
+		t.Error(err)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]string{"keyId": "k", "signedBlob": base64.StdEncoding.EncodeToString(signature)})
+}
+
+func assertDecodes(t *testing.T, from io.Reader, into any) bool {
+	if err := json.NewDecoder(from).Decode(into); err != nil {
+		t.Error(err)
+		return false
+	}
+	return true
+}
+
+func TestIAMSigns(t *testing.T) {
+	var requests []*http.Request
+	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
+		requests = append(requests, r)
+		signBlob(t, w, r)
+	})
+	request := signedUpload(func(r *storage.SignRequest) { r.Key, r.MinSize, r.MaxSize = "a b", 5, 5 })
+	signed, err := d.sign(t.Context(), request, signedAt)
+	require.NoError(t, err)
+	byKey, err := signing(t, Config{}).sign(t.Context(), request, signedAt)
+	require.NoError(t, err)
+	require.Equal(t, byKey, signed, "whoever signs, it is the same")
+
+	require.Len(t, requests, 1)
+	require.Equal(t, "POST /v1/projects/-/serviceAccounts/"+testAccount+":signBlob", requests[0].Method+" "+requests[0].URL.Path)
+	require.Equal(t, "Bearer "+secretToken, requests[0].Header.Get("Authorization"))
+	require.Equal(t, "application/json", requests[0].Header.Get("Content-Type"))
+
+	form, err := d.signForm(t.Context(), signedForm(nil), signedAt)
+	require.NoError(t, err)
+	ownForm, err := signing(t, Config{}).signForm(t.Context(), signedForm(nil), signedAt)
+	require.NoError(t, err)
+	require.Equal(t, ownForm, form)
+	require.Len(t, requests, 2)
+}
+
+func TestSignaturesByIAMEndWithGooglesKey(t *testing.T) {
+	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
+	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = maxSigned }), signedAt)
+	require.NoError(t, err)
+	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
+	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")
+}
+
+func TestIAMThatDoesNotSign(t *testing.T) {
+	refusal := func(status int, word string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"error":{"code":0,"message":"`+word+`","status":"`+word+`"}}`)
+		}
+	}
+	says := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+	}
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   storage.Code
+		hint   string
+		again  bool
+	}{
+		"may not":            {refusal(403, "PERMISSION_DENIED"), storage.PermissionDenied, "roles/iam.serviceAccountTokenCreator on " + testAccount, false},
+		"no such account":    {refusal(404, "NOT_FOUND"), storage.Unauthenticated, "there is no service account " + testAccount, false},
+		"token refused":      {refusal(401, "UNAUTHENTICATED"), storage.Unauthenticated, "", false},
+		"too many":           {refusal(429, "RESOURCE_EXHAUSTED"), storage.RateLimited, "", true},
+		"not now":            {refusal(503, "UNAVAILABLE"), storage.Unavailable, "", true},
+		"no signature":       {says(`{}`), storage.Internal, "", false},
+		"a broken signature": {says(`{"signedBlob":"%%"}`), storage.Internal, "", false},
+		"no JSON":            {says(`<html>`), storage.Internal, "", false},
+		"an answer without an end": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"signedBlob":"`+strings.Repeat("A", 1<<20)+`"}`)
+		}, storage.Internal, "", false},
+		"an answer that breaks off": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"signedBlob":`)
+			panic(http.ErrAbortHandler)
+		}, storage.Unavailable, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := byIAM(t, test.answer)
+			_, err := d.Sign(t.Context(), signedDownload(nil))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, test.want, e.Code, "%v", err)
+			require.Equal(t, test.again, e.Retryable)
+			require.False(t, e.Unknown)
+			require.Contains(t, e.Hint, test.hint)
+			require.NotContains(t, err.Error(), secretToken)
+		})
+	}
+}
+
+func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
+	var by atomic.Pointer[iamSignatory]
+	var turns []int // taken, while a call was under way
+	refuse := false
+	d, iam := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
+		turns = append(turns, len(by.Load().calls))
+		if refuse {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		signBlob(t, w, r)
+	})
+	by.Store(iam)
+	_, err := d.Sign(t.Context(), signedDownload(nil))
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, turns, "a call takes a turn")
+	require.Empty(t, iam.calls, "and gives it back")
+	refuse = true
+	_, err = d.Sign(t.Context(), signedDownload(nil))
+	require.Error(t, err)
+	require.Empty(t, iam.calls, "also where it fails")
+
+	refuse, turns = false, nil
+	for range iamCalls {
+		iam.calls <- struct{}{}
+	}
+	waiting, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = d.Sign(waiting, signedDownload(nil))
+	require.ErrorIs(t, err, context.Canceled, "who waits can leave")
+	require.Empty(t, turns)
+	<-iam.calls
+	_, err = d.Sign(t.Context(), signedDownload(nil))
+	require.NoError(t, err)
+	require.Equal(t, []int{iamCalls}, turns)
+}
+
+func TestIAMHasSoMuchTime(t *testing.T) {
+	hang := make(chan struct{})
+	d, iam := byIAM(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-hang
+	})
+	defer close(hang)
+	require.Equal(t, iamTime, iam.time)
+	iam.time = time.Millisecond
+	_, err := d.Sign(t.Context(), signedDownload(nil))
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code, "it is not the caller's deadline: %v", err)
+
+	iam.time = time.Hour
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = d.Sign(short, signedDownload(nil))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}

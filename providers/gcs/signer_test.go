@@ -1,0 +1,232 @@
+package gcs
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/auth"
+	gcs "cloud.google.com/go/storage"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+	"google.golang.org/api/option"
+
+	"github.com/omnibucket/storage"
+)
+
+func keyFileOf(t *testing.T, privateKey string) []byte {
+	t.Helper()
+	file, err := json.Marshal(map[string]string{"type": "service_account", "client_email": testAccount, "private_key": privateKey})
+	require.NoError(t, err)
+	return file
+}
+
+func TestKeyFilesOfAllKinds(t *testing.T) {
+	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())}))
+	for name, text := range map[string]string{"PKCS #8": testKeyPEM(), "PKCS #1": pkcs1, "text in front": "a key\n" + pkcs1} {
+		t.Run(name, func(t *testing.T) {
+			signs, err := newKeySignatory(keyFileOf(t, text), "")
+			require.NoError(t, err)
+			require.Equal(t, testAccount, signs.email())
+			signature, err := signs.sign(t.Context(), []byte("text"))
+			require.NoError(t, err)
+			sum := sha256.Sum256([]byte("text"))
+			require.NoError(t, rsa.VerifyPKCS1v15(&testKey().PublicKey, crypto.SHA256, sum[:], signature))
+		})
+	}
+}
+
+func TestKeyFilesThatAreNone(t *testing.T) {
+	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	encoded, err := x509.MarshalPKCS8PrivateKey(elliptical)
+	require.NoError(t, err)
+	const secret = "c2VjcmV0LXNlY3JldA=="
+	for name, test := range map[string]struct {
+		file    []byte
+		account string
+	}{
+		"no JSON":                {[]byte("{" + secret), ""},
+		"a key alone":            {[]byte(testKeyPEM()), ""},
+		"no PEM":                 {keyFileOf(t, secret), ""},
+		"PEM of nothing":         {keyFileOf(t, "-----BEGIN PRIVATE KEY-----\n"+secret+"\n-----END PRIVATE KEY-----\n"), ""},
+		"a key that is not RSA":  {keyFileOf(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))), ""},
+		"a person's credentials": {[]byte(`{"type":"authorized_user","refresh_token":"` + secret + `"}`), ""},
+		"another account's":      {testKeyFile(), "other@project.iam.gserviceaccount.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, SigningKey: test.file, SigningAccount: test.account})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.NotContains(t, err.Error(), secret)
+			require.NotContains(t, err.Error(), "BEGIN")
+		})
+	}
+}
+
+func impersonating(account string) []byte {
+	return []byte(`{"type":"impersonated_service_account",
+		"service_account_impersonation_url":"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/` + account + `:generateAccessToken",
+		"source_credentials":{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}}`)
+}
+
+const person = `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`
+
+func TestWhoSigns(t *testing.T) {
+	const other = "other@project.iam.gserviceaccount.com"
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
+	given, err := gcs.NewClient(t.Context(), option.WithoutAuthentication())
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		config Config
+		want   signatory // by kind and name; nil: nobody
+	}{
+		"a key":                                  {Config{SigningKey: testKeyFile()}, &keySignatory{name: testAccount}},
+		"a key, of data that is anyone's":        {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySignatory{name: testAccount}},
+		"a key, of a client that was given":      {Config{SigningKey: testKeyFile(), Client: given}, &keySignatory{name: testAccount}},
+		"a key, before the credentials":          {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySignatory{name: testAccount}},
+		"credentials with a key":                 {Config{CredentialsJSON: testKeyFile()}, &keySignatory{name: testAccount}},
+		"credentials with a key, named":          {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySignatory{name: testAccount}},
+		"credentials with a key, for another":    {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSignatory{name: other}},
+		"impersonating credentials":              {Config{CredentialsJSON: impersonating(other)}, &iamSignatory{name: other}},
+		"a person, as a service account":         {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSignatory{name: other}},
+		"a person":                               {Config{CredentialsJSON: []byte(person)}, nil},
+		"tokens, as a service account":           {Config{TokenSource: tokens, SigningAccount: other}, &iamSignatory{name: other}},
+		"tokens of nobody knows whom":            {Config{TokenSource: tokens}, nil},
+		"nobody":                                 {Config{Anonymous: true}, nil},
+		"a server that is not told credentials":  {Config{Endpoint: "http://127.0.0.1:1"}, nil},
+		"a client that was given":                {Config{Client: given}, nil},
+		"a name, and nobody who could ask of it": {Config{Anonymous: true, SigningAccount: other}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.config.Bucket = "photos"
+			d, err := NewDriver(t.Context(), test.config)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, d.Close()) }()
+			all := storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+			if test.want == nil {
+				require.Nil(t, d.(*driver).signer)
+				require.Zero(t, d.Describe().Features&all)
+				_, err := d.Sign(t.Context(), signedDownload(nil))
+				require.ErrorIs(t, err, storage.Unsupported)
+				require.ErrorContains(t, err, "Config.SigningKey", "it says what to give")
+				return
+			}
+			require.Equal(t, all, d.Describe().Features&all)
+			signs, err := d.(*driver).signer.signatory(t.Context())
+			require.NoError(t, err)
+			require.IsType(t, test.want, signs)
+			require.Equal(t, test.want.email(), signs.email())
+		})
+	}
+}
+
+func TestDefaultCredentialsAreLookedForByTheFirstSignature(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key.json")
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
+	t.Setenv("STORAGE_EMULATOR_HOST", "")
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
+	require.NoError(t, err, "the file is not there yet")
+	defer func() { require.NoError(t, d.Close()) }()
+	require.NotZero(t, d.Describe().Features&storage.SignURLs, "they may be able to sign")
+	_, err = d.Sign(t.Context(), signedDownload(nil))
+	require.ErrorIs(t, err, storage.Unauthenticated)
+
+	require.NoError(t, os.WriteFile(file, testKeyFile(), 0o600))
+	_, err = d.Sign(t.Context(), signedDownload(nil))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(file))
+	_, err = d.Sign(t.Context(), signedDownload(nil))
+	require.NoError(t, err, "what was found is kept")
+}
+
+func TestWhoSignsWithDefaultCredentials(t *testing.T) {
+	const machine = "machine@project.iam.gserviceaccount.com"
+	for name, test := range map[string]struct {
+		credentials, account string
+		asked                bool // the metadata service
+		want                 signatory
+	}{
+		"a key file":                          {string(testKeyFile()), "", false, &keySignatory{name: testAccount}},
+		"impersonation":                       {string(impersonating(testAccount)), "", false, &iamSignatory{name: testAccount}},
+		"a person":                            {person, "", false, nil},
+		"a person, as a service account":      {person, testAccount, false, &iamSignatory{name: testAccount}},
+		"a machine of Google's":               {"", "", true, &iamSignatory{name: machine}},
+		"a machine, as a service account":     {"", testAccount, false, &iamSignatory{name: testAccount}},
+		"an address of tokens without a name": {`{"type":"external_account","service_account_impersonation_url":"https://example.com/x"}`, "", false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &account{credentials: &credentials{}, http: &http.Client{}}
+			a.credentials.found.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(test.credentials)}))
+			asked := false
+			signs, err := defaultSignatory(t.Context(), test.account, a, func(context.Context) (string, error) {
+				asked = true
+				return machine, nil
+			})
+			require.Equal(t, test.asked, asked)
+			if test.want == nil {
+				require.ErrorIs(t, err, storage.Unsupported)
+				return
+			}
+			require.NoError(t, err)
+			require.IsType(t, test.want, signs)
+			require.Equal(t, test.want.email(), signs.email())
+		})
+	}
+}
+
+func TestSignatoryIsFoundOnce(t *testing.T) {
+	looks := 0
+	s := &signer{look: func(context.Context) (signatory, error) {
+		looks++
+		return &keySignatory{name: strings.Repeat("x", looks)}, nil
+	}}
+	for range 2 {
+		signs, err := s.signatory(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "x", signs.email())
+	}
+	require.Equal(t, 1, looks)
+}
+
+func TestMachinesAccount(t *testing.T) {
+	const machine = "machine@project.iam.gserviceaccount.com"
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+		code   storage.Code
+	}{
+		"one":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(machine + "\n")) }, machine, ""},
+		"none": {http.NotFound, "", storage.Unsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := ""
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked = r.URL.Path
+				test.answer(w, r)
+			}))
+			defer server.Close()
+			t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(server.URL, "http://"))
+			got, err := machineAccount(t.Context())
+			require.Equal(t, test.want, got)
+			require.Equal(t, test.code, storage.CodeOf(err))
+			require.Equal(t, "/computeMetadata/v1/instance/service-accounts/default/email", asked)
+			stopped, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err = machineAccount(stopped)
+			require.ErrorIs(t, err, context.Canceled)
+		})
+	}
+}

@@ -1,0 +1,119 @@
+package gcs_test
+
+import (
+	"bytes"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+func (s *signedServer) config(versioned bool) gcs.Config {
+	return gcs.Config{
+		Bucket: s.rules.bucket(ruleBucket{versioned: versioned}), Endpoint: s.URL, SigningKey: signingKey(),
+		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: signedServerToken}),
+	}
+}
+
+func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b, err := gcs.Open(t.Context(), s.config(false), opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// No server that can be run here checks Google's signatures: ours does, and the
+// whole suite runs behind it.
+func TestConformanceOfSigning(t *testing.T) {
+	s := startSignedServer(t)
+	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
+		d, err := gcs.NewDriver(t.Context(), s.config(false))
+		require.NoError(t, err)
+		return d
+	}, storagetest.Named("gcs (signatures checked)"), storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := gcs.Open(t.Context(), s.config(true), append(opts, storage.WithVersions())...)
+		require.NoError(t, err)
+		return b
+	}))
+}
+
+// curl makes a signed request with the headers that came with it and no other
+// that curl adds by itself.
+func curl(t *testing.T, signed *storage.SignedURL, body string) string {
+	t.Helper()
+	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}", "--output", "/dev/null"}
+	for name, values := range signed.Header {
+		for _, value := range values {
+			args = append(args, "--header", name+": "+value)
+		}
+	}
+	command := exec.CommandContext(t.Context(), "curl", append(args, signed.URL)...)
+	if signed.Method == http.MethodPut {
+		command.Args = append(command.Args, "--data-binary", "@-")
+		command.Stdin = strings.NewReader(body)
+	}
+	var out bytes.Buffer
+	command.Stdout = &out
+	require.NoError(t, command.Run(), "this test needs curl")
+	return out.String()
+}
+
+func TestSignedAddressesWorkFromCurl(t *testing.T) {
+	b := startSignedServer(t).open(t)
+	for _, key := range []string{"plain.txt", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark", "brackets[1]{2}", "a&b=c;d,e:f@g$h!i'(j)*", "\u00e9", "\U0001f600/emoji"} {
+		signed, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
+			storage.WithContentDisposition(`attachment;  filename="a  b"`), storage.WithMetadata(map[string]string{"k": "v"}))
+		require.NoError(t, err)
+		require.Equal(t, "200", curl(t, signed, "text"), "%q", key)
+		require.Equal(t, "412", curl(t, signed, "text"), "it creates once")
+		require.Equal(t, "400", curl(t, signed, "longer"))
+		attrs, err := b.Attrs(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, "text/x-test", attrs.ContentType)
+		require.Equal(t, `attachment;  filename="a  b"`, attrs.ContentDisposition)
+		require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
+
+		signed, err = b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
+		require.NoError(t, err)
+		require.Equal(t, "200", curl(t, signed, ""), "%q", key)
+	}
+}
+
+func TestSignedChecksumIsHeld(t *testing.T) {
+	b := startSignedServer(t).open(t)
+	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
+	require.NoError(t, err)
+	require.Equal(t, "400", curl(t, signed, "987654321"))
+	require.Equal(t, "200", curl(t, signed, "123456789"))
+}
+
+func TestSignedVersionIsThatVersion(t *testing.T) {
+	s := startSignedServer(t)
+	b, err := gcs.Open(t.Context(), s.config(true), storage.WithVersions())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	one, err := b.Upload(t.Context(), "a", strings.NewReader("one"))
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("other"))
+	require.NoError(t, err)
+	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
+	require.NoError(t, err)
+	request, err := signed.Request(t.Context(), nil)
+	require.NoError(t, err)
+	outsider := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := outsider.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	var text bytes.Buffer
+	_, err = text.ReadFrom(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, "one", text.String())
+}

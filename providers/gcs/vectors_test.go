@@ -1,0 +1,201 @@
+package gcs
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// The vectors are Google's own, of all their SDKs, in the module of this one.
+// What Sign and SignForm can say goes through them; what only other clients say
+// (other methods, other headers, hosts that are bound to a bucket elsewhere)
+// goes through what both are made of.
+
+type vectorFile struct {
+	Signing []signingVector `json:"signingV4Tests"`
+	Forms   []formVector    `json:"postPolicyV4Tests"`
+}
+
+type vectorPlace struct {
+	Bucket, Object, Scheme, URLStyle, BucketBoundHostname string
+
+	Timestamp  time.Time
+	Expiration int64 // seconds
+}
+
+type signingVector struct {
+	vectorPlace
+	Description, Method                                        string
+	Hostname, ClientEndpoint, EmulatorHostname, UniverseDomain string
+	Headers, QueryParameters                                   map[string]string
+	ExpectedURL                                                string `json:"expectedUrl"`
+}
+
+type formVector struct {
+	Description string
+	PolicyInput struct {
+		vectorPlace
+		Fields     map[string]string
+		Conditions struct {
+			StartsWith         []string
+			ContentLengthRange []int64
+		}
+	}
+	PolicyOutput struct {
+		URL    string
+		Fields map[string]string // the policy and its signature among them
+	}
+}
+
+func readVectors(t *testing.T) (*vectorFile, *keySignatory) {
+	t.Helper()
+	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "cloud.google.com/go/storage").Output()
+	require.NoError(t, err)
+	folder := filepath.Join(strings.TrimSpace(string(module)), "internal", "test", "conformance")
+	key, err := os.ReadFile(filepath.Join(folder, "service-account"))
+	require.NoError(t, err)
+	signs, err := newKeySignatory(key, "")
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(folder, "v4_signatures.json"))
+	require.NoError(t, err)
+	vectors := &vectorFile{}
+	require.NoError(t, json.Unmarshal(text, vectors))
+	return vectors, signs
+}
+
+// base is the server's address that the vector's client was given, as Config or
+// WithSigningBaseURL would have it.
+func (v *signingVector) base() string {
+	host := "storage.googleapis.com"
+	for _, named := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} { // the last counts
+		if named != "" {
+			host = named
+		}
+	}
+	if host == v.UniverseDomain {
+		host = "storage." + host
+	}
+	return v.vectorPlace.base(host)
+}
+
+func (p *vectorPlace) base(host string) string {
+	if _, after, found := strings.Cut(host, "://"); found {
+		host = after
+	}
+	scheme := p.Scheme
+	if scheme == "" {
+		scheme = "https"
+	}
+	switch p.URLStyle {
+	case "VIRTUAL_HOSTED_STYLE":
+		host = p.Bucket + "." + host
+	case "BUCKET_BOUND_HOSTNAME":
+		host = p.BucketBoundHostname
+	}
+	return scheme + "://" + host
+}
+
+// driver is of a bucket that signs with the vectors' key.
+func (p *vectorPlace) driver(signs signatory) *driver {
+	s := &signer{}
+	s.known.Store(&signs)
+	return &driver{account: &account{signer: s}, bucket: p.Bucket}
+}
+
+// request is one that Sign can be asked for; nil: it takes another client.
+func (v *signingVector) request() *storage.SignRequest {
+	can := v.Method == http.MethodGet || v.Method == http.MethodPut
+	if !can || v.Object == "" || v.URLStyle == "BUCKET_BOUND_HOSTNAME" || len(v.Headers)+len(v.QueryParameters) > 0 {
+		return nil
+	}
+	return &storage.SignRequest{
+		Method: v.Method, Key: v.Object, TTL: time.Duration(v.Expiration) * time.Second, BaseURL: v.base(), MinSize: -1, MaxSize: -1,
+	}
+}
+
+// foreign is the vector in the words of what Sign is made of.
+func (v *signingVector) foreign(t *testing.T, d *driver) *v4Request {
+	t.Helper()
+	address, err := d.bucketAddress(v.base())
+	require.NoError(t, err)
+	if v.URLStyle == "BUCKET_BOUND_HOSTNAME" {
+		address, err = url.Parse(v.base())
+		require.NoError(t, err)
+	}
+	if v.Object != "" {
+		address = keyAddress(address, v.Object)
+	}
+	r := &v4Request{method: v.Method, address: address, query: url.Values{}, header: http.Header{}}
+	for name, value := range v.QueryParameters {
+		r.query.Set(name, value)
+	}
+	for name, value := range v.Headers {
+		r.header.Set(name, value)
+	}
+	r.payload = r.header.Get("X-Goog-Content-Sha256")
+	return r
+}
+
+func TestSignatureIsGoogles(t *testing.T) {
+	vectors, signs := readVectors(t)
+	require.Len(t, vectors.Signing, 29)
+	bySign := 0
+	for _, v := range vectors.Signing {
+		t.Run(v.Description, func(t *testing.T) {
+			d := v.driver(signs)
+			if r := v.request(); r != nil {
+				signed, err := d.sign(t.Context(), r, v.Timestamp)
+				require.NoError(t, err)
+				require.Equal(t, v.ExpectedURL, signed.URL)
+				bySign++
+				return
+			}
+			term := &v4Term{by: signs, from: v.Timestamp, seconds: v.Expiration}
+			signed, err := term.signAddress(t.Context(), v.foreign(t, d))
+			require.NoError(t, err)
+			require.Equal(t, v.ExpectedURL, signed)
+		})
+	}
+	require.Equal(t, 15, bySign, "vectors that Sign itself can say")
+}
+
+func TestFormIsGoogles(t *testing.T) {
+	vectors, signs := readVectors(t)
+	require.Len(t, vectors.Forms, 11)
+	for _, v := range vectors.Forms {
+		t.Run(v.Description, func(t *testing.T) {
+			in, out := v.PolicyInput, v.PolicyOutput
+			d := in.driver(signs)
+			address, err := d.bucketAddress(in.base("storage.googleapis.com"))
+			require.NoError(t, err)
+			if in.URLStyle == "BUCKET_BOUND_HOSTNAME" {
+				address, err = url.Parse(in.base(""))
+				require.NoError(t, err)
+			}
+			require.Equal(t, out.URL, address.String()+"/")
+			form := &v4Form{bucket: in.Bucket, fields: map[string]string{"key": in.Object}}
+			for name, value := range in.Fields {
+				form.fields[name] = value
+			}
+			if prefix := in.Conditions.StartsWith; prefix != nil {
+				form.conditions = append(form.conditions, []any{"starts-with", prefix[0], prefix[1]})
+			}
+			if sizes := in.Conditions.ContentLengthRange; sizes != nil {
+				form.conditions = append(form.conditions, []any{"content-length-range", sizes[0], sizes[1]})
+			}
+			term := &v4Term{by: signs, from: in.Timestamp, seconds: in.Expiration}
+			require.NoError(t, term.signForm(t.Context(), form))
+			require.Equal(t, out.Fields, form.fields)
+		})
+	}
+}

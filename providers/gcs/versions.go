@@ -1,0 +1,63 @@
+package gcs
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+var versionFields = append([]string{"Deleted"}, listedFields...)
+
+// ListVersions is one page that ends with a key's last version: the server has
+// the oldest first, and all of a key's have to be here before the newest can be
+// told. Its token is the key to go on with. A key with more versions than fit
+// the page is answered whole.
+func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+	query := &gcs.Query{Prefix: r.Prefix, Versions: true, StartOffset: r.Token, Projection: gcs.ProjectionNoACL}
+	var found []*gcs.ObjectAttrs
+	token := ""
+	for {
+		more, next, err := d.listPage(ctx, query, versionFields, r.Limit+1, token)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+		if token = next; token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {
+			break
+		}
+	}
+	page := &storage.VersionPage{}
+	if token != "" {
+		page.Token = found[len(found)-1].Name
+		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == page.Token })]
+	}
+	slices.SortStableFunc(found, byKeyNewestFirst)
+	for _, o := range found {
+		if isReserved(o.Name) {
+			continue
+		}
+		page.Entries = append(page.Entries, storage.VersionEntry{
+			ListEntry: entryOf(o),
+			Version:   decimal(o.Generation),
+			Current:   o.Deleted.IsZero(),
+		})
+	}
+	return page, nil
+}
+
+func byKeyNewestFirst(a, b *gcs.ObjectAttrs) int {
+	if order := strings.Compare(a.Name, b.Name); order != 0 {
+		return order
+	}
+	switch {
+	case a.Generation > b.Generation:
+		return -1
+	case a.Generation < b.Generation:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,51 @@
+package gcs_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/gcs"
+)
+
+// The server lists the oldest generation first, and its pages end anywhere.
+func TestVersionsAreNewestFirstOverPages(t *testing.T) {
+	s := startRuleServer(t)
+	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{versioned: true}), Endpoint: s.URL}, storage.WithVersions())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	want := map[string][]string{} // versions by key, newest first
+	for _, key := range []string{"a", "b", "b", "b", "b", "b", "c", "c", "d"} {
+		attrs, err := b.Upload(t.Context(), key, strings.NewReader(key))
+		require.NoError(t, err)
+		require.NotEmpty(t, attrs.Version)
+		want[key] = append([]string{attrs.Version}, want[key]...)
+	}
+	require.NoError(t, b.Remove(t.Context(), "c"))
+	for _, size := range []int{1, 2, 3, 100} {
+		got := map[string][]string{}
+		var keys, current []string
+		for entry, err := range storage.Versions(t.Context(), b, storage.WithPageSize(size)) {
+			require.NoError(t, err)
+			require.False(t, entry.IsDelete, "there are no markers")
+			if len(got[entry.Key]) == 0 {
+				keys = append(keys, entry.Key)
+			}
+			got[entry.Key] = append(got[entry.Key], entry.Version)
+			if entry.Current {
+				current = append(current, entry.Version)
+			}
+		}
+		require.Equal(t, want, got, "pages of %d", size)
+		require.Equal(t, []string{"a", "b", "c", "d"}, keys, "pages of %d", size)
+		require.Equal(t, []string{want["a"][0], want["b"][0], want["d"][0]}, current, "what was removed has no current version")
+	}
+	for version, content := range map[string]string{want["b"][4]: "b", want["c"][0]: "c"} {
+		data, attrs, err := storage.ReadAll(t.Context(), b, content, storage.WithVersion(version))
+		require.NoError(t, err)
+		require.Equal(t, content, string(data))
+		require.Equal(t, version, attrs.Version)
+	}
+}

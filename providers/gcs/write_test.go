@@ -1,0 +1,205 @@
+package gcs
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestDeleteOnTheWire(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		request storage.DeleteRequest
+		want    map[string]string
+	}{
+		{"the object", storage.DeleteRequest{}, nil},
+		{"one revision", storage.DeleteRequest{Condition: storage.Condition{Revision: "42"}}, map[string]string{"ifGenerationMatch": "42"}},
+		{"a version", storage.DeleteRequest{Version: "7"}, map[string]string{"generation": "7"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, reply{status: 204})
+			row.request.Key = "a/b"
+			require.NoError(t, server.on(t).Delete(t.Context(), &row.request))
+			asked := server.last(t)
+			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", asked.line())
+			for _, name := range []string{"ifGenerationMatch", "generation"} {
+				require.Equal(t, row.want[name], asked.query.Get(name), name)
+			}
+		})
+	}
+}
+
+func TestWhatADeleteThatFailedHasDone(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		answer  reply
+		code    storage.Code
+		unknown bool
+	}{
+		{"another revision", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
+		{"a hold", failing(403, "objectUnderActiveHold", "Object is under active Event-Based hold"), storage.Locked, false},
+		{"no answer", reply{cut: true}, storage.Unavailable, true},
+		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, row.answer)
+			err := server.on(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "42"}})
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.code, e.Code)
+			require.Equal(t, row.unknown, e.Unknown)
+			require.Len(t, server.lines(), 1, "the SDK retries nothing")
+		})
+	}
+}
+
+// rewritten is the answer to the last call of a rewrite.
+var rewritten = reply{header: stored.header, body: `{"kind":"storage#rewriteResponse","done":true,"objectSize":"11","totalBytesRewritten":"11","resource":` + stored.body + `}`}
+
+func source() storage.ObjectRef {
+	return storage.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
+}
+
+func TestCopyOnTheWire(t *testing.T) {
+	properties := storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}}
+	for _, row := range []struct {
+		name    string
+		request storage.CopyRequest
+		query   map[string]string
+		body    string
+	}{
+		{"attributes come along", storage.CopyRequest{Properties: properties}, nil, `{}`},
+		{"attributes are said anew", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"}}`},
+		{"none of them is required but one", storage.CopyRequest{Replace: true}, nil, `{"contentType":"application/octet-stream"}`},
+		{"a class never comes along", storage.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
+		{"IfAbsent", storage.CopyRequest{Condition: storage.Condition{Absent: true}}, map[string]string{"ifGenerationMatch": "0"}, `{}`},
+		{"IfRevision", storage.CopyRequest{Condition: storage.Condition{Revision: "9"}}, map[string]string{"ifGenerationMatch": "9"}, `{}`},
+		{"public", storage.CopyRequest{PublicRead: true}, map[string]string{"destinationPredefinedAcl": "publicRead"}, `{}`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, rewritten)
+			row.request.Key, row.request.Source = "a", source()
+			attrs, err := server.on(t).Copy(t.Context(), &row.request)
+			require.NoError(t, err)
+			require.Equal(t, "1700000000000001", attrs.Revision)
+			asked := server.last(t)
+			require.Equal(t, "POST /storage/v1/b/from/o/x%2Fy/rewriteTo/b/photos/o/a", asked.line())
+			require.Equal(t, "42", asked.query.Get("sourceGeneration"), "the source is pinned")
+			for _, name := range []string{"ifGenerationMatch", "destinationPredefinedAcl", "ifSourceGenerationMatch"} {
+				require.Equal(t, row.query[name], asked.query.Get(name), name)
+			}
+			require.JSONEq(t, row.body, asked.body)
+		})
+	}
+}
+
+func TestCopyThatTakesSeveralCalls(t *testing.T) {
+	server := newStandIn(t, reply{header: stored.header, body: `{"done":false,"rewriteToken":"go on","objectSize":"11","totalBytesRewritten":"5"}`}, rewritten)
+	_, err := server.on(t).Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source()})
+	require.NoError(t, err)
+	asked := server.requests()
+	require.Len(t, asked, 2)
+	require.Equal(t, "go on", asked[1].query.Get("rewriteToken"))
+	require.Equal(t, "42", asked[1].query.Get("sourceGeneration"))
+}
+
+func TestComposeOnTheWire(t *testing.T) {
+	server := newStandIn(t, stored)
+	_, err := server.on(t).Compose(t.Context(), &storage.ComposeRequest{
+		Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
+		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}, StorageClass: "NEARLINE"},
+		PublicRead: true, Condition: storage.Condition{Absent: true},
+	})
+	require.NoError(t, err)
+	asked := server.last(t)
+	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", asked.line())
+	require.Equal(t, "0", asked.query.Get("ifGenerationMatch"))
+	require.Equal(t, "publicRead", asked.query.Get("destinationPredefinedAcl"))
+	require.JSONEq(t, `{"destination":{"bucket":"photos","contentType":"text/plain","metadata":{"k":"v"},"storageClass":"NEARLINE"},
+		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, asked.body)
+}
+
+func TestSourceThatHasChanged(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		answer reply
+		code   storage.Code
+	}{
+		{"the source is another, or gone", failing(404, "notFound", "No such object: from/x/y"), storage.Changed},
+		{"the destination's condition does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed},
+		{"the destination's bucket is missing", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound},
+		{"the source may not be read", failing(403, "forbidden", "Access denied."), storage.PermissionDenied},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d := newStandIn(t, row.answer).on(t)
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}})
+			require.Equal(t, row.code, storage.CodeOf(err))
+			from := source()
+			from.Bucket = "photos"
+			_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{from}, Condition: storage.Condition{Absent: true}})
+			require.Equal(t, row.code, storage.CodeOf(err))
+		})
+	}
+}
+
+func TestCopyAndComposeWhoseAnswerIsLost(t *testing.T) {
+	for name, answer := range map[string]reply{"cut": {cut: true}, "503": failing(503, "backendError", "Backend Error")} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, answer)
+			d := server.on(t)
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source()})
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}}})
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			require.Len(t, server.lines(), 2, "the SDK retries nothing")
+		})
+	}
+}
+
+func TestListOnTheWire(t *testing.T) {
+	item := func(name string) string {
+		return fmt.Sprintf(`{"name":%q,"generation":"42","size":"3","etag":"CAE=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","timeCreated":"2026-01-02T03:04:05.678Z"}`, name)
+	}
+	page := func(next string, names ...string) reply {
+		var items []string
+		for _, name := range names {
+			items = append(items, item(name))
+		}
+		return reply{header: stored.header, body: `{"items":[` + strings.Join(items, ",") + `],"prefixes":["b/"],"nextPageToken":"` + next + `"}`}
+	}
+	server := newStandIn(t, page("next", "a", "c"))
+	d := server.on(t)
+	got, err := d.List(t.Context(), &storage.ListRequest{Prefix: "p", Delimiter: "/", Limit: 3})
+	require.NoError(t, err)
+	require.Equal(t, "next", got.Token)
+	require.Equal(t, []string{"a", "b/", "c"}, []string{got.Entries[0].Key, got.Entries[1].Key, got.Entries[2].Key}, "prefixes stand among the keys")
+	require.True(t, got.Entries[1].IsPrefix)
+	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, got.Entries[0].ETag)
+	require.Equal(t, "42", got.Entries[0].Revision)
+	require.Equal(t, int64(3), got.Entries[0].Size)
+	asked := server.last(t)
+	require.Equal(t, "GET /storage/v1/b/photos/o", asked.line())
+	require.Equal(t, "p", asked.query.Get("prefix"))
+	require.Equal(t, "/", asked.query.Get("delimiter"))
+	require.Equal(t, "3", asked.query.Get("maxResults"))
+	require.Equal(t, "noAcl", asked.query.Get("projection"))
+	for _, field := range []string{"name", "size", "etag", "md5Hash", "generation", "timeCreated", "prefixes", "nextPageToken"} {
+		require.Contains(t, asked.query.Get("fields"), field)
+	}
+	for _, field := range []string{"metadata", "contentType", "acl"} {
+		require.NotContains(t, asked.query.Get("fields"), field)
+	}
+
+	_, err = d.List(t.Context(), &storage.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
+	require.NoError(t, err)
+	require.Equal(t, "next", server.last(t).query.Get("pageToken"))
+	require.Empty(t, server.last(t).query.Get("startOffset"), "the token tells where")
+
+	server.answers = []reply{failing(404, "notFound", "Not Found")}
+	_, err = d.List(t.Context(), &storage.ListRequest{Limit: 3})
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
