@@ -1,0 +1,139 @@
+package azure
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"github.com/omnibucket/storage"
+)
+
+// uploadBytes of random are in the name of an upload, and in those of its
+// blocks: they tell it from others to the same key.
+const uploadBytes = 8
+
+// newUpload is the name of an upload, of which the service knows nothing.
+func newUpload() string {
+	var id [uploadBytes]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// blockID names a block. All blocks of a blob, those of other uploads to it
+// too, must have names of one length.
+func blockID(upload string, number int) (string, error) {
+	id, err := base64.RawURLEncoding.DecodeString(upload)
+	if err != nil || len(id) != uploadBytes {
+		return "", invalid("upload", "must be one that this driver began", "")
+	}
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(id, uint32(number))), nil
+}
+
+// BeginParts makes no request: Azure has uncommitted blocks, and no uploads.
+func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, error) {
+	if len(r.Native) > 0 {
+		return "", storage.Unsupported
+	}
+	return newUpload(), nil
+}
+
+// PutPart is one Put Block, whose CRC64 the service compares.
+func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	id, err := blockID(r.Upload, r.Number)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	body, sum, err := summed(r.Body, r.CRC32C)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	_, err = d.blob(r.Key).StageBlock(d.once(ctx), id, body, &blockblob.StageBlockOptions{TransactionalValidation: sum})
+	if err != nil {
+		return storage.Part{}, writeFailed(err, storage.Condition{}) // never Unknown: a block is not the object
+	}
+	return storage.Part{Number: r.Number, Tag: id, Size: r.Size}, nil
+}
+
+// CompleteParts is one Put Block List, which has the write's condition and all
+// that is said of the object, its CRC32C included.
+func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	ids := make([]string, len(r.Parts))
+	for i := range r.Parts {
+		id, err := blockID(r.Upload, r.Parts[i].Number)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = id
+	}
+	attrs, err := d.commit(ctx, ids, &commit{
+		key:        r.Put.Key,
+		properties: &r.Put.Properties,
+		condition:  r.Put.Condition,
+		crc:        r.Put.CRC32C,
+		size:       r.Put.Size,
+	})
+	if isCode(err, codeDropped) && storage.CodeOf(err) == storage.Unavailable {
+		e := *asError(err)
+		e.Status = http.StatusConflict // has the core begin anew
+		err = &e
+	}
+	return attrs, err
+}
+
+// A commit is what Put Block List says of the object beside its blocks.
+type commit struct {
+	key        string
+	properties *storage.Properties
+	condition  storage.Condition
+	crc        *uint32
+	size       int64
+}
+
+func (d *driver) commit(ctx context.Context, ids []string, c *commit) (*storage.Attrs, error) {
+	var out blockblob.CommitBlockListResponse
+	err := writes(d.once(ctx), func(ctx context.Context) (err error) {
+		out, err = d.blob(c.key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
+			HTTPHeaders:      headers(c.properties),
+			Metadata:         storedMetadata(c.properties.Metadata, c.crc, c.size),
+			Tier:             tier(c.properties.StorageClass),
+			AccessConditions: conditions(c.condition),
+		})
+		return err
+	})
+	if isCode(err, codeDropped) {
+		return nil, d.dropped(ctx, asError(err), c)
+	}
+	if err != nil {
+		return nil, writeFailed(err, c.condition)
+	}
+	return written(out.ETag, out.LastModified, out.VersionID), nil
+}
+
+// codeDropped is of blocks that are gone: every commit to a key drops those of
+// all other uploads to it, which elsewhere would not hinder one another.
+const codeDropped = "InvalidBlockList"
+
+// dropped is no verdict on a condition: one look is. Without one the upload has
+// to begin anew.
+func (d *driver) dropped(ctx context.Context, e *storage.Error, c *commit) error {
+	e.Code, e.Retryable = storage.Unavailable, true
+	if c.condition == (storage.Condition{}) {
+		return e
+	}
+	found, err := d.Head(ctx, &storage.GetRequest{Key: c.key, Length: -1})
+	switch {
+	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
+	case c.condition.Absent && found != nil, c.condition.Revision != "" && (found == nil || found.Revision != c.condition.Revision):
+		e.Code, e.Retryable, e.Hint = storage.PreconditionFailed, false, ""
+	}
+	return e
+}
+
+// AbortParts does nothing. Blocks that are not committed are seen by nobody, and
+// the service drops them a week after the last of them came; to drop them at
+// once the key would have to be written.
+func (d *driver) AbortParts(context.Context, string, string) error { return nil }

@@ -1,0 +1,114 @@
+package azure
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestAnUploadInBlocksOnTheWire(t *testing.T) {
+	s := newScript(t, created)
+	d := s.driver(t)
+	put := putOf("a", "")
+	put.Properties = storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}, StorageClass: "Cool"}
+	put.Condition.Revision = etag
+	upload, err := d.BeginParts(t.Context(), put)
+	require.NoError(t, err)
+	require.Empty(t, s.requests(), "Azure knows no uploads")
+
+	first, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: crcOf("hello")})
+	require.NoError(t, err)
+	require.Equal(t, int64(5), first.Size)
+	block := s.last(t)
+	require.Equal(t, http.MethodPut, block.method)
+	require.Equal(t, "/photos/a", block.path)
+	require.Regexp(t, `^blockid=[^&]{16,}&comp=block$`, block.query)
+	require.Equal(t, "V0JSBnCFdzM=", block.header.Get("X-Ms-Content-Crc64"))
+	require.Equal(t, "hello", block.body)
+	require.Empty(t, block.header.Get("If-Match"), "a block takes no condition")
+
+	last, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 50_000, Body: strings.NewReader("!"), Size: 1, CRC32C: crcOf("!")})
+	require.NoError(t, err)
+	put.Size, put.CRC32C = 6, crcOf("hello!")
+	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{first, last}})
+	require.NoError(t, err)
+	require.Equal(t, etag, attrs.Revision)
+	commit := s.last(t)
+	require.Equal(t, "PUT /photos/a?comp=blocklist", commit.line())
+	require.Contains(t, commit.body, "<Latest>"+first.Tag+"</Latest><Latest>"+last.Tag+"</Latest>")
+	for name, want := range map[string]string{
+		"If-Match":                    etag,
+		"X-Ms-Blob-Content-Type":      "text/plain",
+		"X-Ms-Blob-Cache-Control":     "no-store",
+		"X-Ms-Meta-K":                 "v",
+		"X-Ms-Meta-Omnibucket_crc32c": writeChecksum(*put.CRC32C, 6),
+		"X-Ms-Access-Tier":            "Cool",
+	} {
+		require.Equal(t, want, commit.header.Get(name), name)
+	}
+}
+
+func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
+	one, other := newUpload(), newUpload()
+	ids := map[string]bool{}
+	for _, upload := range []string{one, other} {
+		for _, number := range []int{1, 2, 255, 256, 50_000} {
+			id, err := blockID(upload, number)
+			require.NoError(t, err)
+			require.Len(t, id, 16)
+			require.False(t, ids[id])
+			ids[id] = true
+		}
+	}
+	again, err := blockID(one, 2)
+	require.NoError(t, err)
+	require.True(t, ids[again], "a number that is sent again replaces the block")
+}
+
+func TestAnUploadThatIsNotOurs(t *testing.T) {
+	s := newScript(t, created)
+	d := s.driver(t)
+	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
+		_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("")})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: putOf("a", ""), Upload: upload, Parts: []storage.Part{{Number: 1}}})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+	require.NoError(t, d.AbortParts(t.Context(), "a", newUpload()))
+	require.Empty(t, s.requests())
+}
+
+func TestBlocksThatAreGoneOrMixed(t *testing.T) {
+	gone, object := refusing(400, "InvalidBlockList"), anObject("x")
+	for name, row := range map[string]struct {
+		answers   []said
+		condition storage.Condition
+		want      storage.Code
+		status    int
+	}{
+		"another upload was completed first":         {[]said{gone}, storage.Condition{}, storage.Unavailable, 409},
+		"another upload created the object":          {[]said{gone, object}, storage.Condition{Absent: true}, storage.PreconditionFailed, 400},
+		"another upload, and the object was removed": {[]said{gone, refusing(404, "BlobNotFound")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
+		"another upload updated the object":          {[]said{gone, object}, storage.Condition{Revision: `"old"`}, storage.PreconditionFailed, 400},
+		"blocks gone, and the object as it was":      {[]said{gone, object}, storage.Condition{Revision: etag}, storage.Unavailable, 409},
+		"what happened cannot be seen":               {[]said{gone, refusing(403, "AuthorizationFailure")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
+		"another tool's upload is under way":         {[]said{refusing(400, "InvalidBlobOrBlock")}, storage.Condition{}, storage.InvalidArgument, 400},
+		"too many of them":                           {[]said{refusing(409, "BlockCountExceedsLimit")}, storage.Condition{}, storage.TooLarge, 409},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			put := putOf("a", "")
+			put.Condition = row.condition
+			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: newUpload(), Parts: []storage.Part{{Number: 1}}})
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.want, e.Code)
+			require.Equal(t, row.status, e.Status, "409 has the core begin anew")
+			require.Len(t, s.requests(), len(row.answers))
+		})
+	}
+}

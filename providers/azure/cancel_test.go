@@ -1,0 +1,88 @@
+package azure_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const partSize = 5 << 20
+
+// endless is a body without end that calls at once, when that many bytes of it
+// have been read.
+type endless struct {
+	read, at int64
+	then     func()
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	before := e.read
+	e.read += int64(len(p))
+	if before < e.at && e.read >= e.at {
+		e.then()
+	}
+	return len(p), nil
+}
+
+func TestACanceledUploadLeavesNothingToBeSeen(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	b := s.open(t, name)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := b.Upload(ctx, "a", &endless{at: 5 * partSize, then: cancel}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
+	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+
+	raw := s.raw.NewContainerClient(name).NewBlockBlobClient("a")
+	blocks, err := raw.GetBlockList(t.Context(), blockblob.BlockListTypeAll, nil)
+	require.NoError(t, err)
+	require.NotEmpty(t, blocks.UncommittedBlocks, "an upload was under way")
+	require.Empty(t, blocks.CommittedBlocks)
+	there, err := b.Exists(t.Context(), "a")
+	require.NoError(t, err)
+	require.False(t, there)
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		require.Fail(t, "listed", entry.Key)
+	}
+}
+
+// The first commit drops the blocks of all other uploads to the key. Those whose
+// body can be read again begin anew.
+func TestUploadsToOneKeyDoNotMix(t *testing.T) {
+	const size, writers = 2*partSize + 1, 3
+	s := needAzurite(t)
+	b := s.open(t, s.container(t))
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	var group sync.WaitGroup
+	failed := make([]error, writers)
+	for i := range writers {
+		group.Go(func() {
+			var body io.Reader = bytes.NewReader(bytes.Repeat([]byte{byte(i)}, size))
+			if i == 0 {
+				body = io.MultiReader(body) // can be read once
+			}
+			_, failed[i] = b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
+		})
+	}
+	group.Wait()
+	for i, err := range failed {
+		if i > 0 {
+			require.NoError(t, err)
+		} else if err != nil {
+			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+		}
+	}
+	data, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(bytes.Repeat(data[:1], size), data), "two writers' bytes are in one object")
+}

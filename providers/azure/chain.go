@@ -1,0 +1,86 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/omnibucket/storage"
+)
+
+// azureHost reports whether a host is one of Azure's clouds.
+func azureHost(host string) bool {
+	for _, domain := range []string{".windows.net", ".azure.net", ".chinacloudapi.cn", ".usgovcloudapi.net", ".cloudapi.de"} {
+		if strings.HasSuffix(host, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// defaultChain is Azure's default chain, made when the first token is wanted.
+// Where the endpoint is not Azure's, the machine's own identity is left out of
+// it: it would be asked of a metadata service.
+type defaultChain struct {
+	local bool
+	once  sync.Once
+	inner azcore.TokenCredential
+	err   error
+}
+
+const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
+
+func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.once.Do(c.open)
+	if c.err != nil {
+		return azcore.AccessToken{}, &storage.Error{Code: storage.Unauthenticated, Err: c.err, Hint: credentialsHint}
+	}
+	return namedToken{c.inner}.GetToken(ctx, o)
+}
+
+func (c *defaultChain) open() {
+	if !c.local {
+		c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(nil))
+		return
+	}
+	var sources []azcore.TokenCredential
+	for _, open := range []func() (azcore.TokenCredential, error){
+		func() (azcore.TokenCredential, error) { return orNil(azidentity.NewEnvironmentCredential(nil)) },
+		func() (azcore.TokenCredential, error) { return orNil(azidentity.NewWorkloadIdentityCredential(nil)) },
+		func() (azcore.TokenCredential, error) { return orNil(azidentity.NewAzureCLICredential(nil)) },
+	} {
+		if source, err := open(); err == nil {
+			sources = append(sources, source)
+		}
+	}
+	c.inner, c.err = orNil(azidentity.NewChainedTokenCredential(sources, nil))
+}
+
+// orNil keeps a nil pointer from becoming a credential.
+func orNil[C any, P interface {
+	*C
+	azcore.TokenCredential
+}](credential P, err error) (azcore.TokenCredential, error) {
+	if err != nil {
+		return nil, err
+	}
+	return credential, nil
+}
+
+// namedToken says of a failure that it is one of the credential: the SDK would
+// have it look like one of the request.
+type namedToken struct{ from azcore.TokenCredential }
+
+func (n namedToken) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := n.from.GetToken(ctx, o)
+	var named *storage.Error
+	if err == nil || ctx.Err() != nil || errors.As(err, &named) {
+		return token, err
+	}
+	return token, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
+}

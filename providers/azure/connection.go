@@ -1,0 +1,48 @@
+package azure
+
+import "strings"
+
+// A connection is what a connection string says.
+type connection struct{ name, key, sas, endpoint string }
+
+// parseConnectionString reads "Name=value;…", as Azure's portal shows it.
+func parseConnectionString(text string) (*connection, error) {
+	c := &connection{}
+	protocol, suffix := "https", "core.windows.net"
+	for pair := range strings.SplitSeq(text, ";") {
+		name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
+		if !found && name != "" {
+			return nil, invalid("connection string", "must be Name=value pairs parted by semicolons", "")
+		}
+		switch strings.ToLower(name) {
+		case "defaultendpointsprotocol":
+			protocol = value
+		case "endpointsuffix":
+			suffix = value
+		case "accountname":
+			c.name = value
+		case "accountkey":
+			c.key = value
+		case "sharedaccesssignature":
+			c.sas = strings.TrimPrefix(value, "?")
+		case "blobendpoint":
+			c.endpoint = value
+		case "usedevelopmentstorage":
+			if value == "true" {
+				return &connection{name: emulatorAccount, key: emulatorKey, endpoint: emulatorEndpoint}, nil
+			}
+		}
+	}
+	switch {
+	case c.endpoint == "" && c.name == "":
+		return nil, invalid("connection string", "must have AccountName or BlobEndpoint", "")
+	case c.key == "" && c.sas == "":
+		return nil, invalid("connection string", "must have AccountKey or SharedAccessSignature", "")
+	case c.endpoint == "":
+		c.endpoint = protocol + "://" + c.name + ".blob." + suffix
+	}
+	if c.name == "" {
+		_, c.name, _ = parseEndpoint(c.endpoint)
+	}
+	return c, nil
+}

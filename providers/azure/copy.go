@@ -1,0 +1,151 @@
+package azure
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+
+	"github.com/omnibucket/storage"
+)
+
+// maxCopy is the largest source of Copy Blob From URL, in bytes:
+// https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
+const maxCopy = 256 << 20
+
+// Copy is one Copy Blob From URL, which copies while it is waited for. It cannot
+// say anew what it copies but metadata: where other properties change, and of
+// what is too large for it, the object is made of blocks that are copied in
+// parallel. Put Blob From URL could restate all in one request, but of up to
+// 5,000 MiB, one after the other, within the time that an answer may take.
+func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 || !d.canRead() {
+		return nil, storage.Unsupported
+	}
+	source, err := d.look(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	from, err := d.source(ctx, r.Source.Bucket, r.Source.Key, r.Source.Version)
+	if err != nil {
+		return nil, err
+	}
+	if source.Size <= orDefault(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
+		return d.copyBlob(ctx, r, source, from)
+	}
+	pieces, err := d.cut(nil, source.Size, r.Source, from)
+	if err != nil {
+		return nil, err
+	}
+	return d.join(ctx, pieces, &commit{
+		key:        r.Key,
+		properties: &r.Properties,
+		condition:  r.Condition,
+		crc:        source.CRC32C,
+		size:       source.Size,
+	})
+}
+
+// canRead reports whether the service can be told how to read a source: what a
+// given client has is not known.
+func (a *account) canRead() bool {
+	return a.signer != nil || a.token != nil || a.sas != "" || a.anonymous
+}
+
+// look is at the source, at the revision and version that are copied; Changed
+// where it is another, or gone.
+func (d *driver) look(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
+	if source.Attrs != nil {
+		return source.Attrs, nil
+	}
+	of := d.driver(source.Bucket)
+	b, err := of.version(source.Key, source.Version)
+	if err != nil {
+		return nil, err
+	}
+	out, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(storage.Condition{Revision: source.Revision})})
+	if err != nil {
+		e := translate(err)
+		switch e.Status {
+		case http.StatusNotFound, http.StatusPreconditionFailed:
+			e.Code = storage.Changed
+		}
+		return nil, e
+	}
+	return attrsOfHead(&out, source.Key), nil
+}
+
+// sameHeaders reports whether a copy says of its content what the source says.
+func sameHeaders(source, copied *storage.Properties) bool {
+	return source.ContentType == copied.ContentType &&
+		source.ContentEncoding == copied.ContentEncoding &&
+		source.ContentDisposition == copied.ContentDisposition &&
+		source.ContentLanguage == copied.ContentLanguage &&
+		source.CacheControl == copied.CacheControl
+}
+
+func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
+	o := &blob.CopyFromURLOptions{
+		Tier:                           tier(r.StorageClass),
+		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
+		BlobAccessConditions:           conditions(r.Condition),
+		CopySourceAuthorization:        set(from.authorization),
+	}
+	if r.Replace {
+		o.Metadata = storedMetadata(r.Metadata, source.CRC32C, source.Size)
+		if len(o.Metadata) == 0 {
+			o.Metadata[plainKey] = set("true")
+		}
+	}
+	var out blob.CopyFromURLResponse
+	err := writes(d.once(ctx), func(ctx context.Context) (err error) {
+		out, err = d.blob(r.Key).CopyFromURL(ctx, from.address, o)
+		return err
+	})
+	if err != nil {
+		return nil, d.copyFailed(ctx, err, r.Source, r.Condition)
+	}
+	attrs := written(out.ETag, out.LastModified, out.VersionID)
+	attrs.CRC32C = source.CRC32C
+	return attrs, nil
+}
+
+// copyFailed tells a source that changed, or that the service may not read, from
+// what is wrong with the destination.
+func (d *driver) copyFailed(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+	e := asError(writeFailed(err, c))
+	switch {
+	case isCode(e, "SourceConditionNotMet"):
+		e.Code = storage.Changed
+	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
+	case isCode(e, "CannotVerifyCopySource"), e.Code == storage.PreconditionFailed:
+		source.Attrs = nil // what they were
+		if _, looked := d.look(ctx, source); looked != nil {
+			return looked
+		}
+		if e.Code != storage.PreconditionFailed || c == (storage.Condition{}) {
+			return d.unreadable(e) // the source is as it was
+		}
+	case isCode(e, "InvalidBlobType"):
+		e.Code, e.Hint = storage.Unsupported, "" // a source of another kind: streamed
+	}
+	return e
+}
+
+// unreadable is of a source that is there for us, and not for the service.
+func (d *driver) unreadable(e *storage.Error) error {
+	e.Hint, e.Unknown = "", false
+	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
+		e.Code, e.Retryable = storage.Unavailable, true
+	} else {
+		e.Code, e.Retryable = storage.Unsupported, false // and streamed
+	}
+	return e
+}
+
+func orDefault(n, standard int64) int64 {
+	if n > 0 {
+		return n
+	}
+	return standard
+}

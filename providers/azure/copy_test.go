@@ -1,0 +1,199 @@
+package azure
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// sourceOf is what the core asks to be copied, of the same account.
+func sourceOf(d *driver, key string) storage.ObjectRef {
+	ref := d.Locate(key)
+	ref.Revision = etag
+	return ref
+}
+
+var plainText = storage.Properties{ContentType: "text/plain"}
+
+func TestACopyInOneRequest(t *testing.T) {
+	s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
+	d := s.driver(t)
+	attrs, err := d.Copy(t.Context(), &storage.CopyRequest{
+		Source: sourceOf(d, "from ü"), Key: "to", Properties: plainText, Condition: storage.Condition{Absent: true},
+	})
+	require.NoError(t, err)
+	require.Equal(t, etag, attrs.Revision)
+	require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
+	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.lines())
+	require.Equal(t, etag, s.requests()[0].header.Get("If-Match"))
+	got := s.last(t).header
+	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not one that goes on behind our back")
+	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
+	require.Equal(t, "*", got.Get("If-None-Match"))
+	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"), "with a right of its own to read")
+	for name := range got {
+		require.False(t, strings.HasPrefix(name, "X-Ms-Meta-"), "the source's are copied: %s", name)
+	}
+}
+
+func TestACopyThatReplacesMetadata(t *testing.T) {
+	for name, row := range map[string]struct {
+		metadata map[string]string
+		source   said
+		want     map[string]string
+	}{
+		"by other":             {map[string]string{"a-b": "c"}, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), map[string]string{"A_x002d_b": "c", "Omnibucket_crc32c": "9a71bb4c-5"}},
+		"by none":              {nil, anObject("hello", "X-Ms-Meta-K", "v"), map[string]string{"Omnibucket_plain": "true"}},
+		"by a checksum at all": {nil, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), map[string]string{"Omnibucket_crc32c": "9a71bb4c-5"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.source, accepted)
+			d := s.driver(t)
+			p := plainText
+			p.Metadata, p.StorageClass = row.metadata, "Cool"
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: p, Replace: true})
+			require.NoError(t, err)
+			got := map[string]string{}
+			for name, values := range s.last(t).header {
+				if key, is := strings.CutPrefix(name, "X-Ms-Meta-"); is {
+					got[key] = values[0]
+				}
+			}
+			require.Equal(t, row.want, got, "a copy that names none has the source's")
+			require.Equal(t, "Cool", s.last(t).header.Get("X-Ms-Access-Tier"))
+		})
+	}
+}
+
+func TestACopyInBlocks(t *testing.T) {
+	for name, row := range map[string]struct {
+		limit, block int64
+		properties   storage.Properties
+		ranges       []string
+	}{
+		"because it says another type":    {0, 0, storage.Properties{ContentType: "text/html"}, []string{"bytes=0-4"}},
+		"because the source is too large": {4, 2, plainText, []string{"bytes=0-1", "bytes=2-3", "bytes=4-4"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), created)
+			d := s.driver(t)
+			d.copyLimit, d.copyBlock = row.limit, row.block
+			row.properties.Metadata = map[string]string{"k": "v"}
+			attrs, err := d.Copy(t.Context(), &storage.CopyRequest{
+				Source: sourceOf(d, "a"), Key: "b", Properties: row.properties, Replace: true, Condition: storage.Condition{Revision: `"old"`},
+			})
+			require.NoError(t, err)
+			require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
+			all := s.requests()
+			var ranges []string
+			for _, block := range all[1 : len(all)-1] {
+				require.Contains(t, block.query, "comp=block")
+				require.Equal(t, etag, block.header.Get("X-Ms-Source-If-Match"))
+				require.Contains(t, block.header.Get("X-Ms-Copy-Source"), "sig=")
+				require.Empty(t, block.header.Get("If-Match"))
+				ranges = append(ranges, block.header.Get("X-Ms-Source-Range"))
+			}
+			slices.Sort(ranges)
+			require.Equal(t, row.ranges, ranges)
+			commit := s.last(t)
+			require.Equal(t, "PUT /photos/b?comp=blocklist", commit.line())
+			require.Equal(t, len(row.ranges), strings.Count(commit.body, "<Latest>"))
+			require.Equal(t, row.properties.ContentType, commit.header.Get("X-Ms-Blob-Content-Type"))
+			require.Equal(t, "v", commit.header.Get("X-Ms-Meta-K"))
+			require.Equal(t, "9a71bb4c-5", commit.header.Get("X-Ms-Meta-Omnibucket_crc32c"))
+			require.Equal(t, `"old"`, commit.header.Get("If-Match"))
+		})
+	}
+}
+
+func TestACopyThatIsRefused(t *testing.T) {
+	absent := storage.Condition{Absent: true}
+	object, gone, other := anObject("hello"), refusing(404, "BlobNotFound"), refusing(412, "ConditionNotMet")
+	for name, row := range map[string]struct {
+		answers   []said
+		condition storage.Condition
+		want      storage.Code
+	}{
+		"a source that is gone":                    {[]said{gone}, absent, storage.Changed},
+		"a source that is another":                 {[]said{other}, absent, storage.Changed},
+		"a source that is another by then":         {[]said{object, refusing(412, "SourceConditionNotMet")}, absent, storage.Changed},
+		"a source that is gone by then":            {[]said{object, refusing(404, "CannotVerifyCopySource"), gone}, absent, storage.Changed},
+		"a source that the service may not read":   {[]said{object, refusing(403, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
+		"a source that the service does not see":   {[]said{object, refusing(404, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
+		"a source behind a busy server":            {[]said{object, refusing(500, "CannotVerifyCopySource"), object}, absent, storage.Unavailable},
+		"a source of another kind":                 {[]said{object, refusing(409, "InvalidBlobType")}, storage.Condition{}, storage.Unsupported},
+		"a destination that exists":                {[]said{object, refusing(409, "BlobAlreadyExists")}, absent, storage.PreconditionFailed},
+		"a destination that is another":            {[]said{object, refusing(412, "TargetConditionNotMet")}, absent, storage.PreconditionFailed},
+		"one of both, and the source is as it was": {[]said{object, other, object}, absent, storage.PreconditionFailed},
+		"one of both, and the source is another":   {[]said{object, other, other}, absent, storage.Changed},
+		"no container":                             {[]said{object, refusing(404, "ContainerNotFound")}, absent, storage.BucketNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			d := s.driver(t)
+			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText, Condition: row.condition})
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.want, e.Code)
+			require.Len(t, s.requests(), len(row.answers))
+			require.NotContains(t, err.Error(), "sig")
+		})
+	}
+}
+
+func TestAPieceIsTriedAgainAndTheOthersStop(t *testing.T) {
+	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
+	d := s.driver(t)
+	d.copyLimit, d.copyBlock = 1, 100
+	_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
+	require.NoError(t, err)
+	require.Len(t, s.requests(), 4)
+
+	s = newScript(t, anObject("hello"), refusing(412, "SourceConditionNotMet"))
+	d = s.driver(t)
+	d.copyLimit, d.copyBlock = 1, 1
+	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
+	require.ErrorIs(t, err, storage.Changed)
+	for _, line := range s.lines() {
+		require.NotContains(t, line, "blocklist")
+	}
+}
+
+func TestComposeOnTheWire(t *testing.T) {
+	s := newScript(t, anObject("hello"), anObject(""), anObject("hello"), created)
+	d := s.driver(t)
+	_, err := d.Compose(t.Context(), &storage.ComposeRequest{
+		Key: "a", Sources: []storage.ObjectRef{sourceOf(d, "a"), sourceOf(d, "empty"), sourceOf(d, "b")},
+		Properties: plainText, Condition: storage.Condition{Absent: true},
+	})
+	require.NoError(t, err)
+	all := s.requests()
+	require.Len(t, all, 3+2+1, "nothing is copied of an empty source")
+	require.Equal(t, 2, strings.Count(s.last(t).body, "<Latest>"))
+	require.Equal(t, "*", s.last(t).header.Get("If-None-Match"))
+	var sources []string
+	for _, block := range all[3:5] {
+		path, _, _ := strings.Cut(block.header.Get("X-Ms-Copy-Source"), "?")
+		sources = append(sources, path[strings.LastIndex(path, "/"):])
+	}
+	slices.Sort(sources)
+	require.Equal(t, []string{"/a", "/b"}, sources)
+}
+
+func TestWhatCannotBeCopiedByTheServiceIsStreamed(t *testing.T) {
+	s := newScript(t, anObject("hello"))
+	plain, err := s.driver(t).client(noRetry)
+	require.NoError(t, err)
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: plain})
+	require.NoError(t, err)
+	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d.(*driver), "a"), Key: "b", Properties: plainText})
+	require.ErrorIs(t, err, storage.Unsupported, "how a given client is authorised is not known")
+	_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "b", Sources: []storage.ObjectRef{sourceOf(d.(*driver), "a")}})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Empty(t, s.requests())
+	require.NoError(t, d.Close())
+}

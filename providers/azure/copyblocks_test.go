@@ -1,0 +1,85 @@
+package azure_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/azure"
+)
+
+// inBlocks is a bucket that copies anything in blocks, and never by streaming.
+func inBlocks(t *testing.T, s *azuriteServer, container string) storage.Bucket {
+	t.Helper()
+	d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint})
+	require.NoError(t, err)
+	azure.CopyInBlocks(d, 1000, 3000)
+	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return unreadable{d} }))
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// unreadable has no bytes pass through this process on their way to another key.
+type unreadable struct{ storage.Driver }
+
+func (unreadable) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
+	return nil, storage.PermissionDenied
+}
+
+func (unreadable) PutPart(context.Context, *storage.PartRequest) (storage.Part, error) {
+	return storage.Part{}, storage.PermissionDenied
+}
+
+func TestACopyInBlocksIsTheObject(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	direct, b := s.open(t, name), inBlocks(t, s, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
+	text := content(10_000, 1)
+	source, err := direct.Upload(t.Context(), "from ü/+?", bytes.NewReader(text),
+		storage.WithContentType("text/css"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"a-b": "é"}))
+	require.NoError(t, err)
+
+	copied, err := storage.Copy(t.Context(), b, "to", b, "from ü/+?", storage.IfAbsent())
+	require.NoError(t, err)
+	got, attrs, err := storage.ReadAll(t.Context(), direct, "to")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(text, got))
+	require.Equal(t, copied.Revision, attrs.Revision)
+	require.Equal(t, source.Properties, attrs.Properties)
+	require.Equal(t, *source.CRC32C, *attrs.CRC32C, "reads of the copy are verified too")
+
+	_, err = storage.Copy(t.Context(), b, "to", b, "from ü/+?", storage.IfAbsent())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	copied, err = storage.Copy(t.Context(), b, "to", b, "to", storage.WithContentType("text/html"), storage.IfRevision(copied.Revision))
+	require.NoError(t, err, "onto itself")
+	require.Equal(t, "text/html", copied.ContentType)
+}
+
+func TestObjectsAreComposedOfBlocks(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	direct, b := s.open(t, name), inBlocks(t, s, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
+	var want []byte
+	for i, size := range []int{1, 7000, 0, 3000} {
+		text := content(size, byte(i))
+		want = append(want, text...)
+		_, err := direct.Upload(t.Context(), string(rune('a'+i)), bytes.NewReader(text))
+		require.NoError(t, err)
+	}
+	_, err := storage.Compose(t.Context(), b, "a", []string{"a", "b", "c", "d"})
+	require.NoError(t, err)
+	got, _, err := storage.ReadAll(t.Context(), direct, "a")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+
+	_, err = storage.Compose(t.Context(), b, "nothing", []string{"c", "c"})
+	require.NoError(t, err)
+	got, _, err = storage.ReadAll(t.Context(), direct, "nothing")
+	require.NoError(t, err)
+	require.Empty(t, got)
+}

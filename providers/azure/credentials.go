@@ -1,0 +1,188 @@
+package azure
+
+import (
+	"crypto/sha256"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+)
+
+// The emulator's account, whose key is the same everywhere and no secret:
+// https://learn.microsoft.com/azure/storage/common/storage-use-azurite
+const (
+	emulatorAccount  = "devstoreaccount1"
+	emulatorKey      = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+	emulatorEndpoint = "http://127.0.0.1:10000/" + emulatorAccount
+)
+
+// settings are who asks whom.
+type settings struct {
+	endpoint  *url.URL
+	name      string
+	key       string
+	sharedKey *service.SharedKeyCredential
+	token     azcore.TokenCredential
+	sas       string
+	anonymous bool
+}
+
+func checkConfig(c Config) error {
+	given := 0
+	for _, there := range []bool{c.Key != "", c.SASToken != "", c.ConnectionString != "", c.Credential != nil, c.Anonymous} {
+		if there {
+			given++
+		}
+	}
+	switch {
+	case given > 1:
+		return invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "exclude one another", "")
+	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
+		return invalid("Config.Client", "brings credential and HTTP client of its own", "a Key or Credential beside it signs addresses")
+	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
+		return invalid("Config.ConnectionString", "names account and endpoint itself", "")
+	}
+	return nil
+}
+
+// settingsOf is what Config says, completed by the environment where it names no
+// credential.
+func settingsOf(c Config) (*settings, error) {
+	s := &settings{name: c.Account, key: c.Key, token: c.Credential, anonymous: c.Anonymous}
+	s.sas = strings.TrimPrefix(c.SASToken, "?")
+	endpoint := c.Endpoint
+	if c.Client != nil {
+		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
+	}
+	if c.ConnectionString != "" {
+		from, err := parseConnectionString(c.ConnectionString)
+		if err != nil {
+			return nil, err
+		}
+		s.name, s.key, s.sas, endpoint = from.name, from.key, from.sas, from.endpoint
+	}
+	silent := !s.anonymous && s.key == "" && s.sas == "" && s.token == nil && c.Client == nil
+	if silent {
+		given, err := s.fromEnvironment(endpoint)
+		if err != nil {
+			return nil, err
+		}
+		endpoint = given
+	}
+	if err := s.locate(endpoint); err != nil {
+		return nil, err
+	}
+	if silent && s.key == "" && s.sas == "" {
+		s.fallBack()
+	}
+	return s, s.readKey()
+}
+
+// locate settles endpoint and name, either of which may tell the other.
+func (s *settings) locate(endpoint string) error {
+	if endpoint == "" {
+		if s.name == "" {
+			return invalid("account", "is not known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
+		}
+		if strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			return invalid("account", "must be of letters in lower case and digits", "")
+		}
+		endpoint = "https://" + s.name + ".blob.core.windows.net"
+	}
+	u, name, err := parseEndpoint(endpoint)
+	if err != nil {
+		return err
+	}
+	s.endpoint = u
+	if s.name == "" {
+		s.name = name
+	}
+	if s.name == "" && s.key != "" {
+		return invalid("account", "is not known", "a custom domain does not tell it: set Config.Account or account=")
+	}
+	return nil
+}
+
+// fromEnvironment takes what is there for the account that Config names, if it
+// names one.
+func (s *settings) fromEnvironment(endpoint string) (string, error) {
+	name := s.name
+	if endpoint != "" && name == "" {
+		u, told, err := parseEndpoint(endpoint)
+		if err != nil {
+			return "", err
+		}
+		if name = told; name == "" {
+			name = u.Host // of no account that the environment could mean
+		}
+	}
+	if text := os.Getenv("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
+		from, err := parseConnectionString(text)
+		if err != nil {
+			return "", err
+		}
+		if name == "" || name == from.name {
+			s.name, s.key, s.sas = from.name, from.key, from.sas
+			if endpoint == "" {
+				endpoint = from.endpoint
+			}
+			return endpoint, nil
+		}
+	}
+	if own := os.Getenv("AZURE_STORAGE_ACCOUNT"); own != "" && (name == "" || name == own) {
+		s.name = own
+		if s.key = os.Getenv("AZURE_STORAGE_KEY"); s.key == "" {
+			s.sas = strings.TrimPrefix(os.Getenv("AZURE_STORAGE_SAS_TOKEN"), "?")
+		}
+	}
+	return endpoint, nil
+}
+
+// fallBack is for when nothing says who asks.
+func (s *settings) fallBack() {
+	if accountInPath(s.endpoint.Hostname()) && s.name == emulatorAccount {
+		s.key = emulatorKey
+		return
+	}
+	s.token = &defaultChain{local: !azureHost(s.endpoint.Hostname())}
+}
+
+func (s *settings) readKey() error {
+	if s.key == "" {
+		return nil
+	}
+	key, err := service.NewSharedKeyCredential(s.name, s.key)
+	if err != nil {
+		return invalid("account's key", "must be in base64", "") // the SDK's error may quote it
+	}
+	s.sharedKey = key
+	return nil
+}
+
+// sharedIdentity makes accounts equal that were opened separately with one
+// credential: a copy between their containers need not pass through this
+// process.
+type sharedIdentity struct {
+	endpoint, kind string
+	secret         [sha256.Size]byte // of what tells credentials of a kind apart
+}
+
+func (a *account) identify(c Config) {
+	shared := sharedIdentity{endpoint: a.endpoint.String()}
+	switch _, chain := a.token.(*defaultChain); {
+	case c.Client != nil || a.token != nil && !chain:
+		a.identity = a
+		return
+	case a.sharedKey != nil:
+		shared.kind = "key"
+	case chain:
+		shared.kind = "chain"
+	case a.sas != "":
+		shared.kind, shared.secret = "sas", sha256.Sum256([]byte(a.sas))
+	default:
+		shared.kind = "anonymous"
+	}
+	a.identity = shared
+}

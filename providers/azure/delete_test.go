@@ -1,0 +1,118 @@
+package azure
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestDeleteOnTheWire(t *testing.T) {
+	s := newScript(t, said{status: http.StatusAccepted})
+	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
+	require.Equal(t, []string{"DELETE /photos/a"}, s.lines())
+	require.Equal(t, "include", s.last(t).header.Get("X-Ms-Delete-Snapshots"))
+	require.Equal(t, etag, s.last(t).header.Get("If-Match"))
+}
+
+func TestADeleteThatFails(t *testing.T) {
+	condition := storage.Condition{Revision: etag}
+	for name, row := range map[string]struct {
+		answers   []said
+		condition storage.Condition
+		want      storage.Code // "": success
+	}{
+		"nothing there":               {[]said{refusing(404, "BlobNotFound")}, storage.Condition{}, ""},
+		"a condition on nothing":      {[]said{refusing(412, "ConditionNotMet"), refusing(404, "BlobNotFound")}, condition, ""},
+		"another revision":            {[]said{refusing(412, "ConditionNotMet"), anObject("x")}, condition, storage.PreconditionFailed},
+		"no container":                {[]said{refusing(404, "ContainerNotFound")}, storage.Condition{}, storage.BucketNotFound},
+		"a condition in no container": {[]said{refusing(412, "ConditionNotMet"), refusing(404, "ContainerNotFound")}, condition, storage.BucketNotFound},
+		"an object that may not go":   {[]said{refusing(409, "BlobImmutableDueToPolicy")}, storage.Condition{}, storage.Locked},
+		"an object under a lease":     {[]said{refusing(412, "LeaseIdMissing")}, storage.Condition{}, storage.Locked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: row.condition})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Len(t, s.requests(), len(row.answers))
+		})
+	}
+}
+
+// batchAnswer is what a batch answers: one status and code for each request.
+func batchAnswer(verdicts ...string) said {
+	var b strings.Builder
+	for i, verdict := range verdicts {
+		status, code, _ := strings.Cut(verdict, " ")
+		fmt.Fprintf(&b, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\nHTTP/1.1 %s Said\r\nx-ms-request-id: R%d\r\n", i, status, i)
+		if code != "" {
+			fmt.Fprintf(&b, "x-ms-error-code: %s\r\n", code)
+		}
+		b.WriteString("\r\n\r\n")
+	}
+	b.WriteString("--batchresponse_1--\r\n")
+	return said{status: http.StatusAccepted, header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"}, body: b.String()}
+}
+
+func TestABatchOnTheWire(t *testing.T) {
+	s := newScript(t, batchAnswer("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
+	errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{
+		{Key: "a b/ü"}, {Key: "gone"}, {Key: "kept"}, {Key: "v", Version: versionAt(1)},
+	})
+	require.NoError(t, errs[0])
+	require.NoError(t, errs[1], "what was not there is gone")
+	var e *storage.Error
+	require.ErrorAs(t, errs[2], &e)
+	require.Equal(t, storage.PermissionDenied, e.Code)
+	require.Equal(t, "R2", e.RequestID)
+	require.NoError(t, errs[3])
+
+	got := s.last(t)
+	require.Equal(t, "POST /photos?comp=batch&restype=container", got.line())
+	require.Regexp(t, `^multipart/mixed; boundary=`, got.header.Get("Content-Type"))
+	require.Contains(t, got.body, "DELETE /devstoreaccount1/photos/a%20b%2F%C3%BC HTTP/1.1")
+	require.Contains(t, got.body, "?versionid=2026-11-20T12%3A00%3A01.0000000Z HTTP/1.1")
+	require.Equal(t, 4, strings.Count(got.body, "Authorization: SharedKey devstoreaccount1:"), "each by itself")
+	require.Equal(t, 3, strings.Count(strings.ToLower(got.body), "x-ms-delete-snapshots: include"))
+}
+
+func TestABatchThatFailsAsAWhole(t *testing.T) {
+	requests := []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}
+	for name, row := range map[string]struct {
+		answer  said
+		want    storage.Code
+		unknown bool
+	}{
+		"no container":                  {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
+		"no right":                      {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
+		"a busy server":                 {refusing(503, "ServerBusy"), storage.RateLimited, false},
+		"a lost answer":                 {said{cut: true}, storage.Unavailable, true},
+		"an answer of one alone":        {batchAnswer("202"), storage.Unavailable, true},
+		"an answer that cannot be read": {said{status: 202, header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answer)
+			errs := s.driver(t).DeleteBatch(t.Context(), requests)
+			require.Len(t, errs, 2)
+			for _, err := range errs {
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, row.want, e.Code)
+				require.Equal(t, row.unknown, e.Unknown)
+			}
+		})
+	}
+}
+
+func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
+	s := newScript(t, batchAnswer("202"))
+	d := s.driver(t, func(c *Config) { c.SASToken = "?sv=2026&sig=x" })
+	require.Zero(t, d.Describe().MaxBatch)
+	require.Equal(t, []error{storage.Unsupported}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
+	require.Empty(t, s.requests())
+	require.Equal(t, 256, newScript(t).driver(t).Describe().MaxBatch)
+}

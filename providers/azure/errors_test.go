@@ -1,0 +1,174 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestEveryCodeHasAVerdict(t *testing.T) {
+	for code, want := range map[string]struct {
+		status int
+		code   storage.Code
+		again  bool
+	}{
+		"BlobNotFound":                    {404, storage.ObjectNotFound, false},
+		"ContainerNotFound":               {404, storage.BucketNotFound, false},
+		"ContainerBeingDeleted":           {409, storage.BucketNotFound, false},
+		"ContainerAlreadyExists":          {409, storage.BucketExists, false},
+		"ConditionNotMet":                 {412, storage.PreconditionFailed, false},
+		"SourceConditionNotMet":           {412, storage.Changed, false},
+		"InvalidRange":                    {416, storage.RangeNotSatisfiable, false},
+		"InvalidMetadata":                 {400, storage.InvalidArgument, false},
+		"AuthenticationFailed":            {403, storage.Unauthenticated, false},
+		"NoAuthenticationInformation":     {401, storage.Unauthenticated, false},
+		"AuthorizationFailure":            {403, storage.PermissionDenied, false},
+		"AuthorizationPermissionMismatch": {403, storage.PermissionDenied, false},
+		"PublicAccessNotPermitted":        {409, storage.PermissionDenied, false},
+		"ServerBusy":                      {503, storage.RateLimited, true},
+		"InternalError":                   {500, storage.Unavailable, true},
+		"OperationTimedOut":               {500, storage.Unavailable, true},
+		"AccountBeingCreated":             {409, storage.Unavailable, true},
+		"RequestBodyTooLarge":             {413, storage.TooLarge, false},
+		"Md5Mismatch":                     {400, storage.ChecksumMismatch, false},
+		"BlobArchived":                    {409, storage.Archived, false},
+		"LeaseIdMissing":                  {412, storage.Locked, false},
+		"UnsupportedHeader":               {400, storage.Unsupported, false},
+		"FeatureVersionMismatch":          {409, storage.Unsupported, false},
+		"SomethingThatNobodyKnows":        {409, storage.Internal, false},
+		"SomethingElseThatNobodyKnows":    {400, storage.InvalidArgument, false},
+	} {
+		t.Run(code, func(t *testing.T) {
+			s := newScript(t, refusing(want.status, code))
+			_, err := s.driver(t).Put(t.Context(), putOf("a", ""))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			if want.code == storage.ObjectNotFound {
+				want.code = storage.BucketNotFound // to a write no object is missing
+			}
+			require.Equal(t, want.code, e.Code)
+			require.Equal(t, want.again, e.Retryable)
+			require.Equal(t, want.status, e.Status)
+			require.Equal(t, "R1", e.RequestID)
+			require.Equal(t, code+": What went wrong.", e.Err.Error())
+			var answer *azcore.ResponseError
+			require.ErrorAs(t, err, &answer)
+			require.Equal(t, code, answer.ErrorCode)
+		})
+	}
+}
+
+func TestHowLongToWait(t *testing.T) {
+	for name, row := range map[string]struct {
+		header map[string]string
+		want   time.Duration
+	}{
+		"seconds":      {map[string]string{"Retry-After": "7"}, 7 * time.Second},
+		"milliseconds": {map[string]string{"X-Ms-Retry-After-Ms": "250", "Retry-After": "7"}, 250 * time.Millisecond},
+		"a date":       {map[string]string{"Retry-After": "Fri, 20 Nov 2026 12:00:09 GMT", "Date": aTime}, 9 * time.Second},
+		"a date past":  {map[string]string{"Retry-After": aTime, "Date": "Fri, 20 Nov 2026 12:00:09 GMT"}, 0},
+		"nonsense":     {map[string]string{"Retry-After": "soon"}, 0},
+		"nothing":      {nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := http.Header{}
+			for name, value := range row.header {
+				h.Set(name, value)
+			}
+			require.Equal(t, row.want, retryAfter(h))
+		})
+	}
+	s := newScript(t, said{status: 503, header: map[string]string{"X-Ms-Error-Code": "ServerBusy", "Retry-After": "7"}})
+	_, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, 7*time.Second, e.RetryAfter)
+}
+
+// What Azure answers to a wrong signature holds the right one, of the request
+// that was made.
+func TestNoErrorHoldsASignature(t *testing.T) {
+	const secret = "c2VjcmV0c2lnbmF0dXJl"
+	wrong := refusing(403, "AuthenticationFailed")
+	wrong.body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
+		`<AuthenticationErrorDetail>The MAC signature found in the HTTP request '` + secret + `' is not the same as any computed signature.</AuthenticationErrorDetail></Error>`
+	withSAS := func(c *Config) { c.SASToken = "sv=2026&sig=" + secret }
+	for name, answer := range map[string]said{"an answer": wrong, "a connection that is cut": {cut: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, answer)
+			d := s.driver(t, withSAS)
+			_, err := d.Put(t.Context(), putOf("a", "hello"))
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), secret)
+			require.NotContains(t, storage.New(d).Remove(t.Context(), "a").Error(), secret)
+			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+				if _, sdks := inner.(*azcore.ResponseError); !sdks { // whose own words are its own
+					require.NotContains(t, inner.Error(), secret)
+				}
+			}
+			require.Equal(t, "sig="+secret+"&sv=2026", s.last(t).query)
+		})
+	}
+}
+
+func TestAFailureBeforeAnAnswer(t *testing.T) {
+	closed := newScript(t)
+	closed.Close()
+	for name, row := range map[string]struct {
+		err     error
+		want    storage.Code
+		again   bool
+		unknown bool
+	}{
+		"no such account":   {&net.DNSError{IsNotFound: true}, storage.Unavailable, true, false},
+		"a caller's end":    {context.Canceled, storage.Canceled, false, false},
+		"a caller's time":   {context.DeadlineExceeded, storage.DeadlineExceeded, false, false},
+		"what nobody knows": {errors.New("what?"), storage.Internal, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := translate(row.err)
+			require.Equal(t, row.want, e.Code)
+			require.Equal(t, row.again, e.Retryable)
+		})
+	}
+	d := closed.driver(t)
+	_, err := d.Put(t.Context(), putOf("a", "hello"))
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.True(t, e.Retryable)
+	require.False(t, e.Unknown, "nobody was there")
+}
+
+type noToken struct{ err error }
+
+func (n noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{}, n.err
+}
+
+func TestATokenThatCannotBeHad(t *testing.T) {
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{errors.New("the credential has none")}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Close()) }()
+	_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unauthenticated, e.Code)
+	require.ErrorContains(t, err, "the credential has none")
+	require.NotEmpty(t, e.Hint)
+	require.False(t, e.Retryable)
+
+	_, err = d.Put(t.Context(), putOf("a", "x"))
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unauthenticated, e.Code)
+	require.False(t, e.Unknown, "nothing was sent")
+}

@@ -1,0 +1,163 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+
+	"github.com/omnibucket/storage"
+)
+
+// Get is one Get Blob; of the last bytes, which Azure has no range for, it is
+// one behind a look at the size.
+func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if len(r.Native) > 0 {
+		return nil, nil, storage.Unsupported
+	}
+	if r.Suffix > 0 {
+		return d.getSuffix(ctx, r)
+	}
+	b, err := d.version(r.Key, r.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	var answer *http.Response
+	out, err := b.DownloadStream(policy.WithCaptureResponse(d.once(ctx), &answer), &blob.DownloadStreamOptions{
+		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0: to the end; the core asks for no range of nothing
+		AccessConditions: conditions(r.Condition),
+	})
+	switch {
+	case err != nil:
+		return nil, nil, d.readFailed(ctx, err, r)
+	case out.Body == nil: // 304, which the SDK takes for an answer
+		return nil, nil, &storage.Error{Code: storage.NotModified, Status: http.StatusNotModified, RequestID: text(out.RequestID)}
+	}
+	attrs, err := attrsOfGet(&out.DownloadResponse, answer.Header, r)
+	if err != nil {
+		_ = out.Body.Close()
+		return nil, nil, err
+	}
+	return attrs, out.Body, nil
+}
+
+// getSuffix reads the last bytes of the revision that it looked at. One that was
+// replaced in between is looked at anew, by the core's next attempt.
+func (d *driver) getSuffix(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, err := d.Head(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if attrs.Size == 0 {
+		return attrs, http.NoBody, nil
+	}
+	pinned := *r
+	pinned.Suffix, pinned.Length = 0, -1
+	pinned.Offset = max(attrs.Size-r.Suffix, 0)
+	pinned.Condition = storage.Condition{Revision: attrs.Revision}
+	attrs, body, err := d.Get(ctx, &pinned)
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		e := asError(err)
+		e.Code, e.Retryable = storage.Unavailable, true
+		return nil, nil, e
+	}
+	return attrs, body, err
+}
+
+// attrsOfGet takes from the header what the SDK leaves out: whether the tier is
+// the account's.
+func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRequest) (*storage.Attrs, error) {
+	size := int64(0)
+	if out.ContentLength != nil {
+		size = *out.ContentLength
+	}
+	switch {
+	case out.ContentRange != nil:
+		start, whole, err := contentRange(*out.ContentRange)
+		switch {
+		case err != nil:
+			return nil, &storage.Error{Code: storage.Internal, Err: err}
+		case r.Offset >= whole:
+			return nil, storage.RangeNotSatisfiable // of an emulator, which answers 206
+		case start != r.Offset:
+			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the answer does not begin where it was asked to")}
+		}
+		size = whole
+	case r.Offset > 0 || r.Length >= 0:
+		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("a range was asked for, and the answer is the whole object"), Hint: "something between here and the store takes the Range header away"}
+	}
+	a := &storage.Attrs{
+		Key:  r.Key,
+		Size: size,
+		Properties: storage.Properties{
+			ContentType:        text(out.ContentType),
+			ContentEncoding:    text(out.ContentEncoding),
+			ContentDisposition: text(out.ContentDisposition),
+			ContentLanguage:    text(out.ContentLanguage),
+			CacheControl:       text(out.CacheControl),
+			StorageClass:       storageClass(out.AccessTier, header.Get("X-Ms-Access-Tier-Inferred") == "true"),
+		},
+		ETag:     quoted(out.ETag),
+		Revision: quoted(out.ETag),
+		Version:  text(out.VersionID),
+		Modified: modified(out.LastModified),
+	}
+	md5 := out.ContentMD5
+	if out.ContentRange != nil {
+		md5 = out.BlobContentMD5
+	}
+	complete(a, out.Metadata, md5)
+	return a, nil
+}
+
+// Head is one Get Blob Properties.
+func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	b, err := d.version(r.Key, r.Version)
+	if err != nil {
+		return nil, err
+	}
+	out, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	if err != nil {
+		return nil, d.readFailed(ctx, err, r)
+	}
+	return attrsOfHead(&out, r.Key), nil
+}
+
+func attrsOfHead(out *blob.GetPropertiesResponse, key string) *storage.Attrs {
+	a := &storage.Attrs{
+		Key: key,
+		Properties: storage.Properties{
+			ContentType:        text(out.ContentType),
+			ContentEncoding:    text(out.ContentEncoding),
+			ContentDisposition: text(out.ContentDisposition),
+			ContentLanguage:    text(out.ContentLanguage),
+			CacheControl:       text(out.CacheControl),
+			StorageClass:       storageClass(out.AccessTier, out.AccessTierInferred != nil && *out.AccessTierInferred),
+		},
+		ETag:     quoted(out.ETag),
+		Revision: quoted(out.ETag),
+		Version:  text(out.VersionID),
+		Modified: modified(out.LastModified),
+	}
+	if out.ContentLength != nil {
+		a.Size = *out.ContentLength
+	}
+	complete(a, out.Metadata, out.ContentMD5)
+	return a
+}
+
+// complete adds metadata and checksums. The MD5 that is stored with a blob is
+// the service's own after one Put, and after a Put Block List whatever its
+// writer said: it counts only beside a checksum of ours, whose blocks have none.
+func complete(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
+	a.Metadata, a.CRC32C = shownMetadata(metadata, a.Size)
+	if a.CRC32C != nil {
+		a.MD5 = md5
+	}
+}

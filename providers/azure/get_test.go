@@ -1,0 +1,222 @@
+package azure
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestRangesOnTheWire(t *testing.T) {
+	for name, row := range map[string]struct {
+		offset, length int64
+		want           string
+	}{
+		"all":            {0, -1, ""},
+		"from the start": {0, 3, "bytes=0-2"},
+		"one byte":       {4, 1, "bytes=4-4"},
+		"to the end":     {4, -1, "bytes=4-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, refusing(503, "ServerBusy"))
+			_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: row.offset, Length: row.length})
+			require.ErrorIs(t, err, storage.RateLimited)
+			got := s.last(t)
+			require.Equal(t, row.want, got.header.Get("X-Ms-Range"))
+			require.Empty(t, got.header.Get("Range"))
+			require.Equal(t, "identity", got.header.Get("Accept-Encoding"))
+		})
+	}
+}
+
+func TestWhatGetTellsOfTheObject(t *testing.T) {
+	answer := anObject("ell",
+		"Content-Range", "bytes 1-3/5", "Content-Encoding", "gzip", "Content-Disposition", "inline", "Content-Language", "de", "Cache-Control", "no-store",
+		"X-Ms-Meta-Color_x002d_of", "red", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5", "X-Ms-Meta-Omnibucket_write_id", "w", "X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
+		"X-Ms-Access-Tier", "Cool", "X-Ms-Version-Id", version)
+	answer.status = http.StatusPartialContent
+	s := newScript(t, answer)
+	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 1, Length: 3})
+	require.NoError(t, err)
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, "ell", string(text))
+	require.Equal(t, int64(5), attrs.Size, "of the whole")
+	require.Equal(t, storage.Properties{
+		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store",
+		Metadata: map[string]string{"color-of": "red", "omnibucket_write_id": "w"}, StorageClass: "Cool",
+	}, attrs.Properties)
+	require.Equal(t, etag, attrs.Revision)
+	require.Equal(t, version, attrs.Version)
+	require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
+	require.Len(t, attrs.MD5, 16)
+}
+
+func TestATierThatIsTheAccountsIsNone(t *testing.T) {
+	s := newScript(t, anObject("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
+	d := s.driver(t)
+	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Empty(t, attrs.StorageClass)
+	attrs, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	require.NoError(t, err)
+	require.Empty(t, attrs.StorageClass)
+}
+
+// Whoever writes a block list may store any MD5 with it, and nothing checks it.
+func TestAnMD5ThatNobodyCheckedIsNone(t *testing.T) {
+	s := newScript(t, anObject("x", "Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="))
+	attrs, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	require.NoError(t, err)
+	require.Nil(t, attrs.MD5)
+	require.Nil(t, attrs.CRC32C)
+}
+
+func TestStoredBytesAreNotUnpacked(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(w, "hello")
+	require.NoError(t, w.Close())
+	for name, change := range map[string]func(*Config){
+		"by our transport": func(*Config) {},
+		"by the user's":    func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, anObject(packed.String(), "Content-Encoding", "gzip"))
+			attrs, body, err := s.driver(t, change).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			require.NoError(t, err)
+			got, err := io.ReadAll(body)
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			require.Equal(t, packed.Bytes(), got)
+			require.Equal(t, int64(packed.Len()), attrs.Size)
+			require.Equal(t, "gzip", attrs.ContentEncoding)
+		})
+	}
+}
+
+func TestTheLastBytesAreReadOfTheRevisionThatWasLookedAt(t *testing.T) {
+	part := anObject("llo", "Content-Range", "bytes 2-4/5")
+	part.status = http.StatusPartialContent
+	s := newScript(t, anObject("hello"), part)
+	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 3})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, int64(5), attrs.Size)
+	require.Equal(t, []string{"HEAD /photos/a", "GET /photos/a"}, s.lines())
+	require.Equal(t, "bytes=2-", s.last(t).header.Get("X-Ms-Range"))
+	require.Equal(t, etag, s.last(t).header.Get("If-Match"))
+}
+
+func TestTheLastBytesOfWhatIsSmaller(t *testing.T) {
+	s := newScript(t, anObject("hello"), anObject("hello"))
+	_, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Empty(t, s.last(t).header.Get("X-Ms-Range"), "all of it")
+
+	s = newScript(t, anObject(""))
+	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Zero(t, attrs.Size)
+	require.Len(t, s.requests(), 1, "nothing has no range")
+}
+
+func TestTheLastBytesOfWhatWasReplacedMeanwhile(t *testing.T) {
+	s := newScript(t, anObject("hello"), refusing(412, "ConditionNotMet"), anObject("hello, all"))
+	_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 3})
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.True(t, e.Retryable, "the next attempt looks anew")
+}
+
+func TestReadsThatFail(t *testing.T) {
+	onlyHeader := func(status int, code string) said {
+		a := refusing(status, code)
+		a.body = ""
+		return a
+	}
+	revision, not := storage.Condition{Revision: etag}, storage.Condition{NotRevision: etag}
+	for name, row := range map[string]struct {
+		answers   []said
+		condition storage.Condition
+		want      storage.Code
+		requests  int // of Get, and of Head
+	}{
+		"not modified":                            {[]said{onlyHeader(304, "ConditionNotMet")}, not, storage.NotModified, 1},
+		"not modified, without a code":            {[]said{{status: 304}}, not, storage.NotModified, 1},
+		"another revision":                        {[]said{refusing(412, "ConditionNotMet"), anObject("x")}, revision, storage.PreconditionFailed, 2},
+		"a condition on nothing":                  {[]said{refusing(412, "ConditionNotMet"), onlyHeader(404, "BlobNotFound")}, revision, storage.ObjectNotFound, 2},
+		"no object":                               {[]said{onlyHeader(404, "BlobNotFound")}, revision, storage.ObjectNotFound, 1},
+		"no container":                            {[]said{onlyHeader(404, "ContainerNotFound")}, revision, storage.BucketNotFound, 1},
+		"a container on its way out":              {[]said{refusing(409, "ContainerBeingDeleted")}, revision, storage.BucketNotFound, 1},
+		"nothing that may be known":               {[]said{onlyHeader(404, "ResourceNotFound"), {}}, revision, storage.ObjectNotFound, 2},
+		"nothing that may be known at all":        {[]said{onlyHeader(404, "ResourceNotFound")}, revision, storage.BucketNotFound, 2},
+		"404 without a word, and a busy server":   {[]said{{status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
+		"an object in the archive":                {[]said{refusing(409, "BlobArchived")}, revision, storage.Archived, 1},
+		"an object on its way out of the archive": {[]said{refusing(409, "BlobBeingRehydrated")}, revision, storage.Archived, 1},
+		"a wrong key":                             {[]said{refusing(403, "AuthenticationFailed")}, revision, storage.Unauthenticated, 1},
+		"a missing right":                         {[]said{refusing(403, "AuthorizationPermissionMismatch")}, revision, storage.PermissionDenied, 1},
+		"no public access":                        {[]said{refusing(409, "PublicAccessNotPermitted")}, revision, storage.PermissionDenied, 1},
+	} {
+		for _, op := range []string{"Get", "Head"} {
+			t.Run(name+"/"+op, func(t *testing.T) {
+				s := newScript(t, row.answers...)
+				d, r := s.driver(t), &storage.GetRequest{Key: "a", Length: -1, Condition: row.condition}
+				var err error
+				if op == "Get" {
+					_, _, err = d.Get(t.Context(), r)
+				} else {
+					_, err = d.Head(t.Context(), r)
+				}
+				require.ErrorIs(t, err, row.want)
+				require.Len(t, s.requests(), row.requests)
+			})
+		}
+	}
+}
+
+func TestARangeThatIsNotTheOneAskedFor(t *testing.T) {
+	at := func(span string) said {
+		a := anObject("x", "Content-Range", span)
+		a.status = http.StatusPartialContent
+		return a
+	}
+	for name, row := range map[string]struct {
+		answer said
+		want   storage.Code
+	}{
+		"behind the end":               {refusing(416, "InvalidRange"), storage.RangeNotSatisfiable},
+		"behind the end, and answered": {at("bytes 0-0/1"), storage.RangeNotSatisfiable},
+		"the whole object":             {anObject("hello"), storage.Internal},
+		"another offset":               {at("bytes 3-3/5"), storage.Internal},
+		"a Content-Range that is none": {at("bytes x"), storage.Internal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answer)
+			_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 2, Length: 1})
+			require.Equal(t, row.want, storage.CodeOf(err))
+		})
+	}
+}
+
+func TestABackslashIsNoSlash(t *testing.T) {
+	s := newScript(t, anObject("x"))
+	d := s.driver(t)
+	_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: `a\b`, Length: -1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = d.Head(t.Context(), &storage.GetRequest{Key: `a\b`, Length: -1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: `a\b`}), storage.InvalidArgument)
+	require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: `a\b`}})[0], storage.InvalidArgument)
+	require.Empty(t, s.requests(), "a/b would be read, and removed")
+}

@@ -1,0 +1,85 @@
+package azure
+
+import (
+	"context"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/omnibucket/storage"
+)
+
+// switchHint says where what Azure calls anonymous access is allowed.
+const switchHint = "the storage account forbids public access: allow it in the account's configuration (allowBlobPublicAccess), which is the management plane's"
+
+// BucketInfo is one look at the container and one at the account's rules. Data
+// roles do not have the right to the second: then the rules are left out.
+func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
+	ctx, b := s.manage(ctx, name)
+	p, err := b.properties(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info := &storage.BucketInfo{Name: name, Public: public(p.BlobPublicAccess)}
+	if info.CORS, err = b.cors(ctx); err != nil && storage.CodeOf(err) != storage.PermissionDenied {
+		return nil, err
+	}
+	return info, nil
+}
+
+// properties tells whether the container is there.
+func (b *managed) properties(ctx context.Context) (container.GetPropertiesResponse, error) {
+	p, err := b.container.GetProperties(ctx, nil)
+	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // HEAD's 404 says no more
+		err = storage.BucketNotFound
+	}
+	return p, err
+}
+
+// public reports whether anyone can read the blobs: listing them too may be
+// allowed beside.
+func public(access *container.PublicAccessType) bool {
+	return access != nil && (*access == container.PublicAccessTypeBlob || *access == container.PublicAccessTypeContainer)
+}
+
+// setPublic changes who can read without credentials, and nothing else: stored
+// access policies, which Azure replaces with it, are given back as they were.
+func (b *managed) setPublic(ctx context.Context, wanted bool) error {
+	now, err := b.container.GetAccessPolicy(ctx, nil)
+	if err != nil {
+		return reads(err)
+	}
+	if public(now.BlobPublicAccess) == wanted {
+		return nil
+	}
+	o := &container.SetAccessPolicyOptions{
+		ContainerACL: now.SignedIdentifiers,
+		AccessConditions: &container.AccessConditions{
+			ModifiedAccessConditions: &container.ModifiedAccessConditions{IfUnmodifiedSince: now.LastModified},
+		},
+	}
+	if wanted {
+		o.Access = to.Ptr(container.PublicAccessTypeBlob)
+	}
+	err = writes(ctx, func(ctx context.Context) error {
+		_, err := b.container.SetAccessPolicy(ctx, o)
+		return err
+	})
+	if storage.CodeOf(err) == storage.PreconditionFailed { // of ours, not of the caller's
+		e := *asError(err)
+		e.Code, e.Retryable, e.Hint = storage.Unavailable, true, "somebody else changed the container in between"
+		return &e
+	}
+	if err != nil {
+		return publicRefused(err)
+	}
+	return nil
+}
+
+// publicRefused tells of the account's own switch, where it was that.
+func publicRefused(err error) error {
+	if isCode(err, "PublicAccessNotPermitted") {
+		return withHint(err, switchHint)
+	}
+	return err
+}

@@ -1,0 +1,98 @@
+package azure
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest"
+)
+
+func TestService(t *testing.T) {
+	storagetest.RunService(t, signingService, storagetest.Named("azure (Azurite)"))
+}
+
+// One container's life, on a real server.
+func TestABucketsLife(t *testing.T) {
+	s := signingService(t)
+	ctx, name := t.Context(), nextBucket()
+	require.NoError(t, s.DeleteBucket(ctx, createBucket(t, s, nextBucket(), storage.WithPublicAccess(true))))
+
+	createBucket(t, s, name, storage.WithPublicAccess(true))
+	_, err := s.CreateBucket(ctx, name)
+	require.ErrorIs(t, err, storage.BucketExists)
+	info, err := s.BucketInfo(ctx, name)
+	require.NoError(t, err)
+	require.True(t, info.Public)
+
+	listed := false
+	for info, err := range s.Buckets(ctx) {
+		require.NoError(t, err)
+		listed = listed || info.Name == name && info.Public
+	}
+	require.True(t, listed)
+
+	b, err := s.Bucket(name)
+	require.NoError(t, err)
+	_, err = b.Upload(ctx, "a", strings.NewReader("text"))
+	require.NoError(t, err)
+	d, err := s.Bucket(name, storage.WithPublic())
+	require.NoError(t, err)
+	address, err := d.PublicURL("a")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, netHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").status)
+
+	info, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(false))
+	require.NoError(t, err)
+	require.False(t, info.Public)
+	require.NotEqual(t, http.StatusOK, netHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").status)
+
+	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotEmpty)
+	require.NoError(t, b.Remove(ctx, "a"))
+	require.NoError(t, s.DeleteBucket(ctx, name))
+	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotFound)
+	_, err = s.BucketInfo(ctx, name)
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	_, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(true))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+// The rules that let a browser use a signed upload are the account's.
+func TestRulesLetABrowserUpload(t *testing.T) {
+	s := signingService(t)
+	name := createBucket(t, s, nextBucket())
+	info, err := s.UpdateBucket(t.Context(), name, storage.WithCORS(storage.CORSRule{
+		Origins: []string{"https://app.example"}, Methods: []string{http.MethodPut}, AllowedHeaders: []string{"x-ms-*", "content-type"},
+	}))
+	require.NoError(t, err)
+	require.Len(t, info.CORS, 1)
+	require.Equal(t, []string{"x-ms-*", "content-type"}, info.CORS[0].AllowedHeaders)
+
+	b, err := s.Bucket(name)
+	require.NoError(t, err)
+	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(map[string]string{"k-1": "v"}))
+	require.NoError(t, err)
+	var names []string
+	for name := range signed.Header {
+		names = append(names, strings.ToLower(name))
+	}
+	preflight := func(origin string) int {
+		return netHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signed.URL, Header: http.Header{
+			"Origin": {origin}, "Access-Control-Request-Method": {http.MethodPut}, "Access-Control-Request-Headers": {strings.Join(names, ",")},
+		}}, "").status
+	}
+	require.Equal(t, http.StatusOK, preflight("https://app.example"))
+	require.Equal(t, http.StatusForbidden, preflight("https://other.example"))
+
+	other := createBucket(t, s, nextBucket())
+	info, err = s.BucketInfo(t.Context(), other)
+	require.NoError(t, err)
+	require.Len(t, info.CORS, 1, "they are the account's")
+	info, err = s.UpdateBucket(t.Context(), other, storage.WithCORS())
+	require.NoError(t, err)
+	require.Empty(t, info.CORS)
+	require.Equal(t, http.StatusForbidden, preflight("https://app.example"))
+}

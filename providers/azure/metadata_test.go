@@ -1,0 +1,45 @@
+package azure
+
+import (
+	"net/http"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMetadataNamesAreIdentifiersAndComeBack(t *testing.T) {
+	identifier := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	stored := map[string]string{}
+	for _, name := range []string{
+		"a", "a1", "a-b", "a_b", "a--b", "a-", "a_-", "a-_", "a_x", "a_x002d_b", "a_x002d-", "a_x005f_", "a-x002d_", "a_x00", "a_x-x_", "x_x_x", "a__x002d__", "a-x005f-x002d-",
+	} {
+		written := metadataName(name)
+		require.Regexp(t, identifier, written, name)
+		require.Equal(t, name, plainName(written))
+		// On its way it is a header, whose case is its reader's.
+		require.Equal(t, name, plainName(http.CanonicalHeaderKey("X-Ms-Meta-" + written)[len("X-Ms-Meta-"):]))
+		require.NotContains(t, stored, written)
+		stored[written] = name
+	}
+	require.Equal(t, "color_x002D_of", metadataName("color-of"))
+	require.Equal(t, "plain_name", metadataName("plain_name"))
+}
+
+func TestNamesOfOthersAreOnlyFolded(t *testing.T) {
+	for foreign, want := range map[string]string{
+		"Color": "color", "my_xray": "my_xray", "a_x0041_": "a_x0041_", "_x00": "_x00", "_x002d": "_x002d",
+	} {
+		require.Equal(t, want, plainName(foreign))
+	}
+}
+
+func TestAChecksumIsOfOneSize(t *testing.T) {
+	const text = "0000ab01-12"
+	require.Equal(t, text, writeChecksum(0xab01, 12))
+	require.Equal(t, uint32(0xab01), *readChecksum(text, 12))
+	require.Nil(t, readChecksum(text, 13), "another tool wrote other content, and kept the metadata")
+	for _, foreign := range []string{"", "12", "0000ab01", "zzzzzzzz-12", "1234567890-12", "-12"} {
+		require.Nil(t, readChecksum(foreign, 12), foreign)
+	}
+}

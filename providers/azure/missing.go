@@ -1,0 +1,71 @@
+package azure
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// readFailed is what a failed read means. A condition on what is not there
+// fails before it is looked for, on some servers: one look decides.
+func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetRequest) error {
+	e := translate(err)
+	switch {
+	case e.Status == http.StatusNotFound:
+		return d.notFound(ctx, e)
+	case e.Code == storage.PreconditionFailed && r.Condition.Revision != "":
+		if looked := d.lookAgain(ctx, r.Key, r.Version); looked != nil && looked.Status == http.StatusNotFound {
+			return d.notFound(ctx, looked)
+		}
+	}
+	return e
+}
+
+// lookAgain is at an object on which a condition failed; nil: it is there.
+func (d *driver) lookAgain(ctx context.Context, key, version string) *storage.Error {
+	b, err := d.version(key, version)
+	if err == nil {
+		_, err = b.GetProperties(d.once(ctx), nil)
+	}
+	if err != nil {
+		return translate(err)
+	}
+	return nil
+}
+
+// notFound tells a missing object from a missing container, for an answer that
+// leaves it open. It costs one request, on this path only.
+func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
+	switch {
+	case isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
+		return e
+	case isCode(e, "BlobNotFound"):
+		e.Code = storage.ObjectNotFound
+		return e
+	}
+	e.Code = storage.ObjectNotFound
+	_, err := d.container.GetProperties(d.once(ctx), nil)
+	if err == nil {
+		return e
+	}
+	switch looked := translate(err); {
+	case looked.Status == http.StatusNotFound:
+		e.Code, e.Hint = storage.BucketNotFound, d.bucketHint()
+	case looked.Status == 0 || looked.Retryable:
+		return looked // nothing is known
+	}
+	return e
+}
+
+// bucketHint is for a container that is not there.
+func (d *driver) bucketHint() string {
+	switch {
+	case strings.ToLower(d.bucket) != d.bucket:
+		return "containers' names are in lower case"
+	case d.anonymous:
+		return publicHint
+	}
+	return ""
+}

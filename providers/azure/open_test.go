@@ -1,0 +1,350 @@
+package azure
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// inEnvironment leaves of the environment's settings those that are given.
+func inEnvironment(t *testing.T, settings map[string]string) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "AZURE_") {
+			t.Setenv(name, "")
+		}
+	}
+	for name, value := range settings {
+		t.Setenv(name, value)
+	}
+}
+
+const (
+	someKey    = "c29tZSBrZXk="
+	otherKey   = "b3RoZXIga2V5"
+	connecting = "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" + someKey + ";EndpointSuffix=core.usgovcloudapi.net"
+)
+
+func credentialOf(a *account) string {
+	switch _, chain := a.token.(*defaultChain); {
+	case a.sharedKey != nil:
+		return "key " + string(a.signer.secret)
+	case chain:
+		return "chain"
+	case a.token != nil:
+		return "token"
+	case a.sas != "":
+		return "sas " + a.sas
+	case a.anonymous:
+		return "anonymous"
+	}
+	return "the client's"
+}
+
+func TestWhoAsksWhom(t *testing.T) {
+	for name, row := range map[string]struct {
+		config                     Config
+		environment                map[string]string
+		endpoint, name, credential string
+	}{
+		"an account": {
+			Config{Account: "acme"}, nil,
+			"https://acme.blob.core.windows.net", "acme", "chain",
+		},
+		"an account and its key": {
+			Config{Account: "acme", Key: someKey}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "x=y"},
+			"https://acme.blob.core.windows.net", "acme", "key some key",
+		},
+		"an endpoint": {
+			Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn/"}, nil,
+			"https://acme.blob.core.chinacloudapi.cn", "acme", "chain",
+		},
+		"an endpoint of a zone": {
+			Config{Endpoint: "https://acme.z01.blob.storage.azure.net", Anonymous: true}, nil,
+			"https://acme.z01.blob.storage.azure.net", "acme", "anonymous",
+		},
+		"the account's second region": {
+			Config{Endpoint: "https://acme-secondary.blob.core.windows.net", Key: someKey}, nil,
+			"https://acme-secondary.blob.core.windows.net", "acme", "key some key",
+		},
+		"a domain of one's own": {
+			Config{Endpoint: "https://blobs.example.com", Account: "acme", Key: someKey}, nil,
+			"https://blobs.example.com", "acme", "key some key",
+		},
+		"a shared access signature": {
+			Config{Account: "acme", SASToken: "?sv=1&sig=x"}, nil,
+			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+		},
+		"a token": {
+			Config{Account: "acme", Credential: noToken{}}, nil,
+			"https://acme.blob.core.windows.net", "acme", "token",
+		},
+		"a connection string": {
+			Config{ConnectionString: connecting}, nil,
+			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+		},
+		"a connection string with a signature": {
+			Config{ConnectionString: "BlobEndpoint=https://acme.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=x=="}, nil,
+			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x==",
+		},
+		"the emulator": {
+			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"}, nil,
+			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+		},
+		"the emulator, by its connection string": {
+			Config{ConnectionString: "UseDevelopmentStorage=true;"}, nil,
+			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+		},
+		"the emulator in a network of containers": {
+			Config{Endpoint: "http://azurite:10000/devstoreaccount1"}, nil,
+			"http://azurite:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+		},
+		"the emulator, by another's account": {
+			Config{Endpoint: "http://localhost:10000/acme", Key: someKey}, nil,
+			"http://localhost:10000/acme", "acme", "key some key",
+		},
+		"the emulator, seen by nobody": {
+			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Anonymous: true}, nil,
+			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "anonymous",
+		},
+		"the environment's connection string": {
+			Config{}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+		},
+		"the environment's connection string, of the account that is named": {
+			Config{Account: "acme"}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			"https://acme.blob.core.usgovcloudapi.net", "acme", "key some key",
+		},
+		"the environment's connection string, of another account": {
+			Config{Account: "other"}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			"https://other.blob.core.windows.net", "other", "chain",
+		},
+		"the environment's account and key": {
+			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			"https://acme.blob.core.windows.net", "acme", "key other key",
+		},
+		"the environment's account and signature": {
+			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+		},
+		"the environment's account alone": {
+			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme"},
+			"https://acme.blob.core.windows.net", "acme", "chain",
+		},
+		"the environment's key, of another account": {
+			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+		},
+		"the environment's key, of a domain of one's own": {
+			Config{Endpoint: "https://blobs.example.com"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			"https://blobs.example.com", "", "chain",
+		},
+		"the environment, where nobody asks": {
+			Config{Account: "acme", Anonymous: true}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
+			"https://acme.blob.core.windows.net", "acme", "anonymous",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inEnvironment(t, row.environment)
+			a, err := newAccount(row.config)
+			require.NoError(t, err)
+			require.Equal(t, row.endpoint, a.endpoint.String())
+			require.Equal(t, row.name, a.name)
+			if row.credential == "key emulator" {
+				require.Equal(t, newSigningKey("", emulatorKey).secret, a.signer.secret)
+			} else {
+				require.Equal(t, row.credential, credentialOf(a))
+			}
+			require.NoError(t, a.close())
+		})
+	}
+}
+
+func TestConfigThatMakesNoSense(t *testing.T) {
+	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
+	require.NoError(t, err)
+	for name, c := range map[string]Config{
+		"no account":                         {},
+		"an account that is an address":      {Account: "acme.blob.core.windows.net"},
+		"a key and a signature":              {Account: "acme", Key: someKey, SASToken: "x"},
+		"a key and nobody":                   {Account: "acme", Key: someKey, Anonymous: true},
+		"a key that is none":                 {Account: "acme", Key: "!"},
+		"a key of nobody knows whom":         {Endpoint: "https://blobs.example.com", Key: someKey},
+		"a connection string and an account": {Account: "acme", ConnectionString: connecting},
+		"a connection string without a name": {ConnectionString: "AccountKey=" + someKey},
+		"a connection string without a key":  {ConnectionString: "AccountName=acme"},
+		"a connection string that is none":   {ConnectionString: "acme"},
+		"a client and an HTTP client":        {Client: client, HTTPClient: http.DefaultClient},
+		"a client and a signature":           {Client: client, SASToken: "x"},
+		"an endpoint that is none":           {Endpoint: "acme"},
+		"an endpoint with a signature":       {Endpoint: "https://acme.blob.core.windows.net/?sig=x"},
+		"an endpoint with a container":       {Endpoint: "https://acme.blob.core.windows.net/photos"},
+		"an endpoint without its account":    {Endpoint: "http://127.0.0.1:10000"},
+		"an endpoint of Data Lake":           {Endpoint: "https://acme.dfs.core.windows.net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inEnvironment(t, nil)
+			c.Bucket = "photos"
+			_, err := Open(t.Context(), c)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.NotContains(t, err.Error(), someKey)
+		})
+	}
+	_, err = Open(t.Context(), Config{Account: "acme"})
+	require.ErrorIs(t, err, storage.InvalidArgument, "no container")
+}
+
+func TestAddresses(t *testing.T) {
+	inEnvironment(t, nil)
+	for address, want := range map[string]Config{
+		"azblob://photos?account=acme":                                          {Bucket: "photos", Account: "acme"},
+		"azblob://photos?endpoint=http://127.0.0.1:10000/devstoreaccount1":      {Bucket: "photos", Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
+		"azblob://photos/?account=acme&anonymous=true":                          {Bucket: "photos", Account: "acme", Anonymous: true},
+		"azblob://$root?account=acme&anonymous=false&versions=true&public=true": {Bucket: "$root", Account: "acme"},
+	} {
+		b, err := storage.Open(t.Context(), address)
+		require.NoError(t, err, address)
+		native, ok := storage.As[*container.Client](b)
+		require.True(t, ok)
+		require.Contains(t, native.URL(), want.Bucket)
+		require.NoError(t, storage.Close(b))
+	}
+	for _, address := range []string{
+		"azblob://?account=acme", "azblob:photos?account=acme", "azblob://key@photos?account=acme", "azblob://photos:80?account=acme",
+		"azblob://photos/a?account=acme", "azblob://photos?account=acme&anonymous=perhaps", "azblob://photos?account=acme&key=x", "azblob://photos",
+	} {
+		_, err := storage.Open(t.Context(), address)
+		require.ErrorIs(t, err, storage.InvalidArgument, address)
+	}
+	account, err := storage.OpenService(t.Context(), "azblob://?account=acme")
+	require.NoError(t, err)
+	require.NoError(t, account.Close())
+	_, err = storage.OpenService(t.Context(), "azblob://photos?account=acme")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestOpeningAsksNobody(t *testing.T) {
+	inEnvironment(t, nil)
+	s := newScript(t)
+	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) { c.SASToken = "sig=x" }, func(c *Config) { c.Anonymous = true }} {
+		d := s.driver(t, change)
+		d.Describe()
+		d.Locate("a")
+		require.NotNil(t, d.Native())
+	}
+	require.Empty(t, s.requests())
+}
+
+func TestWhatABucketDeclares(t *testing.T) {
+	d := newScript(t).driver(t)
+	desc := d.Describe()
+	require.Equal(t, "azure", desc.Provider)
+	require.Equal(t, "photos", desc.Bucket)
+	require.Equal(t, d.endpoint.String()+"/photos/", desc.PublicBaseURL)
+	for _, f := range []storage.Features{
+		storage.UploadParts, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
+		storage.ServerCopy, storage.ServerCompose, storage.KeepVersions, storage.StorageClasses, storage.OrderedList, storage.SignURLs,
+	} {
+		require.NotZero(t, desc.Features&f, f)
+	}
+	for _, f := range []storage.Features{storage.StreamPut, storage.EqualParts, storage.SequentialParts, storage.ObjectACL, storage.SignForms, storage.SignSize, storage.SignContentType} {
+		require.Zero(t, desc.Features&f, f)
+	}
+	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
+}
+
+func TestCopiesStayWithinACredential(t *testing.T) {
+	inEnvironment(t, nil)
+	at := func(c Config) any {
+		c.Bucket = "photos"
+		d, err := NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, d.Close()) })
+		return d.Locate("a").Account
+	}
+	key := Config{Account: "acme", Key: someKey}
+	require.Equal(t, at(key), at(key))
+	require.Equal(t, at(Config{Account: "acme"}), at(Config{Endpoint: "https://acme.blob.core.windows.net/"}))
+	for _, other := range []Config{
+		{Account: "other", Key: someKey}, {Account: "acme"}, {Account: "acme", Anonymous: true}, {Account: "acme", SASToken: "sig=x"}, {Account: "acme", SASToken: "sig=y"},
+	} {
+		require.NotEqual(t, at(key), at(other))
+	}
+	require.NotEqual(t, at(Config{Account: "acme", SASToken: "sig=x"}), at(Config{Account: "acme", SASToken: "sig=y"}))
+	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "nobody knows whose tokens they are")
+}
+
+func TestAGivenClientRetriesNothing(t *testing.T) {
+	s := newScript(t, refusing(503, "ServerBusy"))
+	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
+	require.NoError(t, err)
+	given, err := service.NewClientWithSharedKeyCredential(s.URL+"/"+emulatorAccount, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
+		Transport: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+	}})
+	require.NoError(t, err)
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: given})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Close()) }()
+	for _, do := range []func() error{
+		func() error { _, err := d.Put(t.Context(), putOf("a", "x")); return err },
+		func() error { _, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1}); return err },
+		func() error { _, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}); return err },
+		func() error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 1}); return err },
+		func() error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a"}) },
+	} {
+		before := len(s.requests())
+		require.ErrorIs(t, do(), storage.RateLimited)
+		require.Len(t, s.requests(), before+1)
+		require.Equal(t, "identity", s.last(t).header.Get("Accept-Encoding"))
+	}
+	native, ok := d.Native().(*container.Client)
+	require.True(t, ok)
+	require.Contains(t, native.URL(), "/photos")
+}
+
+func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
+	inEnvironment(t, nil)
+	for endpoint, local := range map[string]bool{
+		"https://acme.blob.core.windows.net":        false,
+		"https://acme.blob.core.chinacloudapi.cn":   false,
+		"https://acme.z01.blob.storage.azure.net":   false,
+		"https://blobs.example.com":                 true,
+		"http://127.0.0.1:10000/acme":               true,
+		"https://windows.net.example.com":           true,
+		"https://acme.blob.core.windows.net.evil.x": true,
+	} {
+		a, err := newAccount(Config{Endpoint: endpoint})
+		require.NoError(t, err)
+		require.Equal(t, local, a.token.(*defaultChain).local, endpoint)
+		require.NoError(t, a.close())
+	}
+	// Without the machine's identity there is nobody to ask for one.
+	chain := &defaultChain{local: true}
+	t.Setenv("PATH", "")
+	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
+	require.ErrorIs(t, err, storage.Unauthenticated)
+}
+
+func TestAKeyBesideAGivenClientSigns(t *testing.T) {
+	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
+	given, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
+	require.NoError(t, err)
+	a, err := newAccount(Config{Client: given})
+	require.NoError(t, err)
+	require.Equal(t, "the client's", credentialOf(a), "the environment has no say")
+	require.Zero(t, a.driver("photos").Describe().Features&storage.SignURLs)
+	a, err = newAccount(Config{Client: given, Key: someKey})
+	require.NoError(t, err)
+	require.Equal(t, "key some key", credentialOf(a))
+	require.Equal(t, "https://acme.blob.core.windows.net", a.endpoint.String())
+	require.NotZero(t, a.driver("photos").Describe().Features&storage.SignURLs)
+}

@@ -1,0 +1,146 @@
+package azure
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// Azure's order, as it was seen there: of the code units of UTF-16.
+func byUnits(a, b string) int {
+	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+}
+
+var mixed = []string{
+	"", "a", "a/b", "aa", "é", "世", "\uD7FF", "\uE000", "\uFF08x", "\uFFFD", "\U00010000", "😀", "😀/a", "😀/\uFF08", "😀/😀", "😀\uE000",
+	"a😀", "a\uFF08", "a\uFF08😀", "a\uFF08\uFF09", "a😀\uFF08", "a😀😀",
+}
+
+// A lister lists as Azure does, in pages that it breaks off where it likes.
+type lister struct {
+	*httptest.Server
+	keys  []string
+	deaf  bool // to startFrom, as older versions are
+	asked atomic.Int64
+}
+
+func newLister(t *testing.T, keys []string) *lister {
+	t.Helper()
+	l := &lister{keys: slices.SortedFunc(slices.Values(keys), byUnits)}
+	l.Server = httptest.NewServer(l)
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.asked.Add(1)
+	query := r.URL.Query()
+	limit, _ := strconv.Atoi(query.Get("maxresults"))
+	var entries []string
+	marker := ""
+	for i, key := range l.keys {
+		at, _ := strconv.Atoi(query.Get("marker"))
+		if i < at || !strings.HasPrefix(key, query.Get("prefix")) || !l.deaf && byUnits(key, query.Get("startFrom")) < 0 {
+			continue
+		}
+		if len(entries) == limit {
+			marker = strconv.Itoa(i)
+			break
+		}
+		entries = append(entries, blobEntry(key))
+	}
+	answer := listing(marker, entries...)
+	_, _ = fmt.Fprint(w, answer.body)
+}
+
+func (l *lister) open(t *testing.T) storage.Bucket {
+	t.Helper()
+	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: l.URL + "/" + emulatorAccount})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+func keysListed(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string {
+	t.Helper()
+	var keys []string
+	for entry, err := range b.List(t.Context(), opts...) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+func TestComparingAsAzureDoes(t *testing.T) {
+	for _, a := range mixed {
+		for _, b := range mixed {
+			require.Equal(t, byUnits(a, b), compareUTF16(a, b), "%q %q", a, b)
+		}
+	}
+}
+
+func TestAListingIsInTheOrderOfBytesWhereverItsPagesEnd(t *testing.T) {
+	want := slices.Sorted(slices.Values(mixed[1:]))
+	l := newLister(t, mixed[1:])
+	require.NotEqual(t, want, l.keys, "the orders differ")
+	for _, l.deaf = range []bool{false, true} {
+		b := l.open(t)
+		for size := 1; size <= len(want); size++ {
+			require.Equal(t, want, keysListed(t, b, storage.WithPageSize(size)), "pages of %d", size)
+		}
+	}
+}
+
+func TestAListingBeginsBehindAnyKey(t *testing.T) {
+	all := slices.Sorted(slices.Values(mixed[1:]))
+	b := newLister(t, mixed[1:]).open(t)
+	for _, start := range all {
+		for _, size := range []int{1, 3, 100} {
+			for _, prefix := range []string{"", "a", "😀"} {
+				var want []string
+				for _, key := range all {
+					if key > start && strings.HasPrefix(key, prefix) {
+						want = append(want, key)
+					}
+				}
+				got := keysListed(t, b, storage.WithStartAfter(start), storage.WithPageSize(size), storage.WithPrefix(prefix))
+				require.Equal(t, want, got, "behind %q, pages of %d, prefix %q", start, size, prefix)
+			}
+		}
+	}
+}
+
+func TestTheOrderCostsNothingWhereItIsTheSame(t *testing.T) {
+	var keys []string
+	for i := range 100 {
+		keys = append(keys, fmt.Sprintf("a\uFF08%03d", i))
+	}
+	l := newLister(t, keys)
+	require.Len(t, keysListed(t, l.open(t), storage.WithPageSize(10)), 100)
+	require.Equal(t, int64(10), l.asked.Load())
+}
+
+func TestManyEmojiAreListedInPages(t *testing.T) {
+	var keys []string
+	for i := range 100 {
+		keys = append(keys, fmt.Sprintf("😀/%03d", i))
+	}
+	l := newLister(t, keys)
+	b := l.open(t)
+	require.Len(t, keysListed(t, b, storage.WithPageSize(10)), 100)
+	require.Equal(t, int64(10+9), l.asked.Load(), "a look for each page: nothing belongs before it")
+
+	l.asked.Store(0)
+	require.Len(t, keysListed(t, b, storage.WithPageSize(10), storage.WithPrefix("😀/")), 100)
+	require.Equal(t, int64(10), l.asked.Load(), "below them the order is the same")
+}

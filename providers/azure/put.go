@@ -1,0 +1,124 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"net/http"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/minio/crc64nvme"
+
+	"github.com/omnibucket/storage"
+)
+
+// Put is one Put Blob. The service compares what it received with the CRC64 that
+// is sent before it; the object's CRC32C goes into its metadata.
+func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	if len(r.Native) > 0 {
+		return nil, storage.Unsupported
+	}
+	body, sum, err := summed(r.Body, r.CRC32C)
+	if err != nil {
+		return nil, err
+	}
+	var out blockblob.UploadResponse
+	err = writes(d.once(ctx), func(ctx context.Context) (err error) {
+		out, err = d.blob(r.Key).Upload(ctx, body, &blockblob.UploadOptions{
+			HTTPHeaders:             headers(&r.Properties),
+			Metadata:                storedMetadata(r.Metadata, r.CRC32C, r.Size),
+			Tier:                    tier(r.StorageClass),
+			AccessConditions:        conditions(r.Condition),
+			TransactionalValidation: sum,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, writeFailed(err, r.Condition)
+	}
+	attrs := written(out.ETag, out.LastModified, out.VersionID)
+	attrs.MD5 = out.ContentMD5 // what the service computed
+	return attrs, nil
+}
+
+// summed is a body as the SDK takes it, and what the service shall compare it
+// with. Of a body that is not the one that the core has summed up nothing is
+// sent.
+func summed(body io.Reader, crc *uint32) (io.ReadSeekCloser, blob.TransferValidationType, error) {
+	from, ok := body.(io.ReadSeeker)
+	if !ok {
+		return nil, nil, storage.Unsupported // the core sends none
+	}
+	sum, err := sumBody(from, crc)
+	if err == nil {
+		_, err = from.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return streaming.NopCloser(from), blob.TransferValidationTypeCRC64(sum), nil
+}
+
+var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// sumBody reads body to its end: the CRC64 goes out before the bytes do. What
+// reading fails with is the body's own error.
+func sumBody(body io.ReadSeeker, want *uint32) (uint64, error) {
+	var from io.Reader = body
+	if b, ok := body.(lookable); ok { // such a look is no progress
+		from = io.NewSectionReader(looking{b}, 0, math.MaxInt64)
+	}
+	buffer := hashBuffers.Get().(*[64 << 10]byte)
+	defer hashBuffers.Put(buffer)
+	var sum uint64
+	var crc uint32
+	for {
+		n, err := from.Read(buffer[:])
+		sum = crc64nvme.Update(sum, buffer[:n])
+		crc = crc32.Update(crc, castagnoli, buffer[:n])
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if want != nil && *want != crc {
+		return 0, &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %08x", crc, *want)}
+	}
+	return sum, nil
+}
+
+// lookable is a body that shows its bytes (see storage.Driver).
+type lookable interface {
+	LookAt(p []byte, offset int64) (int, error)
+}
+
+// looking is it as an io.ReaderAt.
+type looking struct{ lookable }
+
+func (l looking) ReadAt(p []byte, offset int64) (int, error) { return l.LookAt(p, offset) }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// writeFailed is what a failed write means: what is not there cannot be updated,
+// a signature that can only create refuses to overwrite by itself, and nothing
+// but a container is missing to a write without a condition.
+func writeFailed(err error, c storage.Condition) error {
+	e := asError(err)
+	switch {
+	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite"):
+		e.Code, e.Hint = storage.PreconditionFailed, ""
+	case e.Status != http.StatusNotFound || e.Code != storage.ObjectNotFound:
+	case c.Revision != "":
+		e.Code, e.Hint = storage.PreconditionFailed, ""
+	default:
+		e.Code = storage.BucketNotFound
+	}
+	return e
+}

@@ -1,0 +1,155 @@
+package azure
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestPutOnTheWire(t *testing.T) {
+	s := newScript(t, said{status: http.StatusCreated, header: map[string]string{
+		"ETag": etag, "Last-Modified": aTime, "X-Ms-Version-Id": version, "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==",
+	}})
+	r := putOf("a b/ü+?.txt", "hello")
+	r.Properties = storage.Properties{
+		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store",
+		Metadata: map[string]string{"color-of-it": "red"}, StorageClass: "Cool",
+	}
+	r.Condition.Absent = true
+	attrs, err := s.driver(t).Put(t.Context(), r)
+	require.NoError(t, err)
+
+	got := s.last(t)
+	require.Equal(t, "PUT /photos/a%20b%2F%C3%BC+%3F.txt", got.line())
+	require.Equal(t, "hello", got.body)
+	for name, want := range map[string]string{
+		"X-Ms-Blob-Type":                    "BlockBlob",
+		"Content-Length":                    "5",
+		"X-Ms-Blob-Content-Type":            "text/plain",
+		"X-Ms-Blob-Content-Encoding":        "gzip",
+		"X-Ms-Blob-Content-Disposition":     "inline",
+		"X-Ms-Blob-Content-Language":        "de",
+		"X-Ms-Blob-Cache-Control":           "no-store",
+		"X-Ms-Meta-Color_x002d_of_x002d_it": "red",
+		"X-Ms-Meta-Omnibucket_crc32c":       "9a71bb4c-5",
+		"X-Ms-Content-Crc64":                "V0JSBnCFdzM=",
+		"X-Ms-Access-Tier":                  "Cool",
+		"If-None-Match":                     "*",
+		"Accept-Encoding":                   "identity",
+	} {
+		if name == "Content-Length" {
+			continue // net/http's server keeps it to itself
+		}
+		require.Equal(t, want, got.header.Get(name), name)
+	}
+	require.Empty(t, got.header.Get("X-Ms-Blob-Content-Md5"), "the service computes its own")
+	require.Contains(t, got.header.Get("User-Agent"), "omnibucket")
+	require.Equal(t, etag, attrs.Revision)
+	require.Equal(t, etag, attrs.ETag)
+	require.Equal(t, version, attrs.Version)
+	require.Equal(t, "2026-11-20T12:00:00Z", attrs.Modified.Format("2006-01-02T15:04:05Z07:00"))
+	require.Len(t, attrs.MD5, 16)
+}
+
+func TestAPutThatIsRefused(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer    said
+		condition storage.Condition
+		want      storage.Code
+	}{
+		"a create over an object":              {refusing(409, "BlobAlreadyExists"), storage.Condition{Absent: true}, storage.PreconditionFailed},
+		"a create over an object, said as 412": {refusing(412, "ConditionNotMet"), storage.Condition{Absent: true}, storage.PreconditionFailed},
+		"a create by a signature for creating": {refusing(403, "UnauthorizedBlobOverwrite"), storage.Condition{Absent: true}, storage.PreconditionFailed},
+		"an overwrite by such a signature":     {refusing(403, "UnauthorizedBlobOverwrite"), storage.Condition{}, storage.PermissionDenied},
+		"an update of another revision":        {refusing(412, "ConditionNotMet"), storage.Condition{Revision: etag}, storage.PreconditionFailed},
+		"an update of nothing":                 {refusing(404, "BlobNotFound"), storage.Condition{Revision: etag}, storage.PreconditionFailed},
+		"no container":                         {refusing(404, "ContainerNotFound"), storage.Condition{Revision: etag}, storage.BucketNotFound},
+		"no container that may be known":       {refusing(404, "ResourceNotFound"), storage.Condition{}, storage.BucketNotFound},
+		"bytes that were damaged on their way": {refusing(400, "Crc64Mismatch"), storage.Condition{}, storage.ChecksumMismatch},
+		"a body above the service's limit":     {refusing(413, "RequestBodyTooLarge"), storage.Condition{}, storage.TooLarge},
+		"an object under a lease":              {refusing(412, "LeaseIdMissing"), storage.Condition{Revision: etag}, storage.Locked},
+		"an object that may not change":        {refusing(409, "BlobImmutableDueToPolicy"), storage.Condition{}, storage.Locked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answer)
+			r := putOf("a", "hello")
+			r.Condition = row.condition
+			_, err := s.driver(t).Put(t.Context(), r)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.want, e.Code)
+			require.False(t, e.Unknown)
+			require.Equal(t, "R1", e.RequestID)
+			require.Len(t, s.requests(), 1, "the SDK retries nothing")
+		})
+	}
+}
+
+func TestABodyThatIsNotTheOneThatWasSummedUpIsNotSent(t *testing.T) {
+	s := newScript(t, created)
+	r := putOf("a", "hello")
+	r.CRC32C = crcOf("hallo")
+	_, err := s.driver(t).Put(t.Context(), r)
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
+	_, err = s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUpload(), Number: 1, Body: r.Body.(interface {
+		Read([]byte) (int, error)
+		Seek(int64, int) (int64, error)
+	}), CRC32C: r.CRC32C})
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
+	require.Empty(t, s.requests())
+}
+
+func TestALostAnswerIsUnknown(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for name, row := range map[string]struct {
+		answer  said
+		ctx     context.Context
+		before  func(*http.Request)
+		unknown bool
+	}{
+		"a connection that was cut":   {answer: said{cut: true}, unknown: true},
+		"an error of the server":      {answer: refusing(500, "InternalError"), unknown: true},
+		"an operation that timed out": {answer: refusing(500, "OperationTimedOut"), unknown: true},
+		"a caller that gave up":       {answer: created, ctx: ctx, before: func(*http.Request) { cancel() }, unknown: true},
+		"a server that is busy":       {answer: refusing(503, "ServerBusy")},
+		"a refusal":                   {answer: refusing(403, "AuthorizationFailure")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answer)
+			s.before = row.before
+			if row.ctx == nil {
+				row.ctx = t.Context()
+			}
+			_, err := s.driver(t).Put(row.ctx, putOf("a", "hello"))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.unknown, e.Unknown)
+		})
+	}
+}
+
+// Another transport than ours does not tell how far a request came.
+func TestALostAnswerOfAnotherTransportIsUnknown(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
+	s := newScript(t, said{cut: true})
+	_, err := s.driver(t, own).Put(t.Context(), putOf("a", "hello"))
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+
+	s = newScript(t, created)
+	s.before = func(*http.Request) { cancel() }
+	_, err = s.driver(t, own).Put(ctx, putOf("a", "hello"))
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+
+	s = newScript(t)
+	s.Close()
+	_, err = s.driver(t, own).Put(t.Context(), putOf("a", "hello"))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown, "nobody was there")
+}

@@ -1,0 +1,344 @@
+package azure
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func (s *standIn) service(t *testing.T) *storage.Service {
+	t.Helper()
+	account, err := NewService(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, account.Close()) })
+	return account
+}
+
+// What the service asks, in the words of the standIn.
+const (
+	askCreate     = "PUT /photos?restype=container"
+	askHead       = "GET /photos?restype=container"
+	askRemove     = "DELETE /photos?restype=container"
+	askAccess     = "GET /photos?comp=acl&restype=container"
+	askSetAccess  = "PUT /photos?comp=acl&restype=container"
+	askAccount    = "GET /?comp=properties&restype=service"
+	askSetAccount = "PUT /?comp=properties&restype=service"
+)
+
+var noRules = reply{status: http.StatusOK, body: `<StorageServiceProperties><Cors/></StorageServiceProperties>`}
+
+const twoRules = `<StorageServiceProperties><Logging><Version>1.0</Version></Logging><Cors>` +
+	`<CorsRule><AllowedOrigins>https://a.example, https://b.example</AllowedOrigins><AllowedMethods>GET,PUT</AllowedMethods><AllowedHeaders>x-ms-*</AllowedHeaders><ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>60</MaxAgeInSeconds></CorsRule>` +
+	`<CorsRule><AllowedOrigins>*</AllowedOrigins><AllowedMethods>GET</AllowedMethods><AllowedHeaders/><ExposedHeaders>ETag</ExposedHeaders><MaxAgeInSeconds>0</MaxAgeInSeconds></CorsRule>` +
+	`</Cors></StorageServiceProperties>`
+
+var rulesOfTwo = []storage.CORSRule{
+	{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"x-ms-*"}, MaxAge: time.Minute},
+	{Origins: []string{"*"}, Methods: []string{"GET"}, ExposedHeaders: []string{"ETag"}},
+}
+
+func TestCreateBucketOnTheWire(t *testing.T) {
+	created := reply{status: http.StatusCreated}
+	for name, test := range map[string]struct {
+		opts   []storage.BucketOption
+		create reply
+		access string // x-ms-blob-public-access
+		info   storage.BucketInfo
+		want   storage.Code
+	}{
+		"private":                          {nil, created, "", storage.BucketInfo{}, ""},
+		"private, said":                    {[]storage.BucketOption{storage.WithPublicAccess(false)}, created, "", storage.BucketInfo{}, ""},
+		"public":                           {[]storage.BucketOption{storage.WithPublicAccess(true)}, created, "blob", storage.BucketInfo{Public: true}, ""},
+		"without rules, said":              {[]storage.BucketOption{storage.WithCORS()}, created, "", storage.BucketInfo{}, ""},
+		"one that is there":                {nil, reply{status: http.StatusConflict, code: "ContainerAlreadyExists"}, "", storage.BucketInfo{}, storage.BucketExists},
+		"a name that is not yet free":      {nil, reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, "", storage.BucketInfo{}, storage.Unavailable},
+		"public, which the account is not": {[]storage.BucketOption{storage.WithPublicAccess(true)}, reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, "blob", storage.BucketInfo{}, storage.PermissionDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{askCreate: test.create})
+			info, err := s.service(t).CreateBucket(t.Context(), "photos", test.opts...)
+			require.Equal(t, []string{askCreate}, s.requests())
+			require.Equal(t, test.access, s.header(askCreate).Get("X-Ms-Blob-Public-Access"))
+			if test.want != "" {
+				require.ErrorIs(t, err, test.want)
+				return
+			}
+			require.NoError(t, err)
+			test.info.Name, test.info.Provider = "photos", "azure"
+			require.Equal(t, test.info, *info)
+		})
+	}
+}
+
+func TestWhatCreateBucketTellsToDo(t *testing.T) {
+	for name, test := range map[string]struct{ code, hint string }{
+		"the name is not yet free":      {"ContainerBeingDeleted", "being deleted"},
+		"the account's switch is in it": {"PublicAccessNotPermitted", "allowBlobPublicAccess"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusConflict, code: test.code}})
+			_, err := s.service(t).CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+			require.ErrorContains(t, err, test.hint)
+		})
+	}
+}
+
+func TestRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
+	rules := storage.WithCORS(rulesOfTwo...)
+	t.Run("so that nothing has to be undone", func(t *testing.T) {
+		s := newStandIn(t, map[string]reply{
+			askHead:       {status: http.StatusNotFound, code: "ContainerNotFound"},
+			askSetAccount: {status: http.StatusAccepted},
+			askCreate:     {status: http.StatusCreated},
+		})
+		info, err := s.service(t).CreateBucket(t.Context(), "photos", rules)
+		require.NoError(t, err)
+		require.Equal(t, rulesOfTwo, info.CORS)
+		require.Equal(t, []string{askHead, askSetAccount, askCreate}, s.requests())
+	})
+	t.Run("but not for a name that is taken", func(t *testing.T) {
+		s := newStandIn(t, map[string]reply{askHead: {status: http.StatusOK}})
+		_, err := s.service(t).CreateBucket(t.Context(), "photos", rules)
+		require.ErrorIs(t, err, storage.BucketExists)
+		require.Equal(t, []string{askHead}, s.requests())
+	})
+	t.Run("and one that cannot be set creates none", func(t *testing.T) {
+		s := newStandIn(t, map[string]reply{
+			askHead:       {status: http.StatusNotFound, code: "ContainerNotFound"},
+			askSetAccount: {status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
+		})
+		_, err := s.service(t).CreateBucket(t.Context(), "photos", rules)
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Equal(t, []string{askHead, askSetAccount}, s.requests())
+	})
+}
+
+// The account's other properties are not sent: Azure leaves what is not sent as
+// it is.
+func TestRulesOnTheWire(t *testing.T) {
+	for name, test := range map[string]struct {
+		rules []storage.CORSRule
+		body  string
+	}{
+		"two": {rulesOfTwo, `<StorageServiceProperties><Cors>` +
+			`<CorsRule><AllowedHeaders>x-ms-*</AllowedHeaders><AllowedMethods>GET,PUT</AllowedMethods><AllowedOrigins>https://a.example,https://b.example</AllowedOrigins><ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>60</MaxAgeInSeconds></CorsRule>` +
+			`<CorsRule><AllowedHeaders></AllowedHeaders><AllowedMethods>GET</AllowedMethods><AllowedOrigins>*</AllowedOrigins><ExposedHeaders>ETag</ExposedHeaders><MaxAgeInSeconds>0</MaxAgeInSeconds></CorsRule>` +
+			`</Cors></StorageServiceProperties>`},
+		"none clears them": {nil, `<StorageServiceProperties><Cors></Cors></StorageServiceProperties>`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{
+				askHead: {status: http.StatusOK}, askSetAccount: {status: http.StatusAccepted}, askAccount: {status: http.StatusOK, body: twoRules},
+			})
+			info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(test.rules...))
+			require.NoError(t, err)
+			require.Equal(t, test.body, strings.TrimPrefix(s.body(askSetAccount), xml.Header))
+			require.Equal(t, rulesOfTwo, info.CORS, "as they are read back")
+		})
+	}
+}
+
+func TestUpdateOfABucketThatIsNotThere(t *testing.T) {
+	s := newStandIn(t, map[string]reply{askHead: {status: http.StatusNotFound, code: "ContainerNotFound"}})
+	_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(), storage.WithPublicAccess(true))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	require.Equal(t, []string{askHead}, s.requests(), "the account's rules are everybody's")
+}
+
+func TestPublicAccessOnTheWire(t *testing.T) {
+	const policies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><AccessPolicy><Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry><Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
+	const changed = "Wed, 04 Mar 2026 05:06:07 GMT"
+	for name, test := range map[string]struct {
+		now    string // x-ms-blob-public-access
+		public bool
+		set    bool
+		access string
+	}{
+		"opened":                    {"", true, true, "blob"},
+		"closed":                    {"blob", false, true, ""},
+		"closed to listing too":     {"container", false, true, ""},
+		"open already":              {"blob", true, false, ""},
+		"open already, and to list": {"container", true, false, ""},
+		"closed already":            {"", false, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := map[string]string{"Last-Modified": changed}
+			if test.now != "" {
+				header["X-Ms-Blob-Public-Access"] = test.now
+			}
+			s := newStandIn(t, map[string]reply{
+				askHead: {status: http.StatusOK, header: header}, askAccount: noRules,
+				askAccess: {status: http.StatusOK, header: header, body: policies}, askSetAccess: {status: http.StatusOK},
+			})
+			_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(test.public))
+			require.NoError(t, err)
+			if !test.set {
+				require.NotContains(t, s.requests(), askSetAccess)
+				return
+			}
+			require.Equal(t, []string{askHead, askAccess, askSetAccess, askHead, askAccount}, s.requests())
+			sent := s.header(askSetAccess)
+			require.Equal(t, test.access, sent.Get("X-Ms-Blob-Public-Access"))
+			require.Equal(t, changed, sent.Get("If-Unmodified-Since"))
+			require.Contains(t, s.body(askSetAccess), "<Id>partner</Id>", "stored policies are kept")
+			require.Contains(t, s.body(askSetAccess), "<Permission>rl</Permission>")
+			require.Contains(t, s.body(askSetAccess), "<Start>2026-01-01T00:00:00Z</Start>")
+			require.Contains(t, s.body(askSetAccess), "<Expiry>2027-01-01T00:00:00Z</Expiry>")
+		})
+	}
+	for name, test := range map[string]struct {
+		answer reply
+		want   storage.Code
+	}{
+		"the account forbids it":      {reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, storage.PermissionDenied},
+		"somebody else was quicker":   {reply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"}, storage.Unavailable},
+		"the credential may not":      {reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.PermissionDenied},
+		"the container is gone again": {reply{status: http.StatusNotFound, code: "ContainerNotFound"}, storage.BucketNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{askHead: {status: http.StatusOK}, askAccess: {status: http.StatusOK, body: policies}, askSetAccess: test.answer})
+			_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+			require.ErrorIs(t, err, test.want)
+		})
+	}
+}
+
+func TestBucketInfoOnTheWire(t *testing.T) {
+	for name, test := range map[string]struct {
+		head, account reply
+		info          storage.BucketInfo
+		want          storage.Code
+	}{
+		"private":                          {reply{status: http.StatusOK}, noRules, storage.BucketInfo{}, ""},
+		"public, with the account's rules": {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}}, reply{status: http.StatusOK, body: twoRules}, storage.BucketInfo{Public: true, CORS: rulesOfTwo}, ""},
+		"listed in public too":             {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}}, noRules, storage.BucketInfo{Public: true}, ""},
+		"by who may not read the rules":    {reply{status: http.StatusOK}, reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.BucketInfo{}, ""},
+		"rules that cannot be reached":     {reply{status: http.StatusOK}, reply{status: http.StatusServiceUnavailable, code: "ServerBusy"}, storage.BucketInfo{}, storage.RateLimited},
+		"a container that is not there":    {reply{status: http.StatusNotFound}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
+		"a container that is going":        {reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, map[string]reply{askHead: test.head, askAccount: test.account})
+			info, err := s.service(t).BucketInfo(t.Context(), "photos")
+			if test.want != "" {
+				require.ErrorIs(t, err, test.want)
+				return
+			}
+			require.NoError(t, err)
+			test.info.Name, test.info.Provider = "photos", "azure"
+			require.Equal(t, test.info, *info)
+		})
+	}
+}
+
+func page(marker string, names ...string) reply {
+	var blobs strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&blobs, "<Blob><Name>%s</Name><VersionId>2026-03-04T05:06:07.0000000Z</VersionId></Blob>", name)
+	}
+	return reply{status: http.StatusOK, header: map[string]string{"Content-Type": "application/xml"},
+		body: `<EnumerationResults><Blobs>` + blobs.String() + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`}
+}
+
+// Azure deletes a container with all that is in it: old versions are looked for,
+// on every page.
+func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
+	const look = "GET /photos?comp=list&include=versions&maxresults=1&restype=container"
+	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=1&restype=container"
+	for name, test := range map[string]struct {
+		pages   map[string]reply
+		deleted bool
+		want    storage.Code
+	}{
+		"nothing":                         {map[string]reply{look: page("")}, true, ""},
+		"nothing on two pages":            {map[string]reply{look: page("m"), next: page("")}, true, ""},
+		"a version":                       {map[string]reply{look: page("", "a")}, false, storage.BucketNotEmpty},
+		"a version, behind an empty page": {map[string]reply{look: page("m"), next: page("", "a")}, false, storage.BucketNotEmpty},
+		"a look that fails":               {map[string]reply{look: {status: http.StatusForbidden, code: "AuthorizationFailure"}}, false, storage.PermissionDenied},
+		"a container that is not there":   {map[string]reply{look: {status: http.StatusNotFound, code: "ContainerNotFound"}}, false, storage.BucketNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.pages[askRemove] = reply{status: http.StatusAccepted}
+			s := newStandIn(t, test.pages)
+			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
+			require.NoError(t, err)
+			err = d.DeleteBucket(t.Context(), "photos")
+			require.NoError(t, d.Close())
+			if test.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, test.want)
+			}
+			require.Equal(t, test.deleted, slices.Contains(s.requests(), askRemove))
+		})
+	}
+}
+
+func TestBucketsArePaged(t *testing.T) {
+	s := newStandIn(t, map[string]reply{
+		"GET /?comp=list":          {status: http.StatusOK, body: `<EnumerationResults><Containers><Container><Name>$root</Name><Properties/></Container><Container><Name>a</Name><Properties><PublicAccess>blob</PublicAccess></Properties></Container></Containers><NextMarker>m</NextMarker></EnumerationResults>`},
+		"GET /?comp=list&marker=m": {status: http.StatusOK, body: `<EnumerationResults><Containers><Container><Name>b</Name><Properties/></Container></Containers><NextMarker/></EnumerationResults>`},
+	})
+	var infos []storage.BucketInfo
+	for info, err := range s.service(t).Buckets(t.Context()) {
+		require.NoError(t, err)
+		infos = append(infos, info)
+	}
+	require.Equal(t, []storage.BucketInfo{{Name: "$root", Provider: "azure"}, {Name: "a", Provider: "azure", Public: true}, {Name: "b", Provider: "azure"}}, infos)
+}
+
+func TestWhatTheManagementPlaneAloneCanDo(t *testing.T) {
+	six := make([]storage.CORSRule, 6)
+	for i := range six {
+		six[i] = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
+	}
+	for name, test := range map[string]struct {
+		opt  storage.BucketOption
+		want storage.Code
+		hint string
+	}{
+		"a region":          {storage.WithRegion("westeurope"), storage.Unsupported, "storage account"},
+		"versions":          {storage.WithVersioning(true), storage.Unsupported, "management plane"},
+		"no versions":       {storage.WithVersioning(false), storage.Unsupported, "management plane"},
+		"a lifecycle":       {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1}), storage.Unsupported, "management plane"},
+		"more than 5 rules": {storage.WithCORS(six...), storage.InvalidArgument, "at most 5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStandIn(t, nil)
+			_, err := s.service(t).CreateBucket(t.Context(), "photos", test.opt)
+			require.ErrorIs(t, err, test.want)
+			require.ErrorContains(t, err, test.hint)
+			if name != "a region" { // the core refuses it itself
+				_, err = s.service(t).UpdateBucket(t.Context(), "photos", test.opt)
+				require.ErrorIs(t, err, test.want)
+				require.ErrorContains(t, err, test.hint)
+			}
+			require.Empty(t, s.requests())
+		})
+	}
+	t.Run("credentials of S3", func(t *testing.T) {
+		s := newStandIn(t, nil)
+		_, err := s.service(t).Credentials(t.Context(), "photos")
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.Empty(t, s.requests())
+	})
+}
+
+func TestALostAnswerOfCreateBucketIsUnknown(t *testing.T) {
+	s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusInternalServerError, code: "InternalError"}})
+	_, err := s.service(t).CreateBucket(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+}
+
+func TestAnAccountNamesNoBucket(t *testing.T) {
+	_, err := NewService(t.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}

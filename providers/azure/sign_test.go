@@ -1,0 +1,278 @@
+package azure
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// signer opens a container whose account has a key, unless c says otherwise.
+func signer(t *testing.T, c Config) *driver {
+	t.Helper()
+	if c.Bucket == "" {
+		c.Bucket = "photos"
+	}
+	if c.Account == "" && c.Endpoint == "" {
+		c.Account = testAccount
+	}
+	if c.Key == "" && c.SASToken == "" && c.Credential == nil && !c.Anonymous {
+		c.Key = testKey
+	}
+	d, err := NewDriver(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.(*driver)
+}
+
+func upload(change func(r *storage.SignRequest)) *storage.SignRequest {
+	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
+	r.ContentType = "text/plain"
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
+	d := signer(t, Config{})
+	for _, key := range signedKeys {
+		signed, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.Key = key }), signedAt)
+		require.NoError(t, err)
+		u, err := url.Parse(signed.URL)
+		require.NoError(t, err)
+		require.Equal(t, "/photos/"+key, u.Path)
+		for _, c := range []byte(u.EscapedPath()) {
+			require.True(t, strings.ContainsRune("-._~/%", rune(c)) || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z', "%q", u.EscapedPath())
+		}
+	}
+}
+
+// Wherever clients reach the blob, the signature is of the account's own name
+// for it.
+func TestSigningBaseURL(t *testing.T) {
+	const emulator = "http://127.0.0.1:10000/acme"
+	for name, test := range map[string]struct {
+		config     Config
+		base, want string
+		protocol   string
+	}{
+		"Azure":                       {Config{}, "", "https://acme.blob.core.windows.net/photos/a%20b", "https"},
+		"another cloud":               {Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn"}, "", "https://acme.blob.core.chinacloudapi.cn/photos/a%20b", "https"},
+		"a domain of one's own":       {Config{Account: testAccount, Endpoint: "https://files.example.com"}, "", "https://files.example.com/photos/a%20b", "https"},
+		"an account in the path":      {Config{Endpoint: emulator}, "", emulator + "/photos/a%20b", "https,http"},
+		"a domain for clients":        {Config{}, "https://files.example.com/", "https://files.example.com/photos/a%20b", "https"},
+		"a domain below a path":       {Config{}, "https://example.com/files/", "https://example.com/files/photos/a%20b", "https"},
+		"a port for clients":          {Config{Endpoint: emulator}, "http://localhost:8080/acme/", "http://localhost:8080/acme/photos/a%20b", "https,http"},
+		"TLS that ends at a proxy":    {Config{Endpoint: emulator}, "https://files.example.com/acme/", "https://files.example.com/acme/photos/a%20b", "https,http"},
+		"no TLS for clients":          {Config{}, "http://files.example.com/", "http://files.example.com/photos/a%20b", "https,http"},
+		"the account's own container": {Config{Bucket: "$root"}, "", "https://acme.blob.core.windows.net/$root/a%20b", "https"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := signer(t, test.config)
+			signed, err := d.sign(t.Context(), download(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), signedAt)
+			require.NoError(t, err)
+			address, query, _ := strings.Cut(signed.URL, "?")
+			require.Equal(t, test.want, address)
+			require.Equal(t, test.protocol, parsedQuery(t, query).Get("spr"))
+
+			credential, err := service.NewSharedKeyCredential(testAccount, testKey)
+			require.NoError(t, err)
+			want, err := sas.BlobSignatureValues{
+				Version: sasVersion, Protocol: sas.Protocol(test.protocol), ExpiryTime: signed.ExpiresAt, Permissions: "r",
+				ContainerName: d.bucket, BlobName: "a b",
+			}.SignWithSharedKey(credential)
+			require.NoError(t, err)
+			require.Equal(t, want.Signature(), parsedQuery(t, query).Get("sig"))
+		})
+	}
+}
+
+func TestSignedUntil(t *testing.T) {
+	second := signedAt.Truncate(time.Second)
+	for name, test := range map[string]struct {
+		ttl  time.Duration
+		want time.Time
+	}{
+		"at least what was asked": {time.Second, second.Add(2 * time.Second)},
+		"at most 7 days":          {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt.In(time.FixedZone("", 3600)))
+			require.NoError(t, err)
+			require.Equal(t, test.want, signed.ExpiresAt)
+			u, err := url.Parse(signed.URL)
+			require.NoError(t, err)
+			require.Equal(t, test.want.Format(sasTime), u.Query().Get("se"))
+			require.False(t, u.Query().Has("st"), "a start would lock out whose clock is behind ours")
+		})
+	}
+}
+
+func TestSignedPermissions(t *testing.T) {
+	for name, test := range map[string]struct {
+		ask  *storage.SignRequest
+		want string
+	}{
+		"a download":           {download(nil), "r"},
+		"an upload":            {upload(nil), "cw"},
+		"an upload, if absent": {upload(func(r *storage.SignRequest) { r.Condition.Absent = true }), "c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, err := signer(t, Config{}).sign(t.Context(), test.ask, signedAt)
+			require.NoError(t, err)
+			u, err := url.Parse(signed.URL)
+			require.NoError(t, err)
+			require.Equal(t, test.want, u.Query().Get("sp"))
+			require.Equal(t, test.ask.Method, signed.Method)
+		})
+	}
+}
+
+func TestSignedUploadsSayWhatToSend(t *testing.T) {
+	signed, err := signer(t, Config{}).sign(t.Context(), upload(func(r *storage.SignRequest) {
+		r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment; filename="a"`, "de", "gzip"
+		r.StorageClass, r.Metadata = "Cool", map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
+	}), signedAt)
+	require.NoError(t, err)
+	want := http.Header{}
+	for name, value := range map[string]string{
+		"x-ms-blob-type": "BlockBlob", "x-ms-blob-content-type": "text/plain", "x-ms-blob-content-encoding": "gzip",
+		"x-ms-blob-content-disposition": `attachment; filename="a"`, "x-ms-blob-content-language": "de", "x-ms-blob-cache-control": "no-store",
+		"x-ms-access-tier": "Cool", "x-ms-meta-a": "1", "x-ms-meta-b_x002d_c": "=?utf-8?q?x?=",
+	} {
+		want.Set(name, value)
+	}
+	require.Equal(t, want, signed.Header)
+}
+
+func TestSignedDownloadsChooseTheAnswersHeaders(t *testing.T) {
+	signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) {
+		r.ResponseType, r.ResponseName, r.Version = "image/png", "a bé.png", "2026-03-01T00:00:00.1234567Z"
+	}), signedAt)
+	require.NoError(t, err)
+	require.Empty(t, signed.Header)
+	u, err := url.Parse(signed.URL)
+	require.NoError(t, err)
+	require.Equal(t, "image/png", u.Query().Get("rsct"))
+	require.Equal(t, `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`, u.Query().Get("rscd"))
+	require.Equal(t, "bv", u.Query().Get("sr"))
+	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
+}
+
+func TestSigningThatIsRefused(t *testing.T) {
+	sum := uint32(1)
+	for name, test := range map[string]struct {
+		config Config
+		ask    *storage.SignRequest
+		want   storage.Code
+	}{
+		"without credentials":               {Config{Anonymous: true}, download(nil), storage.Unsupported},
+		"with a signature alone":            {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
+		"a CRC32C, which nobody checks":     {Config{}, upload(func(r *storage.SignRequest) { r.CRC32C = &sum }), storage.Unsupported},
+		"a size, which nobody checks":       {Config{}, upload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
+		"an option of nobody's":             {Config{}, upload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
+		"a method that nobody can undo":     {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
+		"a version that is none":            {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
+		"a key that Azure reads as another": {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
+		"a version that adds parameters":    {Config{}, download(func(r *storage.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := signer(t, test.config).sign(t.Context(), test.ask, signedAt)
+			require.ErrorIs(t, err, test.want)
+			require.NotContains(t, err.Error(), "abc")
+		})
+	}
+}
+
+func TestWhatSigningIsDeclared(t *testing.T) {
+	for name, test := range map[string]struct {
+		config Config
+		want   storage.Features
+	}{
+		"with the account's key":   {Config{}, storage.SignURLs | storage.SignIfAbsent},
+		"with a token credential":  {Config{Credential: tokenOf("token")}, storage.SignURLs | storage.SignIfAbsent},
+		"with a connection string": {Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey}, storage.SignURLs | storage.SignIfAbsent},
+		"with a signature alone":   {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
+		"without credentials":      {Config{Anonymous: true}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.config.ConnectionString == "" {
+				test.config.Account = testAccount
+				if test.want != 0 && test.config.Credential == nil {
+					test.config.Key = testKey
+				}
+			}
+			d, err := NewDriver(t.Context(), Config{
+				Bucket: "photos", Account: test.config.Account, Key: test.config.Key, SASToken: test.config.SASToken,
+				Credential: test.config.Credential, ConnectionString: test.config.ConnectionString, Anonymous: test.config.Anonymous,
+			})
+			require.NoError(t, err)
+			const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+			require.Equal(t, test.want, d.Describe().Features&signing)
+		})
+	}
+}
+
+func TestTheSourceOfACopy(t *testing.T) {
+	const address = "https://acme.blob.core.windows.net/photos/a%20b"
+	for name, test := range map[string]struct {
+		config                 Config
+		version                string
+		address, authorization string
+	}{
+		"anonymous":              {Config{Anonymous: true}, "", address, ""},
+		"a version":              {Config{Anonymous: true}, "v", address + "?versionid=v", ""},
+		"a signature":            {Config{SASToken: "?sv=1&sig=a%2Bb"}, "", address + "?sv=1&sig=a%2Bb", ""},
+		"a version, a signature": {Config{SASToken: "sv=1&sig=a%2Bb"}, "v", address + "?versionid=v&sv=1&sig=a%2Bb", ""},
+		"a token":                {Config{Credential: tokenOf("token")}, "v", address + "?versionid=v", "Bearer token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, err := signer(t, test.config).source(t.Context(), "photos", "a b", test.version)
+			require.NoError(t, err)
+			require.Equal(t, test.address, source.address)
+			require.Equal(t, test.authorization, source.authorization)
+		})
+	}
+	t.Run("a key", func(t *testing.T) {
+		began := time.Now()
+		source, err := signer(t, Config{}).source(t.Context(), "photos", "a b", "")
+		require.NoError(t, err)
+		require.Empty(t, source.authorization)
+		got, query, _ := strings.Cut(source.address, "?")
+		require.Equal(t, address, got)
+		require.Equal(t, "r", parsedQuery(t, query).Get("sp"))
+		ends, err := time.Parse(sasTime, parsedQuery(t, query).Get("se"))
+		require.NoError(t, err)
+		require.WithinRange(t, ends, began.Add(sourceTime-time.Second), time.Now().Add(sourceTime+2*time.Second))
+	})
+}
+
+// P13: no more than the SDK's.
+func BenchmarkSign(b *testing.B) {
+	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
+	require.NoError(b, err)
+	d, ask := opened.(*driver), download(nil)
+	b.Run("ours", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := d.Sign(b.Context(), ask)
+			require.NoError(b, err)
+		}
+	})
+	b.Run("the SDK's", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := d.container.NewBlobClient("a").GetSASURL(sas.BlobPermissions{Read: true}, time.Now().UTC().Add(time.Hour), nil)
+			require.NoError(b, err)
+		}
+	})
+	require.NoError(b, d.Close())
+}

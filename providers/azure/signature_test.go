@@ -1,0 +1,69 @@
+package azure_test
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/azure"
+)
+
+// A bucket that is opened with a shared access signature of its container does
+// all that the signature allows, in singles and by the service's own copies.
+func TestABucketOpenedWithASignature(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	permissions := sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}
+	address, err := s.raw.NewContainerClient(name).GetSASURL(permissions, time.Now().Add(time.Hour), nil)
+	require.NoError(t, err)
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	for _, token := range []string{u.RawQuery, "?" + u.RawQuery} {
+		b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, SASToken: token})
+		require.NoError(t, err)
+		_, err = b.Upload(t.Context(), "a b/é", strings.NewReader("hello"), storage.WithMetadata(map[string]string{"a-b": "c"}))
+		require.NoError(t, err)
+		_, err = storage.Copy(t.Context(), b, "copy", b, "a b/é")
+		require.NoError(t, err)
+		data, attrs, err := storage.ReadAll(t.Context(), b, "copy")
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(data))
+		require.Equal(t, map[string]string{"a-b": "c"}, attrs.Metadata)
+		removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a b/é", "copy", "missing"}))
+		require.NoError(t, err)
+		require.Equal(t, 3, removed)
+		for entry, err := range b.List(t.Context()) {
+			require.NoError(t, err)
+			require.Fail(t, "still there", entry.Key)
+		}
+		require.False(t, storage.Supports(b, storage.SignURLs))
+		require.NoError(t, storage.Close(b))
+	}
+}
+
+func TestABucketOpenedByTheEnvironment(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint="+s.endpoint)
+	b, err := storage.Open(t.Context(), "azblob://"+name)
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("hello"))
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(b))
+}
+
+func TestAPrivateContainerTellsNobodyAnything(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, Anonymous: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	_, err = b.Attrs(t.Context(), "a")
+	require.Contains(t, []storage.Code{storage.BucketNotFound, storage.PermissionDenied, storage.Unauthenticated}, storage.CodeOf(err), "%v", err)
+}

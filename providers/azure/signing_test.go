@@ -1,0 +1,228 @@
+package azure
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// signingService is the account of the emulator that "make test" has started:
+// see testservers.
+func signingService(t *testing.T) *storage.Service {
+	t.Helper()
+	endpoint := os.Getenv("OMNIBUCKET_TEST_AZURITE")
+	if endpoint == "" {
+		t.Fatal(`OMNIBUCKET_TEST_AZURITE is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -- go test ./providers/azure`)
+	}
+	s, err := NewService(t.Context(), Config{Endpoint: endpoint})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+var signingBuckets atomic.Int64
+
+func nextBucket() string { return fmt.Sprintf("account-%d-%d", os.Getpid(), signingBuckets.Add(1)) }
+
+// createBucket creates a container, which t removes if it is still there.
+func createBucket(t *testing.T, s *storage.Service, name string, opts ...storage.BucketOption) string {
+	t.Helper()
+	_, err := s.CreateBucket(t.Context(), name, opts...)
+	require.NoError(t, err)
+	d := signingDriver(t, name)
+	t.Cleanup(func() {
+		_, err := d.container.Delete(context.WithoutCancel(t.Context()), nil)
+		if !isCode(reads(err), "ContainerNotFound") {
+			require.NoError(t, err)
+		}
+	})
+	return name
+}
+
+func signingDriver(t *testing.T, name string) *driver {
+	t.Helper()
+	d, err := NewDriver(t.Context(), Config{Bucket: name, Endpoint: os.Getenv("OMNIBUCKET_TEST_AZURITE")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.(*driver)
+}
+
+// signingBucket is an empty container, and the driver below it.
+func signingBucket(t *testing.T) (storage.Bucket, *driver) {
+	t.Helper()
+	s := signingService(t)
+	name := createBucket(t, s, nextBucket())
+	b, err := s.Bucket(name)
+	require.NoError(t, err)
+	return b, signingDriver(t, name)
+}
+
+// An answer is what a client that knows nothing of the driver was told.
+type answer struct {
+	status int
+	body   string
+	header http.Header
+}
+
+// netHTTP makes a signed request with exactly what was returned.
+func netHTTP(t *testing.T, signed *storage.SignedURL, body string) answer {
+	t.Helper()
+	r, err := signed.Request(t.Context(), strings.NewReader(body))
+	require.NoError(t, err)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	got, err := client.Do(r)
+	require.NoError(t, err)
+	text, err := io.ReadAll(got.Body)
+	require.NoError(t, err)
+	require.NoError(t, got.Body.Close())
+	return answer{got.StatusCode, string(text), got.Header}
+}
+
+// curl does, too; it adds a Content-Type of its own to an upload.
+func curl(t *testing.T, signed *storage.SignedURL, body string) answer {
+	t.Helper()
+	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}
+	for name, values := range signed.Header {
+		for _, value := range values {
+			args = append(args, "--header", name+": "+value)
+		}
+	}
+	command := exec.CommandContext(t.Context(), "curl", append(args, signed.URL)...)
+	if signed.Method == http.MethodPut {
+		command.Args = append(command.Args, "--data-binary", "@-")
+		command.Stdin = strings.NewReader(body)
+	}
+	var out bytes.Buffer
+	command.Stdout = &out
+	require.NoError(t, command.Run(), "this test needs curl")
+	text, code := out.String()[:out.Len()-3], out.String()[out.Len()-3:]
+	var status int
+	_, err := fmt.Sscan(code, &status)
+	require.NoError(t, err)
+	return answer{status: status, body: text}
+}
+
+var clients = map[string]func(*testing.T, *storage.SignedURL, string) answer{"net/http": netHTTP, "curl": curl}
+
+func TestSignedAddressesWorkAsTheyAre(t *testing.T) {
+	for name, ask := range clients {
+		t.Run(name, func(t *testing.T) {
+			b, _ := signingBucket(t)
+			for _, key := range signedKeys {
+				signed, err := b.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
+					storage.WithContentLanguage("de"), storage.WithMetadata(map[string]string{"k-1": "café"}))
+				require.NoError(t, err)
+				require.Equal(t, http.StatusCreated, ask(t, signed, "other text").status, "%q", key)
+				require.Equal(t, http.StatusCreated, ask(t, signed, "text").status, "it overwrites")
+				attrs, err := b.Attrs(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, "text/x-test", attrs.ContentType)
+				require.Equal(t, "no-store", attrs.CacheControl)
+				require.Equal(t, "de", attrs.ContentLanguage)
+				require.Equal(t, map[string]string{"k-1": "café"}, attrs.Metadata)
+
+				signed, err = b.SignedDownloadURL(t.Context(), key)
+				require.NoError(t, err)
+				got := ask(t, signed, "")
+				require.Equal(t, http.StatusOK, got.status, "%q", key)
+				require.Equal(t, "text", got.body)
+			}
+		})
+	}
+}
+
+func TestASignedUploadIfAbsentCreatesOnce(t *testing.T) {
+	for name, ask := range clients {
+		t.Run(name, func(t *testing.T) {
+			b, _ := signingBucket(t)
+			signed, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
+			require.NoError(t, err)
+			require.Equal(t, http.StatusCreated, ask(t, signed, "first").status)
+			// Azure's code is UnauthorizedBlobOverwrite, the emulator's AuthorizationPermissionMismatch.
+			require.Equal(t, http.StatusForbidden, ask(t, signed, "second").status)
+			signed, err = b.SignedDownloadURL(t.Context(), "a")
+			require.NoError(t, err)
+			require.Equal(t, "first", ask(t, signed, "").body)
+		})
+	}
+}
+
+func TestASignedDownloadAnswersAsItWasAsked(t *testing.T) {
+	b, _ := signingBucket(t)
+	upload, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, netHTTP(t, upload, "text").status)
+	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"), storage.WithDownloadName("a b+é.png"))
+	require.NoError(t, err)
+	got := netHTTP(t, signed, "")
+	require.Equal(t, http.StatusOK, got.status)
+	require.Equal(t, "image/png", got.header.Get("Content-Type"))
+	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`, got.header.Get("Content-Disposition"))
+}
+
+func TestASignedAddressAllowsNothingElse(t *testing.T) {
+	b, d := signingBucket(t)
+	for _, key := range []string{"a", "b"} {
+		signed, err := b.SignedUploadURL(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, netHTTP(t, signed, "text").status)
+	}
+	altered := func(old, new string) func(*storage.SignedURL) {
+		return func(s *storage.SignedURL) {
+			require.Contains(t, s.URL, old)
+			s.URL = strings.Replace(s.URL, old, new, 1)
+		}
+	}
+	method := func(m string) func(*storage.SignedURL) { return func(s *storage.SignedURL) { s.Method = m } }
+	up, down := upload(nil), download(func(r *storage.SignRequest) { r.ResponseType = "image/png" })
+	for name, test := range map[string]struct {
+		ask    *storage.SignRequest
+		ago    time.Duration
+		change func(*storage.SignedURL)
+	}{
+		"a download after its end":            {ask: down, ago: 2 * time.Hour},
+		"an upload after its end":             {ask: up, ago: 2 * time.Hour},
+		"a later end":                         {ask: down, change: altered("&se=20", "&se=21")},
+		"another key":                         {ask: down, change: altered("/a?", "/b?")},
+		"another signature":                   {ask: down, change: altered("&sig=", "&sig=A")},
+		"no signature":                        {ask: down, change: altered("&sig=", "&gis=")},
+		"another permission":                  {ask: down, change: altered("&sp=r", "&sp=rw")},
+		"another answer":                      {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
+		"an upload by a download's address":   {ask: down, change: method(http.MethodPut)},
+		"a removal by a download's address":   {ask: down, change: method(http.MethodDelete)},
+		"a download by an upload's address":   {ask: up, change: method(http.MethodGet)},
+		"a removal by an upload's address":    {ask: up, change: method(http.MethodDelete)},
+		"an upload of another key":            {ask: up, change: altered("/a?", "/b?")},
+		"an overwrite by one that may create": {ask: upload(func(r *storage.SignRequest) { r.Condition.Absent = true })},
+		"and more than create, if altered":    {ask: upload(func(r *storage.SignRequest) { r.Condition.Absent = true }), change: altered("&sp=c", "&sp=cw")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))
+			require.NoError(t, err)
+			if test.change != nil {
+				test.change(signed)
+			}
+			if signed.Method == http.MethodPut && signed.Header.Get("X-Ms-Blob-Type") == "" {
+				signed.Header.Set("X-Ms-Blob-Type", "BlockBlob")
+			}
+			require.Equal(t, http.StatusForbidden, netHTTP(t, signed, "altered").status)
+			for _, key := range []string{"a", "b"} {
+				intact, err := d.sign(t.Context(), download(func(r *storage.SignRequest) { r.Key = key }), time.Now())
+				require.NoError(t, err)
+				require.Equal(t, "text", netHTTP(t, intact, "").body)
+			}
+		})
+	}
+}

@@ -1,0 +1,96 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/omnibucket/storage"
+)
+
+// ListVersions reads as many pages of List Blobs as it takes to have a key's
+// versions together: Azure has the oldest first. A page begins with a key's
+// newest, so the key that a page breaks off in is left to the next, which reads
+// Azure's page again.
+func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+	marker, from, err := readPageToken(r.Token)
+	if err != nil {
+		return nil, err
+	}
+	var gathered versionGroups
+	for {
+		items, next, err := d.listVersions(ctx, r, marker)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && text(item.VersionID) != "" && !isPlaceholder(item) {
+				gathered.add(item, marker)
+			}
+		}
+		switch {
+		case next == "":
+			return &storage.VersionPage{Entries: gathered.all()}, nil
+		case next == marker:
+			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing goes on, and does not move")}
+		case gathered.whole() > 0:
+			return &storage.VersionPage{Entries: gathered.complete(), Token: pageToken(gathered.marker, gathered.key())}, nil
+		}
+		marker = next
+	}
+}
+
+func (d *driver) listVersions(ctx context.Context, r *storage.ListRequest, marker string) ([]*container.BlobItem, string, error) {
+	o := container.ListBlobsHierarchyOptions{
+		Include:    container.ListBlobsInclude{Versions: true, Metadata: true},
+		Prefix:     set(r.Prefix),
+		Marker:     set(marker),
+		MaxResults: to.Ptr(int32(min(max(r.Limit, 2), maxPage))),
+	}
+	items, _, next, err := d.listPage(ctx, "", &o)
+	if err != nil {
+		return nil, "", d.listFailed(err)
+	}
+	return items, next, nil
+}
+
+// versionGroups are entries by key, those of one key oldest first.
+type versionGroups struct {
+	entries []storage.VersionEntry
+	last    int    // where the last key's begin
+	marker  string // of Azure's page in which they begin
+}
+
+func (g *versionGroups) add(item *container.BlobItem, marker string) {
+	e := storage.VersionEntry{ListEntry: listEntry(item), Version: text(item.VersionID)}
+	e.Current = item.IsCurrentVersion != nil && *item.IsCurrentVersion
+	if n := len(g.entries); n == 0 || g.entries[n-1].Key != e.Key {
+		g.last, g.marker = n, marker
+	}
+	g.entries = append(g.entries, e)
+}
+
+// whole is how many entries are of keys that are surely complete.
+func (g *versionGroups) whole() int { return g.last }
+
+func (g *versionGroups) key() string { return g.entries[g.last].Key }
+
+func (g *versionGroups) complete() []storage.VersionEntry { return newestFirst(g.entries[:g.last]) }
+
+func (g *versionGroups) all() []storage.VersionEntry { return newestFirst(g.entries) }
+
+// newestFirst turns each key's versions around. Their names are times of one
+// length.
+func newestFirst(entries []storage.VersionEntry) []storage.VersionEntry {
+	slices.SortFunc(entries, func(a, b storage.VersionEntry) int {
+		if by := strings.Compare(a.Key, b.Key); by != 0 {
+			return by
+		}
+		return strings.Compare(b.Version, a.Version)
+	})
+	return entries
+}

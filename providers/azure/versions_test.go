@@ -1,0 +1,120 @@
+package azure
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// versionEntry is one version of three a second apart; Azure has the oldest
+// first.
+func versionEntry(name string, second int, current bool) string {
+	more := `<VersionId>` + versionAt(second) + `</VersionId>`
+	if current {
+		more += `<IsCurrentVersion>true</IsCurrentVersion>`
+	}
+	return blobEntry(name, more)
+}
+
+func versionAt(second int) string { return fmt.Sprintf("2026-11-20T12:00:%02d.0000000Z", second) }
+
+type versionOf struct {
+	key     string
+	version string
+	current bool
+}
+
+func versionsOf(entries []storage.VersionEntry) []versionOf {
+	var all []versionOf
+	for _, e := range entries {
+		all = append(all, versionOf{e.Key, e.Version, e.Current})
+	}
+	return all
+}
+
+func TestVersionsAreListedNewestFirst(t *testing.T) {
+	s := newScript(t, listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
+	page, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 10, Prefix: "p"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"}, s.lines())
+	require.Empty(t, page.Token)
+	require.Equal(t, []versionOf{
+		{"a", versionAt(3), true}, {"a", versionAt(2), false}, {"a", versionAt(1), false},
+		{"b", versionAt(1), false}, // removed: it has no current one, and Azure no markers
+	}, versionsOf(page.Entries))
+	require.Equal(t, int64(5), page.Entries[0].Size)
+	require.Equal(t, etag, page.Entries[0].Revision)
+}
+
+func TestAKeysVersionsStayTogetherAcrossPages(t *testing.T) {
+	pages := []said{
+		listing("m1", versionEntry("a", 1, true), versionEntry("b", 1, false)),
+		listing("m2", versionEntry("b", 2, false), versionEntry("b", 3, false)),
+		listing("", versionEntry("b", 4, true), versionEntry("c", 1, true)),
+	}
+	// The first page ends within b, and is read again for it.
+	s := newScript(t, pages[0], pages[0], pages[1], pages[2])
+	d := s.driver(t)
+	first, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 2})
+	require.NoError(t, err)
+	require.Equal(t, []versionOf{{"a", versionAt(1), true}}, versionsOf(first.Entries))
+	require.NotEmpty(t, first.Token)
+	second, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 2, Token: first.Token})
+	require.NoError(t, err)
+	require.Equal(t, []versionOf{
+		{"b", versionAt(4), true}, {"b", versionAt(3), false}, {"b", versionAt(2), false}, {"b", versionAt(1), false}, {"c", versionAt(1), true},
+	}, versionsOf(second.Entries))
+	require.Empty(t, second.Token)
+}
+
+func TestATokenOfVersionsThatIsNotOurs(t *testing.T) {
+	s := newScript(t, listing(""))
+	for _, token := range []string{"x", "!.!", "YQ"} {
+		_, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 2, Token: token})
+		require.ErrorIs(t, err, storage.InvalidArgument, token)
+	}
+	require.Empty(t, s.requests())
+}
+
+func TestWhatAVersionIsAskedBy(t *testing.T) {
+	const query = "versionid=2026-11-20T12%3A00%3A01.0000000Z"
+	s := newScript(t, anObject("x", "X-Ms-Version-Id", versionAt(1)))
+	d, r := s.driver(t), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
+	_, body, err := d.Get(t.Context(), r)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	attrs, err := d.Head(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, versionAt(1), attrs.Version)
+	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, s.lines())
+
+	s = newScript(t, said{status: 202})
+	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)}))
+	require.Equal(t, []string{"DELETE /photos/a?" + query}, s.lines())
+	require.Empty(t, s.last(t).header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
+}
+
+func TestAVersionThatIsNoneReachesNothing(t *testing.T) {
+	s := newScript(t, anObject("x"))
+	d := s.driver(t)
+	for _, version := range []string{"x", "null", "2026-11-20", "2026-11-20T12:00:01.0000000", "../a"} {
+		_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Version: version, Length: -1})
+		require.ErrorIs(t, err, storage.InvalidArgument, version)
+		_, err = d.Head(t.Context(), &storage.GetRequest{Key: "a", Version: version, Length: -1})
+		require.ErrorIs(t, err, storage.InvalidArgument, version)
+		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: version}), storage.InvalidArgument, version)
+		require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: version}})[0], storage.InvalidArgument, version)
+	}
+	require.Empty(t, s.requests())
+}
+
+func TestAVersionThatIsGone(t *testing.T) {
+	s := newScript(t, refusing(404, "BlobNotFound"))
+	d := s.driver(t)
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)}))
+}
