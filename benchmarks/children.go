@@ -13,17 +13,20 @@ import (
 // this program again, which this variable tells what to do.
 const childVariable = "OMNIBUCKET_BENCHMARKS_CHILD"
 
-const (
-	childServer   = "null S3 server"
-	childTransfer = "transfer"
-)
+const childTransfer = "transfer"
 
 func runChild(job string) error {
 	switch job {
-	case childServer:
-		return runServer(os.Stdin, os.Stdout)
 	case childTransfer:
 		return runTransfer(os.Stdin, os.Stdout)
+	case childGCSUploads:
+		return runGCSUploads(os.Stdin, os.Stdout)
+	case amazonStorage.job:
+		return amazonStorage.run(os.Stdin, os.Stdout)
+	case googleStorage.job:
+		return googleStorage.run(os.Stdin, os.Stdout)
+	case azureStorage.job:
+		return azureStorage.run(os.Stdin, os.Stdout)
 	}
 	return runUploads(job)
 }

@@ -90,6 +90,12 @@ func runUploads(name string) error {
 	if err != nil {
 		return err
 	}
+	report, err := uploadAtOnce(upload)
+	return errors.Join(err, json.NewEncoder(os.Stdout).Encode(report))
+}
+
+// uploadAtOnce makes all uploads at once.
+func uploadAtOnce(upload func(ctx context.Context, key string, body io.Reader) error) (childReport, error) {
 	start := heap()
 	stop, highest := make(chan struct{}), make(chan uint64)
 	go watchHeap(stop, highest)
@@ -105,10 +111,7 @@ func runUploads(name string) error {
 	all.Wait()
 	close(stop)
 	top := <-highest
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(childReport{PeakHeap: max(top, start) - start})
+	return childReport{PeakHeap: max(top, start) - start}, errors.Join(errs...)
 }
 
 // A meeting is a body that ends when all have delivered theirs, so that all

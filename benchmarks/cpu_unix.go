@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime is what this process has computed so far. The servers of the S3 cases
+// cpuTime is what this process has computed so far. The servers of the cases
 // are processes of their own: what is seen is the client's.
 func cpuTime() time.Duration {
 	var used syscall.Rusage

@@ -11,8 +11,8 @@
 // Writing to a real disk is as even as the disk is: TMPDIR=/dev/shm leaves it
 // out of the local cases but for those that sync.
 //
-// The S3 cases have a server beside them, in a process of its own, that keeps
-// nothing; those that move much run each contender in a process of its own too,
+// The cases of S3, Google Cloud Storage and Azure have a server beside them, in
+// a process of its own, that keeps nothing; those that move much run each contender in a process of its own too,
 // whose peak memory and CPU are told. Their certificate is found on systems
 // that keep certificates in files. The memory that is resident is told on Linux.
 package main
@@ -35,7 +35,7 @@ func main() {
 	per := flag.Duration("per", 150*time.Millisecond, "about how long one contender runs in a round")
 	files := flag.Int("files", 100_000, "keys and files in the listings; goals are meant for 100,000")
 	names := flag.Bool("list", false, "print the names of the cases and do nothing else")
-	flag.StringVar(&profiles, "profile", "", "write CPU profiles of the transfers to and from S3 into this `directory`")
+	flag.StringVar(&profiles, "profile", "", "write CPU profiles of the transfers to and from servers into this `directory`")
 	flag.Parse()
 	chosen, err := regexp.Compile(*pattern)
 	exitOn(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/benchmarks/nulls3"
+	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
 const (
@@ -173,7 +173,7 @@ func downloadCases() []transferCase {
 			goals: []goal{faster(ours, sdkManager, 2.5), memoryAtMost(ours, 10*mebibyte)},
 		},
 	}
-	near := func(name, title string, server nulls3.Options, goals ...goal) transferCase {
+	near := func(name, title string, server nullserver.Options, goals ...goal) transferCase {
 		return transferCase{
 			name: name, title: title, server: server, bytes: 4 * large,
 			rows: []transferRow{

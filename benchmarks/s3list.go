@@ -11,7 +11,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/benchmarks/nulls3"
+	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
 // A lister lists all below a prefix, and calls each with every key.
@@ -96,7 +96,7 @@ func (s thanos) listEach(ctx context.Context, prefix string, each func()) error 
 
 // listed is an operation of n keys, of which each thousandth takes the caller
 // so long.
-func listed(server nulls3.Options, open func(context.Context, string) (lister, error), busy time.Duration) func(*env) (func(int) error, error) {
+func listed(server nullserver.Options, open func(context.Context, string) (lister, error), busy time.Duration) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
 		url, err := e.server(server)
 		if err != nil {
@@ -128,7 +128,7 @@ func listCases() []benchCase {
 	for _, s := range listingS3 {
 		all.rows = append(all.rows, row{name: s.name, setup: listed(nearPlain, s.open, 0)})
 		if s.name == ours || s.name == rawSDK || s.name == minioGo {
-			ahead.rows = append(ahead.rows, row{name: s.name, setup: listed(nulls3.Options{Latency: far.Latency}, s.open, busy)})
+			ahead.rows = append(ahead.rows, row{name: s.name, setup: listed(nullserver.Options{Latency: far.Latency}, s.open, busy)})
 		}
 	}
 	return []benchCase{all, ahead}

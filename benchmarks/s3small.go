@@ -13,7 +13,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/benchmarks/nulls3"
+	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
 // A small object goes up from memory, and comes down into the caller's buffer.
@@ -145,7 +145,7 @@ func smallPlain(_ context.Context, server string) (putter, getter, error) {
 }
 
 // small does one thing with 1 KiB, over and over.
-func small(server nulls3.Options, open func(ctx context.Context, server string) (func(key string, data []byte) error, error)) func(*env) (func(int) error, error) {
+func small(server nullserver.Options, open func(ctx context.Context, server string) (func(key string, data []byte) error, error)) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
 		url, err := e.server(server)
 		if err != nil {
@@ -172,7 +172,7 @@ func smallCases() []benchCase {
 	var all []benchCase
 	for _, near := range []struct {
 		name, title string
-		server      nulls3.Options
+		server      nullserver.Options
 	}{{"", "over TLS", nearTLS}, {"-plain", "over plain http", nearPlain}} {
 		put := benchCase{
 			name: "s3-put-1k" + near.name, title: "put 1 KiB that is in memory, " + near.title,

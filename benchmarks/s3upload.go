@@ -13,7 +13,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/benchmarks/nulls3"
+	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
 const (
@@ -183,7 +183,7 @@ func uploadCases() []transferCase {
 		// where each of the others' streams has five of its own.
 		streamsAtOnce("s3-upload-32-far", farTitle, far, faster(ours, sdkManager, 0.4)),
 	}
-	near := func(name, title string, server nulls3.Options, goals ...goal) transferCase {
+	near := func(name, title string, server nullserver.Options, goals ...goal) transferCase {
 		return transferCase{
 			name: name, title: title, server: server, bytes: 4 * large,
 			rows: []transferRow{
@@ -204,7 +204,7 @@ func uploadCases() []transferCase {
 }
 
 // streamsAtOnce share one Memory, which ours has and the others have not.
-func streamsAtOnce(name, where string, server nulls3.Options, goals ...goal) transferCase {
+func streamsAtOnce(name, where string, server nullserver.Options, goals ...goal) transferCase {
 	const memory = 48 * mebibyte
 	return transferCase{
 		name: name, title: fmt.Sprintf("%d uploads at once, of 32 MiB and unknown length, ours with a Memory of %s; %s", atOnce, size(memory), where),

@@ -11,17 +11,19 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/benchmarks/nulls3"
+	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
 // A transferCase moves much in few operations, each contender in a process of
 // its own: its peak memory and its processor time are nobody else's.
 type transferCase struct {
 	name, title string
-	server      nulls3.Options
+	server      nullserver.Options // one for S3, where at is nil
+	at          func(*env) (url string, err error)
 	bytes       int64
 	rows        []transferRow
 	goals       []goal
@@ -62,9 +64,17 @@ func profile(c, name string) string {
 	return filepath.Join(profiles, strings.NewReplacer(" ", "-", "/", "-", ",", "").Replace(c+"."+name)+".pprof")
 }
 
+// start is the URL of the case's server.
+func (c transferCase) start(e *env) (string, error) {
+	if c.at == nil {
+		return e.server(c.server)
+	}
+	return c.at(e)
+}
+
 func transferring(c transferCase, name string) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
-		url, err := e.server(c.server)
+		url, err := c.start(e)
 		return func(int) error {
 			cmd, err := e.child(childTransfer)
 			if err != nil {
@@ -132,7 +142,7 @@ func profiled(name string, op func() error) func() error {
 }
 
 func ordered(order transferOrder) (transferCase, transferRow, error) {
-	for _, c := range transferCases() {
+	for _, c := range slices.Concat(transferCases(), gcsTransferCases(), azureTransferCases()) {
 		for _, r := range c.rows {
 			if c.name == order.Case && r.name == order.Row {
 				return c, r, nil
@@ -144,7 +154,7 @@ func ordered(order transferOrder) (transferCase, transferRow, error) {
 
 // watch measures one operation of this process.
 func watch(url string, op func() error) (*told, error) {
-	before, err := nulls3.Counts(http.DefaultClient, url)
+	before, err := nullserver.Counts(http.DefaultClient, url)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +173,7 @@ func watch(url string, op func() error) (*told, error) {
 	if base == 0 {
 		t.Resident = -1 // this system does not tell
 	}
-	after, err := nulls3.Counts(http.DefaultClient, url)
+	after, err := nullserver.Counts(http.DefaultClient, url)
 	for operation := range before {
 		after[operation] -= before[operation]
 	}

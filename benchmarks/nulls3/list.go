@@ -6,7 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
+
+	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
 const mostKeys = 1000
@@ -15,17 +16,11 @@ const mostKeys = 1000
 // not read.
 func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	prefix := query.Get("prefix")
-	digits, _, _ := strings.Cut(prefix, "/")
-	keys, _ := strconv.Atoi(digits)
-	from, _ := strconv.Atoi(query.Get("continuation-token"))
-	most := mostKeys
-	if n, err := strconv.Atoi(query.Get("max-keys")); err == nil {
-		most = min(n, mostKeys)
-	}
-	end := min(from+most, keys)
+	keys, most := nullserver.Size(prefix), nullserver.Most(query.Get("max-keys"), mostKeys)
+	from, end := nullserver.Page(keys, query.Get("continuation-token"), most)
 
 	var page bytes.Buffer
-	page.Grow(512 * (end - from + 2))
+	page.Grow(512 * int(max(end-from, 0)+2))
 	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
 	fmt.Fprintf(&page, "<Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys>", bucket, prefix, end-from, most)
 	if encoding := query.Get("encoding-type"); encoding != "" {
@@ -36,9 +31,9 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 		fmt.Fprintf(&page, "<NextContinuationToken>%d</NextContinuationToken>", end)
 	}
 	for i := from; i < end; i++ {
-		fmt.Fprintf(&page, "<Contents><Key>%sfolder-%03d/%06d.txt</Key><LastModified>2026-01-02T15:04:05.000Z</LastModified>"+
+		fmt.Fprintf(&page, "<Contents><Key>%s</Key><LastModified>2026-01-02T15:04:05.000Z</LastModified>"+
 			"<ETag>&quot;%032x&quot;</ETag><ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"+
-			"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", prefix, i/1000, i, i, 1000+i)
+			"<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>", nullserver.Name(prefix, i), i, 1000+i)
 	}
 	page.WriteString("</ListBucketResult>")
 	w.Header().Set("Content-Type", "application/xml")

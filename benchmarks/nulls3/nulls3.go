@@ -1,63 +1,66 @@
-// Package nulls3 is an S3 server that keeps nothing: it accepts every request
-// without looking at its signature or its checksums, counts it, throws its body
-// away, and makes up what it answers. So it costs little beside the client that
-// is measured, and the same for every client.
-//
-// The size of an object is the first segment of its key, "1048576/name", and so
-// many objects are listed as the first segment of the prefix says. Every path is
-// bucket and key: names in the host are not read.
+// Package nulls3 is a nullserver that speaks as S3 does. Every path is bucket
+// and key: names in the host are not read.
 package nulls3
 
 import (
-	"crypto/tls"
-	"errors"
-	"net"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
 	"net/http"
-	"time"
+
+	"github.com/omnibucket/storage/benchmarks/nullserver"
 )
 
-// Options say how far away the server seems. Zero: here.
-type Options struct {
-	TLS       bool
-	Latency   time.Duration // before each answer
-	Bandwidth int64         // bytes a second of one connection, each way; 0: unbounded
+const etag = `"9b2cf535f27731c974343645a3985328"`
+
+// Service is the service.
+type Service struct{}
+
+var _ nullserver.Service = Service{}
+
+// Answer answers to what Operation knows.
+func (Service) Answer(w http.ResponseWriter, r *http.Request, operation string) {
+	bucket, key := split(r.URL.Path)
+	header := w.Header()
+	header.Set("X-Amz-Request-Id", "656c76696e6727732072657175657374")
+	header.Set("X-Amz-Id-2", "Uuag1LuByRx9e6j5Onimru9pO4ZVKnJ2Qz7/C1NPcfTWAtRPfTaOFg==")
+	switch operation {
+	case "PutObject", "UploadPart":
+		header.Set("Etag", etag)
+	case "GetObject", "HeadObject":
+		serveObject(w, r, nullserver.Size(key))
+	case "ListObjectsV2":
+		serveList(w, bucket, r.URL.Query())
+	case "CreateMultipartUpload":
+		answer(w, "<InitiateMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><UploadId>upload</UploadId></InitiateMultipartUploadResult>", bucket, key)
+	case "CompleteMultipartUpload":
+		answer(w, "<CompleteMultipartUploadResult><Bucket>%s</Bucket><Key>%s</Key><ETag>&quot;9b2cf535f27731c974343645a3985328-2&quot;</ETag></CompleteMultipartUploadResult>", bucket, key)
+	case "GetBucketLocation":
+		answer(w, `<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></LocationConstraint>`)
+	}
 }
 
-// A Server runs until Close.
-type Server struct {
-	URL string
-
-	http   *http.Server
-	served chan error
+func answer(w http.ResponseWriter, format string, args ...any) {
+	w.Header().Set("Content-Type", "application/xml")
+	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+format, args...)
 }
 
-// Start listens on a free port of this machine. The certificate is used with
-// Options.TLS only.
-func Start(o Options, certificate *Certificate) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+// serveObject makes up an object that was stored in one request.
+func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
+	asked := r.Header.Get("Range")
+	whole := asked == ""
+	if whole && r.URL.Query().Has("partNumber") && size > 0 {
+		asked = "bytes=0-"
 	}
-	s := &Server{URL: "http://" + listener.Addr().String(), served: make(chan error, 1)}
-	if o.Bandwidth > 0 {
-		listener = pacedListener{listener, o.Bandwidth}
+	header := map[string]string{"Etag": etag}
+	if r.Header.Get("X-Amz-Checksum-Mode") != "" && whole && size >= 0 {
+		header["X-Amz-Checksum-Crc32c"] = checksum(size)
+		header["X-Amz-Checksum-Type"] = "FULL_OBJECT"
 	}
-	if o.TLS {
-		pair, err := tls.X509KeyPair(certificate.Certificate, certificate.Key)
-		if err != nil {
-			return nil, errors.Join(err, listener.Close())
-		}
-		s.URL = "https://" + listener.Addr().String()
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}})
-	}
-	s.http = &http.Server{Handler: &handler{latency: o.Latency}}
-	go func() { s.served <- s.http.Serve(listener) }()
-	return s, nil
+	nullserver.ServeObject(w, r, asked, size, header)
 }
 
-// Close ends the server and what it has under way.
-func (s *Server) Close() error {
-	err := s.http.Close()
-	<-s.served
-	return err
+// checksum is an object's CRC32C, as S3 writes it.
+func checksum(size int64) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, nullserver.CRC32C(size)))
 }

@@ -1,51 +1,15 @@
 package nulls3
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 )
 
-// countsPath tells the requests since the start, by operation; no bucket is
-// called so.
-const countsPath = "/-counts"
-
-// counts are requests by operation, as S3 calls it.
-type counts struct {
-	mu sync.Mutex
-	of map[string]int
-}
-
-func (c *counts) add(operation string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.of == nil {
-		c.of = map[string]int{}
-	}
-	c.of[operation]++
-}
-
-func (c *counts) serve(w http.ResponseWriter) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_ = json.NewEncoder(w).Encode(c.of)
-}
-
-// Counts asks a server, by its URL, for its requests so far.
-func Counts(client *http.Client, server string) (map[string]int, error) {
-	response, err := client.Get(server + countsPath)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	of := map[string]int{}
-	return of, json.NewDecoder(response.Body).Decode(&of)
-}
-
-// operation is what S3 calls a request for bucket and key.
-func operation(r *http.Request, key string, query url.Values) string {
+// Operation is what S3 calls a request.
+func (Service) Operation(r *http.Request) string {
+	_, key := split(r.URL.Path)
+	query := r.URL.Query()
 	if key == "" {
 		return bucketOperation(r.Method, query)
 	}

@@ -1,4 +1,4 @@
-package nulls3
+package nullserver
 
 import (
 	"crypto/ecdsa"
@@ -26,7 +26,7 @@ func NewCertificate() (*Certificate, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "null S3"},
+		Subject:               pkix.Name{CommonName: "null server"},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},

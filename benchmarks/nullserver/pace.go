@@ -1,4 +1,4 @@
-package nulls3
+package nullserver
 
 import (
 	"net"

@@ -1,7 +1,6 @@
-package nulls3
+package nullserver
 
 import (
-	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
 	"io"
@@ -41,16 +40,13 @@ var (
 	checksums  sync.Map // by size
 )
 
-// checksum is the CRC32C of an object of size bytes, as S3 writes it.
-func checksum(size int64) string {
+// CRC32C is that of an object of size bytes.
+func CRC32C(size int64) uint32 {
 	if known, ok := checksums.Load(size); ok {
-		return known.(string)
+		return known.(uint32)
 	}
 	hash := crc32.New(castagnoli)
 	writePattern(hash, 0, size)
-	sum := encoded(hash.Sum(nil))
-	checksums.Store(size, sum)
-	return sum
+	checksums.Store(size, hash.Sum32())
+	return hash.Sum32()
 }
-
-func encoded(sum []byte) string { return base64.StdEncoding.EncodeToString(sum) }

@@ -1,0 +1,77 @@
+package nullserver
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// CountsPath tells the requests since the start, by operation, as JSON; no
+// bucket is called so.
+const CountsPath = "/-counts"
+
+type handler struct {
+	service Service
+	latency time.Duration
+	counts  counts
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == CountsPath {
+		h.counts.serve(w)
+		return
+	}
+	operation := h.service.Operation(r)
+	h.counts.add(operation)
+	time.Sleep(h.latency)
+	if drained(r) {
+		h.service.Answer(w, r, operation)
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+
+// drained reads a request's body to its end; false where the client gave up.
+func drained(r *http.Request) bool {
+	if r.Body == nil || r.Body == http.NoBody {
+		return true
+	}
+	buffer := buffers.Get().(*[256 << 10]byte)
+	defer buffers.Put(buffer)
+	_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r.Body}, buffer[:])
+	return err == nil
+}
+
+// counts are requests by operation.
+type counts struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *counts) add(operation string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[string]int{}
+	}
+	c.of[operation]++
+}
+
+func (c *counts) serve(w http.ResponseWriter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = json.NewEncoder(w).Encode(c.of)
+}
+
+// Counts asks a server, by its URL, for its requests so far.
+func Counts(client *http.Client, server string) (map[string]int, error) {
+	response, err := client.Get(server + CountsPath)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	of := map[string]int{}
+	return of, json.NewDecoder(response.Body).Decode(&of)
+}
