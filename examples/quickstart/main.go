@@ -24,6 +24,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/azure" // azblob://
+	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
 	_ "github.com/omnibucket/storage/providers/local" // file:///
 	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
