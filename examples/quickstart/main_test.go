@@ -100,7 +100,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"a scheme that nobody registered", t.Context(), []string{"-bucket", "ftp://x"}, `scheme "ftp"; known are: file, mem`},
+		{"a scheme that nobody registered", t.Context(), []string{"-bucket", "ftp://x"}, `scheme "ftp"; known are: azblob, file, gs, mem`},
 		{"a bucket that is not there", t.Context(), []string{"-bucket", directoryAddress(filepath.Join(t.TempDir(), "none"))}, "bucket not found"},
 		{"a tree that is not there", t.Context(), []string{filepath.Join(t.TempDir(), "none")}, "none"},
 		{"a tree that is a file", t.Context(), []string{file}, "invalid argument"},
