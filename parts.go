@@ -15,6 +15,9 @@ const (
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
 	defaultConcurrency = 12
+	// streamBuffers is about what the parts of one stream take in memory where
+	// nothing was said, in bytes.
+	streamBuffers = 64 << 20
 	// Where parts may grow they double after each growthStep of them, so that
 	// 10,000 parts reach S3's 5 TiB from 5 MiB on.
 	growthStep = 1000
@@ -152,7 +155,8 @@ type partUpload struct {
 	parts  []Part
 	failed *Error // the first
 	cancel context.CancelFunc
-	slots  chan struct{}
+	slots  chan struct{} // for the parts that are sent
+	room   chan struct{} // for those of a stream that are in memory
 	group  sync.WaitGroup
 }
 
@@ -164,11 +168,15 @@ func (u *upload) concurrency() int {
 	if n := u.req.set.concurrency; n > 0 {
 		return n
 	}
+	if u.src.at == nil && u.req.set.partSize == 0 {
+		return max(1, min(defaultConcurrency, int(streamBuffers/u.firstPart())))
+	}
 	return defaultConcurrency
 }
 
 func (p *partUpload) start(ctx context.Context) context.Context {
 	p.slots = make(chan struct{}, p.concurrency())
+	p.room = make(chan struct{}, max(2, p.concurrency())) // where one is sent, the next is filled
 	ctx, p.cancel = context.WithCancel(ctx)
 	return ctx
 }
@@ -289,6 +297,7 @@ func (p *partUpload) sendStream(ctx context.Context, first, next *buffer) *Error
 	running := p.start(ctx)
 	total := int64(0)
 	current := first
+	p.room <- struct{}{}
 	for number := 1; ; number++ {
 		total += current.size
 		if declared := p.src.size; declared >= 0 && total > declared {
@@ -316,7 +325,7 @@ func (p *partUpload) sendStream(ctx context.Context, first, next *buffer) *Error
 		}
 		current = next
 		var e *Error
-		if next, e = p.fillPart(running, current, number+1); e != nil {
+		if next, e = p.fillNext(running, current, number+1); e != nil {
 			p.fail(e)
 			current.free()
 			break
@@ -324,6 +333,16 @@ func (p *partUpload) sendStream(ctx context.Context, first, next *buffer) *Error
 	}
 	next.free()
 	return p.wait(ctx)
+}
+
+// fillNext is fillPart once there is room for one more.
+func (p *partUpload) fillNext(ctx context.Context, current *buffer, number int) (*buffer, *Error) {
+	select {
+	case p.room <- struct{}{}:
+		return p.fillPart(ctx, current, number)
+	case <-ctx.Done():
+		return nil, asError(ctx, ctx.Err())
+	}
 }
 
 // fillPart fills part number, and the first byte of the one behind it; nil where
@@ -349,6 +368,7 @@ func (p *partUpload) give(b *buffer) func() {
 	return func() {
 		p.core.memory.move(-1)
 		b.free()
+		<-p.room
 	}
 }
 
