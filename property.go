@@ -33,7 +33,7 @@ func checkProperties(p *Properties, given property) *Error {
 		{"WithStorageClass", p.StorageClass},
 	} {
 		if h.value != "" && !validHeader(h.value) {
-			return invalid(h.option, "must be text of at most 1,024 bytes without control characters or spaces at its ends")
+			return invalid(h.option, "must be ASCII, as headers are, of at most 1,024 bytes without control characters or spaces at its ends; a file name beyond that is written as filename*=UTF-8''...")
 		}
 	}
 	if given&propContentType != 0 && !validMediaType(p.ContentType) {
@@ -52,7 +52,16 @@ func checkProperties(p *Properties, given property) *Error {
 }
 
 func validHeader(value string) bool {
-	return len(value) <= maxHeaderBytes && plainText(value) && strings.TrimSpace(value) == value
+	return len(value) <= maxHeaderBytes && isASCII(value) && plainText(value) && strings.TrimSpace(value) == value
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func plainText(s string) bool {

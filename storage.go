@@ -246,11 +246,14 @@ func WithPublicBaseURL(base string) OpenOption {
 	})
 }
 
-// WithPublic says that the objects are public at the provider's own address.
+// WithPublic says that the objects are public at the provider's own address; of a
+// local or memory bucket at WithSigningBaseURL's, where the handler of package
+// serve shows those that are public in the store. It makes nothing public.
 func WithPublic() OpenOption { return openOption(func(o *openOptions) { o.public = true }) }
 
 // WithSigningBaseURL signs for the host that clients outside reach, where it is
-// not the one used inside.
+// not the one used inside. A local or memory bucket has no other address: it
+// signs for the handler of package serve that is mounted there.
 func WithSigningBaseURL(base string) OpenOption {
 	return openOption(func(o *openOptions) { o.signingBaseURL = o.baseURL("WithSigningBaseURL", base) })
 }

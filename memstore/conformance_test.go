@@ -13,12 +13,14 @@ import (
 
 // Signed addresses are answered by a server of their own, as a program's would.
 func TestConformance(t *testing.T) {
-	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
+		return memstore.NewDriver(memstore.Config{})
+	}, storagetest.Opening(func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b := memstore.New(append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		b := storage.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b
-	})
+	}))
 }

@@ -34,7 +34,11 @@ type options struct {
 	name      string
 	without   map[string]string
 	versioned Open
+	opening   Opener
 }
+
+// An Opener makes a bucket of a driver, as storage.New does.
+type Opener func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket
 
 // Without leaves a case out, because of a server that is known to be wrong, or
 // a provider that cannot. Case is its name in the table; an unknown name fails
@@ -47,12 +51,19 @@ func Without(name, reason string) Option {
 // so when a bucket is created. The default is Open with storage.WithVersions.
 func Versioned(open Open) Option { return func(o *options) { o.versioned = open } }
 
+// Opening has RunDriver make its buckets otherwise than by storage.New: those of
+// a store without an address of its own sign only where something answers for
+// them.
+func Opening(open Opener) Option { return func(o *options) { o.opening = open } }
+
 // Named is the name of the column in the support table: "s3 (MinIO)". The
 // default is the provider.
 func Named(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
-	o := &options{without: map[string]string{}}
+	o := &options{without: map[string]string{}, opening: func(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+		return storage.New(d, opts...)
+	}}
 	for _, opt := range opts {
 		opt(o)
 	}
@@ -77,9 +88,10 @@ func RunDriver(t *testing.T, open func(t *testing.T) storage.Driver, opts ...Opt
 			run: func(t *T) { c.run(t, open(t.T)) },
 		})
 	}
+	o := readOptions(opts)
 	run(t, "driver", cases, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return storage.New(open(t), opts...)
-	}, readOptions(opts))
+		return o.opening(t, open(t), opts...)
+	}, o)
 }
 
 // Cases is the table that Run works through.

@@ -4,8 +4,8 @@
 // A signature is HMAC-SHA256 over everything that it grants: what stands in the
 // query, what the request is (method, bucket, key), and the headers or fields
 // that have to be sent with their values. Every part is prefixed with its
-// length, so that no two grants are the same bytes; and there is one way to
-// write a query, so that whoever holds one cannot make another of it.
+// length, so that no two grants are the same bytes; and the query is signed as it
+// is written, so that whoever holds one cannot make another of it.
 package signed
 
 import (
@@ -18,7 +18,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
+	"sync"
 
 	"github.com/omnibucket/storage"
 )
@@ -43,8 +45,8 @@ const redacted = "REDACTED"
 type Keys struct{ all []key }
 
 type key struct {
-	id     string // tells which key signed; it says nothing of the secret
-	secret []byte
+	id   string     // tells which key signed; it says nothing of the secret
+	macs *sync.Pool // of hash.Hash, which have the secret
 }
 
 // NewKeys makes keys of secrets. InvalidArgument where one is short.
@@ -55,8 +57,9 @@ func NewKeys(secrets Secrets) (Keys, error) {
 			return Keys{}, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("SigningKeys must be of 32 random bytes or more each")}
 		}
 		secret = slices.Clone(secret)
-		id := sum(secret, "omnibucket key id")
-		k.all = append(k.all, key{hex.EncodeToString(id[:8]), secret})
+		next := key{macs: &sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
+		next.id = hex.EncodeToString(next.sum("omnibucket key id")[:8])
+		k.all = append(k.all, next)
 	}
 	return k, nil
 }
@@ -84,7 +87,7 @@ func (k Keys) find(id string) (key, bool) {
 
 // signature is of the parts, as it is written.
 func (k key) signature(parts ...string) string {
-	return base64.RawURLEncoding.EncodeToString(sum(k.secret, parts...))
+	return base64.RawURLEncoding.EncodeToString(k.sum(parts...))
 }
 
 // signed compares texts, not what they decode to: there is one way to write a
@@ -93,7 +96,7 @@ func (k key) signed(signature string, parts ...string) bool {
 	return subtle.ConstantTimeCompare([]byte(signature), []byte(k.signature(parts...))) == 1
 }
 
-func sum(secret []byte, parts ...string) []byte {
+func (k key) sum(parts ...string) []byte {
 	size := 0
 	for _, part := range parts {
 		size += binary.MaxVarintLen64 + len(part)
@@ -103,7 +106,9 @@ func sum(secret []byte, parts ...string) []byte {
 		message = binary.AppendUvarint(message, uint64(len(part)))
 		message = append(message, part...)
 	}
-	h := hmac.New(sha256.New, secret)
-	_, _ = h.Write(message) // never fails
-	return h.Sum(nil)
+	mac := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(mac)
+	mac.Reset()
+	_, _ = mac.Write(message) // never fails
+	return mac.Sum(nil)
 }

@@ -5,34 +5,42 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 	"github.com/omnibucket/storage/storagetest"
-	"github.com/stretchr/testify/require"
 )
 
 // Signed addresses are answered by a server of their own, as a program's would.
+func served(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	b := storage.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+	mux.Handle("/files/", serve.NewHandler(b))
+	return b
+}
+
+func driverOf(t *testing.T, c local.Config) storage.Driver {
+	d, err := local.NewDriver(t.TempDir(), c)
+	require.NoError(t, err)
+	return d
+}
+
 func TestConformance(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		mux := http.NewServeMux()
-		server := httptest.NewServer(mux)
-		t.Cleanup(server.Close)
-		opts = append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)
-		b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, opts...)
-		require.NoError(t, err)
+		b := served(t, driverOf(t, local.Config{NoSync: true}), opts...)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		mux.Handle("/files/", serve.NewHandler(b))
 		return b
 	})
 }
 
 func TestDriverConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
-		d, err := local.NewDriver(t.TempDir(), local.Config{})
-		require.NoError(t, err)
-		return d
-	})
+		return driverOf(t, local.Config{})
+	}, storagetest.Opening(served))
 }
 
 func TestServiceConformance(t *testing.T) {

@@ -9,6 +9,10 @@
 //
 //	bucket, err := local.Open("./data", local.Config{Create: true})
 //
+// Signed and public addresses are answered by the handler of package serve, where
+// storage.WithSigningBaseURL says. The directory keeps the key that signs them, so
+// that they outlive a restart.
+//
 // Importing it registers the scheme of its addresses: file:///var/data is the
 // bucket in that directory, with the parameters create=true and sync=false; for
 // storage.OpenService it is the directory that holds the buckets.

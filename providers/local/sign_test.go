@@ -1,0 +1,225 @@
+package local_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/origin"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/serve"
+)
+
+const base = "https://files.example.com/b"
+
+func noon() time.Time { return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC) }
+
+func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
+
+func secretFile(root string) string { return filepath.Join(root, ".omnibucket", "signing.key") }
+
+// signing opens a bucket that signs, by a clock that stands.
+func signing(t *testing.T, root string, keys ...[]byte) storage.Bucket {
+	t.Helper()
+	b, err := local.Open(root, local.Config{NoSync: true, Now: noon, SigningKeys: keys}, storage.WithSigningBaseURL(base))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+func originOf(t *testing.T, b storage.Bucket) origin.Bucket {
+	t.Helper()
+	o, ok := origin.Of(b)
+	require.True(t, ok)
+	return o
+}
+
+func download(t *testing.T, b storage.Bucket) string {
+	t.Helper()
+	signed, err := b.SignedDownloadURL(t.Context(), "a")
+	require.NoError(t, err)
+	require.Equal(t, noon().Add(time.Hour), signed.ExpiresAt)
+	return signed.URL
+}
+
+func TestASecretOutlivesTheProcess(t *testing.T) {
+	root := t.TempDir()
+	first := download(t, signing(t, root))
+	require.Equal(t, first, download(t, signing(t, root)))
+	require.NotEqual(t, keyOf(t, first), keyOf(t, download(t, signing(t, t.TempDir()))))
+	require.Equal(t, http.StatusNotFound, status(signing(t, root), first), "good, but nothing is there")
+
+	info, err := os.Stat(secretFile(root))
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		require.Equal(t, os.FileMode(0o600), info.Mode())
+	}
+	text, err := os.ReadFile(secretFile(root))
+	require.NoError(t, err)
+	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	require.Len(t, key, 32)
+	require.NotContains(t, first, strings.TrimSpace(string(text)))
+}
+
+// Whoever is first makes it: here drivers, which lock each other out as processes
+// do.
+func TestASecretIsMadeOnce(t *testing.T) {
+	root := t.TempDir()
+	addresses := make([]string, 8)
+	var group sync.WaitGroup
+	for i := range addresses {
+		b := signing(t, root)
+		group.Go(func() {
+			if signed, err := b.SignedDownloadURL(t.Context(), "a"); err == nil {
+				addresses[i] = signed.URL
+			}
+		})
+	}
+	group.Wait()
+	for _, address := range addresses {
+		require.Equal(t, download(t, signing(t, root)), address)
+	}
+	left, err := filepath.Glob(filepath.Join(root, ".omnibucket", "tmp", "*", "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestLookingForASecretMakesNone(t *testing.T) {
+	root := t.TempDir()
+	keys, err := originOf(t, signing(t, root)).VerifyingKeys(t.Context())
+	require.NoError(t, err)
+	require.True(t, keys.None())
+	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "a bucket that is only read is left as it is")
+}
+
+func TestSecretsRotateByALine(t *testing.T) {
+	root := t.TempDir()
+	old := download(t, signing(t, root))
+	text, err := os.ReadFile(secretFile(root))
+	require.NoError(t, err)
+	rotated := append([]byte(hex.EncodeToString(secret(7))+"\n"), text...)
+	require.NoError(t, os.WriteFile(secretFile(root), rotated, 0o600))
+
+	b := signing(t, root)
+	require.Equal(t, keyOf(t, download(t, signing(t, t.TempDir(), secret(7)))), keyOf(t, download(t, b)), "the first line signs")
+	require.Equal(t, http.StatusNotFound, status(b, old), "what the second signed is good, but nothing is there")
+	require.NoError(t, os.WriteFile(secretFile(root), rotated[:65], 0o600))
+	require.Equal(t, http.StatusForbidden, status(signing(t, root), old))
+}
+
+// keyOf is the id of the key that signed.
+func keyOf(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	return u.Query().Get("ob-key")
+}
+
+// status is what the handler of the bucket answers.
+func status(b storage.Bucket, address string) int {
+	w := httptest.NewRecorder()
+	serve.NewHandler(b).ServeHTTP(w, httptest.NewRequest(http.MethodGet, address, nil))
+	return w.Code
+}
+
+func TestADamagedSecretIsToldWithoutIt(t *testing.T) {
+	for name, content := range map[string]string{
+		"nothing": "", "no hexadecimal": "TOPSECRET\n", "too short": "5EC2E7\n", "a second line": hex.EncodeToString(secret(1)) + "\nTOPSECRET\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			require.NoError(t, os.MkdirAll(filepath.Dir(secretFile(root)), 0o777))
+			require.NoError(t, os.WriteFile(secretFile(root), []byte(content), 0o600))
+			_, err := signing(t, root).SignedDownloadURL(t.Context(), "a")
+			require.ErrorIs(t, err, storage.Internal)
+			require.ErrorContains(t, err, "signing.key")
+			for _, part := range []string{"TOPSECRET", "5EC2E7", "0101"} {
+				require.NotContains(t, err.Error(), part)
+			}
+		})
+	}
+}
+
+func TestSigningKeysCanBeGiven(t *testing.T) {
+	root := t.TempDir()
+	b := signing(t, root, secret(1))
+	address := download(t, b)
+	require.NoFileExists(t, secretFile(root))
+	require.NotEqual(t, address, download(t, signing(t, root, secret(2), secret(1))), "the first signs")
+
+	_, err := local.Open(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, err.Error(), "TOPSECRET")
+	_, err = local.NewService(root, local.ServiceConfig{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+
+	s, err := local.NewService(filepath.Dir(root), local.ServiceConfig{Now: noon, SigningKeys: local.SigningKeys{secret(1)}}, storage.WithSigningBaseURL(base))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	managed, err := s.Bucket(filepath.Base(root))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(managed)) })
+	require.Equal(t, address, download(t, managed))
+	for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
+		require.Contains(t, fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "REDACTED")
+		require.NotContains(t, fmt.Sprintf(format, local.ServiceConfig{SigningKeys: local.SigningKeys{secret('S')}}), "53")
+	}
+}
+
+func TestTheOriginTellsWhatIsPublic(t *testing.T) {
+	s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true}, storage.WithSigningBaseURL(base))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	_, err = s.CreateBucket(t.Context(), "bucket")
+	require.NoError(t, err)
+	b, err := s.Bucket("bucket")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	o := originOf(t, b)
+
+	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
+	_, err = s.UpdateBucket(t.Context(), "bucket", storage.WithPublicAccess(true), storage.WithCORS(rule))
+	require.NoError(t, err)
+	info, err := o.BucketInfo(t.Context())
+	require.NoError(t, err)
+	require.True(t, info.Public)
+	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
+
+	shown, err := b.Upload(t.Context(), "shown", strings.NewReader("x"), storage.WithPublicRead())
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "hidden", strings.NewReader("x"))
+	require.NoError(t, err)
+	for key, want := range map[string]string{"shown": shown.Revision, "hidden": "", "missing": "", "../shown": "", ".omnibucket/signing.key": ""} {
+		revision, err := o.PublicRevision(t.Context(), key)
+		require.NoError(t, err, key)
+		require.Equal(t, want, revision, key)
+	}
+}
+
+func TestABucketIsDeletedWithItsSecret(t *testing.T) {
+	s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true}, storage.WithSigningBaseURL(base))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	_, err = s.CreateBucket(t.Context(), "bucket")
+	require.NoError(t, err)
+	b, err := s.Bucket("bucket")
+	require.NoError(t, err)
+	_, err = b.SignedDownloadURL(t.Context(), "a")
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(b))
+	require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
+}

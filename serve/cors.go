@@ -1,0 +1,124 @@
+package serve
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// allowed is the first rule that lets a page of origin send method with headers;
+// nil where none does.
+func allowed(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
+	for i := range rules {
+		rule := &rules[i]
+		if matchesAny(rule.Origins, origin) && slices.Contains(rule.Methods, method) && allowsHeaders(rule, headers) {
+			return rule
+		}
+	}
+	return nil
+}
+
+func allowsHeaders(rule *storage.CORSRule, names []string) bool {
+	for _, name := range names {
+		if !slices.ContainsFunc(rule.AllowedHeaders, func(pattern string) bool {
+			return like(strings.ToLower(pattern), strings.ToLower(name))
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func matchesAny(patterns []string, text string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return like(pattern, text) })
+}
+
+// like reports whether text is pattern, in which each * is any text.
+func like(pattern, text string) bool {
+	head, rest, wild := strings.Cut(pattern, "*")
+	if !wild {
+		return text == pattern
+	}
+	text, ok := strings.CutPrefix(text, head)
+	if !ok {
+		return false
+	}
+	for {
+		part, more, wild := strings.Cut(rest, "*")
+		if !wild {
+			return strings.HasSuffix(text, part)
+		}
+		i := strings.Index(text, part)
+		if i < 0 {
+			return false
+		}
+		text, rest = text[i+len(part):], more
+	}
+}
+
+// allowOrigin lets the page that asked read the answer, where a rule says so.
+// Where none does the browser keeps the answer from the page. No cookie is asked
+// for: signatures are all that counts here.
+func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
+	if len(rules) == 0 {
+		return
+	}
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	rule := allowed(rules, origin, r.Method, nil)
+	if origin == "" || rule == nil {
+		return
+	}
+	setOrigin(h, rule, origin)
+	if len(rule.ExposedHeaders) > 0 {
+		h.Set("Access-Control-Expose-Headers", strings.Join(rule.ExposedHeaders, ", "))
+	}
+}
+
+func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
+	if slices.Contains(rule.Origins, "*") {
+		origin = "*"
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+}
+
+// preflight answers a browser that asks before it sends.
+func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
+	h := w.Header()
+	h["Vary"] = []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
+	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
+	if origin == "" || method == "" {
+		return errRequest
+	}
+	names := requestedHeaders(r.Header)
+	rule := allowed(rules, origin, method, names)
+	if rule == nil {
+		return errCORS
+	}
+	setOrigin(h, rule, origin)
+	h.Set("Access-Control-Allow-Methods", strings.Join(rule.Methods, ", "))
+	if len(names) > 0 {
+		h.Set("Access-Control-Allow-Headers", strings.Join(names, ", "))
+	}
+	if rule.MaxAge > 0 {
+		h.Set("Access-Control-Max-Age", strconv.FormatInt(int64(rule.MaxAge/time.Second), 10))
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func requestedHeaders(h http.Header) []string {
+	var names []string
+	for _, line := range h.Values("Access-Control-Request-Headers") {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,97 @@
+package serve_test
+
+import (
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var (
+	anyRead = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}, ExposedHeaders: []string{"ETag", "Content-Range"}, MaxAge: time.Hour}
+	appPut  = storage.CORSRule{
+		Origins: []string{"https://*.example.com", "http://localhost:3000"}, Methods: []string{"PUT", "POST"},
+		AllowedHeaders: []string{"Content-Type", "x-omnibucket-*"}, MaxAge: 90 * time.Second,
+	}
+)
+
+func TestAPreflightIsAnsweredByTheRules(t *testing.T) {
+	s := newSite(t)
+	s.cors(anyRead, appPut)
+	for name, row := range map[string]struct {
+		origin, method, headers string
+		allowed                 string
+		maxAge                  string
+	}{
+		"a read from anywhere":       {"https://evil.example.org", "GET", "", "*", "3600"},
+		"a read with a header":       {"https://evil.example.org", "GET", "x-more", "", ""},
+		"an upload from the app":     {"https://app.example.com", "PUT", "content-type, X-Omnibucket-Meta-Name", "https://app.example.com", "90"},
+		"an upload from a laptop":    {"http://localhost:3000", "POST", "content-type", "http://localhost:3000", "90"},
+		"without headers":            {"http://localhost:3000", "PUT", "", "http://localhost:3000", "90"},
+		"an upload from elsewhere":   {"https://evil.example.org", "PUT", "content-type", "", ""},
+		"from a name like the app's": {"https://app.example.com.evil.org", "PUT", "content-type", "", ""},
+		"from another scheme":        {"http://app.example.com", "PUT", "content-type", "", ""},
+		"with a header more":         {"https://app.example.com", "PUT", "content-type, x-other", "", ""},
+		"with another method":        {"https://app.example.com", "DELETE", "", "", ""},
+		"from nowhere":               {"null", "PUT", "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := []string{"Origin", row.origin, "Access-Control-Request-Method", row.method}
+			if row.headers != "" {
+				header = append(header, "Access-Control-Request-Headers", row.headers)
+			}
+			w := s.ask("OPTIONS", siteBase+"/any/key", nil, header...)
+			h := w.Header()
+			require.Equal(t, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers", h.Get("Vary"))
+			require.Equal(t, row.allowed, h.Get("Access-Control-Allow-Origin"))
+			require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
+			if row.allowed == "" {
+				s.refused(w, 403, "AccessForbidden")
+				return
+			}
+			require.Equal(t, 204, w.Code)
+			require.Contains(t, h.Get("Access-Control-Allow-Methods"), row.method)
+			require.Equal(t, row.headers, h.Get("Access-Control-Allow-Headers"))
+			require.Equal(t, row.maxAge, h.Get("Access-Control-Max-Age"))
+		})
+	}
+	s.refused(s.ask("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
+	s.cors()
+	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
+}
+
+// A page may read an answer, a refusal too: it tells the user what is wrong.
+func TestAnAnswerIsOpenToThePagesOfTheRules(t *testing.T) {
+	s := newSite(t)
+	s.put("a", "x")
+	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {
+		s.cors(rules...)
+		for name, row := range map[string]struct {
+			ask    func(header ...string) *httptest.ResponseRecorder
+			origin string
+			want   string
+		}{
+			"a download":               {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.download("a").URL, nil, h...) }, "https://any.example.org", "*"},
+			"a refused download":       {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.public("a"), nil, h...) }, "https://any.example.org", "*"},
+			"an upload":                {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://app.example.com", "https://app.example.com"},
+			"a refused upload":         {func(h ...string) *httptest.ResponseRecorder { return s.ask("PUT", s.public("b"), nil, h...) }, "https://app.example.com", "https://app.example.com"},
+			"an upload from elsewhere": {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://evil.example.org", ""},
+		} {
+			w := row.ask("Origin", row.origin)
+			if rules == nil {
+				require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"), name)
+				require.Empty(t, w.Header().Get("Vary"), name)
+				continue
+			}
+			require.Equal(t, row.want, w.Header().Get("Access-Control-Allow-Origin"), name)
+			require.Equal(t, "Origin", w.Header().Get("Vary"), name)
+		}
+	}
+	w := s.ask("GET", s.download("a").URL, nil, "Origin", "https://any.example.org")
+	require.Equal(t, "ETag, Content-Range", w.Header().Get("Access-Control-Expose-Headers"))
+	w = s.ask("GET", s.download("a").URL, nil)
+	require.Equal(t, "Origin", w.Header().Get("Vary"), "a cache may not keep an answer without the header for a page that needs it")
+}

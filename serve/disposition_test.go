@@ -1,0 +1,70 @@
+package serve_test
+
+import (
+	"bytes"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+func TestDownloadName(t *testing.T) {
+	b := memstore.New()
+	put(t, b, "key", "data", storage.WithContentDisposition("inline"))
+	for _, name := range []string{
+		"report.pdf", "with space", `quoted".pdf`, `back\slash`, "ünï.pdf", "日本語", "a;b=c", "a/b", "percent%41",
+		"line\r\nSet-Cookie: a=b", "null\x00", "tab\t", "del\x7f", "\xff\xfe",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+				serve.Object(w, r, b, "key", serve.WithDownloadName(name))
+			})
+			require.Len(t, got.Header["Content-Disposition"], 1)
+			value := got.Header.Get("Content-Disposition")
+			for _, c := range []byte(value) {
+				require.True(t, c >= ' ' && c < 0x7F, "%q", value)
+			}
+			kind, parameters, err := mime.ParseMediaType(value)
+			require.NoError(t, err)
+			require.Equal(t, "attachment", kind)
+			require.Equal(t, name, parameters["filename"])
+			require.Empty(t, got.Header.Get("Set-Cookie"))
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key", serve.WithDownloadName("")) })
+		require.Equal(t, "attachment", got.Header.Get("Content-Disposition"))
+	})
+}
+
+// A store that others write to may say anything.
+func TestWhatAnObjectSaysCannotBeginAnotherHeader(t *testing.T) {
+	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
+	b := bodied(storage.Attrs{Size: 4, ETag: hostile, Properties: storage.Properties{
+		ContentType: hostile, ContentEncoding: hostile, ContentDisposition: hostile, ContentLanguage: hostile, CacheControl: hostile,
+	}}, func() io.Reader { return strings.NewReader("data") })
+	handle := func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") }
+	for _, span := range []string{"", "bytes=0-1", "bytes=0-0,2-2"} {
+		got := recorded(http.MethodGet, map[string]string{"Range": span}, handle)
+		for name, values := range got.Header {
+			require.NotContains(t, strings.Join(values, ""), "script", name)
+		}
+		require.NotContains(t, text(t, got), "script")
+	}
+	var wire bytes.Buffer
+	server := httptest.NewServer(http.HandlerFunc(handle))
+	defer server.Close()
+	response, err := client.Get(server.URL)
+	require.NoError(t, err)
+	require.NoError(t, response.Write(&wire))
+	require.NoError(t, response.Body.Close())
+	require.NotContains(t, wire.String(), "Set-Cookie")
+}

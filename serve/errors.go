@@ -1,0 +1,105 @@
+package serve
+
+import (
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/omnibucket/storage"
+)
+
+// A failure is an answer that says no: as S3's, a status and a short document
+// with a code. Neither names the bucket, the key or the cause.
+type failure struct {
+	status  int
+	code    string
+	message string
+}
+
+// What the handler says of itself. One that has no valid signature learns
+// nothing else, also not whether the object is there.
+var (
+	errDenied       = &failure{http.StatusForbidden, "AccessDenied", "Access denied."}
+	errSignature    = &failure{http.StatusForbidden, "SignatureDoesNotMatch", "The address, the method, a header or a field is not as it was signed."}
+	errExpired      = &failure{http.StatusForbidden, "RequestExpired", "The signed request has expired."}
+	errMethod       = &failure{http.StatusMethodNotAllowed, "MethodNotAllowed", "This method is not allowed here."}
+	errTooLong      = &failure{http.StatusRequestEntityTooLarge, "EntityTooLarge", "The body is longer than was signed."}
+	errTooShort     = &failure{http.StatusBadRequest, "EntityTooSmall", "The body is shorter than was signed."}
+	errIncomplete   = &failure{http.StatusBadRequest, "IncompleteBody", "The body ended before its length was reached."}
+	errSlow         = &failure{http.StatusRequestTimeout, "RequestTimeout", "The body did not come in time."}
+	errRequest      = &failure{http.StatusBadRequest, "InvalidRequest", "The request cannot be understood."}
+	errForm         = &failure{http.StatusBadRequest, "MalformedPOSTRequest", "The form is not a multipart/form-data with its fields first and one file last."}
+	errFormTooLarge = &failure{http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "The fields of the form are too long."}
+	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "A condition that the request asks for is not one that is kept here."}
+	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket was opened without a signing base address, or its store answers itself."}
+	errCORS         = &failure{http.StatusForbidden, "AccessForbidden", "No CORS rule of the bucket allows this."}
+)
+
+// failures are what the codes are over HTTP. A code that is not here is the
+// server's own trouble.
+var failures = map[storage.Code]*failure{
+	storage.ObjectNotFound:      {http.StatusNotFound, "NoSuchKey", "There is no such object."},
+	storage.BucketNotFound:      {http.StatusNotFound, "NoSuchBucket", "There is no such bucket."},
+	storage.PreconditionFailed:  {http.StatusPreconditionFailed, "PreconditionFailed", "A condition does not hold."},
+	storage.Changed:             {http.StatusConflict, "OperationAborted", "The object changed meanwhile."},
+	storage.InvalidArgument:     errRequest,
+	storage.RangeNotSatisfiable: {http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The range lies behind the end of the object."},
+	storage.PermissionDenied:    errDenied,
+	storage.Unauthenticated:     errDenied,
+	storage.Archived:            {http.StatusForbidden, "InvalidObjectState", "The object is archived."},
+	storage.Locked:              {http.StatusForbidden, "AccessDenied", "The object is locked."},
+	storage.ChecksumMismatch:    {http.StatusBadRequest, "BadDigest", "The body does not have the checksum that was signed."},
+	storage.TooLarge:            {http.StatusRequestEntityTooLarge, "EntityTooLarge", "The body is too large."},
+	storage.BodyFailed:          errIncomplete,
+	storage.RateLimited:         {http.StatusTooManyRequests, "SlowDown", "Too many requests."},
+	storage.Unavailable:         {http.StatusServiceUnavailable, "ServiceUnavailable", "Try again later."},
+	storage.Canceled:            {http.StatusServiceUnavailable, "ServiceUnavailable", "Try again later."},
+	storage.DeadlineExceeded:    {http.StatusServiceUnavailable, "ServiceUnavailable", "Try again later."},
+	storage.Unsupported:         {http.StatusNotImplemented, "NotImplemented", "The store does not do this."},
+}
+
+var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
+
+func failureOf(err error) *failure {
+	var tooLong *http.MaxBytesError // of http.MaxBytesHandler around this one
+	switch {
+	case errors.As(err, &tooLong):
+		return errTooLong
+	case errors.Is(err, os.ErrDeadlineExceeded): // of http.Server.ReadTimeout
+		return errSlow
+	}
+	if f, known := failures[storage.CodeOf(err)]; known {
+		return f
+	}
+	return errInternal
+}
+
+type failureBody struct {
+	XMLName xml.Name `xml:"Error"`
+	Code    string
+	Message string
+}
+
+// write answers with the failure, and with none of the headers that were meant
+// for an object.
+func (f *failure) write(w http.ResponseWriter, r *http.Request) {
+	body, err := xml.Marshal(failureBody{Code: f.code, Message: f.message})
+	if err != nil {
+		body = nil
+	}
+	body = append([]byte(xml.Header), body...)
+	h := w.Header()
+	for _, name := range [...]string{"Content-Disposition", "Content-Encoding", "Content-Language", "Etag", "Last-Modified"} {
+		h.Del(name)
+	}
+	h.Set("Content-Type", "application/xml")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(f.status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body)
+	}
+}

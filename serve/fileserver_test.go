@@ -1,0 +1,306 @@
+package serve_test
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+// pages is what the file servers are compared over.
+var pages = []string{
+	"index.html", "about.txt", ".hidden", "dir/index.html", "dir/page.html", "dir/sub/deep.txt", "bare/a.txt", "bare/b c?#%.txt",
+	"both", "both/inner.txt", "ünï/ß.txt", "odd:name/index.html",
+}
+
+func pagesOf(t *testing.T, b storage.Bucket) {
+	t.Helper()
+	for _, key := range pages {
+		put(t, b, key, "content of "+key)
+	}
+}
+
+func TestFileServerAnswersAsFileServerFSDoes(t *testing.T) {
+	buckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
+		pagesOf(t, b)
+		ours := httptest.NewServer(serve.FileServer(b, serve.WithListing(b)))
+		defer ours.Close()
+		theirs := httptest.NewServer(http.FileServerFS(storage.FS(t.Context(), b)))
+		defer theirs.Close()
+		for _, c := range []struct {
+			path    string
+			method  string
+			header  [2]string
+			differs string
+			status  int
+			to      string
+			body    string
+		}{
+			{path: "/"},
+			{path: "/about.txt"},
+			{path: "/about.txt", method: http.MethodHead},
+			{path: "/about.txt", header: [2]string{"Range", "bytes=3-5"}},
+			{path: "/about.txt", header: [2]string{"Range", "bytes=0-0,2-2"}},
+			{path: "/about.txt", header: [2]string{"Range", "bytes=500-"}},
+			{path: "/.hidden"},
+			{path: "/about.txt/"},
+			{path: "/about.txt/?q=1"},
+			{path: "/index.html"},
+			{path: "/index.html?q=1"},
+			{path: "/dir"},
+			{path: "/dir?q=1"},
+			{path: "/dir/"},
+			{path: "/dir/index.html"},
+			{path: "/dir/page.html"},
+			{path: "/dir/sub"},
+			{path: "/dir/sub/deep.txt"},
+			{path: "//dir//page.html"},
+			{path: "/dir/../about.txt"},
+			{path: "/../../about.txt"},
+			{path: "/dir/sub/../page.html"},
+			{path: "/bare/b%20c%3F%23%25.txt"},
+			{path: "/%C3%BCn%C3%AF/%C3%9F.txt"},
+			{path: "/both/"},
+			{path: "/both/inner.txt"},
+			{path: "/missing"},
+			{path: "/missing/"},
+			{path: "/missing/index.html"},
+			{path: "/dir/missing"},
+			{path: "/about.txt/missing"},
+			{path: "/abou"},
+
+			{path: "/both", differs: "the object is reachable, and one request away", status: http.StatusOK, body: "content of both"},
+			{path: "/odd:name", differs: "a colon in the first segment of a relative address would end a scheme", status: http.StatusMovedPermanently, to: "odd%3Aname/"},
+			{path: "/%C3%BCn%C3%AF", differs: "an address is ASCII", status: http.StatusMovedPermanently, to: "%C3%BCn%C3%AF/"},
+			{path: "/about.txt", method: http.MethodPost, differs: "nothing is done with what is posted", status: http.StatusMethodNotAllowed, body: "405 Method Not Allowed\n"},
+			{path: "/about.txt", method: http.MethodDelete, differs: "nothing is deleted", status: http.StatusMethodNotAllowed, body: "405 Method Not Allowed\n"},
+			{path: "/%FF", differs: "no key is like that; FileServerFS fails", status: http.StatusBadRequest, body: "400 Bad Request\n"},
+		} {
+			t.Run(c.method+c.path+" "+c.header[1], func(t *testing.T) {
+				header := http.Header{}
+				if c.header[0] != "" {
+					header.Set(c.header[0], c.header[1])
+				}
+				if c.method == "" {
+					c.method = http.MethodGet
+				}
+				got, want := fetch(t, c.method, ours.URL+c.path, header), fetch(t, c.method, theirs.URL+c.path, header)
+				got.header.Del("Etag") // which a file system has not
+				if c.differs == "" {
+					require.Equal(t, want, got)
+					return
+				}
+				require.NotEqual(t, want, got, "it is the same after all: %s", c.differs)
+				require.Equal(t, c.status, got.status)
+				require.Equal(t, c.to, got.header.Get("Location"))
+				require.Equal(t, c.body, got.body)
+			})
+		}
+	})
+}
+
+func TestFileServerAsksOnce(t *testing.T) {
+	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+		pagesOf(t, b)
+		for _, c := range []struct {
+			name, path string
+			opts       []serve.Option
+			status     int
+			calls      []string
+		}{
+			{name: "an object", path: "/about.txt", status: http.StatusOK, calls: []string{"Get"}},
+			{name: "a directory with an index", path: "/dir/", status: http.StatusOK, calls: []string{"Get"}},
+			{name: "the root", path: "/", status: http.StatusOK, calls: []string{"Get"}},
+			{name: "an index by name", path: "/dir/index.html", status: http.StatusMovedPermanently},
+			{name: "a directory without its slash", path: "/dir", status: http.StatusMovedPermanently, calls: []string{"Get", "Head"}},
+			{name: "an object with a slash", path: "/about.txt/", status: http.StatusMovedPermanently, calls: []string{"Get", "Head"}},
+			{name: "nothing", path: "/missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
+			{name: "nothing, with a slash", path: "/missing/", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
+			{name: "a directory that may not be listed", path: "/bare/", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
+			{name: "nor be found out", path: "/bare", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
+			{name: "a directory that may be listed", path: "/bare/", opts: []serve.Option{serve.WithListing(b)}, status: http.StatusOK, calls: []string{"Get", "List"}},
+			{name: "and be found", path: "/bare", opts: []serve.Option{serve.WithListing(b)}, status: http.StatusMovedPermanently, calls: []string{"Get", "List"}},
+			{name: "another method", path: "/about.txt/../missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				asked.take()
+				w := httptest.NewRecorder()
+				serve.FileServer(b, c.opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.path, nil))
+				require.Equal(t, c.status, w.Code)
+				require.Equal(t, c.calls, asked.take())
+			})
+		}
+	})
+}
+
+func TestListing(t *testing.T) {
+	b := memstore.New()
+	pagesOf(t, b)
+	put(t, b, "bare/sub/x.txt", "x")
+	put(t, b, `bare/<b>"&'.txt`, "x")
+	list := func(method, path string, opts ...serve.Option) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w
+	}
+	t.Run("names are escaped, in order", func(t *testing.T) {
+		w := list(http.MethodGet, "/bare/", serve.WithListing(b))
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Equal(t, "text/html; charset=utf-8", w.Header().Get("Content-Type"))
+		_, lines, _ := strings.Cut(w.Body.String(), "<pre>\n")
+		require.Equal(t, `<a href="%3Cb%3E%22%26%27.txt">&lt;b&gt;&#34;&amp;&#39;.txt</a>
+<a href="a.txt">a.txt</a>
+<a href="b%20c%3F%23%25.txt">b c?#%.txt</a>
+<a href="sub/">sub/</a>
+</pre>
+`, lines)
+	})
+	t.Run("HEAD", func(t *testing.T) {
+		w := list(http.MethodHead, "/bare/", serve.WithListing(b))
+		require.Equal(t, http.StatusOK, w.Code)
+		require.NotContains(t, w.Body.String(), "a.txt")
+	})
+	t.Run("an empty root is an empty listing", func(t *testing.T) {
+		empty := memstore.New()
+		w := httptest.NewRecorder()
+		serve.FileServer(empty, serve.WithListing(empty)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		require.Equal(t, http.StatusOK, w.Code)
+		require.NotContains(t, w.Body.String(), "<a")
+	})
+	t.Run("what others wrote and no address leads to is left out", func(t *testing.T) {
+		foreign := lister{{Key: "d/"}, {Key: "d//", IsPrefix: true}, {Key: "d/../", IsPrefix: true}, {Key: "d/.", Size: 1}, {Key: "d/ok"}}
+		w := list(http.MethodGet, "/d/", serve.WithListing(foreign))
+		require.Equal(t, 1, strings.Count(w.Body.String(), "<a"))
+		require.Contains(t, w.Body.String(), `<a href="ok">ok</a>`)
+	})
+	t.Run("a failure before the first entry is a status", func(t *testing.T) {
+		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{}))
+		require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	})
+	t.Run("a failure behind it is said", func(t *testing.T) {
+		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{{Key: "bare/one"}}))
+		require.Equal(t, http.StatusOK, w.Code)
+		require.Contains(t, w.Body.String(), "one")
+		require.Contains(t, w.Body.String(), "could not be read")
+	})
+}
+
+// lister lists these, and failing an error behind them.
+type (
+	lister  []storage.ListEntry
+	failing []storage.ListEntry
+)
+
+func (l lister) List(context.Context, ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for _, entry := range l {
+			if !yield(entry, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f failing) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for entry := range lister(f).List(ctx, opts...) {
+			if !yield(entry, nil) {
+				return
+			}
+		}
+		yield(storage.ListEntry{}, storage.Unavailable)
+	}
+}
+
+func TestFileServerUnderStripPrefix(t *testing.T) {
+	b := memstore.New()
+	pagesOf(t, b)
+	h := http.StripPrefix("/static", serve.FileServer(b))
+	for path, want := range map[string]struct {
+		status int
+		to     string
+	}{
+		"/static/about.txt":      {status: http.StatusOK},
+		"/static/":               {status: http.StatusOK},
+		"/static":                {status: http.StatusOK},
+		"/static/dir":            {http.StatusMovedPermanently, "dir/"},
+		"/static/dir/index.html": {http.StatusMovedPermanently, "./"},
+		"/static/missing":        {status: http.StatusNotFound},
+	} {
+		t.Run(path, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			require.Equal(t, want.status, w.Code)
+			require.Equal(t, want.to, w.Header().Get("Location"))
+		})
+	}
+}
+
+func TestFileServerRedirectsNowhereElse(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
+		_, _ = b.Upload(t.Context(), key, strings.NewReader("x"))
+	}
+	for path, to := range map[string]string{
+		"/javascript:alert(1)": "javascript%3Aalert%281%29/",
+		"//evil.example":       "evil.example/",
+		"/%2Fevil.example":     "evil.example/",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://host"+path, nil)
+		w := httptest.NewRecorder()
+		serve.FileServer(b).ServeHTTP(w, r)
+		require.Equal(t, http.StatusMovedPermanently, w.Code, path)
+		require.Equal(t, to, w.Header().Get("Location"))
+	}
+}
+
+func TestFileServerHasItsErrorsHandled(t *testing.T) {
+	b := memstore.New()
+	h := serve.FileServer(b, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
+		http.Error(w, "own page", status)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	}))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/missing", nil))
+	require.Equal(t, http.StatusNotFound, w.Code)
+	require.Equal(t, "own page\n", w.Body.String())
+}
+
+func TestFileServerTellsTroubleFromNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		path    string
+		listing bool
+	}{
+		"looking for an index":        {path: "/x"},
+		"looking for what lies below": {path: "/x", listing: true},
+		"looking for an object":       {path: "/x/"},
+		"listing":                     {path: "/x/", listing: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+				return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+					if n++; n > 1 {
+						return storage.Unavailable
+					}
+					return next(ctx)
+				})
+			}))
+			var opts []serve.Option
+			if c.listing {
+				opts = append(opts, serve.WithListing(b))
+			}
+			w := httptest.NewRecorder()
+			serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, c.path, nil))
+			require.Equal(t, http.StatusServiceUnavailable, w.Code)
+		})
+	}
+}

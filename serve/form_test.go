@@ -1,0 +1,229 @@
+package serve_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http/httptest"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func (s *site) form(key string, least, most int64, opts ...storage.SignedUploadOption) *storage.UploadForm {
+	s.Helper()
+	f, err := storage.SignedUploadForm(s.Context(), s.bucket, key, least, most, opts...)
+	require.NoError(s, err)
+	return f
+}
+
+// A field of a form, in the order in which a page sends it; the file has a name.
+type field struct{ name, value, filename string }
+
+func fieldsOf(f *storage.UploadForm, file string) []field {
+	var all []field
+	for name, value := range f.Fields {
+		all = append(all, field{name: name, value: value})
+	}
+	return append(all, field{"file", file, "photo.png"})
+}
+
+// encode is what a browser makes of fields.
+func encode(t *testing.T, fields []field) (contentType string, body []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, f := range fields {
+		header := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf("form-data; name=%q", f.name)}}
+		if f.filename != "" {
+			header = textproto.MIMEHeader{
+				"Content-Disposition": {fmt.Sprintf("form-data; name=%q; filename=%q", f.name, f.filename)},
+				"Content-Type":        {"text/html"},
+			}
+		}
+		part, err := w.CreatePart(header)
+		require.NoError(t, err)
+		_, err = io.WriteString(part, f.value)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return w.FormDataContentType(), b.Bytes()
+}
+
+func (s *site) post(f *storage.UploadForm, fields []field) *httptest.ResponseRecorder {
+	s.Helper()
+	contentType, body := encode(s.T, fields)
+	return s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
+}
+
+func TestAFormIsStoredAsItWasSigned(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a b/\u00e9+", 1, 9, storage.WithContentType("image/png"), storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
+		storage.WithContentDisposition("inline; filename=\"e f.png\""), storage.WithContentLanguage("fr"), storage.WithPublicRead(), storage.WithCRC32C(0xE3069283))
+	w := s.post(f, fieldsOf(f, "123456789"))
+	require.Equal(t, 204, w.Code, w.Body.String())
+	attrs, err := s.bucket.Attrs(t.Context(), "a b/\u00e9+")
+	require.NoError(t, err)
+	require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
+	require.Equal(t, storage.Properties{
+		ContentType: "image/png", ContentDisposition: "inline; filename=\"e f.png\"", ContentLanguage: "fr",
+		Metadata: map[string]string{"name": "caf\u00e9"},
+	}, attrs.Properties, "the type that the browser gives the file is not used")
+	require.Equal(t, "123456789", s.ask("GET", s.public("a b/\u00e9+"), nil).Body.String())
+}
+
+func TestAFormIsHeldToItsBounds(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a", 2, 5)
+	for name, row := range map[string]struct {
+		file   string
+		status int
+		code   string
+	}{
+		"too short":     {"x", 400, "EntityTooSmall"},
+		"nothing":       {"", 400, "EntityTooSmall"},
+		"too long":      {"longer", 413, "EntityTooLarge"},
+		"much too long": {strings.Repeat("x", 1<<20), 413, "EntityTooLarge"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.refused(s.post(f, fieldsOf(f, row.file)), row.status, row.code)
+			s.empty()
+		})
+	}
+	for _, text := range []string{"xx", "xxxxx"} {
+		require.Equal(t, 204, s.post(f, fieldsOf(f, text)).Code)
+		s.holds("a", text)
+	}
+}
+
+func TestAFormIsRefused(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a", 0, 100, storage.WithContentType("image/png"))
+	without := func(name string) []field {
+		altered := storage.UploadForm{Fields: maps.Clone(f.Fields)}
+		delete(altered.Fields, name)
+		return fieldsOf(&altered, "x")
+	}
+	with := func(name, value string) []field {
+		altered := storage.UploadForm{Fields: maps.Clone(f.Fields)}
+		altered.Fields[name] = value
+		return fieldsOf(&altered, "x")
+	}
+	first := func(more ...field) []field { return append(more, fieldsOf(f, "x")...) }
+	for name, row := range map[string]struct {
+		fields []field
+		status int
+		code   string
+	}{
+		"with another type":        {with("content-type", "text/html"), 403, "SignatureDoesNotMatch"},
+		"with another key":         {with("key", "b"), 403, "SignatureDoesNotMatch"},
+		"with wider bounds":        {with("ob-size", "0-1000"), 403, "SignatureDoesNotMatch"},
+		"with a later end":         {with("ob-expires", "2000000000"), 403, "SignatureDoesNotMatch"},
+		"with another signature":   {with("ob-signature", "x"), 403, "SignatureDoesNotMatch"},
+		"with a field more":        {with("cache-control", "no-store"), 403, "SignatureDoesNotMatch"},
+		"without a type":           {without("content-type"), 403, "SignatureDoesNotMatch"},
+		"without a signature":      {without("ob-signature"), 403, "SignatureDoesNotMatch"},
+		"without bounds":           {without("ob-size"), 403, "SignatureDoesNotMatch"},
+		"without a key":            {without("key"), 403, "SignatureDoesNotMatch"},
+		"without fields":           {[]field{{"file", "x", "photo.png"}}, 403, "SignatureDoesNotMatch"},
+		"with the file first":      {append([]field{{"file", "x", "photo.png"}}, fieldsOf(f, "x")...), 403, "SignatureDoesNotMatch"},
+		"without a file":           {fieldsOf(f, "x")[:len(f.Fields)], 400, "MalformedPOSTRequest"},
+		"with a field twice":       {first(field{name: "key", value: "a"}), 400, "MalformedPOSTRequest"},
+		"with one in another case": {first(field{name: "KEY", value: "b"}), 400, "MalformedPOSTRequest"},
+		"with a nameless field":    {first(field{name: "", value: "x"}), 400, "MalformedPOSTRequest"},
+		"with a long field":        {first(field{name: "x", value: strings.Repeat("x", 21<<10)}), 400, "MaxPostPreDataLengthExceeded"},
+		"with many fields":         {first(many(10_000)...), 400, "MaxPostPreDataLengthExceeded"},
+		"with a long header":       {first(field{"x", "", strings.Repeat("n", 1<<20)}), 400, "MaxPostPreDataLengthExceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.refused(s.post(f, row.fields), row.status, row.code)
+			s.empty()
+		})
+	}
+	require.Equal(t, 204, s.post(f, append(fieldsOf(f, "good"), field{name: "submit", value: "Go"})).Code, "what is behind the file is passed over")
+	s.holds("a", "good")
+}
+
+func many(n int) []field {
+	fields := make([]field, n)
+	for i := range fields {
+		fields[i].name = fmt.Sprint("f", i)
+	}
+	return fields
+}
+
+func TestAFormExpires(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a", 0, 9, storage.WithTTL(time.Minute))
+	require.Equal(t, s.now.Add(time.Minute), f.ExpiresAt)
+	s.now = f.ExpiresAt
+	s.refused(s.post(f, fieldsOf(f, "x")), 403, "RequestExpired")
+	s.empty()
+}
+
+func TestAFormThatIsCutOffStoresNothing(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a", 0, 100)
+	contentType, body := encode(t, fieldsOf(f, "the content of the file"))
+	whole := bytes.Index(body, []byte("of the file")) + len("of the file")
+	for end := 0; end <= whole; end += 7 {
+		w := s.ask("POST", f.URL, bytes.NewReader(body[:end]), "Content-Type", contentType)
+		require.GreaterOrEqual(t, w.Code, 400, "%d bytes", end)
+		s.empty()
+	}
+	for name, contentType := range map[string]string{
+		"no form":          "application/json",
+		"no type":          "",
+		"no boundary":      "multipart/form-data",
+		"another boundary": "multipart/form-data; boundary=x",
+		"a plain form":     "application/x-www-form-urlencoded",
+	} {
+		w := s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
+		require.Equal(t, 400, w.Code, name)
+		s.empty()
+	}
+}
+
+// The name of the user's file is not used, whatever it is made of.
+func TestAFileNameIsNobodys(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a", 0, 100)
+	fields := fieldsOf(f, "x")
+	for _, name := range []string{"../../etc/passwd", "a\r\nSet-Cookie: x=y", "\"; name=\"key", "", strings.Repeat("n", 5000)} {
+		fields[len(fields)-1].filename = name
+		w := s.post(f, fields)
+		require.Equal(t, 204, w.Code, "%q: %s", name, w.Body.String())
+		require.Empty(t, w.Header().Get("Set-Cookie"))
+		s.holds("a", "x")
+	}
+}
+
+func TestAFormThatMustBeTooLongIsNotRead(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a", 0, 100)
+	contentType, body := encode(t, fieldsOf(f, "x"))
+	start := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + 4
+	read := 0
+	rest := readFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil })
+	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:start]), rest))
+	r.Header.Set("Content-Type", contentType)
+	r.ContentLength = 5 << 30
+	s.refused(s.send(r), 413, "EntityTooLarge")
+	require.Less(t, read, 1<<20)
+	s.empty()
+}
+
+func TestACreatingFormNeverOverwrites(t *testing.T) {
+	s := newSite(t)
+	f := s.form("a", 0, 100, storage.IfAbsent())
+	require.Equal(t, 204, s.post(f, fieldsOf(f, "first")).Code)
+	s.refused(s.post(f, fieldsOf(f, "second")), 412, "PreconditionFailed")
+	s.holds("a", "first")
+}

@@ -1,0 +1,295 @@
+package serve_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+func TestASignedDownloadIsServed(t *testing.T) {
+	s := newSite(t)
+	attrs := s.put("a b+c/100%.png", "0123456789", storage.WithContentType("image/png"), storage.WithCacheControl("max-age=60"))
+	u := s.download("a b+c/100%.png")
+	for name, row := range map[string]struct {
+		method string
+		header []string
+		status int
+		body   string
+	}{
+		"whole":             {"GET", nil, 200, "0123456789"},
+		"head":              {"HEAD", nil, 200, ""},
+		"a range":           {"GET", []string{"Range", "bytes=2-4"}, 206, "234"},
+		"a suffix":          {"GET", []string{"Range", "bytes=-2"}, 206, "89"},
+		"known already":     {"GET", []string{"If-None-Match", attrs.ETag}, 304, ""},
+		"not known":         {"GET", []string{"If-None-Match", `"other"`}, 200, "0123456789"},
+		"not as it was":     {"GET", []string{"If-Match", `"other"`}, 412, ""},
+		"not changed since": {"GET", []string{"If-Modified-Since", s.now.Format(http.TimeFormat)}, 304, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := s.ask(row.method, u.URL, nil, row.header...)
+			require.Equal(t, row.status, w.Code, w.Body.String())
+			require.Equal(t, row.body, w.Body.String())
+			require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
+			if row.status < 300 {
+				require.Equal(t, "image/png", w.Header().Get("Content-Type"))
+				require.Equal(t, "max-age=60", w.Header().Get("Cache-Control"))
+				require.Empty(t, w.Header().Get("Content-Disposition"))
+			}
+		})
+	}
+	s.refused(s.ask("GET", u.URL, nil, "Range", "bytes=10-"), 416, "InvalidRange")
+}
+
+func TestASignedVersionIsServed(t *testing.T) {
+	s := newSite(t)
+	old := s.put("a", "old")
+	s.put("a", "new")
+	require.Equal(t, "old", s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil).Body.String())
+	require.Equal(t, "new", s.ask("GET", s.download("a").URL, nil).Body.String())
+	require.NoError(t, s.bucket.Remove(t.Context(), "a", storage.WithVersion(old.Version)))
+	s.refused(s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil), 404, "NoSuchKey")
+}
+
+func TestASignedAnswerIsAsItWasSigned(t *testing.T) {
+	s := newSite(t)
+	s.put("a", "x", storage.WithContentType("text/plain"), storage.WithContentDisposition("inline"))
+	u := s.download("a", storage.WithResponseContentType("application/pdf"), storage.WithDownloadName("r\u00e9sum\u00e9\".pdf"))
+	w := s.ask("GET", u.URL, nil)
+	require.Equal(t, "application/pdf", w.Header().Get("Content-Type"))
+	require.Equal(t, `attachment; filename="r_sum__.pdf"; filename*=UTF-8''r%C3%A9sum%C3%A9%22.pdf`, w.Header().Get("Content-Disposition"))
+}
+
+// Who has no valid signature learns nothing: not whether the object is there.
+func TestWithoutASignatureNothingIsTold(t *testing.T) {
+	s := newSite(t)
+	s.put("secret-key", "hidden")
+	signed := s.download("secret-key").URL
+	expired := s.download("secret-key", storage.WithTTL(time.Second)).URL
+	s.now = s.now.Add(time.Minute)
+	for name, row := range map[string]struct {
+		method, address, code string
+	}{
+		"an object":                     {"GET", s.public("secret-key"), "AccessDenied"},
+		"its head":                      {"HEAD", s.public("secret-key"), ""},
+		"a missing object":              {"GET", s.public("missing"), "AccessDenied"},
+		"the bucket":                    {"GET", siteBase + "/", "AccessDenied"},
+		"the bucket without a slash":    {"GET", siteBase, "AccessDenied"},
+		"a key that cannot be":          {"GET", siteBase + "/a%00b", "AccessDenied"},
+		"a way outside":                 {"GET", siteBase + "/../x", "AccessDenied"},
+		"an upload":                     {"PUT", s.public("new"), "SignatureDoesNotMatch"},
+		"an upload to the bucket":       {"PUT", siteBase + "/", "AccessDenied"},
+		"another method":                {"PUT", signed, "SignatureDoesNotMatch"},
+		"another key":                   {"GET", strings.Replace(signed, "secret-key", "secret-kez", 1), "SignatureDoesNotMatch"},
+		"a key that was escaped twice":  {"GET", strings.Replace(signed, "secret-key", "secret%252Dkey", 1), "SignatureDoesNotMatch"},
+		"a truncated signature":         {"GET", signed[:len(signed)-3], "SignatureDoesNotMatch"},
+		"a doubled query":               {"GET", signed + "&" + signed[strings.IndexByte(signed, '?')+1:], "SignatureDoesNotMatch"},
+		"an upper-cased query":          {"GET", signed[:strings.IndexByte(signed, '?')] + strings.ToUpper(signed[strings.IndexByte(signed, '?'):]), "AccessDenied"},
+		"an expired address":            {"GET", expired, "RequestExpired"},
+		"an expired and altered one":    {"GET", expired + "x", "SignatureDoesNotMatch"},
+		"the address of another bucket": {"GET", otherBucket(t, s), "SignatureDoesNotMatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := s.ask(row.method, row.address, strings.NewReader("evil"))
+			require.Equal(t, http.StatusForbidden, w.Code)
+			if row.method == "HEAD" {
+				require.Empty(t, w.Body.String())
+				return
+			}
+			s.refused(w, http.StatusForbidden, row.code)
+		})
+	}
+	s.holds("secret-key", "hidden")
+	require.Equal(t, http.StatusOK, s.ask("GET", signed, nil).Code, "the address itself is good")
+	require.Equal(t, http.StatusOK, s.ask("GET", strings.Replace(signed, "secret-key", "%73ecret%2Dkey", 1), nil).Code,
+		"a browser or proxy may escape a path in its own way")
+}
+
+// otherBucket is an address of a bucket of the same account.
+func otherBucket(t *testing.T, s *site) string {
+	t.Helper()
+	s.update(s.service.CreateBucket(t.Context(), "other-bucket"))
+	b, err := s.service.Bucket("other-bucket")
+	require.NoError(t, err)
+	u, err := b.SignedDownloadURL(t.Context(), "secret-key")
+	require.NoError(t, err)
+	return u.URL
+}
+
+func TestASignedMissingObjectIsMissing(t *testing.T) {
+	s := newSite(t)
+	s.refused(s.ask("GET", s.download("secret-key").URL, nil), 404, "NoSuchKey")
+}
+
+func TestPublicObjectsAreServed(t *testing.T) {
+	s := newSite(t)
+	s.put("shown", "for all", storage.WithPublicRead())
+	s.put("hidden", "for few")
+	require.Equal(t, "for all", s.ask("GET", s.public("shown"), nil).Body.String())
+	require.Equal(t, "for all", s.ask("GET", s.public("shown")+"?v=blob-7", nil).Body.String(), "a query of nobody's is passed over")
+	require.Equal(t, "all", s.ask("GET", s.public("shown"), nil, "Range", "bytes=-3").Body.String())
+	s.refused(s.ask("GET", s.public("hidden"), nil), 403, "AccessDenied")
+	s.refused(s.ask("GET", s.public("shown")+"?ob-signature=x", nil), 403, "SignatureDoesNotMatch")
+
+	s.put("shown", "for few")
+	s.refused(s.ask("GET", s.public("shown"), nil), 403, "AccessDenied")
+
+	s.makePublic()
+	require.Equal(t, "for few", s.ask("GET", s.public("hidden"), nil).Body.String())
+	s.refused(s.ask("GET", s.public("secret-key"), nil), 404, "NoSuchKey")
+	s.refused(s.ask("PUT", s.public("new"), strings.NewReader("x")), 403, "SignatureDoesNotMatch")
+}
+
+// The object is replaced by a private one between the look and the download.
+func TestAPublicObjectIsServedAsItWasLookedAt(t *testing.T) {
+	replace := func() {}
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Get" {
+				replace()
+			}
+			return next(ctx)
+		})
+	}))
+	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
+	s.put("a", "public", storage.WithPublicRead())
+	replace = func() {
+		replace = func() {}
+		s.put("a", "private")
+	}
+	s.refused(s.ask("GET", siteBase+"/a", nil), 403, "AccessDenied")
+	replace = func() {
+		replace = func() {}
+		s.put("a", "public again", storage.WithPublicRead())
+	}
+	s.put("a", "public", storage.WithPublicRead())
+	require.Equal(t, "public again", s.ask("GET", siteBase+"/a", nil).Body.String())
+}
+
+func TestOtherMethodsAreNotAllowed(t *testing.T) {
+	s := newSite(t)
+	s.put("a", "x", storage.WithPublicRead())
+	for _, method := range []string{"DELETE", "PATCH", "TRACE", "PROPFIND"} {
+		w := s.ask(method, s.public("a"), nil)
+		s.refused(w, 405, "MethodNotAllowed")
+		require.Equal(t, "GET, HEAD, OPTIONS, POST, PUT", w.Header().Get("Allow"))
+	}
+	s.refused(s.ask("POST", s.public("a"), nil), 405, "MethodNotAllowed")
+	s.holds("a", "x")
+}
+
+func TestAHandlerWorksHoweverItIsMounted(t *testing.T) {
+	s := newSite(t)
+	whole := func(pattern string, h http.Handler) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle(pattern, h)
+		return mux
+	}
+	for name, handler := range map[string]http.Handler{
+		"bare":                             s.handler,
+		"in a mux":                         whole("/files/", s.handler),
+		"in a mux, by method":              whole("GET /files/{rest...}", s.handler),
+		"under StripPrefix":                whole("/files/", http.StripPrefix("/files", s.handler)),
+		"under StripPrefix, slash and all": whole("/files/", http.StripPrefix("/files/", s.handler)),
+	} {
+		for _, key := range []string{"a", "files/a", "files", "a b/\u00e9+%2F?#"} {
+			s.put(key, "text of "+key)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest("GET", s.download(key).URL, nil))
+			require.Equal(t, "text of "+key, w.Body.String(), "%s: %q", name, key)
+		}
+	}
+	s.put("a", "text")
+	u := s.download("a").URL
+	proxied := httptest.NewRequest("GET", strings.Replace(u, "/files/", "/", 1), nil)
+	require.Equal(t, "text", s.send(proxied).Body.String(), "a proxy may take the prefix away")
+}
+
+func TestABaseAddressMayBeAHost(t *testing.T) {
+	b := memstore.New(storage.WithSigningBaseURL("http://files.example.com"))
+	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
+	s.put("a/b", "text")
+	require.Equal(t, "text", s.ask("GET", s.download("a/b").URL, nil).Body.String())
+	require.Equal(t, "http://files.example.com/a/b?", s.download("a/b").URL[:len("http://files.example.com/a/b?")])
+}
+
+func TestWhatSignsElsewhereIsNotServedHere(t *testing.T) {
+	whole := memstore.New(storage.WithSigningBaseURL(siteBase))
+	for name, b := range map[string]storage.Bucket{
+		"no base address": memstore.New(),
+		"a prefix":        storage.Prefixed(whole, "p/"),
+		"a reference":     storage.Ref[storage.Downloader](whole).(storage.Bucket),
+		"the user's own":  struct{ storage.Bucket }{whole},
+		"another store":   storage.New(elsewhere{memstore.NewDriver(memstore.Config{})}, storage.WithSigningBaseURL(siteBase)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
+			s.refused(s.ask("GET", siteBase+"/a", nil), 501, "NotImplemented")
+		})
+	}
+}
+
+// elsewhere is a driver whose store answers what it signs.
+type elsewhere struct{ storage.Driver }
+
+func (e elsewhere) Describe() storage.Description {
+	d := e.Driver.Describe()
+	d.Origin, d.SigningBase = nil, false
+	return d
+}
+
+func TestAMissingBucketIsMissing(t *testing.T) {
+	s := newSite(t)
+	u := s.download("a")
+	require.NoError(t, s.service.DeleteBucket(t.Context(), "bucket"))
+	s.refused(s.ask("GET", u.URL, nil), 404, "NoSuchBucket")
+	s.refused(s.use(s.upload("a"), "x"), 404, "NoSuchBucket")
+}
+
+// The bucket's own refusals are answered as the clouds do.
+func TestErrorsAreAnsweredAsTheCloudsDo(t *testing.T) {
+	for code, want := range map[storage.Code]struct {
+		status int
+		code   string
+	}{
+		storage.PermissionDenied: {403, "AccessDenied"},
+		storage.InvalidArgument:  {400, "InvalidRequest"},
+		storage.RateLimited:      {429, "SlowDown"},
+		storage.Unavailable:      {503, "ServiceUnavailable"},
+		storage.TooLarge:         {413, "EntityTooLarge"},
+		storage.Unsupported:      {501, "NotImplemented"},
+		storage.Internal:         {500, "InternalError"},
+	} {
+		refuse := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			if op.Name == "Upload" || op.Name == "Download" {
+				return nil, nil, &storage.Error{Code: code, Err: errors.New("secret-key of memory")}
+			}
+			return nil, nil, nil
+		}
+		b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithHook(refuse))
+		s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
+		s.refused(s.ask("GET", s.download("a").URL, nil), want.status, want.code)
+		s.refused(s.use(s.upload("a"), "x"), want.status, want.code)
+	}
+}
+
+func TestTenThousandRangesAreNoBurden(t *testing.T) {
+	s := newSite(t)
+	s.put("a", strings.Repeat("x", 100))
+	ranges := make([]string, 10_000)
+	for i := range ranges {
+		ranges[i] = fmt.Sprintf("%d-%d", i%100, i%100)
+	}
+	w := s.ask("GET", s.download("a").URL, nil, "Range", "bytes="+strings.Join(ranges, ","))
+	require.LessOrEqual(t, w.Body.Len(), 100, "the whole object, or a refusal")
+}

@@ -1,0 +1,58 @@
+package serve_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/serve"
+)
+
+func TestActiveContentIsAnAttachment(t *testing.T) {
+	const attachment = "attachment"
+	for name, row := range map[string]struct {
+		contentType, disposition string
+		want                     string
+	}{
+		"HTML":                       {"text/html; charset=utf-8", "", attachment},
+		"HTML in capitals":           {"TEXT/HTML", "", attachment},
+		"XHTML":                      {"application/xhtml+xml", "", attachment},
+		"SVG":                        {"image/svg+xml", "", attachment},
+		"XML":                        {"application/xml", "", attachment},
+		"a feed":                     {"application/atom+xml", "", attachment},
+		"JavaScript":                 {"text/javascript", "", attachment},
+		"a type nobody knows":        {"x/y", "", attachment},
+		"HTML that wants to be seen": {"text/html", "inline", attachment},
+		"HTML with a name":           {"text/html", `inline; filename="a.html"`, `attachment; filename="a.html"`},
+		"an attachment as it is":     {"text/html", `Attachment; filename="a.html"`, `Attachment; filename="a.html"`},
+		"a picture":                  {"image/png", "", ""},
+		"a picture with a name":      {"image/jpeg", `inline; filename="a.jpg"`, `inline; filename="a.jpg"`},
+		"text":                       {"text/plain; charset=utf-8", "", ""},
+		"a film":                     {"video/mp4", "", ""},
+		"a document":                 {"application/pdf", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, allowed := range []bool{false, true} {
+				var opts []serve.Option
+				want, nosniff := row.want, "nosniff"
+				if allowed {
+					opts, want, nosniff = []serve.Option{serve.AllowActiveContent()}, row.disposition, ""
+				}
+				s := newSite(t, opts...)
+				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(row.contentType), storage.WithContentDisposition(row.disposition))
+				for _, address := range []string{s.public("a"), s.download("a").URL} {
+					w := s.ask("GET", address, nil)
+					require.Equal(t, "<script>", w.Body.String())
+					require.Equal(t, row.contentType, w.Header().Get("Content-Type"))
+					require.Equal(t, want, w.Header().Get("Content-Disposition"))
+					require.Equal(t, nosniff, w.Header().Get("X-Content-Type-Options"))
+				}
+			}
+		})
+	}
+	s := newSite(t)
+	s.put("a", "<script>", storage.WithContentType("image/png"))
+	w := s.ask("GET", s.download("a", storage.WithResponseContentType("text/html")).URL, nil)
+	require.Equal(t, attachment, w.Header().Get("Content-Disposition"), "a type that was signed is no other")
+}

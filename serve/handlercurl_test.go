@@ -1,0 +1,77 @@
+package serve_test
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/serve"
+)
+
+// curl makes a request with nothing that it would add by itself; what it prints
+// is the body and the status.
+func curl(t *testing.T, body string, args ...string) string {
+	t.Helper()
+	args = append([]string{"--silent", "--globoff", "--path-as-is", "--write-out", "%{http_code}"}, args...)
+	command := exec.CommandContext(t.Context(), "curl", args...)
+	command.Stdin = strings.NewReader(body)
+	var out bytes.Buffer
+	command.Stdout = &out
+	require.NoError(t, command.Run(), "this test needs curl")
+	return out.String()
+}
+
+// curlSigned makes a signed request with the headers that came with it.
+func curlSigned(t *testing.T, u *storage.SignedURL, body string) string {
+	t.Helper()
+	args := []string{"--request", u.Method}
+	if u.Method == "PUT" {
+		args = append(args, "--data-binary", "@-")
+	}
+	for name, values := range u.Header {
+		args = append(args, "--header", name+": "+values[0])
+	}
+	return curl(t, body, append(args, u.URL)...)
+}
+
+func TestSignedAddressesWorkFromCurl(t *testing.T) {
+	server, err := serve.NewServer(func(base string) (storage.Bucket, error) {
+		return local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base), storage.WithPublic())
+	})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	b := server.Bucket
+	for _, key := range hostileKeys {
+		put, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithPublicRead(),
+			storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
+		require.NoError(t, err)
+		require.Equal(t, "200", curlSigned(t, put, "text"), "%q", key)
+		require.Contains(t, curlSigned(t, put, "text"), "PreconditionFailed", "%q", key)
+		attrs, err := b.Attrs(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, "text/x-test", attrs.ContentType)
+		require.Equal(t, map[string]string{"k": "caf\u00e9"}, attrs.Metadata)
+
+		get, err := b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("caf\u00e9.txt"))
+		require.NoError(t, err)
+		require.Equal(t, "text200", curlSigned(t, get, ""), "%q", key)
+		public, err := b.PublicURL(key)
+		require.NoError(t, err)
+		require.Equal(t, "text200", curl(t, "", public), "%q", key)
+
+		form, err := storage.SignedUploadForm(t.Context(), b, key, 1, 9)
+		require.NoError(t, err)
+		var args []string
+		for name, value := range form.Fields {
+			args = append(args, "--form-string", name+"="+value)
+		}
+		require.Equal(t, "204", curl(t, "new text", append(args, "--form", "file=@-", form.URL)...), "%q", key)
+		require.Equal(t, "new text200", curlSigned(t, get, ""), "%q", key)
+	}
+}

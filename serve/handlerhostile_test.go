@@ -1,0 +1,157 @@
+package serve_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// start has the site answer on a port. Each request passes before first.
+func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		before(w)
+		s.handler.ServeHTTP(w, r)
+	}))
+	s.Cleanup(server.Close)
+	return server
+}
+
+func patient(http.ResponseWriter) {}
+
+// impatient waits no longer for what of a body has not come with the headers, as
+// http.Server does after its ReadTimeout.
+func impatient(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+}
+
+// raw sends bytes as they are, ends there or holds the line, and reads one answer.
+func raw(t *testing.T, server *httptest.Server, request string, hold bool) *http.Response {
+	t.Helper()
+	c, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	_, err = io.WriteString(c, request)
+	require.NoError(t, err)
+	if !hold {
+		require.NoError(t, c.(*net.TCPConn).CloseWrite())
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer
+}
+
+// line is a signed request up to the headers that a row adds.
+func line(t *testing.T, u *storage.SignedURL) string {
+	t.Helper()
+	address, err := url.Parse(u.URL)
+	require.NoError(t, err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", u.Method, address.RequestURI(), address.Host)
+	for name, values := range u.Header {
+		fmt.Fprintf(&b, "%s: %s\r\n", name, values[0])
+	}
+	return b.String()
+}
+
+func TestBrokenRequestsStoreNothing(t *testing.T) {
+	s := newSite(t)
+	server, strict := s.start(patient), s.start(impatient)
+	upload := line(t, s.upload("a", storage.WithSize(4)))
+	free := line(t, s.upload("a"))
+	for name, row := range map[string]struct {
+		request string
+		hold    bool
+		status  int
+	}{
+		"a negative length":              {upload + "Content-Length: -4\r\n\r\n1234", false, 400},
+		"a length that is none":          {upload + "Content-Length: four\r\n\r\n1234", false, 400},
+		"two lengths":                    {upload + "Content-Length: 4\r\nContent-Length: 5\r\n\r\n12345", false, 400},
+		"no length":                      {upload + "\r\n1234", true, 400},
+		"a length that is too large":     {upload + "Content-Length: 5\r\n\r\n12345", true, 413},
+		"a length that is not reached":   {upload + "Content-Length: 4\r\n\r\n12", false, 400},
+		"a slow body":                    {upload + "Content-Length: 4\r\n\r\n12", true, 408},
+		"a slow body of any length":      {free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n", true, 408},
+		"chunks past the bound":          {upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n", true, 413},
+		"chunks that go on for ever":     {upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n", true, 413},
+		"chunks that end early":          {upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true, 400},
+		"chunks that break off":          {upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12", false, 400},
+		"chunks that are none":           {upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n", false, 400},
+		"a chunk of a negative length":   {upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n", false, 400},
+		"an expectation that is refused": {upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", true, 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := server
+			if row.status == http.StatusRequestTimeout {
+				to = strict
+			}
+			answer := raw(t, to, row.request, row.hold)
+			require.Equal(t, row.status, answer.StatusCode)
+			s.empty()
+		})
+	}
+	answer := raw(t, server, upload+"Content-Length: 4\r\n\r\n1234", true)
+	require.Equal(t, 200, answer.StatusCode, "the request itself is good")
+}
+
+func TestAClientThatGoesAwayStoresNothing(t *testing.T) {
+	s := newSite(t)
+	server := s.start(patient)
+	c, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	_, err = io.WriteString(c, line(t, s.upload("a"))+"Content-Length: 1000\r\n\r\nx")
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	server.Close() // waits for the request
+	s.empty()
+}
+
+var hostileKeys = []string{
+	"a b", "a+b", "a%20b", "a%2Fb", "100%", "a?b=c", "a#b", "a&b=c;d", `a"b'c`, "<a>", "a:b|c*d", "~a(b)!$,@[c]{d}^`", "\u00e9\U0001F600",
+	"http:/example", ".hidden/...c", " a/ b", "files/a", "ob-signature", "con/aux.txt", strings.Repeat("k", 1024), strings.Repeat("abcdefg/", 127) + "abcdefgh",
+}
+
+// Keys with every hostile character are their own, and nobody else's, however
+// often they are escaped.
+func TestHostileKeys(t *testing.T) {
+	s := newSite(t)
+	server := s.start(patient)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	do := func(u *storage.SignedURL, body string) (int, string) {
+		u.URL = strings.Replace(u.URL, "http://files.example.com", server.URL, 1)
+		r, err := u.Request(t.Context(), strings.NewReader(body))
+		require.NoError(t, err)
+		answer, err := client.Do(r)
+		require.NoError(t, err)
+		defer func() { _ = answer.Body.Close() }()
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		return answer.StatusCode, string(text)
+	}
+	for _, key := range hostileKeys {
+		status, text := do(s.upload(key), key)
+		require.Equal(t, 200, status, "%q: %s", key, text)
+		s.holds(key, key)
+		status, text = do(s.download(key), "")
+		require.Equal(t, 200, status, "%q", key)
+		require.Equal(t, key, text)
+
+		twice := s.download(key)
+		path, query, _ := strings.Cut(twice.URL, "?")
+		twice.URL = siteBase + "/" + strings.ReplaceAll(strings.TrimPrefix(path, siteBase+"/"), "%", "%25") + "?" + query
+		if status, _ := do(twice, ""); strings.Contains(path, "%") {
+			require.Equal(t, 403, status, "%q, escaped twice", key)
+		}
+	}
+}

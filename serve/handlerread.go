@@ -1,0 +1,84 @@
+package serve
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/origin"
+	"github.com/omnibucket/storage/internal/signed"
+)
+
+// read serves an object to who may have it. HEAD is GET without the body, and
+// signed as that. A signature that is not good is no request without one.
+func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
+	o := h.options.objectOptions
+	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
+	var from storage.Downloader = h.bucket
+	switch {
+	case signed.Claimed(r.URL.RawQuery):
+		g, f := h.verify(r, http.MethodGet, key)
+		if f != nil {
+			return f
+		}
+		if g.Version != "" {
+			o.downloads = append(o.downloads, storage.WithVersion(g.Version))
+		}
+		o.headers = append(o.headers, func(h http.Header, _ *storage.Attrs) { override(h, g) })
+	case !public:
+		revision, err := h.origin.PublicRevision(r.Context(), key)
+		if err != nil {
+			return failureOf(err)
+		}
+		if revision == "" {
+			return errDenied
+		}
+		from = &publicObjects{h.bucket, h.origin}
+	}
+	if !h.options.activeContent {
+		o.headers = append(o.headers, disarm)
+	}
+	serveObject(w, r, from, key, o)
+	return nil
+}
+
+// override has the answer as the signer wants it.
+func override(h http.Header, g *signed.Grant) {
+	if g.ResponseType != "" {
+		h.Set("Content-Type", g.ResponseType)
+	}
+	if g.ResponseDisposition != "" {
+		h.Set("Content-Disposition", g.ResponseDisposition)
+	}
+}
+
+// publicObjects are those that were written with WithPublicRead.
+type publicObjects struct {
+	bucket storage.Bucket
+	origin origin.Origin
+}
+
+// Download looks again once the bytes are pinned: the object that was public may
+// have been replaced by one that is not.
+func (p *publicObjects) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	const tries = 10 // a layer may have revisions of its own, that never agree
+	for range tries {
+		body, err := p.bucket.Download(ctx, key, opts...)
+		if err != nil {
+			return nil, err
+		}
+		revision, err := p.origin.PublicRevision(ctx, key)
+		if err == nil && revision == body.Attrs().Revision {
+			return body, nil
+		}
+		_ = body.Close()
+		switch {
+		case err != nil:
+			return nil, err
+		case revision == "":
+			return nil, storage.PermissionDenied
+		}
+	}
+	return nil, storage.Unavailable
+}

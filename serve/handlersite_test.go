@@ -1,0 +1,143 @@
+package serve_test
+
+import (
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+const siteBase = "http://files.example.com/files"
+
+// A site is a memory bucket behind a handler, whose clock the test has.
+type site struct {
+	*testing.T
+	now     time.Time
+	service *storage.Service
+	bucket  storage.Bucket
+	handler http.Handler
+}
+
+func newSite(t *testing.T, opts ...serve.Option) *site {
+	t.Helper()
+	s := &site{T: t, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+	s.service = memstore.NewService(memstore.ServiceConfig{Now: func() time.Time { return s.now }},
+		storage.WithSigningBaseURL(siteBase), storage.WithPublic(), storage.WithVersions())
+	s.update(s.service.CreateBucket(t.Context(), "bucket"))
+	b, err := s.service.Bucket("bucket")
+	require.NoError(t, err)
+	s.bucket, s.handler = b, serve.NewHandler(b, opts...)
+	return s
+}
+
+func (s *site) update(_ *storage.BucketInfo, err error) {
+	s.Helper()
+	require.NoError(s, err)
+}
+
+func (s *site) cors(rules ...storage.CORSRule) {
+	s.Helper()
+	s.update(s.service.UpdateBucket(s.Context(), "bucket", storage.WithCORS(rules...)))
+}
+
+func (s *site) makePublic() {
+	s.Helper()
+	s.update(s.service.UpdateBucket(s.Context(), "bucket", storage.WithPublicAccess(true)))
+}
+
+func (s *site) put(key, text string, opts ...storage.UploadOption) *storage.Attrs {
+	s.Helper()
+	a, err := s.bucket.Upload(s.Context(), key, strings.NewReader(text), opts...)
+	require.NoError(s, err)
+	return a
+}
+
+func (s *site) upload(key string, opts ...storage.SignedUploadOption) *storage.SignedURL {
+	s.Helper()
+	u, err := s.bucket.SignedUploadURL(s.Context(), key, opts...)
+	require.NoError(s, err)
+	return u
+}
+
+func (s *site) download(key string, opts ...storage.SignedDownloadOption) *storage.SignedURL {
+	s.Helper()
+	u, err := s.bucket.SignedDownloadURL(s.Context(), key, opts...)
+	require.NoError(s, err)
+	return u
+}
+
+func (s *site) public(key string) string {
+	s.Helper()
+	address, err := s.bucket.PublicURL(key)
+	require.NoError(s, err)
+	return address
+}
+
+// ask makes a request; header is name, value, name, value.
+func (s *site) ask(method, address string, body io.Reader, header ...string) *httptest.ResponseRecorder {
+	s.Helper()
+	r := httptest.NewRequestWithContext(s.Context(), method, address, body)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return s.send(r)
+}
+
+func (s *site) send(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	return w
+}
+
+// use makes a signed request with the headers that came with it.
+func (s *site) use(u *storage.SignedURL, body string, header ...string) *httptest.ResponseRecorder {
+	s.Helper()
+	for name, values := range u.Header {
+		header = append(header, name, values[0])
+	}
+	return s.ask(u.Method, u.URL, strings.NewReader(body), header...)
+}
+
+// refused requires an answer of the handler's own that says no, and nothing more.
+func (s *site) refused(w *httptest.ResponseRecorder, status int, code string) {
+	s.Helper()
+	require.Equal(s, status, w.Code, w.Body.String())
+	require.Equal(s, "application/xml", w.Header().Get("Content-Type"))
+	require.Equal(s, "nosniff", w.Header().Get("X-Content-Type-Options"))
+	var body struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string
+		Message string
+	}
+	require.NoError(s, xml.Unmarshal(w.Body.Bytes(), &body))
+	require.Equal(s, code, body.Code)
+	require.NotEmpty(s, body.Message)
+	for _, secret := range []string{"bucket\"", "secret-key", "ob-", "memory"} {
+		require.NotContains(s, w.Body.String(), secret)
+	}
+}
+
+func (s *site) holds(key, text string) {
+	s.Helper()
+	data, _, err := storage.ReadAll(s.Context(), s.bucket, key)
+	require.NoError(s, err)
+	require.Equal(s, text, string(data))
+}
+
+// empty requires that nothing was stored, in no version either.
+func (s *site) empty() {
+	s.Helper()
+	for entry, err := range storage.Versions(s.Context(), s.bucket) {
+		require.NoError(s, err)
+		require.Fail(s, "stored", entry.Key)
+	}
+}

@@ -1,0 +1,239 @@
+package serve_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/serve"
+)
+
+// downloading is a Downloader of one function.
+type downloading func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error)
+
+func (d downloading) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	return d(ctx, key, opts...)
+}
+
+// bodied is an object that delivers body, whatever its attributes say.
+func bodied(attrs storage.Attrs, body func() io.Reader) downloading {
+	return func(_ context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+		var r storage.GetRequest
+		if err := r.Apply(opts...); err != nil {
+			return nil, err
+		}
+		length := attrs.Size
+		if r.Length >= 0 {
+			length = r.Length
+		}
+		return storage.NewReader(&attrs, r.Offset, length, io.NopCloser(io.LimitReader(body(), length))), nil
+	}
+}
+
+func put(t *testing.T, b storage.Uploader, key, data string, opts ...storage.UploadOption) *storage.Attrs {
+	t.Helper()
+	attrs, err := b.Upload(t.Context(), key, strings.NewReader(data), opts...)
+	require.NoError(t, err)
+	return attrs
+}
+
+// recorded is the answer of a handler that writes into memory.
+func recorded(method string, header map[string]string, handle func(w http.ResponseWriter, r *http.Request)) *http.Response {
+	r := httptest.NewRequest(method, "/key", nil)
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	handle(w, r)
+	return w.Result()
+}
+
+func text(t *testing.T, r *http.Response) string {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	return string(body)
+}
+
+func TestPermissionToDownloadIsEnough(t *testing.T) {
+	b := memstore.New()
+	put(t, b, "key", "0123456789")
+	only := storage.Ref[storage.Downloader](b)
+	for _, c := range []struct {
+		method, span string
+		status       int
+	}{
+		{http.MethodGet, "", http.StatusOK},
+		{http.MethodHead, "", http.StatusOK},
+		{http.MethodGet, "bytes=2-3", http.StatusPartialContent},
+		{http.MethodGet, "bytes=2-3,0-0", http.StatusPartialContent},
+		{http.MethodGet, "bytes=100-", http.StatusRequestedRangeNotSatisfiable},
+	} {
+		t.Run(c.method+" "+c.span, func(t *testing.T) {
+			got := recorded(c.method, map[string]string{"Range": c.span}, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, only, "key") })
+			require.Equal(t, c.status, got.StatusCode)
+		})
+	}
+}
+
+func TestWhatTheCallerHasSetStays(t *testing.T) {
+	b := memstore.New()
+	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"), storage.WithContentLanguage("de"))
+	own := map[string]string{"Content-Type": "text/markdown", "Cache-Control": "private", "Content-Language": "en", "Content-Disposition": "inline", "Etag": `"mine"`}
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range own {
+			w.Header().Set(name, value)
+		}
+		serve.Object(w, r, b, "key")
+	}
+	got := recorded(http.MethodGet, nil, handle)
+	for name, value := range own {
+		require.Equal(t, []string{value}, got.Header[name])
+	}
+	t.Run("conditions are judged by the caller's ETag", func(t *testing.T) {
+		got := recorded(http.MethodGet, map[string]string{"If-None-Match": `"mine"`}, handle)
+		require.Equal(t, http.StatusNotModified, got.StatusCode)
+	})
+	t.Run("a writer that compresses is told no length", func(t *testing.T) {
+		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "br")
+			serve.Object(w, r, b, "key")
+		})
+		require.Empty(t, got.Header.Get("Content-Length"))
+		require.Equal(t, "br", got.Header.Get("Content-Encoding"))
+	})
+}
+
+func TestATypeIsAlwaysSaid(t *testing.T) {
+	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
+	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, html, "key") })
+	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"), "net/http would guess from the bytes")
+	require.Equal(t, "<html>", text(t, got))
+}
+
+func TestAVersionIsServed(t *testing.T) {
+	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}))
+	old := put(t, b, "key", "the old one")
+	put(t, b, "key", "the new one")
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		serve.Object(w, r, b, "key", serve.WithDownloadOptions(storage.WithVersion(old.Version)))
+	}
+	require.Equal(t, "the old one", text(t, recorded(http.MethodGet, nil, handle)))
+	require.Equal(t, "old", text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6"}, handle)))
+	require.Contains(t, text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6,0-2"}, handle)), "old")
+}
+
+// A readerFrom is what a socket is to net/http: it can have the kernel copy.
+type readerFrom struct {
+	*httptest.ResponseRecorder
+	from []io.Reader
+}
+
+func (w *readerFrom) ReadFrom(from io.Reader) (int64, error) {
+	w.from = append(w.from, from)
+	return io.Copy(w.ResponseRecorder, from)
+}
+
+func TestARangeOfAFileIsCopiedByTheKernel(t *testing.T) {
+	b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	data := strings.Repeat("0123456789", 100_000)
+	put(t, b, "key", data)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Range", "bytes=5000-")
+	w := &readerFrom{ResponseRecorder: httptest.NewRecorder()}
+	serve.Object(w, r, b, "key")
+	require.Equal(t, data[5000:], w.Body.String())
+	require.Len(t, w.from, 1)
+	limited, ok := w.from[0].(*io.LimitedReader)
+	require.True(t, ok)
+	require.IsType(t, &os.File{}, limited.R, "what sendfile is used for")
+}
+
+// replacing overwrites the object after each of the first n reads.
+func replacing(t *testing.T, d storage.Driver, n int, contents func(i int) string) storage.Driver {
+	i := 0
+	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		err := next(ctx)
+		if (call == "Get" || call == "Head") && i < n {
+			data := contents(i)
+			i++
+			_, failed := d.Put(ctx, &storage.PutRequest{Key: "key", Body: strings.NewReader(data), Size: int64(len(data))})
+			require.NoError(t, failed)
+		}
+		return err
+	})
+}
+
+func TestAnObjectThatChangesMeanwhile(t *testing.T) {
+	const first = "aaaaaaaaaa"
+	content := func(i int) string { return strings.Repeat(string(rune('b'+i)), 10) }
+	var current storage.Bucket
+	serving := func(t *testing.T, times int, span string) *http.Response {
+		driver := memstore.NewDriver(memstore.Config{})
+		current = storage.New(driver)
+		put(t, current, "key", first)
+		b := storage.New(replacing(t, driver, times, content))
+		return recorded(http.MethodGet, map[string]string{"Range": span, "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Own", "stays")
+			serve.Object(w, r, b, "key")
+		})
+	}
+	t.Run("once, between two requests for one answer: the new one is served", func(t *testing.T) {
+		got := serving(t, 1, "bytes=2-4")
+		require.Equal(t, http.StatusOK, got.StatusCode)
+		require.Equal(t, content(0), text(t, got))
+		require.Equal(t, []string{"stays"}, got.Header["X-Own"])
+		now, err := current.Attrs(t.Context(), "key")
+		require.NoError(t, err)
+		require.Equal(t, now.ETag, got.Header.Get("Etag"))
+	})
+	t.Run("again and again", func(t *testing.T) {
+		got := serving(t, 100, "bytes=2-4")
+		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+		require.Empty(t, got.Header.Get("Etag"))
+	})
+	t.Run("the bytes of one revision are sent, where they are on their way", func(t *testing.T) {
+		got := serving(t, 100, "")
+		require.Equal(t, http.StatusOK, got.StatusCode)
+		require.Equal(t, first, text(t, got))
+	})
+	t.Run("between two ranges: cut off", func(t *testing.T) {
+		driver := memstore.NewDriver(memstore.Config{})
+		put(t, storage.New(driver), "key", first)
+		b := storage.New(replacing(t, driver, 1, content))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") }))
+		defer server.Close()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		require.NoError(t, err)
+		r.Header.Set("Range", "bytes=2-4,0-1")
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, response.Body.Close()) }()
+		body, err := io.ReadAll(response.Body)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Contains(t, string(body), "aaa")
+		require.NotContains(t, string(body), "\r\n\r\nbb")
+	})
+	t.Run("a Downloader without revisions is found out by size", func(t *testing.T) {
+		n := int64(10)
+		growing := downloading(func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+			n++
+			return bodied(storage.Attrs{Size: n}, func() io.Reader { return bytes.NewReader(make([]byte, 100)) })(ctx, key, opts...)
+		})
+		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=2-4", "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, growing, "key") })
+		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+	})
+}

@@ -1,0 +1,190 @@
+package serve
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// What lies between two ranges is read through up to here: a request of its
+	// own would take longer.
+	maxGap = 1 << 20 // bytes
+	// Ranges that lie so far apart that one answer would take more requests to
+	// the store are no range at all: a client could have thousands made by one of
+	// its own.
+	maxLegs = 16
+)
+
+// A spec is one range as it stands in a request.
+type spec struct {
+	first  int64 // -1: the last bytes, as many as last says
+	last   int64 // inclusive; -1: to the end
+	broken bool  // the end cannot be read, or lies before the beginning
+}
+
+// A rangeHeader is what a request asks for; the zero value is all of it.
+type rangeHeader struct {
+	given     bool
+	malformed bool
+	specs     []spec
+}
+
+var (
+	errMalformed = errors.New("invalid range")
+	errNoOverlap = errors.New("invalid range: failed to overlap")
+)
+
+// readRange reads a Range header as http.ServeContent does.
+func readRange(header string) rangeHeader {
+	if header == "" {
+		return rangeHeader{}
+	}
+	asked := rangeHeader{given: true}
+	list, bytes := strings.CutPrefix(header, "bytes=")
+	asked.malformed = !bytes
+	for text := range strings.SplitSeq(list, ",") {
+		if text = trimSpace(text); text == "" {
+			continue
+		}
+		s, ok := readSpec(text)
+		asked.malformed = asked.malformed || !ok
+		asked.specs = append(asked.specs, s)
+	}
+	return asked
+}
+
+func readSpec(text string) (s spec, ok bool) {
+	first, last, ok := strings.Cut(text, "-")
+	first, last = trimSpace(first), trimSpace(last)
+	if !ok {
+		return s, false
+	}
+	var err error
+	if first == "" {
+		s.first = -1
+		s.last, err = strconv.ParseInt(last, 10, 64)
+		return s, err == nil && s.last >= 0 && last[0] != '-'
+	}
+	if s.first, err = strconv.ParseInt(first, 10, 64); err != nil || s.first < 0 {
+		return s, false
+	}
+	if s.last = -1; last != "" {
+		s.last, err = strconv.ParseInt(last, 10, 64)
+		s.broken = err != nil || s.last < s.first
+	}
+	return s, true
+}
+
+// A byteRange is a part of an object.
+type byteRange struct{ start, length int64 }
+
+func (r byteRange) end() int64 { return r.start + r.length }
+
+func (r byteRange) contentRange(size int64) string {
+	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.end()-1, 10) + "/" + strconv.FormatInt(size, 10)
+}
+
+// of is what is asked for of an object of size bytes; nil is all of it. A range
+// of nothing overlaps nothing: it has no Content-Range.
+func (a rangeHeader) of(size int64) ([]byteRange, error) {
+	if a.malformed {
+		return nil, errMalformed
+	}
+	var ranges []byteRange
+	var total int64
+	for _, s := range a.specs {
+		r := byteRange{s.first, size - s.first}
+		switch {
+		case s.first < 0:
+			r.length = min(s.last, size)
+			r.start = size - r.length
+		case s.first >= size:
+			continue
+		case s.broken:
+			return nil, errMalformed
+		case s.last >= 0:
+			r.length = min(s.last, size-1) - s.first + 1
+		}
+		if r.length > 0 {
+			ranges = append(ranges, r)
+			total = min(total, math.MaxInt64-r.length) + r.length
+		}
+	}
+	switch {
+	case len(ranges) == 0 && len(a.specs) > 0 && size > 0:
+		return nil, errNoOverlap
+	case total > size || countLegs(ranges) > maxLegs:
+		return nil, nil
+	}
+	return ranges, nil
+}
+
+// firstRead is what to ask the store for before the object's size is known: what
+// the answer will have at its beginning, as a rule all of it.
+func (a rangeHeader) firstRead() storage.DownloadOption {
+	switch {
+	case a.malformed:
+		return attributesOnly
+	case len(a.specs) == 0:
+		return everything
+	case a.specs[0].first < 0 && a.specs[0].last > 0:
+		return storage.WithRange(-a.specs[0].last, -1)
+	}
+	var ranges []byteRange
+	for _, s := range a.specs {
+		if s.first < 0 || s.broken {
+			break
+		}
+		r := byteRange{s.first, math.MaxInt64 - s.first}
+		if s.last >= 0 && s.last < math.MaxInt64 {
+			r.length = s.last - s.first + 1
+		}
+		ranges = append(ranges, r)
+	}
+	if len(ranges) == 0 {
+		return attributesOnly
+	}
+	return firstLeg(ranges).option()
+}
+
+var (
+	everything = storage.WithRange(0, -1)
+	// attributesOnly reads no byte: the store is asked for attributes alone.
+	attributesOnly = storage.WithRange(0, 0)
+)
+
+func (r byteRange) option() storage.DownloadOption {
+	if r.end() == math.MaxInt64 {
+		return storage.WithRange(r.start, -1)
+	}
+	return storage.WithRange(r.start, r.length)
+}
+
+// firstLeg is the part that one request to the store reads: the first range, and
+// those behind it that follow soon enough.
+func firstLeg(ranges []byteRange) byteRange {
+	leg := ranges[0]
+	for _, next := range ranges[1:] {
+		if next.start < leg.end() || next.start-leg.end() > maxGap {
+			break
+		}
+		leg.length = next.end() - leg.start
+	}
+	return leg
+}
+
+func countLegs(ranges []byteRange) int {
+	legs := 0
+	var end int64
+	for i, r := range ranges {
+		if i == 0 || r.start < end || r.start-end > maxGap {
+			legs++
+		}
+		end = r.end()
+	}
+	return legs
+}

@@ -1,0 +1,178 @@
+package serve_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func ranged(name, value string) contentCase {
+	return contentCase{name: "range/" + name, header: map[string]string{"Range": value}}
+}
+
+func of(key string, c contentCase) contentCase {
+	c.key, c.name = key, c.name+"/of "+key
+	return c
+}
+
+// asking is how many requests a GET makes; a HEAD is one, always.
+func asking(c contentCase, calls ...string) contentCase {
+	c.method, c.calls = http.MethodGet, calls
+	return c
+}
+
+func heading(c contentCase) contentCase {
+	c.method = http.MethodHead
+	return c
+}
+
+// aRow is "bytes=" and n ranges, each of length bytes, step apart.
+func aRow(n, length, step int) string {
+	ranges := make([]string, n)
+	for i := range ranges {
+		ranges[i] = fmt.Sprintf("%d-%d", i*step, i*step+length-1)
+	}
+	return "bytes=" + strings.Join(ranges, ",")
+}
+
+// A range behind the end is asked for, refused by the store, and looked at by the
+// core and by Object: three requests in a case that is a client's mistake.
+var behindTheEnd = []string{"Get", "Head", "Head"}
+
+var rangeCases = []contentCase{
+	{name: "whole"},
+	of("plain", contentCase{name: "whole"}),
+	of("empty", contentCase{name: "whole"}),
+	of("large", contentCase{name: "whole"}),
+	{name: "whole/POST", method: http.MethodPost},
+	{name: "whole/DELETE", method: http.MethodDelete},
+
+	ranged("first byte", "bytes=0-0"),
+	ranged("last byte", "bytes=999-999"),
+	ranged("middle", "bytes=100-199"),
+	ranged("all of it", "bytes=0-999"),
+	ranged("all of it, open", "bytes=0-"),
+	ranged("to the end", "bytes=500-"),
+	ranged("beyond the end", "bytes=990-2000"),
+	ranged("beyond all ends", "bytes=5-9223372036854775807"),
+	ranged("everything and beyond", "bytes=0-9223372036854775807"),
+	ranged("suffix", "bytes=-100"),
+	ranged("suffix of one", "bytes=-1"),
+	ranged("suffix of all", "bytes=-1000"),
+	ranged("suffix longer than the object", "bytes=-5000"),
+	ranged("suffix longer than any object", "bytes=-9223372036854775807"),
+	ranged("with spaces", "bytes= 1 - 5 "),
+	ranged("with empty elements", "bytes=,1-5,,"),
+	ranged("with a plus sign", "bytes=+1-+5"),
+	{name: "range/POST", method: http.MethodPost, header: map[string]string{"Range": "bytes=1-5"}},
+
+	asking(bare(ranged("at the end", "bytes=10-")), "Get"),
+	asking(bare(ranged("behind the end", "bytes=11-")), behindTheEnd...),
+	asking(bare(ranged("behind the end, bounded", "bytes=5000-6000")), behindTheEnd...),
+	asking(bare(ranged("behind the end, unreadable", "bytes=5000-x")), "Head"),
+	asking(bare(ranged("several behind the end", "bytes=5000-6000,7000-")), behindTheEnd...),
+	heading(bare(ranged("behind the end", "bytes=5000-6000"))),
+
+	of("empty", ranged("first byte", "bytes=0-0")),
+	of("empty", ranged("open", "bytes=0-")),
+	asking(of("empty", ranged("behind", "bytes=5-")), behindTheEnd...),
+	of("gzip.gz", ranged("stored bytes", "bytes=10-19")),
+
+	malformed("no unit", "0-5"),
+	malformed("another unit", "items=0-5"),
+	malformed("upper case", "BYTES=0-5"),
+	malformed("backwards", "bytes=5-3"),
+	malformed("no dash", "bytes=5"),
+	malformed("letters", "bytes=a-b"),
+	malformed("letters behind", "bytes=0-b"),
+	malformed("two dashes", "bytes=0--5"),
+	malformed("a suffix of a suffix", "bytes=--5"),
+	malformed("only a dash", "bytes=-"),
+	malformed("fraction", "bytes=0.5-3"),
+	malformed("too long a number", "bytes=0-99999999999999999999"),
+	malformed("too long a beginning", "bytes=99999999999999999999-"),
+	malformed("one of several", "bytes=0-5,x"),
+	ranged("of nothing at all", "bytes="),
+	ranged("of nothing but commas", "bytes=,,"),
+
+	ranged("several", "bytes=0-9,20-29"),
+	ranged("several, adjacent", "bytes=0-9,10-19"),
+	ranged("several, one to the end", "bytes=0-9,900-"),
+	ranged("several, one behind the end", "bytes=0-9,5000-"),
+	asking(ranged("several, a suffix behind", "bytes=0-9,-10"), "Get", "Get"),
+	heading(ranged("several, a suffix behind", "bytes=0-9,-10")),
+	asking(ranged("several, a suffix first", "bytes=-10,0-9"), "Get", "Get"),
+	asking(ranged("several, backwards", "bytes=20-29,0-9"), "Get", "Get"),
+	asking(ranged("several, the first one behind the end", "bytes=5000-,0-9"), append(behindTheEnd[:3:3], "Get")...),
+	asking(ranged("several, overlapping", "bytes=0-9,5-14"), "Get", "Get"),
+	asking(ranged("several, the same twice", "bytes=3-4,3-4"), "Get", "Get"),
+	asking(ranged("several, more than there is", "bytes=0-999,0-0"), "Get"),
+	asking(ranged("several, more than there is, backwards", "bytes=500-999,0-999"), "Get", "Get"),
+	ranged("a hundred", aRow(100, 1, 10)),
+	asking(ranged("10,000 times the first byte", aRow(10_000, 1, 0)), "Get", "Get"),
+	ranged("10,000, most of them behind the end", aRow(10_000, 1, 2)),
+	of("large", ranged("10,000 in a large object", aRow(10_000, 1, 300))),
+	asking(of("large", ranged("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
+
+	{
+		name: "range/behind the end, of an object with a disposition", method: http.MethodGet, header: map[string]string{"Range": "bytes=5000-"}, calls: behindTheEnd,
+		differs: "a browser would save the error under the object's name; ServeContent leaves Content-Disposition and Content-Language",
+		want: func(a answer, t *testing.T) {
+			require.Equal(t, http.StatusRequestedRangeNotSatisfiable, a.status)
+			require.Equal(t, "bytes */1000", a.header.Get("Content-Range"))
+			require.Empty(t, a.header.Get("Content-Disposition"))
+			require.Empty(t, a.header.Get("Content-Language"))
+		},
+	},
+	{
+		name: "range/suffix of nothing", header: map[string]string{"Range": "bytes=-0"}, calls: []string{"Head"},
+		differs: "RFC 9110, section 14.1.2: it is unsatisfiable; ServeContent answers with the invalid Content-Range bytes 1000-999/1000",
+		want: func(a answer, t *testing.T) {
+			require.Equal(t, http.StatusRequestedRangeNotSatisfiable, a.status)
+			require.Equal(t, "bytes */1000", a.header.Get("Content-Range"))
+		},
+	},
+	{
+		name: "range/suffix of an empty object", key: "empty", header: map[string]string{"Range": "bytes=-5"},
+		differs: "nothing can be a part of nothing; ServeContent answers with the invalid Content-Range bytes 0--1/0",
+		want: func(a answer, t *testing.T) {
+			require.Equal(t, http.StatusOK, a.status)
+			require.Empty(t, a.header.Get("Content-Range"))
+			require.Zero(t, a.length)
+		},
+	},
+	{
+		name: "whole/of gzip.gz", key: "gzip.gz",
+		differs: "ServeContent tells no length where there is a Content-Encoding, for it may be that of a writer that compresses; ours is the object's",
+		want: func(a answer, t *testing.T) {
+			require.Equal(t, http.StatusOK, a.status)
+			require.Equal(t, "gzip", a.header.Get("Content-Encoding"))
+			require.EqualValues(t, 10_000, a.length)
+		},
+	},
+	{
+		name: "range/backwards, in more than 16 pieces", method: http.MethodGet, header: map[string]string{"Range": "bytes=" + strings.Repeat("1-1,0-0,", 20)},
+		calls:   []string{"Get", "Get"},
+		differs: "each piece would be a request to the store; the whole object is one",
+		want: func(a answer, t *testing.T) {
+			require.Equal(t, http.StatusOK, a.status)
+			require.EqualValues(t, 1000, a.length)
+		},
+	},
+}
+
+// malformed ranges are told from attributes alone.
+func malformed(name, value string) contentCase {
+	c := ranged("malformed, "+name, value)
+	c.calls = []string{"Head"}
+	return bare(c)
+}
+
+// bare is of the object that has no disposition and no language.
+func bare(c contentCase) contentCase {
+	c.key = "plain"
+	return c
+}

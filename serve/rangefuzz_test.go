@@ -1,0 +1,55 @@
+package serve_test
+
+import (
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+// Where the two differ on purpose: rangeCases say why.
+var suffixOfNothing = regexp.MustCompile(`(^|[=,])\s*-\s*\+?0+\s*(,|$)`)
+
+const manyPieces = 16
+
+func FuzzObjectAnswersAsServeContentDoes(f *testing.F) {
+	for _, c := range rangeCases {
+		f.Add(c.header["Range"], "", "")
+	}
+	for _, c := range conditionCases {
+		f.Add("bytes=1-2", c.header["If-None-Match"], c.header["If-Match"])
+	}
+	b := memstore.New()
+	const data = "0123456789abcdefghij"
+	attrs, err := b.Upload(f.Context(), "key", strings.NewReader(data))
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, ranges, ifNoneMatch, ifMatch string) {
+		if suffixOfNothing.MatchString(ranges) || strings.Count(ranges, ",") > manyPieces {
+			t.Skip("differs on purpose")
+		}
+		answered := func(handle func(w http.ResponseWriter, r *http.Request)) (int, http.Header, string) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header = http.Header{"Range": {ranges}, "If-None-Match": {ifNoneMatch}, "If-Match": {ifMatch}}
+			w := httptest.NewRecorder()
+			handle(w, r)
+			body := w.Body.String()
+			if _, parameters, _ := mime.ParseMediaType(w.Header().Get("Content-Type")); parameters["boundary"] != "" {
+				body = strings.ReplaceAll(body, parameters["boundary"], "BOUNDARY")
+				w.Header().Set("Content-Type", "multipart")
+			}
+			return w.Code, w.Header(), body
+		}
+		status, header, body := answered(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
+		wantStatus, wantHeader, wantBody := answered(func(w http.ResponseWriter, r *http.Request) { serveContent(w, r, attrs, []byte(data)) })
+		require.Equal(t, wantStatus, status)
+		require.Equal(t, wantHeader, header)
+		require.Equal(t, wantBody, body)
+	})
+}

@@ -1,0 +1,48 @@
+package serve
+
+import (
+	"io"
+	"mime/multipart"
+	"net/textproto"
+)
+
+// parts is the body of an answer with several ranges (multipart/byteranges).
+type parts struct {
+	ranges      []byteRange
+	contentType string // of each part
+	size        int64  // of the object
+}
+
+// writeTo writes the parts in the order in which they were asked for.
+func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, ranges []byteRange) error) error {
+	for i, r := range p.ranges {
+		part, err := to.CreatePart(textproto.MIMEHeader{
+			"Content-Range": {r.contentRange(p.size)},
+			"Content-Type":  {p.contentType},
+		})
+		if err != nil {
+			return err
+		}
+		if err := each(part, p.ranges[i:]); err != nil {
+			return err
+		}
+	}
+	return to.Close()
+}
+
+// length is what writeTo writes, in bytes: every boundary is as long as another.
+func (p parts) length() int64 {
+	var n counter
+	_ = p.writeTo(multipart.NewWriter(&n), func(_ io.Writer, ranges []byteRange) error {
+		n += counter(ranges[0].length)
+		return nil
+	})
+	return int64(n)
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,187 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/omnibucket/storage"
+)
+
+// A source is one revision of an object, of which it has one part open at a
+// time. The first answer of the store fixes the revision; what is opened later
+// is the same, or Changed.
+type source struct {
+	ctx   context.Context
+	from  storage.Downloader
+	key   string
+	opts  []storage.DownloadOption
+	attrs *storage.Attrs
+
+	reader  *storage.Reader // nil: nothing is open
+	at, end int64           // what it has left
+}
+
+// openSource makes the one request that most answers take. Of a range behind the
+// object's end a store tells no attributes: they are asked for then.
+func openSource(ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption, first storage.DownloadOption) (*source, error) {
+	s := &source{ctx: ctx, from: from, key: key, opts: opts}
+	err := s.download(first)
+	if storage.CodeOf(err) == storage.RangeNotSatisfiable {
+		err = s.download(attributesOnly)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.attrs = s.reader.Attrs()
+	return s, nil
+}
+
+func (s *source) download(opts ...storage.DownloadOption) error {
+	reader, err := s.from.Download(s.ctx, s.key, append(s.opts[:len(s.opts):len(s.opts)], opts...)...)
+	if err != nil {
+		return err
+	}
+	offset, length := reader.Range()
+	s.reader, s.at, s.end = reader, offset, offset+length
+	return nil
+}
+
+// seek has the first of ranges open; what is opened for it serves those behind it
+// as well, as far as they follow soon enough.
+func (s *source) seek(ranges []byteRange) error {
+	r := ranges[0]
+	if s.reader != nil && s.at <= r.start && r.start-s.at <= maxGap && r.end() <= s.end {
+		return nil
+	}
+	s.close()
+	opts := []storage.DownloadOption{firstLeg(ranges).option()}
+	if s.attrs.Revision != "" && !s.pinned() {
+		opts = append(opts, storage.IfRevision(s.attrs.Revision))
+	}
+	err := s.download(opts...)
+	switch storage.CodeOf(err) {
+	case "":
+		return s.same()
+	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
+		return s.changed(err)
+	}
+	return err
+}
+
+// pinned reports whether the caller's options name a revision or version.
+func (s *source) pinned() bool {
+	var r storage.GetRequest
+	_ = r.Apply(s.opts...) // a bad option has failed before
+	return r.Version != "" || r.Condition.Revision != ""
+}
+
+// same is for a Downloader that knows no revisions.
+func (s *source) same() error {
+	now := s.reader.Attrs()
+	if now.Revision != s.attrs.Revision || now.ETag != s.attrs.ETag || now.Size != s.attrs.Size {
+		return s.changed(nil)
+	}
+	return nil
+}
+
+func (s *source) changed(err error) error {
+	return &storage.Error{Code: storage.Changed, Op: "Download", Key: s.key, Err: err}
+}
+
+// copy writes the first of ranges to w.
+func (s *source) copy(w io.Writer, ranges []byteRange) error {
+	if err := s.seek(ranges); err != nil {
+		return err
+	}
+	r := ranges[0]
+	if s.at == r.start && s.end == r.end() {
+		return s.copyAll(w)
+	}
+	if _, err := io.CopyN(io.Discard, s.reader, r.start-s.at); err != nil {
+		return err
+	}
+	_, err := io.CopyN(w, s.reader, r.length)
+	s.at = r.end()
+	return err
+}
+
+// Up to here the bytes go out in one piece with the header, rather than by the
+// kernel behind it.
+const withHeader = 32 << 10
+
+// copyAll leaves the copying to the reader: out of memory in one piece, from a
+// file to a socket by the kernel. The last byte of what has a checksum to be
+// compared is kept back until it has been: without it no client takes the answer
+// for whole.
+func (s *source) copyAll(w io.Writer) error {
+	want := s.end - s.at
+	s.at = s.end
+	whole := want == s.attrs.Size && s.attrs.CRC32C != nil
+	if !whole {
+		if want <= withHeader {
+			w = struct{ io.Writer }{w} // no io.ReaderFrom
+		}
+		return complete(want)(s.reader.WriteTo(w))
+	}
+	t := &tail{to: w, left: want}
+	if err := complete(want)(s.reader.WriteTo(t)); err != nil {
+		return err
+	}
+	return t.release()
+}
+
+// complete is an error where fewer bytes came than were promised.
+func complete(want int64) func(int64, error) error {
+	return func(n int64, err error) error {
+		if err == nil && n < want {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+}
+
+func (s *source) close() {
+	if s.reader != nil {
+		_ = s.reader.Close() // nil, always
+		s.reader = nil
+	}
+}
+
+// A tail writes all but the last of left bytes, which release writes.
+type tail struct {
+	to   io.Writer
+	left int64
+	last []byte
+}
+
+var errTooMuch = errors.New("the reader delivers more than it said")
+
+func (t *tail) Write(p []byte) (int, error) {
+	size := int64(len(p))
+	switch {
+	case size > t.left:
+		return 0, errTooMuch
+	case size < t.left || size == 0:
+		t.left -= size
+		return t.to.Write(p)
+	}
+	t.last = append(t.last, p[size-1])
+	t.left = 0
+	if size == 1 {
+		return 1, nil
+	}
+	n, err := t.to.Write(p[:size-1])
+	if err == nil {
+		n++
+	}
+	return n, err
+}
+
+func (t *tail) release() error {
+	if len(t.last) == 0 {
+		return nil
+	}
+	_, err := t.to.Write(t.last)
+	return err
+}

@@ -1,0 +1,220 @@
+package serve_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/serve"
+)
+
+// The objects that serve.Object and http.ServeContent are compared over.
+var stored = map[string]struct {
+	data []byte
+	opts []storage.UploadOption
+}{
+	"text.txt": {pseudoRandom(1000), []storage.UploadOption{
+		storage.WithCacheControl("public, max-age=60"), storage.WithContentLanguage("de"), storage.WithContentDisposition(`inline; filename="text.txt"`),
+	}},
+	"plain":   {pseudoRandom(10), nil},
+	"empty":   {nil, nil},
+	"large":   {pseudoRandom(4 << 20), nil},
+	"gzip.gz": {pseudoRandom(10_000), []storage.UploadOption{storage.WithContentEncoding("gzip"), storage.WithContentType("text/plain")}},
+}
+
+func pseudoRandom(n int) []byte {
+	data := make([]byte, n)
+	source := rand.NewChaCha8([32]byte{1})
+	_, _ = source.Read(data)
+	return data
+}
+
+var modified = time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC)
+
+func clock() time.Time { return modified }
+
+// calls counts what a bucket asks of its driver.
+type calls struct {
+	mu   sync.Mutex
+	seen []string
+}
+
+func (c *calls) layer(d storage.Driver) storage.Driver {
+	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		c.mu.Lock()
+		c.seen = append(c.seen, call)
+		c.mu.Unlock()
+		return next(ctx)
+	})
+}
+
+func (c *calls) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := c.seen
+	c.seen = nil
+	return seen
+}
+
+// buckets are those that the tests run over.
+func buckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *calls)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) {
+		asked := &calls{}
+		run(t, storage.New(memstore.NewDriver(memstore.Config{Now: clock}), storage.WithLayer(asked.layer)), asked)
+	})
+	t.Run("local", func(t *testing.T) {
+		asked := &calls{}
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true, Now: clock}, storage.WithLayer(asked.layer))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		run(t, b, asked)
+	})
+}
+
+func fill(t *testing.T, b storage.Bucket) {
+	t.Helper()
+	for key, object := range stored {
+		_, err := b.Upload(t.Context(), key, bytes.NewReader(object.data), object.opts...)
+		require.NoError(t, err)
+	}
+}
+
+// serveContent is what serve.Object is compared with.
+func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, data []byte) {
+	for name, value := range map[string]string{
+		"Content-Type": attrs.ContentType, "Content-Encoding": attrs.ContentEncoding, "Content-Language": attrs.ContentLanguage,
+		"Content-Disposition": attrs.ContentDisposition, "Cache-Control": attrs.CacheControl, "Etag": attrs.ETag,
+	} {
+		if value != "" {
+			w.Header().Set(name, value)
+		}
+	}
+	http.ServeContent(w, r, attrs.Key, attrs.Modified, bytes.NewReader(data))
+}
+
+// An answer is all that a client sees.
+type answer struct {
+	status int
+	header http.Header
+	length int64 // -1: not told
+	body   string
+}
+
+func fetch(t *testing.T, method, address string, header http.Header) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, nil)
+	require.NoError(t, err)
+	r.Header = header.Clone()
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	a := answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: string(body)}
+	a.header.Del("Date")
+	if mediaType, parameters, _ := mime.ParseMediaType(a.header.Get("Content-Type")); mediaType == "multipart/byteranges" {
+		require.NotEmpty(t, parameters["boundary"])
+		a.body = strings.ReplaceAll(a.body, parameters["boundary"], "BOUNDARY")
+		a.header.Set("Content-Type", mediaType+"; boundary=BOUNDARY")
+		require.Len(t, parameters["boundary"], 60, "as long as ServeContent's, so that the length is the same")
+	}
+	return a
+}
+
+// client takes answers as they are.
+var client = &http.Client{
+	Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// A contentCase is one request. {etag}, {modified}, {before} and {after} stand
+// for what the object has, and a second beside it.
+type contentCase struct {
+	name   string
+	key    string // "text.txt" where it is empty
+	method string // GET where it is empty
+	header map[string]string
+	calls  []string // of the driver; Get, or Head for HEAD, where it is nil
+	// differs is why the answer is not that of http.ServeContent, but want.
+	differs string
+	want    func(a answer, t *testing.T)
+}
+
+func (c contentCase) request(attrs *storage.Attrs) http.Header {
+	at := func(d time.Duration) string { return attrs.Modified.Add(d).Format(http.TimeFormat) }
+	fill := strings.NewReplacer("{etag}", attrs.ETag, "{modified}", at(0), "{before}", at(-time.Second), "{after}", at(time.Second))
+	header := http.Header{}
+	for name, value := range c.header {
+		header.Set(name, fill.Replace(value))
+	}
+	return header
+}
+
+func (c contentCase) asks(method string) []string {
+	switch {
+	case c.calls != nil:
+		return c.calls
+	case method == http.MethodHead:
+		return []string{"Head"}
+	}
+	return []string{"Get"}
+}
+
+func TestObjectAnswersAsServeContentDoes(t *testing.T) {
+	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+		fill(t, b)
+		ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, b, r.URL.Path[1:])
+		}))
+		defer ours.Close()
+		theirs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			attrs, err := b.Attrs(r.Context(), r.URL.Path[1:])
+			if err != nil {
+				panic(err)
+			}
+			serveContent(w, r, attrs, stored[attrs.Key].data)
+		}))
+		defer theirs.Close()
+		for _, c := range slices.Concat(rangeCases, conditionCases, rangeConditionCases) {
+			if c.key == "" {
+				c.key = "text.txt"
+			}
+			attrs, err := b.Attrs(t.Context(), c.key)
+			require.NoError(t, err)
+			methods := []string{c.method}
+			if c.method == "" {
+				methods = []string{http.MethodGet, http.MethodHead}
+			}
+			for _, method := range methods {
+				t.Run(c.name+"/"+method, func(t *testing.T) {
+					asked.take()
+					got := fetch(t, method, ours.URL+"/"+c.key, c.request(attrs))
+					require.Equal(t, c.asks(method), asked.take(), "driver calls")
+					want := fetch(t, method, theirs.URL+"/"+c.key, c.request(attrs))
+					if c.differs == "" {
+						require.Equal(t, want, got)
+						return
+					}
+					require.NotEqual(t, want, got, "it is the same after all: %s", c.differs)
+					c.want(got, t)
+				})
+			}
+		}
+	})
+}

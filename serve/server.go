@@ -1,0 +1,128 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Server is a local or memory bucket with signed and public addresses that
+// work, on this machine, for tests and laptops.
+type Server struct {
+	Bucket storage.Bucket
+	URL    string // http://127.0.0.1:port, without a slash at its end
+
+	http        *http.Server
+	served      chan struct{} // closed when no connection is accepted any more
+	connections sync.WaitGroup
+	closing     sync.Once
+	patience    time.Duration // with clients that do not finish, in Close
+
+	mu    sync.Mutex
+	fresh map[net.Conn]struct{} // connections that have not asked anything yet; nil: none is let in
+}
+
+const (
+	// Clients that never send a request, or never read its answer, are not waited
+	// for any longer.
+	headerTimeout = 10 * time.Second
+	closeTimeout  = 5 * time.Second
+)
+
+// NewServer listens on a free port of the loopback interface, has open make the
+// bucket with that address, and serves it with NewHandler:
+//
+//	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
+//		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil
+//	})
+//	…
+//	defer server.Close()
+//	signed, err := server.Bucket.SignedUploadURL(ctx, "photo.jpg")
+//
+// What open fails with is returned as it is; Unavailable where no port is free.
+func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option) (*Server, error) {
+	listener, err := listen()
+	if err != nil {
+		return nil, &storage.Error{Code: storage.Unavailable, Op: "NewServer", Err: err}
+	}
+	s := &Server{
+		URL:      "http://" + listener.Addr().String(),
+		served:   make(chan struct{}),
+		patience: closeTimeout,
+		fresh:    map[net.Conn]struct{}{},
+	}
+	s.Bucket, err = open(s.URL)
+	if err == nil && s.Bucket == nil {
+		err = &storage.Error{Code: storage.InvalidArgument, Op: "NewServer", Err: errors.New("open must return a bucket")}
+	}
+	if err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	s.http = &http.Server{Handler: NewHandler(s.Bucket, opts...), ReadHeaderTimeout: headerTimeout, ConnState: s.track}
+	go func() {
+		defer close(s.served)
+		_ = s.http.Serve(listener) // ends with Close
+	}()
+	return s, nil
+}
+
+// listen prefers the address that every client understands.
+func listen() (net.Listener, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return net.Listen("tcp", "[::1]:0")
+	}
+	return listener, nil
+}
+
+// track counts connections, and knows those that a browser opens ahead of need:
+// http.Server.Shutdown would wait for their first request.
+func (s *Server) track(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		s.connections.Add(1)
+		if s.fresh == nil {
+			_ = c.Close()
+			return
+		}
+		s.fresh[c] = struct{}{}
+		return
+	case http.StateClosed, http.StateHijacked:
+		s.connections.Done()
+	}
+	delete(s.fresh, c)
+}
+
+// Close waits for the requests under way, at most 5 seconds, then cuts them off;
+// it closes the bucket and leaves nothing behind. It may be called more than
+// once, but not by a request to this server.
+func (s *Server) Close() {
+	s.closing.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.patience)
+		defer cancel()
+		s.closeFresh()
+		if s.http.Shutdown(ctx) != nil {
+			_ = s.http.Close()
+		}
+		<-s.served
+		s.connections.Wait()
+		_ = storage.Close(s.Bucket)
+	})
+}
+
+func (s *Server) closeFresh() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.fresh {
+		_ = c.Close()
+	}
+	s.fresh = nil
+}

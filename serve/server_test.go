@@ -1,0 +1,156 @@
+package serve_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+// closing counts how often a bucket is closed.
+type closing struct {
+	storage.Driver
+	n *int
+}
+
+func (c closing) Close() error {
+	*c.n++
+	return c.Driver.Close()
+}
+
+func started(t *testing.T, opts ...storage.OpenOption) *serve.Server {
+	t.Helper()
+	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
+		return memstore.New(append(opts, storage.WithSigningBaseURL(baseURL))...), nil
+	})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestServerAnswersWhatItsBucketSigns(t *testing.T) {
+	server := started(t, storage.WithPublic())
+	require.Regexp(t, `^http://(127\.0\.0\.1|\[::1\]):\d+$`, server.URL)
+	up, err := server.Bucket.SignedUploadURL(t.Context(), "a key.txt")
+	require.NoError(t, err)
+	r, err := up.Request(t.Context(), strings.NewReader("data"))
+	require.NoError(t, err)
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	down, err := server.Bucket.SignedDownloadURL(t.Context(), "a key.txt")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(down.URL, server.URL+"/"))
+	require.Equal(t, "data", fetch(t, http.MethodGet, down.URL, down.Header).body)
+}
+
+func TestServersStandBesideEachOther(t *testing.T) {
+	require.NotEqual(t, started(t).URL, started(t).URL)
+}
+
+func TestServerPassesOnWhatOpenFailsWith(t *testing.T) {
+	failed := errors.New("failed")
+	var address string
+	_, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
+		address = strings.TrimPrefix(baseURL, "http://")
+		return nil, failed
+	})
+	require.ErrorIs(t, err, failed)
+	_, err = net.Dial("tcp", address)
+	require.Error(t, err, "nobody listens any more")
+	_, err = serve.NewServer(func(string) (storage.Bucket, error) { return nil, nil })
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestServerClosesItsBucketOnce(t *testing.T) {
+	n := 0
+	server := started(t, storage.WithLayer(func(d storage.Driver) storage.Driver { return closing{d, &n} }))
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			server.Close()
+			require.Equal(t, 1, n)
+		})
+	}
+	all.Wait()
+	require.False(t, listening(server))
+}
+
+func listening(server *serve.Server) bool {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err == nil
+}
+
+func TestServerWaitsForRequestsUnderWay(t *testing.T) {
+	closes, begun := 0, make(chan struct{})
+	server := started(t,
+		storage.WithLayer(func(d storage.Driver) storage.Driver { return closing{d, &closes} }),
+		storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			if op.Name != "Upload" {
+				return nil, nil, nil
+			}
+			close(begun)
+			return nil, func(storage.Outcome) { require.Zero(t, closes, "the bucket is closed last") }, nil
+		}))
+	up, err := server.Bucket.SignedUploadURL(t.Context(), "key")
+	require.NoError(t, err)
+	body, pieces := io.Pipe()
+	r, err := up.Request(t.Context(), body)
+	require.NoError(t, err)
+	answered := make(chan int)
+	go func() {
+		status := 0
+		if response, err := client.Do(r); err == nil {
+			status = response.StatusCode
+			_ = response.Body.Close()
+		}
+		answered <- status
+	}()
+	_, err = pieces.Write([]byte("first, "))
+	require.NoError(t, err)
+	<-begun
+	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, idle.Close()) }()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		server.Close()
+	}()
+	_, err = idle.Read(make([]byte, 1))
+	require.Error(t, err, "Close has begun")
+	_, err = pieces.Write([]byte("then"))
+	require.NoError(t, err)
+	require.NoError(t, pieces.Close())
+	require.Equal(t, http.StatusOK, <-answered)
+	<-closed
+	require.Equal(t, 1, closes)
+}
+
+// A browser opens connections before it has anything to ask.
+func TestServerDoesNotWaitForConnectionsThatAskNothing(t *testing.T) {
+	server := started(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close()) }()
+	begun := time.Now()
+	server.Close()
+	require.Less(t, time.Since(begun), 3*time.Second)
+	_, err = conn.Read(make([]byte, 1))
+	require.Error(t, err, "it is closed")
+}

@@ -1,0 +1,54 @@
+package serve
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// An upload whose body never ends is cut off: nothing of it is stored, and its
+// handler is gone when Close returns.
+func TestServerCutsOffWhoDoesNotFinish(t *testing.T) {
+	begun, ended := make(chan struct{}), false
+	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
+		return memstore.New(storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			if op.Name != "Upload" {
+				return nil, nil, nil
+			}
+			close(begun)
+			return nil, func(storage.Outcome) { ended = true }, nil
+		})), nil
+	})
+	require.NoError(t, err)
+	server.patience = time.Millisecond
+	up, err := server.Bucket.SignedUploadURL(t.Context(), "key")
+	require.NoError(t, err)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close()) }()
+	r, err := up.Request(t.Context(), nil)
+	require.NoError(t, err)
+	header := "PUT " + r.URL.RequestURI() + " HTTP/1.1\r\nHost: " + r.URL.Host + "\r\nContent-Length: 100\r\n"
+	for name, values := range r.Header {
+		header += name + ": " + values[0] + "\r\n"
+	}
+	_, err = io.WriteString(conn, header+"\r\nnot all of it")
+	require.NoError(t, err)
+	<-begun
+	server.Close()
+	require.True(t, ended)
+	there, err := server.Bucket.Exists(t.Context(), "key")
+	require.NoError(t, err)
+	require.False(t, there)
+	_, err = http.Get(server.URL)
+	require.Error(t, err)
+}

@@ -1,0 +1,70 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// statusOf is what a client is told of an error. Credentials that the store
+// refuses and a bucket that is missing are mistakes of the server, and none of
+// the client.
+func statusOf(err error) int {
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound:
+		return http.StatusNotFound
+	case storage.InvalidArgument:
+		return http.StatusBadRequest
+	case storage.PermissionDenied, storage.NotPublic, storage.Archived:
+		return http.StatusForbidden
+	case storage.PreconditionFailed:
+		return http.StatusPreconditionFailed
+	case storage.RangeNotSatisfiable:
+		return http.StatusRequestedRangeNotSatisfiable
+	case storage.RateLimited:
+		return http.StatusTooManyRequests
+	case storage.Unavailable, storage.Changed, storage.Canceled:
+		return http.StatusServiceUnavailable
+	case storage.DeadlineExceeded:
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusInternalServerError
+}
+
+// failed answers with the status of err; a client that has gone gets nothing.
+func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		return
+	}
+	status := statusOf(err)
+	h := w.Header()
+	for _, name := range objectHeaders {
+		h.Del(name)
+	}
+	if e := (*storage.Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	if o.fail != nil {
+		o.fail(w, r, status, err)
+		return
+	}
+	http.Error(w, textOf(status, err), status)
+}
+
+// textOf is the body of an answer, in net/http's own words: nothing of err but
+// what is wrong with a range.
+func textOf(status int, err error) string {
+	switch {
+	case errors.Is(err, errMalformed):
+		return errMalformed.Error()
+	case errors.Is(err, errNoOverlap):
+		return errNoOverlap.Error()
+	case status == http.StatusNotFound:
+		return "404 page not found"
+	}
+	return strconv.Itoa(status) + " " + http.StatusText(status)
+}

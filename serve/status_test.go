@@ -1,0 +1,197 @@
+package serve_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+func refusing(err error) downloading {
+	return func(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) { return nil, err }
+}
+
+func TestErrorsAreStatuses(t *testing.T) {
+	for code, status := range map[storage.Code]int{
+		storage.ObjectNotFound:      http.StatusNotFound,
+		storage.InvalidArgument:     http.StatusBadRequest,
+		storage.PermissionDenied:    http.StatusForbidden,
+		storage.NotPublic:           http.StatusForbidden,
+		storage.Archived:            http.StatusForbidden,
+		storage.PreconditionFailed:  http.StatusPreconditionFailed,
+		storage.RangeNotSatisfiable: http.StatusRequestedRangeNotSatisfiable,
+		storage.RateLimited:         http.StatusTooManyRequests,
+		storage.Unavailable:         http.StatusServiceUnavailable,
+		storage.Changed:             http.StatusServiceUnavailable,
+		storage.Canceled:            http.StatusServiceUnavailable,
+		storage.DeadlineExceeded:    http.StatusGatewayTimeout,
+		storage.Unauthenticated:     http.StatusInternalServerError,
+		storage.BucketNotFound:      http.StatusInternalServerError,
+		storage.Unsupported:         http.StatusInternalServerError,
+		storage.Internal:            http.StatusInternalServerError,
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			err := &storage.Error{Code: code, Bucket: "secret-bucket", Key: "secret-key", Hint: "secret hint", Err: errors.New("secret cause")}
+			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", "max-age=3600")
+				w.Header().Set("Content-Disposition", "attachment")
+				serve.Object(w, r, refusing(err), "key")
+			})
+			require.Equal(t, status, got.StatusCode)
+			require.Equal(t, "text/plain; charset=utf-8", got.Header.Get("Content-Type"))
+			require.Empty(t, got.Header.Get("Cache-Control"), "that was meant for the object")
+			require.Empty(t, got.Header.Get("Content-Disposition"), "that was meant for the object")
+			body := text(t, got)
+			require.NotEmpty(t, body)
+			require.NotContains(t, body, "secret")
+		})
+	}
+	t.Run("an error that is not ours", func(t *testing.T) {
+		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, refusing(io.ErrUnexpectedEOF), "key") })
+		require.Equal(t, http.StatusInternalServerError, got.StatusCode)
+	})
+}
+
+func TestAKeyThatCannotBe(t *testing.T) {
+	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+		for _, key := range []string{"", "..", "a/../b", "\xff", strings.Repeat("k", 1025)} {
+			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, key) })
+			require.Equal(t, http.StatusBadRequest, got.StatusCode, "%q", key)
+		}
+		require.Empty(t, asked.take())
+	})
+}
+
+func TestHowLongToWaitIsPassedOn(t *testing.T) {
+	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
+	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, refusing(err), "key") })
+	require.Equal(t, "2", got.Header.Get("Retry-After"))
+}
+
+func TestAClientThatHasGoneGetsNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	w := httptest.NewRecorder()
+	w.Code = 0
+	b := memstore.New()
+	put(t, b, "key", "data")
+	serve.Object(w, r, b, "key", serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) { t.Error("is not called") }))
+	require.Zero(t, w.Code)
+	require.Empty(t, w.Body.Bytes())
+}
+
+func TestErrorHandler(t *testing.T) {
+	b := memstore.New()
+	attrs := put(t, b, "key", "data")
+	var status int
+	var failed error
+	handle := func(key string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			status, failed = 0, nil
+			serve.Object(w, r, b, key, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, s int, err error) {
+				status, failed = s, err
+				w.WriteHeader(http.StatusTeapot)
+			}))
+		}
+	}
+	t.Run("has the error and the last word", func(t *testing.T) {
+		got := recorded(http.MethodGet, nil, handle("missing"))
+		require.Equal(t, http.StatusTeapot, got.StatusCode)
+		require.Equal(t, http.StatusNotFound, status)
+		require.ErrorIs(t, failed, storage.ObjectNotFound)
+	})
+	t.Run("of a range", func(t *testing.T) {
+		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=100-"}, handle("key"))
+		require.Equal(t, http.StatusTeapot, got.StatusCode)
+		require.Equal(t, http.StatusRequestedRangeNotSatisfiable, status)
+		require.ErrorIs(t, failed, storage.RangeNotSatisfiable)
+		require.Equal(t, "bytes */4", got.Header.Get("Content-Range"))
+	})
+	t.Run("is not asked about conditions", func(t *testing.T) {
+		got := recorded(http.MethodGet, map[string]string{"If-None-Match": attrs.ETag}, handle("key"))
+		require.Equal(t, http.StatusNotModified, got.StatusCode)
+		got = recorded(http.MethodGet, map[string]string{"If-Match": `"another"`}, handle("key"))
+		require.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
+		require.NoError(t, failed)
+	})
+}
+
+// damaged is a store whose bytes rot.
+type damaged struct{ storage.Driver }
+
+func (d damaged) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = body.Close() }()
+	data, err := io.ReadAll(body)
+	data[len(data)/2] ^= 1
+	return attrs, struct {
+		*bytes.Reader
+		io.Closer
+	}{bytes.NewReader(data), io.NopCloser(nil)}, err
+}
+
+func TestAnAnswerThatFailsOnItsWayIsShort(t *testing.T) {
+	rotten := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver { return damaged{d} }))
+	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {
+		put(t, rotten, name, strings.Repeat("x", size))
+	}
+	broken := bodied(storage.Attrs{Size: 100_000}, func() io.Reader {
+		return io.MultiReader(strings.NewReader(strings.Repeat("x", 50_000)), errorReader{errors.New("broken")})
+	})
+	early := bodied(storage.Attrs{Size: 100_000}, func() io.Reader { return strings.NewReader(strings.Repeat("x", 50_000)) })
+	for _, c := range []struct {
+		name, key, span, encoding string
+		from                      storage.Downloader
+	}{
+		{name: "one damaged byte", key: "byte", from: rotten},
+		{name: "a damaged kilobyte", key: "kilobyte", from: rotten},
+		{name: "a damaged megabyte", key: "megabyte", from: rotten},
+		{name: "the reader fails", from: broken},
+		{name: "the reader fails in a range", from: broken, span: "bytes=1-80000"},
+		{name: "the reader fails in one of several ranges", from: broken, span: "bytes=0-9,100-80000"},
+		{name: "the reader ends early", from: early},
+		{name: "the reader ends early in a range", from: early, span: "bytes=0-80000"},
+		{name: "the reader fails, and no length was told", from: broken, encoding: "br"},
+		{name: "the reader ends early, and no length was told", from: early, encoding: "br"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.encoding != "" {
+					w.Header().Set("Content-Encoding", c.encoding)
+				}
+				serve.Object(w, r, c.from, c.key)
+			}))
+			defer server.Close()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+			require.NoError(t, err)
+			if c.span != "" {
+				r.Header.Set("Range", c.span)
+			}
+			response, err := client.Do(r)
+			if err == nil {
+				_, err = io.Copy(io.Discard, response.Body)
+				require.NoError(t, response.Body.Close())
+			}
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		})
+	}
+}
+
+type errorReader struct{ err error }
+
+func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
