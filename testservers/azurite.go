@@ -10,9 +10,12 @@ var azurite = npmTool{
 	external: []string{"mysql2", "pg-hstore", "tedious"},
 }
 
-// The account that every Azurite has; both are in its documentation.
+// The account that every Azurite has, and a second one, with the same key, for
+// tests that change what on Azure is the account's: the CORS rules. The first is
+// in Azurite's documentation.
 const (
 	azuriteAccount = "devstoreaccount1"
+	azuriteOther   = "devstoreaccount2"
 	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
@@ -28,9 +31,11 @@ func launchAzurite(p place) (launch, error) {
 			"--skipApiVersionCheck", // SDKs are ahead of it
 			"--disableTelemetry",
 		},
+		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey},
+
 		ready:     address + "?comp=list",
 		answer:    http.StatusForbidden, // to who has not signed: it is open to nobody else
 		url:       address,
-		variables: map[string]string{"ACCOUNT": azuriteAccount, "KEY": azuriteKey},
+		variables: map[string]string{"ACCOUNT": azuriteAccount, "KEY": azuriteKey, "OTHER": "http://" + p.host + "/" + azuriteOther},
 	}, nil
 }

@@ -40,6 +40,14 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 		if err != nil {
 			return err
 		}
+		if s.find != nil {
+			l, err := s.find(ctx, path)
+			if err != nil {
+				return err
+			}
+			f.tell(s, l)
+			continue
+		}
 		program, err := s.tool.command(ctx, path)
 		if err != nil {
 			return err

@@ -13,9 +13,14 @@
 //	OMNIBUCKET_TEST_NAME_ACCOUNT  the account's name, on Azure
 //	OMNIBUCKET_TEST_NAME_CA       with TLS: a file with the certificate to trust
 //
+// and for "chromium", which the tests start themselves, OMNIBUCKET_TEST_CHROMIUM,
+// the program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT, the Node.js module that
+// drives it.
+//
 // Versions are pinned by a go.mod and go.sum, or a package.json and its lock
-// file, for each server in a directory of its own. What they build lies in $OMNIBUCKET_CACHE, by default the user's
-// cache directory, under omnibucket/testservers; it can be deleted at any time.
+// file, for each server in a directory of its own. What they build lies in
+// $OMNIBUCKET_CACHE, by default the user's cache directory, under
+// omnibucket/testservers; it can be deleted at any time.
 //
 // The exit code is the command's own, and 1 where it never came to that. It
 // runs on Linux, macOS and FreeBSD.

@@ -44,7 +44,20 @@ func (n npmTool) stamp(context.Context) (string, error) {
 }
 
 func (n npmTool) build(ctx context.Context, work, path string) error {
-	if err := n.checkNode(ctx); err != nil {
+	if err := n.install(ctx, work, nodeMajor); err != nil {
+		return err
+	}
+	esbuild := filepath.Join(work, "node_modules", ".bin", "esbuild")
+	if err := interruptible(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
+		return fmt.Errorf("esbuild: %w", err)
+	}
+	return nil
+}
+
+// install makes work/node_modules of what the lock file names, for a Node.js
+// that is new enough.
+func (n npmTool) install(ctx context.Context, work string, major int) error {
+	if err := n.checkNode(ctx, major); err != nil {
 		return err
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
@@ -65,10 +78,6 @@ func (n npmTool) build(ctx context.Context, work, path string) error {
 	if err := install.Run(); err != nil {
 		return fmt.Errorf("npm ci: %w", err)
 	}
-	esbuild := filepath.Join(work, "node_modules", ".bin", "esbuild")
-	if err := interruptible(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
-		return fmt.Errorf("esbuild: %w", err)
-	}
 	return nil
 }
 
@@ -84,19 +93,19 @@ func (n npmTool) bundleFlags(path string) []string {
 }
 
 func (n npmTool) command(ctx context.Context, path string) ([]string, error) {
-	return []string{"node", path}, n.checkNode(ctx)
+	return []string{"node", path}, n.checkNode(ctx, nodeMajor)
 }
 
 // checkNode tells of a Node.js that is missing, or too old.
-func (n npmTool) checkNode(ctx context.Context) error {
+func (n npmTool) checkNode(ctx context.Context, oldest int) error {
 	said, err := exec.CommandContext(ctx, "node", "--version").Output() // v20.20.2
 	if err != nil {
-		return fmt.Errorf("%s runs on Node.js %d or later, and node does not run: %w", n.pkg, nodeMajor, err)
+		return fmt.Errorf("%s runs on Node.js %d or later, and node does not run: %w", n.pkg, oldest, err)
 	}
 	version := strings.TrimSpace(string(said))
 	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
-	if number, err := strconv.Atoi(major); err != nil || number < nodeMajor {
-		return fmt.Errorf("%s runs on Node.js %d or later, and node is %q", n.pkg, nodeMajor, version)
+	if number, err := strconv.Atoi(major); err != nil || number < oldest {
+		return fmt.Errorf("%s runs on Node.js %d or later, and node is %q", n.pkg, oldest, version)
 	}
 	return nil
 }

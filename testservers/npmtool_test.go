@@ -99,12 +99,11 @@ func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
 
 // A lock file that names a registry's host has everybody ask that host.
 func TestTheLockFileNamesNoRegistry(t *testing.T) {
-	for _, s := range servers {
-		n, ok := s.tool.(npmTool)
-		if !ok {
-			continue
-		}
-		lock, err := os.ReadFile(filepath.Join(n.pkg, "package-lock.json"))
+	locks, err := filepath.Glob("*/package-lock.json")
+	require.NoError(t, err)
+	require.Len(t, locks, 2)
+	for _, path := range locks {
+		lock, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.NotContains(t, string(lock), `"resolved"`)
 		require.Contains(t, string(lock), `"integrity"`)

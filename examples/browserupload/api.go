@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/omnibucket/storage"
+)
+
+// routeAPI is all that the page asks of this program.
+func (s *site) routeAPI(mux *http.ServeMux) {
+	mux.HandleFunc("GET /api/settings", answer(s.settings))           // what may be uploaded, and where it goes
+	mux.HandleFunc("POST /api/uploads", answer(s.startUpload))        // {size, type} → {id, request}: then the page makes the request
+	mux.HandleFunc("POST /api/uploads/{id}", answer(s.finishUpload))  // {name} → the image: the file has arrived, look at it
+	mux.HandleFunc("GET /api/images", answer(s.listImages))           // ?page= → {images, next}
+	mux.HandleFunc("GET /api/images/{id}/link", answer(s.shareImage)) // → {url, expiresAt}
+	mux.HandleFunc("DELETE /api/images/{id}", answer(s.deleteImage))  // nothing
+}
+
+func (s *site) settings(*http.Request) (any, error) {
+	return struct {
+		Bucket     string   `json:"bucket"`
+		Types      []string `json:"types"`
+		MaxBytes   int64    `json:"maxBytes"`
+		ChecksSize bool     `json:"storeChecksSize"`
+		ChecksType bool     `json:"storeChecksType"`
+	}{
+		s.name, slices.Sorted(maps.Keys(types)), maxBytes,
+		storage.Supports(s.incoming, storage.SignSize), storage.Supports(s.incoming, storage.SignContentType),
+	}, nil
+}
+
+// A failure is what the person at the page is told.
+type failure struct {
+	status int
+	words  string
+}
+
+func (f *failure) Error() string { return f.words }
+
+// failures are the codes of the store that mean something to that person. An
+// error's own text is for the log: it names the bucket.
+var failures = map[storage.Code]*failure{
+	storage.ObjectNotFound:   {http.StatusNotFound, "This image is not there any more."},
+	storage.InvalidArgument:  {http.StatusBadRequest, "This cannot be the name of an image, or a page of the gallery."},
+	storage.BucketNotFound:   {http.StatusBadGateway, "The bucket does not exist."},
+	storage.PermissionDenied: {http.StatusBadGateway, "The store refuses this server's credentials."},
+	storage.Unauthenticated:  {http.StatusBadGateway, "The store refuses this server's credentials."},
+	storage.RateLimited:      {http.StatusServiceUnavailable, "The store is busy. Try again in a moment."},
+	storage.Unavailable:      {http.StatusServiceUnavailable, "The store does not answer. Try again in a moment."},
+	storage.DeadlineExceeded: {http.StatusServiceUnavailable, "The store does not answer. Try again in a moment."},
+}
+
+// answer writes what f returns as JSON; no value is 204.
+func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // signed addresses are in it
+		value, err := f(r)
+		switch {
+		case err != nil:
+			told := inWords(err)
+			if told.status >= http.StatusInternalServerError && r.Context().Err() == nil {
+				slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+			}
+			writeJSON(w, told.status, map[string]string{"error": told.words})
+		case value == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			writeJSON(w, http.StatusOK, value)
+		}
+	}
+}
+
+func inWords(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	if f := failures[storage.CodeOf(err)]; f != nil {
+		return f
+	}
+	return &failure{http.StatusInternalServerError, "Something went wrong on the server; its log says what."}
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value)
+}
+
+// readJSON reads a small document and nothing else.
+func readJSON(r *http.Request, to any) error {
+	decoder := json.NewDecoder(io.LimitReader(r.Body, 4<<10))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(to); err != nil {
+		return &failure{http.StatusBadRequest, "The request is not understood."}
+	}
+	return nil
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const tinyGIF = "GIF89a\x01\x00\x01\x00\x00\x00\x00;"
+
+// A client is a page without a browser.
+type client struct {
+	t    *testing.T
+	site *site
+	url  string
+}
+
+func newClient(t *testing.T, set settings) *client {
+	t.Helper()
+	if set.bucket == "" {
+		set.bucket = memoryBucket(t)
+	}
+	s, err := open(t.Context(), set)
+	require.NoError(t, err)
+	server := httptest.NewServer(s.handler())
+	t.Cleanup(func() {
+		server.Close()
+		require.NoError(t, s.Close())
+	})
+	return &client{t, s, server.URL + "/"}
+}
+
+// call is the status and the answer, read into to.
+func (c *client) call(method, path, body string, to any) int {
+	c.t.Helper()
+	request, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
+	require.NoError(c.t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(c.t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(c.t, err)
+	if to != nil {
+		require.NoError(c.t, json.Unmarshal(text, to), "%s", text)
+	}
+	return response.StatusCode
+}
+
+// refused is what the person at the page is told.
+func (c *client) refused(method, path, body string) (status int, words string) {
+	c.t.Helper()
+	var answer struct{ Error string }
+	status = c.call(method, path, body, &answer)
+	return status, answer.Error
+}
+
+func (c *client) offer(body string) offer {
+	c.t.Helper()
+	var o offer
+	require.Equal(c.t, http.StatusOK, c.call("POST", "api/uploads", body, &o))
+	return o
+}
+
+// put makes the signed request.
+func (c *client) put(signed *storage.SignedURL, body string, header http.Header) int {
+	c.t.Helper()
+	request, err := signed.Request(c.t.Context(), strings.NewReader(body))
+	require.NoError(c.t, err)
+	for name := range header {
+		request.Header.Set(name, header.Get(name))
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(c.t, err)
+	require.NoError(c.t, response.Body.Close())
+	return response.StatusCode
+}
+
+func (c *client) upload(name string) galleryImage {
+	c.t.Helper()
+	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+	require.Equal(c.t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
+	var img galleryImage
+	require.Equal(c.t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "`+name+`"}`, &img))
+	return img
+}
+
+func (c *client) images(page string) gallery {
+	c.t.Helper()
+	var g gallery
+	require.Equal(c.t, http.StatusOK, c.call("GET", "api/images?page="+url.QueryEscape(page), "", &g))
+	return g
+}
+
+func keys(t *testing.T, b storage.Lister) []string {
+	t.Helper()
+	var all []string
+	for entry, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		all = append(all, entry.Key)
+	}
+	return all
+}
+
+func TestAnUploadThatCannotBeIsRefusedBeforeItIsSigned(t *testing.T) {
+	c := newClient(t, settings{})
+	for _, row := range []struct {
+		name, body string
+		status     int
+		words      string
+	}{
+		{"another type", `{"size": 1, "type": "text/html"}`, http.StatusUnsupportedMediaType, "Only JPEG, PNG"},
+		{"an image that can carry scripts", `{"size": 1, "type": "image/svg+xml"}`, http.StatusUnsupportedMediaType, "Only JPEG, PNG"},
+		{"no type", `{"size": 1}`, http.StatusUnsupportedMediaType, "Only JPEG, PNG"},
+		{"an empty file", `{"size": 0, "type": "image/png"}`, http.StatusUnprocessableEntity, "empty"},
+		{"a negative size", `{"size": -1, "type": "image/png"}`, http.StatusUnprocessableEntity, "empty"},
+		{"one byte too many", `{"size": 10485761, "type": "image/png"}`, http.StatusRequestEntityTooLarge, "larger than 10 MiB"},
+		{"a key of the client's own", `{"size": 1, "type": "image/png", "key": "../x"}`, http.StatusBadRequest, "not understood"},
+		{"no JSON", `size=1`, http.StatusBadRequest, "not understood"},
+		{"a document without an end", `{"size": 1, "type": "` + strings.Repeat("x", 1<<20), http.StatusBadRequest, "not understood"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			status, words := c.refused("POST", "api/uploads", row.body)
+			require.Equal(t, row.status, status)
+			require.Contains(t, words, row.words)
+		})
+	}
+}
+
+func TestTheStoreHoldsAnUploadToWhatWasAnnounced(t *testing.T) {
+	c := newClient(t, settings{})
+	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF+tinyGIF, nil), 400, "a longer body")
+	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, http.Header{"Content-Type": {"text/html"}}), 400, "another type")
+	status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, words, "has not arrived")
+	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
+	require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, tinyGIF, nil), "what is being checked cannot be replaced")
+}
+
+func TestAnImageIsShownOnceItWasChecked(t *testing.T) {
+	c := newClient(t, settings{})
+	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
+	require.Empty(t, c.images("").Images)
+	var first, again galleryImage
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &first))
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &again), "after an answer that was lost")
+	require.Equal(t, first.ID, again.ID)
+	require.Equal(t, "été.gif", first.Name)
+	require.EqualValues(t, len(tinyGIF), first.Size)
+	require.Equal(t, []string{"images/" + o.ID}, keys(t, c.site.bucket))
+	require.Len(t, c.images("").Images, 1)
+	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
+	require.NoError(t, err)
+	require.Equal(t, "image/gif", attrs.ContentType)
+	require.Contains(t, attrs.CacheControl, "immutable")
+}
+
+func TestWhatIsNoImageIsRemovedAgain(t *testing.T) {
+	c := newClient(t, settings{})
+	for _, row := range []struct {
+		name, id, content string
+		status            int
+	}{
+		{"words", "a.png", "These are words.", http.StatusUnsupportedMediaType},
+		{"HTML", "a.gif", "<html><script>", http.StatusUnsupportedMediaType},
+		{"an image of another type", "a.png", tinyGIF, http.StatusUnsupportedMediaType},
+		{"nothing", "a.png", "", http.StatusUnsupportedMediaType},
+		{"too large, from a store that enforces no size", "a.gif", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := c.site.incoming.Upload(t.Context(), row.id, strings.NewReader(row.content))
+			require.NoError(t, err)
+			status, words := c.refused("POST", "api/uploads/"+row.id, `{"name": "a"}`)
+			require.Equal(t, row.status, status)
+			require.Contains(t, words, "was removed again")
+			require.Empty(t, keys(t, c.site.bucket))
+		})
+	}
+}
+
+func TestTheGalleryHasPagesNewestFirst(t *testing.T) {
+	c := newClient(t, settings{})
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var want []string
+	for i := range pageSize + 3 {
+		id := newID(at.Add(time.Duration(i)*time.Millisecond)) + ".gif"
+		_, err := c.site.images.Upload(t.Context(), id, strings.NewReader(tinyGIF))
+		require.NoError(t, err)
+		want = append([]string{id}, want...)
+	}
+	for _, other := range []string{"notes.txt", "folder/a.gif"} {
+		_, err := c.site.images.Upload(t.Context(), other, strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	var got []string
+	pages := 0
+	for page := ""; pages == 0 || page != ""; pages++ {
+		g := c.images(page)
+		for _, img := range g.Images {
+			got = append(got, img.ID)
+			require.Equal(t, img.ID, img.Name, "it was put there by hand")
+		}
+		page = g.Next
+	}
+	require.Equal(t, want, got)
+	require.Equal(t, 2, pages)
+	status, _ := c.refused("GET", "api/images?page=made-up", "")
+	require.Equal(t, http.StatusBadRequest, status)
+}
+
+func TestLinks(t *testing.T) {
+	for _, public := range []bool{false, true} {
+		t.Run(fmt.Sprintf("public %t", public), func(t *testing.T) {
+			c := newClient(t, settings{public: public})
+			img := c.upload("a.gif")
+			var l link
+			require.Equal(t, http.StatusOK, c.call("GET", "api/images/"+img.ID+"/link", "", &l))
+			require.Equal(t, public, l.ExpiresAt == nil)
+			require.Equal(t, public, !strings.Contains(l.URL, "?"))
+			response, err := http.Get(l.URL)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, http.StatusOK, response.StatusCode)
+
+			require.Equal(t, http.StatusNoContent, c.call("DELETE", "api/images/"+img.ID, "", nil))
+			require.Equal(t, http.StatusNoContent, c.call("DELETE", "api/images/"+img.ID, "", nil), "twice is no error")
+			status, words := c.refused("GET", "api/images/"+img.ID+"/link", "")
+			require.Equal(t, http.StatusNotFound, status)
+			require.Contains(t, words, "not there any more")
+		})
+	}
+}
+
+func TestNothingOutsideTheGalleryIsReached(t *testing.T) {
+	c := newClient(t, settings{})
+	for _, key := range []string{"private.gif", "incoming/a.gif"} {
+		_, err := c.site.bucket.Upload(t.Context(), key, strings.NewReader(tinyGIF))
+		require.NoError(t, err)
+	}
+	for _, id := range []string{"..%2Fprivate.gif", "..%2Fincoming%2Fa.gif", "%2E%2E%2Fprivate.gif", "%2Fprivate.gif", "private.gif"} {
+		c.call("DELETE", "api/images/"+id, "", nil)
+		require.GreaterOrEqual(t, c.call("GET", "api/images/"+id+"/link", "", nil), 400, id)
+		require.GreaterOrEqual(t, c.call("POST", "api/uploads/"+id, `{"name": "a"}`, nil), 400, id)
+	}
+	require.Equal(t, []string{"incoming/a.gif", "private.gif"}, keys(t, c.site.bucket))
+}
+
+func TestAnotherSitesPageIsRefused(t *testing.T) {
+	c := newClient(t, settings{})
+	img := c.upload("a.gif")
+	request, err := http.NewRequestWithContext(t.Context(), "DELETE", c.url+"api/images/"+img.ID, nil)
+	require.NoError(t, err)
+	request.Header.Set("Sec-Fetch-Site", "cross-site")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusForbidden, response.StatusCode)
+	require.Len(t, c.images("").Images, 1)
+}
+
+func TestAStoreThatFailsIsToldInWordsThatGiveNothingAway(t *testing.T) {
+	dir := filepath.ToSlash(filepath.Join(t.TempDir(), "secret-name"))
+	c := newClient(t, settings{bucket: fileAddress(dir)})
+	require.NoError(t, removeAll(dir))
+	status, words := c.refused("GET", "api/images", "")
+	require.GreaterOrEqual(t, status, 500)
+	require.NotContains(t, words, "secret-name")
+	require.NotEmpty(t, words)
+}
+
+func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
+	c := newClient(t, settings{})
+	response, err := http.Get(c.url)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	policy := response.Header.Get("Content-Security-Policy")
+	require.Contains(t, policy, "default-src 'none'")
+	require.Contains(t, policy, "connect-src 'self' "+c.site.server.URL)
+	require.NotContains(t, policy, "unsafe")
+	require.NotContains(t, policy, "*")
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "://")
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// letPageIn has the store answer pages of the origins, which may then send the
+// headers of a signed upload. A bucket's other rules stay: UpdateBucket replaces
+// the list, so that it is read first. The new rule comes first, as some stores ask
+// only the first one that names the origin. It tells in words what was done.
+func letPageIn(ctx context.Context, account, bucket string, origins, headers []string) (string, error) {
+	service, err := storage.OpenService(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = service.Close() }()
+	info, err := service.BucketInfo(ctx, bucket)
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(info.CORS, func(rule storage.CORSRule) bool { return lets(rule, origins, headers) }) {
+		return "a rule for " + strings.Join(origins, " ") + " is there", nil
+	}
+	rule := storage.CORSRule{
+		Origins:        origins,
+		Methods:        []string{"GET", "PUT"},
+		AllowedHeaders: headers, // by name: not every store takes "*"
+		MaxAge:         time.Hour,
+	}
+	_, err = service.UpdateBucket(ctx, bucket, storage.WithCORS(append([]storage.CORSRule{rule}, info.CORS...)...))
+	switch {
+	case errors.Is(err, storage.Unsupported):
+		return "not set: this server has no rules of buckets, and one setting for all (on MinIO cors_allow_origin, which lets everyone in at first)", nil
+	case errors.Is(err, storage.PermissionDenied):
+		return "not set: the credentials may not change the bucket; add a rule for " + strings.Join(origins, " "), nil
+	case err != nil:
+		return "", err
+	}
+	return "a rule for " + strings.Join(origins, " ") + " was added", nil
+}
+
+func lets(rule storage.CORSRule, origins, headers []string) bool {
+	for _, origin := range origins {
+		if !slices.Contains(rule.Origins, origin) && !slices.Contains(rule.Origins, "*") {
+			return false
+		}
+	}
+	for _, header := range headers {
+		if !slices.ContainsFunc(rule.AllowedHeaders, func(name string) bool { return name == "*" || strings.EqualFold(name, header) }) {
+			return false
+		}
+	}
+	return slices.Contains(rule.Methods, "PUT") && slices.Contains(rule.Methods, "GET")
+}

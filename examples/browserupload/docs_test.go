@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shown is code in a document that names the file it is taken from.
+var shown = regexp.MustCompile("(?s)<!-- ([a-z/_]+\\.(?:go|js)) -->\n```(?:go|js)\n(.*?)```")
+
+func TestCodeInTheGuideIsTheExamples(t *testing.T) {
+	root := filepath.Join("..", "..")
+	guide, err := os.ReadFile(filepath.Join(root, "docs", "browser-uploads.md"))
+	require.NoError(t, err)
+	blocks := shown.FindAllSubmatch(guide, -1)
+	require.Len(t, blocks, 3)
+	require.Equal(t, len(blocks), strings.Count(string(guide), "```go\n")+strings.Count(string(guide), "```js\n"), "each block of code names its file")
+	for _, block := range blocks {
+		source, err := os.ReadFile(filepath.Join(root, string(block[1])))
+		require.NoError(t, err)
+		require.Contains(t, string(source), string(block[2]), "%s has what the guide shows", block[1])
+	}
+}

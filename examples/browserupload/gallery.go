@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	pageSize = 24
+	viewTTL  = time.Hour      // of the addresses in the gallery; the page asks again
+	linkTTL  = 24 * time.Hour // of a link that was copied
+)
+
+// A galleryImage is an image as the page shows it.
+type galleryImage struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Size int64  `json:"size"` // bytes
+	link
+}
+
+// A link is where an image can be read.
+type link struct {
+	URL       string     `json:"url"`
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"` // nil: never, it is public
+}
+
+type gallery struct {
+	Images []galleryImage `json:"images"`
+	Next   string         `json:"next"` // "": this is the last page
+}
+
+// listImages is a page of the gallery, newest first. A program with a database
+// keeps the names there, and needs neither the listing nor Attrs.
+func (s *site) listImages(r *http.Request) (any, error) {
+	page, err := storage.ListPage(r.Context(), s.images, r.FormValue("page"),
+		storage.WithDelimiter("/"), storage.WithPageSize(pageSize))
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, entry := range page.Entries {
+		if !entry.IsPrefix && isImage(entry.Key) {
+			ids = append(ids, entry.Key)
+		}
+	}
+	images := make([]*galleryImage, len(ids))
+	errs := make([]error, len(ids))
+	var group sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for i, id := range ids {
+		group.Go(func() {
+			slots <- struct{}{}
+			images[i], errs[i] = s.image(r.Context(), id)
+			<-slots
+		})
+	}
+	group.Wait()
+	shown := gallery{Images: []galleryImage{}, Next: page.Token}
+	for i, img := range images {
+		switch {
+		case errs[i] == nil:
+			shown.Images = append(shown.Images, *img)
+		case !errors.Is(errs[i], storage.ObjectNotFound): // deleted meanwhile
+			return nil, errs[i]
+		}
+	}
+	return shown, nil
+}
+
+func isImage(key string) bool {
+	for _, extension := range types {
+		if path.Ext(key) == extension {
+			return true
+		}
+	}
+	return false
+}
+
+// image describes one image, with an address at which the page shows it.
+func (s *site) image(ctx context.Context, id string) (*galleryImage, error) {
+	attrs, err := s.images.Attrs(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.linkTo(ctx, id, viewTTL)
+	if err != nil {
+		return nil, err
+	}
+	name := attrs.Metadata["name"]
+	if name == "" {
+		name = id // it was put there by hand
+	}
+	return &galleryImage{ID: id, Name: name, Size: attrs.Size, link: *l}, nil
+}
+
+// linkTo is the image's public address, where the bucket has one, else a signed
+// one. Neither takes a request.
+func (s *site) linkTo(ctx context.Context, id string, ttl time.Duration) (*link, error) {
+	address, err := s.images.PublicURL(id)
+	if err == nil {
+		return &link{URL: address}, nil
+	}
+	if !errors.Is(err, storage.NotPublic) {
+		return nil, err
+	}
+	signed, err := s.images.SignedDownloadURL(ctx, id, storage.WithTTL(ttl))
+	if err != nil {
+		return nil, err
+	}
+	return &link{URL: signed.URL, ExpiresAt: &signed.ExpiresAt}, nil
+}
+
+// shareImage is a link to copy, or the page's new address of an image whose old
+// one has expired.
+func (s *site) shareImage(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	there, err := s.images.Exists(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, storage.ObjectNotFound
+	}
+	return s.linkTo(r.Context(), id, linkTTL)
+}
+
+// deleteImage needs no check of the id: a Prefixed bucket reaches nothing outside
+// its prefix, whatever the key.
+func (s *site) deleteImage(r *http.Request) (any, error) {
+	return nil, s.images.Remove(r.Context(), r.PathValue("id"))
+}

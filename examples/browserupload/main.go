@@ -1,0 +1,167 @@
+// Browserupload is a page that uploads images from the browser straight to a
+// bucket, and shows them from there: the program below signs, checks and lists,
+// and never touches their bytes.
+//
+//	go run ./examples/browserupload                                  a temporary directory
+//	go run ./examples/browserupload ~/shared                         a directory that stays
+//	go run ./examples/browserupload -bucket mem://demo -public       memory; links that work for everyone
+//	go run ./examples/browserupload -bucket 's3://demo?region=eu-west-1'
+//	go run ./examples/browserupload -bucket 'azblob://demo?account=name'
+//
+// docs/browser-uploads.md says why it is built so. It knows no users: whoever
+// reaches the page may upload and delete. In a program of yours, every handler of
+// api.go asks first who it is.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/azure" // azblob://
+	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "browserupload:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are what the command line says.
+type settings struct {
+	bucket  string // its address
+	addr    string // where the page is served
+	origins []string
+	create  bool
+	public  bool
+	setCORS bool
+}
+
+func readSettings(args []string, stdout io.Writer) (s settings, dir string, err error) {
+	flags := flag.NewFlagSet("browserupload", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(stdout, "usage: browserupload [flags] [DIR]")
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&s.bucket, "bucket", "", "`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)")
+	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`host:port` at which the page is served")
+	origin := flags.String("origin", "", "`origins` under which browsers open the page, with commas between, if not at -addr: https://photos.example.com")
+	flags.BoolVar(&s.create, "create", false, "make the bucket first, where the store has none of that name")
+	flags.BoolVar(&s.public, "public", false, "store images readable by anyone, and copy links that do not expire")
+	flags.BoolVar(&s.setCORS, "cors", true, "add the page to the bucket's CORS rules, if it is not there yet")
+	if err := flags.Parse(args); err != nil {
+		return s, "", err
+	}
+	if flags.NArg() > 1 || flags.NArg() == 1 && s.bucket != "" {
+		return s, "", errors.New("give one directory, or one -bucket")
+	}
+	if *origin != "" {
+		s.origins = strings.Split(*origin, ",")
+	}
+	return s, flags.Arg(0), nil
+}
+
+// run is the whole program. It ends with ctx.
+func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
+	s, dir, err := readSettings(args, stdout)
+	if err != nil {
+		return err
+	}
+	if s.bucket == "" {
+		if dir == "" {
+			if dir, err = os.MkdirTemp("", "omnibucket-browserupload-"); err != nil {
+				return err
+			}
+			defer func() { result = errors.Join(result, os.RemoveAll(dir)) }()
+		}
+		if s.bucket, err = directoryAddress(dir); err != nil {
+			return err
+		}
+	}
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	own := originsOf(listener.Addr())
+	s.origins = append(s.origins, own...)
+
+	site, err := open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, site.Close()) }()
+	_, _ = fmt.Fprintf(stdout, "bucket  %s\nstore   %s\nCORS    %s\nOpen %s/ and stop with Ctrl-C.\n",
+		site.name, strings.Join(site.storeOrigins, " "), site.corsNote, own[0])
+	return serveUntil(ctx, listener, site.handler())
+}
+
+func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		stopped <- errors.Join(server.Shutdown(patience), server.Close())
+	})
+	err := server.Serve(listener)
+	if !stop() { // Shutdown was called, and may not be done
+		<-stopped
+		err = nil
+	}
+	return err
+}
+
+// directoryAddress is the address of a directory, made if it is not there, on
+// Windows too.
+func directoryAddress(dir string) (string, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return fileAddress(path), nil
+}
+
+// originsOf are the origins of pages that are served at an address of this
+// machine, the one to open first. To a browser, localhost and 127.0.0.1 are two.
+func originsOf(addr net.Addr) []string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return []string{"http://" + addr.String()}
+	}
+	hosts := []string{host}
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		hosts = []string{"localhost", "127.0.0.1"}
+	} else if ip.IsLoopback() {
+		hosts = append(hosts, "localhost")
+	}
+	var origins []string
+	for _, h := range slices.Compact(hosts) {
+		origins = append(origins, "http://"+net.JoinHostPort(h, port))
+	}
+	return origins
+}

@@ -1,0 +1,53 @@
+// What went wrong, in words for the person at the page.
+
+// A Failure's message is shown as it is; again says that a second try may help.
+export class Failure extends Error {
+  constructor(message, again = false) {
+    super(message);
+    this.again = again;
+  }
+}
+
+export function size(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} KiB`;
+  return `${(bytes / 1024 / 1024).toFixed(1).replace('.0', '')} MiB`;
+}
+
+export function listOf(words, last) {
+  return `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
+}
+
+// refusal is why the store answered an upload with this status. Its body is for
+// programmers, but S3, Google and Azure all say there when a link has expired.
+export function refusal(status, body, expiresAt) {
+  const expired = /expired|not in the (past|specified time)|time frame/i.test(body) || Date.parse(expiresAt) <= Date.now();
+  if (status === 413 || /EntityTooLarge/.test(body)) {
+    return new Failure('The store refused the file: it is larger than was announced.');
+  }
+  if (status === 403 && expired) {
+    return new Failure('The link to upload this file has expired. Try again to get a new one.', true);
+  }
+  if (status === 409 || status === 412) {
+    return new Failure('The store has a file at this place already. Try again to get another.', true);
+  }
+  if (status === 429 || status >= 500) {
+    return new Failure('The store is busy. Try again in a moment.', true);
+  }
+  return new Failure(`The store refused the file (${status}): it is not of the type or size that was announced.`, true);
+}
+
+// unanswered is why there was no answer. A browser tells a page nothing, not even
+// whether there was one that the page may not read for want of a CORS rule: a
+// request whose answer nobody reads gets through then.
+export async function unanswered(url) {
+  if (navigator.onLine) {
+    try {
+      await fetch(new URL('/', url), { mode: 'no-cors', cache: 'no-store', signal: AbortSignal.timeout(5000) });
+      return new Failure('The store does not let this page in: its CORS rules do not name the page’s address, or a header of the upload.', true);
+    } catch {
+      // There is no way to the store.
+    }
+  }
+  return new Failure('The connection to the store was lost. Try again when the network is back.', true);
+}

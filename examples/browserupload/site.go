@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/serve"
+)
+
+// A site is the page, its API and the bucket behind them.
+type site struct {
+	name   string // of the bucket, for people
+	bucket storage.Bucket
+	server *serve.Server // answers signed addresses of a directory or of memory; nil of a cloud
+	// What browsers upload is incoming until it was checked. Nothing there is ever
+	// shown or linked; what nobody finishes is left to a lifecycle rule.
+	incoming storage.Bucket
+	images   storage.Bucket
+	public   bool
+
+	storeOrigins []string // what the page may talk to besides its own server
+	corsNote     string   // what became of the CORS rules
+	now          func() time.Time
+}
+
+func open(ctx context.Context, set settings) (_ *site, err error) {
+	s := &site{name: withoutQuery(set.bucket), public: set.public, now: time.Now}
+	account, bucket, err := accountOf(set.bucket)
+	if err != nil {
+		return nil, err
+	}
+	if set.create {
+		if err := createBucket(ctx, account, bucket); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.openBucket(ctx, set); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.public && !storage.Supports(s.bucket, storage.ObjectACL) {
+		return nil, errors.New("-public: this store makes no single objects public; make the bucket public there, and open it with public=true in its address")
+	}
+	s.incoming = storage.Prefixed(s.bucket, "incoming/")
+	s.images = storage.Prefixed(s.bucket, "images/")
+	headers, err := s.probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !set.setCORS {
+		s.corsNote = "left as it is"
+		return s, nil
+	}
+	s.corsNote, err = letPageIn(ctx, account, bucket, set.origins, headers)
+	return s, err
+}
+
+// openBucket opens a bucket of a cloud, which answers for itself, or one of this
+// machine together with a server that answers in the cloud's place: at a port of
+// its own, and so of another origin than the page, as a cloud is.
+func (s *site) openBucket(ctx context.Context, set settings) error {
+	var opts []storage.OpenOption
+	if set.public {
+		opts = append(opts, storage.WithPublic())
+	}
+	u, err := url.Parse(set.bucket)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "file" && u.Scheme != "mem" {
+		s.bucket, err = storage.Open(ctx, set.bucket, opts...)
+		return err
+	}
+	s.server, err = serve.NewServer(func(baseURL string) (storage.Bucket, error) {
+		return storage.Open(ctx, set.bucket, append(opts, storage.WithSigningBaseURL(baseURL))...)
+	})
+	if err == nil {
+		s.bucket = s.server.Bucket
+	}
+	return err
+}
+
+// probe signs an upload and a download of nothing, to learn where the page will
+// send what.
+func (s *site) probe(ctx context.Context) (headers []string, err error) {
+	up, err := s.signUpload(ctx, "probe.png", "image/png", 1)
+	if err != nil {
+		return nil, err
+	}
+	down, err := s.linkTo(ctx, "probe.png", time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	for _, address := range []string{up.URL, down.URL} {
+		u, err := url.Parse(address)
+		if err != nil {
+			return nil, err
+		}
+		s.storeOrigins = append(s.storeOrigins, u.Scheme+"://"+u.Host)
+	}
+	s.storeOrigins = slices.Compact(s.storeOrigins)
+	headers = []string{"content-type"} // a browser sends it with every file, signed or not
+	for name := range up.Header {
+		headers = append(headers, name)
+	}
+	return headers, nil
+}
+
+// Close closes the bucket and what was started for it.
+func (s *site) Close() error {
+	if s.server != nil {
+		s.server.Close()
+		return nil
+	}
+	return storage.Close(s.bucket)
+}
+
+func (s *site) handler() http.Handler {
+	mux := http.NewServeMux()
+	s.routePage(mux)
+	s.routeAPI(mux)
+	// A form or script of another site that a visitor has open must not delete.
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// accountOf takes a bucket's address apart: the account's is the same without the
+// bucket's name; of a directory it is the directory above.
+func accountOf(address string) (account, bucket string, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", "", errors.New("the bucket's address is no URL")
+	}
+	if u.Scheme == "file" {
+		bucket = path.Base(u.Path)
+		u.Path, u.RawPath = path.Dir(u.Path), ""
+		return u.String(), bucket, nil
+	}
+	return u.Scheme + "://?" + u.RawQuery, u.Host, nil
+}
+
+func createBucket(ctx context.Context, account, bucket string) error {
+	service, err := storage.OpenService(ctx, account)
+	if err != nil {
+		return err
+	}
+	_, err = service.CreateBucket(ctx, bucket)
+	if errors.Is(err, storage.BucketExists) {
+		err = nil
+	}
+	return errors.Join(err, service.Close())
+}
+
+func fileAddress(path string) string {
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: "create=true"}).String()
+}
+
+func withoutQuery(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	u.RawQuery = ""
+	return u.String()
+}

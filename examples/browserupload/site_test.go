@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func removeAll(dir string) error { return os.RemoveAll(filepath.FromSlash(dir)) }
+
+func TestACORSRuleIsAddedOnceBesideTheOthers(t *testing.T) {
+	account, bucket, err := accountOf(memoryBucket(t))
+	require.NoError(t, err)
+	service, err := storage.OpenService(t.Context(), account)
+	require.NoError(t, err)
+	other := storage.CORSRule{Origins: []string{"https://other.example.com"}, Methods: []string{"GET"}}
+	_, err = service.CreateBucket(t.Context(), bucket, storage.WithCORS(other))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, service.DeleteBucket(context.Background(), bucket))
+		require.NoError(t, service.Close())
+	})
+	page, headers := []string{"http://127.0.0.1:8080"}, []string{"content-type", "If-None-Match"}
+	for _, want := range []string{"was added", "is there"} {
+		note, err := letPageIn(t.Context(), account, bucket, page, headers)
+		require.NoError(t, err)
+		require.Contains(t, note, want)
+		info, err := service.BucketInfo(t.Context(), bucket)
+		require.NoError(t, err)
+		require.Len(t, info.CORS, 2)
+		require.Equal(t, page, info.CORS[0].Origins)
+		require.Equal(t, other.Origins, info.CORS[1].Origins)
+	}
+}
+
+func TestARuleLetsAPageIn(t *testing.T) {
+	rule := storage.CORSRule{Origins: []string{"http://a"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"Content-Type"}}
+	for _, row := range []struct {
+		name string
+		rule func(r storage.CORSRule) storage.CORSRule
+		want bool
+	}{
+		{"as it is", func(r storage.CORSRule) storage.CORSRule { return r }, true},
+		{"everybody", func(r storage.CORSRule) storage.CORSRule { r.Origins = []string{"*"}; return r }, true},
+		{"any header", func(r storage.CORSRule) storage.CORSRule { r.AllowedHeaders = []string{"*"}; return r }, true},
+		{"another origin", func(r storage.CORSRule) storage.CORSRule { r.Origins = []string{"http://b"}; return r }, false},
+		{"no PUT", func(r storage.CORSRule) storage.CORSRule { r.Methods = []string{"GET"}; return r }, false},
+		{"no header", func(r storage.CORSRule) storage.CORSRule { r.AllowedHeaders = nil; return r }, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.Equal(t, row.want, lets(row.rule(rule), []string{"http://a"}, []string{"content-type"}))
+		})
+	}
+}
+
+func TestAnAccountIsTheAddressWithoutTheBucket(t *testing.T) {
+	for address, want := range map[string][2]string{
+		"mem://demo": {"mem://?", "demo"},
+		"s3://demo?region=eu-west-1&endpoint=http://h:9000": {"s3://?region=eu-west-1&endpoint=http://h:9000", "demo"},
+		"azblob://demo?account=name":                        {"azblob://?account=name", "demo"},
+		"file:///var/data/my%20files?create=true":           {"file:///var/data?create=true", "my files"},
+	} {
+		account, bucket, err := accountOf(address)
+		require.NoError(t, err)
+		require.Equal(t, want, [2]string{account, bucket})
+	}
+}
+
+func TestOriginsAreThoseOfTheAddressInABrowser(t *testing.T) {
+	for addr, want := range map[string][]string{
+		"127.0.0.1:8080":    {"http://127.0.0.1:8080", "http://localhost:8080"},
+		"[::1]:8080":        {"http://[::1]:8080", "http://localhost:8080"},
+		"0.0.0.0:8080":      {"http://localhost:8080", "http://127.0.0.1:8080"},
+		"192.168.1.20:8080": {"http://192.168.1.20:8080"},
+	} {
+		a, err := net.ResolveTCPAddr("tcp", addr)
+		require.NoError(t, err)
+		require.Equal(t, want, originsOf(a))
+	}
+}
+
+func TestAnIDIsNewerFirstAndNeverTheSame(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var ids []string
+	for i := range 100 {
+		ids = append(ids, newID(at.Add(-time.Duration(i)*time.Hour)))
+	}
+	require.True(t, slices.IsSorted(ids))
+	require.NotEqual(t, newID(at), newID(at))
+	require.Len(t, newID(at), 11+1+26, "130 random bits")
+}
+
+func TestANameIsShownAndNothingElse(t *testing.T) {
+	for given, want := range map[string]string{
+		"photo.jpg":                "photo.jpg",
+		"C:\\Users\\me\\photo.jpg": "photo.jpg",
+		"../../etc/passwd":         "passwd",
+		" a\r\nSet-Cookie: b.png ": "aSet-Cookie: b.png",
+		"":                         "image",
+		"dir/":                     "image",
+		"\xff\x00":                 "image",
+		strings.Repeat("é", 300):   strings.Repeat("é", 100),
+	} {
+		require.Equal(t, want, cleanName(given))
+	}
+}
+
+func TestTheProgramSaysWhatIsWrong(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = busy.Close() }()
+	for _, row := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"two directories", []string{"a", "b"}, "give one directory, or one -bucket"},
+		{"a directory and a bucket", []string{"-bucket", "mem://x", "a"}, "give one directory, or one -bucket"},
+		{"an unknown scheme", []string{"-bucket", "ftp://x"}, `scheme "ftp"`},
+		{"an address in use", []string{"-addr", busy.Addr().String()}, "address already in use"},
+		{"a bucket that is not there", []string{"-bucket", "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "none"))}, "bucket not found"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			args := append([]string{"-addr", "127.0.0.1:0"}, row.args...)
+			require.ErrorContains(t, run(t.Context(), args, &bytes.Buffer{}), row.want)
+		})
+	}
+}
+
+func TestATemporaryDirectoryIsGoneInTheEnd(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Run("while it runs", func(t *testing.T) {
+		startSite(t)
+		dirs, err := filepath.Glob(filepath.Join(os.TempDir(), "omnibucket-browserupload-*"))
+		require.NoError(t, err)
+		require.Len(t, dirs, 1)
+	})
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), "omnibucket-browserupload-*"))
+	require.NoError(t, err)
+	require.Empty(t, dirs)
+}

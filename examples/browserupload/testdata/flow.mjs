@@ -1,0 +1,312 @@
+// The whole flow of the page in a real browser, driven as a person would:
+//
+//   node flow.mjs '{"url": "http://127.0.0.1:8080/", …}'
+//
+// The Go test beside it says what else is in that document. It ends with 0 where
+// everything is as it should be, and prints what was measured; else it tells what
+// is not, and leaves a screenshot of it.
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+
+const test = JSON.parse(process.argv[2]);
+const { chromium } = await import(test.playwright);
+const patience = 15_000; // of a step, in milliseconds
+const uploadSpeed = 2 << 20; // bytes a second: what is sent to this machine is seen to move
+
+const browser = await chromium.launch({ executablePath: test.chromium, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+const context = await browser.newContext({ viewport: { width: 1100, height: 850 }, colorScheme: 'light', locale: 'en-GB' });
+context.setDefaultTimeout(patience);
+await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(test.url).origin });
+const page = await context.newPage();
+
+// The dialog that a person chooses in. Listening for it is set up in time.
+page.on('filechooser', (dialog) => dialog.setFiles(file(test.keyboard[0])));
+
+// What the browser complains of. A step that provokes a complaint takes it away.
+const complaints = [];
+page.on('pageerror', (error) => complaints.push(String(error)));
+page.on('console', (message) => {
+  if (message.type() === 'error' || message.type() === 'warning') complaints.push(`${message.text()} (${message.location().url.split('?')[0]})`);
+});
+function expectComplaints(pattern) {
+  for (const complaint of complaints.splice(0)) assert.match(complaint, pattern);
+}
+
+await mkdir(test.artifacts, { recursive: true });
+const picture = (name, options) => page.screenshot({ path: path.join(test.artifacts, `${test.name}-${name}.png`), ...options });
+const file = (name) => path.join(test.files, name);
+const choose = (...names) => page.locator('#files').setInputFiles(names.map(file));
+const row = (name) => page.locator('.upload', { hasText: name });
+const card = (name) => page.locator('.card').filter({ has: page.locator(`img[alt="${name}"]`) });
+const hears = (pattern) => page.locator('#live', { hasText: pattern }).waitFor({ state: 'attached' });
+const focused = (f) => page.evaluate(f);
+
+// tells waits until a file's row says so.
+async function tells(name, pattern) {
+  await row(name).locator('.state', { hasText: pattern }).waitFor();
+}
+
+// shown waits until an image is there, and its bytes have become a picture.
+async function shown(name) {
+  const img = card(name).locator('img');
+  await img.scrollIntoViewIfNeeded();
+  await img.evaluate((i) => i.decode());
+  assert.ok(await img.evaluate((i) => i.naturalWidth) > 0, `${name} is no picture`);
+}
+
+async function slowly(f) {
+  const session = await context.newCDPSession(page);
+  await session.send('Network.enable');
+  const throttle = (speed) => session.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: speed });
+  await throttle(uploadSpeed);
+  await f();
+  await throttle(-1);
+  await session.detach();
+}
+
+async function opens() {
+  await page.goto(test.url);
+  await page.getByText('Nothing here yet').waitFor();
+  await page.getByText('up to 10 MiB each').waitFor();
+  assert.equal(await page.locator('#bucket').textContent(), test.bucket);
+  await picture('empty');
+}
+
+async function uploadsSeveral() {
+  await page.evaluate(() => {
+    window.moves = {};
+    new MutationObserver((changes) => {
+      for (const { target } of changes) {
+        if (target.nodeName !== 'PROGRESS' || target.value === 0 || target.value === target.max) continue;
+        (window.moves[target.getAttribute('aria-label')] ??= new Set()).add(target.value);
+      }
+    }).observe(document.getElementById('uploads'), { subtree: true, attributes: true, attributeFilter: ['value'] });
+  });
+  await slowly(async () => {
+    await choose(...test.images);
+    await page.waitForFunction(() => Object.keys(window.moves).length > 0);
+    await picture('uploading');
+    for (const name of test.images) await tells(name, 'Uploaded');
+  });
+  for (const name of test.images) await shown(name);
+  const moves = await page.evaluate(() => Object.values(window.moves).map((values) => values.size));
+  assert.ok(Math.max(...moves) >= 2, `progress was seen at ${moves} places between nothing and all`);
+  return { progress: moves };
+}
+
+async function listsNewestFirst() {
+  await page.reload();
+  for (const name of test.images) await shown(name);
+  const ids = await page.locator('.card').evaluateAll((cards) => cards.map((c) => c.dataset.id));
+  assert.deepEqual(ids, ids.toSorted());
+  assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0, 'there is no second page');
+  await picture('gallery', { fullPage: true });
+}
+
+async function worksByKeyboard() {
+  const [name] = test.keyboard;
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(() => document.activeElement.id), 'files', 'the first thing that Tab reaches');
+  assert.equal(await page.locator('#drop').evaluate((d) => getComputedStyle(d).outlineStyle), 'solid', 'the focus is seen');
+  await picture('focus');
+  await page.keyboard.press('Enter');
+  await tells(name, 'Uploaded');
+  await shown(name);
+  await hears(`${name} is uploaded`);
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(() => document.activeElement.getAttribute('aria-label')), `Dismiss: ${name}`);
+  await page.keyboard.press('Enter');
+  assert.equal(await focused(() => document.activeElement.id), 'files', 'the focus is not lost with its row');
+
+  const first = page.locator('.card').first();
+  assert.equal(await first.locator('img').getAttribute('alt'), name);
+  for (let i = 0; i < 3; i++) await page.keyboard.press('Tab'); // the image, Copy link, Delete
+  assert.equal(await focused(() => document.activeElement.getAttribute('aria-label')), `Delete: ${name}`);
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  assert.equal(await focused(() => document.activeElement.value), 'keep', 'the harmless answer comes first');
+  await picture('delete');
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  assert.equal(await card(name).count(), 1, 'Escape keeps it');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await card(name).waitFor({ state: 'detached' });
+  await hears(`${name} is deleted`);
+  assert.equal(await focused(() => document.activeElement.parentElement.className), 'card', 'the focus goes to the neighbour');
+  await page.reload();
+  await shown(test.images[0]);
+  assert.equal(await card(name).count(), 0, 'it is gone from the store too');
+}
+
+async function copiesLinks() {
+  const name = test.images[0];
+  await card(name).getByRole('button', { name: 'Copy link' }).click();
+  await hears(test.public ? /Link copied. It is public/ : /Link copied. It works until/);
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(new URL(link).search === '', test.public, 'a public link has no signature');
+  const answer = await fetch(link);
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get('content-type'), /^image\//);
+  assert.ok((await answer.arrayBuffer()).byteLength > 1000);
+}
+
+async function refusesInWords() {
+  await choose('large.png', 'notes.txt', 'empty.png');
+  await tells('large.png', /too large: 10 MiB is the most/);
+  await tells('notes.txt', /no image of a kind that can be uploaded/);
+  await tells('empty.png', /is empty/);
+  await hears(/large.png: .* notes.txt: .* empty.png: /);
+  expectComplaints(/^$/); // nothing was sent
+  await choose('liar.png');
+  await tells('liar.png', /not the image that its name says/);
+  assert.equal(await row('liar.png').getByRole('button', { name: 'Try again' }).count(), 0);
+  expectComplaints(/415/);
+  await picture('refused', { fullPage: true });
+  await page.reload();
+  await shown(test.images[0]);
+  assert.equal(await page.locator('.card').count(), test.images.length, 'nothing of it is stored');
+}
+
+// aSecondTry has every offer changed as its store sees it, until the person at
+// the page has been told and tries again.
+async function aSecondTry(change, pattern, complaint) {
+  const [name] = test.keyboard;
+  const offers = new URL('api/uploads', test.url).href;
+  await page.route(offers, async (route) => {
+    const response = await route.fetch();
+    const offer = await response.json();
+    change(offer.request);
+    await route.fulfill({ response, json: offer });
+  });
+  await choose(name);
+  await tells(name, pattern);
+  expectComplaints(complaint);
+  await page.unroute(offers);
+  await row(name).getByRole('button', { name: 'Try again' }).click();
+  await tells(name, 'Uploaded');
+  await shown(name);
+  await card(name).getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await card(name).waitFor({ state: 'detached' });
+}
+
+// A signature that was cut is refused as one whose time is over is; only the end
+// is in the past here.
+const unsign = (request) => { request.url = request.url.slice(0, -6); };
+
+async function tellsOfTheStoresRefusal() {
+  await aSecondTry((request) => { unsign(request); request.expiresAt = '2020-01-01T00:00:00Z'; }, /has expired. Try again/, /40[03]/);
+  await aSecondTry(unsign, /refused the file \(40[03]\)/, /40[03]/);
+}
+
+async function tellsOfALostNetwork() {
+  const store = (url) => url.origin !== new URL(test.url).origin;
+  const [name] = test.keyboard;
+  await page.route(store, (route) => route.abort('internetdisconnected'));
+  await choose(name);
+  await tells(name, /connection to the store was lost/);
+  await page.unroute(store);
+  await row(name).getByRole('button', { name: 'Try again' }).click();
+  await tells(name, 'Uploaded');
+  await context.setOffline(true);
+  await choose('gradient.jpg');
+  await tells('gradient.jpg', /connection to the server was lost/);
+  await context.setOffline(false);
+  expectComplaints(/ERR_INTERNET_DISCONNECTED/);
+}
+
+async function isCancelled() {
+  const name = test.images[1]; // the largest
+  await slowly(async () => {
+    await choose(name);
+    await tells(name, '%');
+    await row(name).getByRole('button', { name: 'Cancel' }).click();
+    await row(name).waitFor({ state: 'detached' });
+    assert.equal(await focused(() => document.activeElement.id), 'files');
+  });
+}
+
+async function takesDrops() {
+  for (const [where, name] of [['#drop', 'on-the-zone.gif'], ['header', 'beside-it.gif']]) {
+    const held = await page.evaluateHandle(async ([name, bytes]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([new Uint8Array(bytes)], name, { type: 'image/gif' }));
+      return transfer;
+    }, [name, [...await readFile(file('stripes.gif'))]]);
+    await page.dispatchEvent(where, 'dragover', { dataTransfer: held });
+    assert.equal(await page.locator('body.dragging').count(), 1, 'the page shows where to drop');
+    await page.dispatchEvent(where, 'drop', { dataTransfer: held });
+    await tells(name, 'Uploaded');
+    await shown(name);
+    assert.equal(await page.locator('body.dragging').count(), 0);
+  }
+}
+
+// A page that is left open shows pictures whose addresses have expired.
+async function asksForNewAddresses() {
+  const [name] = test.keyboard;
+  const refused = new Set(); // each picture, once
+  await page.route((url) => url.origin !== new URL(test.url).origin, (route) => {
+    const { pathname } = new URL(route.request().url());
+    if (refused.has(pathname)) return route.continue();
+    refused.add(pathname);
+    return route.fulfill({ status: 403 });
+  });
+  await page.reload();
+  await shown(name);
+  await page.unrouteAll();
+  assert.ok(refused.size > 0);
+  expectComplaints(/403/);
+}
+
+async function tellsOfMissingCORS() {
+  await page.goto(test.url);
+  await choose(test.keyboard[0]);
+  await tells(test.keyboard[0], /does not let this page in: its CORS rules/);
+  expectComplaints(/CORS policy|ERR_FAILED|40[03]/);
+  await picture('no-cors');
+}
+
+async function fitsEveryScreen() {
+  await choose('notes.txt');
+  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+  await page.setViewportSize({ width: 360, height: 740 });
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(width <= 360, `the page is ${width} wide on a screen of 360`);
+  await shown(test.images[0]);
+  assert.equal(await page.locator('.card').first().evaluate((c) => getComputedStyle(c).animationName), 'none');
+  const [paper, ink] = await page.evaluate(() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]);
+  assert.ok(brightness(paper) < 60 && brightness(ink) > 200, `dark: ${ink} on ${paper}`);
+  await picture('narrow-dark', { fullPage: true });
+}
+
+const brightness = (color) => Math.max(...color.match(/\d+/g).slice(0, 3).map(Number));
+
+const flows = {
+  whole: [opens, uploadsSeveral, listsNewestFirst, worksByKeyboard, copiesLinks, refusesInWords, tellsOfTheStoresRefusal, fitsEveryScreen],
+  trouble: [opens, tellsOfALostNetwork, isCancelled, takesDrops, asksForNewAddresses],
+  'no cors': [tellsOfMissingCORS],
+};
+
+let measured = {};
+try {
+  for (const step of flows[test.flow]) {
+    const started = Date.now();
+    try {
+      measured = { ...measured, ...await step() };
+      assert.deepEqual(complaints, [], 'the browser complains');
+    } catch (error) {
+      await picture('failed', { fullPage: true }).catch(() => {});
+      console.log(`rows: ${await page.locator('.upload').allInnerTexts()}\nbrowser: ${complaints.join('\n')}`);
+      throw new Error(`${step.name}: ${error.message}`, { cause: error });
+    }
+    console.log(`${step.name} in ${Date.now() - started} ms`);
+  }
+  console.log(JSON.stringify(measured));
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	maxBytes  = 10 << 20
+	uploadTTL = 15 * time.Minute // to begin an upload; one that has begun may take longer
+	sniffed   = 512              // bytes that http.DetectContentType looks at
+)
+
+// types are what may be uploaded, and what the keys end in. SVG is none of them:
+// it can carry scripts.
+var types = map[string]string{
+	"image/gif":  ".gif",
+	"image/jpeg": ".jpg",
+	"image/png":  ".png",
+	"image/webp": ".webp",
+}
+
+// An offer is a request that the page can make to upload one file.
+type offer struct {
+	ID      string             `json:"id"`
+	Request *storage.SignedURL `json:"request"`
+}
+
+// startUpload signs the upload of one file. What the page says of the file is
+// checked here, and signed, so that the store holds the browser to it.
+func (s *site) startUpload(r *http.Request) (any, error) {
+	var file struct {
+		Size int64  `json:"size"`
+		Type string `json:"type"`
+	}
+	if err := readJSON(r, &file); err != nil {
+		return nil, err
+	}
+	extension, known := types[file.Type]
+	switch {
+	case !known:
+		return nil, &failure{http.StatusUnsupportedMediaType, "Only JPEG, PNG, GIF and WebP images can be uploaded."}
+	case file.Size < 1:
+		return nil, &failure{http.StatusUnprocessableEntity, "The file is empty."}
+	case file.Size > maxBytes:
+		return nil, &failure{http.StatusRequestEntityTooLarge, "The file is larger than 10 MiB."}
+	}
+	id := newID(s.now()) + extension
+	request, err := s.signUpload(r.Context(), id, file.Type, file.Size)
+	if err != nil {
+		return nil, err
+	}
+	return offer{ID: id, Request: request}, nil
+}
+
+// signUpload asks for every guard that the store can enforce. The page knows the
+// file, so that its exact size is signed, which is stricter than a form's range;
+// a store that knows no sizes (Azure) has finishUpload alone.
+func (s *site) signUpload(ctx context.Context, id, mediaType string, size int64) (*storage.SignedURL, error) {
+	opts := []storage.SignedUploadOption{storage.WithTTL(uploadTTL), storage.WithContentType(mediaType)}
+	if storage.Supports(s.incoming, storage.SignSize) {
+		opts = append(opts, storage.WithSize(size))
+	}
+	if storage.Supports(s.incoming, storage.SignIfAbsent) {
+		opts = append(opts, storage.IfAbsent()) // once it was checked it stays what it is
+	}
+	return s.incoming.SignedUploadURL(ctx, id, opts...)
+}
+
+// newID is a name that nobody guesses. It begins with the time, counted down:
+// a listing, which is in the order of keys, has the newest first.
+func newID(now time.Time) string {
+	return fmt.Sprintf("%011x-%s", 1<<44-1-now.UnixMilli(), strings.ToLower(rand.Text()))
+}
+
+// finishUpload looks at what has arrived, and moves an image to the gallery. The
+// bytes stay in the store, but for the first few. It may be called again after
+// an answer that was lost.
+func (s *site) finishUpload(r *http.Request) (any, error) {
+	ctx, id := r.Context(), r.PathValue("id")
+	var file struct {
+		Name string `json:"name"`
+	}
+	if err := readJSON(r, &file); err != nil {
+		return nil, err
+	}
+	mediaType, err := s.check(ctx, id)
+	if errors.Is(err, storage.ObjectNotFound) {
+		if finished, err := s.image(ctx, id); err == nil {
+			return finished, nil
+		}
+		return nil, &failure{http.StatusNotFound, "The file has not arrived in the store."}
+	}
+	var refused *failure
+	if errors.As(err, &refused) {
+		return nil, errors.Join(err, s.incoming.Remove(ctx, id))
+	}
+	if err != nil {
+		return nil, err
+	}
+	opts := []storage.CopyOption{
+		storage.WithContentType(mediaType),
+		storage.WithCacheControl("max-age=31536000, immutable"), // another image has another key
+		storage.WithMetadata(map[string]string{"name": cleanName(file.Name)}),
+	}
+	if s.public {
+		opts = append(opts, storage.WithPublicRead())
+	}
+	if _, err := storage.Copy(ctx, s.images, id, s.incoming, id, opts...); err != nil {
+		return nil, err
+	}
+	if err := s.incoming.Remove(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.image(ctx, id)
+}
+
+// check reads the beginning of what has arrived: what it is called says little.
+func (s *site) check(ctx context.Context, id string) (mediaType string, err error) {
+	r, err := s.incoming.Download(ctx, id, storage.WithRange(0, sniffed))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = r.Close() }()
+	if r.Attrs().Size > maxBytes {
+		return "", &failure{http.StatusRequestEntityTooLarge, "The file is larger than 10 MiB, and was removed again."}
+	}
+	head, err := io.ReadAll(r)
+	if err != nil {
+		return "", err
+	}
+	mediaType = http.DetectContentType(head)
+	if types[mediaType] != path.Ext(id) {
+		return "", &failure{http.StatusUnsupportedMediaType, "The file is not the image that its name says, and was removed again."}
+	}
+	return mediaType, nil
+}
+
+// cleanName is the client's own name of a file, to show and for nothing else.
+func cleanName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, ""))
+	name = strings.TrimSpace(name[strings.LastIndexAny(name, `/\`)+1:])
+	if runes := []rune(name); len(runes) > 100 {
+		name = strings.TrimSpace(string(runes[:100]))
+	}
+	if name == "" {
+		return "image"
+	}
+	return name
+}

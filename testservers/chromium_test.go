@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fakeModuleNPM installs a module of ours.
+const fakeModuleNPM = `#!/bin/sh
+test -f package-lock.json && mkdir -p node_modules/driver && echo installed > node_modules/driver/index.mjs
+`
+
+func tinyModule(t *testing.T, programs map[string]string) npmModule {
+	t.Helper()
+	n := tinyNPM(t, programs)
+	n.entry = "driver"
+	return npmModule{npmTool: n, node: 20}
+}
+
+func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
+	m := tinyModule(t, map[string]string{"node": fakeNode, "npm": fakeModuleNPM})
+	path, err := locate(t.Context(), m)
+	require.NoError(t, err)
+	require.Equal(t, []string{path}, cached(t))
+	require.FileExists(t, filepath.Join(path, "index.mjs"))
+	require.NoError(t, os.Remove(filepath.Join(os.Getenv("PATH"), "npm")))
+	again, err := locate(t.Context(), m)
+	require.NoError(t, err)
+	require.Equal(t, path, again, "what is there is not installed again")
+}
+
+func TestAModuleWantsItsOwnNode(t *testing.T) {
+	m := tinyModule(t, map[string]string{"node": "#!/bin/sh\necho v19.9.0\n", "npm": fakeModuleNPM})
+	_, err := locate(t.Context(), m)
+	require.ErrorContains(t, err, `tiny runs on Node.js 20 or later, and node is "v19.9.0"`)
+	require.Empty(t, cached(t))
+}
+
+func TestChromiumIsFoundOrAskedFor(t *testing.T) {
+	empty, bin := t.TempDir(), t.TempDir()
+	installed := filepath.Join(bin, "google-chrome")
+	require.NoError(t, os.WriteFile(installed, []byte("#!/bin/sh\n"), 0o700))
+
+	t.Setenv("PATH", empty)
+	_, err := lookChromium("")
+	require.ErrorContains(t, err, "chromium is missing: install")
+	path, err := lookChromium(installed)
+	require.NoError(t, err)
+	require.Equal(t, installed, path, "the one that is named, wherever it is")
+	_, err = lookChromium(filepath.Join(empty, "none"))
+	require.ErrorIs(t, err, os.ErrNotExist, "one that is named and is not there is no reason to take another")
+
+	t.Setenv("PATH", bin)
+	path, err = lookChromium("")
+	require.NoError(t, err)
+	require.Equal(t, installed, path)
+}
+
+func TestAProgramThatTestsStartIsFoundAndNotStarted(t *testing.T) {
+	var f fleet
+	s := acts(t, "ends")[0]
+	s.find = func(_ context.Context, path string) (launch, error) {
+		require.FileExists(t, path, "its tool is built")
+		return launch{url: "/usr/bin/it", variables: map[string]string{"MODULE": path}}, nil
+	}
+	require.NoError(t, f.start(t.Context(), []server{s}))
+	require.Empty(t, f.running)
+	require.Contains(t, f.variables, "OMNIBUCKET_TEST_FAKE=/usr/bin/it")
+}
