@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +15,9 @@ type server struct {
 	name   string
 	tool   tool
 	launch func(place) (launch, error)
+	// find is in the place of launch where tests start the program themselves:
+	// it says where everything is. path is the tool's.
+	find func(ctx context.Context, path string) (launch, error)
 }
 
 var servers = []server{
@@ -22,6 +26,8 @@ var servers = []server{
 	{name: "versitygw", tool: versitygw, launch: launchVersityGW},
 	{name: "gcs", tool: fakeGCS, launch: launchFakeGCS},
 	{name: "azurite", tool: azurite, launch: launchAzurite},
+	{name: "postgres", tool: postgres, launch: launchPostgres},
+	{name: "chromium", tool: playwright, find: findChromium},
 }
 
 // A place is where one server lives.
@@ -43,7 +49,7 @@ type launch struct {
 	client *http.Client // to ask; nil is net/http's own
 
 	url       string            // where the command finds it
-	variables map[string]string // what else the command is told: KEY, SECRET, CA, ACCOUNT
+	variables map[string]string // what else the command is told: KEY, SECRET, CA, ACCOUNT, …
 }
 
 func names() []string {

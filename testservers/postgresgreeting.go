@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// A greeting asks PostgreSQL, which speaks no HTTP, whether it lets clients in:
+// 200, or 503 while it is starting.
+// https://www.postgresql.org/docs/current/protocol-flow.html
+type greeting struct{ dialer net.Dialer }
+
+func postgresGreeter(d net.Dialer) *http.Client {
+	return &http.Client{Transport: greeting{d}}
+}
+
+const (
+	postgresProtocol      = 3 << 16 // 3.0
+	postgresAuthenticates = 'R'     // the first byte of its answer; 'E' is an error
+)
+
+func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
+	connection, err := g.dialer.DialContext(r.Context(), "tcp", r.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = connection.Close() }()
+	if deadline, limited := r.Context().Deadline(); limited {
+		if err := connection.SetDeadline(deadline); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := connection.Write(startupMessage(postgresUser)); err != nil {
+		return nil, err
+	}
+	var kind [1]byte
+	if _, err := io.ReadFull(connection, kind[:]); err != nil {
+		return nil, fmt.Errorf("reading the first answer: %w", err)
+	}
+	status := http.StatusServiceUnavailable
+	if kind[0] == postgresAuthenticates {
+		status = http.StatusOK
+	}
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Body: http.NoBody, Request: r,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// startupMessage is what a client says first: a length that counts itself, the
+// protocol, and settings that end in a zero.
+func startupMessage(user string) []byte {
+	settings := strings.Join([]string{"user", user, "database", "postgres", ""}, "\x00") + "\x00"
+	const head = 8
+	message := make([]byte, head, head+len(settings))
+	binary.BigEndian.PutUint32(message, uint32(head+len(settings)))
+	binary.BigEndian.PutUint32(message[4:], postgresProtocol)
+	return append(message, settings...)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// postgresSystemUser is who runs PostgreSQL where these tests run as root, which
+// it refuses. Its Debian package makes this user.
+const postgresSystemUser = "postgres"
+
+// postgresLine is how a program of PostgreSQL's is run, without its arguments.
+func postgresLine(program string) ([]string, error) {
+	dir, err := postgresPrograms()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, program)
+	if os.Geteuid() != 0 {
+		return []string{path}, nil
+	}
+	if _, _, err := postgresIDs(); err != nil {
+		return nil, err
+	}
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not run as root, and setpriv, which would change the user, is missing: %w", err)
+	}
+	return []string{
+		setpriv, "--reuid=" + postgresSystemUser, "--regid=" + postgresSystemUser, "--init-groups",
+		"--pdeathsig=keep", // another user's process would forget it: see dieWithParent
+		path,
+	}, nil
+}
+
+// postgresOwns gives files to the user that runs PostgreSQL.
+func postgresOwns(paths ...string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	uid, gid, err := postgresIDs()
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := os.Chown(path, uid, gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func postgresIDs() (uid, gid int, err error) {
+	u, err := user.Lookup(postgresSystemUser)
+	if err != nil {
+		return 0, 0, fmt.Errorf("PostgreSQL does not run as root: %w", err)
+	}
+	uid, err = strconv.Atoi(u.Uid)
+	if err != nil {
+		return 0, 0, err
+	}
+	gid, err = strconv.Atoi(u.Gid)
+	return uid, gid, err
+}
+
+// postgresPrograms is the directory with PostgreSQL's programs: one in the PATH,
+// else Debian's, the latest version.
+func postgresPrograms() (string, error) {
+	dirs := filepath.SplitList(os.Getenv("PATH"))
+	debian, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(debian, func(a, b string) int { return postgresVersion(b) - postgresVersion(a) })
+	for _, dir := range slices.Concat(dirs, debian) {
+		if isProgram(dir, "postgres") && isProgram(dir, "initdb") {
+			return dir, nil
+		}
+	}
+	return "", errors.New("PostgreSQL is missing: install Debian's package postgresql, or put its programs, initdb among them, in the PATH")
+}
+
+// postgresVersion is the number in /usr/lib/postgresql/15/bin.
+func postgresVersion(dir string) int {
+	version, err := strconv.Atoi(filepath.Base(filepath.Dir(dir)))
+	if err != nil {
+		return 0
+	}
+	return version
+}
+
+func isProgram(dir, name string) bool {
+	_, err := exec.LookPath(filepath.Join(dir, name))
+	return dir != "" && err == nil
+}
