@@ -58,15 +58,19 @@ func gcsSignCase() benchCase {
 }
 
 func signOursGCS(ctx context.Context) (func(key string) error, error) {
-	account, err := gcsAccount()
-	if err != nil {
-		return nil, err
-	}
-	b, err := gcs.Open(ctx, gcs.Config{Bucket: gcsBucket, Anonymous: true, SigningKey: account.file})
+	b, err := openSigningGCS(ctx)
 	return func(key string) error {
 		_, err := b.SignedDownloadURL(ctx, key, storage.WithTTL(time.Hour))
 		return err
 	}, err
+}
+
+func openSigningGCS(ctx context.Context) (storage.Bucket, error) {
+	account, err := gcsAccount()
+	if err != nil {
+		return nil, err
+	}
+	return gcs.Open(ctx, gcs.Config{Bucket: gcsBucket, Anonymous: true, SigningKey: account.file})
 }
 
 func signRawGCS(context.Context) (func(key string) error, error) {
@@ -96,20 +100,4 @@ func signPlainRSA(context.Context) (func(key string) error, error) {
 		}
 		return err
 	}, nil
-}
-
-// signed is an operation of n addresses.
-func signed(open func(ctx context.Context) (func(key string) error, error)) func(*env) (func(int) error, error) {
-	return func(e *env) (func(int) error, error) {
-		sign, err := open(e.ctx)
-		keys := keyRing(64)
-		return func(n int) error {
-			for i := range n {
-				if err := sign(keys[i%len(keys)]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, err
-	}
 }
