@@ -1,0 +1,115 @@
+// Uploadservice is an HTTP service that takes pictures from people: one or
+// several in a form, or straight to the store by a signed address, checked by
+// their content, under keys of their own; and removes them again. A small page to
+// try it is at its root.
+//
+//	go run ./examples/uploadservice                               a temporary directory
+//	go run ./examples/uploadservice ~/pictures                    a directory that stays
+//	go run ./examples/uploadservice -bucket mem://demo            memory
+//	go run ./examples/uploadservice -bucket 's3://demo?region=eu-west-1'
+//
+// From a shell:
+//
+//	curl -F photo=@me.png -F photo=@you.png http://127.0.0.1:8080/uploads/
+//	curl -X DELETE http://127.0.0.1:8080/uploads/users/demo/2026/11/….png
+//
+// It knows one user: in a program of yours, authorize of site.go looks at the
+// session. The page sends files straight to a cloud only where the bucket's CORS
+// rules let it in; examples/browserupload sets them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/azure" // azblob://
+	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "uploadservice:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the whole program. It ends with ctx.
+func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
+	flags := flag.NewFlagSet("uploadservice", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(stdout, "usage: uploadservice [flags] [DIR]")
+		flags.PrintDefaults()
+	}
+	address := flags.String("bucket", "", "`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)")
+	addr := flags.String("addr", "127.0.0.1:8080", "`host:port` to listen at")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	dir := flags.Arg(0)
+	if flags.NArg() > 1 || dir != "" && *address != "" {
+		return errors.New("give one directory, or one -bucket")
+	}
+	if dir == "" && *address == "" {
+		temporary, err := os.MkdirTemp("", "omnibucket-uploadservice-")
+		if err != nil {
+			return err
+		}
+		defer func() { result = errors.Join(result, os.RemoveAll(temporary)) }()
+		dir = temporary
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	origin := "http://" + listener.Addr().String()
+	site, err := open(ctx, *address, dir, origin)
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, site.Close()) }()
+	h, err := site.handler()
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(stdout, "bucket  %s%s\nOpen %s/ and stop with Ctrl-C.\n", *address, dir, origin)
+	return serveUntil(ctx, listener, h)
+}
+
+// The slowest line that is waited for brings its files within uploadTimeout.
+const (
+	headerTimeout = 10 * time.Second
+	uploadTimeout = 5 * time.Minute
+	closeTimeout  = 2 * time.Second
+)
+
+func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		_ = server.Shutdown(patience)
+		stopped <- server.Close()
+	})
+	err := server.Serve(listener)
+	if !stop() { // it was ctx that ended it
+		err = <-stopped
+	}
+	return err
+}

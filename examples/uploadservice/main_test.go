@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image"
+	"image/png"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+func picture(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 3, 2))))
+	return b.String()
+}
+
+// started is the service's address.
+func started(t *testing.T, address, dir string) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	origin := "http://" + server.Listener.Addr().String()
+	s, err := open(t.Context(), address, dir, origin)
+	require.NoError(t, err)
+	server.Config.Handler, err = s.handler()
+	require.NoError(t, err)
+	server.Start()
+	t.Cleanup(func() {
+		server.Close()
+		require.NoError(t, s.Close())
+	})
+	return origin
+}
+
+func ask(t *testing.T, r *http.Request) (status int, body string) {
+	t.Helper()
+	answer, err := client.Do(r.WithContext(t.Context()))
+	require.NoError(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return answer.StatusCode, string(b)
+}
+
+func request(t *testing.T, method, address, contentType string, body io.Reader) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(method, address, body)
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", contentType)
+	return r
+}
+
+func form(t *testing.T, address string, contents ...string) *http.Request {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, content := range contents {
+		part, err := w.CreateFormFile("photo", "me.png")
+		require.NoError(t, err)
+		_, err = io.WriteString(part, content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return request(t, http.MethodPost, address+"/uploads/", w.FormDataContentType(), &b)
+}
+
+func read(t *testing.T, text string, to any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), to), text)
+}
+
+func TestPicturesAreTakenShownAndDeleted(t *testing.T) {
+	for _, row := range []struct{ name, address, dir string }{
+		{"a directory", "", t.TempDir()},
+		{"memory", "mem://uploadservice-test", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			origin := started(t, row.address, row.dir)
+			status, body := ask(t, form(t, origin, picture(t), picture(t)))
+			require.Equal(t, http.StatusCreated, status, body)
+			var answer struct{ Files []uploads.Result }
+			read(t, body, &answer)
+			require.Len(t, answer.Files, 2)
+			for _, file := range answer.Files {
+				require.Regexp(t, `^users/demo/\d{4}/\d{2}/[a-z2-7]{26}\.png$`, file.Key)
+				status, body = ask(t, request(t, http.MethodGet, file.URL, "", nil))
+				require.Equal(t, http.StatusOK, status)
+				require.Equal(t, picture(t), body)
+				status, _ = ask(t, request(t, http.MethodDelete, origin+"/uploads/"+file.Key, "", nil))
+				require.Equal(t, http.StatusNoContent, status)
+				status, _ = ask(t, request(t, http.MethodGet, file.URL, "", nil))
+				require.Equal(t, http.StatusNotFound, status)
+			}
+		})
+	}
+}
+
+func TestAPictureGoesStraightToTheStore(t *testing.T) {
+	origin := started(t, "", t.TempDir())
+	content := picture(t)
+	status, body := ask(t, request(t, http.MethodPost, origin+"/uploads/tickets", "application/json",
+		strings.NewReader(`{"name": "me.png", "type": "image/png", "size": `+jsonOf(t, len(content))+`}`)))
+	require.Equal(t, http.StatusCreated, status, body)
+	var ticket uploads.Ticket
+	read(t, body, &ticket)
+	put, err := ticket.Put.Request(t.Context(), strings.NewReader(content))
+	require.NoError(t, err)
+	status, body = ask(t, put)
+	require.Equal(t, http.StatusOK, status, body)
+	status, body = ask(t, request(t, http.MethodPost, origin+"/uploads/tickets/finish", "application/json",
+		strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`)))
+	require.Equal(t, http.StatusOK, status, body)
+	var file uploads.Result
+	read(t, body, &file)
+	status, body = ask(t, request(t, http.MethodGet, file.URL, "", nil))
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, content, body)
+}
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestWhatIsWrongIsToldInWords(t *testing.T) {
+	origin := started(t, "", t.TempDir())
+	foreign := form(t, origin, picture(t))
+	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
+	for _, row := range []struct {
+		name    string
+		request *http.Request
+		status  int
+		words   string
+	}{
+		{"a page named .png", form(t, origin, "<!doctype html><p>me"), 415, "cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF."},
+		{"a form without a file", form(t, origin), 400, "There is no file."},
+		{"another user's file", request(t, http.MethodDelete, origin+"/uploads/users/eva/2026/01/x.png", "", nil), 403, "not yours"},
+		{"a form of another site", foreign, 403, "cross-origin"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			status, body := ask(t, row.request)
+			require.Equal(t, row.status, status)
+			require.Contains(t, body, row.words)
+		})
+	}
+}
+
+func TestThePageIsServed(t *testing.T) {
+	origin := started(t, "", t.TempDir())
+	for _, path := range []string{"/", "/app.js", "/style.css"} {
+		answer, err := client.Get(origin + path)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, http.StatusOK, answer.StatusCode)
+		require.Contains(t, answer.Header.Get("Content-Security-Policy"), "connect-src 'self' "+origin)
+	}
+}
+
+// TestRun starts the program as the command line does, and ends it.
+func TestRun(t *testing.T) {
+	for _, args := range [][]string{{}, {"-bucket", "mem://run-test"}, {t.TempDir()}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, w := io.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), w)
+			_ = w.CloseWithError(io.EOF)
+			done <- err
+		}()
+		var out bytes.Buffer
+		line := make([]byte, 1<<10)
+		address := regexp.MustCompile(`Open (http://[^/]+)/`)
+		for !address.Match(out.Bytes()) {
+			n, err := r.Read(line)
+			out.Write(line[:n])
+			require.NoError(t, err, out.String())
+		}
+		status, body := ask(t, form(t, string(address.FindSubmatch(out.Bytes())[1]), picture(t)))
+		require.Equal(t, http.StatusCreated, status, body)
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
+func TestCommandLinesThatMakeNoSense(t *testing.T) {
+	for _, args := range [][]string{{"a", "b"}, {"-bucket", "mem://x", "dir"}, {"-bucket", "nowhere://x"}, {"-addr", "nowhere"}, {"-nonsense"}} {
+		require.Error(t, run(t.Context(), args, io.Discard), args)
+	}
+}

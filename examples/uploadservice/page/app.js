@@ -1,0 +1,86 @@
+"use strict";
+
+const form = document.getElementById("form");
+const input = document.getElementById("files");
+const problems = document.getElementById("problems");
+const stored = document.getElementById("stored");
+
+// ask makes a request of this server; its errors are problem details.
+async function ask(path, options) {
+  const answer = await fetch("uploads/" + path, options);
+  if (answer.status === 204) return null;
+  const json = await answer.json();
+  if (!answer.ok) throw json;
+  return json;
+}
+
+function asJSON(value) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
+}
+
+// sendToServer sends all files in one form: all are stored, or none.
+async function sendToServer(files) {
+  const body = new FormData();
+  for (const file of files) body.append("photo", file);
+  const answer = await ask("", { method: "POST", body });
+  answer.files.forEach(show);
+}
+
+// sendToStore asks for a ticket, sends the file by it, and says that it is done.
+async function sendToStore(file) {
+  const ticket = await ask("tickets", asJSON({ name: file.name, type: file.type, size: file.size }));
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(ticket.put.headers || {})) {
+    for (const value of values) headers.append(name, value);
+  }
+  const sent = await fetch(ticket.put.url, { method: ticket.put.method, headers, body: file });
+  // 412: it is there already, of a request whose answer was lost.
+  if (!sent.ok && sent.status !== 412) throw { file: file.name, detail: "The store refused the file (" + sent.status + ")." };
+  show(await ask("tickets/finish", asJSON({ token: ticket.token })));
+}
+
+function show(file) {
+  const row = document.createElement("li");
+  const image = document.createElement("img");
+  image.src = file.url;
+  image.alt = "";
+  const text = document.createElement("span");
+  const link = document.createElement("a");
+  link.href = file.url;
+  link.textContent = file.name;
+  const details = document.createElement("small");
+  details.textContent = `${file.type}, ${file.width} × ${file.height}, ${file.size} bytes, ${file.key}`;
+  text.append(link, details);
+  const button = document.createElement("button");
+  button.textContent = "Delete";
+  button.addEventListener("click", () => attempt(async () => {
+    await ask(file.key, { method: "DELETE" });
+    row.remove();
+  }));
+  row.append(image, text, button);
+  stored.prepend(row);
+}
+
+// attempt shows what goes wrong in words.
+async function attempt(work) {
+  try {
+    await work();
+  } catch (problem) {
+    const row = document.createElement("li");
+    const words = problem.detail || "The server or the store cannot be reached.";
+    row.textContent = problem.file ? `${problem.file}: ${words}` : words;
+    problems.append(row);
+  }
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  problems.replaceChildren();
+  const files = Array.from(input.files);
+  if (event.submitter && event.submitter.value === "store") {
+    await Promise.all(files.map((file) => attempt(() => sendToStore(file))));
+  } else {
+    await attempt(() => sendToServer(files));
+  }
+  form.reset();
+});

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A site is the service, the bucket behind it, and a page to try it.
+type site struct {
+	bucket  storage.Bucket
+	service *uploads.Service
+}
+
+// open opens the bucket at address, else the directory. Addresses that either
+// signs are answered here, under /files/; a cloud answers its own.
+func open(ctx context.Context, address, dir, origin string) (*site, error) {
+	var opts []storage.OpenOption
+	if address == "" || strings.HasPrefix(address, "mem:") || strings.HasPrefix(address, "file:") {
+		opts = append(opts, storage.WithSigningBaseURL(origin+"/files"))
+	}
+	var b storage.Bucket
+	var err error
+	if address == "" {
+		b, err = local.Open(dir, local.Config{Create: true}, opts...)
+	} else {
+		b, err = storage.Open(ctx, address, opts...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	service, err := uploads.New(b, uploads.Config{
+		Key:  "users/{user}/{yyyy}/{mm}/{random}{ext}",
+		Link: uploads.SignedLink,
+	})
+	if err != nil {
+		return nil, errors.Join(err, storage.Close(b))
+	}
+	return &site{b, service}, nil
+}
+
+// Close closes the bucket.
+func (s *site) Close() error { return storage.Close(s.bucket) }
+
+// authorize says whose files these are. A program of yours looks at the session
+// here: storage.Unauthenticated where there is none.
+func authorize(*http.Request) (uploads.Values, error) {
+	return uploads.Values{"user": "demo"}, nil
+}
+
+func (s *site) handler() (http.Handler, error) {
+	h, err := s.service.Handler(uploads.HandlerConfig{
+		Authorize: authorize,
+		OnError: func(r *http.Request, err error) {
+			slog.Error("upload failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(page, "page")
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	// A form of another site that a visitor has open must not upload or delete.
+	mux.Handle("/uploads/", http.NewCrossOriginProtection().Handler(http.StripPrefix("/uploads", h)))
+	mux.Handle("/files/", serve.NewHandler(s.bucket))
+	mux.Handle("/", s.withPolicy(http.FileServerFS(files)))
+	return mux, nil
+}
+
+//go:embed page
+var page embed.FS
+
+// withPolicy lets the page load its own files, and talk to the store.
+func (s *site) withPolicy(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		store := s.storeOrigins(r.Context())
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; "+
+			"img-src 'self' "+store+"; connect-src 'self' "+store+"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// storeOrigins are where files are sent to and shown from, by what is signed.
+func (s *site) storeOrigins(ctx context.Context) string {
+	origins := map[string]bool{}
+	add := func(signed *storage.SignedURL, err error) {
+		if err != nil {
+			return // the page is shown all the same, and says what fails
+		}
+		if u, err := url.Parse(signed.URL); err == nil {
+			origins[u.Scheme+"://"+u.Host] = true
+		}
+	}
+	add(s.bucket.SignedUploadURL(ctx, "probe"))
+	add(s.bucket.SignedDownloadURL(ctx, "probe"))
+	return strings.Join(slices.Sorted(maps.Keys(origins)), " ")
+}

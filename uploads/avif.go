@@ -1,0 +1,83 @@
+package uploads
+
+import "encoding/binary"
+
+// A box of the ISO base media file format: where its content is, and what is
+// behind it.
+type box struct {
+	name     string
+	from, to int
+}
+
+// maxBoxes bounds what a file of tiny boxes can cost.
+const maxBoxes = 10_000
+
+// inspectAVIF looks for the size of the largest picture that the file's meta box
+// tells of: ftyp, then meta / iprp / ipco / ispe. Encoders write meta before the
+// data, so that it can be shown while it loads.
+func inspectAVIF(h *head) (width, height int, refused Code) {
+	left := maxBoxes
+	boxes := []box{{"", 0, headBytes}}
+	for _, step := range []struct {
+		name string
+		skip int // bytes of its version and flags
+	}{{"meta", 4}, {"iprp", 0}, {"ipco", 0}} {
+		boxes = within(h, boxes, step.name, &left)
+		for i := range boxes {
+			boxes[i].from += step.skip
+		}
+	}
+	for _, b := range within(h, boxes, "ispe", &left) {
+		size, ok := h.piece(b.from+4, 8)
+		if !ok || b.from+12 > b.to {
+			return 0, 0, Damaged
+		}
+		w, hgt := binary.BigEndian.Uint32(size), binary.BigEndian.Uint32(size[4:])
+		if w < 1 || hgt < 1 || w > 1<<30 || hgt > 1<<30 {
+			return 0, 0, Damaged
+		}
+		if int64(w)*int64(hgt) > int64(width)*int64(height) {
+			width, height = int(w), int(hgt)
+		}
+	}
+	if width == 0 {
+		return 0, 0, Damaged
+	}
+	return width, height, ""
+}
+
+// within are the boxes of this name in these. One of the file itself ends the
+// search, for what follows is the data.
+func within(h *head, outer []box, name string, left *int) (found []box) {
+	for _, o := range outer {
+		for at := o.from; at < o.to && *left > 0; {
+			*left--
+			b, ok := boxAt(h, at, o.to)
+			if !ok {
+				break
+			}
+			if at = b.to; b.name != name {
+				continue
+			}
+			found = append(found, b)
+			if o.name == "" {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// boxAt reads a box's size and name. Sizes of 64 bits and "to the end" are the
+// data's: nothing is looked for in or behind it.
+func boxAt(h *head, at, end int) (box, bool) {
+	b, ok := h.piece(at, 8)
+	if !ok {
+		return box{}, false
+	}
+	size := int64(binary.BigEndian.Uint32(b))
+	if size < 8 || size > int64(end-at) {
+		return box{}, false
+	}
+	return box{name: string(b[4:8]), from: at + 8, to: at + int(size)}, true
+}

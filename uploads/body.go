@@ -1,0 +1,74 @@
+package uploads
+
+import "io"
+
+// bounds are what a file's length must be, in bytes.
+type bounds struct {
+	min, max int64
+	claimed  int64 // 0: nobody said
+}
+
+// bounds are the service's, with what the sender says of this file.
+func (s *Service) bounds(claimed int64) bounds {
+	return bounds{min: s.config.MinSize, max: s.config.MaxSize, claimed: max(claimed, 0)}
+}
+
+// promise judges what is claimed alone.
+func (b bounds) promise() *Error {
+	if b.claimed == 0 {
+		return nil
+	}
+	return bounds{min: b.min, max: b.max}.judge(b.claimed)
+}
+
+// judge is for a file of n bytes.
+func (b bounds) judge(n int64) *Error {
+	switch {
+	case n == 0:
+		return refuse(Empty, "The file is empty.")
+	case b.claimed > 0 && n != b.claimed:
+		return refuse(WrongSize, "The file is not as long as it was said to be.")
+	case n > b.max:
+		return refuse(TooLarge, "The file is too large: at most "+bytesInWords(b.max)+" are allowed.")
+	case n < b.min:
+		return refuse(TooSmall, "The file is too small: at least "+bytesInWords(b.min)+" are needed.")
+	}
+	return nil
+}
+
+// most is where a stream is too long.
+func (b bounds) most() int64 {
+	if b.claimed > 0 {
+		return min(b.claimed, b.max)
+	}
+	return b.max
+}
+
+// A body is a file that streams into the store. It fails, and so stores nothing,
+// as soon as a bound is passed, and at its end where it is too short.
+type body struct {
+	from    io.Reader
+	bounds  bounds
+	read    int64
+	refused *Error
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.refused != nil {
+		return 0, b.refused
+	}
+	n, err := b.from.Read(p)
+	b.read += int64(n)
+	switch {
+	case b.read > b.bounds.most():
+		b.refused = b.bounds.judge(b.read)
+	case err == io.EOF:
+		b.refused = b.bounds.judge(b.read)
+	case err != nil:
+		b.refused = interrupted(err)
+	}
+	if b.refused != nil {
+		return 0, b.refused
+	}
+	return n, err
+}

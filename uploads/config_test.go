@@ -1,0 +1,129 @@
+package uploads_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func TestConfigurationsThatMakeNoSense(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		config uploads.Config
+		words  string
+	}{
+		{"no types", uploads.Config{Types: []string{}}, "Config.Types"},
+		{"a type that nobody detects", uploads.Config{Types: []string{"image/nonsense"}}, "image/nonsense"},
+		{"any type", uploads.Config{Types: []string{"application/octet-stream"}}, "cannot be told"},
+		{"pages", uploads.Config{Types: []string{"text/html"}}, "browsers run"},
+		{"scripts", uploads.Config{Types: []string{"application/javascript"}}, "browsers run"},
+		{"documents of XML", uploads.Config{Types: []string{"application/rss+xml"}}, "browsers run"},
+		{"a negative size", uploads.Config{MaxSize: -1}, "MaxSize"},
+		{"bounds the wrong way round", uploads.Config{MinSize: 2, MaxSize: 1}, "MinSize"},
+		{"no pixels", uploads.Config{MaxPixels: -1}, "MaxPixels"},
+		{"a key without random", uploads.Config{Key: "avatar{ext}"}, "{random}"},
+		{"keys where uploads wait", uploads.Config{Key: "pending/{random}{ext}"}, "PendingPrefix"},
+		{"a prefix without its slash", uploads.Config{PendingPrefix: "pending"}, "PendingPrefix"},
+		{"a prefix with a value", uploads.Config{PendingPrefix: "{user}/"}, "PendingPrefix"},
+		{"a prefix above", uploads.Config{PendingPrefix: "../"}, "PendingPrefix"},
+		{"an unknown link", uploads.Config{Link: 7}, "Link"},
+		{"links for ever", uploads.Config{LinkTTL: 8 * 24 * time.Hour}, "LinkTTL"},
+		{"uploads for a moment", uploads.Config{UploadTTL: time.Millisecond}, "UploadTTL"},
+		{"a short key", uploads.Config{TokenKey: []byte("secret")}, "TokenKey"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := uploads.New(memstore.New(), row.config)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, row.words)
+		})
+	}
+	_, err := uploads.New(nil, uploads.Config{})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// overwriting is a store that cannot refuse to overwrite.
+type overwriting struct{ storage.Driver }
+
+func (d overwriting) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Features &^= storage.ConditionalCreate | storage.ConditionalUpdate
+	return desc
+}
+
+func TestABucketThatMayOverwriteIsRefusedUnlessAskedFor(t *testing.T) {
+	b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return overwriting{d} }))
+	_, err := uploads.New(b, uploads.Config{})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "Config.Unguarded")
+	s := newService(t, b, uploads.Config{Unguarded: true})
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	require.NoError(t, err)
+	require.Len(t, keys(t, b), 1)
+}
+
+// wrapped is a type of an application, of which nothing is known.
+type wrapped struct{ storage.Bucket }
+
+func TestABucketOfAnotherTypeIsRefusedUnlessAskedFor(t *testing.T) {
+	_, err := uploads.New(wrapped{memstore.New()}, uploads.Config{})
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = newService(t, wrapped{memstore.New()}, uploads.Config{Unguarded: true}).
+		Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	require.NoError(t, err)
+}
+
+func TestLinksThatTheBucketCannotGiveAreRefusedAtOnce(t *testing.T) {
+	_, err := uploads.New(memstore.New(), uploads.Config{Link: uploads.SignedLink})
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = uploads.New(memstore.New(), uploads.Config{Link: uploads.PublicLink})
+	require.ErrorIs(t, err, storage.NotPublic)
+}
+
+func TestPublicLinksAreThoseOfTheCDN(t *testing.T) {
+	b := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
+	r, err := newService(t, b, uploads.Config{Link: uploads.PublicLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	require.NoError(t, err)
+	require.Equal(t, "https://cdn.example.com/files/"+r.Key, r.URL)
+	require.True(t, r.ExpiresAt.IsZero())
+	attrs, err := b.Attrs(t.Context(), r.Key)
+	require.NoError(t, err)
+	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
+}
+
+func TestCacheControlIsOfTheClosestRow(t *testing.T) {
+	b := memstore.New()
+	s := newService(t, b, uploads.Config{
+		Types:        append(uploads.DefaultTypes(), "application/pdf", "text/plain"),
+		CacheControl: map[string]string{"image/gif": "no-cache", "image/*": "max-age=60", "application/pdf": "", "*": "no-store"},
+	})
+	for content, want := range map[string]string{aGIF(1, 1): "no-cache", aPNG(): "max-age=60", "%PDF-1.7": "", "plain": "no-store"} {
+		r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
+		require.NoError(t, err)
+		attrs, err := b.Attrs(t.Context(), r.Key)
+		require.NoError(t, err)
+		require.Equal(t, want, attrs.CacheControl)
+	}
+}
+
+func TestAValueDoesNotLeadToWhereUploadsWait(t *testing.T) {
+	b := memstore.New()
+	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}"})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: uploads.Values{"user": "pending"}})
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
+	require.Empty(t, keys(t, b))
+}
+
+func TestAnAnimatedPNGIsAPNG(t *testing.T) {
+	const chunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
+	s := newService(t, memstore.New(), uploads.Config{Types: []string{"image/png"}})
+	r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()[:33] + chunk + aPNG()[33:])})
+	require.NoError(t, err)
+	require.Equal(t, "image/png", r.ContentType)
+	require.True(t, strings.HasSuffix(r.Key, ".png"))
+}

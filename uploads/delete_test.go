@@ -1,0 +1,38 @@
+package uploads_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func TestDeleteRemovesTheUsersOwnFilesAlone(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
+		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: me})
+		require.NoError(t, err)
+		_, err = b.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
+		require.NoError(t, err)
+		for _, row := range []struct {
+			name, key string
+			values    uploads.Values
+		}{
+			{"another user's", mine.Key, uploads.Values{"user": "4"}},
+			{"what the pattern did not make", "users/42/notes.txt", me},
+			{"a key that goes on", mine.Key + "/x", me},
+			{"a path out of it", strings.Replace(mine.Key, "42/", "42/../43/", 1), me},
+			{"nothing", "", me},
+		} {
+			err := s.Delete(t.Context(), row.key, row.values)
+			require.Equal(t, uploads.NotYours, uploads.CodeOf(err), row.name)
+		}
+		require.Len(t, keys(t, b), 2)
+		require.NoError(t, s.Delete(t.Context(), mine.Key, me))
+		require.NoError(t, s.Delete(t.Context(), mine.Key, me), "what is gone is gone")
+		require.Equal(t, []string{"users/42/notes.txt"}, keys(t, b))
+	})
+}

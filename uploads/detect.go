@@ -1,0 +1,148 @@
+package uploads
+
+import (
+	"fmt"
+	"mime"
+	"slices"
+	"strings"
+
+	"github.com/gabriel-vasile/mimetype"
+)
+
+const (
+	typeSVG  = "image/svg+xml"
+	typePNG  = "image/png"
+	typeAPNG = "image/vnd.mozilla.apng" // a PNG that moves: any reader of PNG shows it
+)
+
+// DefaultTypes are those that are allowed where Config.Types is empty: pictures
+// that browsers show and that hold no program.
+func DefaultTypes() []string {
+	return []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
+}
+
+// allowTypes checks a list of types and names them as the detection does.
+func allowTypes(types []string) (allowed []string, flaw string) {
+	for _, t := range types {
+		known := mimetype.Lookup(t)
+		if known != nil && known.Is(typeAPNG) {
+			known = known.Parent()
+		}
+		switch {
+		case known == nil:
+			return nil, fmt.Sprintf("has %q, which no detection by content knows", t)
+		case known.Parent() == nil:
+			return nil, fmt.Sprintf("has %q, which is what cannot be told", t)
+		case runs(known):
+			return nil, fmt.Sprintf("has %q, which browsers run: nothing here makes it safe", t)
+		}
+		allowed = append(allowed, mediaTypeOf(known))
+	}
+	return allowed, ""
+}
+
+// runs reports whether a browser that is sent there runs what is in it.
+func runs(t *mimetype.MIME) bool {
+	name := mediaTypeOf(t)
+	if name == typeSVG {
+		return false // where it is allowed, its scripts are not
+	}
+	return slices.ContainsFunc([]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}, t.Is) ||
+		strings.HasSuffix(name, "+xml")
+}
+
+func mediaTypeOf(t *mimetype.MIME) string {
+	name, _, err := mime.ParseMediaType(t.String())
+	if err != nil {
+		return t.String()
+	}
+	return name
+}
+
+// A kind is what a file is.
+type kind struct {
+	mediaType     string // without parameters
+	contentType   string // with them
+	extension     string // with its point
+	width, height int    // of pictures whose header is read
+}
+
+// detect tells what the head is a head of.
+func detect(h *head) kind {
+	t := mimetype.Detect(h.first(sniffBytes))
+	if t.Is(typeAPNG) {
+		t = t.Parent()
+	}
+	name := mediaTypeOf(t)
+	return kind{mediaType: name, contentType: t.String(), extension: extensionOf(name)}
+}
+
+// extensionOf is one for each type, so that a type's name is enough to find the
+// key again.
+func extensionOf(mediaType string) string {
+	if extension := mimetype.Lookup(mediaType).Extension(); isExtension(extension) {
+		return extension
+	}
+	return ""
+}
+
+// inspect decides what the file is and whether it may be that. What h reads
+// ahead stays in h.
+func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
+	h.fill(sniffBytes)
+	switch {
+	case h.failure() != nil:
+		return kind{}, interrupted(h.failure())
+	case len(h.buf) == 0:
+		return kind{}, refuse(Empty, "The file is empty.")
+	}
+	k := detect(h)
+	if !slices.Contains(s.types, k.mediaType) {
+		return k, s.notAllowed(k.mediaType, claimed)
+	}
+	e := s.inspectAs(h, &k)
+	if h.failure() != nil {
+		e = interrupted(h.failure())
+	}
+	return k, e
+}
+
+func (s *Service) notAllowed(found, claimed string) *Error {
+	words := "This kind of file cannot be uploaded"
+	if found != "application/octet-stream" {
+		words += " (it is " + typeInWords(found) + ")"
+	}
+	if claimed, _, err := mime.ParseMediaType(claimed); err == nil && claimed != found && slices.Contains(s.types, claimed) {
+		words = "This file is not the " + typeInWords(claimed) + " that it claims to be"
+	}
+	return refuse(TypeNotAllowed, words+". Allowed: "+listInWords(s.types)+".")
+}
+
+// inspectAs looks behind the first bytes, which anybody can write.
+func (s *Service) inspectAs(h *head, k *kind) *Error {
+	if k.mediaType != typeSVG && hasMarkup(h.first(markupBytes)) {
+		return refuse(ActiveContent, "This file has a web page or a program in it, and cannot be uploaded.")
+	}
+	look := inspectors[k.mediaType]
+	if look == nil {
+		return nil
+	}
+	width, height, code := look(h)
+	if code != "" {
+		return refuse(code, inspectorWords[code](typeInWords(k.mediaType)))
+	}
+	if int64(width) > s.maxPixels/int64(max(height, 1)) {
+		return refuse(TooManyPixels, fmt.Sprintf("The picture is too large: %d by %d pixels, and at most %d million together are allowed.",
+			width, height, max(s.maxPixels/1e6, 1)))
+	}
+	k.width, k.height = width, height
+	return nil
+}
+
+var inspectorWords = map[Code]func(name string) string{
+	Damaged:       func(name string) string { return "This is no " + name + " file that can be opened: it is damaged." },
+	ActiveContent: func(name string) string { return "This " + name + " file has a program in it, and cannot be uploaded." },
+	TooLarge: func(name string) string {
+		return "This " + name + " file is too large to be looked through: at most 1 MiB."
+	},
+}

@@ -1,0 +1,99 @@
+package uploads
+
+import (
+	"bytes"
+	"errors"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+)
+
+func everyType(t testing.TB) *Service {
+	s, err := New(memstore.New(), Config{Types: append(DefaultTypes(), typeSVG, "application/pdf", "text/plain")})
+	require.NoError(t, err)
+	return s
+}
+
+// What is taken is what it is called; the verdict is of the bytes alone, however
+// they come; and looking costs no more than the head.
+func FuzzDetection(f *testing.F) {
+	for _, head := range []string{
+		"", "GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR",
+		"\xff\xd8\xff\xe0\x00\x10JFIF\x00", "RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00",
+		"\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x00\x00\x0cmeta\x00\x00\x00\x00", "<svg xmlns='http://www.w3.org/2000/svg'><g/></svg>",
+		"<html><script>", "%PDF-1.4", "GIF89a/*\x00*/", "plain text",
+	} {
+		f.Add([]byte(head))
+	}
+	s := everyType(f)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		h := &head{src: bytes.NewReader(content)}
+		k, e := s.inspect(h, "")
+		slow := &head{src: iotest.OneByteReader(bytes.NewReader(content))}
+		again, e2 := s.inspect(slow, "")
+		require.Equal(t, k, again)
+		require.Equal(t, e, e2)
+		require.Equal(t, content[:len(h.buf)], h.buf)
+		require.LessOrEqual(t, len(h.buf), headBytes)
+		if e != nil {
+			return
+		}
+		require.Contains(t, s.types, k.mediaType)
+		require.LessOrEqual(t, int64(k.width)*int64(k.height), s.maxPixels)
+		var err error
+		switch k.mediaType {
+		case "image/png":
+			_, err = png.DecodeConfig(bytes.NewReader(content))
+		case "image/gif":
+			_, err = gif.DecodeConfig(bytes.NewReader(content))
+		case "image/jpeg":
+			_, err = jpeg.DecodeConfig(bytes.NewReader(content))
+		case typeSVG:
+			require.NotContains(t, string(bytes.ToLower(content)), "<script")
+			return
+		}
+		require.NoError(t, err)
+		require.False(t, hasMarkup(content[:min(len(content), markupBytes)]))
+	})
+}
+
+func TestAHeadHoldsNoMoreThanItsBound(t *testing.T) {
+	h := &head{src: zeros{}}
+	n, err := io.Copy(io.Discard, h.reader())
+	require.NoError(t, err)
+	require.EqualValues(t, headBytes, n)
+	require.False(t, h.whole())
+	require.LessOrEqual(t, cap(h.buf), headBytes)
+	_, ok := h.piece(headBytes-1, 2)
+	require.False(t, ok)
+	_, ok = h.piece(headBytes+1, 0)
+	require.False(t, ok)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, nil }
+
+func TestAReaderThatGivesNothingIsNoEndlessLoop(t *testing.T) {
+	_, e := everyType(t).inspect(&head{src: nothing{}}, "")
+	require.Equal(t, Interrupted, e.Code)
+	require.True(t, errors.Is(e, io.ErrNoProgress))
+}
+
+func TestASmallFileCostsASmallBuffer(t *testing.T) {
+	h := &head{src: bytes.NewReader([]byte("plain text"))}
+	_, e := everyType(t).inspect(h, "")
+	require.Nil(t, e)
+	require.LessOrEqual(t, cap(h.buf), sniffBytes)
+}

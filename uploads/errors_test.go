@@ -1,0 +1,63 @@
+package uploads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestTheTableInTheDocumentationIsTheCode(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	rows := map[string][2]string{}
+	for _, row := range regexp.MustCompile(`(?m)^//\t([A-Z]\w+) +\S.*? (\d{3})   (.+)$`).FindAllStringSubmatch(string(doc), -1) {
+		rows[row[1]] = [2]string{row[2], row[3]}
+	}
+	require.Len(t, rows, len(meanings))
+	byStorage := map[storage.Code]string{
+		storage.InvalidArgument: "InvalidArgument", storage.TooLarge: "TooLarge", storage.PermissionDenied: "PermissionDenied",
+		storage.Unauthenticated: "Unauthenticated", storage.ObjectNotFound: "ObjectNotFound", storage.Internal: "Internal",
+		storage.BodyFailed: "BodyFailed, Canceled", storage.Unavailable: "the store's",
+	}
+	for code, m := range meanings {
+		var name strings.Builder
+		for word := range strings.SplitSeq(string(code), "_") {
+			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+		require.Equal(t, [2]string{fmt.Sprint(m.status), byStorage[m.storage]}, rows[name.String()], name.String())
+	}
+}
+
+func TestErrorsAreOfBothKinds(t *testing.T) {
+	refused := fmt.Errorf("taking the avatar: %w", refuse(TooManyPixels, "The picture is too large.").about("me.png"))
+	require.Equal(t, TooManyPixels, CodeOf(refused))
+	require.ErrorIs(t, refused, storage.TooLarge)
+	require.EqualError(t, refused, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")
+
+	cause := &storage.Error{Code: storage.RateLimited, Op: "Upload", Hint: "slow down"}
+	failed := storeFailed(cause)
+	require.ErrorIs(t, failed, storage.RateLimited)
+	require.NotContains(t, failed.Message, "slow down", "that is not for the person")
+	require.ErrorContains(t, failed, "slow down")
+
+	gone := storeFailed(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
+	require.Equal(t, Interrupted, gone.Code)
+	require.Equal(t, Code(""), CodeOf(errors.New("another's")))
+	require.Equal(t, Code(""), CodeOf(nil))
+}
+
+func TestNumbersAndListsInWords(t *testing.T) {
+	for n, want := range map[int64]string{1: "1 byte", 1023: "1023 bytes", 1024: "1 KiB", 1536: "1.5 KiB", 10 << 20: "10 MiB", 5 << 40: "5 TiB", 5 << 50: "5120 TiB"} {
+		require.Equal(t, want, bytesInWords(n))
+	}
+	require.Equal(t, "PNG", listInWords([]string{"image/png"}))
+	require.Equal(t, "PNG, PDF and audio/mpeg", listInWords([]string{"image/png", "application/pdf", "audio/mpeg"}))
+}

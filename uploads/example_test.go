@@ -1,0 +1,81 @@
+package uploads_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func ExampleService_Store() {
+	bucket := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com"))
+	service, err := uploads.New(bucket, uploads.Config{
+		Key:  "users/{user}/avatars/{random}{ext}",
+		Link: uploads.PublicLink,
+	})
+	if err != nil {
+		panic(err)
+	}
+	result, err := service.Store(context.Background(), uploads.Upload{
+		Body:   strings.NewReader(aPNG()),
+		Name:   `C:\Users\Eva\me.jpg`, // shown, and used for nothing
+		Values: uploads.Values{"user": "42"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	random := regexp.MustCompile(`[a-z2-7]{26}`)
+	fmt.Println(random.ReplaceAllString(result.URL, "RANDOM"))
+	fmt.Println(result.OriginalName, "is", result.ContentType)
+	// Output:
+	// https://cdn.example.com/users/42/avatars/RANDOM.png
+	// me.jpg is image/png
+}
+
+func ExampleError() {
+	service, err := uploads.New(memstore.New(), uploads.Config{Types: []string{"image/jpeg", "image/png"}})
+	if err != nil {
+		panic(err)
+	}
+	_, err = service.Store(context.Background(), uploads.Upload{
+		Body: strings.NewReader("<!doctype html><script>…"), Name: "me.png", ClaimedType: "image/png",
+	})
+	if refused, ok := errors.AsType[*uploads.Error](err); ok {
+		fmt.Println(refused.Code)
+		fmt.Println(refused.Name+":", refused.Message)
+	}
+	// Output:
+	// type_not_allowed
+	// me.png: This file is not the PNG that it claims to be. Allowed: JPEG and PNG.
+}
+
+func ExampleService_Handler() {
+	service, err := uploads.New(memstore.New(), uploads.Config{Key: "users/{user}/{random}{ext}"})
+	if err != nil {
+		panic(err)
+	}
+	handler, err := service.Handler(uploads.HandlerConfig{
+		Authorize: func(r *http.Request) (uploads.Values, error) {
+			cookie, err := r.Cookie("session")
+			if err != nil {
+				return nil, storage.Unauthenticated
+			}
+			return uploads.Values{"user": userOf(cookie.Value)}, nil
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
+	// Sessions are cookies here, which a form of another site would send along.
+	_ = http.Server{Addr: ":8080", Handler: http.NewCrossOriginProtection().Handler(mux)}
+}
+
+func userOf(string) string { return "42" }

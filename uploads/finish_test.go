@@ -1,0 +1,198 @@
+package uploads_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+var me = uploads.Values{"user": "42"}
+
+const ofMe = "users/{user}/{random}{ext}"
+
+func TestASignedUploadIsFinished(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{Key: ofMe})
+		content := aPNG()
+		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", ClaimedType: "image/gif", Size: int64(len(content)), Values: me})
+		require.NoError(t, err)
+		_, err = s.Finish(t.Context(), ticket.Token, me)
+		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
+		require.Equal(t, http.StatusOK, send(t, ticket, content))
+		waiting := keys(t, b)
+		require.Len(t, waiting, 1)
+		require.Regexp(t, `^pending/[a-z2-7]{26}$`, waiting[0])
+
+		r, err := s.Finish(t.Context(), ticket.Token, me)
+		require.NoError(t, err)
+		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, r.Key, "by its content")
+		require.NotContains(t, r.Key, strings.TrimPrefix(waiting[0], "pending/"))
+		require.Equal(t, "me.gif", r.OriginalName)
+		require.Equal(t, []string{r.Key}, keys(t, b), "moved")
+		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
+		require.NoError(t, err)
+		require.Equal(t, content, string(data))
+		require.Equal(t, "image/png", attrs.ContentType)
+		require.Equal(t, "private, max-age=31536000, immutable", attrs.CacheControl)
+
+		again, err := s.Finish(t.Context(), ticket.Token, me)
+		require.NoError(t, err, "a client that lost the answer asks again")
+		require.Equal(t, r.Key, again.Key)
+		require.Equal(t, r.Size, again.Size)
+	})
+}
+
+// A service needs no more than Bucket of a bucket, nor the whole of it.
+
+func TestANarrowedBucketIsEnough(t *testing.T) {
+	b := inMemory(t)
+	narrow := storage.Ref[uploads.Bucket](storage.Prefixed(b, "tenants/7/"))
+	s := newService(t, narrow, uploads.Config{Link: uploads.SignedLink})
+	content := aPNG()
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, send(t, ticket, content))
+	r, err := s.Finish(t.Context(), ticket.Token, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"tenants/7/" + r.Key}, keys(t, b))
+	_, err = s.Finish(t.Context(), ticket.Token, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Delete(t.Context(), r.Key, nil))
+	require.Empty(t, keys(t, b))
+}
+
+func TestFinishingAtOnceMakesOneFile(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{Key: ofMe})
+		content := aPNG()
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), Values: me})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, send(t, ticket, content))
+		var group sync.WaitGroup
+		results, errs := make([]*uploads.Result, 8), make([]error, 8)
+		for i := range results {
+			group.Go(func() { results[i], errs[i] = s.Finish(t.Context(), ticket.Token, me) })
+		}
+		group.Wait()
+		for i := range results {
+			require.NoError(t, errs[i])
+			require.Equal(t, results[0].Key, results[i].Key)
+		}
+		require.Equal(t, []string{results[0].Key}, keys(t, b))
+	})
+}
+
+func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
+	for _, row := range []struct {
+		name, content string
+		code          uploads.Code
+	}{
+		{"a page", aPage, uploads.TypeNotAllowed},
+		{"a GIF that is JavaScript", aScriptGIF("/*"), uploads.ActiveContent},
+		{"a bomb", aPNGOf(60000, 60000), uploads.TooManyPixels},
+		{"half a picture's header", aPNG()[:20], uploads.Damaged},
+		{"nothing", "", uploads.Empty},
+		{"too much", aPNG() + strings.Repeat("x", 1<<20), uploads.TooLarge},
+		{"too little", aPNG()[:19], uploads.TooSmall},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := inMemory(t)
+			s := newService(t, b, uploads.Config{Key: ofMe, MinSize: 20, MaxSize: 1 << 20})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png", Values: me})
+			require.NoError(t, err)
+			// Whatever the store let in: here it would have held the size.
+			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(row.content))
+			require.NoError(t, err)
+			_, err = s.Finish(t.Context(), ticket.Token, me)
+			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
+			require.Empty(t, keys(t, b))
+		})
+	}
+}
+
+// A script may stand behind all that is looked at.
+
+func TestASignedSVGIsLookedThroughOrRefused(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{Types: []string{"image/svg+xml"}})
+		begin, end := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`, `<!-- -->`
+		for _, row := range []struct {
+			length int
+			code   uploads.Code
+		}{{1<<20 - 1, ""}, {1 << 20, uploads.TooLarge}, {1<<20 + 1, uploads.TooLarge}, {2 << 20, uploads.TooLarge}} {
+			content := begin + strings.Repeat(" ", row.length-len(begin)-len(end)) + end
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, send(t, ticket, content))
+			_, err = s.Finish(t.Context(), ticket.Token, nil)
+			require.Equal(t, row.code, uploads.CodeOf(err), "%d bytes: %v", row.length, err)
+		}
+		require.Len(t, keys(t, b), 1)
+	})
+}
+
+// pendingOf is the key that a form or address is for.
+
+// A sender may write to the pending key once more, after it was looked at.
+
+func TestAFileThatIsSwappedWhileItIsLookedAtIsRefused(t *testing.T) {
+	var b storage.Bucket
+	var swap func()
+	b = inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == "Copy" {
+			swap()
+		}
+		return ctx, nil, nil
+	}))
+	for _, row := range []struct {
+		name, content string
+		code          uploads.Code
+	}{
+		{"for a page", aPage, uploads.TypeNotAllowed},
+		{"for another type", aGIF(3, 2), uploads.Damaged},
+		{"for a bomb", aPNGOf(60000, 60000), uploads.TooManyPixels},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newService(t, b, uploads.Config{Key: ofMe})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Values: me})
+			require.NoError(t, err)
+			require.Less(t, post(t, ticket.Form, aPNG()), 300)
+			swap = func() { require.Less(t, post(t, ticket.Form, row.content), 300) }
+			_, err = s.Finish(t.Context(), ticket.Token, me)
+			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
+			for _, key := range keys(t, b) {
+				require.NotContains(t, key, "users/")
+				require.NoError(t, b.Remove(t.Context(), key))
+			}
+		})
+	}
+}
+
+func TestAStoreThatFailsLosesNoUpload(t *testing.T) {
+	var refuse string
+	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == refuse {
+			return ctx, nil, storage.Unavailable
+		}
+		return ctx, nil, nil
+	}))
+	s := newService(t, b, uploads.Config{Key: ofMe})
+	content := aPNG()
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content)), Values: me})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, send(t, ticket, content))
+	for _, refuse = range []string{"Download", "Copy"} {
+		_, err = s.Finish(t.Context(), ticket.Token, me)
+		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err), refuse)
+	}
+	refuse = ""
+	_, err = s.Finish(t.Context(), ticket.Token, me)
+	require.NoError(t, err)
+}

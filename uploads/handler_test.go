@@ -1,0 +1,277 @@
+package uploads_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+type formFile struct{ field, name, contentType, content string }
+
+// formOf is a body of multipart/form-data, and its type.
+func formOf(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType string) {
+	t.Helper()
+	body = &bytes.Buffer{}
+	w := multipart.NewWriter(body)
+	require.NoError(t, w.WriteField("caption", "not a file"))
+	for _, f := range files {
+		part, err := w.CreatePart(textproto.MIMEHeader{
+			"Content-Disposition": {`form-data; name="` + f.field + `"; filename="` + f.name + `"`},
+			"Content-Type":        {f.contentType},
+		})
+		require.NoError(t, err)
+		_, err = io.WriteString(part, f.content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return body, w.FormDataContentType()
+}
+
+// byHeader is an application whose sessions are a header.
+func byHeader(r *http.Request) (uploads.Values, error) {
+	switch user := r.Header.Get("User"); user {
+	case "":
+		return nil, storage.Unauthenticated
+	case "banned":
+		return nil, storage.PermissionDenied
+	case "broken":
+		return nil, errors.New("the database is at 10.0.0.7")
+	case "blocked":
+		return nil, &uploads.Error{Code: "quota", Message: "Your room is full."}
+	default:
+		return uploads.Values{"user": user}, nil
+	}
+}
+
+type site struct {
+	t       *testing.T
+	bucket  storage.Bucket
+	handler http.Handler
+	logged  []error
+}
+
+func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
+	s := &site{t: t, bucket: b}
+	c.Key = ofMe
+	h, err := newService(t, b, c).Handler(uploads.HandlerConfig{
+		Authorize: byHeader, MaxFiles: 3,
+		OnError: func(_ *http.Request, err error) { s.logged = append(s.logged, err) },
+	})
+	require.NoError(t, err)
+	s.handler = http.StripPrefix("/uploads", h)
+	return s
+}
+
+// ask gives the status and the answer's JSON.
+func (s *site) ask(user, method, path, contentType string, body io.Reader) (int, map[string]any) {
+	s.t.Helper()
+	r := httptest.NewRequestWithContext(s.t.Context(), method, "/uploads"+path, body)
+	r.Header.Set("Content-Type", contentType)
+	if user != "" {
+		r.Header.Set("User", user)
+	}
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	answer := map[string]any{}
+	if w.Body.Len() > 0 && strings.Contains(w.Header().Get("Content-Type"), "json") {
+		require.NoError(s.t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
+		require.Equal(s.t, "no-store", w.Header().Get("Cache-Control"))
+		require.Equal(s.t, w.Code >= 400, w.Header().Get("Content-Type") == "application/problem+json")
+	}
+	return w.Code, answer
+}
+
+func (s *site) form(user string, files ...formFile) (int, map[string]any) {
+	s.t.Helper()
+	body, contentType := formOf(s.t, files...)
+	return s.ask(user, http.MethodPost, "/", contentType, body)
+}
+
+func TestFilesOfAFormAreStoredAndDeleted(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newSite(t, b, uploads.Config{Link: uploads.SignedLink})
+		status, answer := s.form("42",
+			formFile{"photo", `C:\fakepath\me.png`, "text/html", aPNG()},
+			formFile{"photo", "two.gif", "image/png", aGIF(3, 2)})
+		require.Equal(t, http.StatusCreated, status, answer)
+		files := answer["files"].([]any)
+		require.Len(t, files, 2)
+		stored := keys(t, b)
+		for i, want := range []string{"image/png", "image/gif"} {
+			file := files[i].(map[string]any)
+			require.Equal(t, want, file["type"])
+			require.Contains(t, stored, file["key"])
+			require.Contains(t, file["url"], "http")
+			require.Equal(t, []string{"me.png", "two.gif"}[i], file["name"])
+		}
+		for _, key := range stored {
+			status, _ = s.ask("43", http.MethodDelete, "/"+key, "", nil)
+			require.Equal(t, http.StatusForbidden, status)
+			status, _ = s.ask("42", http.MethodDelete, "/"+key, "", nil)
+			require.Equal(t, http.StatusNoContent, status)
+		}
+		require.Empty(t, keys(t, b))
+	})
+}
+
+func TestAFormIsTakenWholeOrNotAtAll(t *testing.T) {
+	good := formFile{"photo", "good.png", "image/png", aPNG()}
+	for _, row := range []struct {
+		name        string
+		files       []formFile
+		status      int
+		code        uploads.Code
+		field, file string
+	}{
+		{"a page among pictures", []formFile{good, {"photo2", "me.png", "image/png", aPage}}, 415, uploads.TypeNotAllowed, "photo2", "me.png"},
+		{"one that is too large", []formFile{good, {"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 1<<20)}}, 413, uploads.TooLarge, "photo", "big.png"},
+		{"one more than is allowed", []formFile{good, good, good, good}, 413, uploads.TooManyFiles, "file", ""},
+		{"more bytes than all files may have", []formFile{good, {"text", "", "text/plain", strings.Repeat("x", 5<<20)}}, 413, uploads.TooLarge, "file", ""},
+		{"none", nil, 400, uploads.NoFile, "file", ""},
+		{"an input that was left empty", []formFile{{"photo", "", "application/octet-stream", ""}}, 400, uploads.NoFile, "file", ""},
+		{"a file whose header cannot be read", []formFile{good, {"photo", `a"b.png`, "image/png", aPNG()}}, 400, uploads.InvalidRequest, "", ""},
+		{"an empty file", []formFile{{"photo", "a.png", "image/png", ""}}, 422, uploads.Empty, "photo", "a.png"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSite(t, memstore.New(), uploads.Config{MaxSize: 1 << 20})
+			status, problem := s.form("42", row.files...)
+			require.Equal(t, row.status, status, problem)
+			require.EqualValues(t, row.status, problem["status"])
+			require.EqualValues(t, row.code, problem["code"])
+			if row.field != "" {
+				require.Equal(t, row.field, problem["field"])
+			}
+			if row.file != "" {
+				require.Equal(t, row.file, problem["file"])
+			}
+			require.NotEmpty(t, problem["detail"])
+			require.Empty(t, keys(t, s.bucket))
+		})
+	}
+}
+
+// A browser whose connection is closed while it sends shows no answer.
+func TestAFormIsReadToItsEndWhereAFileIsRefused(t *testing.T) {
+	s := newSite(t, memstore.New(), uploads.Config{MaxSize: 1 << 20})
+	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
+	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage}, big, big)
+	status, _ := s.ask("42", http.MethodPost, "/", contentType, body)
+	require.Equal(t, http.StatusUnsupportedMediaType, status)
+	require.Zero(t, body.Len())
+
+	endless := &endless{}
+	body, contentType = formOf(t, big)
+	status, _ = s.ask("42", http.MethodPost, "/", contentType, io.MultiReader(io.LimitReader(body, 900<<10), endless))
+	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+	require.Less(t, endless.read, int64(5<<20), "but no further than all files may be long")
+}
+
+func TestRequestsThatAreNotUnderstood(t *testing.T) {
+	body, contentType := formOf(t, formFile{"photo", "a.png", "image/png", aPNG()})
+	cut := body.String()[:body.Len()-60]
+	manyFields := &bytes.Buffer{}
+	w := multipart.NewWriter(manyFields)
+	for range 102 {
+		require.NoError(t, w.WriteField("x", "y"))
+	}
+	require.NoError(t, w.Close())
+	for _, row := range []struct {
+		name, method, path, contentType, body string
+		status                                int
+	}{
+		{"no form", http.MethodPost, "/", "application/json", "{}", 400},
+		{"a form without a boundary", http.MethodPost, "/", "multipart/form-data", "x", 400},
+		{"a form cut short", http.MethodPost, "/", contentType, cut, 400},
+		{"a form of fields", http.MethodPost, "/", w.FormDataContentType(), manyFields.String(), 400},
+		{"a ticket's request that is no JSON", http.MethodPost, "/tickets", "application/json", "name=x", 400},
+		{"a field that nobody knows", http.MethodPost, "/tickets", "application/json", `{"key": "mine"}`, 400},
+		{"a document without end", http.MethodPost, "/tickets", "application/json", `{"name": "` + strings.Repeat("x", 1<<20), 400},
+		{"a token that is none", http.MethodPost, "/tickets/finish", "application/json", `{"token": "x"}`, 403},
+		{"a method that is not there", http.MethodPut, "/", "", "", 405},
+		{"a key that is not there", http.MethodDelete, "/", "", "", 403},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newSite(t, memstore.New(), uploads.Config{})
+			status, _ := s.ask("42", row.method, row.path, row.contentType, strings.NewReader(row.body))
+			require.Equal(t, row.status, status)
+			require.Empty(t, keys(t, s.bucket))
+		})
+	}
+}
+
+func TestWhoMayUpload(t *testing.T) {
+	for _, row := range []struct {
+		user   string
+		status int
+		code   string
+		logged int
+	}{
+		{"", 401, "unauthenticated", 0},
+		{"banned", 403, "not_allowed", 0},
+		{"blocked", 403, "quota", 0},
+		{"broken", 500, "internal", 1},
+		{"a/b", 400, "invalid_value", 0},
+		{"..", 400, "invalid_value", 0},
+	} {
+		t.Run("user "+row.user, func(t *testing.T) {
+			s := newSite(t, memstore.New(), uploads.Config{})
+			status, problem := s.form(row.user, formFile{"photo", "a.png", "image/png", aPNG()})
+			require.Equal(t, row.status, status)
+			require.Equal(t, row.code, problem["code"])
+			require.NotContains(t, problem["detail"], "10.0.0.7")
+			require.Len(t, s.logged, row.logged)
+			require.Empty(t, keys(t, s.bucket))
+		})
+	}
+}
+
+func TestTicketsOverHTTP(t *testing.T) {
+	s := newSite(t, inMemory(t), uploads.Config{})
+	content := aPNG()
+	status, answer := s.ask("42", http.MethodPost, "/tickets", "application/json",
+		strings.NewReader(`{"name": "me.png", "type": "image/png", "size": `+jsonOf(t, len(content))+`}`))
+	require.Equal(t, http.StatusCreated, status, answer)
+	var ticket uploads.Ticket
+	require.NoError(t, json.Unmarshal([]byte(jsonOf(t, answer)), &ticket))
+	finish := func(user string) (int, map[string]any) {
+		return s.ask(user, http.MethodPost, "/tickets/finish", "application/json", strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`))
+	}
+	status, problem := finish("42")
+	require.Equal(t, http.StatusConflict, status)
+	require.Equal(t, "not_uploaded", problem["code"])
+	require.Equal(t, http.StatusOK, send(t, &ticket, content))
+	status, _ = finish("43")
+	require.Equal(t, http.StatusForbidden, status)
+	status, answer = finish("42")
+	require.Equal(t, http.StatusOK, status, answer)
+	require.Equal(t, "me.png", answer["name"])
+	require.Equal(t, []string{answer["key"].(string)}, keys(t, s.bucket))
+}
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestHandlerNeedsToKnowWhoMay(t *testing.T) {
+	s := newService(t, memstore.New(), uploads.Config{})
+	for _, c := range []uploads.HandlerConfig{{}, {Authorize: byHeader, MaxFiles: -1}} {
+		_, err := s.Handler(c)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	}
+}

@@ -1,0 +1,101 @@
+package uploads
+
+import (
+	"io"
+)
+
+const (
+	sniffBytes = 4 << 10 // what the detection looks at
+	// headBytes is the most that is held of a file. Where a picture's size stands
+	// behind more (of color profiles, of previews), it is refused as Damaged.
+	headBytes = 1 << 20
+	// A reader that gives nothing this often gives nothing ever.
+	maxEmptyReads = 100
+)
+
+// A head is the first bytes of a file, as many as somebody asked for.
+type head struct {
+	src io.Reader
+	buf []byte
+	err error // what src ended with; io.EOF: buf is the whole file
+}
+
+// fill reads until there are n bytes, at most headBytes, or no more.
+func (h *head) fill(n int) {
+	n = min(n, headBytes)
+	for empty := 0; len(h.buf) < n && h.err == nil; {
+		h.grow(n)
+		got, err := h.src.Read(h.buf[len(h.buf):cap(h.buf)])
+		h.buf, h.err = h.buf[:len(h.buf)+got], err
+		if got > 0 {
+			empty = 0
+		} else if empty++; empty == maxEmptyReads && err == nil {
+			h.err = io.ErrNoProgress
+		}
+	}
+}
+
+// grow makes room for n bytes in all, in steps, so that many small files cost
+// little.
+func (h *head) grow(n int) {
+	if cap(h.buf) > len(h.buf) {
+		return
+	}
+	size := max(2*cap(h.buf), n, sniffBytes)
+	grown := make([]byte, len(h.buf), min(size, headBytes))
+	copy(grown, h.buf)
+	h.buf = grown
+}
+
+// whole reports whether the file ended within the head.
+func (h *head) whole() bool { return h.err == io.EOF }
+
+// failure is what the source failed with, or nil.
+func (h *head) failure() error {
+	if h.err == io.EOF {
+		return nil
+	}
+	return h.err
+}
+
+// first is the first n bytes, or fewer of a shorter file.
+func (h *head) first(n int) []byte {
+	h.fill(n)
+	return h.buf[:min(n, len(h.buf))]
+}
+
+// piece is n bytes from at on; false where the head ends before.
+func (h *head) piece(at, n int) ([]byte, bool) {
+	if at < 0 || n < 0 || at > headBytes || n > headBytes-at {
+		return nil, false
+	}
+	h.fill(at + n)
+	if len(h.buf) < at+n {
+		return nil, false
+	}
+	return h.buf[at : at+n], true
+}
+
+// reader reads the head from its beginning, asking the source for more.
+func (h *head) reader() io.Reader { return &headReader{h: h} }
+
+type headReader struct {
+	h  *head
+	at int
+}
+
+func (r *headReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	r.h.fill(r.at + min(len(p), sniffBytes))
+	n := copy(p, r.h.buf[min(r.at, len(r.h.buf)):])
+	r.at += n
+	switch {
+	case n > 0:
+		return n, nil
+	case r.h.failure() != nil:
+		return 0, r.h.err
+	}
+	return 0, io.EOF // of the file, or of what may be held of it
+}

@@ -1,0 +1,105 @@
+package uploads_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func TestPicturesTellTheirSize(t *testing.T) {
+	for _, row := range []struct {
+		name, content string
+		width, height int
+	}{
+		{"PNG", aPNG(), 3, 2},
+		{"JPEG", aJPEG(), 3, 2},
+		{"GIF", aGIF(3, 2), 3, 2},
+		{"WebP without losses", aWebP(), 1, 1},
+		{"WebP with losses", aLossyWebP(5000, 300), 5000, 300},
+		{"WebP with a canvas", aWebPOf(800, 70000), 800, 70000},
+		{"AVIF", anAVIF(4096, 2160), 4096, 2160},
+		{"AVIF made of tiles", anAVIF(4096, 2160, 512), 4096, 2160},
+		{"JPEG behind a large profile", aJPEG()[:2] + strings.Repeat("\xff\xe2\xff\xff"+strings.Repeat("p", 0xFFFD), 8) + aJPEG()[2:], 3, 2},
+		{"JPEG with XMP", aJPEG()[:2] + "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> " + aJPEG()[2:], 3, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newService(t, memstore.New(), uploads.Config{MaxPixels: 60e6})
+			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(row.content)}})
+			require.NoError(t, err)
+			require.Equal(t, [2]int{row.width, row.height}, [2]int{r.Width, r.Height})
+		})
+	}
+}
+
+// An ordinary GIF of 96 pixels' width begins as a template text of JavaScript,
+// one of 34 as a text behind a name, which is none.
+func TestGIFsOfAnySizePeopleMakeAreTaken(t *testing.T) {
+	s := newService(t, memstore.New(), uploads.Config{})
+	for width := 1; width < 400; width++ {
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(width, 1+width%97))})
+		require.NoError(t, err, "width %d", width)
+	}
+	for _, width := range []int{2304, 2365, 2621, 3376, 8191} {
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(width, 3))})
+		require.NoError(t, err, "width %d", width)
+	}
+}
+
+func TestHeadersThatContradictThemselvesAreRefused(t *testing.T) {
+	whole := aGIF(3, 2)
+	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
+	for _, row := range []struct {
+		name, content string
+		code          uploads.Code
+	}{
+		{"a PNG's magic alone", "\x89PNG\r\n\x1a\n", uploads.Damaged},
+		{"a PNG whose sum is wrong", aPNG()[:29] + "zzzz" + aPNG()[33:], uploads.Damaged},
+		{"a JPEG's magic alone", "\xff\xd8\xff\xe0", uploads.Damaged},
+		{"a JPEG without a frame", aJPEG()[:20] + "\xff\xd9", uploads.Damaged},
+		{"a GIF cut in its table", whole[:40], uploads.Damaged},
+		{"a GIF without a picture", screen + "\x3b", uploads.Damaged},
+		{"a GIF with text for a block", screen + "alert(1)", uploads.Damaged},
+		{"a GIF whose picture leaves the screen", screen + "\x2c\x01\x00\x00\x00\x03\x00\x02\x00\x00", uploads.Damaged},
+		{"a GIF whose comment has no end", screen + "\x21\xfe\xff" + strings.Repeat("c", 20), uploads.Damaged},
+		{"a GIF in a template text", "GIF89a`\x00\x01\x00\x00\x00\x00\x21\xfe\x20`;alert(document.cookie);//______\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", uploads.ActiveContent},
+		{"a GIF that divides", "GIF89a//\n\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", uploads.ActiveContent},
+		{"a WebP cut short", aWebP()[:25], uploads.Damaged},
+		{"a WebP without a key frame", strings.Replace(aLossyWebP(2, 2), "\x10\x00\x00\x9d", "\x11\x00\x00\x9d", 1), uploads.Damaged},
+		{"a WebP of an unknown chunk", strings.Replace(aWebPOf(2, 2), "VP8X", "VP8?", 1), uploads.Damaged},
+		{"a WebP that is JavaScript", "RIFF/*\x00\x00WEBPVP8X\x0a" + strings.Repeat("\x00", 20) + "*/=1;alert('program')", uploads.ActiveContent},
+		{"an AVIF without a size", isoBox("ftyp", "avif\x00\x00\x00\x00avifmif1") + isoBox("mdat", "pixels"), uploads.Damaged},
+		{"an AVIF whose boxes leave each other", strings.Replace(anAVIF(2, 2), "ipco", "free", 1), uploads.Damaged},
+		{"an AVIF of no pixels", anAVIF(0, 2), uploads.Damaged},
+		{"an AVIF of 4 billion pixels' width", anAVIF(0xFFFFFFFF, 1), uploads.Damaged},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New()
+			_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
+			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
+			require.Empty(t, keys(t, b))
+		})
+	}
+}
+
+// Looking has to be cheap for what is made to be looked at for long.
+func TestFilesThatAreAllTrapsAreJudgedSoon(t *testing.T) {
+	j, segment := aJPEG(), "\xff\xfe\xff\xff"+strings.Repeat("*/", 0x7FFE)+"*"
+	for _, row := range []struct{ name, content string }{
+		{"ends of comments in a JPEG", j[:2] + "\xff\xe1/*" + strings.Repeat("*/", 6036) + strings.Repeat(segment, 15) + j[2:]},
+		{"empty boxes in an AVIF", isoBox("ftyp", "avif\x00\x00\x00\x00avifmif1") + isoBox("meta", strings.Repeat("\x00\x00\x00\x08free", 120_000))},
+		{"pieces of one byte in a GIF", "GIF89a\x03\x00\x02\x00\x00\x00\x00\x21\xfe" + strings.Repeat("\x01x", 500_000)},
+		{"addresses in an SVG", `<svg xmlns="http://www.w3.org/2000/svg"><g style="` + strings.Repeat("url(#a)", 140_000) + `"/></svg>`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newService(t, memstore.New(), uploads.Config{Types: append(uploads.DefaultTypes(), "image/svg+xml")})
+			begun := time.Now()
+			_, _ = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(row.content)})
+			require.Less(t, time.Since(begun), 30*time.Second, "on any machine; looking at each byte again for each would take minutes")
+		})
+	}
+}

@@ -1,0 +1,215 @@
+package uploads
+
+import (
+	"encoding/base32"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Values fill the named places of a key's pattern. They come from the
+// application, by what it knows of the user, never from the client. A value has
+// 1 to 128 letters, digits, "-", "_" and ".", the last neither first nor at the
+// end; else InvalidValue.
+type Values map[string]string
+
+const (
+	randomBytes = 16
+	maxValue    = 128  // bytes
+	maxSuffix   = 16   // bytes of an extension, its point included
+	maxKey      = 1024 // bytes, the store's bound
+)
+
+// randomText is what 16 bytes look like in a key: 26 characters that no file
+// system confuses, whatever it thinks of case.
+var randomText = base32.NewEncoding(randomAlphabet).WithPadding(base32.NoPadding)
+
+const randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
+
+// A place is a piece of a pattern: fixed text, or a name in braces.
+type place struct{ literal, name string }
+
+// A pattern makes keys. Of a key it made, one reading is possible: all but the
+// values are of known lengths, and a segment holds one value at most.
+type pattern struct {
+	text   string
+	places []place
+	values []string // the names of the application's
+}
+
+// widths are the places that this package fills, and their bytes.
+var widths = map[string]int{
+	"yyyy": 4, "mm": 2, "dd": 2,
+	"random": (randomBytes*8 + 4) / 5,
+	"ext":    maxSuffix,
+}
+
+// parsePattern fails with the rule that the pattern breaks.
+func parsePattern(text string) (*pattern, string) {
+	p := &pattern{text: text}
+	length := 0
+	for rest := text; rest != ""; {
+		open := strings.IndexByte(rest, '{')
+		if open != 0 {
+			if open < 0 {
+				open = len(rest)
+			}
+			p.places = append(p.places, place{literal: rest[:open]})
+			length += open
+			rest = rest[open:]
+			continue
+		}
+		name, after, closed := strings.Cut(rest[1:], "}")
+		if !closed || !isName(name) {
+			return nil, fmt.Sprintf("has %q, which is no name in braces", rest)
+		}
+		width, own := widths[name]
+		if !own {
+			width = maxValue
+			if slices.Contains(p.values, name) {
+				return nil, fmt.Sprintf("has {%s} twice", name)
+			}
+			p.values = append(p.values, name)
+		}
+		p.places = append(p.places, place{name: name})
+		length += width
+		rest = after
+	}
+	if length > maxKey {
+		return nil, "may make keys of more than 1,024 bytes"
+	}
+	return p, p.flaw()
+}
+
+// flaw is the rule that the pattern as a whole breaks, or "".
+func (p *pattern) flaw() string {
+	switch strings.Count(p.text, "{random}") {
+	case 0:
+		return "must have {random}: keys have to be unique"
+	case 1:
+	default:
+		return "has {random} twice"
+	}
+	if before, after, found := strings.Cut(p.text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}")) {
+		return "may have {ext} behind {random} and at its end alone"
+	}
+	for segment := range strings.SplitSeq(p.text, "/") {
+		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
+			return `must not have a segment that is empty or begins or ends with "."`
+		}
+		named := 0
+		for _, name := range p.values {
+			named += strings.Count(segment, "{"+name+"}")
+		}
+		if named > 1 {
+			return fmt.Sprintf("has two values in the segment %q, so that 1 and 23 were 12 and 3", segment)
+		}
+	}
+	for _, pl := range p.places {
+		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !isSafe(r) }); i >= 0 {
+			return fmt.Sprintf(`has %q: only letters, digits, "-", "_", "." and "/" stand outside of braces`, pl.literal)
+		}
+	}
+	return ""
+}
+
+// isName tells a to z, then letters, digits and "_".
+func isName(name string) bool {
+	for i, r := range name {
+		if (r < 'a' || r > 'z') && (i == 0 || r != '_' && (r < '0' || r > '9')) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func isSafe(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
+}
+
+// check refuses values that do not fill the pattern, each and no other.
+func (p *pattern) check(v Values) *Error {
+	for name := range v {
+		if !slices.Contains(p.values, name) {
+			return refuseField(CleanName(name), InvalidValue, "This value has no place in the file's key.")
+		}
+	}
+	for _, name := range p.values {
+		value, given := v[name]
+		switch {
+		case !given || value == "":
+			return refuseField(name, InvalidValue, "This value is missing.")
+		case len(value) > maxValue:
+			return refuseField(name, InvalidValue, "This value is longer than 128 characters.")
+		case value[0] == '.' || strings.HasSuffix(value, ".") || strings.ContainsFunc(value, func(r rune) bool { return !isSafe(r) }):
+			return refuseField(name, InvalidValue, `This value may have letters, digits, "-", "_" and "." alone, and a point neither first nor last.`)
+		}
+	}
+	return nil
+}
+
+// key fills the pattern; values have been checked.
+func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extension string) string {
+	var b strings.Builder
+	for _, pl := range p.places {
+		switch pl.name {
+		case "":
+			b.WriteString(pl.literal)
+		case "yyyy":
+			fmt.Fprintf(&b, "%04d", at.UTC().Year())
+		case "mm":
+			fmt.Fprintf(&b, "%02d", at.UTC().Month())
+		case "dd":
+			fmt.Fprintf(&b, "%02d", at.UTC().Day())
+		case "random":
+			b.WriteString(randomText.EncodeToString(random[:]))
+		case "ext":
+			b.WriteString(extension)
+		default:
+			b.WriteString(v[pl.name])
+		}
+	}
+	return b.String()
+}
+
+// made reports whether the pattern could have made key of these values.
+func (p *pattern) made(key string, v Values) bool {
+	for _, pl := range p.places {
+		want, width := pl.literal, widths[pl.name]
+		switch pl.name {
+		case "":
+		case "yyyy", "mm", "dd":
+			if len(key) < width || strings.Trim(key[:width], "0123456789") != "" {
+				return false
+			}
+			want = key[:width]
+		case "random":
+			if len(key) < width || strings.Trim(key[:width], randomAlphabet) != "" {
+				return false
+			}
+			want = key[:width]
+		case "ext":
+			return isExtension(key)
+		default:
+			want = v[pl.name]
+		}
+		if !strings.HasPrefix(key, want) {
+			return false
+		}
+		key = key[len(want):]
+	}
+	return key == ""
+}
+
+// isExtension takes any that a detection could have given: what is allowed may
+// have been another list when the file was stored. Some types have none.
+func isExtension(text string) bool {
+	name, pointed := strings.CutPrefix(text, ".")
+	if !pointed {
+		return text == ""
+	}
+	return name != "" && len(text) <= maxSuffix && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+}

@@ -1,0 +1,100 @@
+package uploads_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/color/palette"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+)
+
+// Files as tests send them. Pictures are of 3 by 2 pixels where nothing else is
+// said.
+
+func aPNG() string {
+	var b bytes.Buffer
+	_ = png.Encode(&b, image.NewGray(image.Rect(0, 0, 3, 2)))
+	return b.String()
+}
+
+func aJPEG() string {
+	var b bytes.Buffer
+	_ = jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 3, 2)), nil)
+	return b.String()
+}
+
+func aGIF(width, height int) string {
+	var b bytes.Buffer
+	_ = gif.Encode(&b, image.NewPaletted(image.Rect(0, 0, width, height), palette.WebSafe), nil)
+	return b.String()
+}
+
+// aWebP is a lossless one of 1 pixel.
+func aWebP() string {
+	return "RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"
+}
+
+// aWebPOf is the head of one with this canvas.
+func aWebPOf(width, height int) string {
+	head := []byte("RIFF\x00\x01\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00")
+	for _, n := range []int{width - 1, height - 1} {
+		head = append(head, byte(n), byte(n>>8), byte(n>>16))
+	}
+	return string(head)
+}
+
+// aLossyWebP is the head of one.
+func aLossyWebP(width, height int) string {
+	head := []byte("RIFF\x00\x01\x00\x00WEBPVP8 \x0a\x00\x00\x00\x10\x00\x00\x9d\x01\x2a")
+	head = binary.LittleEndian.AppendUint16(head, uint16(width))
+	head = binary.LittleEndian.AppendUint16(head, uint16(height))
+	return string(head)
+}
+
+func isoBox(name, content string) string {
+	return string(binary.BigEndian.AppendUint32(nil, uint32(8+len(content)))) + name + content
+}
+
+// anAVIF is a file up to its data, of a picture and the tiles it is made of.
+func anAVIF(width, height int, tiles ...int) string {
+	sizes := isoSize(width, height)
+	for _, tile := range tiles {
+		sizes = isoSize(tile, tile) + sizes + isoSize(tile, tile)
+	}
+	return isoBox("ftyp", "avif\x00\x00\x00\x00avifmif1miaf") +
+		isoBox("meta", "\x00\x00\x00\x00"+isoBox("hdlr", "pict")+isoBox("iprp", isoBox("ipco", sizes))) +
+		isoBox("mdat", "pixels")
+}
+
+func isoSize(width, height int) string {
+	return isoBox("ispe", string(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 4), uint32(width)), uint32(height))))
+}
+
+// aPNGOf has a header that announces this size, with a sum that fits.
+func aPNGOf(width, height uint32) string {
+	ihdr := append([]byte("IHDR"), binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, width), height)...)
+	ihdr = append(ihdr, 8, 0, 0, 0, 0)
+	b := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), ihdr...)
+	return string(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(ihdr)))
+}
+
+// aScriptGIF is both: a picture of 10,799 by 1 pixels, and GIF89a/*…*/=1;…
+func aScriptGIF(opener string) string {
+	return "GIF89a" + opener + "\x01\x00\x00\x00\x00" + // screen without a table
+		"\x21\xfe\x11*/=1;alert('me')//\x00" +
+		"\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b"
+}
+
+// aJPEGComment is Latin-1 letters and a comment to JavaScript.
+func aJPEGComment() string {
+	j := aJPEG()
+	padding := bytes.Repeat([]byte{0}, 0x2F2A-2)
+	return j[:2] + "\xff\xe0/*" + string(padding) + "\xff\xfe\x00\x1c*/=alert('program');/*\x00\x00\x00\x00" + j[2:]
+}
+
+const anSVG = `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect id="r" width="9" height="9"/><use href="#r"/></svg>`
+
+const aPage = "<!DOCTYPE html><html><script>alert(document.cookie)</script></html>"

@@ -1,0 +1,34 @@
+package uploads
+
+import (
+	"errors"
+	"net/http"
+)
+
+// A problem is an error as a client sees it (RFC 9457). Nothing of the store is
+// in it.
+type problem struct {
+	Title  string `json:"title"` // the status in words
+	Status int    `json:"status"`
+	Detail string `json:"detail"` // for a person
+	Code   Code   `json:"code"`
+	Field  string `json:"field,omitempty"`
+	File   string `json:"file,omitempty"`
+}
+
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = unauthorized(err)
+	}
+	status := meanings[e.Code].status
+	if status == 0 { // of a code of the application's own
+		status = http.StatusForbidden
+	}
+	if status >= http.StatusInternalServerError && h.config.OnError != nil {
+		h.config.OnError(r, err)
+	}
+	writeJSON(w, status, "application/problem+json", problem{
+		Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code, Field: e.Field, File: e.Name,
+	})
+}

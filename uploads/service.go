@@ -1,0 +1,178 @@
+package uploads
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Bucket is what the service needs of one: it never lists.
+type Bucket interface {
+	storage.Uploader
+	storage.Downloader
+	storage.Remover
+	storage.SignedUploader
+	storage.SignedDownloader
+	storage.PublicURLer
+}
+
+// A Service takes files into one bucket by one set of rules. Its methods are
+// safe for concurrent use.
+type Service struct {
+	bucket    Bucket
+	config    Config
+	types     []string // as the detection names them
+	maxPixels int64
+	pattern   *pattern
+	guarded   bool // IfAbsent always
+	tokenKey  []byte
+}
+
+// New checks the rules, and that the bucket can keep them, without a request.
+// InvalidArgument where Config makes no sense; Unsupported where the bucket
+// cannot do IfAbsent (see Config.Unguarded) or what Link asks for, as one whose
+// type is not of package storage, of which nothing is known; NotPublic where
+// PublicLink is asked of a bucket that was not opened as public.
+func New(bucket Bucket, c Config) (*Service, error) {
+	const op = "uploads.New"
+	if bucket == nil {
+		return nil, misconfigured(op, "bucket", "must not be nil", "")
+	}
+	c.CacheControl = maps.Clone(c.CacheControl)
+	c.fill()
+	if field, rule := c.flaw(); rule != "" {
+		return nil, misconfigured(op, field, rule, "")
+	}
+	types, flaw := allowTypes(c.Types)
+	if flaw != "" {
+		return nil, misconfigured(op, "Config.Types", flaw, "")
+	}
+	p, flaw := parsePattern(c.Key)
+	if flaw != "" {
+		return nil, misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
+	}
+	for _, n := range c.needed() {
+		if !storage.Supports(bucket, n.feature) {
+			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
+		}
+	}
+	if c.Link == PublicLink {
+		if _, err := bucket.PublicURL(c.PendingPrefix + "probe"); err != nil {
+			return nil, err
+		}
+	}
+	key := slices.Clone(c.TokenKey)
+	if key == nil {
+		key = make([]byte, 2*minTokenKey)
+		_, _ = rand.Read(key) // never fails
+	}
+	return &Service{
+		bucket: bucket, config: c, types: types, maxPixels: c.MaxPixels, pattern: p,
+		guarded: storage.Supports(bucket, storage.ConditionalCreate), tokenKey: key,
+	}, nil
+}
+
+// A Result is a file that was stored.
+type Result struct {
+	Key          string    `json:"key"`
+	URL          string    `json:"url,omitempty"`      // as Config.Link says
+	ExpiresAt    time.Time `json:"expiresAt,omitzero"` // of a signed URL
+	OriginalName string    `json:"name"`               // by CleanName: safe to show, still to be escaped in HTML
+	Size         int64     `json:"size"`               // bytes
+	ContentType  string    `json:"type"`               // by its content
+	Width        int       `json:"width,omitempty"`    // pixels; 0 where the type has none
+	Height       int       `json:"height,omitempty"`
+	CRC32C       *uint32   `json:"crc32c,omitempty"` // Castagnoli, of all bytes; nil where the store was told none (a signed upload to Azure)
+	Modified     time.Time `json:"modified"`         // by the store or, where it does not say (S3), by this machine
+}
+
+// result describes what is stored, and signs its address.
+func (s *Service) result(ctx context.Context, a *storage.Attrs, k kind, name string) (*Result, error) {
+	r := &Result{
+		Key: a.Key, OriginalName: name, Size: a.Size, ContentType: k.contentType,
+		Width: k.width, Height: k.height, CRC32C: a.CRC32C, Modified: a.Modified,
+	}
+	if r.Modified.IsZero() {
+		r.Modified = s.config.Now().UTC()
+	}
+	switch s.config.Link {
+	case PublicLink:
+		address, err := s.bucket.PublicURL(a.Key)
+		if err != nil {
+			return nil, err
+		}
+		r.URL = address
+	case SignedLink:
+		signed, err := s.bucket.SignedDownloadURL(ctx, a.Key, storage.WithTTL(s.config.LinkTTL))
+		if err != nil {
+			return nil, err
+		}
+		r.URL, r.ExpiresAt = signed.URL, signed.ExpiresAt
+	}
+	return r, nil
+}
+
+// checkValues refuses values that do not fill the pattern, or would lead to
+// where uploads wait and are cleared away.
+func (s *Service) checkValues(v Values) *Error {
+	if e := s.pattern.check(v); e != nil {
+		return e
+	}
+	if strings.HasPrefix(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, ""), s.config.PendingPrefix) {
+		return refuseField(s.pattern.values[0], InvalidValue, "This value is the name of another place.")
+	}
+	return nil
+}
+
+// writeOptions are those of every object that is kept.
+func (s *Service) writeOptions(k kind) []storage.WriteOption {
+	opts := []storage.WriteOption{storage.WithContentType(k.contentType)}
+	if directives := s.config.cacheControl(k.mediaType); directives != "" {
+		opts = append(opts, storage.WithCacheControl(directives))
+	}
+	if s.guarded {
+		opts = append(opts, storage.IfAbsent())
+	}
+	return opts
+}
+
+func (s *Service) draw() (random [randomBytes]byte, err error) {
+	if _, err = io.ReadFull(s.config.Random, random[:]); err != nil {
+		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random gives no bytes")}
+	}
+	return random, err
+}
+
+const discardTimeout = 10 * time.Second
+
+// discard removes what shall not stay, also where the sender is gone. A failure
+// leaves an object that nobody knows of.
+func (s *Service) discard(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = s.bucket.Remove(ctx, key)
+}
+
+// Delete removes a file of these values. NotYours where the pattern could not
+// have made key of them; what is not there is success.
+func (s *Service) Delete(ctx context.Context, key string, values Values) error {
+	if e := s.checkValues(values); e != nil {
+		return e
+	}
+	if !s.pattern.made(key, values) {
+		return refuseField("key", NotYours, "This file is not yours, or not one of this place.")
+	}
+	if err := s.bucket.Remove(ctx, key); err != nil {
+		e := storeFailed(err)
+		e.Field, e.Message = "key", "The file could not be removed. Try again in a moment."
+		return e
+	}
+	return nil
+}

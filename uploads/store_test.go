@@ -1,0 +1,244 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// onlyRead hides all of a reader but Read.
+type onlyRead struct{ io.Reader }
+
+func TestAFileIsStoredByWhatItIs(t *testing.T) {
+	everything := append(uploads.DefaultTypes(), "image/svg+xml", "application/pdf", "text/plain")
+	for _, row := range []struct{ what, content, extension, contentType string }{
+		{"JPEG", aJPEG(), ".jpg", "image/jpeg"},
+		{"PNG", aPNG(), ".png", "image/png"},
+		{"GIF", aGIF(3, 2), ".gif", "image/gif"},
+		{"WebP", aWebP(), ".webp", "image/webp"},
+		{"AVIF", anAVIF(3, 2), ".avif", "image/avif"},
+		{"SVG without a script", anSVG, ".svg", "image/svg+xml"},
+		{"PDF", "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", ".pdf", "application/pdf"},
+		{"text", "all is well", ".txt", "text/plain; charset=utf-8"},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			b := memstore.New()
+			s := newService(t, b, uploads.Config{Types: everything, Key: "{random}{ext}"})
+			r, err := s.Store(t.Context(), uploads.Upload{
+				Body: onlyRead{strings.NewReader(row.content)}, Name: "page.html", ClaimedType: "text/html",
+			})
+			require.NoError(t, err)
+			require.Regexp(t, `^[a-z2-7]{26}\`+row.extension+`$`, r.Key)
+			require.Equal(t, row.contentType, r.ContentType)
+			require.Equal(t, "page.html", r.OriginalName)
+			data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
+			require.NoError(t, err)
+			require.Equal(t, row.content, string(data))
+			require.Equal(t, row.contentType, attrs.ContentType)
+		})
+	}
+}
+
+func TestTheResultTellsAllOfTheFile(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{
+			Key:  "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
+			Link: uploads.SignedLink, LinkTTL: 10 * time.Minute,
+			Now: func() time.Time { return time.Date(2026, 3, 31, 23, 0, 0, 0, time.FixedZone("west", -2*60*60)) },
+		})
+		content := aPNG()
+		before := time.Now()
+		r, err := s.Store(t.Context(), uploads.Upload{
+			Body: strings.NewReader(content), Name: `C:\photos\me.PNG`, Values: uploads.Values{"user": "42"},
+		})
+		require.NoError(t, err)
+		require.Regexp(t, `^users/42/avatars/2026/04/[a-z2-7]{26}\.png$`, r.Key, "the month of UTC")
+		require.Equal(t, "me.PNG", r.OriginalName)
+		require.Equal(t, int64(len(content)), r.Size)
+		require.Equal(t, [2]int{3, 2}, [2]int{r.Width, r.Height})
+		require.NotNil(t, r.CRC32C)
+		require.False(t, r.Modified.IsZero())
+		require.WithinDuration(t, before.Add(10*time.Minute), r.ExpiresAt, time.Minute)
+
+		answer, err := client.Get(r.URL)
+		require.NoError(t, err)
+		defer func() { _ = answer.Body.Close() }()
+		got, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.Equal(t, content, string(got))
+		require.Equal(t, "image/png", answer.Header.Get("Content-Type"))
+		require.Equal(t, "private, max-age=31536000, immutable", answer.Header.Get("Cache-Control"))
+	})
+}
+
+func TestALargeFileStreams(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{MaxSize: 20 << 20})
+		content := aPNG() + strings.Repeat("behind the end", 1<<20)
+		for _, claimed := range []int64{0, int64(len(content))} {
+			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(content)}, Size: claimed})
+			require.NoError(t, err)
+			data, _, err := storage.ReadAll(t.Context(), b, r.Key)
+			require.NoError(t, err)
+			require.True(t, content == string(data), "all bytes, once")
+		}
+	})
+}
+
+func TestTwoHundredUploadsOfOneNameAreTwoHundredObjects(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{})
+		const uploaders = 200
+		content := aPNG()
+		var group sync.WaitGroup
+		errs := make([]error, uploaders)
+		for i := range uploaders {
+			group.Go(func() {
+				_, errs[i] = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content), Name: "avatar.png"})
+			})
+		}
+		group.Wait()
+		require.NoError(t, errors.Join(errs...))
+		require.Len(t, keys(t, b), uploaders)
+	})
+}
+
+// repeating gives each 16 bytes of text in turn, then the last for ever.
+type repeating struct {
+	mu    sync.Mutex
+	draws []byte
+}
+
+func (r *repeating) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	draw := r.draws[0]
+	if len(r.draws) > 1 {
+		r.draws = r.draws[1:]
+	}
+	return copy(p, bytes.Repeat([]byte{draw}, len(p))), nil
+}
+
+func TestAKeyThatIsTakenIsDrawnAgain(t *testing.T) {
+	large := aPNG() + strings.Repeat("x", 2<<20)
+	for _, row := range []struct {
+		name    string
+		content string
+		wrap    func(io.Reader) io.Reader
+		code    uploads.Code // "": it is stored
+	}{
+		{"of a small stream", aPNG(), func(r io.Reader) io.Reader { return onlyRead{r} }, ""},
+		{"of what can seek", large, func(r io.Reader) io.Reader { return r }, ""},
+		{"but not of a long stream, whose bytes are gone", large, func(r io.Reader) io.Reader { return onlyRead{r} }, uploads.StoreFailed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New()
+			s := newService(t, b, uploads.Config{Random: &repeating{draws: []byte{1, 1, 1, 2}}})
+			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(3, 2) + "first")})
+			require.NoError(t, err)
+			// The same extension, so that the keys are equal.
+			_, err = b.Upload(t.Context(), strings.Replace(first.Key, ".gif", ".png", 1), strings.NewReader("mine"))
+			require.NoError(t, err)
+			second, err := s.Store(t.Context(), uploads.Upload{Body: row.wrap(strings.NewReader(row.content))})
+			mine, _, readErr := storage.ReadAll(t.Context(), b, strings.Replace(first.Key, ".gif", ".png", 1))
+			require.NoError(t, readErr)
+			require.Equal(t, "mine", string(mine), "nothing was overwritten")
+			require.Equal(t, row.code, uploads.CodeOf(err))
+			if row.code != "" {
+				require.ErrorIs(t, err, fs.ErrExist)
+				return
+			}
+			data, _, err := storage.ReadAll(t.Context(), b, second.Key)
+			require.NoError(t, err)
+			require.True(t, row.content == string(data))
+		})
+	}
+}
+
+func TestARandomThatRepeatsForEverIsNoEndlessLoop(t *testing.T) {
+	s := newService(t, memstore.New(), uploads.Config{Random: &repeating{draws: []byte{7}}})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	require.NoError(t, err)
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
+	require.ErrorIs(t, err, storage.Internal)
+}
+
+func TestASenderWhoStopsLeavesNothing(t *testing.T) {
+	broken := errors.New("the line went dead")
+	for _, row := range []struct {
+		name string
+		body io.Reader
+	}{
+		{"at once", iotest.ErrReader(broken)},
+		{"in the first bytes", io.MultiReader(strings.NewReader(aPNG()[:20]), iotest.ErrReader(broken))},
+		{"in the middle", io.MultiReader(strings.NewReader(aPNG()+strings.Repeat("x", 3<<20)), iotest.ErrReader(broken))},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New()
+			_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: row.body})
+			require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
+			require.ErrorIs(t, err, broken)
+			require.ErrorIs(t, err, storage.BodyFailed)
+			require.Empty(t, keys(t, b))
+		})
+	}
+}
+
+func TestAFileWhoseAddressCannotBeSignedIsNotLeftBehind(t *testing.T) {
+	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == "SignedDownloadURL" {
+			return ctx, nil, storage.Unavailable
+		}
+		return ctx, nil, nil
+	}))
+	_, err := newService(t, b, uploads.Config{Link: uploads.SignedLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
+	require.Empty(t, keys(t, b))
+}
+
+// hesitant gives nothing every other time, as readers may.
+type hesitant struct {
+	from  io.Reader
+	turns int
+}
+
+func (h *hesitant) Read(p []byte) (int, error) {
+	if h.turns++; h.turns%2 == 1 {
+		return 0, nil
+	}
+	return h.from.Read(p[:min(1, len(p))])
+}
+
+func TestAReaderThatHesitatesIsWaitedFor(t *testing.T) {
+	_, err := newService(t, memstore.New(), uploads.Config{}).Store(t.Context(), uploads.Upload{Body: &hesitant{from: strings.NewReader(aPNG())}})
+	require.NoError(t, err)
+}
+
+func TestAnErrorOfTheStoreIsTold(t *testing.T) {
+	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == "Upload" {
+			return ctx, nil, storage.Unavailable
+		}
+		return ctx, nil, nil
+	}))
+	_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Name: "a/b.png"})
+	e, ok := errors.AsType[*uploads.Error](err)
+	require.True(t, ok)
+	require.Equal(t, uploads.StoreFailed, e.Code)
+	require.Equal(t, "b.png", e.Name)
+	require.ErrorIs(t, err, storage.Unavailable)
+}

@@ -1,0 +1,97 @@
+package uploads
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"hash"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A ticket is what a token says: one upload that somebody may finish. The values
+// are not in it, but it is theirs alone.
+type ticket struct {
+	random [randomBytes]byte // of the pending key
+	issued time.Time         // to the second; the date in the final key
+	size   int64             // bytes, as claimed; 0: nobody said
+	name   string            // safe to show
+}
+
+const (
+	tokenVersion = 1
+	tokenFixed   = 1 + randomBytes + 8 + 8
+	// finishWithin is how long after the last moment to begin an upload it may
+	// be finished: large files on slow lines, and a night's sleep.
+	finishWithin = 24 * time.Hour
+)
+
+// seal is the token's text: what it says, and a proof over that, the values and
+// the place they lead to.
+func (s *Service) seal(t ticket, v Values) string {
+	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
+	b = append(b, tokenVersion)
+	b = append(b, t.random[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.Unix()))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.size))
+	b = append(b, t.name...)
+	return base64.RawURLEncoding.EncodeToString(s.prove(b, v).Sum(b))
+}
+
+// open is what the token says. One that was changed, of other values, of another
+// key or place is InvalidTicket.
+func (s *Service) open(token string, v Values) (ticket, *Error) {
+	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or not known here.")
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(b) < tokenFixed+sha256.Size {
+		return ticket{}, invalid
+	}
+	said, proof := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	if said[0] != tokenVersion || !hmac.Equal(proof, s.prove(said, v).Sum(nil)) {
+		return ticket{}, invalid
+	}
+	t := ticket{random: [randomBytes]byte(said[1:]), name: string(said[tokenFixed:])}
+	t.issued = time.Unix(int64(binary.BigEndian.Uint64(said[1+randomBytes:])), 0)
+	t.size = int64(binary.BigEndian.Uint64(said[1+randomBytes+8:]))
+	if s.config.Now().After(t.issued.Add(s.config.UploadTTL + finishWithin)) {
+		return ticket{}, refuseField("token", TicketExpired, "This upload was begun too long ago. Send the file again.")
+	}
+	return t, nil
+}
+
+func (s *Service) prove(said []byte, v Values) hash.Hash {
+	mac := hmac.New(sha256.New, s.tokenKey)
+	field := func(text string) {
+		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
+		mac.Write([]byte(text))
+	}
+	field("omnibucket upload ticket")
+	field(s.pattern.text)
+	field(s.config.PendingPrefix)
+	field(string(said))
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		field(name)
+		field(v[name])
+	}
+	return mac
+}
+
+// finalRandom is the random part of the final key. The sender, who knows the
+// pending key, cannot tell it before Finish does: nobody asks for an object that
+// is still being looked at.
+func (s *Service) finalRandom(t ticket) [randomBytes]byte {
+	mac := hmac.New(sha256.New, s.tokenKey)
+	mac.Write([]byte("omnibucket upload key"))
+	mac.Write(t.random[:])
+	return [randomBytes]byte(mac.Sum(nil))
+}
+
+func (s *Service) pendingKey(t ticket) string {
+	var b strings.Builder
+	b.WriteString(s.config.PendingPrefix)
+	b.WriteString(randomText.EncodeToString(t.random[:]))
+	return b.String()
+}

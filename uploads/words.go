@@ -1,0 +1,57 @@
+package uploads
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// typeNames are what people call a type.
+var typeNames = map[string]string{
+	"image/jpeg":      "JPEG",
+	"image/png":       "PNG",
+	"image/gif":       "GIF",
+	"image/webp":      "WebP",
+	"image/avif":      "AVIF",
+	"image/svg+xml":   "SVG",
+	"application/pdf": "PDF",
+	"text/plain":      "plain text",
+}
+
+func typeInWords(mediaType string) string {
+	if name, ok := typeNames[mediaType]; ok {
+		return name
+	}
+	return mediaType
+}
+
+// listInWords is "JPEG, PNG and GIF".
+func listInWords(mediaTypes []string) string {
+	names := make([]string, len(mediaTypes))
+	for i, t := range mediaTypes {
+		names[i] = typeInWords(t)
+	}
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+// bytesInWords is "10 MiB", "1.5 KiB", "1 byte".
+func bytesInWords(n int64) string {
+	switch {
+	case n == 1:
+		return "1 byte"
+	case n < 1<<10:
+		return strconv.FormatInt(n, 10) + " bytes"
+	}
+	value, unit := float64(n), ""
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if value < 1<<10 {
+			break
+		}
+		value, unit = value/(1<<10), u
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + " " + unit
+}
