@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"errors"
 	"io"
 )
 
@@ -47,7 +46,7 @@ func (b *body) Read(p []byte) (int, error) {
 		case b.limit > 0 && b.read > b.limit:
 			b.broken = tooLarge(0)
 			return 0, b.broken
-		case err != nil && !errors.Is(err, io.EOF):
+		case err != nil && err != io.EOF:
 			b.broken = bodyFailed(err)
 			return total, b.broken
 		case err != nil || b.exact && b.read == b.size:
@@ -132,7 +131,7 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 // Read of its own that is to be used.
 func (b *sectionBody) LookAt(p []byte, off int64) (int, error) {
 	n, err := b.section.ReadAt(p, off)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		b.broken = bodyFailed(err)
 		return n, b.broken
 	}

@@ -240,7 +240,7 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	case t.failed != nil:
 		return n, t.failed
 	case err == nil && d.left == 0:
-		if err = d.finish(); errors.Is(err, io.EOF) {
+		if err = d.finish(); err == io.EOF {
 			err = nil
 		}
 		return n, err

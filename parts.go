@@ -357,7 +357,7 @@ func (u *upload) fillPart(ctx context.Context, current *buffer, number int) (nex
 		return next, nil
 	}
 	next.free()
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		return nil, nil
 	}
 	return nil, u.readFailed(ctx, err)

@@ -140,7 +140,7 @@ func (r *Reader) readAll() ([]byte, *Attrs, error) {
 	_, length := r.Range()
 	data := make([]byte, max(length, 0))
 	n, err := io.ReadFull(r, data)
-	if err == nil || errors.Is(err, io.EOF) {
+	if err == nil || err == io.EOF {
 		// The end tells whether the checksum is right.
 		err = atEnd(r)
 	}
@@ -163,7 +163,7 @@ func atEnd(r *Reader) error {
 		switch {
 		case n > 0:
 			return &Error{Code: Internal, Op: "ReadAll", Err: errors.New("the reader delivers more than it said")}
-		case errors.Is(err, io.EOF):
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
@@ -190,7 +190,7 @@ func copyChunks(w io.Writer, from io.Reader) (int64, error) {
 				return written, failed
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return written, nil
 		}
 		if err != nil {

@@ -208,7 +208,7 @@ func (s *stream) interrupt() {
 func (s *stream) dropped(err error) *Error {
 	s.drop()
 	e := &Error{Code: Unavailable, Retryable: true, Err: io.ErrUnexpectedEOF}
-	if !errors.Is(err, io.EOF) {
+	if err != io.EOF {
 		e = asError(s.ctx, err)
 	}
 	if s.stalled.Swap(false) {

@@ -220,9 +220,9 @@ func (u *upload) storeStream(ctx context.Context) (*Attrs, *Error) {
 	switch {
 	case err == nil:
 		return u.putStream(ctx, first)
-	case errors.Is(err, io.EOF) && first.size <= u.singleBound():
+	case err == io.EOF && first.size <= u.singleBound():
 		return u.putBuffer(ctx, first)
-	case errors.Is(err, io.EOF):
+	case err == io.EOF:
 		return nil, tooLarge(0)
 	}
 	return nil, u.readFailed(ctx, err)
@@ -356,7 +356,7 @@ func hashSection(section *io.SectionReader) (uint32, error) {
 		crc = updateCRC(crc, chunk[:n])
 		off += int64(n)
 		if err != nil && off < section.Size() {
-			if errors.Is(err, io.EOF) {
+			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
 			return 0, err

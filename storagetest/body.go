@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -50,6 +51,7 @@ var bodyCases = []Case{
 					"ErrReader":     iotest.ErrReader(errBoom),
 					"midway":        failing(text[:w.size-1], errBoom),
 					"at the end":    failing(text, errBoom),
+					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))), // an end is io.EOF itself
 					"TimeoutReader": iotest.TimeoutReader(iotest.HalfReader(strings.NewReader(text))),
 				} {
 					_, err := b.Upload(t.Context(), "a", source)
