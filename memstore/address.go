@@ -2,10 +2,10 @@ package memstore
 
 import (
 	"context"
-	"errors"
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // process is the account behind the addresses of this process.
@@ -20,7 +20,7 @@ func openBucket(_ context.Context, address *url.URL) (storage.Driver, error) {
 		return nil, err
 	}
 	if address.Host == "" {
-		return nil, badAddress("must name a bucket, as mem://name does", "mem:// is an account: open it with OpenService")
+		return nil, invalid.Argument("address", "must name a bucket, as mem://name does", "mem:// is an account: open it with OpenService")
 	}
 	process.findOrCreate(address.Host)
 	return &driver{account: process, bucket: address.Host}, nil
@@ -31,7 +31,7 @@ func openAccount(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 		return nil, err
 	}
 	if address.Host != "" {
-		return nil, badAddress("must not name a bucket: the account is mem://", "mem://name is a bucket: open it with Open")
+		return nil, invalid.Argument("address", "must not name a bucket: the account is mem://", "mem://name is a bucket: open it with Open")
 	}
 	return &serviceDriver{account: process}, nil
 }
@@ -39,17 +39,13 @@ func openAccount(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 func checkAddress(address *url.URL) error {
 	switch {
 	case address.Opaque != "":
-		return badAddress("must be mem:// or mem://name", "")
+		return invalid.Argument("address", "must be mem:// or mem://name", "")
 	case address.User != nil:
-		return badAddress("must not hold a user", "")
+		return invalid.Argument("address", "must not hold a user", "")
 	case address.Host != address.Hostname():
-		return badAddress("must not have a port", "")
+		return invalid.Argument("address", "must not have a port", "")
 	case address.Path != "":
-		return badAddress("must not have a path", "a prefix within a bucket is storage.Prefixed")
+		return invalid.Argument("address", "must not have a path", "a prefix within a bucket is storage.Prefixed")
 	}
 	return nil
-}
-
-func badAddress(rule, hint string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New("address " + rule), Hint: hint}
 }

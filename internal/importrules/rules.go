@@ -37,6 +37,12 @@ var telemetry = []string{
 
 var jobs = []string{"uploads", "transfer", "files", "serve"}
 
+// shared is what several providers have in common.
+var shared = []string{
+	"internal/address", "internal/escape", "internal/httpheader", "internal/invalid",
+	"internal/outcome", "internal/parallel", "internal/transport", "internal/v4",
+}
+
 var rules = []rule{
 	{
 		says:   "the root imports the standard library and the OpenTelemetry API, nothing else",
@@ -78,14 +84,29 @@ var rules = []rule{
 		direct: true,
 	},
 	{
+		says:    "wiretest is for tests alone",
+		covers:  shipped,
+		forbids: func(_, path string) bool { return within(path, "internal/wiretest") },
+		direct:  true,
+	},
+	{
+		says:   "what several providers share knows none of them, nor their SDKs",
+		covers: func(path string) bool { return within(path, shared...) },
+		forbids: func(_, path string) bool {
+			return within(path, "providers", "memstore") || external(path) && !within(path, telemetry...)
+		},
+	},
+	{
 		says:    "what ships compiles no package of testing",
 		covers:  shipped,
 		forbids: func(_, path string) bool { return within(path, "testing", "github.com/stretchr/testify") },
 	},
 }
 
-// shipped is all but the suite itself.
-func shipped(path string) bool { return path != "storagetest" }
+// shipped is all but the suites themselves, and what tests share.
+func shipped(path string) bool {
+	return path != "storagetest" && path != "internal/wiretest" && path != "files/recordstest"
+}
 
 // check is a line for each import that breaks a rule.
 func check(packages []pkg) []string {

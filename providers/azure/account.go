@@ -11,6 +11,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
+	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -58,26 +60,14 @@ func newAccount(c Config) (*account, error) {
 		a.service = a.given
 		return a, nil
 	}
-	a.setHTTP(c)
+	var own *transport.Transport
+	a.http, own = transport.NewClient(c.HTTPClient)
+	a.owned = own != nil
 	a.service, err = a.client(noRetry)
 	if err != nil {
-		return nil, invalid("Config", "cannot be used by Azure's SDK", "")
+		return nil, invalid.Argument("Config", "cannot be used by Azure's SDK", "")
 	}
 	return a, nil
-}
-
-// setHTTP settles by what requests are made. No redirect is followed: the
-// signature is of the first host, and the answer's own error tells more.
-func (a *account) setHTTP(c Config) {
-	if c.HTTPClient != nil {
-		own := *c.HTTPClient
-		a.http = &own
-	} else {
-		a.http, a.owned = &http.Client{Transport: transport.New(transport.Options{})}, true
-	}
-	if a.http.CheckRedirect == nil {
-		a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
 }
 
 // client is one of the SDK's with the account's credential.
@@ -144,9 +134,9 @@ func accountInPath(host string) bool {
 // parseEndpoint reads the blob service's root, and the account's name that it
 // tells, if it tells one.
 func parseEndpoint(endpoint string) (u *url.URL, name string, err error) {
-	u, parsed := url.Parse(endpoint)
-	if parsed != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, "", invalid("endpoint", "must be the blob service's root, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
+	u, ok := address.Endpoint(endpoint)
+	if !ok {
+		return nil, "", invalid.Argument("endpoint", "must be the blob service's root, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 	host := u.Hostname()
@@ -155,12 +145,12 @@ func parseEndpoint(endpoint string) (u *url.URL, name string, err error) {
 	case accountInPath(host):
 		name = strings.TrimPrefix(u.Path, "/")
 		if name == "" || strings.Contains(name, "/") {
-			return nil, "", invalid("endpoint", "must end with the account, as http://127.0.0.1:10000/devstoreaccount1", "")
+			return nil, "", invalid.Argument("endpoint", "must end with the account, as http://127.0.0.1:10000/devstoreaccount1", "")
 		}
 	case u.Path != "":
-		return nil, "", invalid("endpoint", "must be without a path: the container is no part of it", "")
+		return nil, "", invalid.Argument("endpoint", "must be without a path: the container is no part of it", "")
 	case strings.HasPrefix(domain, "dfs."):
-		return nil, "", invalid("endpoint", "must be the blob service's, not the one of Data Lake", "its host has .blob. in the place of .dfs.")
+		return nil, "", invalid.Argument("endpoint", "must be the blob service's, not the one of Data Lake", "its host has .blob. in the place of .dfs.")
 	case strings.HasPrefix(domain, "blob.") || strings.Contains(domain, ".blob.storage."):
 		name = strings.TrimSuffix(label, "-secondary")
 	}

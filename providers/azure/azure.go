@@ -29,6 +29,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 const provider = "azure"
@@ -78,7 +79,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 // NewDriver opens a container as Open does, for storage.New.
 func NewDriver(_ context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/\\?#%") {
-		return nil, invalid("Config.Bucket", "must be a container's name", "")
+		return nil, invalid.Argument("Config.Bucket", "must be a container's name", "")
 	}
 	a, err := newAccount(c)
 	if err != nil {

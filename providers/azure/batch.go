@@ -9,6 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // canBatch: each removal in a batch is authorised by itself, which takes more
@@ -34,7 +35,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
 			continue
 		}
-		o := &container.BatchDeleteOptions{DeleteOptions: *deleteOptions(&r[i]), VersionID: set(r[i].Version)}
+		o := &container.BatchDeleteOptions{DeleteOptions: *deleteOptions(&r[i]), VersionID: httpheader.Optional(r[i].Version)}
 		if err := batch.Delete(r[i].Key, o); err != nil {
 			errs[i] = reads(err)
 			continue

@@ -76,7 +76,7 @@ func BenchmarkList(b *testing.B) {
 	for i := range 1000 {
 		entries = append(entries, blobEntry(fmt.Sprintf("images/photo-%04d.jpg", i), `<Metadata><omnibucket_crc32c>9a71bb4c-5</omnibucket_crc32c></Metadata>`))
 	}
-	page := listing("", entries...).body
+	page := listing("", entries...).Body
 	d, err := NewDriver(b.Context(), Config{Bucket: "photos", Endpoint: emulatorEndpoint, HTTPClient: &http.Client{Transport: pageOf(page)}})
 	if err != nil {
 		b.Fatal(err)

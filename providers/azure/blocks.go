@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // uploadBytes of random are in the name of an upload, and in those of its
@@ -28,7 +29,7 @@ func newUpload() string {
 func blockID(upload string, number int) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
 	if err != nil || len(id) != uploadBytes {
-		return "", invalid("upload", "must be one that this driver began", "")
+		return "", invalid.Argument("upload", "must be one that this driver began", "")
 	}
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(id, uint32(number))), nil
 }

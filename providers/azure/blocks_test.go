@@ -8,38 +8,39 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestAnUploadInBlocksOnTheWire(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
-	put := putOf("a", "")
+	put := wiretest.Put("a", "")
 	put.Properties = storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}, StorageClass: "Cool"}
 	put.Condition.Revision = etag
 	upload, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
-	require.Empty(t, s.requests(), "Azure knows no uploads")
+	require.Empty(t, s.Requests(), "Azure knows no uploads")
 
-	first, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: crcOf("hello")})
+	first, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	require.NoError(t, err)
 	require.Equal(t, int64(5), first.Size)
-	block := s.last(t)
-	require.Equal(t, http.MethodPut, block.method)
-	require.Equal(t, "/photos/a", block.path)
-	require.Regexp(t, `^blockid=[^&]{16,}&comp=block$`, block.query)
-	require.Equal(t, "V0JSBnCFdzM=", block.header.Get("X-Ms-Content-Crc64"))
-	require.Equal(t, "hello", block.body)
-	require.Empty(t, block.header.Get("If-Match"), "a block takes no condition")
+	block := s.Last(t)
+	require.Equal(t, http.MethodPut, block.Method)
+	require.Equal(t, "/photos/a", block.Path)
+	require.Regexp(t, `^blockid=[^&]{16,}&comp=block$`, block.RawQuery)
+	require.Equal(t, "V0JSBnCFdzM=", block.Header.Get("X-Ms-Content-Crc64"))
+	require.Equal(t, "hello", block.Body)
+	require.Empty(t, block.Header.Get("If-Match"), "a block takes no condition")
 
-	last, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 50_000, Body: strings.NewReader("!"), Size: 1, CRC32C: crcOf("!")})
+	last, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 50_000, Body: strings.NewReader("!"), Size: 1, CRC32C: wiretest.CRC32C("!")})
 	require.NoError(t, err)
-	put.Size, put.CRC32C = 6, crcOf("hello!")
+	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
 	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{first, last}})
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
-	commit := s.last(t)
-	require.Equal(t, "PUT /photos/a?comp=blocklist", commit.line())
-	require.Contains(t, commit.body, "<Latest>"+first.Tag+"</Latest><Latest>"+last.Tag+"</Latest>")
+	commit := s.Last(t)
+	require.Equal(t, "PUT /photos/a?comp=blocklist", commit.Line())
+	require.Contains(t, commit.Body, "<Latest>"+first.Tag+"</Latest><Latest>"+last.Tag+"</Latest>")
 	for name, want := range map[string]string{
 		"If-Match":                    etag,
 		"X-Ms-Blob-Content-Type":      "text/plain",
@@ -48,7 +49,7 @@ func TestAnUploadInBlocksOnTheWire(t *testing.T) {
 		"X-Ms-Meta-Omnibucket_crc32c": writeChecksum(*put.CRC32C, 6),
 		"X-Ms-Access-Tier":            "Cool",
 	} {
-		require.Equal(t, want, commit.header.Get(name), name)
+		require.Equal(t, want, commit.Header.Get(name), name)
 	}
 }
 
@@ -75,11 +76,11 @@ func TestAnUploadThatIsNotOurs(t *testing.T) {
 	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
 		_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("")})
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: putOf("a", ""), Upload: upload, Parts: []storage.Part{{Number: 1}}})
+		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{{Number: 1}}})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 	require.NoError(t, d.AbortParts(t.Context(), "a", newUpload()))
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 }
 
 func TestBlocksThatAreGoneOrMixed(t *testing.T) {
@@ -101,14 +102,14 @@ func TestBlocksThatAreGoneOrMixed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
-			put := putOf("a", "")
+			put := wiretest.Put("a", "")
 			put.Condition = row.condition
 			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: newUpload(), Parts: []storage.Part{{Number: 1}}})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
 			require.Equal(t, row.status, e.Status, "409 has the core begin anew")
-			require.Len(t, s.requests(), len(row.answers))
+			require.Len(t, s.Requests(), len(row.answers))
 		})
 	}
 }

@@ -11,25 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 const partSize = 5 << 20
-
-// endless is a body without end that calls at once, when that many bytes of it
-// have been read.
-type endless struct {
-	read, at int64
-	then     func()
-}
-
-func (e *endless) Read(p []byte) (int, error) {
-	before := e.read
-	e.read += int64(len(p))
-	if before < e.at && e.read >= e.at {
-		e.then()
-	}
-	return len(p), nil
-}
 
 func TestACanceledUploadLeavesNothingToBeSeen(t *testing.T) {
 	s := needAzurite(t)
@@ -38,7 +23,7 @@ func TestACanceledUploadLeavesNothingToBeSeen(t *testing.T) {
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := b.Upload(ctx, "a", &endless{at: 5 * partSize, then: cancel}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
+	_, err := b.Upload(ctx, "a", &wiretest.Endless{At: 5 * partSize, Then: cancel}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 

@@ -1,6 +1,10 @@
 package azure
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/omnibucket/storage/internal/invalid"
+)
 
 // A connection is what a connection string says.
 type connection struct{ name, key, sas, endpoint string }
@@ -12,7 +16,7 @@ func parseConnectionString(text string) (*connection, error) {
 	for pair := range strings.SplitSeq(text, ";") {
 		name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
 		if !found && name != "" {
-			return nil, invalid("connection string", "must be Name=value pairs parted by semicolons", "")
+			return nil, invalid.Argument("connection string", "must be Name=value pairs parted by semicolons", "")
 		}
 		switch strings.ToLower(name) {
 		case "defaultendpointsprotocol":
@@ -35,9 +39,9 @@ func parseConnectionString(text string) (*connection, error) {
 	}
 	switch {
 	case c.endpoint == "" && c.name == "":
-		return nil, invalid("connection string", "must have AccountName or BlobEndpoint", "")
+		return nil, invalid.Argument("connection string", "must have AccountName or BlobEndpoint", "")
 	case c.key == "" && c.sas == "":
-		return nil, invalid("connection string", "must have AccountKey or SharedAccessSignature", "")
+		return nil, invalid.Argument("connection string", "must have AccountKey or SharedAccessSignature", "")
 	case c.endpoint == "":
 		c.endpoint = protocol + "://" + c.name + ".blob." + suffix
 	}

@@ -1,12 +1,14 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // maxCopy is the largest source of Copy Blob From URL, in bytes:
@@ -30,7 +32,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if err != nil {
 		return nil, err
 	}
-	if source.Size <= orDefault(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
+	if source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
 		return d.copyBlob(ctx, r, source, from)
 	}
 	pieces, err := d.cut(nil, source.Size, r.Source, from)
@@ -89,12 +91,12 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 		Tier:                           tier(r.StorageClass),
 		SourceModifiedAccessConditions: sourceCondition(r.Source.Revision),
 		BlobAccessConditions:           conditions(r.Condition),
-		CopySourceAuthorization:        set(from.authorization),
+		CopySourceAuthorization:        httpheader.Optional(from.authorization),
 	}
 	if r.Replace {
 		o.Metadata = storedMetadata(r.Metadata, source.CRC32C, source.Size)
 		if len(o.Metadata) == 0 {
-			o.Metadata[plainKey] = set("true")
+			o.Metadata[plainKey] = httpheader.Optional("true")
 		}
 	}
 	var out blob.CopyFromURLResponse
@@ -141,11 +143,4 @@ func (d *driver) unreadable(e *storage.Error) error {
 		e.Code, e.Retryable = storage.Unsupported, false // and streamed
 	}
 	return e
-}
-
-func orDefault(n, standard int64) int64 {
-	if n > 0 {
-		return n
-	}
-	return standard
 }

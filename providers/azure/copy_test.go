@@ -28,9 +28,9 @@ func TestACopyInOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
-	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.lines())
-	require.Equal(t, etag, s.requests()[0].header.Get("If-Match"))
-	got := s.last(t).header
+	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.Lines())
+	require.Equal(t, etag, s.Requests()[0].Header.Get("If-Match"))
+	got := s.Last(t).Header
 	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not one that goes on behind our back")
 	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, "*", got.Get("If-None-Match"))
@@ -58,13 +58,13 @@ func TestACopyThatReplacesMetadata(t *testing.T) {
 			_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: p, Replace: true})
 			require.NoError(t, err)
 			got := map[string]string{}
-			for name, values := range s.last(t).header {
+			for name, values := range s.Last(t).Header {
 				if key, is := strings.CutPrefix(name, "X-Ms-Meta-"); is {
 					got[key] = values[0]
 				}
 			}
 			require.Equal(t, row.want, got, "a copy that names none has the source's")
-			require.Equal(t, "Cool", s.last(t).header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, "Cool", s.Last(t).Header.Get("X-Ms-Access-Tier"))
 		})
 	}
 }
@@ -88,24 +88,24 @@ func TestACopyInBlocks(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
-			all := s.requests()
+			all := s.Requests()
 			var ranges []string
 			for _, block := range all[1 : len(all)-1] {
-				require.Contains(t, block.query, "comp=block")
-				require.Equal(t, etag, block.header.Get("X-Ms-Source-If-Match"))
-				require.Contains(t, block.header.Get("X-Ms-Copy-Source"), "sig=")
-				require.Empty(t, block.header.Get("If-Match"))
-				ranges = append(ranges, block.header.Get("X-Ms-Source-Range"))
+				require.Contains(t, block.RawQuery, "comp=block")
+				require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
+				require.Contains(t, block.Header.Get("X-Ms-Copy-Source"), "sig=")
+				require.Empty(t, block.Header.Get("If-Match"))
+				ranges = append(ranges, block.Header.Get("X-Ms-Source-Range"))
 			}
 			slices.Sort(ranges)
 			require.Equal(t, row.ranges, ranges)
-			commit := s.last(t)
-			require.Equal(t, "PUT /photos/b?comp=blocklist", commit.line())
-			require.Equal(t, len(row.ranges), strings.Count(commit.body, "<Latest>"))
-			require.Equal(t, row.properties.ContentType, commit.header.Get("X-Ms-Blob-Content-Type"))
-			require.Equal(t, "v", commit.header.Get("X-Ms-Meta-K"))
-			require.Equal(t, "9a71bb4c-5", commit.header.Get("X-Ms-Meta-Omnibucket_crc32c"))
-			require.Equal(t, `"old"`, commit.header.Get("If-Match"))
+			commit := s.Last(t)
+			require.Equal(t, "PUT /photos/b?comp=blocklist", commit.Line())
+			require.Equal(t, len(row.ranges), strings.Count(commit.Body, "<Latest>"))
+			require.Equal(t, row.properties.ContentType, commit.Header.Get("X-Ms-Blob-Content-Type"))
+			require.Equal(t, "v", commit.Header.Get("X-Ms-Meta-K"))
+			require.Equal(t, "9a71bb4c-5", commit.Header.Get("X-Ms-Meta-Omnibucket_crc32c"))
+			require.Equal(t, `"old"`, commit.Header.Get("If-Match"))
 		})
 	}
 }
@@ -139,7 +139,7 @@ func TestACopyThatIsRefused(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
-			require.Len(t, s.requests(), len(row.answers))
+			require.Len(t, s.Requests(), len(row.answers))
 			require.NotContains(t, err.Error(), "sig")
 		})
 	}
@@ -151,14 +151,14 @@ func TestAPieceIsTriedAgainAndTheOthersStop(t *testing.T) {
 	d.copyLimit, d.copyBlock = 1, 100
 	_, err := d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.NoError(t, err)
-	require.Len(t, s.requests(), 4)
+	require.Len(t, s.Requests(), 4)
 
 	s = newScript(t, anObject("hello"), refusing(412, "SourceConditionNotMet"))
 	d = s.driver(t)
 	d.copyLimit, d.copyBlock = 1, 1
 	_, err = d.Copy(t.Context(), &storage.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
 	require.ErrorIs(t, err, storage.Changed)
-	for _, line := range s.lines() {
+	for _, line := range s.Lines() {
 		require.NotContains(t, line, "blocklist")
 	}
 }
@@ -171,13 +171,13 @@ func TestComposeOnTheWire(t *testing.T) {
 		Properties: plainText, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
-	all := s.requests()
+	all := s.Requests()
 	require.Len(t, all, 3+2+1, "nothing is copied of an empty source")
-	require.Equal(t, 2, strings.Count(s.last(t).body, "<Latest>"))
-	require.Equal(t, "*", s.last(t).header.Get("If-None-Match"))
+	require.Equal(t, 2, strings.Count(s.Last(t).Body, "<Latest>"))
+	require.Equal(t, "*", s.Last(t).Header.Get("If-None-Match"))
 	var sources []string
 	for _, block := range all[3:5] {
-		path, _, _ := strings.Cut(block.header.Get("X-Ms-Copy-Source"), "?")
+		path, _, _ := strings.Cut(block.Header.Get("X-Ms-Copy-Source"), "?")
 		sources = append(sources, path[strings.LastIndex(path, "/"):])
 	}
 	slices.Sort(sources)
@@ -194,6 +194,6 @@ func TestWhatCannotBeCopiedByTheServiceIsStreamed(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "how a given client is authorised is not known")
 	_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "b", Sources: []storage.ObjectRef{sourceOf(d.(*driver), "a")}})
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 	require.NoError(t, d.Close())
 }

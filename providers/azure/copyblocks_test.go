@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 	"github.com/omnibucket/storage/providers/azure"
 )
 
@@ -38,7 +39,7 @@ func TestACopyInBlocksIsTheObject(t *testing.T) {
 	name := s.container(t)
 	direct, b := s.open(t, name), inBlocks(t, s, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
-	text := content(10_000, 1)
+	text := wiretest.Content(10_000, 1)
 	source, err := direct.Upload(t.Context(), "from ü/+?", bytes.NewReader(text),
 		storage.WithContentType("text/css"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"a-b": "é"}))
 	require.NoError(t, err)
@@ -66,7 +67,7 @@ func TestObjectsAreComposedOfBlocks(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
 	var want []byte
 	for i, size := range []int{1, 7000, 0, 3000} {
-		text := content(size, byte(i))
+		text := wiretest.Content(size, byte(i))
 		want = append(want, text...)
 		_, err := direct.Upload(t.Context(), string(rune('a'+i)), bytes.NewReader(text))
 		require.NoError(t, err)

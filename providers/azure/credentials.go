@@ -8,6 +8,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // The emulator's account, whose key is the same everywhere and no secret:
@@ -38,11 +40,11 @@ func checkConfig(c Config) error {
 	}
 	switch {
 	case given > 1:
-		return invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "exclude one another", "")
+		return invalid.Argument("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "exclude one another", "")
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
-		return invalid("Config.Client", "brings credential and HTTP client of its own", "a Key or Credential beside it signs addresses")
+		return invalid.Argument("Config.Client", "brings credential and HTTP client of its own", "a Key or Credential beside it signs addresses")
 	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
-		return invalid("Config.ConnectionString", "names account and endpoint itself", "")
+		return invalid.Argument("Config.ConnectionString", "names account and endpoint itself", "")
 	}
 	return nil
 }
@@ -84,10 +86,10 @@ func settingsOf(c Config) (*settings, error) {
 func (s *settings) locate(endpoint string) error {
 	if endpoint == "" {
 		if s.name == "" {
-			return invalid("account", "is not known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
+			return invalid.Argument("account", "is not known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
 		}
 		if strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return invalid("account", "must be of letters in lower case and digits", "")
+			return invalid.Argument("account", "must be of letters in lower case and digits", "")
 		}
 		endpoint = "https://" + s.name + ".blob.core.windows.net"
 	}
@@ -100,7 +102,7 @@ func (s *settings) locate(endpoint string) error {
 		s.name = name
 	}
 	if s.name == "" && s.key != "" {
-		return invalid("account", "is not known", "a custom domain does not tell it: set Config.Account or account=")
+		return invalid.Argument("account", "is not known", "a custom domain does not tell it: set Config.Account or account=")
 	}
 	return nil
 }
@@ -155,7 +157,7 @@ func (s *settings) readKey() error {
 	}
 	key, err := service.NewSharedKeyCredential(s.name, s.key)
 	if err != nil {
-		return invalid("account's key", "must be in base64", "") // the SDK's error may quote it
+		return invalid.Argument("account's key", "must be in base64", "") // the SDK's error may quote it
 	}
 	s.sharedKey = key
 	return nil

@@ -12,11 +12,11 @@ import (
 )
 
 func TestDeleteOnTheWire(t *testing.T) {
-	s := newScript(t, said{status: http.StatusAccepted})
+	s := newScript(t, said{Status: http.StatusAccepted})
 	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
-	require.Equal(t, []string{"DELETE /photos/a"}, s.lines())
-	require.Equal(t, "include", s.last(t).header.Get("X-Ms-Delete-Snapshots"))
-	require.Equal(t, etag, s.last(t).header.Get("If-Match"))
+	require.Equal(t, []string{"DELETE /photos/a"}, s.Lines())
+	require.Equal(t, "include", s.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
+	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
 }
 
 func TestADeleteThatFails(t *testing.T) {
@@ -38,7 +38,7 @@ func TestADeleteThatFails(t *testing.T) {
 			s := newScript(t, row.answers...)
 			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: row.condition})
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, s.requests(), len(row.answers))
+			require.Len(t, s.Requests(), len(row.answers))
 		})
 	}
 }
@@ -55,7 +55,7 @@ func batchAnswer(verdicts ...string) said {
 		b.WriteString("\r\n\r\n")
 	}
 	b.WriteString("--batchresponse_1--\r\n")
-	return said{status: http.StatusAccepted, header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"}, body: b.String()}
+	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"}, Body: b.String()}
 }
 
 func TestABatchOnTheWire(t *testing.T) {
@@ -71,13 +71,13 @@ func TestABatchOnTheWire(t *testing.T) {
 	require.Equal(t, "R2", e.RequestID)
 	require.NoError(t, errs[3])
 
-	got := s.last(t)
-	require.Equal(t, "POST /photos?comp=batch&restype=container", got.line())
-	require.Regexp(t, `^multipart/mixed; boundary=`, got.header.Get("Content-Type"))
-	require.Contains(t, got.body, "DELETE /devstoreaccount1/photos/a%20b%2F%C3%BC HTTP/1.1")
-	require.Contains(t, got.body, "?versionid=2026-11-20T12%3A00%3A01.0000000Z HTTP/1.1")
-	require.Equal(t, 4, strings.Count(got.body, "Authorization: SharedKey devstoreaccount1:"), "each by itself")
-	require.Equal(t, 3, strings.Count(strings.ToLower(got.body), "x-ms-delete-snapshots: include"))
+	got := s.Last(t)
+	require.Equal(t, "POST /photos?comp=batch&restype=container", got.Line())
+	require.Regexp(t, `^multipart/mixed; boundary=`, got.Header.Get("Content-Type"))
+	require.Contains(t, got.Body, "DELETE /devstoreaccount1/photos/a%20b%2F%C3%BC HTTP/1.1")
+	require.Contains(t, got.Body, "?versionid=2026-11-20T12%3A00%3A01.0000000Z HTTP/1.1")
+	require.Equal(t, 4, strings.Count(got.Body, "Authorization: SharedKey devstoreaccount1:"), "each by itself")
+	require.Equal(t, 3, strings.Count(strings.ToLower(got.Body), "x-ms-delete-snapshots: include"))
 }
 
 func TestABatchThatFailsAsAWhole(t *testing.T) {
@@ -90,9 +90,9 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 		"no container":                  {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
 		"no right":                      {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
 		"a busy server":                 {refusing(503, "ServerBusy"), storage.RateLimited, false},
-		"a lost answer":                 {said{cut: true}, storage.Unavailable, true},
+		"a lost answer":                 {said{Cut: true}, storage.Unavailable, true},
 		"an answer of one alone":        {batchAnswer("202"), storage.Unavailable, true},
-		"an answer that cannot be read": {said{status: 202, header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
+		"an answer that cannot be read": {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)
@@ -113,6 +113,6 @@ func TestBatchesNeedACredentialForEachRequest(t *testing.T) {
 	d := s.driver(t, func(c *Config) { c.SASToken = "?sv=2026&sig=x" })
 	require.Zero(t, d.Describe().MaxBatch)
 	require.Equal(t, []error{storage.Unsupported}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 	require.Equal(t, 256, newScript(t).driver(t).Describe().MaxBatch)
 }

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,85 +17,47 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
-func invalid(argument, rule, hint string) *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule), Hint: hint}
+// failures reads what the SDK answers.
+var failures = &outcome.SDK{
+	Answered:   answered,
+	Unanswered: unanswered,
+	Left:       mayHaveLeft,
+	Acted:      outcome.MayHaveActed,
 }
 
-// reads is what a request that changes nothing failed with.
-func reads(err error) error {
-	if err == nil {
-		return nil
-	}
-	return translate(err)
-}
+var (
+	translate = failures.Translate
+	asError   = failures.AsError
+	reads     = failures.Read
+	writes    = failures.Write
+)
 
-// writes makes a request that changes something; of one whose answer did not
-// come, or tells nothing, the error says so.
-func writes(ctx context.Context, do func(context.Context) error) error {
-	ctx, counter := transport.CountRequests(ctx)
-	err := do(ctx)
-	if err == nil {
-		return nil
-	}
-	e := translate(err)
-	e.Unknown = lost(err, counter)
-	return e
-}
-
-// lost reports whether a request that failed may have had its effect.
-func lost(err error, counter *transport.Counter) bool {
-	if counter.Unanswered() > 0 || transport.Sent(err) {
-		return true
-	}
-	if answer := answerOf(err); answer != nil {
-		switch status := answer.StatusCode; status {
-		case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-			return true // nothing is promised about what came before them; 503 is a refusal
-		default:
-			return status >= 200 && status < 300 // it was done, and the answer broke off
-		}
-	}
-	if counter.Requests() > 0 {
-		return false // our transport has counted: it did not leave whole
-	}
-	// Another HTTP client tells less: whatever failed behind the dial may have
-	// arrived. Of an interrupted request the SDK keeps nothing but that.
-	var dial *net.OpError
+// mayHaveLeft: of an interrupted request the SDK keeps nothing but that.
+func mayHaveLeft(err error) bool {
 	var sent *url.Error
-	interrupted := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	return (errors.As(err, &sent) || interrupted) && !(errors.As(err, &dial) && dial.Op == "dial")
+	return errors.As(err, &sent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// translate makes an *storage.Error of whatever the SDK answered.
-func translate(err error) *storage.Error {
-	var own *storage.Error
-	if errors.As(err, &own) { // of the credentials, or of the body
-		e := *own
-		return &e
-	}
-	var bare storage.Code
-	if errors.As(err, &bare) {
-		return &storage.Error{Code: bare, Err: err}
-	}
+func answered(err error) *storage.Error {
 	answer := answerOf(err)
 	if answer == nil {
-		return unanswered(err)
+		return nil
 	}
 	header := answer.RawResponse.Header
-	e := &storage.Error{
+	code, message := words(answer)
+	v := verdictOf(code, answer.StatusCode)
+	return &storage.Error{
+		Code:       v.code,
 		Status:     answer.StatusCode,
 		RequestID:  header.Get("X-Ms-Request-Id"),
+		Retryable:  outcome.Passes(v.code),
 		RetryAfter: retryAfter(header),
+		Hint:       v.hint,
+		Err:        &refusal{code: code, message: message, status: answer.StatusCode, answer: err},
 	}
-	code, message := words(answer)
-	e.Err = &refusal{code: code, message: message, status: answer.StatusCode, answer: err}
-	v := verdictOf(code, answer.StatusCode)
-	e.Code, e.Hint = v.code, v.hint
-	e.Retryable = v.again || v.code == storage.RateLimited || v.code == storage.Unavailable
-	return e
 }
 
 // A refusal is the SDK's error without what it prints: the whole answer, which
@@ -151,6 +113,11 @@ func words(answer *azcore.ResponseError) (code, message string) {
 	return code, strings.TrimSpace(message)
 }
 
+var networkHints = outcome.Hints{
+	Host:        "no such host: check the account's name and the endpoint",
+	Certificate: "the server's certificate is not for this host",
+}
+
 // unanswered is what a failure before, or instead of, an answer means. The
 // address that net/http would name may carry a signature: it is left out.
 func unanswered(err error) *storage.Error {
@@ -158,65 +125,32 @@ func unanswered(err error) *storage.Error {
 	if errors.As(err, &sent) {
 		err = sent.Err
 	}
-	e := &storage.Error{Err: err}
-	var dns *net.DNSError
-	var network net.Error
 	var token *azidentity.AuthenticationFailedError
-	switch {
-	case errors.As(err, &token):
-		e.Code, e.Hint = storage.Unauthenticated, credentialsHint
-	case errors.As(err, &dns) && dns.IsNotFound:
-		e.Code, e.Retryable, e.Hint = storage.Unavailable, true, "no such host: check the account's name and the endpoint"
-	case errors.Is(err, context.Canceled) && !errors.As(err, &network):
-		e.Code = storage.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Code = storage.DeadlineExceeded
-	case sent != nil, errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF):
-		e.Code, e.Retryable = storage.Unavailable, true
-	default:
-		e.Code = storage.Internal
+	if errors.As(err, &token) {
+		return &storage.Error{Code: storage.Unauthenticated, Hint: credentialsHint, Err: err}
 	}
-	return e
+	if e := outcome.OfNetwork(err, networkHints); e != nil {
+		return e
+	}
+	if sent != nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+	}
+	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
-// retryAfter is how long the service asks to wait, in milliseconds, seconds, or
-// by date.
+// retryAfter is how long the service asks to wait: some answers have it in
+// milliseconds.
 func retryAfter(h http.Header) time.Duration {
 	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if ms, err := strconv.Atoi(h.Get(name)); err == nil && ms > 0 {
 			return time.Duration(ms) * time.Millisecond
 		}
 	}
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		if sent, err := http.ParseTime(h.Get("Date")); err == nil && at.After(sent) {
-			return at.Sub(sent) // by the server's clock alone
-		}
-	}
-	return 0
-}
-
-// asError is the *storage.Error that reads and writes answer with.
-func asError(err error) *storage.Error {
-	if e, ok := err.(*storage.Error); ok {
-		return e
-	}
-	return translate(err)
+	return outcome.RetryAfter(h)
 }
 
 // isCode reports whether the service's own code is one of codes.
 func isCode(err error, codes ...string) bool {
 	var r *refusal
-	if !errors.As(err, &r) {
-		return false
-	}
-	for _, code := range codes {
-		if r.code == code {
-			return true
-		}
-	}
-	return false
+	return errors.As(err, &r) && slices.Contains(codes, r.code)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestEveryCodeHasAVerdict(t *testing.T) {
@@ -49,7 +50,7 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			s := newScript(t, refusing(want.status, code))
-			_, err := s.driver(t).Put(t.Context(), putOf("a", ""))
+			_, err := s.driver(t).Put(t.Context(), wiretest.Put("a", ""))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			if want.code == storage.ObjectNotFound {
@@ -87,7 +88,7 @@ func TestHowLongToWait(t *testing.T) {
 			require.Equal(t, row.want, retryAfter(h))
 		})
 	}
-	s := newScript(t, said{status: 503, header: map[string]string{"X-Ms-Error-Code": "ServerBusy", "Retry-After": "7"}})
+	s := newScript(t, said{Status: 503, Header: map[string]string{"X-Ms-Error-Code": "ServerBusy", "Retry-After": "7"}})
 	_, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -99,14 +100,14 @@ func TestHowLongToWait(t *testing.T) {
 func TestNoErrorHoldsASignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
 	wrong := refusing(403, "AuthenticationFailed")
-	wrong.body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
+	wrong.Body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
 		`<AuthenticationErrorDetail>The MAC signature found in the HTTP request '` + secret + `' is not the same as any computed signature.</AuthenticationErrorDetail></Error>`
 	withSAS := func(c *Config) { c.SASToken = "sv=2026&sig=" + secret }
-	for name, answer := range map[string]said{"an answer": wrong, "a connection that is cut": {cut: true}} {
+	for name, answer := range map[string]said{"an answer": wrong, "a connection that is cut": {Cut: true}} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, answer)
 			d := s.driver(t, withSAS)
-			_, err := d.Put(t.Context(), putOf("a", "hello"))
+			_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, storage.New(d).Remove(t.Context(), "a").Error(), secret)
@@ -115,7 +116,7 @@ func TestNoErrorHoldsASignature(t *testing.T) {
 					require.NotContains(t, inner.Error(), secret)
 				}
 			}
-			require.Equal(t, "sig="+secret+"&sv=2026", s.last(t).query)
+			require.Equal(t, "sig="+secret+"&sv=2026", s.Last(t).RawQuery)
 		})
 	}
 }
@@ -141,7 +142,7 @@ func TestAFailureBeforeAnAnswer(t *testing.T) {
 		})
 	}
 	d := closed.driver(t)
-	_, err := d.Put(t.Context(), putOf("a", "hello"))
+	_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -167,7 +168,7 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 	require.NotEmpty(t, e.Hint)
 	require.False(t, e.Retryable)
 
-	_, err = d.Put(t.Context(), putOf("a", "x"))
+	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unauthenticated, e.Code)
 	require.False(t, e.Unknown, "nothing was sent")

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Get is one Get Blob; of the last bytes, which Azure has no range for, it is
@@ -76,18 +76,19 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 	}
 	switch {
 	case out.ContentRange != nil:
-		start, whole, err := contentRange(*out.ContentRange)
-		switch {
-		case err != nil:
-			return nil, &storage.Error{Code: storage.Internal, Err: err}
-		case r.Offset >= whole:
+		start, whole, err := httpheader.ContentRange(*out.ContentRange)
+		if err == nil && r.Offset >= whole {
 			return nil, storage.RangeNotSatisfiable // of an emulator, which answers 206
-		case start != r.Offset:
-			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the answer does not begin where it was asked to")}
+		}
+		if err == nil {
+			err = httpheader.Answers(r, start)
+		}
+		if err != nil {
+			return nil, err
 		}
 		size = whole
 	case r.Offset > 0 || r.Length >= 0:
-		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("a range was asked for, and the answer is the whole object"), Hint: "something between here and the store takes the Range header away"}
+		return nil, httpheader.NoRange()
 	}
 	a := &storage.Attrs{
 		Key:  r.Key,

@@ -26,10 +26,10 @@ func TestRangesOnTheWire(t *testing.T) {
 			s := newScript(t, refusing(503, "ServerBusy"))
 			_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: row.offset, Length: row.length})
 			require.ErrorIs(t, err, storage.RateLimited)
-			got := s.last(t)
-			require.Equal(t, row.want, got.header.Get("X-Ms-Range"))
-			require.Empty(t, got.header.Get("Range"))
-			require.Equal(t, "identity", got.header.Get("Accept-Encoding"))
+			got := s.Last(t)
+			require.Equal(t, row.want, got.Header.Get("X-Ms-Range"))
+			require.Empty(t, got.Header.Get("Range"))
+			require.Equal(t, "identity", got.Header.Get("Accept-Encoding"))
 		})
 	}
 }
@@ -39,7 +39,7 @@ func TestWhatGetTellsOfTheObject(t *testing.T) {
 		"Content-Range", "bytes 1-3/5", "Content-Encoding", "gzip", "Content-Disposition", "inline", "Content-Language", "de", "Cache-Control", "no-store",
 		"X-Ms-Meta-Color_x002d_of", "red", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5", "X-Ms-Meta-Omnibucket_write_id", "w", "X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
 		"X-Ms-Access-Tier", "Cool", "X-Ms-Version-Id", version)
-	answer.status = http.StatusPartialContent
+	answer.Status = http.StatusPartialContent
 	s := newScript(t, answer)
 	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 1, Length: 3})
 	require.NoError(t, err)
@@ -104,15 +104,15 @@ func TestStoredBytesAreNotUnpacked(t *testing.T) {
 
 func TestTheLastBytesAreReadOfTheRevisionThatWasLookedAt(t *testing.T) {
 	part := anObject("llo", "Content-Range", "bytes 2-4/5")
-	part.status = http.StatusPartialContent
+	part.Status = http.StatusPartialContent
 	s := newScript(t, anObject("hello"), part)
 	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Equal(t, int64(5), attrs.Size)
-	require.Equal(t, []string{"HEAD /photos/a", "GET /photos/a"}, s.lines())
-	require.Equal(t, "bytes=2-", s.last(t).header.Get("X-Ms-Range"))
-	require.Equal(t, etag, s.last(t).header.Get("If-Match"))
+	require.Equal(t, []string{"HEAD /photos/a", "GET /photos/a"}, s.Lines())
+	require.Equal(t, "bytes=2-", s.Last(t).Header.Get("X-Ms-Range"))
+	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
 }
 
 func TestTheLastBytesOfWhatIsSmaller(t *testing.T) {
@@ -120,14 +120,14 @@ func TestTheLastBytesOfWhatIsSmaller(t *testing.T) {
 	_, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	require.Empty(t, s.last(t).header.Get("X-Ms-Range"), "all of it")
+	require.Empty(t, s.Last(t).Header.Get("X-Ms-Range"), "all of it")
 
 	s = newScript(t, anObject(""))
 	attrs, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Zero(t, attrs.Size)
-	require.Len(t, s.requests(), 1, "nothing has no range")
+	require.Len(t, s.Requests(), 1, "nothing has no range")
 }
 
 func TestTheLastBytesOfWhatWasReplacedMeanwhile(t *testing.T) {
@@ -142,7 +142,7 @@ func TestTheLastBytesOfWhatWasReplacedMeanwhile(t *testing.T) {
 func TestReadsThatFail(t *testing.T) {
 	onlyHeader := func(status int, code string) said {
 		a := refusing(status, code)
-		a.body = ""
+		a.Body = ""
 		return a
 	}
 	revision, not := storage.Condition{Revision: etag}, storage.Condition{NotRevision: etag}
@@ -153,7 +153,7 @@ func TestReadsThatFail(t *testing.T) {
 		requests  int // of Get, and of Head
 	}{
 		"not modified":                            {[]said{onlyHeader(304, "ConditionNotMet")}, not, storage.NotModified, 1},
-		"not modified, without a code":            {[]said{{status: 304}}, not, storage.NotModified, 1},
+		"not modified, without a code":            {[]said{{Status: 304}}, not, storage.NotModified, 1},
 		"another revision":                        {[]said{refusing(412, "ConditionNotMet"), anObject("x")}, revision, storage.PreconditionFailed, 2},
 		"a condition on nothing":                  {[]said{refusing(412, "ConditionNotMet"), onlyHeader(404, "BlobNotFound")}, revision, storage.ObjectNotFound, 2},
 		"no object":                               {[]said{onlyHeader(404, "BlobNotFound")}, revision, storage.ObjectNotFound, 1},
@@ -161,7 +161,7 @@ func TestReadsThatFail(t *testing.T) {
 		"a container on its way out":              {[]said{refusing(409, "ContainerBeingDeleted")}, revision, storage.BucketNotFound, 1},
 		"nothing that may be known":               {[]said{onlyHeader(404, "ResourceNotFound"), {}}, revision, storage.ObjectNotFound, 2},
 		"nothing that may be known at all":        {[]said{onlyHeader(404, "ResourceNotFound")}, revision, storage.BucketNotFound, 2},
-		"404 without a word, and a busy server":   {[]said{{status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
+		"404 without a word, and a busy server":   {[]said{{Status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
 		"an object in the archive":                {[]said{refusing(409, "BlobArchived")}, revision, storage.Archived, 1},
 		"an object on its way out of the archive": {[]said{refusing(409, "BlobBeingRehydrated")}, revision, storage.Archived, 1},
 		"a wrong key":                             {[]said{refusing(403, "AuthenticationFailed")}, revision, storage.Unauthenticated, 1},
@@ -179,7 +179,7 @@ func TestReadsThatFail(t *testing.T) {
 					_, err = d.Head(t.Context(), r)
 				}
 				require.ErrorIs(t, err, row.want)
-				require.Len(t, s.requests(), row.requests)
+				require.Len(t, s.Requests(), row.requests)
 			})
 		}
 	}
@@ -188,7 +188,7 @@ func TestReadsThatFail(t *testing.T) {
 func TestARangeThatIsNotTheOneAskedFor(t *testing.T) {
 	at := func(span string) said {
 		a := anObject("x", "Content-Range", span)
-		a.status = http.StatusPartialContent
+		a.Status = http.StatusPartialContent
 		return a
 	}
 	for name, row := range map[string]struct {
@@ -218,5 +218,5 @@ func TestABackslashIsNoSlash(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: `a\b`}), storage.InvalidArgument)
 	require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: `a\b`}})[0], storage.InvalidArgument)
-	require.Empty(t, s.requests(), "a/b would be read, and removed")
+	require.Empty(t, s.Requests(), "a/b would be read, and removed")
 }

@@ -1,9 +1,6 @@
 package azure
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -11,24 +8,17 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
-
-// set is a header's value, or none.
-func set(value string) *string {
-	if value == "" {
-		return nil
-	}
-	return &value
-}
 
 // headers are what a write states of the content.
 func headers(p *storage.Properties) *blob.HTTPHeaders {
 	return &blob.HTTPHeaders{
-		BlobContentType:        set(p.ContentType),
-		BlobContentEncoding:    set(p.ContentEncoding),
-		BlobContentDisposition: set(p.ContentDisposition),
-		BlobContentLanguage:    set(p.ContentLanguage),
-		BlobCacheControl:       set(p.CacheControl),
+		BlobContentType:        httpheader.Optional(p.ContentType),
+		BlobContentEncoding:    httpheader.Optional(p.ContentEncoding),
+		BlobContentDisposition: httpheader.Optional(p.ContentDisposition),
+		BlobContentLanguage:    httpheader.Optional(p.ContentLanguage),
+		BlobCacheControl:       httpheader.Optional(p.CacheControl),
 	}
 }
 
@@ -71,16 +61,12 @@ func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 	return &blob.SourceModifiedAccessConditions{SourceIfMatch: to.Ptr(azcore.ETag(revision))}
 }
 
-// quoted is an ETag as it is sent and compared: listings leave the quotes away.
+// quoted is an ETag as it is sent and compared.
 func quoted(etag *azcore.ETag) string {
-	if etag == nil || *etag == "" {
+	if etag == nil {
 		return ""
 	}
-	tag := strings.TrimPrefix(string(*etag), "W/")
-	if strings.HasPrefix(tag, `"`) {
-		return tag
-	}
-	return `"` + tag + `"`
+	return httpheader.ETag(string(*etag))
 }
 
 // modified is when, to the second, as every answer has it.
@@ -94,23 +80,6 @@ func modified(at *time.Time) time.Time {
 // written is what a write's answer tells.
 func written(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {
 	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: text(version), Modified: modified(at)}
-}
-
-// contentRange reads "bytes 0-9/100": where the answer begins, and the object's
-// size.
-func contentRange(value string) (start, size int64, err error) {
-	span, total, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
-	from, _, dashed := strings.Cut(span, "-")
-	if found && dashed {
-		start, err = strconv.ParseInt(from, 10, 64)
-		if err == nil {
-			size, err = strconv.ParseInt(total, 10, 64)
-		}
-	}
-	if !found || !dashed || err != nil {
-		return 0, 0, fmt.Errorf("the answer's Content-Range %q cannot be read", value)
-	}
-	return start, size, nil
 }
 
 // text is what an optional field says, or nothing.

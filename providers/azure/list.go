@@ -12,6 +12,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // List is one List Blobs, and where Azure's order is not that of bytes, as many
@@ -24,8 +27,8 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	}
 	o := &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
-		Prefix:     set(r.Prefix),
-		Marker:     set(marker),
+		Prefix:     httpheader.Optional(r.Prefix),
+		Marker:     httpheader.Optional(marker),
 		MaxResults: to.Ptr(int32(min(r.Limit, maxPage))),
 	}
 	first := r.Token == ""
@@ -35,7 +38,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		return &storage.Page{}, d.addEntries(ctx, r.Delimiter, o, &listed{})
 	}
 	if first {
-		o.StartFrom = set(startFrom(r))
+		o.StartFrom = httpheader.Optional(startFrom(r))
 	}
 	l := &listed{entries: r.Entries[:0], last: last}
 	if err := d.listWhole(ctx, r, o, l); err != nil {
@@ -75,7 +78,7 @@ func (d *driver) listWhole(ctx context.Context, r *storage.ListRequest, o *conta
 		if len(l.entries) > maxHeld {
 			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys have an emoji where others have a character from U+E000 on, which Azure lists in another order: list them by a longer prefix"}
 		}
-		o.Marker, o.StartFrom = set(l.marker), nil
+		o.Marker, o.StartFrom = httpheader.Optional(l.marker), nil
 	}
 }
 
@@ -174,14 +177,7 @@ func isPlaceholder(item *container.BlobItem) bool {
 
 // listFailed: nothing but a container can be missing to a listing.
 func (d *driver) listFailed(err error) error {
-	e := translate(err)
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
-	}
-	if e.Code == storage.BucketNotFound && e.Hint == "" {
-		e.Hint = d.bucketHint()
-	}
-	return e
+	return outcome.OfListing(translate(err), d.bucketHint())
 }
 
 // A token is Azure's marker, and a key: the last one before it, or, of versions,
@@ -198,7 +194,7 @@ func readPageToken(token string) (marker, key string, err error) {
 	markerBytes, err := base64.RawURLEncoding.DecodeString(rawMarker)
 	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
 	if err := errors.Join(err, err2); err != nil || !found {
-		return "", "", invalid("token", "must be one of this container's", "")
+		return "", "", invalid.Argument("token", "must be one of this container's", "")
 	}
 	return string(markerBytes), string(keyBytes), nil
 }

@@ -13,8 +13,8 @@ import (
 // listing is an answer to List Blobs.
 func listing(marker string, entries ...string) said {
 	return said{
-		header: map[string]string{"Content-Type": "application/xml"},
-		body: `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="photos"><Blobs>` +
+		Header: map[string]string{"Content-Type": "application/xml"},
+		Body: `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="photos"><Blobs>` +
 			strings.Join(entries, "") + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`,
 	}
 }
@@ -58,7 +58,7 @@ func TestListOnTheWire(t *testing.T) {
 			page, err := s.driver(t).List(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.Empty(t, page.Entries)
-			require.Equal(t, []string{"GET /photos?" + row.want}, s.lines())
+			require.Equal(t, []string{"GET /photos?" + row.want}, s.Lines())
 		})
 	}
 }
@@ -91,7 +91,7 @@ func TestAnEmptyPageIsNotTheEnd(t *testing.T) {
 		keys = append(keys, entry.Key)
 	}
 	require.Equal(t, []string{"a"}, keys)
-	require.Len(t, s.requests(), 3)
+	require.Len(t, s.Requests(), 3)
 }
 
 func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
@@ -137,7 +137,7 @@ func TestAnAccountWithATreeIsRefused(t *testing.T) {
 	d := s.driver(t, func(c *Config) { c.HierarchicalNamespace = true })
 	_, err := storage.New(d).Attrs(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 }
 
 func TestATokenThatIsNotOurs(t *testing.T) {
@@ -146,7 +146,7 @@ func TestATokenThatIsNotOurs(t *testing.T) {
 		_, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 1, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 }
 
 func TestAListingThatFails(t *testing.T) {
@@ -178,5 +178,5 @@ func TestALongListingIsFollowed(t *testing.T) {
 		n++
 	}
 	require.Equal(t, 20, n)
-	require.Len(t, s.requests(), 21, "one request a page")
+	require.Len(t, s.Requests(), 21, "one request a page")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 	"github.com/omnibucket/storage/storagetest"
 )
 
@@ -43,12 +44,12 @@ func TestABucketsLife(t *testing.T) {
 	require.NoError(t, err)
 	address, err := d.PublicURL("a")
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, netHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").status)
+	require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").Status)
 
 	info, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(false))
 	require.NoError(t, err)
 	require.False(t, info.Public)
-	require.NotEqual(t, http.StatusOK, netHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").status)
+	require.NotEqual(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").Status)
 
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotEmpty)
 	require.NoError(t, b.Remove(ctx, "a"))
@@ -80,9 +81,9 @@ func TestRulesLetABrowserUpload(t *testing.T) {
 		names = append(names, strings.ToLower(name))
 	}
 	preflight := func(origin string) int {
-		return netHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signed.URL, Header: http.Header{
+		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signed.URL, Header: http.Header{
 			"Origin": {origin}, "Access-Control-Request-Method": {http.MethodPut}, "Access-Control-Request-Headers": {strings.Join(names, ",")},
-		}}, "").status
+		}}, "").Status
 	}
 	require.Equal(t, http.StatusOK, preflight("https://app.example"))
 	require.Equal(t, http.StatusForbidden, preflight("https://other.example"))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // readFailed is what a failed read means. A condition on what is not there
@@ -45,18 +46,15 @@ func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	e.Code = storage.ObjectNotFound
-	_, err := d.container.GetProperties(d.once(ctx), nil)
-	if err == nil {
-		return e
+	return outcome.Missing(e, d.lookAtContainer(ctx), d.bucketHint())
+}
+
+// lookAtContainer is nil where the container is there.
+func (d *driver) lookAtContainer(ctx context.Context) *storage.Error {
+	if _, err := d.container.GetProperties(d.once(ctx), nil); err != nil {
+		return translate(err)
 	}
-	switch looked := translate(err); {
-	case looked.Status == http.StatusNotFound:
-		e.Code, e.Hint = storage.BucketNotFound, d.bucketHint()
-	case looked.Status == 0 || looked.Retryable:
-		return looked // nothing is known
-	}
-	return e
+	return nil
 }
 
 // bucketHint is for a container that is not there.

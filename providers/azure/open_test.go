@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // inEnvironment leaves of the environment's settings those that are given.
@@ -241,7 +242,7 @@ func TestOpeningAsksNobody(t *testing.T) {
 		d.Locate("a")
 		require.NotNil(t, d.Native())
 	}
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 }
 
 func TestWhatABucketDeclares(t *testing.T) {
@@ -295,16 +296,16 @@ func TestAGivenClientRetriesNothing(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, d.Close()) }()
 	for _, do := range []func() error{
-		func() error { _, err := d.Put(t.Context(), putOf("a", "x")); return err },
+		func() error { _, err := d.Put(t.Context(), wiretest.Put("a", "x")); return err },
 		func() error { _, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1}); return err },
 		func() error { _, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}); return err },
 		func() error { _, err := d.List(t.Context(), &storage.ListRequest{Limit: 1}); return err },
 		func() error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a"}) },
 	} {
-		before := len(s.requests())
+		before := len(s.Requests())
 		require.ErrorIs(t, do(), storage.RateLimited)
-		require.Len(t, s.requests(), before+1)
-		require.Equal(t, "identity", s.last(t).header.Get("Accept-Encoding"))
+		require.Len(t, s.Requests(), before+1)
+		require.Equal(t, "identity", s.Last(t).Header.Get("Accept-Encoding"))
 	}
 	native, ok := d.Native().(*container.Client)
 	require.True(t, ok)

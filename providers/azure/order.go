@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Azure lists in the order of UTF-16, where characters from U+10000 on (emoji)
@@ -79,7 +80,7 @@ func straddled(entries []storage.ListEntry, prefix, last string) []string {
 func (d *driver) hasLate(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := d.listPage(ctx, "", &container.ListBlobsHierarchyOptions{
-			Prefix: set(stem), StartFrom: to.Ptr(stem + firstLate), MaxResults: to.Ptr(int32(1)),
+			Prefix: httpheader.Optional(stem), StartFrom: to.Ptr(stem + firstLate), MaxResults: to.Ptr(int32(1)),
 		})
 		if err != nil {
 			return false, err

@@ -60,7 +60,7 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		entries = append(entries, blobEntry(key))
 	}
 	answer := listing(marker, entries...)
-	_, _ = fmt.Fprint(w, answer.body)
+	_, _ = fmt.Fprint(w, answer.Body)
 }
 
 func (l *lister) open(t *testing.T) storage.Bucket {

@@ -1,21 +1,15 @@
 package azure
 
 import (
+	"cmp"
 	"context"
-	"sync"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
-)
-
-const (
-	standardPiece = 256 << 20 // bytes of one Put Block From URL
-	piecesAtOnce  = 8         // copies under way at once: the store does the work
-	pieceAttempts = 3         // of one piece: with the core's retrying alone, one failure of 10,000 would begin them all anew
-	pieceDelay    = 200 * time.Millisecond
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // A piece is a range of a source that becomes a block.
@@ -28,7 +22,7 @@ type piece struct {
 // cut adds the pieces of a source to those before it. More than a blob has
 // blocks are Unsupported.
 func (d *driver) cut(pieces []piece, size int64, ref storage.ObjectRef, from copySource) ([]piece, error) {
-	length := max(orDefault(d.copyBlock, standardPiece), (size+maxBlocks-1)/maxBlocks)
+	length := max(cmp.Or(d.copyBlock, parallel.PieceSize), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
 		if len(pieces) == maxBlocks {
 			return nil, storage.Unsupported
@@ -61,58 +55,22 @@ func (d *driver) join(ctx context.Context, pieces []piece, c *commit) (*storage.
 	return attrs, nil
 }
 
-// copyPieces copies all pieces, some at a time, and stops at the first failure.
+// copyPieces copies all pieces, and stops at the first failure.
 func (d *driver) copyPieces(ctx context.Context, key string, ids []string, pieces []piece) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	slots := make(chan struct{}, piecesAtOnce)
-	var group sync.WaitGroup
-	for i := range pieces {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() {
-			defer func() { <-slots }()
-			if err := d.copyPiece(ctx, key, ids[i], &pieces[i]); err != nil {
-				cancel(err) // the first alone has an effect
-			}
-		})
-	}
-	group.Wait()
-	return context.Cause(ctx)
+	return parallel.Pieces(ctx, len(pieces), func(ctx context.Context, i int) error {
+		return d.copyPiece(ctx, key, ids[i], &pieces[i])
+	})
 }
 
-// copyPiece is one Put Block From URL, tried again where it fails in passing.
+// copyPiece is one Put Block From URL.
 func (d *driver) copyPiece(ctx context.Context, key, id string, p *piece) error {
-	o := &blockblob.StageBlockFromURLOptions{
+	_, err := d.blob(key).StageBlockFromURL(d.once(ctx), id, p.from.address, &blockblob.StageBlockFromURLOptions{
 		Range:                          p.span,
-		CopySourceAuthorization:        set(p.from.authorization),
+		CopySourceAuthorization:        httpheader.Optional(p.from.authorization),
 		SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
+	})
+	if err != nil {
+		return d.copyFailed(ctx, translate(err), p.ref, storage.Condition{})
 	}
-	for attempt := 1; ; attempt++ {
-		_, err := d.blob(key).StageBlockFromURL(d.once(ctx), id, p.from.address, o)
-		if err == nil {
-			return nil
-		}
-		e := asError(d.copyFailed(ctx, translate(err), p.ref, storage.Condition{}))
-		if !e.Retryable || attempt == pieceAttempts || !sleep(ctx, max(pieceDelay<<attempt, e.RetryAfter)) {
-			return e
-		}
-	}
-}
-
-// sleep is false where ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return nil
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestPutOnTheWire(t *testing.T) {
-	s := newScript(t, said{status: http.StatusCreated, header: map[string]string{
+	s := newScript(t, said{Status: http.StatusCreated, Header: map[string]string{
 		"ETag": etag, "Last-Modified": aTime, "X-Ms-Version-Id": version, "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==",
 	}})
-	r := putOf("a b/ü+?.txt", "hello")
+	r := wiretest.Put("a b/ü+?.txt", "hello")
 	r.Properties = storage.Properties{
 		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store",
 		Metadata: map[string]string{"color-of-it": "red"}, StorageClass: "Cool",
@@ -23,9 +24,9 @@ func TestPutOnTheWire(t *testing.T) {
 	attrs, err := s.driver(t).Put(t.Context(), r)
 	require.NoError(t, err)
 
-	got := s.last(t)
-	require.Equal(t, "PUT /photos/a%20b%2F%C3%BC+%3F.txt", got.line())
-	require.Equal(t, "hello", got.body)
+	got := s.Last(t)
+	require.Equal(t, "PUT /photos/a%20b%2F%C3%BC+%3F.txt", got.Line())
+	require.Equal(t, "hello", got.Body)
 	for name, want := range map[string]string{
 		"X-Ms-Blob-Type":                    "BlockBlob",
 		"Content-Length":                    "5",
@@ -44,10 +45,10 @@ func TestPutOnTheWire(t *testing.T) {
 		if name == "Content-Length" {
 			continue // net/http's server keeps it to itself
 		}
-		require.Equal(t, want, got.header.Get(name), name)
+		require.Equal(t, want, got.Header.Get(name), name)
 	}
-	require.Empty(t, got.header.Get("X-Ms-Blob-Content-Md5"), "the service computes its own")
-	require.Contains(t, got.header.Get("User-Agent"), "omnibucket")
+	require.Empty(t, got.Header.Get("X-Ms-Blob-Content-Md5"), "the service computes its own")
+	require.Contains(t, got.Header.Get("User-Agent"), "omnibucket")
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, etag, attrs.ETag)
 	require.Equal(t, version, attrs.Version)
@@ -76,7 +77,7 @@ func TestAPutThatIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)
-			r := putOf("a", "hello")
+			r := wiretest.Put("a", "hello")
 			r.Condition = row.condition
 			_, err := s.driver(t).Put(t.Context(), r)
 			var e *storage.Error
@@ -84,15 +85,15 @@ func TestAPutThatIsRefused(t *testing.T) {
 			require.Equal(t, row.want, e.Code)
 			require.False(t, e.Unknown)
 			require.Equal(t, "R1", e.RequestID)
-			require.Len(t, s.requests(), 1, "the SDK retries nothing")
+			require.Len(t, s.Requests(), 1, "the SDK retries nothing")
 		})
 	}
 }
 
 func TestABodyThatIsNotTheOneThatWasSummedUpIsNotSent(t *testing.T) {
 	s := newScript(t, created)
-	r := putOf("a", "hello")
-	r.CRC32C = crcOf("hallo")
+	r := wiretest.Put("a", "hello")
+	r.CRC32C = wiretest.CRC32C("hallo")
 	_, err := s.driver(t).Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	_, err = s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUpload(), Number: 1, Body: r.Body.(interface {
@@ -100,7 +101,7 @@ func TestABodyThatIsNotTheOneThatWasSummedUpIsNotSent(t *testing.T) {
 		Seek(int64, int) (int64, error)
 	}), CRC32C: r.CRC32C})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 }
 
 func TestALostAnswerIsUnknown(t *testing.T) {
@@ -112,7 +113,7 @@ func TestALostAnswerIsUnknown(t *testing.T) {
 		before  func(*http.Request)
 		unknown bool
 	}{
-		"a connection that was cut":   {answer: said{cut: true}, unknown: true},
+		"a connection that was cut":   {answer: said{Cut: true}, unknown: true},
 		"an error of the server":      {answer: refusing(500, "InternalError"), unknown: true},
 		"an operation that timed out": {answer: refusing(500, "OperationTimedOut"), unknown: true},
 		"a caller that gave up":       {answer: created, ctx: ctx, before: func(*http.Request) { cancel() }, unknown: true},
@@ -121,11 +122,11 @@ func TestALostAnswerIsUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)
-			s.before = row.before
+			s.Before = row.before
 			if row.ctx == nil {
 				row.ctx = t.Context()
 			}
-			_, err := s.driver(t).Put(row.ctx, putOf("a", "hello"))
+			_, err := s.driver(t).Put(row.ctx, wiretest.Put("a", "hello"))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.unknown, e.Unknown)
@@ -138,18 +139,18 @@ func TestALostAnswerOfAnotherTransportIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
-	s := newScript(t, said{cut: true})
-	_, err := s.driver(t, own).Put(t.Context(), putOf("a", "hello"))
+	s := newScript(t, said{Cut: true})
+	_, err := s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	s = newScript(t, created)
-	s.before = func(*http.Request) { cancel() }
-	_, err = s.driver(t, own).Put(ctx, putOf("a", "hello"))
+	s.Before = func(*http.Request) { cancel() }
+	_, err = s.driver(t, own).Put(ctx, wiretest.Put("a", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	s = newScript(t)
 	s.Close()
-	_, err = s.driver(t, own).Put(t.Context(), putOf("a", "hello"))
+	_, err = s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.Error(t, err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "nobody was there")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -39,7 +40,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 // NewServiceDriver opens an account as NewService does, for storage.NewService.
 func NewServiceDriver(_ context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid("Config.Bucket", "must be empty: an account has many", "")
+		return nil, invalid.Argument("Config.Bucket", "must be empty: an account has many", "")
 	}
 	a, err := newAccount(c)
 	if err != nil {
@@ -145,7 +146,7 @@ func refuse(r *storage.BucketRequest) error {
 	case r.Lifecycle != nil:
 		return lacks("lifecycle rules are the storage account's: Azure's management plane (portal, az, ARM) sets them")
 	case r.CORS != nil && len(*r.CORS) > maxCORSRules:
-		return invalid("WithCORS", "takes at most 5 rules: they are the whole account's", "")
+		return invalid.Argument("WithCORS", "takes at most 5 rules: they are the whole account's", "")
 	}
 	return nil
 }
@@ -212,11 +213,5 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 func deleting(err error) error {
 	e := *asError(err)
 	e.Code, e.Retryable, e.Hint = storage.Unavailable, true, deletingHint
-	return &e
-}
-
-func withHint(err error, hint string) error {
-	e := *asError(err)
-	e.Hint = hint
 	return &e
 }

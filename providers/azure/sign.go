@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 const (
@@ -68,7 +69,7 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 	g := &grant{container: d.bucket, key: r.Key, version: r.Version, permissions: mayRead}
 	switch {
 	case strings.Contains(r.Key, `\`):
-		return nil, nil, invalid("key", "must not have a backslash, which Azure takes for a slash", "")
+		return nil, nil, invalid.Argument("key", "must not have a backslash, which Azure takes for a slash", "")
 	case r.Method == http.MethodPut:
 		g.permissions = mayOverwrite
 		if r.Condition.Absent {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // signer opens a container whose account has a key, unless c says otherwise.
@@ -32,26 +33,12 @@ func signer(t *testing.T, c Config) *driver {
 	return d.(*driver)
 }
 
-func upload(change func(r *storage.SignRequest)) *storage.SignRequest {
-	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
-	r.ContentType = "text/plain"
-	if change != nil {
-		change(r)
-	}
-	return r
-}
-
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := signer(t, Config{})
 	for _, key := range signedKeys {
-		signed, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.Key = key }), signedAt)
+		signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), signedAt)
 		require.NoError(t, err)
-		u, err := url.Parse(signed.URL)
-		require.NoError(t, err)
-		require.Equal(t, "/photos/"+key, u.Path)
-		for _, c := range []byte(u.EscapedPath()) {
-			require.True(t, strings.ContainsRune("-._~/%", rune(c)) || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z', "%q", u.EscapedPath())
-		}
+		wiretest.IsEscapedByteByByte(t, signed.URL, "/photos/"+key)
 	}
 }
 
@@ -122,8 +109,8 @@ func TestSignedPermissions(t *testing.T) {
 		want string
 	}{
 		"a download":           {download(nil), "r"},
-		"an upload":            {upload(nil), "cw"},
-		"an upload, if absent": {upload(func(r *storage.SignRequest) { r.Condition.Absent = true }), "c"},
+		"an upload":            {wiretest.SignedUpload(nil), "cw"},
+		"an upload, if absent": {wiretest.SignedUpload(func(r *storage.SignRequest) { r.Condition.Absent = true }), "c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signer(t, Config{}).sign(t.Context(), test.ask, signedAt)
@@ -137,7 +124,7 @@ func TestSignedPermissions(t *testing.T) {
 }
 
 func TestSignedUploadsSayWhatToSend(t *testing.T) {
-	signed, err := signer(t, Config{}).sign(t.Context(), upload(func(r *storage.SignRequest) {
+	signed, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
 		r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment; filename="a"`, "de", "gzip"
 		r.StorageClass, r.Metadata = "Cool", map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
 	}), signedAt)
@@ -176,9 +163,9 @@ func TestSigningThatIsRefused(t *testing.T) {
 	}{
 		"without credentials":               {Config{Anonymous: true}, download(nil), storage.Unsupported},
 		"with a signature alone":            {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
-		"a CRC32C, which nobody checks":     {Config{}, upload(func(r *storage.SignRequest) { r.CRC32C = &sum }), storage.Unsupported},
-		"a size, which nobody checks":       {Config{}, upload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
-		"an option of nobody's":             {Config{}, upload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
+		"a CRC32C, which nobody checks":     {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = &sum }), storage.Unsupported},
+		"a size, which nobody checks":       {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
+		"an option of nobody's":             {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
 		"a method that nobody can undo":     {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
 		"a version that is none":            {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
 		"a key that Azure reads as another": {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},

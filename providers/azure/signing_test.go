@@ -1,13 +1,10 @@
 package azure
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // signingService is the account of the emulator that "make test" has started:
@@ -69,63 +67,16 @@ func signingBucket(t *testing.T) (storage.Bucket, *driver) {
 	return b, signingDriver(t, name)
 }
 
-// An answer is what a client that knows nothing of the driver was told.
-type answer struct {
-	status int
-	body   string
-	header http.Header
-}
-
-// netHTTP makes a signed request with exactly what was returned.
-func netHTTP(t *testing.T, signed *storage.SignedURL, body string) answer {
-	t.Helper()
-	r, err := signed.Request(t.Context(), strings.NewReader(body))
-	require.NoError(t, err)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	got, err := client.Do(r)
-	require.NoError(t, err)
-	text, err := io.ReadAll(got.Body)
-	require.NoError(t, err)
-	require.NoError(t, got.Body.Close())
-	return answer{got.StatusCode, string(text), got.Header}
-}
-
-// curl does, too; it adds a Content-Type of its own to an upload.
-func curl(t *testing.T, signed *storage.SignedURL, body string) answer {
-	t.Helper()
-	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}
-	for name, values := range signed.Header {
-		for _, value := range values {
-			args = append(args, "--header", name+": "+value)
-		}
-	}
-	command := exec.CommandContext(t.Context(), "curl", append(args, signed.URL)...)
-	if signed.Method == http.MethodPut {
-		command.Args = append(command.Args, "--data-binary", "@-")
-		command.Stdin = strings.NewReader(body)
-	}
-	var out bytes.Buffer
-	command.Stdout = &out
-	require.NoError(t, command.Run(), "this test needs curl")
-	text, code := out.String()[:out.Len()-3], out.String()[out.Len()-3:]
-	var status int
-	_, err := fmt.Sscan(code, &status)
-	require.NoError(t, err)
-	return answer{status: status, body: text}
-}
-
-var clients = map[string]func(*testing.T, *storage.SignedURL, string) answer{"net/http": netHTTP, "curl": curl}
-
 func TestSignedAddressesWorkAsTheyAre(t *testing.T) {
-	for name, ask := range clients {
+	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
 			b, _ := signingBucket(t)
 			for _, key := range signedKeys {
 				signed, err := b.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
 					storage.WithContentLanguage("de"), storage.WithMetadata(map[string]string{"k-1": "café"}))
 				require.NoError(t, err)
-				require.Equal(t, http.StatusCreated, ask(t, signed, "other text").status, "%q", key)
-				require.Equal(t, http.StatusCreated, ask(t, signed, "text").status, "it overwrites")
+				require.Equal(t, http.StatusCreated, ask(t, signed, "other text").Status, "%q", key)
+				require.Equal(t, http.StatusCreated, ask(t, signed, "text").Status, "it overwrites")
 				attrs, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, "text/x-test", attrs.ContentType)
@@ -136,25 +87,25 @@ func TestSignedAddressesWorkAsTheyAre(t *testing.T) {
 				signed, err = b.SignedDownloadURL(t.Context(), key)
 				require.NoError(t, err)
 				got := ask(t, signed, "")
-				require.Equal(t, http.StatusOK, got.status, "%q", key)
-				require.Equal(t, "text", got.body)
+				require.Equal(t, http.StatusOK, got.Status, "%q", key)
+				require.Equal(t, "text", got.Body)
 			}
 		})
 	}
 }
 
 func TestASignedUploadIfAbsentCreatesOnce(t *testing.T) {
-	for name, ask := range clients {
+	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
 			b, _ := signingBucket(t)
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
-			require.Equal(t, http.StatusCreated, ask(t, signed, "first").status)
+			require.Equal(t, http.StatusCreated, ask(t, signed, "first").Status)
 			// Azure's code is UnauthorizedBlobOverwrite, the emulator's AuthorizationPermissionMismatch.
-			require.Equal(t, http.StatusForbidden, ask(t, signed, "second").status)
+			require.Equal(t, http.StatusForbidden, ask(t, signed, "second").Status)
 			signed, err = b.SignedDownloadURL(t.Context(), "a")
 			require.NoError(t, err)
-			require.Equal(t, "first", ask(t, signed, "").body)
+			require.Equal(t, "first", ask(t, signed, "").Body)
 		})
 	}
 }
@@ -163,13 +114,13 @@ func TestASignedDownloadAnswersAsItWasAsked(t *testing.T) {
 	b, _ := signingBucket(t)
 	upload, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
-	require.Equal(t, http.StatusCreated, netHTTP(t, upload, "text").status)
+	require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, upload, "text").Status)
 	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"), storage.WithDownloadName("a b+é.png"))
 	require.NoError(t, err)
-	got := netHTTP(t, signed, "")
-	require.Equal(t, http.StatusOK, got.status)
-	require.Equal(t, "image/png", got.header.Get("Content-Type"))
-	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`, got.header.Get("Content-Disposition"))
+	got := wiretest.NetHTTP(t, signed, "")
+	require.Equal(t, http.StatusOK, got.Status)
+	require.Equal(t, "image/png", got.Header.Get("Content-Type"))
+	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`, got.Header.Get("Content-Disposition"))
 }
 
 func TestASignedAddressAllowsNothingElse(t *testing.T) {
@@ -177,7 +128,7 @@ func TestASignedAddressAllowsNothingElse(t *testing.T) {
 	for _, key := range []string{"a", "b"} {
 		signed, err := b.SignedUploadURL(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t, http.StatusCreated, netHTTP(t, signed, "text").status)
+		require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, signed, "text").Status)
 	}
 	altered := func(old, new string) func(*storage.SignedURL) {
 		return func(s *storage.SignedURL) {
@@ -186,7 +137,7 @@ func TestASignedAddressAllowsNothingElse(t *testing.T) {
 		}
 	}
 	method := func(m string) func(*storage.SignedURL) { return func(s *storage.SignedURL) { s.Method = m } }
-	up, down := upload(nil), download(func(r *storage.SignRequest) { r.ResponseType = "image/png" })
+	up, down := wiretest.SignedUpload(nil), download(func(r *storage.SignRequest) { r.ResponseType = "image/png" })
 	for name, test := range map[string]struct {
 		ask    *storage.SignRequest
 		ago    time.Duration
@@ -205,8 +156,8 @@ func TestASignedAddressAllowsNothingElse(t *testing.T) {
 		"a download by an upload's address":   {ask: up, change: method(http.MethodGet)},
 		"a removal by an upload's address":    {ask: up, change: method(http.MethodDelete)},
 		"an upload of another key":            {ask: up, change: altered("/a?", "/b?")},
-		"an overwrite by one that may create": {ask: upload(func(r *storage.SignRequest) { r.Condition.Absent = true })},
-		"and more than create, if altered":    {ask: upload(func(r *storage.SignRequest) { r.Condition.Absent = true }), change: altered("&sp=c", "&sp=cw")},
+		"an overwrite by one that may create": {ask: wiretest.SignedUpload(func(r *storage.SignRequest) { r.Condition.Absent = true })},
+		"and more than create, if altered":    {ask: wiretest.SignedUpload(func(r *storage.SignRequest) { r.Condition.Absent = true }), change: altered("&sp=c", "&sp=cw")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := d.sign(t.Context(), test.ask, time.Now().Add(-test.ago))
@@ -217,11 +168,11 @@ func TestASignedAddressAllowsNothingElse(t *testing.T) {
 			if signed.Method == http.MethodPut && signed.Header.Get("X-Ms-Blob-Type") == "" {
 				signed.Header.Set("X-Ms-Blob-Type", "BlockBlob")
 			}
-			require.Equal(t, http.StatusForbidden, netHTTP(t, signed, "altered").status)
+			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signed, "altered").Status)
 			for _, key := range []string{"a", "b"} {
 				intact, err := d.sign(t.Context(), download(func(r *storage.SignRequest) { r.Key = key }), time.Now())
 				require.NoError(t, err)
-				require.Equal(t, "text", netHTTP(t, intact, "").body)
+				require.Equal(t, "text", wiretest.NetHTTP(t, intact, "").Body)
 			}
 		})
 	}

@@ -4,13 +4,13 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // A verdict is what a code of the service's means.
 type verdict struct {
-	code  storage.Code
-	again bool // the same request may succeed later
-	hint  string
+	code storage.Code
+	hint string
 }
 
 const (
@@ -122,26 +122,13 @@ var verdicts = map[string]verdict{
 	"PathConflict":                       {code: storage.Unsupported, hint: treeHint},
 }
 
-// statuses are for answers whose code is missing, or not known here.
+// statuses are for answers whose code is missing, or not known here, where they
+// mean more than they do everywhere.
 var statuses = map[int]verdict{
-	http.StatusMovedPermanently:             {code: storage.InvalidArgument, hint: "check the endpoint: it answers with a redirect"},
-	http.StatusFound:                        {code: storage.InvalidArgument, hint: "check the endpoint: it answers with a redirect"},
-	http.StatusNotModified:                  {code: storage.NotModified},
-	http.StatusBadRequest:                   {code: storage.InvalidArgument},
-	http.StatusUnauthorized:                 {code: storage.Unauthenticated, hint: publicHint},
-	http.StatusForbidden:                    {code: storage.PermissionDenied, hint: deniedHint},
-	http.StatusNotFound:                     {code: storage.ObjectNotFound},
-	http.StatusMethodNotAllowed:             {code: storage.Unsupported},
-	http.StatusRequestTimeout:               {code: storage.Unavailable},
-	http.StatusPreconditionFailed:           {code: storage.PreconditionFailed},
-	http.StatusRequestEntityTooLarge:        {code: storage.TooLarge},
-	http.StatusRequestedRangeNotSatisfiable: {code: storage.RangeNotSatisfiable},
-	http.StatusTooManyRequests:              {code: storage.RateLimited},
-	http.StatusInternalServerError:          {code: storage.Unavailable},
-	http.StatusNotImplemented:               {code: storage.Unsupported},
-	http.StatusBadGateway:                   {code: storage.Unavailable},
-	http.StatusServiceUnavailable:           {code: storage.Unavailable},
-	http.StatusGatewayTimeout:               {code: storage.Unavailable},
+	http.StatusMovedPermanently: {code: storage.InvalidArgument, hint: "check the endpoint: it answers with a redirect"},
+	http.StatusFound:            {code: storage.InvalidArgument, hint: "check the endpoint: it answers with a redirect"},
+	http.StatusUnauthorized:     {code: storage.Unauthenticated, hint: publicHint},
+	http.StatusForbidden:        {code: storage.PermissionDenied, hint: deniedHint},
 }
 
 // verdictOf goes by the service's code, then by the status.
@@ -152,8 +139,5 @@ func verdictOf(code string, status int) verdict {
 	if v, known := statuses[status]; known {
 		return v
 	}
-	if status >= 200 && status < 300 {
-		return verdict{code: storage.Unavailable} // an answer that broke off
-	}
-	return verdict{code: storage.Internal}
+	return verdict{code: outcome.OfStatus(status)}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // ListVersions reads as many pages of List Blobs as it takes to have a key's
@@ -47,8 +48,8 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 func (d *driver) listVersions(ctx context.Context, r *storage.ListRequest, marker string) ([]*container.BlobItem, string, error) {
 	o := container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Metadata: true},
-		Prefix:     set(r.Prefix),
-		Marker:     set(marker),
+		Prefix:     httpheader.Optional(r.Prefix),
+		Marker:     httpheader.Optional(marker),
 		MaxResults: to.Ptr(int32(min(max(r.Limit, 2), maxPage))),
 	}
 	items, _, next, err := d.listPage(ctx, "", &o)

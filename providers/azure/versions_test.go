@@ -39,7 +39,7 @@ func TestVersionsAreListedNewestFirst(t *testing.T) {
 	s := newScript(t, listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
 	page, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 10, Prefix: "p"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"}, s.lines())
+	require.Equal(t, []string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"}, s.Lines())
 	require.Empty(t, page.Token)
 	require.Equal(t, []versionOf{
 		{"a", versionAt(3), true}, {"a", versionAt(2), false}, {"a", versionAt(1), false},
@@ -76,7 +76,7 @@ func TestATokenOfVersionsThatIsNotOurs(t *testing.T) {
 		_, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 2, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 }
 
 func TestWhatAVersionIsAskedBy(t *testing.T) {
@@ -89,12 +89,12 @@ func TestWhatAVersionIsAskedBy(t *testing.T) {
 	attrs, err := d.Head(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, versionAt(1), attrs.Version)
-	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, s.lines())
+	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, s.Lines())
 
-	s = newScript(t, said{status: 202})
+	s = newScript(t, said{Status: 202})
 	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)}))
-	require.Equal(t, []string{"DELETE /photos/a?" + query}, s.lines())
-	require.Empty(t, s.last(t).header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
+	require.Equal(t, []string{"DELETE /photos/a?" + query}, s.Lines())
+	require.Empty(t, s.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
 }
 
 func TestAVersionThatIsNoneReachesNothing(t *testing.T) {
@@ -108,7 +108,7 @@ func TestAVersionThatIsNoneReachesNothing(t *testing.T) {
 		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: version}), storage.InvalidArgument, version)
 		require.ErrorIs(t, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: version}})[0], storage.InvalidArgument, version)
 	}
-	require.Empty(t, s.requests())
+	require.Empty(t, s.Requests())
 }
 
 func TestAVersionThatIsGone(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	gcs "cloud.google.com/go/storage"
 	"google.golang.org/api/option"
 
+	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -58,11 +60,11 @@ func checkConfig(c Config) error {
 	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case c.Client != nil && (credentials || c.Anonymous || c.HTTPClient != nil || c.ParallelComposite):
-		return invalid("Config.Client", "brings credentials and HTTP client of its own, and uploads in one request", "")
+		return invalid.Argument("Config.Client", "brings credentials and HTTP client of its own, and uploads in one request", "")
 	case c.CredentialsJSON != nil && c.TokenSource != nil:
-		return invalid("Config.CredentialsJSON and Config.TokenSource", "exclude one another", "")
+		return invalid.Argument("Config.CredentialsJSON and Config.TokenSource", "exclude one another", "")
 	case credentials && c.Anonymous:
-		return invalid("Config.Anonymous", "does not fit credentials", "")
+		return invalid.Argument("Config.Anonymous", "does not fit credentials", "")
 	}
 	return nil
 }
@@ -80,9 +82,9 @@ func (a *account) place(c Config) error {
 	if endpoint == "" {
 		return nil
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
-		return invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
+	u, ok := address.Endpoint(endpoint)
+	if !ok || strings.Trim(u.Path, "/") != "" {
+		return invalid.Argument("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
@@ -99,28 +101,22 @@ func isGoogle(u *url.URL) bool {
 	return u.Scheme == "https" && (host == "googleapis.com" || strings.HasSuffix(host, ".googleapis.com"))
 }
 
-// connect makes the clients. No redirect is followed: the credentials are for
-// the first host, and a resumable upload says with a 308 that it goes on.
+// connect makes the clients. That no redirect is followed has a use of its own
+// here: a resumable upload says with a 308 that it goes on.
 func (a *account) connect(ctx context.Context, c Config) error {
 	if c.Client != nil {
 		a.client = c.Client
 		return nil
 	}
-	if c.HTTPClient != nil {
-		own := *c.HTTPClient
-		a.http = &own
-	} else {
-		a.http, a.owned = &http.Client{Transport: transport.New(transport.Options{})}, true
-	}
+	var own *transport.Transport
+	a.http, own = transport.NewClient(c.HTTPClient)
+	a.owned = own != nil
 	if a.credentials != nil {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
-	if a.http.CheckRedirect == nil {
-		a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
 	client, err := a.newClient(ctx)
 	if err != nil {
-		return invalid("Config", "makes no client", "")
+		return invalid.Argument("Config", "makes no client", "")
 	}
 	client.SetRetry(gcs.WithPolicy(gcs.RetryNever))
 	a.client = client

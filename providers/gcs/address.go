@@ -1,60 +1,33 @@
 package gcs
 
 import (
-	"context"
 	"net/url"
 	"os"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/address"
 )
 
-// addressParams are an address's parameters; parseAddress reads them.
-var addressParams = []string{"project", "endpoint", "anonymous", "signing_key"}
-
-func init() {
-	storage.Register("gs", storage.Opener{Params: addressParams, Driver: openBucket, Service: openAccount})
+// addresses are what parseAddress reads.
+var addresses = address.Form{
+	Scheme:      "gs",
+	Params:      []string{"project", "endpoint", "anonymous", "signing_key"},
+	Bucket:      "bucket",
+	Account:     "gs://",
+	Credentials: "application default credentials, GOOGLE_APPLICATION_CREDENTIALS",
 }
 
-func openAccount(ctx context.Context, address *url.URL) (storage.ServiceDriver, error) {
-	c, err := parseAddress(address)
-	if err != nil {
-		return nil, err
-	}
-	if c.Bucket != "" {
-		return nil, invalid("address", "must not name a bucket: the account is gs://", "gs://name is a bucket: open it with Open")
-	}
-	return NewServiceDriver(ctx, c)
-}
-
-func openBucket(ctx context.Context, address *url.URL) (storage.Driver, error) {
-	c, err := parseAddress(address)
-	if err != nil {
-		return nil, err
-	}
-	if c.Bucket == "" {
-		return nil, invalid("address", "must name a bucket, as gs://name does", "gs:// is an account: open it with OpenService")
-	}
-	return NewDriver(ctx, c)
-}
+func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
 // parseAddress reads an address of a bucket, or, with no bucket's name, of an
 // account.
-func parseAddress(address *url.URL) (Config, error) {
-	c := Config{Bucket: address.Host}
-	switch {
-	case address.Opaque != "":
-		return c, invalid("address", "must be gs://bucket", "")
-	case address.User != nil:
-		return c, invalid("address", "must not hold credentials", "they come from the environment: application default credentials, GOOGLE_APPLICATION_CREDENTIALS")
-	case address.Host != address.Hostname():
-		return c, invalid("address", "must not have a port", "the server is the parameter endpoint=")
-	case address.Path != "" && address.Path != "/":
-		return c, invalid("address", "must not have a path", "a prefix within a bucket is storage.Prefixed")
+func parseAddress(u *url.URL) (c Config, err error) {
+	if c.Bucket, err = addresses.Name(u); err != nil {
+		return c, err
 	}
-	query := address.Query()
+	query := u.Query()
 	c.Project, c.Endpoint = query.Get("project"), query.Get("endpoint")
-	var err error
-	if c.Anonymous, err = parseFlag(query, "anonymous"); err != nil {
+	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return c, err
 	}
 	if query.Has("signing_key") {
@@ -64,17 +37,4 @@ func parseAddress(address *url.URL) (Config, error) {
 		}
 	}
 	return c, nil
-}
-
-func parseFlag(query url.Values, name string) (bool, error) {
-	switch query.Get(name) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	if query.Has(name) {
-		return false, invalid("parameter "+name, `must be "true" or "false"`, "")
-	}
-	return false, nil
 }

@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"time"
@@ -10,6 +9,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // A resource is an object as the JSON API has it: sent with a write, and, as far
@@ -55,7 +55,7 @@ func (o *resource) written() *storage.Attrs {
 		ETag:       entityTag(md5, o.Etag),
 		Revision:   o.Generation,
 		Version:    o.Generation,
-		CRC32C:     decodeCRC(o.CRC32C),
+		CRC32C:     httpheader.DecodeCRC32C(o.CRC32C),
 		MD5:        md5,
 	}
 	if o.TimeCreated != nil {
@@ -127,19 +127,6 @@ func storageClass(class string) string {
 func modified(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }
 
 func decimal(generation int64) string { return strconv.FormatInt(generation, 10) }
-
-func encodeCRC(crc uint32) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc))
-}
-
-func decodeCRC(sum string) *uint32 {
-	raw, err := base64.StdEncoding.DecodeString(sum)
-	if err != nil || len(raw) != 4 {
-		return nil
-	}
-	crc := binary.BigEndian.Uint32(raw)
-	return &crc
-}
 
 func decodeMD5(sum string) []byte {
 	raw, err := base64.StdEncoding.DecodeString(sum)

@@ -7,12 +7,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // Parts of a parallel composite upload are objects of their own. Their keys have
@@ -46,7 +48,7 @@ func newUploadName(class string) string {
 
 func readUploadName(upload string) (uploadName, error) {
 	if !uploadNames.MatchString(upload) { // any other could lead out of the components' prefix
-		return uploadName{}, invalid("upload", "must be one that BeginParts named", "")
+		return uploadName{}, invalid.Argument("upload", "must be one that BeginParts named", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
 	return uploadName{prefix: componentsPrefix + id + "/", class: class}, nil
@@ -62,7 +64,7 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 	}
 	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class}
 	if r.CRC32C != nil {
-		object.CRC32C = encodeCRC(*r.CRC32C)
+		object.CRC32C = httpheader.EncodeCRC32C(*r.CRC32C)
 	}
 	query := url.Values{"uploadType": {"multipart"}, "fields": {resourceFields}, "prettyPrint": {"false"}}
 	attrs, err := d.putRelated(ctx, query, object, r.Body, r.Size)
@@ -137,7 +139,7 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 			return removed, err
 		}
 		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
-		err = eachAtOnce(ctx, len(found), func(ctx context.Context, i int) error {
+		err = parallel.Each(ctx, len(found), atOnce, func(ctx context.Context, i int) error {
 			return d.Delete(ctx, &storage.DeleteRequest{Key: found[i].Name, Version: decimal(found[i].Generation)})
 		})
 		if err != nil {
@@ -155,34 +157,8 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 func (d *driver) discard(ctx context.Context, objects []*gcs.ObjectHandle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	_ = eachAtOnce(ctx, len(objects), func(ctx context.Context, i int) error {
+	_ = parallel.Each(ctx, len(objects), atOnce, func(ctx context.Context, i int) error {
 		_ = objects[i].Delete(ctx)
 		return nil
 	})
-}
-
-// eachAtOnce calls do for 0 to n-1, several at a time, waits for all, and
-// answers the first error, which keeps what was not begun from being begun.
-func eachAtOnce(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	slots := make(chan struct{}, atOnce)
-	var group sync.WaitGroup
-	for i := range n {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() {
-			defer func() { <-slots }()
-			if err := do(ctx, i); err != nil {
-				cancel(err) // the first alone has an effect
-			}
-		})
-	}
-	group.Wait()
-	return context.Cause(ctx)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
@@ -34,7 +35,7 @@ func TestPartsAreComposedInStepsOf32(t *testing.T) {
 	}{{2, 1}, {32, 1}, {33, 3}, {70, 4}} {
 		t.Run(fmt.Sprintf("%d parts", row.parts), func(t *testing.T) {
 			s, b := compositeBucket(t)
-			want := content(row.parts*(256<<10)-7, 3)
+			want := wiretest.Content(row.parts*(256<<10)-7, 3)
 			stored, err := b.Upload(t.Context(), "a", bytes.NewReader(want), storage.WithPartSize(256<<10), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithStorageClass("NEARLINE"), storage.IfAbsent())
 			require.NoError(t, err)
 			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
@@ -63,7 +64,7 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 	var want []byte
 	for i := range 40 {
 		key := fmt.Sprintf("source-%02d", i)
-		data := content(100+i, byte(i))
+		data := wiretest.Content(100+i, byte(i))
 		_, err := b.Upload(t.Context(), key, bytes.NewReader(data))
 		require.NoError(t, err)
 		keys, want = append(keys, key), append(want, data...)

@@ -8,6 +8,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // composeSources is how many objects one request joins.
@@ -79,7 +80,7 @@ func (j *join) run(ctx context.Context) (*storage.Attrs, error) {
 func (j *join) step(ctx context.Context, level int) error {
 	groups := slices.Collect(slices.Chunk(j.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
-	err := eachAtOnce(ctx, len(groups), func(ctx context.Context, i int) error {
+	err := parallel.Each(ctx, len(groups), atOnce, func(ctx context.Context, i int) error {
 		o := j.handle().Object(fmt.Sprintf("%s%d-%06d", j.scratch, level, i))
 		composer := o.ComposerFrom(groups[i]...)
 		composer.ContentType, composer.StorageClass = componentType, j.attrs.StorageClass

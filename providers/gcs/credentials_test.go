@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // authorizedUser is a credential whose tokens are fetched with one request.
@@ -37,10 +38,10 @@ func TestTokenGoesWithEveryRequest(t *testing.T) {
 		c.TokenSource = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
 	})
 	require.NoError(t, head(t, d))
-	_, err := d.Put(t.Context(), putOf("a", "x"))
+	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NoError(t, err)
-	for _, s := range server.requests() {
-		require.Equal(t, "Bearer T", s.header.Get("Authorization"))
+	for _, s := range server.Requests() {
+		require.Equal(t, "Bearer T", s.Header.Get("Authorization"))
 	}
 }
 
@@ -48,7 +49,7 @@ func TestAnonymousRequestsCarryNothing(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
 	server := newStandIn(t, stored)
 	require.NoError(t, head(t, server.on(t)))
-	require.Empty(t, server.last(t).header.Get("Authorization"))
+	require.Empty(t, server.Last(t).Header.Get("Authorization"))
 }
 
 // failingTokens is a source of tokens that has none.
@@ -60,34 +61,34 @@ func TestTokenThatCannotBeHad(t *testing.T) {
 	server := newStandIn(t, stored)
 	boom := errors.New("boom")
 	d := server.on(t, func(c *Config) { c.TokenSource = failingTokens{boom} })
-	_, err := d.Put(t.Context(), putOf("a", "x"))
+	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
 	require.False(t, e.Unknown, "nothing was sent")
 	require.ErrorIs(t, err, boom)
-	require.Empty(t, server.lines())
+	require.Empty(t, server.Calls())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = d.Put(ctx, putOf("a", "x"))
+	_, err = d.Put(ctx, wiretest.Put("a", "x"))
 	require.Equal(t, storage.Canceled, storage.CodeOf(err))
 }
 
 func TestDefaultCredentialsAreFoundByTheFirstRequest(t *testing.T) {
 	alone(t, nil)
-	metadata := newStandIn(t, reply{header: map[string]string{"Content-Type": "application/json"}, body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
+	metadata := newStandIn(t, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
 	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
 	base := &recordingTransport{}
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
-	require.Empty(t, metadata.lines(), "opening asks nobody")
+	require.Empty(t, metadata.Calls(), "opening asks nobody")
 	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
-	asked := len(metadata.lines())
+	asked := len(metadata.Calls())
 	require.NotZero(t, asked)
 	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
-	require.Len(t, metadata.lines(), asked, "a token is kept")
+	require.Len(t, metadata.Calls(), asked, "a token is kept")
 }
 
 func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {

@@ -2,62 +2,31 @@ package gcs
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
-func invalid(argument, rule, hint string) *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule), Hint: hint}
+// failures reads what the SDK answers, and requests of ours. Nothing is promised
+// about what came before a failure of the server's own.
+var failures = &outcome.SDK{
+	Answered:   answered,
+	Unanswered: unanswered,
+	Left:       isUnanswered,
+	Acted:      func(status int) bool { return status >= 500 },
 }
 
-// writes makes a request that changes something; of one whose answer did not
-// come, or tells nothing, the error says so.
-func writes(ctx context.Context, do func(context.Context) error) error {
-	ctx, counter := transport.CountRequests(ctx)
-	err := do(ctx)
-	if err == nil {
-		return nil
-	}
-	e := translate(err)
-	e.Unknown = e.Unknown || lost(err, counter)
-	return e
-}
-
-// lost reports whether a request that failed may have had its effect.
-func lost(err error, counter *transport.Counter) bool {
-	if counter.Unanswered() > 0 {
-		return true
-	}
-	var own *storage.Error
-	if errors.As(err, &own) {
-		return false // of the credentials, or of the body
-	}
-	if transport.Sent(err) {
-		return true
-	}
-	if answer := answerOf(err); answer != nil {
-		return answer.Code >= 500 // nothing is promised about what came before them
-	}
-	if counter.Requests() > 0 {
-		return false // our transport has counted: it did not leave whole
-	}
-	// Another HTTP client tells less: whatever failed behind the dial may have
-	// arrived.
-	var dial *net.OpError
-	return isUnanswered(err) && !(errors.As(err, &dial) && dial.Op == "dial")
-}
+var (
+	translate = failures.Translate
+	writes    = failures.Write
+)
 
 // isUnanswered reports whether an HTTP client, ours or the SDK's, got no answer.
 func isUnanswered(err error) bool {
@@ -66,29 +35,21 @@ func isUnanswered(err error) bool {
 	return errors.As(err, &ours) || errors.As(err, &theirs)
 }
 
-// translate makes an *storage.Error of whatever a request or the SDK answered.
-func translate(err error) *storage.Error {
-	var own *storage.Error
-	if errors.As(err, &own) {
-		e := *own
-		return &e
-	}
-	var bare storage.Code
-	if errors.As(err, &bare) {
-		return &storage.Error{Code: bare, Err: err}
-	}
-	e := &storage.Error{Err: err}
+func answered(err error) *storage.Error {
 	answer := answerOf(err)
 	if answer == nil {
-		e.Code, e.Retryable, e.Hint = unanswered(err)
-		return e
+		return nil
 	}
-	e.Status, e.RequestID = answer.Code, answer.Header.Get(requestIDHeader)
-	e.RetryAfter = retryAfter(answer.Header)
 	v := verdictOf(answer)
-	e.Code, e.Hint = v.code, v.hint
-	e.Retryable = v.code == storage.RateLimited || v.code == storage.Unavailable
-	return e
+	return &storage.Error{
+		Code:       v.code,
+		Status:     answer.Code,
+		RequestID:  answer.Header.Get(requestIDHeader),
+		Retryable:  outcome.Passes(v.code),
+		RetryAfter: outcome.RetryAfter(answer.Header),
+		Hint:       v.hint,
+		Err:        err,
+	}
 }
 
 const requestIDHeader = "X-Guploader-Uploadid"
@@ -102,43 +63,26 @@ func answerOf(err error) *googleapi.Error {
 	return nil
 }
 
-// unanswered is what a failure before, or instead of, an answer means.
-func unanswered(err error) (code storage.Code, again bool, hint string) {
-	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var network net.Error
-	var exchange *transport.Error
-	switch {
-	case errors.Is(err, gcs.ErrBucketNotExist):
-		return storage.BucketNotFound, false, ""
-	case errors.Is(err, gcs.ErrObjectNotExist):
-		return storage.ObjectNotFound, false, ""
-	case errors.As(err, &certificate):
-		return storage.Internal, false, "the server's certificate is not for this host"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return storage.Unavailable, true, "no such host: check the endpoint"
-	case errors.Is(err, context.Canceled) && !transport.Stalled(err):
-		return storage.Canceled, false, ""
-	case errors.Is(err, context.DeadlineExceeded):
-		return storage.DeadlineExceeded, false, ""
-	case isUnanswered(err), errors.As(err, &exchange), errors.As(err, &network), errors.Is(err, errAnswerBroke):
-		return storage.Unavailable, true, ""
-	}
-	return storage.Internal, false, ""
+var networkHints = outcome.Hints{
+	Host:        "no such host: check the endpoint",
+	Certificate: "the server's certificate is not for this host",
 }
 
-// retryAfter is how long the provider asks to wait, in seconds or by date.
-func retryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
+// unanswered is what a failure before, or instead of, an answer means.
+func unanswered(err error) *storage.Error {
+	switch {
+	case errors.Is(err, gcs.ErrBucketNotExist):
+		return &storage.Error{Code: storage.BucketNotFound, Err: err}
+	case errors.Is(err, gcs.ErrObjectNotExist):
+		return &storage.Error{Code: storage.ObjectNotFound, Err: err}
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		if sent, err := http.ParseTime(h.Get("Date")); err == nil && at.After(sent) {
-			return at.Sub(sent) // by the server's clock alone
-		}
+	if e := outcome.OfNetwork(err, networkHints); e != nil {
+		return e
 	}
-	return 0
+	if isUnanswered(err) || errors.Is(err, errAnswerBroke) {
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+	}
+	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
 // notFound tells a missing object from a missing bucket. The provider's words
@@ -156,15 +100,7 @@ func (d *driver) notFound(ctx context.Context, err error) *storage.Error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	e.Code = storage.ObjectNotFound
-	switch looked := d.lookAtBucket(ctx); {
-	case looked == nil:
-	case looked.Status == http.StatusNotFound:
-		e.Code = storage.BucketNotFound
-	case looked.Status == 0 || looked.Retryable:
-		return looked // nothing is known
-	}
-	return e
+	return outcome.Missing(e, d.lookAtBucket(ctx), "")
 }
 
 // lookAtBucket is nil where the bucket is there.

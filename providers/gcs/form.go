@@ -2,16 +2,12 @@ package gcs
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/v4"
 )
 
 // SignForm asks whom Sign asks. Each field is a condition of the policy too, so
@@ -40,27 +36,15 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := term.signForm(ctx, form); err != nil {
 		return nil, err
 	}
-	return &storage.UploadForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.until()}, nil
+	return &storage.UploadForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.Until()}, nil
 }
 
 // checkForm refuses what a form cannot have Google enforce.
 func checkForm(r *storage.SignRequest) error {
-	unsupported := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
-	switch {
-	case len(r.Native) > 0:
-		return storage.Unsupported
-	case r.Condition != storage.Condition{}:
-		return unsupported("Google's forms know no condition: SignedUploadURL does")
-	case r.CRC32C != nil:
-		return unsupported("Google's forms check no CRC32C: SignedUploadURL does")
-	case r.ContentLanguage != "":
-		return unsupported("Google's forms have no field for the content language: SignedUploadURL has")
-	case r.StorageClass != "":
-		return unsupported("Google's forms have no field for the storage class: SignedUploadURL has")
-	case strings.Contains(r.Key, "${filename}"):
-		return &storage.Error{Code: storage.InvalidArgument, Hint: "Google puts the name of the user's file in the place of ${filename} in a form's key"}
+	if r.StorageClass != "" {
+		return &storage.Error{Code: storage.Unsupported, Hint: "Google's forms have no field for the storage class: SignedUploadURL has"}
 	}
-	return nil
+	return v4.CheckForm(r, "Google")
 }
 
 // formFields are the fields that say what the object shall be.
@@ -97,7 +81,7 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	f.fields["x-goog-algorithm"] = v4Algorithm
 	f.fields["x-goog-credential"] = t.credential()
 	f.fields["x-goog-date"] = t.date()
-	policy, err := f.policy(t.until())
+	policy, err := f.policy(t.Until())
 	if err != nil {
 		return err
 	}
@@ -109,7 +93,7 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	return nil
 }
 
-// policy is the document that is signed, in base64. Google's order of the
+// policy is the document that is signed. Google's order of the
 // conditions is what other clients write too: by name, and these last.
 func (f *v4Form) policy(expires time.Time) (string, error) {
 	last := []string{"key", "x-goog-date", "x-goog-credential", "x-goog-algorithm"}
@@ -123,29 +107,8 @@ func (f *v4Form) policy(expires time.Time) (string, error) {
 	for _, name := range last {
 		conditions = append(conditions, map[string]string{name: f.fields[name]})
 	}
-	document, err := json.Marshal(struct {
+	return v4.Policy(struct {
 		Conditions []any  `json:"conditions"`
 		Expiration string `json:"expiration"`
 	}{conditions, expires.Format(time.RFC3339)})
-	if err != nil {
-		return "", &storage.Error{Code: storage.Internal, Err: err}
-	}
-	return base64.StdEncoding.EncodeToString(asciiJSON(document)), nil
-}
-
-// asciiJSON escapes what is not ASCII, as Google wants a policy's characters.
-func asciiJSON(document []byte) []byte {
-	ascii := make([]byte, 0, len(document))
-	for _, r := range string(document) {
-		switch {
-		case r < 0x80:
-			ascii = append(ascii, byte(r))
-		case r < 0x10000:
-			ascii = fmt.Appendf(ascii, `\u%04x`, r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			ascii = fmt.Appendf(ascii, `\u%04x\u%04x`, high, low)
-		}
-	}
-	return ascii
 }

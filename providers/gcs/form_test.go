@@ -14,10 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func signedForm(change func(r *storage.SignRequest)) *storage.SignRequest {
-	return signedUpload(func(r *storage.SignRequest) {
+	return wiretest.SignedUpload(func(r *storage.SignRequest) {
 		r.Method, r.MinSize, r.MaxSize = http.MethodPost, 2, 5
 		if change != nil {
 			change(r)

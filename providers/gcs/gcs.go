@@ -26,6 +26,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 const provider = "gcs"
@@ -88,7 +89,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 // NewDriver opens a bucket as Open does, for storage.New.
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" {
-		return nil, invalid("Config.Bucket", "must not be empty", "")
+		return nil, invalid.Argument("Config.Bucket", "must not be empty", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Get is one request to the XML API. The JSON API serves the same bytes, and
@@ -59,7 +59,7 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 		return nil, err
 	}
 	request.Header.Set("Accept-Encoding", coding)
-	if span := byteRange(r); span != "" {
+	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}
 	if r.Condition.Revision != "" {
@@ -74,20 +74,6 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 		}
 	}
 	return d.send(request, http.StatusOK, http.StatusPartialContent)
-}
-
-// byteRange is the Range header; a whole read has none, for an empty object
-// satisfies no range.
-func byteRange(r *storage.GetRequest) string {
-	switch {
-	case r.Suffix > 0:
-		return "bytes=-" + strconv.FormatInt(min(r.Suffix, maxObject), 10)
-	case r.Length >= 0:
-		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-" + strconv.FormatInt(r.Offset+r.Length-1, 10)
-	case r.Offset > 0:
-		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-"
-	}
-	return ""
 }
 
 func attrsOfGet(answer *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
@@ -116,29 +102,23 @@ func sizeOf(answer *http.Response, r *storage.GetRequest) (int64, error) {
 	if size < 0 {
 		size = storedLength(answer.Header)
 	}
-	if byteRange(r) == "" || size == 0 && answer.StatusCode == http.StatusOK {
+	if httpheader.Range(r, maxObject) == "" || size == 0 && answer.StatusCode == http.StatusOK {
 		if size < 0 {
-			return 0, notAsAsked("the answer does not say how long it is")
+			return 0, &storage.Error{Code: storage.Internal, Err: errors.New("the answer does not say how long it is")}
 		}
 		return size, nil
 	}
 	if answer.StatusCode != http.StatusPartialContent {
-		e := notAsAsked("a range was asked for, and the answer is the whole object")
-		e.Hint = "something between here and the store takes the Range header away"
-		return 0, e
+		return 0, httpheader.NoRange()
 	}
-	start, size, err := contentRange(answer.Header.Get("Content-Range"))
-	switch {
-	case err != nil:
-		return 0, &storage.Error{Code: storage.Internal, Err: err}
-	case r.Suffix == 0 && start != r.Offset:
-		return 0, notAsAsked("the answer begins at byte " + strconv.FormatInt(start, 10) + " and not at " + strconv.FormatInt(r.Offset, 10))
+	start, size, err := httpheader.ContentRange(answer.Header.Get("Content-Range"))
+	if err == nil {
+		err = httpheader.Answers(r, start)
+	}
+	if err != nil {
+		return 0, err
 	}
 	return size, nil
-}
-
-func notAsAsked(what string) *storage.Error {
-	return &storage.Error{Code: storage.Internal, Err: errors.New(what)}
 }
 
 func notAsStored() *storage.Error {

@@ -11,11 +11,12 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // media is an object as the XML API serves it.
 func media(change map[string]string) reply {
-	a := reply{body: "hello world", header: map[string]string{
+	a := reply{Body: "hello world", Header: map[string]string{
 		"X-Goog-Generation":              "42",
 		"X-Goog-Metageneration":          "1",
 		"X-Goog-Hash":                    "crc32c=yZRlqg==,md5=XrY7u+Ae7tCTyyK7j1rNww==",
@@ -28,7 +29,7 @@ func media(change map[string]string) reply {
 		"Last-Modified":                  "Fri, 02 Jan 2026 03:04:05 GMT",
 	}}
 	for name, value := range change {
-		a.header[name] = value
+		a.Header[name] = value
 	}
 	return a
 }
@@ -43,10 +44,10 @@ func TestGetIsOneRequestThatTellsEverything(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello world", string(data))
-	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.lines())
-	asked := server.last(t)
-	require.Equal(t, "gzip", asked.header.Get("Accept-Encoding"))
-	require.Empty(t, asked.header.Get("Range"))
+	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.Calls())
+	asked := server.Last(t)
+	require.Equal(t, "gzip", asked.Header.Get("Accept-Encoding"))
+	require.Empty(t, asked.Header.Get("Range"))
 	require.Equal(t, &storage.Attrs{
 		Key: "ä b+c/d", Size: 11,
 		Properties: storage.Properties{
@@ -54,7 +55,7 @@ func TestGetIsOneRequestThatTellsEverything(t *testing.T) {
 			StorageClass: "NEARLINE", Metadata: map[string]string{"who": "Zoë"},
 		},
 		ETag: `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, Revision: "42", Version: "42",
-		Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: crcOf("hello world"), MD5: attrs.MD5,
+		Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: wiretest.CRC32C("hello world"), MD5: attrs.MD5,
 	}, attrs)
 	require.Len(t, attrs.MD5, 16)
 }
@@ -86,10 +87,10 @@ func TestWhatAGetAsksFor(t *testing.T) {
 			row.request.Key = "a"
 			_, _, err := server.on(t).Get(t.Context(), &row.request)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			asked := server.last(t)
-			require.Equal(t, row.span, asked.header.Get("Range"))
-			require.Equal(t, row.match, asked.header.Get("X-Goog-If-Generation-Match"))
-			require.Equal(t, row.number, asked.query.Get("generation"))
+			asked := server.Last(t)
+			require.Equal(t, row.span, asked.Header.Get("Range"))
+			require.Equal(t, row.match, asked.Header.Get("X-Goog-If-Generation-Match"))
+			require.Equal(t, row.number, asked.Query().Get("generation"))
 		})
 	}
 }
@@ -98,7 +99,7 @@ func TestRevisionThatIsStillTheSame(t *testing.T) {
 	server := newStandIn(t, media(nil))
 	_, _, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: "42"}})
 	require.ErrorIs(t, err, storage.NotModified)
-	require.Len(t, server.lines(), 1)
+	require.Len(t, server.Calls(), 1)
 }
 
 func TestAnswersToARange(t *testing.T) {
@@ -108,10 +109,10 @@ func TestAnswersToARange(t *testing.T) {
 		size   int64
 		code   storage.Code
 	}{
-		{"the range", reply{status: 206, header: map[string]string{"Content-Range": "bytes 2-4/11"}, body: "llo"}, 11, ""},
+		{"the range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/11"}, Body: "llo"}, 11, ""},
 		{"the whole object", media(nil), 0, storage.Internal},
-		{"another range", reply{status: 206, header: map[string]string{"Content-Range": "bytes 0-2/11"}, body: "hel"}, 0, storage.Internal},
-		{"a range that nobody can read", reply{status: 206, header: map[string]string{"Content-Range": "bytes"}, body: "hel"}, 0, storage.Internal},
+		{"another range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/11"}, Body: "hel"}, 0, storage.Internal},
+		{"a range that nobody can read", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
 		{"behind the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -133,9 +134,9 @@ func TestBytesThatAreNotAsStored(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Empty(t, attrs.ContentEncoding)
-		asked := server.requests()
+		asked := server.Requests()
 		require.Len(t, asked, 2)
-		require.Equal(t, "identity", asked[1].header.Get("Accept-Encoding"))
+		require.Equal(t, "identity", asked[1].Header.Get("Accept-Encoding"))
 	})
 	t.Run("what is unpacked on the way is refused", func(t *testing.T) {
 		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"}))
@@ -170,10 +171,10 @@ func TestHeadHasEveryCondition(t *testing.T) {
 			server := newStandIn(t, stored)
 			_, err := server.on(t).Head(t.Context(), &storage.GetRequest{Key: "a/b", Version: row.version, Condition: row.condition})
 			require.NoError(t, err)
-			asked := server.last(t)
-			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", asked.line())
+			asked := server.Last(t)
+			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", asked.Call())
 			for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch", "generation"} {
-				require.Equal(t, row.want[name], asked.query.Get(name), name)
+				require.Equal(t, row.want[name], asked.Query().Get(name), name)
 			}
 		})
 	}
@@ -191,10 +192,10 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 		{"no such bucket", failing(404, "notFound", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
 		{"no such key, in XML", failingXML(404, "NoSuchKey", "The specified key does not exist."), reply{}, storage.ObjectNotFound, 1},
 		{"no such bucket, in XML", failingXML(404, "NoSuchBucket", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
-		{"no words, and a bucket", reply{status: 404}, reply{body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
-		{"no words, and no bucket", reply{status: 404}, reply{status: 404}, storage.BucketNotFound, 2},
-		{"no words, and nobody may look", reply{status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
-		{"no words, and nothing is known", reply{status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
+		{"no words, and a bucket", reply{Status: 404}, reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"no words, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},
+		{"no words, and nobody may look", reply{Status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
+		{"no words, and nothing is known", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			calls := map[string]func(d *driver) error{
@@ -209,7 +210,7 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 				"Delete": func(d *driver) error { return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a"}) },
 			}
 			for name, call := range calls {
-				if name != "Get" && row.answer.header["Content-Type"] == "application/xml; charset=UTF-8" {
+				if name != "Get" && row.answer.Header["Content-Type"] == "application/xml; charset=UTF-8" {
 					continue // the others ask the JSON API
 				}
 				server := newStandIn(t, row.answer, row.bucket)
@@ -219,7 +220,7 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 					want = ""
 				}
 				require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
-				require.Len(t, server.lines(), row.requests, name)
+				require.Len(t, server.Calls(), row.requests, name)
 			}
 		})
 	}
@@ -228,7 +229,7 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 func TestErrorsKeepWhatTheServerSaid(t *testing.T) {
 	for name, answer := range map[string]reply{"JSON": failing(403, "forbidden", "no access to it"), "XML": failingXML(403, "AccessDenied", "no access to it")} {
 		t.Run(name, func(t *testing.T) {
-			answer.header["Retry-After"] = "7"
+			answer.Header["Retry-After"] = "7"
 			_, _, err := newStandIn(t, answer).on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // given opens the bucket "photos" at the server through a client of the SDK's.
@@ -38,14 +39,14 @@ func TestGivenClientSendsTheChecksumBeforeTheBytes(t *testing.T) {
 	d := server.given(t)
 	require.True(t, d.Describe().Features&storage.StreamPut != 0)
 	require.Zero(t, d.Describe().Features&storage.UploadParts)
-	r := putOf("a", "hello world")
+	r := wiretest.Put("a", "hello world")
 	r.Condition.Absent = true
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, "1700000000000001", attrs.Revision)
-	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.lines())
-	asked := server.last(t)
-	require.Equal(t, "0", asked.query.Get("ifGenerationMatch"))
+	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.Calls())
+	asked := server.Last(t)
+	require.Equal(t, "0", asked.Query().Get("ifGenerationMatch"))
 	object, _, data := related(t, asked)
 	require.Equal(t, "yZRlqg==", object["crc32c"])
 	require.Equal(t, "hello world", data)
@@ -56,20 +57,20 @@ func TestGivenClientReadsTheGenerationWhoseAttributesItHas(t *testing.T) {
 	_, body, err := server.given(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /photos/a"}, server.lines())
-	require.Equal(t, "1700000000000001", server.last(t).query.Get("generation"))
-	require.Equal(t, "gzip", server.last(t).header.Get("Accept-Encoding"))
+	require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /photos/a"}, server.Calls())
+	require.Equal(t, "1700000000000001", server.Last(t).Query().Get("generation"))
+	require.Equal(t, "gzip", server.Last(t).Header.Get("Accept-Encoding"))
 }
 
 func TestNoErrorOfAGivenClientTellsTheSession(t *testing.T) {
-	for name, answer := range map[string]reply{"refused": failing(403, "forbidden", "Access denied."), "cut": {cut: true}} {
+	for name, answer := range map[string]reply{"refused": failing(403, "forbidden", "Access denied."), "cut": {Cut: true}} {
 		t.Run(name, func(t *testing.T) {
-			if answer.header != nil {
-				answer.header[requestIDHeader] = "S3CR3T"
+			if answer.Header != nil {
+				answer.Header[requestIDHeader] = "S3CR3T"
 			}
 			server := newStandIn(t)
-			server.answers = []reply{{header: map[string]string{"Location": server.URL + sessionName}}, answer}
-			_, err := server.given(t).Put(t.Context(), putOf("a", strings.Repeat("x", 5<<20)))
+			server.Answer(reply{Header: map[string]string{"Location": server.URL + sessionName}}, answer)
+			_, err := server.given(t).Put(t.Context(), wiretest.Put("a", strings.Repeat("x", 5<<20)))
 			require.Error(t, err)
 			var address *url.Error
 			require.False(t, errors.As(err, &address))
@@ -87,8 +88,8 @@ func TestGivenClientIsAskedOnce(t *testing.T) {
 	server := newStandIn(t, failing(503, "backendError", "Backend Error"))
 	d := server.given(t)
 	require.ErrorIs(t, head(t, d), storage.Unavailable)
-	require.Len(t, server.lines(), 1, "retrying is the core's")
-	_, err := d.Put(t.Context(), putOf("a", "x"))
+	require.Len(t, server.Calls(), 1, "retrying is the core's")
+	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
-	require.Len(t, server.lines(), 2)
+	require.Len(t, server.Calls(), 2)
 }

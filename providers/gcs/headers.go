@@ -1,12 +1,12 @@
 package gcs
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 const metadataHeader = "X-Goog-Meta-"
@@ -27,7 +27,7 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 			ContentDisposition: h.Get("Content-Disposition"),
 			ContentLanguage:    h.Get("Content-Language"),
 			CacheControl:       h.Get("Cache-Control"),
-			Metadata:           metadataOf(h),
+			Metadata:           httpheader.Metadata(h, metadataHeader),
 			StorageClass:       storageClass(h.Get("X-Goog-Storage-Class")),
 		},
 		Revision: revision,
@@ -47,19 +47,6 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 	return a
 }
 
-func metadataOf(h http.Header) map[string]string {
-	var metadata map[string]string
-	for name, values := range h {
-		if key, found := strings.CutPrefix(name, metadataHeader); found && len(values) > 0 {
-			if metadata == nil {
-				metadata = map[string]string{}
-			}
-			metadata[strings.ToLower(key)] = values[0]
-		}
-	}
-	return metadata
-}
-
 // sumsOf reads X-Goog-Hash, which comes once for each sum, or once for all.
 func sumsOf(h http.Header) (crc *uint32, md5 []byte) {
 	for _, value := range h.Values("X-Goog-Hash") {
@@ -67,7 +54,7 @@ func sumsOf(h http.Header) (crc *uint32, md5 []byte) {
 			name, encoded, _ := strings.Cut(strings.TrimSpace(sum), "=")
 			switch name {
 			case "crc32c":
-				crc = decodeCRC(encoded)
+				crc = httpheader.DecodeCRC32C(encoded)
 			case "md5":
 				md5 = decodeMD5(encoded)
 			}
@@ -107,21 +94,4 @@ func isPackedOnTheWay(h http.Header) bool {
 // without.
 func isUnpackedOnTheWay(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "gzip" && h.Get("Content-Encoding") != "gzip"
-}
-
-// contentRange reads "bytes 0-9/100": where the answer begins, and the object's
-// size.
-func contentRange(value string) (start, size int64, err error) {
-	span, total, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
-	from, _, dashed := strings.Cut(span, "-")
-	if found && dashed {
-		start, err = strconv.ParseInt(from, 10, 64)
-		if err == nil {
-			size, err = strconv.ParseInt(total, 10, 64)
-		}
-	}
-	if !found || !dashed || err != nil {
-		return 0, 0, fmt.Errorf("the answer's Content-Range %q cannot be read", value)
-	}
-	return start, size, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 const (
@@ -48,7 +49,7 @@ func TestPublicAccessIsGivenAndTaken(t *testing.T) {
 				answers[get] = append(answers[get], "200 "+policy)
 			}
 			s, w := managing(t, Config{}, answers)
-			info, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(test.public)))
+			info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(test.public)))
 			require.NoError(t, err)
 			require.Equal(t, test.public, info.Public)
 			prevention := map[bool]string{true: "inherited", false: "enforced"}[test.public]
@@ -78,7 +79,7 @@ func TestPublicAccessThatCannotBeChanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{"PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {test.get}, "PUT /b/photos/iam": {test.put}})
-			_, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(test.public)))
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(test.public)))
 			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, test.hint)
 			require.Len(t, w.bodies["PUT /b/photos/iam"], test.tries)
@@ -97,7 +98,7 @@ func TestPublicBucketIsMadeInThreeRequests(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"POST /b": {bucketIsThere}, "GET /b/photos/iam": {"200 " + policyOf(owner)}, "PUT /b/photos/iam": {"200 {}"},
 	})
-	info, err := s.CreateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
 	require.True(t, info.Public)
 	require.Equal(t, []string{"POST /b", "GET /b/photos/iam", "PUT /b/photos/iam"}, w.requests)

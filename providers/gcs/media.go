@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // isMalformed reports whether an answer has a header that HTTP does not allow:
@@ -52,7 +53,7 @@ func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *st
 		return nil, err
 	}
 	request.Header.Set("Accept-Encoding", "gzip")
-	if span := byteRange(r); span != "" {
+	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}
 	answer, err := d.send(request, http.StatusOK, http.StatusPartialContent)

@@ -29,7 +29,7 @@ func alone(t *testing.T, variables map[string]string) {
 	for name, value := range variables {
 		t.Setenv(name, value)
 	}
-	t.Cleanup(func() { require.Empty(t, metadata.lines(), "the metadata service was asked") })
+	t.Cleanup(func() { require.Empty(t, metadata.Calls(), "the metadata service was asked") })
 }
 
 func givenClient(t *testing.T) *gcs.Client {

@@ -11,6 +11,8 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // Put is one request that holds attributes, bytes and their CRC32C: the server
@@ -28,7 +30,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	}
 	object := resourceOf(r.Key, &r.Properties)
 	if r.CRC32C != nil {
-		object.CRC32C = encodeCRC(*r.CRC32C)
+		object.CRC32C = httpheader.EncodeCRC32C(*r.CRC32C)
 	}
 	return d.putRelated(ctx, query, object, r.Body, r.Size)
 }
@@ -79,7 +81,7 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 func frame(boundary string, object *resource) (head, tail []byte, err error) {
 	said, err := json.Marshal(object)
 	if err != nil {
-		return nil, nil, invalid("attributes", "cannot be written as JSON", "")
+		return nil, nil, invalid.Argument("attributes", "cannot be written as JSON", "")
 	}
 	var b bytes.Buffer
 	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")

@@ -13,15 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // related is what a multipart/related request holds.
-func related(t *testing.T, s seen) (object map[string]any, contentType, data string) {
+func related(t *testing.T, s wiretest.Request) (object map[string]any, contentType, data string) {
 	t.Helper()
-	kind, params, err := mime.ParseMediaType(s.header.Get("Content-Type"))
+	kind, params, err := mime.ParseMediaType(s.Header.Get("Content-Type"))
 	require.NoError(t, err)
 	require.Equal(t, "multipart/related", kind)
-	parts := multipart.NewReader(strings.NewReader(s.body), params["boundary"])
+	parts := multipart.NewReader(strings.NewReader(s.Body), params["boundary"])
 	first, err := parts.NextRawPart()
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(first.Header.Get("Content-Type"), "application/json"))
@@ -37,7 +38,7 @@ func related(t *testing.T, s seen) (object map[string]any, contentType, data str
 
 func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
 	server := newStandIn(t, stored)
-	r := putOf("ä b+c/d", "hello world")
+	r := wiretest.Put("ä b+c/d", "hello world")
 	r.Properties = storage.Properties{
 		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: `attachment; filename="ü"`, ContentLanguage: "de",
 		CacheControl: "no-store", Metadata: map[string]string{"who": "Zoë"}, StorageClass: "NEARLINE",
@@ -45,12 +46,12 @@ func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
 	r.PublicRead = true
 	attrs, err := server.on(t).Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.lines())
-	asked := server.last(t)
-	require.Equal(t, "multipart", asked.query.Get("uploadType"))
-	require.Equal(t, "publicRead", asked.query.Get("predefinedAcl"))
-	require.False(t, asked.query.Has("ifGenerationMatch"))
-	require.Empty(t, asked.header.Get("Transfer-Encoding"))
+	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.Calls())
+	asked := server.Last(t)
+	require.Equal(t, "multipart", asked.Query().Get("uploadType"))
+	require.Equal(t, "publicRead", asked.Query().Get("predefinedAcl"))
+	require.False(t, asked.Query().Has("ifGenerationMatch"))
+	require.Empty(t, asked.Header.Get("Transfer-Encoding"))
 	object, contentType, data := related(t, asked)
 	require.Equal(t, "hello world", data)
 	require.Equal(t, "text/plain", contentType)
@@ -61,7 +62,7 @@ func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
 	require.Equal(t, "1700000000000001", attrs.Revision)
 	require.Equal(t, "1700000000000001", attrs.Version)
 	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, attrs.ETag)
-	require.Equal(t, *crcOf("hello world"), *attrs.CRC32C)
+	require.Equal(t, *wiretest.CRC32C("hello world"), *attrs.CRC32C)
 	require.Len(t, attrs.MD5, 16)
 	require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), attrs.Modified)
 	require.Empty(t, attrs.StorageClass)
@@ -80,15 +81,15 @@ func TestConditionsOfUploads(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, stored)
 			d := server.on(t)
-			r := putOf("a", "x")
+			r := wiretest.Put("a", "x")
 			r.Condition = row.condition
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, row.want, server.last(t).query.Get("ifGenerationMatch"))
-			server.answers = []reply{{header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}}
+			require.Equal(t, row.want, server.Last(t).Query().Get("ifGenerationMatch"))
+			server.Answer(reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
 			_, err = d.BeginParts(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, row.want, server.last(t).query.Get("ifGenerationMatch"))
+			require.Equal(t, row.want, server.Last(t).Query().Get("ifGenerationMatch"))
 		})
 	}
 }
@@ -97,7 +98,7 @@ func TestRevisionsThatNobodyGave(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	for _, revision := range []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"} {
-		r := putOf("a", "x")
+		r := wiretest.Put("a", "x")
 		r.Condition.Revision = revision
 		_, err := d.Put(t.Context(), r)
 		require.ErrorIs(t, err, storage.InvalidArgument, revision)
@@ -113,7 +114,7 @@ func TestRevisionsThatNobodyGave(t *testing.T) {
 		}
 		require.ErrorIs(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: revision}), storage.InvalidArgument, revision)
 	}
-	require.Empty(t, server.lines())
+	require.Empty(t, server.Calls())
 }
 
 func TestWhatAPutThatFailedHasDone(t *testing.T) {
@@ -126,24 +127,24 @@ func TestWhatAPutThatFailedHasDone(t *testing.T) {
 		{"a condition that does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
 		{"bytes that are not what was said", failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`), storage.ChecksumMismatch, false},
 		{"a bucket that is not there", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
-		{"a bucket that is not there, in nobody's words", reply{status: 404}, storage.BucketNotFound, false},
+		{"a bucket that is not there, in nobody's words", reply{Status: 404}, storage.BucketNotFound, false},
 		{"uniform access", failing(400, "invalid", "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."), storage.Unsupported, false},
 		{"public access that is prevented", failing(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."), storage.PermissionDenied, false},
 		{"one write a second", failing(429, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."), storage.RateLimited, false},
 		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
 		{"an error of the server's", failing(500, "internalError", "We encountered an internal error. Please try again."), storage.Unavailable, true},
-		{"no answer", reply{cut: true}, storage.Unavailable, true},
-		{"an answer that breaks off", reply{body: `{"generation":`}, storage.Unavailable, true},
-		{"an answer that says nothing", reply{body: `{}`}, storage.Unavailable, true},
+		{"no answer", reply{Cut: true}, storage.Unavailable, true},
+		{"an answer that breaks off", reply{Body: `{"generation":`}, storage.Unavailable, true},
+		{"an answer that says nothing", reply{Body: `{}`}, storage.Unavailable, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, row.answer)
-			_, err := server.on(t).Put(t.Context(), putOf("a", "hello world"))
+			_, err := server.on(t).Put(t.Context(), wiretest.Put("a", "hello world"))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
 			require.Equal(t, row.unknown, e.Unknown)
-			require.Len(t, server.lines(), 1)
+			require.Len(t, server.Calls(), 1)
 		})
 	}
 }
@@ -152,7 +153,7 @@ func TestPutThatDoesNotLeaveHasDoneNothing(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	server.Close()
-	_, err := d.Put(t.Context(), putOf("a", "x"))
+	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -163,12 +164,12 @@ func TestPutThatDoesNotLeaveHasDoneNothing(t *testing.T) {
 // A round trip that another HTTP client makes tells less: what failed behind the
 // dial may have arrived.
 func TestLostAnswersOfAnotherHTTPClient(t *testing.T) {
-	server := newStandIn(t, reply{cut: true})
+	server := newStandIn(t, reply{Cut: true})
 	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
 	d := server.on(t, own)
-	_, err := d.Put(t.Context(), putOf("a", "x"))
+	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	server.Close()
-	_, err = d.Put(t.Context(), putOf("a", "x"))
+	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 }

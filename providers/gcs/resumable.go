@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // A resumable upload is a session whose address takes the object's bytes one
@@ -42,7 +44,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	object := resourceOf(r.Key, &r.Properties)
 	said, err := json.Marshal(object)
 	if err != nil {
-		return "", invalid("attributes", "cannot be written as JSON", "")
+		return "", invalid.Argument("attributes", "cannot be written as JSON", "")
 	}
 	request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), bytes.NewReader(said), int64(len(said)))
 	if err != nil {
@@ -144,7 +146,7 @@ type session struct {
 
 func (d *driver) session(upload string) (*session, error) {
 	if !isSession(upload) {
-		return nil, invalid("upload", "must be one that BeginParts named", "")
+		return nil, invalid.Argument("upload", "must be one that BeginParts named", "")
 	}
 	return &session{driver: d, address: upload}, nil
 }
@@ -184,7 +186,7 @@ func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, tota
 	}
 	request.Header.Set("Content-Range", chunkRange(from, end, total))
 	if total >= 0 && crc != nil {
-		request.Header.Set("X-Goog-Hash", "crc32c="+encodeCRC(*crc))
+		request.Header.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(*crc))
 	}
 	answer, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 const (
@@ -17,14 +19,14 @@ const (
 )
 
 func partOf(number int, offset int64, text string) *storage.PartRequest {
-	return &storage.PartRequest{Key: "a", Upload: sessionName, Number: number, Offset: offset, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: crcOf(text)}
+	return &storage.PartRequest{Key: "a", Upload: sessionName, Number: number, Offset: offset, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)}
 }
 
 // completing ends an upload of one unit with the part that is given.
 func completing(last string) *storage.CompleteRequest {
 	whole := strings.Repeat("x", unit) + last
 	return &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: crcOf(whole)},
+		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
 		Upload: sessionName,
 		Last:   partOf(2, unit, last),
 	}
@@ -32,23 +34,23 @@ func completing(last string) *storage.CompleteRequest {
 
 func TestSessionIsOpenedWithAllThatIsKnown(t *testing.T) {
 	server := newStandIn(t)
-	server.answers = []reply{{header: map[string]string{"Location": server.URL + sessionName}}}
+	server.Answer(reply{Header: map[string]string{"Location": server.URL + sessionName}})
 	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, PublicRead: true, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
 	upload, err := server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, sessionName, upload)
-	asked := server.last(t)
-	require.Equal(t, "POST /upload/storage/v1/b/photos/o", asked.line())
-	require.Equal(t, "resumable", asked.query.Get("uploadType"))
-	require.Equal(t, "publicRead", asked.query.Get("predefinedAcl"))
-	require.Equal(t, "786432", asked.header.Get("X-Upload-Content-Length"))
-	require.Equal(t, "text/plain", asked.header.Get("X-Upload-Content-Type"))
-	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, asked.body)
+	asked := server.Last(t)
+	require.Equal(t, "POST /upload/storage/v1/b/photos/o", asked.Call())
+	require.Equal(t, "resumable", asked.Query().Get("uploadType"))
+	require.Equal(t, "publicRead", asked.Query().Get("predefinedAcl"))
+	require.Equal(t, "786432", asked.Header.Get("X-Upload-Content-Length"))
+	require.Equal(t, "text/plain", asked.Header.Get("X-Upload-Content-Type"))
+	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, asked.Body)
 
 	r.Size = -1
 	_, err = server.on(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
-	require.Empty(t, server.last(t).header.Get("X-Upload-Content-Length"))
+	require.Empty(t, server.Last(t).Header.Get("X-Upload-Content-Length"))
 }
 
 func TestSessionThatLeadsElsewhere(t *testing.T) {
@@ -59,7 +61,7 @@ func TestSessionThatLeadsElsewhere(t *testing.T) {
 		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, reply{header: map[string]string{"Location": location}})
+			server := newStandIn(t, reply{Header: map[string]string{"Location": location}})
 			_, err := server.on(t).BeginParts(t.Context(), &storage.PutRequest{Key: "a", Size: -1})
 			require.ErrorIs(t, err, storage.Internal)
 		})
@@ -73,7 +75,7 @@ func TestSessionThatLeadsElsewhere(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, upload)
 		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
-	require.Empty(t, server.lines(), "credentials go nowhere else")
+	require.Empty(t, server.Calls(), "credentials go nowhere else")
 }
 
 func TestChunksOfASession(t *testing.T) {
@@ -86,21 +88,21 @@ func TestChunksOfASession(t *testing.T) {
 	require.NoError(t, err)
 	whole := text + text + "end"
 	attrs, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: crcOf(whole)},
+		Put:    &storage.PutRequest{Key: "a", Size: int64(len(whole)), CRC32C: wiretest.CRC32C(whole)},
 		Upload: sessionName,
 		Last:   partOf(3, 2*unit, "end"),
 	})
 	require.NoError(t, err)
 	require.Equal(t, "1700000000000001", attrs.Revision)
 	var ranges []string
-	for _, s := range server.requests() {
-		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", s.line())
-		require.Equal(t, "S3CR3T", s.query.Get("upload_id"))
-		ranges = append(ranges, s.header.Get("Content-Range"))
+	for _, s := range server.Requests() {
+		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", s.Call())
+		require.Equal(t, "S3CR3T", s.Query().Get("upload_id"))
+		ranges = append(ranges, s.Header.Get("Content-Range"))
 	}
 	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"}, ranges)
-	require.Equal(t, "crc32c="+encodeCRC(*crcOf(whole)), server.last(t).header.Get("X-Goog-Hash"))
-	require.Empty(t, server.requests()[0].header.Get("X-Goog-Hash"), "the sum is of the whole object")
+	require.Equal(t, "crc32c="+httpheader.EncodeCRC32C(*wiretest.CRC32C(whole)), server.Last(t).Header.Get("X-Goog-Hash"))
+	require.Empty(t, server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 
 func TestServerThatKeepsLessThanWasSent(t *testing.T) {
@@ -109,25 +111,25 @@ func TestServerThatKeepsLessThanWasSent(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
 		_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, text))
 		require.NoError(t, err)
-		asked := server.requests()
+		asked := server.Requests()
 		require.Len(t, asked, 3)
-		require.Equal(t, "bytes 262144-786431/*", asked[1].header.Get("Content-Range"))
-		require.Equal(t, text[unit:], asked[1].body)
-		require.Equal(t, text[2*unit:], asked[2].body)
+		require.Equal(t, "bytes 262144-786431/*", asked[1].Header.Get("Content-Range"))
+		require.Equal(t, text[unit:], asked[1].Body)
+		require.Equal(t, text[2*unit:], asked[2].Body)
 	})
 	t.Run("of the last chunk too", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(2*unit), stored)
 		_, err := server.on(t).CompleteParts(t.Context(), completing(strings.Repeat("b", unit)+"end"))
 		require.NoError(t, err)
-		require.Equal(t, "bytes 524288-524290/524291", server.last(t).header.Get("Content-Range"))
-		require.Equal(t, "end", server.last(t).body)
+		require.Equal(t, "bytes 524288-524290/524291", server.Last(t).Header.Get("Content-Range"))
+		require.Equal(t, "end", server.Last(t).Body)
 	})
 	t.Run("a last chunk that is there is only ended", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit+3), stored)
 		_, err := server.on(t).CompleteParts(t.Context(), completing("end"))
 		require.NoError(t, err)
-		require.Equal(t, "bytes */262147", server.last(t).header.Get("Content-Range"))
-		require.Empty(t, server.last(t).body)
+		require.Equal(t, "bytes */262147", server.Last(t).Header.Get("Content-Range"))
+		require.Empty(t, server.Last(t).Body)
 	})
 	for _, row := range []struct {
 		name    string
@@ -146,14 +148,14 @@ func TestServerThatKeepsLessThanWasSent(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unavailable, e.Code)
 			require.Equal(t, row.anew, e.Status == http.StatusConflict)
-			require.Len(t, server.lines(), row.most)
+			require.Len(t, server.Calls(), row.most)
 		})
 	}
 }
 
 func TestSessionThatIsGone(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
-		server := newStandIn(t, reply{status: status, header: map[string]string{requestIDHeader: "S3CR3T"}})
+		server := newStandIn(t, reply{Status: status, Header: map[string]string{requestIDHeader: "S3CR3T"}})
 		d := server.on(t)
 		_, err := d.PutPart(t.Context(), partOf(1, 0, "x"))
 		var e *storage.Error
@@ -165,13 +167,13 @@ func TestSessionThatIsGone(t *testing.T) {
 		require.Equal(t, http.StatusConflict, e.Status)
 		require.False(t, e.Unknown, "this attempt has done nothing")
 		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
-		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.last(t).line())
-		require.Equal(t, "0", server.last(t).header.Get("Content-Length"))
+		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.Last(t).Call())
+		require.Equal(t, "0", server.Last(t).Header.Get("Content-Length"))
 	}
 }
 
 func TestLastChunkWhoseAnswerIsLost(t *testing.T) {
-	for name, answer := range map[string]reply{"cut": {cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {body: `{"gener`}} {
+	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {Body: `{"gener`}} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer, stored)
 			d := server.on(t)
@@ -188,7 +190,7 @@ func TestLastChunkWhoseAnswerIsLost(t *testing.T) {
 }
 
 func TestChunkThatIsLostIsNoOutcome(t *testing.T) {
-	server := newStandIn(t, reply{cut: true})
+	server := newStandIn(t, reply{Cut: true})
 	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, "x"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -200,13 +202,13 @@ func TestChunkThatIsLostIsNoOutcome(t *testing.T) {
 // the server answers as with a request's.
 func TestNoErrorTellsTheSession(t *testing.T) {
 	answers := map[string]reply{
-		"refused": failing(403, "forbidden", "Access denied."), "gone": failing(404, "notFound", "Not Found"), "in trouble": failing(503, "backendError", "Backend Error"), "cut": {cut: true},
-		"ended": stored, "unreadable": {status: 308, header: map[string]string{"Range": "S3CR3T"}},
+		"refused": failing(403, "forbidden", "Access denied."), "gone": failing(404, "notFound", "Not Found"), "in trouble": failing(503, "backendError", "Backend Error"), "cut": {Cut: true},
+		"ended": stored, "unreadable": {Status: 308, Header: map[string]string{"Range": "S3CR3T"}},
 	}
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
-			if answer.header != nil {
-				answer.header[requestIDHeader] = "S3CR3T"
+			if answer.Header != nil {
+				answer.Header[requestIDHeader] = "S3CR3T"
 			}
 			server := newStandIn(t, answer)
 			d := server.on(t)

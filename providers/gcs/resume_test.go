@@ -4,120 +4,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 )
-
-// A cuttingProxy passes bytes on between a client and a server, and cuts
-// connections after so many of the client's or of the server's.
-type cuttingProxy struct {
-	listener net.Listener
-	server   string
-	group    sync.WaitGroup
-
-	mu   sync.Mutex
-	up   int64 // bytes of the client's that a connection may carry; 0: all
-	down int64 // bytes of the server's
-	left int   // connections that are still to be cut
-	cuts int
-}
-
-// cut cuts the next n connections.
-func (p *cuttingProxy) cut(up, down int64, n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.up, p.down, p.left, p.cuts = up, down, n, 0
-}
-
-// next is what a new connection may carry.
-func (p *cuttingProxy) next() (up, down int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.left <= 0 {
-		return 0, 0
-	}
-	return p.up, p.down
-}
-
-func (p *cuttingProxy) carried() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.left--
-	p.cuts++
-}
-
-func (p *cuttingProxy) cutSoFar() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.cuts
-}
-
-func startProxy(t *testing.T, server string) *cuttingProxy {
-	t.Helper()
-	target, err := url.Parse(server)
-	require.NoError(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &cuttingProxy{listener: listener, server: target.Host}
-	p.group.Go(p.accept)
-	t.Cleanup(func() {
-		require.NoError(t, listener.Close())
-		p.group.Wait()
-	})
-	return p
-}
-
-func (p *cuttingProxy) accept() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		p.group.Go(func() { p.serve(client) })
-	}
-}
-
-// serve carries one connection.
-func (p *cuttingProxy) serve(client net.Conn) {
-	server, err := net.Dial("tcp", p.server)
-	if err != nil {
-		_ = client.Close()
-		return
-	}
-	up, down := p.next()
-	var once sync.Once
-	carry := func(to io.Writer, from io.Reader, most int64) {
-		if most > 0 {
-			from = io.LimitReader(from, most)
-		}
-		if n, _ := io.Copy(to, from); most > 0 && n == most {
-			once.Do(p.carried)
-		}
-		_ = client.Close()
-		_ = server.Close()
-	}
-	p.group.Go(func() { carry(server, client, up) })
-	carry(client, server, down)
-}
-
-// content is n bytes, different for each seed.
-func content(n int, seed byte) []byte {
-	data := make([]byte, n)
-	for i := range data {
-		data[i] = byte(i>>8) ^ byte(i) ^ byte(i>>16) ^ seed
-	}
-	return data
-}
 
 // A lane is a way on which the driver moves bytes.
 type lane struct {
@@ -139,10 +36,10 @@ var composing = lane{"parallel composite", func(_ *testing.T, endpoint string) g
 
 // through opens a bucket of the rules' server twice: directly, and through a
 // proxy.
-func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy *cuttingProxy, cut storage.Bucket) {
+func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy *wiretest.Proxy, cut storage.Bucket) {
 	t.Helper()
 	s = startRuleServer(t)
-	proxy = startProxy(t, s.URL)
+	proxy = wiretest.StartProxy(t, s.URL)
 	bucket := s.bucket(ruleBucket{versioned: l.name != composing.name}) // so that a second commit shows
 	open := func(c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
 		c.Bucket = bucket
@@ -152,13 +49,13 @@ func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy 
 		return b
 	}
 	direct = open(gcs.Config{Endpoint: s.URL})
-	cut = open(l.config(t, "http://"+proxy.listener.Addr().String()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	cut = open(l.config(t, proxy.URL()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	return s, direct, proxy, cut
 }
 
 func TestReadsResumeWhereTheConnectionWasCut(t *testing.T) {
 	const size = 4 << 20
-	plain := content(size, 1)
+	plain := wiretest.Content(size, 1)
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
 	require.NoError(t, err)
@@ -179,7 +76,7 @@ func TestReadsResumeWhereTheConnectionWasCut(t *testing.T) {
 					_, direct, proxy, cut := through(t, l)
 					_, err := direct.Upload(t.Context(), "a", bytes.NewReader(stored.data), storage.WithContentEncoding(stored.encoding))
 					require.NoError(t, err)
-					proxy.cut(0, 600_000, 4)
+					proxy.Cut(wiretest.Cut{Down: 600_000}, 4)
 					var opts []storage.DownloadOption
 					want := stored.data
 					if row.offset != 0 || row.length >= 0 {
@@ -196,7 +93,7 @@ func TestReadsResumeWhereTheConnectionWasCut(t *testing.T) {
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes, not %d", len(got), len(want))
 					require.Equal(t, stored.encoding, attrs.ContentEncoding)
-					require.Equal(t, 4, proxy.cutSoFar())
+					require.Equal(t, 4, proxy.Cuts())
 				})
 			}
 		}
@@ -226,15 +123,15 @@ func TestUploadsThatAreCutLoseNothingAndCommitOnce(t *testing.T) {
 			}{{"unconditional", nil}, {"IfAbsent", []storage.UploadOption{storage.IfAbsent()}}} {
 				t.Run(l.name+"/"+row.name+"/"+condition.name, func(t *testing.T) {
 					s, direct, proxy, cut := through(t, l)
-					want := content(row.size, 2)
-					proxy.cut(row.up, row.down, row.cuts)
+					want := wiretest.Content(row.size, 2)
+					proxy.Cut(wiretest.Cut{Up: row.up, Down: row.down}, row.cuts)
 					stored, err := cut.Upload(t.Context(), "a", bytes.NewReader(want), append(row.opts, condition.opts...)...)
 					require.NoError(t, err)
 					got, attrs, err := storage.ReadAll(t.Context(), direct, "a")
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
 					require.Equal(t, attrs.Revision, stored.Revision)
-					require.GreaterOrEqual(t, proxy.cutSoFar(), 1)
+					require.GreaterOrEqual(t, proxy.Cuts(), 1)
 					names := s.names(bucketOf(s))
 					if row.opts == nil && condition.opts == nil {
 						names = slices.Compact(names) // one request, sent again, may write the same again

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -42,7 +43,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 // NewServiceDriver opens an account as NewService does, for storage.NewService.
 func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid("Config.Bucket", "must be empty: an account has many", "")
+		return nil, invalid.Argument("Config.Bucket", "must be empty: an account has many", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {
@@ -235,7 +236,7 @@ func (s *serviceDriver) projectOf(ctx context.Context) (string, error) {
 		}
 	}
 	if project == "" && s.endpoint == nil {
-		return "", invalid("project", "is not known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
+		return "", invalid.Argument("project", "is not known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
 	}
 	return project, nil
 }

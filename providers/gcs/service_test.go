@@ -14,6 +14,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 var (
@@ -49,7 +50,7 @@ func TestBucketIsMadeInOneRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{"POST /b": {bucketIsThere}})
-			r := ask(test.opts...)
+			r := wiretest.BucketRequest(test.opts...)
 			r.Region = test.region
 			info, err := s.CreateBucket(t.Context(), r)
 			require.NoError(t, err)
@@ -68,7 +69,7 @@ func TestBucketThatIsThereIsNotMade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{"POST /b": {refusal(409, "conflict", message)}})
-			_, err := s.CreateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+			_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 			require.Equal(t, storage.BucketExists, storage.CodeOf(err))
 			require.ErrorContains(t, err, message)
 			require.Equal(t, []string{"POST /b"}, w.requests)
@@ -83,7 +84,7 @@ func TestPublicBucketThatCannotBeIsNotLeftBehind(t *testing.T) {
 		"PUT /b/photos/iam": {refusal(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced.")},
 		"DELETE /b/photos":  {"204 "},
 	})
-	_, err := s.CreateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+	_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.ErrorContains(t, err, "publicAccessPrevention")
 	require.Equal(t, "DELETE /b/photos", w.requests[len(w.requests)-1])
@@ -145,7 +146,7 @@ func TestUpdateChangesWhatItNames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{"PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {publicPolicy}})
-			info, err := s.UpdateBucket(t.Context(), ask(test.opts...))
+			info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(test.opts...))
 			require.NoError(t, err)
 			require.Equal(t, []string{"PATCH /b/photos", "GET /b/photos/iam"}, w.requests)
 			require.JSONEq(t, test.body, w.bodies["PATCH /b/photos"][0])
@@ -155,7 +156,7 @@ func TestUpdateChangesWhatItNames(t *testing.T) {
 	}
 	t.Run("nothing", func(t *testing.T) {
 		s, w := managing(t, Config{}, map[string][]string{"GET /b/photos": {bucketIsThere}, "GET /b/photos/iam": {publicPolicy}})
-		_, err := s.UpdateBucket(t.Context(), ask())
+		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest())
 		require.NoError(t, err)
 		require.Equal(t, []string{"GET /b/photos", "GET /b/photos/iam"}, w.requests)
 	})
@@ -166,7 +167,7 @@ func TestBucketThatIsNotThere(t *testing.T) {
 	for name, do := range map[string]func(s *serviceDriver) error{
 		"its info": func(s *serviceDriver) error { _, err := s.BucketInfo(t.Context(), "photos"); return err },
 		"its update": func(s *serviceDriver) error {
-			_, err := s.UpdateBucket(t.Context(), ask(storage.WithVersioning(true)))
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 			return err
 		},
 		"its deletion": func(s *serviceDriver) error { return s.DeleteBucket(t.Context(), "photos") },

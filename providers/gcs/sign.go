@@ -2,8 +2,6 @@ package gcs
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,9 +11,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/v4"
 )
-
-const maxSigned = 7 * 24 * time.Hour // of X-Goog-Expires
 
 // signFeatures are all or none: Google enforces whatever is signed.
 func signFeatures(a *account) storage.Features {
@@ -60,7 +58,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.header, ExpiresAt: term.until()}, nil
+	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.header, ExpiresAt: term.Until()}, nil
 }
 
 // signAt is a term of at least ttl, but of no more than the signatory's key
@@ -70,13 +68,7 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	t := &v4Term{by: by, from: now.UTC().Truncate(time.Second)}
-	ends := now.Add(ttl)
-	if most := t.from.Add(by.longest()); ends.After(most) {
-		ends = most
-	}
-	t.seconds = int64((ends.Sub(t.from) + time.Second - 1) / time.Second)
-	return t, nil
+	return &v4Term{v4.NewTerm(now, ttl, by.longest()), by}, nil
 }
 
 // bucketAddress is where a signed request finds the bucket, without a slash at
@@ -113,22 +105,7 @@ func keyAddress(bucket *url.URL, key string) *url.URL {
 
 // signedHeaders are what the uploader must send.
 func signedHeaders(r *storage.SignRequest) (http.Header, error) {
-	h := http.Header{}
-	for name, value := range map[string]string{
-		"Content-Type":         r.ContentType,
-		"Content-Encoding":     r.ContentEncoding,
-		"Content-Disposition":  r.ContentDisposition,
-		"Content-Language":     r.ContentLanguage,
-		"Cache-Control":        r.CacheControl,
-		"X-Goog-Storage-Class": r.StorageClass,
-	} {
-		if value != "" {
-			h.Set(name, value)
-		}
-	}
-	for name, value := range r.Metadata {
-		h.Set("X-Goog-Meta-"+name, value)
-	}
+	h := v4.Headers(r, "X-Goog-")
 	for name, values := range h {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{
@@ -137,9 +114,6 @@ func signedHeaders(r *storage.SignRequest) (http.Header, error) {
 			}
 		}
 	}
-	if r.PublicRead {
-		h.Set("X-Goog-Acl", "public-read")
-	}
 	if r.Condition.Absent {
 		h.Set("X-Goog-If-Generation-Match", "0")
 	}
@@ -147,7 +121,7 @@ func signedHeaders(r *storage.SignRequest) (http.Header, error) {
 		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(max(r.MinSize, 0), 10)+","+strconv.FormatInt(r.MaxSize, 10))
 	}
 	if r.CRC32C != nil {
-		h.Set("X-Goog-Hash", "crc32c="+base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, *r.CRC32C)))
+		h.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(*r.CRC32C))
 	}
 	return h, nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // signedAt is when everything in these tests is signed.
@@ -72,15 +75,6 @@ func signing(t testing.TB, c Config) *driver {
 	return d.(*driver)
 }
 
-func signedUpload(change func(r *storage.SignRequest)) *storage.SignRequest {
-	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
-	r.ContentType = "text/plain"
-	if change != nil {
-		change(r)
-	}
-	return r
-}
-
 func signedDownload(change func(r *storage.SignRequest)) *storage.SignRequest {
 	r := &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
 	if change != nil {
@@ -90,11 +84,7 @@ func signedDownload(change func(r *storage.SignRequest)) *storage.SignRequest {
 }
 
 // signedKeys are one of each class of K3.
-var signedKeys = []string{
-	"a", "a/b", "A", "images/photo.jpg", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark",
-	"amp&eq=semi;comma,", "colon:at@dollar$", "quote'(paren)*!", "tilde~", "\u00e9", "\U0001f600/emoji", "a=b&X-Goog-Expires=9",
-	strings.Repeat("s", 300), strings.Repeat("k/", 511) + "kk",
-}
+var signedKeys = append(slices.Clone(wiretest.Keys), "a=b&X-Goog-Expires=9", strings.Repeat("k/", 511)+"kk")
 
 // TestSignatureIsTheSDKs compares with what the SDK signs at the same second:
 // it signs now, and ours then says the time that it wrote.
@@ -106,8 +96,8 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 		sdk     gcs.SignedURLOptions
 	}
 	rows := []row{
-		{"an upload", signedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
-		{"an upload with all there is", signedUpload(func(r *storage.SignRequest) {
+		{"an upload", wiretest.SignedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
+		{"an upload with all there is", wiretest.SignedUpload(func(r *storage.SignRequest) {
 			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
 			r.StorageClass, r.PublicRead, r.Condition.Absent, r.MinSize, r.MaxSize = "NEARLINE", true, true, 5, 5
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}
@@ -176,7 +166,7 @@ func TestWhatAnUploaderMustSend(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			signed, err := d.sign(t.Context(), signedUpload(test.ask), signedAt)
+			signed, err := d.sign(t.Context(), wiretest.SignedUpload(test.ask), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, http.MethodPut, signed.Method)
 			require.Equal(t, test.want, signed.Header)
@@ -222,10 +212,10 @@ func TestSignedTermIsTrue(t *testing.T) {
 		longest time.Duration
 		want    time.Duration // from the second that is written
 	}{
-		"a second":                     {time.Second, maxSigned, 2 * time.Second}, // never less than was asked for
-		"an hour":                      {time.Hour, maxSigned, time.Hour + time.Second},
-		"seven days, and no more":      {maxSigned, maxSigned, maxSigned},
-		"no longer than Google's keys": {maxSigned, maxSignedByIAM, maxSignedByIAM},
+		"a second":                     {time.Second, v4.Longest, 2 * time.Second}, // never less than was asked for
+		"an hour":                      {time.Hour, v4.Longest, time.Hour + time.Second},
+		"seven days, and no more":      {v4.Longest, v4.Longest, v4.Longest},
+		"no longer than Google's keys": {v4.Longest, maxSignedByIAM, maxSignedByIAM},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, Config{})
@@ -254,9 +244,9 @@ func TestWhatCannotBeSigned(t *testing.T) {
 		request *storage.SignRequest
 		hint    string
 	}{
-		"metadata that no header holds":    {signedUpload(func(r *storage.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
-		"a disposition that no header has": {signedUpload(func(r *storage.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
-		"another provider's options":       {signedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), ""},
+		"metadata that no header holds":    {wiretest.SignedUpload(func(r *storage.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
+		"a disposition that no header has": {wiretest.SignedUpload(func(r *storage.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
+		"another provider's options":       {wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), ""},
 		"another method":                   {signedDownload(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 const secretToken = "ya29.secret-token"
@@ -66,7 +68,7 @@ func TestIAMSigns(t *testing.T) {
 		requests = append(requests, r)
 		signBlob(t, w, r)
 	})
-	request := signedUpload(func(r *storage.SignRequest) { r.Key, r.MinSize, r.MaxSize = "a b", 5, 5 })
+	request := wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key, r.MinSize, r.MaxSize = "a b", 5, 5 })
 	signed, err := d.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
 	byKey, err := signing(t, Config{}).sign(t.Context(), request, signedAt)
@@ -88,7 +90,7 @@ func TestIAMSigns(t *testing.T) {
 
 func TestSignaturesByIAMEndWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
-	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = maxSigned }), signedAt)
+	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = v4.Longest }), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")

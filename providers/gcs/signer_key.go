@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/v4"
 )
 
 // keySignatory signs with a service account's key, which is read once.
@@ -26,10 +28,10 @@ func newKeySignatory(file []byte, account string) (*keySignatory, error) {
 		return nil, err
 	}
 	if f.PrivateKey == "" || f.ClientEmail == "" {
-		return nil, invalid("signing key", "must be a service account's key file, with client_email and private_key", "")
+		return nil, invalid.Argument("signing key", "must be a service account's key file, with client_email and private_key", "")
 	}
 	if account != "" && account != f.ClientEmail {
-		return nil, invalid("Config.SigningAccount", "must be the account whose key is given, or be left out", "")
+		return nil, invalid.Argument("Config.SigningAccount", "must be the account whose key is given, or be left out", "")
 	}
 	key, err := parsePrivateKey(f.PrivateKey)
 	if err != nil {
@@ -40,7 +42,7 @@ func newKeySignatory(file []byte, account string) (*keySignatory, error) {
 
 // parsePrivateKey reads PEM, as PKCS #8 or as PKCS #1.
 func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
-	bad := invalid("signing key", "must have a private_key of RSA, in PEM", "")
+	bad := invalid.Argument("signing key", "must have a private_key of RSA, in PEM", "")
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return nil, bad
@@ -61,7 +63,7 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 
 func (s *keySignatory) email() string { return s.name }
 
-func (s *keySignatory) longest() time.Duration { return maxSigned }
+func (s *keySignatory) longest() time.Duration { return v4.Longest }
 
 func (s *keySignatory) sign(_ context.Context, text []byte) ([]byte, error) {
 	sum := sha256.Sum256(text)

@@ -1,9 +1,6 @@
 package gcs_test
 
 import (
-	"bytes"
-	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -11,6 +8,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -45,36 +43,15 @@ func TestConformanceOfSigning(t *testing.T) {
 	}))
 }
 
-// curl makes a signed request with the headers that came with it and no other
-// that curl adds by itself.
-func curl(t *testing.T, signed *storage.SignedURL, body string) string {
-	t.Helper()
-	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}", "--output", "/dev/null"}
-	for name, values := range signed.Header {
-		for _, value := range values {
-			args = append(args, "--header", name+": "+value)
-		}
-	}
-	command := exec.CommandContext(t.Context(), "curl", append(args, signed.URL)...)
-	if signed.Method == http.MethodPut {
-		command.Args = append(command.Args, "--data-binary", "@-")
-		command.Stdin = strings.NewReader(body)
-	}
-	var out bytes.Buffer
-	command.Stdout = &out
-	require.NoError(t, command.Run(), "this test needs curl")
-	return out.String()
-}
-
 func TestSignedAddressesWorkFromCurl(t *testing.T) {
 	b := startSignedServer(t).open(t)
-	for _, key := range []string{"plain.txt", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark", "brackets[1]{2}", "a&b=c;d,e:f@g$h!i'(j)*", "\u00e9", "\U0001f600/emoji"} {
+	for _, key := range wiretest.CurlKeys {
 		signed, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
 			storage.WithContentDisposition(`attachment;  filename="a  b"`), storage.WithMetadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(t, "200", curl(t, signed, "text"), "%q", key)
-		require.Equal(t, "412", curl(t, signed, "text"), "it creates once")
-		require.Equal(t, "400", curl(t, signed, "longer"))
+		require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "%q", key)
+		require.Equal(t, 412, wiretest.Curl(t, signed, "text").Status, "it creates once")
+		require.Equal(t, 400, wiretest.Curl(t, signed, "longer").Status)
 		attrs, err := b.Attrs(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, "text/x-test", attrs.ContentType)
@@ -83,7 +60,7 @@ func TestSignedAddressesWorkFromCurl(t *testing.T) {
 
 		signed, err = b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
 		require.NoError(t, err)
-		require.Equal(t, "200", curl(t, signed, ""), "%q", key)
+		require.Equal(t, 200, wiretest.Curl(t, signed, "").Status, "%q", key)
 	}
 }
 
@@ -91,8 +68,8 @@ func TestSignedChecksumIsHeld(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 	require.NoError(t, err)
-	require.Equal(t, "400", curl(t, signed, "987654321"))
-	require.Equal(t, "200", curl(t, signed, "123456789"))
+	require.Equal(t, 400, wiretest.Curl(t, signed, "987654321").Status)
+	require.Equal(t, 200, wiretest.Curl(t, signed, "123456789").Status)
 }
 
 func TestSignedVersionIsThatVersion(t *testing.T) {
@@ -106,14 +83,5 @@ func TestSignedVersionIsThatVersion(t *testing.T) {
 	require.NoError(t, err)
 	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
 	require.NoError(t, err)
-	request, err := signed.Request(t.Context(), nil)
-	require.NoError(t, err)
-	outsider := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := outsider.Do(request)
-	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }()
-	var text bytes.Buffer
-	_, err = text.ReadFrom(answer.Body)
-	require.NoError(t, err)
-	require.Equal(t, "one", text.String())
+	require.Equal(t, "one", wiretest.NetHTTP(t, signed, "").Body)
 }

@@ -1,7 +1,6 @@
 package gcs
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
-
-	"github.com/omnibucket/storage"
 )
 
 // A transcript answers requests by method and path, in turn where there are
@@ -84,21 +81,4 @@ func managing(t *testing.T, c Config, answers map[string][]string) (*serviceDriv
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	require.Empty(t, w.requests, "opening makes no request")
 	return d.(*serviceDriver), w
-}
-
-// ask is what the core makes of options.
-func ask(opts ...storage.BucketOption) *storage.BucketRequest {
-	r := &storage.BucketRequest{Name: "photos"}
-	_, _ = storage.NewService(&recorder{into: r}).UpdateBucket(context.Background(), "photos", opts...)
-	return r
-}
-
-type recorder struct {
-	storage.UnimplementedServiceDriver
-	into *storage.BucketRequest
-}
-
-func (r *recorder) UpdateBucket(_ context.Context, asked *storage.BucketRequest) (*storage.BucketInfo, error) {
-	*r.into = *asked
-	return &storage.BucketInfo{}, nil
 }

@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/omnibucket/storage/internal/v4"
 )
 
 const (
@@ -33,14 +34,12 @@ type v4Request struct {
 
 // A v4Term is who signs, and for how long it holds.
 type v4Term struct {
+	v4.Term // X-Goog-Expires are its seconds
 	by      signatory
-	from    time.Time // in whole seconds, as V4 writes it
-	seconds int64     // X-Goog-Expires
 }
 
-func (t *v4Term) until() time.Time   { return t.from.Add(time.Duration(t.seconds) * time.Second) }
-func (t *v4Term) date() string       { return t.from.Format(v4Time) }
-func (t *v4Term) scope() string      { return t.from.Format(v4Day) + v4Scope }
+func (t *v4Term) date() string       { return t.From.Format(v4Time) }
+func (t *v4Term) scope() string      { return t.From.Format(v4Day) + v4Scope }
 func (t *v4Term) credential() string { return t.by.email() + "/" + t.scope() }
 
 // signature is text's, as V4 writes it.
@@ -56,7 +55,7 @@ func (t *v4Term) signAddress(ctx context.Context, r *v4Request) (string, error) 
 		"X-Goog-Algorithm":     {v4Algorithm},
 		"X-Goog-Credential":    {t.credential()},
 		"X-Goog-Date":          {t.date()},
-		"X-Goog-Expires":       {strconv.FormatInt(t.seconds, 10)},
+		"X-Goog-Expires":       {strconv.FormatInt(t.Seconds, 10)},
 		"X-Goog-SignedHeaders": {names},
 	}
 	for name, values := range r.query {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // A verdict is what a provider's answer means.
@@ -52,25 +53,12 @@ var verdicts = map[string]verdict{
 	"accountDisabled":        {code: storage.PermissionDenied, hint: "the account itself has a problem: ask the provider"},
 }
 
-// statuses are for answers whose reason says nothing more.
+// statuses are for answers whose reason says nothing more, where they mean more
+// than they do everywhere.
 var statuses = map[int]verdict{
-	http.StatusNotModified:                  {code: storage.NotModified},
-	http.StatusBadRequest:                   {code: storage.InvalidArgument},
-	http.StatusUnauthorized:                 {code: storage.Unauthenticated, hint: accountHint},
-	http.StatusForbidden:                    {code: storage.PermissionDenied, hint: deniedHint},
-	http.StatusNotFound:                     {code: storage.ObjectNotFound},
-	http.StatusMethodNotAllowed:             {code: storage.Unsupported},
-	http.StatusRequestTimeout:               {code: storage.Unavailable},
-	http.StatusConflict:                     {code: storage.Unavailable},
-	http.StatusPreconditionFailed:           {code: storage.PreconditionFailed},
-	http.StatusRequestEntityTooLarge:        {code: storage.TooLarge},
-	http.StatusRequestedRangeNotSatisfiable: {code: storage.RangeNotSatisfiable},
-	http.StatusTooManyRequests:              {code: storage.RateLimited},
-	http.StatusInternalServerError:          {code: storage.Unavailable},
-	http.StatusNotImplemented:               {code: storage.Unsupported},
-	http.StatusBadGateway:                   {code: storage.Unavailable},
-	http.StatusServiceUnavailable:           {code: storage.Unavailable},
-	http.StatusGatewayTimeout:               {code: storage.Unavailable},
+	http.StatusUnauthorized: {code: storage.Unauthenticated, hint: accountHint},
+	http.StatusForbidden:    {code: storage.PermissionDenied, hint: deniedHint},
+	http.StatusConflict:     {code: storage.Unavailable},
 }
 
 // verdictOf goes by the provider's reason, by its words where several things
@@ -95,7 +83,7 @@ func verdictOf(answer *googleapi.Error) verdict {
 	if v, known := statuses[answer.Code]; known {
 		return v
 	}
-	return verdict{code: storage.Internal}
+	return verdict{code: outcome.OfStatus(answer.Code)}
 }
 
 // isMismatch reports whether a refusal is about a checksum that was sent.

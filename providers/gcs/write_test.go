@@ -21,13 +21,13 @@ func TestDeleteOnTheWire(t *testing.T) {
 		{"a version", storage.DeleteRequest{Version: "7"}, map[string]string{"generation": "7"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			server := newStandIn(t, reply{status: 204})
+			server := newStandIn(t, reply{Status: 204})
 			row.request.Key = "a/b"
 			require.NoError(t, server.on(t).Delete(t.Context(), &row.request))
-			asked := server.last(t)
-			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", asked.line())
+			asked := server.Last(t)
+			require.Equal(t, "DELETE /storage/v1/b/photos/o/a%2Fb", asked.Call())
 			for _, name := range []string{"ifGenerationMatch", "generation"} {
-				require.Equal(t, row.want[name], asked.query.Get(name), name)
+				require.Equal(t, row.want[name], asked.Query().Get(name), name)
 			}
 		})
 	}
@@ -42,7 +42,7 @@ func TestWhatADeleteThatFailedHasDone(t *testing.T) {
 	}{
 		{"another revision", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
 		{"a hold", failing(403, "objectUnderActiveHold", "Object is under active Event-Based hold"), storage.Locked, false},
-		{"no answer", reply{cut: true}, storage.Unavailable, true},
+		{"no answer", reply{Cut: true}, storage.Unavailable, true},
 		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -52,13 +52,13 @@ func TestWhatADeleteThatFailedHasDone(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code)
 			require.Equal(t, row.unknown, e.Unknown)
-			require.Len(t, server.lines(), 1, "the SDK retries nothing")
+			require.Len(t, server.Calls(), 1, "the SDK retries nothing")
 		})
 	}
 }
 
 // rewritten is the answer to the last call of a rewrite.
-var rewritten = reply{header: stored.header, body: `{"kind":"storage#rewriteResponse","done":true,"objectSize":"11","totalBytesRewritten":"11","resource":` + stored.body + `}`}
+var rewritten = reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"objectSize":"11","totalBytesRewritten":"11","resource":` + stored.Body + `}`}
 
 func source() storage.ObjectRef {
 	return storage.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
@@ -86,25 +86,25 @@ func TestCopyOnTheWire(t *testing.T) {
 			attrs, err := server.on(t).Copy(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)
-			asked := server.last(t)
-			require.Equal(t, "POST /storage/v1/b/from/o/x%2Fy/rewriteTo/b/photos/o/a", asked.line())
-			require.Equal(t, "42", asked.query.Get("sourceGeneration"), "the source is pinned")
+			asked := server.Last(t)
+			require.Equal(t, "POST /storage/v1/b/from/o/x%2Fy/rewriteTo/b/photos/o/a", asked.Call())
+			require.Equal(t, "42", asked.Query().Get("sourceGeneration"), "the source is pinned")
 			for _, name := range []string{"ifGenerationMatch", "destinationPredefinedAcl", "ifSourceGenerationMatch"} {
-				require.Equal(t, row.query[name], asked.query.Get(name), name)
+				require.Equal(t, row.query[name], asked.Query().Get(name), name)
 			}
-			require.JSONEq(t, row.body, asked.body)
+			require.JSONEq(t, row.body, asked.Body)
 		})
 	}
 }
 
 func TestCopyThatTakesSeveralCalls(t *testing.T) {
-	server := newStandIn(t, reply{header: stored.header, body: `{"done":false,"rewriteToken":"go on","objectSize":"11","totalBytesRewritten":"5"}`}, rewritten)
+	server := newStandIn(t, reply{Header: stored.Header, Body: `{"done":false,"rewriteToken":"go on","objectSize":"11","totalBytesRewritten":"5"}`}, rewritten)
 	_, err := server.on(t).Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source()})
 	require.NoError(t, err)
-	asked := server.requests()
+	asked := server.Requests()
 	require.Len(t, asked, 2)
-	require.Equal(t, "go on", asked[1].query.Get("rewriteToken"))
-	require.Equal(t, "42", asked[1].query.Get("sourceGeneration"))
+	require.Equal(t, "go on", asked[1].Query().Get("rewriteToken"))
+	require.Equal(t, "42", asked[1].Query().Get("sourceGeneration"))
 }
 
 func TestComposeOnTheWire(t *testing.T) {
@@ -115,12 +115,12 @@ func TestComposeOnTheWire(t *testing.T) {
 		PublicRead: true, Condition: storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
-	asked := server.last(t)
-	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", asked.line())
-	require.Equal(t, "0", asked.query.Get("ifGenerationMatch"))
-	require.Equal(t, "publicRead", asked.query.Get("destinationPredefinedAcl"))
+	asked := server.Last(t)
+	require.Equal(t, "POST /storage/v1/b/photos/o/a/compose", asked.Call())
+	require.Equal(t, "0", asked.Query().Get("ifGenerationMatch"))
+	require.Equal(t, "publicRead", asked.Query().Get("destinationPredefinedAcl"))
 	require.JSONEq(t, `{"destination":{"bucket":"photos","contentType":"text/plain","metadata":{"k":"v"},"storageClass":"NEARLINE"},
-		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, asked.body)
+		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, asked.Body)
 }
 
 func TestSourceThatHasChanged(t *testing.T) {
@@ -147,7 +147,7 @@ func TestSourceThatHasChanged(t *testing.T) {
 }
 
 func TestCopyAndComposeWhoseAnswerIsLost(t *testing.T) {
-	for name, answer := range map[string]reply{"cut": {cut: true}, "503": failing(503, "backendError", "Backend Error")} {
+	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer)
 			d := server.on(t)
@@ -155,7 +155,7 @@ func TestCopyAndComposeWhoseAnswerIsLost(t *testing.T) {
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}}})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
-			require.Len(t, server.lines(), 2, "the SDK retries nothing")
+			require.Len(t, server.Calls(), 2, "the SDK retries nothing")
 		})
 	}
 }
@@ -169,7 +169,7 @@ func TestListOnTheWire(t *testing.T) {
 		for _, name := range names {
 			items = append(items, item(name))
 		}
-		return reply{header: stored.header, body: `{"items":[` + strings.Join(items, ",") + `],"prefixes":["b/"],"nextPageToken":"` + next + `"}`}
+		return reply{Header: stored.Header, Body: `{"items":[` + strings.Join(items, ",") + `],"prefixes":["b/"],"nextPageToken":"` + next + `"}`}
 	}
 	server := newStandIn(t, page("next", "a", "c"))
 	d := server.on(t)
@@ -181,25 +181,25 @@ func TestListOnTheWire(t *testing.T) {
 	require.Equal(t, `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, got.Entries[0].ETag)
 	require.Equal(t, "42", got.Entries[0].Revision)
 	require.Equal(t, int64(3), got.Entries[0].Size)
-	asked := server.last(t)
-	require.Equal(t, "GET /storage/v1/b/photos/o", asked.line())
-	require.Equal(t, "p", asked.query.Get("prefix"))
-	require.Equal(t, "/", asked.query.Get("delimiter"))
-	require.Equal(t, "3", asked.query.Get("maxResults"))
-	require.Equal(t, "noAcl", asked.query.Get("projection"))
+	asked := server.Last(t)
+	require.Equal(t, "GET /storage/v1/b/photos/o", asked.Call())
+	require.Equal(t, "p", asked.Query().Get("prefix"))
+	require.Equal(t, "/", asked.Query().Get("delimiter"))
+	require.Equal(t, "3", asked.Query().Get("maxResults"))
+	require.Equal(t, "noAcl", asked.Query().Get("projection"))
 	for _, field := range []string{"name", "size", "etag", "md5Hash", "generation", "timeCreated", "prefixes", "nextPageToken"} {
-		require.Contains(t, asked.query.Get("fields"), field)
+		require.Contains(t, asked.Query().Get("fields"), field)
 	}
 	for _, field := range []string{"metadata", "contentType", "acl"} {
-		require.NotContains(t, asked.query.Get("fields"), field)
+		require.NotContains(t, asked.Query().Get("fields"), field)
 	}
 
 	_, err = d.List(t.Context(), &storage.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
 	require.NoError(t, err)
-	require.Equal(t, "next", server.last(t).query.Get("pageToken"))
-	require.Empty(t, server.last(t).query.Get("startOffset"), "the token tells where")
+	require.Equal(t, "next", server.Last(t).Query().Get("pageToken"))
+	require.Empty(t, server.Last(t).Query().Get("startOffset"), "the token tells where")
 
-	server.answers = []reply{failing(404, "notFound", "Not Found")}
+	server.Answer(failing(404, "notFound", "Not Found"))
 	_, err = d.List(t.Context(), &storage.ListRequest{Limit: 3})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }

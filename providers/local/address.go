@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 func init() {
@@ -34,41 +36,28 @@ func openService(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 	return NewServiceDriver(path, ServiceConfig{Create: c.Create, NoSync: c.NoSync})
 }
 
-func parseAddress(address *url.URL) (path string, c Config, err error) {
+func parseAddress(u *url.URL) (path string, c Config, err error) {
 	const form = "an address is file:///absolute/path: three slashes; a relative path is for local.Open"
 	switch {
-	case address.Opaque != "" || address.Path == "":
-		return "", c, invalid("address", "must have an absolute path", form)
-	case address.Host != "" && address.Host != "localhost":
-		return "", c, invalid("address", "must not have a host, and has "+address.Host, form)
-	case address.User != nil:
-		return "", c, invalid("address", "must not hold a user", "")
-	case strings.IndexByte(address.Path, 0) >= 0:
-		return "", c, invalid("address", "must not hold a NUL", "")
+	case u.Opaque != "" || u.Path == "":
+		return "", c, invalid.Argument("address", "must have an absolute path", form)
+	case u.Host != "" && u.Host != "localhost":
+		return "", c, invalid.Argument("address", "must not have a host, and has "+u.Host, form)
+	case u.User != nil:
+		return "", c, invalid.Argument("address", "must not hold a user", "")
+	case strings.IndexByte(u.Path, 0) >= 0:
+		return "", c, invalid.Argument("address", "must not hold a NUL", "")
 	}
-	query := address.Query()
-	create, err := parseFlag(query, "create", false)
+	query := u.Query()
+	create, err := address.Flag(query, "create", false)
 	if err != nil {
 		return "", c, err
 	}
-	sync, err := parseFlag(query, "sync", true)
+	sync, err := address.Flag(query, "sync", true)
 	if err != nil {
 		return "", c, err
 	}
-	return pathOf(address.Path, runtime.GOOS == "windows"), Config{Create: create, NoSync: !sync}, nil
-}
-
-func parseFlag(query url.Values, name string, otherwise bool) (bool, error) {
-	if !query.Has(name) {
-		return otherwise, nil
-	}
-	switch query.Get(name) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	return false, invalid("parameter "+name, `must be "true" or "false"`, "")
+	return pathOf(u.Path, runtime.GOOS == "windows"), Config{Create: create, NoSync: !sync}, nil
 }
 
 // pathOf is the system's path: on Windows, /C:/data is C:\data.

@@ -9,10 +9,6 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func invalid(argument, rule, hint string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule), Hint: hint}
-}
-
 // interrupted is ctx's end as a Code; nil while it lasts.
 func interrupted(ctx context.Context) error {
 	switch err := ctx.Err(); {

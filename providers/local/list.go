@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // List is one page. It reads the directories that can hold a key of the page,
@@ -111,7 +112,7 @@ func (p position) token() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-var errToken = invalid("token", "is not one of this listing", "")
+var errToken = invalid.Argument("token", "is not one of this listing", "")
 
 // parseToken is where a page begins; InvalidArgument for what no page of a
 // listing like r gave.

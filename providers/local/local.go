@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 const provider = "local"
@@ -90,7 +91,7 @@ func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*stor
 // absolute is root as one path for all who open it, whichever way.
 func absolute(root string, create bool) (string, error) {
 	if root == "" {
-		return "", invalid("root", "must not be empty", "")
+		return "", invalid.Argument("root", "must not be empty", "")
 	}
 	path, err := filepath.Abs(root)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // makeDirs opens the directory in which key's object lies, and makes it where
@@ -53,7 +54,7 @@ func (s *store) makeParents(ctx context.Context, key string) error {
 func (s *store) makeParent(ctx context.Context, key string) error {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return invalid("key", "must not have an empty segment", "")
+		return invalid.Argument("key", "must not have an empty segment", "")
 	}
 	if err := s.mkdirs(l.dir); err != nil {
 		return afresh(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // An upload is a directory with a file for each part, and one with the key.
@@ -19,7 +20,7 @@ func uploadPath(upload string) string { return uploadsPath + "/" + upload }
 
 func partName(number int) string { return "part-" + strconv.Itoa(number) }
 
-var errUpload = invalid("upload", "is unknown: it was completed or aborted, or is another key's", "")
+var errUpload = invalid.Argument("upload", "is unknown: it was completed or aborted, or is another key's", "")
 
 func validUpload(upload string) bool {
 	return len(upload) == 24 && strings.Trim(upload, hexDigits) == ""
@@ -114,7 +115,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	}
 	defer d.leave(s)
 	if r.Number < 1 || r.Number > maxParts {
-		return storage.Part{}, invalid("part number", "must be from 1 to 10,000", "")
+		return storage.Part{}, invalid.Argument("part number", "must be from 1 to 10,000", "")
 	}
 	to, err := s.upload(r.Key, r.Upload)
 	if err != nil {
@@ -190,7 +191,7 @@ func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) 
 }
 
 func errPart(part storage.Part) error {
-	return invalid("part "+strconv.Itoa(part.Number), "is not there, or was replaced", "")
+	return invalid.Argument("part "+strconv.Itoa(part.Number), "is not there, or was replaced", "")
 }
 
 // AbortParts removes the parts.

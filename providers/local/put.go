@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // Put writes a file that nobody sees, with its attributes, and renames it into
@@ -48,7 +49,7 @@ func (s *store) save(ctx context.Context, key string, st *staged, c storage.Cond
 func (s *store) commit(ctx context.Context, key string, st *staged, c storage.Condition) error {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return invalid("key", "must not have an empty segment", "")
+		return invalid.Argument("key", "must not have an empty segment", "")
 	}
 	for {
 		target, err := s.makeDirs(ctx, key, l)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/signed"
 )
 
@@ -54,7 +55,7 @@ func (s *serviceDriver) Close() error { return failure(s.root.Close()) }
 // checkName: a bucket is one directory, and none whose name is hidden.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
-		return invalid("bucket", "must be the name of a directory, without a dot in front", "")
+		return invalid.Argument("bucket", "must be the name of a directory, without a dot in front", "")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // spots are the places where a key's object may be, seen by who has the key's
@@ -135,7 +136,7 @@ func (s *store) behind(d *dir, base string) (meta, error) {
 // directory with entries has that, aside.
 func (s *spots) put(st *staged, absent bool) error {
 	if s.occupied {
-		return invalid("key", "differs only in case from a file that was put there by hand", "this disk folds case: rename that file")
+		return invalid.Argument("key", "differs only in case from a file that was put there by hand", "this disk folds case: rename that file")
 	}
 	err := s.move(s.natural, s.l.base, st, absent)
 	if inTheWay(err) && s.natural.rmdir(s.l.base) == nil {

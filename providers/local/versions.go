@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // Older versions are hard links to files that were current, at
@@ -24,7 +25,7 @@ func versionOf(m meta) string {
 	return string(strconv.AppendUint(b, m.ino, 16))
 }
 
-var errVersion = invalid("version", "must be one that this bucket gave", "")
+var errVersion = invalid.Argument("version", "must be one that this bucket gave", "")
 
 func validVersion(version string) bool {
 	digits, ino, ok := strings.Cut(version, "-")

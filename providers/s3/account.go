@@ -6,13 +6,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -54,25 +55,17 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	return a, nil
 }
 
-// setHTTP settles by what requests are made. No redirect is followed: the
-// signature is of the first host, and the answer's own error tells more.
+// setHTTP settles by what requests are made.
 func (a *account) setHTTP(c Config, s awss3.Options) {
-	switch {
-	case c.HTTPClient != nil:
-		own := *c.HTTPClient
-		a.http = &own
-	case s.HTTPClient != nil:
+	if c.HTTPClient == nil && s.HTTPClient != nil {
 		return
-	default:
-		own := transport.New(transport.Options{})
-		a.http, a.owned = &http.Client{Transport: own}, true
-		if isUsual(c, &s) {
-			a.direct = own
-			_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
-		}
 	}
-	if a.http.CheckRedirect == nil {
-		a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	var own *transport.Transport
+	a.http, own = transport.NewClient(c.HTTPClient)
+	a.owned = own != nil
+	if a.owned && isUsual(c, &s) {
+		a.direct = own
+		_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
 	}
 }
 
@@ -80,13 +73,13 @@ func checkConfig(c Config) error {
 	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
 	case c.Client != nil && c.AWS != nil:
-		return invalid("Config.Client and Config.AWS", "exclude one another", "")
+		return invalid.Argument("Config.Client and Config.AWS", "exclude one another", "")
 	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
-		return invalid("Config.Client", "brings credentials and HTTP client of its own", "")
+		return invalid.Argument("Config.Client", "brings credentials and HTTP client of its own", "")
 	case static && c.Anonymous:
-		return invalid("Config.Anonymous", "does not fit credentials", "")
+		return invalid.Argument("Config.Anonymous", "does not fit credentials", "")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
-		return invalid("Config.AccessKeyID and Config.SecretKey", "must be given together", "")
+		return invalid.Argument("Config.AccessKeyID and Config.SecretKey", "must be given together", "")
 	}
 	return nil
 }
@@ -116,7 +109,7 @@ func (a *account) place(c Config, s awss3.Options) error {
 		a.region = "us-east-1"
 	}
 	if a.region == "" {
-		return invalid("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
+		return invalid.Argument("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
 	}
 	a.pathStyle = !a.profile.VirtualHost || s.UsePathStyle && c.Client != nil || isNumberOrLocal(host)
 	if c.PathStyle != nil {
@@ -126,11 +119,10 @@ func (a *account) place(c Config, s awss3.Options) error {
 }
 
 func parseEndpoint(endpoint string) (*url.URL, error) {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, invalid("endpoint", "must be the server's root, as https://host or http://host:port", "")
+	u, ok := address.Endpoint(endpoint)
+	if !ok {
+		return nil, invalid.Argument("endpoint", "must be the server's root, as https://host or http://host:port", "")
 	}
-	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u, nil
 }
 

@@ -1,91 +1,51 @@
 package s3
 
 import (
-	"context"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/address"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// addressParams are an address's parameters; parseAddress reads them.
-var addressParams = []string{"region", "endpoint", "path_style", "profile", "anonymous"}
-
-func init() {
-	storage.Register("s3", storage.Opener{Params: addressParams, Driver: openBucket, Service: openAccount})
+// addresses are what parseAddress reads.
+var addresses = address.Form{
+	Scheme:      "s3",
+	Params:      []string{"region", "endpoint", "path_style", "profile", "anonymous"},
+	Bucket:      "bucket",
+	Account:     "s3://",
+	Credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
 }
 
-func openAccount(ctx context.Context, address *url.URL) (storage.ServiceDriver, error) {
-	c, err := parseAddress(address)
-	if err != nil {
-		return nil, err
-	}
-	if c.Bucket != "" {
-		return nil, invalid("address", "must not name a bucket: the account is s3://", "s3://name is a bucket: open it with Open")
-	}
-	return NewServiceDriver(ctx, c)
-}
-
-func openBucket(ctx context.Context, address *url.URL) (storage.Driver, error) {
-	c, err := parseAddress(address)
-	if err != nil {
-		return nil, err
-	}
-	if c.Bucket == "" {
-		return nil, invalid("address", "must name a bucket, as s3://name does", "s3:// is an account: open it with OpenService")
-	}
-	return NewDriver(ctx, c)
-}
+func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
 // parseAddress reads an address of a bucket, or, with no bucket's name, of an
 // account.
-func parseAddress(address *url.URL) (Config, error) {
-	c := Config{Bucket: address.Host}
-	switch {
-	case address.Opaque != "":
-		return c, invalid("address", "must be s3://bucket", "")
-	case address.User != nil:
-		return c, invalid("address", "must not hold credentials", "they come from the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-	case address.Host != address.Hostname():
-		return c, invalid("address", "must not have a port", "the server is the parameter endpoint=")
-	case address.Path != "" && address.Path != "/":
-		return c, invalid("address", "must not have a path", "a prefix within a bucket is storage.Prefixed")
+func parseAddress(u *url.URL) (c Config, err error) {
+	if c.Bucket, err = addresses.Name(u); err != nil {
+		return c, err
 	}
-	query := address.Query()
+	query := u.Query()
 	c.Region, c.Endpoint = query.Get("region"), query.Get("endpoint")
-	var err error
 	if query.Has("path_style") {
 		var style bool
-		if style, err = parseFlag(query, "path_style"); err != nil {
+		if style, err = address.Flag(query, "path_style", false); err != nil {
 			return c, err
 		}
 		c.PathStyle = &style
 	}
-	if c.Anonymous, err = parseFlag(query, "anonymous"); err != nil {
+	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
 		return c, err
 	}
 	if query.Has("profile") {
 		p, known := NamedProfile(query.Get("profile"))
 		if !known {
-			return c, invalid("parameter profile", "must be one of "+strings.Join(profileNames(), ", "), "")
+			return c, invalid.Argument("parameter profile", "must be one of "+strings.Join(profileNames(), ", "), "")
 		}
 		c.Profile = &p
 	}
 	return c, nil
-}
-
-func parseFlag(query url.Values, name string) (bool, error) {
-	switch query.Get(name) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	if query.Has(name) {
-		return false, invalid("parameter "+name, `must be "true" or "false"`, "")
-	}
-	return false, nil
 }
 
 func profileNames() []string {

@@ -7,25 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 const partSize = 5 << 20
-
-// endless is a body without end that calls at once, when that many bytes of it
-// have been read.
-type endless struct {
-	read, at int64
-	then     func()
-}
-
-func (e *endless) Read(p []byte) (int, error) {
-	before := e.read
-	e.read += int64(len(p))
-	if before < e.at && e.read >= e.at {
-		e.then()
-	}
-	return len(p), nil
-}
 
 func TestACanceledUploadLeavesNoParts(t *testing.T) {
 	for _, name := range serverNames {
@@ -37,7 +22,7 @@ func TestACanceledUploadLeavesNoParts(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			pending := 0
-			_, err := b.Upload(ctx, "a", &endless{at: 3 * partSize, then: func() {
+			_, err := b.Upload(ctx, "a", &wiretest.Endless{At: 3 * partSize, Then: func() {
 				pending = s.uploads(t, bucket, "a")
 				cancel()
 			}}, storage.WithPartSize(partSize))

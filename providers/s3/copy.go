@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Copy is one CopyObject, or, of an object that is too large for one, an upload
@@ -43,7 +44,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		Bucket:            d.name(),
 		Key:               &r.Key,
 		CopySource:        copySource(r.Source),
-		CopySourceIfMatch: set(r.Source.Revision),
+		CopySourceIfMatch: httpheader.Optional(r.Source.Revision),
 		StorageClass:      types.StorageClass(r.StorageClass), // never copied: the default is the bucket's
 		ACL:               acl(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
@@ -56,11 +57,11 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 	// again is a change.
 	if r.Replace || r.Source.Bucket == d.bucket && r.Source.Key == r.Key {
 		in.MetadataDirective = types.MetadataDirectiveReplace
-		in.ContentType = set(r.ContentType)
-		in.ContentEncoding = set(r.ContentEncoding)
-		in.ContentDisposition = set(r.ContentDisposition)
-		in.ContentLanguage = set(r.ContentLanguage)
-		in.CacheControl = set(r.CacheControl)
+		in.ContentType = httpheader.Optional(r.ContentType)
+		in.ContentEncoding = httpheader.Optional(r.ContentEncoding)
+		in.ContentDisposition = httpheader.Optional(r.ContentDisposition)
+		in.ContentLanguage = httpheader.Optional(r.ContentLanguage)
+		in.CacheControl = httpheader.Optional(r.CacheControl)
 		in.Metadata = r.Metadata
 	}
 	var out *awss3.CopyObjectOutput
@@ -123,8 +124,8 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 	out, err := d.client.HeadObject(ctx, &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,
 		Key:       &source.Key,
-		VersionId: set(source.Version),
-		IfMatch:   set(source.Revision),
+		VersionId: httpheader.Optional(source.Version),
+		IfMatch:   httpheader.Optional(source.Revision),
 	})
 	if err != nil {
 		e := translate(err)

@@ -57,13 +57,13 @@ func TestCopyRequest(t *testing.T) {
 		{name: "public", change: func(r *storage.CopyRequest) { r.PublicRead = true }, header: map[string]string{"X-Amz-Acl": "public-read"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{header: map[string]string{"X-Amz-Version-Id": "v2"}, body: copied})
+			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})
 			attrs, err := w.on(t, "aws").Copy(t.Context(), copyOf(row.change))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"c"`, Revision: `"c"`, Version: "v2", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, attrs)
-			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, w.lines(), "one request")
+			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, w.Lines(), "one request")
 			for name, value := range row.header {
-				require.Equal(t, value, w.last(t).header.Get(name), name)
+				require.Equal(t, value, w.Last(t).Header.Get(name), name)
 			}
 		})
 	}
@@ -71,7 +71,7 @@ func TestCopyRequest(t *testing.T) {
 
 func TestCopyAnswer(t *testing.T) {
 	swap := storage.Condition{Revision: `"d"`}
-	there := reply{header: map[string]string{"ETag": etag, "Content-Length": "3"}}
+	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}
 	for _, row := range []struct {
 		name      string
 		condition storage.Condition
@@ -82,12 +82,12 @@ func TestCopyAnswer(t *testing.T) {
 		{name: "the source has changed", replies: []reply{failing(412, "PreconditionFailed", "")}, code: storage.Changed},
 		{name: "the source is gone", replies: []reply{failing(404, "NoSuchKey", "")}, code: storage.Changed},
 		{name: "the condition failed, for the source is as it was", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
-		{name: "the source changed, and the condition is not known", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {status: 412}}, code: storage.Changed},
+		{name: "the source changed, and the condition is not known", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
 		{name: "the destination is not there", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
-		{name: "nothing is known of the source", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {status: 503}}, code: storage.Unavailable},
+		{name: "nothing is known of the source", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
-		{name: "200 with an error in it", replies: []reply{{body: failing(0, "InternalError", "").body}}, code: storage.Unavailable, unknown: true},
-		{name: "200 that breaks off", replies: []reply{{header: map[string]string{"Content-Length": "500"}, body: copied[:30]}}, code: storage.Unavailable, unknown: true},
+		{name: "200 with an error in it", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
+		{name: "200 that breaks off", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
 		{name: "a race", condition: swap, replies: []reply{failing(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestCopyAnswer(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
 			require.Equal(t, row.unknown, e.Unknown, "%v", err)
-			require.Len(t, w.requests(), len(row.replies))
+			require.Len(t, w.Requests(), len(row.replies))
 		})
 	}
 }
@@ -106,19 +106,19 @@ func TestConditionalCopyWhereItIsIgnored(t *testing.T) {
 	w := newStandIn(t)
 	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.requests(), "the core streams it through a conditional upload")
+	require.Empty(t, w.Requests(), "the core streams it through a conditional upload")
 }
 
 const pieceDone = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
 
 // sized answers a HEAD, or whatever is asked next, with a size.
 func sized(size string) reply {
-	return reply{header: map[string]string{"ETag": etag, "Content-Length": size}}
+	return reply{Header: map[string]string{"ETag": etag, "Content-Length": size}}
 }
 
 func TestCopyInParts(t *testing.T) {
 	refused := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	w := newStandIn(t, refused, sized("25"), reply{body: begun}, reply{body: pieceDone}, reply{body: pieceDone}, reply{body: pieceDone}, reply{body: finished})
+	w := newStandIn(t, refused, sized("25"), reply{Body: begun}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyPart = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
@@ -126,23 +126,23 @@ func TestCopyInParts(t *testing.T) {
 	}))
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
-	asked := w.requests()
-	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].line(), "no look before it is refused")
-	require.Equal(t, "HEAD /other/from?versionId=v1", asked[1].line())
-	require.Equal(t, etag, asked[1].header.Get("If-Match"))
+	asked := w.Requests()
+	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].Line(), "no look before it is refused")
+	require.Equal(t, "HEAD /other/from?versionId=v1", asked[1].Line())
+	require.Equal(t, etag, asked[1].Header.Get("If-Match"))
 	create := asked[2]
-	require.Equal(t, "POST /photos/to?uploads=", create.line())
+	require.Equal(t, "POST /photos/to?uploads=", create.Line())
 	for name, value := range map[string]string{
 		"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
 		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "public-read", "X-Amz-Checksum-Type": "FULL_OBJECT",
 	} {
-		require.Equal(t, value, create.header.Get(name), "nothing but the bytes is copied: %s", name)
+		require.Equal(t, value, create.Header.Get(name), "nothing but the bytes is copied: %s", name)
 	}
 	pieces := map[string]string{}
 	for _, piece := range asked[3:6] {
-		require.Equal(t, "other/from?versionId=v1", piece.header.Get("X-Amz-Copy-Source"))
-		require.Equal(t, etag, piece.header.Get("X-Amz-Copy-Source-If-Match"))
-		pieces[piece.line()] = piece.header.Get("X-Amz-Copy-Source-Range")
+		require.Equal(t, "other/from?versionId=v1", piece.Header.Get("X-Amz-Copy-Source"))
+		require.Equal(t, etag, piece.Header.Get("X-Amz-Copy-Source-If-Match"))
+		pieces[piece.Line()] = piece.Header.Get("X-Amz-Copy-Source-Range")
 	}
 	require.Equal(t, map[string]string{
 		"PUT /photos/to?partNumber=1&uploadId=u1&x-id=UploadPartCopy": "bytes=0-9",
@@ -150,10 +150,10 @@ func TestCopyInParts(t *testing.T) {
 		"PUT /photos/to?partNumber=3&uploadId=u1&x-id=UploadPartCopy": "bytes=20-24",
 	}, pieces)
 	complete := asked[6]
-	require.Equal(t, "POST /photos/to?uploadId=u1", complete.line())
-	require.Equal(t, "*", complete.header.Get("If-None-Match"))
-	require.Equal(t, "FULL_OBJECT", complete.header.Get("X-Amz-Checksum-Type"))
-	require.Equal(t, 3, strings.Count(complete.body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
+	require.Equal(t, "POST /photos/to?uploadId=u1", complete.Line())
+	require.Equal(t, "*", complete.Header.Get("If-None-Match"))
+	require.Equal(t, "FULL_OBJECT", complete.Header.Get("X-Amz-Checksum-Type"))
+	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
 func TestCopyInPartsThatFails(t *testing.T) {
@@ -163,18 +163,18 @@ func TestCopyInPartsThatFails(t *testing.T) {
 		code    storage.Code
 		aborted bool
 	}{
-		{"the source changes", []reply{failing(412, "PreconditionFailed", ""), {status: 204}}, storage.Changed, true},
-		{"a piece is denied", []reply{failing(403, "AccessDenied", ""), {status: 204}}, storage.PermissionDenied, true},
-		{"the completion is refused", []reply{{body: pieceDone}, failing(400, "InvalidPart", ""), {status: 204}}, storage.InvalidArgument, true},
-		{"the completion is not answered", []reply{{body: pieceDone}, {cut: true}}, storage.Unavailable, false},
+		{"the source changes", []reply{failing(412, "PreconditionFailed", ""), {Status: 204}}, storage.Changed, true},
+		{"a piece is denied", []reply{failing(403, "AccessDenied", ""), {Status: 204}}, storage.PermissionDenied, true},
+		{"the completion is refused", []reply{{Body: pieceDone}, failing(400, "InvalidPart", ""), {Status: 204}}, storage.InvalidArgument, true},
+		{"the completion is not answered", []reply{{Body: pieceDone}, {Cut: true}}, storage.Unavailable, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, append([]reply{{body: begun}}, row.replies...)...)
+			w := newStandIn(t, append([]reply{{Body: begun}}, row.replies...)...)
 			d := w.on(t, "aws")
 			d.copyLimit, d.copyPart = 5, 9
 			_, err := d.Copy(t.Context(), looked())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.aborted, slices.Contains(w.lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
+			require.Equal(t, row.aborted, slices.Contains(w.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
 			if !row.aborted {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			}
@@ -183,12 +183,12 @@ func TestCopyInPartsThatFails(t *testing.T) {
 }
 
 func TestPieceThatFailsInPassing(t *testing.T) {
-	w := newStandIn(t, reply{body: begun}, failing(503, "SlowDown", ""), reply{body: pieceDone}, reply{body: finished})
+	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: pieceDone}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyLimit, d.copyPart = 5, 9
 	_, err := d.Copy(t.Context(), looked())
 	require.NoError(t, err)
-	require.Len(t, w.requests(), 4)
+	require.Len(t, w.Requests(), 4)
 }
 
 func TestCopyThatIsTooLargeWherePartsAreNotCopied(t *testing.T) {
@@ -197,7 +197,7 @@ func TestCopyThatIsTooLargeWherePartsAreNotCopied(t *testing.T) {
 	d.copyLimit, d.profile.CopyParts = 5, false
 	_, err := d.Copy(t.Context(), looked())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.requests(), "the core streams it")
+	require.Empty(t, w.Requests(), "the core streams it")
 }
 
 func TestCompose(t *testing.T) {
@@ -217,23 +217,23 @@ func TestCompose(t *testing.T) {
 			for _, size := range row.sizes {
 				replies = append(replies, sized(size))
 			}
-			replies = append(replies, reply{body: begun})
+			replies = append(replies, reply{Body: begun})
 			for range row.pieces {
-				replies = append(replies, reply{body: pieceDone})
+				replies = append(replies, reply{Body: pieceDone})
 			}
-			w := newStandIn(t, append(replies, reply{body: finished})...)
+			w := newStandIn(t, append(replies, reply{Body: finished})...)
 			d := w.on(t, "aws")
 			d.minPart = 5
 			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
 			if row.pieces == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-				require.NotContains(t, w.lines(), "POST /photos/to?uploads=")
+				require.NotContains(t, w.Lines(), "POST /photos/to?uploads=")
 				return
 			}
 			require.NoError(t, err)
 			var sources []string
-			for _, s := range w.requests() {
-				if source := s.header.Get("X-Amz-Copy-Source"); source != "" {
+			for _, s := range w.Requests() {
+				if source := s.Header.Get("X-Amz-Copy-Source"); source != "" {
 					sources = append(sources, source)
 				}
 			}

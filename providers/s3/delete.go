@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Delete is one DeleteObject.
@@ -19,8 +20,8 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	in := &awss3.DeleteObjectInput{
 		Bucket:    d.name(),
 		Key:       &r.Key,
-		VersionId: set(r.Version),
-		IfMatch:   set(r.Condition.Revision),
+		VersionId: httpheader.Optional(r.Version),
+		IfMatch:   httpheader.Optional(r.Condition.Revision),
 	}
 	err := writes(ctx, func(ctx context.Context) error {
 		_, err := d.client.DeleteObject(ctx, in)
@@ -55,7 +56,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 		}
 		name := batchName{r[i].Key, r[i].Version}
 		if slots[name] == nil {
-			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: &r[i].Key, VersionId: set(r[i].Version)})
+			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: &r[i].Key, VersionId: httpheader.Optional(r[i].Version)})
 		}
 		slots[name] = append(slots[name], i)
 	}

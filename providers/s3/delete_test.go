@@ -19,17 +19,17 @@ func TestDelete(t *testing.T) {
 		code    storage.Code // "": none
 		unknown bool
 	}{
-		{name: "plain", replies: []reply{{status: 204}}, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{{status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
-		{name: "compare and remove", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{{status: 204}}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "plain", replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{name: "compare and remove", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{{Status: 204}}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "what is another now stays", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "what is gone already is gone", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(404, "NoSuchKey", "")}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a version that is gone already", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{name: "a malformed version", request: storage.DeleteRequest{Version: "v"}, replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"}},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "404 without a word", replies: []reply{{status: 404}, {status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
+		{name: "404 without a word", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
 		{name: "retention", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")}, code: storage.Locked, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
-		{name: "no answer", replies: []reply{{cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "no answer", replies: []reply{{Cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
@@ -39,8 +39,8 @@ func TestDelete(t *testing.T) {
 			if row.unknown {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			}
-			require.Equal(t, row.lines, w.lines())
-			require.Equal(t, row.match, w.requests()[0].header.Get("If-Match"))
+			require.Equal(t, row.lines, w.Lines())
+			require.Equal(t, row.match, w.Requests()[0].Header.Get("If-Match"))
 		})
 	}
 }
@@ -48,7 +48,7 @@ func TestDelete(t *testing.T) {
 const removedAll = `<DeleteResult></DeleteResult>`
 
 func TestDeleteBatch(t *testing.T) {
-	w := newStandIn(t, reply{body: `<DeleteResult>
+	w := newStandIn(t, reply{Body: `<DeleteResult>
 		<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
 		<Error><Key>c</Key><Code>NoSuchKey</Code></Error>
 		<Error><Key>d</Key><Code>SlowDown</Code></Error></DeleteResult>`})
@@ -59,29 +59,29 @@ func TestDeleteBatch(t *testing.T) {
 	require.NoError(t, errs[2], "what is not there is gone")
 	require.ErrorIs(t, errs[3], storage.RateLimited)
 	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that is there twice")
-	require.Equal(t, []string{"POST /photos?delete="}, w.lines())
-	got := w.last(t)
-	require.Contains(t, got.body, "<Quiet>true</Quiet>")
-	require.Equal(t, 1, strings.Count(got.body, "<Key>b</Key>"))
-	require.NotEmpty(t, got.header.Get("X-Amz-Checksum-Crc32"))
+	require.Equal(t, []string{"POST /photos?delete="}, w.Lines())
+	got := w.Last(t)
+	require.Contains(t, got.Body, "<Quiet>true</Quiet>")
+	require.Equal(t, 1, strings.Count(got.Body, "<Key>b</Key>"))
+	require.NotEmpty(t, got.Header.Get("X-Amz-Checksum-Crc32"))
 }
 
 func TestDeleteBatchWithContentMD5(t *testing.T) {
-	w := newStandIn(t, reply{body: removedAll})
+	w := newStandIn(t, reply{Body: removedAll})
 	require.Equal(t, []error{nil}, w.on(t, "b2").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
-	got := w.last(t)
-	require.NotEmpty(t, got.header.Get("Content-Md5"))
-	require.Empty(t, got.header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
-	require.Empty(t, got.header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	got := w.Last(t)
+	require.NotEmpty(t, got.Header.Get("Content-Md5"))
+	require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
+	require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 }
 
 func TestDeleteBatchOfWhatNoBatchCanHold(t *testing.T) {
-	w := newStandIn(t, reply{body: removedAll})
+	w := newStandIn(t, reply{Body: removedAll})
 	errs := w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{
 		{Key: "a"}, {Key: "control\x01"}, {Key: "swap", Condition: storage.Condition{Revision: etag}},
 	})
 	require.Equal(t, []error{nil, nil, nil}, errs)
-	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, w.lines())
+	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, w.Lines())
 }
 
 func TestDeleteBatchThatIsRefused(t *testing.T) {
@@ -105,7 +105,7 @@ func TestDeleteBatchThatIsRefused(t *testing.T) {
 			for _, err := range w.on(t, row.profile).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 				require.ErrorIs(t, err, row.code)
 			}
-			require.Len(t, w.requests(), row.asked)
+			require.Len(t, w.Requests(), row.asked)
 		})
 	}
 }

@@ -2,96 +2,58 @@ package s3
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
-func invalid(argument, rule, hint string) *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule), Hint: hint}
+// failures reads what the SDK answers.
+var failures = &outcome.SDK{
+	Answered:   answered,
+	Unanswered: unanswered,
+	Left:       mayHaveLeft,
+	Acted:      outcome.MayHaveActed,
 }
 
-// reads is what a request that changes nothing failed with.
-func reads(err error) error {
-	if err == nil {
-		return nil
-	}
-	return translate(err)
-}
+var (
+	translate = failures.Translate
+	asError   = failures.AsError
+	reads     = failures.Read
+	writes    = failures.Write
+)
 
-// writes makes a request that changes something; of one whose answer did not
-// come, or tells nothing, the error says so.
-func writes(ctx context.Context, do func(context.Context) error) error {
-	ctx, counter := transport.CountRequests(ctx)
-	err := do(ctx)
-	if err == nil {
-		return nil
-	}
-	e := translate(err)
-	e.Unknown = lost(err, counter)
-	return e
-}
-
-// lost reports whether a request that failed may have had its effect.
-func lost(err error, counter *transport.Counter) bool {
-	if counter.Unanswered() > 0 || transport.Sent(err) {
-		return true
-	}
-	if answer := answerOf(err); answer != nil {
-		switch status := answer.HTTPStatusCode(); status {
-		case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-			return true // S3 promises nothing about what came before them; 503 is a refusal
-		default:
-			return status >= 200 && status < 300 // it was done, and the answer broke off
-		}
-	}
-	if counter.Requests() > 0 {
-		return false // our transport has counted: it did not leave whole
-	}
-	// Another HTTP client tells less: whatever failed behind the dial may have
-	// arrived.
-	var dial *net.OpError
+// mayHaveLeft: of an interrupted request the SDK keeps nothing but that.
+func mayHaveLeft(err error) bool {
 	var unsent *smithyhttp.RequestSendError
 	var canceled *smithy.CanceledError
-	return (errors.As(err, &unsent) || errors.As(err, &canceled)) && !(errors.As(err, &dial) && dial.Op == "dial")
+	return errors.As(err, &unsent) || errors.As(err, &canceled)
 }
 
-// translate makes an *storage.Error of whatever the SDK answered.
-func translate(err error) *storage.Error {
-	var own *storage.Error
-	if errors.As(err, &own) { // of the credentials, or of the body
-		e := *own
-		return &e
-	}
-	var bare storage.Code
-	if errors.As(err, &bare) {
-		return &storage.Error{Code: bare, Err: err}
-	}
-	e := &storage.Error{Err: err}
+func answered(err error) *storage.Error {
 	answer := answerOf(err)
 	if answer == nil {
-		e.Code, e.Retryable, e.Hint = unanswered(err)
-		return e
+		return nil
 	}
-	e.Status, e.RequestID = answer.HTTPStatusCode(), answer.ServiceRequestID()
 	header := answer.Response.Header
-	e.RetryAfter = retryAfter(header)
+	e := &storage.Error{
+		Status:     answer.HTTPStatusCode(),
+		RequestID:  answer.ServiceRequestID(),
+		RetryAfter: outcome.RetryAfter(header),
+		Err:        err,
+	}
 	code, message := words(err)
 	v := verdictOf(code, message, e.Status)
 	e.Code, e.Hint = v.code, v.hint
-	e.Retryable = v.again || v.code == storage.RateLimited || v.code == storage.Unavailable
+	e.Retryable = v.again || outcome.Passes(v.code)
 	if region := rightRegion(header, message); region != "" && v.place {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
@@ -118,45 +80,29 @@ func words(err error) (code, message string) {
 	return api.ErrorCode(), api.ErrorMessage()
 }
 
+var networkHints = outcome.Hints{
+	Host:        "no such host: check region and endpoint",
+	Certificate: "the server's certificate is not for this host: a bucket's name with dots wants path_style=true",
+}
+
 // unanswered is what a failure before, or instead of, an answer means.
-func unanswered(err error) (code storage.Code, again bool, hint string) {
+func unanswered(err error) *storage.Error {
 	var params smithy.InvalidParamsError
-	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var network net.Error
+	if errors.As(err, &params) {
+		return &storage.Error{Code: storage.InvalidArgument, Err: err}
+	}
+	if e := outcome.OfNetwork(err, networkHints); e != nil {
+		return e
+	}
 	var unsent *smithyhttp.RequestSendError
 	var canceled *smithy.CanceledError
 	switch {
-	case errors.As(err, &params):
-		return storage.InvalidArgument, false, ""
-	case errors.As(err, &certificate):
-		return storage.Internal, false, "the server's certificate is not for this host: a bucket's name with dots wants path_style=true"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return storage.Unavailable, true, "no such host: check region and endpoint"
-	case errors.Is(err, context.Canceled) && !errors.As(err, &network):
-		return storage.Canceled, false, ""
-	case errors.Is(err, context.DeadlineExceeded):
-		return storage.DeadlineExceeded, false, ""
-	case errors.As(err, &unsent), errors.As(err, &network):
-		return storage.Unavailable, true, ""
+	case errors.As(err, &unsent):
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 	case errors.As(err, &canceled):
-		return storage.Canceled, false, ""
+		return &storage.Error{Code: storage.Canceled, Err: err}
 	}
-	return storage.Internal, false, ""
-}
-
-// retryAfter is how long the provider asks to wait, in seconds or by date.
-func retryAfter(h http.Header) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		if sent, err := http.ParseTime(h.Get("Date")); err == nil && at.After(sent) {
-			return at.Sub(sent) // by the server's clock alone
-		}
-	}
-	return 0
+	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
 // expectedRegion is in the message of AuthorizationHeaderMalformed.
@@ -175,12 +121,7 @@ func rightRegion(h http.Header, message string) string {
 // isCode reports whether the provider's own code is one of codes.
 func isCode(err error, codes ...string) bool {
 	own, _ := words(err)
-	for _, code := range codes {
-		if own == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, own)
 }
 
 // statusOf is the answer's, or 0.
@@ -213,15 +154,7 @@ func (d *driver) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	e.Code = storage.ObjectNotFound
-	switch looked := d.headBucket(ctx); {
-	case looked == nil:
-	case looked.Status == http.StatusNotFound:
-		e.Code, e.Hint = storage.BucketNotFound, d.bucketHint()
-	case looked.Status == 0 || looked.Retryable:
-		return looked // nothing is known
-	}
-	return e
+	return outcome.Missing(e, d.headBucket(ctx), d.bucketHint())
 }
 
 // bucketHint is for a bucket that is not there: S3's names have no capitals.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestErrorOfAnAnswer(t *testing.T) {
@@ -28,9 +29,9 @@ func TestErrorOfAnAnswer(t *testing.T) {
 		{name: "a wrong secret", reply: failing(403, "SignatureDoesNotMatch", ""), code: storage.Unauthenticated, hint: "secret"},
 		{name: "an expired token", reply: failing(400, "ExpiredToken", ""), code: storage.Unauthenticated, hint: "token"},
 		{name: "a clock that is wrong: the SDK corrects it", reply: failing(403, "RequestTimeTooSkewed", ""), code: storage.Unauthenticated, again: true, hint: "clock"},
-		{name: "429", reply: reply{status: 429, header: map[string]string{"Retry-After": "7"}}, code: storage.RateLimited, again: true, after: 7 * time.Second},
+		{name: "429", reply: reply{Status: 429, Header: map[string]string{"Retry-After": "7"}}, code: storage.RateLimited, again: true, after: 7 * time.Second},
 		{name: "429 by name", reply: failing(429, "TooManyRequests", ""), code: storage.RateLimited, again: true},
-		{name: "a date to wait for", reply: reply{status: 503, header: map[string]string{"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT", "Date": "Fri, 02 Jan 2026 03:04:05 GMT"}}, code: storage.Unavailable, again: true, after: 3 * time.Second},
+		{name: "a date to wait for", reply: reply{Status: 503, Header: map[string]string{"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT", "Date": "Fri, 02 Jan 2026 03:04:05 GMT"}}, code: storage.Unavailable, again: true, after: 3 * time.Second},
 		{name: "SlowDown", reply: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
 		{name: "ServiceUnavailable", reply: failing(503, "ServiceUnavailable", ""), code: storage.Unavailable, again: true},
 		{name: "ServiceUnavailable that means SlowDown", reply: failing(503, "ServiceUnavailable", "Please reduce your request rate."), code: storage.RateLimited, again: true},
@@ -44,16 +45,16 @@ func TestErrorOfAnAnswer(t *testing.T) {
 		{name: "EntityTooLarge", reply: failing(400, "EntityTooLarge", ""), code: storage.TooLarge},
 		{name: "MetadataTooLarge", reply: failing(400, "MetadataTooLarge", ""), code: storage.InvalidArgument},
 		{name: "InvalidObjectState", reply: failing(403, "InvalidObjectState", ""), code: storage.Archived, hint: "restore"},
-		{name: "301 with the region in a header", reply: reply{status: 301, header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "the bucket is in region eu-west-1: set region=eu-west-1"},
-		{name: "301 to somewhere, which is not followed", reply: reply{status: 301, header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
-		{name: "so is 307", reply: reply{status: 307, header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.Unavailable, again: true, hint: "another region"},
+		{name: "301 with the region in a header", reply: reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "the bucket is in region eu-west-1: set region=eu-west-1"},
+		{name: "301 to somewhere, which is not followed", reply: reply{Status: 301, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
+		{name: "so is 307", reply: reply{Status: 307, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.Unavailable, again: true, hint: "another region"},
 		{name: "301 without a region", reply: failing(301, "PermanentRedirect", ""), code: storage.InvalidArgument, hint: "another region"},
 		{name: "a region in the message", reply: failing(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"), code: storage.InvalidArgument, hint: "set region=ap-south-1"},
-		{name: "400 without a word, in the wrong region", reply: reply{status: 400, header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},
+		{name: "400 without a word, in the wrong region", reply: reply{Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},
 		{name: "an object-lock refusal", reply: failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), code: storage.InvalidArgument},
 		{name: "an unknown code goes by its status", reply: failing(403, "WhoKnows", ""), code: storage.PermissionDenied},
-		{name: "a page of a proxy's", reply: reply{status: 502, body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
-		{name: "a status that nobody knows", reply: reply{status: 418}, code: storage.Internal},
+		{name: "a page of a proxy's", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
+		{name: "a status that nobody knows", reply: reply{Status: 418}, code: storage.Internal},
 	} {
 		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, row.reply)
@@ -64,11 +65,11 @@ func TestErrorOfAnAnswer(t *testing.T) {
 			require.Equal(t, row.again, e.Retryable)
 			require.Equal(t, row.after, e.RetryAfter)
 			require.Contains(t, e.Hint, row.hint)
-			require.Equal(t, row.reply.status, e.Status)
+			require.Equal(t, row.reply.Status, e.Status)
 			require.False(t, e.Unknown, "a read has no outcome")
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api, "the SDK's own error is reachable")
-			require.Len(t, w.requests(), 1, "the SDK retries nothing")
+			require.Len(t, w.Requests(), 1, "the SDK retries nothing")
 		})
 	}
 }
@@ -107,7 +108,7 @@ func TestErrorWithoutAnAnswer(t *testing.T) {
 	})
 	t.Run("a body that fails", func(t *testing.T) {
 		broken := errors.New("the disk is gone")
-		r := putOf("k", "hello")
+		r := wiretest.Put("k", "hello")
 		r.Body = failingBody{broken}
 		_, err := newStandIn(t).on(t, "aws").Put(t.Context(), r)
 		require.ErrorIs(t, err, broken)
@@ -129,10 +130,10 @@ func TestUnknownOutcomeOfACanceledWrite(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := newStandIn(t, reply{})
-	server.before = func(r *http.Request) {
+	server.Before = func(r *http.Request) {
 		cancel()
 		<-r.Context().Done() // the answer comes too late: nobody is there any more
 	}
-	_, err := server.on(t, "aws").Put(ctx, putOf("k", "hello"))
+	_, err := server.on(t, "aws").Put(ctx, wiretest.Put("k", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown, "it was sent whole: %v", err)
 }

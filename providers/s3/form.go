@@ -2,16 +2,12 @@ package s3
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/v4"
 )
 
 const policyTime = "2006-01-02T15:04:05.000Z"
@@ -25,7 +21,7 @@ func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage
 }
 
 func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
-	if err := checkForm(r); err != nil {
+	if err := v4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
 	s, err := d.signAt(ctx, r.TTL, now)
@@ -36,39 +32,21 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err != nil {
 		return nil, err
 	}
-	key := d.keys.of(&s.credentials, d.region, s.from)
+	key := d.keys.of(&s.credentials, d.region, s.From)
 	fields := formFields(r)
 	fields["X-Amz-Algorithm"] = signingAlgorithm
 	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
-	fields["X-Amz-Date"] = s.from.Format(amzTime)
+	fields["X-Amz-Date"] = s.From.Format(amzTime)
 	if s.credentials.SessionToken != "" {
 		fields["X-Amz-Security-Token"] = s.credentials.SessionToken
 	}
-	policy, err := policyDocument(d.bucket, fields, r.MinSize, r.MaxSize, s.until())
+	policy, err := policyDocument(d.bucket, fields, r.MinSize, r.MaxSize, s.Until())
 	if err != nil {
 		return nil, err
 	}
 	fields["Policy"] = policy
 	fields["X-Amz-Signature"] = key.signature(policy)
-	return &storage.UploadForm{URL: at.address.String() + "/", Fields: fields, ExpiresAt: s.until()}, nil
-}
-
-// checkForm refuses what a form cannot have the server enforce.
-func checkForm(r *storage.SignRequest) error {
-	unsupported := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
-	switch {
-	case len(r.Native) > 0:
-		return storage.Unsupported
-	case r.Condition != storage.Condition{}:
-		return unsupported("S3's forms know no condition: SignedUploadURL does")
-	case r.CRC32C != nil:
-		return unsupported("S3's forms are not known to check a CRC32C: SignedUploadURL does")
-	case r.ContentLanguage != "":
-		return unsupported("S3's forms have no field for the content language")
-	case strings.Contains(r.Key, "${filename}"):
-		return &storage.Error{Code: storage.InvalidArgument, Hint: "S3 puts the name of the user's file in the place of ${filename} in a form's key"}
-	}
-	return nil
+	return &storage.UploadForm{URL: at.address.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
 }
 
 // formFields are the fields that say what the object shall be.
@@ -97,7 +75,7 @@ func formFields(r *storage.SignRequest) map[string]string {
 	return fields
 }
 
-// policyDocument is the document that is signed, in base64.
+// policyDocument is the document that is signed.
 func policyDocument(bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time) (string, error) {
 	conditions := []any{
 		map[string]string{"bucket": bucket},
@@ -106,29 +84,8 @@ func policyDocument(bucket string, fields map[string]string, minSize, maxSize in
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		conditions = append(conditions, []any{"eq", "$" + name, fields[name]})
 	}
-	document, err := json.Marshal(struct {
+	return v4.Policy(struct {
 		Expiration string `json:"expiration"`
 		Conditions []any  `json:"conditions"`
 	}{expires.Format(policyTime), conditions})
-	if err != nil {
-		return "", &storage.Error{Code: storage.Internal, Err: err}
-	}
-	return base64.StdEncoding.EncodeToString(asciiJSON(document)), nil
-}
-
-// asciiJSON escapes what is not ASCII, as S3 wants a policy's characters.
-func asciiJSON(document []byte) []byte {
-	ascii := make([]byte, 0, len(document))
-	for _, r := range string(document) {
-		switch {
-		case r < 0x80:
-			ascii = append(ascii, byte(r))
-		case r < 0x10000:
-			ascii = fmt.Appendf(ascii, `\u%04x`, r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			ascii = fmt.Appendf(ascii, `\u%04x\u%04x`, high, low)
-		}
-	}
-	return ascii
 }

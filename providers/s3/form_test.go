@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func formRequest(change func(r *storage.SignRequest)) *storage.SignRequest {
-	r := upload(change)
+	r := wiretest.SignedUpload(change)
 	r.Method, r.MinSize, r.MaxSize = "POST", 2, 5
 	return r
 }

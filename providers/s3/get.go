@@ -2,15 +2,14 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Get is one GetObject.
@@ -21,10 +20,10 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	in := &awss3.GetObjectInput{
 		Bucket:       d.name(),
 		Key:          &r.Key,
-		VersionId:    set(r.Version),
-		Range:        set(byteRange(r)),
-		IfMatch:      set(r.Condition.Revision),
-		IfNoneMatch:  set(r.Condition.NotRevision),
+		VersionId:    httpheader.Optional(r.Version),
+		Range:        httpheader.Optional(httpheader.Range(r, mostLast)),
+		IfMatch:      httpheader.Optional(r.Condition.Revision),
+		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.checksumMode(),
 	}
 	out, err := d.objects(ctx).GetObject(ctx, in, withoutValidation)
@@ -39,20 +38,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	return attrs, out.Body, nil
 }
 
-// byteRange is the Range header; a whole read has none, for an empty object
-// satisfies no range.
-func byteRange(r *storage.GetRequest) string {
-	const most = 1 << 50 // bytes; what servers read as a number for certain, and more than any object has
-	switch {
-	case r.Suffix > 0:
-		return "bytes=-" + strconv.FormatInt(min(r.Suffix, most), 10)
-	case r.Length >= 0:
-		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-" + strconv.FormatInt(r.Offset+r.Length-1, 10)
-	case r.Offset > 0:
-		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-"
-	}
-	return ""
-}
+const mostLast = 1 << 50 // bytes; what servers read as a number for certain, and more than any object has
 
 func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
 	a := &storage.Attrs{
@@ -73,7 +59,7 @@ func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Att
 		Modified: modified(out.LastModified),
 		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
 	}
-	if byteRange(r) == "" {
+	if httpheader.Range(r, mostLast) == "" {
 		return a, nil
 	}
 	length := a.Size
@@ -81,14 +67,14 @@ func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Att
 		return a, nil // the last bytes of an empty object, on some servers
 	}
 	if out.ContentRange == nil {
-		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("a range was asked for, and the answer is the whole object"), Hint: "something between here and the store takes the Range header away"}
+		return nil, httpheader.NoRange()
 	}
-	start, size, err := contentRange(*out.ContentRange)
-	switch {
-	case err != nil:
-		return nil, &storage.Error{Code: storage.Internal, Err: err}
-	case r.Suffix == 0 && start != r.Offset:
-		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the answer begins at byte " + strconv.FormatInt(start, 10) + " and not at " + strconv.FormatInt(r.Offset, 10))}
+	start, size, err := httpheader.ContentRange(*out.ContentRange)
+	if err == nil {
+		err = httpheader.Answers(r, start)
+	}
+	if err != nil {
+		return nil, err
 	}
 	a.Size = size
 	if length != size {
@@ -105,9 +91,9 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	out, err := d.objects(ctx).HeadObject(ctx, &awss3.HeadObjectInput{
 		Bucket:       d.name(),
 		Key:          &r.Key,
-		VersionId:    set(r.Version),
-		IfMatch:      set(r.Condition.Revision),
-		IfNoneMatch:  set(r.Condition.NotRevision),
+		VersionId:    httpheader.Optional(r.Version),
+		IfMatch:      httpheader.Optional(r.Condition.Revision),
+		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.checksumMode(),
 	})
 	if err != nil {

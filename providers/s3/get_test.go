@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestGetRequest(t *testing.T) {
@@ -26,14 +27,14 @@ func TestGetRequest(t *testing.T) {
 		{name: "of a version", request: storage.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
 	} {
 		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
-			w := newStandIn(t, reply{status: 206, header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, body: "0123456789"})
+			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
 			row.request.Key = "k"
 			_, body, err := road(w.on(t, "aws")).Get(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.lines(), "no look before a read")
+			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.Lines(), "no look before a read")
 			for name, value := range row.header {
-				require.Equal(t, value, w.last(t).header.Get(name), name)
+				require.Equal(t, value, w.Last(t).Header.Get(name), name)
 			}
 		})
 	}
@@ -46,10 +47,10 @@ func TestGetAnswer(t *testing.T) {
 		"Content-Type": "text/plain", "Content-Encoding": "gzip,aws-chunked", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
 		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD", "X-Amz-Checksum-Crc32c": "mnG7TA==",
 	}
-	w := newStandIn(t, reply{header: full, body: "hello"})
+	w := newStandIn(t, reply{Header: full, Body: "hello"})
 	d := w.on(t, "aws")
 	want := &storage.Attrs{
-		Key: "k", Size: 5, ETag: etag, Revision: etag, Modified: at, CRC32C: crcOf("hello"),
+		Key: "k", Size: 5, ETag: etag, Revision: etag, Modified: at, CRC32C: wiretest.CRC32C("hello"),
 		Properties: storage.Properties{ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}},
 	}
 	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
@@ -75,13 +76,13 @@ func TestGetOfARange(t *testing.T) {
 		crc     bool
 		code    storage.Code // "": none
 	}{
-		{name: "tells the size of the whole", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, body: "llo"}, size: 20},
-		{name: "of all bytes keeps the sum", request: storage.GetRequest{Length: 9}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, body: "hello"}, size: 5, crc: true},
-		{name: "that is ignored is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{body: "hello"}, code: storage.Internal},
-		{name: "from the start that is ignored is an error", request: storage.GetRequest{Length: 3}, answer: reply{body: "hello"}, code: storage.Internal},
-		{name: "that begins elsewhere is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes 0-2/5"}, body: "hel"}, code: storage.Internal},
-		{name: "of which the answer makes no sense", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{status: 206, header: map[string]string{"Content-Range": "bytes */5"}, body: "hel"}, code: storage.Internal},
-		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, answer: reply{status: 200}, size: 0},
+		{name: "tells the size of the whole", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
+		{name: "of all bytes keeps the sum", request: storage.GetRequest{Length: 9}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
+		{name: "that is ignored is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Body: "hello"}, code: storage.Internal},
+		{name: "from the start that is ignored is an error", request: storage.GetRequest{Length: 3}, answer: reply{Body: "hello"}, code: storage.Internal},
+		{name: "that begins elsewhere is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
+		{name: "of which the answer makes no sense", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
+		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, answer: reply{Status: 200}, size: 0},
 		{name: "behind the end", request: storage.GetRequest{Offset: 9, Length: 3}, answer: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
 	} {
 		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
@@ -107,7 +108,7 @@ func TestSumsThatAreNoObjects(t *testing.T) {
 		"nonsense":              {"X-Amz-Checksum-Crc32c": "mnG7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			attrs, err := newStandIn(t, reply{header: header}).on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			attrs, err := newStandIn(t, reply{Header: header}).on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.Nil(t, attrs.CRC32C)
 		})
@@ -126,17 +127,17 @@ func TestReadOfWhatIsNotThere(t *testing.T) {
 	}{
 		{name: "GET says which", answers: []reply{failing(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
 		{name: "GET of a missing bucket", answers: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "HEAD does not, and the bucket is there", head: true, answers: []reply{{status: 404}, {status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD does not, and the bucket is not", head: true, answers: []reply{{status: 404}, {status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD of a bucket that may not be looked at", head: true, answers: []reply{{status: 404}, {status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "a look that fails proves nothing", head: true, answers: []reply{{status: 404}, {status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "a key with a delete marker", head: true, answers: []reply{{status: 404, header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
-		{name: "the version of a delete marker", head: true, version: "v1", answers: []reply{{status: 405, header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
+		{name: "HEAD does not, and the bucket is there", head: true, answers: []reply{{Status: 404}, {Status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD does not, and the bucket is not", head: true, answers: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD of a bucket that may not be looked at", head: true, answers: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "a look that fails proves nothing", head: true, answers: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "a key with a delete marker", head: true, answers: []reply{{Status: 404, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
+		{name: "the version of a delete marker", head: true, version: "v1", answers: []reply{{Status: 405, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
 		{name: "a version that is gone", version: "v1", answers: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
 		{name: "a malformed version", version: "?", answers: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"}},
-		{name: "a malformed version, without a word", head: true, version: "?", answers: []reply{{status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
+		{name: "a malformed version, without a word", head: true, version: "?", answers: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
 		{name: "a condition that fails", answers: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "a condition that holds", head: true, answers: []reply{{status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
+		{name: "a condition that holds", head: true, answers: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
 		{name: "an object in the archive", answers: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
 	} {
 		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
@@ -149,7 +150,7 @@ func TestReadOfWhatIsNotThere(t *testing.T) {
 				_, _, err = d.Get(t.Context(), r)
 			}
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.lines, w.lines())
+			require.Equal(t, row.lines, w.Lines())
 		})
 	}
 }

@@ -1,11 +1,7 @@
 package s3
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,15 +10,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
-
-// set is a header's value, or none.
-func set(value string) *string {
-	if value == "" {
-		return nil
-	}
-	return &value
-}
 
 func acl(public bool) types.ObjectCannedACL {
 	if public {
@@ -36,17 +25,12 @@ func conditions(c storage.Condition) (match, noneMatch *string) {
 	if c.Absent {
 		noneMatch = aws.String("*")
 	}
-	return set(c.Revision), noneMatch
+	return httpheader.Optional(c.Revision), noneMatch
 }
 
-// quoted is an ETag as it is sent and compared: some servers leave the quotes
-// away in listings, and a proxy that compresses marks it as weak.
+// quoted is an ETag as it is sent and compared.
 func quoted(etag *string) string {
-	tag := strings.TrimPrefix(aws.ToString(etag), "W/")
-	if tag == "" || strings.HasPrefix(tag, `"`) {
-		return tag
-	}
-	return `"` + tag + `"`
+	return httpheader.ETag(aws.ToString(etag))
 }
 
 // version is the handle of a kept version; a bucket that keeps none says
@@ -64,12 +48,7 @@ func wholeCRC(sum *string, kind types.ChecksumType) *uint32 {
 	if sum == nil || kind == types.ChecksumTypeComposite {
 		return nil
 	}
-	raw, err := base64.StdEncoding.DecodeString(*sum)
-	if err != nil || len(raw) != 4 {
-		return nil
-	}
-	crc := binary.BigEndian.Uint32(raw)
-	return &crc
+	return httpheader.DecodeCRC32C(*sum)
 }
 
 // crcHeader is what a body is checked against on its way, where the server can.
@@ -77,7 +56,7 @@ func (a *account) crcHeader(crc *uint32) *string {
 	if a.profile.Checksum == ChecksumNone || crc == nil {
 		return nil
 	}
-	return aws.String(encodeCRC(*crc))
+	return aws.String(httpheader.EncodeCRC32C(*crc))
 }
 
 // ofParts is what an upload in parts is begun with.
@@ -131,21 +110,4 @@ func copySource(ref storage.ObjectRef) *string {
 		source += "?versionId=" + url.QueryEscape(ref.Version)
 	}
 	return &source
-}
-
-// contentRange reads "bytes 0-9/100": where the answer begins, and the object's
-// size.
-func contentRange(value string) (start, size int64, err error) {
-	span, total, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
-	from, _, dashed := strings.Cut(span, "-")
-	if found && dashed {
-		start, err = strconv.ParseInt(from, 10, 64)
-		if err == nil {
-			size, err = strconv.ParseInt(total, 10, 64)
-		}
-	}
-	if !found || !dashed || err != nil {
-		return 0, 0, fmt.Errorf("the answer's Content-Range %q cannot be read", value)
-	}
-	return start, size, nil
 }

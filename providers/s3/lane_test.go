@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // sdkOnly has d take the SDK's road.
@@ -44,17 +44,17 @@ func isLane(t *testing.T, d *driver) bool {
 
 // spoken is a request without what a client says of itself, and without what is
 // of its moment.
-func spoken(s seen) seen {
-	s.header = maps.Clone(s.header)
+func spoken(s wiretest.Request) wiretest.Request {
+	s.Header = maps.Clone(s.Header)
 	for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "User-Agent", "X-Amz-Date"} {
-		s.header.Del(name)
+		s.Header.Del(name)
 	}
-	if signed := s.header.Get("Authorization"); signed != "" {
+	if signed := s.Header.Get("Authorization"); signed != "" {
 		credential, rest, _ := strings.Cut(signed, ", SignedHeaders=")
 		names, _, _ := strings.Cut(rest, ",")
 		names = strings.TrimPrefix(names, "amz-sdk-invocation-id;amz-sdk-request;")
 		names = strings.Replace(names, "amz-sdk-invocation-id;amz-sdk-request;", "", 1)
-		s.header.Set("Authorization", credential+" "+names)
+		s.Header.Set("Authorization", credential+" "+names)
 	}
 	return s
 }
@@ -72,21 +72,21 @@ func doings() map[string]func(ctx context.Context, d *driver) error {
 	all := map[string]func(ctx context.Context, d *driver) error{}
 	put := func(name string, change func(*storage.PutRequest)) {
 		all["put "+name] = func(ctx context.Context, d *driver) error {
-			r := putOf("a/b", "hello")
+			r := wiretest.Put("a/b", "hello")
 			change(r)
 			_, err := d.Put(ctx, r)
 			return err
 		}
 	}
 	put("", func(*storage.PutRequest) {})
-	put("of nothing", func(r *storage.PutRequest) { *r = *putOf("a/b", "") })
+	put("of nothing", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", "") })
 	put("with attributes", func(r *storage.PutRequest) { r.Properties = attributes() })
 	put("create-only", func(r *storage.PutRequest) { r.Condition.Absent = true })
 	put("compare and swap", func(r *storage.PutRequest) { r.Condition.Revision = etag })
 	put("public", func(r *storage.PutRequest) { r.PublicRead = true })
 	put("unchecked", func(r *storage.PutRequest) { r.CRC32C = nil })
-	put("below what waits to be expected", func(r *storage.PutRequest) { *r = *putOf("a/b", strings.Repeat("x", 2<<20-1)) })
-	put("that waits to be expected", func(r *storage.PutRequest) { *r = *putOf("a/b", strings.Repeat("x", 2<<20)) })
+	put("below what waits to be expected", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
+	put("that waits to be expected", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })
 
 	read := func(name string, r storage.GetRequest) {
 		all["get "+name] = func(ctx context.Context, d *driver) error {
@@ -122,7 +122,7 @@ func doings() map[string]func(ctx context.Context, d *driver) error {
 			return err
 		}
 	}
-	part("", storage.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: crcOf("hello")})
+	part("", storage.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: wiretest.CRC32C("hello")})
 	part("unchecked", storage.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5})
 	return all
 }
@@ -146,25 +146,23 @@ func TestTheLaneSendsWhatTheSDKSends(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, reply{status: 206, header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
+			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
 			d := w.on(t, open.profile, open.change)
 			require.True(t, isLane(t, d))
 			sdk := sdkOnly(d)
 			require.False(t, isLane(t, sdk))
 			for name, do := range doings() {
 				require.NoError(t, do(t.Context(), sdk), name)
-				want := spoken(w.last(t))
+				want := spoken(w.Last(t))
 				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, spoken(w.last(t)), name)
+				require.Equal(t, want, spoken(w.Last(t)), name)
 			}
 		})
 	}
 }
 
 func TestTheLaneOverTLSSendsWhatTheSDKSends(t *testing.T) {
-	w := &standIn{answers: []reply{{status: 206, header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}}}}
-	w.Server = httptest.NewTLSServer(w)
-	t.Cleanup(w.Close)
+	w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})}
 	client := w.Client()
 	sdk := w.on(t, "aws", func(c *Config) { c.HTTPClient = client })
 	require.False(t, isLane(t, sdk))
@@ -174,9 +172,9 @@ func TestTheLaneOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	d.direct = trusting
 	for name, do := range doings() {
 		require.NoError(t, do(t.Context(), sdk), name)
-		want := spoken(w.last(t))
+		want := spoken(w.Last(t))
 		require.NoError(t, do(t.Context(), d), name)
-		require.Equal(t, want, spoken(w.last(t)), name)
+		require.Equal(t, want, spoken(w.Last(t)), name)
 	}
 }
 
@@ -185,8 +183,8 @@ func TestTheLaneInAFunction(t *testing.T) {
 	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "thumbnails")
 	t.Setenv("_X_AMZN_TRACE_ID", trace)
 	w := newStandIn(t, stored)
-	_, err := w.on(t, "aws").Put(t.Context(), putOf("k", "hello"))
+	_, err := w.on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
-	require.Equal(t, trace, w.last(t).header.Get("X-Amzn-Trace-Id"))
-	require.NotContains(t, w.last(t).header.Get("Authorization"), "x-amzn-trace-id")
+	require.Equal(t, trace, w.Last(t).Header.Get("X-Amzn-Trace-Id"))
+	require.NotContains(t, w.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
 }

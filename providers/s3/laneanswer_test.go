@@ -13,21 +13,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestTheLaneReadsWhatTheSDKReads(t *testing.T) {
 	for name, answer := range map[string]reply{
-		"everything": {header: map[string]string{
+		"everything": {Header: map[string]string{
 			"ETag": etag, "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT", "X-Amz-Version-Id": "v1",
 			"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
 			"X-Amz-Meta-Owner": "me", "X-Amz-Meta-empty": "", "X-Amz-Storage-Class": "GLACIER", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT",
-		}, body: "hello"},
-		"a sum of sums":   {header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, body: "hello"},
+		}, Body: "hello"},
+		"a sum of sums":   {Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, Body: "hello"},
 		"next to nothing": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			put := answer
-			put.body = "" // it would be an error
+			put.Body = "" // it would be an error
 			w := newStandIn(t, answer, answer, answer, answer, put)
 			d := w.on(t, "aws")
 			for _, read := range []func(*driver) (*storage.Attrs, error){
@@ -35,14 +36,14 @@ func TestTheLaneReadsWhatTheSDKReads(t *testing.T) {
 					attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 					require.NoError(t, err)
 					text, err := io.ReadAll(body)
-					require.Equal(t, answer.body, string(text))
+					require.Equal(t, answer.Body, string(text))
 					require.NoError(t, body.Close())
 					return attrs, err
 				},
 				func(d *driver) (*storage.Attrs, error) {
 					return d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 				},
-				func(d *driver) (*storage.Attrs, error) { return d.Put(t.Context(), putOf("k", "hello")) },
+				func(d *driver) (*storage.Attrs, error) { return d.Put(t.Context(), wiretest.Put("k", "hello")) },
 			} {
 				want, err := read(sdkOnly(d))
 				require.NoError(t, err)
@@ -57,9 +58,9 @@ func TestTheLaneReadsWhatTheSDKReads(t *testing.T) {
 func TestTheLaneSetsItsClockRight(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	skewed := failing(403, "RequestTimeTooSkewed", "")
-	skewed.header["Date"] = at.Format(http.TimeFormat)
+	skewed.Header["Date"] = at.Format(http.TimeFormat)
 	cached := failing(403, "RequestTimeTooSkewed", "")
-	cached.header = map[string]string{"Date": at.Format(http.TimeFormat), "Age": "3600"}
+	cached.Header = map[string]string{"Date": at.Format(http.TimeFormat), "Age": "3600"}
 	for name, row := range map[string]struct {
 		here   time.Duration // this machine's clock, against the store's
 		answer reply
@@ -75,14 +76,14 @@ func TestTheLaneSetsItsClockRight(t *testing.T) {
 			w := newStandIn(t, row.answer, stored)
 			d := w.on(t, "aws")
 			d.clock.now = func() time.Time { return at.Add(row.here) }
-			_, err := d.Put(t.Context(), putOf("k", "hello"))
-			if row.answer.status != 0 {
+			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
+			if row.answer.Status != 0 {
 				require.ErrorIs(t, err, storage.Unauthenticated)
 			}
-			_, err = d.Put(t.Context(), putOf("k", "hello"))
+			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			require.Equal(t, row.signed.Format(amzTime), w.last(t).header.Get("X-Amz-Date"))
-			require.Contains(t, w.last(t).header.Get("Authorization"), "Credential=key/"+row.signed.Format(amzDay)+"/")
+			require.Equal(t, row.signed.Format(amzTime), w.Last(t).Header.Get("X-Amz-Date"))
+			require.Contains(t, w.Last(t).Header.Get("Authorization"), "Credential=key/"+row.signed.Format(amzDay)+"/")
 		})
 	}
 }
@@ -91,18 +92,18 @@ func TestTheLanesErrorsAreTheSDKs(t *testing.T) {
 	for name, answer := range map[string]reply{
 		"a typed one":    failing(404, "NoSuchKey", "gone"),
 		"another":        failing(403, "AccessDenied", "no"),
-		"without a body": {status: 503},
-		"a late one":     {body: failing(0, "InternalError", "").body},
-		"a redirect":     {status: 307, header: map[string]string{"Location": "http://elsewhere.invalid/"}},
-		"no XML":         {status: 502, body: "<html>Bad gateway"},
-		"a connection":   {cut: true},
-		"half an answer": {body: "<?xml version=\"1.0\"?><Err"},
+		"without a body": {Status: 503},
+		"a late one":     {Body: failing(0, "InternalError", "").Body},
+		"a redirect":     {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
+		"no XML":         {Status: 502, Body: "<html>Bad gateway"},
+		"a connection":   {Cut: true},
+		"half an answer": {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, answer)
 			d := w.on(t, "aws")
-			_, want := sdkOnly(d).Put(t.Context(), putOf("k", "hello"))
-			_, got := d.Put(t.Context(), putOf("k", "hello"))
+			_, want := sdkOnly(d).Put(t.Context(), wiretest.Put("k", "hello"))
+			_, got := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.Error(t, want)
 			require.Error(t, got)
 			w1, g1 := want.(*storage.Error), got.(*storage.Error)
@@ -125,10 +126,10 @@ func TestTheLaneWithoutCredentials(t *testing.T) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: broken}
 		}))
-		_, err := d.Put(t.Context(), putOf("k", "hello"))
+		_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 		require.ErrorIs(t, err, storage.Unauthenticated)
 		require.ErrorContains(t, err, "nobody is at home")
 		require.NotErrorIs(t, err, storage.OutcomeUnknown)
-		require.Empty(t, w.lines())
+		require.Empty(t, w.Lines())
 	})
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // PutObject is the SDK's.
@@ -107,7 +108,7 @@ func (l *lane) GetObject(ctx context.Context, in *awss3.GetObjectInput, _ ...fun
 		ContentRange:       valueOf(h, "Content-Range"),
 		ContentType:        valueOf(h, "Content-Type"),
 		ETag:               valueOf(h, etagHeader),
-		Metadata:           metadataOf(h),
+		Metadata:           httpheader.Metadata(h, metadataHeader),
 		StorageClass:       types.StorageClass(h.Get(classHeader)),
 		VersionId:          valueOf(h, versionHeader),
 	}
@@ -143,7 +144,7 @@ func (l *lane) HeadObject(ctx context.Context, in *awss3.HeadObjectInput, _ ...f
 		ContentLanguage:    valueOf(h, "Content-Language"),
 		ContentType:        valueOf(h, "Content-Type"),
 		ETag:               valueOf(h, etagHeader),
-		Metadata:           metadataOf(h),
+		Metadata:           httpheader.Metadata(h, metadataHeader),
 		StorageClass:       types.StorageClass(h.Get(classHeader)),
 		VersionId:          valueOf(h, versionHeader),
 	}
@@ -202,17 +203,4 @@ func timeOf(h http.Header, name string) *time.Time {
 		}
 	}
 	return nil
-}
-
-func metadataOf(h http.Header) map[string]string {
-	var metadata map[string]string
-	for name, values := range h {
-		if key, found := strings.CutPrefix(name, metadataHeader); found && len(values) > 0 {
-			if metadata == nil {
-				metadata = map[string]string{}
-			}
-			metadata[strings.ToLower(key)] = values[0]
-		}
-	}
-	return metadata
 }

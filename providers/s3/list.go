@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // List is one ListObjectsV2. Keys come escaped, where the server can: one
@@ -18,14 +20,14 @@ import (
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	in := &awss3.ListObjectsV2Input{
 		Bucket:            d.name(),
-		Prefix:            set(r.Prefix),
-		Delimiter:         set(r.Delimiter),
+		Prefix:            httpheader.Optional(r.Prefix),
+		Delimiter:         httpheader.Optional(r.Delimiter),
 		MaxKeys:           aws.Int32(int32(min(r.Limit, maxPage))),
-		ContinuationToken: set(r.Token),
+		ContinuationToken: httpheader.Optional(r.Token),
 		EncodingType:      types.EncodingTypeUrl,
 	}
 	if r.Token == "" {
-		in.StartAfter = set(r.StartAfter)
+		in.StartAfter = httpheader.Optional(r.StartAfter)
 	}
 	page := &storage.Page{}
 	step := &pageStep{result: &awss3.ListObjectsV2Output{}, decode: func(answer []byte) error {
@@ -39,14 +41,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 
 // listFailed: nothing but a bucket can be missing to a listing.
 func (d *driver) listFailed(err error) error {
-	e := translate(err)
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
-	}
-	if e.Code == storage.BucketNotFound && e.Hint == "" {
-		e.Hint = d.bucketHint()
-	}
-	return e
+	return outcome.OfListing(translate(err), d.bucketHint())
 }
 
 // A listPage is an answer of ListObjectsV2 that is being read.

@@ -22,17 +22,17 @@ func TestListRequest(t *testing.T) {
 		{"no page is larger than the store's", storage.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{body: `<ListBucketResult></ListBucketResult>`})
+			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
 			_, err := w.on(t, "aws").List(t.Context(), &row.request)
 			require.NoError(t, err)
-			require.Equal(t, []string{"GET /photos?" + row.query}, w.lines())
+			require.Equal(t, []string{"GET /photos?" + row.query}, w.Lines())
 		})
 	}
 }
 
 func TestListAnswer(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	w := newStandIn(t, reply{body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
+	w := newStandIn(t, reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
 		<Contents><Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents>
 		<Contents><Key>c%25</Key><Size>4</Size><ETag>y</ETag><LastModified>2026-01-02T03:04:05Z</LastModified></Contents>
 		<CommonPrefixes><Prefix>b%2F</Prefix></CommonPrefixes></ListBucketResult>`})
@@ -136,12 +136,12 @@ func TestListFailures(t *testing.T) {
 		code  storage.Code
 	}{
 		{"a missing bucket", failing(404, "NoSuchBucket", ""), storage.BucketNotFound},
-		{"a missing bucket, without a word", reply{status: 404}, storage.BucketNotFound},
+		{"a missing bucket, without a word", reply{Status: 404}, storage.BucketNotFound},
 		{"a token of somebody else's", failing(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
-		{"a page that goes on nowhere", reply{body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
-		{"a key that is not escaped as it says", reply{body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
-		{"a key whose escaping breaks off", reply{body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
-		{"a page that breaks off", reply{header: map[string]string{"Content-Length": "500"}, body: `<ListBucketResult><Contents>`}, storage.Unavailable},
+		{"a page that goes on nowhere", reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
+		{"a key that is not escaped as it says", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
+		{"a key whose escaping breaks off", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
+		{"a page that breaks off", reply{Header: map[string]string{"Content-Length": "500"}, Body: `<ListBucketResult><Contents>`}, storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := newStandIn(t, row.reply).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})

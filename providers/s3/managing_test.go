@@ -56,7 +56,7 @@ func TestPublicAccessIsRealAccess(t *testing.T) {
 			address, err := public.PublicURL("a b")
 			require.NoError(t, err)
 			read := func() int {
-				answer, err := outsider.Get(address)
+				answer, err := keepingNothing().Get(address)
 				require.NoError(t, err)
 				defer func() { _ = answer.Body.Close() }()
 				_, _ = io.Copy(io.Discard, answer.Body)
@@ -83,7 +83,7 @@ func TestCORSIsAnswered(t *testing.T) {
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "PUT")
 		r.Header.Set("Access-Control-Request-Headers", "content-type")
-		answer, err := outsider.Do(r)
+		answer, err := keepingNothing().Do(r)
 		require.NoError(t, err)
 		require.NoError(t, answer.Body.Close())
 		require.Equal(t, want, answer.Header.Get("Access-Control-Allow-Origin"))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // alone takes everything of AWS's out of the environment, and puts what is given
@@ -169,8 +170,8 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 
 // A metadata service that is asked anything fails the test.
 func silentMetadata(t *testing.T) *standIn {
-	metadata := newStandIn(t, reply{status: 404})
-	t.Cleanup(func() { require.Empty(t, metadata.lines(), "a metadata service was asked") })
+	metadata := newStandIn(t, reply{Status: 404})
+	t.Cleanup(func() { require.Empty(t, metadata.Lines(), "a metadata service was asked") })
 	return metadata
 }
 
@@ -210,7 +211,7 @@ func TestNoMetadataServiceIsAskedForAnEndpoint(t *testing.T) {
 				_, err = b.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.Unauthenticated)
 				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
-				require.Empty(t, server.lines(), "nothing is asked that cannot be signed")
+				require.Empty(t, server.Lines(), "nothing is asked that cannot be signed")
 			})
 		}
 	}
@@ -234,9 +235,9 @@ func TestWhoAsks(t *testing.T) {
 			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			w := newStandIn(t, stored)
 			d := w.on(t, "minio", row.change)
-			_, err := d.Put(t.Context(), putOf("k", "hello"))
+			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			signed := w.last(t).header.Get("Authorization")
+			signed := w.Last(t).Header.Get("Authorization")
 			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
 			if row.signed == "" {
 				require.Empty(t, signed)
@@ -259,24 +260,24 @@ func TestGivenClient(t *testing.T) {
 	require.Same(t, client, native)
 	_, err = b.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.Len(t, w.lines(), 1, "its retrying does not stand below ours")
+	require.Len(t, w.Lines(), 1, "its retrying does not stand below ours")
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)
-	require.Empty(t, w.last(t).header.Get("X-Amz-Trailer"))
-	require.Empty(t, w.last(t).header.Get("X-Amz-Checksum-Crc32"))
+	require.Empty(t, w.Last(t).Header.Get("X-Amz-Trailer"))
+	require.Empty(t, w.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
 func TestSDKSwitchesBreakNothing(t *testing.T) {
 	alone(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-	w := newStandIn(t, reply{status: 500})
+	w := newStandIn(t, reply{Status: 500})
 	d := w.on(t, "unknown", func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" })
-	_, err := d.Put(t.Context(), putOf("k", "hello"))
+	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Error(t, err)
-	require.Len(t, w.lines(), 1)
-	got := w.last(t)
-	require.Empty(t, got.header.Get("X-Amz-Trailer"))
-	require.Equal(t, "hello", got.body)
-	require.NotEmpty(t, got.header.Get("Content-Md5"))
+	require.Len(t, w.Lines(), 1)
+	got := w.Last(t)
+	require.Empty(t, got.Header.Get("X-Amz-Trailer"))
+	require.Equal(t, "hello", got.Body)
+	require.NotEmpty(t, got.Header.Get("Content-Md5"))
 }
 
 func TestAccountsOfOneCredential(t *testing.T) {

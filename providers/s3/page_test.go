@@ -34,19 +34,19 @@ func TestPageIsToldAsTheSDKTells(t *testing.T) {
 		status int
 	}{
 		{"an error", failing(403, "AccessDenied", "No"), storage.PermissionDenied, false, 403},
-		{"an error without a body", reply{status: 503}, storage.Unavailable, true, 503},
-		{"an error that begins as a success", reply{body: `<?xml version="1.0"?> <Error><Code>SlowDown</Code></Error>`}, storage.RateLimited, true, 500},
-		{"an error that nobody knows, begun as a success", reply{body: `<Error><Code>Strange</Code></Error>`}, storage.Unavailable, true, 500},
-		{"a redirection", reply{status: 307}, storage.Unavailable, true, 307},
+		{"an error without a body", reply{Status: 503}, storage.Unavailable, true, 503},
+		{"an error that begins as a success", reply{Body: `<?xml version="1.0"?> <Error><Code>SlowDown</Code></Error>`}, storage.RateLimited, true, 500},
+		{"an error that nobody knows, begun as a success", reply{Body: `<Error><Code>Strange</Code></Error>`}, storage.Unavailable, true, 500},
+		{"a redirection", reply{Status: 307}, storage.Unavailable, true, 307},
 		{"nothing", reply{}, storage.Unavailable, true, 200},
-		{"no content", reply{status: 204}, storage.Unavailable, true, 204},
-		{"a page of a proxy's", reply{body: `<html></html>`}, storage.Unavailable, true, 200},
-		{"a page that breaks off and says so", reply{header: map[string]string{"Content-Length": "500"}, body: open}, storage.Unavailable, true, 200},
-		{"a page that breaks off", reply{body: open}, storage.Unavailable, true, 200},
-		{"a page that breaks off in its first tag", reply{body: open[:5]}, storage.Unavailable, true, 200},
-		{"a page that is not well-formed", reply{body: open + `</ListBucketResult>`}, storage.Unavailable, true, 200},
-		{"a control character", reply{body: open + "<Key>\x01</Key></Contents></ListBucketResult>"}, storage.Unavailable, true, 200},
-		{"a connection that is lost", reply{cut: true}, storage.Unavailable, true, 0},
+		{"no content", reply{Status: 204}, storage.Unavailable, true, 204},
+		{"a page of a proxy's", reply{Body: `<html></html>`}, storage.Unavailable, true, 200},
+		{"a page that breaks off and says so", reply{Header: map[string]string{"Content-Length": "500"}, Body: open}, storage.Unavailable, true, 200},
+		{"a page that breaks off", reply{Body: open}, storage.Unavailable, true, 200},
+		{"a page that breaks off in its first tag", reply{Body: open[:5]}, storage.Unavailable, true, 200},
+		{"a page that is not well-formed", reply{Body: open + `</ListBucketResult>`}, storage.Unavailable, true, 200},
+		{"a control character", reply{Body: open + "<Key>\x01</Key></Contents></ListBucketResult>"}, storage.Unavailable, true, 200},
+		{"a connection that is lost", reply{Cut: true}, storage.Unavailable, true, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := newStandIn(t, row.reply).on(t, "aws")
@@ -65,7 +65,7 @@ func TestPageIsToldAsTheSDKTells(t *testing.T) {
 }
 
 func TestPageThatCannotBeReadIsOfTheSDKsKind(t *testing.T) {
-	w := newStandIn(t, reply{header: map[string]string{"X-Amz-Request-Id": "R1"}, body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
+	w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
 	_, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
 	var unreadable *smithy.DeserializationError
 	require.ErrorAs(t, err, &unreadable)
@@ -82,7 +82,7 @@ func TestPageLargerThanAnyIsRefused(t *testing.T) {
 		{"in prefixes", `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, maxPageEntries+1) + `</ListBucketResult>`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := newStandIn(t, reply{body: row.body}).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
+			_, err := newStandIn(t, reply{Body: row.body}).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
 			require.ErrorIs(t, err, storage.Internal)
 			var e *storage.Error
 			require.True(t, errors.As(err, &e) && !e.Retryable, "it would be as large the next time")
@@ -95,7 +95,7 @@ func TestPageOfTheLongestKeysIsRead(t *testing.T) {
 	key := strings.Repeat("%C3%A9", 508)
 	page := pageOf(1000, key)
 	require.Less(t, len(page), maxPageBytes)
-	d := newStandIn(t, reply{body: page}).on(t, "aws")
+	d := newStandIn(t, reply{Body: page}).on(t, "aws")
 	got, err := d.List(t.Context(), &storage.ListRequest{Limit: 1000})
 	require.NoError(t, err)
 	require.Len(t, got.Entries, 1000)
@@ -105,7 +105,7 @@ func TestPageOfTheLongestKeysIsRead(t *testing.T) {
 func TestPageTakesTheMemoryThatItIsGiven(t *testing.T) {
 	spare := make([]storage.ListEntry, 3, 10)
 	spare[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
-	w := newStandIn(t, reply{body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`})
+	w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`})
 	page, err := w.on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3, Entries: spare[:0]})
 	require.NoError(t, err)
 	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries, "nothing is left of the page before")

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // BeginParts is one CreateMultipartUpload. It takes no condition: that is the
@@ -25,11 +26,11 @@ func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, p
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             d.name(),
 		Key:                &key,
-		ContentType:        set(p.ContentType),
-		ContentEncoding:    set(p.ContentEncoding),
-		ContentDisposition: set(p.ContentDisposition),
-		ContentLanguage:    set(p.ContentLanguage),
-		CacheControl:       set(p.CacheControl),
+		ContentType:        httpheader.Optional(p.ContentType),
+		ContentEncoding:    httpheader.Optional(p.ContentEncoding),
+		ContentDisposition: httpheader.Optional(p.ContentDisposition),
+		ContentLanguage:    httpheader.Optional(p.ContentLanguage),
+		CacheControl:       httpheader.Optional(p.CacheControl),
 		Metadata:           p.Metadata,
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(publicRead),

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 const (
@@ -21,15 +22,15 @@ func TestBeginParts(t *testing.T) {
 		"b2":  {"X-Amz-Checksum-Algorithm": "", "X-Amz-Checksum-Type": ""},
 	} {
 		t.Run(profile, func(t *testing.T) {
-			w := newStandIn(t, reply{body: begun})
+			w := newStandIn(t, reply{Body: begun})
 			r := &storage.PutRequest{Key: "k", Size: -1, PublicRead: true, Condition: storage.Condition{Absent: true}, Properties: storage.Properties{
 				ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"owner": "me"}, StorageClass: "GLACIER",
 			}}
 			upload, err := w.on(t, profile).BeginParts(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, "u1", upload)
-			require.Equal(t, []string{"POST /photos/k?uploads="}, w.lines())
-			got := w.last(t).header
+			require.Equal(t, []string{"POST /photos/k?uploads="}, w.Lines())
+			got := w.Last(t).Header
 			for name, value := range header {
 				require.Equal(t, value, got.Get(name), name)
 			}
@@ -49,15 +50,15 @@ func TestPutPart(t *testing.T) {
 		"b2":  {"X-Amz-Checksum-Crc32c": "", "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg=="},
 	} {
 		t.Run(profile, func(t *testing.T) {
-			w := newStandIn(t, reply{header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
-			part, err := w.on(t, profile).PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: crcOf("hello")})
+			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
+			part, err := w.on(t, profile).PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 			require.NoError(t, err)
-			require.Equal(t, storage.Part{Number: 7, Tag: etag, Size: 5, CRC32C: crcOf("hello")}, part)
-			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.lines())
-			got := w.last(t)
-			require.Equal(t, "hello", got.body)
+			require.Equal(t, storage.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
+			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.Lines())
+			got := w.Last(t)
+			require.Equal(t, "hello", got.Body)
 			for name, value := range header {
-				require.Equal(t, value, got.header.Get(name), name)
+				require.Equal(t, value, got.Header.Get(name), name)
 			}
 		})
 	}
@@ -65,9 +66,9 @@ func TestPutPart(t *testing.T) {
 
 func completion(c storage.Condition) *storage.CompleteRequest {
 	return &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "k", Size: 5, CRC32C: crcOf("hello"), Condition: c},
+		Put:    &storage.PutRequest{Key: "k", Size: 5, CRC32C: wiretest.CRC32C("hello"), Condition: c},
 		Upload: "u1",
-		Parts:  []storage.Part{{Number: 1, Tag: `"a"`, Size: 2, CRC32C: crcOf("he")}, {Number: 2, Tag: `"b"`, Size: 3, CRC32C: crcOf("llo")}},
+		Parts:  []storage.Part{{Number: 1, Tag: `"a"`, Size: 2, CRC32C: wiretest.CRC32C("he")}, {Number: 2, Tag: `"b"`, Size: 3, CRC32C: wiretest.CRC32C("llo")}},
 	}
 }
 
@@ -85,17 +86,17 @@ func TestCompleteParts(t *testing.T) {
 		{name: "compare and swap", profile: "aws", condition: storage.Condition{Revision: etag}, header: map[string]string{"If-None-Match": "", "If-Match": etag}, sums: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{header: map[string]string{"X-Amz-Version-Id": "v1"}, body: finished})
+			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v1"}, Body: finished})
 			attrs, err := w.on(t, row.profile).CompleteParts(t.Context(), completion(row.condition))
 			require.NoError(t, err)
-			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: crcOf("hello")}, attrs)
-			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, w.lines())
-			got := w.last(t)
+			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: wiretest.CRC32C("hello")}, attrs)
+			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, w.Lines())
+			got := w.Last(t)
 			for name, value := range row.header {
-				require.Equal(t, value, got.header.Get(name), name)
+				require.Equal(t, value, got.Header.Get(name), name)
 			}
-			require.Equal(t, row.sums, strings.Contains(got.body, "ChecksumCRC32C"))
-			require.Contains(t, got.body, "<PartNumber>1</PartNumber>")
+			require.Equal(t, row.sums, strings.Contains(got.Body, "ChecksumCRC32C"))
+			require.Contains(t, got.Body, "<PartNumber>1</PartNumber>")
 		})
 	}
 }
@@ -113,9 +114,9 @@ func TestCompletePartsAnswer(t *testing.T) {
 		{name: "an update of what is not there", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
 		{name: "a race: the upload begins anew", condition: storage.Condition{Absent: true}, reply: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
 		{name: "the upload is gone, which is no missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
-		{name: "200 with an error in it", reply: reply{body: failing(0, "InternalError", "").body}, code: storage.Unavailable, status: 500, unknown: true},
-		{name: "200 that breaks off", reply: reply{header: map[string]string{"Content-Length": "500"}, body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
-		{name: "no answer", reply: reply{cut: true}, code: storage.Unavailable, unknown: true},
+		{name: "200 with an error in it", reply: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, status: 500, unknown: true},
+		{name: "200 that breaks off", reply: reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
+		{name: "no answer", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
 		{name: "the whole sum is another", reply: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
 		{name: "a part is too small", reply: failing(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},
 	} {
@@ -134,7 +135,7 @@ func TestCompletePartsAnswer(t *testing.T) {
 const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</ETag></Part></ListPartsResult>`
 
 func TestAbortParts(t *testing.T) {
-	aborted, none := reply{status: 204}, failing(404, "NoSuchUpload", "")
+	aborted, none := reply{Status: 204}, failing(404, "NoSuchUpload", "")
 	abort, look := "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload", "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
 	for name, row := range map[string]struct {
 		replies  []reply
@@ -144,10 +145,10 @@ func TestAbortParts(t *testing.T) {
 		"and it is gone":                {[]reply{aborted, none}, "", []string{abort, look}},
 		"and nobody may look":           {[]reply{aborted, failing(403, "AccessDenied", "")}, "", []string{abort, look}},
 		"gone is gone":                  {[]reply{none}, "", []string{abort}},
-		"a part lands behind the first": {[]reply{aborted, {status: 200, body: partsLeft}, aborted, none}, "", []string{abort, look, abort, look}},
+		"a part lands behind the first": {[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, none}, "", []string{abort, look, abort, look}},
 		"the bucket is not there":       {[]reply{failing(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{abort}},
 		"parts that stay are told, at last": {
-			[]reply{aborted, {status: 200, body: partsLeft}, aborted, {status: 200, body: partsLeft}, aborted, {status: 200, body: partsLeft}, aborted, {status: 200, body: partsLeft}},
+			[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}},
 			storage.Unavailable, []string{abort, look, abort, look, abort, look, abort, look},
 		},
 	} {
@@ -155,7 +156,7 @@ func TestAbortParts(t *testing.T) {
 			w := newStandIn(t, row.replies...)
 			err := w.on(t, "aws").AbortParts(t.Context(), "k", "u1")
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, row.requests, w.lines())
+			require.Equal(t, row.requests, w.Lines())
 		})
 	}
 }

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,15 +10,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
-const (
-	standardPiece = 256 << 20        // bytes of one UploadPartCopy
-	piecesAtOnce  = 8                // copies under way at once: the store does the work
-	abortTimeout  = 30 * time.Second // of what is given back after a failure
-	pieceAttempts = 3                // of one piece: with the core's retrying alone, one failure of 10,000 would begin them all anew
-	pieceDelay    = 200 * time.Millisecond
-)
+const abortTimeout = 30 * time.Second // of what is given back after a failure
 
 // A piece is a range of a source that becomes a part.
 type piece struct {
@@ -43,7 +38,7 @@ func cut(source storage.ObjectRef, size, length int64) []piece {
 // bytes: all attributes are said again.
 func (d *driver) copyParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
 	most := int64(d.profile.partsLimit())
-	length := max(orDefault(d.copyPart, standardPiece), (size+most-1)/most)
+	length := max(orDefault(d.copyPart, parallel.PieceSize), (size+most-1)/most)
 	return d.join(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
@@ -88,56 +83,31 @@ func (d *driver) abandon(ctx context.Context, key, upload string) {
 	_ = d.AbortParts(ctx, key, upload) // the failure before it is what the caller must know
 }
 
-// copyPieces copies all pieces, some at a time, and stops at the first failure.
+// copyPieces copies all pieces, and stops at the first failure.
 func (d *driver) copyPieces(ctx context.Context, key, upload string, pieces []piece) ([]types.CompletedPart, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	parts := make([]types.CompletedPart, len(pieces))
-	slots := make(chan struct{}, piecesAtOnce)
-	var group sync.WaitGroup
-	for i, p := range pieces {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() {
-			defer func() { <-slots }()
-			part, err := d.copyPiece(ctx, key, upload, i+1, p)
-			if err != nil {
-				cancel(err) // the first alone has an effect
-				return
-			}
-			parts[i] = part
-		})
-	}
-	group.Wait()
-	return parts, context.Cause(ctx)
+	err := parallel.Pieces(ctx, len(pieces), func(ctx context.Context, i int) (err error) {
+		parts[i], err = d.copyPiece(ctx, key, upload, i+1, pieces[i])
+		return err
+	})
+	return parts, err
 }
 
-// copyPiece is one UploadPartCopy, tried again where it fails in passing.
+// copyPiece is one UploadPartCopy.
 func (d *driver) copyPiece(ctx context.Context, key, upload string, number int, p piece) (types.CompletedPart, error) {
-	in := &awss3.UploadPartCopyInput{
+	out, err := d.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
 		Bucket:            d.name(),
 		Key:               &key,
 		UploadId:          &upload,
 		PartNumber:        aws.Int32(int32(number)),
 		CopySource:        copySource(p.source),
-		CopySourceIfMatch: set(p.source.Revision),
-		CopySourceRange:   set(p.span),
+		CopySourceIfMatch: httpheader.Optional(p.source.Revision),
+		CopySourceRange:   httpheader.Optional(p.span),
+	})
+	if err != nil {
+		return types.CompletedPart{}, d.copyFailed(ctx, err, p.source, storage.Condition{})
 	}
-	for attempt := 1; ; attempt++ {
-		out, err := d.client.UploadPartCopy(ctx, in)
-		if err == nil {
-			return completedCopy(number, out), nil
-		}
-		e := asError(d.copyFailed(ctx, err, p.source, storage.Condition{}))
-		if !e.Retryable || attempt == pieceAttempts || !sleep(ctx, max(pieceDelay<<attempt, e.RetryAfter)) {
-			return types.CompletedPart{}, e
-		}
-	}
+	return completedCopy(number, out), nil
 }
 
 func completedCopy(number int, out *awss3.UploadPartCopyOutput) types.CompletedPart {
@@ -146,16 +116,4 @@ func completedCopy(number int, out *awss3.UploadPartCopyOutput) types.CompletedP
 		part.ETag, part.ChecksumCRC32C = result.ETag, result.ChecksumCRC32C
 	}
 	return part
-}
-
-// sleep is false where ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

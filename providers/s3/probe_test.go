@@ -96,7 +96,7 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.left.Add(-1) == 0 {
 		c.cancel()
 	}
-	return outsider.Transport.RoundTrip(r)
+	return keepingNothing().Transport.RoundTrip(r)
 }
 
 func TestProbeThatIsCutShortLeavesNothing(t *testing.T) {

@@ -92,11 +92,11 @@ func TestHosts(t *testing.T) {
 }
 
 func TestEncodingIsNotSignedForGCS(t *testing.T) {
-	w := newStandIn(t, reply{header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, body: "packed"})
+	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, Body: "packed"})
 	_, body, err := w.on(t, "gcs").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	got := w.last(t).header
+	got := w.Last(t).Header
 	require.NotContains(t, got.Get("Authorization"), "accept-encoding")
 	require.Equal(t, "gzip", got.Get("Accept-Encoding"), "or it unpacks what was packed")
 }

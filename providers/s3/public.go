@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -110,7 +111,7 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 		return err
 	})
 	if storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() {
-		return withHint(err, "the account as a whole may block public access: S3 > Block Public Access settings for this account")
+		return outcome.WithHint(err, "the account as a whole may block public access: S3 > Block Public Access settings for this account")
 	}
 	return err
 }
@@ -166,14 +167,4 @@ func (b *managed) setAccessBlock(ctx context.Context, public bool) error {
 		}, b.settings()...)
 		return err
 	})
-}
-
-func withHint(err error, hint string) error {
-	e, ok := err.(*storage.Error)
-	if !ok {
-		return err
-	}
-	hinted := *e
-	hinted.Hint = hint
-	return &hinted
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Put is one PutObject. Its body goes out as it is: no trailer, no chunks, and
@@ -21,11 +22,11 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		Key:                &r.Key,
 		Body:               r.Body,
 		ContentLength:      &r.Size,
-		ContentType:        set(r.ContentType),
-		ContentEncoding:    set(r.ContentEncoding),
-		ContentDisposition: set(r.ContentDisposition),
-		ContentLanguage:    set(r.ContentLanguage),
-		CacheControl:       set(r.CacheControl),
+		ContentType:        httpheader.Optional(r.ContentType),
+		ContentEncoding:    httpheader.Optional(r.ContentEncoding),
+		ContentDisposition: httpheader.Optional(r.ContentDisposition),
+		ContentLanguage:    httpheader.Optional(r.ContentLanguage),
+		CacheControl:       httpheader.Optional(r.CacheControl),
 		Metadata:           r.Metadata,
 		StorageClass:       types.StorageClass(r.StorageClass),
 		ACL:                acl(r.PublicRead),
@@ -69,12 +70,4 @@ func (d *driver) writeFailed(err error, c storage.Condition) error {
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	}
 	return e
-}
-
-// asError is the *storage.Error that reads and writes answer with.
-func asError(err error) *storage.Error {
-	if e, ok := err.(*storage.Error); ok {
-		return e
-	}
-	return translate(err)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestPutRequest(t *testing.T) {
@@ -62,22 +63,22 @@ func TestPutRequest(t *testing.T) {
 		},
 	} {
 		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
-			w := newStandIn(t, reply{header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
-			r := putOf("a/b.txt", "hello")
+			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
+			r := wiretest.Put("a/b.txt", "hello")
 			if row.request != nil {
 				row.request(r)
 			}
 			attrs, err := road(w.on(t, row.profile)).Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, []string{row.line}, w.lines(), "one request")
-			got := w.last(t)
-			require.Equal(t, "hello", got.body, "no chunks, no trailer")
+			require.Equal(t, []string{row.line}, w.Lines(), "one request")
+			got := w.Last(t)
+			require.Equal(t, "hello", got.Body, "no chunks, no trailer")
 			for name, value := range row.header {
-				require.Equal(t, value, got.header.Get(name), name)
+				require.Equal(t, value, got.Header.Get(name), name)
 			}
 			require.Equal(t, etag, attrs.Revision)
 			require.Equal(t, "v1", attrs.Version)
-			require.Equal(t, crcOf("hello"), attrs.CRC32C)
+			require.Equal(t, wiretest.CRC32C("hello"), attrs.CRC32C)
 		})
 	}
 }
@@ -94,21 +95,21 @@ func TestPutAnswer(t *testing.T) {
 		{name: "412", condition: storage.Condition{Absent: true}, answer: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
 		{name: "an update of what is not there is 404", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
 		{name: "an update in a bucket that is not there", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "a failed condition as an older server says it", condition: storage.Condition{Absent: true}, answer: reply{status: 304}, code: storage.PreconditionFailed},
+		{name: "a failed condition as an older server says it", condition: storage.Condition{Absent: true}, answer: reply{Status: 304}, code: storage.PreconditionFailed},
 		{name: "a race is no verdict", condition: storage.Condition{Absent: true}, answer: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
 		{name: "a missing bucket", answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
 		{name: "500 leaves the outcome open", answer: failing(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
-		{name: "so does 502", answer: reply{status: 502}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "so does 504", answer: reply{status: 504}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "so does 502", answer: reply{Status: 502}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "so does 504", answer: reply{Status: 504}, code: storage.Unavailable, unknown: true, again: true},
 		{name: "503 is a refusal", answer: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
-		{name: "200 with an error in it", answer: reply{body: failing(0, "InternalError", "").body}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "no answer", answer: reply{cut: true}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "200 with an error in it", answer: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "no answer", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
 		{name: "damaged on its way", answer: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
 		{name: "damaged on its way to MinIO", answer: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
 	} {
 		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
 			w := newStandIn(t, row.answer)
-			r := putOf("k", "hello")
+			r := wiretest.Put("k", "hello")
 			r.Condition = row.condition
 			_, err := road(w.on(t, "aws")).Put(t.Context(), r)
 			e := &storage.Error{}
@@ -116,21 +117,21 @@ func TestPutAnswer(t *testing.T) {
 			require.Equal(t, row.code, e.Code, "%v", err)
 			require.Equal(t, row.unknown, e.Unknown, "outcome unknown: %v", err)
 			require.Equal(t, row.again, e.Retryable, "retryable: %v", err)
-			require.Len(t, w.requests(), 1, "the SDK retries nothing, and nobody looks")
+			require.Len(t, w.Requests(), 1, "the SDK retries nothing, and nobody looks")
 		})
 	}
 }
 
 func TestPutOfAnOwnHTTPClient(t *testing.T) {
-	w := newStandIn(t, reply{cut: true})
+	w := newStandIn(t, reply{Cut: true})
 	own := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	_, err := w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), putOf("k", "hello"))
+	_, err := w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), wiretest.Put("k", "hello"))
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.True(t, e.Unknown, "what such a client cannot tell is unknown: %v", err)
 
 	w.Close()
-	_, err = w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), putOf("k", "hello"))
+	_, err = w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.False(t, e.Unknown, "nothing was sent where there is no connection: %v", err)

@@ -25,6 +25,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 const provider = "s3"
@@ -71,7 +72,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 // NewDriver opens a bucket as Open does, for storage.New.
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" {
-		return nil, invalid("Config.Bucket", "must not be empty", "")
+		return nil, invalid.Argument("Config.Bucket", "must not be empty", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {
@@ -80,7 +81,7 @@ func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
 		if _, _, known := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); known {
 			_ = a.close()
-			return nil, invalid("endpoint", "must be the server's, without the bucket's name", "leave "+c.Bucket+". away")
+			return nil, invalid.Argument("endpoint", "must be the server's, without the bucket's name", "leave "+c.Bucket+". away")
 		}
 	}
 	return &driver{account: a, bucket: c.Bucket}, nil

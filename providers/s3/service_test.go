@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // A transcript answers requests by what they ask, and keeps them: "PUT /?cors" of a
@@ -92,24 +92,6 @@ func private(more map[string]string) map[string]string {
 	return answers
 }
 
-func ask(opts ...storage.BucketOption) *storage.BucketRequest {
-	r := &storage.BucketRequest{Name: "photos"}
-	s := storage.NewService(&recorder{into: r})
-	_, _ = s.UpdateBucket(context.Background(), "photos", opts...)
-	return r
-}
-
-// recorder is how a test reads what options ask for, as the core reads them.
-type recorder struct {
-	storage.UnimplementedServiceDriver
-	into *storage.BucketRequest
-}
-
-func (r *recorder) UpdateBucket(_ context.Context, asked *storage.BucketRequest) (*storage.BucketInfo, error) {
-	*r.into = *asked
-	return &storage.BucketInfo{}, nil
-}
-
 func TestABucketIsMadeInItsRegion(t *testing.T) {
 	for name, test := range map[string]struct {
 		config     Config
@@ -156,7 +138,7 @@ func TestABucketThatIsThereIsNotMade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := onWire(t, Config{}, test.answers)
-			_, err := s.CreateBucket(t.Context(), ask())
+			_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest())
 			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
 		})
 	}
@@ -164,19 +146,19 @@ func TestABucketThatIsThereIsNotMade(t *testing.T) {
 
 func TestANewBucketIsSetUpOrGone(t *testing.T) {
 	s, w := onWire(t, Config{}, private(nil))
-	info, err := s.CreateBucket(t.Context(), ask(storage.WithVersioning(true), storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
+	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true), storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
 	require.NoError(t, err)
 	require.True(t, info.Versioning)
 	require.True(t, info.Public)
 	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "GET /?publicAccessBlock", "GET /?policy", "PUT /?policy"}, w.requests)
 
 	s, w = onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(403, "AccessDenied")}))
-	_, err = s.CreateBucket(t.Context(), ask(storage.WithVersioning(true)))
+	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "DELETE /"}, w.requests)
 
 	s, w = onWire(t, Config{}, private(nil))
-	_, err = s.CreateBucket(t.Context(), ask(storage.WithVersioning(false), storage.WithPublicAccess(false)))
+	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(false), storage.WithPublicAccess(false)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests, "a new bucket is so already")
 }
@@ -196,7 +178,7 @@ func TestAnUpdateAsksForNoMore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-			_, err := s.UpdateBucket(t.Context(), ask(test.option))
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(test.option))
 			require.NoError(t, err)
 			require.Equal(t, test.want, w.requests[:len(test.want)])
 			require.ElementsMatch(t, looks, w.requests[len(test.want):])
@@ -207,7 +189,7 @@ func TestAnUpdateAsksForNoMore(t *testing.T) {
 func TestABucketIsMadePublic(t *testing.T) {
 	blocked := `200 <PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	s, w := onWire(t, Config{Region: "cn-north-1"}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked}))
-	_, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"GET /?publicAccessBlock", "PUT /?publicAccessBlock", "GET /?policy", "PUT /?policy"}, w.requests[:4], "the block comes off first")
 	require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
@@ -215,7 +197,7 @@ func TestABucketIsMadePublic(t *testing.T) {
 
 	t.Run("where the account forbids it", func(t *testing.T) {
 		s, _ := onWire(t, Config{}, private(map[string]string{"PUT /?policy": failure(403, "AccessDenied")}))
-		_, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Contains(t, err.Error(), "Block Public Access settings for this account")
 	})
@@ -223,7 +205,7 @@ func TestABucketIsMadePublic(t *testing.T) {
 		policy, err := json.Marshal(map[string]any{"Statement": map[string]any{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}})
 		require.NoError(t, err)
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + string(policy)}))
-		info, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.NoError(t, err)
 		require.True(t, info.Public)
 		require.NotContains(t, w.requests, "PUT /?policy")
@@ -240,7 +222,7 @@ func TestABucketIsMadePublic(t *testing.T) {
 		require.True(t, known)
 		grants := `200 <AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`
 		s, w := onWire(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
-		info, err := s.UpdateBucket(t.Context(), ask(storage.WithPublicAccess(true)))
+		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.NoError(t, err)
 		require.True(t, info.Public)
 		require.Equal(t, "PUT /?acl", w.requests[0])
@@ -251,7 +233,7 @@ func TestABucketIsMadePublic(t *testing.T) {
 func TestCORSRules(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
 	s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-	_, err := s.UpdateBucket(t.Context(), ask(storage.WithCORS(rule)))
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 	require.NoError(t, err)
 	sent := w.bodies["PUT /?cors"]
 	require.Contains(t, sent, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
@@ -268,7 +250,7 @@ func TestLifecycleRules(t *testing.T) {
 		{ID: "old", ExpireOldVersionsAfterDays: 30, TransitionAfterDays: 90, TransitionTo: "GLACIER"},
 	}
 	s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-	_, err := s.UpdateBucket(t.Context(), ask(storage.WithLifecycle(rules...)))
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rules...)))
 	require.NoError(t, err)
 	sent := w.bodies["PUT /?lifecycle"]
 	require.Contains(t, sent, "<Filter><Prefix></Prefix></Filter>")
@@ -308,7 +290,7 @@ func TestAServerThatDropsAbortedUploadsGetsItsRulesBack(t *testing.T) {
 	minio, known := NamedProfile("minio")
 	require.True(t, known)
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + before})
-	_, err := s.UpdateBucket(t.Context(), ask(storage.WithLifecycle(storage.LifecycleRule{ID: "b", ExpireAfterDays: 1, AbortUploadsAfterDays: 2})))
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", ExpireAfterDays: 1, AbortUploadsAfterDays: 2})))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
 	require.Contains(t, w.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
@@ -327,8 +309,8 @@ func TestWhatAServerLacksIsUnsupported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
 			for _, err := range []error{
-				func() error { _, err := s.CreateBucket(t.Context(), ask(option)); return err }(),
-				func() error { _, err := s.UpdateBucket(t.Context(), ask(option)); return err }(),
+				func() error { _, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(option)); return err }(),
+				func() error { _, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(option)); return err }(),
 			} {
 				require.ErrorIs(t, err, storage.Unsupported)
 				require.NotEmpty(t, err.(*storage.Error).Hint)

@@ -2,8 +2,6 @@ package s3
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,12 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/v4"
 )
 
-const (
-	maxSigned = 7 * 24 * time.Hour         // of X-Amz-Expires
-	emptyMD5  = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
-)
+const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
 
 // signFeatures are what the profile makes of signing. A server that speaks
 // SigV4 refuses a signed header that was changed, the content type and the
@@ -53,7 +50,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	}
 	request := &signedRequest{
 		method: r.Method, host: at.host, path: at.path,
-		header: http.Header{}, sha256: unsignedPayload, at: s.from,
+		header: http.Header{}, sha256: unsignedPayload, at: s.From,
 	}
 	switch r.Method {
 	case http.MethodPut:
@@ -67,9 +64,9 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	default:
 		return nil, storage.Unsupported
 	}
-	key := d.keys.of(&s.credentials, d.region, s.from)
-	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.seconds)
-	return &storage.SignedURL{URL: address, Method: r.Method, Header: request.header, ExpiresAt: s.until()}, nil
+	key := d.keys.of(&s.credentials, d.region, s.From)
+	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.Seconds)
+	return &storage.SignedURL{URL: address, Method: r.Method, Header: request.header, ExpiresAt: s.Until()}, nil
 }
 
 // signedHeaders are what the uploader must send.
@@ -77,25 +74,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed address fixes a size; bounds are SignedUploadForm's"}
 	}
-	h := http.Header{}
-	for name, value := range map[string]string{
-		"Content-Type":        r.ContentType,
-		"Content-Encoding":    r.ContentEncoding,
-		"Content-Disposition": r.ContentDisposition,
-		"Content-Language":    r.ContentLanguage,
-		"Cache-Control":       r.CacheControl,
-		"X-Amz-Storage-Class": r.StorageClass,
-	} {
-		if value != "" {
-			h.Set(name, value)
-		}
-	}
-	for name, value := range r.Metadata {
-		h.Set("X-Amz-Meta-"+name, value)
-	}
-	if r.PublicRead {
-		h.Set("X-Amz-Acl", "public-read")
-	}
+	h := v4.Headers(r, "X-Amz-")
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
@@ -107,7 +86,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 		if d.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check a CRC32C"}
 		}
-		h.Set("X-Amz-Checksum-Crc32c", encodeCRC(*r.CRC32C))
+		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(*r.CRC32C))
 	}
 	return h, nil
 }
@@ -131,18 +110,11 @@ func readQuery(r *storage.SignRequest) string {
 	return string(query)
 }
 
-func encodeCRC(sum uint32) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
-}
-
 // A signingTerm is who signs, and for how long it holds.
 type signingTerm struct {
+	v4.Term     // X-Amz-Expires are its seconds
 	credentials aws.Credentials
-	from        time.Time // in whole seconds, as S3 writes it
-	seconds     int64     // X-Amz-Expires
 }
-
-func (s *signingTerm) until() time.Time { return s.from.Add(time.Duration(s.seconds) * time.Second) }
 
 // signAt is a term of at least ttl, but never past the end of the credentials:
 // the address would die with them, whatever it says.
@@ -154,16 +126,11 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 	if err != nil {
 		return s, err
 	}
-	s = signingTerm{credentials: credentials, from: now.UTC().Truncate(time.Second)}
-	ends := now.Add(ttl)
-	if most := s.from.Add(maxSigned); ends.After(most) {
-		ends = most
+	s = signingTerm{v4.NewTerm(now, ttl, v4.Longest), credentials}
+	if credentials.CanExpire {
+		s.EndBy(credentials.Expires)
 	}
-	if credentials.CanExpire && credentials.Expires.Before(ends) {
-		ends = credentials.Expires.Truncate(time.Second)
-	}
-	s.seconds = int64((ends.Sub(s.from) + time.Second - 1) / time.Second)
-	if s.seconds < 1 {
+	if s.Seconds < 1 {
 		return s, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  fmt.Errorf("the credentials expired at %s", credentials.Expires.UTC().Format(time.RFC3339)),

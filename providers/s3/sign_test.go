@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // now is when everything in these tests is signed.
@@ -43,15 +45,6 @@ func opened(t *testing.T, c Config) *driver {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d.(*driver)
-}
-
-func upload(change func(r *storage.SignRequest)) *storage.SignRequest {
-	r := &storage.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
-	r.ContentType = "text/plain"
-	if change != nil {
-		change(r)
-	}
-	return r
 }
 
 // An atTime signs as the SDK does, at a time of ours, and without the name of
@@ -87,11 +80,7 @@ func (d *driver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObjectInpu
 }
 
 // keys are one of each class of K3.
-var keys = []string{
-	"a", "a/b", "A", "images/photo.jpg", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark",
-	"amp&eq=semi;comma,", "colon:at@dollar$", "quote'(paren)*!", "tilde~", "\u00e9", "\U0001f600/emoji", "a=b&X-Amz-Expires=9",
-	strings.Repeat("s", 300), strings.Repeat("k/", 511) + "kk",
-}
+var keys = append(slices.Clone(wiretest.Keys), "a=b&X-Amz-Expires=9", strings.Repeat("k/", 511)+"kk")
 
 func TestSignatureIsTheSDKs(t *testing.T) {
 	sum := uint32(0xdeadbeef)
@@ -136,7 +125,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 				}
 				row.sdk.ContentType = aws.String("text/plain")
 				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
-				got, err := d.sign(t.Context(), upload(row.ask), now)
+				got, err := d.sign(t.Context(), wiretest.SignedUpload(row.ask), now)
 				require.NoError(t, err)
 				require.Equal(t, want.URL, got.URL)
 				want.SignedHeader.Del("Host")
@@ -149,7 +138,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 	t.Run("a checksum", func(t *testing.T) {
 		d := opened(t, Config{})
 		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
-		got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.CRC32C = &sum }), now)
+		got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = &sum }), now)
 		require.NoError(t, err)
 		require.Equal(t, want.URL, got.URL)
 		require.Equal(t, "3q2+7w==", got.Header.Get("X-Amz-Checksum-Crc32c"))
@@ -177,19 +166,14 @@ func TestSignedDownloadIsTheSDKs(t *testing.T) {
 func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	d := opened(t, Config{})
 	for _, key := range keys {
-		got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.Key = key }), now)
+		got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.Key = key }), now)
 		require.NoError(t, err)
-		u, err := url.Parse(got.URL)
-		require.NoError(t, err)
-		require.Equal(t, "/"+key, u.Path)
-		for _, c := range []byte(u.EscapedPath()) {
-			require.True(t, strings.ContainsRune("-._~/%", rune(c)) || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z', "%q", u.EscapedPath())
-		}
+		wiretest.IsEscapedByteByByte(t, got.URL, "/"+key)
 	}
 }
 
 func TestSignedHeadersAreAllPromises(t *testing.T) {
-	got, err := opened(t, Config{}).sign(t.Context(), upload(func(r *storage.SignRequest) {
+	got, err := opened(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
 		r.MinSize, r.MaxSize, r.Condition.Absent = 5, 5, true
 		r.Metadata = map[string]string{"k": "v"}
 	}), now)
@@ -202,7 +186,7 @@ func TestSignedHeadersAreAllPromises(t *testing.T) {
 }
 
 func TestSignedEmptyBody(t *testing.T) {
-	got, err := opened(t, Config{}).sign(t.Context(), upload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
+	got, err := opened(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }), now)
 	require.NoError(t, err)
 	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", got.Header.Get("Content-Md5"))
 	require.Contains(t, got.URL, "content-md5")
@@ -221,7 +205,7 @@ func TestSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, test.config)
-			got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
+			got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.BaseURL, r.Key = test.base, "a b" }), now)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(got.URL, "?")
 			require.Equal(t, test.want, address)
@@ -244,7 +228,7 @@ func TestSignedUntil(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
-			got, err := d.sign(t.Context(), upload(func(r *storage.SignRequest) { r.TTL = test.ttl }), now)
+			got, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.TTL = test.ttl }), now)
 			require.NoError(t, err)
 			require.Equal(t, test.want, got.ExpiresAt)
 			u, err := url.Parse(got.URL)
@@ -254,7 +238,7 @@ func TestSignedUntil(t *testing.T) {
 	}
 	t.Run("credentials that are over", func(t *testing.T) {
 		d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
-		_, err := d.sign(t.Context(), upload(nil), now)
+		_, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
 		require.ErrorIs(t, err, storage.Unauthenticated)
 		require.NotContains(t, err.Error(), "secret")
 	})
@@ -273,7 +257,7 @@ func TestSigningThatIsRefused(t *testing.T) {
 		"a method that nobody could undo":  {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := opened(t, test.config).sign(t.Context(), upload(test.ask), now)
+			_, err := opened(t, test.config).sign(t.Context(), wiretest.SignedUpload(test.ask), now)
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}

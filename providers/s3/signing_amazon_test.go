@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -53,7 +54,7 @@ func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
 // No server that can be built here holds these: file systems lie beneath.
 func TestSignedAddressesOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	b, someone := amazonBucket(t, s3server.Config{})
-	keys := append(slices.Clone(signedKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
+	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
 	for _, key := range keys {
 		signed, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
 		require.NoError(t, err)

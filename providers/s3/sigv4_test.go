@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 // The SDK's signer is the judge of ours: of the addresses in sign_test.go, and
@@ -91,20 +92,20 @@ func TestASigningKeyIsKeptForItsDay(t *testing.T) {
 
 func TestSigningAtOnceIsSafe(t *testing.T) {
 	d := opened(t, Config{})
-	want, err := d.sign(t.Context(), upload(nil), now)
+	want, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
 	require.NoError(t, err)
 	done := make(chan string)
 	for range 8 {
 		go func() {
 			var got string
 			for range 100 {
-				signed, err := d.sign(t.Context(), upload(nil), now)
+				signed, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
 				if err != nil || got != "" && got != signed.URL {
 					done <- "different"
 					return
 				}
 				got = signed.URL
-				_, _ = d.sign(t.Context(), upload(nil), now.Add(24*time.Hour))
+				_, _ = d.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
 			}
 			done <- got
 		}()

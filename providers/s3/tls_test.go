@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -34,7 +35,7 @@ func TestBodiesOverTLS(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, storage.Close(b)) }()
 	for _, size := range []int{0, 1000, 2*partSize + 1} {
-		want := content(size, 1)
+		want := wiretest.Content(size, 1)
 		body := struct{ io.Reader }{bytes.NewReader(want)} // of unknown length: what is longer than a part goes in parts
 		stored, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"))
 		require.NoError(t, err)

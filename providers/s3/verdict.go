@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // A verdict is what a provider's code means.
@@ -124,28 +125,15 @@ var verdicts = map[string]verdict{
 	"AccessControlListNotSupported": {code: storage.Unsupported, hint: aclHint},
 }
 
-// statuses are for answers without a code of their own.
+// statuses are for answers without a code of their own, where they mean more
+// than they do everywhere.
 var statuses = map[int]verdict{
-	http.StatusMovedPermanently:             {code: storage.InvalidArgument, place: true, hint: regionHint},
-	http.StatusTemporaryRedirect:            {code: storage.Unavailable, place: true, hint: regionHint},
-	http.StatusPermanentRedirect:            {code: storage.InvalidArgument, place: true, hint: regionHint},
-	http.StatusNotModified:                  {code: storage.NotModified},
-	http.StatusBadRequest:                   {code: storage.InvalidArgument, place: true},
-	http.StatusUnauthorized:                 {code: storage.Unauthenticated},
-	http.StatusForbidden:                    {code: storage.PermissionDenied, hint: deniedHint},
-	http.StatusNotFound:                     {code: storage.ObjectNotFound},
-	http.StatusMethodNotAllowed:             {code: storage.Unsupported},
-	http.StatusRequestTimeout:               {code: storage.Unavailable},
-	http.StatusConflict:                     {code: storage.Unavailable},
-	http.StatusPreconditionFailed:           {code: storage.PreconditionFailed},
-	http.StatusRequestEntityTooLarge:        {code: storage.TooLarge},
-	http.StatusRequestedRangeNotSatisfiable: {code: storage.RangeNotSatisfiable},
-	http.StatusTooManyRequests:              {code: storage.RateLimited},
-	http.StatusInternalServerError:          {code: storage.Unavailable},
-	http.StatusNotImplemented:               {code: storage.Unsupported},
-	http.StatusBadGateway:                   {code: storage.Unavailable},
-	http.StatusServiceUnavailable:           {code: storage.Unavailable},
-	http.StatusGatewayTimeout:               {code: storage.Unavailable},
+	http.StatusMovedPermanently:  {code: storage.InvalidArgument, place: true, hint: regionHint},
+	http.StatusTemporaryRedirect: {code: storage.Unavailable, place: true, hint: regionHint},
+	http.StatusPermanentRedirect: {code: storage.InvalidArgument, place: true, hint: regionHint},
+	http.StatusBadRequest:        {code: storage.InvalidArgument, place: true},
+	http.StatusForbidden:         {code: storage.PermissionDenied, hint: deniedHint},
+	http.StatusConflict:          {code: storage.Unavailable},
 }
 
 // verdictOf goes by the provider's code, then by the status.
@@ -155,10 +143,7 @@ func verdictOf(code, message string, status int) verdict {
 		v, known = statuses[status]
 	}
 	if !known {
-		v.code = storage.Internal
-		if status >= 200 && status < 300 {
-			v.code = storage.Unavailable // an answer that broke off
-		}
+		v.code = outcome.OfStatus(status)
 	}
 	switch {
 	case v.code == storage.PermissionDenied && isLock(message):

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // ListVersions is one ListObjectVersions. A version that was written before the
@@ -24,11 +26,11 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	limit := min(r.Limit, maxPage)
 	in := &awss3.ListObjectVersionsInput{
 		Bucket:          d.name(),
-		Prefix:          set(r.Prefix),
-		Delimiter:       set(r.Delimiter),
+		Prefix:          httpheader.Optional(r.Prefix),
+		Delimiter:       httpheader.Optional(r.Delimiter),
 		MaxKeys:         aws.Int32(int32(limit)),
-		KeyMarker:       set(key),
-		VersionIdMarker: set(id),
+		KeyMarker:       httpheader.Optional(key),
+		VersionIdMarker: httpheader.Optional(id),
 		EncodingType:    types.EncodingTypeUrl,
 	}
 	if id != "" { // some servers begin with the marker's own version
@@ -163,7 +165,7 @@ func readVersionToken(token string) (key, id string, err error) {
 	idBytes, err := base64.RawURLEncoding.DecodeString(rawID)
 	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
 	if err := errors.Join(err, err2); err != nil || !found || len(keyBytes) == 0 {
-		return "", "", invalid("token", "must be one of this bucket's", "")
+		return "", "", invalid.Argument("token", "must be one of this bucket's", "")
 	}
 	return string(keyBytes), string(idBytes), nil
 }

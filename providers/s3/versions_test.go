@@ -11,12 +11,12 @@ import (
 )
 
 func TestListVersions(t *testing.T) {
-	w := newStandIn(t, reply{body: `<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>b%2F1</NextKeyMarker><NextVersionIdMarker>v9</NextVersionIdMarker>
+	w := newStandIn(t, reply{Body: `<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>b%2F1</NextKeyMarker><NextVersionIdMarker>v9</NextVersionIdMarker>
 		<DeleteMarker><Key>a+b</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05.100Z</LastModified></DeleteMarker>
 		<Version><Key>a+b</Key><VersionId>v2</VersionId><ETag>"2"</ETag><Size>2</Size><LastModified>2026-01-02T03:04:05.100Z</LastModified></Version>
 		<DeleteMarker><Key>a+b</Key><VersionId>v1</VersionId><LastModified>2026-01-02T03:04:05.100Z</LastModified></DeleteMarker>
 		<Version><Key>a+b</Key><VersionId>null</VersionId><ETag>"0"</ETag><Size>1</Size><LastModified>2026-01-02T03:04:05.100Z</LastModified></Version>
-		</ListVersionsResult>`}, reply{body: `<ListVersionsResult></ListVersionsResult>`})
+		</ListVersionsResult>`}, reply{Body: `<ListVersionsResult></ListVersionsResult>`})
 	d := w.on(t, "aws")
 	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 4, Prefix: "a"})
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestListVersions(t *testing.T) {
 	require.Equal(t, []string{
 		"GET /photos?encoding-type=url&max-keys=4&prefix=a&versions=",
 		"GET /photos?encoding-type=url&key-marker=b%2F1&max-keys=5&prefix=a&version-id-marker=v9&versions=",
-	}, w.lines())
+	}, w.Lines())
 }
 
 func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
@@ -61,7 +61,7 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 		{name: "a token that is none", token: "nonsense", code: storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			w := newStandIn(t, reply{body: `<ListVersionsResult>` + row.body + `</ListVersionsResult>`})
+			w := newStandIn(t, reply{Body: `<ListVersionsResult>` + row.body + `</ListVersionsResult>`})
 			page, err := w.on(t, "versitygw").ListVersions(t.Context(), &storage.ListRequest{Limit: 2 + len(row.want)/3, Token: row.token})
 			if row.code != "" {
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
@@ -79,7 +79,7 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 }
 
 func TestListVersionsWithPrefixes(t *testing.T) {
-	w := newStandIn(t, reply{body: `<ListVersionsResult><Version><Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner></Version>
+	w := newStandIn(t, reply{Body: `<ListVersionsResult><Version><Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner></Version>
 		<CommonPrefixes><Key>no</Key><Prefix>b%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListVersionsResult>`})
 	page, err := w.on(t, "aws").ListVersions(t.Context(), &storage.ListRequest{Limit: 4, Delimiter: "/"})
 	require.NoError(t, err)

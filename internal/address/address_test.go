@@ -1,0 +1,95 @@
+package address
+
+import (
+	"context"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var form = Form{Scheme: "test-address", Params: []string{"flag"}, Bucket: "box", Account: "test-address://", Credentials: "TEST_KEY"}
+
+func TestNames(t *testing.T) {
+	for _, row := range []struct {
+		address, want string
+		refused       string // part of what is said; "": it is not
+	}{
+		{"test-address://photos", "photos", ""},
+		{"test-address://photos/", "photos", ""},
+		{"test-address://?flag=true", "", ""},
+		{"test-address:photos", "", "must be test-address://box"},
+		{"test-address://user:secret@photos", "", "must not hold credentials"},
+		{"test-address://photos:80", "", "must not have a port"},
+		{"test-address://photos/a", "", "must not have a path"},
+	} {
+		t.Run(row.address, func(t *testing.T) {
+			u, err := url.Parse(row.address)
+			require.NoError(t, err)
+			name, err := form.Name(u)
+			require.Equal(t, row.want, name)
+			if row.refused == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, row.refused)
+			require.NotContains(t, err.Error(), "secret")
+		})
+	}
+}
+
+func TestASchemeOpensBucketsAndAccounts(t *testing.T) {
+	var opened []string
+	Register(form,
+		func(u *url.URL) (string, error) { return form.Name(u) },
+		func(_ context.Context, name string) (storage.Driver, error) {
+			opened = append(opened, "bucket "+name)
+			return nil, storage.Unsupported
+		},
+		func(_ context.Context, name string) (storage.ServiceDriver, error) {
+			opened = append(opened, "account "+name)
+			return nil, storage.Unsupported
+		})
+	_, err := storage.Open(t.Context(), "test-address://photos")
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = storage.OpenService(t.Context(), "test-address://")
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Equal(t, []string{"bucket photos", "account "}, opened)
+
+	for _, address := range []string{"test-address://", "test-address://photos?other=1", "test-address://photos:80"} {
+		_, err = storage.Open(t.Context(), address)
+		require.ErrorIs(t, err, storage.InvalidArgument, address)
+	}
+	_, err = storage.OpenService(t.Context(), "test-address://photos")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Len(t, opened, 2, "nothing else was opened")
+}
+
+func TestFlags(t *testing.T) {
+	for query, want := range map[string]bool{"": true, "flag=true": true, "flag=false": false} {
+		values, err := url.ParseQuery(query)
+		require.NoError(t, err)
+		got, err := Flag(values, "flag", true)
+		require.NoError(t, err)
+		require.Equal(t, want, got, query)
+	}
+	for _, value := range []string{"", "yes", "TRUE", "1"} {
+		_, err := Flag(url.Values{"flag": {value}}, "flag", true)
+		require.ErrorIs(t, err, storage.InvalidArgument, value)
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	for text, want := range map[string]string{"http://127.0.0.1:9000": "http://127.0.0.1:9000", "https://host/": "https://host", "https://host/base/": "https://host/base"} {
+		u, ok := Endpoint(text)
+		require.True(t, ok, text)
+		require.Equal(t, want, u.String())
+	}
+	for _, text := range []string{"", "host", "host:9000", "ftp://host", "http://", "http://user:secret@host", "http://host?a=b", "http://host#a", "http://host\x7f"} {
+		_, ok := Endpoint(text)
+		require.False(t, ok, text)
+	}
+}

@@ -1,0 +1,46 @@
+package transport
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAClientIsMadeOrCopied(t *testing.T) {
+	client, own := NewClient(nil)
+	require.Same(t, own, client.Transport)
+
+	given := &http.Client{Timeout: time.Minute}
+	client, own = NewClient(given)
+	require.Nil(t, own, "its transport is its owner's to close")
+	require.NotSame(t, given, client)
+	require.Equal(t, time.Minute, client.Timeout)
+	require.Nil(t, given.CheckRedirect, "it is left as it was")
+}
+
+func TestNoRedirectIsFollowedButByTheUsersOwnRule(t *testing.T) {
+	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusTemporaryRedirect))
+	t.Cleanup(server.Close)
+	ask := func(given *http.Client) (int, error) {
+		client, _ := NewClient(given)
+		defer client.CloseIdleConnections()
+		answer, err := client.Get(server.URL)
+		if err != nil {
+			return 0, err
+		}
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode, nil
+	}
+	for name, given := range map[string]*http.Client{"ours": nil, "another's": {}} {
+		status, err := ask(given)
+		require.NoError(t, err, name)
+		require.Equal(t, http.StatusTemporaryRedirect, status, name)
+	}
+	refused := errors.New("the user's own rule")
+	_, err := ask(&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return refused }})
+	require.ErrorIs(t, err, refused)
+}

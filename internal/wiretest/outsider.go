@@ -1,0 +1,63 @@
+package wiretest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// An Answer is what a client was told that knows nothing of the driver.
+type Answer struct {
+	Status int
+	Body   string
+	Header http.Header // of NetHTTP
+}
+
+// Clients are the outsiders, by name. Each makes a signed request with exactly
+// what was returned; curl adds a Content-Type of its own to an upload.
+var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Answer{"net/http": NetHTTP, "curl": Curl}
+
+// NetHTTP is a client of net/http.
+func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Answer {
+	t.Helper()
+	r, err := signed.Request(t.Context(), strings.NewReader(body))
+	require.NoError(t, err)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	got, err := client.Do(r)
+	require.NoError(t, err)
+	text, err := io.ReadAll(got.Body)
+	require.NoError(t, err)
+	require.NoError(t, got.Body.Close())
+	return Answer{got.StatusCode, string(text), got.Header}
+}
+
+// Curl is curl, which the test needs.
+func Curl(t testing.TB, signed *storage.SignedURL, body string) Answer {
+	t.Helper()
+	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}
+	for name, values := range signed.Header {
+		for _, value := range values {
+			args = append(args, "--header", name+": "+value)
+		}
+	}
+	command := exec.CommandContext(t.Context(), "curl", append(args, signed.URL)...)
+	if signed.Method == http.MethodPut {
+		command.Args = append(command.Args, "--data-binary", "@-")
+		command.Stdin = strings.NewReader(body)
+	}
+	var out bytes.Buffer
+	command.Stdout = &out
+	require.NoError(t, command.Run(), "this test needs curl")
+	text := out.String()
+	status, err := strconv.Atoi(text[len(text)-3:])
+	require.NoError(t, err)
+	return Answer{Status: status, Body: text[:len(text)-3]}
+}
