@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/files/filesclient"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var served = regexp.MustCompile(`Open (\S+) `)
+
+// start runs the whole program until the test ends, and is the page's address.
+func start(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	said, stdout := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), stdout)
+		_ = stdout.CloseWithError(errors.Join(err, io.EOF))
+		ended <- err
+	}()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+	})
+	var text bytes.Buffer
+	for chunk := make([]byte, 512); ; {
+		n, err := said.Read(chunk)
+		text.Write(chunk[:n])
+		if found := served.FindSubmatch(text.Bytes()); found != nil {
+			return string(found[1])
+		}
+		require.NoError(t, err, "%s", text.Bytes())
+	}
+}
+
+// direct keeps no connections: they would be goroutines that outlive the test.
+func direct() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+func apiOf(t *testing.T, address string) *filesclient.Client {
+	t.Helper()
+	client, err := filesclient.New(address+"api", direct())
+	require.NoError(t, err)
+	return client
+}
+
+func TestFilesStayWithTheDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "files")
+	var record *files.Record
+	t.Run("the first run", func(t *testing.T) {
+		var err error
+		record, err = apiOf(t, start(t, dir)).Upload(t.Context(), "a.txt", strings.NewReader("content"), "")
+		require.NoError(t, err)
+	})
+	t.Run("the second run", func(t *testing.T) {
+		got, err := apiOf(t, start(t, dir)).Details(t.Context(), record.ID)
+		require.NoError(t, err)
+		require.Equal(t, record, got)
+	})
+}
+
+func TestTempFilesAreCleared(t *testing.T) {
+	client := apiOf(t, start(t, "-temp-age", "0s", "-every", "1ms"))
+	record, err := client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := client.HeadTemp(t.Context(), record.ID)
+		return err != nil
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestOtherSitesAreKeptOut(t *testing.T) {
+	address := start(t)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"api/files/delete", strings.NewReader("{}"))
+	require.NoError(t, err)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	response, err := direct().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusForbidden, response.StatusCode)
+}
+
+func TestTheCommandLineIsChecked(t *testing.T) {
+	for _, args := range [][]string{{"a", "b"}, {"-every", "0s"}, {"-temp-age", "-1s"}, {"-none"}, {"-addr", "nowhere:1"}} {
+		require.Error(t, run(t.Context(), args, io.Discard), "%q", args)
+	}
+}
+
+func TestThePageInABrowser(t *testing.T) {
+	artifacts := os.Getenv("OMNIBUCKET_ARTIFACTS")
+	if artifacts == "" {
+		var err error
+		artifacts, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own: who reads them comes later
+		require.NoError(t, err)
+	}
+	artifacts, err := filepath.Abs(filepath.Join(artifacts, "fileserver"))
+	require.NoError(t, err)
+	document, err := json.Marshal(map[string]string{
+		"playwright": need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"),
+		"chromium":   need(t, "OMNIBUCKET_TEST_CHROMIUM"),
+		"url":        start(t),
+		"artifacts":  artifacts,
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, "node", "testdata/flow.mjs", string(document)).CombinedOutput()
+	t.Logf("%s", said)
+	require.NoError(t, err, "the screenshots are in %s", artifacts)
+}
+
+// need is what testservers says.
+func need(t *testing.T, variable string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" {
+		t.Fatalf("%s is not set: \"make test\" starts what this test needs, as does: go run -C testservers . -only chromium -- go test ./examples/fileserver", variable)
+	}
+	return value
+}

@@ -1,0 +1,127 @@
+// Fileserver keeps files over HTTP, in a directory, with a page to try it: client
+// files with a record each, and temp files that a schedule clears.
+//
+//	go run ./examples/fileserver                     a temporary directory
+//	go run ./examples/fileserver ~/files             a directory that stays
+//	go run ./examples/fileserver -temp-age 10m       temp files live ten minutes
+//
+// It knows no users: whoever reaches the page may do everything. In a program of
+// yours files.HandlerConfig.Authorize tells who asks.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "fileserver:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are what the command line says.
+type settings struct {
+	dir     string
+	addr    string
+	tempAge time.Duration
+	every   time.Duration // between two clearings
+}
+
+func readSettings(args []string, stdout io.Writer) (s settings, err error) {
+	flags := flag.NewFlagSet("fileserver", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(stdout, "usage: fileserver [flags] [DIR]")
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`host:port` at which the page is served")
+	flags.DurationVar(&s.tempAge, "temp-age", time.Hour, "how long temp files are kept")
+	flags.DurationVar(&s.every, "every", time.Minute, "how often temp files are cleared")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	switch {
+	case flags.NArg() > 1:
+		return s, errors.New("give one directory")
+	case s.tempAge < 0 || s.every <= 0:
+		return s, errors.New("-temp-age must not be negative, and -every must be longer than nothing")
+	}
+	s.dir = flags.Arg(0)
+	return s, nil
+}
+
+// run is the whole program. It ends with ctx.
+func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
+	s, err := readSettings(args, stdout)
+	if err != nil {
+		return err
+	}
+	if s.dir == "" {
+		if s.dir, err = os.MkdirTemp("", "omnibucket-fileserver-"); err != nil {
+			return err
+		}
+		defer func() { result = errors.Join(result, os.RemoveAll(s.dir)) }()
+	}
+	bucket, err := local.Open(s.dir, local.Config{Create: true})
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+	store, err := files.New(bucket, files.BucketRecords(bucket), files.Config{})
+	if err != nil {
+		return err
+	}
+	handler, err := site(store, s)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(stdout, "files in %s\nOpen http://%s/ and stop with Ctrl-C.\n", s.dir, listener.Addr())
+
+	ctx, cancel := context.WithCancel(ctx)
+	cleaning := clean(ctx, store, s.tempAge, s.every)
+	defer func() { // before the bucket is closed
+		cancel()
+		<-cleaning
+	}()
+	return serveUntil(ctx, listener, handler)
+}
+
+// maxRequest bounds how long a body of 100 MiB may take.
+const maxRequest = 10 * time.Minute
+
+func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: maxRequest}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		stopped <- errors.Join(server.Shutdown(patience), server.Close())
+	})
+	err := server.Serve(listener)
+	if !stop() { // Shutdown was called, and may not be done
+		<-stopped
+		err = nil
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+// The API of files.Handler, as api/openapi.yaml describes it.
+
+// A Problem is an answer that says no.
+export class Problem extends Error {
+  constructor(status, { field, message } = {}) {
+    super([field, message].filter(Boolean).join(': ') || `The server answered ${status}.`);
+    this.status = status;
+    this.field = field;
+  }
+}
+
+async function ask(path, init) {
+  const response = await fetch(`api/${path}`, init);
+  const text = await response.text();
+  const document = text && (response.headers.get('Content-Type') ?? '').startsWith('application/json') ? JSON.parse(text) : undefined;
+  if (!response.ok) throw new Problem(response.status, document);
+  return document;
+}
+
+const json = (method, value) => ({ method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(value) });
+
+export const list = (query) => ask(`files?${new URLSearchParams(query)}`);
+export const remove = (id) => ask(`files/${id}`, { method: 'DELETE' });
+export const removeMany = (ids) => ask('files/delete', json('POST', { Items: ids }));
+export const setPurpose = (id, purpose) => ask(`files/${id}/purpose`, json('PUT', { Purpose: purpose }));
+export const contentOf = (record, temp) => `api/${temp ? 'temp-files' : 'files'}/${record.ID}/content`;
+
+// upload sends a file in one request, or in parts where partSize is not 0.
+export async function upload(file, { purpose, temp, partSize, onProgress }) {
+  const path = temp ? 'temp-files' : 'files';
+  const fields = purpose && !temp ? { Purpose: purpose } : {};
+  if (!partSize || file.size <= partSize) return send(path, fields, file, file.name, onProgress);
+  return uploadParts(`${path}/parts`, fields, file, partSize, onProgress);
+}
+
+const partsAtOnce = 3;
+const attempts = 3;
+
+async function uploadParts(path, fields, file, partSize, onProgress) {
+  const count = Math.ceil(file.size / partSize);
+  const token = crypto.randomUUID();
+  const sent = new Array(count).fill(0);
+  let next = 0;
+  let record;
+  async function work() {
+    while (next < count) {
+      const index = next++;
+      const bytes = file.slice(index * partSize, (index + 1) * partSize);
+      const answer = await again(() => send(path, { ...fields, originalFileName: file.name, token, count, part: index + 1 }, bytes, file.name, (part) => {
+        sent[index] = part * bytes.size;
+        onProgress(sent.reduce((a, b) => a + b) / file.size);
+      }));
+      if (answer.ID) record = answer;
+    }
+  }
+  await Promise.all(Array.from({ length: partsAtOnce }, work));
+  if (!record) throw new Error('The server has all parts, and made no file of them.');
+  return record;
+}
+
+// again sends a part again where the server, or the way there, was in trouble.
+async function again(f) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await f();
+    } catch (error) {
+      if (attempt === attempts || error instanceof Problem && error.status < 500 && error.status !== 429) throw error;
+    }
+    await new Promise((done) => setTimeout(done, 300 * 2 ** attempt));
+  }
+}
+
+// send is an XMLHttpRequest: fetch tells nothing of its progress. The file is the
+// last field.
+function send(path, fields, bytes, name, onProgress) {
+  return new Promise((resolve, reject) => {
+    const form = new FormData();
+    for (const [field, value] of Object.entries(fields)) form.append(field, value);
+    form.append('file', bytes, name);
+    const request = new XMLHttpRequest();
+    request.open('POST', `api/${path}`);
+    request.responseType = 'json';
+    request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
+    request.onerror = () => reject(new Error('The server does not answer.'));
+    request.onload = () => {
+      if (request.status >= 300) return reject(new Problem(request.status, request.response ?? {}));
+      onProgress(1);
+      resolve(request.response);
+    };
+    request.send(form);
+  });
+}

@@ -1,0 +1,20 @@
+package files
+
+import "sync"
+
+// atOnce does n things, up to width of them at once, and answers with the error of
+// each.
+func atOnce(n, width int, do func(i int) error) []error {
+	errs := make([]error, n)
+	turns := make(chan struct{}, width)
+	var group sync.WaitGroup
+	for i := range n {
+		turns <- struct{}{}
+		group.Go(func() {
+			defer func() { <-turns }()
+			errs[i] = do(i)
+		})
+	}
+	group.Wait()
+	return errs
+}

@@ -1,0 +1,203 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	clientRecordsPrefix = "files/records/client/"
+	tempRecordsPrefix   = "files/records/temp/"
+	recordSuffix        = ".json"
+
+	readsAtOnce = 16
+	// scanPage is how many records one call of List reads, whether they match or
+	// not, scanBatch how many it takes from the listing at a time.
+	scanPage  = 1000
+	scanBatch = 100
+)
+
+var _ Records = bucketRecords{}
+
+// bucketRecords keeps one small JSON object for each record. Keys are in the order
+// of time, because IDs are.
+type bucketRecords struct {
+	bucket storage.ReadWriter
+	prefix string
+}
+
+// BucketRecords keeps the records in a bucket, which may be the one of the bytes:
+// one JSON object each, written conditionally, so that any number of processes
+// may use it. From and To of a ListFilter narrow what List reads; for Purpose and
+// UploadedBy it reads record by record, up to 1,000 in one call: those who query
+// often among many take a database.
+//
+// The bucket has to have storage.ConditionalCreate and ConditionalUpdate: without
+// them writes are Unsupported.
+func BucketRecords(bucket storage.ReadWriter) Records {
+	return bucketRecords{bucket, clientRecordsPrefix}
+}
+
+func (b bucketRecords) key(id string) string { return b.prefix + id + recordSuffix }
+
+func (b bucketRecords) Create(ctx context.Context, r *Record) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return &storage.Error{Code: storage.Internal, Err: err}
+	}
+	_, err = b.bucket.Upload(ctx, b.key(r.ID), bytes.NewReader(text), storage.IfAbsent())
+	return err
+}
+
+func (b bucketRecords) Record(ctx context.Context, id string) (*Record, error) {
+	r, _, err := readJSON[Record](ctx, b.bucket, b.key(id))
+	return r, err
+}
+
+// readJSON reads an object that this package has written, and its revision.
+func readJSON[T any](ctx context.Context, b storage.Downloader, key string) (*T, string, error) {
+	text, attrs, err := storage.ReadAll(ctx, b, key)
+	if err != nil {
+		return nil, "", err
+	}
+	value := new(T)
+	if err := json.Unmarshal(text, value); err != nil {
+		return nil, "", &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("is not what package files wrote: " + err.Error())}
+	}
+	return value, attrs.Revision, nil
+}
+
+// SetPurpose writes on the condition that the record is the one it read: another's
+// change is read anew, and one that was removed stays so.
+func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
+	for {
+		r, revision, err := readJSON[Record](ctx, b.bucket, b.key(id))
+		if err != nil {
+			return nil, err
+		}
+		if r.Purpose == purpose {
+			return r, nil
+		}
+		r.Purpose = purpose
+		text, err := json.Marshal(r)
+		if err != nil {
+			return nil, &storage.Error{Code: storage.Internal, Err: err}
+		}
+		_, err = b.bucket.Upload(ctx, b.key(id), bytes.NewReader(text), storage.IfRevision(revision))
+		if err == nil {
+			return r, nil
+		}
+		// The store makes no verdict of this code without somebody else's write.
+		if storage.CodeOf(err) != storage.PreconditionFailed {
+			return nil, err
+		}
+	}
+}
+
+func (b bucketRecords) Remove(ctx context.Context, id string) error {
+	return b.bucket.Remove(ctx, b.key(id))
+}
+
+// IDs is a listing: no record is read.
+func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error) {
+	opts := []storage.ListOption{storage.WithPrefix(b.prefix), storage.WithPageSize(min(limit+1, maxPage))}
+	if after != "" {
+		opts = append(opts, storage.WithStartAfter(b.key(after)))
+	}
+	for entry, err := range b.bucket.List(ctx, opts...) {
+		if err != nil {
+			return nil, "", err
+		}
+		// One entry more tells whether there is another page, where it costs no
+		// other request.
+		if len(ids) == limit {
+			return ids, ids[limit-1], nil
+		}
+		if id, ok := b.id(entry.Key); ok {
+			ids = append(ids, id)
+		}
+		if len(ids) == maxPage {
+			return ids, ids[maxPage-1], nil
+		}
+	}
+	return ids, "", nil
+}
+
+// id is false for an object that somebody else put there.
+func (b bucketRecords) id(key string) (string, bool) {
+	id := strings.TrimSuffix(strings.TrimPrefix(key, b.prefix), recordSuffix)
+	return id, checkID(id) == nil && key == b.key(id)
+}
+
+func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, limit int) ([]*Record, string, error) {
+	if !f.From.IsZero() {
+		after = max(after, idFloor(f.From))
+	}
+	var records []*Record
+	for scanned := 0; scanned < scanPage; {
+		batch := limit - len(records)
+		if f.Purpose != "" || f.UploadedBy != "" {
+			batch = scanBatch
+		}
+		ids, next, err := b.IDs(ctx, after, batch)
+		if err != nil {
+			return nil, "", err
+		}
+		if n := earlier(ids, f); n < len(ids) {
+			ids, next = ids[:n], ""
+		}
+		found, err := b.readAll(ctx, ids)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, r := range found {
+			if r == nil || !f.Matches(r) {
+				continue
+			}
+			if len(records) == limit {
+				return records, records[limit-1].ID, nil
+			}
+			records = append(records, r)
+		}
+		scanned += len(ids)
+		if after = next; next == "" || len(records) == limit {
+			break
+		}
+	}
+	return records, after, nil
+}
+
+// earlier is how many of ids are of before f.To.
+func earlier(ids []string, f ListFilter) int {
+	if f.To.IsZero() {
+		return len(ids)
+	}
+	end := idFloor(f.To)
+	n := len(ids)
+	for n > 0 && ids[n-1] >= end {
+		n--
+	}
+	return n
+}
+
+// readAll has nil for what was removed meanwhile.
+func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*Record, error) {
+	records := make([]*Record, len(ids))
+	errs := atOnce(len(ids), readsAtOnce, func(i int) (err error) {
+		if records[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil
+		}
+		return err
+	})
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}

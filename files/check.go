@@ -1,0 +1,137 @@
+package files
+
+import (
+	"fmt"
+	"mime"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The fields of errors.
+const (
+	fieldID         = "ID"
+	fieldName       = "originalFileName"
+	fieldType       = "MIMEType"
+	fieldPurpose    = "Purpose"
+	fieldUploadedBy = "UploadedByUser.ID"
+	fieldToken      = "token"
+	fieldCount      = "count"
+	fieldPart       = "part"
+	fieldFile       = "file"
+	fieldPageToken  = "pageToken"
+	fieldPageSize   = "pageSize"
+	fieldFrom       = "from"
+)
+
+const (
+	maxName   = 1000 // characters
+	maxLabel  = 256  // characters of a purpose or a user's ID
+	maxType   = 255  // bytes
+	maxParts  = 10_000
+	minToken  = 8
+	maxToken  = 128
+	maxSuffix = 15 // characters of an extension behind its point
+)
+
+func (o *UploadOptions) check() error {
+	if err := checkName(o.OriginalFileName); err != nil {
+		return err
+	}
+	if err := checkType(o.MIMEType); err != nil {
+		return err
+	}
+	if err := checkLabel(fieldPurpose, o.Purpose); err != nil {
+		return err
+	}
+	return checkLabel(fieldUploadedBy, o.UploadedBy)
+}
+
+func (o *PartOptions) check() error {
+	switch {
+	case len(o.Token) < minToken || len(o.Token) > maxToken || strings.ContainsFunc(o.Token, notInToken):
+		return invalid(fieldToken, fmt.Sprintf(`The token has to be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
+	case o.Count < 1 || o.Count > maxParts:
+		return invalid(fieldCount, "The number of parts has to be 1 to 10,000.")
+	case o.Part < 1 || o.Part > o.Count:
+		return invalid(fieldPart, "The part has to be 1 to "+strconv.Itoa(o.Count)+".")
+	}
+	return o.UploadOptions.check()
+}
+
+func notInToken(r rune) bool {
+	return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.'
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+// checkName holds a name to what can be shown and saved anywhere. It is refused
+// rather than cleaned, so that OriginalFileName is what it says.
+func checkName(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return invalid(fieldName, "The file needs a name.")
+	case !utf8.ValidString(name):
+		return invalid(fieldName, "The file's name is no text.")
+	case utf8.RuneCountInString(name) > maxName:
+		return invalid(fieldName, "The file's name is too long: at most 1,000 characters.")
+	case strings.ContainsAny(name, `/\`) || name == "." || name == "..":
+		return invalid(fieldName, "The file's name is a path.")
+	case strings.ContainsFunc(name, isTreacherous):
+		return invalid(fieldName, "The file's name has characters that cannot be shown.")
+	}
+	return nil
+}
+
+// isTreacherous tells control characters, line ends, and what turns the direction
+// of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks that
+// scripts need (ZWJ, ZWNJ, RLM) turn nothing.
+func isTreacherous(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
+		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+func checkLabel(field, text string) error {
+	switch {
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, isTreacherous):
+		return invalid(field, "This is no text, or has characters that cannot be shown.")
+	case utf8.RuneCountInString(text) > maxLabel:
+		return invalid(field, "This is too long: at most 256 characters.")
+	}
+	return nil
+}
+
+func checkType(mediaType string) error {
+	if mediaType == "" {
+		return nil
+	}
+	parsed, _, err := mime.ParseMediaType(mediaType)
+	if err != nil || !strings.Contains(parsed, "/") || len(mediaType) > maxType || strings.ContainsFunc(mediaType, unicode.IsControl) {
+		return invalid(fieldType, "The type of the file has to be such as image/png.")
+	}
+	return nil
+}
+
+// extension is a Record's FileExt.
+func extension(name string) string {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		return ""
+	}
+	suffix := name[i+1:]
+	if suffix == "" || len(suffix) > maxSuffix || strings.ContainsFunc(suffix, func(r rune) bool { return !isAlphanumeric(r) }) {
+		return ""
+	}
+	return "." + strings.ToLower(suffix)
+}
+
+// inWords is a number of bytes for people.
+func inWords(n int64) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return strconv.FormatInt(n>>20, 10) + " MiB"
+	}
+	return strconv.FormatInt(n, 10) + " bytes"
+}

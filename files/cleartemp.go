@@ -1,0 +1,62 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// ClearTemp removes temp files whose record is older than olderThan by the
+// store's clock, and uploads of temp files in parts that were left alone for as
+// long and for Config.PartsTTL. It answers with how many files it removed; the
+// error joins what failed. A negative olderThan is InvalidValue.
+func (s *Store) ClearTemp(ctx context.Context, olderThan time.Duration) (int, error) {
+	if olderThan < 0 {
+		return 0, invalid("", "An age is not negative.")
+	}
+	now, err := s.storeTime(ctx)
+	if err != nil {
+		return 0, failed(err)
+	}
+	w := &sweep{Store: s, kind: s.temp, report: &SweepReport{}, now: now}
+	removed, err := w.clear(ctx, olderThan)
+	return removed, failed(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
+}
+
+// clearBatch is how many files are removed between two looks at the listing.
+const clearBatch = 100
+
+// clear removes files by the age of their records, which are in the bucket.
+func (w *sweep) clear(ctx context.Context, olderThan time.Duration) (removed int, err error) {
+	var errs []error
+	var batch []string
+	flush := func() bool {
+		for _, err := range atOnce(len(batch), removalsAtOnce, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			removed++
+		}
+		batch = batch[:0]
+		return len(errs) < maxFailures
+	}
+	records := w.records.(bucketRecords)
+	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(records.prefix)) {
+		if err != nil {
+			errs = append(errs, err)
+			break
+		}
+		id, ours := records.id(entry.Key)
+		if !ours || w.now.Sub(entry.Modified) < olderThan {
+			continue
+		}
+		if batch = append(batch, id); len(batch) == clearBatch && !flush() {
+			break
+		}
+	}
+	flush()
+	return removed, errors.Join(errs...)
+}

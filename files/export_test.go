@@ -1,0 +1,14 @@
+package files
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// SetWait has a store wait by another clock.
+func (s *Store) SetWait(wait func(ctx context.Context, d time.Duration) error) { s.wait = wait }
+
+// TempRecords are the records of the temp files in a bucket.
+func TempRecords(b storage.Bucket) Records { return bucketRecords{b, tempRecordsPrefix} }

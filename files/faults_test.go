@@ -1,0 +1,263 @@
+package files_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// An operation is tried with a fault at its first driver call, at its second, and
+// so on, until there are no more calls.
+type operation struct {
+	name  string
+	setUp func(t *testing.T, f *fixture) string // its result is given to do and done
+	do    func(t *testing.T, s *files.Store, given string) error
+	// done proves the effect of one that succeeded, at once or the second time.
+	done func(t *testing.T, f *fixture, given string)
+	// noRecords: it makes no call to the client files' records.
+	noRecords bool
+}
+
+var operations = []operation{
+	{
+		name:  "an upload",
+		setUp: func(*testing.T, *fixture) string { return "" },
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			_, err := s.Upload(t.Context(), strings.NewReader("new"), named("new.txt"))
+			return err
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			require.GreaterOrEqual(t, len(listed(t, f.Store, files.ListFilter{}, 10)), 2)
+		},
+	},
+	{
+		name: "an upload of a temp file", noRecords: true,
+		setUp: func(*testing.T, *fixture) string { return "" },
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			_, err := s.UploadTemp(t.Context(), strings.NewReader("new"), named("new.txt"))
+			return err
+		},
+		done: func(t *testing.T, f *fixture, _ string) { require.NotEmpty(t, under(t, f.bucket, "files/temp/")) },
+	},
+	{
+		name: "a part that completes a file",
+		setUp: func(t *testing.T, f *fixture) string {
+			f.send(t, "c", part(token, 3, 3))
+			f.send(t, "a", part(token, 3, 1))
+			return ""
+		},
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 3, 2)))
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			ids := listed(t, f.Store, files.ListFilter{}, 10)
+			require.Len(t, ids, 2, "one for the bystander, one for the parts")
+			require.Equal(t, "abc", content(t, f.Store, ids[1]))
+		},
+	},
+	{
+		name: "the first part", noRecords: true,
+		setUp: func(*testing.T, *fixture) string { return "" },
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			_, err := s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+			return err
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+		},
+	},
+	{
+		name:  "a removal",
+		setUp: func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
+		do:    func(t *testing.T, s *files.Store, id string) error { return s.Delete(t.Context(), id) },
+		done: func(t *testing.T, f *fixture, id string) {
+			_, err := f.Details(t.Context(), id)
+			refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
+			require.Len(t, under(t, f.bucket, "files/client/"), 1, "the bystander's")
+		},
+	},
+	{
+		name:  "a change of purpose",
+		setUp: func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
+		do: func(t *testing.T, s *files.Store, id string) error {
+			_, err := s.SetPurpose(t.Context(), id, "new")
+			return err
+		},
+		done: func(t *testing.T, f *fixture, id string) {
+			r, err := f.Details(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, "new", r.Purpose)
+			require.Equal(t, "old", content(t, f.Store, id))
+		},
+	},
+	{
+		name:  "a sweep",
+		setUp: debris,
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			_, err := s.Sweep(t.Context())
+			return err
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			whole(t, f.bucket, f.records)
+			require.Empty(t, under(t, f.bucket, "files/parts/"))
+		},
+	},
+	{
+		name: "a clearing of temp files", noRecords: true,
+		setUp: func(t *testing.T, f *fixture) string {
+			for range 3 {
+				_, err := f.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+				require.NoError(t, err)
+			}
+			_, err := f.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
+			require.NoError(t, err)
+			f.clock.Advance(25 * time.Hour)
+			return ""
+		},
+		do: func(t *testing.T, s *files.Store, _ string) error {
+			_, err := s.ClearTemp(t.Context(), time.Hour)
+			return err
+		},
+		done: func(t *testing.T, f *fixture, _ string) {
+			require.Empty(t, under(t, f.bucket, "files/records/temp/"))
+			require.Empty(t, under(t, f.bucket, "files/parts/"))
+		},
+	},
+}
+
+// sent is nil for a part whose file is made, by whichever call.
+func sent(r *files.Record, err error) error {
+	if files.CodeOf(err) == files.Completed {
+		return nil
+	}
+	if err == nil && r == nil {
+		return fmt.Errorf("the set is complete, and there is no record")
+	}
+	return err
+}
+
+// debris is one of everything that a sweep removes.
+func debris(t *testing.T, f *fixture) string {
+	put := func(key string) {
+		_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("debris"))
+		require.NoError(t, err)
+	}
+	put("files/client/" + files.NewID(f.clock.Now()) + ".txt")
+	put("files/temp/" + files.NewID(f.clock.Now()))
+	f.send(t, "a", part(token, 2, 1))
+	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+f.upload(t, "lost").ID+".txt"))
+	f.clock.Advance(25 * time.Hour)
+	return ""
+}
+
+// maxCalls ends a test that does not end by itself.
+const maxCalls = 80
+
+// failures are the ways in which the n-th call of a process can go wrong. hit
+// tells whether there was such a call.
+var failures = []struct {
+	name string
+	at   func(t *testing.T, f *fixture, n int) (s *fixture, hit func() bool)
+}{
+	{"fails before it was made", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+		return f.faulty(t, faults.Fail(faults.Any).Nth(n), 1)
+	}},
+	{"loses its answer", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+		return f.faulty(t, faults.LoseAnswer(faults.Any).Nth(n), 1)
+	}},
+	{"loses its answer, and is retried", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+		return f.faulty(t, faults.LoseAnswer(faults.Any).Nth(n), 3)
+	}},
+	{"is where the process is killed", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+		d := &death{before: n}
+		return f.mortal(t, d), func() bool { return d.dead }
+	}},
+	{"to the records fails before it was made", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+		return f.withRecords(t, &failingRecords{Records: f.records, n: n})
+	}},
+	{"to the records loses its answer", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+		return f.withRecords(t, &failingRecords{Records: f.records, n: n, lost: true})
+	}},
+}
+
+func (f *fixture) withRecords(t *testing.T, records *failingRecords) (*fixture, func() bool) {
+	t.Helper()
+	s := *f
+	var err error
+	s.Store, err = files.New(f.bucket, records, files.Config{Now: f.clock.Now})
+	require.NoError(t, err)
+	return &s, records.hit
+}
+
+func (f *fixture) faulty(t *testing.T, rule faults.Rule, attempts int) (*fixture, func() bool) {
+	injector := faults.New(rule)
+	policy := storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond}
+	return f.beside(t, storage.WithLayer(injector.Layer()), storage.WithRetry(policy)), func() bool { return len(injector.Hits()) > 0 }
+}
+
+func TestAFaultAtEveryCall(t *testing.T) {
+	places := []struct {
+		name string
+		make func(*testing.T, files.Config, ...storage.OpenOption) *fixture
+	}{{"memory", inMemory}, {"local", inADirectory}}
+	for _, place := range places {
+		for _, op := range operations {
+			for _, failure := range failures {
+				for _, again := range []bool{true, false} {
+					name := fmt.Sprintf("%s: a call of %s %s; tried again: %v", place.name, op.name, failure.name, again)
+					t.Run(name, func(t *testing.T) {
+						t.Parallel()
+						for n := 1; ; n++ {
+							require.LessOrEqual(t, n, maxCalls, "calls without end")
+							f := place.make(t, files.Config{})
+							bystander := f.upload(t, "bystander")
+							f.clock.Advance(time.Second)
+							given := op.setUp(t, f)
+							s, hit := failure.at(t, f, n)
+							err := op.do(t, s.Store, given)
+							op.judge(t, f, given, fmt.Sprintf("call %d: %v", n, err), err, again)
+							require.Equal(t, "bystander", content(t, f.Store, bystander.ID))
+							if !hit() {
+								require.NoError(t, err)
+								met := n > 1
+								require.Equal(t, !strings.Contains(failure.name, "records") || !op.noRecords, met, "the fault was met")
+								break
+							}
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+func (op operation) judge(t *testing.T, f *fixture, given, name string, err error, again bool) {
+	t.Helper()
+	if op.name != "a sweep" { // whose debris has none
+		for _, id := range listed(t, f.Store, files.ListFilter{}, 10) {
+			content(t, f.Store, id) // a record has its bytes at every moment
+		}
+	}
+	if err != nil && again {
+		require.NoError(t, op.do(t, f.Store, given), "tried again after %s", name)
+		err = nil
+	}
+	if err == nil {
+		op.done(t, f, given)
+	}
+	f.clock.Advance(25 * time.Hour)
+	_, failed := f.Sweep(t.Context())
+	require.NoError(t, failed, name)
+	whole(t, f.bucket, f.records)
+	require.Empty(t, under(t, f.bucket, "files/parts/"), name)
+	report, failed := f.Sweep(t.Context())
+	require.NoError(t, failed, name)
+	require.Equal(t, &files.SweepReport{}, report, "nothing is left, after %s", name)
+}

@@ -1,0 +1,162 @@
+// Package filesclient speaks to a files.Handler: each operation of its OpenAPI
+// description is a method, and UploadLarge sends a file of any size in parts, at
+// once, again where one failed.
+//
+//	client, err := filesclient.New("https://example.com/api", httpClient)
+//	record, err := client.Upload(ctx, "invoice.pdf", body, "invoices")
+//
+// Who asks is a matter of the http.Client: a transport that adds a token, or a
+// cookie jar.
+package filesclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+// A Client asks one handler. It is safe for concurrent use.
+type Client struct {
+	base   *url.URL
+	client *http.Client
+	wait   func(ctx context.Context, d time.Duration) error
+	jitter func(max time.Duration) time.Duration
+}
+
+// New is a client of the handler that is mounted at baseURL; nil is
+// http.DefaultClient. InvalidArgument (of storage) where baseURL is no http or
+// https address. It makes no request.
+func New(baseURL string, client *http.Client) (*Client, error) {
+	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "filesclient.New",
+			Hint: "the base address is one such as https://example.com/api, without a query",
+		}
+	}
+	if client == nil {
+		client = http.DefaultClient
+	}
+	return &Client{base: base, client: client, wait: sleep, jitter: rand.N[time.Duration]}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A request is one to the handler. path is relative to the base, and escaped.
+type request struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         io.Reader
+	length       int64 // of body; -1: not known
+}
+
+// do answers with a response that is no error. Its body is the caller's to close.
+func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
+	address := *c.base
+	address.RawQuery = r.query.Encode()
+	made, err := http.NewRequestWithContext(ctx, r.method, address.JoinPath(r.path).String(), r.body)
+	if err != nil {
+		return nil, err
+	}
+	if r.body != nil {
+		made.ContentLength = r.length
+	}
+	for name, values := range r.header {
+		made.Header[name] = values
+	}
+	response, err := c.client.Do(made)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= http.StatusMultipleChoices {
+		defer func() { _ = response.Body.Close() }()
+		return nil, readError(response)
+	}
+	return response, nil
+}
+
+// maxAnswer bounds what is read of a JSON answer: a page of records with names
+// as long as they may be.
+const maxAnswer = 32 << 20
+
+// ask reads the JSON answer into to, where that is not nil.
+func (c *Client) ask(ctx context.Context, r request, to any) (status int, err error) {
+	response, err := c.do(ctx, r)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if to == nil {
+		return response.StatusCode, nil
+	}
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, json.Unmarshal(document, to)
+}
+
+// An Error is an answer that says no. files.CodeOf and errors.As find the
+// *files.Error in it, with the code, the field, the words for a person, and of
+// files.Completed the record.
+type Error struct {
+	Status     int // of HTTP
+	RequestID  string
+	RetryAfter time.Duration // how long the server asks to wait; 0: it did not say
+	Err        *files.Error
+}
+
+// Error is for logs.
+func (e *Error) Error() string {
+	text := "filesclient: " + http.StatusText(e.Status) + ": " + e.Err.Error()
+	if e.RequestID != "" {
+		text += " (request " + e.RequestID + ")"
+	}
+	return text
+}
+
+// Unwrap is Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+const maxProblem = 64 << 10
+
+func readError(response *http.Response) *Error {
+	var p struct {
+		Code    files.Code    `json:"code"`
+		Field   string        `json:"field"`
+		Message string        `json:"message"`
+		Record  *files.Record `json:"record"`
+	}
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
+	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" {
+		p.Code, p.Message = files.Internal, "The answer is not one of the file API." // a proxy's, or another server's
+	}
+	e := &Error{
+		Status:    response.StatusCode,
+		RequestID: response.Header.Get("X-Request-Id"),
+		Err:       &files.Error{Code: p.Code, Field: p.Field, Message: p.Message, Record: p.Record},
+	}
+	if wait, err := time.ParseDuration(response.Header.Get("Retry-After") + "s"); err == nil {
+		e.RetryAfter = max(0, wait)
+	}
+	return e
+}

@@ -1,0 +1,61 @@
+package filesclient
+
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+)
+
+// A Content is the bytes of a file, or a range of them. It is the caller's to
+// close.
+type Content struct {
+	io.ReadCloser
+	Length      int64  // of what is read, in bytes; -1: not known
+	Range       string // Content-Range; "" of a whole file
+	ContentType string
+	ETag        string
+	FileName    string // the original one
+}
+
+// Download opens a client file for reading. byteRange is as in RFC 9110
+// ("bytes=0-1023"); "" is all of it.
+func (c *Client) Download(ctx context.Context, id, byteRange string) (*Content, error) {
+	return c.content(ctx, http.MethodGet, "files/", id, byteRange)
+}
+
+// DownloadTemp opens a temp file for reading, as Download does.
+func (c *Client) DownloadTemp(ctx context.Context, id, byteRange string) (*Content, error) {
+	return c.content(ctx, http.MethodGet, "temp-files/", id, byteRange)
+}
+
+// Head is Download without the bytes; Length is that of the file.
+func (c *Client) Head(ctx context.Context, id string) (*Content, error) {
+	return c.content(ctx, http.MethodHead, "files/", id, "")
+}
+
+// HeadTemp is DownloadTemp without the bytes.
+func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
+	return c.content(ctx, http.MethodHead, "temp-files/", id, "")
+}
+
+func (c *Client) content(ctx context.Context, method, under, id, byteRange string) (*Content, error) {
+	r := request{method: method, path: under + url.PathEscape(id) + "/content", header: http.Header{}}
+	if byteRange != "" {
+		r.header.Set("Range", byteRange)
+	}
+	response, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	header := response.Header
+	content := &Content{
+		ReadCloser: response.Body, Length: response.ContentLength, Range: header.Get("Content-Range"),
+		ContentType: header.Get("Content-Type"), ETag: header.Get("Etag"),
+	}
+	if _, params, err := mime.ParseMediaType(header.Get("Content-Disposition")); err == nil {
+		content.FileName = params["filename"]
+	}
+	return content, nil
+}

@@ -1,0 +1,134 @@
+package filesclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/omnibucket/storage/files"
+)
+
+// Details is the record of a client file.
+func (c *Client) Details(ctx context.Context, id string) (*files.Record, error) {
+	return c.record(ctx, request{method: http.MethodGet, path: "files/" + url.PathEscape(id)})
+}
+
+// Delete removes a client file. One that is not there is nil.
+func (c *Client) Delete(ctx context.Context, id string) error {
+	_, err := c.ask(ctx, request{method: http.MethodDelete, path: "files/" + url.PathEscape(id)}, nil)
+	return err
+}
+
+// A Deletion is what became of one file of DeleteMany.
+type Deletion struct {
+	ID      string
+	Deleted bool
+	Err     *files.Error // why not
+}
+
+// DeleteMany removes client files, going on past failures. The answer has one for
+// each ID, in order.
+func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
+	r, err := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Items []struct {
+			ID      string
+			Deleted bool
+			Error   *struct {
+				Code    files.Code `json:"code"`
+				Field   string     `json:"field"`
+				Message string     `json:"message"`
+			}
+		}
+	}
+	if _, err := c.ask(ctx, r, &answer); err != nil {
+		return nil, err
+	}
+	deletions := make([]Deletion, len(answer.Items))
+	for i, item := range answer.Items {
+		deletions[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
+		if e := item.Error; e != nil {
+			deletions[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message}
+		}
+	}
+	return deletions, nil
+}
+
+// SetPurpose changes a client file's purpose; "" takes it away.
+func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*files.Record, error) {
+	r, err := jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose})
+	if err != nil {
+		return nil, err
+	}
+	return c.record(ctx, r)
+}
+
+// List is one page of the client files that match f, the oldest first: size of
+// them at most, from token on; 0 is the server's own size.
+func (c *Client) List(ctx context.Context, f files.ListFilter, token string, size int) (*files.Page, error) {
+	query := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	set("purpose", f.Purpose)
+	set("uploadedBy", f.UploadedBy)
+	set("from", timeText(f.From))
+	set("to", timeText(f.To))
+	set("pageToken", token)
+	if size != 0 {
+		set("pageSize", strconv.Itoa(size))
+	}
+	var answer struct {
+		Items         []*files.Record
+		NextPageToken string
+	}
+	if _, err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query}, &answer); err != nil {
+		return nil, err
+	}
+	return &files.Page{Records: answer.Items, Token: answer.NextPageToken}, nil
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// OpenAPI is the description of the handler, in YAML.
+func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
+	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+}
+
+// record is an answer that is one.
+func (c *Client) record(ctx context.Context, r request) (*files.Record, error) {
+	var record files.Record
+	if _, err := c.ask(ctx, r, &record); err != nil {
+		return nil, err
+	}
+	return &record, nil
+}
+
+func jsonRequest(method, path string, value any) (request, error) {
+	document, err := json.Marshal(value)
+	return request{
+		method: method, path: path,
+		header: http.Header{"Content-Type": {"application/json"}},
+		body:   bytes.NewReader(document), length: int64(len(document)),
+	}, err
+}

@@ -1,0 +1,127 @@
+package filesclient
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/files"
+)
+
+// Upload stores body as a client file in one request; purpose may be "". Larger
+// files than the server takes at once are for UploadLarge.
+func (c *Client) Upload(ctx context.Context, name string, body io.Reader, purpose string) (*files.Record, error) {
+	var fields []field
+	if purpose != "" {
+		fields = append(fields, field{"Purpose", purpose})
+	}
+	return c.upload(ctx, "files", name, body, fields)
+}
+
+// UploadTemp stores body as a temp file in one request.
+func (c *Client) UploadTemp(ctx context.Context, name string, body io.Reader) (*files.Record, error) {
+	return c.upload(ctx, "temp-files", name, body, nil)
+}
+
+func (c *Client) upload(ctx context.Context, path, name string, body io.Reader, fields []field) (*files.Record, error) {
+	r, err := formRequest(path, name, body, fields)
+	if err != nil {
+		return nil, err
+	}
+	return c.record(ctx, r)
+}
+
+// A Part is one part of a file.
+type Part struct {
+	Token            string // names the upload; the same with every part
+	Count            int    // of all parts
+	Part             int    // the number of this one, from 1
+	OriginalFileName string
+	Purpose          string // of a client file; "": none
+}
+
+// UploadPart stores one part of a client file. The record is nil while others are
+// missing.
+func (c *Client) UploadPart(ctx context.Context, p Part, body io.Reader) (*files.Record, error) {
+	return c.uploadPart(ctx, "files/parts", p, body)
+}
+
+// UploadTempPart stores one part of a temp file, as UploadPart does.
+func (c *Client) UploadTempPart(ctx context.Context, p Part, body io.Reader) (*files.Record, error) {
+	return c.uploadPart(ctx, "temp-files/parts", p, body)
+}
+
+func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Reader) (*files.Record, error) {
+	fields := []field{
+		{"originalFileName", p.OriginalFileName},
+		{"token", p.Token},
+		{"count", strconv.Itoa(p.Count)},
+		{"part", strconv.Itoa(p.Part)},
+	}
+	if p.Purpose != "" {
+		fields = append(fields, field{"Purpose", p.Purpose})
+	}
+	r, err := formRequest(path, p.OriginalFileName, body, fields)
+	if err != nil {
+		return nil, err
+	}
+	var record files.Record
+	status, err := c.ask(ctx, r, &record)
+	if err != nil || status == http.StatusAccepted {
+		return nil, err
+	}
+	return &record, nil
+}
+
+type field struct{ name, value string }
+
+// formRequest is a form with the file last. Nothing of body is read before the
+// request is sent.
+func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
+	var frame bytes.Buffer
+	form := multipart.NewWriter(&frame)
+	for _, f := range fields {
+		if err := form.WriteField(f.name, f.value); err != nil {
+			return request{}, err
+		}
+	}
+	if _, err := form.CreateFormFile("file", name); err != nil {
+		return request{}, err
+	}
+	before := frame.Len()
+	if err := form.Close(); err != nil {
+		return request{}, err
+	}
+	head, tail := frame.Bytes()[:before], frame.Bytes()[before:]
+	r := request{
+		method: http.MethodPost, path: path, length: -1,
+		header: http.Header{"Content-Type": {form.FormDataContentType()}},
+		body:   io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
+	}
+	if size := sizeOf(body); size >= 0 {
+		r.length = int64(frame.Len()) + size
+	}
+	return r, nil
+}
+
+// sizeOf is how much is left to read, -1 where that is not known.
+func sizeOf(body io.Reader) int64 {
+	switch b := body.(type) { // these and no others: a type around one may read something else
+	case *bytes.Reader:
+		return int64(b.Len())
+	case *strings.Reader:
+		return int64(b.Len())
+	case *bytes.Buffer:
+		return int64(b.Len())
+	case *io.SectionReader:
+		at, err := b.Seek(0, io.SeekCurrent)
+		if err == nil {
+			return b.Size() - at
+		}
+	}
+	return -1
+}

@@ -1,0 +1,174 @@
+package files
+
+import (
+	_ "embed"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// OpenAPI describes what Handler offers: OpenAPI 3.1, in YAML. Handler answers
+// with it at /openapi.yaml, to anyone.
+//
+//go:embed openapi.yaml
+var OpenAPI []byte
+
+// HandlerConfig says who may do what over HTTP, and how much at once.
+type HandlerConfig struct {
+	// Authorize tells who asks, by the request's session or token: the user's ID,
+	// which becomes Record.UploadedBy. Request.Pattern says which operation is
+	// asked for ("DELETE /files/{id}"), Request.PathValue("id") of which file.
+	// storage.Unauthenticated is answered 401, storage.PermissionDenied 403, an
+	// *Error as it is, anything else 500 without a word of it. It must not read
+	// the body.
+	Authorize func(*http.Request) (user string, err error)
+	// AuthorizeFile is asked beside Authorize for each file that a request names,
+	// also for each of several to be deleted; its errors are answered alike. It is
+	// not asked for the files of a list: where not everyone may see all of them,
+	// have Authorize refuse "GET /files", or insist on its uploadedBy. nil: whoever
+	// is authorized may do it with every file whose ID is known.
+	AuthorizeFile func(r *http.Request, user, id string) error
+	// MaxUploadSize is the largest file, or part of one, that is taken in one
+	// request, in bytes; 0: 100 MiB.
+	MaxUploadSize int64
+	// MaxDelete is how many files can be deleted by one request; 0: 1,000.
+	MaxDelete int
+	// OnError is told what a 5xx answer hides; nil: nobody. The header X-Request-Id
+	// of the request is the one that the client has been told.
+	OnError func(*http.Request, error)
+}
+
+const (
+	defaultMaxUploadSize = 100 << 20
+	defaultMaxDelete     = 1000
+)
+
+// Handler offers the store over HTTP, under the path at which it is mounted:
+//
+//	GET    /files                     a page of records: purpose, uploadedBy, from, to, pageToken, pageSize
+//	POST   /files                     form: Purpose, file → 201 and the record
+//	POST   /files/parts               form: originalFileName, token, count, part, Purpose, file
+//	                                  → 202, and to the last 201 and the record
+//	POST   /files/delete              {"Items": [ID, …]} → what became of each
+//	GET    /files/{id}                the record
+//	DELETE /files/{id}                → 204
+//	PUT    /files/{id}/purpose        {"Purpose": "…"} → the record
+//	GET    /files/{id}/content        the bytes
+//	POST   /temp-files                as with files
+//	POST   /temp-files/parts
+//	GET    /temp-files/{id}/content
+//	GET    /openapi.yaml              OpenAPI
+//
+//	mux.Handle("/api/", http.StripPrefix("/api", handler))
+//
+// The fields of a form come in any order, but for "file", which is the last: its
+// bytes go to the store as they arrive. The MIME type is found by name and
+// content, not taken from the form. Downloads are attachments under the original
+// name, with ranges, ETag and conditions, and never run as a page of this host.
+//
+// Errors are JSON, with code and field of the Error, words for a person and the
+// request's ID, which every answer has as X-Request-Id:
+//
+//	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
+//
+// A browser sends a form of another site along with its cookies. Where Authorize
+// goes by cookies, wrap the handler in http.CrossOriginProtection, or check a
+// token of your own in Authorize. Bodies are bounded, their duration is not: set
+// http.Server.ReadTimeout, or a deadline by http.ResponseController.
+//
+// InvalidArgument (of storage) where c makes no sense.
+func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
+	const op = "files.Handler"
+	switch {
+	case s == nil:
+		return nil, handlerMisconfigured(op, "the store must not be nil")
+	case c.Authorize == nil:
+		return nil, handlerMisconfigured(op, "HandlerConfig.Authorize must not be nil")
+	case c.MaxUploadSize < 0 || c.MaxDelete < 0:
+		return nil, handlerMisconfigured(op, "HandlerConfig has a negative limit")
+	}
+	if c.MaxUploadSize == 0 {
+		c.MaxUploadSize = defaultMaxUploadSize
+	}
+	if c.MaxDelete == 0 {
+		c.MaxDelete = defaultMaxDelete
+	}
+	h := &handler{store: s, config: c}
+	return h.mux(), nil
+}
+
+type configError string
+
+func (e configError) Error() string { return string(e) }
+
+func handlerMisconfigured(op, rule string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: configError(rule)}
+}
+
+type handler struct {
+	store  *Store
+	config HandlerConfig
+}
+
+// A route is an operation of OpenAPI.
+type route struct {
+	method, path string
+	serve        func(*call) error
+}
+
+func (h *handler) routes() []route {
+	return []route{
+		{http.MethodGet, "/files", h.list},
+		{http.MethodPost, "/files", h.upload(h.store.Upload, fieldPurpose)},
+		{http.MethodPost, "/files/parts", h.uploadPart(h.store.UploadPart, fieldPurpose)},
+		{http.MethodPost, "/files/delete", h.deleteMany},
+		{http.MethodGet, "/files/{id}", h.details},
+		{http.MethodDelete, "/files/{id}", h.delete},
+		{http.MethodPut, "/files/{id}/purpose", h.setPurpose},
+		{http.MethodGet, "/files/{id}/content", h.download(h.store.Download)},
+		{http.MethodPost, "/temp-files", h.upload(h.store.UploadTemp)},
+		{http.MethodPost, "/temp-files/parts", h.uploadPart(h.store.UploadTempPart)},
+		{http.MethodGet, "/temp-files/{id}/content", h.download(h.store.DownloadTemp)},
+	}
+}
+
+// mux also has an answer of ours for what is not there.
+func (h *handler) mux() *http.ServeMux {
+	mux, paths := http.NewServeMux(), http.NewServeMux()
+	allowed := map[string][]string{}
+	handle := func(method, path string, serve http.HandlerFunc) {
+		mux.HandleFunc(method+" "+path, serve)
+		if allowed[path] == nil {
+			paths.HandleFunc(path, http.NotFound) // to be found, not to be called
+		}
+		allowed[path] = append(allowed[path], method)
+		if method == http.MethodGet { // also HEAD, by ServeMux's rules
+			allowed[path] = append(allowed[path], http.MethodHead)
+		}
+	}
+	handle(http.MethodGet, "/openapi.yaml", h.answer(describe))
+	for _, r := range h.routes() {
+		handle(r.method, r.path, h.answer(h.authorized(r.serve)))
+	}
+	mux.HandleFunc("/", h.answer(func(c *call) error {
+		_, path := paths.Handler(c.Request)
+		if methods := allowed[path]; methods != nil {
+			return wrongMethod(c, methods)
+		}
+		return refuse("", NotFound, "There is nothing here.")
+	}))
+	return mux
+}
+
+func describe(c *call) error {
+	c.w.Header().Set("Content-Type", "application/yaml")
+	_, _ = c.w.Write(OpenAPI)
+	return nil
+}
+
+func wrongMethod(c *call, allowed []string) error {
+	c.w.Header().Set("Allow", strings.Join(slices.Sorted(slices.Values(allowed)), ", "))
+	return &answeredError{http.StatusMethodNotAllowed, refuse("", InvalidRequest, "This method is not allowed here.")}
+}

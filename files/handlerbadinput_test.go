@@ -1,0 +1,291 @@
+package files_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/files"
+)
+
+// A piece is one part of a form, with its header as it stands there.
+type piece struct{ disposition, content string }
+
+func value(name, content string) piece {
+	return piece{fmt.Sprintf(`form-data; name="%s"`, name), content}
+}
+
+func attached(name, fileName, content string) piece {
+	return piece{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, fileName), content}
+}
+
+// formOf is a form and its content type.
+func formOf(t *testing.T, pieces []piece) (io.Reader, string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, p := range pieces {
+		part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {p.disposition}})
+		require.NoError(t, err)
+		_, err = io.WriteString(part, p.content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return &b, w.FormDataContentType()
+}
+
+// A badForm is one that is refused.
+type badForm struct {
+	name   string
+	pieces []piece
+	status int
+	field  string
+	code   files.Code
+}
+
+func (a *api) refuses(t *testing.T, path string, forms []badForm) {
+	t.Helper()
+	for _, row := range forms {
+		t.Run(row.name, func(t *testing.T) {
+			body, contentType := formOf(t, row.pieces)
+			a.ask(t, "POST", path, contentType, body).problem(t, row.status, row.field, row.code)
+			require.Empty(t, under(t, a.bucket, "files/client/"))
+			require.Empty(t, under(t, a.bucket, "files/temp/"))
+			require.Empty(t, under(t, a.bucket, "files/records/"))
+		})
+	}
+	require.Empty(t, a.hidden, "none of it is the server's fault")
+}
+
+const bad = http.StatusBadRequest
+
+var theFile = attached("file", "a.txt", "content")
+
+func withName(name string) []piece { return []piece{attached("file", name, "content")} }
+
+// badNames are file names as they stand in a form.
+var badNames = map[string]string{
+	"a path":                         "a/b.txt",
+	"a path upwards":                 "../../etc/passwd",
+	"a path of Windows":              `C:\Windows\system.ini`,
+	"a directory":                    "..",
+	"spaces":                         "   ",
+	"nothing":                        "",
+	"a NUL":                          "a\x00b.txt",
+	"an escape":                      "a\x1b[31mb.txt",
+	"DEL":                            "a\x7fb.txt",
+	"a C1 control":                   "a\u0085b.txt",
+	"a right-to-left override":       "a\u202egpj.exe",
+	"a right-to-left isolate":        "a\u2067b.txt",
+	"what is no text":                "a\xff\xfeb.txt",
+	"1,001 characters":               strings.Repeat("é", 1001),
+	"10,000 characters":              strings.Repeat("x", 10_000),
+	"10,000 characters of other ink": strings.Repeat("日", 10_000),
+}
+
+func TestHandlerRefusesUploads(t *testing.T) {
+	rows := []badForm{
+		{"no fields", nil, bad, "file", files.InvalidValue},
+		{"no file", []piece{value("Purpose", "x")}, bad, "file", files.InvalidValue},
+		{"a file that is text", []piece{value("file", "x")}, bad, "file", files.InvalidValue},
+		{"a line end in its header", []piece{{"form-data; name=\"a\rb\"", "x"}, theFile}, bad, "Content-Disposition", files.InvalidRequest},
+		{"two files", []piece{theFile, theFile}, bad, "file", files.InvalidRequest},
+		{"a field after the file", []piece{theFile, value("Purpose", "x")}, bad, "Purpose", files.InvalidRequest},
+		{"a field that is none", []piece{value("Porpoise", "x"), theFile}, bad, "Porpoise", files.InvalidRequest},
+		{"a field of another case", []piece{value("purpose", "x"), theFile}, bad, "purpose", files.InvalidRequest},
+		{"a field without a name", []piece{{"form-data", "x"}, theFile}, bad, "Content-Disposition", files.InvalidRequest},
+		{"a field without a disposition", []piece{{"", "x"}, theFile}, bad, "Content-Disposition", files.InvalidRequest},
+		{"two purposes", []piece{value("Purpose", "x"), value("Purpose", "x"), theFile}, bad, "Purpose", files.InvalidRequest},
+		{"a purpose that is a file", []piece{attached("Purpose", "a.txt", "x"), theFile}, bad, "Purpose", files.InvalidValue},
+		{"a purpose with a control character", []piece{value("Purpose", "a\x00b"), theFile}, bad, "Purpose", files.InvalidValue},
+		{"a purpose that is no text", []piece{value("Purpose", "\xff"), theFile}, bad, "Purpose", files.InvalidValue},
+		{"a purpose of 10,000 characters", []piece{value("Purpose", strings.Repeat("x", 10_000)), theFile}, bad, "Purpose", files.InvalidValue},
+		{"a purpose of 1 MiB", []piece{value("Purpose", strings.Repeat("x", 1<<20)), theFile}, http.StatusRequestEntityTooLarge, "Purpose", files.TooLarge},
+		{"a file that is too large", withContent(1<<20 + 1), http.StatusRequestEntityTooLarge, "file", files.TooLarge},
+		{"a name of 1 MiB", withName(strings.Repeat("x", 1<<20)), http.StatusRequestEntityTooLarge, "", files.TooLarge},
+	}
+	for name, given := range badNames {
+		rows = append(rows, badForm{"a name of " + name, withName(given), bad, "file", files.InvalidValue})
+	}
+	for _, path := range []string{"/files", "/temp-files"} {
+		t.Run(path, func(t *testing.T) {
+			of := rows
+			if path == "/temp-files" {
+				of = []badForm{{"no fields", nil, bad, "file", files.InvalidValue}, {"a purpose", []piece{value("Purpose", "x"), theFile}, bad, "Purpose", files.InvalidRequest}}
+				for _, row := range rows {
+					if row.field == "file" && !strings.HasPrefix(row.name, "no ") {
+						of = append(of, row)
+					}
+				}
+			}
+			newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, of)
+		})
+	}
+}
+
+func withContent(size int) []piece {
+	return []piece{attached("file", "a.txt", strings.Repeat("x", size))}
+}
+
+// partForm is the form of a part, spoiled.
+func partForm(spoil func(fields map[string]string)) []piece {
+	fields := map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "3", "part": "1"}
+	spoil(fields)
+	var pieces []piece
+	for name, content := range fields {
+		pieces = append(pieces, value(name, content))
+	}
+	return append(pieces, theFile)
+}
+
+func partWith(name, content string) []piece {
+	return partForm(func(fields map[string]string) { fields[name] = content })
+}
+
+func partWithout(name string) []piece {
+	return partForm(func(fields map[string]string) { delete(fields, name) })
+}
+
+func TestHandlerRefusesParts(t *testing.T) {
+	var rows []badForm
+	add := func(name string, pieces []piece, field string, code files.Code) {
+		rows = append(rows, badForm{name, pieces, bad, field, code})
+	}
+	for _, field := range []string{"originalFileName", "token", "count", "part"} {
+		add("no "+field, partWithout(field), field, files.InvalidValue)
+		add("an empty "+field, partWith(field, ""), field, files.InvalidValue)
+		add("two of "+field, append([]piece{value(field, "1")}, partForm(func(map[string]string) {})...), field, files.InvalidRequest)
+		add(field+" as a file", append([]piece{attached(field, "a.txt", "1")}, partWithout(field)...), field, files.InvalidValue)
+		add(field+" behind the file", append(partWithout(field), value(field, "1")), field, files.InvalidValue)
+		rows = append(rows, badForm{field + " of 1 MiB", append([]piece{value(field, strings.Repeat("1", 1<<20))}, partWithout(field)...),
+			http.StatusRequestEntityTooLarge, field, files.TooLarge})
+	}
+	for _, field := range []string{"count", "part"} {
+		for _, number := range []string{"0", "-1", "+1", "1.0", "1e3", "0x1", " 1", "one", "null", "true", "10001", "2147483648", "18446744073709551617", strings.Repeat("9", 10_000), "１"} {
+			add(field+" as "+number[:min(20, len(number))], partWith(field, number), field, files.InvalidValue)
+		}
+	}
+	add("a part behind the last", partWith("part", "4"), "part", files.InvalidValue)
+	for _, token := range []string{"1234567", strings.Repeat("x", 129), "../../secret", "with spaces", "12345678\x00", "éééééééé"} {
+		add(fmt.Sprintf("token %.20q", token), partWith("token", token), "token", files.InvalidValue)
+	}
+	for name, given := range badNames {
+		add("a name of "+name, partWith("originalFileName", given), "originalFileName", files.InvalidValue)
+	}
+	add("a field after the file", append(partForm(func(map[string]string) {}), value("Purpose", "x")), "Purpose", files.InvalidRequest)
+	add("a field that is none", partWith("size", "1"), "size", files.InvalidRequest)
+	add("no file", partForm(func(map[string]string) {})[:4], "file", files.InvalidValue)
+	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
+		t.Run(path, func(t *testing.T) {
+			newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, rows)
+		})
+	}
+}
+
+func TestHandlerRefusesBodiesOfAnotherKind(t *testing.T) {
+	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
+	for _, contentType := range []string{"", "application/json", "multipart/form-data", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded", "a; b; c"} {
+		for _, path := range []string{"/files", "/files/parts", "/temp-files", "/temp-files/parts"} {
+			a.ask(t, "POST", path, contentType, strings.NewReader("file=x")).problem(t, bad, "Content-Type", files.InvalidRequest)
+		}
+	}
+	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", strings.NewReader("no form at all")).problem(t, bad, "", files.Interrupted)
+	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", nil).problem(t, bad, "", files.Interrupted)
+}
+
+func TestHandlerKeepsNothingOfAFormThatIsCutOff(t *testing.T) {
+	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
+	whole, contentType := formOf(t, withContent(100_000))
+	text, err := io.ReadAll(whole)
+	require.NoError(t, err)
+	for _, missing := range []int{3, 4, 5, 10, 1000, 99_999, len(text) - 20} {
+		answer := a.ask(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-missing]))
+		require.Equal(t, bad, answer.status, "without its last %d bytes: %s", missing, answer.body)
+		require.Empty(t, under(t, a.bucket, "files/"))
+	}
+}
+
+func TestHandlerRefusesDocuments(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	a := newAPI(t, f, files.HandlerConfig{MaxDelete: 3})
+	id := f.upload(t, "x").ID
+	for _, row := range []struct {
+		name, method, path, body string
+		status                   int
+		field                    string
+		code                     files.Code
+	}{
+		{"no IDs", "POST", "/files/delete", `{}`, bad, "Items", files.InvalidValue},
+		{"an empty list", "POST", "/files/delete", `{"Items": []}`, bad, "Items", files.InvalidValue},
+		{"null", "POST", "/files/delete", `{"Items": null}`, bad, "Items", files.InvalidValue},
+		{"a text", "POST", "/files/delete", `{"Items": "x"}`, bad, "Items", files.InvalidValue},
+		{"a number among them", "POST", "/files/delete", `{"Items": [7]}`, bad, "Items", files.InvalidValue},
+		{"an ID that is none", "POST", "/files/delete", `{"Items": ["` + id + `", "../x"]}`, bad, "Items", files.InvalidValue},
+		{"an empty ID", "POST", "/files/delete", `{"Items": ["` + id + `", ""]}`, bad, "Items", files.InvalidValue},
+		{"too many", "POST", "/files/delete", `{"Items": ["` + strings.Repeat(id+`","`, 3) + id + `"]}`, bad, "Items", files.InvalidValue},
+		{"twice", "POST", "/files/delete", `{"Items": ["` + id + `"], "Items": ["` + id + `"]}`, bad, "Items", files.InvalidRequest},
+		{"another field", "POST", "/files/delete", `{"Items": ["` + id + `"], "Force": true}`, bad, "Force", files.InvalidRequest},
+		{"another case", "POST", "/files/delete", `{"items": ["` + id + `"]}`, bad, "items", files.InvalidRequest},
+		{"no object", "POST", "/files/delete", `["` + id + `"]`, bad, "Items", files.InvalidRequest},
+		{"two objects", "POST", "/files/delete", `{"Items": ["` + id + `"]}{}`, bad, "Items", files.InvalidRequest},
+		{"half an object", "POST", "/files/delete", `{"Items": ["` + id, bad, "Items", files.InvalidRequest},
+		{"what is no text", "POST", "/files/delete", "{\"Items\": [\"\xff\"]}", bad, "Items", files.InvalidRequest},
+		{"nothing", "POST", "/files/delete", ``, bad, "Items", files.InvalidRequest},
+		{"1 MiB", "POST", "/files/delete", `{"Items": ["` + strings.Repeat("x", 1<<20) + `"]}`, http.StatusRequestEntityTooLarge, "Items", files.TooLarge},
+
+		{"no purpose", "PUT", "/files/" + id + "/purpose", `{}`, bad, "Purpose", files.InvalidValue},
+		{"a null purpose", "PUT", "/files/" + id + "/purpose", `{"Purpose": null}`, bad, "Purpose", files.InvalidValue},
+		{"a number", "PUT", "/files/" + id + "/purpose", `{"Purpose": 7}`, bad, "Purpose", files.InvalidValue},
+		{"a list", "PUT", "/files/" + id + "/purpose", `{"Purpose": ["a"]}`, bad, "Purpose", files.InvalidValue},
+		{"two purposes", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a", "Purpose": "b"}`, bad, "Purpose", files.InvalidRequest},
+		{"a control character", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a\u0000b"}`, bad, "Purpose", files.InvalidValue},
+		{"an override", "PUT", "/files/" + id + "/purpose", `{"Purpose": "a\u202eb"}`, bad, "Purpose", files.InvalidValue},
+		{"10,000 characters", "PUT", "/files/" + id + "/purpose", `{"Purpose": "` + strings.Repeat("x", 10_000) + `"}`, bad, "Purpose", files.InvalidValue},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a.ask(t, row.method, row.path, "application/json", strings.NewReader(row.body)).problem(t, row.status, row.field, row.code)
+		})
+	}
+	a.ask(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`)).problem(t, bad, "Content-Type", files.InvalidRequest)
+	require.Empty(t, a.hidden)
+	record, err := f.Details(t.Context(), id)
+	require.NoError(t, err, "nothing was deleted")
+	require.Empty(t, record.Purpose)
+}
+
+func TestHandlerRefusesQueries(t *testing.T) {
+	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
+	for _, row := range []struct {
+		query, field string
+		code         files.Code
+	}{
+		{"pageSize=0", "pageSize", files.InvalidValue},
+		{"pageSize=-1", "pageSize", files.InvalidValue},
+		{"pageSize=many", "pageSize", files.InvalidValue},
+		{"pageSize=", "pageSize", files.InvalidValue},
+		{"pageSize=99999999999999999999", "pageSize", files.InvalidValue},
+		{"pageSize=1&pageSize=2", "pageSize", files.InvalidRequest},
+		{"pageToken=nonsense", "pageToken", files.InvalidValue},
+		{"pageToken=" + strings.Repeat("x", 10_000), "pageToken", files.InvalidValue},
+		{"from=yesterday", "from", files.InvalidValue},
+		{"to=2026-11-20", "to", files.InvalidValue},
+		{"from=2026-11-21T00:00:00Z&to=2026-11-20T00:00:00Z", "from", files.InvalidValue},
+		{"purpose=a&purpose=b", "purpose", files.InvalidRequest},
+		{"purpose=%00", "purpose", files.InvalidValue},
+		{"uploadedBy=%ff", "uploadedBy", files.InvalidValue},
+		{"uploadedBy=" + strings.Repeat("x", 10_000), "uploadedBy", files.InvalidValue},
+		{"porpoise=x", "porpoise", files.InvalidRequest},
+		{"purpose=%zz", "", files.InvalidRequest},
+	} {
+		t.Run(row.query[:min(40, len(row.query))], func(t *testing.T) {
+			a.ask(t, "GET", "/files?"+row.query, "", nil).problem(t, bad, row.field, row.code)
+		})
+	}
+}

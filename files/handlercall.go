@@ -1,0 +1,96 @@
+package files
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// A call is one request and what is known of it.
+type call struct {
+	*http.Request
+	w    http.ResponseWriter
+	user string
+}
+
+const requestIDHeader = "X-Request-Id"
+
+// answer runs f, which answers or returns an error before it has written
+// anything.
+func (h *handler) answer(f func(*call) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id := requestID(r)
+		asked := *r // the header is net/http's
+		asked.Header = r.Header.Clone()
+		asked.Header.Set(requestIDHeader, id)
+		header := w.Header()
+		header.Set(requestIDHeader, id)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Cache-Control", "no-store")
+		c := &call{Request: &asked, w: w}
+		if err := f(c); err != nil {
+			h.fail(c, err)
+		}
+	}
+}
+
+// authorized is f for those who may.
+func (h *handler) authorized(f func(*call) error) func(*call) error {
+	return func(c *call) error {
+		user, err := h.config.Authorize(c.Request)
+		if err != nil {
+			return unauthorized(err)
+		}
+		c.user = user
+		if id := c.PathValue("id"); id != "" {
+			if err := checkID(id); err != nil {
+				return err
+			}
+			if err := h.authorizeFile(c, id); err != nil {
+				return err
+			}
+		}
+		return f(c)
+	}
+}
+
+func (h *handler) authorizeFile(c *call, id string) error {
+	if h.config.AuthorizeFile == nil {
+		return nil
+	}
+	if err := h.config.AuthorizeFile(c.Request, c.user, id); err != nil {
+		return unauthorized(err)
+	}
+	return nil
+}
+
+// unauthorized is an error of the application's functions as one of ours.
+func unauthorized(err error) *Error {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
+	}
+	e := refuse("", Internal, "Something went wrong here. Try again in a moment.")
+	switch storage.CodeOf(err) {
+	case storage.Unauthenticated:
+		e = refuse("", Unauthenticated, "Sign in first.")
+	case storage.PermissionDenied:
+		e = refuse("", NotAllowed, "You may not do this.")
+	}
+	e.Err = err
+	return e
+}
+
+// maxRequestID is in bytes.
+const maxRequestID = 128
+
+// requestID is the client's own where it can stand in any log.
+func requestID(r *http.Request) string {
+	given := r.Header.Values(requestIDHeader)
+	if len(given) == 1 && given[0] != "" && len(given[0]) <= maxRequestID && !strings.ContainsFunc(given[0], notInToken) {
+		return given[0]
+	}
+	return rand.Text()
+}

@@ -1,0 +1,87 @@
+package files
+
+import "net/http"
+
+func (h *handler) details(c *call) error {
+	record, err := h.store.Details(c.Context(), c.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	writeJSON(c.w, http.StatusOK, record)
+	return nil
+}
+
+func (h *handler) delete(c *call) error {
+	if err := h.store.Delete(c.Context(), c.PathValue("id")); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (h *handler) setPurpose(c *call) error {
+	var purpose string
+	if err := readField(c.Request, fieldPurpose, &purpose); err != nil {
+		return err
+	}
+	record, err := h.store.SetPurpose(c.Context(), c.PathValue("id"), purpose)
+	if err != nil {
+		return err
+	}
+	writeJSON(c.w, http.StatusOK, record)
+	return nil
+}
+
+const fieldItems = "Items"
+
+// deletion is what became of one file of several.
+type deletion struct {
+	ID      string   `json:"ID"`
+	Deleted bool     `json:"Deleted"`
+	Error   *problem `json:"Error,omitempty"`
+}
+
+func (h *handler) deleteMany(c *call) error {
+	var ids []string
+	if err := readField(c.Request, fieldItems, &ids); err != nil {
+		return err
+	}
+	if len(ids) == 0 || len(ids) > h.config.MaxDelete {
+		return invalid(fieldItems, "There are none, or too many to delete at once.")
+	}
+	for _, id := range ids { // of a request with a mistake nothing is done
+		if err := checkID(id); err != nil {
+			return invalid(fieldItems, "One of them is not the ID of a file.")
+		}
+	}
+	writeJSON(c.w, http.StatusOK, map[string]any{fieldItems: h.deleteEach(c, ids)})
+	return nil
+}
+
+func (h *handler) deleteEach(c *call, ids []string) []deletion {
+	deletions := make([]deletion, len(ids))
+	told := func(i int, err error) {
+		deletions[i] = deletion{ID: ids[i], Deleted: err == nil}
+		if err == nil {
+			return
+		}
+		status, p := problemOf(err)
+		deletions[i].Error = &p
+		if status >= http.StatusInternalServerError && h.config.OnError != nil {
+			h.config.OnError(c.Request, err)
+		}
+	}
+	var allowed []string
+	var places []int
+	for i, id := range ids {
+		if err := h.authorizeFile(c, id); err != nil {
+			told(i, err)
+			continue
+		}
+		allowed, places = append(allowed, id), append(places, i)
+	}
+	for i, result := range h.store.DeleteMany(c.Context(), allowed) {
+		told(places[i], result.Err)
+	}
+	return deletions
+}

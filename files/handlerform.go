@@ -1,0 +1,167 @@
+package files
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxFormFields is how many bytes a form may have beside its file, names and
+// separators counted.
+const maxFormFields = 64 << 10
+
+// A form is a multipart/form-data body that has been read up to its file.
+type form struct {
+	fields map[string]string
+	// fileName is as the client sent it; multipart.Part.FileName would have cut it
+	// at its last slash.
+	fileName string
+	file     *formFile
+}
+
+// readForm reads the fields of a form. known are all that there may be besides
+// the file, and come before it.
+func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
+		return nil, refuse("Content-Type", InvalidRequest, "The body has to be multipart/form-data.")
+	}
+	body := &fieldsLimit{from: r.Body, left: maxFormFields}
+	f := &formReader{
+		parts: multipart.NewReader(body, params["boundary"]), body: body, known: known,
+		form: &form{fields: map[string]string{}},
+	}
+	for f.form.file == nil {
+		if err := f.next(maxFile); err != nil {
+			return nil, err
+		}
+	}
+	return f.form, nil
+}
+
+type formReader struct {
+	parts *multipart.Reader
+	body  *fieldsLimit
+	known []string
+	form  *form
+}
+
+// next reads one field, or comes to the file.
+func (f *formReader) next(maxFile int64) error {
+	part, err := f.parts.NextRawPart()
+	if err == io.EOF {
+		return invalid(fieldFile, "There is no file.")
+	}
+	if err != nil {
+		return f.failure("", err)
+	}
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	name := params["name"]
+	fileName, isFile := params["filename"]
+	switch {
+	case name == "" && err != nil && strings.Contains(part.Header.Get("Content-Disposition"), `"`+fieldFile+`"`):
+		return invalid(fieldFile, "The file's name is not understood.")
+	case err != nil || name == "":
+		return refuse("Content-Disposition", InvalidRequest, "Each field of the form needs a name.")
+	case name == fieldFile && !isFile:
+		return invalid(fieldFile, "This has to be a file.")
+	case name == fieldFile:
+		f.body.lifted = true
+		f.form.fileName = fileName
+		f.form.file = &formFile{part: part, form: f, left: maxFile, limit: maxFile}
+		return nil
+	case !slices.Contains(f.known, name):
+		return refuse(name, InvalidRequest, "This is not a field of the form.")
+	case isFile:
+		return invalid(name, "This has to be text, not a file.")
+	}
+	if _, given := f.form.fields[name]; given {
+		return refuse(name, InvalidRequest, "This field is given twice.")
+	}
+	value, err := io.ReadAll(part)
+	if err != nil {
+		return f.failure(name, err)
+	}
+	f.form.fields[name] = string(value)
+	return nil
+}
+
+// failure is an error of reading the form as the client is told of it.
+func (f *formReader) failure(field string, err error) *Error {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // of http.MaxBytesHandler around this one
+		return refuse(field, TooLarge, "This is too large: at most "+inWords(tooLarge.Limit)+".")
+	}
+	if f.body.exhausted() {
+		return refuse(field, TooLarge, "This is too long: at most "+inWords(maxFormFields)+" before the file.")
+	}
+	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
+		// Its text has the line. What cannot stand there came with a file's name.
+		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
+			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
+		}
+		return refuse("Content-Disposition", InvalidRequest, "The form is not understood.")
+	}
+	if strings.HasPrefix(err.Error(), "multipart: ") && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return refuse(field, InvalidRequest, "The form is not understood.")
+	}
+	// The cause is not wrapped: a form that is cut off fails with an io.EOF within
+	// another error, which is not to be taken for the end of the file.
+	return refuse(field, Interrupted, "The form did not arrive whole. Try again.")
+}
+
+// need is a field that has to be there.
+func (f *form) need(name string) (string, error) {
+	value, given := f.fields[name]
+	switch {
+	case !given:
+		return "", invalid(name, "This field is missing. It has to come before the file.")
+	case value == "":
+		return "", invalid(name, "This field is empty.")
+	}
+	return value, nil
+}
+
+// number is a field that has to be one, without a sign or a point.
+func (f *form) number(name string) (int, error) {
+	text, err := f.need(name)
+	if err != nil {
+		return 0, err
+	}
+	const digits = 9
+	if len(text) > digits || strings.Trim(text, "0123456789") != "" {
+		return 0, invalid(name, "This has to be a number from 1 on.")
+	}
+	return strconv.Atoi(text)
+}
+
+// A fieldsLimit bounds what is read of a form besides the file's own bytes.
+type fieldsLimit struct {
+	from   io.Reader
+	left   int64
+	lifted bool
+}
+
+var errFieldsTooLong = errors.New("the fields of the form are too long")
+
+func (l *fieldsLimit) exhausted() bool { return !l.lifted && l.left <= 0 }
+
+func (l *fieldsLimit) Read(p []byte) (int, error) {
+	if l.lifted {
+		return l.from.Read(p)
+	}
+	if l.left <= 0 {
+		return 0, errFieldsTooLong
+	}
+	n, err := l.from.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,59 @@
+package files
+
+import (
+	"io"
+	"mime/multipart"
+)
+
+// A formFile reads the file of a form. It ends with io.EOF only where the form is
+// whole and nothing comes after the file: of any other error a store keeps
+// nothing.
+type formFile struct {
+	part  *multipart.Part
+	form  *formReader
+	left  int64
+	limit int64
+	err   error // of all reads to come
+}
+
+func (f *formFile) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	n, err := f.part.Read(p)
+	f.left -= int64(n)
+	switch {
+	case f.left < 0:
+		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+inWords(f.limit)+" in one request. Send it in parts.")
+		return 0, f.err
+	case err == io.EOF:
+		f.err = f.end()
+	case err != nil:
+		f.err = f.form.failure(fieldFile, err)
+	}
+	return n, f.err
+}
+
+// end is io.EOF, unless something comes after the file.
+func (f *formFile) end() error {
+	f.form.body.lifted, f.form.body.left = false, maxFormFields
+	after, err := f.form.parts.NextRawPart()
+	switch {
+	case err == io.EOF:
+		return io.EOF
+	case err != nil:
+		return f.form.failure(fieldFile, err)
+	case after.FormName() == fieldFile:
+		return refuse(fieldFile, InvalidRequest, "This field is given twice.")
+	}
+	return refuse(after.FormName(), InvalidRequest, "This field has to come before the file, which is the last.")
+}
+
+// failure is what went wrong with the form, in place of what the store made of
+// it.
+func (f *formFile) failure(err error) error {
+	if f.err != nil && f.err != io.EOF {
+		return f.err
+	}
+	return err
+}

@@ -1,0 +1,83 @@
+package files
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	fieldUploader   = "uploadedBy"
+	fieldTo         = "to"
+	queryPurpose    = "purpose"
+	defaultPageSize = 100
+)
+
+var listParameters = []string{queryPurpose, fieldUploader, fieldFrom, fieldTo, fieldPageToken, fieldPageSize}
+
+// page is Page in JSON.
+type page struct {
+	Items         []*Record `json:"Items"`
+	NextPageToken string    `json:"NextPageToken,omitempty"`
+}
+
+func (h *handler) list(c *call) error {
+	query, err := readQuery(c.Request, listParameters)
+	if err != nil {
+		return err
+	}
+	f := ListFilter{Purpose: query.Get(queryPurpose), UploadedBy: query.Get(fieldUploader)}
+	if f.From, err = timeIn(query, fieldFrom); err != nil {
+		return err
+	}
+	if f.To, err = timeIn(query, fieldTo); err != nil {
+		return err
+	}
+	size := defaultPageSize
+	if query.Has(fieldPageSize) {
+		if size, err = strconv.Atoi(query.Get(fieldPageSize)); err != nil {
+			return invalid(fieldPageSize, "This has to be a number.")
+		}
+	}
+	found, err := h.store.List(c.Context(), f, query.Get(fieldPageToken), size)
+	if err != nil {
+		return renamed(renamed(err, fieldPurpose, queryPurpose), fieldUploadedBy, fieldUploader)
+	}
+	records := found.Records
+	if records == nil {
+		records = []*Record{} // "[]", not "null"
+	}
+	writeJSON(c.w, http.StatusOK, page{records, found.Token})
+	return nil
+}
+
+// readQuery takes each parameter once, and none that would be ignored: a filter
+// that is spelled wrong would list everything.
+func readQuery(r *http.Request, known []string) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refuse("", InvalidRequest, "The query is not understood.")
+	}
+	for name, values := range query {
+		switch {
+		case !slices.Contains(known, name):
+			return nil, refuse(name, InvalidRequest, "This is not a parameter of the list.")
+		case len(values) > 1:
+			return nil, refuse(name, InvalidRequest, "This parameter is given twice.")
+		}
+	}
+	return query, nil
+}
+
+func timeIn(query url.Values, name string) (time.Time, error) {
+	if !query.Has(name) {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
+	if err != nil {
+		return time.Time{}, invalid(name, "This has to be a time such as 2026-11-20T09:30:00Z.")
+	}
+	return t, nil
+}

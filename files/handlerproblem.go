@@ -1,0 +1,92 @@
+package files
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A problem is an error as a client sees it. Nothing of the store is in it.
+type problem struct {
+	Code      Code    `json:"code"`
+	Field     string  `json:"field,omitempty"`
+	Message   string  `json:"message"` // for a person
+	RequestID string  `json:"requestId,omitempty"`
+	Record    *Record `json:"record,omitempty"` // of Completed
+}
+
+// answeredError is an error with a status that is not its code's.
+type answeredError struct {
+	status int
+	err    *Error
+}
+
+func (e *answeredError) Error() string { return e.err.Error() }
+func (e *answeredError) Unwrap() error { return e.err }
+
+// problemOf is err, its status and what a client is told.
+func problemOf(err error) (status int, p problem) {
+	e, own := errors.AsType[*Error](err)
+	if !own {
+		e = refuse("", Internal, "Something went wrong here. Try again in a moment.")
+	}
+	status = meanings[e.Code].status
+	if status == 0 { // of a code of the application's own
+		status = http.StatusForbidden
+	}
+	return status, problem{Code: e.Code, Field: shown(e.Field), Message: e.Message, Record: e.Record}
+}
+
+// renamed is an error of a field that has another name in this request.
+func renamed(err error, field, here string) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Field == field {
+		told := *e
+		told.Field = here
+		return &told
+	}
+	return err
+}
+
+// maxField is how much is repeated of a field's name that the client made up.
+const maxField = 64
+
+func shown(field string) string {
+	if len(field) <= maxField {
+		return field
+	}
+	return field[:maxField]
+}
+
+// fail answers with err.
+func (h *handler) fail(c *call, err error) {
+	status, p := problemOf(err)
+	if answered, ok := err.(*answeredError); ok {
+		status = answered.status
+	}
+	p.RequestID = c.w.Header().Get(requestIDHeader)
+	if status >= http.StatusInternalServerError {
+		if h.config.OnError != nil {
+			h.config.OnError(c.Request, err)
+		}
+		if e, ok := errors.AsType[*storage.Error](err); ok && e.RetryAfter > 0 {
+			c.w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+		}
+	}
+	writeJSON(c.w, status, p)
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	document, err := json.Marshal(value)
+	if err != nil { // of a time beyond the year 9999, and nothing else
+		status, document = http.StatusInternalServerError, []byte(`{"code":"internal","message":"Something went wrong here."}`)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(document)))
+	w.WriteHeader(status)
+	_, _ = w.Write(document) // the client is gone
+}

@@ -1,0 +1,82 @@
+package files
+
+import (
+	"context"
+	"io"
+	"net/http"
+)
+
+type uploadFunc func(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error)
+
+// upload takes a whole file. fields are those that its form may have.
+func (h *handler) upload(store uploadFunc, fields ...string) func(*call) error {
+	return func(c *call) error {
+		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
+		if err != nil {
+			return err
+		}
+		record, err := store(c.Context(), f.file, UploadOptions{
+			OriginalFileName: f.fileName,
+			UploadedBy:       c.user,
+			Purpose:          f.fields[fieldPurpose],
+		})
+		if err != nil {
+			return renamed(f.file.failure(err), fieldName, fieldFile) // the file itself has the name
+		}
+		writeJSON(c.w, http.StatusCreated, record)
+		return nil
+	}
+}
+
+type uploadPartFunc func(ctx context.Context, body io.Reader, o PartOptions) (*Record, error)
+
+// partFields are in the form of every part.
+var partFields = []string{fieldName, fieldToken, fieldCount, fieldPart}
+
+// uploadPart takes a part of a file. fields are those that its form may have
+// besides partFields.
+func (h *handler) uploadPart(store uploadPartFunc, fields ...string) func(*call) error {
+	fields = append(fields, partFields...)
+	return func(c *call) error {
+		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
+		if err != nil {
+			return err
+		}
+		o, err := f.part()
+		if err != nil {
+			return err
+		}
+		o.UploadedBy = c.user
+		record, err := store(c.Context(), f.file, o)
+		switch {
+		case err != nil:
+			return f.file.failure(err)
+		case record == nil:
+			writeJSON(c.w, http.StatusAccepted, storedPart{o.Part, o.Count})
+		default:
+			writeJSON(c.w, http.StatusCreated, record)
+		}
+		return nil
+	}
+}
+
+// storedPart is the answer where other parts are missing.
+type storedPart struct {
+	Part  int `json:"part"`
+	Count int `json:"count"`
+}
+
+func (f *form) part() (o PartOptions, err error) {
+	if o.OriginalFileName, err = f.need(fieldName); err != nil {
+		return o, err
+	}
+	if o.Token, err = f.need(fieldToken); err != nil {
+		return o, err
+	}
+	if o.Count, err = f.number(fieldCount); err != nil {
+		return o, err
+	}
+	o.Part, err = f.number(fieldPart)
+	o.Purpose = f.fields[fieldPurpose]
+	return o, err
+}

@@ -1,0 +1,243 @@
+package files_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+// uploadInputs are what is wrong with an upload, and the field that says so.
+var uploadInputs = []struct {
+	name  string
+	spoil func(o *files.UploadOptions)
+	field string
+}{
+	{"no name", func(o *files.UploadOptions) { o.OriginalFileName = "" }, "originalFileName"},
+	{"a name of spaces", func(o *files.UploadOptions) { o.OriginalFileName = " \u00a0\t" }, "originalFileName"},
+	{"a name of 1,001 characters", func(o *files.UploadOptions) { o.OriginalFileName = strings.Repeat("é", 1001) }, "originalFileName"},
+	{"a name of 10,000 characters", func(o *files.UploadOptions) { o.OriginalFileName = strings.Repeat("x", 10_000) }, "originalFileName"},
+	{"a name that is no text", func(o *files.UploadOptions) { o.OriginalFileName = "a\xff.txt" }, "originalFileName"},
+	{"a path", func(o *files.UploadOptions) { o.OriginalFileName = "a/b.txt" }, "originalFileName"},
+	{"a path upwards", func(o *files.UploadOptions) { o.OriginalFileName = "../../etc/passwd" }, "originalFileName"},
+	{"a path of Windows", func(o *files.UploadOptions) { o.OriginalFileName = `C:\a.txt` }, "originalFileName"},
+	{"a directory", func(o *files.UploadOptions) { o.OriginalFileName = ".." }, "originalFileName"},
+	{"a NUL", func(o *files.UploadOptions) { o.OriginalFileName = "a.txt\x00.exe" }, "originalFileName"},
+	{"a line end", func(o *files.UploadOptions) { o.OriginalFileName = "a.txt\r\nX-Evil: 1" }, "originalFileName"},
+	{"an escape", func(o *files.UploadOptions) { o.OriginalFileName = "\x1b[31ma.txt" }, "originalFileName"},
+	{"DEL", func(o *files.UploadOptions) { o.OriginalFileName = "a\x7f.txt" }, "originalFileName"},
+	{"a C1 control", func(o *files.UploadOptions) { o.OriginalFileName = "a\u0085.txt" }, "originalFileName"},
+	{"a line separator", func(o *files.UploadOptions) { o.OriginalFileName = "a\u2028.txt" }, "originalFileName"},
+	{"a right-to-left override", func(o *files.UploadOptions) { o.OriginalFileName = "a\u202egpj.exe" }, "originalFileName"},
+	{"a left-to-right embedding", func(o *files.UploadOptions) { o.OriginalFileName = "a\u202a.txt" }, "originalFileName"},
+	{"a right-to-left isolate", func(o *files.UploadOptions) { o.OriginalFileName = "a\u2067.txt" }, "originalFileName"},
+
+	{"a type without a subtype", func(o *files.UploadOptions) { o.MIMEType = "image" }, "MIMEType"},
+	{"a type that ends a header", func(o *files.UploadOptions) { o.MIMEType = "text/plain\r\nX-Evil: 1" }, "MIMEType"},
+	{"a type of 300 characters", func(o *files.UploadOptions) { o.MIMEType = "text/" + strings.Repeat("x", 300) }, "MIMEType"},
+	{"two types", func(o *files.UploadOptions) { o.MIMEType = "text/plain, text/html" }, "MIMEType"},
+
+	{"a purpose of 257 characters", func(o *files.UploadOptions) { o.Purpose = strings.Repeat("é", 257) }, "Purpose"},
+	{"a purpose with a control character", func(o *files.UploadOptions) { o.Purpose = "a\nb" }, "Purpose"},
+	{"a purpose that is no text", func(o *files.UploadOptions) { o.Purpose = "\xff" }, "Purpose"},
+	{"a user's ID of 257 characters", func(o *files.UploadOptions) { o.UploadedBy = strings.Repeat("x", 257) }, "UploadedByUser.ID"},
+	{"a user's ID with a NUL", func(o *files.UploadOptions) { o.UploadedBy = "a\x00b" }, "UploadedByUser.ID"},
+}
+
+// partInputs are what is wrong with a part.
+var partInputs = []struct {
+	name  string
+	spoil func(o *files.PartOptions)
+	field string
+}{
+	{"no token", func(o *files.PartOptions) { o.Token = "" }, "token"},
+	{"a token of 7 characters", func(o *files.PartOptions) { o.Token = "1234567" }, "token"},
+	{"a token of 129 characters", func(o *files.PartOptions) { o.Token = strings.Repeat("x", 129) }, "token"},
+	{"a token of 10,000 characters", func(o *files.PartOptions) { o.Token = strings.Repeat("x", 10_000) }, "token"},
+	{"a token that is a path", func(o *files.PartOptions) { o.Token = "../../../secret" }, "token"},
+	{"a token with a NUL", func(o *files.PartOptions) { o.Token = "12345678\x00" }, "token"},
+	{"a token of other letters", func(o *files.PartOptions) { o.Token = "ééééééééé" }, "token"},
+	{"no count", func(o *files.PartOptions) { o.Count = 0 }, "count"},
+	{"a negative count", func(o *files.PartOptions) { o.Count = -1 }, "count"},
+	{"a count of 10,001", func(o *files.PartOptions) { o.Count = 10_001 }, "count"},
+	{"a huge count", func(o *files.PartOptions) { o.Count = math.MaxInt }, "count"},
+	{"no part", func(o *files.PartOptions) { o.Part = 0 }, "part"},
+	{"a negative part", func(o *files.PartOptions) { o.Part = -1 }, "part"},
+	{"a part behind the last", func(o *files.PartOptions) { o.Part = 3 }, "part"},
+	{"a huge part", func(o *files.PartOptions) { o.Part = math.MaxInt }, "part"},
+}
+
+func TestUploadRefusesInput(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	for _, c := range uploadInputs {
+		t.Run(c.name, func(t *testing.T) {
+			o := named("a.txt")
+			c.spoil(&o)
+			_, err := f.Upload(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			_, err = f.UploadTemp(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			_, err = f.UploadPart(t.Context(), strings.NewReader("x"), files.PartOptions{Token: "token-1234", Count: 1, Part: 1, UploadOptions: o})
+			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			require.Empty(t, under(t, f.bucket, ""))
+		})
+	}
+	_, err := f.Upload(t.Context(), nil, named("a.txt"))
+	refused(t, err, "file", files.InvalidValue, storage.InvalidArgument)
+}
+
+func TestUploadPartRefusesInput(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	for _, c := range partInputs {
+		t.Run(c.name, func(t *testing.T) {
+			o := part("token-1234", 2, 1)
+			c.spoil(&o)
+			_, err := f.UploadPart(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			_, err = f.UploadTempPart(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+			require.Empty(t, under(t, f.bucket, ""))
+		})
+	}
+	_, err := f.UploadPart(t.Context(), nil, part("token-1234", 2, 1))
+	refused(t, err, "file", files.InvalidValue, storage.InvalidArgument)
+}
+
+func TestNamesThatAreKept(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	for name, extension := range map[string]string{
+		"a.txt":                           ".txt",
+		"A.JPG":                           ".jpg",
+		"archive.tar.GZ":                  ".gz",
+		"README":                          "",
+		"ends with a point.":              "",
+		".bashrc":                         ".bashrc",
+		"a.b c":                           "",
+		"a.txté":                          "",
+		"a.abcdefghijklmno":               ".abcdefghijklmno",
+		"a.abcdefghijklmnop":              "",
+		"تقرير\u200f.pdf":                 ".pdf",
+		"क्\u200dष.png":                   ".png",
+		"👩\u200d👩\u200d👧.png":             ".png",
+		`<img src=x onerror="alert(1)">.`: "",
+		"..a":                             ".a",
+		" a .txt":                         ".txt",
+		strings.Repeat("🦄", 996) + ".txt": ".txt",
+	} {
+		r, err := f.Upload(t.Context(), strings.NewReader("x"), named(name))
+		require.NoError(t, err, "%q", name)
+		require.Equal(t, extension, r.FileExt, "%q", name)
+		got, err := f.Details(t.Context(), r.ID)
+		require.NoError(t, err)
+		require.Equal(t, name, got.OriginalFileName)
+		require.Equal(t, "x", content(t, f.Store, r.ID))
+	}
+}
+
+func TestIDsThatAreRefused(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	good := f.upload(t, "x").ID
+	for name, id := range map[string]string{
+		"none":                  "",
+		"too short":             good[1:],
+		"too long":              good + "0",
+		"in upper case":         strings.ToUpper(good),
+		"a path":                "../../records/client/" + good[:15],
+		"a NUL":                 good[:35] + "\x00",
+		"of other letters":      good[:34] + "é",
+		"bits that nobody drew": good[:35] + "1",
+		"10,000 characters":     strings.Repeat("0", 10_000),
+	} {
+		if name == "in upper case" {
+			require.NotEqual(t, good, id)
+		}
+		calls := map[string]func() error{
+			"Details":      func() error { _, err := f.Details(t.Context(), id); return err },
+			"Download":     func() error { _, _, err := f.Download(t.Context(), id); return err },
+			"DownloadTemp": func() error { _, _, err := f.DownloadTemp(t.Context(), id); return err },
+			"Delete":       func() error { return f.Delete(t.Context(), id) },
+			"SetPurpose":   func() error { _, err := f.SetPurpose(t.Context(), id, "x"); return err },
+		}
+		for call, do := range calls {
+			t.Run(call+" of an ID that is "+name, func(t *testing.T) {
+				refused(t, do(), "ID", files.InvalidValue, storage.InvalidArgument)
+			})
+		}
+	}
+	require.Equal(t, "x", content(t, f.Store, good))
+}
+
+func TestPurposesThatAreRefused(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	id := f.upload(t, "x").ID
+	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "\xff", "a\u202eb"} {
+		_, err := f.SetPurpose(t.Context(), id, purpose)
+		refused(t, err, "Purpose", files.InvalidValue, storage.InvalidArgument)
+	}
+}
+
+func TestListRefusesInput(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	for range 3 {
+		f.upload(t, "x")
+	}
+	now := f.clock.Now()
+	first, err := f.List(t.Context(), files.ListFilter{}, "", 1)
+	require.NoError(t, err)
+	require.NotEmpty(t, first.Token)
+	other := "A"
+	if first.Token[0] == 'A' {
+		other = "B"
+	}
+	for name, c := range map[string]struct {
+		filter files.ListFilter
+		token  string
+		size   int
+		field  string
+	}{
+		"a page of none":               {size: 0, field: "pageSize"},
+		"a negative page":              {size: -1, field: "pageSize"},
+		"a token that is none":         {size: 1, token: "nonsense", field: "pageToken"},
+		"a token of 10,000 characters": {size: 1, token: strings.Repeat("A", 10_000), field: "pageToken"},
+		"a token that was changed":     {size: 1, token: other + first.Token[1:], field: "pageToken"},
+		"another filter's token":       {size: 1, filter: files.ListFilter{Purpose: "x"}, token: first.Token, field: "pageToken"},
+		"time that runs back":          {size: 1, filter: files.ListFilter{From: now, To: now.Add(-time.Hour)}, field: "from"},
+		"no time at all":               {size: 1, filter: files.ListFilter{From: now, To: now}, field: "from"},
+		"a purpose that is too long":   {size: 1, filter: files.ListFilter{Purpose: strings.Repeat("x", 257)}, field: "Purpose"},
+		"a user's ID with a NUL":       {size: 1, filter: files.ListFilter{UploadedBy: "\x00"}, field: "UploadedByUser.ID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := f.List(t.Context(), c.filter, c.token, c.size)
+			refused(t, err, c.field, files.InvalidValue, storage.InvalidArgument)
+		})
+	}
+	huge, err := f.List(t.Context(), files.ListFilter{}, "", math.MaxInt)
+	require.NoError(t, err, "a page that is too large is clamped")
+	require.Len(t, huge.Records, 3)
+}
+
+func TestClearTempRefusesANegativeAge(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	_, err := f.ClearTemp(t.Context(), -time.Second)
+	refused(t, err, "", files.InvalidValue, storage.InvalidArgument)
+}
+
+func TestRecordsAreJSONOfTheSourceDocument(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	r, err := f.Upload(t.Context(), strings.NewReader("x"), files.UploadOptions{OriginalFileName: "A.TXT"})
+	require.NoError(t, err)
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(text, &fields))
+	require.Equal(t, map[string]any{
+		"ID": r.ID, "FileExt": ".txt", "MIMEType": "text/plain; charset=utf-8", "OriginalFileName": "A.TXT", "OriginalLength": 1.0,
+		"UploadedByUser.ID": "", "Created": "2026-11-20T12:00:00Z", "CRC32C": float64(*r.CRC32C),
+	}, fields, "Purpose is left out where there is none")
+}

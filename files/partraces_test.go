@@ -1,0 +1,184 @@
+package files_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestAPartThatArrivesWhenTheFileIsMade(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 3, 1))
+	f.send(t, "b", part(token, 3, 2))
+	slow, inside := newGate("B, sent again")
+	done := make(chan struct{})
+	var late *files.Record
+	var err error
+	go func() {
+		defer close(done)
+		late, err = f.UploadPart(t.Context(), slow, part(token, 3, 2))
+	}()
+	<-inside
+	r := f.send(t, "c", part(token, 3, 3))
+	close(slow.open)
+	<-done
+	require.NoError(t, err)
+	require.Equal(t, r, late, "nobody waits for a file that is made")
+	require.Equal(t, "abc", content(t, f.Store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+// A gate is a body that waits to be opened.
+type gate struct {
+	io.Reader
+	open, inside chan struct{}
+	once         sync.Once
+}
+
+func newGate(body string) (*gate, <-chan struct{}) {
+	g := &gate{Reader: strings.NewReader(body), open: make(chan struct{}), inside: make(chan struct{})}
+	return g, g.inside
+}
+
+func (g *gate) Read(p []byte) (int, error) {
+	g.once.Do(func() { close(g.inside) })
+	<-g.open
+	return g.Reader.Read(p)
+}
+
+// racing has n calls send the last of five parts, one after another or at once.
+func racing(t *testing.T, s *files.Store, n int) []*files.Record {
+	t.Helper()
+	for number := 1; number < 5; number++ {
+		r, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(token, 5, number))
+		require.NoError(t, err)
+		require.Nil(t, r)
+	}
+	records, errs := make([]*files.Record, n), make([]error, n)
+	start := make(chan struct{})
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			<-start
+			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
+		})
+	}
+	close(start)
+	group.Wait()
+	for i, err := range errs {
+		if err != nil { // it began when the file was there
+			records[i] = refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record
+		}
+	}
+	return records
+}
+
+// inFive is the file that racing makes.
+func inFive() string {
+	want := ""
+	for number := 1; number <= 5; number++ {
+		want += text(5000, uint64(number))
+	}
+	return want
+}
+
+func TestManyRaceTheLastPart(t *testing.T) {
+	for _, p := range places() {
+		for _, backend := range backends() {
+			t.Run(p.name+" with records in "+backend.name, func(t *testing.T) {
+				b := p.open(t)
+				records := backend.open(t, b)
+				s, err := files.New(b, records, files.Config{})
+				require.NoError(t, err)
+				got := racing(t, s, 32)
+				for _, r := range got {
+					require.NotNil(t, r, "every call answers with the record")
+					require.Equal(t, got[0], r)
+				}
+				require.Equal(t, []string{got[0].ID}, listed(t, s, files.ListFilter{}, 10), "there is one record")
+				require.Equal(t, inFive(), content(t, s, got[0].ID))
+				whole(t, b, records)
+			})
+		}
+	}
+}
+
+func TestManySendAllPartsAtOnce(t *testing.T) {
+	const count = 32
+	f := inMemory(t, files.Config{})
+	records, errs := make([]*files.Record, count), make([]error, count)
+	var group sync.WaitGroup
+	for i := range count {
+		group.Go(func() {
+			records[i], errs[i] = f.UploadPart(t.Context(), strings.NewReader(fmt.Sprintf("%03d ", i)), part(token, count, i+1))
+		})
+	}
+	group.Wait()
+	want := ""
+	var made *files.Record
+	for i := range count {
+		require.NoError(t, errs[i])
+		want += fmt.Sprintf("%03d ", i)
+		if records[i] == nil {
+			continue
+		}
+		if made != nil {
+			require.Equal(t, made, records[i])
+		}
+		made = records[i]
+	}
+	require.NotNil(t, made, "one call at least has completed the set")
+	require.Equal(t, want, content(t, f.Store, made.ID))
+	require.Equal(t, []string{made.ID}, listed(t, f.Store, files.ListFilter{}, 10))
+}
+
+// A meeting has each of n calls wait for the others.
+type meeting struct {
+	storage.Driver
+	group *sync.WaitGroup // of those that are missing
+	once  *sync.Once      // this driver's
+}
+
+func (m meeting) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	if strings.HasSuffix(r.Key, "/upload.json") {
+		m.once.Do(func() {
+			m.group.Done()
+			m.group.Wait()
+		})
+	}
+	return m.Driver.Put(ctx, r)
+}
+
+func TestOfCallsThatSeeTheSetCompleteAtOnceOneDecides(t *testing.T) {
+	const n = 4
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	var missing, senders sync.WaitGroup
+	missing.Add(n)
+	records, errs := make([]*files.Record, n), make([]error, n)
+	for i := range n {
+		// The parts stay, so that nobody is stopped by their absence.
+		s := f.beside(t, storage.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
+			storage.WithLayer(func(d storage.Driver) storage.Driver { return meeting{d, &missing, new(sync.Once)} }),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		senders.Go(func() {
+			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		})
+	}
+	senders.Wait()
+	for i := range n {
+		require.NoError(t, errs[i])
+		require.Equal(t, records[0], records[i])
+	}
+	require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+	whole(t, f.bucket, f.records)
+}

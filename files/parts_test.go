@@ -1,0 +1,196 @@
+package files_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+const token = "token-1234"
+
+// send is a part that has to be stored.
+func (f *fixture) send(t *testing.T, body string, o files.PartOptions) *files.Record {
+	t.Helper()
+	r, err := f.UploadPart(t.Context(), strings.NewReader(body), o)
+	require.NoError(t, err)
+	return r
+}
+
+func TestAPartSentAgainReplacesTheEarlierOne(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
+	require.Nil(t, f.send(t, "right ", part(token, 2, 1)))
+	r := f.send(t, "end", part(token, 2, 2))
+	require.Equal(t, "right end", content(t, f.Store, r.ID))
+	require.EqualValues(t, 9, r.OriginalLength)
+}
+
+func TestAFileOfOnePart(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	r := f.send(t, "all", part(token, 1, 1))
+	require.Equal(t, "all", content(t, f.Store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+func TestEmptyParts(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "", part(token, 3, 1))
+	f.send(t, "", part(token, 3, 3))
+	r := f.send(t, "x", part(token, 3, 2))
+	require.Equal(t, "x", content(t, f.Store, r.ID))
+	r = f.send(t, "", part("token-5678", 1, 1))
+	require.Empty(t, content(t, f.Store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+func TestTheTypeOfAFileInParts(t *testing.T) {
+	png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
+	for name, c := range map[string]struct {
+		fileName, given, want string
+	}{
+		"as given":             {"a.txt", "image/webp", "image/webp"},
+		"by its name":          {"a.txt", "", "text/plain; charset=utf-8"},
+		"by its first bytes":   {"a", "", "image/png"},
+		"by the bytes, beside": {"a.unheardof", "", "image/png"},
+	} {
+		f := inMemory(t, files.Config{})
+		o := part(token, 2, 2)
+		o.OriginalFileName, o.MIMEType = c.fileName, c.given
+		f.send(t, "<html>not the first part", o)
+		o.Part = 1
+		r := f.send(t, png, o)
+		require.Equal(t, c.want, r.MIMEType, name)
+		whole(t, f.bucket, f.records)
+	}
+}
+
+func TestPartsHaveToAgree(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	require.Nil(t, f.send(t, "x", part(token, 3, 1)))
+	for name, c := range map[string]struct {
+		change func(o *files.PartOptions)
+		field  string
+	}{
+		"more parts":      {func(o *files.PartOptions) { o.Count = 4 }, "count"},
+		"fewer parts":     {func(o *files.PartOptions) { o.Count = 2 }, "count"},
+		"another name":    {func(o *files.PartOptions) { o.OriginalFileName = "b.txt" }, "originalFileName"},
+		"another type":    {func(o *files.PartOptions) { o.MIMEType = "text/html" }, "MIMEType"},
+		"another purpose": {func(o *files.PartOptions) { o.Purpose = "x" }, "Purpose"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := part(token, 3, 2)
+			c.change(&o)
+			_, err := f.UploadPart(t.Context(), strings.NewReader("x"), o)
+			refused(t, err, c.field, files.PartsChanged, storage.PreconditionFailed)
+		})
+	}
+	f.send(t, "y", part(token, 3, 2))
+	r := f.send(t, "z", part(token, 3, 3))
+	require.Equal(t, "xyz", content(t, f.Store, r.ID), "what was refused has changed nothing")
+}
+
+func TestUploadsThatShareAToken(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	mine, theirs := part(token, 2, 1), part(token, 3, 1)
+	theirs.UploadedBy = "user-2"
+	f.send(t, "mine ", mine)
+	f.send(t, "theirs", theirs)
+	_, err := f.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
+	require.NoError(t, err)
+	mine.Part = 2
+	require.Equal(t, "mine too", content(t, f.Store, f.send(t, "too", mine).ID))
+}
+
+func TestATokenIsUsedOnce(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	r := f.send(t, "b", part(token, 2, 2))
+	for number := 1; number <= 2; number++ {
+		_, err := f.UploadPart(t.Context(), unread{t}, part(token, 2, number))
+		e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+		require.Equal(t, r, e.Record, "for a client that lost the answer")
+	}
+	_, err := f.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
+	refused(t, err, "count", files.PartsChanged, storage.PreconditionFailed)
+
+	require.NoError(t, f.Delete(t.Context(), r.ID))
+	_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+	e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+	require.Nil(t, e.Record)
+	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10), "what was deleted does not come back")
+}
+
+// unread is a body that nobody may read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+func TestNoPartIsLeftOfAFile(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	for number := 1; number <= 12; number++ {
+		f.send(t, "x", part(token, 12, number))
+	}
+	left := under(t, f.bucket, "files/parts/")
+	require.Len(t, left, 1, "but for what tells that the token was used: %v", left)
+}
+
+func TestAFileInPartsIsBounded(t *testing.T) {
+	f := inMemory(t, files.Config{MaxSize: 10})
+	_, err := f.UploadPart(t.Context(), strings.NewReader("0123456789x"), part(token, 2, 1))
+	refused(t, err, "file", files.TooLarge, storage.TooLarge)
+	f.send(t, "012345", part(token, 2, 1))
+	_, err = f.UploadPart(t.Context(), strings.NewReader("678910"), part(token, 2, 2))
+	refused(t, err, "file", files.TooLarge, storage.TooLarge)
+	require.Empty(t, under(t, f.bucket, "files/client/"))
+}
+
+func TestAPartThatDoesNotArriveWhole(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	cause := errors.New("the sender went away")
+	_, err := f.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
+	refused(t, err, "file", files.Interrupted, storage.BodyFailed)
+	require.ErrorIs(t, err, cause)
+	require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+}
+
+func TestPartsAreJoinedByTheStoreWhereItCan(t *testing.T) {
+	for name, c := range map[string]struct {
+		without  storage.Features
+		composed int
+	}{
+		"by the store":   {0, 1},
+		"through a pipe": {storage.ServerCompose, 0},
+	} {
+		calls := faults.New()
+		f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()), storage.WithLayer(faults.Limits(faults.Bounds{Without: c.without})))
+		f.send(t, "a", part(token, 2, 1))
+		r := f.send(t, "b", part(token, 2, 2))
+		require.Equal(t, c.composed, calls.Count(faults.Compose), name)
+		require.Equal(t, "ab", content(t, f.Store, r.ID), name)
+	}
+}
+
+// A part of a long upload costs as many requests, however many there are already.
+func TestAPartCostsTheSameHoweverManyThereAre(t *testing.T) {
+	calls := faults.New()
+	f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()))
+	f.send(t, "x", part(token, 200, 1))
+	for number := 2; number < 200; number++ {
+		calls.Reset()
+		f.send(t, "x", part(token, 200, number))
+		require.LessOrEqual(t, calls.Count(faults.Any), 4, "part %d", number)
+		require.Zero(t, calls.Count(faults.List), "part %d", number)
+	}
+	require.NotNil(t, f.send(t, "x", part(token, 200, 200)))
+}

@@ -1,0 +1,172 @@
+package files_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A holder that died is waited for, but not for ever.
+func TestACallTakesOverFromOneThatDied(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	dead := f.mortal(t, &death{after: "Compose"})
+	_, err := dead.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+
+	var waited time.Duration
+	f.SetWait(func(_ context.Context, d time.Duration) error {
+		waited += d
+		return nil
+	})
+	r := f.send(t, "b", part(token, 2, 2))
+	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	require.GreaterOrEqual(t, waited, time.Minute)
+	require.Less(t, waited, 2*time.Minute)
+	whole(t, f.bucket, f.records)
+}
+
+// One that failed, and lives, is not waited for.
+func TestACallTakesOverFromOneThatFailed(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	failing, _ := f.faulty(t, faults.Fail(faults.Compose).Nth(1), 1)
+	_, err := failing.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	refused(t, err, "", files.StoreFailed, storage.Unavailable)
+
+	f.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
+	require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
+}
+
+func TestACallThatWaitsEndsWithItsContext(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	f.SetWait(func(ctx context.Context, _ time.Duration) error {
+		cancel()
+		return ctx.Err()
+	})
+	_, err = f.UploadPart(ctx, strings.NewReader("b"), part(token, 2, 2))
+	require.Equal(t, files.Interrupted, files.CodeOf(err))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A file that was deleted between the death of the call that made it and the next
+// one for its token stays deleted.
+func TestADeletedFileDoesNotComeBack(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	dead := f.beside(t)
+	records := &failingRecords{Records: f.records, n: 1, lost: true} // its Create
+	s, err := files.New(dead.bucket, records, files.Config{})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+	made := listed(t, f.Store, files.ListFilter{}, 10)
+	require.Len(t, made, 1)
+	require.NoError(t, f.Delete(t.Context(), made[0]))
+
+	_, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+	whole(t, f.bucket, f.records)
+}
+
+// A call that was taken for dead wakes when another has made the file, and when a
+// part that was slow has come in again.
+func TestACallThatWasTakenForDead(t *testing.T) {
+	for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, files.Config{})
+			f.send(t, "a", part(token, 2, 1))
+			slow, inside := newGate("A, sent again")
+			var late, sleeping sync.WaitGroup
+			made, errs := make([]*files.Record, 2), make([]error, 2)
+			late.Go(func() { made[0], errs[0] = f.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+			<-inside
+
+			asleep := newComposeGate()
+			sleeper := f.beside(t, storage.WithLayer(asleep.layer))
+			sleeping.Go(func() { made[1], errs[1] = sleeper.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+			<-asleep.inside
+
+			injector := faults.New()
+			if !tidied {
+				injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
+			}
+			s := f.beside(t, storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			r := s.send(t, "b", part(token, 2, 2))
+			close(slow.open)
+			late.Wait()
+			close(asleep.open)
+			sleeping.Wait()
+			for i := range made {
+				require.NoError(t, errs[i])
+				require.Equal(t, r, made[i])
+			}
+			require.Equal(t, "ab", content(t, f.Store, r.ID))
+			require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+			whole(t, f.bucket, f.records)
+		})
+	}
+}
+
+func TestAPartThatIsReplacedWhileTheyAreJoined(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	slow, inside := newGate("A, sent again, ")
+	impatient := f.beside(t)
+	nobodyWaits := errors.New("nobody waits")
+	impatient.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
+	var late, joining sync.WaitGroup
+	var failed, err error
+	late.Go(func() { _, failed = impatient.UploadPart(t.Context(), slow, part(token, 2, 1)) })
+	<-inside
+	gate := newComposeGate()
+	joiner := f.beside(t, storage.WithLayer(gate.layer))
+	var r *files.Record
+	joining.Go(func() { r, err = joiner.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+	<-gate.inside
+	close(slow.open)
+	late.Wait()
+	require.ErrorIs(t, failed, nobodyWaits)
+	close(gate.open)
+	joining.Wait()
+	require.NoError(t, err)
+	require.Equal(t, "A, sent again, b", content(t, f.Store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+// A composeGate has the first Compose wait to be let through.
+type composeGate struct {
+	inside, open chan struct{}
+	once         sync.Once
+}
+
+func newComposeGate() *composeGate {
+	return &composeGate{inside: make(chan struct{}), open: make(chan struct{})}
+}
+
+func (g *composeGate) layer(d storage.Driver) storage.Driver {
+	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call == "Compose" {
+			g.once.Do(func() {
+				close(g.inside)
+				<-g.open
+			})
+		}
+		return next(ctx)
+	})
+}

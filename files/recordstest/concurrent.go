@@ -1,0 +1,128 @@
+package recordstest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+var concurrentCases = []testCase{
+	{"of several that create one ID one wins", oneCreator},
+	{"purposes that are set at once are set one after the other", purposesAtOnce},
+	{"a purpose set while its record is removed does not bring it back", purposeAgainstRemoval},
+	{"nothing is done when ctx is done", contextDone},
+}
+
+const racers = 16
+
+// race runs do at once.
+func race(do func(i int)) {
+	var group sync.WaitGroup
+	start := make(chan struct{})
+	for i := range racers {
+		group.Go(func() {
+			<-start
+			do(i)
+		})
+	}
+	close(start)
+	group.Wait()
+}
+
+func oneCreator(t *testing.T, r files.Records) {
+	id := files.NewID(day)
+	var winners atomic.Int64
+	errs := make([]error, racers)
+	race(func(i int) {
+		one := record(i)
+		one.ID = id
+		if errs[i] = r.Create(t.Context(), one); errs[i] == nil {
+			winners.Store(int64(i))
+		}
+	})
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+			continue
+		}
+		require.ErrorIs(t, err, storage.PreconditionFailed)
+	}
+	require.Equal(t, 1, won)
+	got, err := r.Record(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, winners.Load(), got.OriginalLength, "the winner's")
+}
+
+func purposesAtOnce(t *testing.T, r files.Records) {
+	want := record(1)
+	create(t, r, want)
+	errs := make([]error, racers)
+	race(func(i int) {
+		var got *files.Record
+		purpose := fmt.Sprint("purpose-", i)
+		if got, errs[i] = r.SetPurpose(t.Context(), want.ID, purpose); errs[i] == nil && got.Purpose != purpose {
+			errs[i] = fmt.Errorf("answered %q", got.Purpose)
+		}
+	})
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	got, err := r.Record(t.Context(), want.ID)
+	require.NoError(t, err)
+	require.Regexp(t, `^purpose-\d+$`, got.Purpose)
+	want.Purpose = got.Purpose
+	same(t, want, got)
+}
+
+func purposeAgainstRemoval(t *testing.T, r files.Records) {
+	for range 20 {
+		one := record(1)
+		create(t, r, one)
+		errs := make([]error, racers)
+		race(func(i int) {
+			if i == 0 {
+				errs[i] = r.Remove(t.Context(), one.ID)
+				return
+			}
+			_, errs[i] = r.SetPurpose(t.Context(), one.ID, fmt.Sprint("purpose-", i))
+		})
+		require.NoError(t, errs[0])
+		for _, err := range errs[1:] {
+			if err != nil {
+				absent(t, err)
+			}
+		}
+		_, err := r.Record(t.Context(), one.ID)
+		absent(t, err)
+	}
+}
+
+func contextDone(t *testing.T, r files.Records) {
+	one := record(1)
+	create(t, r, one)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	other := record(2)
+	require.ErrorIs(t, r.Create(ctx, other), context.Canceled)
+	_, err := r.Record(ctx, one.ID)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = r.SetPurpose(ctx, one.ID, "late")
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, r.Remove(ctx, one.ID), context.Canceled)
+	_, _, err = r.List(ctx, files.ListFilter{}, "", 10)
+	require.ErrorIs(t, err, context.Canceled)
+	_, _, err = r.IDs(ctx, "", 10)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []string{one.ID}, all(t, r, files.ListFilter{}, 10))
+	got, err := r.Record(t.Context(), one.ID)
+	require.NoError(t, err)
+	same(t, one, got)
+}

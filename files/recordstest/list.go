@@ -1,0 +1,151 @@
+package recordstest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/files"
+)
+
+var listCases = []testCase{
+	{"an empty place lists nothing", emptyList},
+	{"records come in the order of their IDs, whatever the page", orderedList},
+	{"a list begins behind an ID, whether it is there or not", listAfter},
+	{"a page has no more than it may", boundedPage},
+	{"a filter gives what matches all of it", filteredList},
+	{"few among many are found", fewAmongMany},
+	{"IDs are those of all records, in order, in pages", listedIDs},
+}
+
+// stock creates n records, last first, and answers with them in order.
+func stock(t *testing.T, r files.Records, n int, change func(i int, r *files.Record)) []*files.Record {
+	t.Helper()
+	records := make([]*files.Record, n)
+	for i := range records {
+		records[i] = record(i)
+		change(i, records[i])
+	}
+	for _, one := range slices.Backward(records) {
+		create(t, r, one)
+	}
+	return records
+}
+
+func unchanged(int, *files.Record) {}
+
+func idsOf(records []*files.Record, f files.ListFilter) []string {
+	var ids []string
+	for _, one := range records {
+		if f.Matches(one) {
+			ids = append(ids, one.ID)
+		}
+	}
+	return ids
+}
+
+func emptyList(t *testing.T, r files.Records) {
+	records, next, err := r.List(t.Context(), files.ListFilter{}, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, records)
+	require.Empty(t, next)
+	ids, next, err := r.IDs(t.Context(), "", 10)
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	require.Empty(t, next)
+}
+
+func orderedList(t *testing.T, r files.Records) {
+	records := stock(t, r, 7, unchanged)
+	for limit := 1; limit <= 8; limit++ {
+		require.Equal(t, idsOf(records, files.ListFilter{}), all(t, r, files.ListFilter{}, limit), "pages of %d", limit)
+	}
+	page, _, err := r.List(t.Context(), files.ListFilter{}, "", 1000)
+	require.NoError(t, err)
+	for i, got := range page {
+		same(t, records[i], got)
+	}
+}
+
+func listAfter(t *testing.T, r files.Records) {
+	records := stock(t, r, 5, unchanged)
+	after := func(id string) []string {
+		page, next, err := r.List(t.Context(), files.ListFilter{}, id, 1000)
+		require.NoError(t, err)
+		require.Empty(t, next)
+		return idsOf(page, files.ListFilter{})
+	}
+	want := idsOf(records, files.ListFilter{})
+	require.Equal(t, want[3:], after(want[2]))
+	require.NoError(t, r.Remove(t.Context(), want[2]))
+	require.Equal(t, want[3:], after(want[2]), "a page goes on where a record was removed meanwhile")
+	require.Empty(t, after(want[4]))
+}
+
+func boundedPage(t *testing.T, r files.Records) {
+	stock(t, r, 5, unchanged)
+	page, next, err := r.List(t.Context(), files.ListFilter{}, "", 3)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(page), 3)
+	require.NotEmpty(t, next)
+	ids, next, err := r.IDs(t.Context(), "", 3)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(ids), 3)
+	require.NotEmpty(t, next)
+}
+
+func filteredList(t *testing.T, r files.Records) {
+	records := stock(t, r, 24, func(i int, r *files.Record) {
+		r.Purpose = []string{"", "reports", "Reports", "100%", "100x"}[i%5]
+		r.UploadedBy = []string{"user-1", "user-2", ""}[i%3]
+	})
+	at := func(ms int) time.Time { return day.Add(time.Duration(ms) * time.Millisecond) }
+	for _, f := range []files.ListFilter{
+		{},
+		{Purpose: "reports"}, {Purpose: "Reports"}, {Purpose: "100%"}, {Purpose: "none"},
+		{UploadedBy: "user-1"}, {UploadedBy: "user"},
+		{From: at(5)}, {To: at(5)}, {From: at(5), To: at(6)}, {From: at(5), To: at(20)},
+		{From: at(5).Add(time.Nanosecond)}, {To: at(5).Add(time.Nanosecond)},
+		{From: at(-1000)}, {To: at(-1000)}, {From: at(1000)}, {To: at(1000)},
+		{From: at(5).In(time.FixedZone("elsewhere", -5*3600))},
+		{Purpose: "reports", UploadedBy: "user-2", From: at(1), To: at(23)},
+	} {
+		for _, limit := range []int{1, 4, 1000} {
+			require.Equal(t, idsOf(records, f), all(t, r, f, limit), "%+v, pages of %d", f, limit)
+		}
+	}
+}
+
+func fewAmongMany(t *testing.T, r files.Records) {
+	records := stock(t, r, 120, func(i int, r *files.Record) {
+		if i%40 == 39 {
+			r.Purpose = "rare"
+		}
+	})
+	f := files.ListFilter{Purpose: "rare"}
+	require.Len(t, idsOf(records, f), 3)
+	for _, limit := range []int{1, 2, 3, 100} {
+		require.Equal(t, idsOf(records, f), all(t, r, f, limit), fmt.Sprint("pages of ", limit))
+	}
+}
+
+func listedIDs(t *testing.T, r files.Records) {
+	want := idsOf(stock(t, r, 7, unchanged), files.ListFilter{})
+	for limit := 1; limit <= 8; limit++ {
+		var got []string
+		for after := ""; ; {
+			ids, next, err := r.IDs(t.Context(), after, limit)
+			require.NoError(t, err)
+			got = append(got, ids...)
+			if next == "" {
+				break
+			}
+			require.Greater(t, next, after)
+			after = next
+		}
+		require.Equal(t, want, got, "pages of %d", limit)
+	}
+}

@@ -1,0 +1,140 @@
+package recordstest
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+var singleCases = []testCase{
+	{"what was created is given back", givenBack},
+	{"an ID that is taken is refused, and what has it stays", takenID},
+	{"a record that is not there is not found", notThere},
+	{"a record is the caller's own", callersOwn},
+	{"a purpose is changed, and nothing else", purposeAlone},
+	{"a purpose is taken away", purposeAway},
+	{"a purpose of what is not there creates nothing", purposeOfNothing},
+	{"what was removed is gone, and removed again", removed},
+	{"an ID is free again when its record was removed", freeAgain},
+}
+
+func givenBack(t *testing.T, r files.Records) {
+	for name, change := range map[string]func(*files.Record){
+		"all fields":           func(*files.Record) {},
+		"nothing optional":     func(r *files.Record) { r.FileExt, r.Purpose, r.UploadedBy, r.CRC32C = "", "", "", nil },
+		"an empty file":        func(r *files.Record) { r.OriginalLength = 0; *r.CRC32C = 0 },
+		"the greatest numbers": func(r *files.Record) { r.OriginalLength = math.MaxInt64; *r.CRC32C = math.MaxUint32 },
+		"the last millisecond": func(r *files.Record) { r.Created = day.Add(999 * time.Millisecond) },
+		"every kind of text": func(r *files.Record) {
+			r.OriginalFileName = "Ünïcode \u05d0\u05d1 日本 🦄 \u200d <b>'\";-- %_$1 ?.pdf"
+			r.Purpose, r.UploadedBy = "100%_ of 'it'", `a\b "c" $1 ?`
+		},
+		"the longest text": func(r *files.Record) {
+			r.OriginalFileName, r.Purpose = strings.Repeat("🦄", 1000), strings.Repeat("é", 256)
+			r.UploadedBy, r.MIMEType = strings.Repeat("日", 256), "text/"+strings.Repeat("x", 250)
+		},
+	} {
+		want := record(1)
+		change(want)
+		create(t, r, want)
+		got, err := r.Record(t.Context(), want.ID)
+		require.NoError(t, err, name)
+		same(t, want, got)
+	}
+}
+
+func takenID(t *testing.T, r files.Records) {
+	first := record(1)
+	create(t, r, first)
+	second := record(2)
+	second.ID = first.ID
+	require.ErrorIs(t, r.Create(t.Context(), second), storage.PreconditionFailed)
+	require.ErrorIs(t, r.Create(t.Context(), first), storage.PreconditionFailed, "also where it is equal")
+	got, err := r.Record(t.Context(), first.ID)
+	require.NoError(t, err)
+	same(t, first, got)
+}
+
+func notThere(t *testing.T, r files.Records) {
+	create(t, r, record(1))
+	got, err := r.Record(t.Context(), files.NewID(day))
+	absent(t, err)
+	require.Nil(t, got)
+}
+
+func callersOwn(t *testing.T, r files.Records) {
+	mine, want := record(1), record(1)
+	want.ID = mine.ID
+	create(t, r, mine)
+	mine.Purpose, *mine.CRC32C = "another", 77
+	first, err := r.Record(t.Context(), want.ID)
+	require.NoError(t, err)
+	same(t, want, first)
+	first.Purpose, *first.CRC32C = "another", 77
+	second, err := r.Record(t.Context(), want.ID)
+	require.NoError(t, err)
+	same(t, want, second)
+}
+
+func purposeAlone(t *testing.T, r files.Records) {
+	want, other := record(1), record(2)
+	create(t, r, want, other)
+	want.Purpose = "'archive' 🦄"
+	for range 2 { // also where it is that already
+		got, err := r.SetPurpose(t.Context(), want.ID, want.Purpose)
+		require.NoError(t, err)
+		same(t, want, got)
+		got, err = r.Record(t.Context(), want.ID)
+		require.NoError(t, err)
+		same(t, want, got)
+	}
+	got, err := r.Record(t.Context(), other.ID)
+	require.NoError(t, err)
+	same(t, other, got)
+}
+
+func purposeAway(t *testing.T, r files.Records) {
+	want := record(1)
+	create(t, r, want)
+	want.Purpose = ""
+	got, err := r.SetPurpose(t.Context(), want.ID, "")
+	require.NoError(t, err)
+	same(t, want, got)
+	require.Empty(t, all(t, r, files.ListFilter{Purpose: "reports"}, 10))
+	require.Equal(t, []string{want.ID}, all(t, r, files.ListFilter{}, 10))
+}
+
+func purposeOfNothing(t *testing.T, r files.Records) {
+	got, err := r.SetPurpose(t.Context(), files.NewID(day), "reports")
+	absent(t, err)
+	require.Nil(t, got)
+	require.Empty(t, all(t, r, files.ListFilter{}, 10))
+}
+
+func removed(t *testing.T, r files.Records) {
+	gone, stays := record(1), record(2)
+	create(t, r, gone, stays)
+	require.NoError(t, r.Remove(t.Context(), gone.ID))
+	require.NoError(t, r.Remove(t.Context(), gone.ID), "again")
+	_, err := r.Record(t.Context(), gone.ID)
+	absent(t, err)
+	_, err = r.SetPurpose(t.Context(), gone.ID, "back")
+	absent(t, err)
+	require.Equal(t, []string{stays.ID}, all(t, r, files.ListFilter{}, 10))
+}
+
+func freeAgain(t *testing.T, r files.Records) {
+	one := record(1)
+	create(t, r, one)
+	require.NoError(t, r.Remove(t.Context(), one.ID))
+	create(t, r, one)
+	got, err := r.Record(t.Context(), one.ID)
+	require.NoError(t, err)
+	same(t, one, got)
+}

@@ -1,0 +1,91 @@
+package sqlrecords_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
+
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/files/sqlrecords"
+)
+
+// A database is a kind of one that the records are tried on.
+type database struct {
+	name    string
+	dialect sqlrecords.Dialect
+	driver  string
+	// create makes an empty one, which t removes, and tells its address.
+	create func(t *testing.T) (address string)
+}
+
+var databases = []database{
+	{"sqlite", sqlrecords.SQLite, "sqlite", createSQLite},
+	{"postgresql", sqlrecords.PostgreSQL, "pgx", createPostgreSQL},
+}
+
+func onEach(t *testing.T, test func(t *testing.T, d database)) {
+	t.Helper()
+	for _, d := range databases {
+		t.Run(d.name, func(t *testing.T) { test(t, d) })
+	}
+}
+
+// open is a pool of connections, as every process has one of its own.
+func (d database) open(t *testing.T, address string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(d.driver, address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8) // a connection to PostgreSQL takes its time
+	return db
+}
+
+func (d database) records(t *testing.T) (files.Records, *sql.DB) {
+	t.Helper()
+	db := d.open(t, d.create(t))
+	records, err := sqlrecords.New(t.Context(), db, d.dialect)
+	require.NoError(t, err)
+	return records, db
+}
+
+func createSQLite(t *testing.T) string {
+	t.Helper()
+	return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db")) + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"
+}
+
+const postgresVariable = "OMNIBUCKET_TEST_POSTGRES"
+
+var databaseNumber atomic.Int64
+
+func createPostgreSQL(t *testing.T) string {
+	t.Helper()
+	address := os.Getenv(postgresVariable)
+	if address == "" {
+		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -only postgres -- go test ./files/...", postgresVariable)
+	}
+	server, err := sql.Open("pgx", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	name := fmt.Sprintf("files_%d_%d", os.Getpid(), databaseNumber.Add(1))
+	// A collation that is not that of bytes, as most servers have one.
+	_, err = server.ExecContext(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C.UTF-8'")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := server.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+name+" WITH (FORCE)")
+		require.NoError(t, err)
+	})
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	u.Path = "/" + name
+	return u.String()
+}

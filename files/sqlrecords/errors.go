@@ -1,0 +1,131 @@
+package sqlrecords
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// readError is an error of a statement that changed nothing.
+func readError(ctx context.Context, op string, err error) error {
+	if own, ok := errors.AsType[*storage.Error](err); ok {
+		return own
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return storage.ObjectNotFound
+	}
+	code := codeOf(ctx, err)
+	return &storage.Error{Code: code, Op: op, Provider: "sql", Retryable: code == storage.Unavailable, Err: err}
+}
+
+// writeError is an error of one that may have changed something: all but what
+// the database, or the driver, says was not done.
+func writeError(ctx context.Context, op string, err error) error {
+	told := readError(ctx, op, err)
+	if e, ok := told.(*storage.Error); ok {
+		e.Unknown = !refused(err)
+	}
+	return told
+}
+
+// What drivers say of their errors, without a driver being imported.
+type (
+	stateError interface{ SQLState() string } // github.com/jackc/pgx, github.com/lib/pq
+	codeError  interface{ Code() int }        // modernc.org/sqlite: SQLite's result code
+	retryError interface{ SafeToRetry() bool }
+)
+
+func stateOf(err error) string {
+	var e stateError
+	if errors.As(err, &e) {
+		return e.SQLState()
+	}
+	return ""
+}
+
+// refused reports whether the statement was certainly not carried out.
+func refused(err error) bool {
+	if errors.Is(err, driver.ErrBadConn) {
+		return true // https://pkg.go.dev/database/sql/driver#ErrBadConn
+	}
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return true // there was no connection to send it on
+	}
+	var retry retryError
+	if errors.As(err, &retry) && retry.SafeToRetry() {
+		return true
+	}
+	if state := stateOf(err); state != "" {
+		return !strings.HasPrefix(state, "08") && state != "40003" // connection_exception, statement_completion_unknown
+	}
+	var result codeError
+	return errors.As(err, &result) && primary(result) != sqliteInterrupt
+}
+
+// https://www.sqlite.org/rescode.html; the low byte is the primary one.
+const (
+	sqliteBusy      = 5
+	sqliteLocked    = 6
+	sqliteInterrupt = 9
+	sqliteReadOnly  = 8
+	sqliteCantOpen  = 14
+)
+
+func primary(e codeError) int { return e.Code() & 0xFF }
+
+func codeOf(ctx context.Context, err error) storage.Code {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled), errors.Is(err, context.Canceled):
+		return storage.Canceled
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
+		return storage.DeadlineExceeded
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return storage.Unavailable
+	}
+	if state := stateOf(err); state != "" {
+		return ofState(state)
+	}
+	var result codeError
+	if errors.As(err, &result) {
+		return ofResult(primary(result))
+	}
+	var network net.Error
+	if errors.As(err, &network) {
+		return storage.Unavailable
+	}
+	return storage.Internal
+}
+
+// ofState is by class: https://www.postgresql.org/docs/current/errcodes-appendix.html
+func ofState(state string) storage.Code {
+	switch {
+	case state == "42501": // insufficient_privilege
+		return storage.PermissionDenied
+	case len(state) != 5:
+		return storage.Internal
+	}
+	switch state[:2] {
+	case "28": // invalid_authorization_specification
+		return storage.Unauthenticated
+	case "08", "40", "53", "55", "57": // connection, rollback, resources, not in state, intervention
+		return storage.Unavailable
+	}
+	return storage.Internal
+}
+
+func ofResult(code int) storage.Code {
+	switch code {
+	case sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteCantOpen:
+		return storage.Unavailable
+	case sqliteReadOnly:
+		return storage.PermissionDenied
+	}
+	return storage.Internal
+}

@@ -1,0 +1,117 @@
+package sqlrecords
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// A migration is one file of migrations: 0001_files.sql is version 1. One that
+// was released is never changed.
+type migration struct {
+	version    int
+	statements []string
+}
+
+const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
+	version INTEGER NOT NULL PRIMARY KEY,
+	applied TEXT    NOT NULL
+)`
+
+// migrate applies what is missing, all of it or nothing. Processes that start
+// at once do it one after the other, and the first alone finds work.
+func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
+	all, err := readMigrations(d)
+	if err != nil {
+		return err
+	}
+	connection, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close() }()
+	return d.exclusively(ctx, connection, func(ctx context.Context) error {
+		return apply(ctx, connection, d, all)
+	})
+}
+
+func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration) error {
+	if _, err := connection.ExecContext(ctx, versionTable); err != nil {
+		return err
+	}
+	var version int
+	const latest = "SELECT COALESCE(MAX(version), 0) FROM omnibucket_files_migrations"
+	if err := connection.QueryRowContext(ctx, latest).Scan(&version); err != nil {
+		return err
+	}
+	if known := all[len(all)-1].version; version > known {
+		return &storage.Error{
+			Code: storage.Unsupported, Op: "sqlrecords.New",
+			Hint: fmt.Sprintf("the tables are of version %d and this program knows version %d: it is older than another that uses them", version, known),
+		}
+	}
+	for _, m := range all {
+		if m.version <= version {
+			continue
+		}
+		for _, statement := range m.statements {
+			if _, err := connection.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("migration %d: %w", m.version, err)
+			}
+		}
+		const note = "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (?, ?)"
+		if _, err := connection.ExecContext(ctx, d.bind(note), m.version, time.Now().UTC().Format(sqliteTime)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readMigrations are a dialect's, in the order of their versions. Statements
+// are set apart by a semicolon at the end of a line.
+func readMigrations(d Dialect) ([]migration, error) {
+	dir := path.Join("migrations", d.String())
+	entries, err := fs.ReadDir(migrations, dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []migration
+	for _, entry := range entries { // sorted by name
+		number, _, _ := strings.Cut(entry.Name(), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, err
+		}
+		text, err := fs.ReadFile(migrations, path.Join(dir, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, migration{version, split(string(text))})
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there are no migrations")
+	}
+	return all, nil
+}
+
+func split(text string) []string {
+	var statements []string
+	for statement := range strings.SplitSeq(text, ";\n") {
+		if statement = strings.TrimSpace(statement); statement != "" {
+			statements = append(statements, statement)
+		}
+	}
+	return statements
+}

@@ -1,0 +1,118 @@
+package sqlrecords_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files/sqlrecords"
+)
+
+func TestManyThatStartAtOnceMigrateOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		t.Run("an empty database", func(t *testing.T) { startAtOnce(t, d, d.create(t)) })
+		t.Run("one of an earlier version", func(t *testing.T) {
+			address := d.create(t)
+			_, err := d.open(t, address).ExecContext(t.Context(), "CREATE TABLE omnibucket_files_migrations (version INTEGER NOT NULL PRIMARY KEY, applied TEXT NOT NULL)")
+			require.NoError(t, err)
+			startAtOnce(t, d, address)
+		})
+		t.Run("connections without patience", func(t *testing.T) {
+			address, _, _ := strings.Cut(d.create(t), "?_pragma")
+			startAtOnce(t, d, address)
+		})
+	})
+}
+
+func startAtOnce(t *testing.T, d database, address string) {
+	t.Helper()
+	errs := make([]error, 8)
+	var group sync.WaitGroup
+	for i := range errs {
+		db := d.open(t, address)
+		group.Go(func() { _, errs[i] = sqlrecords.New(t.Context(), db, d.dialect) })
+	}
+	group.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	var versions int
+	require.NoError(t, d.open(t, address).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM omnibucket_files_migrations").Scan(&versions))
+	require.Equal(t, 1, versions)
+}
+
+// The variables of a process that TestProcessesThatStartAtOnce starts.
+const (
+	childAddress = "OMNIBUCKET_SQLRECORDS_ADDRESS"
+	childDialect = "OMNIBUCKET_SQLRECORDS_DIALECT"
+)
+
+func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		address := d.create(t)
+		var group sync.WaitGroup
+		said := make([]error, 4)
+		for i := range said {
+			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAsAChild$", "-test.count=1")
+			child.Env = append(os.Environ(), childAddress+"="+address, childDialect+"="+strconv.Itoa(int(d.dialect)))
+			group.Go(func() {
+				if output, err := child.CombinedOutput(); err != nil {
+					said[i] = fmt.Errorf("%w: %s", err, output)
+				}
+			})
+		}
+		group.Wait()
+		for _, err := range said {
+			require.NoError(t, err)
+		}
+	})
+}
+
+func TestAsAChild(t *testing.T) {
+	address := os.Getenv(childAddress)
+	if address == "" {
+		return // it is not one: the test above runs it
+	}
+	number, err := strconv.Atoi(os.Getenv(childDialect))
+	require.NoError(t, err)
+	for _, d := range databases {
+		if int(d.dialect) == number {
+			_, err := sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
+			require.NoError(t, err)
+		}
+	}
+}
+
+func TestALaterVersionIsLeftAlone(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		_, db := d.records(t)
+		_, err := db.ExecContext(t.Context(), "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (1000, '')")
+		require.NoError(t, err)
+		_, err = sqlrecords.New(t.Context(), db, d.dialect)
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.ErrorContains(t, err, "version 1000")
+	})
+}
+
+func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		db := d.open(t, d.create(t))
+		_, err := db.ExecContext(t.Context(), "CREATE TABLE omnibucket_files (mine INTEGER)")
+		require.NoError(t, err)
+		_, err = sqlrecords.New(t.Context(), db, d.dialect)
+		require.Error(t, err)
+		_, err = db.ExecContext(t.Context(), "SELECT * FROM omnibucket_files_migrations")
+		require.Error(t, err, "the table of versions was made in the same transaction")
+		_, err = db.ExecContext(t.Context(), "DROP TABLE omnibucket_files")
+		require.NoError(t, err)
+		_, err = sqlrecords.New(t.Context(), db, d.dialect)
+		require.NoError(t, err, "the connection and the lock are free again")
+	})
+}

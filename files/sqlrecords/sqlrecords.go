@@ -1,0 +1,128 @@
+// Package sqlrecords keeps the records of client files in a database, SQLite or
+// PostgreSQL, through database/sql: for those who want to query them, and to
+// list by purpose or uploader without reading the others.
+//
+//	db, err := sql.Open("pgx", address) // github.com/jackc/pgx/v5/stdlib
+//	records, err := sqlrecords.New(ctx, db, sqlrecords.PostgreSQL)
+//	store, err := files.New(bucket, records, files.Config{})
+//
+// The driver is the program's choice: any that speaks to one of the two. With
+// SQLite every connection has to wait for others that write, and the journal is
+// best a write-ahead log. With modernc.org/sqlite:
+//
+//	sql.Open("sqlite", "file:files.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+//
+// The table is omnibucket_files, which may be read by anyone and is written by
+// this package alone.
+package sqlrecords
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+// A Dialect is the SQL that a database speaks.
+type Dialect int
+
+// The dialects.
+const (
+	SQLite     Dialect = iota + 1 // 3.35 or later
+	PostgreSQL                    // 12 or later
+)
+
+// String is the dialect's name.
+func (d Dialect) String() string {
+	switch d {
+	case SQLite:
+		return "sqlite"
+	case PostgreSQL:
+		return "postgresql"
+	}
+	return "unknown"
+}
+
+// records is files.Records in a table.
+type records struct {
+	db      *sql.DB
+	dialect Dialect
+}
+
+var _ files.Records = (*records)(nil)
+
+// New keeps records in db, which stays the caller's to close. It brings the
+// tables up to date first; several processes may do so at once. InvalidArgument
+// for another dialect than the two; Unsupported where a later version of this
+// package has been at the tables; else what the database fails with.
+func New(ctx context.Context, db *sql.DB, d Dialect) (files.Records, error) {
+	const op = "sqlrecords.New"
+	switch {
+	case db == nil:
+		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("db must not be nil")}
+	case d != SQLite && d != PostgreSQL:
+		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL")}
+	}
+	if err := migrate(ctx, db, d); err != nil {
+		return nil, readError(ctx, op, err)
+	}
+	return &records{db, d}, nil
+}
+
+const columns = "id, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c"
+
+func (r *records) Create(ctx context.Context, record *files.Record) error {
+	const statement = "INSERT INTO omnibucket_files (" + columns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+	const op = "Create"
+	if err := ctx.Err(); err != nil {
+		return readError(ctx, op, err)
+	}
+	done, err := r.db.ExecContext(ctx, r.dialect.bind(statement), r.dialect.values(record)...)
+	if err != nil {
+		return writeError(ctx, op, err)
+	}
+	created, err := done.RowsAffected()
+	if err != nil {
+		return writeError(ctx, op, err)
+	}
+	if created == 0 {
+		return storage.PreconditionFailed
+	}
+	return nil
+}
+
+func (r *records) Record(ctx context.Context, id string) (*files.Record, error) {
+	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE id = ?"
+	record, err := scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), id))
+	if err != nil {
+		return nil, readError(ctx, "Record", err)
+	}
+	return record, nil
+}
+
+func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*files.Record, error) {
+	const statement = "UPDATE omnibucket_files SET purpose = ? WHERE id = ? RETURNING " + columns
+	const op = "SetPurpose"
+	if err := ctx.Err(); err != nil {
+		return nil, readError(ctx, op, err)
+	}
+	record, err := scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), purpose, id))
+	if err != nil {
+		return nil, writeError(ctx, op, err)
+	}
+	return record, nil
+}
+
+func (r *records) Remove(ctx context.Context, id string) error {
+	const statement = "DELETE FROM omnibucket_files WHERE id = ?"
+	const op = "Remove"
+	if err := ctx.Err(); err != nil {
+		return readError(ctx, op, err)
+	}
+	if _, err := r.db.ExecContext(ctx, r.dialect.bind(statement), id); err != nil {
+		return writeError(ctx, op, err)
+	}
+	return nil
+}

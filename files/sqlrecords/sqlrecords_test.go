@@ -1,0 +1,132 @@
+package sqlrecords_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/files/recordstest"
+	"github.com/omnibucket/storage/files/sqlrecords"
+)
+
+func TestRecords(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		recordstest.Run(t, func(t *testing.T) files.Records {
+			records, _ := d.records(t)
+			return records
+		})
+	})
+}
+
+func TestWhatMakesNoSenseIsRefused(t *testing.T) {
+	db := databases[0].open(t, databases[0].create(t))
+	for _, row := range []struct {
+		name    string
+		db      *sql.DB
+		dialect sqlrecords.Dialect
+	}{
+		{"no database", nil, sqlrecords.SQLite},
+		{"no dialect", db, 0},
+		{"another dialect", db, sqlrecords.PostgreSQL + 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := sqlrecords.New(t.Context(), row.db, row.dialect)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+func TestTheTableCanBeQueried(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		records, db := d.records(t)
+		sum := uint32(1<<32 - 1)
+		require.NoError(t, records.Create(t.Context(), &files.Record{
+			ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa", FileExt: ".pdf", MIMEType: "application/pdf", OriginalFileName: "Größe ☕.pdf",
+			OriginalLength: 1 << 40, UploadedBy: "42", Purpose: "invoices",
+			Created: time.Date(2026, 11, 20, 9, 30, 0, 5e6, time.UTC), CRC32C: &sum,
+		}))
+		var name string
+		var length, crc32c int64
+		row := db.QueryRowContext(t.Context(), "SELECT original_name, original_length, crc32c FROM omnibucket_files WHERE purpose = 'invoices' AND created < '2026-11-21T00:00:00.000Z'")
+		require.NoError(t, row.Scan(&name, &length, &crc32c))
+		require.Equal(t, "Größe ☕.pdf", name)
+		require.EqualValues(t, 1<<40, length)
+		require.EqualValues(t, sum, crc32c)
+	})
+}
+
+func TestErrorsTellWhatHappened(t *testing.T) {
+	id := "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"
+	calls := map[string]func(ctx context.Context, r files.Records) error{
+		"Create": func(ctx context.Context, r files.Records) error {
+			return r.Create(ctx, &files.Record{ID: id, Created: time.Now()})
+		},
+		"Record": func(ctx context.Context, r files.Records) error {
+			_, err := r.Record(ctx, id)
+			return err
+		},
+		"SetPurpose": func(ctx context.Context, r files.Records) error {
+			_, err := r.SetPurpose(ctx, id, "x")
+			return err
+		},
+		"Remove": func(ctx context.Context, r files.Records) error { return r.Remove(ctx, id) },
+		"List": func(ctx context.Context, r files.Records) error {
+			_, _, err := r.List(ctx, files.ListFilter{}, "", 1)
+			return err
+		},
+	}
+	onEach(t, func(t *testing.T, d database) {
+		for name, call := range calls {
+			t.Run(name, func(t *testing.T) {
+				t.Run("canceled before it began", func(t *testing.T) {
+					records, _ := d.records(t)
+					ctx, cancel := context.WithCancel(t.Context())
+					cancel()
+					err := call(ctx, records)
+					require.Equal(t, storage.Canceled, storage.CodeOf(err))
+					require.NotErrorIs(t, err, storage.OutcomeUnknown, "nothing was sent")
+				})
+				t.Run("the table is gone", func(t *testing.T) {
+					records, db := d.records(t)
+					_, err := db.ExecContext(t.Context(), "DROP TABLE omnibucket_files")
+					require.NoError(t, err)
+					err = call(t.Context(), records)
+					require.Equal(t, storage.Internal, storage.CodeOf(err))
+					require.NotErrorIs(t, err, storage.OutcomeUnknown, "the database refused it")
+				})
+			})
+		}
+	})
+}
+
+func TestAWriteThatWaitsEndsWithItsContext(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		records, db := d.records(t)
+		holder, err := db.Conn(t.Context())
+		require.NoError(t, err)
+		lock := map[sqlrecords.Dialect][]string{
+			sqlrecords.SQLite:     {"BEGIN IMMEDIATE"},
+			sqlrecords.PostgreSQL: {"BEGIN", "LOCK TABLE omnibucket_files"},
+		}[d.dialect]
+		for _, statement := range lock {
+			_, err := holder.ExecContext(t.Context(), statement)
+			require.NoError(t, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		one := &files.Record{ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa", Created: time.Now()}
+		began := time.Now()
+		err = records.Create(ctx, one)
+		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err), "%v", err)
+		require.Less(t, time.Since(began), 5*time.Second, "the patience of the connection is 10 s")
+		_, err = holder.ExecContext(t.Context(), "ROLLBACK")
+		require.NoError(t, err)
+		require.NoError(t, holder.Close())
+		require.NoError(t, records.Create(t.Context(), one), "it was not stored")
+	})
+}

@@ -1,0 +1,159 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// UploadOptions say what a file is.
+type UploadOptions struct {
+	// OriginalFileName is required: 1 to 1,000 characters of text, without path
+	// separators, control characters and those that turn the direction of text.
+	// uploads.CleanName makes such a name of any other.
+	OriginalFileName string
+	MIMEType         string // type/subtype; "": by the name's extension, else by the first bytes
+	UploadedBy       string // the user's ID, 256 characters at most; "": nobody is known
+	Purpose          string // the application's category, 256 characters at most
+}
+
+// Upload stores body as a client file, in bounded memory, and answers with its
+// record. After an error there is no file; where errors.Is(err,
+// storage.OutcomeUnknown) there may be one, of an ID that nobody has.
+//
+// InvalidValue names a field; TooLarge, Interrupted and StoreFailed are as in
+// the package's table.
+func (s *Store) Upload(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
+	return s.upload(ctx, s.client, body, o)
+}
+
+// UploadTemp stores body as a temp file, as Upload does. ClearTemp removes it one
+// day; until then DownloadTemp has it.
+func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
+	return s.upload(ctx, s.temp, body, o)
+}
+
+func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o UploadOptions) (*Record, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if body == nil {
+		return nil, invalid(fieldFile, "There is no file.")
+	}
+	began := time.Now()
+	r := s.newRecord(&o)
+	opts := []storage.UploadOption{storage.IfAbsent()}
+	if o.MIMEType != "" {
+		opts = append(opts, storage.WithContentType(o.MIMEType))
+	}
+	attrs, err := s.bucket.Upload(ctx, k.key(r), s.bounded(body), opts...)
+	if err != nil {
+		return nil, failed(err)
+	}
+	r.describe(attrs)
+	if err := s.record(ctx, k, r); err != nil {
+		return nil, err
+	}
+	if time.Since(began) >= s.config.Grace/2 {
+		if err := s.stillThere(ctx, k, r); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// newRecord is all of a record that is known before the bytes are there.
+func (s *Store) newRecord(o *UploadOptions) *Record {
+	created := s.config.Now().UTC().Truncate(time.Millisecond)
+	return &Record{
+		ID: NewID(created), FileExt: extension(o.OriginalFileName), MIMEType: o.MIMEType,
+		OriginalFileName: o.OriginalFileName, UploadedBy: o.UploadedBy, Purpose: o.Purpose, Created: created,
+	}
+}
+
+// describe takes what the stored bytes tell.
+func (r *Record) describe(a *storage.Attrs) {
+	r.OriginalLength, r.CRC32C = a.Size, a.CRC32C
+	if r.MIMEType == "" {
+		r.MIMEType = a.ContentType
+	}
+}
+
+// record makes the file known, as the last step of an upload. Where that fails for
+// certain the bytes are removed; where it may have succeeded they are left, for
+// Sweep.
+func (s *Store) record(ctx context.Context, k kind, r *Record) error {
+	err := k.records.Create(ctx, r)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, storage.OutcomeUnknown) {
+		if found, look := k.records.Record(ctx, r.ID); look == nil && found != nil {
+			return nil
+		}
+		return failed(err)
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	defer cancel()
+	_ = s.bucket.Remove(after, k.key(r)) // else Sweep does
+	return failed(err)
+}
+
+// tidyTimeout bounds what is tidied up when the caller's ctx may be done.
+const tidyTimeout = 10 * time.Second
+
+// stillThere is for a record that was made late: Sweep may have taken the bytes
+// for those of a process that died.
+func (s *Store) stillThere(ctx context.Context, k kind, r *Record) error {
+	there, err := s.hasBytes(ctx, k, r)
+	if err != nil {
+		return failed(err)
+	}
+	if there {
+		return nil
+	}
+	if err := k.records.Remove(ctx, r.ID); err != nil {
+		return failed(err)
+	}
+	return &Error{
+		Field: fieldFile, Code: StoreFailed, Message: "The upload took too long. Try again.",
+		Err: &storage.Error{Code: storage.Unavailable, Key: k.key(r), Hint: "Config.Grace has to be longer than the longest upload"},
+	}
+}
+
+// bounded is body, which fails behind Config.MaxSize bytes. What can be read in
+// place and is small enough stays what it is.
+func (s *Store) bounded(body io.Reader) io.Reader {
+	if s.config.MaxSize == 0 {
+		return body
+	}
+	if sized, ok := body.(interface{ Len() int }); ok && int64(sized.Len()) <= s.config.MaxSize {
+		switch body.(type) {
+		case *bytes.Reader, *strings.Reader, *bytes.Buffer:
+			return body
+		}
+	}
+	return &boundedBody{body: body, left: s.config.MaxSize, limit: s.config.MaxSize}
+}
+
+type boundedBody struct {
+	body        io.Reader
+	left, limit int64
+}
+
+// Read asks for one byte more than is allowed, to know whether there is one.
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.body.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, tooLarge(b.limit)
+	}
+	return n, err
+}
