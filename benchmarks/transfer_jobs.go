@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// minioVariable is where testservers says that MinIO is; _KEY and _SECRET are
+	// beside it.
+	minioVariable = "OMNIBUCKET_TEST_MINIO"
+	// rcloneVariable is the program: go install github.com/rclone/rclone@v1.75.1.
+	rcloneVariable = "OMNIBUCKET_RCLONE"
+
+	rcloneBest = "rclone copy, 32 transfers"
+	rcloneOwn  = "rclone copy, as it comes"
+	ours256    = "omnibucket, 256 at once"
+)
+
+// transferJobCases are whole jobs beside rclone on a real MinIO: a tree that goes
+// up into an empty bucket, and again where all of it is there. Each contender is a
+// program of its own, ours is examples/migrate. There are none without both:
+//
+//	OMNIBUCKET_RCLONE=~/go/bin/rclone go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run jobs
+func transferJobCases() []benchCase {
+	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
+		return nil
+	}
+	rows := func(again bool) []row {
+		return []row{
+			jobRow(ours, again, migrate()),
+			jobRow(ours256, again, migrate("-concurrency", "256")),
+			jobRow(rcloneBest, again, rclone("--transfers", "32", "--checkers", "32")),
+			jobRow(rcloneOwn, again, rclone()),
+		}
+	}
+	goals := []goal{asFast(rcloneBest, 1), asFast(rcloneOwn, 1)}
+	// Where nothing is to be done, the memory is what the programs take before they
+	// begin: ours has the SDKs of all providers.
+	memory := []goal{lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5)}
+	return []benchCase{
+		{name: "jobs-upload", title: fmt.Sprintf("a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's", jobFiles, jobLargeFiles), rows: rows(false), goals: slices.Concat(goals, memory)},
+		{name: "jobs-again", title: "the same where all of it is there already", rows: rows(true), goals: goals},
+	}
+}
+
+const (
+	jobFiles      = 2000
+	jobFileBytes  = 64 << 10 // at most; half of that in the mean
+	jobLargeFiles = 2
+	jobLargeBytes = 128 << 20
+)
+
+// jobTree is the directory that all contenders upload.
+func (e *env) jobTree() (string, error) {
+	const name = "jobs-tree"
+	if dir, ok := e.shared[name].(string); ok {
+		return dir, nil
+	}
+	dir, err := e.dir()
+	if err != nil {
+		return "", err
+	}
+	seed := rand.NewChaCha8([32]byte{1})
+	write := func(path string, size int) error {
+		data := make([]byte, size)
+		_, _ = seed.Read(data) // never fails
+		path = filepath.Join(dir, path)
+		return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644))
+	}
+	for i := range jobFiles {
+		if err := write(fmt.Sprintf("small/%02d/%04d", i%40, i), int(seed.Uint64()%jobFileBytes)); err != nil {
+			return "", err
+		}
+	}
+	for i := range jobLargeFiles {
+		if err := write(fmt.Sprintf("large/%d", i), jobLargeBytes); err != nil {
+			return "", err
+		}
+	}
+	e.shared[name] = dir
+	return dir, nil
+}
+
+// A job makes the command that uploads dir into a bucket.
+type job func(e *env, dir, bucket string) (*exec.Cmd, error)
+
+// jobRow is one contender. Each operation has a bucket of its own; with again,
+// one that the same contender has filled.
+func jobRow(name string, again bool, make job) row {
+	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
+		dir, err := e.jobTree()
+		if err != nil {
+			return nil, err
+		}
+		var filled string
+		if again {
+			if filled, err = e.jobBucket(); err != nil {
+				return nil, err
+			}
+			if _, err := e.runJob(make, dir, filled); err != nil {
+				return nil, err
+			}
+		}
+		return func(int) error {
+			bucket := filled
+			if !again {
+				if bucket, err = e.jobBucket(); err != nil {
+					return err
+				}
+			}
+			e.told[name], err = e.runJob(make, dir, bucket)
+			return err
+		}, nil
+	}}
+}
+
+// runJob runs a program and tells what it took.
+func (e *env) runJob(make job, dir, bucket string) (*told, error) {
+	cmd, err := make(e, dir, bucket)
+	if err != nil {
+		return nil, err
+	}
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	began := time.Now()
+	peak, err := runWatched(cmd)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
+	}
+	return &told{
+		Nanos:    float64(time.Since(began)),
+		CPU:      float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()),
+		Resident: peak,
+	}, nil
+}

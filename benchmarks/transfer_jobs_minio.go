@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// minioServer is the server of the jobs, as both contenders want to be told.
+func minioServer() (endpoint, key, secret string) {
+	return os.Getenv(minioVariable), os.Getenv(minioVariable + "_KEY"), os.Getenv(minioVariable + "_SECRET")
+}
+
+// jobBucket makes an empty bucket, which is removed with what is in it.
+func (e *env) jobBucket() (name string, err error) {
+	endpoint, key, secret := minioServer()
+	profile, _ := s3.NamedProfile("minio")
+	config := s3.Config{Endpoint: endpoint, Region: "us-east-1", PathStyle: new(true), AccessKeyID: key, SecretKey: secret, Profile: &profile}
+	n, _ := e.shared["jobs-buckets"].(int)
+	e.shared["jobs-buckets"] = n + 1
+	name = fmt.Sprintf("omnibucket-jobs-%d-%d", os.Getpid(), n)
+	service, err := s3.NewService(e.ctx, config)
+	if err != nil {
+		return "", err
+	}
+	if _, err := service.CreateBucket(e.ctx, name); err != nil {
+		return "", err
+	}
+	e.cleanup = append(e.cleanup, func() error {
+		ctx := context.WithoutCancel(e.ctx)
+		b, err := service.Bucket(name)
+		if err != nil {
+			return err
+		}
+		_, err = storage.RemoveMatching(ctx, b, nil)
+		return errors.Join(err, storage.Close(b), service.DeleteBucket(ctx, name), service.Close())
+	})
+	return name, nil
+}
+
+// migrate is our contender: the example's program, built once.
+func migrate(flags ...string) job {
+	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
+		program, ok := e.shared["jobs-migrate"].(string)
+		if !ok {
+			in, err := e.dir()
+			if err != nil {
+				return nil, err
+			}
+			program = filepath.Join(in, "migrate")
+			if out, err := exec.CommandContext(e.ctx, "go", "build", "-o", program, "github.com/omnibucket/storage/examples/migrate").CombinedOutput(); err != nil {
+				return nil, fmt.Errorf("building migrate: %w: %s", err, out)
+			}
+			e.shared["jobs-migrate"] = program
+		}
+		endpoint, key, secret := minioServer()
+		query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
+		cmd := exec.CommandContext(e.ctx, program, append(flags, dir, "s3://"+bucket+"?"+query.Encode())...)
+		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
+		return cmd, nil
+	}
+}
+
+// rclone is the other. It is told that the bucket is there, and keeps no
+// configuration.
+func rclone(flags ...string) job {
+	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
+		endpoint, key, secret := minioServer()
+		args := append([]string{"copy", dir, "peer:" + bucket, "--config", os.DevNull, "--s3-no-check-bucket"}, flags...)
+		cmd := exec.CommandContext(e.ctx, os.Getenv(rcloneVariable), args...)
+		cmd.Env = append(os.Environ(), "RCLONE_CONFIG_PEER_TYPE=s3", "RCLONE_CONFIG_PEER_PROVIDER=Minio", "RCLONE_CONFIG_PEER_REGION=us-east-1",
+			"RCLONE_CONFIG_PEER_ENDPOINT="+endpoint, "RCLONE_CONFIG_PEER_ACCESS_KEY_ID="+key, "RCLONE_CONFIG_PEER_SECRET_ACCESS_KEY="+secret)
+		return cmd, nil
+	}
+}

@@ -1,0 +1,157 @@
+// Migrate brings a directory into a bucket of any provider: what is there already
+// and the same is passed over, so that a migration that was interrupted, or that
+// had failures, goes on where it is begun again.
+//
+//	go run ./examples/migrate                                          this repository, into a temporary bucket
+//	go run ./examples/migrate ./uploads file:///srv/uploads?create=true
+//	go run ./examples/migrate -dry-run ./uploads 's3://photos?region=eu-west-1'
+//	go run ./examples/migrate -delete -exclude '**/*.tmp' ./public gs://site
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/azure" // azblob://
+	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+	"github.com/omnibucket/storage/transfer"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "migrate:", err)
+		os.Exit(1)
+	}
+}
+
+// A migration is what the arguments say.
+type migration struct {
+	dir     string
+	address string
+	options []transfer.Option
+	dryRun  bool
+}
+
+// run is the whole program.
+func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
+	m, err := parse(args, stdout)
+	if err != nil {
+		return err
+	}
+	if m.address == "" {
+		temp, err := os.MkdirTemp("", "omnibucket-migrate-")
+		if err != nil {
+			return err
+		}
+		defer func() { result = errors.Join(result, os.RemoveAll(temp)) }()
+		m.address = directoryAddress(temp)
+		_, _ = fmt.Fprintln(stdout, "No bucket was named: a temporary one is used, and removed at the end.")
+	}
+	bucket, err := storage.Open(ctx, m.address)
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
+
+	_, _ = fmt.Fprintf(stdout, "%s -> %s\n", m.dir, m.address)
+	screen := newScreen(stdout)
+	report, err := transfer.Upload(ctx, bucket, m.dir, append(m.options,
+		transfer.WithProgress(screen.progress), transfer.WithChanges(screen.change(m.dryRun)))...)
+	screen.done()
+	_, _ = fmt.Fprintf(stdout, "Migration complete: %v\n", report)
+	if err != nil {
+		return fmt.Errorf("%w\nThe same command goes on where this one has ended", err)
+	}
+	return nil
+}
+
+// parse reads the command line.
+func parse(args []string, stdout io.Writer) (*migration, error) {
+	m := &migration{}
+	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(stdout, "usage: migrate [flags] [DIR [ADDRESS]]")
+		flags.PrintDefaults()
+	}
+	flags.BoolVar(&m.dryRun, "dry-run", false, "tell what would be done, and do nothing")
+	remove := flags.Bool("delete", false, "remove from the bucket what the directory does not have")
+	checksum := flags.Bool("checksum", false, "compare checksums, not times")
+	links := flags.Bool("links", false, "follow symbolic links that stay in the directory")
+	concurrency := flags.Int("concurrency", 32, "how many `requests` may be under way at once")
+	patterns := func(name, usage string, with func(...string) transfer.Option) {
+		flags.Func(name, usage, func(pattern string) error {
+			m.options = append(m.options, with(pattern))
+			return nil
+		})
+	}
+	patterns("include", "take only what matches this `pattern`, such as **/*.jpg; may be given several times", transfer.WithInclude)
+	patterns("exclude", "leave out what matches this `pattern`, such as .git/**; may be given several times", transfer.WithExclude)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 2 {
+		return nil, fmt.Errorf("a directory and an address at most, not %d arguments: %s", flags.NArg(), strings.Join(flags.Args(), " "))
+	}
+	m.options = append(m.options, transfer.WithConcurrency(*concurrency))
+	for _, o := range []struct {
+		given bool
+		with  func() transfer.Option
+	}{{m.dryRun, transfer.WithDryRun}, {*remove, transfer.WithDelete}, {*checksum, transfer.WithChecksum}, {*links, transfer.WithLinks}} {
+		if o.given {
+			m.options = append(m.options, o.with())
+		}
+	}
+	m.dir, m.address = flags.Arg(0), flags.Arg(1)
+	if m.dir == "" {
+		m.options = append(m.options, transfer.WithExclude(".git/**"))
+		return m, m.takeRepository()
+	}
+	return m, nil
+}
+
+var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)
+
+// takeRepository is for no arguments: the tree that this program is a part of.
+func (m *migration) takeRepository() error {
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if gomod, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && ownModule.Match(gomod) {
+			m.dir = dir
+			return nil
+		}
+		if dir == filepath.Dir(dir) {
+			return errors.New("which directory? This is not the repository of omnibucket: migrate DIR ADDRESS")
+		}
+	}
+}
+
+// directoryAddress is the address of a directory, on Windows too.
+func directoryAddress(dir string) string {
+	path := filepath.ToSlash(dir)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}

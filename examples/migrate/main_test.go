@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for path, text := range files {
+		path = filepath.Join(dir, filepath.FromSlash(path))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+}
+
+// migrate runs the program and gives back what it prints.
+func migrate(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := run(t.Context(), args, &out)
+	t.Log(out.String())
+	return out.String(), err
+}
+
+func TestAMigration(t *testing.T) {
+	dir, address := t.TempDir(), directoryAddress(t.TempDir())
+	write(t, dir, map[string]string{"a.jpg": "picture", "sub/b.txt": "text", "sub/c.tmp": "left out"})
+
+	out, err := migrate(t, "-dry-run", "-exclude", "**/*.tmp", dir, address)
+	require.NoError(t, err)
+	require.Contains(t, out, `Would upload: "a.jpg" (7 B)`)
+	require.Contains(t, out, "Migration complete: dry run: 2 transferred (11 B)")
+
+	out, err = migrate(t, "-exclude", "**/*.tmp", dir, address)
+	require.NoError(t, err)
+	require.Contains(t, out, "Migration complete: 2 transferred (11 B), 0 the same")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "sub/b.txt")))
+	out, err = migrate(t, "-delete", "-exclude", "**/*.tmp", dir, address)
+	require.NoError(t, err)
+	require.Contains(t, out, "0 transferred (0 B), 1 the same, 1 deleted")
+}
+
+func TestFailuresAreToldAndTheRestIsMigrated(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"good": "x", "bad.": "no key ends so"})
+	out, err := migrate(t, dir, "mem://migrate-failures")
+	require.ErrorContains(t, err, "1 failed; storage: Upload \"bad.\"")
+	require.Contains(t, out, `Failed: "bad.": storage: Upload "bad."`)
+	require.Contains(t, out, "1 transferred (1 B), 0 the same, 1 failed")
+	b, err := storage.Open(t.Context(), "mem://migrate-failures")
+	require.NoError(t, err)
+	there, err := b.Exists(t.Context(), "good")
+	require.NoError(t, err)
+	require.True(t, there)
+}
+
+func TestWithoutArgumentsItIsThisRepository(t *testing.T) {
+	repository := t.TempDir() // the real one may be changed by tests that run beside this one
+	write(t, repository, map[string]string{"go.mod": "module github.com/omnibucket/storage\n", "sub/x": "x", ".git/HEAD": "left out"})
+	t.Chdir(filepath.Join(repository, "sub"))
+	out, err := migrate(t)
+	require.NoError(t, err)
+	require.Contains(t, out, "a temporary one is used")
+	require.Contains(t, out, "Migration complete: 2 transferred")
+
+	t.Chdir(t.TempDir())
+	_, err = migrate(t)
+	require.ErrorContains(t, err, "which directory?")
+}
+
+func TestNonsenseIsRefused(t *testing.T) {
+	for _, args := range [][]string{{"-nonsense"}, {"a", "b", "c"}, {"-concurrency", "0", t.TempDir(), "mem://x"}, {"-include", "[", t.TempDir(), "mem://x"}, {t.TempDir(), "nonsense://x"}} {
+		_, err := migrate(t, args...)
+		require.Error(t, err, args)
+	}
+}
+
+func TestTheBar(t *testing.T) {
+	p := transfer.Progress{
+		Files: 12, TotalFiles: 40, Bytes: 5 << 20, TotalBytes: 10 << 20, Failed: 1, Rate: 2 << 20, Elapsed: time.Second,
+		Current: "a\x1b[2Jb",
+	}
+	line := bar(p)
+	require.True(t, strings.HasPrefix(line, "[##########..........]  50%  12/40+ files, 5.0 MiB/10.0 MiB+, 2.0 MiB/s"), line)
+	require.LessOrEqual(t, len([]rune(line)), columns)
+	require.NotContains(t, line, "\x1b", "a file's name is no command to the terminal")
+
+	p.Listed, p.Current = true, strings.Repeat("é", 500)
+	require.Equal(t, columns, len([]rune(bar(p))))
+	require.Contains(t, bar(p), "12/40 files")
+	require.Equal(t, "[....................]   0%", bar(transfer.Progress{})[:27])
+}
+
+func TestOnATerminalLinesStandAboveTheBar(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{out: &out, terminal: true}
+	s.progress(transfer.Progress{Files: 1, TotalFiles: 2})
+	s.change(false)(transfer.Change{Action: transfer.Failed, Key: "x", Err: storage.Locked})
+	s.done()
+	drawn := strings.Split(out.String(), "\r\x1b[K")
+	require.Len(t, drawn, 4)
+	require.Equal(t, drawn[1], strings.TrimSuffix(drawn[3], "\n"))
+	require.Equal(t, "Failed: \"x\": locked\n", drawn[2])
+}
+
+func TestElsewhereALineComesNowAndThen(t *testing.T) {
+	var out bytes.Buffer
+	s := newScreen(&out)
+	for tenths := range 120 {
+		s.progress(transfer.Progress{Elapsed: time.Duration(tenths) * 100 * time.Millisecond})
+	}
+	s.done()
+	require.Equal(t, 2, strings.Count(out.String(), "\n"))
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage/transfer"
+)
+
+const (
+	// columns is how wide the bar's line is: what every terminal has.
+	columns = 79
+	// plainEvery is how often progress is told where there is no terminal.
+	plainEvery = 5 * time.Second
+)
+
+// A screen shows how far the migration is: a bar that is drawn over itself on a
+// terminal, and a line now and then elsewhere. Its methods may be called by
+// several goroutines at once.
+type screen struct {
+	mu       sync.Mutex
+	out      io.Writer
+	terminal bool
+	bar      string // as it stands on the terminal
+	last     time.Duration
+}
+
+func newScreen(out io.Writer) *screen {
+	s := &screen{out: out}
+	if f, ok := out.(*os.File); ok {
+		info, err := f.Stat()
+		s.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+	}
+	return s
+}
+
+func (s *screen) progress(p transfer.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.terminal:
+		s.draw(bar(p))
+	case !p.Done && p.Elapsed-s.last >= plainEvery:
+		s.last = p.Elapsed
+		_, _ = fmt.Fprintln(s.out, plain(p))
+	}
+}
+
+// change tells of failures and, in a dry run, of everything.
+func (s *screen) change(dryRun bool) func(transfer.Change) {
+	return func(c transfer.Change) {
+		switch {
+		case c.Action == transfer.Failed:
+			s.line(fmt.Sprintf("Failed: %q: %v", c.Key, c.Err))
+		case dryRun && c.Action == transfer.Deleted:
+			s.line(fmt.Sprintf("Would delete: %q", c.Key))
+		case dryRun:
+			s.line(fmt.Sprintf("Would upload: %q (%s)", c.Key, size(c.Bytes)))
+		}
+	}
+}
+
+// line writes a line above the bar.
+func (s *screen) line(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.bar
+	s.draw("")
+	_, _ = fmt.Fprintln(s.out, text)
+	s.draw(was)
+}
+
+// done leaves the line of the bar.
+func (s *screen) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bar != "" {
+		_, _ = fmt.Fprintln(s.out)
+		s.bar = ""
+	}
+}
+
+// draw replaces the bar.
+func (s *screen) draw(bar string) {
+	if s.terminal && (bar != "" || s.bar != "") {
+		_, _ = fmt.Fprint(s.out, "\r\x1b[K"+bar)
+	}
+	s.bar = bar
+}
+
+// bar is one line: a bar, how much of it is done, how fast, and what now.
+func bar(p transfer.Progress) string {
+	const width = 20
+	done := fraction(p)
+	filled := int(done * width)
+	text := fmt.Sprintf("[%s%s] %3.0f%%  %s  ", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done*100, plain(p))
+	return cut(text+printable(p.Current), columns)
+}
+
+// plain is how far it is, in words.
+func plain(p transfer.Progress) string {
+	more := "+" // there may be more: the directory is not read to its end
+	if p.Listed {
+		more = ""
+	}
+	text := fmt.Sprintf("%d/%d%s files, %s/%s%s, %s/s", p.Files, p.TotalFiles, more, size(p.Bytes), size(p.TotalBytes), more, size(int64(p.Rate)))
+	if p.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", p.Failed)
+	}
+	return text
+}
+
+// fraction is how much is done, by bytes; where there are none, by files.
+func fraction(p transfer.Progress) float64 {
+	switch {
+	case p.Done:
+		return 1 // a dry run has moved nothing
+	case p.TotalBytes > 0:
+		return min(1, float64(p.Bytes)/float64(p.TotalBytes))
+	case p.TotalFiles > 0:
+		return float64(p.Files) / float64(p.TotalFiles)
+	}
+	return 0
+}
+
+// printable is a name without what a terminal would take for a command.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7F || r >= 0x80 && r < 0xA0 || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, name)
+}
+
+// cut is text in at most so many characters.
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
+
+func size(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, exponent := float64(n)/unit, 0
+	for ; value >= unit && exponent < 5; exponent++ {
+		value /= unit
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGTPE"[exponent])
+}

@@ -1,0 +1,98 @@
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// whileRead is a bucket that does something when the file is open and nothing
+// was read of it.
+func whileRead(do func()) storage.Bucket {
+	return memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == "Upload" && op.Key == "changing" {
+			do()
+		}
+		return ctx, nil, nil
+	}))
+}
+
+func TestAFileThatChangesWhileItIsReadFailsAndIsNotStored(t *testing.T) {
+	text := randomTextOf(300_000)
+	for _, row := range []struct {
+		name   string
+		before string
+		change func(t *testing.T, path string)
+	}{
+		{"grows", text, func(t *testing.T, path string) { appendTo(t, path, "more") }},
+		{"shrinks", text, func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 1000)) }},
+		{"is emptied", text, func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 0)) }},
+		{"is rewritten in place", text, func(t *testing.T, path string) {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			require.NoError(t, err)
+			_, err = f.WriteAt([]byte("other"), 200_000)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := tree(t, map[string]string{"a": "steady", "changing": row.before, "z": "steady"})
+			b := whileRead(func() { row.change(t, filepath.Join(dir, "changing")) })
+			report, err := transfer.Upload(t.Context(), b, dir)
+			require.ErrorIs(t, err, storage.Changed)
+			require.Equal(t, int64(1), report.Failed)
+			require.Equal(t, "changing", report.Failures[0].Key)
+			require.Equal(t, storage.Changed, storage.CodeOf(report.Failures[0].Err))
+			require.Equal(t, map[string]string{"a": "steady", "z": "steady"}, contents(t, b))
+		})
+	}
+}
+
+// Something else has taken the file's place: what was open is whole, and stored.
+func TestAFileThatIsReplacedWhileItIsReadIsStoredAsItWas(t *testing.T) {
+	dir := tree(t, map[string]string{"changing": "before"})
+	other := tree(t, map[string]string{"x": "after."})
+	b := whileRead(func() {
+		require.NoError(t, os.Rename(filepath.Join(other, "x"), filepath.Join(dir, "changing")))
+	})
+	_, err := transfer.Upload(t.Context(), b, dir)
+	require.NoError(t, err)
+	require.Equal(t, "before", contents(t, b)["changing"])
+}
+
+func TestAFileThatIsGoneWhenItsTurnComesFails(t *testing.T) {
+	dir := tree(t, map[string]string{"changing": "x", "z": "gone by then"})
+	b := whileRead(func() { require.NoError(t, os.Remove(filepath.Join(dir, "z"))) })
+	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, int64(1), report.Failed)
+	require.Equal(t, "z", report.Failures[0].Key)
+}
+
+// A pipe that has taken a file's place would keep its reader waiting for ever.
+func TestAPipeInPlaceOfAFileFails(t *testing.T) {
+	dir := tree(t, map[string]string{"changing": "x", "z": "a pipe by then"})
+	b := whileRead(func() {
+		require.NoError(t, os.Remove(filepath.Join(dir, "z")))
+		pipe(t, filepath.Join(dir, "z"))
+	})
+	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
+	require.ErrorIs(t, err, storage.Changed)
+	require.Equal(t, int64(1), report.Failed)
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(text)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}

@@ -1,0 +1,88 @@
+package transfer_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A stop is an end of a circle, with a name for the reader.
+type stop struct {
+	name string
+	end  transfer.End
+}
+
+// goRound brings a tree from stop to stop, each twice.
+func goRound(t *testing.T, h *hostileTree, stops []stop) {
+	t.Helper()
+	last := h.dir
+	end := transfer.Dir(h.dir)
+	for i, s := range stops {
+		failing, changing, ignored := int64(0), int64(0), int64(0)
+		if i == 0 {
+			failing, changing, ignored = h.failing, int64(len(h.restive)), h.ignored
+		}
+		report, err := transfer.Sync(context.Background(), s.end, end)
+		t.Logf("%s -> %s: %v", last, s.name, report)
+		if failing == 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorIs(t, err, storage.Changed)
+		}
+		require.Equal(t, int64(len(h.good)), report.Transferred)
+		require.Equal(t, map[storage.Code]int64{storage.InvalidArgument: failing, storage.Changed: changing}, codes(report))
+		require.Equal(t, failing+changing, report.Failed)
+		require.Equal(t, ignored, report.Ignored)
+		require.Zero(t, report.Skipped)
+		require.Equal(t, h.bytes, report.Bytes)
+
+		again, _ := transfer.Sync(context.Background(), s.end, end)
+		t.Logf("again: %v", again)
+		require.Zero(t, again.Transferred)
+		require.Zero(t, again.Bytes)
+		require.Equal(t, int64(len(h.good)), again.Skipped)
+		require.Equal(t, failing+changing, again.Failed)
+		last, end = s.name, s.end
+	}
+}
+
+// codes counts failures.
+func codes(report *transfer.Report) map[storage.Code]int64 {
+	counts := map[storage.Code]int64{storage.InvalidArgument: 0, storage.Changed: 0}
+	for _, f := range report.Failures {
+		counts[storage.CodeOf(f.Err)]++
+	}
+	return counts
+}
+
+func TestATreeComesBackIdentical(t *testing.T) {
+	files, largest := treeSize(t, 2000, 20<<20)
+	h := plant(t, files, largest)
+	back := t.TempDir()
+	goRound(t, h, []stop{
+		{"memory", transfer.Bucket(memstore.New(h.meddling(t)))},
+		{"local", transfer.Bucket(localBucket(t))},
+		{"another memory", transfer.Bucket(memstore.New())},
+		{"a directory", transfer.Dir(t.TempDir())},
+		{"another directory", transfer.Dir(back)},
+	})
+	require.Equal(t, h.good, fingerprints(t, back))
+	requireTimes(t, h, back)
+}
+
+// The servers are those that are there: all of them with "make test".
+func TestATreeComesBackIdenticalThroughServers(t *testing.T) {
+	files, largest := treeSize(t, 200, 20<<20)
+	h := plant(t, files, largest)
+	back := t.TempDir()
+	stops := append([]stop{{"local", transfer.Bucket(localBucket(t, h.meddling(t)))}}, serverStops(t)...)
+	goRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
+	require.Equal(t, h.good, fingerprints(t, back))
+	requireTimes(t, h, back)
+}

@@ -1,0 +1,94 @@
+package transfer
+
+import (
+	"context"
+	"maps"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ road = (*copyRoad)(nil)
+
+// copyRoad leads from one bucket to another.
+type copyRoad struct {
+	from Source
+	to   storage.ReadWriter
+	rule func(key string) []storage.WriteOption
+}
+
+// compare: the times tell where they are further apart than clocks.
+func (c *copyRoad) compare(src, dst entry) verdict {
+	switch {
+	case src.modified.IsZero() || dst.modified.IsZero():
+		return unclear
+	case dst.modified.After(src.modified.Add(skew)):
+		return same
+	case src.modified.After(dst.modified.Add(skew)):
+		return differs
+	}
+	return unclear
+}
+
+// look: the bytes tell. Attributes count where the source seems to be younger and
+// no rule has changed them on the way.
+func (c *copyRoad) look(ctx context.Context, src, dst entry) (bool, error) {
+	from, err := c.from.Attrs(ctx, src.key)
+	if err != nil {
+		return false, err
+	}
+	to, err := c.to.Attrs(ctx, src.key)
+	younger := src.modified.After(dst.modified)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound: // removed meanwhile
+		return false, nil
+	case err != nil:
+		return false, err
+	case from.Size != to.Size:
+		return false, nil
+	case from.CRC32C == nil || to.CRC32C == nil:
+		return !younger, nil
+	case *from.CRC32C != *to.CRC32C:
+		return false, nil
+	}
+	return !younger || c.rule != nil || sameProperties(&from.Properties, &to.Properties), nil
+}
+
+// sameProperties leaves out the storage class, which is the provider's own word.
+func sameProperties(a, b *storage.Properties) bool {
+	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
+		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&
+		a.CacheControl == b.CacheControl && maps.Equal(a.Metadata, b.Metadata)
+}
+
+func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) error {
+	opts, err := c.options(ctx, src.key)
+	if err != nil {
+		return err
+	}
+	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
+	_, err = storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
+	return err
+}
+
+// options are the rule's. Where they replace the metadata, the file's time that
+// the source keeps in it stays.
+func (c *copyRoad) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
+	if c.rule == nil {
+		return nil, nil
+	}
+	var r storage.PutRequest
+	for _, o := range c.rule(key) {
+		_ = r.Apply(o) // what is wrong with it, ruled says
+	}
+	var more map[string]string
+	if r.Metadata != nil {
+		attrs, err := c.from.Attrs(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if kept, ok := attrs.Metadata[mtimeKey]; ok {
+			more = map[string]string{mtimeKey: kept}
+		}
+	}
+	return ruled[storage.CopyOption](c.rule, key, more)
+}

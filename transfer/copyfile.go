@@ -1,0 +1,60 @@
+package transfer
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+)
+
+var _ road = (*fileRoad)(nil)
+
+// fileRoad leads from one directory to another.
+type fileRoad struct{ from, to *tree }
+
+func (r *fileRoad) compare(src, dst entry) verdict {
+	if sameTime(dst.modified, src.modified) {
+		return same
+	}
+	return differs
+}
+
+// look is never asked for.
+func (r *fileRoad) look(context.Context, entry, entry) (bool, error) { return false, nil }
+
+func (r *fileRoad) move(ctx context.Context, src entry, known bool, _ int, moved func(done, total int64)) error {
+	f, info, err := r.from.open(src.key)
+	if err != nil {
+		return fileError("Copy", src.key, err)
+	}
+	defer func() { _ = f.Close() }() // it was read from
+	content := newSteady(f, info)
+	err = content.empty()
+	if err == nil {
+		err = r.to.place(src.key, known, func(to *os.File) (time.Time, error) {
+			n, err := io.Copy(to, &counted{from: stopping{ctx, content.reader()}, total: content.size, moved: moved})
+			if err == nil && n != content.size {
+				err = errChanged
+			}
+			return content.modified, err
+		})
+	}
+	if err != nil {
+		return fileError("Copy", src.key, err)
+	}
+	return nil
+}
+
+// counted tells what was read from it.
+type counted struct {
+	from        io.Reader
+	done, total int64
+	moved       func(done, total int64)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.done += int64(n)
+	c.moved(c.done, c.total)
+	return n, err
+}

@@ -1,0 +1,186 @@
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// filled is a bucket with these objects, which hold their keys.
+func filled(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b := memstore.New(opts...)
+	for _, key := range keys {
+		_, err := b.Upload(t.Context(), key, file(key))
+		require.NoError(t, err)
+	}
+	return b
+}
+
+var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
+
+func TestDeleting(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		opts    []transfer.Option
+		left    []string
+		deleted int64
+	}{
+		{"is never done unasked", nil, spare, 0},
+		{"removes what the source has not", []transfer.Option{transfer.WithDelete()}, []string{"keep"}, 5},
+		{"leaves what is excluded", []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")}, []string{"keep", "kept.tmp", "x/deep/er"}, 3},
+		{"leaves what is not included", []transfer.Option{transfer.WithDelete(), transfer.WithInclude("k*")}, []string{"extra", "keep", "x/deep/er", "zz"}, 2},
+		{"is not done in a dry run", []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()}, spare, 5},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			src := tree(t, map[string]string{"keep": "keep"})
+			b := filled(t, spare)
+			report, err := transfer.Upload(t.Context(), b, src, row.opts...)
+			require.NoError(t, err)
+			require.Equal(t, row.deleted, report.Deleted)
+			require.ElementsMatch(t, row.left, keysOf(contents(t, b)))
+
+			dir := t.TempDir()
+			_, err = transfer.Download(t.Context(), filled(t, spare), dir)
+			require.NoError(t, err)
+			report, err = transfer.Download(t.Context(), filled(t, []string{"keep"}), dir, row.opts...)
+			require.NoError(t, err)
+			require.Equal(t, row.deleted, report.Deleted)
+			require.ElementsMatch(t, row.left, keysOf(fingerprints(t, dir)))
+		})
+	}
+}
+
+func TestDeletingTakesEmptyDirectoriesWithIt(t *testing.T) {
+	dir := tree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "was empty"), 0o755))
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "a/stays", file("x"))
+	require.NoError(t, err)
+	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
+	require.NoError(t, err)
+	require.NoDirExists(t, filepath.Join(dir, "a/b"))
+	require.FileExists(t, filepath.Join(dir, "a/stays"))
+	require.DirExists(t, filepath.Join(dir, "was empty"), "not of this job's doing")
+}
+
+func TestNothingIsDeletedAfterAFailedListing(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		of   string
+	}{{"of the source", "source"}, {"of the destination", "destination"}} {
+		t.Run(row.name, func(t *testing.T) {
+			// The second page fails for good.
+			inj := faults.New()
+			failing := []storage.OpenOption{storage.WithLayer(inj.Layer()), storage.WithLayer(pagesOf(2)), storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
+			var src, dst storage.Bucket
+			if row.of == "source" {
+				src, dst = filled(t, []string{"b", "c", "m", "n", "o"}, failing...), filled(t, []string{"a", "b", "c", "z"})
+			} else {
+				src, dst = filled(t, []string{"b", "c", "y"}), filled(t, []string{"a", "b", "c", "z"}, failing...)
+			}
+			inj.Set(faults.Fail(faults.List).Nth(2))
+			before := contentsOf(t, dst, row.of == "destination", inj)
+			inj.Set(faults.Fail(faults.List).Nth(2))
+			report, err := transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
+			require.ErrorIs(t, err, storage.Unavailable)
+			require.Zero(t, report.Deleted)
+			inj.Set()
+			after := contents(t, dst)
+			for key := range before {
+				require.Contains(t, after, key)
+			}
+		})
+	}
+}
+
+// contentsOf is contents without the faults, which it leaves off.
+func contentsOf(t *testing.T, b storage.Bucket, faulty bool, inj *faults.Injector) map[string]string {
+	t.Helper()
+	if faulty {
+		inj.Set()
+	}
+	return contents(t, b)
+}
+
+// pagesOf makes pages of n entries.
+func pagesOf(n int) storage.Layer {
+	return func(d storage.Driver) storage.Driver { return &smallPages{d, n} }
+}
+
+type smallPages struct {
+	storage.Driver
+	n int
+}
+
+func (s *smallPages) Describe() storage.Description {
+	d := s.Driver.Describe()
+	d.MaxPage = s.n
+	return d
+}
+
+// A store that lists out of order, or a listing of somebody's own, would make
+// objects seem to be missing.
+func TestNothingIsDeletedAfterAListingOutOfOrder(t *testing.T) {
+	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
+		dst := filled(t, []string{"a", "b", "c", "z"})
+		report, err := transfer.Copy(t.Context(), dst, evil{memstore.New(), keys}, transfer.WithDelete())
+		require.ErrorContains(t, err, "not in the order of the keys")
+		require.Zero(t, report.Deleted)
+		require.Len(t, contents(t, dst), 4)
+	}
+}
+
+func TestNothingIsDeletedWhereADirectoryCannotBeListed(t *testing.T) {
+	src := tree(t, map[string]string{"a": "", "b/c": ""})
+	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop"))) // cannot be listed, with WithLinks
+	b := filled(t, []string{"a", "b/c", "z"})
+	report, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete())
+	require.ErrorContains(t, err, "nothing was deleted")
+	require.Zero(t, report.Deleted)
+	require.Len(t, contents(t, b), 3)
+}
+
+func TestWhatCannotBeDeletedIsCounted(t *testing.T) {
+	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
+	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete())
+	require.ErrorIs(t, err, storage.Locked)
+	require.Equal(t, int64(1), report.Failed)
+	require.Equal(t, "b", report.Failures[0].Key)
+	require.Equal(t, int64(2), report.Deleted)
+	require.Equal(t, int64(2), report.DeletedBytes)
+}
+
+// locking does not let go of one key.
+type locking struct {
+	storage.Driver
+	key string
+}
+
+func (l locking) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
+	errs := make([]error, len(r))
+	for i := range r {
+		if r[i].Key == l.key {
+			errs[i] = storage.Locked
+		} else {
+			errs[i] = l.Driver.Delete(ctx, &r[i])
+		}
+	}
+	return errs
+}
+
+func keysOf[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	return keys
+}

@@ -1,0 +1,87 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ road = (*downloadRoad)(nil)
+
+// downloadRoad leads from a bucket to a directory.
+type downloadRoad struct {
+	from   Source
+	to     *tree
+	dryRun bool
+}
+
+// compare: a download gives the file the object's time, where the object keeps
+// no other.
+func (d *downloadRoad) compare(src, dst entry) verdict {
+	if sameTime(dst.modified, src.modified) {
+		return same
+	}
+	return unclear
+}
+
+// look: the file has the time that the object keeps, or its bytes. In the second
+// case it is given that time, so that the next job need not read it again.
+func (d *downloadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
+	attrs, err := d.from.Attrs(ctx, src.key)
+	if err != nil {
+		return false, err
+	}
+	want := timeOf(attrs, src)
+	switch {
+	case attrs.Size != dst.size:
+		return false, nil
+	case sameTime(dst.modified, want):
+		return true, nil
+	case attrs.CRC32C == nil:
+		return false, nil
+	}
+	sum, err := d.to.checksum(ctx, src.key)
+	if err != nil || sum != *attrs.CRC32C {
+		return false, err
+	}
+	if !d.dryRun {
+		err = d.to.root.Chtimes(src.key, time.Time{}, want)
+	}
+	if err != nil {
+		err = fileError("Download", src.key, err)
+	}
+	return err == nil, err
+}
+
+// timeOf is the time that a file has which holds the object.
+func timeOf(attrs *storage.Attrs, src entry) time.Time {
+	if kept := parseMtime(attrs.Metadata[mtimeKey]); !kept.IsZero() {
+		return kept
+	}
+	if attrs.Revision == src.revision {
+		return src.modified // some stores tell it more precisely in a listing
+	}
+	return attrs.Modified
+}
+
+func (d *downloadRoad) move(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) error {
+	if err := checkPath(src.key); err != nil { // before anything is asked for
+		return fileError("Download", src.key, err)
+	}
+	r, err := d.from.Download(ctx, src.key, storage.WithConcurrency(requests), storage.WithProgress(moved))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }() // nil, always
+	err = d.to.place(src.key, known, func(f *os.File) (time.Time, error) {
+		_, err := r.WriteTo(f)
+		return timeOf(r.Attrs(), src), err
+	})
+	if own := (*storage.Error)(nil); err != nil && !(errors.As(err, &own) && own.Key != "") {
+		err = fileError("Download", src.key, err)
+	}
+	return err
+}

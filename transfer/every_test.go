@@ -1,0 +1,231 @@
+package transfer_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+const leaseKey = "jobs/clean-up.lease"
+
+// Time in these tests is that of a bubble: it passes when everybody waits.
+
+func TestEveryRunsAtOnceAndThenEachInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
+		defer cancel()
+		began := time.Now()
+		var at []time.Duration
+		var runs []transfer.Run
+		err := transfer.Every(ctx, 10*time.Minute, func(context.Context) error {
+			at = append(at, time.Since(began))
+			if len(at) == 2 {
+				time.Sleep(15 * time.Minute) // longer than the interval
+			}
+			return errors.New("ends nothing")
+		}, transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) { runs = append(runs, r) }))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
+		m := time.Minute
+		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, at)
+		require.Len(t, runs, 6)
+		require.Equal(t, 15*m, runs[1].Duration)
+		require.EqualError(t, runs[0].Err, "ends nothing")
+	})
+}
+
+func TestJitterDelaysRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour)
+		defer cancel()
+		began := time.Now()
+		last := began
+		var delays []time.Duration
+		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
+			delays = append(delays, time.Since(last))
+			last = time.Now()
+			return nil
+		})
+		require.GreaterOrEqual(t, len(delays), 90)
+		different := map[time.Duration]bool{}
+		for _, d := range delays[1:] {
+			require.GreaterOrEqual(t, d, time.Hour)
+			require.Less(t, d, 66*time.Minute)
+			different[d] = true
+		}
+		require.Greater(t, len(different), 80)
+	})
+}
+
+// Processes are goroutines here: a lease knows none but the bucket.
+func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
+		defer cancel()
+		var running, runs atomic.Int64
+		var processes sync.WaitGroup
+		for range 5 {
+			processes.Go(func() {
+				_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
+					if running.Add(1) != 1 {
+						t.Error("two at a time")
+					}
+					defer running.Add(-1)
+					runs.Add(1)
+					time.Sleep(20 * time.Minute) // many leases long
+					return nil
+				}, transfer.WithLease(b, leaseKey))
+			})
+		}
+		processes.Wait()
+		require.GreaterOrEqual(t, runs.Load(), int64(8), "each hour, less the jitter")
+		require.LessOrEqual(t, runs.Load(), int64(10), "and no more, for all together")
+	})
+}
+
+func TestAnIntervalOutlivesTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		began := time.Now()
+		var at []time.Duration
+		for range 3 { // a process that is started anew every 90 minutes
+			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
+			_ = transfer.Every(ctx, 2*time.Hour, func(context.Context) error {
+				at = append(at, time.Since(began))
+				return nil
+			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+			cancel()
+		}
+		require.Equal(t, []time.Duration{0, 2 * time.Hour, 4 * time.Hour}, at)
+	})
+}
+
+// A process that dies leaves its lease: the bucket refuses its writes from then
+// on, as if it were gone.
+func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := memstore.NewDriver(memstore.Config{})
+		inj := faults.New()
+		dead, alive := storage.New(driver, storage.WithLayer(inj.Layer())), storage.New(driver)
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		var processes sync.WaitGroup
+		var lost time.Duration
+		processes.Go(func() {
+			_ = transfer.Every(ctx, 24*time.Hour, func(running context.Context) error {
+				inj.Set(faults.Fail(faults.Put).With(storage.Unavailable)) // no renewal from now on
+				<-running.Done()
+				lost = time.Since(began)
+				if !errors.Is(context.Cause(running), storage.Changed) {
+					t.Error("the job is not told why: ", context.Cause(running))
+				}
+				return running.Err()
+			}, transfer.WithLease(dead, leaseKey), transfer.WithJitter(0))
+		})
+		time.Sleep(time.Second)
+		var taken time.Duration
+		processes.Go(func() {
+			_ = transfer.Every(ctx, 24*time.Hour, func(context.Context) error {
+				taken = time.Since(began)
+				cancel()
+				return nil
+			}, transfer.WithLease(alive, leaseKey), transfer.WithJitter(0))
+		})
+		processes.Wait()
+		require.NotZero(t, lost)
+		require.Less(t, lost, taken, "the one has let go when the other begins")
+		require.LessOrEqual(t, taken, 3*time.Minute)
+	})
+}
+
+func TestALeaseIsGivenBackWhenCtxIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		ctx, cancel := context.WithCancel(t.Context())
+		err := transfer.Every(ctx, time.Hour, func(running context.Context) error {
+			cancel()
+			<-running.Done()
+			return running.Err()
+		}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotContains(t, contents(t, b)[leaseKey], "holder")
+	})
+}
+
+func TestABucketWithoutConditionsIsUnsupportedBeforeAnythingRuns(t *testing.T) {
+	for name, missing := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
+		t.Run(name, func(t *testing.T) {
+			b := memstore.New(storage.WithLayer(func(d storage.Driver) storage.Driver { return without{d, missing} }))
+			err := transfer.Every(t.Context(), time.Hour, func(context.Context) error {
+				t.Error("it ran")
+				return nil
+			}, transfer.WithLease(b, leaseKey))
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
+	}
+}
+
+type without struct {
+	storage.Driver
+	features storage.Features
+}
+
+func (w without) Describe() storage.Description {
+	d := w.Driver.Describe()
+	d.Features &^= w.features
+	return d
+}
+
+func TestAnObjectThatIsNoLeaseIsNotOverwritten(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), leaseKey, file("a picture"))
+	require.NoError(t, err)
+	err = transfer.Every(t.Context(), time.Hour, func(context.Context) error { return nil }, transfer.WithLease(b, leaseKey))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Equal(t, "a picture", contents(t, b)[leaseKey])
+}
+
+func TestALeaseThatCannotBeHadIsToldAndTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inj := faults.New()
+		b := memstore.New(storage.WithLayer(inj.Layer()))
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := 0
+		var failed []error
+		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
+			if ran++; ran == 2 {
+				cancel()
+			}
+			inj.Set(faults.Fail(faults.Get).First(5).With(storage.Internal))
+			return nil
+		}, transfer.WithLease(b, leaseKey), transfer.WithRuns(func(r transfer.Run) {
+			if r.Err != nil && r.Duration == 0 {
+				failed = append(failed, r.Err)
+			}
+		}))
+		require.Equal(t, 2, ran)
+		require.NotEmpty(t, failed)
+		require.ErrorIs(t, failed[0], storage.Internal)
+	})
+}
+
+func TestEveryRefusesNonsense(t *testing.T) {
+	job := func(context.Context) error { return nil }
+	require.ErrorIs(t, transfer.Every(t.Context(), 0, job), storage.InvalidArgument)
+	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, nil), storage.InvalidArgument)
+	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithJitter(-1)), storage.InvalidArgument)
+	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, nil), storage.InvalidArgument)
+	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)), storage.InvalidArgument)
+}

@@ -1,0 +1,183 @@
+package transfer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// aged is a bucket with an object a day old, one of ten days and one of a hundred
+// under each of two prefixes.
+func aged(t *testing.T, make func(now func() time.Time) storage.Bucket) storage.Bucket {
+	t.Helper()
+	clock := start
+	b := make(func() time.Time { return clock })
+	for _, age := range []struct { // a clock only goes forward
+		days int
+		name string
+	}{{100, "ancient"}, {10, "old"}, {1, "new"}} {
+		clock = start.AddDate(0, 0, -age.days)
+		for _, prefix := range []string{"temp/", "temporary/"} {
+			_, err := b.Upload(t.Context(), prefix+age.name, file("12345"))
+			require.NoError(t, err)
+		}
+	}
+	clock = start
+	return b
+}
+
+func inMemory(now func() time.Time) storage.Bucket {
+	return storage.New(memstore.NewDriver(memstore.Config{Now: now}))
+}
+
+func atStart() transfer.Option { return transfer.WithNow(func() time.Time { return start }) }
+
+const day = 24 * time.Hour
+
+func TestExpire(t *testing.T) {
+	all := []string{"temp/ancient", "temp/new", "temp/old", "temporary/ancient", "temporary/new", "temporary/old"}
+	for _, row := range []struct {
+		name    string
+		rules   []transfer.ExpireRule
+		opts    []transfer.Option
+		left    []string
+		deleted int64
+	}{
+		{"no rule", nil, nil, all, 0},
+		{"a folder", []transfer.ExpireRule{{Prefix: "temp/", Age: 7 * day}}, nil, []string{"temp/new", "temporary/ancient", "temporary/new", "temporary/old"}, 2},
+		{"a prefix that ends in a segment", []transfer.ExpireRule{{Prefix: "temp", Age: 50 * day}}, nil, []string{"temp/new", "temp/old", "temporary/new", "temporary/old"}, 2},
+		{"exactly that age stays", []transfer.ExpireRule{{Age: 10 * day}}, nil, []string{"temp/new", "temp/old", "temporary/new", "temporary/old"}, 2},
+		{"several rules", []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}}, nil, []string{"temp/new", "temporary/new", "temporary/old"}, 3},
+		{"a dry run counts once", []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}}, []transfer.Option{transfer.WithDryRun()}, all, 3},
+		{"some names stay", []transfer.ExpireRule{{Age: 7 * day}}, []transfer.Option{transfer.WithExclude("*/ancient")}, []string{"temp/ancient", "temp/new", "temporary/ancient", "temporary/new"}, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for name, open := range map[string]func(now func() time.Time) storage.Bucket{
+				"memory": inMemory,
+				"local": func(now func() time.Time) storage.Bucket {
+					b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now})
+					require.NoError(t, err)
+					t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+					return b
+				},
+			} {
+				b := aged(t, open)
+				report, err := transfer.Expire(t.Context(), b, row.rules, append(row.opts, atStart())...)
+				require.NoError(t, err, name)
+				require.Equal(t, row.deleted, report.Deleted, name)
+				require.Equal(t, 5*row.deleted, report.DeletedBytes, name)
+				require.ElementsMatch(t, row.left, keysOf(contents(t, b)), name)
+			}
+		})
+	}
+}
+
+func TestExpireTakesBatches(t *testing.T) {
+	var seen calls
+	b := filled(t, keysN(2500), seen.layer())
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}},
+		transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
+	require.NoError(t, err)
+	require.Equal(t, int64(2500), report.Deleted)
+	require.Equal(t, 3, seen.count("DeleteBatch"))
+	require.Zero(t, seen.count("Delete"))
+}
+
+func TestExpireRefusesWhatWouldRemoveEverything(t *testing.T) {
+	b := filled(t, []string{"a"})
+	for _, rule := range []transfer.ExpireRule{{}, {Age: -time.Second}, {OldVersionsAge: -1}} {
+		report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, rule})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Zero(t, report.Deleted)
+	}
+}
+
+func TestExpireGoesOnPastFailuresAndEndsWithAListing(t *testing.T) {
+	later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, later)
+	require.ErrorIs(t, err, storage.Locked)
+	require.Equal(t, int64(2), report.Deleted)
+	require.Equal(t, "b", report.Failures[0].Key)
+
+	inj := faults.New(faults.Fail(faults.List).With(storage.PermissionDenied))
+	_, err = transfer.Expire(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), []transfer.ExpireRule{{Age: day}}, later)
+	require.ErrorIs(t, err, storage.PermissionDenied)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = transfer.Expire(ctx, filled(t, []string{"a"}), []transfer.ExpireRule{{Age: day}}, later)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// What BucketInfo says of a bucket's lifecycle is applied on the stores that apply
+// nothing themselves.
+func TestALifecycleIsApplied(t *testing.T) {
+	clock := start.AddDate(0, 0, -40)
+	now := func() time.Time { return clock }
+	localService, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true, Now: now})
+	require.NoError(t, err)
+	for name, service := range map[string]*storage.Service{
+		"memory": memstore.NewService(memstore.ServiceConfig{Now: now}),
+		"local":  localService,
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock = start.AddDate(0, 0, -40)
+			_, err := service.CreateBucket(t.Context(), "bucket", storage.WithVersioning(true), storage.WithLifecycle(
+				storage.LifecycleRule{ID: "temp", Prefix: "temp/", ExpireAfterDays: 7},
+				storage.LifecycleRule{ID: "history", ExpireOldVersionsAfterDays: 30},
+				storage.LifecycleRule{ID: "stale", AbortUploadsAfterDays: 1},
+			))
+			require.NoError(t, err)
+			b, err := service.Bucket("bucket")
+			require.NoError(t, err)
+			defer func() { require.NoError(t, storage.Close(b)) }()
+			put := func(days int, key, text string) {
+				clock = start.AddDate(0, 0, -days)
+				_, err := b.Upload(t.Context(), key, file(text))
+				require.NoError(t, err)
+			}
+			put(40, "kept", "first") // replaced 35 days ago
+			put(40, "temp/old", "x")
+			put(35, "kept", "second") // replaced 20 days ago
+			put(20, "kept", "third")
+			put(1, "temp/new", "x")
+			clock = start
+
+			info, err := service.BucketInfo(t.Context(), "bucket")
+			require.NoError(t, err)
+			rules := transfer.ExpireRules(info.Lifecycle...)
+			require.Len(t, rules, 2)
+			dry, err := transfer.Expire(t.Context(), b, rules, transfer.WithDryRun(), atStart())
+			require.NoError(t, err)
+			report, err := transfer.Expire(t.Context(), b, rules, atStart())
+			require.NoError(t, err)
+			require.Equal(t, int64(2), report.Deleted)
+			require.Equal(t, dry.Deleted, report.Deleted)
+			require.Equal(t, map[string]string{"kept": "third", "temp/new": "x"}, contents(t, b))
+			var kept []string
+			for v, err := range storage.Versions(t.Context(), b, storage.WithPrefix("kept")) {
+				require.NoError(t, err)
+				data, _, err := storage.ReadAll(t.Context(), b, v.Key, storage.WithVersion(v.Version))
+				require.NoError(t, err)
+				kept = append(kept, string(data))
+			}
+			require.Equal(t, []string{"third", "second"}, kept)
+		})
+	}
+}
+
+func TestOldVersionsNeedVersions(t *testing.T) {
+	_, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{OldVersionsAge: day}})
+	require.ErrorIs(t, err, storage.Unsupported)
+}

@@ -1,0 +1,215 @@
+package transfer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// keysN are n keys, in order.
+func keysN(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%05d", i)
+	}
+	return keys
+}
+
+func TestAJobGoesOnPastFailures(t *testing.T) {
+	inj := faults.New(
+		faults.Fail(faults.Put).ForKey("00003").With(storage.PermissionDenied),
+		faults.Fail(faults.Put).ForKey("00007").With(storage.Locked),
+	)
+	dst := memstore.New(storage.WithLayer(inj.Layer()))
+	src := filled(t, keysN(20))
+	var failed []string
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1), transfer.WithChanges(func(c transfer.Change) {
+		if c.Action == transfer.Failed {
+			failed = append(failed, c.Key)
+			require.Error(t, c.Err)
+		}
+	}))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorIs(t, err, storage.Locked)
+	require.Equal(t, []string{"00003", "00007"}, failed)
+	require.Equal(t, int64(18), report.Transferred)
+	require.Equal(t, int64(2), report.Failed)
+	require.Len(t, report.Failures, 2)
+	require.Contains(t, report.String(), "2 failed")
+	require.Contains(t, report.String(), `"00003": storage: Copy "00003"`)
+
+	inj.Set()
+	report, err = transfer.Copy(t.Context(), dst, src)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), report.Transferred)
+	require.Equal(t, int64(18), report.Skipped)
+}
+
+func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
+	src := filled(t, keysN(5))
+	for n := 1; n <= 12; n++ {
+		inj := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).With(storage.Internal))
+		dst := memstore.New(storage.WithLayer(inj.Layer()))
+		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1))
+		inj.Set()
+		if err == nil {
+			require.Equal(t, contents(t, src), contents(t, dst), "fault at call %d", n)
+			continue
+		}
+		require.Equal(t, report.Transferred, int64(len(contents(t, dst))), "fault at call %d", n)
+		_, err = transfer.Copy(t.Context(), dst, src)
+		require.NoError(t, err)
+		require.Equal(t, contents(t, src), contents(t, dst), "fault at call %d", n)
+	}
+}
+
+func TestOfManyFailuresAThousandAreKept(t *testing.T) {
+	src := filled(t, keysN(1500))
+	inj := faults.New(faults.Fail(faults.Put).With(storage.PermissionDenied))
+	report, err := transfer.Copy(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), src)
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, int64(1500), report.Failed)
+	require.Len(t, report.Failures, 1000)
+	require.Less(t, len(err.Error()), 1000)
+	require.Len(t, strings.Split(report.String(), "\n"), 12)
+}
+
+// Delayed is a bucket whose puts take so long.
+func delayed(by time.Duration) storage.Bucket {
+	return memstore.New(storage.WithLayer(faults.New(faults.Delay(faults.Put, by)).Layer()))
+}
+
+func TestCtxEndsAJobAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+		defer cancel()
+		src := filled(t, keysN(100))
+		dst := delayed(10 * time.Second)
+		began := time.Now()
+		report, err := transfer.Copy(ctx, dst, src, transfer.WithConcurrency(4), transfer.WithDelete())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
+		require.Equal(t, 25*time.Second, time.Since(began))
+		require.Equal(t, int64(8), report.Transferred)
+		require.Zero(t, report.Failed, "what was cut off has not failed")
+	})
+}
+
+func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
+	src, dst := filled(t, []string{"a", "b"}), filled(t, []string{"spare"})
+	ctx, cancel := context.WithCancel(t.Context())
+	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(), transfer.WithChanges(func(c transfer.Change) { cancel() }))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, report.Deleted)
+	require.Contains(t, contents(t, dst), "spare")
+}
+
+func TestFilesAndPartsTogetherAreBounded(t *testing.T) {
+	for _, n := range []int{1, 3, 16} {
+		var now, most atomic.Int64
+		busy := func(d storage.Driver) storage.Driver {
+			return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Put" || call == "PutPart" {
+					at := now.Add(1)
+					defer now.Add(-1)
+					for seen := most.Load(); at > seen && !most.CompareAndSwap(seen, at); seen = most.Load() {
+					}
+				}
+				return next(ctx)
+			})
+		}
+		h := &hostileTree{dir: t.TempDir()}
+		h.plantLarge(t, "large-1", 40<<20)
+		h.plantLarge(t, "large-2", 40<<20)
+		for _, key := range keysN(50) {
+			h.plantFile(t, key, key)
+		}
+		inParts := func(d storage.Driver) storage.Driver { return partly{d} }
+		b := memstore.New(storage.WithLayer(inParts), storage.WithLayer(busy))
+		_, err := transfer.Upload(t.Context(), b, h.dir, transfer.WithConcurrency(n))
+		require.NoError(t, err)
+		require.LessOrEqual(t, most.Load(), int64(n))
+		if n > 1 {
+			require.Greater(t, most.Load(), int64(1))
+		}
+	}
+}
+
+// partly takes large bodies in parts, as the cloud's drivers do.
+type partly struct{ storage.Driver }
+
+func (p partly) Describe() storage.Description {
+	d := p.Driver.Describe()
+	d.Features &^= storage.StreamPut
+	return d
+}
+
+func TestProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const files = 200
+		src := filled(t, keysN(files))
+		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").With(storage.Locked), faults.Delay(faults.Put, 50*time.Millisecond))
+		dst := memstore.New(storage.WithLayer(inj.Layer()))
+		var events []transfer.Progress
+		var telling sync.Mutex
+		began := time.Now()
+		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2), transfer.WithProgress(func(p transfer.Progress) {
+			require.True(t, telling.TryLock(), "never twice at a time")
+			defer telling.Unlock()
+			events = append(events, p)
+		}))
+		require.ErrorIs(t, err, storage.Locked)
+		took := time.Since(began)
+		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and the last")
+		require.Greater(t, len(events), 10)
+		var last transfer.Progress
+		for _, p := range events {
+			require.GreaterOrEqual(t, p.Files, last.Files)
+			require.GreaterOrEqual(t, p.Bytes, last.Bytes)
+			require.LessOrEqual(t, p.Files, p.TotalFiles)
+			require.LessOrEqual(t, p.Bytes, p.TotalBytes)
+			require.False(t, last.Done)
+			last = p
+		}
+		require.True(t, last.Done)
+		require.True(t, last.Listed)
+		require.Equal(t, int64(files), last.Files)
+		require.Equal(t, int64(files), last.TotalFiles)
+		require.Equal(t, int64(1), last.Failed)
+		require.Equal(t, int64((files-1)*5), last.Bytes)
+		require.Equal(t, last.Bytes, last.TotalBytes)
+		require.NotEmpty(t, last.Current)
+		middle := events[len(events)/2]
+		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two at once, of 5 bytes, each 50 ms")
+	})
+}
+
+func TestAReportOfNothing(t *testing.T) {
+	report, err := transfer.Copy(t.Context(), memstore.New(), memstore.New())
+	require.NoError(t, err)
+	require.Contains(t, report.String(), "0 transferred (0 B), 0 the same in")
+	require.Zero(t, (&transfer.Report{}).Rate())
+}
+
+func TestAMissingBucketEndsTheJob(t *testing.T) {
+	service := memstore.NewService(memstore.ServiceConfig{})
+	none, err := service.Bucket("none")
+	require.NoError(t, err)
+	_, err = transfer.Upload(t.Context(), none, tree(t, map[string]string{"a": "x"}))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	var own *storage.Error
+	require.True(t, errors.As(err, &own))
+}

@@ -1,0 +1,84 @@
+package transfer_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// endless is a bucket that makes up its keys while it is listed, and measures
+// the memory that is held then.
+type endless struct {
+	storage.Bucket
+	keys    int
+	start   int // the first key's number
+	peak    *uint64
+	removed *atomic.Int64
+}
+
+func (e endless) List(ctx context.Context, _ ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for i := range e.keys {
+			if e.peak != nil && i%50_000 == 49_999 {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				*e.peak = max(*e.peak, m.HeapAlloc)
+			}
+			entry := storage.ListEntry{Key: fmt.Sprintf("a/rather/long/key/%012d", e.start+i), Size: 1, Modified: longAgo}
+			if !yield(entry, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (e endless) Remove(context.Context, string, ...storage.RemoveOption) error {
+	e.removed.Add(1)
+	return nil
+}
+
+func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
+	const keys = 200_000
+	var peak uint64
+	var removed atomic.Int64
+	src := endless{Bucket: memstore.New(), keys: keys, peak: &peak}
+	later := endless{Bucket: memstore.New(), keys: keys, start: keys, removed: &removed}
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	report, err := transfer.Copy(t.Context(), later, src, transfer.WithDelete(), transfer.WithDryRun())
+	require.NoError(t, err)
+	require.Equal(t, int64(keys), report.Transferred)
+	require.Equal(t, int64(keys), report.Deleted)
+
+	// One file that is the same, and all others are to be removed.
+	report, err = transfer.Copy(t.Context(), endless{Bucket: memstore.New(), keys: keys, peak: &peak, removed: &removed},
+		filled(t, nil), transfer.WithDelete())
+	require.NoError(t, err)
+	require.Equal(t, int64(keys), report.Deleted)
+	require.Equal(t, int64(keys), removed.Load())
+	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(6<<20), "bytes; the keys alone are more")
+}
+
+// Of a large bucket, only what lies beside the source is listed.
+func TestADestinationIsNotListedWhereTheSourceHasNothing(t *testing.T) {
+	var seen calls
+	b := filled(t, keysN(20_000), seen.layer())
+	src := tree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})
+	before := seen.count("List")
+	report, err := transfer.Upload(t.Context(), b, src)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), report.Skipped)
+	require.Equal(t, int64(1), report.Transferred)
+	require.LessOrEqual(t, seen.count("List")-before, 9, "of 79 pages")
+}

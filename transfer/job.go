@@ -1,0 +1,241 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// queued is how many files the walk may be ahead of the transfers, so that
+// progress has totals to tell.
+const queued = 4096
+
+// A job is one call of Sync.
+type job struct {
+	*settings
+	tally
+	dst, src side
+	road     road
+	requests *requests
+	spare    *spill // with WithDelete: what the source does not have
+	unlisted bool   // a part of an end could not be listed
+}
+
+func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
+	j := &job{settings: readOptions(opts)}
+	j.begin(j.settings)
+	early := j.open(op, dst, src)
+	if early == nil {
+		early = j.all(ctx)
+	}
+	if early != nil {
+		var own *storage.Error
+		if errors.As(early, &own) && own.Op == "" {
+			named := *own
+			named.Op = op
+			early = &named
+		}
+	}
+	return j.end(early)
+}
+
+// open opens both ends.
+func (j *job) open(op string, dst, src End) (err error) {
+	switch {
+	case j.bad != nil:
+		return j.bad
+	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
+		return invalid("end", "must be a directory or a bucket that is not nil")
+	case overlap(dst, src):
+		return invalid("ends", "must not overlap")
+	}
+	if j.src, err = openSide(src, false, false); err != nil {
+		return fileError(op, src.path, err)
+	}
+	if j.dst, err = openSide(dst, true, j.dryRun); err != nil {
+		_ = j.src.close()
+		return fileError(op, dst.path, err)
+	}
+	j.road = roadBetween(j.dst, j.src, j.settings)
+	j.requests = newRequests(j.concurrency)
+	return nil
+}
+
+func openSide(e End, target, dryRun bool) (side, error) {
+	if e.kind == bucketEnd {
+		return &objects{from: e.from, bucket: e.to}, nil
+	}
+	if target && !dryRun {
+		if err := os.MkdirAll(e.path, 0o777); err != nil {
+			return nil, err
+		}
+	}
+	root, err := os.OpenRoot(e.path)
+	if dryRun && errors.Is(err, fs.ErrNotExist) {
+		return &tree{target: true}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &tree{root: root, target: target}, nil
+}
+
+// overlap reports what is known to be one end, or one within the other.
+func overlap(a, b End) bool {
+	if a.kind != b.kind {
+		return false
+	}
+	if a.kind == dirEnd {
+		return within(a.path, b.path) || within(b.path, a.path)
+	}
+	t := reflect.TypeOf(a.from)
+	return t == reflect.TypeOf(b.from) && t.Comparable() && any(a.from) == any(b.from)
+}
+
+// within reports whether dir is outer or lies in it.
+func within(dir, outer string) bool {
+	rel, err := filepath.Rel(resolved(outer), resolved(dir))
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// resolved is path without links, as far as it is there.
+func resolved(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if parent := filepath.Dir(path); parent != path {
+		return filepath.Join(resolved(parent), filepath.Base(path))
+	}
+	return path
+}
+
+// all walks, transfers and removes; its error is what ended it early.
+func (j *job) all(ctx context.Context) (early error) {
+	defer func() {
+		_ = j.src.close() // was read from
+		early = errors.Join(early, j.dst.close())
+	}()
+	stop := j.watch(j.progress)
+	defer stop()
+	if j.remove {
+		j.spare = &spill{}
+		defer j.spare.close()
+	}
+	if err := j.transfer(ctx); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctxError(ctx.Err())
+	}
+	if !j.remove || j.spare.count == 0 {
+		return nil
+	}
+	if j.unlisted {
+		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted: a directory could not be listed")}
+	}
+	return j.removeSpare(ctx)
+}
+
+// A task is a file that the walk has found and that is not known to be the same.
+type task struct {
+	src, dst entry
+	known    bool // the destination has one: dst
+	verdict  verdict
+}
+
+// transfer walks both ends in step and brings over what is to be brought.
+func (j *job) transfer(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tasks := make(chan task, queued)
+	var walked error
+	var walking, moving sync.WaitGroup
+	walking.Go(func() {
+		defer close(tasks)
+		walked = j.walk(ctx, tasks)
+		j.listed.Store(walked == nil)
+	})
+	for t := range tasks {
+		n := 1
+		if t.verdict == differs {
+			n = j.requestsFor(t.src.size)
+		}
+		if !j.requests.acquire(ctx, n) {
+			cancel() // and the walk ends
+			continue
+		}
+		moving.Go(func() {
+			defer func() { j.requests.release(n) }()
+			j.do(ctx, t, &n)
+		})
+	}
+	walking.Wait()
+	moving.Wait()
+	return walked
+}
+
+// do is one task. n is how many requests it may have under way.
+func (j *job) do(ctx context.Context, t task, n *int) {
+	key := t.src.key
+	if t.verdict == unclear {
+		equal, err := j.compare(ctx, t)
+		switch {
+		case err != nil:
+			j.failed(ctx, key, err)
+			return
+		case equal:
+			j.skipped()
+			return
+		}
+		j.totalBytes.Add(t.src.size)
+		*n += j.requests.more(j.requestsFor(t.src.size) - *n)
+	}
+	if j.dryRun {
+		j.transferred(t.src, 0)
+		return
+	}
+	j.current.Store(&key)
+	var told int64 // one goroutine at a time calls the function below
+	err := j.road.move(ctx, t.src, t.known, *n, func(done, _ int64) {
+		j.bytes.Add(done - told)
+		told = done
+	})
+	if err != nil {
+		j.totalBytes.Add(told - t.src.size) // the rest is not to come
+		j.failed(ctx, key, err)
+		return
+	}
+	j.transferred(t.src, told)
+}
+
+func (j *job) compare(ctx context.Context, t task) (bool, error) {
+	if j.checksum {
+		return checksums(ctx, j.dst, j.src, t.src.key)
+	}
+	return j.road.look(ctx, t.src, t.dst)
+}
+
+const (
+	// largeBytes is how much of a file is worth a request beside another.
+	largeBytes = 8 << 20
+	// fileRequests is how many requests one file has at most: more do not make
+	// one transfer faster.
+	fileRequests = 12
+)
+
+// requestsFor is how many requests a file should have: a large one several, but
+// never so many that the others have to wait for it.
+func (j *job) requestsFor(size int64) int {
+	return max(1, min(int(min(size/largeBytes, fileRequests)), j.concurrency/2))
+}

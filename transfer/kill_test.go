@@ -1,0 +1,152 @@
+package transfer_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/transfer"
+)
+
+const (
+	// kills is how often a job is killed before it may end.
+	kills = 20
+	// killWithin is so long that some jobs come to the way down, and so short that
+	// they come no further: all of it takes them about ten times as long.
+	killWithin = 60 * time.Millisecond
+)
+
+// A killedJob is a tree that goes up into a local bucket, and down again, by
+// processes that are killed. It is a directory with these in it.
+type killedJob string
+
+func (k killedJob) tree() string   { return filepath.Join(string(k), "tree") }
+func (k killedJob) bucket() string { return filepath.Join(string(k), "bucket") }
+func (k killedJob) down() string   { return filepath.Join(string(k), "down") }
+func (k killedJob) log() string    { return filepath.Join(string(k), "log") }
+
+// runKilled says that it is about to begin, does the job, and logs each file that
+// it has brought over.
+func runKilled(dir string) error {
+	k := killedJob(dir)
+	log, err := os.OpenFile(k.log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return k.run(log)
+}
+
+func (k killedJob) run(log *os.File) error {
+	b, err := local.Open(k.bucket(), local.Config{Create: true})
+	if err != nil {
+		return err
+	}
+	logged := func(way string) transfer.Option {
+		return transfer.WithChanges(func(c transfer.Change) {
+			_, _ = fmt.Fprintf(log, "%s %s %q\n", way, c.Action, c.Key) // one write: never half a line
+		})
+	}
+	fmt.Println("begun")
+	if _, err := transfer.Upload(context.Background(), b, k.tree(), logged("up"), transfer.WithConcurrency(3)); err != nil {
+		return err
+	}
+	_, err = transfer.Download(context.Background(), b, k.down(), logged("down"), transfer.WithConcurrency(3))
+	return err
+}
+
+func TestAJobThatIsKilledAndBegunAgain(t *testing.T) {
+	k := killedJob(t.TempDir())
+	seed := rand.New(rand.NewPCG(4, 4))
+	for i := range 300 {
+		write(t, k.tree(), map[string]string{fmt.Sprintf("%d/%d", i%7, i): randomText(seed, seed.IntN(60_000))})
+	}
+	write(t, k.tree(), map[string]string{"large": randomText(seed, 24<<20)})
+
+	interrupted := map[string]int{} // on which way it was
+	for range kills {
+		if k.startAndKill(t, time.Duration(seed.Int64N(int64(killWithin)))) {
+			interrupted[k.way(t)]++
+		}
+		k.requireNothingTorn(t)
+	}
+	t.Logf("killed while it was at work: %v", interrupted)
+	require.Positive(t, interrupted["up"])
+	out, err := k.command(t).CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	want := fingerprints(t, k.tree())
+	require.Equal(t, want, fingerprints(t, k.down()))
+	log, err := os.ReadFile(k.log())
+	require.NoError(t, err)
+	done := map[string]int{}
+	for line := range strings.Lines(string(log)) {
+		done[line]++
+		require.Equal(t, 1, done[line], "done twice: %s", line)
+		require.Contains(t, line, " transferred ")
+	}
+
+	// What killed processes have left is nothing that anybody sees.
+	b, err := local.Open(k.bucket(), local.Config{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	require.Len(t, contents(t, b), len(want))
+}
+
+func (k killedJob) command(t *testing.T) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), childVariable+"=killed:"+string(k))
+	return cmd
+}
+
+// startAndKill kills a process some time after it has begun; false where it was
+// done before.
+func (k killedJob) startAndKill(t *testing.T, after time.Duration) bool {
+	t.Helper()
+	cmd := k.command(t)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	begun := bufio.NewScanner(out)
+	require.True(t, begun.Scan())
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	<-timer.C
+	require.NoError(t, cmd.Process.Kill())
+	return cmd.Wait() != nil
+}
+
+// way is what the job did last.
+func (k killedJob) way(t *testing.T) string {
+	t.Helper()
+	log, err := os.ReadFile(k.log())
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	way, _, _ := strings.Cut(lines[len(lines)-1], " ")
+	return way
+}
+
+// requireNothingTorn wants each file that is down to be whole.
+func (k killedJob) requireNothingTorn(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(k.down()); err != nil {
+		return
+	}
+	want := fingerprints(t, k.tree())
+	for key, sum := range fingerprints(t, k.down()) {
+		require.Equal(t, want[key], sum, key)
+	}
+}

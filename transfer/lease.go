@@ -1,0 +1,210 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// leaseTime is how long a lease holds that is not renewed.
+	leaseTime = time.Minute
+	// leaseGrace is how long after that another takes it over: clocks differ.
+	leaseGrace = time.Minute
+	// renewEvery leaves room for two renewals that fail.
+	renewEvery = leaseTime / 4
+	// releaseWithin bounds the last write of a process that is told to end.
+	releaseWithin = 10 * time.Second
+)
+
+// A lease is an object that says who runs a job. It changes hands by writes that
+// are conditional on what was read.
+type lease struct {
+	bucket interface {
+		storage.Uploader
+		storage.Downloader
+	}
+	key      string
+	holder   string // this process
+	revision string // of the object as it was read or written last; "" where there is none
+	record   leaseRecord
+}
+
+// A leaseRecord is what the object holds.
+type leaseRecord struct {
+	Holder string    `json:"holder,omitempty"` // "": nobody
+	Until  time.Time `json:"until,omitzero"`   // unless it is renewed
+	Began  time.Time `json:"began,omitzero"`   // when the job last began
+	// Nonce makes every write another content: a revision may be the content's.
+	Nonce string `json:"nonce"`
+}
+
+func newLease(b interface {
+	storage.Uploader
+	storage.Downloader
+}, key string) *lease {
+	return &lease{bucket: b, key: key, holder: nonce()}
+}
+
+func nonce() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// prepare makes the object where it is missing, and makes sure that the bucket
+// has both conditions: before the job could ever run.
+func (l *lease) prepare(ctx context.Context) error {
+	for range 2 { // once as it is found, and once more where that made it
+		if err := l.read(ctx); err != nil {
+			return err
+		}
+		absent := l.revision == ""
+		if !absent && l.record.Holder != "" {
+			return nil // in use, and so the bucket has them
+		}
+		err := l.write(ctx, l.record)
+		if storage.CodeOf(err) != storage.PreconditionFailed && err != nil {
+			return err
+		}
+		if !absent {
+			return nil
+		}
+	}
+	return nil
+}
+
+// read is what the object says now.
+func (l *lease) read(ctx context.Context) error {
+	data, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
+	l.revision, l.record = "", leaseRecord{}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, &l.record); err != nil {
+		return &storage.Error{
+			Code: storage.InvalidArgument, Op: "Every", Key: l.key, Err: err,
+			Hint: "the object is no lease: another key is needed, or it is to be removed",
+		}
+	}
+	l.revision = attrs.Revision
+	return nil
+}
+
+// write is PreconditionFailed where somebody else has written since the last
+// read or write.
+func (l *lease) write(ctx context.Context, r leaseRecord) error {
+	r.Nonce = nonce()
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	condition := storage.IfAbsent()
+	opts := []storage.UploadOption{storage.WithContentType("application/json"), condition}
+	if l.revision != "" {
+		opts[1] = storage.IfRevision(l.revision)
+	}
+	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(data), opts...)
+	if err != nil {
+		return err
+	}
+	l.revision, l.record = attrs.Revision, r
+	return nil
+}
+
+// take gets the lease; a time other than zero is when to try again. A run that
+// was not ended, for its process died, is begun again without waiting for the
+// interval.
+func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Time, err error) {
+	if err := l.read(ctx); err != nil {
+		return again, err
+	}
+	now := time.Now()
+	free, due := l.record.Until.Add(leaseGrace), l.record.Began.Add(interval)
+	switch {
+	case l.record.Holder != "" && now.Before(free):
+		return free, nil
+	case l.record.Holder == "" && now.Before(due):
+		return due, nil
+	}
+	err = l.write(ctx, leaseRecord{Holder: l.holder, Until: now.Add(leaseTime), Began: now})
+	if storage.CodeOf(err) == storage.PreconditionFailed { // another was faster
+		return now.Add(min(interval, renewEvery)), nil
+	}
+	return again, err
+}
+
+// hold runs job while the lease is renewed, and gives it back.
+func (l *lease) hold(ctx context.Context, job func(context.Context) error) error {
+	running, cancel := context.WithCancelCause(ctx)
+	renewing := make(chan error, 1)
+	go func() { renewing <- l.renew(running, cancel) }()
+	err := func() error {
+		defer cancel(nil)
+		return job(running)
+	}()
+	lost := <-renewing
+	if lost != nil {
+		return errors.Join(err, lost)
+	}
+	giving, done := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
+	defer done()
+	return errors.Join(err, l.release(giving))
+}
+
+// release says that nobody holds the lease. A renewal may have been under way
+// when the job ended: then the object is another revision, and still ours.
+func (l *lease) release(ctx context.Context) error {
+	err := l.write(ctx, leaseRecord{Began: l.record.Began})
+	if storage.CodeOf(err) != storage.PreconditionFailed {
+		return err
+	}
+	if !l.recover(ctx) {
+		return errLeaseLost
+	}
+	return l.write(ctx, leaseRecord{Began: l.record.Began})
+}
+
+// renew writes again and again until running is done, which it sees to where the
+// lease is lost.
+func (l *lease) renew(running context.Context, cancel context.CancelCauseFunc) error {
+	ticker := time.NewTicker(renewEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-running.Done():
+			return nil
+		case <-ticker.C:
+		}
+		r := l.record
+		r.Until = time.Now().Add(leaseTime)
+		attempt, stop := context.WithDeadline(running, l.record.Until)
+		err := l.write(attempt, r)
+		stop()
+		lost := storage.CodeOf(err) == storage.PreconditionFailed || errors.Is(err, storage.OutcomeUnknown) && !l.recover(running)
+		if running.Err() == nil && (lost || err != nil && !time.Now().Before(l.record.Until)) {
+			cancel(errLeaseLost)
+			return errors.Join(errLeaseLost, err)
+		}
+	}
+}
+
+// recover finds out whether the lease is still ours after a write whose answer
+// was lost.
+func (l *lease) recover(ctx context.Context) bool {
+	held, revision := l.record, l.revision
+	if l.read(ctx) == nil && l.record.Holder == l.holder {
+		return true
+	}
+	l.record, l.revision = held, revision
+	return false
+}

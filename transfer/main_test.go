@@ -1,0 +1,26 @@
+package transfer_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// childVariable has the tests' own program be another process: its value is the
+// name of a job, a colon and a directory.
+const childVariable = "OMNIBUCKET_TRANSFER_CHILD"
+
+func TestMain(m *testing.M) {
+	if job, dir, ok := strings.Cut(os.Getenv(childVariable), ":"); ok {
+		jobs := map[string]func(dir string) error{"killed": runKilled, "unprivileged": runUnprivileged}
+		if err := jobs[job](dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

@@ -1,0 +1,173 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage"
+)
+
+// A cursor goes through one end.
+type cursor struct {
+	next  func() (entry, error, bool)
+	stop  func()
+	entry entry
+	err   error
+	more  bool
+}
+
+func (c *cursor) open(entries iter.Seq2[entry, error]) {
+	*c = cursor{}
+	c.next, c.stop = iter.Pull2(entries)
+	c.step()
+}
+
+// step fails where the keys do not ascend: what was passed by would seem not to
+// be there, and be deleted at the other end.
+func (c *cursor) step() {
+	last := c.entry.key
+	c.entry, c.err, c.more = c.next()
+	if c.more && c.err == nil && c.entry.key <= last {
+		c.err = &storage.Error{Code: storage.Internal, Key: c.entry.key, Err: errors.New("the listing is not in the order of the keys")}
+	}
+}
+
+// passedBy is how many entries of the destination in a row may be of no use
+// before it is listed anew, from where the source is: two pages.
+const passedBy = 2000
+
+// walk goes through both ends in the order of their keys: what is the same is
+// counted, what is not or may not be becomes a task. Its error ends the job.
+func (j *job) walk(ctx context.Context, tasks chan<- task) error {
+	var src, dst cursor
+	src.open(j.src.entries(ctx, j.settings, ""))
+	defer func() { src.stop() }()
+	dst.open(j.dst.entries(ctx, j.settings, ""))
+	defer func() { dst.stop() }()
+	var files files
+	passed := 0
+	for src.more || dst.more && j.remove {
+		switch {
+		case src.err != nil:
+			return src.err
+		case dst.err != nil:
+			return dst.err
+		case !src.more || dst.more && dst.entry.key < src.entry.key:
+			if err := j.onlyThere(dst.entry); err != nil {
+				return err
+			}
+			passed++
+			if start := before(src.entry.key); passed > passedBy && !j.remove && start > dst.entry.key {
+				passed = 0
+				dst.stop()
+				dst.open(j.dst.entries(ctx, j.settings, start))
+				continue
+			}
+			dst.step()
+		default:
+			passed = 0
+			t := task{src: src.entry, verdict: differs}
+			if dst.more && dst.entry.key == src.entry.key {
+				t.dst, t.known = dst.entry, dst.entry.kind == regular
+				dst.step()
+			}
+			if !j.found(ctx, t, &files, tasks) {
+				return ctxError(ctx.Err())
+			}
+			src.step()
+		}
+	}
+	return nil
+}
+
+// before is a beginning of key, and so less than key, that a listing can start
+// after.
+func before(key string) string {
+	const longest = 1024 // no store has a longer key
+	end := 0
+	for i, r := range key {
+		if r == utf8.RuneError || i > longest {
+			break
+		}
+		end = i
+	}
+	return key[:end]
+}
+
+// onlyThere is what the destination has and the source has not.
+func (j *job) onlyThere(dst entry) error {
+	switch {
+	case dst.kind == unlisted:
+		j.unlisted = true
+		j.notRemoved(dst.key, dst.err)
+	case dst.kind == regular && j.remove:
+		return j.spare.add(dst.key, dst.size)
+	}
+	return nil
+}
+
+// found is what the source has; false where ctx is done.
+func (j *job) found(ctx context.Context, t task, files *files, tasks chan<- task) bool {
+	j.totalFiles.Add(1)
+	switch t.src.kind {
+	case ignored:
+		j.ignored()
+		return true
+	case unlisted:
+		j.unlisted = true
+		j.failed(ctx, t.src.key, t.src.err)
+		return true
+	case broken:
+		j.failed(ctx, t.src.key, t.src.err)
+		return true
+	}
+	if _, ok := j.dst.(*tree); ok {
+		if file, ok := files.over(t.src.key); ok {
+			j.failed(ctx, t.src.key, fileError("Download", t.src.key, clash(t.src.key, file)))
+			return true
+		}
+	}
+	if t.known && t.dst.size == t.src.size {
+		t.verdict = unclear
+		if !j.checksum {
+			t.verdict = j.road.compare(t.src, t.dst)
+		}
+	}
+	switch t.verdict {
+	case same:
+		j.skipped()
+		return true
+	case differs:
+		j.totalBytes.Add(t.src.size)
+	}
+	select {
+	case tasks <- t:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// files are those keys that went by and that a later one may lie under. They are
+// beginnings of one another, so that there are no more of them than a key has
+// bytes.
+type files []string
+
+// over is the file under which key would lie; key itself goes by.
+func (f *files) over(key string) (string, bool) {
+	kept := *f
+	for len(kept) > 0 && !strings.HasPrefix(key, kept[len(kept)-1]) {
+		kept = kept[:len(kept)-1]
+	}
+	for _, file := range kept {
+		if key[len(file)] == '/' {
+			*f = kept
+			return file, true
+		}
+	}
+	*f = append(kept, key)
+	return "", false
+}

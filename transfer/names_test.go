@@ -1,0 +1,207 @@
+package transfer_test
+
+import (
+	"context"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// evil is a source of somebody else's, which may list any key.
+type evil struct {
+	storage.Bucket
+	keys []string // ascending
+}
+
+func (e evil) List(context.Context, ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for _, key := range e.keys {
+			if !yield(storage.ListEntry{Key: key, Size: 4, Modified: time.Now(), Revision: "r"}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (e evil) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evil"))), nil
+}
+
+func TestNoKeyLeadsOutOfTheDirectory(t *testing.T) {
+	for _, key := range []string{
+		"../out", "..", ".", "/etc/out", "a/../../out", "a//b", "./a", "a/", "a/.", "nul\x00",
+		".omnibucket/signing.key", ".omnibucket", ".OmniBucket/x", "buckets/one/.omnibucket/signing.key", "a/.omnibucket-0123456789abcdef",
+	} {
+		t.Run(key, func(t *testing.T) {
+			above := t.TempDir()
+			dir := filepath.Join(above, "in", "dir")
+			report, err := transfer.Download(t.Context(), evil{memstore.New(), []string{key}}, dir)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Equal(t, int64(1), report.Failed)
+			require.Equal(t, key, report.Failures[0].Key)
+			require.Empty(t, fingerprints(t, above))
+		})
+	}
+}
+
+func TestALinkInTheDirectoryDoesNotLeadOut(t *testing.T) {
+	outside := t.TempDir()
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "a")))
+	require.NoError(t, os.Symlink(filepath.Join(outside, "file"), filepath.Join(dir, "link")))
+	b := memstore.New()
+	for _, key := range []string{"a/b", "link", "ok"} {
+		_, err := b.Upload(t.Context(), key, file("x"))
+		require.NoError(t, err)
+	}
+	report, err := transfer.Download(t.Context(), b, dir)
+	require.Error(t, err)
+	require.Equal(t, int64(2), report.Failed)
+	require.Equal(t, int64(1), report.Transferred)
+	require.Empty(t, fingerprints(t, outside))
+}
+
+func TestADirectoryCannotHoldAKeyBelowAFile(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "d/e/f", "d/e"} {
+		_, err := b.Upload(t.Context(), key, file(key))
+		require.NoError(t, err)
+	}
+	for range 2 { // and again the same
+		dir := t.TempDir()
+		report, err := transfer.Download(t.Context(), b, dir)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Equal(t, int64(3), report.Failed)
+		failed := map[string]string{}
+		for _, f := range report.Failures {
+			failed[f.Key] = f.Err.Error()
+		}
+		require.Contains(t, failed["a/b"], `"a/b" needs a directory where there is the file "a"`)
+		require.Contains(t, failed["a/b/c"], `where there is the file "a"`)
+		require.Contains(t, failed["d/e/f"], `where there is the file "d/e"`)
+		require.Len(t, fingerprints(t, dir), 4)
+	}
+}
+
+func TestWhatIsInTheWayInTheDirectoryIsNamed(t *testing.T) {
+	b := memstore.New()
+	for _, key := range []string{"dir", "file/below", "sound"} {
+		_, err := b.Upload(t.Context(), key, file(key))
+		require.NoError(t, err)
+	}
+	dir := tree(t, map[string]string{"dir/x": "", "file": "mine"})
+	report, err := transfer.Download(t.Context(), b, dir)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Equal(t, int64(1), report.Transferred)
+	require.Equal(t, int64(2), report.Failed)
+	require.ErrorContains(t, err, `"file/below" needs a directory where there is the file "file"`)
+	require.ErrorContains(t, err, "is the name of a directory here")
+	data, err := os.ReadFile(filepath.Join(dir, "file"))
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(data))
+}
+
+func TestFolderMarkersArePassedOver(t *testing.T) {
+	// No bucket of ours writes one; consoles do.
+	src := markers{memstore.New()}
+	_, err := src.Upload(t.Context(), "folder/x", file("x"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	report, err := transfer.Download(t.Context(), src, dir)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), report.Ignored)
+	require.Equal(t, int64(1), report.Transferred)
+}
+
+type markers struct{ storage.Bucket }
+
+func (m markers) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		if !yield(storage.ListEntry{Key: "folder/", Modified: time.Now()}, nil) {
+			return
+		}
+		m.Bucket.List(ctx, opts...)(yield)
+	}
+}
+
+// A local bucket's own directory holds the key that signs its addresses.
+func TestALocalBucketsOwnIsNeverRead(t *testing.T) {
+	dir := tree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
+	b := memstore.New()
+	report, err := transfer.Upload(t.Context(), b, dir)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "x"}, contents(t, b))
+	require.Equal(t, int64(2), report.Ignored)
+
+	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete())
+	require.NoError(t, err)
+	require.Equal(t, int64(1), report.Deleted, "the file a")
+	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
+}
+
+func TestLeftoversAreHiddenAndSwept(t *testing.T) {
+	const stale, fresh = ".omnibucket-0123456789abcdef", "sub/.omnibucket-fedcba9876543210"
+	dir := tree(t, map[string]string{stale: "half", "sub/x": "x", ".omnibucket-mine": "a file like another"})
+	write(t, dir, map[string]string{fresh: "half"})
+	now := time.Now()
+	require.NoError(t, os.Chtimes(filepath.Join(dir, fresh), now, now))
+
+	b := memstore.New()
+	_, err := transfer.Upload(t.Context(), b, dir)
+	require.NoError(t, err)
+	require.Len(t, contents(t, b), 2, "as a source, what is left over is no file")
+	require.FileExists(t, filepath.Join(dir, stale), "and is not touched")
+
+	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
+	require.NoError(t, err)
+	require.NoFileExists(t, filepath.Join(dir, stale), "nobody has written to it for long")
+	require.FileExists(t, filepath.Join(dir, fresh), "somebody may still write to it")
+}
+
+func TestLinks(t *testing.T) {
+	outside := tree(t, map[string]string{"secret": "x"})
+	dir := tree(t, map[string]string{"a/file": "text", "z": "last"})
+	for link, to := range map[string]string{
+		"a/again":   "..", // a loop
+		"b":         "a",
+		"c":         "a/file",
+		"dangling":  "nowhere",
+		"out":       filepath.Join(outside, "secret"),
+		"outdir":    "../" + filepath.Base(outside),
+		"a/relout":  strings.Repeat("../", 20) + "etc/passwd",
+		"a/sibling": "../z",
+	} {
+		require.NoError(t, os.Symlink(to, filepath.Join(dir, link)))
+	}
+
+	b := memstore.New()
+	report, err := transfer.Upload(t.Context(), b, dir)
+	require.NoError(t, err)
+	require.Equal(t, int64(8), report.Ignored)
+	require.Equal(t, map[string]string{"a/file": "text", "z": "last"}, contents(t, b))
+
+	report, err = transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
+	require.Error(t, err)
+	require.Equal(t, map[string]string{
+		"a/file": "text", "a/sibling": "last", "b/file": "text", "b/sibling": "last", "c": "text", "z": "last",
+	}, contents(t, b))
+	failed := map[string]bool{}
+	for _, f := range report.Failures {
+		failed[f.Key] = true
+	}
+	require.Equal(t, map[string]bool{
+		"a/again/": true, "b/again/": true, "a/relout": true, "b/relout": true,
+		"dangling": true, "out": true, "outdir": true,
+	}, failed)
+	require.Zero(t, report.Ignored)
+}

@@ -1,0 +1,63 @@
+package transfer
+
+import (
+	"context"
+	"hash/crc32"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+var _ side = (*objects)(nil)
+
+// objects are a bucket. As a source, bucket may be nil.
+type objects struct {
+	from   Source
+	bucket storage.ReadWriter
+}
+
+func (o *objects) close() error { return nil }
+
+func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		for e, err := range o.from.List(ctx, storage.WithStartAfter(after)) {
+			if err != nil {
+				yield(entry{}, err)
+				return
+			}
+			if !s.takes(e.Key) {
+				continue
+			}
+			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision}
+			if e.Size == 0 && strings.HasSuffix(e.Key, "/") {
+				found.kind = ignored // a folder, as the consoles of some stores make them
+			}
+			if !yield(found, nil) {
+				return
+			}
+		}
+	}
+}
+
+// checksum asks the store and, where it keeps none, reads the object.
+func (o *objects) checksum(ctx context.Context, key string) (uint32, error) {
+	attrs, err := o.from.Attrs(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	if attrs.CRC32C != nil {
+		return *attrs.CRC32C, nil
+	}
+	r, err := o.from.Download(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = r.Close() }() // nil, always
+	sum := crc32.New(castagnoli)
+	if _, err := io.Copy(sum, r); err != nil {
+		return 0, err
+	}
+	return sum.Sum32(), nil
+}

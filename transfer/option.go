@@ -1,0 +1,144 @@
+package transfer
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/omnibucket/storage"
+)
+
+// defaultConcurrency is how many requests are under way at once: a request for a
+// small object takes tens of milliseconds, in which a connection and this
+// machine wait; more than this brings little there and costs connections.
+const defaultConcurrency = 32
+
+// An Option fits every job; what a job has no use for it passes over.
+type Option interface{ apply(*settings) }
+
+type settings struct {
+	bad         error
+	concurrency int
+	include     []string
+	exclude     []string
+	links       bool
+	checksum    bool
+	remove      bool
+	dryRun      bool
+	rule        func(key string) []storage.WriteOption
+	progress    func(Progress)
+	changes     func(Change)
+	now         func() time.Time
+}
+
+type option func(*settings)
+
+func (o option) apply(s *settings) { o(s) }
+
+func readOptions(opts []Option) *settings {
+	s := &settings{concurrency: defaultConcurrency, now: time.Now}
+	for _, o := range opts {
+		if o == nil {
+			s.fail("option", "must not be nil")
+			continue
+		}
+		o.apply(s)
+	}
+	return s
+}
+
+func (s *settings) fail(argument, rule string) {
+	if s.bad == nil {
+		s.bad = invalid(argument, rule)
+	}
+}
+
+func invalid(argument, rule string) *storage.Error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule)}
+}
+
+// WithConcurrency sets how many requests may be under way at once, those for
+// files and those for the parts of large ones counted together: by default 32. A
+// copy between buckets that passes through this machine counts once. Below 1 it
+// is InvalidArgument.
+func WithConcurrency(n int) Option {
+	return option(func(s *settings) {
+		if n < 1 {
+			s.fail("WithConcurrency", "must be at least 1")
+		}
+		s.concurrency = n
+	})
+}
+
+// WithInclude takes only keys that match one of the patterns, or of the patterns
+// of another WithInclude. Patterns are those of path.Match for the whole key,
+// and ** stands for any number of segments: "**/*.jpg", "2026/**". A malformed
+// one is InvalidArgument.
+func WithInclude(patterns ...string) Option {
+	return option(func(s *settings) { s.include = s.patterns("WithInclude", s.include, patterns) })
+}
+
+// WithExclude leaves out keys that match one of the patterns, also where
+// WithInclude takes them; at the destination they are not removed either. A
+// directory is not looked into where a pattern that ends in /** leaves out all of
+// it: ".git/**".
+func WithExclude(patterns ...string) Option {
+	return option(func(s *settings) { s.exclude = s.patterns("WithExclude", s.exclude, patterns) })
+}
+
+func (s *settings) patterns(argument string, known, more []string) []string {
+	for _, p := range more {
+		if p == "" || !doublestar.ValidatePattern(p) {
+			s.fail(argument, "has a malformed pattern: "+strconv.Quote(p))
+		}
+	}
+	return append(known[:len(known):len(known)], more...)
+}
+
+// WithLinks follows symbolic links in a source directory that lead to a file or
+// a directory in it. One that leads outside, nowhere, to a directory that it
+// lies in, or that is absolute, is counted as failed. Without this option links
+// are passed over.
+func WithLinks() Option { return option(func(s *settings) { s.links = true }) }
+
+// WithChecksum compares the CRC32C of files of equal size, and nothing else:
+// files are read, objects are asked for it, and read where the store keeps none.
+func WithChecksum() Option { return option(func(s *settings) { s.checksum = true }) }
+
+// WithDelete removes from the destination what the source does not have, at the
+// end of the job, and nothing at all where a listing had an error or ctx is
+// done.
+func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
+
+// WithDryRun compares, and counts and reports what would be done, but does none
+// of it. What would fail is not known.
+func WithDryRun() Option { return option(func(s *settings) { s.dryRun = true }) }
+
+// WithRule says the attributes of what is written to a bucket, by key: content
+// type, cache-control, metadata, a provider's own. What rule says nothing of is
+// as storage.Upload and storage.Copy have it. What is there already and the same
+// is passed over, with other attributes too. rule is called by several goroutines
+// at once.
+func WithRule(rule func(key string) []storage.WriteOption) Option {
+	return option(func(s *settings) { s.rule = rule })
+}
+
+// WithProgress tells how far the job is, at most ten times a second and once at
+// its end, never twice at a time.
+func WithProgress(report func(Progress)) Option {
+	return option(func(s *settings) { s.progress = report })
+}
+
+// WithChanges tells of each file that was, or with WithDryRun would be,
+// transferred or deleted, and of each that failed: one at a time, as they end,
+// in no order. The job waits for report to return.
+func WithChanges(report func(Change)) Option {
+	return option(func(s *settings) { s.changes = report })
+}
+
+// WithNow sets the clock of Expire; the default is time.Now.
+func WithNow(now func() time.Time) Option {
+	return option(func(s *settings) { s.now = now })
+}

@@ -1,0 +1,191 @@
+package transfer_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+func TestPatterns(t *testing.T) {
+	files := map[string]string{}
+	for _, key := range []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", ".git/config", "sub/.git/HEAD", "node_modules/m/i.js"} {
+		files[key] = key
+	}
+	dir := tree(t, files)
+	for _, row := range []struct {
+		name string
+		opts []transfer.Option
+		want []string
+	}{
+		{"all", nil, keysOf(files)},
+		{"one segment", []transfer.Option{transfer.WithInclude("*.jpg")}, []string{"a.jpg"}},
+		{"any depth", []transfer.Option{transfer.WithInclude("**/*.jpg")}, []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"}},
+		{"a tree", []transfer.Option{transfer.WithInclude("2026/**")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
+		{"several", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithInclude("*.txt")}, []string{"2026/b.jpg", "2026/x/c.jpg", "a.txt"}},
+		{"left out", []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg"}},
+		{"leaving out wins", []transfer.Option{transfer.WithInclude("**/*.jpg"), transfer.WithExclude("2026/x/*")}, []string{"a.jpg", "2026/b.jpg"}},
+		{"a class and alternatives", []transfer.Option{transfer.WithInclude("[a-c].{txt,jpg}")}, []string{"a.jpg", "a.txt"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New()
+			report, err := transfer.Upload(t.Context(), b, dir, row.opts...)
+			require.NoError(t, err)
+			require.ElementsMatch(t, row.want, keysOf(contents(t, b)))
+			require.Equal(t, int64(len(row.want)), report.Transferred)
+
+			down := t.TempDir()
+			_, err = transfer.Download(t.Context(), filled(t, keysOf(files)), down, row.opts...)
+			require.NoError(t, err)
+			require.ElementsMatch(t, row.want, keysOf(fingerprints(t, down)))
+		})
+	}
+}
+
+// A tree that is left out may hold anything: it is not looked at.
+func TestALeftOutDirectoryIsNotLookedInto(t *testing.T) {
+	dir := tree(t, map[string]string{"a": "x", "out/b": "x"})
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
+	require.NoError(t, os.Symlink("..", filepath.Join(dir, "out/loop")))
+	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks(), transfer.WithExclude("o*/**"))
+	require.NoError(t, err)
+	require.Equal(t, int64(1), report.Transferred)
+	_, err = transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())
+	require.Error(t, err, "else it is")
+}
+
+func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
+	var seen calls
+	service := memstore.NewService(memstore.ServiceConfig{}, seen.layer())
+	var ends [2]storage.Bucket
+	for i, name := range []string{"from", "into"} {
+		_, err := service.CreateBucket(t.Context(), name)
+		require.NoError(t, err)
+		ends[i], err = service.Bucket(name)
+		require.NoError(t, err)
+	}
+	_, err := transfer.Upload(t.Context(), ends[0], tree(t, map[string]string{"a": "12345", "b": "678"}))
+	require.NoError(t, err)
+	puts, gets := seen.count("Put"), seen.count("Get")
+	var last transfer.Progress
+	report, err := transfer.Copy(t.Context(), ends[1], ends[0], transfer.WithProgress(func(p transfer.Progress) { last = p }))
+	require.NoError(t, err)
+	require.Equal(t, 2, seen.count("Copy"))
+	require.Equal(t, puts, seen.count("Put"))
+	require.Equal(t, gets, seen.count("Get"))
+	require.Equal(t, int64(8), report.Bytes)
+	require.Equal(t, int64(8), last.Bytes, "though no byte passed through here")
+}
+
+func TestWhatIsNoGoodIsRefusedBeforeAnythingIsDone(t *testing.T) {
+	var nobody storage.ReadWriter
+	b, other := memstore.New(), t.TempDir()
+	dir := tree(t, map[string]string{"sub/a": "x"})
+	for _, row := range []struct {
+		name     string
+		dst, src transfer.End
+		opt      transfer.Option
+		code     storage.Code
+	}{
+		{"a malformed pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("[a"), storage.InvalidArgument},
+		{"an empty pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithExclude(""), storage.InvalidArgument},
+		{"no concurrency", transfer.Bucket(b), transfer.Dir(dir), transfer.WithConcurrency(0), storage.InvalidArgument},
+		{"a nil option", transfer.Bucket(b), transfer.Dir(dir), nil, storage.InvalidArgument},
+		{"a nil bucket", transfer.Bucket(nobody), transfer.Dir(dir), transfer.WithLinks(), storage.InvalidArgument},
+		{"no end", transfer.Bucket(b), transfer.End{}, transfer.WithLinks(), storage.InvalidArgument},
+		{"one bucket", transfer.Bucket(b), transfer.Bucket(b), transfer.WithLinks(), storage.InvalidArgument},
+		{"one directory", transfer.Dir(dir), transfer.Dir(dir + "/."), transfer.WithLinks(), storage.InvalidArgument},
+		{"a directory into itself", transfer.Dir(dir + "/sub/new/deep"), transfer.Dir(dir), transfer.WithLinks(), storage.InvalidArgument},
+		{"a directory into one that it lies in", transfer.Dir(dir), transfer.Dir(dir + "/sub"), transfer.WithLinks(), storage.InvalidArgument},
+		{"a source that is not there", transfer.Dir(other), transfer.Dir(dir + "/none"), transfer.WithLinks(), storage.ObjectNotFound},
+		{"a source that is a file", transfer.Bucket(b), transfer.Dir(dir + "/sub/a"), transfer.WithLinks(), storage.Internal},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			report, err := transfer.Sync(t.Context(), row.dst, row.src, row.opt)
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "Sync")
+			require.NotNil(t, report)
+			require.Empty(t, contents(t, b))
+			require.Len(t, fingerprints(t, dir), 1)
+		})
+	}
+}
+
+func TestRules(t *testing.T) {
+	dir := tree(t, map[string]string{"a.html": "x", "b.css": "y"})
+	rule := transfer.WithRule(func(key string) []storage.WriteOption {
+		if strings.HasSuffix(key, ".html") {
+			return []storage.WriteOption{storage.WithCacheControl("no-cache")}
+		}
+		return []storage.WriteOption{
+			storage.WithCacheControl("max-age=31536000"), storage.WithContentType("text/x-mine"),
+			storage.WithMetadata(map[string]string{"team": "web"}),
+		}
+	})
+	up := memstore.New()
+	_, err := transfer.Upload(t.Context(), up, dir, rule)
+	require.NoError(t, err)
+	copied := memstore.New()
+	_, err = transfer.Upload(t.Context(), memstore.New(), dir)
+	require.NoError(t, err)
+	plain := memstore.New()
+	_, err = transfer.Upload(t.Context(), plain, dir)
+	require.NoError(t, err)
+	_, err = transfer.Copy(t.Context(), copied, plain, rule)
+	require.NoError(t, err)
+	for name, b := range map[string]storage.Bucket{"on the way up": up, "between buckets": copied} {
+		html, err := b.Attrs(t.Context(), "a.html")
+		require.NoError(t, err, name)
+		require.Equal(t, "no-cache", html.CacheControl, name)
+		require.Equal(t, "text/html; charset=utf-8", html.ContentType, name)
+		css, err := b.Attrs(t.Context(), "b.css")
+		require.NoError(t, err, name)
+		require.Equal(t, "max-age=31536000", css.CacheControl, name)
+		require.Equal(t, "text/x-mine", css.ContentType, name)
+		require.Equal(t, map[string]string{"team": "web", "mtime": "1580702706.123456000"}, css.Metadata, name)
+	}
+}
+
+func TestABadRuleFailsItsFileAlone(t *testing.T) {
+	dir := tree(t, map[string]string{"a": "x", "b": "y"})
+	b := memstore.New()
+	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithRule(func(key string) []storage.WriteOption {
+		if key == "a" {
+			return []storage.WriteOption{storage.WithContentType("nonsense")}
+		}
+		return nil
+	}))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Equal(t, int64(1), report.Failed)
+	require.Equal(t, int64(1), report.Transferred)
+}
+
+func TestADryRunWritesNothing(t *testing.T) {
+	dir := tree(t, map[string]string{"new": "12345", "same": "x", "sub/changed": "longer"})
+	b := memstore.New()
+	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"}))
+	require.NoError(t, err)
+	before := contents(t, b)
+	changes := map[string]transfer.Action{}
+	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithDryRun(), transfer.WithDelete(),
+		transfer.WithChanges(func(c transfer.Change) { changes[c.Key] = c.Action }))
+	require.NoError(t, err)
+	require.Equal(t, before, contents(t, b))
+	require.Equal(t, map[string]transfer.Action{"new": transfer.Transferred, "sub/changed": transfer.Transferred, "spare": transfer.Deleted}, changes)
+	require.Equal(t, int64(2), report.Transferred)
+	require.Equal(t, int64(11), report.Bytes)
+	require.Equal(t, int64(1), report.Skipped)
+	require.Contains(t, report.String(), "dry run: 2 transferred (11 B), 1 the same, 1 deleted in")
+
+	missing := t.TempDir() + "/not/there"
+	report, err = transfer.Download(t.Context(), b, missing, transfer.WithDryRun())
+	require.NoError(t, err)
+	require.Equal(t, int64(3), report.Transferred)
+	require.NoDirExists(t, missing)
+}

@@ -1,0 +1,119 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"path"
+	"slices"
+
+	"github.com/omnibucket/storage"
+)
+
+// removeSpare removes from the destination what the source does not have.
+func (j *job) removeSpare(ctx context.Context) error {
+	if j.dryRun {
+		return j.readSpare(func(key string, size int64) bool {
+			j.removed(key, size)
+			return true
+		})
+	}
+	sizes := map[string]int64{} // of keys that were asked for and not told of: a batch
+	var unread error
+	j.dst.remove(ctx, func(yield func(string) bool) {
+		unread = j.readSpare(func(key string, size int64) bool {
+			sizes[key] = size
+			return yield(key)
+		})
+	}, func(key string) {
+		j.removed(key, sizes[key])
+		delete(sizes, key)
+	}, func(key string, err error) {
+		delete(sizes, key)
+		if ctx.Err() == nil {
+			j.notRemoved(key, err)
+		}
+	})
+	if ctx.Err() != nil {
+		return ctxError(ctx.Err())
+	}
+	return unread
+}
+
+func (j *job) readSpare(yield func(key string, size int64) bool) error {
+	if err := j.spare.each(yield); err != nil {
+		return fileError("", "", err)
+	}
+	return nil
+}
+
+// remove removes files, and the directories that are empty without them.
+func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
+	for key := range keys {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := t.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed(key, fileError("Remove", key, err))
+			continue
+		}
+		gone(key)
+		for dir := path.Dir(key); dir != "." && t.root.Remove(dir) == nil; dir = path.Dir(dir) { // until one is not empty
+		}
+	}
+}
+
+// removedTogether is how many keys are given to RemoveAll at a time: the largest
+// batch of any provider, so that what is gone is told of as it goes.
+const removedTogether = 1000
+
+// remove removes in the provider's batches.
+func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
+	var group []string
+	for key := range keys {
+		if group = append(group, key); len(group) < removedTogether {
+			continue
+		}
+		removeGroup(ctx, o.bucket, group, gone, failed)
+		group = group[:0]
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	removeGroup(ctx, o.bucket, group, gone, failed)
+}
+
+// removeGroup removes keys and tells how it went with each.
+func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone func(string), failed func(string, error)) {
+	_, err := storage.RemoveAll(ctx, b, slices.Values(keys))
+	still := map[string]error{}
+	for _, err := range joined(err) {
+		var own *storage.Error
+		if !errors.As(err, &own) || own.Key == "" { // of no key: RemoveAll was ended
+			for _, key := range keys {
+				still[key] = err
+			}
+			break
+		}
+		still[own.Key] = err
+	}
+	for _, key := range keys {
+		if err := still[key]; err != nil {
+			failed(key, err)
+		} else {
+			gone(key)
+		}
+	}
+}
+
+// joined are the errors that errors.Join has joined.
+func joined(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return all.Unwrap()
+	}
+	return []error{err}
+}

@@ -1,0 +1,133 @@
+package transfer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// maxFailures bounds what a Report keeps of failures; all are counted.
+const maxFailures = 1000
+
+// A Report says what a job did or, after WithDryRun, would do.
+type Report struct {
+	Transferred int64 // files brought to the destination
+	Skipped     int64 // files that were there already and the same
+	Ignored     int64 // links, pipes, devices and sockets, and markers of empty folders: passed over
+	Failed      int64 // files that could not be read, written or removed, or whose name does not fit
+	Deleted     int64 // files removed
+
+	Bytes        int64 // of the files transferred
+	DeletedBytes int64 // of the files removed
+
+	Failures []Failure // the first 1,000
+	Started  time.Time
+	Duration time.Duration
+	DryRun   bool
+}
+
+// A Failure is one file that failed.
+type Failure struct {
+	Key string // a directory's ends in a slash
+	Err error  // a *storage.Error
+}
+
+// Rate is the bytes transferred in a second; 0 where no time has passed.
+func (r *Report) Rate() float64 {
+	if r.Duration <= 0 {
+		return 0
+	}
+	return float64(r.Bytes) / r.Duration.Seconds()
+}
+
+// String is a report for a person: one line, and one more for each of the first
+// ten failures.
+func (r *Report) String() string {
+	var b strings.Builder
+	if r.DryRun {
+		b.WriteString("dry run: ")
+	}
+	fmt.Fprintf(&b, "%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped)
+	for _, count := range []struct {
+		n    int64
+		what string
+	}{{r.Deleted, "deleted"}, {r.Ignored, "ignored"}, {r.Failed, "failed"}} {
+		if count.n > 0 {
+			fmt.Fprintf(&b, ", %d %s", count.n, count.what)
+		}
+	}
+	fmt.Fprintf(&b, " in %s", r.Duration.Round(time.Millisecond))
+	if r.Bytes > 0 && r.Duration > 0 && !r.DryRun {
+		fmt.Fprintf(&b, ", %s/s", formatBytes(r.Rate()))
+	}
+	const shown = 10
+	for i, f := range r.Failures {
+		if i == shown {
+			fmt.Fprintf(&b, "\n  and %d more", r.Failed-shown)
+			break
+		}
+		fmt.Fprintf(&b, "\n  %q: %v", f.Key, f.Err)
+	}
+	return b.String()
+}
+
+// formatBytes is a number of bytes in a unit that a person can compare.
+func formatBytes(n float64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%.0f B", n)
+	}
+	unit := -1
+	for n >= 1024 && unit < len(units)-1 {
+		n /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", n, units[unit])
+}
+
+// err joins early, which ended the job before its time and may be nil, and the
+// failures.
+func (r *Report) err(early error) error {
+	if early == nil && r.Failed == 0 {
+		return nil
+	}
+	return &incomplete{early: early, report: r}
+}
+
+// incomplete is the error of a job that did not do everything.
+type incomplete struct {
+	early  error
+	report *Report
+}
+
+// Error is what ended the job, and the first failures.
+func (e *incomplete) Error() string {
+	const shown = 3
+	var lines []string
+	if e.early != nil {
+		lines = append(lines, e.early.Error())
+	}
+	if e.report.Failed > 0 {
+		lines = append(lines, fmt.Sprintf("%d failed", e.report.Failed))
+	}
+	for i, f := range e.report.Failures {
+		if i == shown {
+			lines = append(lines, "…")
+			break
+		}
+		lines = append(lines, f.Err.Error())
+	}
+	return "transfer: " + strings.Join(lines, "; ")
+}
+
+// Unwrap is all that was joined.
+func (e *incomplete) Unwrap() []error {
+	var all []error
+	if e.early != nil {
+		all = append(all, e.early)
+	}
+	for _, f := range e.report.Failures {
+		all = append(all, f.Err)
+	}
+	return all
+}

@@ -1,0 +1,225 @@
+package transfer_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// calls counts the driver's calls by name.
+type calls struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *calls) layer() storage.OpenOption {
+	c.of = map[string]int{}
+	return storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			c.mu.Lock()
+			c.of[call]++
+			c.mu.Unlock()
+			return next(ctx)
+		})
+	})
+}
+
+func (c *calls) count(call string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of[call]
+}
+
+// A file a.txt is uploaded, then both ends are changed; what does the next Upload
+// do?
+func TestWhatIsTheSameGoingUp(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		change      func(t *testing.T, dir string, b storage.Bucket)
+		opts        []transfer.Option
+		transferred bool
+		heads       int // requests for it, beside the listing
+	}{
+		{"nothing", func(*testing.T, string, storage.Bucket) {}, nil, false, 0},
+		{"nothing, by checksum", func(*testing.T, string, storage.Bucket) {}, []transfer.Option{transfer.WithChecksum()}, false, 1},
+		{"another size", func(t *testing.T, dir string, _ storage.Bucket) {
+			write(t, dir, map[string]string{"a.txt": "longer than before"})
+		}, nil, true, 0},
+		{"the same bytes at another time", func(t *testing.T, dir string, _ storage.Bucket) {
+			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
+		}, nil, false, 1},
+		{"other bytes", func(t *testing.T, dir string, _ storage.Bucket) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("after."), 0o644))
+		}, nil, true, 1},
+		{"other bytes of a time in the future", func(t *testing.T, dir string, _ storage.Bucket) {
+			write(t, dir, map[string]string{"a.txt": "after."})
+			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now().Add(time.Hour)))
+		}, nil, true, 1},
+		{"other bytes of an old time, not noticed", func(t *testing.T, dir string, _ storage.Bucket) {
+			write(t, dir, map[string]string{"a.txt": "after."})
+		}, nil, false, 0},
+		{"other bytes of an old time, by checksum", func(t *testing.T, dir string, _ storage.Bucket) {
+			write(t, dir, map[string]string{"a.txt": "after."})
+		}, []transfer.Option{transfer.WithChecksum()}, true, 1},
+		{"the object is gone", func(t *testing.T, _ string, b storage.Bucket) {
+			require.NoError(t, b.Remove(t.Context(), "a.txt"))
+		}, nil, true, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var seen calls
+			b := memstore.New(seen.layer())
+			dir := tree(t, map[string]string{"a.txt": "before"})
+			_, err := transfer.Upload(t.Context(), b, dir)
+			require.NoError(t, err)
+			row.change(t, dir, b)
+			before := seen.count("Head")
+
+			report, err := transfer.Upload(t.Context(), b, dir, row.opts...)
+			require.NoError(t, err)
+			require.Equal(t, row.transferred, report.Transferred == 1, report)
+			require.Equal(t, row.transferred, report.Skipped == 0, report)
+			require.Equal(t, row.heads, seen.count("Head")-before)
+		})
+	}
+}
+
+// A store's clock may be ahead: a file that was changed just after its upload
+// seems to be older than its object.
+func TestClocksMayDiffer(t *testing.T) {
+	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
+		b := inMemory(func() time.Time { return time.Now().Add(ahead) })
+		dir := t.TempDir()
+		for _, text := range []string{"before", "after."} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte(text), 0o644))
+			for _, transferred := range []int64{1, 0} {
+				report, err := transfer.Upload(t.Context(), b, dir)
+				require.NoError(t, err)
+				require.Equal(t, transferred, report.Transferred, "%s ahead", ahead)
+			}
+			require.Equal(t, text, contents(t, b)["a.txt"])
+		}
+	}
+}
+
+// An object that others have put there has no mtime of ours.
+func TestAnObjectOfOthersIsTheSameWhereTheBytesAre(t *testing.T) {
+	b := memstore.New()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o644))
+	_, err := b.Upload(t.Context(), "a.txt", file("text"))
+	require.NoError(t, err)
+	report, err := transfer.Upload(t.Context(), b, dir)
+	require.NoError(t, err)
+	require.Equal(t, int64(1), report.Skipped)
+}
+
+func TestWhatIsTheSameGoingDown(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		change      func(t *testing.T, dir string, b storage.Bucket)
+		transferred bool
+	}{
+		{"nothing", func(*testing.T, string, storage.Bucket) {}, false},
+		{"the file was edited", func(t *testing.T, dir string, _ storage.Bucket) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("edited"), 0o644))
+		}, true},
+		{"the file was touched", func(t *testing.T, dir string, _ storage.Bucket) {
+			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
+		}, false},
+		{"the object was written anew, of the same size", func(t *testing.T, _ string, b storage.Bucket) {
+			_, err := b.Upload(t.Context(), "a.txt", file("after."))
+			require.NoError(t, err)
+		}, true},
+		{"the file is gone", func(t *testing.T, dir string, _ storage.Bucket) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "a.txt")))
+		}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New()
+			_, err := b.Upload(t.Context(), "a.txt", file("before"))
+			require.NoError(t, err)
+			dir := t.TempDir()
+			_, err = transfer.Download(t.Context(), b, dir)
+			require.NoError(t, err)
+			row.change(t, dir, b)
+
+			report, err := transfer.Download(t.Context(), b, dir)
+			require.NoError(t, err)
+			require.Equal(t, row.transferred, report.Transferred == 1, report)
+			data, _, err := storage.ReadAll(t.Context(), b, "a.txt")
+			require.NoError(t, err)
+			have, err := os.ReadFile(filepath.Join(dir, "a.txt"))
+			require.NoError(t, err)
+			require.Equal(t, string(data), string(have))
+		})
+	}
+}
+
+// A file that was touched is given its time again, so that it is read once.
+func TestATouchedFileIsHashedOnce(t *testing.T) {
+	var seen calls
+	b := memstore.New(seen.layer())
+	_, err := b.Upload(t.Context(), "a.txt", file("text"))
+	require.NoError(t, err)
+	dir := tree(t, map[string]string{"a.txt": "text"})
+	for _, heads := range []int{1, 0} {
+		before := seen.count("Head")
+		report, err := transfer.Download(t.Context(), b, dir)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), report.Skipped)
+		require.Equal(t, heads, seen.count("Head")-before)
+	}
+}
+
+func TestWhatIsTheSameBetweenBuckets(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		name        string
+		later       time.Duration // between the copy and the change of the source
+		text, tag   string
+		transferred bool
+	}{
+		{"nothing", 0, "", "", false},
+		{"other bytes at once", time.Second, "after.", "", true},
+		{"other bytes later", time.Hour, "after.", "", true},
+		{"the same written again later", time.Hour, "before", "", true},
+		{"other metadata at once", time.Second, "before", "new", true},
+		{"other metadata later", time.Hour, "before", "new", true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			clock := now
+			config := memstore.Config{Now: func() time.Time { return clock }}
+			src, dst := storage.New(memstore.NewDriver(config)), storage.New(memstore.NewDriver(config))
+			_, err := src.Upload(t.Context(), "a.txt", file("before"))
+			require.NoError(t, err)
+			_, err = transfer.Copy(t.Context(), dst, src)
+			require.NoError(t, err)
+			clock = now.Add(row.later)
+			if row.text != "" {
+				var metadata map[string]string
+				if row.tag != "" {
+					metadata = map[string]string{"tag": row.tag}
+				}
+				_, err = src.Upload(t.Context(), "a.txt", file(row.text), storage.WithMetadata(metadata))
+				require.NoError(t, err)
+			}
+
+			report, err := transfer.Copy(t.Context(), dst, src)
+			require.NoError(t, err)
+			require.Equal(t, row.transferred, report.Transferred == 1, report)
+			require.Equal(t, contents(t, src), contents(t, dst))
+			a, err := dst.Attrs(t.Context(), "a.txt")
+			require.NoError(t, err)
+			require.Equal(t, row.tag, a.Metadata["tag"])
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package transfer
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+)
+
+// A spill keeps keys and sizes in a temporary file, however many they are: what
+// is to be removed is known long before it may be.
+type spill struct {
+	file  *os.File // nil: nothing was added
+	to    *bufio.Writer
+	count int64
+}
+
+func (s *spill) add(key string, size int64) error {
+	if s.file == nil {
+		f, err := os.CreateTemp("", "omnibucket-delete-*")
+		if err != nil {
+			return fileError("", "", err)
+		}
+		s.file, s.to = f, bufio.NewWriter(f)
+	}
+	record := binary.AppendUvarint(nil, uint64(size))
+	record = binary.AppendUvarint(record, uint64(len(key)))
+	s.count++
+	if _, err := s.to.Write(append(record, key...)); err != nil {
+		return fileError("", "", err)
+	}
+	return nil
+}
+
+// each reads what was added, in that order, until yield is false.
+func (s *spill) each(yield func(key string, size int64) bool) error {
+	if err := s.to.Flush(); err != nil {
+		return err
+	}
+	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	from := bufio.NewReader(s.file)
+	for {
+		size, err := binary.ReadUvarint(from)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		length, err := binary.ReadUvarint(from)
+		if err != nil {
+			return err
+		}
+		key := make([]byte, length)
+		if _, err := io.ReadFull(from, key); err != nil {
+			return err
+		}
+		if !yield(string(key), int64(size)) {
+			return nil
+		}
+	}
+}
+
+func (s *spill) close() {
+	if s.file == nil {
+		return
+	}
+	_ = s.file.Close()
+	_ = os.Remove(s.file.Name())
+}

@@ -1,0 +1,46 @@
+package transfer
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// opened is a file as a transfer opens it.
+func opened(t *testing.T, text string) (*steady, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	info, err := f.Stat()
+	require.NoError(t, err)
+	return newSteady(f, info), path
+}
+
+func TestAFileThatChangesBetweenTwoReadsFailsFromThenOn(t *testing.T) {
+	s, path := opened(t, "0123456789")
+	from := s.reader()
+	half := make([]byte, 5)
+	_, err := io.ReadFull(from, half)
+	require.NoError(t, err)
+	require.Equal(t, "01234", string(half))
+	require.False(t, s.changed.Load())
+
+	require.NoError(t, os.WriteFile(path, []byte("0123456789 and more"), 0o644))
+	rest, err := io.ReadAll(from)
+	require.ErrorIs(t, err, errChanged)
+	require.Empty(t, rest)
+	require.True(t, s.changed.Load())
+}
+
+func TestAFileOfSizeZeroIsEmpty(t *testing.T) {
+	s, path := opened(t, "")
+	require.NoError(t, s.empty())
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o644))
+	require.ErrorIs(t, s.empty(), errChanged)
+}

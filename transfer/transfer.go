@@ -1,0 +1,117 @@
+// Package transfer moves whole trees between directories and buckets of any
+// provider, and keeps buckets tidy.
+//
+//	report, err := transfer.Upload(ctx, bucket, "./public")
+//	report, err := transfer.Sync(ctx, transfer.Bucket(backup), transfer.Bucket(photos), transfer.WithDelete())
+//	fmt.Println(report)
+//
+// What is the same on both ends is passed over, so that a job that was killed
+// or that had failures is begun again with the same call and does only what is
+// left. A file that fails is counted, and the job goes on.
+//
+// # What is the same
+//
+// Never two files of different size. Of equal size, where one end at least is a
+// bucket:
+//
+//   - Directory to bucket: an upload keeps the file's time of modification in the
+//     object's metadata (mtime, in seconds, as rclone does). An object that was
+//     written 15 minutes or more after the file was changed holds it, and the
+//     listing tells so without a request for each file: no clock that a store
+//     accepts is further off. In doubt the object is asked: the same mtime or the
+//     same CRC32C is the same file.
+//   - Bucket to directory: a download gives the file that time again, or the
+//     object's own where it has none. A file of another time is the same where
+//     the CRC32C is.
+//   - Bucket to bucket: a copy that is 15 minutes or more younger than its source
+//     is the same, one that is as much older is not; in between, CRC32C and
+//     attributes decide.
+//   - Directory to directory: the same time.
+//
+// A file that was replaced by another of the same size and an older time is not
+// noticed by that; WithChecksum compares the bytes' CRC32C instead, always.
+//
+// # Names
+//
+// Keys are paths with slashes, below the directory or in the bucket
+// (storage.Prefixed makes an end of a part of one). A file whose name is no
+// valid key fails with InvalidArgument, as does an object whose key a directory
+// cannot hold, and one whose key needs a directory where there is a file: of a
+// and a/b in a bucket, a/b fails. A directory .omnibucket, where a local bucket
+// keeps its signing key, is never read and never written.
+//
+// # Memory
+//
+// Both ends are walked in step, in the order of their keys, and nothing is kept
+// of what is done: memory does not grow with the number of files, but for the
+// names of one directory at a time. Parts and ranges of large files count
+// against the buckets' storage.Memory.
+package transfer
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Source is what a bucket has to allow to be copied from.
+type Source interface {
+	storage.Downloader
+	storage.Lister
+	storage.Attrser
+}
+
+// Upload brings the files under dir into b: Sync(ctx, Bucket(b), Dir(dir)).
+func Upload(ctx context.Context, b storage.ReadWriter, dir string, opts ...Option) (*Report, error) {
+	return run(ctx, "Upload", Bucket(b), Dir(dir), opts)
+}
+
+// Download brings the objects of b into the directory dir, which is made where
+// it is missing. A file appears whole or not at all.
+func Download(ctx context.Context, b Source, dir string, opts ...Option) (*Report, error) {
+	return run(ctx, "Download", Dir(dir), End{kind: bucketEnd, from: b}, opts)
+}
+
+// Copy brings the objects of src into dst, inside the provider where it can:
+// each as storage.Copy does.
+func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Option) (*Report, error) {
+	return run(ctx, "Copy", Bucket(dst), End{kind: bucketEnd, from: src}, opts)
+}
+
+// Sync brings to dst what is in src and not the same there, and with WithDelete
+// removes from dst what is not in src.
+//
+// The error is nil if, and only if, all of that is done: it joins what ended the
+// job early (an option or an end that is no good, InvalidArgument; a listing that
+// failed; Canceled and DeadlineExceeded) and each failure, up to 1,000, as
+// *storage.Error with its Key. The Report is there in any case.
+//
+// The ends must not overlap: of two directories that is InvalidArgument; of one
+// bucket under two prefixes nothing tells, and a copy into a part of its own
+// source needs WithExclude.
+func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
+	return run(ctx, "Sync", dst, src, opts)
+}
+
+// An End is where a Sync reads from or writes to.
+type End struct {
+	kind endKind
+	path string
+	from Source
+	to   storage.ReadWriter
+}
+
+type endKind int
+
+const (
+	noEnd endKind = iota
+	dirEnd
+	bucketEnd
+)
+
+// Dir is a directory of this machine: as a source it has to be there; as a
+// destination it is made where it is missing.
+func Dir(path string) End { return End{kind: dirEnd, path: path} }
+
+// Bucket is a bucket or, through storage.Prefixed, what lies under a prefix.
+func Bucket(b storage.ReadWriter) End { return End{kind: bucketEnd, from: b, to: b} }

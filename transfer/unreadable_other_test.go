@@ -1,0 +1,7 @@
+//go:build !unix
+
+package transfer_test
+
+import "errors"
+
+func runUnprivileged(string) error { return errors.ErrUnsupported }

@@ -1,0 +1,158 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A child is an entry of one directory.
+type child struct {
+	order string // the name, of a directory with a slash: what keys are ordered by
+	dir   bool
+	entry entry
+}
+
+// entries walks the tree in the order of the keys. Each directory is read whole,
+// to be sorted, and closed before the next.
+func (t *tree) entries(ctx context.Context, s *settings, _ string) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		if t.root == nil {
+			return
+		}
+		w := &walk{tree: t, settings: s, ctx: ctx, yield: yield, links: s.links && !t.target}
+		w.dir("")
+	}
+}
+
+type walk struct {
+	*tree
+	settings *settings
+	ctx      context.Context
+	yield    func(entry, error) bool
+	links    bool
+	above    []fs.FileInfo // with links: the directories that lead to this one
+}
+
+// dir yields what is in a directory; false where that was the last.
+func (w *walk) dir(prefix string) bool {
+	if err := w.ctx.Err(); err != nil {
+		w.yield(entry{}, ctxError(err))
+		return false
+	}
+	depth := len(w.above)
+	defer func() { w.above = w.above[:depth] }()
+	children, err := w.read(prefix)
+	switch {
+	case err != nil && prefix == "":
+		w.yield(entry{}, fileError("read", "", err))
+		return false
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // else it is gone meanwhile
+		if !w.yield(entry{key: prefix, kind: unlisted, err: fileError("read", prefix, err)}, nil) {
+			return false
+		}
+	}
+	for _, c := range children {
+		if !c.dir {
+			if !w.yield(c.entry, nil) {
+				return false
+			}
+			continue
+		}
+		if !w.dir(prefix + c.order) {
+			return false
+		}
+	}
+	return true
+}
+
+// read lists one directory. Of a directory that fails midway it is what was
+// read, with the error.
+func (w *walk) read(prefix string) ([]child, error) {
+	name := strings.TrimSuffix(prefix, "/")
+	if name == "" {
+		name = "."
+	}
+	f, err := w.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was read from
+	if w.links {
+		info, err := f.Stat()
+		if err != nil {
+			return nil, err
+		}
+		for _, dir := range w.above {
+			if os.SameFile(dir, info) {
+				return nil, errLoop
+			}
+		}
+		w.above = append(w.above, info)
+	}
+	found, err := f.ReadDir(-1)
+	children := make([]child, 0, len(found))
+	for _, d := range found {
+		if c, ok := w.child(prefix, d); ok {
+			children = append(children, c)
+		}
+	}
+	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
+	return children, err
+}
+
+var errLoop = errors.New("the link leads to a directory that it lies in")
+
+// child looks at one name; false where the job is not about it.
+func (w *walk) child(prefix string, d fs.DirEntry) (child, bool) {
+	key := prefix + d.Name()
+	if strings.EqualFold(d.Name(), reservedName) {
+		return child{order: d.Name(), entry: entry{key: key, kind: ignored}}, true
+	}
+	if isTemp(d.Name()) {
+		if w.target {
+			w.sweep(key, d)
+		}
+		return child{}, false
+	}
+	c := child{order: d.Name(), entry: entry{key: key}}
+	info, err := w.look(key, d)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
+		return c, false // gone meanwhile
+	case err != nil:
+		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
+	case info.IsDir():
+		c.order, c.dir = d.Name()+"/", true
+		return c, !w.settings.prunes(key)
+	case info.Mode().IsRegular():
+		c.entry.size, c.entry.modified = info.Size(), info.ModTime()
+	default:
+		c.entry.kind = ignored
+	}
+	return c, w.settings.takes(key)
+}
+
+// look is what the name stands for; of a link, with WithLinks, where it leads.
+func (w *walk) look(key string, d fs.DirEntry) (fs.FileInfo, error) {
+	if w.links && d.Type()&fs.ModeSymlink != 0 {
+		return w.root.Stat(key)
+	}
+	return d.Info()
+}
+
+// sweep removes what a process that died has left behind.
+func (w *walk) sweep(key string, d fs.DirEntry) {
+	if w.settings.dryRun || !d.Type().IsRegular() {
+		return
+	}
+	if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
+		_ = w.root.Remove(key) // it stays hidden, and the next job tries again
+	}
+}
