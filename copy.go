@@ -197,7 +197,7 @@ func (c *copying) throughHere(ctx context.Context) (*Attrs, *Error) {
 	u.writeID = ""
 	u.req = PutRequest{Condition: c.req.Condition, PublicRead: c.req.PublicRead, Native: c.req.Native, Key: c.key}
 	c.fill(&u.req, from.Attrs())
-	u.req.set.concurrency, u.req.set.progress = c.req.set.concurrency, c.req.set.progress
+	u.req.set.concurrency, u.req.set.progress, u.req.set.resume = c.req.set.concurrency, c.req.set.progress, c.req.set.resume
 	if !u.core.has(StorageClasses) {
 		u.req.StorageClass = "" // the other provider's word
 	}

@@ -69,6 +69,11 @@ type (
 		DownloadOption
 		CopyOption
 	}
+	// ResumeOption keeps how far an upload has come.
+	ResumeOption interface {
+		UploadOption
+		CopyOption
+	}
 	// SizeOption says what a body must be; it fits Upload and SignedUploadURL.
 	SizeOption interface {
 		UploadOption
@@ -89,6 +94,7 @@ type settings struct {
 	partSize    int64
 	concurrency int
 	progress    func(done, total int64)
+	resume      string // the file of WithResume
 	given       property
 	guarded     bool // a condition was given
 	version     bool // WithVersion was given

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"slices"
 	"sync"
 	"time"
 )
@@ -31,6 +29,9 @@ const (
 
 // firstPart is the size of an upload's first part, in bytes.
 func (u *upload) firstPart() int64 {
+	if u.resumed() {
+		return u.journal.PartSize
+	}
 	d := &u.core.desc
 	size := u.req.set.partSize
 	if size == 0 {
@@ -94,18 +95,20 @@ func (c *core) checkSize(size int64) *Error {
 // storeParts stores the body in parts: of a random-access body in place, of a
 // stream beginning with first and next, which is nil where no more follows.
 func (u *upload) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
-	if u.writeID == "" {
-		u.identify()
-		u.req.Metadata = u.core.stored(u.metadata, u.writeID)
-	}
 	for attempt := 1; ; attempt++ {
+		if u.writeID == "" {
+			u.identify()
+			u.req.Metadata = u.core.stored(u.metadata, u.writeID)
+		}
+		resumed := u.resumed()
 		a, e := u.sendParts(ctx, first, next)
-		if !conflict(e) || e.Unknown || u.src.at == nil || ctx.Err() != nil || !u.core.retry.again(attempt) {
+		if !conflict(e) || e.Unknown || u.src.at == nil || ctx.Err() != nil || !resumed && !u.core.retry.again(attempt) {
 			return a, e
 		}
-		if u.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
+		if !resumed && u.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
 			return nil, asError(ctx, ctx.Err())
 		}
+		u.writeID = ""
 		u.progress.restart()
 	}
 }
@@ -116,15 +119,10 @@ func (u *upload) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 	declared := u.req.CRC32C
 	u.req.Body, u.req.Size, u.req.CRC32C = nil, u.src.size, nil
 	defer func() { u.req.CRC32C = declared }()
-	e := u.call(ctx, func(ctx context.Context) (err error) {
-		p.name, err = u.core.driver.BeginParts(ctx, &u.req)
-		return err
-	})
+	e := p.open(ctx)
 	if e != nil {
 		first.free()
 		next.free()
-		e.Unknown = false // what was begun is not the object
-		e.absent = e.Code == PreconditionFailed && u.req.Condition.Absent
 		return nil, e
 	}
 	if first == nil {
@@ -137,17 +135,15 @@ func (u *upload) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 		a, e = p.complete(ctx, declared)
 	}
 	p.last.free()
-	if e != nil && !e.Unknown {
-		p.abort(ctx, e)
-	}
-	return a, e
+	return a, p.close(ctx, e)
 }
 
 // A partUpload is an upload in parts under way. Parts are sent by at most
 // WithConcurrency goroutines, all of which have ended when it has.
 type partUpload struct {
 	*upload
-	name string
+	name   string
+	goesOn bool // with the upload of an earlier call
 
 	offset int64     // of the next part
 	last   *heldPart // with SequentialParts
@@ -219,7 +215,7 @@ func (p *partUpload) sendPart(ctx context.Context, number int, section *io.Secti
 		if ctx.Err() != nil {
 			return
 		}
-		part, e := p.put(ctx, number, offset, section, crc)
+		part, e := p.part(ctx, number, offset, section, crc)
 		if e != nil {
 			p.fail(e)
 			return
@@ -229,6 +225,24 @@ func (p *partUpload) sendPart(ctx context.Context, number int, section *io.Secti
 		p.parts = append(p.parts, part)
 	})
 	return true
+}
+
+// part is one part that the store has: sent now, or by an earlier call.
+func (p *partUpload) part(ctx context.Context, number int, offset int64, section *io.SectionReader, crc *uint32) (Part, *Error) {
+	if p.goesOn {
+		part, found, e := p.has(number, section, crc)
+		if found && p.progress != nil {
+			p.progress.add()(part.Size)
+		}
+		if found || e != nil {
+			return part, e
+		}
+	}
+	part, e := p.put(ctx, number, offset, section, crc)
+	if e == nil {
+		e = p.record(part)
+	}
+	return part, e
 }
 
 // put is one PutPart.
@@ -369,66 +383,5 @@ func (p *partUpload) give(b *buffer) func() {
 		p.core.memory.move(-1)
 		b.free()
 		<-p.room
-	}
-}
-
-// complete makes the object of the parts.
-func (p *partUpload) complete(ctx context.Context, declared *uint32) (*Attrs, *Error) {
-	slices.SortFunc(p.parts, func(a, b Part) int { return a.Number - b.Number })
-	last, e := p.ending()
-	if e != nil {
-		return nil, e
-	}
-	r := &CompleteRequest{Put: &p.req, Upload: p.name, Parts: p.parts, Last: last}
-	size, crc := joined(r)
-	if declared != nil && *declared != crc {
-		return nil, mismatch(*declared, crc)
-	}
-	p.req.Size, p.req.CRC32C = size, &crc
-	var a *Attrs
-	e = p.unlessLost(ctx, p.last.body(), func(ctx context.Context) (err error) {
-		a, err = p.core.driver.CompleteParts(ctx, r)
-		return err
-	})
-	return p.verdict(ctx, a, e, size)
-}
-
-// unlessLost is send for a call of an upload that may have to begin anew: that
-// is not tried again as it is.
-func (p *partUpload) unlessLost(ctx context.Context, body replayable, do func(context.Context) error) *Error {
-	var lost *Error
-	e := p.upload.send(ctx, body, func(ctx context.Context) error {
-		err := do(ctx)
-		if err != nil {
-			if lost = asError(ctx, err); conflict(lost) {
-				return Internal
-			}
-		}
-		return err
-	})
-	if e != nil && conflict(lost) {
-		lost.Unknown = e.Unknown
-		return lost
-	}
-	return e
-}
-
-// conflict is S3's ConditionalRequestConflict on completion, or a session that
-// the store has lost: no verdict on the condition, and the upload is of no use any
-// more.
-func conflict(e *Error) bool {
-	return e != nil && e.Code == Unavailable && e.Status == http.StatusConflict
-}
-
-// abort gives back what the provider keeps of the upload, on a context of its
-// own: the caller's is often done by then. Where that fails too, e says so.
-func (p *partUpload) abort(ctx context.Context, e *Error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
-	defer cancel()
-	failed := p.call(ctx, func(ctx context.Context) error {
-		return p.core.driver.AbortParts(ctx, p.key, p.name)
-	})
-	if failed != nil && e.Hint == "" {
-		e.Hint = "the parts that were sent could not be removed: " + string(failed.Code)
 	}
 }

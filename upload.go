@@ -34,6 +34,9 @@ type upload struct {
 	progress *progress
 	content  sectionBody // of one Put
 	first    buffer      // of a stream
+
+	journal     *journal // with WithResume
+	fingerprint string   // of the request, for the journal
 }
 
 var uploads = sync.Pool{New: func() any { return new(upload) }}
@@ -149,13 +152,21 @@ func (u *upload) checkPartSize() *Error {
 	return nil
 }
 
-// store decides between one Put and parts, by what is known of the body.
+// store stores the body; what is known of it decides between one Put and parts.
 func (u *upload) store(ctx context.Context) (*Attrs, *Error) {
 	r := &u.req
 	u.metadata = r.Metadata
 	u.progress = newProgress(r.set.progress, u.src.size)
 	r.ContentType = contentType(r.ContentType, u.key, u.src.sniff)
-	if r.Condition != (Condition{}) {
+	if r.set.resume != "" {
+		return u.storeResumed(ctx)
+	}
+	return u.storeBody(ctx)
+}
+
+func (u *upload) storeBody(ctx context.Context) (*Attrs, *Error) {
+	r := &u.req
+	if r.Condition != (Condition{}) && u.writeID == "" {
 		u.identify()
 	}
 	r.Metadata = u.core.stored(u.metadata, u.writeID)

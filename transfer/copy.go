@@ -14,6 +14,7 @@ type copyRoad struct {
 	from Source
 	to   storage.ReadWriter
 	rule func(key string) []storage.WriteOption
+	kept begun
 }
 
 // compare: the times tell where they are further apart than clocks.
@@ -66,6 +67,9 @@ func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, mo
 		return err
 	}
 	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
+	if o := c.kept.option(src.key, src.size); o != nil {
+		opts = append(opts, o)
+	}
 	_, err = storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
 	return err
 }

@@ -56,6 +56,11 @@ func (j *job) open(op string, dst, src End) (err error) {
 	case overlap(dst, src):
 		return invalid("ends", "must not overlap")
 	}
+	if dst.kind == bucketEnd && !j.dryRun {
+		if err := begun(j.resume).prepare(); err != nil {
+			return err
+		}
+	}
 	if j.src, err = openSide(src, false, false); err != nil {
 		return fileError(op, src.path, err)
 	}
@@ -137,6 +142,9 @@ func (j *job) all(ctx context.Context) (early error) {
 	}
 	if ctx.Err() != nil {
 		return ctxError(ctx.Err())
+	}
+	if to, ok := j.dst.(*objects); ok && !j.dryRun {
+		begun(j.resume).sweep(ctx, to.bucket, j.now())
 	}
 	if !j.remove || j.spare.count == 0 {
 		return nil

@@ -30,6 +30,7 @@ type settings struct {
 	rule        func(key string) []storage.WriteOption
 	progress    func(Progress)
 	changes     func(Change)
+	resume      string
 	now         func() time.Time
 }
 
@@ -138,7 +139,8 @@ func WithChanges(report func(Change)) Option {
 	return option(func(s *settings) { s.changes = report })
 }
 
-// WithNow sets the clock of Expire; the default is time.Now.
+// WithNow sets the clock of Expire, and of what WithResume gives up; the default
+// is time.Now.
 func WithNow(now func() time.Time) Option {
 	return option(func(s *settings) { s.now = now })
 }

@@ -7,7 +7,8 @@
 //
 // What is the same on both ends is passed over, so that a job that was killed
 // or that had failures is begun again with the same call and does only what is
-// left. A file that fails is counted, and the job goes on.
+// left; with WithResume also of a large file that was on its way. A file that fails
+// is counted, and the job goes on.
 //
 // # What is the same
 //

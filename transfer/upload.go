@@ -14,6 +14,7 @@ type uploadRoad struct {
 	from *tree
 	to   storage.ReadWriter
 	rule func(key string) []storage.WriteOption
+	kept begun
 }
 
 // compare: an object that was written when the file had long been as it is holds
@@ -62,6 +63,9 @@ func (u *uploadRoad) move(ctx context.Context, src entry, _ bool, requests int, 
 		return err
 	}
 	opts = append(opts, storage.WithSize(content.size), storage.WithConcurrency(requests), storage.WithProgress(moved))
+	if o := u.kept.option(src.key, content.size); o != nil {
+		opts = append(opts, o)
+	}
 	_, err = u.to.Upload(ctx, src.key, content.reader(), opts...)
 	if err != nil && content.changed.Load() {
 		return fileError("Upload", src.key, errChanged)

@@ -33,23 +33,23 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Error) {
 	pending := s.pendingKey(t)
 	arrived, e := s.look(ctx, pending, t.size)
-	if e != nil && errors.Is(e, storage.ObjectNotFound) {
-		return s.finished(ctx, t, v)
-	}
 	if e != nil {
+		if moved(e) {
+			return s.finished(ctx, t, v, e)
+		}
 		s.discardRefused(ctx, pending, e)
 		return nil, e
 	}
 	key := s.pattern.key(v, t.issued, s.finalRandom(t), arrived.extension)
 	if e := s.keep(ctx, pending, key, arrived.kind); e != nil {
-		if errors.Is(e, storage.ObjectNotFound) { // another call was faster
-			return s.finished(ctx, t, v)
+		if moved(e) {
+			return s.finished(ctx, t, v, e)
 		}
 		return nil, e
 	}
 	kept, e := s.look(ctx, key, t.size)
 	if e == nil && kept.mediaType != arrived.mediaType {
-		e = refuse(Damaged, "The file was changed while it was looked at. Send it again.")
+		e = changed()
 	}
 	if e != nil {
 		s.discardRefused(ctx, key, e)
@@ -57,6 +57,16 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 	}
 	s.discard(ctx, pending)
 	return s.answer(ctx, kept, t)
+}
+
+// moved reports whether the pending file is gone, or was when it was read: by
+// another call that was faster, or because it has not arrived.
+func moved(e *Error) bool {
+	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed)
+}
+
+func changed() *Error {
+	return refuse(Damaged, "The file was changed while it was looked at. Send it again.")
 }
 
 func (s *Service) answer(ctx context.Context, f *looked, t ticket) (*Result, *Error) {
@@ -81,8 +91,8 @@ func (s *Service) keep(ctx context.Context, pending, key string, k kind) *Error 
 	return nil
 }
 
-// finished finds what an earlier call has kept.
-func (s *Service) finished(ctx context.Context, t ticket, v Values) (*Result, *Error) {
+// finished finds what an earlier call has kept, where the pending file was moved.
+func (s *Service) finished(ctx context.Context, t ticket, v Values, moved *Error) (*Result, *Error) {
 	tried := map[string]bool{}
 	for _, mediaType := range s.types {
 		extension := extensionOf(mediaType)
@@ -97,6 +107,9 @@ func (s *Service) finished(ctx context.Context, t ticket, v Values) (*Result, *E
 		if !errors.Is(e, storage.ObjectNotFound) {
 			return nil, e
 		}
+	}
+	if errors.Is(moved, storage.Changed) { // and is not gone: it was sent again
+		return nil, changed()
 	}
 	return nil, refuse(NotUploaded, "The file has not arrived yet.")
 }

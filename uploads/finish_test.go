@@ -89,6 +89,49 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 	})
 }
 
+func TestFinishingWhileTheFileIsMoved(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		by   func(t *testing.T, s *uploads.Service, b storage.Bucket, ticket *uploads.Ticket)
+		code uploads.Code // "": it gives the other's file
+	}{
+		{"by another call", func(t *testing.T, s *uploads.Service, _ storage.Bucket, ticket *uploads.Ticket) {
+			_, err := s.Finish(t.Context(), ticket.Token, me)
+			require.NoError(t, err)
+		}, ""},
+		{"by its sender, where the store lets it be sent again", func(t *testing.T, _ *uploads.Service, b storage.Bucket, _ *uploads.Ticket) {
+			_, err := b.Upload(t.Context(), keys(t, b)[0], strings.NewReader(aPNG()))
+			require.NoError(t, err)
+		}, uploads.Damaged},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var meanwhile func()
+			b := inMemory(t, storage.WithLayer(func(next storage.Driver) storage.Driver {
+				return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call == "Copy" && meanwhile != nil {
+						do := meanwhile
+						meanwhile = nil
+						do()
+					}
+					return next(ctx)
+				})
+			}))
+			s := newService(t, b, uploads.Config{Key: ofMe})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG())), Values: me})
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+			meanwhile = func() { row.by(t, s, b, ticket) }
+			_, err = s.Finish(t.Context(), ticket.Token, me)
+			if row.code == "" {
+				require.NoError(t, err)
+				require.Len(t, keys(t, b), 1)
+				return
+			}
+			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
+		})
+	}
+}
+
 func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 	for _, row := range []struct {
 		name, content string

@@ -10,6 +10,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -46,6 +48,7 @@ func main() {
 type migration struct {
 	dir     string
 	address string
+	kept    string // where large files that are on their way are kept; "": nowhere
 	options []transfer.Option
 	dryRun  bool
 }
@@ -64,6 +67,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		defer func() { result = errors.Join(result, os.RemoveAll(temp)) }()
 		m.address = directoryAddress(temp)
 		_, _ = fmt.Fprintln(stdout, "No bucket was named: a temporary one is used, and removed at the end.")
+	}
+	if m.kept != "" {
+		m.options = append(m.options, transfer.WithResume(m.kept))
 	}
 	bucket, err := storage.Open(ctx, m.address)
 	if err != nil {
@@ -97,6 +103,7 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 	checksum := flags.Bool("checksum", false, "compare checksums, not times")
 	links := flags.Bool("links", false, "follow symbolic links that stay in the directory")
 	concurrency := flags.Int("concurrency", 32, "how many `requests` may be under way at once")
+	flags.StringVar(&m.kept, "resume", "", "`directory` in which large files are kept that are on their way (default: one of this job in the user's cache)")
 	patterns := func(name, usage string, with func(...string) transfer.Option) {
 		flags.Func(name, usage, func(pattern string) error {
 			m.options = append(m.options, with(pattern))
@@ -125,7 +132,24 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		m.options = append(m.options, transfer.WithExclude(".git/**"))
 		return m, m.takeRepository()
 	}
+	if m.kept == "" && m.address != "" {
+		m.kept = m.cache()
+	}
 	return m, nil
+}
+
+// cache is this job's own directory in the user's cache; "" where there is none.
+func (m *migration) cache() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	dir, err := filepath.Abs(m.dir)
+	if err != nil {
+		return ""
+	}
+	job := sha256.Sum256([]byte(dir + "\x00" + m.address))
+	return filepath.Join(cache, "omnibucket", "migrate", hex.EncodeToString(job[:8]))
 }
 
 var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)

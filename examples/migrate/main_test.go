@@ -26,6 +26,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 // migrate runs the program and gives back what it prints.
 func migrate(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	var out bytes.Buffer
 	err := run(t.Context(), args, &out)
 	t.Log(out.String())

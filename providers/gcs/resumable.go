@@ -195,7 +195,7 @@ func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, tota
 	if answer.StatusCode != http.StatusPermanentRedirect {
 		if total < 0 {
 			_ = answer.Body.Close()
-			return nil, 0, &storage.Error{Code: storage.Internal, Err: errors.New("the server ended an upload that goes on")}
+			return nil, 0, lostSession(errors.New("the server has ended an upload that goes on, or it was completed before"))
 		}
 		stored, err := readWritten(answer)
 		return stored, 0, err

@@ -230,3 +230,13 @@ func TestNoErrorTellsTheSession(t *testing.T) {
 		})
 	}
 }
+
+// Another process may have completed what this one goes on with.
+func TestPartOfASessionThatHasEnded(t *testing.T) {
+	server := newStandIn(t, stored)
+	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, strings.Repeat("x", unit)))
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unavailable, e.Code)
+	require.Equal(t, http.StatusConflict, e.Status, "the core begins anew")
+}

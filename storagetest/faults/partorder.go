@@ -31,10 +31,12 @@ func (o *partOrder) enter(r *storage.PartRequest) error {
 	at := o.uploads[r.Upload]
 	again := r.Number == at.number && r.Offset == at.offset
 	next := r.Number == at.number+1 && r.Offset == at.offset+at.size
+	// A process that goes on with an upload may not know of the last part.
+	before := r.Number == at.number-1 && r.Offset+r.Size == at.offset
 	switch {
 	case at.busy:
 		return broken("part %d while part %d is on its way", r.Number, at.number)
-	case !again && !next:
+	case !again && !next && !before:
 		return broken("part %d at %d after part %d of %d bytes at %d", r.Number, r.Offset, at.number, at.size, at.offset)
 	}
 	o.set(r.Upload, sequence{number: r.Number, offset: r.Offset, size: r.Size, busy: true})

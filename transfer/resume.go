@@ -1,0 +1,74 @@
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// resumeBytes is the smallest file that may go in parts.
+	resumeBytes = 5 << 20
+	resumeName  = ".upload"
+	// forgottenAfter is how long nothing was written to what a job kept that did
+	// not come back: Azure and GCS have dropped the parts by then.
+	forgottenAfter = 7 * 24 * time.Hour
+)
+
+// WithResume keeps in the directory dir, which is made where it is missing, how
+// far large files on their way into a bucket have come, a small file for each
+// while it is under way: a job that was killed and is begun again then sends of
+// such a file only the parts that are not there yet, as storage.WithResume does.
+// Each job needs a directory of its own, on this machine and not among the files
+// that are transferred. What a job has kept and did not come back for in a week
+// is given up, and its parts removed, by the next one that uses the directory.
+func WithResume(dir string) Option {
+	return option(func(s *settings) {
+		if dir == "" {
+			s.fail("WithResume", "must name a directory")
+		}
+		s.resume = dir
+	})
+}
+
+// begun is where the uploads of a job are kept; "": nowhere.
+type begun string
+
+// prepare makes the directory.
+func (b begun) prepare() error {
+	if b == "" {
+		return nil
+	}
+	if err := os.MkdirAll(string(b), 0o700); err != nil {
+		return fileError("WithResume", string(b), err)
+	}
+	return nil
+}
+
+// option is what an upload of a file has to be told; nil: nothing.
+func (b begun) option(key string, size int64) storage.ResumeOption {
+	if b == "" || size < resumeBytes {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(key))
+	return storage.WithResume(filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeName))
+}
+
+// sweep gives up what nobody came back for. What cannot be given up now is left
+// to the next time.
+func (b begun) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
+	if b == "" {
+		return
+	}
+	kept, _ := filepath.Glob(filepath.Join(string(b), "*"+resumeName))
+	for _, path := range kept {
+		if info, err := os.Stat(path); err == nil && now.Sub(info.ModTime()) > forgottenAfter {
+			_ = storage.AbandonUpload(ctx, to, path)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package transfer_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/transfer"
+)
+
+const (
+	largeParts = 6
+	partBytes  = 32 << 20 // of a file that is read in place, with few requests at once
+	inFlight   = 2
+)
+
+// A resumedJob is a large file that goes up to an S3 server, by a process that is
+// killed. It is a directory with the tree, what is kept of uploads, and the
+// server's address in it.
+type resumedJob string
+
+func (r resumedJob) tree() string   { return filepath.Join(string(r), "tree") }
+func (r resumedJob) kept() string   { return filepath.Join(string(r), "kept") }
+func (r resumedJob) server() string { return filepath.Join(string(r), "server") }
+
+func runResumed(dir string) error {
+	r := resumedJob(dir)
+	endpoint, err := os.ReadFile(r.server())
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	b, err := s3.Open(ctx, s3.Config{
+		Bucket: "photos", Endpoint: string(endpoint), PathStyle: aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = transfer.Upload(ctx, b, r.tree(), transfer.WithConcurrency(2*inFlight), transfer.WithResume(r.kept()))
+	return err
+}
+
+// A partServer is an S3 server that can hold back parts.
+type partServer struct {
+	*s3server.Handler
+	sent atomic.Int32  // parts that were answered
+	hold atomic.Int32  // how many are answered before the rest is held; below 0: all
+	held chan struct{} // one that is held
+	gone chan struct{} // ends what is held
+}
+
+func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPut && r.URL.Query().Has("partNumber") {
+		if p.hold.Add(-1) == -1 || p.hold.Load() < -1 && p.held != nil {
+			p.held <- struct{}{}
+			<-p.gone
+			return
+		}
+		p.sent.Add(1)
+	}
+	p.Handler.ServeHTTP(w, r)
+}
+
+func TestAKilledJobSendsNoPartTwice(t *testing.T) {
+	const before = 3 // parts that are there when the process is killed
+	r := resumedJob(t.TempDir())
+	require.NoError(t, os.Mkdir(r.tree(), 0o755))
+	large, err := os.Create(filepath.Join(r.tree(), "large"))
+	require.NoError(t, err)
+	for i := range int64(largeParts) {
+		_, err := large.WriteAt([]byte{byte(i + 1)}, i*partBytes+i)
+		require.NoError(t, err)
+	}
+	require.NoError(t, large.Truncate(largeParts*partBytes))
+	require.NoError(t, large.Close())
+
+	server := &partServer{Handler: s3server.New(s3server.Config{Buckets: []string{"photos"}}), held: make(chan struct{}, 64), gone: make(chan struct{})}
+	server.hold.Store(before)
+	listening := httptest.NewServer(server)
+	defer listening.Close()
+	require.NoError(t, os.WriteFile(r.server(), []byte(listening.URL), 0o644))
+
+	first := r.command(t)
+	require.NoError(t, first.Start())
+	for range inFlight { // all that it may have under way: what came before is written down
+		<-server.held
+	}
+	require.NoError(t, first.Process.Kill())
+	require.Error(t, first.Wait())
+	close(server.gone)
+	require.EqualValues(t, before, server.sent.Load())
+	require.Len(t, keptUploads(t, r.kept()), 1)
+
+	server.hold.Store(1 << 20)
+	out, err := r.command(t).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.EqualValues(t, largeParts, server.sent.Load())
+	require.Equal(t, 1, server.Count("CreateMultipartUpload"))
+	require.Empty(t, keptUploads(t, r.kept()))
+
+	b, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: listening.URL, PathStyle: aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(b)) }()
+	down := t.TempDir()
+	_, err = transfer.Download(t.Context(), b, down)
+	require.NoError(t, err)
+	require.Equal(t, fingerprints(t, r.tree()), fingerprints(t, down))
+}
+
+func (r resumedJob) command(t *testing.T) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), childVariable+"=resumed:"+string(r))
+	return cmd
+}
+
+func keptUploads(t *testing.T, dir string) []string {
+	t.Helper()
+	kept, err := filepath.Glob(filepath.Join(dir, "*.upload"))
+	require.NoError(t, err)
+	return kept
+}
+
+func TestWhatNobodyCameBackForIsGivenUp(t *testing.T) {
+	aborted := 0
+	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
+		return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "AbortParts" {
+				aborted++
+			}
+			return next(ctx)
+		})
+	}))
+	dir, kept := t.TempDir(), filepath.Join(t.TempDir(), "new", "kept")
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(kept))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	path := filepath.Join(kept, strings.Repeat("0", 32)+".upload")
+	_, err = b.Upload(ctx, "removed meanwhile", strings.NewReader(strings.Repeat("x", 100)), storage.WithPartSize(10), storage.WithConcurrency(1),
+		storage.WithResume(path), storage.WithProgress(func(done, _ int64) {
+			if done > 50 {
+				cancel()
+			}
+		}))
+	require.ErrorIs(t, err, storage.Canceled)
+
+	sweep := func(later time.Duration) {
+		t.Helper()
+		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(kept), transfer.WithNow(func() time.Time { return time.Now().Add(later) }))
+		require.NoError(t, err)
+	}
+	sweep(6 * 24 * time.Hour)
+	require.Zero(t, aborted)
+	require.Len(t, keptUploads(t, kept), 1)
+	sweep(8 * 24 * time.Hour)
+	require.Equal(t, 1, aborted)
+	require.Empty(t, keptUploads(t, kept))
+}
+
+func TestADirectoryForUploadsThatCannotBe(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"file": "x"})
+	for name, kept := range map[string]string{"none": "", "a file": filepath.Join(dir, "file"), "below a file": filepath.Join(dir, "file", "kept")} {
+		report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithResume(kept))
+		require.Error(t, err, name)
+		require.NotEmpty(t, storage.CodeOf(err), name)
+		require.Zero(t, report.Transferred, name)
+	}
+}
