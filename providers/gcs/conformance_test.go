@@ -20,6 +20,8 @@ const (
 	noSignatures = "the server checks no signature, and nothing that is signed; the vectors of Google's SDK do"
 	appends      = "the server appends the bytes of a chunk that it has already; Google ignores them"
 	keepsOld     = "the server composes onto an object that is there with that object's attributes, and without its condition"
+
+	noMissingPart = "the server answers 500 where a component is missing; Google 404"
 )
 
 // unjudged are the cases left out.
@@ -52,6 +54,7 @@ var unresumed = map[string]string{
 	"a fault at every call of an upload in parts that replaces a revision, retried": appends,
 	"a fault at every call of an upload of a stream in parts, retried":              appends,
 	"a part is sent again alone":                                                    appends,
+	"a torn or foreign file":                                                        appends,
 	"a driver's parts are invisible until they are completed":                       appends,
 	"parts go one after the other where the provider wants it":                      appends,
 	"a body that is damaged on its way is not stored":                               "the server does not compare the checksum that comes with the last chunk",
@@ -65,6 +68,8 @@ var uncomposed = map[string]string{
 	"of concurrent creators exactly one wins":               keepsOld,
 	"of concurrent updaters exactly one wins":               keepsOld,
 	"the content type is detected":                          keepsOld,
+	"parts that the store has dropped are sent again":       noMissingPart,
+	"a torn or foreign file":                                noMissingPart,
 }
 
 // unmanaged are the cases left out of managing buckets.
