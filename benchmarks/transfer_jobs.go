@@ -18,28 +18,36 @@ const (
 	minioVariable = "OMNIBUCKET_TEST_MINIO"
 	// rcloneVariable is the program: go install github.com/rclone/rclone@v1.75.1.
 	rcloneVariable = "OMNIBUCKET_RCLONE"
+	// s5cmdVariable is the program of github.com/peak/s5cmd; without it there is no
+	// row of it.
+	s5cmdVariable = "OMNIBUCKET_S5CMD"
 
 	rcloneBest = "rclone copy, 32 transfers"
 	rcloneOwn  = "rclone copy, as it comes"
 	ours256    = "omnibucket, 256 at once"
+	s5cmdOwn   = "s5cmd sync, 256 workers"
 )
 
-// transferJobCases are whole jobs beside rclone on a real MinIO: a tree that goes
+// transferJobCases are whole jobs beside rclone, and s5cmd, on a real MinIO: a tree that goes
 // up into an empty bucket, and again where all of it is there. Each contender is a
-// program of its own, ours is examples/migrate. There are none without both:
+// program of its own, ours is examples/migrate. There are none without MinIO and rclone:
 //
-//	OMNIBUCKET_RCLONE=~/go/bin/rclone go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run jobs
+//	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run jobs
 func transferJobCases() []benchCase {
 	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
 		return nil
 	}
 	rows := func(again bool) []row {
-		return []row{
+		all := []row{
 			jobRow(ours, again, migrate()),
 			jobRow(ours256, again, migrate("-concurrency", "256")),
 			jobRow(rcloneBest, again, rclone("--transfers", "32", "--checkers", "32")),
 			jobRow(rcloneOwn, again, rclone()),
 		}
+		if os.Getenv(s5cmdVariable) != "" {
+			all = append(all, jobRow(s5cmdOwn, again, s5cmd()))
+		}
+		return all
 	}
 	goals := []goal{asFast(rcloneBest, 1), asFast(rcloneOwn, 1)}
 	memory := []goal{lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5)}
