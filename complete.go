@@ -28,10 +28,14 @@ func (p *partUpload) complete(ctx context.Context, declared *uint32) (*Attrs, *E
 		a, err = p.core.driver.CompleteParts(ctx, r)
 		return err
 	})
-	if asked && e != nil && (p.gone(e) || e.Code == PreconditionFailed) {
-		e.Unknown = true // the object may be there by the earlier call
+	if e != nil && !e.Unknown && (p.gone(e) || asked && e.Code == PreconditionFailed) {
+		a, e = p.resolved(ctx, e, asked, size)
 	}
-	return p.verdict(ctx, a, e, size)
+	a, e = p.verdict(ctx, a, e, size)
+	if p.goesOn && e != nil && e.Code == ChecksumMismatch && !e.Unknown {
+		e = begunAnew(e) // bytes have gone in that the body had then
+	}
+	return a, e
 }
 
 // unlessLost is send for a call of an upload that may have to begin anew: that

@@ -8,30 +8,41 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // A journal keeps in a file, a line of JSON each, how far an upload in parts has
 // come: what was begun, the parts that the store has, and that it was asked to
 // make the object of them. A line that a killed process left torn, and what
-// follows it, counts as never written. Nothing is synced: a crash of the machine
-// costs the parts that it forgets, and no more.
+// follows it, counts as never written; a file that is not a journal is never
+// touched. Parts are not synced: a crash of the machine costs those that it
+// forgets, and no more.
 type journal struct {
 	path string
 	begun
 	parts      map[int]Part // nil: none
 	completing bool
-	file       *os.File // to append to; nil: nothing is begun
-	whole      int64    // bytes of whole lines that were read
+	file       *os.File // locked; nil: nothing is begun
 }
 
 // begun is the first line.
 type begun struct {
-	Provider, Bucket, Key string
-	Request               string // fingerprint of what is uploaded
-	Upload                string // the driver's name for it: with GCS a secret
-	WriteID               string
-	PartSize              int64 // bytes of the first part
+	Format                          int `json:"omnibucket upload"`
+	Provider, Bucket, Location, Key string
+	Request                         string // fingerprint of what is uploaded
+	Upload                          string // the driver's name for it: with GCS a secret
+	WriteID                         string
+	PartSize                        int64 // bytes of the first part
 }
+
+const (
+	journalFormat = 1
+	// journalMagic is what every journal begins with.
+	journalMagic = `{"omnibucket upload":`
+	// journalLine bounds a line, in bytes: keys, and what stores call their
+	// uploads and parts, are shorter.
+	journalLine = 64 << 10
+)
 
 // A journalEntry is a later line.
 type journalEntry struct {
@@ -39,37 +50,88 @@ type journalEntry struct {
 	Completing bool  `json:",omitempty"`
 }
 
-// readJournal reads what is at path; where nothing is, nothing was begun.
-func readJournal(path string) (*journal, error) {
+var (
+	errNoJournal    = errors.New("the file is not one that WithResume has written")
+	errJournalInUse = errors.New("another call is using the file")
+)
+
+// openJournal opens what is at path, for this call alone; where nothing is,
+// nothing was begun. The caller closes it.
+func openJournal(path string) (*journal, error) {
 	j := &journal{path: path}
-	f, err := os.Open(path)
+	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
-	lines := bufio.NewReader(f)
+	if !info.Mode().IsRegular() {
+		return nil, errNoJournal
+	}
+	if j.file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	err = j.lock()
+	if err == nil {
+		err = j.read()
+	}
+	if err != nil {
+		j.close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// lock keeps other calls out. One that has ended meanwhile has removed the file
+// that is locked now.
+func (j *journal) lock() error {
+	if !tryLock(j.file) {
+		return errJournalInUse
+	}
+	locked, err := j.file.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(j.path)
+	if err != nil || !os.SameFile(locked, there) {
+		return errJournalInUse
+	}
+	return nil
+}
+
+// read reads the whole lines, and leaves the file to be written behind them.
+func (j *journal) read() error {
+	lines := bufio.NewReaderSize(j.file, journalLine)
+	head, _ := lines.Peek(len(journalMagic))
+	if !strings.HasPrefix(journalMagic, string(head)) { // a beginning of it is a torn one
+		return errNoJournal
+	}
+	whole := int64(0)
 	for first := true; ; first = false {
-		line, err := lines.ReadBytes('\n')
-		if err == io.EOF {
-			return j, nil
+		line, err := lines.ReadSlice('\n')
+		if err == io.EOF || err == bufio.ErrBufferFull || err == nil && !j.take(line, first) {
+			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if !j.take(line, first) {
-			return j, nil
-		}
-		j.whole += int64(len(line))
+		whole += int64(len(line))
 	}
+	if j.Upload == "" {
+		return nil // start writes all of it
+	}
+	if err := j.file.Truncate(whole); err != nil {
+		return err
+	}
+	_, err := j.file.Seek(whole, io.SeekStart)
+	return err
 }
 
 // take reads a line; false where it is none of ours.
 func (j *journal) take(line []byte, first bool) bool {
 	if first {
-		if json.Unmarshal(line, &j.begun) != nil || j.Upload == "" || j.WriteID == "" || j.PartSize < 1 {
+		if json.Unmarshal(line, &j.begun) != nil || j.Format != journalFormat || j.Upload == "" || j.WriteID == "" || j.PartSize < 1 {
 			j.begun = begun{}
 			return false
 		}
@@ -81,43 +143,48 @@ func (j *journal) take(line []byte, first bool) bool {
 	}
 	j.completing = j.completing || e.Completing
 	if p := e.Part; p != nil && p.Number > 0 && p.CRC32C != nil {
-		j.keep(*p)
+		if j.parts == nil {
+			j.parts = map[int]Part{}
+		}
+		j.parts[p.Number] = *p
 	}
 	return true
 }
 
-func (j *journal) keep(p Part) {
-	if j.parts == nil {
-		j.parts = map[int]Part{}
-	}
-	j.parts[p.Number] = p
-}
-
 // start writes the first line, over what was there.
 func (j *journal) start(b begun) error {
-	f, err := os.OpenFile(j.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
+	if j.file == nil {
+		f, err := os.OpenFile(j.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			return errJournalInUse
+		}
+		if err != nil {
+			return err
+		}
+		j.file = f
+		if err := j.lock(); err != nil {
+			return err
+		}
+	} else if err := j.clear(); err != nil {
 		return err
 	}
-	j.begun, j.file, j.parts, j.completing = b, f, nil, false
+	b.Format = journalFormat
+	j.begun, j.parts, j.completing = b, nil, false
 	return j.write(&j.begun)
 }
 
-// goOn opens the file behind its last whole line.
-func (j *journal) goOn() error {
-	f, err := os.OpenFile(j.path, os.O_WRONLY, 0)
-	if err != nil {
+// clear empties the file, which with GCS will hold a secret.
+func (j *journal) clear() error {
+	if err := j.file.Truncate(0); err != nil {
 		return err
 	}
-	j.file = f
-	if err := f.Truncate(j.whole); err != nil {
+	if _, err := j.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	_, err = f.Seek(j.whole, io.SeekStart)
-	return err
+	return j.file.Chmod(0o600)
 }
 
-// write is one line in one Write.
+// write is one line in one Write: parts are written side by side.
 func (j *journal) write(line any) error {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(line); err != nil {
@@ -127,7 +194,17 @@ func (j *journal) write(line any) error {
 	return err
 }
 
-// close leaves the file for another process.
+// complete notes that the object may be there from now on. That has to outlive a
+// crash: without it another's object would seem to have been there first.
+func (j *journal) complete() error {
+	j.completing = true
+	if err := j.write(journalEntry{Completing: true}); err != nil {
+		return err
+	}
+	return j.file.Sync()
+}
+
+// close leaves the file for another call.
 func (j *journal) close() {
 	if j.file != nil {
 		_ = j.file.Close() // what it lost is sent again
@@ -137,10 +214,17 @@ func (j *journal) close() {
 
 // forget removes the file: what was begun has ended.
 func (j *journal) forget() error {
-	j.close()
 	j.begun, j.parts, j.completing = begun{}, nil, false
-	if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if j.file == nil {
+		return nil
 	}
-	return nil
+	err := j.file.Truncate(0) // for who has it open, and where an open file cannot be removed
+	if !removesOpenFiles {
+		j.close()
+	}
+	if removed := os.Remove(j.path); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+		err = errors.Join(err, removed)
+	}
+	j.close()
+	return err
 }

@@ -13,6 +13,7 @@ const (
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
 	defaultConcurrency = 12
+	maxConcurrency     = 1000 // more connections than that make no upload faster
 	// streamBuffers is about what the parts of one stream take in memory where
 	// nothing was said, in bytes.
 	streamBuffers = 64 << 20
@@ -162,7 +163,7 @@ func (u *upload) concurrency() int {
 		return 1
 	}
 	if n := u.req.set.concurrency; n > 0 {
-		return n
+		return min(n, maxConcurrency)
 	}
 	if u.src.at == nil && u.req.set.partSize == 0 {
 		return max(1, min(defaultConcurrency, int(streamBuffers/u.firstPart())))

@@ -9,21 +9,25 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // WithResume keeps in the file at path how far an upload in parts has come. When
 // it was cancelled, failed for a passing reason, or its process was killed, the
 // same call goes on with it: parts that the store has and whose bytes, read and
-// compared by CRC32C, are still the same are not sent again. The file is made
-// when the first part is begun and removed when the upload has ended, so that
-// there is none where the body went in one request; each upload needs its own.
+// compared by CRC32C, are still the same are not sent again. The file is not the
+// body: it is made when the first part is begun and removed when the upload has
+// ended, so that there is none where the body went in one request, as on local and
+// memory buckets without WithPartSize. Each upload needs a file of its own, in a
+// directory that is there: one that something else has written is InvalidArgument,
+// and not touched; while another call uses it, it is Locked.
 //
 // The same call is the same key, attributes, condition, size and WithPartSize. Of
 // another call the upload that the file tells of is given up, removed from the
 // store where it was begun in this bucket, and one begins anew; as it does where
-// the store has meanwhile dropped the parts (Azure and GCS after a week, S3 by a
-// lifecycle rule). An upload that is not gone on with leaves its parts in the
-// store: AbandonUpload removes them.
+// the store has meanwhile dropped the parts (Azure, GCS, local and memory after a
+// week, S3 by a lifecycle rule). An upload that is not gone on with leaves its
+// parts in the store: AbandonUpload removes them.
 //
 // A body that is read in place, such as a file, is best: of a stream what was
 // sent before is read again, and where the parts are gone it is Unavailable, and
@@ -48,8 +52,10 @@ func (o resumeOption) applyCopy(r *CopyRequest)  { o.apply(&r.set) }
 
 // AbandonUpload gives up an upload that WithResume has kept in the file at path:
 // its parts are removed from the store, and the file is. Where there is no such
-// file nothing is to be done. An upload of another bucket is InvalidArgument, and
-// stays; b must be a bucket of New's, else it is Unsupported.
+// file nothing is to be done. An upload of another bucket, or of a key outside b's
+// prefix, is InvalidArgument, and stays, as is a file that WithResume has not
+// written; while a call uses the file, it is Locked. b must be a bucket of New's,
+// else it is Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	const name = "AbandonUpload"
 	own, ok := b.(*bucket)
@@ -60,15 +66,16 @@ func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	if e := o.prepare(own, mayUpload, name, ""); e != nil {
 		return o.end(e)
 	}
-	j, err := readJournal(path)
+	j, err := openJournal(path)
 	if err != nil {
 		return o.end(journalFailed(err))
 	}
+	defer j.close()
 	if j.Upload == "" {
 		return o.end(journalFailed(j.forget()))
 	}
 	o.key = j.Key
-	if !own.core.began(j) {
+	if !own.core.began(j) || !strings.HasPrefix(j.Key, own.prefix) || checkWriteKey(j.Key) != nil {
 		return o.end(invalid("path", "must be of an upload that was begun in this bucket"))
 	}
 	ctx, e := o.begin(ctx)
@@ -91,19 +98,24 @@ func (o *operation) abandon(ctx context.Context, j *journal) *Error {
 
 // began reports whether the upload is one to this bucket.
 func (c *core) began(j *journal) bool {
-	return j.Provider == c.desc.Provider && j.Bucket == c.desc.Bucket
+	return j.Provider == c.desc.Provider && j.Bucket == c.desc.Bucket && j.Location == c.desc.Location
 }
 
 func journalFailed(err error) *Error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, errNoJournal):
+		return invalid("WithResume", "must name a file of its own: "+err.Error())
+	case errors.Is(err, errJournalInUse):
+		return &Error{Code: Locked, Err: err, Hint: "the same upload is under way already; two uploads need a file each"}
 	}
 	return &Error{Code: Internal, Err: fmt.Errorf("the file of WithResume: %w", err)}
 }
 
 // resume looks whether an earlier upload can be gone on with.
 func (u *upload) resume(ctx context.Context) *Error {
-	j, err := readJournal(u.req.set.resume)
+	j, err := openJournal(u.req.set.resume)
 	if err != nil {
 		return journalFailed(err)
 	}
@@ -111,15 +123,15 @@ func (u *upload) resume(ctx context.Context) *Error {
 	u.fingerprint = u.request()
 	switch {
 	case j.Upload == "":
-	case u.core.began(j) && j.Request == u.fingerprint:
+	case !u.core.began(j):
+		j.begun, j.parts = begun{}, nil
+	case j.Request == u.fingerprint:
 		u.writeID = j.WriteID
-	case u.core.began(j):
+	default:
 		if e := u.abandon(ctx, j); e != nil && ctx.Err() != nil {
 			return e
 		}
-		*j = journal{path: j.path} // what could not be removed, the store drops some day
-	default:
-		*j = journal{path: j.path}
+		j.begun, j.parts = begun{}, nil // what could not be removed, the store drops some day
 	}
 	return nil
 }
@@ -166,7 +178,7 @@ func (u *upload) resumed() bool { return u.journal != nil && u.journal.Upload !=
 func (p *partUpload) open(ctx context.Context) *Error {
 	if p.resumed() {
 		p.name, p.goesOn = p.journal.Upload, true
-		return journalFailed(p.journal.goOn())
+		return nil
 	}
 	e := p.call(ctx, func(ctx context.Context) (err error) {
 		p.name, err = p.core.driver.BeginParts(ctx, &p.req)
@@ -181,7 +193,7 @@ func (p *partUpload) open(ctx context.Context) *Error {
 		return nil
 	}
 	err := p.journal.start(begun{
-		Provider: p.core.desc.Provider, Bucket: p.core.desc.Bucket, Key: p.key,
+		Provider: p.core.desc.Provider, Bucket: p.core.desc.Bucket, Location: p.core.desc.Location, Key: p.key,
 		Request: p.fingerprint, Upload: p.name, WriteID: p.writeID, PartSize: p.firstPart(),
 	})
 	if e = journalFailed(err); e != nil {
@@ -213,7 +225,7 @@ func (p *partUpload) has(number int, section *io.SectionReader, crc *uint32) (pa
 	return Part{}, false, nil
 }
 
-// record keeps a part that the store has. The upload's lock is held.
+// record keeps a part that the store has.
 func (p *partUpload) record(part Part) *Error {
 	if p.journal == nil {
 		return nil
@@ -228,37 +240,54 @@ func (p *partUpload) completes() (before bool, e *Error) {
 		return false, nil
 	}
 	before = p.journal.completing
-	p.journal.completing = true
-	return before, journalFailed(p.journal.write(journalEntry{Completing: true}))
+	return before, journalFailed(p.journal.complete())
 }
 
 // gone reports whether e says that the store does not know an earlier call's
 // upload any more.
 func (p *partUpload) gone(e *Error) bool {
-	return p.goesOn && e != nil && (e.Code == InvalidArgument || conflict(e))
+	return p.goesOn && e != nil && (e.Code == InvalidArgument || e.Code == ObjectNotFound || conflict(e))
+}
+
+// resolved is what the completion of an earlier call's upload has come to, where
+// it failed because the upload is gone, or because of another object: perhaps it
+// was completed before. One look tells by the write id. before says that it was
+// tried.
+func (p *partUpload) resolved(ctx context.Context, e *Error, before bool, size int64) (*Attrs, *Error) {
+	found, look := p.look(ctx)
+	switch {
+	case look == nil && found.Metadata[writeIDKey] == p.writeID && found.Size == size:
+		return found, nil
+	case look != nil && look.Code != ObjectNotFound: // nothing is known
+		look.Unknown, look.Err = true, errors.Join(look.Err, e)
+		return nil, look
+	case before && p.req.Condition.Revision != "" && (found == nil || found.Revision != p.req.Condition.Revision):
+		return nil, notOurs(e)
+	case e.Code == PreconditionFailed:
+		return nil, e
+	}
+	return nil, begunAnew(e)
 }
 
 func begunAnew(err error) *Error {
-	return &Error{Code: Unavailable, Status: http.StatusConflict, Retryable: true, Err: err}
+	return &Error{
+		Code: Unavailable, Status: http.StatusConflict, Retryable: true, Err: err,
+		Hint: "the upload that was begun earlier is of no use any more: the same call begins anew",
+	}
 }
 
 // close ends the upload: completed, aborted, or kept for another call where what
 // it failed with passes. Where the store has lost an earlier call's upload, the
 // error has the core begin anew.
 func (p *partUpload) close(ctx context.Context, e *Error) *Error {
-	switch {
-	case p.gone(e):
-		lost := begunAnew(e)
-		if e.Code == Unavailable {
-			lost.Err = e.Err
-		}
-		e = lost
-		p.abort(ctx, e)
-	case e == nil || e.Unknown || p.journal != nil && passes(e):
-	default:
+	if p.gone(e) && !e.Unknown && !conflict(e) {
+		e = begunAnew(e)
+	}
+	keeps := e != nil && (e.Unknown && e.Code != OutcomeUnknown || p.journal != nil && passes(e))
+	if e != nil && !e.Unknown && !keeps {
 		p.abort(ctx, e)
 	}
-	if p.journal != nil && (e == nil || e.Code == OutcomeUnknown || !e.Unknown && !passes(e)) {
+	if p.journal != nil && !keeps {
 		_ = p.journal.forget() // what stays, the next call finds out to be of no use
 	}
 	return e

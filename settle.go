@@ -15,11 +15,7 @@ func (o *operation) settle(ctx context.Context, e *Error, cond Condition, writeI
 	if !e.Unknown || writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
-	var found *Attrs
-	look := o.call(ctx, func(ctx context.Context) (err error) {
-		found, err = o.core.driver.Head(ctx, &GetRequest{Key: o.key, Length: -1})
-		return err
-	})
+	found, look := o.look(ctx)
 	if look == nil && found.Metadata[writeIDKey] == writeID {
 		return found, nil
 	}
@@ -30,8 +26,22 @@ func (o *operation) settle(ctx context.Context, e *Error, cond Condition, writeI
 		e.Unknown = false // another's object was there first
 		return nil, e
 	}
-	// Ours may have been there and be gone again.
-	return nil, &Error{
+	return nil, notOurs(e)
+}
+
+// look is what the object is now.
+func (o *operation) look(ctx context.Context) (found *Attrs, e *Error) {
+	e = o.call(ctx, func(ctx context.Context) (err error) {
+		found, err = o.core.driver.Head(ctx, &GetRequest{Key: o.key, Length: -1})
+		return err
+	})
+	return found, e
+}
+
+// notOurs is of a write that may have had its effect, and an object that is
+// another's: ours may have been there and be gone again.
+func notOurs(e *Error) *Error {
+	return &Error{
 		Code:    OutcomeUnknown,
 		Unknown: true,
 		Err:     errors.New("an answer was lost, and the object is another's now"),

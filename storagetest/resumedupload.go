@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -43,7 +44,11 @@ func (t *T) halt(from func(text string) io.Reader, opts ...storage.OpenOption) *
 	_, err := t.upload(ctx, h, from(h.text))
 	t.fails(err, storage.Canceled)
 	t.missing(h.bucket, "a")
-	require.FileExists(t, h.path)
+	info, err := os.Stat(h.path)
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		require.Equal(t, fs.FileMode(0o600), info.Mode(), "it may hold a secret")
+	}
 	require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
 	t.faults.Reset()
 	return h
@@ -220,17 +225,67 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
+		Name: "a body that changed when its completion was not heard of", Rule: "W13",
+		Explanation: "the object of the earlier body is not taken for that of this one",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			h := &halted{
+				bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+				text:   body(t.unit+2, 1), path: filepath.Join(t.TempDir(), "upload"),
+			}
+			t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), faults.Fail(faults.Reads))
+			_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			t.faults.Set()
+			changed := h.text[:len(h.text)-1] + "X"
+			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
+			require.NoError(t, err)
+			t.over(h, attrs, changed)
+		},
+	},
+	{
+		Name: "what nobody can look at stays unknown", Rule: "W13",
+		Explanation: "where the upload is gone and the object cannot be seen, the same call is OutcomeUnknown, and the next one finds it",
+		Needs:       storage.UploadParts | storage.ConditionalCreate,
+		run: func(t *T) {
+			h := &halted{
+				bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+				text:   body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload"),
+			}
+			t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), faults.Fail(faults.Reads).With(storage.PermissionDenied))
+			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			t.faults.Set(faults.Fail(faults.Reads).With(storage.PermissionDenied))
+			_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
+			if err != nil { // Google's sessions answer with the object again
+				require.ErrorIs(t, err, storage.OutcomeUnknown)
+				require.NotErrorIs(t, err, fs.ErrExist)
+				require.FileExists(t, h.path)
+			}
+			t.faults.Set()
+			if err != nil {
+				_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
+				require.NoError(t, err)
+			}
+			t.holds(h.bucket, "a", h.text)
+			require.NoFileExists(t, h.path)
+		},
+	},
+	{
 		Name: "an upload is abandoned", Rule: "W13",
-		Explanation: "AbandonUpload removes the parts and the file; again, or of what is not there, it is nil; of another bucket's upload InvalidArgument",
+		Explanation: "AbandonUpload removes the parts and the file; again, or of what is not there, it is nil; of what another bucket or prefix has begun InvalidArgument",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			h := t.halt(bodies["in place"])
-			other, err := storage.Open(t.Context(), "mem://another")
+			same, err := storage.Open(t.Context(), "mem://"+t.desc.Bucket)
 			require.NoError(t, err)
-			t.fails(storage.AbandonUpload(t.Context(), other, h.path), storage.InvalidArgument)
-			require.FileExists(t, h.path)
+			for name, b := range map[string]storage.Bucket{"another bucket of the name": same, "another prefix": storage.Prefixed(h.bucket, "b/")} {
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(storage.AbandonUpload(t.Context(), b, h.path)), name)
+				require.FileExists(t, h.path)
+			}
+			require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
 			for range 2 {
-				require.NoError(t, storage.AbandonUpload(t.Context(), storage.Prefixed(h.bucket, "b/"), h.path))
+				require.NoError(t, storage.AbandonUpload(t.Context(), h.bucket, h.path))
 				require.NoFileExists(t, h.path)
 				require.Zero(t, t.pendingUploads(), "%v", t.faults)
 			}
@@ -238,34 +293,104 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
-		Name: "a torn or foreign file", Rule: "W13",
-		Explanation: "what a killed process left half written is not believed; what cannot be written is Internal, names the file and stores nothing",
+		Name: "a torn file", Rule: "W13",
+		Explanation: "what a killed process left half written is not believed",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := t.halt(bodies["in place"])
-			kept, err := os.ReadFile(h.path)
-			require.NoError(t, err)
-			for name, text := range map[string]string{
-				"the last line torn":  string(kept[:len(kept)-7]),
-				"the first line torn": string(kept[:len(kept)/4]),
-				"half a line more":    string(kept) + `{"Part":{"Num`,
-				"not one of ours":     "hello\nworld\n",
-				"empty":               "",
+			for name, tear := range map[string]func(kept string) string{
+				"the last line torn":  func(kept string) string { return kept[:len(kept)-7] },
+				"the first line torn": func(kept string) string { return kept[:len(kept)/4] },
+				"half a line more":    func(kept string) string { return kept + `{"Part":{"Num` },
+				"empty":               func(string) string { return "" },
 			} {
-				require.NoError(t, os.WriteFile(h.path, []byte(text), 0o600))
+				h := t.halt(bodies["in place"])
+				kept, err := os.ReadFile(h.path)
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(h.path, []byte(tear(string(kept))), 0o600))
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text))
 				require.NoError(t, err, name)
 				require.Equal(t, int64(len(h.text)), attrs.Size)
 				t.holds(h.bucket, "a", h.text)
 				require.NoFileExists(t, h.path)
 			}
-			h.path = filepath.Join(t.TempDir(), "missing", "upload")
-			_, err = t.upload(t.Context(), h, strings.NewReader(body(2*t.unit+1, 2)))
+		},
+	},
+	{
+		Name: "a file that is somebody's own is never touched", Rule: "W13",
+		Explanation: "WithResume and AbandonUpload of a file that they have not written are InvalidArgument, without a request; what cannot be written is Internal, and names the file",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			h := &halted{bucket: t.inParts(), text: body(2*t.unit+1, 1)}
+			dir := t.TempDir()
+			own := filepath.Join(dir, "thesis.txt")
+			require.NoError(t, os.WriteFile(own, []byte("hello\nworld\n"), 0o644))
+			for _, path := range []string{own, dir} {
+				h.path = path
+				t.silently(func() {
+					_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
+					t.fails(err, storage.InvalidArgument)
+					t.fails(storage.AbandonUpload(t.Context(), h.bucket, path), storage.InvalidArgument)
+				})
+			}
+			kept, err := os.ReadFile(own)
+			require.NoError(t, err)
+			require.Equal(t, "hello\nworld\n", string(kept))
+
+			h.path = filepath.Join(dir, "missing", "upload")
+			_, err = t.upload(t.Context(), h, strings.NewReader(h.text))
 			t.fails(err, storage.Internal)
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			require.Equal(t, h.path, path.Path)
-			t.holds(h.bucket, "a", h.text)
+			t.missing(h.bucket, "a")
+			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+		},
+	},
+	{
+		Name: "one call at a time goes on with an upload", Rule: "W13",
+		Explanation: "another with the same file is Locked, and disturbs nothing",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			var h *halted
+			var others []error
+			h = &halted{text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			h.bucket = t.inParts(meddle("PutPart", 2, func() {
+				_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
+				others = append(others, err, storage.AbandonUpload(t.Context(), h.bucket, h.path))
+			}))
+			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text))
+			require.NoError(t, err)
+			require.Len(t, others, 2)
+			for _, other := range others {
+				require.Equal(t, storage.Locked, storage.CodeOf(other), "%v", other)
+			}
+			t.over(h, attrs, h.text)
+		},
+	},
+	{
+		Name: "parts that go side by side are gone on with", Rule: "W13",
+		Explanation: "cut short at any part, the same call ends with the whole object, however many parts were on their way",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			const parts = 6
+			for cut := 1; cut <= parts; cut++ {
+				ctx, cancel := context.WithCancel(t.Context())
+				h := &halted{
+					bucket: t.inParts(meddle("PutPart", cut, cancel)),
+					text:   body(parts*t.unit, byte(cut)), path: filepath.Join(t.TempDir(), "upload"),
+				}
+				_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithConcurrency(3))
+				if err != nil { // with the last, nothing may be left to cut
+					t.fails(err, storage.Canceled)
+				}
+				cancel()
+				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.WithConcurrency(2))
+				require.NoError(t, err)
+				t.over(h, attrs, h.text)
+				if t.unit > 1<<20 && cut == 2 {
+					return // large parts: enough
+				}
+			}
 		},
 	},
 	{

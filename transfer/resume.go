@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -24,9 +25,11 @@ const (
 // far large files on their way into a bucket have come, a small file for each
 // while it is under way: a job that was killed and is begun again then sends of
 // such a file only the parts that are not there yet, as storage.WithResume does.
-// Each job needs a directory of its own, on this machine and not among the files
-// that are transferred. What a job has kept and did not come back for in a week
-// is given up, and its parts removed, by the next one that uses the directory.
+// Each job needs a directory of its own, on this machine; where it lies in a
+// directory that is transferred, it is left out; that directory itself is
+// InvalidArgument. A file that another run of the job is just sending is counted as
+// failed, Locked. What a job has kept and did not come back for in a week is given
+// up, and its parts removed, by the next one that uses the directory.
 func WithResume(dir string) Option {
 	return option(func(s *settings) {
 		if dir == "" {
@@ -65,10 +68,19 @@ func (b begun) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
 	if b == "" {
 		return
 	}
-	kept, _ := filepath.Glob(filepath.Join(string(b), "*"+resumeName))
-	for _, path := range kept {
-		if info, err := os.Stat(path); err == nil && now.Sub(info.ModTime()) > forgottenAfter {
-			_ = storage.AbandonUpload(ctx, to, path)
+	kept, _ := os.ReadDir(string(b)) // as much as can be read
+	for _, entry := range kept {
+		if !isKeptUpload(entry.Name()) {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > forgottenAfter {
+			_ = storage.AbandonUpload(ctx, to, filepath.Join(string(b), entry.Name()))
 		}
 	}
+}
+
+// isKeptUpload reports whether a file is named as option names them.
+func isKeptUpload(name string) bool {
+	digits, ok := strings.CutSuffix(name, resumeName)
+	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }
