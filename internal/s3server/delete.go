@@ -102,6 +102,10 @@ func (r *request) deleteObjects() error {
 	result := deleteResult{Xmlns: namespace}
 	err := r.change(func(b *bucket) (unused []piece, err error) {
 		for _, o := range asked.Object {
+			if denied := r.rule.denies(o.Key, o.VersionID); denied != nil {
+				result.Error = append(result.Error, *denied)
+				continue
+			}
 			if r.rule.ignores("ETag") {
 				o.ETag = ""
 			}

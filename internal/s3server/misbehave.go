@@ -43,6 +43,9 @@ type Rule struct {
 	// DeleteObjects.
 	Ignore []string
 	Hide   []string // answer headers that are not sent
+	// Deny has DeleteObjects refuse an object, AccessDenied, and name it as some
+	// servers do: otherwise than it was asked for, or not at all. Nil: none.
+	Deny func(key, version string) (namedKey, namedVersion string, denied bool)
 	// Reverse lists the entries of each page backwards (ListObjectsV2).
 	Reverse bool
 }
@@ -141,3 +144,16 @@ func (rule *Rule) ignores(name string) bool {
 }
 
 func (rule *Rule) reverses() bool { return rule != nil && rule.Reverse }
+
+// denies is how DeleteObjects names an object that it refuses; nil: it does not.
+func (rule *Rule) denies(key, version string) *deleteError {
+	if rule == nil || rule.Deny == nil {
+		return nil
+	}
+	key, version, denied := rule.Deny(key, version)
+	if !denied {
+		return nil
+	}
+	e := refuse("AccessDenied")
+	return &deleteError{text(key), version, e.code, text(e.message)}
+}

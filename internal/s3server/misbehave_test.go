@@ -122,6 +122,20 @@ func TestBrokenBodies(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
+func TestABatchThatNamesItsFailuresOtherwise(t *testing.T) {
+	s := start(t, s3server.Config{})
+	s.put(t, "a", "x")
+	s.put(t, "b", "x")
+	s.Misbehave(s3server.Rule{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }})
+	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
+		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
+	}})
+	require.NoError(t, err)
+	require.Len(t, out.Errors, 1)
+	require.Equal(t, []string{"", "null", "AccessDenied"}, []string{*out.Errors[0].Key, *out.Errors[0].VersionId, *out.Errors[0].Code})
+	require.Equal(t, []string{"a"}, s.keys(t))
+}
+
 // TestCloseEndsWhatHangs would wait for ever if it did not.
 func TestCloseEndsWhatHangs(t *testing.T) {
 	s := start(t, s3server.Config{})

@@ -171,6 +171,35 @@ func TestRequestWithoutAnswer(t *testing.T) {
 	}
 }
 
+func TestAnswerThatMayTakeLonger(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		takes time.Duration
+		err   error
+	}{
+		{"than usual", 9 * time.Minute, nil},
+		{"but not for ever", 11 * time.Minute, ErrStalled},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					select {
+					case <-gone:
+					case <-time.After(row.takes):
+					}
+				})
+				ctx := WithAnswer(t.Context(), 10*time.Minute)
+				response, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, strings.NewReader("copy")))
+				require.ErrorIs(t, err, row.err)
+				if row.err == nil {
+					require.NoError(t, response.Body.Close())
+				}
+			})
+		})
+	}
+}
+
 func TestCancelIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, gone <-chan struct{}) {

@@ -35,7 +35,7 @@ type Options struct {
 	// takes, and time in which nobody reads the response, does not count.
 	Stall time.Duration
 	// Answer is how long the server may take from the end of the request to the
-	// head of its answer.
+	// head of its answer. WithAnswer says otherwise of single requests.
 	Answer time.Duration
 	// Dial bounds the making of a connection, and again its TLS handshake.
 	Dial time.Duration
@@ -115,7 +115,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 			return nil, &Error{Err: err}
 		}
 	}
-	x := newExchange(ctx, r, t.stall, t.answer)
+	x := newExchange(ctx, r, t.stall, answerOf(ctx, t.answer))
 	out := r.WithContext(x.requestContext())
 	if small {
 		replace(out, content)

@@ -6,7 +6,6 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/omnibucket/storage"
 )
@@ -264,25 +263,4 @@ func (p *probe) batch(ctx context.Context, keys ...string) error {
 		}
 		return nil
 	})
-}
-
-// race has several create the key at once, and tells how many could.
-func (p *probe) race(ctx context.Context, key string) (winners int, unexpected error) {
-	const creators = 8
-	var group sync.WaitGroup
-	errs := make([]error, creators)
-	for i := range creators {
-		group.Go(func() { _, errs[i] = p.put(ctx, key, fmt.Sprint(i), storage.Condition{Absent: true}) })
-	}
-	group.Wait()
-	for _, err := range errs {
-		switch storage.CodeOf(err) {
-		case "":
-			winners++
-		case storage.PreconditionFailed:
-		default:
-			unexpected = err
-		}
-	}
-	return winners, unexpected
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Each check of a condition sends one that does not hold, which must be refused
-// and change nothing, and one that holds, which must go through. Support is by
+// and change nothing, one that holds, which must go through, and several at once
+// of which one may: a condition that is not atomic guards nothing. Support is by
 // operation: a server that heeds a header on one may drop it on another.
 
 func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
@@ -20,17 +21,10 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 		must("the first create", func() error { return create("old") }),
 		refuses("the second create", func() error { return create("new") }),
 		p.holds(ctx, "create", "old"),
-		func() (Verdict, string) {
-			switch winners, err := p.race(ctx, "create-race"); {
-			case winners > 1:
-				return Ignored, fmt.Sprintf("%d of several creators at once won", winners)
-			case err != nil:
-				return unclear("several creators at once", err)
-			case winners == 0:
-				return Unclear, "of several creators at once, none won"
-			}
-			return Enforced, ""
-		},
+		oneWins("several creators at once", func(i int) error {
+			_, err := p.put(ctx, "create-race", fmt.Sprint(i), storage.Condition{Absent: true})
+			return err
+		}),
 	)
 }
 
@@ -65,6 +59,15 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 		p.lacks(ctx, "update-missing"),
 		must("an update of this revision", update("update", "new", right)),
 		p.holds(ctx, "update", "new"),
+		func() (Verdict, string) {
+			old, err := p.put(ctx, "update-race", "old", storage.Condition{})
+			if err != nil {
+				return unclear("writing", err)
+			}
+			return oneWins("several updates of one revision at once", func(i int) error {
+				return update("update-race", fmt.Sprint(i), old.Revision)()
+			})()
+		},
 	)
 }
 
@@ -87,6 +90,16 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 		must("a create where there is none", upload("complete-new", "new", storage.Condition{Absent: true})),
 		must("an update of this revision", upload("complete", "new", storage.Condition{Revision: right})),
 		p.holds(ctx, "complete", "new"),
+		p.oneCompletes(ctx, "several creators at once", "complete-create-race", func() (storage.Condition, error) {
+			return storage.Condition{Absent: true}, nil
+		}),
+		p.oneCompletes(ctx, "several updates of one revision at once", "complete-update-race", func() (storage.Condition, error) {
+			old, err := p.put(ctx, "complete-update-race", "old", storage.Condition{})
+			if err != nil {
+				return storage.Condition{}, err
+			}
+			return storage.Condition{Revision: old.Revision}, nil
+		}),
 	)
 }
 
@@ -95,18 +108,29 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return unclear("writing", err)
 	}
-	remove := func(revision string) func() error {
-		return func() error {
-			return p.try(ctx, func() error {
-				return p.driver.Delete(ctx, &storage.DeleteRequest{Key: p.prefix + "remove", Condition: storage.Condition{Revision: revision}})
-			})
-		}
+	remove := func(key, revision string) error {
+		return p.try(ctx, func() error {
+			return p.driver.Delete(ctx, &storage.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
+		})
 	}
 	return inTurn(
-		refuses("a delete of another revision", remove(wrong)),
+		refuses("a delete of another revision", func() error { return remove("remove", wrong) }),
 		p.holds(ctx, "remove", "old"),
-		must("a delete of this revision", remove(right)),
+		must("a delete of this revision", func() error { return remove("remove", right) }),
 		p.lacks(ctx, "remove"),
+		func() (verdict Verdict, detail string) {
+			for range deleteRaces {
+				old, err := p.put(ctx, "remove-race", "old", storage.Condition{})
+				if err != nil {
+					return unclear("writing", err)
+				}
+				verdict, detail = p.outlives(ctx, "remove-race", func() error { return remove("remove-race", old.Revision) })
+				if verdict != Enforced {
+					break
+				}
+			}
+			return verdict, detail
+		},
 	)
 }
 
@@ -116,8 +140,12 @@ func (p *probe) copy(ctx context.Context, key string, condition storage.Conditio
 	if err != nil {
 		return err
 	}
+	return p.copyOf(ctx, attrs.Revision, key, condition)
+}
+
+func (p *probe) copyOf(ctx context.Context, revision, key string, condition storage.Condition) error {
 	source := p.driver.Locate(p.prefix + "source")
-	source.Revision = attrs.Revision
+	source.Revision = revision
 	return p.try(ctx, func() error {
 		_, err := p.driver.Copy(ctx, &storage.CopyRequest{
 			Source: source, Key: p.prefix + key, Condition: condition,
@@ -150,6 +178,7 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 		must("a create where there is none", onto("copy-new", storage.Condition{Absent: true})),
 		must("an update of this revision", onto("copy-onto", storage.Condition{Revision: right})),
 		p.holds(ctx, "copy-onto", "new"),
+		func() (Verdict, string) { return p.copiesRace(ctx) },
 	)
 }
 

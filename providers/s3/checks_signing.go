@@ -3,10 +3,12 @@ package s3
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -54,10 +56,15 @@ func (p *probe) anyoneReads(ctx context.Context, key string) (bool, error) {
 	return status == http.StatusOK, err
 }
 
-// send makes a request of somebody who is not this driver.
+// send makes a request of somebody who is not this driver. Its error does not
+// name the address, which is signed: a report is shown around.
 func (p *probe) send(r *http.Request) (status int, err error) {
 	answer, err := p.client.Do(r)
 	if err != nil {
+		var of *url.Error
+		if errors.As(err, &of) {
+			err = of.Err
+		}
 		return 0, err
 	}
 	defer func() { _ = answer.Body.Close() }()

@@ -1,9 +1,13 @@
 package s3
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // maxSkew is how far a clock may be off before it is set right. S3 refuses what
@@ -11,7 +15,8 @@ import (
 const maxSkew = 4 * time.Minute
 
 // A clock is this machine's, set right by the store's where requests fail and
-// the two differ. The SDK has one like it, for its own requests.
+// the two differ: what the lane asks and what is signed for others goes by it.
+// The SDK has one like it, for its own requests.
 type clock struct {
 	now   func() time.Time
 	ahead atomic.Int64 // how far the store's is, in nanoseconds
@@ -32,4 +37,16 @@ func (c *clock) learn(answer *http.Response) {
 		ahead = 0
 	}
 	c.ahead.Store(int64(ahead))
+}
+
+// listen has the clock learn of the SDK's requests that fail, too: its own
+// clock is not to be had.
+func (c *clock) listen(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("omnibucket:Clock", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		if answer, _ := out.RawResponse.(*smithyhttp.Response); answer != nil && answer.Response != nil && answer.StatusCode >= 400 {
+			c.learn(answer.Response)
+		}
+		return out, metadata, err
+	}), middleware.After)
 }

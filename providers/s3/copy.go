@@ -4,13 +4,14 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/transport"
 )
 
 // Copy is one CopyObject, or, of an object that is too large for one, an upload
@@ -39,6 +40,14 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	return nil, d.copyFailed(ctx, err, r.Source, r.Condition)
 }
 
+// patience is how long the server may work on what it moves by itself: 5 GiB at
+// 6 MiB/s. It answers at the end, and many send no byte before.
+const patience = 15 * time.Minute
+
+// patiently is for the requests that move objects on the server: one that is
+// given up is begun anew, while the server still works on the first.
+func patiently(ctx context.Context) context.Context { return transport.WithAnswer(ctx, patience) }
+
 func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
 		Bucket:            d.name(),
@@ -66,7 +75,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CopyObject(ctx, in)
+		out, err = d.client.CopyObject(patiently(ctx), in)
 		return err
 	})
 	if err != nil {
@@ -121,12 +130,7 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 	if source.Attrs != nil {
 		return source.Attrs.Size, nil
 	}
-	out, err := d.client.HeadObject(ctx, &awss3.HeadObjectInput{
-		Bucket:    &source.Bucket,
-		Key:       &source.Key,
-		VersionId: httpheader.Optional(source.Version),
-		IfMatch:   httpheader.Optional(source.Revision),
-	})
+	out, err := d.headSource(ctx, source)
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -135,5 +139,25 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 		}
 		return 0, e
 	}
-	return aws.ToInt64(out.ContentLength), nil
+	if out.ContentLength == nil {
+		return 0, errNoLength()
+	}
+	return *out.ContentLength, nil
+}
+
+// headSource looks in the region of the source's bucket, which may be another
+// than this one's: a look into a wrong one is answered with the right one.
+func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*awss3.HeadObjectOutput, error) {
+	in := &awss3.HeadObjectInput{
+		Bucket:    &source.Bucket,
+		Key:       &source.Key,
+		VersionId: httpheader.Optional(source.Version),
+		IfMatch:   httpheader.Optional(source.Revision),
+	}
+	out, err := d.client.HeadObject(ctx, in)
+	region := headerOf(err, "X-Amz-Bucket-Region")
+	if err == nil || source.Bucket == d.bucket || region == "" || region == d.region || !d.amazon() {
+		return out, err
+	}
+	return d.client.HeadObject(ctx, in, func(o *awss3.Options) { o.Region = region })
 }

@@ -102,6 +102,37 @@ func TestCopyAnswer(t *testing.T) {
 	}
 }
 
+// A look at a source in another region, made in this one, tells where to look.
+func TestConditionalCopyFromAnotherRegion(t *testing.T) {
+	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
+	for _, row := range []struct {
+		name  string
+		looks []reply
+		code  storage.Code
+	}{
+		{"the source is as it was", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
+		{"the source has changed", []reply{elsewhere, {Status: 412}}, storage.Changed},
+		{"it is nowhere", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, row.looks...)...)
+			d := w.on(t, "aws")
+			d.endpoint = nil // as it is at Amazon's
+			_, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, w.Lines())
+			require.Contains(t, w.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
+			require.Contains(t, w.Last(t).Header.Get("Authorization"), "/eu-west-1/s3/")
+		})
+	}
+}
+
+func TestComposeOfWhatDoesNotTellItsLength(t *testing.T) {
+	w := newUnsized(t, map[string]string{"ETag": etag}, "")
+	_, err := w.on(t, "aws").Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "a"}}})
+	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
+}
+
 func TestConditionalCopyWhereItIsIgnored(t *testing.T) {
 	w := newStandIn(t)
 	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))

@@ -15,7 +15,7 @@ import (
 func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.DeleteBucketCors(ctx, &awss3.DeleteBucketCorsInput{Bucket: &b.name}, b.options...)
+			_, err := b.client.DeleteBucketCors(ctx, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
 			return err
 		})
 	}
@@ -42,7 +42,7 @@ func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.profile.CORS {
 		return nil, nil
 	}
-	answer, err := b.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name}, b.options...)
+	answer, err := b.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name})
 	if b.nothing(err, "NoSuchCORSConfiguration") {
 		return nil, nil
 	}

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -25,10 +24,13 @@ func settings(ctx context.Context, c Config) (awss3.Options, error) {
 	case c.AWS != nil:
 		return fromConfig(*c.AWS), nil
 	case c.Anonymous || c.AccessKeyID != "":
-		// Nothing of the environment is wanted but the region and the endpoint,
-		// and those only where Config is silent.
-		if c.Region != "" || c.Endpoint != "" {
+		// The environment says where and how Amazon is reached, whatever else
+		// Config says; of another server it says no more than whom to trust.
+		switch {
+		case c.Endpoint != "" && c.HTTPClient != nil:
 			return awss3.Options{}, nil
+		case c.Endpoint != "":
+			return trustedByEnvironment()
 		}
 		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
@@ -48,21 +50,24 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 	if err != nil {
 		return awss3.Options{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "the environment's or the shared files' settings for AWS cannot be read"}
 	}
-	o := fromConfig(loaded)
-	o.HTTPClient = nil
-	return o, nil
+	return fromConfig(loaded), nil
 }
 
 // fromConfig is what the SDK makes of a configuration, its endpoint for S3
-// included. The SDK's default HTTP client is no choice of the user's.
+// included, but for the HTTP client: the SDK puts timeouts of its own into one
+// that can be built upon, and what the user chose could not be told any more.
 func fromConfig(c aws.Config) awss3.Options {
-	_, standard := c.HTTPClient.(*awshttp.BuildableClient)
-	o := awss3.NewFromConfig(c).Options()
-	if c.HTTPClient == nil || standard {
-		o.HTTPClient = nil
+	chosen := c.HTTPClient
+	if _, standard := standardButTLS(chosen); standard {
+		c.HTTPClient = nil
 	}
-	if client, ok := c.HTTPClient.(*http.Client); ok && client == nil {
-		o.HTTPClient = nil // the SDK would call it
+	var made *awshttp.BuildableClient
+	c.ServiceOptions = append([]func(string, any){func(_ string, o any) {
+		made, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
+	}}, c.ServiceOptions...)
+	o := awss3.NewFromConfig(c).Options()
+	if now, _ := o.HTTPClient.(*awshttp.BuildableClient); now != nil && now == made { // no service option chose another
+		o.HTTPClient = chosen
 	}
 	return o
 }

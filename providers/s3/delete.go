@@ -76,8 +76,29 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 // A batchName is how a failure names its object.
 type batchName struct{ key, version string }
 
+// slotsOf are those of the objects that a failure is of; none where it names
+// nothing that was asked for. Some servers name the version "null" where none
+// was, or none where one was: then the key tells, though it be of several.
+func slotsOf(failure *types.Error, slots map[batchName][]int) []int {
+	name := batchName{aws.ToString(failure.Key), aws.ToString(failure.VersionId)}
+	if at := slots[name]; at != nil {
+		return at
+	}
+	if at := slots[batchName{name.key, ""}]; at != nil && name.version == "null" {
+		return at
+	}
+	var all []int
+	for other, at := range slots {
+		if other.key == name.key {
+			all = append(all, at...)
+		}
+	}
+	return all
+}
+
 // sendBatch puts each object's failure where it belongs; what it answers is a
-// failure of the batch.
+// failure of the batch. A failure that is of nobody may be of anybody: such a
+// server is asked for one object at a time, as one that has no batches.
 func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, slots map[batchName][]int, errs []error) error {
 	var out *awss3.DeleteObjectsOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
@@ -93,7 +114,11 @@ func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, sl
 		if e == nil {
 			continue
 		}
-		for _, slot := range slots[batchName{aws.ToString(failure.Key), aws.ToString(failure.VersionId)}] {
+		failed := slotsOf(failure, slots)
+		if len(failed) == 0 {
+			return &storage.Error{Code: storage.Unsupported, Err: e.Err, Hint: "the server's batch has failures of objects that it was not asked for"}
+		}
+		for _, slot := range failed {
 			errs[slot] = e
 		}
 	}

@@ -66,6 +66,37 @@ func TestDeleteBatch(t *testing.T) {
 	require.NotEmpty(t, got.Header.Get("X-Amz-Checksum-Crc32"))
 }
 
+func TestDeleteBatchWhoseFailuresAreNamedOtherwise(t *testing.T) {
+	const denied = "<Code>AccessDenied</Code>"
+	of := func(key string, version ...string) storage.DeleteRequest {
+		return storage.DeleteRequest{Key: key, Version: strings.Join(version, "")}
+	}
+	for _, row := range []struct {
+		name     string
+		requests []storage.DeleteRequest
+		failure  string
+		codes    []storage.Code // "": none
+	}{
+		{"a version where none was asked for", []storage.DeleteRequest{of("a"), of("b")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
+		{"the version null, which was asked for", []storage.DeleteRequest{of("a"), of("a", "null")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{"", storage.PermissionDenied}},
+		{"the current one among its versions", []storage.DeleteRequest{of("a"), of("a", "v1")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
+		{"no version where some were asked for", []storage.DeleteRequest{of("a", "v1"), of("a", "v2"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""}},
+		{"no key", []storage.DeleteRequest{of("a"), of("b")}, denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"a key without its slash", []storage.DeleteRequest{of("/a"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"a key that is escaped", []storage.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"no key, of what was not there", []storage.DeleteRequest{of("a"), of("b")}, "<Code>NoSuchKey</Code>", []storage.Code{"", ""}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newStandIn(t, reply{Body: "<DeleteResult><Error>" + row.failure + "</Error></DeleteResult>"})
+			var codes []storage.Code
+			for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), row.requests) {
+				codes = append(codes, storage.CodeOf(err))
+			}
+			require.Equal(t, row.codes, codes)
+		})
+	}
+}
+
 func TestDeleteBatchWithContentMD5(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll})
 	require.Equal(t, []error{nil}, w.on(t, "b2").DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))

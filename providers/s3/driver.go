@@ -42,16 +42,32 @@ func (d *driver) Describe() storage.Description {
 		MaxParts:      p.partsLimit(),
 		MaxPage:       maxPage,
 	}
+	if d.endpoint != nil || d.resolved { // Amazon's names are unique
+		if u, err := d.addressOf(context.Background(), d.bucket, ""); err == nil {
+			desc.Location = u.String()
+		}
+	}
 	if p.Batch != BatchNone {
 		desc.MaxBatch = maxBatch
 	}
-	if d.anonymous { // there is nothing to sign with
+	if d.anonymous || !d.signsPlainly() {
 		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+	}
+	if isARN(d.bucket) { // a policy names the bucket, which nobody here knows
+		desc.Features &^= storage.SignForms
 	}
 	if strings.HasSuffix(d.bucket, directorySuffix) {
 		desc.Features &^= storage.OrderedList
 	}
 	return desc
+}
+
+// signsPlainly reports whether addresses of the bucket can be signed here: those
+// of a directory bucket take a session, and those of another region its key.
+// Without an address, Sign has the reason.
+func (d *driver) signsPlainly() bool {
+	at, err := d.placeAt(context.Background(), "")
+	return err != nil || at.plain
 }
 
 // publicURL is where the bucket's objects are served, if they are.

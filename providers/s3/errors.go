@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"regexp"
@@ -52,12 +53,34 @@ func answered(err error) *storage.Error {
 	}
 	code, message := words(err)
 	v := verdictOf(code, message, e.Status)
+	if _, known := verdicts[code]; !known && isRefusal(e.Status) && isSkewed(answer.Response.Response) {
+		v = verdicts["RequestTimeTooSkewed"] // HEAD's answers have no body to say so
+	}
 	e.Code, e.Hint = v.code, v.hint
 	e.Retryable = v.again || outcome.Passes(v.code)
-	if region := rightRegion(header, message); region != "" && v.place {
+	if region := elsewhere(err); region != "" {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
 	return e
+}
+
+func isRefusal(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// elsewhere is the region that a bucket is in, where an answer says so and the
+// request was signed for another.
+func elsewhere(err error) string {
+	answer := answerOf(err)
+	if answer == nil {
+		return ""
+	}
+	code, message := words(err)
+	region := rightRegion(answer.Response.Header, message)
+	if !verdictOf(code, message, answer.HTTPStatusCode()).place || region == signedRegion(answer.Response.Response) {
+		return ""
+	}
+	return region
 }
 
 // answerOf is the answer that an error came with, or nil: the SDK makes up an
@@ -80,9 +103,18 @@ func words(err error) (code, message string) {
 	return api.ErrorCode(), api.ErrorMessage()
 }
 
-var networkHints = outcome.Hints{
-	Host:        "no such host: check region and endpoint",
-	Certificate: "the server's certificate is not for this host: a bucket's name with dots wants path_style=true",
+// networkHints are what to check, by what is wrong with a certificate.
+func networkHints(err error) outcome.Hints {
+	hints := outcome.Hints{Host: "no such host: check region and endpoint"}
+	var host x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &host):
+		hints.Certificate = "the server's certificate is not for this host: a bucket's name with dots wants path_style=true"
+	case errors.As(err, &authority):
+		hints.Certificate = "the server's certificate is signed by nobody whom this machine trusts: AWS_CA_BUNDLE names a file of certificates to trust"
+	}
+	return hints
 }
 
 // unanswered is what a failure before, or instead of, an answer means.
@@ -91,7 +123,7 @@ func unanswered(err error) *storage.Error {
 	if errors.As(err, &params) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
-	if e := outcome.OfNetwork(err, networkHints); e != nil {
+	if e := outcome.OfNetwork(err, networkHints(err)); e != nil {
 		return e
 	}
 	var unsent *smithyhttp.RequestSendError

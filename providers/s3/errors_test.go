@@ -47,7 +47,7 @@ func TestErrorOfAnAnswer(t *testing.T) {
 		{name: "InvalidObjectState", reply: failing(403, "InvalidObjectState", ""), code: storage.Archived, hint: "restore"},
 		{name: "301 with the region in a header", reply: reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "the bucket is in region eu-west-1: set region=eu-west-1"},
 		{name: "301 to somewhere, which is not followed", reply: reply{Status: 301, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
-		{name: "so is 307", reply: reply{Status: 307, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.Unavailable, again: true, hint: "another region"},
+		{name: "so is 307, which says the same for hours", reply: reply{Status: 307, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
 		{name: "301 without a region", reply: failing(301, "PermanentRedirect", ""), code: storage.InvalidArgument, hint: "another region"},
 		{name: "a region in the message", reply: failing(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"), code: storage.InvalidArgument, hint: "set region=ap-south-1"},
 		{name: "400 without a word, in the wrong region", reply: reply{Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},

@@ -17,7 +17,7 @@ const policyTime = "2006-01-02T15:04:05.000Z"
 // refused, as one that was added is: S3 takes none that the policy does not
 // name. The page adds its own "file" field, last.
 func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
-	return d.signForm(ctx, r, time.Now())
+	return d.signForm(ctx, r, d.clock.time())
 }
 
 func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {

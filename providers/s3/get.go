@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 
@@ -40,7 +41,20 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 
 const mostLast = 1 << 50 // bytes; what servers read as a number for certain, and more than any object has
 
+// errNoLength: an answer that was packed, or made anew, on its way. To take it
+// for one of no bytes would lose them all.
+func errNoLength() error {
+	return &storage.Error{
+		Code: storage.Internal, Err: errors.New("the answer has no Content-Length"),
+		Hint: "the object's size is not known: does a proxy compress what passes through it?",
+	}
+}
+
 func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
+	ranged := httpheader.Range(r, mostLast) != ""
+	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
+		return nil, errNoLength()
+	}
 	a := &storage.Attrs{
 		Key:  r.Key,
 		Size: aws.ToInt64(out.ContentLength),
@@ -59,7 +73,7 @@ func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Att
 		Modified: modified(out.LastModified),
 		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
 	}
-	if httpheader.Range(r, mostLast) == "" {
+	if !ranged {
 		return a, nil
 	}
 	length := a.Size
@@ -99,9 +113,12 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err != nil {
 		return nil, d.readFailed(ctx, err, r)
 	}
+	if out.ContentLength == nil {
+		return nil, errNoLength()
+	}
 	return &storage.Attrs{
 		Key:  r.Key,
-		Size: aws.ToInt64(out.ContentLength),
+		Size: *out.ContentLength,
 		Properties: storage.Properties{
 			ContentType:        aws.ToString(out.ContentType),
 			ContentEncoding:    contentEncoding(out.ContentEncoding),

@@ -101,6 +101,43 @@ func TestGetOfARange(t *testing.T) {
 	}
 }
 
+func TestAnswersThatDoNotTellTheirLength(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		head    bool
+		request storage.GetRequest
+		header  map[string]string
+		size    int64
+		code    storage.Code // "": none
+	}{
+		{name: "GET", request: storage.GetRequest{Length: -1}, code: storage.Internal},
+		{name: "GET, though it tells a range", request: storage.GetRequest{Length: -1}, header: map[string]string{"Content-Range": "bytes 0-4/5"}, code: storage.Internal},
+		{name: "GET of a range that is ignored", request: storage.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
+		{name: "GET of the last bytes, which an empty object has none of", request: storage.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
+		{name: "GET of a range, which tells the size of the whole", request: storage.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
+		{name: "HEAD", head: true, request: storage.GetRequest{Length: -1}, code: storage.Internal},
+	} {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
+			d := road(newUnsized(t, row.header, "hello").on(t, "aws"))
+			row.request.Key = "k"
+			var attrs *storage.Attrs
+			var err error
+			if row.head {
+				attrs, err = d.Head(t.Context(), &row.request)
+			} else {
+				var body io.ReadCloser
+				if attrs, body, err = d.Get(t.Context(), &row.request); err == nil {
+					require.NoError(t, body.Close())
+				}
+			}
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			if row.code == "" {
+				require.Equal(t, row.size, attrs.Size)
+			}
+		})
+	}
+}
+
 func TestSumsThatAreNoObjects(t *testing.T) {
 	for name, header := range map[string]map[string]string{
 		"a sum of sums":         {"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "COMPOSITE"},

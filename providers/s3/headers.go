@@ -104,8 +104,14 @@ func modified(at *time.Time) time.Time {
 }
 
 // copySource names an object in a header, where every byte is ours to escape.
+// One behind an access point has a name of its own:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
 func copySource(ref storage.ObjectRef) *string {
-	source := ref.Bucket + "/" + escape.Key(ref.Key)
+	bucket := ref.Bucket
+	if isARN(bucket) {
+		bucket += "/object"
+	}
+	source := bucket + "/" + escape.Key(ref.Key)
 	if ref.Version != "" {
 		source += "?versionId=" + url.QueryEscape(ref.Version)
 	}

@@ -14,8 +14,13 @@ import (
 // BucketInfo is one look at the bucket and then, side by side, one at each
 // thing that the server has. When it was created S3 tells in ListBuckets alone.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	b := s.manage(name)
-	region, err := b.head(ctx)
+	var b *managed
+	var region string
+	err := s.inItsRegion(name, func(found *managed) (err error) {
+		b = found
+		region, err = b.head(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +62,7 @@ func together(ctx context.Context, looks ...func(context.Context) error) error {
 // head is whether the bucket is there, and where. A server that does not say
 // where is in the region that it is spoken to by.
 func (b *managed) head(ctx context.Context) (region string, err error) {
-	answer, err := b.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name}, b.options...)
+	answer, err := b.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
 		err = reads(err)
 		if storage.CodeOf(err) == storage.ObjectNotFound { // HEAD's 404 says no more
@@ -75,7 +80,7 @@ func (b *managed) versioning(ctx context.Context) (bool, error) {
 	if !b.profile.Versioning {
 		return false, nil
 	}
-	answer, err := b.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name}, b.options...)
+	answer, err := b.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name})
 	if b.nothing(err, "") {
 		return false, nil
 	}

@@ -162,7 +162,7 @@ func TestTheLaneSendsWhatTheSDKSends(t *testing.T) {
 }
 
 func TestTheLaneOverTLSSendsWhatTheSDKSends(t *testing.T) {
-	w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})}
+	w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
 	client := w.Client()
 	sdk := w.on(t, "aws", func(c *Config) { c.HTTPClient = client })
 	require.False(t, isLane(t, sdk))

@@ -54,7 +54,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.DeleteBucketLifecycle(ctx, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name}, b.options...)
+			_, err := b.client.DeleteBucketLifecycle(ctx, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
 			return err
 		})
 	}
@@ -109,7 +109,7 @@ func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error
 
 // lifecycleRules are the rules as S3 has them.
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
-	answer, err := b.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name}, b.options...)
+	answer, err := b.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
 	if b.nothing(err, "NoSuchLifecycleConfiguration") {
 		return nil, nil
 	}

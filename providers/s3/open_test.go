@@ -25,6 +25,7 @@ func alone(t *testing.T, variables map[string]string) {
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
 		"AWS_ENDPOINT_URL_S3", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE",
 		"AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_DEFAULTS_MODE", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_DISABLED",
+		"AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
 	} {
 		if _, there := os.LookupEnv(name); there {
 			t.Setenv(name, "")
@@ -70,8 +71,16 @@ func TestPlace(t *testing.T) {
 		{name: "unless it is asked for", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
 		{name: "the environment's endpoint and region", env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "an endpoint is stronger than the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "the environment's endpoint, beside a credential and a region", config: Config{Region: "here", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the environment's endpoint, beside a credential alone", config: Config{AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the environment's endpoint, for nobody in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the environment's FIPS, beside a credential and a region", config: Config{Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "aws", region: "us-east-1", public: "https://photos.s3-fips.us-east-1.amazonaws.com/"},
+		{name: "the environment's FIPS is Amazon's", config: Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "an access point", config: Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"}, profile: "aws", region: "us-west-2", public: "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
 		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
 		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
+		{name: "a client keeps the bucket in the host", config: Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
+		{name: "unless Config says otherwise", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			alone(t, row.env)
@@ -92,17 +101,24 @@ func TestPlace(t *testing.T) {
 func TestConfigThatCannotBe(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
-		"no bucket":                         {Region: "r"},
-		"no region":                         {Bucket: "b"},
-		"an endpoint without a scheme":      {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
-		"an endpoint with a query":          {Bucket: "b", Endpoint: "https://host/?x=1"},
-		"an endpoint with the bucket in it": {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
-		"half a credential":                 {Bucket: "b", Region: "r", AccessKeyID: "key"},
-		"a token alone":                     {Bucket: "b", Region: "r", SessionToken: "token"},
-		"credentials of nobody":             {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
-		"a client and a configuration":      {Bucket: "b", Client: client, AWS: &aws.Config{}},
-		"a client and a credential":         {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
-		"a client and an HTTP client":       {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+		"no bucket":                                {Region: "r"},
+		"no region":                                {Bucket: "b"},
+		"an endpoint without a scheme":             {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
+		"an endpoint with a query":                 {Bucket: "b", Endpoint: "https://host/?x=1"},
+		"an endpoint with the bucket in it":        {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
+		"half a credential":                        {Bucket: "b", Region: "r", AccessKeyID: "key"},
+		"a token alone":                            {Bucket: "b", Region: "r", SessionToken: "token"},
+		"credentials of nobody":                    {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
+		"a client and a configuration":             {Bucket: "b", Client: client, AWS: &aws.Config{}},
+		"a client and a credential":                {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
+		"a client and an HTTP client":              {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+		"a configuration's credential and another": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, AccessKeyID: "key", SecretKey: "secret"},
+		"a configuration's credential and nobody":  {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, Anonymous: true},
+		"an access point of many regions":          {Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", Region: "us-west-2"},
+		"an Outpost":                               {Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports", Region: "us-west-2"},
+		"an object lambda":                         {Bucket: "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/reports", Region: "us-west-2"},
+		"an ARN of a bucket":                       {Bucket: "arn:aws:s3:::photos", Region: "us-west-2"},
+		"an ARN of nothing":                        {Bucket: "arn:nonsense", Region: "us-west-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			alone(t, nil)
@@ -230,6 +246,11 @@ func TestWhoAsks(t *testing.T) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
 		}, signed: "AWS4-HMAC-SHA256 Credential=own/"},
+		{name: "a configuration that has no credential", change: func(c *Config) {
+			c.AccessKeyID, c.SecretKey = "", ""
+			c.AWS = &aws.Config{}
+		}},
+		{name: "a key beside a configuration that has none", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
@@ -265,6 +286,18 @@ func TestGivenClient(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, w.Last(t).Header.Get("X-Amz-Trailer"))
 	require.Empty(t, w.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
+}
+
+func TestNativeClientIsOneToOpenWith(t *testing.T) {
+	w := newStandIn(t, stored)
+	first := w.on(t, "aws")
+	for range 2 {
+		again, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: first.Native().(*awss3.Client)})
+		require.NoError(t, err)
+		first = again.(*driver)
+		_, err = first.Put(t.Context(), wiretest.Put("k", "hello"))
+		require.NoError(t, err)
+	}
 }
 
 func TestSDKSwitchesBreakNothing(t *testing.T) {

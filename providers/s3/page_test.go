@@ -37,7 +37,7 @@ func TestPageIsToldAsTheSDKTells(t *testing.T) {
 		{"an error without a body", reply{Status: 503}, storage.Unavailable, true, 503},
 		{"an error that begins as a success", reply{Body: `<?xml version="1.0"?> <Error><Code>SlowDown</Code></Error>`}, storage.RateLimited, true, 500},
 		{"an error that nobody knows, begun as a success", reply{Body: `<Error><Code>Strange</Code></Error>`}, storage.Unavailable, true, 500},
-		{"a redirection", reply{Status: 307}, storage.Unavailable, true, 307},
+		{"a redirection", reply{Status: 307}, storage.InvalidArgument, false, 307},
 		{"nothing", reply{}, storage.Unavailable, true, 200},
 		{"no content", reply{Status: 204}, storage.Unavailable, true, 204},
 		{"a page of a proxy's", reply{Body: `<html></html>`}, storage.Unavailable, true, 200},

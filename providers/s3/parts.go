@@ -95,7 +95,7 @@ func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUpload
 	in.IfMatch, in.IfNoneMatch = conditions(c)
 	var out *awss3.CompleteMultipartUploadOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CompleteMultipartUpload(ctx, in)
+		out, err = d.client.CompleteMultipartUpload(patiently(ctx), in)
 		return err
 	})
 	if err != nil {

@@ -95,7 +95,7 @@ func (d *driver) copyPieces(ctx context.Context, key, upload string, pieces []pi
 
 // copyPiece is one UploadPartCopy.
 func (d *driver) copyPiece(ctx context.Context, key, upload string, number int, p piece) (types.CompletedPart, error) {
-	out, err := d.client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
+	out, err := d.client.UploadPartCopy(patiently(ctx), &awss3.UploadPartCopyInput{
 		Bucket:            d.name(),
 		Key:               &key,
 		UploadId:          &upload,

@@ -24,7 +24,9 @@ func (d *driver) bucketAddress(ctx context.Context, base string) (*url.URL, erro
 }
 
 // amazon reports whether the server is Amazon's own.
-func (a *account) amazon() bool { return a.endpoint == nil || amazonEndpoint(a.endpoint.String()) }
+func (a *account) amazon() bool {
+	return !a.resolved && (a.endpoint == nil || amazonEndpoint(a.endpoint.String()))
+}
 
 // addressOf is the bucket's address or, of "", the server's.
 func (a *account) addressOf(ctx context.Context, bucket, base string) (*url.URL, error) {
@@ -32,10 +34,14 @@ func (a *account) addressOf(ctx context.Context, bucket, base string) (*url.URL,
 	return u, err
 }
 
-// resolve is addressOf, and whether a request there is one like any other: of a
-// bucket by its name, signed with SigV4 for S3 in the account's region, with no
-// header of the address's own, and at a path that needs no escaping.
-func (a *account) resolve(ctx context.Context, bucket, base string) (address *url.URL, usual bool, err error) {
+// A manner is how requests are made to an address.
+type manner struct {
+	plain bool // signed as all is that is signed here: with SigV4, for S3 in the account's region
+	usual bool // plain, of a bucket by its name, with no header of the address's own, at a path that needs no escaping
+}
+
+// resolve is addressOf, and how requests are made there.
+func (a *account) resolve(ctx context.Context, bucket, base string) (address *url.URL, m manner, err error) {
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
 		Region:         aws.String(o.Region),
@@ -52,27 +58,31 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (address *ur
 	if base != "" {
 		u, err := url.Parse(base)
 		if err != nil {
-			return nil, false, storage.InvalidArgument // the core has read it before
+			return nil, m, storage.InvalidArgument // the core has read it before
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/")
 		if !o.UsePathStyle && (u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")) {
-			return u, false, nil
+			return u, manner{plain: true}, nil
 		}
 		p.Endpoint = aws.String(u.String())
 		p.Accelerate, p.UseFIPS, p.UseDualStack = aws.Bool(false), aws.Bool(false), aws.Bool(false) // of AWS's own hosts
 	}
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
 	if err != nil {
-		return nil, false, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server"}
+		return nil, m, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server"}
 	}
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
 	schemes, _ := auth.GetAuthOptions(&e.Properties)
-	if len(schemes) == 1 && len(e.Headers) == 0 && !strings.HasPrefix(bucket, "arn:") && e.URI.EscapedPath() == e.URI.Path {
-		name, _ := smithyhttp.GetSigV4SigningName(&schemes[0].SignerProperties)
-		region, _ := smithyhttp.GetSigV4SigningRegion(&schemes[0].SignerProperties)
-		usual = schemes[0].SchemeID == "sigv4" && name == signingService && region == a.region
-	}
-	return &e.URI, usual, nil
+	m.plain = len(schemes) == 0 || len(schemes) == 1 && a.isPlain(schemes[0])
+	m.usual = m.plain && len(schemes) == 1 && len(e.Headers) == 0 && !isARN(bucket) && e.URI.EscapedPath() == e.URI.Path
+	return &e.URI, m, nil
+}
+
+// isPlain: what a scheme leaves open is as it always is.
+func (a *account) isPlain(scheme *auth.Option) bool {
+	name, named := smithyhttp.GetSigV4SigningName(&scheme.SignerProperties)
+	region, placed := smithyhttp.GetSigV4SigningRegion(&scheme.SignerProperties)
+	return scheme.SchemeID == "sigv4" && (!named || name == signingService) && (!placed || region == a.region)
 }
 
 // A place is a bucket's address, in the pieces that requests are made of.
@@ -82,7 +92,7 @@ type place struct {
 	origin  string   // "https://host"
 	host    string   // as it is signed: without the scheme's own port
 	path    string   // escaped, "" or "/bucket"
-	usual   bool     // see resolve
+	manner
 }
 
 // placeAt is the bucket's address on base, worked out once: base is the same
@@ -95,11 +105,11 @@ func (d *driver) placeAt(ctx context.Context, base string) (*place, error) {
 	if p := known.Load(); p != nil && p.base == base {
 		return p, nil
 	}
-	address, usual, err := d.resolve(ctx, d.bucket, base)
+	address, manner, err := d.resolve(ctx, d.bucket, base)
 	if err != nil {
 		return nil, err
 	}
-	p := &place{base: base, address: address, origin: address.Scheme + "://" + address.Host, host: address.Host, path: address.EscapedPath(), usual: usual}
+	p := &place{base: base, address: address, origin: address.Scheme + "://" + address.Host, host: address.Host, path: address.EscapedPath(), manner: manner}
 	if port := address.Port(); port == "80" && address.Scheme == "http" || port == "443" && address.Scheme == "https" {
 		p.host = strings.TrimSuffix(p.host, ":"+port)
 	}

@@ -16,12 +16,14 @@ type bucketPolicy struct {
 
 // A policyStatement is what matters here of one.
 type policyStatement struct {
-	Sid       string `json:",omitempty"`
-	Effect    string
-	Principal json.RawMessage // "*", {"AWS": "*"} or {"AWS": ["*"]} is anyone
-	Action    json.RawMessage // one or several
-	Resource  json.RawMessage // one or several
-	Condition json.RawMessage `json:",omitempty"`
+	Sid          string `json:",omitempty"`
+	Effect       string
+	Principal    json.RawMessage // "*", {"AWS": "*"} or {"AWS": ["*"]} is anyone
+	NotPrincipal json.RawMessage `json:",omitempty"` // in its place: all but these
+	Action       json.RawMessage // one or several
+	NotAction    json.RawMessage `json:",omitempty"` // in its place: all but these
+	Resource     json.RawMessage // one or several
+	Condition    json.RawMessage `json:",omitempty"`
 }
 
 const publicReadSid = "OmnibucketPublicRead"
@@ -83,13 +85,14 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 	p.statements = append(p.statements, statement)
 }
 
-// removeAnonymousRead takes out what lets anyone read objects, under whatever
-// condition: no one without credentials shall. It reports whether there was any.
+// removeAnonymousRead takes out what lets anyone read objects, or versions of
+// them, under whatever condition: no one without credentials shall. It reports
+// whether there was any.
 func (p *bucketPolicy) removeAnonymousRead() bool {
 	before := len(p.statements)
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
-		return ok && s.anonymousRead()
+		return ok && s.Effect == "Allow" && s.anyone() && (s.isAbout(readObject) || s.isAbout(readVersion))
 	})
 	return len(p.statements) != before
 }
@@ -103,9 +106,10 @@ func (p *bucketPolicy) public(arn string) bool {
 			continue
 		}
 		switch {
-		case s.Effect == "Deny" && s.anyone() && s.reads() && len(s.Condition) == 0:
+		case !s.anyone() || !s.isAbout(readObject) || len(s.Condition) > 0:
+		case s.Effect == "Deny":
 			return false
-		case s.anonymousRead() && len(s.Condition) == 0:
+		case s.Effect == "Allow":
 			allowed = true
 		}
 	}
@@ -117,25 +121,38 @@ func readStatement(raw json.RawMessage) (*policyStatement, bool) {
 	return s, json.Unmarshal(raw, s) == nil
 }
 
-func (s *policyStatement) anonymousRead() bool {
-	return s.Effect == "Allow" && s.anyone() && s.reads()
+// anyone reports whether the statement is about those without credentials too:
+// whoever is left out by name has some.
+func (s *policyStatement) anyone() bool {
+	if len(s.NotPrincipal) > 0 {
+		return !isEveryone(s.NotPrincipal)
+	}
+	return isEveryone(s.Principal)
 }
 
-func (s *policyStatement) anyone() bool {
-	if slices.Contains(oneOrMany(s.Principal), "*") {
+func isEveryone(principal json.RawMessage) bool {
+	if slices.Contains(oneOrMany(principal), "*") {
 		return true
 	}
 	var byKind map[string]json.RawMessage
-	if json.Unmarshal(s.Principal, &byKind) != nil {
+	if json.Unmarshal(principal, &byKind) != nil {
 		return false
 	}
 	return slices.Contains(oneOrMany(byKind["AWS"]), "*")
 }
 
-func (s *policyStatement) reads() bool {
-	return slices.ContainsFunc(oneOrMany(s.Action), func(action string) bool {
-		return wildcard(strings.ToLower(action), "s3:getobject")
-	})
+// What reads bytes, as policies call it, in lower case.
+const (
+	readObject  = "s3:getobject"
+	readVersion = "s3:getobjectversion"
+)
+
+func (s *policyStatement) isAbout(action string) bool {
+	isIt := func(pattern string) bool { return wildcard(strings.ToLower(pattern), action) }
+	if len(s.NotAction) > 0 {
+		return !slices.ContainsFunc(oneOrMany(s.NotAction), isIt)
+	}
+	return slices.ContainsFunc(oneOrMany(s.Action), isIt)
 }
 
 // covers reports whether the statement is about all objects of the bucket.

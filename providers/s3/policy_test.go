@@ -13,20 +13,27 @@ func TestWhatMakesABucketPublic(t *testing.T) {
 		statement string
 		want      bool
 	}{
-		"nothing":                   {``, false},
-		"ours":                      {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}`, true},
-		"as AWS rewrites it":        {`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/*"]}`, true},
-		"in a list of principals":   {`{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":"s3:Get*","Resource":"arn:aws:s3:::photos/*"}`, true},
-		"all actions":               {`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`, true},
-		"one action in other case":  {`{"Effect":"Allow","Principal":"*","Action":"S3:getobjec?","Resource":"*"}`, true},
-		"a part of the bucket":      {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/public/*"}`, false},
-		"another bucket":            {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`, false},
-		"under a condition":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`, false},
-		"an account":                {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:GetObject","Resource":"*"}`, false},
-		"listing alone":             {`{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`, false},
-		"allowed and denied":        {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`, false},
-		"writing denied":            {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*"}`, true},
-		"what nobody can read here": {`{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`, false},
+		"nothing":                    {``, false},
+		"ours":                       {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}`, true},
+		"as AWS rewrites it":         {`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/*"]}`, true},
+		"in a list of principals":    {`{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":"s3:Get*","Resource":"arn:aws:s3:::photos/*"}`, true},
+		"all actions":                {`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`, true},
+		"one action in other case":   {`{"Effect":"Allow","Principal":"*","Action":"S3:getobjec?","Resource":"*"}`, true},
+		"a part of the bucket":       {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/public/*"}`, false},
+		"another bucket":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`, false},
+		"under a condition":          {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`, false},
+		"an account":                 {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:GetObject","Resource":"*"}`, false},
+		"listing alone":              {`{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`, false},
+		"allowed and denied":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`, false},
+		"writing denied":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*"}`, true},
+		"all actions but one":        {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
+		"all actions but reading":    {`{"Effect":"Allow","Principal":"*","NotAction":["s3:PutObject","s3:Get*"],"Resource":"*"}`, false},
+		"all but one user":           {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
+		"all but everyone":           {`{"Effect":"Allow","NotPrincipal":{"AWS":"*"},"Action":"s3:GetObject","Resource":"*"}`, false},
+		"denied to all but one user": {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:user/good"},"Action":"s3:GetObject","Resource":"*"}`, false},
+		"all denied but listing":     {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","NotAction":"s3:ListBucket","Resource":"*"}`, false},
+		"old versions alone":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, false},
+		"what nobody can read here":  {`{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(`{"Version":"2012-10-17","Statement":[` + test.statement + `]}`)
@@ -70,11 +77,26 @@ func TestAPolicyWithoutStatementsIsNone(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestAnonymousReadIsRemovedUnderAnyCondition(t *testing.T) {
-	p, err := parsePolicy(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}]}`)
-	require.NoError(t, err)
-	require.True(t, p.removeAnonymousRead())
-	require.Empty(t, p.String())
+func TestAnonymousReadIsRemoved(t *testing.T) {
+	for name, row := range map[string]struct {
+		statement string
+		removed   bool
+	}{
+		"under any condition":     {`{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`, true},
+		"of versions":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, true},
+		"among all but one":       {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
+		"of all but one user":     {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
+		"but not a user's":        {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
+		"but not where it is not": {`{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`, false},
+		"but not what denies":     {`{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := parsePolicy(`{"Statement":[` + row.statement + `]}`)
+			require.NoError(t, err)
+			require.Equal(t, row.removed, p.removeAnonymousRead())
+			require.Equal(t, row.removed, p.String() == "")
+		})
+	}
 }
 
 func TestWildcards(t *testing.T) {

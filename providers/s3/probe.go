@@ -7,10 +7,11 @@ import (
 	"encoding/hex"
 	"hash/crc32"
 	"io"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
 )
@@ -23,11 +24,11 @@ const (
 	maxVersionPages = 10 // of what a probing leaves: it fits one
 )
 
-// Probe finds out what a server really enforces, by some sixty small requests
+// Probe finds out what a server really enforces, by some two hundred small requests
 // in the bucket of c under prefix, where it makes a folder of its own and
 // removes it again, old versions too. It asks below the core, and trusts no
-// profile: each condition is sent and must be refused, and what it guards must
-// still be there. The bucket's own settings are left alone, so what they can do
+// profile: each condition is sent and must be refused, what it guards must
+// still be there, and of several writers at once one may win. The bucket's own settings are left alone, so what they can do
 // (CORS, lifecycle, policies, versions) and what costs much to try (equal parts,
 // limits, storage classes) stays in Report.Profile as c has it.
 //
@@ -47,10 +48,7 @@ func Probe(ctx context.Context, c Config, prefix string) (*Report, error) {
 	d := opened.(*driver)
 	defer func() { _ = d.Close() }()
 	own := prefix + "probe-" + probeName() + "/"
-	p := &probe{driver: boldly(d), prefix: own, client: d.account.http}
-	if p.client == nil {
-		p.client = http.DefaultClient
-	}
+	p := &probe{driver: boldly(d), prefix: own, client: d.client.Options().HTTPClient}
 	address, err := d.addressOf(ctx, "", "")
 	if err != nil {
 		return nil, err
@@ -96,7 +94,7 @@ func boldly(d *driver) *driver {
 type probe struct {
 	*driver
 	prefix string
-	client *http.Client // for what is signed
+	client awss3.HTTPClient // for what is signed: the SDK's own
 	report *Report
 
 	mu      sync.Mutex
@@ -192,13 +190,22 @@ func (p *probe) text(ctx context.Context, key string) (text string, err error) {
 // upload makes the key of one small part, which may be as small as it likes,
 // for it is the last.
 func (p *probe) upload(ctx context.Context, key, text string, condition storage.Condition, whole *uint32) (*storage.Attrs, error) {
+	complete, err := p.prepare(ctx, key, text, condition, whole)
+	if err != nil {
+		return nil, err
+	}
+	return complete()
+}
+
+// prepare is upload up to its completion.
+func (p *probe) prepare(ctx context.Context, key, text string, condition storage.Condition, whole *uint32) (complete func() (*storage.Attrs, error), err error) {
 	r := p.request(key, text, condition)
+	part := p.request(key, text, storage.Condition{})
 	if whole != nil {
 		r.CRC32C = whole
 	}
-	part := p.request(key, text, storage.Condition{})
 	var upload string
-	err := p.try(ctx, func() (err error) {
+	err = p.try(ctx, func() (err error) {
 		upload, err = p.driver.BeginParts(ctx, r)
 		return err
 	})
@@ -213,16 +220,20 @@ func (p *probe) upload(ctx context.Context, key, text string, condition storage.
 		})
 		return err
 	})
-	var attrs *storage.Attrs
-	if err == nil {
-		attrs, err = p.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{one}})
-	}
+	abort := func() { _ = p.driver.AbortParts(context.WithoutCancel(ctx), r.Key, upload) }
 	if err != nil {
-		_ = p.driver.AbortParts(context.WithoutCancel(ctx), r.Key, upload)
+		abort()
 		return nil, err
 	}
-	p.unmark(upload)
-	return attrs, nil
+	return func() (*storage.Attrs, error) {
+		attrs, err := p.driver.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{one}})
+		if err != nil {
+			abort()
+			return nil, err
+		}
+		p.unmark(upload)
+		return attrs, nil
+	}, nil
 }
 
 func (p *probe) mark(upload, key string) {

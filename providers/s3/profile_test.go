@@ -29,7 +29,7 @@ func TestFeatures(t *testing.T) {
 		"ceph":      all | compose | versions | acls | classes | forms,
 		"garage":    all | compose | forms,
 		"seaweedfs": all | compose | versions | forms,
-		"versitygw": all | create | update | remove | compose | versions | forms | signedCreate,
+		"versitygw": all | create | update | compose | versions | forms | signedCreate,
 		"gcs":       all | acls,
 		"unknown":   all | compose | versions | forms,
 	}

@@ -73,7 +73,7 @@ func (b *managed) public(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) publicByACL(ctx context.Context) (bool, error) {
-	answer, err := b.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name}, b.options...)
+	answer, err := b.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
 	if err != nil {
 		return false, reads(err)
 	}
@@ -84,7 +84,7 @@ func (b *managed) publicByACL(ctx context.Context) (bool, error) {
 }
 
 func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
-	answer, err := b.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name}, b.options...)
+	answer, err := b.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name})
 	if b.nothing(err, "NoSuchBucketPolicy") {
 		return parsePolicy("")
 	}
@@ -102,7 +102,7 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.DeleteBucketPolicy(ctx, &awss3.DeleteBucketPolicyInput{Bucket: &b.name}, b.options...)
+			_, err := b.client.DeleteBucketPolicy(ctx, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
 			return err
 		})
 	}
@@ -134,7 +134,7 @@ func (b *managed) arn() string {
 func (b *managed) hasAccessBlock() bool { return b.amazon() }
 
 func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
-	answer, err := b.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name}, b.options...)
+	answer, err := b.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name})
 	if b.nothing(err, "NoSuchPublicAccessBlockConfiguration") {
 		return &types.PublicAccessBlockConfiguration{}, nil
 	}

@@ -31,21 +31,27 @@ import (
 const provider = "s3"
 
 // Config says which bucket, where, and with which credentials. Opening makes no
-// request. Credentials are, in this order: Client's, AWS's, AccessKeyID with
-// SecretKey, none where Anonymous is set, and else the SDK's default chain
-// (environment, shared files, container, instance). With static credentials, an
-// anonymous bucket, or an endpoint that is not Amazon's, no metadata service is
-// ever asked.
+// request. Credentials are Client's, or AWS's, or AccessKeyID with SecretKey, or
+// none where Anonymous is set: two of them are InvalidArgument. A Client, or an
+// AWS, that has none asks as nobody unless Config has some to give. Without all
+// that they are the SDK's default chain's (environment, shared files, container,
+// instance). With static credentials, an anonymous bucket, or an endpoint that
+// is not Amazon's, no metadata service is ever asked.
+//
+// With static credentials or Anonymous, the chain still says where Amazon is
+// (region, endpoint, FIPS) as far as Config does not; beside an Endpoint nothing
+// of it is read but AWS_CA_BUNDLE.
 type Config struct {
-	Bucket   string // the name; empty for an account
+	Bucket   string // the name, or the ARN of an access point in one region; empty for an account
 	Region   string // "" is the profile's, the endpoint's, or the default chain's
 	Endpoint string // the server's root, "https://nyc3.digitaloceanspaces.com"; "" is Amazon S3, or what the default chain names
 	// PathStyle says whether the bucket stands in the path (true) or in the
-	// host. Nil is the profile's way; an address that is a number, or localhost,
-	// always has it in the path.
+	// host. Nil is Client's way or, without one, the profile's; an address that
+	// is a number, or localhost, then has it in the path.
 	PathStyle *bool
 	// Profile says what the server can do. Nil: by the endpoint's host, and
-	// where that tells nothing, the careful one. NamedProfile has them all.
+	// where that tells nothing, or an endpoint resolver of the user's own may send
+	// requests anywhere, the careful one. NamedProfile has them all.
 	Profile *Profile
 
 	AccessKeyID  string
@@ -73,6 +79,9 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" {
 		return nil, invalid.Argument("Config.Bucket", "must not be empty", "")
+	}
+	if err := checkName(c.Bucket); err != nil {
+		return nil, err
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

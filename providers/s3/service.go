@@ -25,6 +25,7 @@ const (
 // serviceDriver manages the buckets of one account.
 type serviceDriver struct {
 	*account
+	regions regions
 }
 
 // NewService opens the account behind a Config without a bucket, and makes no
@@ -55,30 +56,32 @@ func newServiceDriver(a *account) storage.ServiceDriver { return &serviceDriver{
 func (s *serviceDriver) Provider() string { return provider }
 
 // Driver makes no request. It shares the account's connections: Close of the
-// service ends them.
+// service ends them. The bucket is looked for where this service has made or
+// seen it, else in the account's region.
 func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
-	return &driver{account: s.account, bucket: name}, nil
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	return &driver{account: s.accountOf(name), bucket: name}, nil
 }
 
 // Close closes the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// A managed bucket is one that its account looks at or changes.
+// A managed bucket is one that its account looks at or changes, in the region
+// that the bucket is in.
 type managed struct {
 	*account
-	name    string
-	options []func(*awss3.Options)
+	name string
 }
-
-func (s *serviceDriver) manage(name string) *managed { return &managed{account: s.account, name: name} }
 
 // settings are the options of a request whose body says how the bucket shall
 // be: S3 wants a sum of it, and servers of old know MD5 alone.
 func (b *managed) settings() []func(*awss3.Options) {
 	if b.profile.Batch == BatchChecksum {
-		return b.options
+		return nil
 	}
-	return append(slices.Clone(b.options), awss3.WithAPIOptions(withContentMD5))
+	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
 }
 
 // CreateBucket looks first: in some regions and on some servers, S3 answers 200
@@ -88,8 +91,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err := s.refuse(r); err != nil {
 		return nil, err
 	}
-	b := s.manage(r.Name)
-	_, err := b.head(ctx)
+	_, err := s.manage(r.Name).head(ctx)
 	switch code := storage.CodeOf(err); {
 	case err == nil:
 		return nil, storage.BucketExists
@@ -101,14 +103,12 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		region = s.region
 	}
 	in := &awss3.CreateBucketInput{Bucket: &r.Name}
-	if s.amazon() { // a bucket is made by the region that it shall be in
-		b.options = []func(*awss3.Options){func(o *awss3.Options) { o.Region = region }}
-	}
+	b := &managed{s.in(region), r.Name} // a bucket is made by the region that it shall be in
 	if s.profile.Location && region != firstRegion || !s.profile.Location && region != s.region {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
 	err = writes(ctx, func(ctx context.Context) error {
-		_, err := s.client.CreateBucket(ctx, in, b.options...)
+		_, err := b.client.CreateBucket(ctx, in)
 		return err
 	})
 	if err != nil {
@@ -121,9 +121,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err := b.settle(ctx, r, info); err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 		defer cancel()
-		_, _ = s.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name}, b.options...)
+		_, _ = b.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
 		return nil, err
 	}
+	s.remember(r.Name, region)
 	return info, nil
 }
 
@@ -165,7 +166,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if err := s.refuse(r); err != nil {
 		return nil, err
 	}
-	if err := s.manage(r.Name).change(ctx, r); err != nil {
+	if err := s.inItsRegion(r.Name, func(b *managed) error { return b.change(ctx, r) }); err != nil {
 		return nil, err
 	}
 	return s.BucketInfo(ctx, r.Name)
@@ -218,10 +219,16 @@ func (s *serviceDriver) refuse(r *storage.BucketRequest) error {
 // DeleteBucket is BucketNotEmpty where there is an object, an old version or a
 // delete marker.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	return writes(ctx, func(ctx context.Context) error {
-		_, err := s.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
-		return err
+	err := s.inItsRegion(name, func(b *managed) error {
+		return writes(ctx, func(ctx context.Context) error {
+			_, err := b.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
+			return err
+		})
 	})
+	if err == nil {
+		s.remember(name, s.region) // whoever makes it anew may do so anywhere
+	}
+	return err
 }
 
 // ListBuckets asks for pages; a server that knows none answers with all.
@@ -241,6 +248,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 			Region:  aws.ToString(b.BucketRegion),
 			Created: aws.ToTime(b.CreationDate).UTC(),
 		})
+		s.remember(aws.ToString(b.Name), aws.ToString(b.BucketRegion))
 	}
 	slices.SortFunc(page, func(a, b storage.BucketInfo) int { return strings.Compare(a.Name, b.Name) })
 	return page, aws.ToString(answer.ContinuationToken), nil
@@ -255,12 +263,13 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	if err != nil {
 		return nil, err
 	}
-	address, err := s.addressOf(ctx, "", "")
+	a := s.accountOf(name)
+	address, err := a.addressOf(ctx, "", "")
 	if err != nil {
 		return nil, err
 	}
 	c := &storage.Credentials{
-		Endpoint: address.String(), Region: s.region, Bucket: name,
+		Endpoint: address.String(), Region: a.region, Bucket: name,
 		AccessKeyID: now.AccessKeyID, SecretKey: now.SecretAccessKey, SessionToken: now.SessionToken,
 	}
 	if now.CanExpire {

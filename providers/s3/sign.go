@@ -33,7 +33,7 @@ func signFeatures(p *Profile) storage.Features {
 // that the result promises is a signed header or a signed part of the query, so
 // that whoever holds it can change nothing.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
-	return d.sign(ctx, r, time.Now())
+	return d.sign(ctx, r, d.clock.time())
 }
 
 func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.SignedURL, error) {

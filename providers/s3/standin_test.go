@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +22,44 @@ type reply = wiretest.Reply
 
 func newStandIn(t *testing.T, answers ...reply) *standIn {
 	t.Helper()
-	return &standIn{wiretest.NewServer(t, answers...)}
+	sized := make([]reply, len(answers))
+	for i, a := range answers {
+		sized[i] = withLength(a)
+	}
+	if len(sized) == 0 {
+		sized = []reply{withLength(reply{})}
+	}
+	return &standIn{wiretest.NewServer(t, sized...)}
+}
+
+// withLength has an answer of success tell its length to HEAD too, as servers do.
+func withLength(a reply) reply {
+	if a.Cut || a.Status != 0 && a.Status != http.StatusOK && a.Status != http.StatusPartialContent || a.Header["Content-Length"] != "" {
+		return a
+	}
+	header := map[string]string{"Content-Length": strconv.Itoa(len(a.Body))}
+	maps.Copy(header, a.Header)
+	a.Header = header
+	return a
+}
+
+// newUnsized is a server whose answers do not tell their length.
+func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range header {
+			w.Header().Set(name, value)
+		}
+		if header["Content-Range"] != "" {
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		if r.Method != http.MethodHead {
+			_ = http.NewResponseController(w).Flush()
+			_, _ = io.WriteString(w, body)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return &standIn{&wiretest.Server{Server: server}}
 }
 
 // on opens the bucket "photos" at the server, under a profile.

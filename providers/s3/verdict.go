@@ -73,7 +73,7 @@ var verdicts = map[string]verdict{
 	"AuthorizationHeaderMalformed": {code: storage.InvalidArgument, place: true, hint: regionHint},
 	"PermanentRedirect":            {code: storage.InvalidArgument, place: true, hint: regionHint},
 	"MovedPermanently":             {code: storage.InvalidArgument, place: true, hint: regionHint},
-	"TemporaryRedirect":            {code: storage.Unavailable, place: true, hint: regionHint},
+	"TemporaryRedirect":            {code: storage.InvalidArgument, place: true, hint: regionHint}, // for hours, until names of hosts have spread
 
 	"IllegalLocationConstraintException": {code: storage.InvalidArgument, place: true, hint: regionHint},
 
@@ -129,7 +129,7 @@ var verdicts = map[string]verdict{
 // than they do everywhere.
 var statuses = map[int]verdict{
 	http.StatusMovedPermanently:  {code: storage.InvalidArgument, place: true, hint: regionHint},
-	http.StatusTemporaryRedirect: {code: storage.Unavailable, place: true, hint: regionHint},
+	http.StatusTemporaryRedirect: {code: storage.InvalidArgument, place: true, hint: regionHint},
 	http.StatusPermanentRedirect: {code: storage.InvalidArgument, place: true, hint: regionHint},
 	http.StatusBadRequest:        {code: storage.InvalidArgument, place: true},
 	http.StatusForbidden:         {code: storage.PermissionDenied, hint: deniedHint},

@@ -17,14 +17,40 @@ import (
 )
 
 // ListVersions is one ListObjectVersions. A version that was written before the
-// bucket kept any is named "null", and can be addressed so.
+// bucket kept any is named "null", and can be addressed so. Some servers begin a
+// page with the marker's own version: one of a single entry then needs a second
+// request. The next page begins where the server says, for its order alone is
+// the one that it goes on in.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
 	key, id, err := readVersionToken(r.Token)
 	if err != nil {
 		return nil, err
 	}
 	limit := min(r.Limit, maxPage)
-	in := &awss3.ListObjectVersionsInput{
+	for {
+		p, err := d.versionsPage(ctx, r, key, id, limit)
+		if err != nil {
+			return nil, err
+		}
+		page := &storage.VersionPage{Entries: p.entries}
+		if p.more {
+			page.Token = versionToken(p.nextKey, p.nextID)
+		}
+		if page.Token == "" || page.Token != r.Token {
+			return page, nil
+		}
+		if limit > 1 {
+			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing goes on, and does not move")}
+		}
+		limit++
+	}
+}
+
+// versionsPage is a page without the marker's own version.
+func (d *driver) versionsPage(ctx context.Context, r *storage.ListRequest, key, id string, limit int) (*versionsPage, error) {
+	p := &versionsPage{marksApart: !d.amazon()}
+	step := &pageStep{result: &awss3.ListObjectVersionsOutput{}, decode: p.read}
+	_, err := d.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{
 		Bucket:          d.name(),
 		Prefix:          httpheader.Optional(r.Prefix),
 		Delimiter:       httpheader.Optional(r.Delimiter),
@@ -32,44 +58,30 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		KeyMarker:       httpheader.Optional(key),
 		VersionIdMarker: httpheader.Optional(id),
 		EncodingType:    types.EncodingTypeUrl,
-	}
-	if id != "" { // some servers begin with the marker's own version
-		in.MaxKeys = aws.Int32(int32(min(limit+1, maxPage)))
-	}
-	p := &versionsPage{}
-	step := &pageStep{result: &awss3.ListObjectVersionsOutput{}, decode: p.read}
-	if _, err := d.client.ListObjectVersions(ctx, in, step.swap); err != nil {
+	}, step.swap)
+	if err != nil {
 		return nil, d.listFailed(err)
 	}
-	entries := p.entries
 	if id != "" {
-		entries = slices.DeleteFunc(entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id })
+		p.entries = slices.DeleteFunc(p.entries, func(e storage.VersionEntry) bool { return e.Key == key && e.Version == id })
 	}
-	page := &storage.VersionPage{Entries: entries}
-	switch {
-	case len(entries) > limit:
-		page.Entries = entries[:limit]
-		page.Token = versionToken(entries[limit-1].Key, entries[limit-1].Version)
-	case p.more:
-		page.Token = versionToken(p.nextKey, p.nextID)
-	}
-	if page.Token != "" && page.Token == r.Token {
-		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing goes on, and does not move")}
-	}
-	return page, nil
+	return p, nil
 }
 
-// A versionsPage is an answer of ListObjectVersions. Versions and delete markers
-// stay in its order: within one second there is no other.
+// A versionsPage is an answer of ListObjectVersions. Versions stay in its order,
+// which times do not tell: Amazon's of an object in parts is when its upload was
+// begun, and its place is by when it ended.
 type versionsPage struct {
 	pageFields
 	entries         []storage.VersionEntry
 	nextKey, nextID string
 	more            bool
+	marked          bool // a delete marker was read
+	marksApart      bool // all delete markers may stand behind all versions: the server is not Amazon's, and none was found elsewhere
 }
 
 func (p *versionsPage) read(answer []byte) error {
-	*p = versionsPage{pageFields: pageFields{xmlReader: xmlReader{doc: answer}}}
+	*p = versionsPage{pageFields: pageFields{xmlReader: xmlReader{doc: answer}}, marksApart: p.marksApart}
 	if err := p.each(p.element); err != nil {
 		return err
 	}
@@ -79,8 +91,12 @@ func (p *versionsPage) read(answer []byte) error {
 func (p *versionsPage) element(name []byte) (err error) {
 	switch {
 	case is(name, "Version"):
+		if p.marked {
+			p.marksApart = false
+		}
 		return p.entry(storage.VersionEntry{})
 	case is(name, "DeleteMarker"):
+		p.marked = true
 		return p.entry(storage.VersionEntry{IsDelete: true})
 	case is(name, "CommonPrefixes"):
 		return p.entry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
@@ -131,24 +147,48 @@ func (p *versionsPage) finish() (err error) {
 	if p.nextKey, err = p.key(p.nextKey); err != nil {
 		return err
 	}
-	// Some servers have all versions first and all markers behind them; where
-	// the answer was in order already, nothing moves.
-	slices.SortStableFunc(p.entries, newestFirst)
+	slices.SortStableFunc(p.entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
+	if p.marked && p.marksApart {
+		p.placeMarkers()
+	}
 	p.more, err = p.goesOn(p.nextKey)
 	return err
 }
 
-func newestFirst(a, b storage.VersionEntry) int {
-	if by := strings.Compare(a.Key, b.Key); by != 0 {
-		return by
+// placeMarkers has each key's delete markers, which stand behind its versions,
+// where their time says. Neither kind changes its own order.
+func (p *versionsPage) placeMarkers() {
+	placed := make([]storage.VersionEntry, 0, len(p.entries))
+	for rest := p.entries; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(e storage.VersionEntry) bool { return e.Key != rest[0].Key })
+		if n < 0 {
+			n = len(rest)
+		}
+		of := rest[:n]
+		rest = rest[n:]
+		first := slices.IndexFunc(of, func(e storage.VersionEntry) bool { return e.IsDelete })
+		if first < 0 {
+			first = n
+		}
+		versions, markers := of[:first], of[first:]
+		for len(versions) > 0 && len(markers) > 0 {
+			if goesBefore(&markers[0], &versions[0]) {
+				placed, markers = append(placed, markers[0]), markers[1:]
+			} else {
+				placed, versions = append(placed, versions[0]), versions[1:]
+			}
+		}
+		placed = append(append(placed, versions...), markers...)
 	}
-	switch {
-	case a.Current && !b.Current:
-		return -1
-	case b.Current && !a.Current:
-		return 1
+	p.entries = placed
+}
+
+// goesBefore reports whether a delete marker is newer than a version.
+func goesBefore(marker, version *storage.VersionEntry) bool {
+	if marker.Current || version.Current {
+		return marker.Current
 	}
-	return b.Modified.Compare(a.Modified)
+	return marker.Modified.After(version.Modified)
 }
 
 // A token is where the next page begins: a version and a key, which may hold

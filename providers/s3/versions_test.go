@@ -1,13 +1,21 @@
 package s3
 
 import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestListVersions(t *testing.T) {
@@ -32,7 +40,7 @@ func TestListVersions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"GET /photos?encoding-type=url&max-keys=4&prefix=a&versions=",
-		"GET /photos?encoding-type=url&key-marker=b%2F1&max-keys=5&prefix=a&version-id-marker=v9&versions=",
+		"GET /photos?encoding-type=url&key-marker=b%2F1&max-keys=4&prefix=a&version-id-marker=v9&versions=",
 	}, w.Lines())
 }
 
@@ -46,12 +54,13 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 		body  string
 		token string // of the request
 		want  []string
-		more  bool
 		code  storage.Code
 	}{
 		{name: "versions first and markers behind them", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
 		{name: "a page that begins with the marker's version", token: token, body: entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:05Z"), want: []string{"v1"}},
-		{name: "a page with one more, which the next begins with", token: token, body: entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("Version", "v0", "2026-01-02T03:04:05Z") + entry("Version", "v-1", "2026-01-02T03:04:05Z"), want: []string{"v1", "v0"}, more: true},
+		{name: "versions whose times are not in their order", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
+		{name: "markers among them, whose times are not in their order", body: entry("Version", "v4", "2026-01-02T03:04:09Z") + entry("Version", "v3", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") + entry("Version", "v1", "2026-01-02T03:04:04Z"), want: []string{"v4", "v3", "v2", "v1"}},
+		{name: "markers behind all, one of which is current", body: entry("Version", "v2", "2026-01-02T03:04:09Z") + entry("DeleteMarker", "v3", "2026-01-02T03:04:05Z</LastModified><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05Z"), want: []string{"v3", "v2"}},
 		{name: "a listing that does not move", token: token, body: `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>`, code: storage.Internal},
 		{name: "a listing that goes on nowhere", body: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
 		{name: "an answer that is none", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
@@ -73,9 +82,104 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 				got = append(got, e.Version)
 			}
 			require.Equal(t, row.want, got)
-			require.Equal(t, row.more, page.Token != "")
+			require.Empty(t, page.Token)
 		})
 	}
+}
+
+// What Amazon calls the time of an object in parts is when its upload was begun:
+// v2 was stored behind m1 and v1, and begun before them.
+func TestVersionsStayInAmazonsOrder(t *testing.T) {
+	const answer = `<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
+		<Version><Key>a</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:09Z</LastModified></Version>
+		<Version><Key>a</Key><VersionId>v2</VersionId><LastModified>2026-01-02T03:04:01Z</LastModified></Version>
+		<DeleteMarker><Key>a</Key><VersionId>m1</VersionId><LastModified>2026-01-02T03:04:05Z</LastModified></DeleteMarker>
+		</ListVersionsResult>`
+	d := newStandIn(t, reply{Body: answer}).on(t, "aws")
+	d.endpoint = nil // as it is at Amazon's
+	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
+	require.NoError(t, err)
+	var got []string
+	for _, e := range page.Entries {
+		got = append(got, e.Version)
+	}
+	require.Equal(t, []string{"v3", "v2", "m1"}, got)
+	require.Equal(t, versionToken("a", "m1"), page.Token)
+}
+
+// Each page begins where the server ended the one before, whatever the times.
+func TestVersionsInPages(t *testing.T) {
+	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"} // newest first, and the seconds of their times
+	for _, row := range []struct {
+		name   string
+		size   int
+		repeat bool // the server begins a page with the marker's own version
+		asked  int
+	}{
+		{"of one", 1, false, 4},
+		{"of two", 2, false, 2},
+		{"of all", 9, false, 1},
+		{"of one, which begin with the marker's", 1, true, 7},
+		{"of two, which begin with the marker's", 2, true, 3},
+		{"of three, which begin with the marker's", 3, true, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := &versionsServer{stored: stored, repeat: row.repeat}
+			d := server.start(t).on(t, "aws")
+			var got []string
+			for token := ""; ; {
+				page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: row.size, Token: token})
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(page.Entries), row.size)
+				for _, e := range page.Entries {
+					got = append(got, e.Version)
+				}
+				if token = page.Token; token == "" {
+					break
+				}
+			}
+			require.Equal(t, []string{"v4", "v3", "v2", "v1"}, got)
+			require.Equal(t, row.asked, int(server.asked.Load()))
+		})
+	}
+}
+
+// A versionsServer lists versions of one key: each is its name and the second of
+// its time.
+type versionsServer struct {
+	stored []string
+	repeat bool // a page begins with the marker's own version
+	asked  atomic.Int64
+}
+
+func (s *versionsServer) start(t *testing.T) *standIn {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return &standIn{&wiretest.Server{Server: server}}
+}
+
+func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.asked.Add(1)
+	query, from := r.URL.Query(), 0
+	if marker := query.Get("version-id-marker"); marker != "" {
+		from = slices.IndexFunc(s.stored, func(v string) bool { return strings.HasPrefix(v, marker) })
+		if !s.repeat {
+			from++
+		}
+	}
+	limit, _ := strconv.Atoi(query.Get("max-keys"))
+	to := min(from+limit, len(s.stored))
+	_, _ = io.WriteString(w, "<ListVersionsResult>")
+	for i, v := range s.stored[from:to] {
+		name, second, _ := strings.Cut(v, " ")
+		_, _ = fmt.Fprintf(w, "<Version><Key>a</Key><VersionId>%s</VersionId><IsLatest>%v</IsLatest><LastModified>2026-01-02T03:04:%sZ</LastModified></Version>", name, from+i == 0, second)
+	}
+	if to < len(s.stored) {
+		last, _, _ := strings.Cut(s.stored[to-1], " ")
+		_, _ = fmt.Fprintf(w, "<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>%s</NextVersionIdMarker>", last)
+	}
+	_, _ = io.WriteString(w, "</ListVersionsResult>")
 }
 
 func TestListVersionsWithPrefixes(t *testing.T) {

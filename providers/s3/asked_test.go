@@ -1,0 +1,83 @@
+package s3
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+func TestTheRegionInUseIsNotAdvised(t *testing.T) {
+	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
+	for _, row := range []struct {
+		name   string
+		reply  reply
+		change func(*Config)
+		hint   string
+	}{
+		{"another", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "us-east-1" }, "the bucket is in region eu-west-1: set region=eu-west-1"},
+		{"the same", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, ""},
+		{"the same, behind another endpoint", reply{Status: 301, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, regionHint},
+		{"of a key with a slash", reply{Status: 400, Header: said}, func(c *Config) { c.Region, c.AccessKeyID = "eu-west-1", "a/b/c" }, ""},
+		{"of nobody, who signs for none", reply{Status: 301, Header: said}, func(c *Config) { c.Region, c.AccessKeyID, c.SecretKey, c.Anonymous = "us-east-1", "", "", true }, "the bucket is in region eu-west-1: set region=eu-west-1"},
+	} {
+		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
+			d := road(newStandIn(t, row.reply).on(t, "aws", row.change))
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.hint, e.Hint)
+		})
+	}
+}
+
+// A HEAD's refusal has no body that could name its cause.
+func TestAClockThatIsWrong(t *testing.T) {
+	eachRoad(t, "HEAD", func(t *testing.T, road func(*driver) *driver) {
+		there := time.Now().Add(30 * time.Minute)
+		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": there.UTC().Format(http.TimeFormat)}})
+		d := road(w.on(t, "aws"))
+		head := func() *storage.Error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			return e
+		}
+		first := head()
+		require.Equal(t, storage.Unauthenticated, first.Code, "%v", first)
+		require.True(t, first.Retryable)
+		require.Equal(t, clockHint, first.Hint)
+
+		second := head()
+		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v", second)
+		require.False(t, second.Retryable)
+
+		signed, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*storage.SignRequest) {}))
+		require.NoError(t, err)
+		u, err := url.Parse(signed.URL)
+		require.NoError(t, err)
+		at, err := time.Parse(amzTime, u.Query().Get("X-Amz-Date"))
+		require.NoError(t, err)
+		require.WithinDuration(t, there, at, maxSkew, "what is signed for others holds from now on, too")
+	})
+	eachRoad(t, "a cache's answer tells no time", func(t *testing.T, road func(*driver) *driver) {
+		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
+		_, err := road(w.on(t, "aws")).Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
+	})
+}
+
+func TestTheClockLearnsOfEachRequest(t *testing.T) {
+	there := time.Now().Add(30 * time.Minute)
+	late := failing(403, "RequestTimeTooSkewed", "")
+	late.Header["Date"] = there.UTC().Format(http.TimeFormat)
+	d := newStandIn(t, late).on(t, "aws")
+	_, err := d.List(t.Context(), &storage.ListRequest{Limit: 10}) // which the SDK asks
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
+	require.WithinDuration(t, there, d.clock.time(), maxSkew)
+}

@@ -1,0 +1,53 @@
+package s3_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// What a batch could not remove is told, whatever the server calls it.
+func TestNoFailureOfABatchIsLost(t *testing.T) {
+	for name, call := range map[string]func(key string) (named, version string){
+		"by its name":            func(key string) (string, string) { return key, "" },
+		"of the version null":    func(key string) (string, string) { return key, "null" },
+		"without its name":       func(string) (string, string) { return "", "" },
+		"without a part of it":   func(key string) (string, string) { return strings.TrimPrefix(key, "kept/"), "" },
+		"by its name, escaped":   func(key string) (string, string) { return strings.ReplaceAll(key, "/", "%2F"), "" },
+		"by the name of nothing": func(string) (string, string) { return "another", "v1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+			require.NoError(t, err)
+			t.Cleanup(server.Close)
+			b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			for _, key := range []string{"a", "kept/1", "z"} {
+				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+				require.NoError(t, err)
+			}
+			server.Misbehave(s3server.Rule{Operation: "DeleteObjects", Times: -1, Deny: func(key, _ string) (string, string, bool) {
+				named, version := call(key)
+				return named, version, strings.HasPrefix(key, "kept/")
+			}})
+			server.Misbehave(s3server.Rule{Operation: "DeleteObject", Key: "kept/1", Times: -1, Error: "AccessDenied"})
+
+			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "kept/1", "z"}))
+			require.Equal(t, 2, removed)
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, "kept/1", e.Key)
+			there, err := b.Exists(t.Context(), "kept/1")
+			require.NoError(t, err)
+			require.True(t, there)
+		})
+	}
+}

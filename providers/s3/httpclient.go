@@ -1,0 +1,99 @@
+package s3
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"os"
+	"reflect"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// setHTTP settles by what requests are made: the user's HTTP client, the one of
+// the SDK's client or configuration where somebody has chosen it, and else one
+// of ours, which has the certificates that the SDK's configuration trusts.
+func (a *account) setHTTP(c Config, s *awss3.Options) {
+	if c.HTTPClient != nil {
+		a.http, _ = transport.NewClient(c.HTTPClient)
+		return
+	}
+	trust, standard := standardButTLS(s.HTTPClient)
+	if c.Client != nil || !standard {
+		return // the SDK's options have it
+	}
+	own := transport.New(transport.Options{TLS: trust})
+	a.http, _ = transport.NewClient(&http.Client{Transport: own})
+	a.owned = true
+	if isUsual(c, s) {
+		a.direct = own
+		_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
+	}
+}
+
+// standardButTLS reports whether an HTTP client is the SDK's own, which nobody
+// has chosen, and how it does TLS: AWS_CA_BUNDLE makes a difference there, and
+// nowhere else.
+func standardButTLS(client awss3.HTTPClient) (trust *tls.Config, standard bool) {
+	switch client := client.(type) {
+	case nil:
+		return nil, true
+	case *http.Client:
+		return nil, client == nil // the SDK would call it
+	case *awshttp.BuildableClient:
+		if client == nil {
+			return nil, true
+		}
+		if _, bounded := client.GetReadTimeout(); bounded || client.GetTimeout() != 0 {
+			return nil, false
+		}
+		return tlsAlone(client.GetTransport())
+	}
+	return nil, false
+}
+
+// tlsAlone reports whether a transport is the SDK's standard one in all but TLS.
+func tlsAlone(given *http.Transport) (trust *tls.Config, standard bool) {
+	usual := awshttp.NewBuildableClient().GetTransport()
+	trust = given.TLSClientConfig
+	if trust != nil {
+		trust = trust.Clone()
+		trust.NextProtos = nil // our transport's own
+	}
+	a, b := reflect.ValueOf(given).Elem(), reflect.ValueOf(usual).Elem()
+	for i := range a.NumField() {
+		field := a.Type().Field(i)
+		switch {
+		case !field.IsExported(), field.Name == "TLSClientConfig", field.Name == "TLSNextProto":
+			// the last is what HTTP/2 is spoken by, and made anew for each
+		case field.Type.Kind() == reflect.Func:
+			if a.Field(i).Pointer() != b.Field(i).Pointer() {
+				return nil, false
+			}
+		case !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()):
+			return nil, false
+		}
+	}
+	return trust, true
+}
+
+// trustedByEnvironment are settings with an HTTP client that trusts what
+// AWS_CA_BUNDLE names, or none. The SDK reads it with all else of the
+// environment, which is not wanted here.
+func trustedByEnvironment() (s awss3.Options, err error) {
+	file := os.Getenv("AWS_CA_BUNDLE")
+	if file == "" {
+		return s, nil
+	}
+	bundle, err := os.ReadFile(file)
+	pool := x509.NewCertPool()
+	if err != nil || !pool.AppendCertsFromPEM(bundle) {
+		return s, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "AWS_CA_BUNDLE must name a file of certificates"}
+	}
+	s.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
+	return s, nil
+}

@@ -1,0 +1,137 @@
+package s3
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+func TestCertificatesThatTheEnvironmentTrusts(t *testing.T) {
+	w := wiretest.NewTLSServer(t, stored)
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
+	for name, change := range map[string]func(t *testing.T, c *Config){
+		"by the default chain": func(*testing.T, *Config) {},
+		"beside a credential":  func(_ *testing.T, c *Config) { c.AccessKeyID, c.SecretKey = "key", "secret" },
+		"for nobody":           func(_ *testing.T, c *Config) { c.Anonymous = true },
+		"in a configuration": func(t *testing.T, c *Config) {
+			loaded, err := config.LoadDefaultConfig(t.Context())
+			require.NoError(t, err)
+			c.AWS = &loaded
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alone(t, map[string]string{"AWS_CA_BUNDLE": bundle, "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"})
+			c := Config{Bucket: "photos", Endpoint: w.URL}
+			change(t, &c)
+			opened, err := NewDriver(t.Context(), c)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, opened.Close()) }()
+			require.True(t, isLane(t, opened.(*driver)), "it is our transport that trusts them")
+			_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+		})
+	}
+	t.Run("a file that holds none", func(t *testing.T) {
+		none := filepath.Join(t.TempDir(), "none.pem")
+		require.NoError(t, os.WriteFile(none, []byte("nothing"), 0o600))
+		for _, file := range []string{none, none + ".gone"} {
+			alone(t, map[string]string{"AWS_CA_BUNDLE": file})
+			_, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.URL, AccessKeyID: "key", SecretKey: "secret"})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "AWS_CA_BUNDLE")
+		}
+	})
+}
+
+func TestHTTPClientOfAConfiguration(t *testing.T) {
+	standard := awshttp.NewBuildableClient()
+	service := standard.WithTimeout(time.Hour)
+	for _, row := range []struct {
+		name   string
+		config aws.Config
+		kept   awss3.HTTPClient // nil: ours
+		lane   bool
+	}{
+		{name: "none", lane: true},
+		{name: "none, of a type", config: aws.Config{HTTPClient: (*http.Client)(nil)}, lane: true},
+		{name: "the SDK's own", config: aws.Config{HTTPClient: standard}, lane: true},
+		{name: "the SDK's own, with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() })}, lane: true},
+		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}, kept: http.DefaultClient},
+		{name: "one that a service's options choose", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) { o.(*awss3.Options).HTTPClient = service }}}, kept: service},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d := opened(t, Config{AWS: &row.config})
+			require.Equal(t, row.lane, isLane(t, d))
+			require.Equal(t, row.lane, d.owned)
+			if row.kept == http.DefaultClient {
+				require.Same(t, row.kept, d.client.Options().HTTPClient)
+			}
+		})
+	}
+	for name, chosen := range map[string]*awshttp.BuildableClient{
+		"a timeout":        standard.WithTimeout(time.Hour),
+		"a read's timeout": standard.WithReadTimeout(time.Hour),
+		"a dialer":         standard.WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Hour }),
+		"a proxy":          standard.WithTransportOptions(func(tr *http.Transport) { tr.Proxy = nil }),
+		"connections":      standard.WithTransportOptions(func(tr *http.Transport) { tr.MaxConnsPerHost = 1 }),
+	} {
+		t.Run("the SDK's own, with "+name, func(t *testing.T) {
+			d := opened(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
+			require.False(t, isLane(t, d))
+			kept := d.client.Options().HTTPClient.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			require.Equal(t, chosen.GetTimeout(), kept.GetTimeout())
+			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, kept.GetTransport().MaxConnsPerHost)
+			require.Equal(t, chosen.GetTransport().Proxy == nil, kept.GetTransport().Proxy == nil)
+			require.Equal(t, chosen.GetDialer().Timeout, kept.GetDialer().Timeout)
+		})
+	}
+}
+
+func TestTLSThatAConfigurationWants(t *testing.T) {
+	w := wiretest.NewTLSServer(t, stored)
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} })
+	d := opened(t, Config{Endpoint: w.URL, AWS: &aws.Config{HTTPClient: client}})
+	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
+	require.NoError(t, err)
+}
+
+func TestWhatIsWrongWithACertificate(t *testing.T) {
+	w := wiretest.NewTLSServer(t, stored)
+	pool := x509.NewCertPool()
+	pool.AddCert(w.Certificate())
+	dial := func(tr *http.Transport) *http.Client {
+		t.Cleanup(tr.CloseIdleConnections)
+		return &http.Client{Transport: tr}
+	}
+	for name, row := range map[string]struct {
+		client     *http.Client
+		hint, none string
+	}{
+		"it is signed by nobody who is trusted": {dial(&http.Transport{}), "AWS_CA_BUNDLE", "path_style"},
+		"it is another host's":                  {dial(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"}}), "path_style=true", "AWS_CA_BUNDLE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := opened(t, Config{Endpoint: w.URL, HTTPClient: row.client})
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, row.hint)
+			require.NotContains(t, err.Error(), row.none)
+		})
+	}
+}

@@ -1,0 +1,232 @@
+package s3
+
+import (
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+)
+
+// A hasty server heeds every condition that it is asked for one at a time, but of
+// the operations in gap it looks, and writes a while later. It knows what Probe's
+// conditions need, and is an http.RoundTripper, so that synctest has its clock.
+type hastyServer struct {
+	gap map[string]bool
+
+	mu      sync.Mutex
+	objects map[string]string
+	parts   map[string]string // by upload
+}
+
+func (s *hastyServer) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	body := ""
+	if r.Body != nil {
+		all, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = string(all)
+	}
+	status, header, answer := s.serve(r, body)
+	maps.Copy(w.Header(), header)
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, answer)
+	}
+	response := w.Result()
+	response.Request = r
+	return response, nil
+}
+
+func tagOf(text string) string { return fmt.Sprintf(`"%x"`, md5.Sum([]byte(text))) }
+
+func (s *hastyServer) serve(r *http.Request, body string) (status int, header http.Header, answer string) {
+	query, key := r.URL.Query(), strings.TrimPrefix(r.URL.Path, "/photos/")
+	tagged := func(text string) http.Header { return http.Header{"Etag": {tagOf(text)}} }
+	refused := func(status int, code string) (int, http.Header, string) {
+		return status, nil, failing(status, code, "").Body
+	}
+	switch {
+	case query.Has("uploads"):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		upload := strconv.Itoa(len(s.parts))
+		s.parts[upload] = ""
+		return http.StatusOK, nil, "<InitiateMultipartUploadResult><UploadId>" + upload + "</UploadId></InitiateMultipartUploadResult>"
+	case query.Has("uploadId") && r.Method == http.MethodPut:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.parts[query.Get("uploadId")] = body
+		return http.StatusOK, tagged(body), ""
+	case query.Has("uploadId") && r.Method == http.MethodPost:
+		s.mu.Lock()
+		text := s.parts[query.Get("uploadId")]
+		s.mu.Unlock()
+		if code := s.write("Complete", key, text, r.Header); code != "" {
+			return refused(http.StatusPreconditionFailed, code)
+		}
+		return http.StatusOK, nil, "<CompleteMultipartUploadResult><ETag>" + tagOf(text) + "</ETag></CompleteMultipartUploadResult>"
+	case query.Has("uploadId"):
+		return refused(http.StatusNotFound, "NoSuchUpload")
+	case r.Header.Get("X-Amz-Copy-Source") != "":
+		s.mu.Lock()
+		text := s.objects[strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source"), "photos/")]
+		s.mu.Unlock()
+		if code := s.write("Copy", key, text, r.Header); code != "" {
+			return refused(http.StatusPreconditionFailed, code)
+		}
+		return http.StatusOK, nil, "<CopyObjectResult><ETag>" + tagOf(text) + "</ETag></CopyObjectResult>"
+	case r.Method == http.MethodPut:
+		if code := s.write("Put", key, body, r.Header); code != "" {
+			return refused(http.StatusPreconditionFailed, code)
+		}
+		return http.StatusOK, tagged(body), ""
+	case r.Method == http.MethodDelete:
+		if code := s.write("Delete", key, "", r.Header); code != "" {
+			return refused(http.StatusPreconditionFailed, code)
+		}
+		return http.StatusNoContent, nil, ""
+	case r.Method == http.MethodHead && key == "/photos":
+		return http.StatusOK, nil, ""
+	case query.Has("list-type") || r.Method == http.MethodPost:
+		return refused(http.StatusNotImplemented, "NotImplemented")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text, there := s.objects[key]
+	if !there {
+		return refused(http.StatusNotFound, "NoSuchKey")
+	}
+	return http.StatusOK, tagged(text), text
+}
+
+// write stores the text, or removes the key, where the conditions hold.
+func (s *hastyServer) write(operation, key, text string, header http.Header) (refused string) {
+	const looking, thinking = time.Millisecond, time.Second
+	match := header.Get("If-Match")
+	held := func() bool {
+		old, there := s.objects[key]
+		switch {
+		case match != "" && operation == "Delete" && !there:
+			return true
+		case match != "":
+			return there && tagOf(old) == match
+		}
+		return header.Get("If-None-Match") == "" || !there
+	}
+	if s.gap[operation] && (match != "" || header.Get("If-None-Match") != "") {
+		s.mu.Lock()
+		holds := held()
+		s.mu.Unlock()
+		if !holds {
+			return "PreconditionFailed"
+		}
+		time.Sleep(thinking)
+		match = ""
+		header = http.Header{}
+	} else {
+		time.Sleep(looking) // so that those that only look have looked
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !held():
+		return "PreconditionFailed"
+	case operation == "Delete":
+		delete(s.objects, key)
+	default:
+		s.objects[key] = text
+	}
+	return ""
+}
+
+func TestProbeFindsConditionsThatAreNotAtomic(t *testing.T) {
+	all := Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+	for name, row := range map[string]struct {
+		gap  string
+		want func(c *Conditions)
+	}{
+		"none":                    {"", func(*Conditions) {}},
+		"PutObject":               {"Put", func(c *Conditions) { c.Create, c.Update = false, false }},
+		"CompleteMultipartUpload": {"Complete", func(c *Conditions) { c.Complete = false }},
+		"CopyObject":              {"Copy", func(c *Conditions) { c.Copy = false }},
+		"DeleteObject":            {"Delete", func(c *Conditions) { c.Remove = false }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := &hastyServer{gap: map[string]bool{row.gap: true}, objects: map[string]string{}, parts: map[string]string{}}
+				report, err := Probe(t.Context(), Config{
+					Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", HTTPClient: &http.Client{Transport: server},
+				}, "tmp/")
+				require.NoError(t, err)
+				want := all
+				row.want(&want)
+				require.Equal(t, want, report.Profile.Conditions, "%v", report)
+			})
+		})
+	}
+}
+
+// A roundTripper is a function.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+var errWire = errors.New("the wire broke")
+
+// unsignedOnly serves what is signed by header, and breaks the wire of what is
+// signed by address, which it notes.
+func unsignedOnly(signed *[]string) *http.Client {
+	server := &hastyServer{objects: map[string]string{}, parts: map[string]string{}}
+	return &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Has("X-Amz-Signature") {
+			*signed = append(*signed, r.URL.String())
+			return nil, errWire
+		}
+		return server.RoundTrip(r)
+	})}
+}
+
+func TestProbesReportHasNoSignatures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var signed []string
+		report, err := Probe(t.Context(), Config{
+			Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", HTTPClient: unsignedOnly(&signed),
+		}, "tmp/")
+		require.NoError(t, err)
+		require.NotEmpty(t, signed)
+		require.Contains(t, report.String(), errWire.Error())
+		require.NotContains(t, report.String(), "X-Amz-")
+	})
+}
+
+// What is signed goes the way that the SDK's own requests go: it may lead through
+// a proxy, or trust another certificate.
+func TestProbeSendsWhatIsSignedByTheGivenClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var signed []string
+		endpoint := "http://store.invalid"
+		client := awss3.New(awss3.Options{
+			Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,
+			Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""), HTTPClient: unsignedOnly(&signed),
+		})
+		_, err := Probe(t.Context(), Config{Bucket: "photos", Client: client}, "tmp/")
+		require.NoError(t, err)
+		require.NotEmpty(t, signed)
+	})
+}

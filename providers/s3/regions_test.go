@@ -1,0 +1,135 @@
+package s3
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+// amazonByRegion is Amazon with one bucket, "photos" in eu-west-1, and answers
+// elsewhere as Amazon does.
+type amazonByRegion struct {
+	mu     sync.Mutex
+	exists bool
+	asked  []string // region, method, and what of the bucket
+}
+
+func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	region := signedRegion(&http.Response{Request: r})
+	what := r.URL.Path
+	for parameter := range r.URL.Query() {
+		if parameter != "x-id" {
+			what += "?" + parameter
+		}
+	}
+	a.asked = append(a.asked, region+" "+r.Method+" "+what)
+	answer := func(status int, header, body string) (*http.Response, error) {
+		h := http.Header{"Etag": {etag}}
+		if header != "" {
+			h.Set("X-Amz-Bucket-Region", header)
+		}
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+	}
+	const missing = "<Error><Code>%</Code></Error>"
+	switch {
+	case strings.HasPrefix(r.URL.Host, "s3."):
+		return answer(200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
+	case r.Method == http.MethodPut && r.URL.Path == "/" && !a.exists:
+		a.exists = true
+		return answer(200, "", "")
+	case !a.exists:
+		return answer(404, "", "")
+	case region != "eu-west-1" || !strings.Contains(r.URL.Host, ".eu-west-1."):
+		return answer(301, "eu-west-1", "<Error><Code>PermanentRedirect</Code></Error>")
+	case r.URL.Query().Has("policy"):
+		return answer(404, "", strings.Replace(missing, "%", "NoSuchBucketPolicy", 1))
+	case r.URL.Query().Has("cors"):
+		return answer(404, "", strings.Replace(missing, "%", "NoSuchCORSConfiguration", 1))
+	case r.URL.Query().Has("lifecycle"):
+		return answer(404, "", strings.Replace(missing, "%", "NoSuchLifecycleConfiguration", 1))
+	case r.Method == http.MethodGet:
+		return answer(200, "", "<VersioningConfiguration/>")
+	}
+	return answer(200, "eu-west-1", "")
+}
+
+func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {
+	t.Helper()
+	d, err := NewServiceDriver(t.Context(), Config{Region: "us-east-1", AccessKeyID: "AKID", SecretKey: "secret", HTTPClient: &http.Client{Transport: a}})
+	require.NoError(t, err)
+	return d.(*serviceDriver)
+}
+
+func TestABucketIsAskedWhereItIs(t *testing.T) {
+	for name, see := range map[string]func(t *testing.T, s *serviceDriver, a *amazonByRegion){
+		"made by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
+			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Region: "eu-west-1"})
+			require.NoError(t, err)
+		},
+		"listed": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
+			a.exists = true
+			_, _, err := s.ListBuckets(t.Context(), "")
+			require.NoError(t, err)
+		},
+		"looked at": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
+			a.exists = true
+			info, err := s.BucketInfo(t.Context(), "photos")
+			require.NoError(t, err)
+			require.Equal(t, "eu-west-1", info.Region)
+		},
+		"changed": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
+			a.exists = true
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+			require.NoError(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &amazonByRegion{}
+			s := serviceOver(t, a)
+			see(t, s, a)
+			a.asked = nil
+			d, err := s.Driver("photos")
+			require.NoError(t, err)
+			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+			signed, err := d.(*driver).Sign(t.Context(), wiretest.SignedUpload(func(*storage.SignRequest) {}))
+			require.NoError(t, err)
+			require.Contains(t, signed.URL, "photos.s3.eu-west-1.amazonaws.com")
+			require.Contains(t, signed.URL, "%2Feu-west-1%2Fs3%2F")
+			c, err := s.Credentials(t.Context(), "photos")
+			require.NoError(t, err)
+			require.Equal(t, "eu-west-1", c.Region)
+			require.Equal(t, "https://s3.eu-west-1.amazonaws.com", c.Endpoint)
+			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
+			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, a.asked)
+			require.Equal(t, s.identity, d.(*driver).identity, "the server copies between regions")
+		})
+	}
+}
+
+func TestABucketThatNobodyHasSeenIsFoundByTheAnswer(t *testing.T) {
+	a := &amazonByRegion{exists: true}
+	s := serviceOver(t, a)
+	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
+	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, a.asked)
+	require.Same(t, s.account, s.accountOf("photos"), "it is gone: whoever makes it anew may do so anywhere")
+}
+
+func TestAServerThatIsInOnePlaceIsAskedThere(t *testing.T) {
+	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
+		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
+	})
+	_, _, err := s.ListBuckets(t.Context(), "")
+	require.NoError(t, err)
+	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
+	require.Contains(t, w.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
+}
