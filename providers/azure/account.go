@@ -125,34 +125,39 @@ func (a *account) close() error {
 	return nil
 }
 
-// accountInPath reports whether the account of an address stands in its path: on
-// Azure it is the first label of the host.
+// accountInPath reports whether the account of an address has to stand in its
+// path: on Azure it is the first label of the host.
 func accountInPath(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil || !strings.Contains(host, ".")
 }
 
 // parseEndpoint reads the blob service's root, and the account's name that it
-// tells, if it tells one.
-func parseEndpoint(endpoint string) (u *url.URL, name string, err error) {
+// tells, if it tells one. Known is the name where it is given: another at the
+// end of a path is a container's.
+func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
 		return nil, "", invalid.Argument("endpoint", "must be the blob service's root, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
-	host := u.Hostname()
+	host := strings.ToLower(u.Hostname())
 	label, domain, _ := strings.Cut(host, ".")
+	name = strings.TrimPrefix(u.Path, "/")
 	switch {
 	case accountInPath(host):
-		name = strings.TrimPrefix(u.Path, "/")
 		if name == "" || strings.Contains(name, "/") {
 			return nil, "", invalid.Argument("endpoint", "must end with the account, as http://127.0.0.1:10000/devstoreaccount1", "")
 		}
-	case u.Path != "":
-		return nil, "", invalid.Argument("endpoint", "must be without a path: the container is no part of it", "")
+		return u, name, nil
+	case name != "": // an emulator, or a gateway, in a network of containers
+		if azureHost(host) || strings.Contains(name, "/") || known != "" && name != known {
+			return nil, "", invalid.Argument("endpoint", "must be without a path, but for the account's name where the server is not Azure: the container is no part of it", "")
+		}
+		return u, name, nil
 	case strings.HasPrefix(domain, "dfs."):
 		return nil, "", invalid.Argument("endpoint", "must be the blob service's, not the one of Data Lake", "its host has .blob. in the place of .dfs.")
-	case strings.HasPrefix(domain, "blob.") || strings.Contains(domain, ".blob.storage."):
-		name = strings.TrimSuffix(label, "-secondary")
+	case strings.HasPrefix(domain, "blob."), strings.HasPrefix(domain, "privatelink.blob."), strings.Contains(domain, ".blob.storage."):
+		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}
-	return u, name, nil
+	return u, "", nil
 }

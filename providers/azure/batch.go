@@ -1,11 +1,14 @@
 package azure
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
@@ -45,24 +48,69 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if len(slots) == 0 {
 		return errs
 	}
-	var answer *http.Response
-	var out container.SubmitBatchResponse
-	err = writes(policy.WithCaptureResponse(d.once(ctx), &answer), func(ctx context.Context) (err error) {
-		out, err = d.container.SubmitBatch(ctx, batch, nil)
-		return err
-	})
+	answers, err := d.submit(ctx, batch)
 	if err != nil {
-		e := asError(err)
-		if answer != nil && answer.StatusCode == http.StatusAccepted { // and what it said cannot be read
-			e.Code, e.Retryable, e.Unknown = storage.Unavailable, true, true
-		}
 		for _, slot := range slots {
-			errs[slot] = e
+			errs[slot] = err
 		}
 		return errs
 	}
-	d.judge(ctx, out.Responses, slots, r, errs)
+	d.judge(ctx, answers, slots, r, errs)
 	return errs
+}
+
+// submit sends a batch. Of an answer that cannot be read nothing is known. The
+// SDK panics at one that names a request that was not made.
+func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
+	var answer *http.Response
+	var out container.SubmitBatchResponse
+	err := writes(policy.WithCaptureResponse(d.once(ctx), &answer), func(ctx context.Context) (err error) {
+		defer func() {
+			if isAccepted(answer) {
+				if said := recover(); said != nil {
+					_ = answer.Body.Close()
+					err = errUnreadable
+				}
+			}
+		}()
+		out, err = d.container.SubmitBatch(ctx, batch, nil)
+		return err
+	})
+	if err == nil {
+		return out.Responses, nil
+	}
+	e := asError(err)
+	if isAccepted(answer) {
+		if whole := refusedWhole(err, answer); whole != nil {
+			return nil, whole
+		}
+		if e.Code == storage.Internal { // the SDK's words hold what was answered
+			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errUnreadable}
+		}
+		e.Unknown = true
+	}
+	return nil, e
+}
+
+func isAccepted(answer *http.Response) bool {
+	return answer != nil && answer.StatusCode == http.StatusAccepted
+}
+
+var errUnreadable = errors.New("the batch's answer cannot be read")
+
+// refusedWhole is the one answer to all of a batch that the service accepted and
+// then refused; nil: there is none. The SDK has it in the text of its error.
+func refusedWhole(err error, answer *http.Response) *storage.Error {
+	text := err.Error()
+	at := strings.Index(text, "HTTP/1.1 ")
+	if at < 0 {
+		return nil
+	}
+	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[at:])), answer.Request)
+	if err != nil || one.StatusCode < http.StatusBadRequest {
+		return nil
+	}
+	return translate(runtime.NewResponseError(one))
 }
 
 // judge puts each request's verdict where it belongs.

@@ -7,15 +7,20 @@ import (
 	"encoding/binary"
 	"net/http"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// uploadBytes of random are in the name of an upload, and in those of its
-// blocks: they tell it from others to the same key.
-const uploadBytes = 8
+const (
+	// uploadBytes of random are in the name of an upload, and in those of its
+	// blocks: they tell it from others to the same key.
+	uploadBytes = 8
+	sumBytes    = 8
+	blockBytes  = uploadBytes + 2 + sumBytes // of a block's name, with its number
+)
 
 // newUpload is the name of an upload, of which the service knows nothing.
 func newUpload() string {
@@ -24,14 +29,29 @@ func newUpload() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// blockID names a block. All blocks of a blob, those of other uploads to it
-// too, must have names of one length.
-func blockID(upload string, number int) (string, error) {
+// blockID names a block by its content too: a number that is sent again with
+// other bytes, as by a resumed upload, replaces nothing that a part was recorded
+// as. All blocks of a blob, those of other uploads and of copies to it too, must
+// have names of one length.
+func blockID(upload string, number int, sum uint64) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
 	if err != nil || len(id) != uploadBytes {
 		return "", invalid.Argument("upload", "must be one that this driver began", "")
 	}
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(id, uint32(number))), nil
+	id = binary.BigEndian.AppendUint16(id, uint16(number)) // up to maxBlocks
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(id, sum)), nil
+}
+
+// recordedID is the name of the block that a part was stored as.
+func recordedID(upload string, part *storage.Part) (string, error) {
+	raw, _ := base64.StdEncoding.DecodeString(part.Tag)
+	if len(raw) == blockBytes {
+		id, err := blockID(upload, part.Number, binary.BigEndian.Uint64(raw[blockBytes-sumBytes:]))
+		if err != nil || id == part.Tag {
+			return id, err
+		}
+	}
+	return "", invalid.Argument("part", "must be one that this upload stored", "")
 }
 
 // BeginParts makes no request: Azure has uncommitted blocks, and no uploads.
@@ -44,15 +64,17 @@ func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, e
 
 // PutPart is one Put Block, whose CRC64 the service compares.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	id, err := blockID(r.Upload, r.Number)
-	if err != nil {
-		return storage.Part{}, err
-	}
 	body, sum, err := summed(r.Body, r.CRC32C)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	_, err = d.blob(r.Key).StageBlock(d.once(ctx), id, body, &blockblob.StageBlockOptions{TransactionalValidation: sum})
+	id, err := blockID(r.Upload, r.Number, sum)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	_, err = d.blob(r.Key).StageBlock(d.once(ctx), id, body, &blockblob.StageBlockOptions{
+		TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
+	})
 	if err != nil {
 		return storage.Part{}, writeFailed(err, storage.Condition{}) // never Unknown: a block is not the object
 	}
@@ -64,7 +86,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	ids := make([]string, len(r.Parts))
 	for i := range r.Parts {
-		id, err := blockID(r.Upload, r.Parts[i].Number)
+		id, err := recordedID(r.Upload, &r.Parts[i])
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,17 +58,72 @@ func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
 	one, other := newUpload(), newUpload()
 	ids := map[string]bool{}
 	for _, upload := range []string{one, other} {
-		for _, number := range []int{1, 2, 255, 256, 50_000} {
-			id, err := blockID(upload, number)
-			require.NoError(t, err)
-			require.Len(t, id, 16)
-			require.False(t, ids[id])
-			ids[id] = true
+		for _, number := range []int{1, 2, 255, 256, maxBlocks} {
+			for _, sum := range []uint64{0, 1, math.MaxUint64} {
+				id, err := blockID(upload, number, sum)
+				require.NoError(t, err)
+				require.Len(t, id, 24)
+				require.False(t, ids[id])
+				ids[id] = true
+			}
 		}
 	}
-	again, err := blockID(one, 2)
+	again, err := blockID(one, 2, 1)
 	require.NoError(t, err)
-	require.True(t, ids[again], "a number that is sent again replaces the block")
+	require.True(t, ids[again], "the same bytes that are sent again replace the block")
+}
+
+// Of an upload that was resumed with another body, and then with the first one
+// again, the part that was recorded first is still the one that it was.
+func TestABlockIsReplacedByNoOtherContent(t *testing.T) {
+	s := newScript(t, created)
+	d, upload := s.driver(t), newUpload()
+	put := func(text string) storage.Part {
+		part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
+		require.NoError(t, err)
+		require.Equal(t, part.Tag, s.Last(t).Query().Get("blockid"))
+		return part
+	}
+	recorded, lost := put("a"), put("b")
+	require.NotEqual(t, recorded.Tag, lost.Tag)
+	require.Equal(t, recorded.Tag, put("a").Tag)
+	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", "a"), Upload: upload, Parts: []storage.Part{recorded}})
+	require.NoError(t, err)
+	require.Contains(t, s.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
+}
+
+func TestBlocksThatAnotherToolLeftBehindKeepAPartOut(t *testing.T) {
+	s := newScript(t, refusing(400, "InvalidBlobOrBlock"))
+	_, err := s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUpload(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Locked, e.Code)
+	require.False(t, e.Retryable)
+	require.Equal(t, foreignHint, e.Hint)
+}
+
+func TestAPartOfAnotherUploadIsNotCommitted(t *testing.T) {
+	s := newScript(t, created)
+	d, upload := s.driver(t), newUpload()
+	for name, part := range map[string]storage.Part{
+		"no tag":         {Number: 1},
+		"another upload": aPart(t, newUpload(), 1),
+		"another number": {Number: 2, Tag: aPart(t, upload, 1).Tag},
+		"a shorter name": {Number: 1, Tag: aPart(t, upload, 1).Tag[:20]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{part}})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+	require.Empty(t, s.Requests())
+}
+
+func aPart(t *testing.T, upload string, number int) storage.Part {
+	t.Helper()
+	id, err := blockID(upload, number, 1)
+	require.NoError(t, err)
+	return storage.Part{Number: number, Tag: id}
 }
 
 func TestAnUploadThatIsNotOurs(t *testing.T) {
@@ -97,14 +153,15 @@ func TestBlocksThatAreGoneOrMixed(t *testing.T) {
 		"another upload updated the object":          {[]said{gone, object}, storage.Condition{Revision: `"old"`}, storage.PreconditionFailed, 400},
 		"blocks gone, and the object as it was":      {[]said{gone, object}, storage.Condition{Revision: etag}, storage.Unavailable, 409},
 		"what happened cannot be seen":               {[]said{gone, refusing(403, "AuthorizationFailure")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
-		"another tool's upload is under way":         {[]said{refusing(400, "InvalidBlobOrBlock")}, storage.Condition{}, storage.InvalidArgument, 400},
+		"another tool's upload is under way":         {[]said{refusing(400, "InvalidBlobOrBlock")}, storage.Condition{}, storage.Locked, 400},
 		"too many of them":                           {[]said{refusing(409, "BlockCountExceedsLimit")}, storage.Condition{}, storage.TooLarge, 409},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answers...)
 			put := wiretest.Put("a", "")
 			put.Condition = row.condition
-			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: newUpload(), Parts: []storage.Part{{Number: 1}}})
+			upload := newUpload()
+			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{aPart(t, upload, 1)}})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)

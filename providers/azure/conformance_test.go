@@ -15,6 +15,7 @@ import (
 var unjudged = map[string]string{
 	"pages join to the listing":                     "of a last page that is full the emulator says that it is not the last, and answers an empty one behind it",
 	"every write is kept as a version":              noVersions,
+	"a version tells since when it is old":          noVersions,
 	"removing without a version keeps the old ones": noVersions,
 	"removing a version is for good":                noVersions,
 	"a malformed version is refused":                noVersions,

@@ -46,7 +46,7 @@ func parseConnectionString(text string) (*connection, error) {
 		c.endpoint = protocol + "://" + c.name + ".blob." + suffix
 	}
 	if c.name == "" {
-		_, c.name, _ = parseEndpoint(c.endpoint)
+		_, c.name, _ = parseEndpoint(c.endpoint, "")
 	}
 	return c, nil
 }

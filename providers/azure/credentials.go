@@ -93,7 +93,7 @@ func (s *settings) locate(endpoint string) error {
 		}
 		endpoint = "https://" + s.name + ".blob.core.windows.net"
 	}
-	u, name, err := parseEndpoint(endpoint)
+	u, name, err := parseEndpoint(endpoint, s.name)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (s *settings) locate(endpoint string) error {
 func (s *settings) fromEnvironment(endpoint string) (string, error) {
 	name := s.name
 	if endpoint != "" && name == "" {
-		u, told, err := parseEndpoint(endpoint)
+		u, told, err := parseEndpoint(endpoint, "")
 		if err != nil {
 			return "", err
 		}
@@ -144,7 +144,7 @@ func (s *settings) fromEnvironment(endpoint string) (string, error) {
 
 // fallBack is for when nothing says who asks.
 func (s *settings) fallBack() {
-	if accountInPath(s.endpoint.Hostname()) && s.name == emulatorAccount {
+	if s.endpoint.Path == "/"+emulatorAccount && s.name == emulatorAccount {
 		s.key = emulatorKey
 		return
 	}

@@ -36,9 +36,54 @@ func deleteOptions(r *storage.DeleteRequest) *blob.DeleteOptions {
 	return o
 }
 
-// deleteFailed is nil for an object that was not there. A condition on one fails
-// before it is looked for, on some servers: one look decides.
+// codeCurrent refuses to remove the version that is current.
+const codeCurrent = "OperationNotAllowedOnRootBlob"
+
+// deleteFailed goes on where the version is the current one; it is nil for an
+// object that was not there.
 func (d *driver) deleteFailed(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+	if r.Version != "" && isCode(e, codeCurrent) {
+		err := d.deleteCurrent(ctx, r)
+		if err == nil {
+			return nil
+		}
+		e = asError(err)
+	}
+	return d.unlessMissing(ctx, e, r)
+}
+
+// deleteCurrent removes the version that is current in two steps: once the
+// object itself is removed, the version is an old one. Where another write has
+// made an old one of it meanwhile, that write's is left alone. So are snapshots,
+// which nobody asked to remove: an object that has any is Locked.
+func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) error {
+	b, err := d.version(r.Key, r.Version)
+	if err != nil {
+		return err
+	}
+	found, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	if err != nil {
+		return reads(err)
+	}
+	asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
+	err = writes(d.once(ctx), func(ctx context.Context) error {
+		_, err := d.blob(r.Key).Delete(ctx, asFound)
+		return err
+	})
+	if err != nil {
+		if e := asError(err); e.Code != storage.PreconditionFailed && e.Status != http.StatusNotFound {
+			return e
+		}
+	}
+	return writes(d.once(ctx), func(ctx context.Context) error {
+		_, err := b.Delete(ctx, nil)
+		return err
+	})
+}
+
+// unlessMissing is nil for an object that was not there. A condition on one fails
+// before it is looked for, on some servers: one look decides.
+func (d *driver) unlessMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
 	missing := e
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
 		missing = d.lookAgain(ctx, r.Key, r.Version)

@@ -43,6 +43,67 @@ func TestADeleteThatFails(t *testing.T) {
 	}
 }
 
+// The service removes no version that is the current one: the object goes first.
+func TestTheCurrentVersionIsRemoved(t *testing.T) {
+	const (
+		object  = "/photos/a"
+		version = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
+	)
+	current, look, done := refusing(403, codeCurrent), anObject("x"), said{Status: 202}
+	for name, row := range map[string]struct {
+		answers []said
+		asked   []string
+		want    storage.Code // "": success
+	}{
+		"as it was": {
+			[]said{current, look, done, done},
+			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		},
+		"another write has come between": {
+			[]said{current, look, refusing(412, "ConditionNotMet"), done},
+			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		},
+		"the object was removed meanwhile": {
+			[]said{current, look, refusing(404, "BlobNotFound"), done},
+			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		},
+		"the version was removed meanwhile": {
+			[]said{current, refusing(404, "BlobNotFound")},
+			[]string{"DELETE " + version, "HEAD " + version}, "",
+		},
+		"and at last": {
+			[]said{current, look, done, refusing(404, "BlobNotFound")},
+			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		},
+		"an object with snapshots": {
+			[]said{current, look, refusing(409, "SnapshotsPresent")},
+			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object}, storage.Locked,
+		},
+		"no right to remove versions": {
+			[]said{current, look, done, refusing(403, "AuthorizationPermissionMismatch")},
+			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, storage.PermissionDenied,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, row.answers...)
+			err := s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Version: versionAt(1)})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.asked, s.Lines())
+			for _, r := range s.Requests() {
+				require.Empty(t, r.Header.Get("X-Ms-Delete-Snapshots"))
+				if r.Line() == "DELETE "+object {
+					require.Equal(t, etag, r.Header.Get("If-Match"), "nothing but what the version is")
+				}
+			}
+
+			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrent)}, row.answers[1:]...)...)
+			errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: versionAt(1)}})
+			require.Equal(t, row.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
+			require.Equal(t, row.asked[1:], s.Lines()[1:], "in a batch")
+		})
+	}
+}
+
 // batchAnswer is what a batch answers: one status and code for each request.
 func batchAnswer(verdicts ...string) said {
 	var b strings.Builder
@@ -80,6 +141,15 @@ func TestABatchOnTheWire(t *testing.T) {
 	require.Equal(t, 3, strings.Count(strings.ToLower(got.Body), "x-ms-delete-snapshots: include"))
 }
 
+// inBatch is an accepted batch's answer, whose parts name no request.
+func inBatch(parts ...string) said {
+	var b strings.Builder
+	for _, part := range parts {
+		b.WriteString("--b\r\nContent-Type: application/http\r\n\r\n" + part + "\r\n")
+	}
+	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=b"}, Body: b.String() + "--b--\r\n"}
+}
+
 func TestABatchThatFailsAsAWhole(t *testing.T) {
 	requests := []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	for name, row := range map[string]struct {
@@ -87,11 +157,20 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 		want    storage.Code
 		unknown bool
 	}{
-		"no container":                  {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
-		"no right":                      {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
-		"a busy server":                 {refusing(503, "ServerBusy"), storage.RateLimited, false},
-		"a lost answer":                 {said{Cut: true}, storage.Unavailable, true},
-		"an answer of one alone":        {batchAnswer("202"), storage.Unavailable, true},
+		"no container":             {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
+		"no right":                 {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
+		"a busy server":            {refusing(503, "ServerBusy"), storage.RateLimited, false},
+		"a lost answer":            {said{Cut: true}, storage.Unavailable, true},
+		"an answer of one alone":   {batchAnswer("202"), storage.Unavailable, true},
+		"a refusal of the batch":   {inBatch("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"), storage.PermissionDenied, false},
+		"a batch that is too busy": {inBatch("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"), storage.RateLimited, false},
+		"refusals of nobody's": {inBatch(
+			"HTTP/1.1 202 Accepted\r\n\r\n", "HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n",
+		), storage.Unavailable, true},
+		"an answer to no request": {said{
+			Status: 202, Header: inBatch().Header, Body: "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
+		}, storage.Unavailable, true},
+		"words that are no answer":      {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
 		"an answer that cannot be read": {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,6 +182,7 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, row.want, e.Code)
 				require.Equal(t, row.unknown, e.Unknown)
+				require.NotContains(t, err.Error(), "x-ms-", "no headers in words")
 			}
 		})
 	}

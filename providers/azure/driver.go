@@ -45,8 +45,9 @@ func (d *driver) Describe() storage.Description {
 		Features: storage.UploadParts | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
 			storage.StorageClasses | storage.OrderedList | signFeatures(d.account),
+		Location:      d.endpoint.String(),
 		PublicBaseURL: d.endpoint.String() + "/" + url.PathEscape(d.bucket) + "/",
-		SigningHint:   signingHint,
+		SigningHint:   d.signingHint(),
 		ASCIIMetadata: true,
 		MaxPutSize:    maxPutSize,
 		MaxPartSize:   maxBlockSize,

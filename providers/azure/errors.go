@@ -49,6 +49,9 @@ func answered(err error) *storage.Error {
 	header := answer.RawResponse.Header
 	code, message := words(answer)
 	v := verdictOf(code, answer.StatusCode)
+	if isOldEmulator(code, header) {
+		v.hint = emulatorHint
+	}
 	return &storage.Error{
 		Code:       v.code,
 		Status:     answer.StatusCode,

@@ -173,3 +173,19 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 	require.Equal(t, storage.Unauthenticated, e.Code)
 	require.False(t, e.Unknown, "nothing was sent")
 }
+
+func TestAnEmulatorThatIsOlderThanTheAPI(t *testing.T) {
+	old := refusing(400, "InvalidHeaderValue")
+	for server, want := range map[string]string{"Azurite-Blob/3.36.0": emulatorHint, "Windows-Azure-Blob/1.0": ""} {
+		old.Header["Server"] = server
+		d := newScript(t, old).driver(t)
+		_, err := d.Put(t.Context(), wiretest.Put("a", ""))
+		_, ofHead := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}) // whose answer has no words
+		for _, err := range []error{err, ofHead} {
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.InvalidArgument, e.Code)
+			require.Equal(t, want, e.Hint, server)
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package azure
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -109,6 +111,22 @@ func TestWhoAsksWhom(t *testing.T) {
 			Config{Endpoint: "http://azurite:10000/devstoreaccount1"}, nil,
 			"http://azurite:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
 		},
+		"the emulator on the host of a container": {
+			Config{Endpoint: "http://host.docker.internal:10000/devstoreaccount1"}, nil,
+			"http://host.docker.internal:10000/devstoreaccount1", "devstoreaccount1", "key emulator",
+		},
+		"the emulator in a cluster": {
+			Config{Endpoint: "http://azurite.dev.svc.cluster.local:10000/acme", Account: "acme", Key: someKey}, nil,
+			"http://azurite.dev.svc.cluster.local:10000/acme", "acme", "key some key",
+		},
+		"the emulator in a cluster, by its connection string": {
+			Config{ConnectionString: "AccountName=acme;AccountKey=" + someKey + ";BlobEndpoint=http://azurite.dev.svc.cluster.local:10000/acme"}, nil,
+			"http://azurite.dev.svc.cluster.local:10000/acme", "acme", "key some key",
+		},
+		"a host in upper case": {
+			Config{Endpoint: "https://Acme.blob.core.windows.net", Anonymous: true}, nil,
+			"https://Acme.blob.core.windows.net", "acme", "anonymous",
+		},
 		"the emulator, by another's account": {
 			Config{Endpoint: "http://localhost:10000/acme", Key: someKey}, nil,
 			"http://localhost:10000/acme", "acme", "key some key",
@@ -174,23 +192,25 @@ func TestConfigThatMakesNoSense(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
 	require.NoError(t, err)
 	for name, c := range map[string]Config{
-		"no account":                         {},
-		"an account that is an address":      {Account: "acme.blob.core.windows.net"},
-		"a key and a signature":              {Account: "acme", Key: someKey, SASToken: "x"},
-		"a key and nobody":                   {Account: "acme", Key: someKey, Anonymous: true},
-		"a key that is none":                 {Account: "acme", Key: "!"},
-		"a key of nobody knows whom":         {Endpoint: "https://blobs.example.com", Key: someKey},
-		"a connection string and an account": {Account: "acme", ConnectionString: connecting},
-		"a connection string without a name": {ConnectionString: "AccountKey=" + someKey},
-		"a connection string without a key":  {ConnectionString: "AccountName=acme"},
-		"a connection string that is none":   {ConnectionString: "acme"},
-		"a client and an HTTP client":        {Client: client, HTTPClient: http.DefaultClient},
-		"a client and a signature":           {Client: client, SASToken: "x"},
-		"an endpoint that is none":           {Endpoint: "acme"},
-		"an endpoint with a signature":       {Endpoint: "https://acme.blob.core.windows.net/?sig=x"},
-		"an endpoint with a container":       {Endpoint: "https://acme.blob.core.windows.net/photos"},
-		"an endpoint without its account":    {Endpoint: "http://127.0.0.1:10000"},
-		"an endpoint of Data Lake":           {Endpoint: "https://acme.dfs.core.windows.net"},
+		"no account":                          {},
+		"an account that is an address":       {Account: "acme.blob.core.windows.net"},
+		"a key and a signature":               {Account: "acme", Key: someKey, SASToken: "x"},
+		"a key and nobody":                    {Account: "acme", Key: someKey, Anonymous: true},
+		"a key that is none":                  {Account: "acme", Key: "!"},
+		"a key of nobody knows whom":          {Endpoint: "https://blobs.example.com", Key: someKey},
+		"a connection string and an account":  {Account: "acme", ConnectionString: connecting},
+		"a connection string without a name":  {ConnectionString: "AccountKey=" + someKey},
+		"a connection string without a key":   {ConnectionString: "AccountName=acme"},
+		"a connection string that is none":    {ConnectionString: "acme"},
+		"a client and an HTTP client":         {Client: client, HTTPClient: http.DefaultClient},
+		"a client and a signature":            {Client: client, SASToken: "x"},
+		"an endpoint that is none":            {Endpoint: "acme"},
+		"an endpoint with a signature":        {Endpoint: "https://acme.blob.core.windows.net/?sig=x"},
+		"an endpoint with a container":        {Endpoint: "https://acme.blob.core.windows.net/photos"},
+		"a server's endpoint with containers": {Endpoint: "https://blobs.example.com/acme/photos"},
+		"an endpoint of another account":      {Endpoint: "https://blobs.example.com/photos", Account: "acme", Key: someKey},
+		"an endpoint without its account":     {Endpoint: "http://127.0.0.1:10000"},
+		"an endpoint of Data Lake":            {Endpoint: "https://acme.dfs.core.windows.net"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inEnvironment(t, nil)
@@ -261,6 +281,26 @@ func TestWhatABucketDeclares(t *testing.T) {
 		require.Zero(t, desc.Features&f, f)
 	}
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
+}
+
+// An account in the path of a host with dots is one to all requests.
+func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
+	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
+	there := s.Listener.Addr().String()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, there)
+	}}}
+	d := s.driver(t, func(c *Config) {
+		c.Endpoint, c.HTTPClient = "http://azurite.dev.svc.cluster.local:10000/"+emulatorAccount, client
+	})
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
+	require.NoError(t, err)
+	require.NoError(t, d.Delete(t.Context(), &storage.DeleteRequest{Key: "a b/c"}))
+	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a"}}))
+	require.Equal(t, []string{
+		"HEAD /photos/a%20b/c?versionid=2026-11-20T12%3A00%3A01.0000000Z", "DELETE /photos/a%20b%2Fc", "POST /photos?comp=batch&restype=container",
+	}, s.Lines())
+	require.Contains(t, s.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
 func TestCopiesStayWithinACredential(t *testing.T) {

@@ -38,7 +38,7 @@ func (d *driver) join(ctx context.Context, pieces []piece, c *commit) (*storage.
 	upload := newUpload()
 	ids := make([]string, len(pieces))
 	for i := range pieces {
-		id, err := blockID(upload, i+1)
+		id, err := blockID(upload, i+1, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 			Metadata:                storedMetadata(r.Metadata, r.CRC32C, r.Size),
 			Tier:                    tier(r.StorageClass),
 			AccessConditions:        conditions(r.Condition),
-			TransactionalValidation: sum,
+			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
 		})
 		return err
 	})
@@ -46,22 +46,22 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return attrs, nil
 }
 
-// summed is a body as the SDK takes it, and what the service shall compare it
-// with. Of a body that is not the one that the core has summed up nothing is
+// summed is a body as the SDK takes it, and the CRC64 that the service shall
+// compare it with. Of a body that is not the one that the core has summed up nothing is
 // sent.
-func summed(body io.Reader, crc *uint32) (io.ReadSeekCloser, blob.TransferValidationType, error) {
+func summed(body io.Reader, crc *uint32) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
-		return nil, nil, storage.Unsupported // the core sends none
+		return nil, 0, storage.Unsupported // the core sends none
 	}
 	sum, err := sumBody(from, crc)
 	if err == nil {
 		_, err = from.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
-	return streaming.NopCloser(from), blob.TransferValidationTypeCRC64(sum), nil
+	return streaming.NopCloser(from), sum, nil
 }
 
 var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}

@@ -1,8 +1,13 @@
 package azure_test
 
 import (
+	"bytes"
+	"context"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/wiretest"
@@ -16,6 +21,48 @@ func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
 func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	s := needAzurite(t)
 	wiretest.UnsplicedDownload(t, s.root(), s.openAt(t))
+}
+
+// One file was replaced by another and put back again, between three calls with
+// one journal, and what the second one sent was not heard of.
+func TestAResumedUploadIsOfOneBody(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	const part = 1 << 20
+	one, other := bytes.Repeat([]byte("a"), 3*part), bytes.Repeat([]byte("b"), 3*part)
+	opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(part), storage.WithConcurrency(1)}
+	// stopped is an upload that ends with its part n, before it is heard of.
+	stopped := func(body []byte, n int) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		parts := 0
+		b := s.open(t, name, storage.WithLayer(func(d storage.Driver) storage.Driver {
+			return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				err := next(ctx)
+				if call != "PutPart" {
+					return err
+				}
+				if parts++; parts == n {
+					cancel()
+					return context.Canceled
+				}
+				return err
+			})
+		}))
+		defer func() { require.NoError(t, storage.Close(b)) }()
+		_, err := b.Upload(ctx, "a", bytes.NewReader(body), opts...)
+		return err
+	}
+	require.ErrorIs(t, stopped(one, 2), storage.Canceled)
+	require.ErrorIs(t, stopped(other, 1), storage.Canceled)
+
+	b := s.open(t, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	_, err := b.Upload(t.Context(), "a", bytes.NewReader(one), opts...)
+	require.NoError(t, err)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(one, got))
 }
 
 const emulatorPath = "/devstoreaccount1" // the account's

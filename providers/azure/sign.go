@@ -27,13 +27,23 @@ type signing struct {
 	userKeys userKeys    // with a token credential
 }
 
-const signingHint = "signing takes the account's key or a token credential: the account was opened with neither"
+// signingHint is what an account lacks that cannot sign.
+func (a *account) signingHint() string {
+	if a.token != nil {
+		return "signing takes the account's name, which a domain of one's own does not tell: set Config.Account or account="
+	}
+	return "signing takes the account's key or a token credential: the account was opened with neither"
+}
+
+// delegates reports whether the account signs with user delegation keys. The
+// service checks a signature by the account's name.
+func (a *account) delegates() bool { return a.token != nil && a.name != "" }
 
 // signFeatures are what the account's credential makes of signing. No header is
 // part of a signature of Azure's: a type is one to send, and a size or a form
 // there is none.
 func signFeatures(a *account) storage.Features {
-	if a.signer == nil && a.token == nil {
+	if a.signer == nil && !a.delegates() {
 		return 0
 	}
 	return storage.SignURLs | storage.SignIfAbsent
@@ -96,14 +106,14 @@ func (a *account) signed(ctx context.Context, root string, g *grant, ttl time.Du
 	key := a.signer
 	switch {
 	case key != nil:
-	case a.token != nil:
+	case a.delegates():
 		user, err := a.userKeys.get(ctx, now, ttl, a.askUserKey)
 		if err != nil {
 			return "", err
 		}
 		key, g.ends = &user.signingKey, earlier(g.ends, user.ends)
 	default:
-		return "", &storage.Error{Code: storage.Unsupported, Hint: signingHint}
+		return "", &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
 	return blobAddress(root, g.container, g.key) + "?" + key.sign(g), nil
 }

@@ -208,6 +208,34 @@ func TestWhatSigningIsDeclared(t *testing.T) {
 	}
 }
 
+// Azure checks a signature by the account's name, whatever the host is called.
+func TestATokenSignsWhereTheAccountIsKnown(t *testing.T) {
+	for name, test := range map[string]struct {
+		config Config
+		want   bool
+	}{
+		"a domain of one's own":                {Config{Endpoint: "https://files.example.com"}, false},
+		"a domain of one's own, and a name":    {Config{Endpoint: "https://files.example.com", Account: testAccount}, true},
+		"the account's host":                   {Config{Endpoint: "https://acme.blob.core.windows.net"}, true},
+		"the account's host in a private zone": {Config{Endpoint: "https://acme.privatelink.blob.core.windows.net"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.config.Bucket, test.config.Credential = "photos", tokenOf("token")
+			d, err := NewDriver(t.Context(), test.config)
+			require.NoError(t, err)
+			desc := d.Describe()
+			require.Equal(t, test.want, desc.Features&storage.SignURLs != 0)
+			if test.want {
+				require.Equal(t, testAccount, d.(*driver).name)
+				return
+			}
+			require.Contains(t, desc.SigningHint, "Config.Account")
+			_, err = d.Sign(t.Context(), &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
+	}
+}
+
 func TestTheSourceOfACopy(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
 	for name, test := range map[string]struct {

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/outcome"
@@ -22,6 +23,8 @@ const (
 	leaseHint    = "somebody holds a lease on the object"
 	treeHint     = "the account has a hierarchical namespace, which lists in no byte order: use an account without one"
 	httpHint     = "the account takes https alone"
+	foreignHint  = "another tool's upload to the key is under way, or was left behind, with block names of another length: it keeps large uploads out until it is committed, or a week has passed, or a small object is written to the key"
+	emulatorHint = "this Azurite is older than the API: start it with --skipApiVersionCheck, or a newer one"
 	deletingHint = "a container of this name is being deleted, which takes half a minute or more"
 )
 
@@ -59,7 +62,7 @@ var verdicts = map[string]verdict{
 	"OutOfRangeInput":                    {code: storage.InvalidArgument},
 	"InvalidBlockId":                     {code: storage.InvalidArgument},
 	"InvalidBlockList":                   {code: storage.InvalidArgument, hint: "blocks of the upload are gone: another upload to the key was completed, or a week has passed"},
-	"InvalidBlobOrBlock":                 {code: storage.InvalidArgument, hint: "another upload to the same key is under way, with block names of another length"},
+	"InvalidBlobOrBlock":                 {code: storage.Locked, hint: foreignHint},
 	"InvalidBlobType":                    {code: storage.InvalidArgument, hint: "the blob is an append or page blob, which cannot be written to so"},
 	"InvalidBlobTier":                    {code: storage.InvalidArgument, hint: "the account has no such access tier"},
 	"InvalidVersionForPageBlobOperation": {code: storage.InvalidArgument},
@@ -99,6 +102,7 @@ var verdicts = map[string]verdict{
 	"LeaseAlreadyPresent":              {code: storage.Locked, hint: leaseHint},
 	"LeaseIdMismatchWithBlobOperation": {code: storage.Locked, hint: leaseHint},
 	"SnapshotsPresent":                 {code: storage.Locked, hint: "the object has snapshots"},
+	codeCurrent:                        {code: storage.Locked, hint: "the version is the current one"},
 
 	"ServerBusy":                    {code: storage.RateLimited},
 	"TooManyRequests":               {code: storage.RateLimited},
@@ -129,6 +133,12 @@ var statuses = map[int]verdict{
 	http.StatusFound:            {code: storage.InvalidArgument, hint: "check the endpoint: it answers with a redirect"},
 	http.StatusUnauthorized:     {code: storage.Unauthenticated, hint: publicHint},
 	http.StatusForbidden:        {code: storage.PermissionDenied, hint: deniedHint},
+}
+
+// isOldEmulator reports whether the emulator refuses the API's version, which
+// nothing in the words of an answer to HEAD tells.
+func isOldEmulator(code string, header http.Header) bool {
+	return code == "InvalidHeaderValue" && strings.HasPrefix(header.Get("Server"), "Azurite")
 }
 
 // verdictOf goes by the service's code, then by the status.

@@ -115,9 +115,11 @@ func entityTag(md5 []byte, etag string) string {
 	return ""
 }
 
+const standardClass = "STANDARD"
+
 // storageClass is the provider's word, "" for its default.
 func storageClass(class string) string {
-	if class == "STANDARD" {
+	if class == standardClass {
 		return ""
 	}
 	return class

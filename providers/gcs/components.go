@@ -36,7 +36,7 @@ type uploadName struct {
 	class  string // "" is the bucket's
 }
 
-var uploadNames = regexp.MustCompile(`^[0-9a-f]{32}(-[A-Z_]+)?$`)
+var uploadNames = regexp.MustCompile(`^[0-9a-f]{32}(-[^/]+)?$`) // a class is what was asked for
 
 // newUploadName needs no request.
 func newUploadName(class string) string {

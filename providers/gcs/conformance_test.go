@@ -54,7 +54,7 @@ var unresumed = map[string]string{
 	"a fault at every call of an upload in parts that replaces a revision, retried": appends,
 	"a fault at every call of an upload of a stream in parts, retried":              appends,
 	"a part is sent again alone":                                                    appends,
-	"a torn or foreign file":                                                        appends,
+	"a torn file":                                                                   appends,
 	"a driver's parts are invisible until they are completed":                       appends,
 	"parts go one after the other where the provider wants it":                      appends,
 	"a body that is damaged on its way is not stored":                               "the server does not compare the checksum that comes with the last chunk",
@@ -69,7 +69,6 @@ var uncomposed = map[string]string{
 	"of concurrent updaters exactly one wins":               keepsOld,
 	"the content type is detected":                          keepsOld,
 	"parts that the store has dropped are sent again":       noMissingPart,
-	"a torn or foreign file":                                noMissingPart,
 }
 
 // unmanaged are the cases left out of managing buckets.

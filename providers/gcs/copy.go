@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // Copy is a rewrite of any size, which the server may want to be asked for
-// several times.
+// several times. How far it came is kept in the request: another attempt goes on
+// there.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -24,24 +26,47 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	copier := target.CopierFrom(source)
-	// Attributes come along where none is given, but for the class, which is the
-	// destination's default then: with one, all are said again.
-	if r.Replace || r.StorageClass != "" {
-		copier.ObjectAttrs = attrsToSet(&r.Properties)
-		if copier.ContentType == "" {
-			copier.ContentType = "application/octet-stream" // one is required
-		}
-	}
+	// The class would not come along, but be the destination bucket's default: it
+	// is always said, and with it all else has to be.
+	copier.ObjectAttrs = attrsToSet(&r.Properties)
+	copier.StorageClass = cmp.Or(r.StorageClass, standardClass)
+	copier.ContentType = cmp.Or(r.ContentType, "application/octet-stream") // one is required
 	copier.PredefinedACL = predefinedACL(r.PublicRead)
-	var copied *gcs.ObjectAttrs
-	err = writes(ctx, func(ctx context.Context) (err error) {
-		copied, err = copier.Run(ctx)
-		return err
-	})
+	copier.RewriteToken = r.Resume
+	copied, err := rewrite(ctx, copier)
+	r.Resume = copier.RewriteToken
 	if err != nil {
 		return nil, d.sourceFailed(err)
 	}
 	return attrsOf(copied), nil
+}
+
+// maxRewrites bounds how often one rewrite goes on at once where it failed for a
+// moment; each time it must have come further. With one that has not the core
+// waits.
+const maxRewrites = 8
+
+// rewrite runs a copier to its end. An answer that was lost, and that of a
+// later call is not, may have been the last.
+func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
+	unknown := false
+	for tries := 1; ; tries++ {
+		at := copier.RewriteToken
+		var copied *gcs.ObjectAttrs
+		err := writes(ctx, func(ctx context.Context) (err error) {
+			copied, err = copier.Run(ctx)
+			return err
+		})
+		if err == nil {
+			return copied, nil
+		}
+		e := translate(err)
+		unknown = unknown || e.Unknown
+		if tries == maxRewrites || copier.RewriteToken == at || e.Code != storage.Unavailable || e.RetryAfter > 0 {
+			e.Unknown = unknown
+			return nil, e
+		}
+	}
 }
 
 // pinned is a source at the generation that is copied. It is named, not made a

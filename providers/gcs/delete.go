@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/omnibucket/storage"
 )
@@ -22,10 +21,11 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 		return nil
 	}
 	e := translate(err)
-	if e.Status != http.StatusNotFound {
+	missing := d.missing(ctx, e, r.Key, r.Version, r.Condition)
+	if missing == nil {
 		return e
 	}
-	if failed := d.notFound(ctx, e); failed.Code != storage.ObjectNotFound {
+	if failed := d.notFound(ctx, missing); failed.Code != storage.ObjectNotFound {
 		return failed
 	}
 	return nil

@@ -38,6 +38,7 @@ func (d *driver) Describe() storage.Description {
 		Provider:      provider,
 		Bucket:        d.bucket,
 		Features:      features | signFeatures(d.account),
+		Location:      d.root(),
 		PublicBaseURL: d.root() + "/" + d.bucket + "/",
 		SigningHint:   signingHint,
 		MaxSize:       maxObject,

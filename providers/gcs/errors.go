@@ -85,6 +85,33 @@ func unanswered(err error) *storage.Error {
 	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
+// readFailed is what a failed read means.
+func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetRequest) error {
+	if missing := d.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
+		return d.notFound(ctx, missing)
+	}
+	return translate(err)
+}
+
+// missing is the 404 of what is not there, nil of all else. A condition on what
+// is not there can fail before it is looked for: one look decides.
+func (d *driver) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
+	if e.Code == storage.PreconditionFailed && c.Revision != "" {
+		o, err := d.at(key, version)
+		if err == nil {
+			_, err = o.Attrs(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		e = translate(err)
+	}
+	if e.Status != http.StatusNotFound {
+		return nil
+	}
+	return e
+}
+
 // notFound tells a missing object from a missing bucket. The provider's words
 // do; where they are none of its own it costs one request, on this path only.
 func (d *driver) notFound(ctx context.Context, err error) *storage.Error {

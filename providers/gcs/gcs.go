@@ -6,6 +6,10 @@
 // Version where the bucket keeps versions. Reads deliver the stored bytes: what
 // is stored with Content-Encoding gzip is not unpacked on the way.
 //
+// A Download of an object that everybody may read, and that was stored without a
+// Cache-Control, says "public, max-age=3600", as Google serves it, and a Copy that
+// passes through this process stores that; Attrs says what is stored.
+//
 // An upload of up to 8 MiB is one request that the server checks before it
 // stores anything; a larger one is a resumable session, whose chunks go one after
 // the other. Config.ParallelComposite has them go beside one another.
@@ -21,6 +25,7 @@ package gcs
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	gcs "cloud.google.com/go/storage"
 	"golang.org/x/oauth2"
@@ -59,7 +64,9 @@ type Config struct {
 	// as objects of their own that one last request joins, and that are removed
 	// then. It is faster for one large object, and it costs: a write and a removal
 	// for each part, the least time of storage of a cold class for each, and
-	// objects without an MD5. A bucket with a retention policy keeps the parts.
+	// objects without an MD5. A bucket with soft delete, which new ones have for
+	// seven days, bills the parts for as long again as the object: turn it off, or
+	// leave this away. A bucket with a retention policy keeps the parts.
 	// What a process leaves behind that dies on the way, SweepParts removes.
 	ParallelComposite bool
 
@@ -86,10 +93,14 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	return storage.New(d, opts...), nil
 }
 
+// isForeign reports whether a character is of no bucket's name, but would be one
+// of an address.
+func isForeign(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`/\?#%`, c) }
+
 // NewDriver opens a bucket as Open does, for storage.New.
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
-	if c.Bucket == "" {
-		return nil, invalid.Argument("Config.Bucket", "must not be empty", "")
+	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isForeign) {
+		return nil, invalid.Argument("Config.Bucket", "must be a bucket's name", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get is one request to the XML API. The JSON API serves the same bytes, and
+// Get is one request to the XML API, but under NotRevision, where one of the JSON
+// API asks first. The JSON API serves the same bytes, and
 // leaves out metadata, time and Cache-Control, which would have to be asked for
 // apart. The SDK's reader is not used: it loses bytes where it resumes a read of
 // what is stored with gzip, and the core resumes anyway.
@@ -22,6 +23,11 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if d.http == nil {
 		return d.getThroughReader(ctx, r)
 	}
+	if r.Condition.NotRevision != "" {
+		// The XML API has no condition for "another generation than": it would begin
+		// to send all that is not wanted.
+		return d.getInTwo(ctx, r, d.readMedia)
+	}
 	// What is asked for with gzip is delivered as it is stored. Where something
 	// on the way packs it besides, it is asked for as it is.
 	for _, coding := range []string{"gzip", "identity"} {
@@ -30,7 +36,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			return d.getInTwo(ctx, r, d.readMedia)
 		}
 		if err != nil {
-			return nil, nil, d.readFailed(ctx, err)
+			return nil, nil, d.readFailed(ctx, err, r)
 		}
 		if coding == "gzip" && isPackedOnTheWay(answer.Header) {
 			_ = answer.Body.Close()
@@ -41,9 +47,27 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 			_ = answer.Body.Close()
 			return nil, nil, err
 		}
+		if needsResource(attrs.Metadata) {
+			return d.withMetadata(ctx, r, attrs, answer.Body)
+		}
 		return attrs, answer.Body, nil
 	}
 	return nil, nil, notAsStored()
+}
+
+// withMetadata has the metadata said by the generation's resource, where headers
+// cannot be trusted to say it.
+func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
+	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1})
+	if err == nil {
+		attrs.Metadata = exact.Metadata
+		return attrs, body, nil
+	}
+	_ = body.Close()
+	if storage.CodeOf(err) == storage.ObjectNotFound { // it has been replaced
+		return d.getInTwo(ctx, r, d.readMedia)
+	}
+	return nil, nil, err
 }
 
 func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding string) (*http.Response, error) {
@@ -68,22 +92,12 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 		}
 		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
 	}
-	if r.Condition.NotRevision != "" {
-		if _, err := generation("revision", r.Condition.NotRevision); err != nil {
-			return nil, err
-		}
-	}
 	return d.send(request, http.StatusOK, http.StatusPartialContent)
 }
 
 func attrsOfGet(answer *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
 	h := answer.Header
 	a := attrsOfHeader(h)
-	// The XML API has no condition for "another generation than": the answer
-	// that comes first tells, and its bytes are left where they are.
-	if r.Condition.NotRevision != "" && a.Revision == r.Condition.NotRevision {
-		return nil, storage.NotModified
-	}
 	if isUnpackedOnTheWay(h) {
 		return nil, notAsStored()
 	}
@@ -140,15 +154,11 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	}
 	found, err := o.Attrs(ctx)
 	if err != nil {
-		return nil, d.readFailed(ctx, err)
+		return nil, d.readFailed(ctx, err, r)
 	}
-	return attrsOf(found), nil
-}
-
-// readFailed is what a failed read means.
-func (d *driver) readFailed(ctx context.Context, err error) error {
-	if answer := answerOf(err); answer != nil && answer.Code == http.StatusNotFound {
-		return d.notFound(ctx, err)
+	attrs := attrsOf(found)
+	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
+		return nil, storage.NotModified // of a server that does not heed the condition
 	}
-	return translate(err)
+	return attrs, nil
 }

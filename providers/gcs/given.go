@@ -99,7 +99,7 @@ func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attr
 	once := &openedOnce{Context: ctx}
 	body, err := o.ReadCompressed(true).NewRangeReader(once, offset, length)
 	if err != nil {
-		return nil, d.readFailed(ctx, err)
+		return nil, d.readFailed(ctx, err, r)
 	}
 	once.opened.Store(true)
 	return body, nil

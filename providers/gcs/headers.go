@@ -2,8 +2,10 @@ package gcs
 
 import (
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
@@ -13,7 +15,8 @@ const metadataHeader = "X-Goog-Meta-"
 
 // privateDefault is what the XML API says of an object with no Cache-Control
 // that not everybody may read. (Of one that everybody may read it says "public,
-// max-age=3600", which is as often what was stored, and how it is cached.)
+// max-age=3600", which is as often what was stored, and how it is cached: what is
+// stored, Attrs tells.)
 const privateDefault = "private, max-age=0"
 
 // attrsOfHeader is what an answer of the XML API says of the object; the size is
@@ -45,6 +48,22 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 		a.ETag = entityTag(a.MD5, "")
 	}
 	return a
+}
+
+// escaped is how a header shows what is no ASCII: the JSON API takes any
+// metadata, and says nowhere what the XML API makes of it. It may also be what is
+// stored.
+var escaped = regexp.MustCompile(`%[89A-Fa-f][0-9A-Fa-f]|^=\?`)
+
+// needsResource reports whether metadata that headers brought may not be what is
+// stored.
+func needsResource(metadata map[string]string) bool {
+	for _, value := range metadata {
+		if !utf8.ValidString(value) || escaped.MatchString(value) {
+			return true
+		}
+	}
+	return false
 }
 
 // sumsOf reads X-Goog-Hash, which comes once for each sum, or once for all.

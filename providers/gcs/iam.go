@@ -39,14 +39,13 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 	return gcs.PublicAccessPreventionEnforced
 }
 
-// public reports whether everyone can read every object.
+// public reports whether everyone can read every object; false too for who may
+// not read the policy (storage.buckets.getIamPolicy), which is a right of its own.
 func (b *managed) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	switch {
-	case unknownRequest(err):
-		return false, nil // the bucket is there, and the server has no policies
-	case storage.CodeOf(err) == storage.PermissionDenied:
-		return false, withCode(err, storage.PermissionDenied, "whether a bucket is public stands in its IAM policy: reading that takes storage.buckets.getIamPolicy")
+	case unknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
+		return false, nil // the bucket is there; the server may have no policies
 	case err != nil:
 		return false, err
 	}

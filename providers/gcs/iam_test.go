@@ -88,10 +88,23 @@ func TestPublicAccessThatCannotBeChanged(t *testing.T) {
 }
 
 func TestInfoOfABucketWhosePolicyIsNotShown(t *testing.T) {
-	s, _ := managing(t, Config{}, map[string][]string{"GET /b/photos": {bucketIsThere}, "GET /b/photos/iam": {refusal(403, "forbidden", "no")}})
-	_, err := s.BucketInfo(t.Context(), "photos")
-	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.ErrorContains(t, err, "storage.buckets.getIamPolicy")
+	for name, ask := range map[string]func(storage.ServiceDriver) (*storage.BucketInfo, error){
+		"a look": func(s storage.ServiceDriver) (*storage.BucketInfo, error) { return s.BucketInfo(t.Context(), "photos") },
+		"an update, which has been made": func(s storage.ServiceDriver) (*storage.BucketInfo, error) {
+			return s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := managing(t, Config{}, map[string][]string{
+				"GET /b/photos": {bucketIsThere}, "PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {refusal(403, "forbidden", "no")},
+			})
+			info, err := ask(s)
+			require.NoError(t, err)
+			require.Equal(t, "photos", info.Name)
+			require.False(t, info.Public, "as far as it is known")
+			require.Len(t, w.requests, 2)
+		})
+	}
 }
 
 func TestPublicBucketIsMadeInThreeRequests(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 )
 
 // BucketInfo is one look at the bucket and, where the bucket does not rule
-// public access out, one at its IAM policy.
+// public access out, one at its IAM policy. Who may not read that is told of no
+// public bucket that it is public.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	b := s.manage(name)
 	attrs, err := b.handle.Attrs(ctx)

@@ -58,7 +58,7 @@ func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *st
 	}
 	answer, err := d.send(request, http.StatusOK, http.StatusPartialContent)
 	if err != nil {
-		return nil, d.readFailed(ctx, err)
+		return nil, d.readFailed(ctx, err, r)
 	}
 	if isPackedOnTheWay(answer.Header) || isUnpackedOnTheWay(answer.Header) {
 		_ = answer.Body.Close()

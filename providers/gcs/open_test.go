@@ -80,6 +80,11 @@ func TestConfigThatCannotBe(t *testing.T) {
 	key := []byte(`{"type":"service_account","private_key":"secret "}`)
 	for name, c := range map[string]Config{
 		"no bucket":                      {Endpoint: "http://127.0.0.1:1"},
+		"a bucket and a prefix":          {Bucket: "photos/private"},
+		"a bucket that leads elsewhere":  {Bucket: ".."},
+		"a bucket that is an address":    {Bucket: "gs://photos"},
+		"a bucket with a query":          {Bucket: "photos?x=1"},
+		"a bucket with a space":          {Bucket: "photos "},
 		"an endpoint without a scheme":   {Bucket: "b", Endpoint: "127.0.0.1:4443"},
 		"an endpoint with a path":        {Bucket: "b", Endpoint: "http://127.0.0.1:4443/storage/v1/"},
 		"an endpoint with a query":       {Bucket: "b", Endpoint: "https://host/?x=1"},

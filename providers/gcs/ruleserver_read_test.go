@@ -37,6 +37,11 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 		}{Code: no.xmlIs, Message: no.words})
 		return
 	}
+	o.serve(w, r)
+}
+
+// serve is the object's bytes.
+func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	stored := "identity"
 	if o.ContentEncoding != "" {
@@ -113,10 +118,10 @@ func (b *ruleBucket) list(query url.Values) any {
 	all := slices.Clone(b.objects)
 	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
 	var page listing
-	skip, _ := strconv.Atoi(query.Get("pageToken"))
+	skip, _ := strconv.Atoi(query.Get("pageToken")) // it tells where by itself
 	seen, last := 0, ""
-	for _, o := range all {
-		if !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && query.Get("versions") != "true" {
+	for i, o := range all {
+		if i < skip || !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && query.Get("versions") != "true" {
 			continue
 		}
 		common := ""
@@ -126,11 +131,8 @@ func (b *ruleBucket) list(query url.Values) any {
 			}
 			last = common
 		}
-		if seen++; seen <= skip {
-			continue
-		}
-		if seen > skip+limit {
-			page.NextPageToken = strconv.Itoa(skip + limit)
+		if seen++; seen > limit {
+			page.NextPageToken = strconv.Itoa(i)
 			break
 		}
 		if common != "" {

@@ -155,7 +155,12 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 	case len(path) == 3:
 		answer = b.list(r.URL.Query())
 	case len(path) == 4 && r.Method == http.MethodGet:
-		answer, no = b.get(path[1], path[3], r.URL.Query())
+		var o *ruleObject
+		if o, no = b.get(path[1], path[3], r.URL.Query()); no == nil && r.URL.Query().Get("alt") == "media" {
+			o.serve(w, r)
+			return
+		}
+		answer = o
 	case len(path) == 4 && r.Method == http.MethodDelete:
 		if no = b.remove(path[1], path[3], r.URL.Query()); no == nil {
 			w.WriteHeader(http.StatusNoContent)
@@ -201,7 +206,7 @@ func holds(query url.Values, prefix string, there *ruleObject) bool {
 	return !query.Has(prefix+"GenerationMatch") || query.Get(prefix+"GenerationMatch") == now
 }
 
-func (b *ruleBucket) get(bucket, key string, query url.Values) (any, *refusal) {
+func (b *ruleBucket) get(bucket, key string, query url.Values) (*ruleObject, *refusal) {
 	o := b.find(key, query.Get("generation"))
 	switch {
 	case o == nil:

@@ -32,6 +32,9 @@ type serviceDriver struct {
 // NewService opens the account behind a Config without a bucket, and makes no
 // request. Buckets are made and listed in Config.Project. InvalidArgument as
 // Open.
+//
+// BucketInfo.Public stands in the bucket's IAM policy: it is false where the
+// credentials may not read that (storage.buckets.getIamPolicy).
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {

@@ -76,7 +76,8 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 // reach the server by another name. A base that names the bucket in its host (a
 // virtual host, a domain of the bucket's name) is the bucket's own.
 func (d *driver) bucketAddress(base string) (*url.URL, error) {
-	if base == "" {
+	own := base == "" // the server's host, however the bucket is called
+	if own {
 		base = d.root()
 	}
 	u, err := url.Parse(base)
@@ -86,7 +87,7 @@ func (d *driver) bucketAddress(base string) (*url.URL, error) {
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	host := u.Hostname()
-	if net.ParseIP(host) != nil || !strings.Contains(host, ".") || host != d.bucket && !strings.HasPrefix(host, d.bucket+".") {
+	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") || host != d.bucket && !strings.HasPrefix(host, d.bucket+".") {
 		u.Path += "/" + d.bucket
 		raw += "/" + escape.Key(d.bucket)
 	}

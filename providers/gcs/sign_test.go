@@ -186,14 +186,16 @@ func TestSignedForTheHostThatClientsSee(t *testing.T) {
 		config     Config
 		base, want string
 	}{
-		"Google":                           {Config{}, "", "https://storage.googleapis.com/photos/a/b%20c"},
-		"an endpoint":                      {Config{Endpoint: "http://127.0.0.1:4443"}, "", "http://127.0.0.1:4443/photos/a/b%20c"},
-		"an endpoint seen from elsewhere":  {Config{Endpoint: "http://gcs:4443"}, "https://files.example.com", "https://files.example.com/photos/a/b%20c"},
-		"a path in front":                  {Config{}, "https://example.com/gcs%2Fx/", "https://example.com/gcs%2Fx/photos/a/b%20c"},
-		"a virtual host":                   {Config{}, "https://photos.storage.googleapis.com/", "https://photos.storage.googleapis.com/a/b%20c"},
-		"a domain of the bucket's name":    {Config{Bucket: "cdn.example.com"}, "https://cdn.example.com", "https://cdn.example.com/a/b%20c"},
-		"a bucket that is called as a net": {Config{Bucket: "127"}, "http://127.0.0.1:4443", "http://127.0.0.1:4443/127/a/b%20c"},
-		"a bucket that is called as a box": {Config{Bucket: "localhost"}, "http://localhost:4443", "http://localhost:4443/localhost/a/b%20c"},
+		"Google":                            {Config{}, "", "https://storage.googleapis.com/photos/a/b%20c"},
+		"an endpoint":                       {Config{Endpoint: "http://127.0.0.1:4443"}, "", "http://127.0.0.1:4443/photos/a/b%20c"},
+		"an endpoint seen from elsewhere":   {Config{Endpoint: "http://gcs:4443"}, "https://files.example.com", "https://files.example.com/photos/a/b%20c"},
+		"a bucket that is called as Google": {Config{Bucket: "storage"}, "", "https://storage.googleapis.com/storage/a/b%20c"},
+		"a bucket that is called as a host": {Config{Bucket: "gcs", Endpoint: "http://gcs.local:4443"}, "", "http://gcs.local:4443/gcs/a/b%20c"},
+		"a path in front":                   {Config{}, "https://example.com/gcs%2Fx/", "https://example.com/gcs%2Fx/photos/a/b%20c"},
+		"a virtual host":                    {Config{}, "https://photos.storage.googleapis.com/", "https://photos.storage.googleapis.com/a/b%20c"},
+		"a domain of the bucket's name":     {Config{Bucket: "cdn.example.com"}, "https://cdn.example.com", "https://cdn.example.com/a/b%20c"},
+		"a bucket that is called as a net":  {Config{Bucket: "127"}, "http://127.0.0.1:4443", "http://127.0.0.1:4443/127/a/b%20c"},
+		"a bucket that is called as a box":  {Config{Bucket: "localhost"}, "http://localhost:4443", "http://localhost:4443/localhost/a/b%20c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, test.config)

@@ -44,6 +44,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			ListEntry: entryOf(o),
 			Version:   decimal(o.Generation),
 			Current:   o.Deleted.IsZero(),
+			OldSince:  o.Deleted,
 		})
 	}
 	return page, nil

@@ -1,9 +1,11 @@
 package gcs
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,7 +42,6 @@ func TestWhatADeleteThatFailedHasDone(t *testing.T) {
 		code    storage.Code
 		unknown bool
 	}{
-		{"another revision", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
 		{"a hold", failing(403, "objectUnderActiveHold", "Object is under active Event-Based hold"), storage.Locked, false},
 		{"no answer", reply{Cut: true}, storage.Unavailable, true},
 		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
@@ -57,6 +58,49 @@ func TestWhatADeleteThatFailedHasDone(t *testing.T) {
 	}
 }
 
+var refusedCondition = failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+
+func TestAConditionOnNothing(t *testing.T) {
+	condition := storage.Condition{Revision: "42"}
+	gone, noBucket := failing(404, "notFound", "No such object: photos/a"), failing(404, "notFound", "The specified bucket does not exist.")
+	for operation, do := range map[string]func(d *driver) error{
+		"a removal": func(d *driver) error {
+			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: condition})
+		},
+		"a look": func(d *driver) error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
+			return err
+		},
+		"a download": func(d *driver) error {
+			_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
+			return err
+		},
+	} {
+		missing := storage.ObjectNotFound
+		if operation == "a removal" {
+			missing = "" // which is success
+		}
+		for name, row := range map[string]struct {
+			look reply
+			want storage.Code
+		}{
+			"nothing there":           {gone, missing},
+			"another revision":        {stored, storage.PreconditionFailed},
+			"no bucket":               {noBucket, storage.BucketNotFound},
+			"what may not be seen":    {failing(403, "forbidden", "no"), storage.PreconditionFailed},
+			"a server out of service": {failing(503, "backendError", "no"), storage.PreconditionFailed},
+		} {
+			t.Run(operation+": "+name, func(t *testing.T) {
+				server := newStandIn(t, refusedCondition, row.look)
+				err := do(server.on(t))
+				require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+				require.Equal(t, "GET /storage/v1/b/photos/o/a", server.Calls()[1])
+				require.Len(t, server.Calls(), 2)
+			})
+		}
+	}
+}
+
 // rewritten is the answer to the last call of a rewrite.
 var rewritten = reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"objectSize":"11","totalBytesRewritten":"11","resource":` + stored.Body + `}`}
 
@@ -65,6 +109,7 @@ func source() storage.ObjectRef {
 }
 
 func TestCopyOnTheWire(t *testing.T) {
+	const standard = `{"contentType":"application/octet-stream","storageClass":"STANDARD"}`
 	properties := storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}}
 	for _, row := range []struct {
 		name    string
@@ -72,13 +117,14 @@ func TestCopyOnTheWire(t *testing.T) {
 		query   map[string]string
 		body    string
 	}{
-		{"attributes come along", storage.CopyRequest{Properties: properties}, nil, `{}`},
-		{"attributes are said anew", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"}}`},
-		{"none of them is required but one", storage.CopyRequest{Replace: true}, nil, `{"contentType":"application/octet-stream"}`},
-		{"a class never comes along", storage.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
-		{"IfAbsent", storage.CopyRequest{Condition: storage.Condition{Absent: true}}, map[string]string{"ifGenerationMatch": "0"}, `{}`},
-		{"IfRevision", storage.CopyRequest{Condition: storage.Condition{Revision: "9"}}, map[string]string{"ifGenerationMatch": "9"}, `{}`},
-		{"public", storage.CopyRequest{PublicRead: true}, map[string]string{"destinationPredefinedAcl": "publicRead"}, `{}`},
+		{"attributes come along", storage.CopyRequest{Properties: properties}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
+		{"attributes are said anew", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
+		{"none of them is required but one", storage.CopyRequest{Replace: true}, nil, standard},
+		{"the standard class is not the bucket's", storage.CopyRequest{}, nil, standard},
+		{"another class", storage.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
+		{"IfAbsent", storage.CopyRequest{Condition: storage.Condition{Absent: true}}, map[string]string{"ifGenerationMatch": "0"}, standard},
+		{"IfRevision", storage.CopyRequest{Condition: storage.Condition{Revision: "9"}}, map[string]string{"ifGenerationMatch": "9"}, standard},
+		{"public", storage.CopyRequest{PublicRead: true}, map[string]string{"destinationPredefinedAcl": "publicRead"}, standard},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, rewritten)
@@ -97,14 +143,57 @@ func TestCopyOnTheWire(t *testing.T) {
 	}
 }
 
+// further is the answer to a call of a rewrite that is not the last.
+func further(token string) reply {
+	return reply{Header: stored.Header, Body: `{"done":false,"rewriteToken":"` + token + `","objectSize":"11","totalBytesRewritten":"5"}`}
+}
+
 func TestCopyThatTakesSeveralCalls(t *testing.T) {
-	server := newStandIn(t, reply{Header: stored.Header, Body: `{"done":false,"rewriteToken":"go on","objectSize":"11","totalBytesRewritten":"5"}`}, rewritten)
-	_, err := server.on(t).Copy(t.Context(), &storage.CopyRequest{Key: "a", Source: source()})
+	busy, refused := failing(503, "backendError", "Backend Error"), failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+	for _, row := range []struct {
+		name    string
+		answers []reply
+		tokens  []string     // with which the calls go on
+		want    storage.Code // "": success
+		unknown bool
+		resume  string // what another attempt would go on with
+	}{
+		{"to the end", []reply{further("1"), further("2"), rewritten}, []string{"", "1", "2"}, "", false, ""},
+		{"a failure after progress", []reply{further("1"), busy, further("2"), {Cut: true}, rewritten}, []string{"", "1", "1", "2", "2"}, "", false, ""},
+		{"a failure at first", []reply{busy}, []string{""}, storage.Unavailable, true, ""},
+		{"one after the other", []reply{further("1"), busy, busy}, []string{"", "1", "1"}, storage.Unavailable, true, "1"},
+		{"a server that asks for time", []reply{further("1"), failing(429, "rateLimitExceeded", "Slow down")}, []string{"", "1"}, storage.RateLimited, false, "1"},
+		{"a refusal", []reply{further("1"), failing(403, "forbidden", "No")}, []string{"", "1"}, storage.PermissionDenied, false, "1"},
+		{"a lost answer may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			server := newStandIn(t, row.answers...)
+			r := &storage.CopyRequest{Key: "a", Source: source(), Condition: storage.Condition{Absent: true}}
+			_, err := server.on(t).Copy(t.Context(), r)
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Equal(t, row.resume, r.Resume)
+			var tokens []string
+			for _, asked := range server.Requests() {
+				require.Equal(t, "42", asked.Query().Get("sourceGeneration"))
+				tokens = append(tokens, asked.Query().Get("rewriteToken"))
+			}
+			require.Equal(t, row.tokens, tokens)
+		})
+	}
+}
+
+func TestCopyGoesOnWithTheNextAttempt(t *testing.T) {
+	busy := failing(503, "backendError", "Backend Error")
+	server := newStandIn(t, stored, further("1"), busy, busy, further("2"), rewritten)
+	b := storage.New(server.on(t), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Nanosecond}))
+	_, err := storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
-	asked := server.Requests()
-	require.Len(t, asked, 2)
-	require.Equal(t, "go on", asked[1].Query().Get("rewriteToken"))
-	require.Equal(t, "42", asked[1].Query().Get("sourceGeneration"))
+	var tokens []string
+	for _, asked := range server.Requests()[1:] {
+		tokens = append(tokens, asked.Query().Get("rewriteToken"))
+	}
+	require.Equal(t, []string{"", "1", "1", "1", "2"}, tokens)
 }
 
 func TestComposeOnTheWire(t *testing.T) {
