@@ -3,6 +3,7 @@ package memstore
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidwall/btree"
 
@@ -22,6 +23,7 @@ type bucket struct {
 	live    index                  // what a read without a version gets
 	kept    *btree.BTreeG[version] // older versions: by key, newest first
 	uploads map[string]*upload     // by name
+	swept   time.Time              // when uploads were
 }
 
 func newBucket(a *account, info storage.BucketInfo) *bucket {
@@ -76,14 +78,14 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 	}
 	o.stamp(b.account.writes.Add(1))
 	if old := b.live.set(o); old != nil && b.info.Versioning {
-		b.keep(old)
+		b.keep(old, o.modified)
 	}
 	return nil
 }
 
-// remove takes the key's current object away or, by a revision that is not 0,
-// one of its versions for good. The write lock is held.
-func (b *bucket) remove(key string, revision uint64, c storage.Condition) error {
+// remove takes the key's current object away, now, or, by a revision that is not
+// 0, one of its versions for good. The write lock is held.
+func (b *bucket) remove(key string, revision uint64, c storage.Condition, now time.Time) error {
 	o := b.find(key, revision)
 	if o == nil {
 		return nil
@@ -95,7 +97,7 @@ func (b *bucket) remove(key string, revision uint64, c storage.Condition) error 
 	case revision == 0:
 		b.live.remove(key)
 		if b.info.Versioning {
-			b.keep(o)
+			b.keep(o, now)
 		}
 	case o == b.live.get(key):
 		b.live.remove(key)

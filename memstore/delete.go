@@ -18,11 +18,12 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
+	now := b.account.time()
 	if err := b.lock(); err != nil {
 		return err
 	}
 	defer b.mu.Unlock()
-	return b.remove(r.Key, revision, r.Condition)
+	return b.remove(r.Key, revision, r.Condition, now)
 }
 
 // DeleteBatch removes one after the other: there is no request to save, and the

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
@@ -36,6 +37,7 @@ func (d *driver) Describe() storage.Description {
 	return storage.Description{
 		Provider:        provider,
 		Bucket:          d.bucket,
+		Location:        fmt.Sprintf("%p", d.account), // it ends with this process
 		Features:        features,
 		Versioned:       d.versioned(),
 		StartVersions:   d.startVersions,

@@ -34,7 +34,7 @@ import (
 type Config struct {
 	Bucket    string           // the name; "" is "memory"
 	Versioned bool             // keep what is overwritten or removed
-	Now       func() time.Time // the clock of Attrs.Modified and of signed addresses; nil is time.Now
+	Now       func() time.Time // the clock of Attrs.Modified, of signed addresses and of how old uploads in parts are; nil is time.Now
 	// SigningKeys sign addresses and forms. Nil: a key that is drawn at random, and
 	// that no other bucket has.
 	SigningKeys SigningKeys
@@ -59,7 +59,7 @@ func NewDriver(c Config) storage.Driver {
 
 // ServiceConfig says how an account shall be.
 type ServiceConfig struct {
-	Now func() time.Time // the clock of Attrs.Modified, BucketInfo.Created and signed addresses; nil is time.Now
+	Now func() time.Time // the clock of Attrs.Modified, BucketInfo.Created, signed addresses and how old uploads in parts are; nil is time.Now
 	// SigningKeys sign addresses and forms. Nil: a key that is drawn at random, and
 	// that no other account has.
 	SigningKeys SigningKeys

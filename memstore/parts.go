@@ -6,17 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
 
 // An upload collects parts until they become an object. What the object shall
 // be comes again with CompleteParts, so it keeps the key alone. The bucket's
-// lock guards parts.
+// lock guards parts and last.
 type upload struct {
 	name  string
 	key   string
+	begun time.Time
 	parts map[int]part
+	last  time.Time    // when the latest part was stored; before that, begun
+	calls atomic.Int32 // PutParts and CompleteParts that are under way; it grows under the lock alone
 }
 
 type part struct {
@@ -25,17 +30,20 @@ type part struct {
 }
 
 // BeginParts names the upload by chance, not by a count: a name that outlived
-// its process must not reach another upload in the next.
+// its process must not reach another upload in the next. It drops uploads that
+// nobody goes on with.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	b, err := d.open(ctx, r.Native...)
 	if err != nil {
 		return "", err
 	}
-	u := &upload{name: rand.Text(), key: r.Key, parts: map[int]part{}}
+	now := b.account.time()
+	u := &upload{name: rand.Text(), key: r.Key, begun: now, parts: map[int]part{}, last: now}
 	if err := b.lock(); err != nil {
 		return "", err
 	}
 	defer b.mu.Unlock()
+	b.sweepUploads(now)
 	b.uploads[u.name] = u
 	return u.name, nil
 }
@@ -46,9 +54,11 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err != nil {
 		return storage.Part{}, err
 	}
-	if _, err := b.upload(r.Key, r.Upload); err != nil {
+	u, err := b.upload(r.Key, r.Upload)
+	if err != nil {
 		return storage.Part{}, err
 	}
+	defer u.leave()
 	data, err := readBody(ctx, r.Body, r.Size)
 	if err != nil {
 		return storage.Part{}, err
@@ -57,15 +67,18 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	stored := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10)}
+	now := b.account.time()
 	if err := b.lock(); err != nil {
 		return storage.Part{}, err
 	}
 	defer b.mu.Unlock()
-	u, err := b.findUpload(r.Key, r.Upload)
-	if err != nil {
+	if _, err := b.findUpload(r.Key, r.Upload); err != nil {
 		return storage.Part{}, err // completed or aborted meanwhile
 	}
 	u.parts[r.Number] = stored
+	if now.After(u.last) {
+		u.last = now
+	}
 	answer := storage.Part{Number: r.Number, Tag: stored.tag, Size: int64(len(data))}
 	if r.CRC32C != nil {
 		sum := *r.CRC32C
@@ -85,6 +98,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if err != nil {
 		return nil, err
 	}
+	defer u.leave()
 	chunks, total, err := b.chosen(u, r.Parts)
 	if err != nil {
 		return nil, err
@@ -110,14 +124,21 @@ func (d *driver) AbortParts(ctx context.Context, key, name string) error {
 	return nil
 }
 
-// upload is findUpload with the lock taken for it.
+// upload is findUpload with the lock taken for it, for a call that is under way
+// until leave.
 func (b *bucket) upload(key, name string) (*upload, error) {
 	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
-	return b.findUpload(key, name)
+	u, err := b.findUpload(key, name)
+	if err == nil {
+		u.calls.Add(1)
+	}
+	return u, err
 }
+
+func (u *upload) leave() { u.calls.Add(-1) }
 
 // findUpload is the upload of that name to that key. The lock is held.
 func (b *bucket) findUpload(key, name string) (*upload, error) {

@@ -39,6 +39,10 @@ func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage
 // any of them has signed is good, so that one can be replaced while links that it
 // signed still work. Signing with a shorter one is InvalidArgument. As text or
 // JSON they show nothing.
+//
+// A key is for one bucket, or for the buckets of one service: what it signs names
+// the bucket and nothing more, so that of two buckets of one name with the same
+// key each opens the other's links. Without Config.Bucket all have one name.
 type SigningKeys = signed.Secrets
 
 // signingKeys are made of the secrets, or else of one that is drawn when it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/tidwall/btree"
 
@@ -14,6 +15,7 @@ import (
 type version struct {
 	position
 	object *object
+	since  time.Time // when it ceased to be current
 }
 
 // before orders versions as they are listed.
@@ -24,9 +26,9 @@ func (v version) before(w version) bool {
 	return v.revision > w.revision
 }
 
-// keep makes o an older version. The write lock is held.
-func (b *bucket) keep(o *object) {
-	b.kept.Set(version{position{o.key, o.revision}, o})
+// keep makes o an older version, from now on. The write lock is held.
+func (b *bucket) keep(o *object, now time.Time) {
+	b.kept.Set(version{position{o.key, o.revision}, o, now})
 }
 
 // promote makes the newest older version, if any, the current one. The write
@@ -71,8 +73,8 @@ func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.V
 	} else {
 		all.seek(atFirst(r.Prefix))
 	}
-	for o, current := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, current = all.object() {
-		entry, at := b.versionEntry(o, current), position{o.key, o.revision}
+	for o, since := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, since = all.object() {
+		entry, at := b.versionEntry(o, since), position{o.key, o.revision}
 		common, isPrefix := commonPrefix(o.key, r.Prefix, r.Delimiter)
 		if isPrefix {
 			entry = storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}
@@ -98,9 +100,9 @@ func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.V
 	return page
 }
 
-func (b *bucket) versionEntry(o *object, current bool) storage.VersionEntry {
-	entry := storage.VersionEntry{ListEntry: o.entry(), Current: current}
-	if !current || b.info.Versioning {
+func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
+	entry := storage.VersionEntry{ListEntry: o.entry(), Current: since.IsZero(), OldSince: since}
+	if !entry.Current || b.info.Versioning {
 		entry.Version = entry.Revision
 	}
 	return entry
@@ -133,15 +135,16 @@ func (h *history) seek(p position) {
 	}
 }
 
-// object is the one under way, and whether it is current; nil at the end.
-func (h *history) object() (o *object, current bool) {
+// object is the one under way, and since when it is not current, or zero; nil at
+// the end.
+func (h *history) object() (o *object, since time.Time) {
 	switch {
 	case h.atLive():
-		return h.live.Value().object, true
+		return h.live.Value().object, since
 	case h.moreKept:
-		return h.kept.Item().object, false
+		return h.kept.Item().object, h.kept.Item().since
 	}
-	return nil, false
+	return nil, since
 }
 
 func (h *history) next() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -239,4 +240,36 @@ func TestVersionsAgreeWithASimpleModel(t *testing.T) {
 		}
 		require.Equal(t, want, history(t, d, storage.ListRequest{}, 1+random.IntN(5)))
 	}
+}
+
+func TestAVersionTellsSinceWhenItIsOld(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
+	today := day(1)
+	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
+	since := func() (days []int) {
+		page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+		require.NoError(t, err)
+		for _, e := range page.Entries {
+			require.Equal(t, e.Current, e.OldSince.IsZero())
+			n := 0
+			if !e.Current {
+				n = e.OldSince.Day()
+			}
+			days = append(days, n)
+		}
+		return days
+	}
+	put(t, d, "k", "1")
+	today = day(2)
+	put(t, d, "k", "2")
+	today = day(3)
+	remove(t, d, "k", "")
+	require.Equal(t, []int{3, 2}, since())
+	today = day(4)
+	remove(t, d, "k", "")
+	require.Equal(t, []int{3, 2}, since(), "there was nothing to remove any more")
+	three := put(t, d, "k", "3")
+	require.Equal(t, []int{0, 3, 2}, since())
+	remove(t, d, "k", three.Version)
+	require.Equal(t, []int{0, 2}, since(), "the second is current again")
 }

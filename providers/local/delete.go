@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -105,7 +106,8 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 			return false, err
 		}
 	case s.keeping():
-		if err := s.keep(r.Key, current); err != nil {
+		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // of a file whose time lies ahead too
+		if err := s.keep(r.Key, current, removed); err != nil {
 			return false, err
 		}
 		return true, at.remove()

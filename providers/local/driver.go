@@ -68,6 +68,7 @@ func (d *driver) Describe() storage.Description {
 	return storage.Description{
 		Provider: provider,
 		Bucket:   d.bucket,
+		Location: d.parent,
 		Features: storage.StreamPut | storage.UploadParts |
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |

@@ -57,7 +57,7 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 	}
 	s, err := d.enter(context.Background())
 	require.NoError(t, err)
-	require.NoError(t, s.sweep())
+	require.NoError(t, s.sweep(context.Background()))
 	d.leave(s)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &subject{d, t, root}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -153,8 +154,8 @@ func (h *history) entries(head item, onlyOlder bool) ([]identified, error) {
 }
 
 func (h *history) olderEntries(key string, current spot) ([]identified, error) {
-	names, err := h.kept(key, current)
-	if err != nil || len(names) == 0 {
+	versions, err := h.kept(key, current)
+	if err != nil || len(versions) == 0 {
 		return nil, err
 	}
 	d, err := h.store.open(h.versionsDir(key))
@@ -166,8 +167,8 @@ func (h *history) olderEntries(key string, current spot) ([]identified, error) {
 	}
 	defer h.shut(d)
 	var all []identified
-	for _, name := range names {
-		at, err := h.look(d, name)
+	for _, v := range versions {
+		at, err := h.look(d, v.name)
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +183,24 @@ func (h *history) olderEntries(key string, current spot) ([]identified, error) {
 			Key: key, Size: at.meta.size, Modified: at.meta.time(),
 			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
 		}
-		all = append(all, identified{storage.VersionEntry{ListEntry: e, Version: name}, name})
+		since, err := h.oldSince(d, v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, identified{storage.VersionEntry{ListEntry: e, Version: v.name, OldSince: since}, v.name})
 	}
 	return all, nil
+}
+
+// oldSince is zero for a version that was replaced: the core takes the time of
+// the one that replaced it.
+func (h *history) oldSince(d *dir, v older) (time.Time, error) {
+	if !v.removed {
+		return time.Time{}, nil
+	}
+	mark, err := h.look(d, v.name+removedSuffix)
+	if err != nil || !mark.found() {
+		return time.Time{}, err
+	}
+	return mark.meta.time(), nil
 }

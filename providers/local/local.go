@@ -36,7 +36,7 @@ const provider = "local"
 type Config struct {
 	Create bool             // make the directory where it is missing, instead of BucketNotFound
 	NoSync bool             // leave flushing to the operating system: faster, and a power failure may take the latest writes
-	Now    func() time.Time // the clock of Attrs.Modified and of signed addresses; nil is time.Now
+	Now    func() time.Time // the clock of Attrs.Modified, of signed addresses and of how old uploads in parts are; nil is time.Now
 	// SigningKeys sign addresses and forms. Nil: a key that the bucket's directory
 	// keeps in .omnibucket/signing.key, for its owner alone to read.
 	SigningKeys SigningKeys
@@ -44,8 +44,13 @@ type Config struct {
 
 // Open opens the bucket in the directory root. BucketNotFound where there is
 // none, unless Config.Create; InvalidArgument where root is "" or no directory,
-// or a signing key is too short; PermissionDenied where it may not be read. It sweeps what writers that died
-// have left behind.
+// or a signing key is too short; PermissionDenied where it may
+// not be read.
+//
+// It sweeps what writers that died have left behind, and drops uploads in parts
+// to which no part came for a week, or that are as old as a lifecycle rule of the
+// bucket says (AbortUploadsAfterDays). While the bucket is open, and for the buckets
+// of a service, beginning another upload in parts does so, at most once an hour.
 func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(root, c)
 	if err != nil {
@@ -66,14 +71,14 @@ func NewDriver(root string, c Config) (storage.Driver, error) {
 		return nil, err
 	}
 	defer d.leave(s)
-	return d, s.sweep()
+	return d, s.sweep(context.Background())
 }
 
 // ServiceConfig says how the directory that holds the buckets is used.
 type ServiceConfig struct {
 	Create bool             // make the directory where it is missing
 	NoSync bool             // as Config.NoSync, for its buckets
-	Now    func() time.Time // the clock of Attrs.Modified, BucketInfo.Created and signed addresses; nil is time.Now
+	Now    func() time.Time // the clock of Attrs.Modified, BucketInfo.Created, signed addresses and how old uploads in parts are; nil is time.Now
 	// SigningKeys sign addresses and forms of all buckets. Nil: each has its own.
 	SigningKeys SigningKeys
 }

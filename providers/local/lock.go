@@ -55,7 +55,7 @@ func (s *store) lock(ctx context.Context, key string) (unlock func(), err error)
 			return nil, err
 		}
 	}
-	if err := waitForFile(ctx, slot.file); err != nil {
+	if err := waitForFile(ctx, slot.file, tryLockFile); err != nil {
 		<-slot.turn
 		return nil, err
 	}
@@ -97,11 +97,11 @@ func noLocks(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the file system cannot lock files, which writes need"}
 }
 
-// waitForFile asks again and again: a wait inside the system call could not be
-// given up when ctx ends.
-func waitForFile(ctx context.Context, f *os.File) error {
+// waitForFile asks again and again, by tryLockFile or tryShareFile: a wait inside
+// the system call could not be given up when ctx ends.
+func waitForFile(ctx context.Context, f *os.File, try func(*os.File) error) error {
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
-		err := tryLockFile(f)
+		err := try(f)
 		if err == nil {
 			return nil
 		}

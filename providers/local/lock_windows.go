@@ -8,9 +8,13 @@ import (
 
 const errLocked = windows.ERROR_LOCK_VIOLATION
 
-func tryLockFile(f *os.File) error {
-	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
-	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, &windows.Overlapped{})
+func tryLockFile(f *os.File) error { return lockByte(f, windows.LOCKFILE_EXCLUSIVE_LOCK) }
+
+// tryShareFile takes a lock that others may share, and that keeps out tryLockFile.
+func tryShareFile(f *os.File) error { return lockByte(f, 0) }
+
+func lockByte(f *os.File, flags uint32) error {
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{})
 }
 
 func unlockFile(f *os.File) error {

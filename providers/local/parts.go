@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,21 +12,9 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// An upload is a directory with a file for each part, and one with the key.
-const uploadKeyName = "key"
-
-func uploadPath(upload string) string { return uploadsPath + "/" + upload }
-
-func partName(number int) string { return "part-" + strconv.Itoa(number) }
-
-var errUpload = invalid.Argument("upload", "is unknown: it was completed or aborted, or is another key's", "")
-
-func validUpload(upload string) bool {
-	return len(upload) == 24 && strings.Trim(upload, hexDigits) == ""
-}
-
 // BeginParts makes a directory for the parts. It stays until the upload is
-// completed or aborted.
+// completed or aborted, or, where nobody goes on with it, until a sweep drops it:
+// BeginParts sweeps too, now and then.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
@@ -37,6 +24,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	defer d.leave(s)
+	s.sweepUploadsAgain(ctx)
 	st, err := s.stage()
 	if err != nil {
 		return "", err
@@ -44,6 +32,9 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	defer s.discard(st)
 	if err := st.fill(ctx, strings.NewReader(r.Key)); err != nil {
 		return "", err
+	}
+	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
+		return "", failure(err)
 	}
 	if err := s.finish(st); err != nil {
 		return "", err
@@ -83,29 +74,6 @@ func (s *store) moveTo(to *dir, name string, st *staged) error {
 	return nil
 }
 
-// upload opens the directory of an upload of key.
-func (s *store) upload(key, upload string) (*dir, error) {
-	if !validUpload(upload) {
-		return nil, errUpload
-	}
-	d, err := s.open(uploadPath(upload))
-	if isNotExist(err) {
-		if err := s.gone(); err != storage.ObjectNotFound {
-			return nil, err
-		}
-		return nil, errUpload
-	}
-	if err != nil {
-		return nil, failure(err)
-	}
-	of, err := s.root.ReadFile(uploadPath(upload) + "/" + uploadKeyName)
-	if err != nil || !bytes.Equal(of, []byte(key)) {
-		s.shut(d)
-		return nil, errUpload
-	}
-	return d, nil
-}
-
 // PutPart stores a part, over an earlier one of its number, in one step. The
 // part's tag names its file.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
@@ -117,11 +85,11 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if r.Number < 1 || r.Number > maxParts {
 		return storage.Part{}, invalid.Argument("part number", "must be from 1 to 10,000", "")
 	}
-	to, err := s.upload(r.Key, r.Upload)
+	to, err := s.upload(ctx, r.Key, r.Upload)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	defer s.shut(to)
+	defer to.close()
 	st, err := s.stage()
 	if err != nil {
 		return storage.Part{}, err
@@ -136,7 +104,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err := s.finish(st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := s.moveTo(to, partName(r.Number), st); err != nil {
+	if err := s.moveTo(to.dir, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
 	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
@@ -150,28 +118,32 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 		return nil, err
 	}
 	defer d.leave(s)
-	from, err := s.upload(r.Put.Key, r.Upload)
+	out, err := s.join(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	defer s.shut(from)
+	_ = s.removeUpload(r.Upload) // what stays is no object, and a sweep drops it
+	return out, nil
+}
+
+func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	from, err := s.upload(ctx, r.Put.Key, r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	defer from.close()
 	st, err := s.stage()
 	if err != nil {
 		return nil, err
 	}
 	defer s.discard(st)
 	for _, part := range r.Parts {
-		if err := st.appendPart(ctx, from, part); err != nil {
+		if err := st.appendPart(ctx, from.dir, part); err != nil {
 			return nil, err
 		}
 	}
 	st.attrs = attrs{Properties: r.Put.Properties, publicRead: r.Put.PublicRead, crc: r.Put.CRC32C}
-	out, err := s.save(ctx, r.Put.Key, st, r.Put.Condition)
-	if err != nil {
-		return nil, err
-	}
-	s.removeUpload(r.Upload) // what stays is no object, and goes with AbortParts
-	return out, nil
+	return s.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
 func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) error {
@@ -201,22 +173,15 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	defer d.leave(s)
-	dir, err := s.upload(key, upload)
+	u, err := s.upload(ctx, key, upload)
 	if errors.Is(err, errUpload) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	s.shut(dir)
+	u.close()
 	return s.removeUpload(upload)
-}
-
-func (s *store) removeUpload(upload string) error {
-	if err := s.root.RemoveAll(uploadPath(upload)); err != nil {
-		return failure(err)
-	}
-	return nil
 }
 
 var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy inside the kernel

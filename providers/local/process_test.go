@@ -34,6 +34,7 @@ const (
 func play(role string) int {
 	roles := map[string]func(d *driver, text string) error{
 		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
+		"sender": sendSlowly,
 	}
 	d, err := newDriver(os.Getenv(rootVariable), Config{NoSync: true})
 	if err == nil {

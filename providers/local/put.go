@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
@@ -104,7 +105,7 @@ func (s *store) place(key string, at *spots, st *staged, c storage.Condition) er
 					return err
 				}
 			}
-			if err := s.keep(key, old); err != nil {
+			if err := s.keep(key, old, time.Time{}); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,11 @@ import (
 // SigningKeys are secrets of 32 random bytes or more each. The first signs; what
 // any of them has signed is good, so that one can be replaced while links that it
 // signed still work. As text or JSON they show nothing.
+//
+// A key is for one bucket, or for the buckets of one service: what it signs names
+// the bucket by its directory's own name and nothing more, so that links survive
+// a move and work on every replica. Of two directories of one name (a/photos and
+// b/photos) with the same key each opens the other's links.
 type SigningKeys = signed.Secrets
 
 // secretPath holds the bucket's own secrets, one a line in hexadecimal, for who

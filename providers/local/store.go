@@ -44,9 +44,10 @@ type store struct {
 	locks lockTable
 	cache listCache
 
-	ready          atomic.Bool // the reserved directory is there
-	strict, coarse atomic.Bool // as format, once it is known
-	sidecars       atomic.Bool // there may be some
+	ready          atomic.Bool  // the reserved directory is there
+	strict, coarse atomic.Bool  // as format, once it is known
+	sidecars       atomic.Bool  // there may be some
+	swept          atomic.Int64 // when uploads were, in nanoseconds since 1970
 
 	mu        sync.Mutex
 	writing   *workshop   // nil before the first write

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,9 +13,14 @@ import (
 // marker.
 const abandoned = time.Hour
 
-// sweep removes what writers that died left behind. A workshop whose marker can
-// be locked has nobody in it.
-func (s *store) sweep() error {
+// sweep removes what writers that died left behind.
+func (s *store) sweep(ctx context.Context) error {
+	s.sweepUploads(ctx)
+	return s.sweepShops()
+}
+
+// sweepShops removes the workshops that nobody is in: their marker can be locked.
+func (s *store) sweepShops() error {
 	shops, err := s.openToRead(tmpPath)
 	if noObject(err) {
 		return nil

@@ -1,9 +1,11 @@
 package local
 
 import (
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
@@ -15,6 +17,10 @@ import (
 // names in order are versions in order: commit sees to it that a version's time
 // is later than its predecessor's.
 const versionsName = reserved + string(markVersions)
+
+// removedSuffix ends the name of an empty file beside the version that was
+// current when its key was removed. Its time is when: no later version tells it.
+const removedSuffix = ".removed"
 
 func versionOf(m meta) string {
 	b := make([]byte, 0, 34)
@@ -45,8 +51,9 @@ func (s *store) versionsDir(key string) string {
 	return versionsPath + "/" + path + "/" + versionsName
 }
 
-// keep makes the current object an older version too. The key's lock is held.
-func (s *store) keep(key string, current spot) error {
+// keep makes the current object an older version too; removed is when its key is
+// removed, or zero where it is replaced. The key's lock is held.
+func (s *store) keep(key string, current spot, removed time.Time) error {
 	path := s.versionsDir(key)
 	for {
 		if err := s.mkdirs(path); err != nil && err != errDirGone {
@@ -62,24 +69,58 @@ func (s *store) keep(key string, current spot) error {
 		if err != nil {
 			return failure(err)
 		}
-		err = to.link(versionOf(current.meta), current.dir, current.base)
-		if err == nil && s.sync {
-			err = to.sync()
-		}
+		err = s.link(to, versionOf(current.meta), current, removed)
 		s.shut(to)
-		switch {
-		case err == nil || isExist(err):
-			return nil
-		case isNotExist(err):
-			continue
+		if !isNotExist(err) {
+			return err
 		}
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "keeping versions needs a file system with hard links"}
 	}
 }
 
-// kept are the names of the key's older versions, newest first, but not the
-// current one, which a crash may have left among them.
-func (s *store) kept(key string, current spot) ([]string, error) {
+// link makes the older version and, where its key is removed, the mark of that.
+func (s *store) link(to *dir, version string, current spot, removed time.Time) error {
+	err := to.link(version, current.dir, current.base)
+	switch {
+	case isNotExist(err):
+		return err
+	case isExist(err): // a crash left it, and perhaps the mark of a removal that did not end
+		if err := to.unlink(version + removedSuffix); err != nil && !isNotExist(err) {
+			return failure(err)
+		}
+	case err != nil:
+		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "keeping versions needs a file system with hard links"}
+	}
+	if !removed.IsZero() {
+		if err := s.markRemoved(to.name(version+removedSuffix), removed); err != nil {
+			return failure(err)
+		}
+	}
+	if s.sync {
+		return failure(to.sync())
+	}
+	return nil
+}
+
+func (s *store) markRemoved(path string, at time.Time) error {
+	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return s.root.Chtimes(path, at, at)
+}
+
+// An older is an older version of a key.
+type older struct {
+	name    string
+	removed bool // the key was removed when it was current
+}
+
+// kept are the key's older versions, newest first, but not the current one, which
+// a crash may have left among them.
+func (s *store) kept(key string, current spot) ([]older, error) {
 	d, err := s.open(s.versionsDir(key))
 	if noObject(err) {
 		return nil, nil
@@ -88,15 +129,20 @@ func (s *store) kept(key string, current spot) ([]string, error) {
 		return nil, failure(err)
 	}
 	defer s.shut(d)
-	var all []string
+	var all []older
+	removed := map[string]bool{}
 	err = d.read(func(e dirent) bool {
-		if validVersion(e.name) && (!current.found() || e.name != versionOf(current.meta)) {
-			all = append(all, e.name)
+		if version, ok := strings.CutSuffix(e.name, removedSuffix); ok {
+			removed[version] = true
+		} else if validVersion(e.name) && (!current.found() || e.name != versionOf(current.meta)) {
+			all = append(all, older{name: e.name})
 		}
 		return true
 	})
-	slices.Sort(all)
-	slices.Reverse(all)
+	for i := range all {
+		all[i].removed = removed[all[i].name]
+	}
+	slices.SortFunc(all, func(a, b older) int { return strings.Compare(b.name, a.name) })
 	return all, failure(err)
 }
 
@@ -124,8 +170,11 @@ func (s *store) deleteVersion(r *storage.DeleteRequest) error {
 		return err
 	}
 	defer s.hold(at)()
-	if err := d.unlink(r.Version); err != nil && !isNotExist(err) {
-		return failure(err)
+	// The mark goes first: alone it would keep the directory from being removed.
+	for _, name := range [...]string{r.Version + removedSuffix, r.Version} {
+		if err := d.unlink(name); err != nil && !isNotExist(err) {
+			return failure(err)
+		}
 	}
 	s.dropSidecar(at.meta)
 	if s.sync {
@@ -149,13 +198,20 @@ func (s *store) promote(key string, current spot) (bool, error) {
 		return false, failure(err)
 	}
 	defer s.shut(d)
-	_ = d.unlink(versionOf(current.meta)) // what a crash left
-	older, err := s.kept(key, current)
-	if err != nil || len(older) == 0 {
+	for _, name := range [...]string{versionOf(current.meta) + removedSuffix, versionOf(current.meta)} {
+		_ = d.unlink(name) // what a crash left
+	}
+	left, err := s.kept(key, current)
+	if err != nil || len(left) == 0 {
 		s.prune(path, versionsPath)
 		return false, err
 	}
-	if err := current.dir.rename(current.base, d, older[0]); err != nil {
+	if left[0].removed {
+		if err := d.unlink(left[0].name + removedSuffix); err != nil && !isNotExist(err) {
+			return false, failure(err)
+		}
+	}
+	if err := current.dir.rename(current.base, d, left[0].name); err != nil {
 		return false, failure(err)
 	}
 	s.dropSidecar(current.meta)

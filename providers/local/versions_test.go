@@ -2,7 +2,10 @@ package local
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -151,16 +154,66 @@ func TestWithoutVersionsNothingIsKept(t *testing.T) {
 	require.Empty(t, all[0].Version)
 }
 
+func TestAVersionTellsWhenItsKeyWasRemoved(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
+	for _, disk := range disks {
+		t.Run(disk.name, func(t *testing.T) {
+			today := day(1)
+			tweaks := append(disk.tweaks, withVersions, withFlush, func(d *driver) { d.clock.now = func() time.Time { return today } })
+			s := open(t, tweaks...)
+			since := func() (days []int) {
+				for _, e := range s.history(storage.ListRequest{}) {
+					n := 0
+					if !e.OldSince.IsZero() {
+						n = e.OldSince.Day()
+					}
+					days = append(days, n)
+				}
+				return days
+			}
+			removeVersion := func(a *storage.Attrs) {
+				require.NoError(t, s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
+			}
+			one := s.put("k", "1")
+			today = day(2)
+			two := s.put("k", "2")
+			today = day(3)
+			s.remove("k")
+			require.Equal(t, []int{3, 0}, since(), "of the first the core tells")
+			today = day(4)
+			s.remove("k")
+			require.Equal(t, []int{3, 0}, since(), "there was nothing to remove any more")
+			three := s.put("k", "3")
+			require.Equal(t, []int{0, 3, 0}, since())
+			s = reopen(t, s.root, tweaks...)
+			require.Equal(t, []int{0, 3, 0}, since(), "in another process too")
+			removeVersion(three)
+			require.Equal(t, []int{0, 0}, since(), "the second is current again")
+			today = day(5)
+			s.remove("k")
+			require.Equal(t, []int{5, 0}, since())
+			removeVersion(two)
+			removeVersion(one)
+			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(versionsPath)))
+			require.NoError(t, err)
+			require.Empty(t, left, "nothing is left of it")
+		})
+	}
+}
+
 func TestAVersionThatACrashLeftTwiceIsOne(t *testing.T) {
 	s := open(t, withVersions)
 	a := s.put("k", "1")
 	live, err := s.enter(t.Context())
 	require.NoError(t, err)
 	defer s.leave(live)
-	require.NoError(t, live.keep("k", spot{live.top, "k", live.mustStat(t, "k")}))
+	removal := time.Now() // that did not end
+	require.NoError(t, live.keep("k", spot{live.top, "k", live.mustStat(t, "k")}, removal))
 	require.Len(t, s.history(storage.ListRequest{}), 1)
 	s.put("k", "2")
-	require.Len(t, s.history(storage.ListRequest{}), 2)
+	kept := s.history(storage.ListRequest{})
+	require.Len(t, kept, 2)
+	require.Zero(t, kept[1].OldSince, "it was replaced, not removed")
 	_, _, err = s.getVersion("k", a.Version)
 	require.NoError(t, err)
 }

@@ -284,6 +284,11 @@ func (s *store) statCurrent(key string) (spot, error) {
 // versions, those in the directory itself are of a key that it is not a prefix
 // of, unless self says that it counts.
 func (w *walker) holds(path string, self bool) (bool, error) {
+	return w.holdsUnder(path, "", self)
+}
+
+// holdsUnder is holds of a directory in which the names begin with chunks.
+func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
 	d, err := w.openToRead(path)
 	if noObject(err) {
 		return false, nil
@@ -292,31 +297,36 @@ func (w *walker) holds(path string, self bool) (bool, error) {
 		return false, failure(err)
 	}
 	defer d.close()
-	holds, deeper := false, []string(nil)
+	holds := false
+	type under struct{ path, chunks string }
+	var deeper []under
 	err = d.read(func(e dirent) bool {
-		switch {
-		case w.kept && e.name == versionsName:
+		if w.kept && e.name == versionsName {
 			holds = self
-		case e.kind == kindDir || e.kind == kindUnknown:
-			if f, ok := w.names().parse("", e.name); ok && f.mark != markAside {
-				deeper = append(deeper, d.name(e.name))
-			} else if !ok && strings.HasPrefix(e.name, reserved+string(markChunk)) {
-				deeper = append(deeper, d.name(e.name))
+			return !holds
+		}
+		f, ok := w.names().parse(chunks, e.name)
+		if !ok {
+			return true
+		}
+		if (e.kind == kindDir || e.kind == kindUnknown) && f.mark != markAside {
+			next := under{path: d.name(e.name)}
+			if f.mark == markChunk {
+				next.chunks = f.segment
 			}
+			deeper = append(deeper, next)
 		}
-		if !w.kept && !holds && e.kind != kindDir && e.kind != kindOther {
-			holds = w.isObject(d, e)
-		}
+		holds = !w.kept && f.mark != markChunk && w.isObject(d, e)
 		return !holds
 	})
 	if err != nil {
 		return false, failure(err)
 	}
-	for _, path := range deeper {
+	for _, next := range deeper {
 		if holds {
 			break
 		}
-		if holds, err = w.holds(path, true); err != nil {
+		if holds, err = w.holdsUnder(next.path, next.chunks, true); err != nil {
 			return false, err
 		}
 	}
@@ -325,10 +335,8 @@ func (w *walker) holds(path string, self bool) (bool, error) {
 
 // isObject does without a stat where the directory says that it is a file.
 func (w *walker) isObject(d *dir, e dirent) bool {
-	if isReserved(e.name) {
-		if mark := e.name[len(reserved):]; mark == "" || mark[0] != markEscaped && mark[0] != markAside {
-			return false
-		}
+	if e.kind == kindDir || e.kind == kindOther {
+		return false
 	}
 	if e.kind == kindFile {
 		return true

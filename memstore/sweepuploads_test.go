@@ -1,0 +1,213 @@
+package memstore_test
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+const day = 24 * time.Hour
+
+// A setClock shows what it was set to; at runs, once, when it is looked at.
+type setClock struct {
+	now time.Time
+	at  func()
+}
+
+func atNoon() *setClock { return &setClock{now: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)} }
+
+func (c *setClock) Now() time.Time {
+	if run := c.at; run != nil {
+		c.at = nil
+		run()
+	}
+	return c.now
+}
+
+func (c *setClock) pass(d time.Duration) { c.now = c.now.Add(d) }
+
+// sweep begins an upload, which drops what is due, and takes it back.
+func sweep(t *testing.T, d storage.Driver) {
+	t.Helper()
+	require.NoError(t, d.AbortParts(t.Context(), "sweep", begin(t, d, "sweep")))
+}
+
+func complete(t *testing.T, d storage.Driver, key, upload string, parts ...storage.Part) error {
+	t.Helper()
+	_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: key}, Upload: upload, Parts: parts})
+	return err
+}
+
+func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
+	rules := []storage.LifecycleRule{
+		{Prefix: "tmp/", AbortUploadsAfterDays: 3},
+		{Prefix: "tmp/short/", AbortUploadsAfterDays: 1},
+		{Prefix: "long/", AbortUploadsAfterDays: 30},
+		{Prefix: "never/", AbortUploadsAfterDays: math.MaxInt},
+		{ExpireAfterDays: 1},
+	}
+	for _, row := range []struct {
+		name    string
+		key     string
+		part    time.Duration // from the beginning to the part; 0: there is none
+		looked  time.Duration // from the beginning to the sweep
+		dropped bool
+	}{
+		{"begun a week ago", "k", 0, 7 * day, true},
+		{"begun within the week", "k", 0, 7*day - time.Second, false},
+		{"a week after its last part", "k", 6 * day, 13 * day, true},
+		{"within a week of its last part", "k", 6 * day, 13*day - time.Second, false},
+		{"as old as a rule says, whenever its last part came", "tmp/k", 3*day - time.Second, 3 * day, true},
+		{"younger than a rule says", "tmp/k", 0, 3*day - time.Second, false},
+		{"the smallest of two rules", "tmp/short/k", 0, day, true},
+		{"a rule of another prefix", "tmpk", 0, 3 * day, false},
+		{"a week, where a rule gives it longer", "long/k", 0, 7 * day, true},
+		{"a rule longer than a week", "long/k", 29 * day, 30 * day, true},
+		{"a rule longer than a week, before its time", "long/k", 29 * day, 30*day - time.Second, false},
+		{"a rule of more days than a Duration holds", "never/k", day, 7 * day, false},
+		{"begun by a clock that was ahead", "k", 0, -day, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			clock := atNoon()
+			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
+			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &rules})
+			require.NoError(t, err)
+			d, err := s.Driver("b")
+			require.NoError(t, err)
+			begun := clock.now
+			upload := begin(t, d, row.key)
+			var parts []storage.Part
+			if row.part != 0 {
+				clock.pass(row.part)
+				parts = append(parts, putPart(t, d, row.key, upload, 1, "x"))
+			}
+			clock.now = begun.Add(row.looked)
+			sweep(t, d)
+			if err := complete(t, d, row.key, upload, parts...); row.dropped {
+				require.ErrorIs(t, err, storage.InvalidArgument)
+			} else {
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
+func TestADroppedUploadIsUnknown(t *testing.T) {
+	clock := atNoon()
+	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
+	upload := begin(t, d, "k")
+	part := putPart(t, d, "k", upload, 1, "x")
+	clock.pass(7 * day)
+	sweep(t, d)
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, upload)
+	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
+	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
+}
+
+// A haltingDriver has the upload cancelled at its second part.
+type haltingDriver struct {
+	storage.Driver
+	parts int
+	halt  func()
+}
+
+func (d *haltingDriver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	if d.parts++; d.parts == 2 {
+		d.halt()
+		return storage.Part{}, storage.Canceled
+	}
+	return d.Driver.PutPart(ctx, r)
+}
+
+func TestAnUploadWhosePartsWereDroppedIsBegunAnew(t *testing.T) {
+	clock := atNoon()
+	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
+	ctx, cancel := context.WithCancel(t.Context())
+	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
+	journal := filepath.Join(t.TempDir(), "upload")
+	upload := func(ctx context.Context) error {
+		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1))
+		return err
+	}
+	require.ErrorIs(t, upload(ctx), storage.Canceled)
+	require.FileExists(t, journal)
+	clock.pass(8 * day)
+	sweep(t, d)
+	require.NoError(t, upload(t.Context()))
+	require.Equal(t, "aaaabbbbc", get(t, d, "k", ""))
+	require.NoFileExists(t, journal)
+}
+
+func TestUploadsAreSweptOnceAnHour(t *testing.T) {
+	clock := atNoon()
+	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
+	begin(t, d, "k")
+	clock.pass(30 * time.Minute)
+	upload := begin(t, d, "k")
+	clock.pass(7*day - 30*time.Minute)
+	sweep(t, d)
+	clock.pass(30 * time.Minute)
+	sweep(t, d)
+	part := putPart(t, d, "k", upload, 1, "the last sweep was half an hour ago")
+	clock.pass(7 * day)
+	sweep(t, d)
+	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
+}
+
+func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
+	clock := atNoon()
+	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
+	clock.pass(100 * day)
+	sweep(t, d)
+	clock.pass(-100 * day)
+	upload := begin(t, d, "k")
+	clock.pass(7 * day)
+	sweep(t, d)
+	require.ErrorIs(t, complete(t, d, "k", upload), storage.InvalidArgument)
+}
+
+func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
+	clock := atNoon()
+	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
+	upload := begin(t, d, "k")
+	later := func() {
+		clock.pass(8 * day)
+		sweep(t, d)
+	}
+	body := &seekable{hooked{strings.NewReader("x"), later}}
+	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
+	require.NoError(t, err, "a part that takes eight days")
+
+	clock.at = later // the clock is read when the parts are joined and nothing is in place yet
+	require.NoError(t, complete(t, d, "k", upload, part), "a completion that takes eight days")
+	require.Nil(t, clock.at)
+	require.Equal(t, "x", get(t, d, "k", ""))
+}
+
+// What is over is not taken for under way.
+func TestAnUploadWhoseCallsHaveFailedIsDropped(t *testing.T) {
+	clock := atNoon()
+	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
+	put(t, d, "k", "old")
+	upload := begin(t, d, "k")
+	part := putPart(t, d, "k", upload, 1, "x")
+	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	require.ErrorIs(t, err, errBroken)
+	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{
+		Put: &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: []storage.Part{part},
+	})
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	clock.pass(7 * day)
+	sweep(t, d)
+	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
+}

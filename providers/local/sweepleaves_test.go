@@ -1,0 +1,272 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	upload := s.begin(&storage.PutRequest{Key: "dir/k"})
+	sweepLater := func() {
+		clock.pass(8 * day)
+		reopen(t, s.root, clock.tweak)
+		require.DirExists(t, s.uploadDir(upload))
+	}
+	part, err := s.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
+	require.NoError(t, err, "a part that takes eight days")
+
+	done := false
+	s.opened = func(path string) {
+		if path == "dir" && !done { // the parts are joined, and the object is not in its place
+			done = true
+			sweepLater()
+		}
+	}
+	require.NoError(t, s.complete("dir/k", upload, part), "a completion that takes eight days")
+	require.True(t, done)
+	require.Equal(t, "x", s.get("dir/k"))
+	require.Empty(t, s.uploads())
+}
+
+func TestNoProcessDropsAnUploadThatIsUnderWayInAnother(t *testing.T) {
+	s := open(t)
+	upload := s.begin(&storage.PutRequest{Key: "k"})
+	p := start(t, s.root, "sender", upload)
+	require.True(t, p.output.Scan())
+	require.Equal(t, "sending", p.output.Text())
+
+	later := &setClock{time.Now().Add(8 * day)}
+	reopen(t, s.root, later.tweak)
+	require.Len(t, s.uploads(), 1)
+	tag := p.end(t)
+	require.NoError(t, s.complete("k", upload, storage.Part{Number: 1, Tag: tag}))
+	require.Equal(t, "sent", s.get("k"))
+}
+
+// sendSlowly sends a part whose body ends when the test says so.
+func sendSlowly(d *driver, upload string) error {
+	body := io.MultiReader(&atRead{func() { fmt.Println("sending"); <-told() }}, strings.NewReader("sent"))
+	part, err := d.PutPart(context.Background(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
+	fmt.Println(part.Tag)
+	return err
+}
+
+// atRead runs a function at the end of a body.
+type atRead struct{ f func() }
+
+func (a *atRead) Read([]byte) (int, error) {
+	a.f()
+	return 0, io.EOF
+}
+
+func TestAPartFindsOutThatASweepWasFaster(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	upload := s.begin(&storage.PutRequest{Key: "k"})
+	clock.pass(8 * day)
+	s.opened = func(path string) {
+		if path == uploadPath(upload) { // the part is about to look
+			s.opened = nil
+			reopen(t, s.root, clock.tweak)
+		}
+	}
+	_, err := s.partOf("k", upload, strings.NewReader("x"))
+	require.Equal(t, error(errUpload), err)
+	require.Empty(t, s.uploads())
+}
+
+func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
+	s := open(t)
+	upload := s.begin(&storage.PutRequest{Key: "k"})
+	live, err := s.enter(t.Context())
+	require.NoError(t, err)
+	defer s.leave(live)
+	u, err := live.upload(t.Context(), "k", upload)
+	require.NoError(t, err)
+	defer u.close()
+	require.NoError(t, checkKey(u.dir, u.key, "k"))
+	require.NoError(t, u.unlink(uploadKeyName))
+	require.Equal(t, error(errUpload), checkKey(u.dir, u.key, "k"))
+}
+
+func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		spoil func(t *testing.T, s *subject, dir string) (restore func())
+	}{
+		{"a key file that may not be read", func(t *testing.T, _ *subject, dir string) func() {
+			return forbid(t, filepath.Join(dir, uploadKeyName), 0)
+		}},
+		{"a key file that may not be locked", func(t *testing.T, _ *subject, dir string) func() {
+			return forbid(t, filepath.Join(dir, uploadKeyName), 0o400)
+		}},
+		{"a directory that may not be read", func(t *testing.T, _ *subject, dir string) func() { return forbid(t, dir, 0) }},
+		{"a directory that may not be changed", func(t *testing.T, _ *subject, dir string) func() { return forbid(t, dir, 0o500) }},
+		{"a key file that somebody has locked", func(t *testing.T, _ *subject, dir string) func() {
+			f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
+			require.NoError(t, err)
+			require.NoError(t, tryLockFile(f))
+			return func() { require.NoError(t, f.Close()) }
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			clock := atNoon()
+			s := open(t, clock.tweak)
+			upload := s.begin(&storage.PutRequest{Key: "k"})
+			part := s.part(upload, 1, "x")
+			clock.pass(8 * day)
+			restore := row.spoil(t, s, s.uploadDir(upload))
+			reopen(t, s.root, clock.tweak)
+			restore()
+			require.NoError(t, s.complete("k", upload, part), "nothing of it is lost")
+
+			upload = s.begin(&storage.PutRequest{Key: "k"})
+			restore = row.spoil(t, s, s.uploadDir(upload))
+			clock.pass(8 * day)
+			reopen(t, s.root, clock.tweak)
+			restore()
+			reopen(t, s.root, clock.tweak)
+			require.Empty(t, s.uploads(), "it goes another time")
+		})
+	}
+}
+
+func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
+	t.Helper()
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("this user may do everything")
+	}
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(path, mode))
+	return func() { require.NoError(t, os.Chmod(path, before.Mode())) }
+}
+
+func TestAKeyFileThatCannotBeReadIsNoUnknownUpload(t *testing.T) {
+	s := open(t)
+	upload := s.begin(&storage.PutRequest{Key: "k"})
+	part := s.part(upload, 1, "x")
+	restore := forbid(t, filepath.Join(s.uploadDir(upload), uploadKeyName), 0)
+	require.ErrorIs(t, s.complete("k", upload, part), storage.PermissionDenied)
+	require.ErrorIs(t, s.AbortParts(t.Context(), "k", upload), storage.PermissionDenied)
+	restore()
+	require.NoError(t, s.complete("k", upload, part))
+}
+
+// What a sweep that was killed, or a BeginParts, has left has no key file.
+func TestAnUploadWithoutAKeyFileGoesWithinTheHour(t *testing.T) {
+	s := open(t)
+	for name, age := range map[string]time.Duration{strings.Repeat("a", 24): abandoned + time.Minute, strings.Repeat("b", 24): 0} {
+		s.write(uploadPath(name)+"/"+partName(1), "x")
+		at := time.Now().Add(-age)
+		require.NoError(t, os.Chtimes(s.uploadDir(name), at, at))
+	}
+	reopen(t, s.root)
+	require.Equal(t, []string{s.uploadDir(strings.Repeat("b", 24))}, s.uploads())
+}
+
+func TestASweepTouchesUploadsAlone(t *testing.T) {
+	later := &setClock{time.Now().Add(30 * day)}
+	upload := func(t *testing.T, dir string) {
+		t.Helper()
+		require.NoError(t, os.MkdirAll(dir, 0o777))
+		for _, name := range []string{uploadKeyName, partName(1)} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("k"), 0o666))
+		}
+	}
+	name := strings.Repeat("a", 24)
+	for _, row := range []struct {
+		name  string
+		plant func(t *testing.T, s *subject, uploads, outside string) (stays []string)
+	}{
+		{"a file that is called as an upload", func(t *testing.T, _ *subject, uploads, _ string) []string {
+			path := filepath.Join(uploads, name)
+			require.NoError(t, os.WriteFile(path, nil, 0o666))
+			return []string{path}
+		}},
+		{"a directory that is called otherwise", func(t *testing.T, _ *subject, uploads, _ string) []string {
+			upload(t, filepath.Join(uploads, "mine"))
+			upload(t, filepath.Join(uploads, strings.ToUpper(name)))
+			return []string{filepath.Join(uploads, "mine", partName(1)), filepath.Join(uploads, strings.ToUpper(name), partName(1))}
+		}},
+		{"a link to an upload outside", func(t *testing.T, _ *subject, uploads, outside string) []string {
+			upload(t, outside)
+			require.NoError(t, os.Symlink(outside, filepath.Join(uploads, name)))
+			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
+		}},
+		{"a link to objects", func(t *testing.T, s *subject, uploads, _ string) []string {
+			upload(t, filepath.Join(s.root, "dir"))
+			require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, name)))
+			return []string{filepath.Join(s.root, "dir", uploadKeyName), filepath.Join(s.root, "dir", partName(1))}
+		}},
+		{"a key that is a link to an object", func(t *testing.T, s *subject, uploads, _ string) []string {
+			s.write("object", "k")
+			upload(t, filepath.Join(uploads, name))
+			key := filepath.Join(uploads, name, uploadKeyName)
+			require.NoError(t, os.Remove(key))
+			require.NoError(t, os.Symlink(filepath.Join("..", "..", "..", "object"), key))
+			return []string{key, filepath.Join(uploads, name, partName(1)), filepath.Join(s.root, "object")}
+		}},
+		{"a key that is a link to the outside", func(t *testing.T, _ *subject, uploads, outside string) []string {
+			upload(t, outside)
+			upload(t, filepath.Join(uploads, name))
+			key := filepath.Join(uploads, name, uploadKeyName)
+			require.NoError(t, os.Remove(key))
+			require.NoError(t, os.Symlink(filepath.Join(outside, uploadKeyName), key))
+			return []string{key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName)}
+		}},
+		{"a key that is a directory", func(t *testing.T, _ *subject, uploads, _ string) []string {
+			path := filepath.Join(uploads, name, uploadKeyName, "x")
+			require.NoError(t, os.MkdirAll(path, 0o777))
+			return []string{path}
+		}},
+		{"links and directories in an upload", func(t *testing.T, s *subject, uploads, outside string) []string {
+			upload(t, outside)
+			dir := filepath.Join(uploads, name)
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o777))
+			upload(t, dir)
+			require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
+			reopen(t, s.root, later.tweak)
+			require.NoDirExists(t, dir, "it is dropped, links and all")
+			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
+		}},
+		{"uploads that lie elsewhere", func(t *testing.T, s *subject, uploads, _ string) []string {
+			objects := filepath.Join(s.root, "objects")
+			upload(t, filepath.Join(objects, name))
+			require.NoError(t, os.Remove(uploads))
+			require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
+			return []string{filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1))}
+		}},
+		{"a file instead of uploads", func(t *testing.T, _ *subject, uploads, _ string) []string {
+			require.NoError(t, os.Remove(uploads))
+			require.NoError(t, os.WriteFile(uploads, nil, 0o666))
+			return []string{uploads}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, outside := open(t), t.TempDir()
+			s.put("k", "x")
+			uploads := filepath.Join(s.root, uploadsPath)
+			require.NoError(t, os.Mkdir(uploads, 0o777))
+			stays := row.plant(t, s, uploads, outside)
+			reopen(t, s.root, later.tweak)
+			for _, path := range stays {
+				_, err := os.Lstat(path)
+				require.NoError(t, err)
+			}
+		})
+	}
+}

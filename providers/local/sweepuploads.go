@@ -1,0 +1,157 @@
+package local
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// An upload in parts that nobody goes on with is dropped: when no part came for
+// as long as Google and Azure wait, or, where the bucket's lifecycle says so, so
+// many days after it was begun, as Amazon counts
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).
+const (
+	day               = 24 * time.Hour
+	uploadIdle        = 7 * day
+	uploadSweepPeriod = time.Hour // while a bucket stays open
+)
+
+// An uploadSweep drops what is to go at one time. It waits for nobody: what it
+// cannot judge, or not remove, it leaves for another time. A call waits for it at
+// an old upload, for as long as it takes to look at the parts.
+type uploadSweep struct {
+	*store
+	now      time.Time
+	rules    []storage.LifecycleRule // that count days from the beginning of an upload
+	youngest time.Duration           // nothing younger is dropped
+}
+
+// sweepUploadsAgain is for a bucket that stays open, and for one that no opening
+// has swept, as a service's.
+func (s *store) sweepUploadsAgain(ctx context.Context) {
+	last, now := s.swept.Load(), s.clock.now().UnixNano()
+	if last != 0 && now >= last && now-last < int64(uploadSweepPeriod) {
+		return
+	}
+	if s.swept.CompareAndSwap(last, now) { // else another call does it
+		s.sweepUploads(ctx)
+	}
+}
+
+// sweepUploads has nothing to do where uploads is no directory of ours, but, say,
+// a link to objects.
+func (s *store) sweepUploads(ctx context.Context) {
+	w := &uploadSweep{store: s, now: s.clock.now(), youngest: uploadIdle}
+	s.swept.Store(w.now.UnixNano())
+	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
+		return
+	}
+	uploads, err := s.openToRead(uploadsPath)
+	if err != nil {
+		return
+	}
+	defer uploads.close()
+	var names []string
+	_ = uploads.read(func(e dirent) bool {
+		if validUpload(e.name) {
+			names = append(names, e.name)
+		}
+		return true
+	})
+	if len(names) > 0 {
+		w.readRules()
+	}
+	for _, name := range names {
+		if ctx.Err() != nil {
+			return
+		}
+		if w.end(uploads, name) {
+			_ = s.removeUpload(name)
+		}
+	}
+}
+
+// readRules leaves it at the week where the settings cannot be read.
+func (w *uploadSweep) readRules() {
+	settings, err := w.settings()
+	if err != nil {
+		return
+	}
+	for _, r := range settings.Lifecycle {
+		if r.AbortUploadsAfterDays <= 0 {
+			continue
+		}
+		w.rules = append(w.rules, r)
+		if r.AbortUploadsAfterDays < int(uploadIdle/day) {
+			w.youngest = min(w.youngest, time.Duration(r.AbortUploadsAfterDays)*day)
+		}
+	}
+}
+
+// end reports whether what is called name is to be removed: an upload that it has
+// made unknown, or the rest of one.
+func (w *uploadSweep) end(uploads *dir, name string) bool {
+	m, err := uploads.stat(name)
+	if err != nil || m.kind != kindDir {
+		return false
+	}
+	d, err := w.openToRead(uploads.name(name))
+	if err != nil {
+		return false
+	}
+	defer d.close()
+	key, err := d.stat(uploadKeyName)
+	switch {
+	case isNotExist(err): // a sweep was cut short, or BeginParts was, or is a moment from placing it
+		return time.Since(m.time()) > abandoned
+	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.youngest:
+		return false
+	}
+	return w.endUpload(d, key.time())
+}
+
+// endUpload removes the key file of an upload that is overdue or idle. The file's
+// lock says that no call is under way: one that comes later, or waits for the
+// lock, finds no upload.
+func (w *uploadSweep) endUpload(d *dir, begun time.Time) bool {
+	f, err := d.edit(uploadKeyName)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.close() }()
+	file := f.take(uploadKeyName)
+	if tryLockFile(file) != nil {
+		return false
+	}
+	key, err := readKey(file)
+	if err != nil || !w.overdue(string(key), begun) && !w.idle(d, begun) {
+		return false
+	}
+	return d.unlink(uploadKeyName) == nil
+}
+
+// overdue asks the rules, in days: they may be more than a Duration holds.
+func (w *uploadSweep) overdue(key string, begun time.Time) bool {
+	days := int(w.now.Sub(begun) / day)
+	return slices.ContainsFunc(w.rules, func(r storage.LifecycleRule) bool {
+		return days >= r.AbortUploadsAfterDays && strings.HasPrefix(key, r.Prefix)
+	})
+}
+
+// idle reports whether nothing was written for too long.
+func (w *uploadSweep) idle(d *dir, begun time.Time) bool {
+	old := func(t time.Time) bool { return w.now.Sub(t) >= uploadIdle }
+	idle := old(begun)
+	if !idle {
+		return false
+	}
+	err := d.read(func(e dirent) bool {
+		m, err := d.stat(e.name)
+		idle = err == nil && old(m.time())
+		return idle
+	})
+	return err == nil && idle
+}

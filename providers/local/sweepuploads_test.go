@@ -1,0 +1,243 @@
+package local
+
+import (
+	"context"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A setClock shows what it was set to.
+type setClock struct{ time.Time }
+
+func (c *setClock) tweak(d *driver) { d.clock.now = func() time.Time { return c.Time } }
+
+func (c *setClock) pass(d time.Duration) { c.Time = c.Add(d) }
+
+func atNoon() *setClock { return &setClock{time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)} }
+
+func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
+	s.t.Helper()
+	live, err := s.enter(s.t.Context())
+	require.NoError(s.t, err)
+	defer s.leave(live)
+	require.NoError(s.t, live.saveSettings(bucketSettings{Lifecycle: rules}))
+}
+
+func (s *subject) partOf(key, upload string, body io.Reader) (storage.Part, error) {
+	return s.PutPart(s.t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
+}
+
+// A readOnce satisfies io.ReadSeeker.
+type readOnce struct{ io.Reader }
+
+func (readOnce) Seek(int64, int) (int64, error) { return 0, nil }
+
+func (s *subject) complete(key, upload string, parts ...storage.Part) error {
+	return second(s.CompleteParts(s.t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: key}, Upload: upload, Parts: parts}))
+}
+
+func (s *subject) uploadDir(upload string) string {
+	return filepath.Join(s.root, filepath.FromSlash(uploadPath(upload)))
+}
+
+func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
+	rules := []storage.LifecycleRule{
+		{Prefix: "tmp/", AbortUploadsAfterDays: 3},
+		{Prefix: "tmp/short/", AbortUploadsAfterDays: 1},
+		{Prefix: "long/", AbortUploadsAfterDays: 30},
+		{Prefix: "never/", AbortUploadsAfterDays: math.MaxInt},
+		{ExpireAfterDays: 1},
+	}
+	for _, row := range []struct {
+		name    string
+		key     string
+		part    time.Duration // from the beginning to the part; 0: there is none
+		looked  time.Duration // from the beginning to the sweep
+		dropped bool
+	}{
+		{"begun a week ago", "k", 0, 7 * day, true},
+		{"begun within the week", "k", 0, 7*day - time.Second, false},
+		{"a week after its last part", "k", 6 * day, 13 * day, true},
+		{"within a week of its last part", "k", 6 * day, 13*day - time.Second, false},
+		{"as old as a rule says, whenever its last part came", "tmp/k", 3*day - time.Second, 3 * day, true},
+		{"younger than a rule says", "tmp/k", 0, 3*day - time.Second, false},
+		{"the smallest of two rules", "tmp/short/k", 0, day, true},
+		{"a rule of another prefix", "tmpk", 0, 3 * day, false},
+		{"a week, where a rule gives it longer", "long/k", 0, 7 * day, true},
+		{"a rule longer than a week", "long/k", 29 * day, 30 * day, true},
+		{"a rule longer than a week, before its time", "long/k", 29 * day, 30*day - time.Second, false},
+		{"a rule of more days than a Duration holds", "never/k", day, 7 * day, false},
+		{"begun by a clock that was ahead", "k", 0, -day, false},
+	} {
+		for when, sweep := range map[string]func(s *subject, c *setClock){
+			"at opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
+			"at BeginParts": func(s *subject, _ *setClock) {
+				require.NoError(s.t, s.AbortParts(s.t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
+			},
+		} {
+			t.Run(row.name+" "+when, func(t *testing.T) {
+				clock := atNoon()
+				s := open(t, clock.tweak)
+				s.setLifecycle(rules...)
+				begun := *clock
+				upload := s.begin(&storage.PutRequest{Key: row.key})
+				var parts []storage.Part
+				if row.part != 0 {
+					clock.pass(row.part)
+					part, err := s.partOf(row.key, upload, strings.NewReader("x"))
+					require.NoError(t, err)
+					parts = append(parts, part)
+				}
+				*clock = begun
+				clock.pass(row.looked)
+				sweep(s, clock)
+				if row.dropped {
+					require.Empty(t, s.uploads())
+				} else {
+					require.NoError(t, s.complete(row.key, upload, parts...))
+				}
+			})
+		}
+	}
+}
+
+func TestADroppedUploadIsUnknown(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	upload := s.begin(&storage.PutRequest{Key: "k"})
+	part := s.part(upload, 1, "x")
+	clock.pass(8 * day)
+	reopen(t, s.root, clock.tweak)
+
+	_, err := s.partOf("k", upload, strings.NewReader("x"))
+	require.Equal(t, error(errUpload), err)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Equal(t, error(errUpload), s.complete("k", upload, part))
+	require.NoError(t, s.AbortParts(t.Context(), "k", upload))
+	require.Empty(t, s.uploads())
+	require.Empty(t, s.leftovers())
+}
+
+// A haltingDriver has the upload cancelled at its second part.
+type haltingDriver struct {
+	storage.Driver
+	parts int
+	halt  func()
+}
+
+func (d *haltingDriver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	if d.parts++; d.parts == 2 {
+		d.halt()
+		return storage.Part{}, storage.Canceled
+	}
+	return d.Driver.PutPart(ctx, r)
+}
+
+func TestAnUploadWhosePartsWereDroppedIsBegunAnew(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	ctx, cancel := context.WithCancel(t.Context())
+	b := storage.New(s.driver, storage.WithLayer(func(d storage.Driver) storage.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
+	journal := filepath.Join(t.TempDir(), "upload")
+	upload := func(ctx context.Context) error {
+		return second(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1)))
+	}
+	require.ErrorIs(t, upload(ctx), storage.Canceled)
+	require.FileExists(t, journal)
+	require.Len(t, s.uploads(), 1)
+
+	clock.pass(8 * day)
+	reopen(t, s.root, clock.tweak)
+	require.Empty(t, s.uploads())
+	require.NoError(t, upload(t.Context()))
+	require.Equal(t, "aaaabbbbc", s.get("k"))
+	require.NoFileExists(t, journal)
+}
+
+func TestUploadsAreSweptOnceAnHourWhileTheBucketIsOpen(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	begin := func() string { return s.begin(&storage.PutRequest{Key: "k"}) }
+	first := begin()
+	clock.pass(30 * time.Minute)
+	second := begin()
+	clock.pass(7*day - 30*time.Minute)
+	begin()
+	require.NoDirExists(t, s.uploadDir(first))
+	clock.pass(30 * time.Minute)
+	begin()
+	require.DirExists(t, s.uploadDir(second), "the last sweep was half an hour ago")
+	clock.pass(30 * time.Minute)
+	begin()
+	require.NoDirExists(t, s.uploadDir(second))
+}
+
+func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	clock.pass(100 * day)
+	require.NoError(t, s.AbortParts(t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
+	clock.pass(-100 * day)
+	upload := s.begin(&storage.PutRequest{Key: "k"})
+	clock.pass(7 * day)
+	s.begin(&storage.PutRequest{Key: "k"})
+	require.NoDirExists(t, s.uploadDir(upload))
+}
+
+func TestUploadsOfAServicesBucketAreSwept(t *testing.T) {
+	clock := atNoon()
+	root := t.TempDir()
+	service, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { return clock.Time }})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, service.Close()) }()
+	_, err = service.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})
+	require.NoError(t, err)
+	s := service.(*serviceDriver).bucket(t, "b", root)
+	dropped := s.begin(&storage.PutRequest{Key: "k"})
+	clock.pass(day)
+	s.begin(&storage.PutRequest{Key: "k"})
+	require.NoDirExists(t, s.uploadDir(dropped))
+	require.Len(t, s.uploads(), 1)
+}
+
+func TestManySweepAtOnce(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	for range 50 {
+		upload := s.begin(&storage.PutRequest{Key: "k"})
+		s.part(upload, 1, "x")
+	}
+	clock.pass(6 * day)
+	kept := s.begin(&storage.PutRequest{Key: "k"})
+	part := s.part(kept, 1, "kept")
+	clock.pass(2 * day)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { reopen(t, s.root, clock.tweak) })
+	}
+	wg.Wait()
+	require.Equal(t, []string{s.uploadDir(kept)}, s.uploads())
+	require.NoError(t, s.complete("k", kept, part))
+	require.Equal(t, "kept", s.get("k"))
+}
+
+func TestWithoutReadableSettingsTheWeekCounts(t *testing.T) {
+	clock := atNoon()
+	s := open(t, clock.tweak)
+	s.begin(&storage.PutRequest{Key: "k"})
+	clock.pass(6 * day)
+	kept := s.begin(&storage.PutRequest{Key: "k"})
+	s.write(settingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
+	clock.pass(day)
+	reopen(t, s.root, clock.tweak)
+	require.Equal(t, []string{s.uploadDir(kept)}, s.uploads())
+}

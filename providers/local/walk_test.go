@@ -1,0 +1,62 @@
+package local
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A delimiter listing looks into a folder without walking it: it has to
+// understand the names there as the walk does.
+func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
+	long := func(n int) string { return escaped(strings.Repeat("x", n), markEscaped) }
+	for _, row := range []struct {
+		name, path string
+		shown      bool
+	}{
+		{"a natural name", "file", true},
+		{"a name of ours", ".omnibucket%.omnibucketed", true},
+		{"an object aside", ".omnibucket=file", true},
+		{"a long name", long(300), true},
+		{"a name of three pieces", long(700), true},
+		{"a folder with a long name", long(256) + "/file", true},
+		{"a folder whose last piece is a natural name", long(300) + "/file", true},
+		{"a folder of three pieces", long(700) + "/file", true},
+		{"long folders in long folders", long(300) + "/" + long(300) + "/file", true},
+		{"nothing but a temporary name", ".omnibucketed", false},
+		{"a name that encodes nothing", ".omnibucket%%zz", false},
+		{"a natural name among the pieces of a long one", long(300) + "/../file", false},
+		{"a folder aside", ".omnibucket=folder/file", false},
+		{"a piece of the wrong length", ".omnibucket+short/.omnibucket%x/file", false},
+	} {
+		for _, disk := range disks {
+			t.Run(row.name+", "+disk.name, func(t *testing.T) {
+				s := open(t, disk.tweaks...)
+				s.write("g/"+row.path, "x")
+				want := []string{}
+				if row.shown {
+					want = append(want, "g/")
+				}
+				require.Len(t, s.all(), len(want))
+				require.ElementsMatch(t, want, s.list(storage.ListRequest{Delimiter: "/"}))
+			})
+		}
+	}
+}
+
+func TestABucketWithOlderVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
+	s, root := service(t)
+	yes := true
+	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "one", Versioning: &yes})
+	require.NoError(t, err)
+	b := s.bucket(t, "one", root)
+	require.True(t, b.Describe().Versioned)
+	key := "g/" + strings.Repeat("x", 300)
+	b.put(key, "old")
+	b.remove(key)
+	require.Empty(t, b.all())
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
+}
