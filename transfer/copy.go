@@ -61,17 +61,20 @@ func sameProperties(a, b *storage.Properties) bool {
 		a.CacheControl == b.CacheControl && maps.Equal(a.Metadata, b.Metadata)
 }
 
-func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) error {
+func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
 	opts, err := c.options(ctx, src.key)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if o := c.kept.option(src.key, src.size); o != nil {
 		opts = append(opts, o)
 	}
-	_, err = storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
-	return err
+	attrs, err := storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
+	if err != nil {
+		return 0, err
+	}
+	return attrs.Size, nil
 }
 
 // options are the rule's. Where they replace the metadata, the file's time that

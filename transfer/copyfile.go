@@ -22,16 +22,16 @@ func (r *fileRoad) compare(src, dst entry) verdict {
 // look is never asked for.
 func (r *fileRoad) look(context.Context, entry, entry) (bool, error) { return false, nil }
 
-func (r *fileRoad) move(ctx context.Context, src entry, known bool, _ int, moved func(done, total int64)) error {
+func (r *fileRoad) move(ctx context.Context, src entry, known bool, _ int, moved func(done, total int64)) (int64, error) {
 	f, info, err := r.from.open(src.key)
 	if err != nil {
-		return fileError("Copy", src.key, err)
+		return 0, fileError("Copy", src.key, err)
 	}
 	defer func() { _ = f.Close() }() // it was read from
 	content := newSteady(f, info)
 	err = content.empty()
 	if err == nil {
-		err = r.to.place(src.key, known, func(to *os.File) (time.Time, error) {
+		err = r.to.place(src.key, known, permissions{of: r.from, file: info.Mode().Perm()}, func(to *os.File) (time.Time, error) {
 			n, err := io.Copy(to, &counted{from: stopping{ctx, content.reader()}, total: content.size, moved: moved})
 			if err == nil && n != content.size {
 				err = errChanged
@@ -40,9 +40,9 @@ func (r *fileRoad) move(ctx context.Context, src entry, known bool, _ int, moved
 		})
 	}
 	if err != nil {
-		return fileError("Copy", src.key, err)
+		return 0, fileError("Copy", src.key, err)
 	}
-	return nil
+	return content.size, nil
 }
 
 // counted tells what was read from it.

@@ -67,21 +67,21 @@ func timeOf(attrs *storage.Attrs, src entry) time.Time {
 	return attrs.Modified
 }
 
-func (d *downloadRoad) move(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) error {
+func (d *downloadRoad) move(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (stored int64, err error) {
 	if err := checkPath(src.key); err != nil { // before anything is asked for
-		return fileError("Download", src.key, err)
+		return 0, fileError("Download", src.key, err)
 	}
 	r, err := d.from.Download(ctx, src.key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = r.Close() }() // nil, always
-	err = d.to.place(src.key, known, func(f *os.File) (time.Time, error) {
-		_, err := r.WriteTo(f)
+	err = d.to.place(src.key, known, usual, func(f *os.File) (_ time.Time, err error) {
+		stored, err = r.WriteTo(f)
 		return timeOf(r.Attrs(), src), err
 	})
 	if own := (*storage.Error)(nil); err != nil && !(errors.As(err, &own) && own.Key != "") {
 		err = fileError("Download", src.key, err)
 	}
-	return err
+	return stored, err
 }

@@ -73,8 +73,9 @@ var errLeaseLost = &storage.Error{Code: storage.Changed, Op: "Every", Err: error
 // nothing: WithRuns tells of it.
 //
 // With WithLease that holds for all processes together. The lease is renewed
-// while job runs; where that fails until it has expired, job's ctx is done, and
-// job should return: another process may begin.
+// until job has returned, also after ctx is done; where that fails until it has
+// expired, or another process has it, job's ctx is done, and job should return:
+// another process may begin.
 func Every(ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption) error {
 	s := &schedule{interval: interval, job: job, jitter: interval / 10}
 	for _, o := range opts {

@@ -15,9 +15,9 @@ type ExpireRule struct {
 	Prefix string // "" is all keys; it may end anywhere in a segment
 	// Age is how long ago an object was written that is removed; 0: none is.
 	Age time.Duration
-	// OldVersionsAge is how long ago a version was replaced that is removed, on a
-	// bucket that keeps versions; 0: none is. A version without a successor that
-	// the store tells of stays: when the object was removed is not known then.
+	// OldVersionsAge is how long ago a version was replaced, or removed, that is
+	// removed for good, on a bucket that keeps versions; 0: none is. Where the store
+	// does not tell when that was (storage.VersionEntry.OldSince), it stays.
 	OldVersionsAge time.Duration
 }
 
@@ -25,8 +25,9 @@ const day = 24 * time.Hour
 
 // ExpireRules are the rules of a bucket's lifecycle (BucketInfo.Lifecycle) that remove
 // objects, for stores that apply none themselves: local and memory. Uploads in
-// parts that were given up, these two sweep themselves; transitions to another
-// storage class are not for Expire.
+// parts that nobody goes on with, these two drop themselves
+// (storage.LifecycleRule says when); transitions to another storage class are not
+// for Expire.
 func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	var rules []ExpireRule
 	for _, l := range lifecycle {
@@ -162,23 +163,24 @@ func (e *expiry) still(ctx context.Context, key string, err error) {
 	}
 }
 
-// versions applies one rule's OldVersionsAge. A version is as old as its
-// successor: it was current until then.
+// versions applies one rule's OldVersionsAge.
 func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
-	requests := newRequests(e.concurrency)
 	var removing sync.WaitGroup
-	defer removing.Wait()
-	var newer storage.VersionEntry
+	err := e.removeVersions(ctx, rule, now, &removing)
+	removing.Wait()
+	if ctx.Err() != nil { // what it cut short has not failed, and is not gone
+		return ctxError(ctx.Err())
+	}
+	return err
+}
+
+func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *sync.WaitGroup) error {
+	requests := newRequests(e.concurrency)
 	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
 		}
-		var replaced time.Time
-		if newer.Key == v.Key {
-			replaced = newer.Modified
-		}
-		newer = v
-		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(replaced, r.OldVersionsAge, now) }
+		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(v.OldSince, r.OldVersionsAge, now) }
 		if v.Current || !e.takes(v.Key) || !old(e.rules[rule]) || e.earlier(rule, v.Key, old) {
 			continue
 		}

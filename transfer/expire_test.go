@@ -177,6 +177,64 @@ func TestALifecycleIsApplied(t *testing.T) {
 	}
 }
 
+func TestVersionsOfWhatWasRemovedExpire(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T, now func() time.Time) storage.Bucket{
+		"memory": func(_ *testing.T, now func() time.Time) storage.Bucket {
+			return storage.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
+		},
+		"local": func(t *testing.T, now func() time.Time) storage.Bucket {
+			b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, storage.WithVersions())
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := start.AddDate(0, 0, -40)
+			b := open(t, func() time.Time { return clock })
+			for _, text := range []string{"first", "second"} {
+				_, err := b.Upload(t.Context(), "k", file(text))
+				require.NoError(t, err)
+			}
+			clock = start
+			require.NoError(t, b.Remove(t.Context(), "k"))
+			expire := func(at time.Time) int64 {
+				report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 7 * day}}, transfer.WithNow(func() time.Time { return at }))
+				require.NoError(t, err)
+				return report.Deleted
+			}
+			require.Equal(t, int64(1), expire(start.Add(6*day)), "the first, which was replaced long ago")
+			require.Equal(t, int64(1), expire(start.Add(8*day)), "the second, which was removed 8 days ago")
+			for v := range storage.Versions(t.Context(), b) {
+				require.Fail(t, "nothing is left", "%v", v)
+			}
+		})
+	}
+}
+
+// A Remove that was under way when ctx ended is neither done nor failed.
+func TestExpireIsCanceledWithAnOldVersionUnderWay(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call != "Delete" {
+				return next(ctx)
+			}
+			cancel()
+			<-ctx.Done()
+			return ctx.Err()
+		})
+	}))
+	for _, text := range []string{"first", "second"} {
+		_, err := b.Upload(t.Context(), "k", file(text))
+		require.NoError(t, err)
+	}
+	report, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: day}}, transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
+	require.ErrorIs(t, err, storage.Canceled)
+	require.Zero(t, report.Deleted)
+	require.Zero(t, report.Failed)
+}
+
 func TestOldVersionsNeedVersions(t *testing.T) {
 	_, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{OldVersionsAge: day}})
 	require.ErrorIs(t, err, storage.Unsupported)

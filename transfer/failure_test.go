@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -195,6 +197,55 @@ func TestProgress(t *testing.T) {
 		middle := events[len(events)/2]
 		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two at once, of 5 bytes, each 50 ms")
 	})
+}
+
+// An ownBucket is one of the user's, with errors of its own.
+type ownBucket struct{ storage.Bucket }
+
+var errQuota = errors.New("the quota of user 7 is used up")
+
+func (ownBucket) Upload(context.Context, string, io.Reader, ...storage.UploadOption) (*storage.Attrs, error) {
+	return nil, errQuota
+}
+
+func TestAFailureIsAnErrorOfStorage(t *testing.T) {
+	var told error
+	report, err := transfer.Upload(t.Context(), ownBucket{memstore.New()}, tree(t, map[string]string{"a": "x"}),
+		transfer.WithChanges(func(c transfer.Change) { told = c.Err }))
+	require.ErrorIs(t, err, errQuota)
+	var own *storage.Error
+	require.ErrorAs(t, report.Failures[0].Err, &own)
+	require.Equal(t, "a", own.Key)
+	require.Equal(t, storage.Internal, own.Code)
+	require.Equal(t, own, told)
+}
+
+// A file that has grown since the directory was listed is counted as it was stored.
+func TestBytesAreThoseThatWereStored(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		dst  transfer.End
+	}{{"in a bucket", transfer.Bucket(memstore.New())}, {"in a directory", transfer.Dir(t.TempDir())}} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := tree(t, map[string]string{"a": "12345", "log": "12345"})
+			var last transfer.Progress
+			sizes := map[string]int64{}
+			report, err := transfer.Sync(t.Context(), row.dst, transfer.Dir(dir), transfer.WithConcurrency(1),
+				transfer.WithProgress(func(p transfer.Progress) {
+					require.LessOrEqual(t, p.Bytes, p.TotalBytes)
+					last = p
+				}), transfer.WithChanges(func(c transfer.Change) {
+					if sizes[c.Key] = c.Bytes; c.Key == "a" {
+						appendTo(t, filepath.Join(dir, "log"), "67890")
+					}
+				}))
+			require.NoError(t, err)
+			require.Equal(t, map[string]int64{"a": 5, "log": 10}, sizes)
+			require.Equal(t, int64(15), report.Bytes)
+			require.Equal(t, int64(15), last.Bytes)
+			require.Equal(t, int64(15), last.TotalBytes)
+		})
+	}
 }
 
 func TestAReportOfNothing(t *testing.T) {

@@ -3,7 +3,9 @@ package transfer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/omnibucket/storage"
@@ -12,7 +14,7 @@ import (
 // fileError says in the terms of package storage what went wrong with a file of
 // this machine.
 func fileError(op, key string, err error) error {
-	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: err}
+	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quoted(err)}
 	var own *storage.Error
 	switch {
 	case errors.As(err, &own):
@@ -31,6 +33,44 @@ func fileError(op, key string, err error) error {
 		e.Code = storage.InvalidArgument // a name that this file system cannot hold
 	}
 	return e
+}
+
+// A quotedError is one that has a name in it, which may have in it what a terminal
+// takes for a command.
+type quotedError struct {
+	error
+	text string
+}
+
+func (e quotedError) Error() string { return e.text }
+
+func (e quotedError) Unwrap() error { return e.error }
+
+func quoted(err error) error {
+	switch e := err.(type) {
+	case *fs.PathError:
+		return quotedError{e, fmt.Sprintf("%s %q: %v", e.Op, e.Path, e.Err)}
+	case *os.LinkError:
+		return quotedError{e, fmt.Sprintf("%s %q %q: %v", e.Op, e.Old, e.New, e.Err)}
+	}
+	return err
+}
+
+// ownError is err as a *storage.Error: that of a bucket of the user's own may be
+// anything.
+func ownError(key string, err error) error {
+	if own, ok := err.(*storage.Error); ok && own.Key != "" {
+		return own
+	} else if ok {
+		keyed := *own
+		keyed.Key = key
+		return &keyed
+	}
+	own := &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
+	if own.Code == "" {
+		own.Code = storage.Internal
+	}
+	return own
 }
 
 // ctxError is why a job was ended by its ctx.

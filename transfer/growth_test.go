@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,4 +84,27 @@ func TestADestinationIsNotListedWhereTheSourceHasNothing(t *testing.T) {
 	require.Equal(t, int64(2), report.Skipped)
 	require.Equal(t, int64(1), report.Transferred)
 	require.LessOrEqual(t, seen.count("List")-before, 9, "of 79 pages")
+}
+
+// A directory cannot be listed from the middle, and is not begun again for ever.
+func TestADestinationDirectoryMayHoldManyFilesThatTheSourceLacks(t *testing.T) {
+	dst := t.TempDir()
+	for _, key := range keysN(2500) {
+		require.NoError(t, os.WriteFile(filepath.Join(dst, key), nil, 0o644))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, row := range []struct {
+		name string
+		src  transfer.End
+	}{
+		{"of a bucket", transfer.Bucket(filled(t, []string{"zzz"}))},
+		{"of a directory", transfer.Dir(tree(t, map[string]string{"zzz": "longer"}))},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			report, err := transfer.Sync(ctx, transfer.Dir(dst), row.src)
+			require.NoError(t, err)
+			require.Equal(t, int64(1), report.Transferred)
+		})
+	}
 }

@@ -68,6 +68,10 @@ func (j *job) open(op string, dst, src End) (err error) {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
 	}
+	if err := j.leaveOutKept(); err != nil {
+		_, _ = j.src.close(), j.dst.close() // nothing was written
+		return err
+	}
 	j.road = roadBetween(j.dst, j.src, j.settings)
 	j.requests = newRequests(j.concurrency)
 	return nil
@@ -90,6 +94,32 @@ func openSide(e End, target, dryRun bool) (side, error) {
 		return nil, err
 	}
 	return &tree{root: root, target: target}, nil
+}
+
+// leaveOutKept has the directory of WithResume left out of both ends.
+func (j *job) leaveOutKept() error {
+	if j.resume == "" {
+		return nil
+	}
+	kept, err := os.Stat(j.resume)
+	if err != nil {
+		return nil // a dry run has not made it, nor has a job that uploads nothing
+	}
+	for _, end := range [...]side{j.src, j.dst} {
+		t, ok := end.(*tree)
+		if !ok || t.root == nil {
+			continue
+		}
+		info, err := t.root.Stat(".")
+		if err != nil {
+			return fileError("read", "", err)
+		}
+		if os.SameFile(info, kept) {
+			return invalid("WithResume", "must name another directory than that of the files")
+		}
+		t.kept = kept
+	}
+	return nil
 }
 
 // overlap reports what is known to be one end, or one within the other.
@@ -210,21 +240,27 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 		*n += j.requests.more(j.requestsFor(t.src.size) - *n)
 	}
 	if j.dryRun {
-		j.transferred(t.src, 0)
+		j.transferred(key, t.src.size, 0)
 		return
 	}
 	j.current.Store(&key)
-	var told int64 // one goroutine at a time calls the function below
-	err := j.road.move(ctx, t.src, t.known, *n, func(done, _ int64) {
+	var told int64         // one goroutine at a time calls the function below
+	expected := t.src.size // the file may have another size by now
+	stored, err := j.road.move(ctx, t.src, t.known, *n, func(done, total int64) {
+		if total >= 0 && total != expected {
+			j.totalBytes.Add(total - expected)
+			expected = total
+		}
 		j.bytes.Add(done - told)
 		told = done
 	})
 	if err != nil {
-		j.totalBytes.Add(told - t.src.size) // the rest is not to come
+		j.totalBytes.Add(told - expected) // the rest is not to come
 		j.failed(ctx, key, err)
 		return
 	}
-	j.transferred(t.src, told)
+	j.totalBytes.Add(stored - expected)
+	j.transferred(key, stored, told)
 }
 
 func (j *job) compare(ctx context.Context, t task) (bool, error) {

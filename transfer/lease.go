@@ -143,13 +143,16 @@ func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Ti
 	return again, err
 }
 
-// hold runs job while the lease is renewed, and gives it back.
+// hold runs job while the lease is renewed, and gives it back. The lease is
+// renewed until job has returned, which may take its time after ctx is done.
 func (l *lease) hold(ctx context.Context, job func(context.Context) error) error {
 	running, cancel := context.WithCancelCause(ctx)
+	held, ended := context.WithCancel(context.WithoutCancel(ctx))
 	renewing := make(chan error, 1)
-	go func() { renewing <- l.renew(running, cancel) }()
+	go func() { renewing <- l.renew(held, cancel) }()
 	err := func() error {
 		defer cancel(nil)
+		defer ended()
 		return job(running)
 	}()
 	lost := <-renewing
@@ -168,43 +171,58 @@ func (l *lease) release(ctx context.Context) error {
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return err
 	}
-	if !l.recover(ctx) {
+	switch ours, err := l.recover(ctx); {
+	case err != nil:
+		return err
+	case !ours:
 		return errLeaseLost
 	}
 	return l.write(ctx, leaseRecord{Began: l.record.Began})
 }
 
-// renew writes again and again until running is done, which it sees to where the
-// lease is lost.
-func (l *lease) renew(running context.Context, cancel context.CancelCauseFunc) error {
+// renew writes again and again while the lease is held. Where it is lost, it
+// cancels the job.
+func (l *lease) renew(held context.Context, cancel context.CancelCauseFunc) error {
 	ticker := time.NewTicker(renewEvery)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-running.Done():
+		case <-held.Done():
 			return nil
 		case <-ticker.C:
 		}
-		r := l.record
-		r.Until = time.Now().Add(leaseTime)
-		attempt, stop := context.WithDeadline(running, l.record.Until)
-		err := l.write(attempt, r)
-		stop()
-		lost := storage.CodeOf(err) == storage.PreconditionFailed || errors.Is(err, storage.OutcomeUnknown) && !l.recover(running)
-		if running.Err() == nil && (lost || err != nil && !time.Now().Before(l.record.Until)) {
+		lost, err := l.renewOnce(held)
+		if held.Err() == nil && (lost || err != nil && !time.Now().Before(l.record.Until)) {
 			cancel(errLeaseLost)
 			return errors.Join(errLeaseLost, err)
 		}
 	}
 }
 
-// recover finds out whether the lease is still ours after a write whose answer
-// was lost.
-func (l *lease) recover(ctx context.Context) bool {
+// renewOnce reports whether another has the lease. A failure alone does not say
+// so: there is time for a further try, until the lease has run out.
+func (l *lease) renewOnce(held context.Context) (lost bool, err error) {
+	attempt, stop := context.WithDeadline(held, l.record.Until)
+	defer stop()
+	r := l.record
+	r.Until = time.Now().Add(leaseTime)
+	err = l.write(attempt, r)
+	if storage.CodeOf(err) != storage.PreconditionFailed && !errors.Is(err, storage.OutcomeUnknown) {
+		return false, err
+	}
+	// This write, or one before it whose answer was lost, may have been ours.
+	ours, unread := l.recover(attempt)
+	return unread == nil && !ours, err
+}
+
+// recover finds out whether the lease is still ours, and which revision it has
+// then, after a write whose answer was lost. Its error is that it cannot be known.
+func (l *lease) recover(ctx context.Context) (ours bool, err error) {
 	held, revision := l.record, l.revision
-	if l.read(ctx) == nil && l.record.Holder == l.holder {
-		return true
+	err = l.read(ctx)
+	if err == nil && l.record.Holder == l.holder {
+		return true, nil
 	}
 	l.record, l.revision = held, revision
-	return false
+	return false, err
 }

@@ -47,7 +47,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	defer func() { src.stop() }()
 	dst.open(j.dst.entries(ctx, j.settings, ""))
 	defer func() { dst.stop() }()
-	var files files
+	var files, unknown paths
 	passed := 0
 	for src.more || dst.more && j.remove {
 		switch {
@@ -56,11 +56,11 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		case dst.err != nil:
 			return dst.err
 		case !src.more || dst.more && dst.entry.key < src.entry.key:
-			if err := j.onlyThere(dst.entry); err != nil {
+			if err := j.onlyThere(dst.entry, &unknown); err != nil {
 				return err
 			}
 			passed++
-			if start := before(src.entry.key); passed > passedBy && !j.remove && start > dst.entry.key {
+			if start := before(src.entry.key); passed > passedBy && !j.remove && j.dst.startsAnywhere() && start > dst.entry.key {
 				passed = 0
 				dst.stop()
 				dst.open(j.dst.entries(ctx, j.settings, start))
@@ -73,6 +73,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			if dst.more && dst.entry.key == src.entry.key {
 				t.dst, t.known = dst.entry, dst.entry.kind == regular
 				dst.step()
+			}
+			if src.entry.kind == hidden || src.entry.kind == broken {
+				unknown.over(src.entry.key)
 			}
 			if !j.found(ctx, t, &files, tasks) {
 				return ctxError(ctx.Err())
@@ -97,23 +100,24 @@ func before(key string) string {
 	return key[:end]
 }
 
-// onlyThere is what the destination has and the source has not.
-func (j *job) onlyThere(dst entry) error {
+// onlyThere is what the destination has and the source has not, but for what may
+// lie in the unknown ones.
+func (j *job) onlyThere(dst entry, unknown *paths) error {
 	switch {
 	case dst.kind == unlisted:
 		j.unlisted = true
 		j.notRemoved(dst.key, dst.err)
-	case dst.kind == regular && j.remove:
+	case dst.kind == regular && j.remove && !unknown.holds(dst.key):
 		return j.spare.add(dst.key, dst.size)
 	}
 	return nil
 }
 
 // found is what the source has; false where ctx is done.
-func (j *job) found(ctx context.Context, t task, files *files, tasks chan<- task) bool {
+func (j *job) found(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
 	j.totalFiles.Add(1)
 	switch t.src.kind {
-	case ignored:
+	case ignored, hidden:
 		j.ignored()
 		return true
 	case unlisted:
@@ -151,23 +155,34 @@ func (j *job) found(ctx context.Context, t task, files *files, tasks chan<- task
 	}
 }
 
-// files are those keys that went by and that a later one may lie under. They are
+// paths are those keys that went by and that a later one may lie under. They are
 // beginnings of one another, so that there are no more of them than a key has
 // bytes.
-type files []string
+type paths []string
 
-// over is the file under which key would lie; key itself goes by.
-func (f *files) over(key string) (string, bool) {
-	kept := *f
-	for len(kept) > 0 && !strings.HasPrefix(key, kept[len(kept)-1]) {
-		kept = kept[:len(kept)-1]
+// over is the path under which key would lie; key itself goes by.
+func (p *paths) over(key string) (string, bool) {
+	over, ok := p.under(key)
+	if !ok {
+		*p = append(*p, key)
 	}
-	for _, file := range kept {
-		if key[len(file)] == '/' {
-			*f = kept
-			return file, true
+	return over, ok
+}
+
+// holds reports whether key lies under one of them.
+func (p *paths) holds(key string) bool {
+	_, ok := p.under(key)
+	return ok
+}
+
+func (p *paths) under(key string) (string, bool) {
+	for len(*p) > 0 && !strings.HasPrefix(key, (*p)[len(*p)-1]) {
+		*p = (*p)[:len(*p)-1]
+	}
+	for _, path := range *p {
+		if rest := key[len(path):]; rest != "" && rest[0] == '/' {
+			return path, true
 		}
 	}
-	*f = append(kept, key)
 	return "", false
 }

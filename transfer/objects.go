@@ -20,6 +20,8 @@ type objects struct {
 
 func (o *objects) close() error { return nil }
 
+func (o *objects) startsAnywhere() bool { return true }
+
 func (o *objects) entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		for e, err := range o.from.List(ctx, storage.WithStartAfter(after)) {

@@ -75,33 +75,40 @@ func WithConcurrency(n int) Option {
 
 // WithInclude takes only keys that match one of the patterns, or of the patterns
 // of another WithInclude. Patterns are those of path.Match for the whole key,
-// and ** stands for any number of segments: "**/*.jpg", "2026/**". A malformed
-// one is InvalidArgument.
+// and ** stands for any number of segments: "**/*.jpg", "2026/**", which may be
+// written "2026/" too. A malformed one is InvalidArgument.
 func WithInclude(patterns ...string) Option {
 	return option(func(s *settings) { s.include = s.patterns("WithInclude", s.include, patterns) })
 }
 
 // WithExclude leaves out keys that match one of the patterns, also where
-// WithInclude takes them; at the destination they are not removed either. A
-// directory is not looked into where a pattern that ends in /** leaves out all of
-// it: ".git/**".
+// WithInclude takes them, and all that lies in a directory that matches one;
+// at the destination they are not removed either. ".git" is a file or a directory
+// of that name, with what is in it; ".git/" and ".git/**" are what is in the
+// directory alone; "**/.git/" are those at any depth. A directory that is left out
+// is not looked into.
 func WithExclude(patterns ...string) Option {
 	return option(func(s *settings) { s.exclude = s.patterns("WithExclude", s.exclude, patterns) })
 }
 
 func (s *settings) patterns(argument string, known, more []string) []string {
+	known = known[:len(known):len(known)]
 	for _, p := range more {
 		if p == "" || !doublestar.ValidatePattern(p) {
 			s.fail(argument, "has a malformed pattern: "+strconv.Quote(p))
 		}
+		known = append(known, asPattern(p))
 	}
-	return append(known[:len(known):len(known)], more...)
+	return known
 }
 
 // WithLinks follows symbolic links in a source directory that lead to a file or
-// a directory in it. One that leads outside, nowhere, to a directory that it
-// lies in, or that is absolute, is counted as failed. Without this option links
-// are passed over.
+// a directory in it. What several links lead to is transferred under each name. A
+// link that leads outside, nowhere, to a directory that it lies in, or that is
+// absolute, is counted as failed, also where WithInclude does not take its own
+// name, for it may be a directory; and so is the fourth link to a directory in one
+// path, since directories that link to one another make paths without end.
+// Without this option links are passed over.
 func WithLinks() Option { return option(func(s *settings) { s.links = true }) }
 
 // WithChecksum compares the CRC32C of files of equal size, and nothing else:
@@ -110,7 +117,7 @@ func WithChecksum() Option { return option(func(s *settings) { s.checksum = true
 
 // WithDelete removes from the destination what the source does not have, at the
 // end of the job, and nothing at all where a listing had an error or ctx is
-// done.
+// done. What may lie behind a link that could not be followed stays too.
 func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
 
 // WithDryRun compares, and counts and reports what would be done, but does none

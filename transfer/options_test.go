@@ -15,7 +15,7 @@ import (
 
 func TestPatterns(t *testing.T) {
 	files := map[string]string{}
-	for _, key := range []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", ".git/config", "sub/.git/HEAD", "node_modules/m/i.js"} {
+	for _, key := range []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", ".git/config", "sub/.git/HEAD", "node_modules/m/i.js", "build", "sub/build/deep/b"} {
 		files[key] = key
 	}
 	dir := tree(t, files)
@@ -29,8 +29,15 @@ func TestPatterns(t *testing.T) {
 		{"any depth", []transfer.Option{transfer.WithInclude("**/*.jpg")}, []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"}},
 		{"a tree", []transfer.Option{transfer.WithInclude("2026/**")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
 		{"several", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithInclude("*.txt")}, []string{"2026/b.jpg", "2026/x/c.jpg", "a.txt"}},
-		{"left out", []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg"}},
+		{"a tree, by its name", []transfer.Option{transfer.WithInclude("2026/")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
+		{"a name is of one segment", []transfer.Option{transfer.WithInclude("2026", "*")}, []string{"a.jpg", "a.txt", "build"}},
+		{"left out", []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**", "sub/**")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
+		{"a directory is left out, by its name", []transfer.Option{transfer.WithExclude("2026", ".git", "sub", "node_modules")}, []string{"a.jpg", "a.txt", "build"}},
+		{"and with a slash", []transfer.Option{transfer.WithExclude("2026/", ".git/", "sub/", "node_modules/")}, []string{"a.jpg", "a.txt", "build"}},
+		{"at any depth", []transfer.Option{transfer.WithExclude("**/.git", "**/*_modules/", "**/build", "2026")}, []string{"a.jpg", "a.txt"}},
+		{"what is in directories of a name, but no file", []transfer.Option{transfer.WithInclude("*", "sub/**"), transfer.WithExclude("**/build/**", "build/", "**/.git/")}, []string{"a.jpg", "a.txt", "build"}},
 		{"leaving out wins", []transfer.Option{transfer.WithInclude("**/*.jpg"), transfer.WithExclude("2026/x/*")}, []string{"a.jpg", "2026/b.jpg"}},
+		{"all", []transfer.Option{transfer.WithExclude("**")}, []string{}},
 		{"a class and alternatives", []transfer.Option{transfer.WithInclude("[a-c].{txt,jpg}")}, []string{"a.jpg", "a.txt"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -11,13 +11,34 @@ func (s *settings) takes(key string) bool {
 	if len(s.include) > 0 && !matches(s.include, key) {
 		return false
 	}
+	for i, c := range []byte(key) {
+		if c == '/' && s.leavesOut(key[:i]) {
+			return false
+		}
+	}
 	return !matches(s.exclude, key)
 }
 
-// prunes reports whether all of a directory is left out.
-func (s *settings) prunes(dir string) bool {
+// allBelow ends a pattern of what lies in a directory, but not of a file that is
+// named like it.
+const allBelow = "/**/*"
+
+// asPattern is a pattern as it is matched: that of a directory, with a slash at its
+// end or two asterisks, is of all that lies in it.
+func asPattern(p string) string {
+	if dir, ok := strings.CutSuffix(p, "/"); ok {
+		return dir + allBelow
+	}
+	if dir, ok := strings.CutSuffix(p, "/**"); ok {
+		return dir + allBelow
+	}
+	return p
+}
+
+// leavesOut reports whether all of a directory is left out.
+func (s *settings) leavesOut(dir string) bool {
 	for _, p := range s.exclude {
-		if all, ok := strings.CutSuffix(p, "/**"); ok && doublestar.MatchUnvalidated(all, dir) {
+		if doublestar.MatchUnvalidated(strings.TrimSuffix(p, allBelow), dir) {
 			return true
 		}
 	}

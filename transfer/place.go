@@ -47,16 +47,19 @@ func clash(key, file string) error {
 
 // place has write fill a file beside its place, and then moves it there: whole,
 // with its time, or not at all. known says that a file was seen there: it is
-// replaced, and its mode kept.
-func (t *tree) place(key string, known bool, write func(f *os.File) (modified time.Time, err error)) error {
+// replaced.
+func (t *tree) place(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) error {
 	if err := checkPath(key); err != nil {
 		return err
 	}
-	mode, err := t.clear(key, known)
+	there, err := t.clear(key, known)
 	if err != nil {
 		return err
 	}
-	f, temp, err := t.createBeside(key, mode)
+	if p.of == nil && there != nil {
+		p.file = there.Mode().Perm()
+	}
+	f, temp, err := t.createBeside(key, p)
 	if err != nil {
 		return err
 	}
@@ -64,6 +67,11 @@ func (t *tree) place(key string, known bool, write func(f *os.File) (modified ti
 		_ = f.Close()
 		_ = t.root.Remove(temp)
 	}()
+	if p.of == nil && there != nil {
+		if err := keepPermissions(f, p.file); err != nil {
+			return err
+		}
+	}
 	modified, err := write(f)
 	if err != nil {
 		return err
@@ -79,53 +87,60 @@ func (t *tree) place(key string, known bool, write func(f *os.File) (modified ti
 	return t.root.Rename(temp, key)
 }
 
-// clear makes sure that key is free, or a file that may be replaced, and tells
-// the mode for the new one.
-func (t *tree) clear(key string, known bool) (fs.FileMode, error) {
+// clear makes sure that key is free, or a file that may be replaced: that one.
+func (t *tree) clear(key string, known bool) (fs.FileInfo, error) {
 	info, err := t.root.Lstat(key)
 	switch {
 	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
-		return 0, err
+		return nil, err
 	case err != nil:
-		return 0o666, nil // less the umask; what is wrong with the way there, making it will say
+		return nil, nil // what is wrong with the way there, making it will say
 	case info.IsDir():
-		return 0, invalid("key", "is the name of a directory here: a directory cannot hold both")
+		return nil, invalid("key", "is the name of a directory here: a directory cannot hold both")
 	case !info.Mode().IsRegular():
-		return 0, invalid("key", "is the name of a link or a special file here, which is not replaced")
+		return nil, invalid("key", "is the name of a link or a special file here, which is not replaced")
 	case !known:
-		return 0, invalid("key", "is the name of another file here: one that differs in case, or that was made meanwhile")
+		return nil, invalid("key", "is the name of another file here: one that differs in case, or that was made meanwhile")
 	}
-	return info.Mode().Perm(), nil
+	return info, nil
 }
 
 // createBeside makes the temporary file in the target's own directory, so that
 // the rename stays on one file system.
-func (t *tree) createBeside(key string, mode fs.FileMode) (*os.File, string, error) {
+func (t *tree) createBeside(key string, p permissions) (*os.File, string, error) {
 	dir := path.Dir(key)
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
 	temp := path.Join(dir, tempPrefix+hex.EncodeToString(random[:]))
-	f, err := t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	f, err := t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
 	if errors.Is(err, fs.ErrNotExist) || dir != "." && err != nil {
-		if err := t.makeDir(key, dir); err != nil {
+		if err := t.makeDirs(key, dir, p); err != nil {
 			return nil, "", err
 		}
-		f, err = t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+		f, err = t.root.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, p.file)
 	}
 	return f, temp, err
 }
 
-// makeDir makes the directories that lead to key; where a file is in the way, the
+// makeDirs makes the directories that lead to key; where a file is in the way, the
 // error names it.
-func (t *tree) makeDir(key, dir string) error {
-	err := t.root.MkdirAll(dir, 0o777)
-	if err == nil {
-		return nil
-	}
-	for at := dir; at != "."; at = path.Dir(at) {
-		if info, failed := t.root.Lstat(at); failed == nil && !info.IsDir() {
+func (t *tree) makeDirs(key, dir string, p permissions) error {
+	for i := 1; i <= len(dir); i++ {
+		if i < len(dir) && dir[i] != '/' {
+			continue
+		}
+		at := dir[:i]
+		err := t.root.Mkdir(at, p.ofDir(at))
+		if err == nil {
+			continue
+		}
+		if info, failed := t.root.Stat(at); failed == nil && info.IsDir() {
+			continue
+		}
+		if _, failed := t.root.Lstat(at); failed == nil {
 			return clash(key, at)
 		}
+		return err
 	}
-	return err
+	return nil
 }

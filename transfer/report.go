@@ -2,8 +2,10 @@ package transfer
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // maxFailures bounds what a Report keeps of failures; all are counted.
@@ -17,7 +19,7 @@ type Report struct {
 	Failed      int64 // files that could not be read, written or removed, or whose name does not fit
 	Deleted     int64 // files removed
 
-	Bytes        int64 // of the files transferred
+	Bytes        int64 // of the files transferred, as they were stored
 	DeletedBytes int64 // of the files removed
 
 	Failures []Failure // the first 1,000
@@ -66,7 +68,21 @@ func (r *Report) String() string {
 			fmt.Fprintf(&b, "\n  and %d more", r.Failed-shown)
 			break
 		}
-		fmt.Fprintf(&b, "\n  %q: %v", f.Key, f.Err)
+		fmt.Fprintf(&b, "\n  %q: %s", f.Key, printable(f.Err.Error()))
+	}
+	return b.String()
+}
+
+// printable is text with escapes for what a terminal takes for a command, or does
+// not show: an error of a store or of a user's own bucket may have any name in it.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
 	}
 	return b.String()
 }
@@ -105,7 +121,7 @@ func (e *incomplete) Error() string {
 	const shown = 3
 	var lines []string
 	if e.early != nil {
-		lines = append(lines, e.early.Error())
+		lines = append(lines, printable(e.early.Error()))
 	}
 	if e.report.Failed > 0 {
 		lines = append(lines, fmt.Sprintf("%d failed", e.report.Failed))
@@ -115,7 +131,7 @@ func (e *incomplete) Error() string {
 			lines = append(lines, "…")
 			break
 		}
-		lines = append(lines, f.Err.Error())
+		lines = append(lines, printable(f.Err.Error()))
 	}
 	return "transfer: " + strings.Join(lines, "; ")
 }

@@ -17,10 +17,10 @@ type road interface {
 	compare(src, dst entry) verdict
 	// look asks the ends.
 	look(ctx context.Context, src, dst entry) (bool, error)
-	// move brings a file over, with up to requests requests at once. known says
-	// that the destination was seen to have one; moved is told of bytes on their
-	// way.
-	move(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) error
+	// move brings a file over, with up to requests requests at once, and says how
+	// many bytes it stored. known says that the destination was seen to have one;
+	// moved is told of bytes on their way.
+	move(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (int64, error)
 }
 
 // roadBetween is the road from src to dst.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/omnibucket/storage"
 )
 
 // tally keeps the report while a job runs.
@@ -55,17 +53,17 @@ func (t *tally) ignored() {
 }
 
 // transferred is one file; told are the bytes that progress knows of. A copy
-// inside a provider tells of none, a file that was changed may tell of others.
-func (t *tally) transferred(e entry, told int64) {
+// inside a provider tells of none.
+func (t *tally) transferred(key string, size, told int64) {
 	t.files.Add(1)
 	t.count(func(r *Report) {
 		r.Transferred++
-		r.Bytes += e.size
+		r.Bytes += size
 		if !r.DryRun {
-			t.bytes.Add(e.size - told)
+			t.bytes.Add(size - told)
 		}
 	})
-	t.change(Change{Action: Transferred, Key: e.key, Bytes: e.size})
+	t.change(Change{Action: Transferred, Key: key, Bytes: size})
 }
 
 func (t *tally) removed(key string, size int64) {
@@ -89,9 +87,7 @@ func (t *tally) failed(ctx context.Context, key string, err error) {
 // notRemoved is a file of the destination that failed.
 func (t *tally) notRemoved(key string, err error) {
 	t.meter.failed.Add(1)
-	if storage.CodeOf(err) == "" {
-		err = storage.Internal
-	}
+	err = ownError(key, err)
 	t.count(func(r *Report) {
 		r.Failed++
 		if len(r.Failures) < maxFailures {

@@ -29,8 +29,20 @@
 //     attributes decide.
 //   - Directory to directory: the same time.
 //
-// A file that was replaced by another of the same size and an older time is not
-// noticed by that; WithChecksum compares the bytes' CRC32C instead, always.
+// What that does not notice: a file that was replaced by another of the same size
+// and an older time, or written anew with the same size and a time that a build
+// sets to the same always; and, 15 minutes after the file was changed or later, an
+// object that another writer has replaced with one of the same size. They are the
+// same for ever then. WithChecksum compares the bytes' CRC32C instead, always.
+// Attributes, or permissions, that alone have changed are not brought over.
+//
+// # Permissions
+//
+// From directory to directory, files and the directories below the destination
+// are made with the permissions of those in the source, less the umask. The set-user-ID
+// bit and its like, owners and access lists stay behind. A bucket keeps no
+// permissions: a download makes what any tool makes, 0666 less the umask, and a
+// file that it replaces keeps its own.
 //
 // # Names
 //
@@ -39,7 +51,8 @@
 // valid key fails with InvalidArgument, as does an object whose key a directory
 // cannot hold, and one whose key needs a directory where there is a file: of a
 // and a/b in a bucket, a/b fails. A directory .omnibucket, where a local bucket
-// keeps its signing key, is never read and never written.
+// keeps its signing key, is never read and never written. The directory of
+// WithResume is left out as well.
 //
 // # Memory
 //

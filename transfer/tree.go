@@ -27,8 +27,9 @@ var _ side = (*tree)(nil)
 // A tree is a directory. Everything is opened through root: no name and no link
 // leads outside.
 type tree struct {
-	root   *os.Root // nil: a destination that is not there, in a dry run
-	target bool     // files are written here: leftovers are swept, links not followed
+	root   *os.Root    // nil: a destination that is not there, in a dry run
+	target bool        // files are written here: leftovers are swept, links not followed
+	kept   fs.FileInfo // the directory of WithResume, which is not entered; nil: there is none
 }
 
 func (t *tree) close() error {

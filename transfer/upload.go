@@ -48,19 +48,19 @@ func (u *uploadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
 	return !ok && !dst.modified.Before(src.modified), nil
 }
 
-func (u *uploadRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) error {
+func (u *uploadRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
 	f, info, err := u.from.open(src.key)
 	if err != nil {
-		return fileError("Upload", src.key, err)
+		return 0, fileError("Upload", src.key, err)
 	}
 	defer func() { _ = f.Close() }() // it was read from
 	content := newSteady(f, info)
 	if err := content.empty(); err != nil {
-		return fileError("Upload", src.key, err)
+		return 0, fileError("Upload", src.key, err)
 	}
 	opts, err := ruled[storage.UploadOption](u.rule, src.key, map[string]string{mtimeKey: formatMtime(content.modified)})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	opts = append(opts, storage.WithSize(content.size), storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if o := u.kept.option(src.key, content.size); o != nil {
@@ -68,9 +68,9 @@ func (u *uploadRoad) move(ctx context.Context, src entry, _ bool, requests int, 
 	}
 	_, err = u.to.Upload(ctx, src.key, content.reader(), opts...)
 	if err != nil && content.changed.Load() {
-		return fileError("Upload", src.key, errChanged)
+		return 0, fileError("Upload", src.key, errChanged)
 	}
-	return err
+	return content.size, err
 }
 
 // ruled are the options that rule has for key, with more in the metadata: a write

@@ -16,6 +16,7 @@ import (
 type child struct {
 	order string // the name, of a directory with a slash: what keys are ordered by
 	dir   bool
+	link  bool // to a directory
 	entry entry
 }
 
@@ -38,7 +39,11 @@ type walk struct {
 	yield    func(entry, error) bool
 	links    bool
 	above    []fs.FileInfo // with links: the directories that lead to this one
+	followed int           // and how many of these are links
 }
+
+// startsAnywhere: all directories would be read again.
+func (t *tree) startsAnywhere() bool { return false }
 
 // dir yields what is in a directory; false where that was the last.
 func (w *walk) dir(prefix string) bool {
@@ -65,11 +70,28 @@ func (w *walk) dir(prefix string) bool {
 			}
 			continue
 		}
-		if !w.dir(prefix + c.order) {
+		if !w.below(prefix+c.order, c.link) {
 			return false
 		}
 	}
 	return true
+}
+
+// maxFollowed is how many links to directories one path may go through:
+// directories that link to one another make more paths than there are names.
+const maxFollowed = 3
+
+// below goes down to a directory.
+func (w *walk) below(prefix string, link bool) bool {
+	if !link {
+		return w.dir(prefix)
+	}
+	if w.followed == maxFollowed {
+		return w.yield(entry{key: prefix, kind: unlisted, err: fileError("read", prefix, errTooManyLinks)}, nil)
+	}
+	w.followed++
+	defer func() { w.followed-- }()
+	return w.dir(prefix)
 }
 
 // read lists one directory. Of a directory that fails midway it is what was
@@ -107,7 +129,10 @@ func (w *walk) read(prefix string) ([]child, error) {
 	return children, err
 }
 
-var errLoop = errors.New("the link leads to a directory that it lies in")
+var (
+	errLoop         = errors.New("the link leads to a directory that it lies in")
+	errTooManyLinks = errors.New("the path goes through too many links to directories")
+)
 
 // child looks at one name; false where the job is not about it.
 func (w *walk) child(prefix string, d fs.DirEntry) (child, bool) {
@@ -126,11 +151,18 @@ func (w *walk) child(prefix string, d fs.DirEntry) (child, bool) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // gone meanwhile
+	case d.IsDir() || err == nil && info.IsDir(): // where it cannot be looked at, reading it will say so
+		if w.kept != nil && err == nil && os.SameFile(w.kept, info) {
+			c.entry.kind = hidden
+			return c, true
+		}
+		c.order, c.dir, c.link = d.Name()+"/", true, !d.IsDir()
+		return c, !w.settings.leavesOut(key)
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
-	case info.IsDir():
-		c.order, c.dir = d.Name()+"/", true
-		return c, !w.settings.prunes(key)
+		if !d.Type().IsRegular() { // it may be a directory: WithInclude may take what is in it
+			return c, w.settings.takes(key) || !w.settings.leavesOut(key)
+		}
 	case info.Mode().IsRegular():
 		c.entry.size, c.entry.modified = info.Size(), info.ModTime()
 	default:

@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -82,11 +83,38 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	report, err := transfer.Upload(ctx, bucket, m.dir, append(m.options,
 		transfer.WithProgress(screen.progress), transfer.WithChanges(screen.change(m.dryRun)))...)
 	screen.done()
-	_, _ = fmt.Fprintf(stdout, "Migration complete: %v\n", report)
+	_, _ = fmt.Fprintf(stdout, "%s: %v\n", verdict(ctx, report, err), report)
 	if err != nil {
-		return fmt.Errorf("%w\nThe same command goes on where this one has ended", err)
+		return fmt.Errorf("%w\n%s", err, advice(ctx, report))
 	}
 	return nil
+}
+
+// verdict is how the migration went, in a few words.
+func verdict(ctx context.Context, report *transfer.Report, err error) string {
+	switch {
+	case err == nil && report.DryRun:
+		return "Nothing was changed"
+	case err == nil:
+		return "Migration complete"
+	case ctx.Err() != nil:
+		return "Migration interrupted"
+	case report.Failed > 0:
+		return fmt.Sprintf("Migration INCOMPLETE, %d failed", report.Failed)
+	}
+	return "Migration INCOMPLETE"
+}
+
+// advice is what to do about a migration that is not complete.
+func advice(ctx context.Context, report *transfer.Report) string {
+	underWay := func(f transfer.Failure) bool { // what a store has locked has its status
+		var own *storage.Error
+		return errors.As(f.Err, &own) && own.Code == storage.Locked && own.Status == 0
+	}
+	if ctx.Err() == nil && slices.ContainsFunc(report.Failures, underWay) {
+		return "Is the same migration running elsewhere? When that has ended, the same command does what is left"
+	}
+	return "The same command does what is left"
 }
 
 // parse reads the command line.

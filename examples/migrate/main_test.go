@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +41,7 @@ func TestAMigration(t *testing.T) {
 	out, err := migrate(t, "-dry-run", "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)
 	require.Contains(t, out, `Would upload: "a.jpg" (7 B)`)
-	require.Contains(t, out, "Migration complete: dry run: 2 transferred (11 B)")
+	require.Contains(t, out, "Nothing was changed: dry run: 2 transferred (11 B)")
 
 	out, err = migrate(t, "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)
@@ -58,12 +59,59 @@ func TestFailuresAreToldAndTheRestIsMigrated(t *testing.T) {
 	out, err := migrate(t, dir, "mem://migrate-failures")
 	require.ErrorContains(t, err, "1 failed; storage: Upload \"bad.\"")
 	require.Contains(t, out, `Failed: "bad.": storage: Upload "bad."`)
-	require.Contains(t, out, "1 transferred (1 B), 0 the same, 1 failed")
+	require.Contains(t, out, "Migration INCOMPLETE, 1 failed: 1 transferred (1 B), 0 the same, 1 failed")
+	require.NotContains(t, out, "complete:")
+	require.ErrorContains(t, err, "The same command does what is left")
 	b, err := storage.Open(t.Context(), "mem://migrate-failures")
 	require.NoError(t, err)
 	there, err := b.Exists(t.Context(), "good")
 	require.NoError(t, err)
 	require.True(t, there)
+}
+
+func TestWhatHappenedIsToldInAFewWords(t *testing.T) {
+	interrupted, stop := context.WithCancel(t.Context())
+	stop()
+	running := &storage.Error{Code: storage.Locked, Key: "a", Hint: "the same upload is under way already"}
+	for _, row := range []struct {
+		name    string
+		ctx     context.Context
+		report  transfer.Report
+		err     error
+		verdict string
+		advice  string
+	}{
+		{"all is there", t.Context(), transfer.Report{}, nil, "Migration complete", ""},
+		{"a dry run", t.Context(), transfer.Report{DryRun: true}, nil, "Nothing was changed", ""},
+		{"control C", interrupted, transfer.Report{}, storage.Canceled, "Migration interrupted", "The same command does what is left"},
+		{"the listing failed", t.Context(), transfer.Report{}, storage.PermissionDenied, "Migration INCOMPLETE", "The same command does what is left"},
+		{
+			"a second one beside it", t.Context(), transfer.Report{Failed: 1, Failures: []transfer.Failure{{Key: "a", Err: running}}}, running,
+			"Migration INCOMPLETE, 1 failed", "Is the same migration running elsewhere? When that has ended, the same command does what is left",
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.Equal(t, row.verdict, verdict(row.ctx, &row.report, row.err))
+			if row.err != nil {
+				require.Equal(t, row.advice, advice(row.ctx, &row.report))
+			}
+		})
+	}
+}
+
+// The cache of uploads that are under way may lie in the directory.
+func TestTheCacheIsNoPartOfTheMigration(t *testing.T) {
+	home, cache := t.TempDir(), ".cache/omnibucket"
+	write(t, home, map[string]string{"mine": "x"})
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
+	address := "mem://migrate-home"
+	job := (&migration{dir: home, address: address}).cache()
+	require.Contains(t, filepath.ToSlash(job), cache)
+	require.NoError(t, os.MkdirAll(job, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(job, "another's.upload"), []byte("x"), 0o600))
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{home, address}, &out))
+	require.Contains(t, out.String(), "1 transferred (1 B)")
 }
 
 func TestWithoutArgumentsItIsThisRepository(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/omnibucket/storage/transfer"
@@ -56,7 +57,7 @@ func (s *screen) change(dryRun bool) func(transfer.Change) {
 	return func(c transfer.Change) {
 		switch {
 		case c.Action == transfer.Failed:
-			s.line(fmt.Sprintf("Failed: %q: %v", c.Key, c.Err))
+			s.line(fmt.Sprintf("Failed: %q: %s", c.Key, printable(c.Err.Error())))
 		case dryRun && c.Action == transfer.Deleted:
 			s.line(fmt.Sprintf("Would delete: %q", c.Key))
 		case dryRun:
@@ -128,14 +129,15 @@ func fraction(p transfer.Progress) float64 {
 	return 0
 }
 
-// printable is a name without what a terminal would take for a command.
-func printable(name string) string {
+// printable is a text without what a terminal would take for a command, or that
+// has the rest seem to be something else.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7F || r >= 0x80 && r < 0xA0 || r == utf8.RuneError {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return '?'
 		}
 		return r
-	}, name)
+	}, text)
 }
 
 // cut is text in at most so many characters.

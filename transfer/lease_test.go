@@ -1,0 +1,137 @@
+package transfer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// An outage is a bucket whose answers are lost for a while.
+type outage struct {
+	storage.Bucket
+	written bool // what is uploaded arrives all the same
+	began   time.Time
+	ends    time.Time
+	then    func() // at its end
+}
+
+func (o *outage) lasts() bool {
+	now := time.Now()
+	if o.then != nil && !now.Before(o.ends) {
+		o.then()
+		o.then = nil
+	}
+	return !now.Before(o.began) && now.Before(o.ends)
+}
+
+func (o *outage) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	if !o.lasts() {
+		return o.Bucket.Upload(ctx, key, body, opts...)
+	}
+	if o.written {
+		_, _ = o.Bucket.Upload(ctx, key, body, opts...)
+	}
+	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
+}
+
+func (o *outage) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	if o.lasts() {
+		return nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("connection refused")}
+	}
+	return o.Bucket.Download(ctx, key, opts...)
+}
+
+func TestALeaseOutlivesAnOutage(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		seconds int
+		written bool
+		taken   bool // by another process, at the end of it
+		kept    bool
+	}{
+		{"a short one, and the write did not arrive", 3, false, false, true},
+		{"a short one, and the write arrived", 3, true, false, true},
+		{"two renewals long", 20, true, false, true},
+		{"as long as the lease", 65, false, false, false},
+		{"and then another has it", 3, false, true, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				b := &outage{Bucket: memstore.New(), written: row.written, began: time.Now().Add(14 * time.Second)}
+				b.ends = b.began.Add(time.Duration(row.seconds) * time.Second)
+				if row.taken {
+					b.then = func() {
+						_, err := b.Bucket.Upload(ctx, leaseKey, bytes.NewReader([]byte(`{"holder":"another","until":"2999-01-01T00:00:00Z"}`)))
+						require.NoError(t, err)
+					}
+				}
+				var runs []transfer.Run
+				_ = transfer.Every(ctx, time.Hour, func(running context.Context) error {
+					defer cancel()
+					select {
+					case <-running.Done():
+						require.ErrorIs(t, context.Cause(running), storage.Changed)
+						return nil
+					case <-time.After(5 * time.Minute):
+						return nil
+					}
+				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) { runs = append(runs, r) }))
+				require.Len(t, runs, 1)
+				if row.kept {
+					require.NoError(t, runs[0].Err)
+					require.Equal(t, 5*time.Minute, runs[0].Duration)
+					require.NotContains(t, contents(t, b)[leaseKey], "holder", "it is given back")
+				} else {
+					require.ErrorIs(t, runs[0].Err, storage.Changed)
+					require.LessOrEqual(t, runs[0].Duration, time.Minute)
+				}
+			})
+		})
+	}
+}
+
+// A job that is told to end may have much to put away.
+func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memstore.New()
+		began := time.Now()
+		var ended, taken time.Duration
+		ctx, cancel := context.WithCancel(t.Context())
+		next, over := context.WithTimeout(t.Context(), time.Hour)
+		defer over()
+		var processes sync.WaitGroup
+		processes.Go(func() {
+			_ = transfer.Every(ctx, time.Second, func(context.Context) error {
+				time.Sleep(time.Second)
+				cancel()
+				time.Sleep(10 * time.Minute)
+				ended = time.Since(began)
+				return nil
+			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+		})
+		time.Sleep(500 * time.Millisecond)
+		processes.Go(func() {
+			_ = transfer.Every(next, time.Second, func(context.Context) error {
+				taken = time.Since(began)
+				over()
+				return nil
+			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+		})
+		processes.Wait()
+		require.NotZero(t, taken)
+		require.GreaterOrEqual(t, taken, ended, "never two at a time")
+	})
+}

@@ -1,0 +1,132 @@
+package transfer_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// What a link led to yesterday is not known to be gone when it leads nowhere
+// today.
+func TestWhatALinkThatCannotBeFollowedMayHoldIsNotDeleted(t *testing.T) {
+	there := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
+	left := []string{"current", "current/index.html", "current/sub/x.html"}
+	for _, row := range []struct {
+		name   string
+		to     string
+		opts   []transfer.Option
+		left   []string
+		failed bool
+	}{
+		{"it leads nowhere", "releases/5", nil, left, true},
+		{"it leads outside", "../releases", nil, left, true},
+		{"its own name is not included", "releases/5", []transfer.Option{transfer.WithInclude("**/*.html")}, left, true},
+		{"it is excluded", "releases/5", []transfer.Option{transfer.WithExclude("current")}, left, false},
+		{"what it holds is excluded", "releases/5", []transfer.Option{transfer.WithExclude("current/")}, left, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			src := tree(t, map[string]string{"releases/6/index.html": "x"})
+			require.NoError(t, os.Symlink(row.to, filepath.Join(src, "current")))
+			b := filled(t, there)
+			report, err := transfer.Upload(t.Context(), b, src, append(row.opts, transfer.WithLinks(), transfer.WithDelete())...)
+			if row.failed {
+				require.Error(t, err)
+				require.Len(t, report.Failures, 1)
+				require.Equal(t, "current", report.Failures[0].Key)
+			} else {
+				require.NoError(t, err)
+			}
+			require.Equal(t, int64(3), report.Deleted)
+			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, row.left...), keysOf(contents(t, b)))
+		})
+	}
+}
+
+func TestAPathGoesThroughThreeLinksAtMost(t *testing.T) {
+	dir := tree(t, map[string]string{"d/file": "x"})
+	for i := range 5 {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, fmt.Sprint(i)), 0o755))
+		require.NoError(t, os.Symlink(fmt.Sprintf("../%d", i+1), filepath.Join(dir, fmt.Sprint(i), "next")))
+	}
+	write(t, dir, map[string]string{"5/file": "x"})
+	b := memstore.New()
+	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
+	require.ErrorContains(t, err, "too many links")
+	require.ElementsMatch(t, []string{"d/file", "5/file", "4/next/file", "3/next/next/file", "2/next/next/next/file"}, keysOf(contents(t, b)))
+	var failed []string
+	for _, f := range report.Failures {
+		failed = append(failed, f.Key)
+	}
+	require.Equal(t, []string{"0/next/next/next/next/", "1/next/next/next/next/"}, failed)
+}
+
+func TestDirectoriesThatLinkToOneAnotherEnd(t *testing.T) {
+	const n = 9
+	dir := t.TempDir()
+	for i := range n {
+		write(t, dir, map[string]string{fmt.Sprintf("%d/file", i): "x"})
+		for to := range n {
+			if to != i {
+				require.NoError(t, os.Symlink(fmt.Sprintf("../%d", to), filepath.Join(dir, fmt.Sprint(i), fmt.Sprint(to))))
+			}
+		}
+	}
+	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks(), transfer.WithDryRun())
+	require.Error(t, err)
+	require.Equal(t, int64(n*(1+8+8*7+8*7*6)), report.Transferred)
+}
+
+// The directory of WithResume is no part of what is transferred, wherever it lies.
+func TestTheDirectoryOfWithResumeIsLeftOut(t *testing.T) {
+	files := map[string]string{"a": "x", ".cache/mine": "x", ".cache/job/1.upload": "journal"}
+	want := []string{"a", ".cache/mine"}
+	t.Run("of a source", func(t *testing.T) {
+		src := tree(t, files)
+		require.NoError(t, os.Symlink(".cache/job", filepath.Join(src, "link")))
+		b := filled(t, []string{".cache/job/of before", "link/of before", "spare"})
+		_, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete(), transfer.WithResume(filepath.Join(src, ".cache/job")))
+		require.NoError(t, err)
+		require.ElementsMatch(t, append([]string{".cache/job/of before", "link/of before"}, want...), keysOf(contents(t, b)), "nor is it deleted")
+	})
+	t.Run("of a destination", func(t *testing.T) {
+		dst := tree(t, files)
+		_, err := transfer.Download(t.Context(), filled(t, want), dst, transfer.WithDelete(), transfer.WithResume(filepath.Join(dst, ".cache/job")))
+		require.NoError(t, err)
+		require.Len(t, fingerprints(t, dst), 3)
+	})
+	t.Run("by another name", func(t *testing.T) {
+		src := tree(t, files)
+		alias := filepath.Join(t.TempDir(), "alias")
+		require.NoError(t, os.Symlink(src, alias))
+		b := memstore.New()
+		_, err := transfer.Upload(t.Context(), b, src, transfer.WithResume(filepath.Join(alias, ".cache/job")))
+		require.NoError(t, err)
+		require.ElementsMatch(t, want, keysOf(contents(t, b)))
+	})
+	t.Run("it is not the tree itself", func(t *testing.T) {
+		src := tree(t, files)
+		_, err := transfer.Upload(t.Context(), memstore.New(), src, transfer.WithResume(src))
+		require.ErrorContains(t, err, "WithResume must name another directory")
+	})
+}
+
+// Names are data: they do not reach a terminal as commands.
+func TestFailuresArePrintable(t *testing.T) {
+	dir := tree(t, map[string]string{"a\x1b]0;title\x07b": "x"})
+	require.NoError(t, os.Symlink("nowhere\x1b[2J", filepath.Join(dir, "l\x1b[31mink")))
+	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())
+	require.Error(t, err)
+	require.Len(t, report.Failures, 2)
+	for _, text := range []string{report.String(), err.Error(), report.Failures[0].Err.Error(), report.Failures[1].Err.Error()} {
+		require.NotContains(t, text, "\x1b")
+		require.NotContains(t, text, "\x07")
+	}
+	require.True(t, strings.Contains(report.String(), `l\x1b[31mink`), "they are shown all the same")
+}

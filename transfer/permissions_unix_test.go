@@ -1,0 +1,70 @@
+//go:build unix
+
+package transfer_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// withUmask is for tests that no other runs beside.
+func withUmask(t *testing.T, mask int) {
+	t.Helper()
+	was := syscall.Umask(mask)
+	t.Cleanup(func() { syscall.Umask(was) })
+}
+
+func modes(t *testing.T, dir string, paths ...string) map[string]fs.FileMode {
+	t.Helper()
+	all := map[string]fs.FileMode{}
+	for _, path := range paths {
+		info, err := os.Stat(filepath.Join(dir, path))
+		require.NoError(t, err)
+		all[path] = info.Mode() &^ fs.ModeDir
+	}
+	return all
+}
+
+func chmod(t *testing.T, dir string, of map[string]fs.FileMode) {
+	t.Helper()
+	for path, mode := range of {
+		require.NoError(t, os.Chmod(filepath.Join(dir, path), mode))
+	}
+}
+
+func TestPermissionsBetweenDirectories(t *testing.T) {
+	withUmask(t, 0o022)
+	src := tree(t, map[string]string{"run.sh": "x", "id_rsa": "x", "shared": "x", "root": "x", "private/key": "x", "read only/x": "x"})
+	chmod(t, src, map[string]fs.FileMode{
+		"run.sh": 0o755, "id_rsa": 0o600, "shared": 0o664, "root": 0o755 | fs.ModeSetuid, "private": 0o700, "read only/x": 0o444, "read only": 0o555,
+	})
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(src, "read only"), 0o755) })
+	dst := tree(t, map[string]string{"id_rsa": "older"})
+	chmod(t, dst, map[string]fs.FileMode{"id_rsa": 0o644})
+	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src))
+	require.NoError(t, err)
+	require.Equal(t, map[string]fs.FileMode{
+		"run.sh": 0o755, "id_rsa": 0o600, "shared": 0o644, "root": 0o755, "private": 0o700, "private/key": 0o644, "read only": 0o755, "read only/x": 0o444,
+	}, modes(t, dst, "run.sh", "id_rsa", "shared", "root", "private", "private/key", "read only", "read only/x"))
+}
+
+func TestPermissionsOfADownload(t *testing.T) {
+	withUmask(t, 0o027)
+	b := memstore.New()
+	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"new": "x", "sub/new": "x", "there": "x"}))
+	require.NoError(t, err)
+	dst := tree(t, map[string]string{"there": "another"})
+	chmod(t, dst, map[string]fs.FileMode{"there": 0o664})
+	_, err = transfer.Download(t.Context(), b, dst)
+	require.NoError(t, err)
+	require.Equal(t, map[string]fs.FileMode{"new": 0o640, "sub": 0o750, "sub/new": 0o640, "there": 0o664},
+		modes(t, dst, "new", "sub", "sub/new", "there"), "what is replaced keeps its own")
+}
