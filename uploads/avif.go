@@ -15,7 +15,7 @@ const maxBoxes = 10_000
 // inspectAVIF looks for the size of the largest picture that the file's meta box
 // tells of: ftyp, then meta / iprp / ipco / ispe. Encoders write meta before the
 // data, so that it can be shown while it loads.
-func inspectAVIF(h *head) (width, height int, refused Code) {
+func inspectAVIF(h *head) (width, height int, refused *reason) {
 	left := maxBoxes
 	boxes := []box{{"", 0, headBytes}}
 	for _, step := range []struct {
@@ -30,20 +30,20 @@ func inspectAVIF(h *head) (width, height int, refused Code) {
 	for _, b := range within(h, boxes, "ispe", &left) {
 		size, ok := h.piece(b.from+4, 8)
 		if !ok || b.from+12 > b.to {
-			return 0, 0, Damaged
+			return 0, 0, damaged
 		}
 		w, hgt := binary.BigEndian.Uint32(size), binary.BigEndian.Uint32(size[4:])
 		if w < 1 || hgt < 1 || w > 1<<30 || hgt > 1<<30 {
-			return 0, 0, Damaged
+			return 0, 0, damaged
 		}
 		if int64(w)*int64(hgt) > int64(width)*int64(height) {
 			width, height = int(w), int(hgt)
 		}
 	}
 	if width == 0 {
-		return 0, 0, Damaged
+		return 0, 0, damaged
 	}
-	return width, height, ""
+	return width, height, nil
 }
 
 // within are the boxes of this name in these. One of the file itself ends the

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -93,6 +94,12 @@ func keys(t *testing.T, b storage.Bucket) []string {
 		found = append(found, entry.Key)
 	}
 	return found
+}
+
+// published are those of keys that are not where uploads wait.
+func published(t *testing.T, b storage.Bucket) []string {
+	t.Helper()
+	return slices.DeleteFunc(keys(t, b), func(key string) bool { return strings.Contains(key, uploads.DefaultPendingPrefix) })
 }
 
 // send makes a ticket's request, or its form, and gives the status.

@@ -67,7 +67,9 @@ type Config struct {
 	TokenKey []byte
 
 	// Unguarded takes a bucket that cannot refuse to overwrite (IfAbsent). Keys
-	// are still unique by their 128 bits, but nothing proves it.
+	// are still unique by their 128 bits, but nothing proves it; and who calls
+	// Finish twice at the same moment, and sends other bytes between, replaces the
+	// file of his ticket.
 	Unguarded bool
 
 	Now    func() time.Time // nil: time.Now

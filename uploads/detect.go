@@ -1,8 +1,10 @@
 package uploads
 
 import (
+	"bytes"
 	"fmt"
 	"mime"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -70,11 +72,22 @@ type kind struct {
 // detect tells what the head is a head of.
 func detect(h *head) kind {
 	t := mimetype.Detect(h.first(sniffBytes))
-	if t.Is(typeAPNG) {
+	switch {
+	case t.Is(typeAPNG):
 		t = t.Parent()
+	case strings.HasPrefix(t.String(), "text/") && beginsSVG(h.first(sniffBytes)):
+		t = mimetype.Lookup(typeSVG)
 	}
 	name := mediaTypeOf(t)
 	return kind{mediaType: name, contentType: t.String(), extension: extensionOf(name)}
+}
+
+// before are what may stand before an SVG's root: a mark, a declaration, comments
+// (of the license) and the document's type, which the detection takes for others'.
+var before = regexp.MustCompile(`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
+
+func beginsSVG(b []byte) bool {
+	return before.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
 }
 
 // extensionOf is one for each type, so that a type's name is enough to find the
@@ -107,12 +120,32 @@ func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
 	return k, e
 }
 
+// aliases are of browsers and old programs, beside those that the detection
+// knows.
+var aliases = map[string]string{"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG}
+
+// claimedType is the type that somebody says, as the detection names it; "" where
+// it says nothing.
+func claimedType(claimed string) string {
+	name, _, err := mime.ParseMediaType(claimed)
+	if err != nil || name == contentTypeOfPending {
+		return ""
+	}
+	if other, ok := aliases[name]; ok {
+		return other
+	}
+	if known := mimetype.Lookup(name); known != nil {
+		return mediaTypeOf(known)
+	}
+	return name
+}
+
 func (s *Service) notAllowed(found, claimed string) *Error {
 	words := "This kind of file cannot be uploaded"
 	if found != "application/octet-stream" {
 		words += " (it is " + typeInWords(found) + ")"
 	}
-	if claimed, _, err := mime.ParseMediaType(claimed); err == nil && claimed != found && slices.Contains(s.types, claimed) {
+	if claimed := claimedType(claimed); claimed != "" && claimed != found && slices.Contains(s.types, claimed) {
 		words = "This file is not the " + typeInWords(claimed) + " that it claims to be"
 	}
 	return refuse(TypeNotAllowed, words+". Allowed: "+listInWords(s.types)+".")
@@ -127,9 +160,12 @@ func (s *Service) inspectAs(h *head, k *kind) *Error {
 	if look == nil {
 		return nil
 	}
-	width, height, code := look(h)
-	if code != "" {
-		return refuse(code, inspectorWords[code](typeInWords(k.mediaType)))
+	width, height, refused := look(h)
+	if refused == nil && k.mediaType != typeSVG && readsAsScript(h) {
+		refused = program
+	}
+	if refused != nil {
+		return refused.refusal(k.mediaType)
 	}
 	if int64(width) > s.maxPixels/int64(max(height, 1)) {
 		return refuse(TooManyPixels, fmt.Sprintf("The picture is too large: %d by %d pixels, and at most %d million together are allowed.",
@@ -137,12 +173,4 @@ func (s *Service) inspectAs(h *head, k *kind) *Error {
 	}
 	k.width, k.height = width, height
 	return nil
-}
-
-var inspectorWords = map[Code]func(name string) string{
-	Damaged:       func(name string) string { return "This is no " + name + " file that can be opened: it is damaged." },
-	ActiveContent: func(name string) string { return "This " + name + " file has a program in it, and cannot be uploaded." },
-	TooLarge: func(name string) string {
-		return "This " + name + " file is too large to be looked through: at most 1 MiB."
-	},
 }

@@ -22,9 +22,11 @@
 // # What is refused
 //
 // By default JPEG, PNG, GIF, WebP and AVIF pass, and nothing else. Of those the
-// header has to be sound, the pixels within bounds, and the first bytes must
-// neither hold markup nor read as a script. SVG can be allowed; one with a
-// script, an event handler or a reference to elsewhere is refused. Of any other
+// header has to be sound, the pixels within bounds, the first bytes without
+// markup, and the file no program of JavaScript, whatever encoding a page says
+// that it has: one is refused whose first MiB may be read as one. SVG can be
+// allowed; one with a script, an event handler, a link or a reference to
+// elsewhere is refused, as is one that no XML parser opens. Of any other
 // type that is allowed (PDF, office documents, sound) the detection and the look
 // for markup decide alone. What browsers run as a page of its own (HTML, XML,
 // JavaScript) cannot be allowed at all.
@@ -45,7 +47,8 @@
 //	TooManyFiles      the form has more than it may                  413   TooLarge
 //	Empty             the file has no bytes                          422   InvalidArgument
 //	TooSmall          it is smaller than MinSize                     422   InvalidArgument
-//	TooLarge          it is larger than MaxSize                      413   TooLarge
+//	TooLarge          it is larger than MaxSize, or its picture is   413   TooLarge
+//	                  behind more than can be looked through
 //	WrongSize         it is not as long as was claimed               422   InvalidArgument
 //	TypeNotAllowed    its content is of another type                 415   InvalidArgument
 //	Damaged           its header contradicts itself or is cut short  422   InvalidArgument
@@ -55,20 +58,30 @@
 //	                  unknown or unsafe
 //	InvalidRequest    the request is not understood                  400   InvalidArgument
 //	InvalidTicket     the token is another's, or not from here       403   PermissionDenied
-//	TicketExpired     the token is too old                           410   InvalidArgument
+//	TicketExpired     the token is too old, or its file was removed  410   InvalidArgument
+//	                  again
 //	NotUploaded       Finish, and no file has arrived                409   ObjectNotFound
 //	NotYours          the key is not one of these values'            403   PermissionDenied
-//	NotAllowed        Authorize said no                              403   PermissionDenied
+//	NotAllowed        Authorize said no, or deleting is not offered  403   PermissionDenied
 //	Unauthenticated   Authorize does not know who it is              401   Unauthenticated
 //	Interrupted       the sender stopped in the middle               400   BodyFailed, Canceled
 //	StoreFailed       the store failed; Err tells how                503   the store's
 //	Internal          the application's own Authorize failed         500   Internal
 //
+// # Who may delete
+//
+// Service.Delete and the handler's DELETE know whose a file is by the values in
+// its key. A pattern without any, as DefaultKey, says that of nobody: the handler
+// deletes nothing there (HandlerConfig.DeleteShared), and who calls Delete has to
+// have looked up the owner of the key.
+//
 // # What is left behind
 //
 // A signed upload that nobody finishes lies under Config.PendingPrefix and
-// nowhere else. It can be finished until a day after Config.UploadTTL; what is
-// older may be cleared, by a lifecycle rule of the bucket or transfer.Expire:
+// nowhere else; so does, of each that was finished, an empty object, which keeps
+// its address from working again. It can be finished until a day after
+// Config.UploadTTL; what is older may be cleared, by a lifecycle rule of the
+// bucket or transfer.Expire:
 //
 //	storage.LifecycleRule{Prefix: uploads.DefaultPendingPrefix, ExpireAfterDays: 2}
 //

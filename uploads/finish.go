@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -11,7 +12,14 @@ import (
 // its final key: token is the ticket's, values are those that Sign had, again by
 // what the application knows of the user. A file that breaks a rule is removed,
 // and the error says which; NotUploaded where none has arrived. Called again, as
-// by a client that lost the answer, it gives the same file.
+// by a client that lost the answer, it gives the same file, whatever was sent
+// since; TicketExpired where that was removed again.
+//
+// The store sees to the latter, by a ticket's Put (storage.SignIfAbsent). By a
+// Form, or where the store takes a file as often as it comes, or does not guard
+// (Config.Unguarded), a ticket whose file was removed can be used again until it
+// ends; and who calls Finish twice at the same moment, and sends another type
+// between, may have two files of it.
 //
 // What was looked at is what is kept: the copy is looked at too, for the sender
 // can write to the pending key as long as the ticket lasts.
@@ -33,16 +41,27 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Error) {
 	pending := s.pendingKey(t)
 	arrived, e := s.look(ctx, pending, t.size)
-	if e != nil {
-		if moved(e) {
-			return s.finished(ctx, t, v, e)
+	switch {
+	case e != nil && gone(e):
+		return s.finished(ctx, t, v, e)
+	case e != nil && !refused(e):
+		return nil, e
+	}
+	if !s.arrivesOnce(t) { // it may have been finished, and sent again
+		if r, before := s.finished(ctx, t, v, notUploaded()); before == nil || before.Code != NotUploaded {
+			if before == nil {
+				s.discard(ctx, pending)
+			}
+			return r, before
 		}
-		s.discardRefused(ctx, pending, e)
+	}
+	if e != nil {
+		s.discard(ctx, pending)
 		return nil, e
 	}
 	key := s.pattern.key(v, t.issued, s.finalRandom(t), arrived.extension)
 	if e := s.keep(ctx, pending, key, arrived.kind); e != nil {
-		if moved(e) {
+		if gone(e) {
 			return s.finished(ctx, t, v, e)
 		}
 		return nil, e
@@ -52,18 +71,42 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 		e = changed()
 	}
 	if e != nil {
-		s.discardRefused(ctx, key, e)
+		if refused(e) {
+			s.discard(ctx, key)
+		}
 		return nil, e
 	}
-	s.discard(ctx, pending)
+	s.spend(ctx, t, pending)
 	return s.answer(ctx, kept, t)
 }
 
-// moved reports whether the pending file is gone, or was when it was read: by
-// another call that was faster, or because it has not arrived.
-func moved(e *Error) bool {
-	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed)
+// contentTypeOfSpent marks what stands in for a file that was finished. The
+// sender's own have contentTypeOfPending.
+const contentTypeOfSpent = "application/x-omnibucket-finished"
+
+// spend ends a ticket. Where the store takes its file once, an empty object stays
+// at the pending key, so that the address does not work again; it is cleared
+// away with all that waits there. Elsewhere the sender could replace it.
+func (s *Service) spend(ctx context.Context, t ticket, pending string) {
+	if !s.arrivesOnce(t) {
+		s.discard(ctx, pending)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	// A failure leaves the file: the address does not work again with that either.
+	_, _ = s.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
 }
+
+var errSpent = errors.New("the ticket's file was finished")
+
+// gone reports whether the pending file is gone, or was when it was read: by
+// another call that was faster, or because it has not arrived.
+func gone(e *Error) bool {
+	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
+}
+
+func notUploaded() *Error { return refuse(NotUploaded, "The file has not arrived yet.") }
 
 func changed() *Error {
 	return refuse(Damaged, "The file was changed while it was looked at. Send it again.")
@@ -91,8 +134,8 @@ func (s *Service) keep(ctx context.Context, pending, key string, k kind) *Error 
 	return nil
 }
 
-// finished finds what an earlier call has kept, where the pending file was moved.
-func (s *Service) finished(ctx context.Context, t ticket, v Values, moved *Error) (*Result, *Error) {
+// finished finds what an earlier call has kept.
+func (s *Service) finished(ctx context.Context, t ticket, v Values, why *Error) (*Result, *Error) {
 	tried := map[string]bool{}
 	for _, mediaType := range s.types {
 		extension := extensionOf(mediaType)
@@ -108,10 +151,13 @@ func (s *Service) finished(ctx context.Context, t ticket, v Values, moved *Error
 			return nil, e
 		}
 	}
-	if errors.Is(moved, storage.Changed) { // and is not gone: it was sent again
+	switch {
+	case errors.Is(why, errSpent):
+		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file removed since. Send the file again.")
+	case errors.Is(why, storage.Changed): // and is not gone: it was sent again
 		return nil, changed()
 	}
-	return nil, refuse(NotUploaded, "The file has not arrived yet.")
+	return nil, notUploaded()
 }
 
 // looked is a stored file that keeps the rules.
@@ -128,6 +174,9 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 		return nil, storeFailed(err)
 	}
 	defer func() { _ = r.Close() }()
+	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
+		return nil, storeFailed(errSpent)
+	}
 	if e := s.bounds(claimed).judge(r.Attrs().Size); e != nil {
 		return nil, e
 	}
@@ -142,10 +191,5 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 	return &looked{k, r.Attrs()}, nil
 }
 
-// discardRefused removes a file that breaks a rule, not one that the store could
-// not show.
-func (s *Service) discardRefused(ctx context.Context, key string, e *Error) {
-	if e.Code != StoreFailed && e.Code != Interrupted {
-		s.discard(ctx, key)
-	}
-}
+// refused tells a file that breaks a rule from one that the store could not show.
+func refused(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }

@@ -35,7 +35,7 @@ func TestASignedUploadIsFinished(t *testing.T) {
 		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, r.Key, "by its content")
 		require.NotContains(t, r.Key, strings.TrimPrefix(waiting[0], "pending/"))
 		require.Equal(t, "me.gif", r.OriginalName)
-		require.Equal(t, []string{r.Key}, keys(t, b), "moved")
+		require.Equal(t, []string{r.Key}, published(t, b), "moved")
 		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
 		require.NoError(t, err)
 		require.Equal(t, content, string(data))
@@ -61,11 +61,11 @@ func TestANarrowedBucketIsEnough(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	r, err := s.Finish(t.Context(), ticket.Token, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{"tenants/7/" + r.Key}, keys(t, b))
+	require.Equal(t, []string{"tenants/7/" + r.Key}, published(t, b))
 	_, err = s.Finish(t.Context(), ticket.Token, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Delete(t.Context(), r.Key, nil))
-	require.Empty(t, keys(t, b))
+	require.Empty(t, published(t, b))
 }
 
 func TestFinishingAtOnceMakesOneFile(t *testing.T) {
@@ -85,7 +85,7 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 			require.NoError(t, errs[i])
 			require.Equal(t, results[0].Key, results[i].Key)
 		}
-		require.Equal(t, []string{results[0].Key}, keys(t, b))
+		require.Equal(t, []string{results[0].Key}, published(t, b))
 	})
 }
 
@@ -124,7 +124,7 @@ func TestFinishingWhileTheFileIsMoved(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			if row.code == "" {
 				require.NoError(t, err)
-				require.Len(t, keys(t, b), 1)
+				require.Len(t, published(t, b), 1)
 				return
 			}
 			require.Equal(t, row.code, uploads.CodeOf(err), "%v", err)
@@ -177,7 +177,7 @@ func TestASignedSVGIsLookedThroughOrRefused(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, nil)
 			require.Equal(t, row.code, uploads.CodeOf(err), "%d bytes: %v", row.length, err)
 		}
-		require.Len(t, keys(t, b), 1)
+		require.Len(t, published(t, b), 1)
 	})
 }
 

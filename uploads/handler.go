@@ -1,12 +1,8 @@
 package uploads
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"math"
-	"mime/multipart"
 	"net/http"
 
 	"github.com/omnibucket/storage"
@@ -21,14 +17,17 @@ type HandlerConfig struct {
 	Authorize func(*http.Request) (Values, error)
 	// MaxFiles bounds the files of one form; 0: 10.
 	MaxFiles int
+	// DeleteShared offers DELETE also where Config.Key has no values of the
+	// application's, as DefaultKey: then nothing tells whose a file is, and
+	// everybody whom Authorize lets in may delete every file. Without it such a
+	// DELETE is NotAllowed.
+	DeleteShared bool
 	// OnError is told what a 5xx answer hides; nil: nobody.
 	OnError func(*http.Request, error)
 }
 
 const (
 	defaultMaxFiles = 10
-	maxFormFields   = 100     // parts that are no files, which are passed over
-	formOverhead    = 1 << 20 // bytes of such parts and of what frames the files
 	maxJSON         = 64 << 10
 )
 
@@ -37,7 +36,7 @@ const (
 //	POST   /                 multipart/form-data with files: 201 {"files": [Result, …]}
 //	POST   /tickets          {"name", "type", "size"}: 201 Ticket, for a file that goes straight to the store
 //	POST   /tickets/finish   {"token"}: 200 Result
-//	DELETE /{key}            204
+//	DELETE /{key}            204; see DeleteShared
 //
 //	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
 //
@@ -53,6 +52,9 @@ const (
 // token of your own in Authorize:
 //
 //	http.NewCrossOriginProtection().Handler(handler)
+//
+// Where a file is refused, some MiB of what follows are still read, so that the
+// browser sees the answer; of more, the connection is closed.
 //
 // The body is bounded, its duration is not: set http.Server.ReadTimeout, or a
 // deadline by http.ResponseController, against those who send a byte a minute.
@@ -116,81 +118,6 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, value any)
 	_ = json.NewEncoder(w).Encode(value) // the client is gone
 }
 
-// storeForm takes every file of a form, or none.
-func (h *handler) storeForm(c *call) (status int, value any, err error) {
-	c.Body = http.MaxBytesReader(c.w, c.Body, h.maxBody())
-	parts, err := c.MultipartReader()
-	if err != nil {
-		return 0, nil, refuseField("", InvalidRequest, "The files have to come as multipart/form-data.")
-	}
-	var stored []*Result
-	defer func() {
-		if err != nil {
-			h.removeAll(c.Context(), stored)
-			// A browser that is still sending when the connection is closed shows its
-			// user that, and not our words.
-			_, _ = io.Copy(io.Discard, c.Body)
-		}
-	}()
-	for fields := 0; ; {
-		part, err := parts.NextPart()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return 0, nil, formFailure(err)
-		}
-		if part.FileName() == "" {
-			if part.FormName() == "" { // its header cannot be read: who knows what it is
-				return 0, nil, refuseField("", InvalidRequest, "The form is not understood.")
-			}
-			if fields++; fields > maxFormFields {
-				return 0, nil, refuseField("", InvalidRequest, "The form has too many fields.")
-			}
-			continue
-		}
-		r, err := h.storePart(c, part, len(stored))
-		if err != nil {
-			return 0, nil, err
-		}
-		stored = append(stored, r)
-	}
-	if len(stored) == 0 {
-		return 0, nil, refuse(NoFile, "There is no file.")
-	}
-	return http.StatusCreated, map[string]any{"files": stored}, nil
-}
-
-func (h *handler) storePart(c *call, part *multipart.Part, before int) (*Result, error) {
-	if before == h.config.MaxFiles {
-		return nil, refuse(TooManyFiles, "There are too many files: send fewer at once.")
-	}
-	return h.service.StorePart(c.Context(), part, c.values)
-}
-
-// maxBody is the bytes of as many files as there may be.
-func (h *handler) maxBody() int64 {
-	files, each := int64(h.config.MaxFiles), h.service.config.MaxSize
-	if each > (math.MaxInt64-formOverhead)/files {
-		return math.MaxInt64
-	}
-	return files*each + formOverhead
-}
-
-// formFailure is one between the files.
-func formFailure(err error) *Error {
-	if e := interrupted(err); e.Code == TooLarge || errors.Is(err, io.ErrUnexpectedEOF) {
-		return e
-	}
-	return refuseField("", InvalidRequest, "The form is not understood.")
-}
-
-func (h *handler) removeAll(ctx context.Context, stored []*Result) {
-	for _, r := range stored {
-		h.service.discard(ctx, r.Key)
-	}
-}
-
 func (h *handler) sign(c *call) (status int, value any, err error) {
 	var asked struct {
 		Name string `json:"name"`
@@ -216,6 +143,9 @@ func (h *handler) finish(c *call) (status int, value any, err error) {
 }
 
 func (h *handler) remove(c *call) (status int, value any, err error) {
+	if len(h.service.pattern.values) == 0 && !h.config.DeleteShared {
+		return 0, nil, refuseField("key", NotAllowed, "Files cannot be removed here.")
+	}
 	return http.StatusNoContent, nil, h.service.Delete(c.Context(), c.PathValue("key"), c.values)
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -179,6 +180,86 @@ func TestAFormIsReadToItsEndWhereAFileIsRefused(t *testing.T) {
 	require.Less(t, endless.read, int64(5<<20), "but no further than all files may be long")
 }
 
+// What follows a refused file is read for the browser's sake, and no further.
+func TestALongFormIsNotReadToItsEndWhereAFileIsRefused(t *testing.T) {
+	h, err := newService(t, memstore.New(), uploads.Config{MaxSize: 1 << 30}).Handler(uploads.HandlerConfig{
+		Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil },
+	})
+	require.NoError(t, err)
+	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage})
+	rest := &endless{}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", io.MultiReader(bytes.NewReader(body.Bytes()[:body.Len()-60]), rest))
+	r.Header.Set("Content-Type", contentType)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	require.Equal(t, http.StatusUnsupportedMediaType, w.Code)
+	require.LessOrEqual(t, rest.read, int64(5<<20))
+	require.Equal(t, "close", w.Header().Get("Connection"))
+}
+
+// mime/multipart holds 10 MiB of a part's header, several times over.
+func TestAPartsHeaderIsBounded(t *testing.T) {
+	long := strings.Repeat("x", 9<<20)
+	for _, row := range []struct {
+		name   string
+		header textproto.MIMEHeader
+	}{
+		{"a name", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="photo"; filename="` + long + `"`}}},
+		{"a field's name", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + long + `"`}}},
+		{"another line", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="photo"; filename="a.png"`}, "X-Long": {long}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			body := &bytes.Buffer{}
+			w := multipart.NewWriter(body)
+			part, err := w.CreatePart(row.header)
+			require.NoError(t, err)
+			_, err = io.WriteString(part, aPNG())
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			s := newSite(t, memstore.New(), uploads.Config{})
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			status, problem := s.ask("42", http.MethodPost, "/", w.FormDataContentType(), body)
+			runtime.ReadMemStats(&after)
+			require.Equal(t, http.StatusBadRequest, status)
+			require.EqualValues(t, uploads.InvalidRequest, problem["code"])
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
+			require.Empty(t, keys(t, s.bucket))
+		})
+	}
+}
+
+func TestLongFieldsBesideAFileAreNoHeader(t *testing.T) {
+	s := newSite(t, memstore.New(), uploads.Config{})
+	status, answer := s.form("42", formFile{"text", "", "text/plain", strings.Repeat("x", 500<<10)}, formFile{"photo", "me.png", "image/png", aPNG()})
+	require.Equal(t, http.StatusCreated, status, answer)
+}
+
+// Without a value in the key, nothing says whose a file is.
+func TestDeletingOverHTTPNeedsAKeyThatSaysWhoseItIs(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		shared bool
+		status int
+	}{{"by default", false, http.StatusForbidden}, {"where that is asked for", true, http.StatusNoContent}} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New()
+			s := newService(t, b, uploads.Config{})
+			h, err := s.Handler(uploads.HandlerConfig{
+				Authorize:    func(*http.Request) (uploads.Values, error) { return nil, nil },
+				DeleteShared: row.shared,
+			})
+			require.NoError(t, err)
+			r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			require.NoError(t, err)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+r.Key, nil))
+			require.Equal(t, row.status, w.Code)
+			require.Equal(t, row.shared, len(keys(t, b)) == 0)
+		})
+	}
+}
+
 func TestRequestsThatAreNotUnderstood(t *testing.T) {
 	body, contentType := formOf(t, formFile{"photo", "a.png", "image/png", aPNG()})
 	cut := body.String()[:body.Len()-60]
@@ -258,7 +339,7 @@ func TestTicketsOverHTTP(t *testing.T) {
 	status, answer = finish("42")
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Equal(t, "me.png", answer["name"])
-	require.Equal(t, []string{answer["key"].(string)}, keys(t, s.bucket))
+	require.Equal(t, []string{answer["key"].(string)}, published(t, s.bucket))
 }
 
 func jsonOf(t *testing.T, v any) string {

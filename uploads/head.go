@@ -7,7 +7,7 @@ import (
 const (
 	sniffBytes = 4 << 10 // what the detection looks at
 	// headBytes is the most that is held of a file. Where a picture's size stands
-	// behind more (of color profiles, of previews), it is refused as Damaged.
+	// behind more (of color profiles, of previews), it is refused as TooLarge.
 	headBytes = 1 << 20
 	// A reader that gives nothing this often gives nothing ever.
 	maxEmptyReads = 100
@@ -49,6 +49,19 @@ func (h *head) grow(n int) {
 
 // whole reports whether the file ended within the head.
 func (h *head) whole() bool { return h.err == io.EOF }
+
+// exhausted reports whether the head is as long as one may be, and the file is
+// longer.
+func (h *head) exhausted() bool { return len(h.buf) == headBytes && h.err == nil }
+
+// missing is why what stands behind the head is not there: it is too far behind,
+// or the file is cut short.
+func (h *head) missing() *reason {
+	if h.fill(headBytes); h.exhausted() {
+		return tooLate
+	}
+	return damaged
+}
 
 // failure is what the source failed with, or nil.
 func (h *head) failure() error {

@@ -9,9 +9,14 @@ const markupBytes = 1 << 10
 // markup makes a browser that guesses show a page, or a server run a program.
 // XMP, which many pictures begin with, is XML and has none of these.
 var markup = [][]byte{
-	[]byte("<!doctype"), []byte("<html"), []byte("<head>"), []byte("<body"), []byte("<script"), []byte("<iframe"),
-	[]byte("<object"), []byte("<embed"), []byte("<svg"), []byte("<img"), []byte("<form"), []byte("<meta "),
-	[]byte("<?php"), []byte("javascript:"),
+	[]byte("<!doctype"), []byte("<html"), []byte("<head>"), []byte("<body"), []byte("<meta "), []byte("<base "), []byte("<link "),
+	[]byte("<script"), []byte("<style"), []byte("<svg"), []byte("<math"), []byte("<template"),
+	[]byte("<iframe"), []byte("<frame"), []byte("<object"), []byte("<embed"), []byte("<applet"), []byte("<portal"),
+	[]byte("<img"), []byte("<image"), []byte("<video"), []byte("<audio"), []byte("<source"), []byte("<details"), []byte("<marquee"),
+	[]byte("<form"), []byte("<input"), []byte("<button"), []byte("<select"), []byte("<textarea"), []byte("<keygen"), []byte("<isindex"),
+	[]byte("onerror="), []byte("onload="), []byte("onclick="), []byte("onfocus="), []byte("ontoggle="), []byte("onmouse"),
+	[]byte("onpointer"), []byte("onanimation"), []byte("javascript:"),
+	[]byte("<?php"), []byte("<jsp:"),
 }
 
 func hasMarkup(b []byte) bool {
@@ -22,66 +27,27 @@ func hasMarkup(b []byte) bool {
 			return true
 		}
 	}
-	return false
+	return hasShortTag(text)
 }
 
-const (
-	// screenBytes of a GIF, and more of a WebP, stand between its magic, which
-	// JavaScript takes for a name, and its first block.
-	screenBytes = 7
-	// programBytes in a row that could be typed are no picture's by chance.
-	programBytes = 12
-	programLook  = 64 // bytes of it that are looked at
-)
+// shortTagText is how much text has to follow a short tag: the three bytes alone
+// stand in one honest picture of 16,000.
+const shortTagText = 8
 
-// readsAsScript reports whether JavaScript could make sense of what follows the
-// magic: an operator and a comment or text, which then swallows the picture. Of
-// pictures that people make, the bytes there are those of numbers below 10,752,
-// and have zeros or controls among them.
-func readsAsScript(b []byte, magic int) bool {
-	rest := b[min(magic, len(b)):]
-	typed := typedBytes(rest)
-	if len(rest) >= screenBytes && typed >= screenBytes && magic == gifMagic {
-		return true
-	}
-	opener := rest[:min(typed, screenBytes)]
-	for _, comment := range []struct{ begin, end string }{{"/*", "*/"}, {"//", "\n"}, {"//", "\r"}} {
-		if bytes.Contains(opener, []byte(comment.begin)) && (magic == gifMagic || goesOn(rest, comment.end)) {
-			return true
-		}
-	}
-	for i, quote := range opener {
-		// A quote right behind a name is no JavaScript, but for the backtick's.
-		if quote != '`' && (i == 0 || quote != '"' && quote != '\'') {
-			continue
-		}
-		if goesOn(rest[i+1:], string(rune(quote))) {
-			return true
-		}
-	}
-	return false
-}
-
-// goesOn reports whether a program follows the end of a comment or text.
-func goesOn(b []byte, end string) bool {
+// hasShortTag looks for PHP's <?=.
+func hasShortTag(text []byte) bool {
 	for {
-		_, after, found := bytes.Cut(b, []byte(end))
+		_, after, found := bytes.Cut(text, []byte("<?="))
 		if !found {
 			return false
 		}
-		if n := typedBytes(after[:min(len(after), programLook)]); n >= programBytes && bytes.ContainsAny(after[:n], "(=;`") {
+		typed := 0
+		for typed < min(len(after), shortTagText) && (after[typed] >= ' ' && after[typed] <= '~' || bytes.IndexByte([]byte("\t\r\n"), after[typed]) >= 0) {
+			typed++
+		}
+		if typed == min(len(after), shortTagText) {
 			return true
 		}
-		b = after
+		text = after
 	}
-}
-
-// typedBytes counts the first bytes that a keyboard makes.
-func typedBytes(b []byte) int {
-	for i, c := range b {
-		if (c < ' ' || c > '~') && c != '\t' && c != '\n' && c != '\r' {
-			return i
-		}
-	}
-	return len(b)
 }

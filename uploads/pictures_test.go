@@ -9,6 +9,7 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"strings"
 )
 
 // Files as tests send them. Pictures are of 3 by 2 pixels where nothing else is
@@ -37,13 +38,34 @@ func aWebP() string {
 	return "RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"
 }
 
-// aWebPOf is the head of one with this canvas.
-func aWebPOf(width, height int) string {
+// aWebPOf is the head of one with this canvas, and what follows.
+func aWebPOf(width, height int, moves bool, chunks ...string) string {
 	head := []byte("RIFF\x00\x01\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00")
-	for _, n := range []int{width - 1, height - 1} {
-		head = append(head, byte(n), byte(n>>8), byte(n>>16))
+	if moves {
+		head[20] = 0x02
 	}
-	return string(head)
+	return string(little24(head, width-1, height-1)) + strings.Join(chunks, "")
+}
+
+func little24(b []byte, numbers ...int) []byte {
+	for _, n := range numbers {
+		b = append(b, byte(n), byte(n>>8), byte(n>>16))
+	}
+	return b
+}
+
+func riffChunk(name, content string) string {
+	return name + string(binary.LittleEndian.AppendUint32(nil, uint32(len(content)))) + content + strings.Repeat("\x00", len(content)%2)
+}
+
+// aLossless is the chunk of a picture's beginning.
+func aLossless(width, height int) string {
+	return riffChunk("VP8L", "\x2f"+string(binary.LittleEndian.AppendUint32(nil, uint32(width-1|(height-1)<<14)))+strings.Repeat("\x00", 9))
+}
+
+// aFrame is one of an animation.
+func aFrame(x, y, width, height int, picture string) string {
+	return riffChunk("ANMF", string(little24(nil, x/2, y/2, width-1, height-1))+"\x00\x00\x00\x00"+picture)
 }
 
 // aLossyWebP is the head of one.
@@ -84,7 +106,7 @@ func aPNGOf(width, height uint32) string {
 // aScriptGIF is both: a picture of 10,799 by 1 pixels, and GIF89a/*…*/=1;…
 func aScriptGIF(opener string) string {
 	return "GIF89a" + opener + "\x01\x00\x00\x00\x00" + // screen without a table
-		"\x21\xfe\x11*/=1;alert('me')//\x00" +
+		"\x21\xfe\x12*/=1;alert('me')//\x00" +
 		"\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b"
 }
 
@@ -92,7 +114,7 @@ func aScriptGIF(opener string) string {
 func aJPEGComment() string {
 	j := aJPEG()
 	padding := bytes.Repeat([]byte{0}, 0x2F2A-2)
-	return j[:2] + "\xff\xe0/*" + string(padding) + "\xff\xfe\x00\x1c*/=alert('program');/*\x00\x00\x00\x00" + j[2:]
+	return j[:2] + "\xff\xe0/*" + string(padding) + "\xff\xfe\x00\x1c*/=alert('program');/*\x00\x00\x00\x00" + j[2:] + "*/"
 }
 
 const anSVG = `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect id="r" width="9" height="9"/><use href="#r"/></svg>`

@@ -161,7 +161,8 @@ func (s *Service) discard(ctx context.Context, key string) {
 }
 
 // Delete removes a file of these values. NotYours where the pattern could not
-// have made key of them; what is not there is success.
+// have made key of them; what is not there is success. A pattern without values
+// tells nothing of whose the key is: then the caller has to know.
 func (s *Service) Delete(ctx context.Context, key string, values Values) error {
 	if e := s.checkValues(values); e != nil {
 		return e

@@ -4,161 +4,133 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
-	"slices"
+	"regexp"
 	"strings"
 )
 
-// Elements of SVG that run or fetch something, or hold what does.
-var activeElements = []string{
-	"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "link",
-	"audio", "video", "canvas", "html", "body", "meta", "base", "form",
-}
-
-// Attributes that hold no style and no address, whatever stands in them.
-var plainAttributes = []string{"id", "class", "d", "points", "unicode", "glyph-name"}
+const byteOrderMark = "\xEF\xBB\xBF"
 
 // inspectSVG reads the whole document, at most 1 MiB of it: scripts, handlers of
 // events, entities, style sheets of elsewhere, and references to anything but
-// the document itself and raster pictures in it are refused.
-func inspectSVG(h *head) (width, height int, refused Code) {
+// the document itself and raster pictures in it are refused; and what no XML
+// parser opens, which a browser that guesses reads by rules of its own.
+func inspectSVG(h *head) (width, height int, refused *reason) {
 	h.fill(headBytes)
 	if !h.whole() || len(h.buf) == headBytes {
-		return 0, 0, TooLarge
+		return 0, 0, tooLong
 	}
-	d := xml.NewDecoder(bytes.NewReader(h.buf)) // other encodings than UTF-8 fail
-	v := &svgVisitor{}
+	// Another encoding than UTF-8 fails.
+	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
+	v := &svgVisitor{first: true}
 	for {
 		token, err := d.RawToken()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return 0, 0, Damaged
+			return 0, 0, damaged
 		}
-		if refused := v.visit(token); refused != "" {
+		if refused := v.visit(token); refused != nil {
 			return 0, 0, refused
 		}
+		v.first = false
 	}
-	switch {
-	case v.depth != 0 || v.roots != 1:
-		return 0, 0, Damaged
-	case activeStyle(v.style.String()):
-		return 0, 0, ActiveContent
+	if len(v.open) != 0 || v.roots != 1 {
+		return 0, 0, damaged
 	}
-	return 0, 0, ""
+	return 0, 0, styleReason(v.style.String(), true)
 }
 
 // An svgVisitor goes through a document once.
 type svgVisitor struct {
-	depth, roots int
+	first, typed bool // it is at the beginning; it has seen the document's type
+	open         []xml.Name
+	roots        int
 	styleDepth   int             // of the style element that it is in; 0: in none
 	style        strings.Builder // all style sheets: comments and elements may cut a word in two
 }
 
-func (v *svgVisitor) visit(token xml.Token) (refused Code) {
+func (v *svgVisitor) visit(token xml.Token) *reason {
 	switch t := token.(type) {
 	case xml.StartElement:
 		return v.enter(t)
 	case xml.EndElement:
-		if v.depth == v.styleDepth {
-			v.styleDepth = 0
-		}
-		if v.depth--; v.depth < 0 {
-			return Damaged
-		}
+		return v.leave(t)
 	case xml.CharData:
 		if v.styleDepth > 0 {
 			v.style.Write(t)
+		} else if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
+			return damaged
+		}
+	case xml.Comment: // one of HTML ends with these, and what follows is no comment
+		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
+			return program
 		}
 	case xml.ProcInst:
-		if !strings.EqualFold(t.Target, "xml") {
-			return ActiveContent // xml-stylesheet
-		}
-	case xml.Directive: // <!DOCTYPE with entities
-		if bytes.Contains(t, []byte("[")) {
-			return ActiveContent
-		}
+		return v.instruction(t)
+	case xml.Directive:
+		return v.directive(t)
 	}
-	return ""
+	return nil
 }
 
-func (v *svgVisitor) enter(e xml.StartElement) (refused Code) {
-	if v.depth == 0 {
+func (v *svgVisitor) enter(e xml.StartElement) *reason {
+	if len(v.open) == 0 {
 		if v.roots++; v.roots > 1 || !strings.EqualFold(e.Name.Local, "svg") {
-			return Damaged
+			return damaged
 		}
 	}
-	v.depth++
+	v.open = append(v.open, e.Name)
 	if v.styleDepth == 0 && strings.EqualFold(e.Name.Local, "style") {
-		v.styleDepth = v.depth
+		v.styleDepth = len(v.open)
 	}
-	if isActive(e) {
-		return ActiveContent
+	seen := make(map[xml.Name]bool, len(e.Attr))
+	for _, a := range e.Attr {
+		if seen[a.Name] {
+			return damaged
+		}
+		seen[a.Name] = true
 	}
-	return ""
+	return elementReason(e)
 }
 
-func isActive(e xml.StartElement) bool {
-	if slices.Contains(activeElements, strings.ToLower(e.Name.Local)) {
-		return true
+func (v *svgVisitor) leave(e xml.EndElement) *reason {
+	last := len(v.open) - 1
+	if last < 0 || v.open[last] != e.Name {
+		return damaged
 	}
-	return slices.ContainsFunc(e.Attr, func(a xml.Attr) bool {
-		name, value := strings.ToLower(a.Name.Local), squeezed(a.Value)
-		switch {
-		case strings.HasPrefix(name, "on"):
-			return true
-		case a.Name.Space == "xmlns" || name == "xmlns":
-			return value == "http://www.w3.org/1999/xhtml"
-		case name == "href" || name == "src" || name == "from" || name == "to" || name == "values" || name == "by":
-			return refersElsewhere(name, value)
-		case slices.Contains(plainAttributes, name):
-			return false
-		case name == "attributename": // an animation that sets a reference or a handler
-			return strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on")
-		}
-		return activeStyle(value)
-	})
+	if len(v.open) == v.styleDepth {
+		v.styleDepth = 0
+	}
+	v.open = v.open[:last]
+	return nil
 }
 
-// squeezed is the text as browsers read addresses: without spaces and controls.
-func squeezed(text string) string {
-	return strings.ToLower(strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7F {
-			return -1
-		}
-		return r
-	}, text))
+var (
+	declaration = regexp.MustCompile(`^version\s*=\s*["']1\.[01]["']` +
+		`(\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?(\s+standalone\s*=\s*["'](yes|no)["'])?\s*$`)
+	// Of a type without an internal subset, which has entities.
+	documentType = regexp.MustCompile(`^DOCTYPE\s+([\w.-]+:)?svg(\s+(PUBLIC\s+["'][^"'<>]*["']|SYSTEM)\s+["'][^"'<>]*["'])?\s*$`)
+)
+
+func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
+	switch {
+	case t.Target != "xml":
+		return program // xml-stylesheet
+	case !v.first || !declaration.Match(t.Inst):
+		return damaged
+	}
+	return nil
 }
 
-func refersElsewhere(name, value string) bool {
-	if name != "href" && name != "src" { // of an animation: numbers and colors, too
-		return strings.Contains(value, "script:") || strings.Contains(value, "data:") || activeStyle(value)
+func (v *svgVisitor) directive(t xml.Directive) *reason {
+	typed := v.typed
+	v.typed = true
+	switch {
+	case bytes.ContainsAny(t, "[]<>"):
+		return program
+	case typed || v.roots > 0 || !documentType.Match(t):
+		return damaged
 	}
-	if value == "" || value[0] == '#' {
-		return false
-	}
-	return !slices.ContainsFunc([]string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"}, func(prefix string) bool {
-		return strings.HasPrefix(value, prefix)
-	})
-}
-
-// activeStyle tells style sheets that fetch or run something; url(#name) is the
-// document itself. A backslash hides letters from whoever looks for them.
-func activeStyle(text string) bool {
-	text = squeezed(text)
-	for _, bad := range []string{"@import", "javascript:", "expression(", "-moz-binding", `\`} {
-		if strings.Contains(text, bad) {
-			return true
-		}
-	}
-	for {
-		_, after, found := strings.Cut(text, "url(")
-		if !found {
-			return false
-		}
-		if target := strings.TrimLeft(after, `"'`); !strings.HasPrefix(target, "#") && refersElsewhere("href", target) {
-			return true
-		}
-		text = after
-	}
+	return nil
 }

@@ -21,6 +21,32 @@ func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
 		{"a picture inside", page + `<image href="data:image/png;base64,AA"/></svg>`, ""},
 		{"an animation of a number", page + `<rect><animate attributeName="x" from="0" to="9"/></rect></svg>`, ""},
 		{"a document type", `<?xml version="1.0"?><!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x.dtd">` + page + `</svg>`, ""},
+		{"a byte order mark", "\xef\xbb\xbf" + page + `</svg>`, ""},
+		{"a mark and a declaration", "\xef\xbb\xbf<?xml version='1.0' encoding='utf-8' standalone=\"no\"?>" + page + `</svg>`, ""},
+		{"a license in front", "<!-- License: MIT -->\n<!-- <g> -->\n" + page + `</svg>`, ""},
+		{"a document type without a declaration", `<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">` + page + `</svg>`, ""},
+		{"a root with a prefix", `<?xml version="1.0"?><svg:svg xmlns:svg="http://www.w3.org/2000/svg"><svg:rect/></svg:svg>`, ""},
+		{"an element in a comment", page + `<!-- <rect onload="x"/> --></svg>`, ""},
+		{"text that looks like a function", page + `<g aria-label="Copy (2)" data-name="a(b)" inkscape:label="Layer(1)"/></svg>`, ""},
+		{"functions that only compute", page + `<style>@media (min-width: 9px) and (x) {rect{fill:rgb(1 2 3);transform:translate(calc(1px + 2px))}}</style><g transform="rotate(9)"/></svg>`, ""},
+		{"a style that fetches by image-set", page + `<style>svg{background-image:image-set("https://evil.example/x.png" 1x)}</style></svg>`, uploads.ActiveContent},
+		{"an attribute that fetches by image-set", page + `<rect style='mask-image:-webkit-image-set("https://evil.example/x.png" 1x)'/></svg>`, uploads.ActiveContent},
+		{"a property that fetches by image", page + `<rect mask='image("https://evil.example/x.png")'/></svg>`, uploads.ActiveContent},
+		{"a font by src", page + `<style>@font-face{src:src("https://evil.example/x")}</style></svg>`, uploads.ActiveContent},
+		{"a picture by cross-fade", page + `<style>g{mask:cross-fade("https://evil.example/x", red)}</style></svg>`, uploads.ActiveContent},
+		{"a function that nobody knows", page + `<rect style="mask:fetch('https://evil.example')"/></svg>`, uploads.ActiveContent},
+		{"a base of elsewhere", page + `<g xml:base="https://evil.example/a.svg"><use href="#x"/></g></svg>`, uploads.ActiveContent},
+		{"a report of clicks", page + `<a href="#x" ping="https://evil.example"/></svg>`, uploads.ActiveContent},
+		{"a comment that HTML ends", page + `<!--><img src=x onerror=alert(1)>--></svg>`, uploads.ActiveContent},
+		{"a comment that HTML ends a byte later", page + `<!---><img src=x onerror=alert(1)>--></svg>`, uploads.ActiveContent},
+		{"a document type that HTML ends", `<?xml version="1.0"?><!DOCTYPE svg PUBLIC "><img src=x onerror=alert(1)>" "">` + page + `</svg>`, uploads.ActiveContent},
+		{"a declaration that HTML ends", `<?xml version="1.0" x="><img src=x onerror=alert(1)>"?>` + page + `</svg>`, uploads.Damaged},
+		{"a declaration of UTF-7", `<?xml version="1.0" encoding = "UTF-7"?>` + page + `</svg>`, uploads.Damaged},
+		{"a declaration in the middle", page + `<?xml version="1.0"?></svg>`, uploads.Damaged},
+		{"ends that do not fit", page + `<g><title></g></title></svg>`, uploads.Damaged},
+		{"an attribute twice", page + `<g id="a" id="b"/></svg>`, uploads.Damaged},
+		{"text before", `hello ` + page + `</svg>`, uploads.TypeNotAllowed},
+		{"text behind", page + `</svg>hello`, uploads.Damaged},
 		{"a script", page + `<script>alert(1)</script></svg>`, uploads.ActiveContent},
 		{"a script in large letters", page + `<SCRIPT href="x"/></svg>`, uploads.ActiveContent},
 		{"a script behind a prefix", `<svg xmlns="http://www.w3.org/2000/svg" xmlns:s="http://www.w3.org/2000/svg"><s:script/></svg>`, uploads.ActiveContent},
@@ -55,4 +81,13 @@ func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAnSVGWithALinkIsNotCalledAProgram(t *testing.T) {
+	s := newService(t, memstore.New(), uploads.Config{Types: []string{"image/svg+xml"}})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(
+		`<svg xmlns="http://www.w3.org/2000/svg"><a href="https://example.com"><text>x</text></a></svg>`)})
+	require.Equal(t, uploads.ActiveContent, uploads.CodeOf(err))
+	require.ErrorContains(t, err, "a link or a reference to elsewhere")
+	require.NotContains(t, err.Error(), "program")
 }

@@ -3,9 +3,9 @@ package uploads
 import (
 	"context"
 	"log/slog"
-	"mime"
-	"slices"
 	"time"
+
+	"github.com/gabriel-vasile/mimetype"
 
 	"github.com/omnibucket/storage"
 )
@@ -13,7 +13,7 @@ import (
 // A Request is what somebody says of a file that is to go straight to the store.
 type Request struct {
 	Name        string
-	ClaimedType string // refused early where it is not allowed; "" and application/octet-stream say nothing
+	ClaimedType string // refused early where it is what browsers run; of all else the content decides, in Finish
 	Size        int64  // bytes; 0 or less: not known
 	Values      Values
 }
@@ -66,7 +66,7 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	}
 	said := ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}
 	t := &Ticket{Token: s.seal(said, r.Values), MaxSize: s.config.MaxSize}
-	if said.size == 0 && storage.Supports(s.bucket, storage.SignForms) {
+	if s.byForm(said) {
 		err = s.signForm(ctx, t, said)
 	} else {
 		err = s.signPut(ctx, t, said)
@@ -77,6 +77,18 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	return t, nil
 }
 
+// byForm reports whether the ticket has a form, which bounds a size that nobody
+// knows.
+func (s *Service) byForm(t ticket) bool {
+	return t.size == 0 && storage.Supports(s.bucket, storage.SignForms)
+}
+
+// arrivesOnce reports whether the store refuses the ticket's file where there is
+// one, and the final key's as well.
+func (s *Service) arrivesOnce(t ticket) bool {
+	return s.guarded && !s.byForm(t) && storage.Supports(s.bucket, storage.SignIfAbsent)
+}
+
 // mayAsk refuses what Finish would refuse for sure.
 func (s *Service) mayAsk(r Request) *Error {
 	if e := s.checkValues(r.Values); e != nil {
@@ -85,8 +97,8 @@ func (s *Service) mayAsk(r Request) *Error {
 	if e := s.bounds(r.Size).promise(); e != nil {
 		return e
 	}
-	claimed, _, err := mime.ParseMediaType(r.ClaimedType)
-	if err != nil || claimed == contentTypeOfPending || slices.Contains(s.types, claimed) {
+	claimed := claimedType(r.ClaimedType)
+	if known := mimetype.Lookup(claimed); known == nil || !runs(known) {
 		return nil
 	}
 	return s.notAllowed(claimed, "")

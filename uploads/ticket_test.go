@@ -143,6 +143,23 @@ func TestSigningRefusesEarly(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "nobody answers this bucket's addresses")
 }
 
+// What a file is, its content says: browsers name types by other names, and by
+// the file's extension.
+func TestSigningGoesByNoClaim(t *testing.T) {
+	s := newService(t, inMemory(t), uploads.Config{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}})
+	for _, claimed := range []string{
+		"image/jpg", "image/pjpeg", "image/x-png", "application/x-zip-compressed", "audio/x-wav", "IMAGE/JPEG",
+		"application/vnd.ms-excel", "application/x-nobody-knows", "application/octet-stream", "no type", "",
+	} {
+		_, err := s.Sign(t.Context(), uploads.Request{ClaimedType: claimed})
+		require.NoError(t, err, claimed)
+	}
+	for _, claimed := range []string{"text/html", "application/xhtml+xml", "application/x-javascript", "text/xml"} {
+		_, err := s.Sign(t.Context(), uploads.Request{ClaimedType: claimed})
+		require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), claimed)
+	}
+}
+
 func TestATicketShowsNoSecret(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{})
 	for _, size := range []int64{0, 100} {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"image"
 	"image/png"
@@ -10,6 +11,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -131,6 +133,26 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 	status, body = ask(t, request(t, http.MethodGet, file.URL, "", nil))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, content, body)
+}
+
+// A file without a byte has no size that could be signed.
+func TestThePageSendsAnyFileStraightToTheStore(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("there is no node to run the page's code")
+	}
+	origin := started(t, "", t.TempDir())
+	for _, row := range []struct{ name, content, words string }{
+		{"an empty file", "", "The file is empty."},
+		{"a page", "<!doctype html><p>me", "This kind of file cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF."},
+		{"a picture", "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;", "stored"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			said, err := exec.CommandContext(t.Context(), node, "testdata/send.mjs", origin, base64.StdEncoding.EncodeToString([]byte(row.content))).CombinedOutput()
+			require.NoError(t, err, "%s", said)
+			require.Equal(t, row.words+"\n", string(said))
+		})
+	}
 }
 
 func jsonOf(t *testing.T, v any) string {

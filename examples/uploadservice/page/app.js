@@ -27,7 +27,9 @@ async function sendToServer(files) {
 }
 
 // sendToStore asks for a ticket, sends the file by it, and says that it is done.
+// The ticket of a size that is known, which 0 is not, is a PUT.
 async function sendToStore(file) {
+  if (file.size === 0) throw { file: file.name, detail: "The file is empty." };
   const ticket = await ask("tickets", asJSON({ name: file.name, type: file.type, size: file.size }));
   const headers = new Headers();
   for (const [name, values] of Object.entries(ticket.put.headers || {})) {

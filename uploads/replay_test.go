@@ -1,0 +1,92 @@
+package uploads_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A ticket is for one file, which nothing that its sender does later changes.
+
+func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{Key: ofMe})
+		first, other := aPNG(), aGIF(3, 2)
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first)), Values: me})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, send(t, ticket, first))
+		r, err := s.Finish(t.Context(), ticket.Token, me)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, send(t, ticket, other+strings.Repeat("x", max(0, len(first)-len(other)))), 400)
+		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first))
+		again, err := s.Finish(t.Context(), ticket.Token, me)
+		require.NoError(t, err)
+		require.Equal(t, r.Key, again.Key)
+
+		require.NoError(t, s.Delete(t.Context(), r.Key, me))
+		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first), "nor once the file is deleted")
+		_, err = s.Finish(t.Context(), ticket.Token, me)
+		require.Equal(t, uploads.TicketExpired, uploads.CodeOf(err), "%v", err)
+		require.Empty(t, published(t, b))
+		left := keys(t, b)
+		require.Len(t, left, 1)
+		attrs, err := b.Attrs(t.Context(), left[0])
+		require.NoError(t, err)
+		require.Zero(t, attrs.Size)
+	})
+}
+
+func TestWhatIsSentAgainChangesNothing(t *testing.T) {
+	first := aPNG()
+	for _, with := range []struct {
+		name   string
+		bucket func(t *testing.T) (storage.Bucket, uploads.Bucket)
+		config uploads.Config
+	}{
+		{"by a form", func(t *testing.T) (storage.Bucket, uploads.Bucket) { b := inMemory(t); return b, b }, uploads.Config{Key: ofMe}},
+		{"to a store that is not guarded", func(t *testing.T) (storage.Bucket, uploads.Bucket) {
+			b := inMemory(t)
+			return b, wrapped{b}
+		}, uploads.Config{Key: ofMe, Unguarded: true}},
+	} {
+		for _, row := range []struct{ name, content string }{
+			{"the same type", first + "another"},
+			{"another type", aGIF(3, 2)},
+			{"a page", aPage},
+			{"nothing", ""},
+		} {
+			t.Run(with.name+", "+row.name, func(t *testing.T) {
+				b, narrow := with.bucket(t)
+				s := newService(t, narrow, with.config)
+				ticket, err := s.Sign(t.Context(), uploads.Request{Values: me})
+				require.NoError(t, err)
+				sendEither(t, ticket, first)
+				r, err := s.Finish(t.Context(), ticket.Token, me)
+				require.NoError(t, err)
+				_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(row.content))
+				require.NoError(t, err)
+				again, err := s.Finish(t.Context(), ticket.Token, me)
+				require.NoError(t, err)
+				require.Equal(t, r.Key, again.Key)
+				require.Equal(t, []string{r.Key}, keys(t, b))
+				data, _, err := storage.ReadAll(t.Context(), b, r.Key)
+				require.NoError(t, err)
+				require.Equal(t, first, string(data))
+			})
+		}
+	}
+}
+
+func sendEither(t *testing.T, ticket *uploads.Ticket, content string) {
+	t.Helper()
+	if ticket.Form != nil {
+		require.Less(t, post(t, ticket.Form, content), 300)
+		return
+	}
+	require.Less(t, send(t, ticket, content), 300)
+}

@@ -1,0 +1,161 @@
+package uploads
+
+import (
+	"encoding/xml"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Elements of SVG that run or fetch something, or hold what does.
+var activeElements = []string{
+	"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "link",
+	"audio", "video", "canvas", "html", "body", "meta", "base", "form",
+}
+
+var (
+	// Attributes that hold no style and no address, whatever stands in them.
+	plainAttributes = []string{"id", "class", "d", "points", "unicode", "glyph-name"}
+	// Attributes that are an address.
+	addressAttributes = []string{"href", "src", "ping", "srcset", "poster", "action", "formaction", "data", "background"}
+	// Attributes of an animation, which may be addresses.
+	animationAttributes = []string{"from", "to", "values", "by"}
+	// Attributes that are for people, or times, which look like functions.
+	wordAttributes = []string{"title", "name", "label", "alt", "content", "desc", "begin", "end"}
+)
+
+// elementReason is what an element or one of its attributes is refused for.
+func elementReason(e xml.StartElement) *reason {
+	if slices.Contains(activeElements, strings.ToLower(e.Name.Local)) {
+		return program
+	}
+	for _, a := range e.Attr {
+		if refused := attributeReason(a); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+func attributeReason(a xml.Attr) *reason {
+	name, value := strings.ToLower(a.Name.Local), squeezed(a.Value)
+	switch {
+	case strings.HasPrefix(name, "on"):
+		return program
+	case a.Name.Space == "xmlns" || name == "xmlns":
+		if value == "http://www.w3.org/1999/xhtml" {
+			return program
+		}
+		return nil
+	case name == "base": // makes #name one of elsewhere
+		return reference
+	case slices.Contains(addressAttributes, name):
+		return addressReason(value)
+	case slices.Contains(animationAttributes, name):
+		switch {
+		case strings.Contains(value, "script:"):
+			return program
+		case strings.Contains(value, "data:"), strings.Contains(value, "//"):
+			return reference
+		}
+		return styleReason(a.Value, true)
+	case slices.Contains(plainAttributes, name):
+		return nil
+	case name == "attributename": // an animation that sets a reference or a handler
+		if strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on") {
+			return program
+		}
+		return nil
+	}
+	return styleReason(a.Value, isStyle(a.Name.Space, name))
+}
+
+// isStyle reports whether a property of CSS may go by this name.
+func isStyle(space, name string) bool {
+	return space == "" && !slices.Contains(wordAttributes, name) &&
+		!strings.HasPrefix(name, "data-") && !strings.HasPrefix(name, "aria-")
+}
+
+// squeezed is the text as browsers read addresses: without spaces and controls.
+func squeezed(text string) string {
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if r <= ' ' || r == 0x7F {
+			return -1
+		}
+		return r
+	}, text))
+}
+
+// addressReason refuses all but the document itself and raster pictures; address
+// is squeezed.
+func addressReason(address string) *reason {
+	switch {
+	case address == "" || address[0] == '#':
+		return nil
+	case strings.Contains(address, "script:"):
+		return program
+	}
+	for _, picture := range []string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"} {
+		if strings.HasPrefix(address, picture) {
+			return nil
+		}
+	}
+	return reference
+}
+
+var functionOfCSS = regexp.MustCompile(`[-\w\x{80}-\x{10FFFF}]+\(`)
+
+// harmlessFunctions are those of CSS that fetch nothing; url is looked at.
+var harmlessFunctions = words(`
+	url rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk icc-color
+	calc min max clamp abs round mod rem sin cos tan sqrt pow hypot exp log sign var env attr
+	matrix matrix3d translate translatex translatey translatez translate3d
+	scale scalex scaley scalez scale3d rotate rotatex rotatey rotatez rotate3d skew skewx skewy perspective
+	blur brightness contrast drop-shadow grayscale hue-rotate invert opacity saturate sepia
+	inset circle ellipse polygon path rect xywh shape ray
+	linear-gradient radial-gradient conic-gradient repeating-linear-gradient repeating-radial-gradient repeating-conic-gradient
+	cubic-bezier steps linear format tech local rect counter counters alpha
+	not is where has nth-child nth-last-child nth-of-type nth-last-of-type lang dir host and or`)
+
+func words(list string) map[string]bool {
+	set := map[string]bool{}
+	for _, word := range strings.Fields(list) {
+		set[word] = true
+	}
+	return set
+}
+
+// styleReason tells style sheets that fetch or run something; url(#name) is the
+// document itself. A backslash hides letters from whoever looks for them. Of what
+// is a style for sure, every function has to be known: image-set, src and those
+// that are yet to come fetch without url.
+func styleReason(text string, style bool) *reason {
+	tight := squeezed(text)
+	for _, bad := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
+		if strings.Contains(tight, bad) {
+			return program
+		}
+	}
+	if strings.Contains(tight, "@import") {
+		return reference
+	}
+	for rest := tight; ; {
+		_, target, found := strings.Cut(rest, "url(")
+		if !found {
+			break
+		}
+		if refused := addressReason(strings.TrimLeft(target, `"'`)); refused != nil {
+			return refused
+		}
+		rest = target
+	}
+	if !style {
+		return nil
+	}
+	for _, name := range functionOfCSS.FindAllString(strings.ToLower(text), -1) {
+		if !harmlessFunctions[strings.TrimSuffix(name, "(")] {
+			return reference
+		}
+	}
+	return nil
+}
