@@ -27,14 +27,21 @@ type backend struct {
 }
 
 func backends() []backend {
-	all := []backend{
+	return []backend{
 		{"the bucket", func(_ *testing.T, b storage.Bucket) files.Records { return files.BucketRecords(b) }},
 		{"SQLite", func(t *testing.T, _ storage.Bucket) files.Records { return inSQLite(t) }},
+		{"PostgreSQL", func(t *testing.T, _ storage.Bucket) files.Records { return inPostgreSQL(t) }},
 	}
-	if os.Getenv(postgresVariable) != "" {
-		all = append(all, backend{"PostgreSQL", func(t *testing.T, _ storage.Bucket) files.Records { return inPostgreSQL(t) }})
+}
+
+// needServer is what the variable says of a server, or the end of the test.
+func needServer(t *testing.T, variable string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" {
+		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -only postgres,minio -- go test ./files/...", variable)
 	}
-	return all
+	return value
 }
 
 func inSQLite(t *testing.T) files.Records {
@@ -48,7 +55,8 @@ const postgresVariable = "OMNIBUCKET_TEST_POSTGRES"
 var databaseNumber atomic.Int64
 
 func inPostgreSQL(t *testing.T) files.Records {
-	address, err := url.Parse(os.Getenv(postgresVariable))
+	t.Helper()
+	address, err := url.Parse(needServer(t, postgresVariable))
 	require.NoError(t, err)
 	server, err := sql.Open("pgx", address.String())
 	require.NoError(t, err)

@@ -17,7 +17,8 @@
 // An upload writes the bytes first and the record last; a removal takes the
 // record first. So what has a record has its bytes, at every moment, and a crash
 // leaves at worst bytes that nobody can reach. Sweep removes those when they are
-// older than Config.Grace, and records whose bytes were lost in another way. Run
+// older than Config.Grace, and records whose bytes were lost in another way; the
+// bytes that an upload in parts has made it leaves alone until that expires. Run
 // it, and ClearTemp, on a schedule; both may run at any time, in several
 // processes, beside everything else.
 //
@@ -31,7 +32,9 @@
 // the Error for a client that lost the answer. Where a call failed or its
 // process died, send its part again: it goes on with what was begun. The bytes
 // are joined by the provider where it can, else streamed; they are never held in
-// memory. What is left alone for Config.PartsTTL expires, and the token with it.
+// memory, and a call that takes long at it is waited for. What is left alone for
+// Config.PartsTTL expires, and the token with it: a part that comes later begins
+// another upload, and one that was on its way is answered NotFound.
 //
 // # Where things lie
 //

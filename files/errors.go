@@ -107,7 +107,7 @@ func failed(err error) error {
 	if own, ok := err.(*Error); ok {
 		return own
 	}
-	if own, ok := errors.AsType[*Error](err); ok && own.Code == TooLarge { // of a boundedBody
+	if own, ok := errors.AsType[*Error](err); ok && (own.Code == TooLarge || own.Code == StoreFailed) { // of a boundedBody
 		return own
 	}
 	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {

@@ -78,3 +78,14 @@ type blindRecords struct{ failingRecords }
 func (r *blindRecords) Record(context.Context, string) (*files.Record, error) {
 	return nil, &storage.Error{Code: storage.Unavailable}
 }
+
+// repeatedRecords are a database whose driver loses the answer to a Create, and has
+// database/sql make it again.
+type repeatedRecords struct{ files.Records }
+
+func (r repeatedRecords) Create(ctx context.Context, one *files.Record) error {
+	if err := r.Records.Create(ctx, one); err != nil {
+		return err
+	}
+	return r.Records.Create(ctx, one)
+}

@@ -86,7 +86,13 @@ func newFixture(t *testing.T, c files.Config, clock *clock, b storage.Bucket) *f
 // beside is another store on the same objects, as another process has it.
 func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
 	t.Helper()
-	return on(t, f.driver, f.clock, files.Config{}, opts...)
+	return f.withLayers(t, files.Config{}, opts...)
+}
+
+// withLayers is another store of f's, configured as c.
+func (f *fixture) withLayers(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
+	t.Helper()
+	return on(t, f.driver, f.clock, c, opts...)
 }
 
 var errDead = errors.New("the process was killed")

@@ -63,8 +63,9 @@ const (
 //
 //	mux.Handle("/api/", http.StripPrefix("/api", handler))
 //
-// The fields of a form come in any order, but for "file", which is the last: its
-// bytes go to the store as they arrive. The MIME type is found by name and
+// The fields of a form come in any order, but for "file", which is the last of a
+// part's: its bytes go to the store as they arrive. Purpose may come behind a whole
+// file. The MIME type is found by name and
 // content, not taken from the form. Downloads are attachments under the original
 // name, with ranges, ETag and conditions, and never run as a page of this host.
 //
@@ -121,14 +122,14 @@ type route struct {
 func (h *handler) routes() []route {
 	return []route{
 		{http.MethodGet, "/files", h.list},
-		{http.MethodPost, "/files", h.upload(h.store.Upload, fieldPurpose)},
+		{http.MethodPost, "/files", h.upload(h.store.client, fieldPurpose)},
 		{http.MethodPost, "/files/parts", h.uploadPart(h.store.UploadPart, fieldPurpose)},
 		{http.MethodPost, "/files/delete", h.deleteMany},
 		{http.MethodGet, "/files/{id}", h.details},
 		{http.MethodDelete, "/files/{id}", h.delete},
 		{http.MethodPut, "/files/{id}/purpose", h.setPurpose},
 		{http.MethodGet, "/files/{id}/content", h.download(h.store.Download)},
-		{http.MethodPost, "/temp-files", h.upload(h.store.UploadTemp)},
+		{http.MethodPost, "/temp-files", h.upload(h.store.temp)},
 		{http.MethodPost, "/temp-files/parts", h.uploadPart(h.store.UploadTempPart)},
 		{http.MethodGet, "/temp-files/{id}/content", h.download(h.store.DownloadTemp)},
 	}

@@ -97,7 +97,12 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		{"a file that is text", []piece{value("file", "x")}, bad, "file", files.InvalidValue},
 		{"a line end in its header", []piece{{"form-data; name=\"a\rb\"", "x"}, theFile}, bad, "Content-Disposition", files.InvalidRequest},
 		{"two files", []piece{theFile, theFile}, bad, "file", files.InvalidRequest},
-		{"a field after the file", []piece{theFile, value("Purpose", "x")}, bad, "Purpose", files.InvalidRequest},
+		{"a field that is none after the file", []piece{theFile, value("Porpoise", "x")}, bad, "Porpoise", files.InvalidRequest},
+		{"a purpose before the file and one after", []piece{value("Purpose", "x"), theFile, value("Purpose", "x")}, bad, "Purpose", files.InvalidRequest},
+		{"two purposes after the file", []piece{theFile, value("Purpose", "x"), value("Purpose", "x")}, bad, "Purpose", files.InvalidRequest},
+		{"a purpose with a control character after the file", []piece{theFile, value("Purpose", "a\x00b")}, bad, "Purpose", files.InvalidValue},
+		{"a purpose of 10,000 characters after the file", []piece{theFile, value("Purpose", strings.Repeat("x", 10_000))}, bad, "Purpose", files.InvalidValue},
+		{"a purpose of 1 MiB after the file", []piece{theFile, value("Purpose", strings.Repeat("x", 1<<20))}, http.StatusRequestEntityTooLarge, "Purpose", files.TooLarge},
 		{"a field that is none", []piece{value("Porpoise", "x"), theFile}, bad, "Porpoise", files.InvalidRequest},
 		{"a field of another case", []piece{value("purpose", "x"), theFile}, bad, "purpose", files.InvalidRequest},
 		{"a field without a name", []piece{{"form-data", "x"}, theFile}, bad, "Content-Disposition", files.InvalidRequest},
@@ -109,7 +114,8 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		{"a purpose of 10,000 characters", []piece{value("Purpose", strings.Repeat("x", 10_000)), theFile}, bad, "Purpose", files.InvalidValue},
 		{"a purpose of 1 MiB", []piece{value("Purpose", strings.Repeat("x", 1<<20)), theFile}, http.StatusRequestEntityTooLarge, "Purpose", files.TooLarge},
 		{"a file that is too large", withContent(1<<20 + 1), http.StatusRequestEntityTooLarge, "file", files.TooLarge},
-		{"a name of 1 MiB", withName(strings.Repeat("x", 1<<20)), http.StatusRequestEntityTooLarge, "", files.TooLarge},
+		{"a name of 1 MiB", withName(strings.Repeat("x", 1<<20)), http.StatusRequestEntityTooLarge, "file", files.TooLarge},
+		{"a name of 20,000 emoji", withName(strings.Repeat("🦄", 20_000)), http.StatusRequestEntityTooLarge, "file", files.TooLarge},
 	}
 	for name, given := range badNames {
 		rows = append(rows, badForm{"a name of " + name, withName(given), bad, "file", files.InvalidValue})
@@ -118,7 +124,7 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			of := rows
 			if path == "/temp-files" {
-				of = []badForm{{"no fields", nil, bad, "file", files.InvalidValue}, {"a purpose", []piece{value("Purpose", "x"), theFile}, bad, "Purpose", files.InvalidRequest}}
+				of = []badForm{{"no fields", nil, bad, "file", files.InvalidValue}, {"a purpose", []piece{value("Purpose", "x"), theFile}, bad, "Purpose", files.InvalidRequest}, {"a purpose after the file", []piece{theFile, value("Purpose", "x")}, bad, "Purpose", files.InvalidRequest}}
 				for _, row := range rows {
 					if row.field == "file" && !strings.HasPrefix(row.name, "no ") {
 						of = append(of, row)
@@ -182,6 +188,9 @@ func TestHandlerRefusesParts(t *testing.T) {
 	add("a field after the file", append(partForm(func(map[string]string) {}), value("Purpose", "x")), "Purpose", files.InvalidRequest)
 	add("a field that is none", partWith("size", "1"), "size", files.InvalidRequest)
 	add("no file", partForm(func(map[string]string) {})[:4], "file", files.InvalidValue)
+	emoji := strings.Repeat("🦄", 10_000)
+	rows = append(rows, badForm{"a name of 10,000 emoji, twice", append(partWith("originalFileName", emoji)[:4], attached("file", emoji, "x")),
+		http.StatusRequestEntityTooLarge, "originalFileName", files.TooLarge})
 	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
 		t.Run(path, func(t *testing.T) {
 			newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, rows)
@@ -274,6 +283,11 @@ func TestHandlerRefusesQueries(t *testing.T) {
 		{"pageSize=1&pageSize=2", "pageSize", files.InvalidRequest},
 		{"pageToken=nonsense", "pageToken", files.InvalidValue},
 		{"pageToken=" + strings.Repeat("x", 10_000), "pageToken", files.InvalidValue},
+		{"purpose=", "purpose", files.InvalidValue},
+		{"uploadedBy=", "uploadedBy", files.InvalidValue},
+		{"from=", "from", files.InvalidValue},
+		{"to=0001-01-01T00:00:00Z", "to", files.InvalidValue},
+		{"from=0001-01-01T01:00:00%2B01:00", "from", files.InvalidValue},
 		{"from=yesterday", "from", files.InvalidValue},
 		{"to=2026-11-20", "to", files.InvalidValue},
 		{"from=2026-11-21T00:00:00Z&to=2026-11-20T00:00:00Z", "from", files.InvalidValue},

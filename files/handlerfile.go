@@ -21,7 +21,7 @@ func (h *handler) delete(c *call) error {
 
 func (h *handler) setPurpose(c *call) error {
 	var purpose string
-	if err := readField(c.Request, fieldPurpose, &purpose); err != nil {
+	if err := readField(c.Request, fieldPurpose, maxJSON, &purpose); err != nil {
 		return err
 	}
 	record, err := h.store.SetPurpose(c.Context(), c.PathValue("id"), purpose)
@@ -43,7 +43,7 @@ type deletion struct {
 
 func (h *handler) deleteMany(c *call) error {
 	var ids []string
-	if err := readField(c.Request, fieldItems, &ids); err != nil {
+	if err := readField(c.Request, fieldItems, maxIDs(h.config.MaxDelete), &ids); err != nil {
 		return err
 	}
 	if len(ids) == 0 || len(ids) > h.config.MaxDelete {

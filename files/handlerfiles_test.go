@@ -1,9 +1,12 @@
 package files_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"strings"
@@ -190,6 +193,53 @@ func TestDeleteManyOverHTTP(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all.Records, 1)
 	require.Equal(t, kept.ID, all.Records[0].ID)
+}
+
+func TestAsManyAsMaxDeleteAreDeletedAtOnce(t *testing.T) {
+	for name, most := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, files.Config{})
+			a := newAPI(t, f, files.HandlerConfig{MaxDelete: most})
+			ids := []string{f.upload(t, "x").ID}
+			for len(ids) < 2000 {
+				ids = append(ids, files.NewID(f.clock.Now()))
+			}
+			document, err := json.MarshalIndent(map[string]any{"Items": ids}, "", "    ")
+			require.NoError(t, err)
+			answer := a.ask(t, "POST", "/files/delete", "application/json", bytes.NewReader(document))
+			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
+			require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+		})
+	}
+}
+
+// A person, or a library, may write the purpose behind the file.
+func TestThePurposeOfAFileMayComeBehindIt(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		pieces []piece
+		want   string
+	}{
+		{"before", []piece{value("Purpose", "invoices"), theFile}, "invoices"},
+		{"behind", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
+		{"an empty one behind", []piece{theFile, value("Purpose", "")}, ""},
+		{"none", []piece{theFile}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, files.Config{})
+			a := newAPI(t, f, files.HandlerConfig{})
+			body, contentType := formOf(t, row.pieces)
+			answer := a.ask(t, "POST", "/files", contentType, body)
+			require.Equal(t, http.StatusCreated, answer.status, "%s", answer.body)
+			var record files.Record
+			require.NoError(t, json.Unmarshal([]byte(answer.body), &record))
+			require.Equal(t, row.want, record.Purpose)
+			stored, err := f.Details(t.Context(), record.ID)
+			require.NoError(t, err)
+			require.Equal(t, row.want, stored.Purpose)
+			require.Equal(t, "content", content(t, f.Store, record.ID))
+		})
+	}
 }
 
 func TestDownloadsAreSafeToOpen(t *testing.T) {

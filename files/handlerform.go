@@ -25,8 +25,8 @@ type form struct {
 	file     *formFile
 }
 
-// readForm reads the fields of a form. known are all that there may be besides
-// the file, and come before it.
+// readForm reads the fields of a form that come before the file. known are all that
+// there may be besides it.
 func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
@@ -38,7 +38,11 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 		form: &form{fields: map[string]string{}},
 	}
 	for f.form.file == nil {
-		if err := f.next(maxFile); err != nil {
+		err := f.next(maxFile)
+		if err == io.EOF {
+			return nil, invalid(fieldFile, "There is no file.")
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -52,11 +56,11 @@ type formReader struct {
 	form  *form
 }
 
-// next reads one field, or comes to the file.
+// next reads one field, or comes to the file. It is io.EOF at the end of the form.
 func (f *formReader) next(maxFile int64) error {
 	part, err := f.parts.NextRawPart()
 	if err == io.EOF {
-		return invalid(fieldFile, "There is no file.")
+		return err
 	}
 	if err != nil {
 		return f.failure("", err)
@@ -69,6 +73,8 @@ func (f *formReader) next(maxFile int64) error {
 		return invalid(fieldFile, "The file's name is not understood.")
 	case err != nil || name == "":
 		return refuse("Content-Disposition", InvalidRequest, "Each field of the form needs a name.")
+	case name == fieldFile && f.form.file != nil:
+		return refuse(name, InvalidRequest, "This field is given twice.")
 	case name == fieldFile && !isFile:
 		return invalid(fieldFile, "This has to be a file.")
 	case name == fieldFile:
@@ -101,7 +107,10 @@ func (f *formReader) failure(field string, err error) *Error {
 		return refuse(field, TooLarge, "This is too large: at most "+inWords(tooLarge.Limit)+".")
 	}
 	if f.body.exhausted() {
-		return refuse(field, TooLarge, "This is too long: at most "+inWords(maxFormFields)+" before the file.")
+		if field == "" {
+			field = f.longest()
+		}
+		return refuse(field, TooLarge, "This is too long: at most "+inWords(maxFormFields)+" besides the file's bytes.")
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
 		// Its text has the line. What cannot stand there came with a file's name.
@@ -116,6 +125,17 @@ func (f *formReader) failure(field string, err error) *Error {
 	// The cause is not wrapped: a form that is cut off fails with an io.EOF within
 	// another error, which is not to be taken for the end of the file.
 	return refuse(field, Interrupted, "The form did not arrive whole. Try again.")
+}
+
+// longest is the field that has made the form too long where no field's value is
+// being read: else it is the header of the file, with its name.
+func (f *formReader) longest() string {
+	for name, value := range f.form.fields {
+		if len(value) > maxFormFields/2 {
+			return name
+		}
+	}
+	return fieldFile
 }
 
 // need is a field that has to be there.

@@ -6,14 +6,17 @@ import (
 )
 
 // A formFile reads the file of a form. It ends with io.EOF only where the form is
-// whole and nothing comes after the file: of any other error a store keeps
-// nothing.
+// whole and has nothing after the file that may not be there: of any other error a
+// store keeps nothing.
 type formFile struct {
 	part  *multipart.Part
 	form  *formReader
 	left  int64
 	limit int64
-	err   error // of all reads to come
+	// behind is asked when the fields behind the file have been read; nil: there are
+	// none.
+	behind func() error
+	err    error // of all reads to come
 }
 
 func (f *formFile) Read(p []byte) (int, error) {
@@ -34,9 +37,22 @@ func (f *formFile) Read(p []byte) (int, error) {
 	return n, f.err
 }
 
-// end is io.EOF, unless something comes after the file.
+// end is io.EOF, unless something is wrong with what comes after the file.
 func (f *formFile) end() error {
 	f.form.body.lifted, f.form.body.left = false, maxFormFields
+	if f.behind != nil {
+		for {
+			if err := f.form.next(0); err == io.EOF {
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+		if err := f.behind(); err != nil {
+			return err
+		}
+		return io.EOF
+	}
 	after, err := f.form.parts.NextRawPart()
 	switch {
 	case err == io.EOF:

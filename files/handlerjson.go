@@ -10,22 +10,32 @@ import (
 	"unicode/utf8"
 )
 
-// maxJSON is the longest document that is read, in bytes: a thousand IDs.
-const maxJSON = 64 << 10
+const (
+	// maxJSON is the longest document that is read, in bytes, but for one of more
+	// IDs than fit: those take idJSON each, blanks counted.
+	maxJSON = 64 << 10
+	idJSON  = 64
+)
+
+// maxIDs is the longest document of n IDs that is read, in bytes.
+func maxIDs(n int) int64 {
+	const most = 1 << 40 // so that there is no overflow
+	return max(maxJSON, idJSON*min(int64(n), most))
+}
 
 // readField reads a JSON object of one field. encoding/json would take the last
 // of two, its name in any case, and null for nothing.
-func readField(r *http.Request, name string, to any) error {
+func readField(r *http.Request, name string, limit int64, to any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
 		return refuse("Content-Type", InvalidRequest, "The body has to be application/json.")
 	}
-	document, err := io.ReadAll(io.LimitReader(r.Body, maxJSON+1))
+	document, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
 	case err != nil:
 		return refuse("", Interrupted, "The request did not arrive whole. Try again.")
-	case len(document) > maxJSON:
-		return refuse(name, TooLarge, "The document is too long: at most "+inWords(maxJSON)+".")
+	case int64(len(document)) > limit:
+		return refuse(name, TooLarge, "The document is too long: at most "+inWords(limit)+".")
 	case !utf8.Valid(document):
 		return refuse(name, InvalidRequest, "The document is no text.")
 	}

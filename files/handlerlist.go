@@ -66,6 +66,8 @@ func readQuery(r *http.Request, known []string) (url.Values, error) {
 			return nil, refuse(name, InvalidRequest, "This is not a parameter of the list.")
 		case len(values) > 1:
 			return nil, refuse(name, InvalidRequest, "This parameter is given twice.")
+		case values[0] == "" && (name == queryPurpose || name == fieldUploader): // in a ListFilter it is any
+			return nil, invalid(name, "This parameter is empty. Leave it out to have all files.")
 		}
 	}
 	return query, nil
@@ -76,7 +78,7 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
-	if err != nil {
+	if err != nil || t.IsZero() { // the zero time is open in a ListFilter
 		return time.Time{}, invalid(name, "This has to be a time such as 2026-11-20T09:30:00Z.")
 	}
 	return t, nil

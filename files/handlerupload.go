@@ -6,20 +6,20 @@ import (
 	"net/http"
 )
 
-type uploadFunc func(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error)
-
-// upload takes a whole file. fields are those that its form may have.
-func (h *handler) upload(store uploadFunc, fields ...string) func(*call) error {
+// upload takes a whole file. fields are those that its form may have, before the
+// file or behind it.
+func (h *handler) upload(k kind, fields ...string) func(*call) error {
 	return func(c *call) error {
 		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
 		if err != nil {
 			return err
 		}
-		record, err := store(c.Context(), f.file, UploadOptions{
-			OriginalFileName: f.fileName,
-			UploadedBy:       c.user,
-			Purpose:          f.fields[fieldPurpose],
-		})
+		o := &UploadOptions{OriginalFileName: f.fileName, UploadedBy: c.user, Purpose: f.fields[fieldPurpose]}
+		f.file.behind = func() error {
+			o.Purpose = f.fields[fieldPurpose]
+			return checkLabel(fieldPurpose, o.Purpose)
+		}
+		record, err := h.store.upload(c.Context(), k, f.file, o)
 		if err != nil {
 			return renamed(f.file.failure(err), fieldName, fieldFile) // the file itself has the name
 		}

@@ -144,16 +144,6 @@ func TestNoPartIsLeftOfAFile(t *testing.T) {
 	require.Len(t, left, 1, "but for what tells that the token was used: %v", left)
 }
 
-func TestAFileInPartsIsBounded(t *testing.T) {
-	f := inMemory(t, files.Config{MaxSize: 10})
-	_, err := f.UploadPart(t.Context(), strings.NewReader("0123456789x"), part(token, 2, 1))
-	refused(t, err, "file", files.TooLarge, storage.TooLarge)
-	f.send(t, "012345", part(token, 2, 1))
-	_, err = f.UploadPart(t.Context(), strings.NewReader("678910"), part(token, 2, 2))
-	refused(t, err, "file", files.TooLarge, storage.TooLarge)
-	require.Empty(t, under(t, f.bucket, "files/client/"))
-}
-
 func TestAPartThatDoesNotArriveWhole(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))

@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -18,7 +19,16 @@ type partState struct {
 	OriginalFileName string `json:"originalFileName"`
 	MIMEType         string `json:"mimeType,omitempty"`
 	Purpose          string `json:"purpose,omitempty"`
-	Claim            *claim `json:"claim,omitempty"` // nil until all parts were seen
+	// Run sets the keys of these parts apart from those of an earlier upload of the
+	// token, which Sweep may still be at.
+	Run   string `json:"run,omitempty"`
+	Claim *claim `json:"claim,omitempty"` // nil until all parts were seen
+	// Asked is by a Sweep that has found the upload left alone and is about to give
+	// it up: who goes on with it takes this away. It is drawn at random, so that no
+	// two states are one revision where the store makes that of the content.
+	Asked string `json:"asked,omitempty"`
+	// Expired is for good: the parts are going away, and who comes begins anew.
+	Expired bool `json:"expired,omitempty"`
 
 	revision string
 }
@@ -32,8 +42,9 @@ type claim struct {
 	// do the same work; "" where it has given up. Nothing rests on it: several that
 	// join come to one result.
 	Holder string `json:"holder,omitempty"`
+	Beat   int    `json:"beat,omitempty"` // counts the holder's signs of life
 	// Joined is the record to be, once the bytes are there. If they are gone later,
-	// the file was made and deleted.
+	// the file was made and deleted: Sweep leaves the bytes of a claim alone.
 	Joined   *Record `json:"joined,omitempty"`
 	Recorded bool    `json:"recorded,omitempty"` // the record is there, or was
 }
@@ -41,18 +52,65 @@ type claim struct {
 // enter reads the state, or creates it, and holds the call to what the others
 // have said.
 func (u *partUpload) enter(ctx context.Context) (*partState, error) {
-	state, err := u.read(ctx)
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		o := &u.options
-		state = &partState{Count: o.Count, OriginalFileName: o.OriginalFileName, MIMEType: o.MIMEType, Purpose: o.Purpose}
-		if err = u.write(ctx, state, storage.IfAbsent()); storage.CodeOf(err) == storage.PreconditionFailed {
-			state, err = u.read(ctx)
+	for {
+		state, err := u.read(ctx)
+		var condition storage.UploadOption
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+			state, condition = u.begin(), storage.IfAbsent()
+		case err != nil:
+			return nil, err
+		case state.Expired:
+			condition = storage.IfRevision(state.revision)
+			state = u.begin()
+		default:
+			u.run = state.Run
+			if err := state.agrees(&u.options); err != nil {
+				return nil, err
+			}
+			return u.alive(ctx, state)
+		}
+		if err = u.write(ctx, state, condition); err == nil {
+			u.run = state.Run
+			return state, nil
+		}
+		if storage.CodeOf(err) != storage.PreconditionFailed { // else another was first
+			return nil, err
 		}
 	}
-	if err != nil {
-		return nil, err
+}
+
+// begin is the state of an upload that nobody has begun.
+func (u *partUpload) begin() *partState {
+	o := &u.options
+	return &partState{
+		Count: o.Count, OriginalFileName: o.OriginalFileName, MIMEType: o.MIMEType, Purpose: o.Purpose,
+		Run: rand.Text(),
 	}
-	return state, state.agrees(&u.options)
+}
+
+// alive is the state of the upload that this call has entered, nil to be read. A
+// Sweep that asks whether anybody goes on with it learns it from the write.
+// ObjectNotFound where the upload has expired meanwhile.
+func (u *partUpload) alive(ctx context.Context, state *partState) (_ *partState, err error) {
+	for {
+		if state == nil {
+			if state, err = u.read(ctx); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case state.Run != u.run || state.Expired:
+			return nil, storage.ObjectNotFound
+		case state.Asked == "":
+			return state, nil
+		}
+		state.Asked = ""
+		if swapped, err := u.swap(ctx, state); swapped || err != nil {
+			return state, err
+		}
+		state = nil
+	}
 }
 
 func (p *partState) agrees(o *PartOptions) error {

@@ -84,6 +84,72 @@ func TestADeletedFileDoesNotComeBack(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
+// One that wakes when another has made the file, and when that was deleted, does not
+// bring it back: not its record either.
+func TestADeletedFileDoesNotComeBackWithACallThatWakes(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	wakes := lateRecords{f.records, func() {
+		r := f.send(t, "b", part(token, 2, 2)) // by another, which has waited for a minute
+		require.Equal(t, "ab", content(t, f.Store, r.ID))
+		require.NoError(t, f.Delete(t.Context(), r.ID))
+	}}
+	s, err := files.New(f.bucket, wakes, files.Config{Now: f.clock.Now})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	e := refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+	require.Nil(t, e.Record)
+	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
+	whole(t, f.bucket, f.records)
+}
+
+// A call that wakes when its upload was given up has made its file all the same, or
+// has not.
+func TestACallThatWakesWhenItsUploadHasExpired(t *testing.T) {
+	for name, sweeps := range map[string]int{"the bytes are there": 0, "the bytes were swept": 1} {
+		t.Run(name, func(t *testing.T) {
+			f := inMemory(t, files.Config{})
+			f.send(t, "a", part(token, 2, 1))
+			wakes := lateRecords{f.records, func() {
+				f.clock.Advance(25 * time.Hour)
+				if sweeps > 0 {
+					require.Equal(t, &files.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
+					return
+				}
+				for _, key := range under(t, f.bucket, "files/parts/") {
+					require.NoError(t, f.bucket.Remove(t.Context(), key))
+				}
+			}}
+			s, err := files.New(f.bucket, wakes, files.Config{Now: f.clock.Now})
+			require.NoError(t, err)
+			r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+			if sweeps > 0 {
+				require.Error(t, err)
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, "ab", content(t, f.Store, r.ID))
+			}
+			whole(t, f.bucket, f.records)
+		})
+	}
+}
+
+// Who answers with the record of a call that died behind it finishes its work: the
+// state says that there is a record, and no part is left.
+func TestACallFinishesWhatOneThatDiedHasLeft(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	dying := f.beside(t)
+	s, err := files.New(dying.bucket, &failingRecords{Records: f.records, n: 1, lost: true}, files.Config{})
+	require.NoError(t, err)
+	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+	r := f.send(t, "b", part(token, 2, 2))
+	require.Len(t, under(t, f.bucket, "files/parts/"), 1, "what tells that the token was used")
+	_, err = f.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+	require.Equal(t, r, refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record)
+}
+
 // A call that was taken for dead wakes when another has made the file, and when a
 // part that was slow has come in again.
 func TestACallThatWasTakenForDead(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -49,15 +48,7 @@ func (k kind) uploadPrefix(o *PartOptions) string {
 	return k.parts + idText.EncodeToString(sum[:]) + "/"
 }
 
-const (
-	stateName  = "upload.json"
-	partsUnder = "part/"
-)
-
-// partKey keeps parts in the order of their numbers.
-func partKey(upload string, part int) string {
-	return fmt.Sprintf("%s%s%05d", upload, partsUnder, part)
-}
+const stateName = "upload.json"
 
 // storeTime is now, by the clock that Attrs.Modified is of.
 func (s *Store) storeTime(ctx context.Context) (time.Time, error) {

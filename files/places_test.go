@@ -27,18 +27,15 @@ type place struct {
 }
 
 func places() []place {
-	all := []place{
+	return []place{
 		{name: "memory", open: func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
 			clocked: func(_ *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
 				return storage.New(memstore.NewDriver(memstore.Config{Now: now}), opts...)
 			}},
 		{name: "local", open: func(t *testing.T, opts ...storage.OpenOption) storage.Bucket { return inDirectory(t, nil, opts...) },
 			clocked: inDirectory},
+		{name: "minio", open: onMinIO},
 	}
-	if os.Getenv(minioVariable) != "" {
-		all = append(all, place{name: "minio", open: onMinIO})
-	}
-	return all
 }
 
 func inDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
@@ -54,10 +51,12 @@ const minioVariable = "OMNIBUCKET_TEST_MINIO"
 var bucketNumber atomic.Int64
 
 func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	endpoint := needServer(t, minioVariable)
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)
 	account, err := s3.NewService(t.Context(), s3.Config{
-		Endpoint: os.Getenv(minioVariable), Region: "us-east-1", Profile: &profile,
+		Endpoint: endpoint, Region: "us-east-1", Profile: &profile,
 		AccessKeyID: os.Getenv(minioVariable + "_KEY"), SecretKey: os.Getenv(minioVariable + "_SECRET"),
 		// A connection that waits for more is a goroutine that goleak finds.
 		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},

@@ -8,8 +8,8 @@ import (
 
 // A Config's zero fields are the defaults.
 type Config struct {
-	// MaxSize is the largest file, in bytes, also of one in parts; 0: as large as
-	// the provider stores.
+	// MaxSize is the largest file, in bytes, also of one in parts, whose parts
+	// together are held to it as they come; 0: as large as the provider stores.
 	MaxSize int64
 	// Grace is how old bytes without a record have to be for Sweep to remove them,
 	// by the store's clock; default 24 h. It has to be longer than the longest
@@ -35,7 +35,8 @@ type Store struct {
 	config Config
 	client kind
 	temp   kind
-	wait   waiter
+	wait   waiter // for others
+	pulse  waiter // between two signs of life
 }
 
 // A kind is what client files and temp files differ in: where they are.
@@ -73,7 +74,7 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 		c.Now = time.Now
 	}
 	return &Store{
-		bucket: bucket, config: c, wait: sleep,
+		bucket: bucket, config: c, wait: sleep, pulse: sleep,
 		client: kind{bytes: "files/client/", parts: "files/parts/client/", records: records},
 		temp:   kind{bytes: "files/temp/", parts: "files/parts/temp/", records: bucketRecords{bucket, tempRecordsPrefix}},
 	}, nil

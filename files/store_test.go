@@ -289,6 +289,29 @@ func TestUploadWhoseRecordIsRefused(t *testing.T) {
 	}
 }
 
+// An attempt whose answer was lost has made the record, and the one that is told
+// of is told that the ID is taken.
+func TestUploadWhoseRecordWasMadeByALostAttempt(t *testing.T) {
+	t.Run("the record can be read", func(t *testing.T) {
+		f := inMemory(t, files.Config{})
+		s, err := files.New(f.bucket, repeatedRecords{f.records}, files.Config{Now: f.clock.Now})
+		require.NoError(t, err)
+		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		require.NoError(t, err)
+		require.Equal(t, "x", content(t, f.Store, r.ID))
+		whole(t, f.bucket, f.records)
+	})
+	t.Run("it cannot: the bytes are left", func(t *testing.T) {
+		f := inMemory(t, files.Config{})
+		s, err := files.New(f.bucket, repeatedRecords{&blindRecords{failingRecords{Records: f.records}}}, files.Config{})
+		require.NoError(t, err)
+		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		refused(t, err, "", files.StoreFailed, storage.OutcomeUnknown)
+		require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+		whole(t, f.bucket, f.records)
+	})
+}
+
 type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }

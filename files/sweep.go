@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -16,18 +15,35 @@ type SweepReport struct {
 	Uploads int // uploads in parts that nobody went on with, and what is left of completed ones
 }
 
+// A SweepOption changes what Sweep does.
+type SweepOption interface{ applySweep(*sweep) }
+
+type anyShare struct{}
+
+func (anyShare) applySweep(w *sweep) { w.anyShare = true }
+
+// AnyShare has Sweep remove what stands alone however much of the store it is: for
+// whom Sweep has refused, and who has looked why.
+func AnyShare() SweepOption { return anyShare{} }
+
 // Sweep repairs what crashes have left: it removes bytes without a record that
 // are older than Config.Grace, records whose bytes are gone, and uploads in parts
 // that were left alone for Config.PartsTTL, of client files and temp files
 // alike. It harms nothing that is under way, and reads every key and every
-// record's ID, in pages. Run it on a schedule, such as once a day.
+// record's ID, in pages. Run it on a schedule, such as once a day. What is more
+// than 10,000 files waits for the next time.
 //
 // The error joins what failed; the report counts what was done nevertheless.
-// Where there are more than ten records and no bytes at all, or more than ten
-// files' bytes and no record at all, it removes neither and says so
-// (storage.PreconditionFailed beneath): the store was most likely opened with the
-// wrong bucket or the wrong database.
-func (s *Store) Sweep(ctx context.Context) (*SweepReport, error) {
+//
+// A store that was opened with the wrong bucket or the wrong database looks like
+// one of leftovers alone. Where more than ten client files have no record, or more
+// than ten records no bytes, and these are more than a tenth of all that there
+// are, Sweep removes neither bytes nor records and says so, with the numbers
+// (storage.PreconditionFailed beneath); AnyShare has it do so nevertheless. It
+// does not tell bucket and database apart that are nearly of one store: a database
+// restored from a backup does not know the files since. Do not sweep before they
+// were looked for.
+func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
 	report := &SweepReport{}
 	now, err := s.storeTime(ctx)
 	if err != nil {
@@ -36,10 +52,11 @@ func (s *Store) Sweep(ctx context.Context) (*SweepReport, error) {
 	var errs []error
 	for _, k := range []kind{s.client, s.temp} {
 		w := &sweep{Store: s, kind: k, report: report, now: now}
-		if err = w.plausible(ctx); err == nil {
-			err = w.files(ctx)
+		for _, o := range opts {
+			o.applySweep(w)
 		}
-		errs = append(errs, err, w.uploads(ctx, s.config.PartsTTL))
+		// Uploads first: what one that is given up has left is bytes without a record.
+		errs = append(errs, w.uploads(ctx, s.config.PartsTTL), w.files(ctx))
 	}
 	return report, failed(errors.Join(errs...))
 }
@@ -51,41 +68,32 @@ const maxFailures = 100
 type sweep struct {
 	*Store
 	kind
-	report *SweepReport
-	now    time.Time // by the store's clock
-	errs   []error
+	anyShare bool
+	report   *SweepReport
+	now      time.Time // by the store's clock
+	errs     []error
 }
 
-// files walks keys and IDs, which are in one order, side by side. What stands on
-// one side alone is looked at again before it is removed: the two walks are not of
-// one moment.
+// files removes what stands alone. It is looked at again before: the walks over
+// keys and IDs are not of one moment.
 func (w *sweep) files(ctx context.Context) error {
-	ids := &idWalk{records: w.records}
-	id, more := ids.next(ctx)
-	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.bytes)) {
-		if err != nil {
-			return errors.Join(append(w.errs, err)...)
+	found, err := w.alone(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.plausible(found); err != nil {
+		return err
+	}
+	for _, entry := range found.bytes.some {
+		if !w.hopeless() {
+			w.note(w.bytesAlone(ctx, entry))
 		}
-		of, ours := w.id(entry.Key)
-		if !ours {
-			continue
-		}
-		for ; more && id < of && !w.hopeless(); id, more = ids.next(ctx) {
+	}
+	for _, id := range found.records.some {
+		if !w.hopeless() {
 			w.note(w.recordAlone(ctx, id))
 		}
-		if ids.err != nil || w.hopeless() {
-			break // what else has a record is not known
-		}
-		if more && id == of {
-			id, more = ids.next(ctx)
-			continue
-		}
-		w.note(w.bytesAlone(ctx, of, &entry))
 	}
-	for ; more && !w.hopeless(); id, more = ids.next(ctx) {
-		w.note(w.recordAlone(ctx, id))
-	}
-	w.note(ids.err)
 	return errors.Join(w.errs...)
 }
 
@@ -98,17 +106,14 @@ func (w *sweep) note(err error) {
 // hopeless ends what goes on past failures, so that memory is bounded.
 func (w *sweep) hopeless() bool { return len(w.errs) >= maxFailures }
 
-func (w *sweep) bytesAlone(ctx context.Context, id string, entry *storage.ListEntry) error {
-	if w.now.Sub(entry.Modified) < w.config.Grace {
-		return nil
-	}
-	switch _, err := w.records.Record(ctx, id); {
+func (w *sweep) bytesAlone(ctx context.Context, entry lone) error {
+	switch _, err := w.records.Record(ctx, entry.id); {
 	case err == nil:
 		return nil
 	case storage.CodeOf(err) != storage.ObjectNotFound:
 		return err
 	}
-	if err := w.bucket.Remove(ctx, entry.Key); err != nil {
+	if err := w.bucket.Remove(ctx, entry.key); err != nil {
 		return err
 	}
 	w.report.Bytes++
@@ -131,61 +136,4 @@ func (w *sweep) recordAlone(ctx context.Context, id string) error {
 	}
 	w.report.Records++
 	return nil
-}
-
-// alonePlausible is how many files one side may have while the other has none.
-const alonePlausible = 10
-
-// plausible refuses to take one side of a store for the leftovers of the other.
-// Temp files and their records are in one bucket.
-func (w *sweep) plausible(ctx context.Context) error {
-	if w.bytes == w.temp.bytes {
-		return nil
-	}
-	ids, _, err := w.records.IDs(ctx, "", alonePlausible+1)
-	if err != nil {
-		return err
-	}
-	all, old := 0, 0 // young bytes may have no record yet
-	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.bytes), storage.WithLimit(alonePlausible+1)) {
-		if err != nil {
-			return err
-		}
-		if _, ours := w.id(entry.Key); ours {
-			all++
-			if w.now.Sub(entry.Modified) >= w.config.Grace {
-				old++
-			}
-		}
-	}
-	if (all > 0 || len(ids) <= alonePlausible) && (len(ids) > 0 || old <= alonePlausible) {
-		return nil
-	}
-	return &storage.Error{
-		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.bytes,
-		Err:  errors.New("there are " + strconv.Itoa(len(ids)) + " or more records and " + strconv.Itoa(all) + " or more files"),
-		Hint: "look whether the store was opened with its own bucket and its own records",
-	}
-}
-
-// An idWalk gives the IDs of all records, one after the other, a page at a time.
-type idWalk struct {
-	records Records
-	page    []string
-	after   string
-	last    bool  // there is no page behind this one
-	err     error // why it ended, where that is not the end
-}
-
-func (w *idWalk) next(ctx context.Context) (string, bool) {
-	for len(w.page) == 0 {
-		if w.last {
-			return "", false
-		}
-		w.page, w.after, w.err = w.records.IDs(ctx, w.after, maxPage)
-		w.last = w.err != nil || w.after == ""
-	}
-	id := w.page[0]
-	w.page = w.page[1:]
-	return id, true
 }

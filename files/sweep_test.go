@@ -22,9 +22,9 @@ func (f *fixture) put(t *testing.T, key string) {
 	require.NoError(t, err)
 }
 
-func (f *fixture) sweep(t *testing.T) *files.SweepReport {
+func (f *fixture) sweep(t *testing.T, opts ...files.SweepOption) *files.SweepReport {
 	t.Helper()
-	report, err := f.Sweep(t.Context())
+	report, err := f.Sweep(t.Context(), opts...)
 	require.NoError(t, err)
 	return report
 }
@@ -79,7 +79,7 @@ func TestSweepAmongMany(t *testing.T) {
 		f.clock.Advance(time.Millisecond)
 	}
 	f.clock.Advance(24 * time.Hour)
-	require.Equal(t, &files.SweepReport{Bytes: 20, Records: 20}, f.sweep(t))
+	require.Equal(t, &files.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, files.AnyShare()))
 	require.Equal(t, want, listed(t, f.Store, files.ListFilter{}, 7))
 	whole(t, f.bucket, f.records)
 }
@@ -147,8 +147,6 @@ func TestAnUploadThatWasTakenForDead(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 	refused(t, err, "file", files.StoreFailed, storage.Unavailable)
-	_, err = s.UploadPart(t.Context(), strings.NewReader("x"), part(token, 1, 1))
-	refused(t, err, "file", files.StoreFailed, storage.Unavailable)
 	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10))
 	whole(t, f.bucket, f.records)
 }
@@ -210,53 +208,6 @@ func TestSweepLeavesWhatOthersPutThere(t *testing.T) {
 	require.Equal(t, &files.SweepReport{}, f.sweep(t))
 	require.Subset(t, under(t, f.bucket, ""), strangers)
 	require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
-}
-
-func TestSweepRefusesTheWrongRecords(t *testing.T) {
-	f := inMemory(t, files.Config{})
-	for range 11 {
-		f.upload(t, "x")
-	}
-	f.clock.Advance(25 * time.Hour)
-	elsewhere := inMemory(t, files.Config{})
-	for name, s := range map[string]func() (*files.Store, error){
-		"records without bytes": func() (*files.Store, error) { return files.New(elsewhere.bucket, f.records, files.Config{}) },
-		"bytes without records": func() (*files.Store, error) { return files.New(f.bucket, elsewhere.records, files.Config{}) },
-	} {
-		wrong, err := s()
-		require.NoError(t, err)
-		report, err := wrong.Sweep(t.Context())
-		require.ErrorIs(t, err, storage.PreconditionFailed, name)
-		require.Equal(t, &files.SweepReport{}, report, name)
-	}
-	require.Len(t, listed(t, f.Store, files.ListFilter{}, 100), 11)
-	whole(t, f.bucket, f.records)
-}
-
-func TestPartsExpire(t *testing.T) {
-	f := inMemory(t, files.Config{PartsTTL: 5 * time.Hour})
-	f.send(t, "a", part(token, 3, 1))
-	f.clock.Advance(3 * time.Hour)
-	f.send(t, "b", part(token, 3, 2))
-	f.clock.Advance(3 * time.Hour)
-	require.Equal(t, &files.SweepReport{}, f.sweep(t), "somebody went on with it")
-	f.clock.Advance(2 * time.Hour)
-	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
-	require.Empty(t, under(t, f.bucket, "files/parts/"))
-	require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
-}
-
-func TestATokenIsRememberedForPartsTTL(t *testing.T) {
-	f := inMemory(t, files.Config{PartsTTL: 5 * time.Hour})
-	r := f.send(t, "a", part(token, 1, 1))
-	f.clock.Advance(4 * time.Hour)
-	require.Equal(t, &files.SweepReport{}, f.sweep(t))
-	_, err := f.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
-	refused(t, err, "token", files.Completed, storage.PreconditionFailed)
-	f.clock.Advance(time.Hour)
-	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
-	require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
-	require.Equal(t, "a", content(t, f.Store, r.ID))
 }
 
 func TestClearTempRemovesByAge(t *testing.T) {

@@ -2,14 +2,15 @@ package files
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
 )
 
-// uploads removes uploads in parts that were left alone for ttl: the parts first,
-// and then what says that they are complete.
+// uploads gives up uploads in parts that were left alone for ttl.
 func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 	var errs []error
 	upload, newest := "", time.Time{}
@@ -17,13 +18,12 @@ func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 		if upload == "" || w.now.Sub(newest) < ttl {
 			return
 		}
-		for _, prefix := range []string{upload + partsUnder, upload} {
-			if _, err := storage.RemoveMatching(ctx, w.bucket, nil, storage.WithPrefix(prefix)); err != nil {
-				errs = append(errs, err)
-				return
-			}
+		gone, err := w.giveUp(ctx, upload, newest)
+		if err != nil {
+			errs = append(errs, err)
+		} else if gone {
+			w.report.Uploads++
 		}
-		w.report.Uploads++
 	}
 	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.parts)) {
 		if err != nil {
@@ -42,4 +42,97 @@ func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 	}
 	end()
 	return errors.Join(errs...)
+}
+
+// giveUp removes an upload of which nothing was newer: the parts first, and then
+// the state. It is false for one that somebody goes on with after all. Once the
+// state has Expired, a call for the token begins another upload, with keys of its
+// own, whether this gets to its end or not.
+func (w *sweep) giveUp(ctx context.Context, upload string, newest time.Time) (bool, error) {
+	u := &partUpload{Store: w.Store, kind: w.kind, prefix: upload}
+	state, err := u.read(ctx)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		state = nil // of parts that came when it had expired
+	case err != nil:
+		return false, err
+	case state.Expired || state.Claim != nil && state.Claim.Recorded: // nobody goes on with it
+	default:
+		if expired, err := w.expire(ctx, u, state, newest); !expired || err != nil {
+			return false, err
+		}
+	}
+	old := func(e storage.ListEntry) bool {
+		return e.Key != upload+stateName && !e.Modified.After(newest)
+	}
+	if _, err := storage.RemoveMatching(ctx, w.bucket, old, storage.WithPrefix(upload)); err != nil {
+		return false, err
+	}
+	if state == nil {
+		return true, nil
+	}
+	// Where the store knows no such condition another upload may begin between the
+	// two requests; its parts are answered NotFound then, and sent again.
+	var opts []storage.RemoveOption
+	if storage.Supports(w.bucket, storage.ConditionalRemove) {
+		opts = append(opts, storage.IfRevision(state.revision))
+	}
+	err = w.bucket.Remove(ctx, upload+stateName, opts...)
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		err = nil // another upload has begun
+	}
+	return err == nil, err
+}
+
+// expire asks whether anybody goes on with an upload, and gives it up where nobody
+// does: a call that is answered before it is asked has left a part that is newer,
+// one that is answered later has answered the question.
+func (w *sweep) expire(ctx context.Context, u *partUpload, state *partState, newest time.Time) (bool, error) {
+	state.Asked = rand.Text()
+	if swapped, err := u.swap(ctx, state); !swapped || err != nil {
+		return false, err
+	}
+	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
+		if err != nil {
+			return false, err
+		}
+		if entry.Key != u.prefix+stateName && entry.Modified.After(newest) {
+			return false, nil
+		}
+	}
+	state.Asked, state.Expired = "", true
+	return u.swap(ctx, state)
+}
+
+// claimed are the IDs of files that uploads in parts are about to become: their
+// bytes may be there, and no record yet. A claim is older than its bytes, so that
+// none is missed of bytes that were seen before.
+func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
+	var prefixes []string
+	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.parts)) {
+		if err != nil {
+			return nil, err
+		}
+		if of := w.uploadOf(entry.Key); of != "" && strings.TrimPrefix(entry.Key, of) == stateName {
+			prefixes = append(prefixes, of)
+		}
+	}
+	states := make([]*partState, len(prefixes))
+	errs := atOnce(len(prefixes), readsAtOnce, func(i int) (err error) {
+		u := &partUpload{Store: w.Store, kind: w.kind, prefix: prefixes[i]}
+		if states[i], err = u.read(ctx); storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil
+		}
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	ids := map[string]bool{}
+	for _, state := range states {
+		if state != nil && !state.Expired && state.Claim != nil && !state.Claim.Recorded {
+			ids[state.Claim.ID] = true
+		}
+	}
+	return ids, nil
 }

@@ -1,11 +1,9 @@
 package files
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -29,16 +27,17 @@ type UploadOptions struct {
 // InvalidValue names a field; TooLarge, Interrupted and StoreFailed are as in
 // the package's table.
 func (s *Store) Upload(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	return s.upload(ctx, s.client, body, o)
+	return s.upload(ctx, s.client, body, &o)
 }
 
 // UploadTemp stores body as a temp file, as Upload does. ClearTemp removes it one
 // day; until then DownloadTemp has it.
 func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
-	return s.upload(ctx, s.temp, body, o)
+	return s.upload(ctx, s.temp, body, &o)
 }
 
-func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o UploadOptions) (*Record, error) {
+// upload reads o.Purpose when body has ended: it may come behind it.
+func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOptions) (*Record, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -46,7 +45,7 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o UploadOpti
 		return nil, invalid(fieldFile, "There is no file.")
 	}
 	began := time.Now()
-	r := s.newRecord(&o)
+	r := s.newRecord(o)
 	opts := []storage.UploadOption{storage.IfAbsent()}
 	if o.MIMEType != "" {
 		opts = append(opts, storage.WithContentType(o.MIMEType))
@@ -56,6 +55,7 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o UploadOpti
 		return nil, failed(err)
 	}
 	r.describe(attrs)
+	r.Purpose = o.Purpose
 	if err := s.record(ctx, k, r); err != nil {
 		return nil, err
 	}
@@ -92,6 +92,11 @@ func (s *Store) record(ctx context.Context, k kind, r *Record) error {
 	if err == nil {
 		return nil
 	}
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// Nobody else has drawn this ID: an attempt whose answer was lost has made the
+		// record, and database/sql, or the driver, has tried again.
+		err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: err}
+	}
 	if errors.Is(err, storage.OutcomeUnknown) {
 		if found, look := k.records.Record(ctx, r.ID); look == nil && found != nil {
 			return nil
@@ -124,36 +129,4 @@ func (s *Store) stillThere(ctx context.Context, k kind, r *Record) error {
 		Field: fieldFile, Code: StoreFailed, Message: "The upload took too long. Try again.",
 		Err: &storage.Error{Code: storage.Unavailable, Key: k.key(r), Hint: "Config.Grace has to be longer than the longest upload"},
 	}
-}
-
-// bounded is body, which fails behind Config.MaxSize bytes. What can be read in
-// place and is small enough stays what it is.
-func (s *Store) bounded(body io.Reader) io.Reader {
-	if s.config.MaxSize == 0 {
-		return body
-	}
-	if sized, ok := body.(interface{ Len() int }); ok && int64(sized.Len()) <= s.config.MaxSize {
-		switch body.(type) {
-		case *bytes.Reader, *strings.Reader, *bytes.Buffer:
-			return body
-		}
-	}
-	return &boundedBody{body: body, left: s.config.MaxSize, limit: s.config.MaxSize}
-}
-
-type boundedBody struct {
-	body        io.Reader
-	left, limit int64
-}
-
-// Read asks for one byte more than is allowed, to know whether there is one.
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.body.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, tooLarge(b.limit)
-	}
-	return n, err
 }

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/omnibucket/storage"
@@ -43,7 +44,19 @@ type partUpload struct {
 	kind
 	options PartOptions
 	prefix  string // of all that the upload keeps
+	run     string // the state's, once it was entered
 }
+
+// partsPrefix is where the parts are.
+func (u *partUpload) partsPrefix() string {
+	if u.run == "" { // of a state that had no Run yet
+		return u.prefix + "part/"
+	}
+	return u.prefix + "part/" + u.run + "/"
+}
+
+// partKey keeps parts in the order of their numbers.
+func (u *partUpload) partKey(part int) string { return fmt.Sprintf("%s%05d", u.partsPrefix(), part) }
 
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
 	if err := o.check(); err != nil {
@@ -60,15 +73,19 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	case state.Claim != nil:
 		return u.again(ctx, state)
 	}
+	if body, err = u.bounded(ctx, body); err != nil {
+		return nil, failed(err)
+	}
 	// A part has no extension: its type is that of its first bytes, and so the
 	// file's, where nothing else says it.
-	if _, err := s.bucket.Upload(ctx, partKey(u.prefix, o.Part), s.bounded(body)); err != nil {
+	if _, err := s.bucket.Upload(ctx, u.partKey(o.Part), body); err != nil {
 		return nil, failed(err)
 	}
 	complete, err := u.complete(ctx)
 	if err == nil && !complete {
-		// Others may have completed it since, and tidied up.
-		if state, err = u.read(ctx); err == nil && state.Claim == nil {
+		// Others may have completed it since, and tidied up; or it has expired, and
+		// the part with it.
+		if state, err = u.alive(ctx, nil); err == nil && state.Claim == nil {
 			return nil, nil
 		}
 	}
@@ -108,26 +125,33 @@ func completed(r *Record) error {
 }
 
 // complete looks whether all parts are there. The last one is mostly sent last, so
-// that one request answers for most parts.
+// that one request answers for most parts. Of too many bytes no file is begun: a
+// smaller part, sent again, makes them fewer.
 func (u *partUpload) complete(ctx context.Context) (bool, error) {
 	if u.options.Part != u.options.Count {
-		there, err := u.bucket.Exists(ctx, partKey(u.prefix, u.options.Count))
+		there, err := u.bucket.Exists(ctx, u.partKey(u.options.Count))
 		if err != nil || !there {
 			return false, err
 		}
 	}
-	keys, _, err := u.parts(ctx)
-	return len(keys) == u.options.Count, err
+	keys, size, err := u.parts(ctx)
+	switch {
+	case err != nil || len(keys) < u.options.Count:
+		return false, err
+	case u.config.MaxSize > 0 && size > u.config.MaxSize:
+		return false, tooLarge(u.config.MaxSize)
+	}
+	return true, nil
 }
 
 // parts are the keys of the parts and their bytes in all, up to the first that is
 // missing.
 func (u *partUpload) parts(ctx context.Context) (keys []string, size int64, err error) {
-	for entry, err := range u.bucket.List(ctx, storage.WithPrefix(u.prefix+partsUnder)) {
+	for entry, err := range u.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if entry.Key != partKey(u.prefix, len(keys)+1) {
+		if entry.Key != u.partKey(len(keys)+1) {
 			break
 		}
 		keys = append(keys, entry.Key)

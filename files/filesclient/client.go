@@ -17,6 +17,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,8 +35,9 @@ type Client struct {
 }
 
 // New is a client of the handler that is mounted at baseURL; nil is
-// http.DefaultClient. InvalidArgument (of storage) where baseURL is no http or
-// https address. It makes no request.
+// http.DefaultClient. It follows a redirect as client does, but none that would
+// make another request of it, such as a GET of an upload. InvalidArgument (of
+// storage) where baseURL is no http or https address. It makes no request.
 func New(baseURL string, client *http.Client) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
@@ -46,7 +49,7 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &Client{base: base, client: client, wait: sleep, jitter: rand.N[time.Duration]}, nil
+	return &Client{base: base, client: keepingMethod(client), wait: sleep, jitter: rand.N[time.Duration]}, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -60,6 +63,28 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// maxRedirects is net/http's own bound.
+const maxRedirects = 10
+
+// keepingMethod is a client that follows redirects where they keep the method: 301,
+// 302 and 303 turn an upload or a deletion into a GET, which succeeds and has done
+// nothing. The caller's own stays as it is.
+func keepingMethod(client *http.Client) *http.Client {
+	own := *client
+	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
+		switch {
+		case next.Method != before[0].Method:
+			return http.ErrUseLastResponse // which is no answer of the API
+		case client.CheckRedirect != nil:
+			return client.CheckRedirect(next, before)
+		case len(before) >= maxRedirects:
+			return errors.New("stopped after " + strconv.Itoa(maxRedirects) + " redirects")
+		}
+		return nil
+	}
+	return &own
+}
+
 // A request is one to the handler. path is relative to the base, and escaped.
 type request struct {
 	method, path string
@@ -67,9 +92,11 @@ type request struct {
 	header       http.Header
 	body         io.Reader
 	length       int64 // of body; -1: not known
+	success      []int // the statuses of an answer that is none of an error
 }
 
-// do answers with a response that is no error. Its body is the caller's to close.
+// do answers with a response of the request's success. Its body is the caller's to
+// close.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	address := *c.base
 	address.RawQuery = r.query.Encode()
@@ -87,7 +114,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode >= http.StatusMultipleChoices {
+	if !slices.Contains(r.success, response.StatusCode) {
 		defer func() { _ = response.Body.Close() }()
 		return nil, readError(response)
 	}
@@ -98,21 +125,32 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 // as long as they may be.
 const maxAnswer = 32 << 20
 
+// An answer is a document that tells whether it is one of the operation's own. A
+// 200 may be a page to sign in at, or another server's.
+type answer interface{ ours() bool }
+
 // ask reads the JSON answer into to, where that is not nil.
-func (c *Client) ask(ctx context.Context, r request, to any) (status int, err error) {
+func (c *Client) ask(ctx context.Context, r request, to answer) error {
 	response, err := c.do(ctx, r)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if to == nil {
-		return response.StatusCode, nil
+		return nil
 	}
+	return read(response, to)
+}
+
+func read(response *http.Response, to answer) error {
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return response.StatusCode, json.Unmarshal(document, to)
+	if json.Unmarshal(document, to) != nil || !to.ours() {
+		return notOurs(response)
+	}
+	return nil
 }
 
 // An Error is an answer that says no. files.CodeOf and errors.As find the
@@ -137,6 +175,12 @@ func (e *Error) Error() string {
 // Unwrap is Err.
 func (e *Error) Unwrap() error { return e.Err }
 
+// notOurs is the error of an answer that the handler cannot have made: a proxy's, or
+// another server's.
+func notOurs(response *http.Response) *Error {
+	return errorOf(response, &files.Error{Code: files.Internal, Message: "The answer is not one of the file API."})
+}
+
 const maxProblem = 64 << 10
 
 func readError(response *http.Response) *Error {
@@ -147,14 +191,14 @@ func readError(response *http.Response) *Error {
 		Record  *files.Record `json:"record"`
 	}
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
-	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" {
-		p.Code, p.Message = files.Internal, "The answer is not one of the file API." // a proxy's, or another server's
+	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
+		return notOurs(response)
 	}
-	e := &Error{
-		Status:    response.StatusCode,
-		RequestID: response.Header.Get("X-Request-Id"),
-		Err:       &files.Error{Code: p.Code, Field: p.Field, Message: p.Message, Record: p.Record},
-	}
+	return errorOf(response, &files.Error{Code: p.Code, Field: p.Field, Message: p.Message, Record: p.Record})
+}
+
+func errorOf(response *http.Response, told *files.Error) *Error {
+	e := &Error{Status: response.StatusCode, RequestID: response.Header.Get("X-Request-Id"), Err: told}
 	if wait, err := time.ParseDuration(response.Header.Get("Retry-After") + "s"); err == nil {
 		e.RetryAfter = max(0, wait)
 	}

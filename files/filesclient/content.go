@@ -41,8 +41,9 @@ func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 }
 
 func (c *Client) content(ctx context.Context, method, under, id, byteRange string) (*Content, error) {
-	r := request{method: method, path: under + url.PathEscape(id) + "/content", header: http.Header{}}
+	r := request{method: method, path: under + url.PathEscape(id) + "/content", header: http.Header{}, success: ok}
 	if byteRange != "" {
+		r.success = []int{http.StatusOK, http.StatusPartialContent}
 		r.header.Set("Range", byteRange)
 	}
 	response, err := c.do(ctx, r)
@@ -50,12 +51,13 @@ func (c *Client) content(ctx context.Context, method, under, id, byteRange strin
 		return nil, err
 	}
 	header := response.Header
-	content := &Content{
+	disposition, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
+	if err != nil || disposition != "attachment" { // as every download is one
+		_ = response.Body.Close()
+		return nil, notOurs(response)
+	}
+	return &Content{
 		ReadCloser: response.Body, Length: response.ContentLength, Range: header.Get("Content-Range"),
-		ContentType: header.Get("Content-Type"), ETag: header.Get("Etag"),
-	}
-	if _, params, err := mime.ParseMediaType(header.Get("Content-Disposition")); err == nil {
-		content.FileName = params["filename"]
-	}
-	return content, nil
+		ContentType: header.Get("Content-Type"), ETag: header.Get("Etag"), FileName: params["filename"],
+	}, nil
 }

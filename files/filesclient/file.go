@@ -13,15 +13,19 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
+// ok is the success of what only reads or changes.
+var ok = []int{http.StatusOK}
+
 // Details is the record of a client file.
 func (c *Client) Details(ctx context.Context, id string) (*files.Record, error) {
-	return c.record(ctx, request{method: http.MethodGet, path: "files/" + url.PathEscape(id)})
+	return c.record(ctx, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok})
 }
 
 // Delete removes a client file. One that is not there is nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	_, err := c.ask(ctx, request{method: http.MethodDelete, path: "files/" + url.PathEscape(id)}, nil)
-	return err
+	return c.ask(ctx, request{
+		method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent},
+	}, nil)
 }
 
 // A Deletion is what became of one file of DeleteMany.
@@ -31,6 +35,22 @@ type Deletion struct {
 	Err     *files.Error // why not
 }
 
+// deletions are the answer to DeleteMany.
+type deletions struct {
+	asked int
+	Items []struct {
+		ID      string
+		Deleted bool
+		Error   *struct {
+			Code    files.Code `json:"code"`
+			Field   string     `json:"field"`
+			Message string     `json:"message"`
+		}
+	}
+}
+
+func (d *deletions) ours() bool { return len(d.Items) == d.asked }
+
 // DeleteMany removes client files, going on past failures. The answer has one for
 // each ID, in order.
 func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
@@ -38,28 +58,18 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	if err != nil {
 		return nil, err
 	}
-	var answer struct {
-		Items []struct {
-			ID      string
-			Deleted bool
-			Error   *struct {
-				Code    files.Code `json:"code"`
-				Field   string     `json:"field"`
-				Message string     `json:"message"`
-			}
-		}
-	}
-	if _, err := c.ask(ctx, r, &answer); err != nil {
+	answer := deletions{asked: len(ids)}
+	if err := c.ask(ctx, r, &answer); err != nil {
 		return nil, err
 	}
-	deletions := make([]Deletion, len(answer.Items))
+	results := make([]Deletion, len(answer.Items))
 	for i, item := range answer.Items {
-		deletions[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
+		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
 		if e := item.Error; e != nil {
-			deletions[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message}
+			results[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message}
 		}
 	}
-	return deletions, nil
+	return results, nil
 }
 
 // SetPurpose changes a client file's purpose; "" takes it away.
@@ -70,6 +80,14 @@ func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*files.Rec
 	}
 	return c.record(ctx, r)
 }
+
+// page is the answer to List.
+type page struct {
+	Items         []*files.Record
+	NextPageToken string
+}
+
+func (p *page) ours() bool { return p.Items != nil } // "[]" where there are none
 
 // List is one page of the client files that match f, the oldest first: size of
 // them at most, from token on; 0 is the server's own size.
@@ -88,11 +106,8 @@ func (c *Client) List(ctx context.Context, f files.ListFilter, token string, siz
 	if size != 0 {
 		set("pageSize", strconv.Itoa(size))
 	}
-	var answer struct {
-		Items         []*files.Record
-		NextPageToken string
-	}
-	if _, err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query}, &answer); err != nil {
+	var answer page
+	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &answer); err != nil {
 		return nil, err
 	}
 	return &files.Page{Records: answer.Items, Token: answer.NextPageToken}, nil
@@ -107,27 +122,34 @@ func timeText(t time.Time) string {
 
 // OpenAPI is the description of the handler, in YAML.
 func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
-	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml"})
+	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: ok})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.Header.Get("Content-Type") != "application/yaml" {
+		return nil, notOurs(response)
+	}
 	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 }
 
-// record is an answer that is one.
+// recordAnswer is an answer that is a record.
+type recordAnswer struct{ files.Record }
+
+func (r *recordAnswer) ours() bool { return r.ID != "" }
+
 func (c *Client) record(ctx context.Context, r request) (*files.Record, error) {
-	var record files.Record
-	if _, err := c.ask(ctx, r, &record); err != nil {
+	var answer recordAnswer
+	if err := c.ask(ctx, r, &answer); err != nil {
 		return nil, err
 	}
-	return &record, nil
+	return &answer.Record, nil
 }
 
 func jsonRequest(method, path string, value any) (request, error) {
 	document, err := json.Marshal(value)
 	return request{
-		method: method, path: path,
+		method: method, path: path, success: ok,
 		header: http.Header{"Content-Type": {"application/json"}},
 		body:   bytes.NewReader(document), length: int64(len(document)),
 	}, err

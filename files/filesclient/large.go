@@ -32,10 +32,13 @@ type LargeFile struct {
 
 	// Token names the upload; "" draws one. To go on with an upload that has
 	// failed, give it again, with the same PartSize: Incomplete has both.
-	Token       string
-	PartSize    int64 // bytes; 0: 10 MiB, or more where there would be over 10,000 parts
-	Concurrency int   // parts on their way at once; 0: 4
-	Attempts    int   // of one part, the first included; 0: 5
+	Token string
+	// PartSize is in bytes; 0: 10 MiB, or more where there would be over 10,000
+	// parts. Of a file beyond 1,000,000 MiB these are larger than the 100 MiB that a
+	// server takes unless its HandlerConfig.MaxUploadSize is larger.
+	PartSize    int64
+	Concurrency int // parts on their way at once; 0: 4
+	Attempts    int // of one part, the first included; 0: 5
 	// Only are the parts to send; nil: all. Those that have arrived already are
 	// replaced by the same bytes.
 	Only []int

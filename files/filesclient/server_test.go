@@ -21,6 +21,7 @@ import (
 type server struct {
 	store  *files.Store
 	client *filesclient.Client
+	url    string
 
 	mu     sync.Mutex
 	number int
@@ -43,6 +44,7 @@ func newServer(t *testing.T, meddle func(n int, w http.ResponseWriter, r *http.R
 		}
 	}))
 	t.Cleanup(listening.Close)
+	s.url = listening.URL
 	s.client, err = filesclient.New(listening.URL, listening.Client())
 	require.NoError(t, err)
 	s.client.SetWait(func(ctx context.Context, d time.Duration) error {

@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
 )
 
 // Upload stores body as a client file in one request; purpose may be "". Larger
-// files than the server takes at once are for UploadLarge.
+// files than the server takes at once are for UploadLarge. InvalidArgument (of
+// storage) where body is nil, as of every upload.
 func (c *Client) Upload(ctx context.Context, name string, body io.Reader, purpose string) (*files.Record, error) {
 	var fields []field
 	if purpose != "" {
@@ -69,19 +71,38 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	if err != nil {
 		return nil, err
 	}
-	var record files.Record
-	status, err := c.ask(ctx, r, &record)
-	if err != nil || status == http.StatusAccepted {
+	r.success = []int{http.StatusCreated, http.StatusAccepted}
+	response, err := c.do(ctx, r)
+	if err != nil {
 		return nil, err
 	}
-	return &record, nil
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode == http.StatusAccepted {
+		return nil, read(response, &storedPart{of: p})
+	}
+	var made recordAnswer
+	if err := read(response, &made); err != nil {
+		return nil, err
+	}
+	return &made.Record, nil
 }
+
+// storedPart is the answer where other parts are missing.
+type storedPart struct {
+	of          Part
+	Part, Count int
+}
+
+func (s *storedPart) ours() bool { return s.Part == s.of.Part && s.Count == s.of.Count }
 
 type field struct{ name, value string }
 
 // formRequest is a form with the file last. Nothing of body is read before the
 // request is sent.
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
+	if body == nil {
+		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "filesclient", Hint: "the body must not be nil"}
+	}
 	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
@@ -98,7 +119,7 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 	}
 	head, tail := frame.Bytes()[:before], frame.Bytes()[before:]
 	r := request{
-		method: http.MethodPost, path: path, length: -1,
+		method: http.MethodPost, path: path, length: -1, success: []int{http.StatusCreated},
 		header: http.Header{"Content-Type": {form.FormDataContentType()}},
 		body:   io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail)),
 	}

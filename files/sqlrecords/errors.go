@@ -49,11 +49,11 @@ func stateOf(err error) string {
 	return ""
 }
 
-// refused reports whether the statement was certainly not carried out.
+// refused reports whether the statement was certainly not carried out. Of
+// driver.ErrBadConn that is not certain: a driver is not to answer with it where
+// the database may have got the statement, but github.com/lib/pq does so where the
+// connection ends before the answer.
 func refused(err error) bool {
-	if errors.Is(err, driver.ErrBadConn) {
-		return true // https://pkg.go.dev/database/sql/driver#ErrBadConn
-	}
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		return true // there was no connection to send it on

@@ -39,7 +39,7 @@ func TestErrorsOfDrivers(t *testing.T) {
 		unknown bool // of a write
 	}{
 		{"no rows", sql.ErrNoRows, storage.ObjectNotFound, false},
-		{"a connection that was bad before", driver.ErrBadConn, storage.Unavailable, false},
+		{"a connection that was bad, before or behind the statement", driver.ErrBadConn, storage.Unavailable, true},
 		{"no connection", &net.OpError{Op: "dial", Err: errors.New("refused")}, storage.Unavailable, false},
 		{"a connection that broke", &net.OpError{Op: "read", Err: errors.New("reset")}, storage.Unavailable, true},
 		{"an end of the connection", io.ErrUnexpectedEOF, storage.Unavailable, true},

@@ -31,7 +31,8 @@ const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
 )`
 
 // migrate applies what is missing, all of it or nothing. Processes that start
-// at once do it one after the other, and the first alone finds work.
+// at once do it one after the other, and the first alone finds work. Where there
+// is none, nothing is asked for that takes more than the right to read.
 func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	all, err := readMigrations(d)
 	if err != nil {
@@ -42,25 +43,44 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 		return err
 	}
 	defer func() { _ = connection.Close() }()
+	version, err := versionOf(ctx, connection)
+	if err == nil && version >= all[len(all)-1].version {
+		return known(version, all)
+	}
+	// Else there is something to do, or no table yet; any other trouble comes again.
 	return d.exclusively(ctx, connection, func(ctx context.Context) error {
 		return apply(ctx, connection, d, all)
 	})
+}
+
+func versionOf(ctx context.Context, connection *sql.Conn) (version int, err error) {
+	const latest = "SELECT COALESCE(MAX(version), 0) FROM omnibucket_files_migrations"
+	err = connection.QueryRowContext(ctx, latest).Scan(&version)
+	return version, err
+}
+
+// known refuses tables that a later program has changed.
+func known(version int, all []migration) error {
+	last := all[len(all)-1].version
+	if version <= last {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported, Op: "sqlrecords.New",
+		Hint: fmt.Sprintf("the tables are of version %d and this program knows version %d: it is older than another that uses them", version, last),
+	}
 }
 
 func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration) error {
 	if _, err := connection.ExecContext(ctx, versionTable); err != nil {
 		return err
 	}
-	var version int
-	const latest = "SELECT COALESCE(MAX(version), 0) FROM omnibucket_files_migrations"
-	if err := connection.QueryRowContext(ctx, latest).Scan(&version); err != nil {
+	version, err := versionOf(ctx, connection)
+	if err != nil {
 		return err
 	}
-	if known := all[len(all)-1].version; version > known {
-		return &storage.Error{
-			Code: storage.Unsupported, Op: "sqlrecords.New",
-			Hint: fmt.Sprintf("the tables are of version %d and this program knows version %d: it is older than another that uses them", version, known),
-		}
+	if err := known(version, all); err != nil {
+		return err
 	}
 	for _, m := range all {
 		if m.version <= version {

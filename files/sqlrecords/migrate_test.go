@@ -1,7 +1,10 @@
 package sqlrecords_test
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
@@ -24,8 +27,11 @@ func TestManyThatStartAtOnceMigrateOnce(t *testing.T) {
 			require.NoError(t, err)
 			startAtOnce(t, d, address)
 		})
-		t.Run("connections without patience", func(t *testing.T) {
+		t.Run("connections of little patience", func(t *testing.T) {
 			address, _, _ := strings.Cut(d.create(t), "?_pragma")
+			if d.dialect == sqlrecords.SQLite {
+				address += "?_pragma=busy_timeout(1)"
+			}
 			startAtOnce(t, d, address)
 		})
 	})
@@ -115,4 +121,55 @@ func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
 		_, err = sqlrecords.New(t.Context(), db, d.dialect)
 		require.NoError(t, err, "the connection and the lock are free again")
 	})
+}
+
+// An application that may not change the schema uses tables that somebody else has
+// brought up to date.
+func TestTablesThatAreUpToDateAreOnlyRead(t *testing.T) {
+	onEach(t, func(t *testing.T, d database) {
+		address := d.create(t)
+		_, err := sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
+		require.NoError(t, err)
+		restricted := map[sqlrecords.Dialect]func(*testing.T, database, string) string{
+			sqlrecords.SQLite:     func(_ *testing.T, _ database, address string) string { return address + "&mode=ro" },
+			sqlrecords.PostgreSQL: roleWithoutCreate,
+		}[d.dialect](t, d, address)
+		db := d.open(t, restricted)
+		_, err = db.ExecContext(t.Context(), "CREATE TABLE x (y INTEGER)")
+		require.Error(t, err)
+		records, err := sqlrecords.New(t.Context(), db, d.dialect)
+		require.NoError(t, err)
+		_, _, err = records.IDs(t.Context(), "", 1)
+		require.NoError(t, err)
+	})
+}
+
+// roleWithoutCreate is the address for one that may use the tables alone.
+func roleWithoutCreate(t *testing.T, d database, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	role := "only_" + strings.TrimPrefix(u.Path, "/")
+	do := func(db *sql.DB, statement string) {
+		_, err := db.ExecContext(context.WithoutCancel(t.Context()), statement)
+		require.NoError(t, err, statement)
+	}
+	server, err := sql.Open(d.driver, os.Getenv(postgresVariable))
+	require.NoError(t, err)
+	do(server, "CREATE ROLE "+role+" LOGIN PASSWORD 'p'")
+	owner := d.open(t, address)
+	t.Cleanup(func() { // before the database is dropped
+		do(owner, "DROP OWNED BY "+role)
+		do(server, "DROP ROLE "+role)
+		require.NoError(t, server.Close())
+	})
+	for _, statement := range []string{
+		"REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON omnibucket_files TO " + role,
+		"GRANT SELECT ON omnibucket_files_migrations TO " + role,
+	} {
+		do(owner, statement)
+	}
+	u.User = url.UserPassword(role, "p")
+	return u.String()
 }

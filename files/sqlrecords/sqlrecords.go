@@ -6,11 +6,24 @@
 //	records, err := sqlrecords.New(ctx, db, sqlrecords.PostgreSQL)
 //	store, err := files.New(bucket, records, files.Config{})
 //
-// The driver is the program's choice: any that speaks to one of the two. With
-// SQLite every connection has to wait for others that write, and the journal is
-// best a write-ahead log. With modernc.org/sqlite:
+// The driver is the program's choice: any that speaks to one of the two. The errors
+// of github.com/jackc/pgx, github.com/lib/pq and modernc.org/sqlite are understood.
+// Of another driver's it is not known what they mean: a failure is Internal, and
+// where a write fails it may have taken effect (storage.OutcomeUnknown), so that a
+// file's bytes are left for Sweep.
+//
+// With SQLite every connection has to wait for others that write, and the journal
+// is best a write-ahead log. With modernc.org/sqlite:
 //
 //	sql.Open("sqlite", "file:files.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
+//
+// A database in memory, such as ":memory:", is one for each connection: it takes
+// db.SetMaxOpenConns(1).
+//
+// With PostgreSQL the first New, and the first of a version that changes the
+// tables, needs the right to create them in the schema; every other needs SELECT on
+// omnibucket_files_migrations, and the rest SELECT, INSERT, UPDATE and DELETE on
+// omnibucket_files.
 //
 // The table is omnibucket_files, which may be read by anyone and is written by
 // this package alone.
@@ -55,8 +68,10 @@ var _ files.Records = (*records)(nil)
 
 // New keeps records in db, which stays the caller's to close. It brings the
 // tables up to date first; several processes may do so at once. InvalidArgument
-// for another dialect than the two; Unsupported where a later version of this
-// package has been at the tables; else what the database fails with.
+// for another dialect than the two, and for connections to SQLite that do not wait
+// for each other, or each have a database of their own; Unsupported where a later
+// version of this package has been at the tables; else what the database fails
+// with.
 func New(ctx context.Context, db *sql.DB, d Dialect) (files.Records, error) {
 	const op = "sqlrecords.New"
 	switch {
@@ -65,10 +80,24 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (files.Records, error) {
 	case d != SQLite && d != PostgreSQL:
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New("the dialect must be SQLite or PostgreSQL")}
 	}
-	if err := migrate(ctx, db, d); err != nil {
+	if err := d.prepare(ctx, db); err != nil {
 		return nil, readError(ctx, op, err)
 	}
 	return &records{db, d}, nil
+}
+
+// prepare brings the tables up to date.
+func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
+	if d != SQLite {
+		return migrate(ctx, db, d)
+	}
+	if err := checkPatience(ctx, db); err != nil {
+		return err
+	}
+	if err := migrate(ctx, db, d); err != nil {
+		return err
+	}
+	return checkShared(ctx, db)
 }
 
 const columns = "id, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c"

@@ -71,7 +71,8 @@ async function again(f) {
 }
 
 // send is an XMLHttpRequest: fetch tells nothing of its progress. The file is the
-// last field.
+// last field. A part whose answer was lost, sent again, is refused where all are
+// there; the refusal has the record that they became.
 function send(path, fields, bytes, name, onProgress) {
   return new Promise((resolve, reject) => {
     const form = new FormData();
@@ -83,9 +84,11 @@ function send(path, fields, bytes, name, onProgress) {
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
     request.onerror = () => reject(new Error('The server does not answer.'));
     request.onload = () => {
-      if (request.status >= 300) return reject(new Problem(request.status, request.response ?? {}));
+      const answer = request.response ?? {};
+      const made = answer.code === 'completed' && answer.record;
+      if (request.status >= 300 && !made) return reject(new Problem(request.status, answer));
       onProgress(1);
-      resolve(request.response);
+      resolve(made || answer);
     };
     request.send(form);
   });

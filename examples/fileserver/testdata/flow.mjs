@@ -85,6 +85,23 @@ async function goesOnAfterTrouble() {
   expectComplaints(/ERR_FAILED/);
 }
 
+// The server has made the file, and the browser does not hear of it.
+async function findsTheFileWhoseAnswerWasLost() {
+  let lost = 0;
+  await page.route('**/files/parts', async (route) => {
+    const answer = await route.fetch();
+    if (answer.status() !== 201 || lost++) return route.fulfill({ response: answer });
+    return route.abort();
+  });
+  await upload(file('unheard.bin', 3 * 2 ** 20), { parts: '1048576' });
+  await hears('unheard.bin is uploaded');
+  await page.unroute('**/files/parts');
+  assert.ok(lost > 0, 'no answer was lost');
+  expectComplaints(/ERR_FAILED|409/);
+  await row('list', 'unheard.bin').getByRole('button', { name: /^Delete/ }).click();
+  await hears('unheard.bin is deleted');
+}
+
 async function keepsTempFilesApart() {
   await upload(file('soon-gone.txt', 10), { temp: true });
   await row('temp-list', 'soon-gone.txt').waitFor();
@@ -154,7 +171,7 @@ async function fitsAPhone() {
 }
 
 try {
-  for (const step of [opens, uploadsWhole, uploadsInParts, goesOnAfterTrouble, keepsTempFilesApart, tellsWhatIsWrong, neverRunsAFile, worksByKeyboard, deletesSeveral, fitsAPhone]) {
+  for (const step of [opens, uploadsWhole, uploadsInParts, goesOnAfterTrouble, findsTheFileWhoseAnswerWasLost, keepsTempFilesApart, tellsWhatIsWrong, neverRunsAFile, worksByKeyboard, deletesSeveral, fitsAPhone]) {
     await step();
     assert.deepEqual(complaints, [], `the browser complained in ${step.name}`);
     console.log(`${step.name}: ok`);

@@ -1,0 +1,121 @@
+package files_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A long join is one whose Compose is held up, and whose call gives a sign of life
+// as often as the test says.
+type longJoin struct {
+	*fixture
+	compose *composeGate
+	beats   chan time.Duration // the sign that is due, one for each receive
+	calls   sync.WaitGroup
+	record  *files.Record
+	err     error
+}
+
+func startLongJoin(t *testing.T, f *fixture) *longJoin {
+	t.Helper()
+	f.send(t, "a", part(token, 2, 1))
+	j := &longJoin{compose: newComposeGate(), beats: make(chan time.Duration)}
+	j.fixture = f.beside(t, storage.WithLayer(j.compose.layer))
+	j.SetPulse(func(ctx context.Context, d time.Duration) error {
+		select {
+		case j.beats <- d:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	j.calls.Go(func() { j.record, j.err = j.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+	<-j.compose.inside
+	return j
+}
+
+func (j *longJoin) end(t *testing.T) *files.Record {
+	t.Helper()
+	close(j.compose.open)
+	j.calls.Wait()
+	require.NoError(t, j.err)
+	return j.record
+}
+
+// Others wait for as long as it takes, and join nothing themselves.
+func TestALongJoinIsWaitedFor(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	j := startLongJoin(t, f)
+	const long = 10 * time.Minute
+	var waited, beaten time.Duration
+	calls := faults.New()
+	other := f.beside(t, storage.WithLayer(calls.Layer()))
+	other.SetWait(func(ctx context.Context, d time.Duration) error {
+		if waited += d; waited >= long {
+			if j.record == nil {
+				j.end(t)
+			}
+			return ctx.Err()
+		}
+		for beaten < waited {
+			every := <-j.beats
+			require.LessOrEqual(t, every, 20*time.Second)
+			beaten += every
+		}
+		return nil
+	})
+	r := other.send(t, "b", part(token, 2, 2))
+	require.GreaterOrEqual(t, waited, long)
+	require.Zero(t, calls.Count(faults.Compose))
+	require.Equal(t, j.record, r)
+	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+// Where one that was taken for dead has joined the parts after all, nobody joins
+// them again.
+func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+	calls := faults.New()
+	s := f.beside(t, storage.WithLayer(calls.Layer()))
+	require.Equal(t, "ab", content(t, f.Store, s.send(t, "b", part(token, 2, 2)).ID))
+	require.Zero(t, calls.Count(faults.Compose))
+	whole(t, f.bucket, f.records)
+}
+
+// Two that join at once come to one file, and the first that is done does not wait
+// for the other.
+func TestACallThatHasLostItsClaimGoesOnWithItsBytes(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	first := startLongJoin(t, f)
+	second := newComposeGate()
+	taker := f.beside(t, storage.WithLayer(second.layer))
+	var takers sync.WaitGroup
+	var taken *files.Record
+	var err error
+	takers.Go(func() { taken, err = taker.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)) })
+	<-second.inside // it has waited for a minute
+	first.SetWait(func(context.Context, time.Duration) error {
+		t.Error("it waits")
+		return context.Canceled
+	})
+	r := first.end(t)
+	close(second.open)
+	takers.Wait()
+	require.NoError(t, err)
+	require.Equal(t, r, taken)
+	require.Len(t, listed(t, f.Store, files.ListFilter{}, 10), 1)
+	whole(t, f.bucket, f.records)
+}

@@ -1,0 +1,81 @@
+package sqlrecords_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
+
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/files/sqlrecords"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A lossyDriver loses answers to the INSERT of a record, and says so as lib/pq does
+// where the connection ends: database/sql takes it that nothing was done, and makes
+// the statement again.
+type lossyDriver struct {
+	inner   sqlite.Driver
+	address string
+	losses  int
+}
+
+var _ driver.Connector = (*lossyDriver)(nil)
+
+func (d *lossyDriver) Driver() driver.Driver { return &d.inner }
+
+func (d *lossyDriver) Connect(context.Context) (driver.Conn, error) {
+	c, err := d.inner.Open(d.address)
+	return &lossyConn{c, d}, err
+}
+
+type lossyConn struct {
+	driver.Conn
+	of *lossyDriver
+}
+
+func (c *lossyConn) ExecContext(ctx context.Context, query string, values []driver.NamedValue) (driver.Result, error) {
+	done, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, values)
+	if err == nil && strings.HasPrefix(query, "INSERT INTO omnibucket_files ") && c.of.losses > 0 {
+		c.of.losses--
+		return nil, driver.ErrBadConn
+	}
+	return done, err
+}
+
+func (c *lossyConn) QueryContext(ctx context.Context, query string, values []driver.NamedValue) (driver.Rows, error) {
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, values)
+}
+
+// A file whose record was made has its bytes, and who uploaded it is told of it.
+func TestAnInsertWhoseAnswerIsLost(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		losses int
+	}{{"once", 1}, {"as often as database/sql tries", 3}} {
+		t.Run(row.name, func(t *testing.T) {
+			lossy := &lossyDriver{address: createSQLite(t), losses: row.losses}
+			db := sql.OpenDB(lossy)
+			t.Cleanup(func() { require.NoError(t, db.Close()) })
+			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
+			require.NoError(t, err)
+			s, err := files.New(memstore.New(), records, files.Config{})
+			require.NoError(t, err)
+
+			record, err := s.Upload(t.Context(), strings.NewReader("precious"), files.UploadOptions{OriginalFileName: "a"})
+			require.NoError(t, err)
+			require.Zero(t, lossy.losses)
+			reader, _, err := s.Download(t.Context(), record.ID)
+			require.NoError(t, err)
+			text, err := io.ReadAll(reader)
+			require.NoError(t, err)
+			require.NoError(t, reader.Close())
+			require.Equal(t, "precious", string(text))
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package sqlrecords
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/omnibucket/storage"
+)
+
+// checkPatience refuses connections that do not wait for another that writes: they
+// work until two are used at once.
+func checkPatience(ctx context.Context, db *sql.DB) error {
+	connection, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close() }()
+	file, err := fileOf(ctx, connection)
+	if err != nil || file == "" {
+		return err
+	}
+	var patience int // in milliseconds
+	if err := connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience); err != nil {
+		return err
+	}
+	if patience == 0 {
+		return &storage.Error{
+			Code: storage.InvalidArgument, Op: "sqlrecords.New",
+			Hint: "a connection has to wait for another that writes: set busy_timeout in the address, with modernc.org/sqlite by _pragma=busy_timeout(10000)",
+		}
+	}
+	return nil
+}
+
+// fileOf is "" for a database in memory. https://www.sqlite.org/pragma.html#pragma_database_list
+// takes no lock, as the table of the same name would.
+func fileOf(ctx context.Context, connection *sql.Conn) (string, error) {
+	var number int
+	var name string
+	var file sql.NullString
+	err := connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file) // main is the first
+	return file.String, err
+}
+
+// checkShared refuses a pool whose connections have a database in memory each. Two
+// at once have to see the tables that one of them has made.
+func checkShared(ctx context.Context, db *sql.DB) error {
+	if db.Stats().MaxOpenConnections == 1 {
+		return nil
+	}
+	first, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = first.Close() }()
+	if file, err := fileOf(ctx, first); err != nil || file != "" {
+		return err
+	}
+	second, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = second.Close() }()
+	for _, connection := range []*sql.Conn{first, second} {
+		if _, err := versionOf(ctx, connection); err != nil {
+			return &storage.Error{
+				Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err,
+				Hint: "each connection has a database in memory of its own: call db.SetMaxOpenConns(1)",
+			}
+		}
+	}
+	return nil
+}

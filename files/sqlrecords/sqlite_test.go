@@ -1,0 +1,45 @@
+package sqlrecords_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files/sqlrecords"
+)
+
+func TestPoolsOfSQLite(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		address func(t *testing.T) string
+		most    int // connections; 0: any number
+		refused string
+	}{
+		{"a file, and connections that wait", createSQLite, 0, ""},
+		{"a file, and connections that do not", func(t *testing.T) string {
+			return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db"))
+		}, 0, "busy_timeout"},
+		{"memory, and many connections", func(*testing.T) string { return ":memory:" }, 0, "SetMaxOpenConns(1)"},
+		{"memory, and one connection", func(*testing.T) string { return ":memory:" }, 1, ""},
+		{"memory that connections share", func(*testing.T) string { return "file:shared?mode=memory&cache=shared" }, 0, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			db, err := sql.Open("sqlite", row.address(t))
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, db.Close()) })
+			db.SetMaxOpenConns(row.most)
+			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
+			if row.refused != "" {
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				require.ErrorContains(t, err, row.refused)
+				return
+			}
+			require.NoError(t, err)
+			_, _, err = records.IDs(t.Context(), "", 1)
+			require.NoError(t, err)
+		})
+	}
+}

@@ -1,0 +1,91 @@
+package files_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+// stocked is a store of n files that are old.
+func stocked(t *testing.T, n int) *fixture {
+	t.Helper()
+	f := inMemory(t, files.Config{})
+	for range n {
+		f.upload(t, "x")
+	}
+	f.clock.Advance(25 * time.Hour)
+	return f
+}
+
+// A store that was opened with what belongs to another one looks as if most of it
+// were left over.
+func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		ours, other int // files
+	}{
+		{"of an empty store", 11, 0},
+		{"of a store of one file", 50, 1},
+		{"of a larger store", 11, 40},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			ours, other := stocked(t, row.ours), stocked(t, row.other)
+			for name, mixed := range map[string][2]*fixture{"the bucket": {other, ours}, "the records": {ours, other}} {
+				s, err := files.New(mixed[0].bucket, mixed[1].records, files.Config{})
+				require.NoError(t, err)
+				report, err := s.Sweep(t.Context())
+				require.ErrorIs(t, err, storage.PreconditionFailed, name)
+				require.Equal(t, &files.SweepReport{}, report, name)
+			}
+			for f, n := range map[*fixture]int{ours: row.ours, other: row.other} {
+				require.Len(t, listed(t, f.Store, files.ListFilter{}, 100), n)
+				whole(t, f.bucket, f.records)
+			}
+		})
+	}
+}
+
+// Some that share the bucket are a few of many, or few at all.
+func TestHowMuchStandsAlone(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		all            int // files
+		bytes, records int // without the other
+		opts           []files.SweepOption
+		refused        bool
+	}{
+		{"ten of ten files have no record", 10, 10, 0, nil, false},
+		{"ten of ten records have no bytes", 10, 0, 10, nil, false},
+		{"a tenth of the files", 110, 11, 0, nil, false},
+		{"more than a tenth of the files", 109, 11, 0, nil, true},
+		{"a tenth of the records", 110, 0, 11, nil, false},
+		{"more than a tenth of the records", 109, 0, 11, nil, true},
+		{"all of the files, and it was said", 20, 20, 0, []files.SweepOption{files.AnyShare()}, false},
+		{"all of the records, and it was said", 20, 0, 20, []files.SweepOption{files.AnyShare()}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := stocked(t, row.all)
+			ids := listed(t, f.Store, files.ListFilter{}, 1000)
+			for _, id := range ids[:row.bytes] {
+				require.NoError(t, f.records.Remove(t.Context(), id))
+			}
+			for _, id := range ids[row.bytes : row.bytes+row.records] {
+				require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+id+".txt"))
+			}
+			report, err := f.Sweep(t.Context(), row.opts...)
+			if row.refused {
+				refused(t, err, "", files.StoreFailed, storage.PreconditionFailed)
+				require.ErrorContains(t, err, "11 of 109")
+				require.Equal(t, &files.SweepReport{}, report)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, &files.SweepReport{Bytes: row.bytes, Records: row.records}, report)
+			whole(t, f.bucket, f.records)
+		})
+	}
+}

@@ -1,0 +1,254 @@
+package files_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+func TestPartsExpire(t *testing.T) {
+	f := inMemory(t, files.Config{PartsTTL: 5 * time.Hour})
+	f.send(t, "a", part(token, 3, 1))
+	f.clock.Advance(3 * time.Hour)
+	f.send(t, "b", part(token, 3, 2))
+	f.clock.Advance(3 * time.Hour)
+	require.Equal(t, &files.SweepReport{}, f.sweep(t), "somebody went on with it")
+	f.clock.Advance(2 * time.Hour)
+	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
+	require.Empty(t, under(t, f.bucket, "files/parts/"))
+	require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
+}
+
+// A store that cannot remove on a condition gives up what was left alone as well.
+func TestPartsExpireWhereNothingIsRemovedOnACondition(t *testing.T) {
+	f := inMemory(t, files.Config{}, storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalRemove})))
+	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
+	f.send(t, "a", part(token, 2, 1))
+	f.clock.Advance(25 * time.Hour)
+	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
+	require.Empty(t, under(t, f.bucket, "files/parts/"))
+}
+
+func TestATokenIsRememberedForPartsTTL(t *testing.T) {
+	f := inMemory(t, files.Config{PartsTTL: 5 * time.Hour})
+	r := f.send(t, "a", part(token, 1, 1))
+	f.clock.Advance(4 * time.Hour)
+	require.Equal(t, &files.SweepReport{}, f.sweep(t))
+	_, err := f.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+	refused(t, err, "token", files.Completed, storage.PreconditionFailed)
+	f.clock.Advance(time.Hour)
+	require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t))
+	require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
+	require.Equal(t, "a", content(t, f.Store, r.ID))
+}
+
+// before has something happen before the n-th call of a kind reaches the bucket.
+func before(kind string, n int, happens func()) storage.OpenOption {
+	return storage.WithLayer(func(d storage.Driver) storage.Driver {
+		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == kind {
+				if n--; n == 0 {
+					happens()
+				}
+			}
+			return next(ctx)
+		})
+	})
+}
+
+// refusingRecords are a database that is down for its next calls of Create.
+type refusingRecords struct {
+	files.Records
+	n int
+}
+
+func (r *refusingRecords) Create(ctx context.Context, one *files.Record) error {
+	if r.n--; r.n >= 0 {
+		return &storage.Error{Code: storage.Unavailable}
+	}
+	return r.Records.Create(ctx, one)
+}
+
+// A file whose bytes are joined and whose record cannot be made is not lost,
+// however long that lasts and however often Sweep comes by.
+func TestSweepLeavesTheBytesOfAClaim(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		config files.Config
+		tries  int
+		every  time.Duration
+	}{
+		{"somebody tries every 13 hours", files.Config{}, 3, 13 * time.Hour},
+		{"uploads are kept longer than bytes", files.Config{PartsTTL: 7 * 24 * time.Hour}, 1, 25 * time.Hour},
+		{"bytes are young for a moment alone", files.Config{Grace: time.Nanosecond}, 2, time.Hour},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, row.config)
+			row.config.Now = f.clock.Now
+			s, err := files.New(f.bucket, &refusingRecords{f.records, row.tries}, row.config)
+			require.NoError(t, err)
+			f.send(t, "a", part(token, 2, 1))
+			for range row.tries {
+				_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+				refused(t, err, "", files.StoreFailed, storage.Unavailable)
+				f.clock.Advance(row.every)
+				require.Equal(t, &files.SweepReport{}, f.sweep(t))
+			}
+			r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+			require.NoError(t, err)
+			require.Equal(t, "ab", content(t, f.Store, r.ID))
+			whole(t, f.bucket, f.records)
+		})
+	}
+}
+
+// What is left of a claim goes when its upload does, at once.
+func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+	f.clock.Advance(25 * time.Hour)
+	require.Equal(t, &files.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
+	require.Empty(t, under(t, f.bucket, "files/client/"))
+	require.Empty(t, under(t, f.bucket, "files/parts/"))
+}
+
+// A client goes on, while Sweep is at it, with a file whose bytes are old.
+func TestSweepBesideACallThatGoesOn(t *testing.T) {
+	f := inMemory(t, files.Config{PartsTTL: 48 * time.Hour})
+	f.put(t, "files/client/"+files.NewID(f.clock.Now()))
+	f.send(t, "a", part(token, 2, 1))
+	_, err := f.mortal(t, &death{after: "Compose"}).UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	require.ErrorIs(t, err, errDead)
+	f.clock.Advance(25 * time.Hour)
+	var r *files.Record
+	d := f.beside(t, before("Delete", 1, func() { r = f.send(t, "b", part(token, 2, 2)) }))
+	s, err := files.New(d.bucket, f.records, files.Config{PartsTTL: 48 * time.Hour})
+	require.NoError(t, err)
+	report, err := s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, &files.SweepReport{Bytes: 1}, report, "what nobody is at")
+	require.NotNil(t, r)
+	require.Equal(t, "ab", content(t, f.Store, r.ID))
+	whole(t, f.bucket, f.records)
+}
+
+// A part that is sent while Sweep gives the upload up is either kept, or not said
+// to be stored.
+func TestSweepBesideAPart(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		call string
+		n    int
+		kept bool
+	}{
+		{"before it has the time", "Put", 1, true},
+		{"before it asks whether anybody goes on", "Put", 2, true},
+		{"before it gives the upload up", "Put", 3, true},
+		{"before it looks for the parts", "List", 3, false},
+		{"before it removes the parts", "DeleteBatch", 1, false},
+		{"before it removes the state", "Delete", 1, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, files.Config{})
+			f.send(t, "a", part(token, 3, 1))
+			f.clock.Advance(25 * time.Hour)
+			sent := 0
+			s := f.beside(t, before(row.call, row.n, func() {
+				sent++
+				f.clock.Advance(time.Second)
+				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
+			}))
+			report, err := s.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 1, sent)
+			if row.kept {
+				require.Equal(t, &files.SweepReport{}, report)
+			} else {
+				require.Nil(t, f.send(t, "a", part(token, 3, 1)), "the part before has expired: it is sent again")
+			}
+			require.Equal(t, "abc", content(t, f.Store, f.send(t, "c", part(token, 3, 3)).ID))
+			whole(t, f.bucket, f.records)
+		})
+	}
+}
+
+// A part whose upload expires while it is on its way was not stored.
+func TestAPartThatArrivesWhenItsUploadHasExpired(t *testing.T) {
+	swept := func(t *testing.T, f *fixture) { require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t)) }
+	half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
+		failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
+		_, err := failing.Sweep(t.Context())
+		require.Error(t, err)
+	}
+	for _, row := range []struct {
+		name    string
+		late    int // the part, of 2
+		expires func(t *testing.T, f *fixture)
+	}{
+		{"the last is missing", 1, swept},
+		{"it is the last", 2, swept},
+		{"the last is missing, and the sweep has died", 1, half},
+		{"it is the last, and the sweep has died", 2, half},
+		{"another upload has begun", 2, func(t *testing.T, f *fixture) {
+			half(t, f)
+			f.send(t, "another's", part(token, 2, 1))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, files.Config{})
+			f.send(t, "a", part(token, 2, 1))
+			slow, inside := newGate("late")
+			done := make(chan error, 1)
+			go func() {
+				_, err := f.UploadPart(t.Context(), slow, part(token, 2, row.late))
+				done <- err
+			}()
+			<-inside
+			f.clock.Advance(25 * time.Hour)
+			row.expires(t, f)
+			close(slow.open)
+			refused(t, <-done, "token", files.NotFound, storage.ObjectNotFound)
+			require.Empty(t, under(t, f.bucket, "files/client/"))
+			for range 2 {
+				f.clock.Advance(25 * time.Hour)
+				f.sweep(t)
+			}
+			require.Empty(t, under(t, f.bucket, "files/parts/"), "a late part is not left for ever")
+		})
+	}
+}
+
+// However far a Sweep has come, the token makes a file: of the parts that were
+// there, or of those that are sent again.
+func TestATokenWhoseSweepDied(t *testing.T) {
+	for n, died := 1, true; died; n++ {
+		f := inMemory(t, files.Config{})
+		f.send(t, "a", part(token, 2, 1))
+		failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
+		_, err := failing.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
+		refused(t, err, "", files.StoreFailed, storage.Unavailable)
+		f.clock.Advance(25 * time.Hour)
+
+		d := &death{before: n}
+		_, err = f.mortal(t, d).Sweep(t.Context())
+		died = d.dead
+		require.Equal(t, died, err != nil)
+		var made *files.Record
+		for number := 1; number <= 2 && made == nil; number++ {
+			made, err = f.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
+			require.NoError(t, err, "the sweep died before call %d", n)
+		}
+		require.NotNil(t, made)
+		require.Contains(t, []string{"aa", "bb"}, content(t, f.Store, made.ID))
+		whole(t, f.bucket, f.records)
+	}
+}
