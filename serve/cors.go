@@ -89,7 +89,7 @@ func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 // preflight answers a browser that asks before it sends.
 func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
 	h := w.Header()
-	h["Vary"] = []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
+	h.Add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
 	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
 	if origin == "" || method == "" {
 		return errRequest

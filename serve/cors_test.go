@@ -63,6 +63,19 @@ func TestAPreflightIsAnsweredByTheRules(t *testing.T) {
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
 }
 
+func TestAPreflightKeepsWhatOthersVaryBy(t *testing.T) {
+	s := newSite(t)
+	s.cors(anyRead)
+	r := httptest.NewRequest("OPTIONS", siteBase+"/a", nil)
+	r.Header.Set("Origin", "https://app.example.com")
+	r.Header.Set("Access-Control-Request-Method", "GET")
+	w := httptest.NewRecorder()
+	w.Header().Set("Vary", "Accept-Language")
+	s.handler.ServeHTTP(w, r)
+	require.Equal(t, 204, w.Code)
+	require.Equal(t, []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
+}
+
 // A page may read an answer, a refusal too: it tells the user what is wrong.
 func TestAnAnswerIsOpenToThePagesOfTheRules(t *testing.T) {
 	s := newSite(t)

@@ -33,7 +33,8 @@ var (
 	errForm         = &failure{http.StatusBadRequest, "MalformedPOSTRequest", "The form is not a multipart/form-data with its fields first and one file last."}
 	errFormTooLarge = &failure{http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "The fields of the form are too long."}
 	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "A condition that the request asks for is not one that is kept here."}
-	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket was opened without a signing base address, or its store answers itself."}
+	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket was opened without a signing base address, its store answers itself, or it was given narrowed or as another type that embeds it."}
+	errOutside      = &failure{http.StatusNotFound, "InvalidURI", "The path does not begin with that of the signing base address. Where a proxy takes that away, the handler has to be told: serve.WithoutPrefix."}
 	errCORS         = &failure{http.StatusForbidden, "AccessForbidden", "No CORS rule of the bucket allows this."}
 )
 

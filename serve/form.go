@@ -26,7 +26,10 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 		return errForm
 	}
 	fields, file, f := readForm(parts)
-	if f != nil {
+	switch {
+	case f == errForm && begin.broken != nil:
+		return unreadable(begin.broken) // the multipart reader does not always say why
+	case f != nil:
 		return f
 	}
 	begin.over = true
@@ -93,6 +96,8 @@ type prelude struct {
 	io.ReadCloser
 	left int
 	over bool
+	// broken is why the body cannot be read any further; nil at its end.
+	broken error
 }
 
 var errPrelude = errors.New("there is too much before the file")
@@ -106,5 +111,8 @@ func (p *prelude) Read(b []byte) (int, error) {
 	}
 	n, err := p.ReadCloser.Read(b[:min(len(b), p.left)])
 	p.left -= n
+	if err != nil && err != io.EOF {
+		p.broken = err
+	}
 	return n, err
 }

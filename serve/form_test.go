@@ -220,10 +220,9 @@ func TestAFormThatMustBeTooLongIsNotRead(t *testing.T) {
 	s.empty()
 }
 
-func TestACreatingFormNeverOverwrites(t *testing.T) {
+// What no cloud's form does is not done here either.
+func TestAFormThatNeverOverwritesIsNotSigned(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a", 0, 100, storage.IfAbsent())
-	require.Equal(t, 204, s.post(f, fieldsOf(f, "first")).Code)
-	s.refused(s.post(f, fieldsOf(f, "second")), 412, "PreconditionFailed")
-	s.holds("a", "first")
+	_, err := storage.SignedUploadForm(t.Context(), s.bucket, "a", 0, 100, storage.IfAbsent())
+	require.ErrorIs(t, err, storage.Unsupported)
 }

@@ -10,7 +10,8 @@ import (
 
 // NewHandler answers the signed addresses, signed forms and public addresses of
 // a local or memory bucket. It is mounted where the bucket's
-// storage.WithSigningBaseURL points, with or without http.StripPrefix:
+// storage.WithSigningBaseURL points, with or without http.StripPrefix (and
+// WithoutPrefix, where a proxy takes the path away before):
 //
 //	bucket, err := local.Open("data", local.Config{Create: true},
 //		storage.WithSigningBaseURL("http://localhost:8080/files"))
@@ -32,19 +33,25 @@ import (
 // bucket: one that was narrowed by storage.Ref or storage.Prefixed, one without
 // WithSigningBaseURL, and one of a cloud, whose store answers itself, get a
 // handler that answers 501 to everything, so that a program may mount it whatever
-// its bucket is.
+// its bucket is. So does a type of yours that embeds a bucket, for what it does to
+// keys cannot be known: put what it adds into storage.WithHook or
+// storage.WithLayer, which this handler passes, and give the bucket itself.
 //
 // The handler sets no deadlines. Use those of http.Server: ReadHeaderTimeout
-// against clients that never ask, and ReadTimeout or http.TimeoutHandler where a
-// slow upload shall not last for ever; what had come by then is not stored.
+// against clients that never ask, ReadTimeout where a slow upload shall not last
+// for ever (408, and what had come by then is not stored), and WriteTimeout
+// against slow readers. The last two bound a whole body, be it gigabytes: to set
+// them by request, call http.ResponseController's SetReadDeadline and
+// SetWriteDeadline in a handler around this one. http.TimeoutHandler does not fit:
+// it keeps whole answers in memory, and its own answer waits for the body too.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
 	of, ok := origin.Of(b)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { errElsewhere.write(w, r) })
 	}
-	o.fail = func(w http.ResponseWriter, r *http.Request, _ int, err error) { failureOf(err).write(w, r) }
-	return &handler{bucket: b, origin: of, mount: mountOf(of.BaseURL), options: o}
+	o.fail, o.refuse = nil, func(w http.ResponseWriter, r *http.Request, err error) { failureOf(err).write(w, r) }
+	return &handler{bucket: b, origin: of, mount: mountOf(of.BaseURL, o), options: o}
 }
 
 type handler struct {
@@ -76,7 +83,10 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request) *failure {
 		return preflight(w, r, info.CORS)
 	}
 	allowOrigin(w.Header(), info.CORS, r)
-	key := h.mount.key(r)
+	key, ok := h.mount.key(r)
+	if !ok {
+		return errOutside
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if key == "" {

@@ -105,6 +105,41 @@ func TestBrokenRequestsStoreNothing(t *testing.T) {
 	require.Equal(t, 200, answer.StatusCode, "the request itself is good")
 }
 
+// Wherever a form stops, the answer says that it is slow or cut off, and not that
+// it is malformed.
+func TestABrokenFormSaysWhereItBroke(t *testing.T) {
+	s := newSite(t)
+	server, strict := s.start(patient), s.start(impatient)
+	f := s.form("a", 0, 100)
+	contentType, body := encode(t, fieldsOf(f, "the content"))
+	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body))
+	for name, upTo := range map[string]string{
+		"before the first boundary":  "",
+		"in the first boundary":      "--",
+		"in a line of a part's head": "Content-Disposition: form-d",
+		"behind a part's head":       "\r\n\r\n",
+		"in the file":                "the cont",
+	} {
+		t.Run(name, func(t *testing.T) {
+			end := strings.Index(string(body), upTo) + len(upTo)
+			require.GreaterOrEqual(t, end, len(upTo))
+			for _, row := range []struct {
+				to   *httptest.Server
+				hold bool
+				want string
+			}{{strict, true, "408 RequestTimeout"}, {server, false, "400 IncompleteBody"}} {
+				answer := raw(t, row.to, head+string(body[:end]), row.hold)
+				document, err := io.ReadAll(answer.Body)
+				require.NoError(t, err)
+				status, code, _ := strings.Cut(row.want, " ")
+				require.Equal(t, status, fmt.Sprint(answer.StatusCode))
+				require.Contains(t, string(document), "<Code>"+code+"</Code>")
+				s.empty()
+			}
+		})
+	}
+}
+
 func TestAClientThatGoesAwayStoresNothing(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)

@@ -21,16 +21,20 @@ import (
 // The store is asked once, and conditions are judged by its answer: what they
 // need not send is closed unread. Asked again is where a range lies behind the
 // end, where If-Range is of another object, and for ranges that go backwards or
-// lie more than 1 MiB apart; several that would take more than 16 requests are
-// answered with the whole object.
+// lie too far apart: of what is between them no more than 1 MiB, or as much as was
+// asked for, is read and thrown away. Several that would take more than 16
+// requests, or are more bytes than there are, are answered with the whole object,
+// 200, however many they are: a server may ignore Range, and a client that asks
+// must take that, while no 4xx would tell it what to do (RFC 9110, section 14.2).
 //
 // Errors become statuses, with a short body that tells no more: 404
 // ObjectNotFound; 403 PermissionDenied, NotPublic and Archived; 400
-// InvalidArgument, of the key as a rule; 429 RateLimited; 503 Unavailable and
-// Changed; 504 DeadlineExceeded; else 500. See WithErrorHandler. Where the client
-// has gone nothing is written. What fails when the first bytes were sent, and a
-// whole object whose bytes are not those that were stored, leaves the answer
-// shorter than it says: a client sees that.
+// InvalidArgument, of the key as a rule; 429 RateLimited; 503 Unavailable, Changed
+// and Canceled, as of a server that stops; 504 DeadlineExceeded; else 500. See
+// WithErrorHandler. They and 412 have none of the object's headers that say how to
+// show or keep it. What fails when the first bytes were sent, and a whole object
+// whose bytes are not those that were stored, leaves the answer shorter than it
+// says: a client sees that.
 //
 // HTML and scripts are served as such: whoever serves what strangers uploaded
 // does it from a host name of its own, or with WithDownloadName.
@@ -51,6 +55,9 @@ const maxAttempts = 3
 
 // serve answers, unless it returns an error: then nothing has been written.
 func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string) error {
+	if o.bad != nil {
+		return o.bad
+	}
 	a := &answer{w: w, r: r, options: o, asked: readRange(r.Header.Get("Range"))}
 	if !a.asked.given { // one request, whatever the object is by then
 		return a.attempt(b, key)
@@ -102,7 +109,7 @@ func (a *answer) attempt(b storage.Downloader, key string) (err error) {
 	}
 	etag := h.Get("Etag")
 	if status := judge(a.r, etag, attrs.Modified); status != 0 {
-		a.stop(status)
+		a.stop(status, key)
 		return nil
 	}
 	asked := a.asked
@@ -119,14 +126,24 @@ func (a *answer) attempt(b storage.Downloader, key string) (err error) {
 	return a.send(ranges)
 }
 
-// stop is the answer to a condition: it has no body.
-func (a *answer) stop(status int) {
-	if status == http.StatusNotModified {
-		h := a.w.Header()
+// stop is the answer to a condition. That of a precondition is an error like
+// others: no cache may keep it for as long as the object, and no browser save it
+// under the object's name.
+func (a *answer) stop(status int, key string) {
+	h := a.w.Header()
+	switch {
+	case status == http.StatusNotModified:
 		h.Del("Content-Type")
 		h.Del("Content-Encoding")
 		if h.Get("Etag") != "" {
 			h.Del("Last-Modified") // RFC 9110, section 15.4.5
+		}
+	case a.options.refuse != nil:
+		a.options.refuse(a.w, a.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
+		return
+	default:
+		for _, name := range presentation {
+			h.Del(name)
 		}
 	}
 	a.w.WriteHeader(status)
@@ -140,8 +157,9 @@ func (a *answer) send(ranges []byteRange) error {
 	if len(ranges) == 0 {
 		body = []byteRange{{0, size}}
 	}
+	a.from.plan(body)
 	if a.r.Method != http.MethodHead {
-		if err := a.from.seek(body); err != nil {
+		if err := a.from.seek(body[0]); err != nil {
 			return err
 		}
 	}
@@ -168,7 +186,7 @@ func (a *answer) send(ranges []byteRange) error {
 	if boundary != nil {
 		err = several.writeTo(boundary, a.from.copy)
 	} else {
-		err = a.from.copy(a.w, body)
+		err = a.from.copy(a.w, body[0])
 	}
 	if err != nil && h.Get("Content-Length") == "" {
 		// Nothing else tells the client that this is not all.
@@ -177,11 +195,12 @@ func (a *answer) send(ranges []byteRange) error {
 	return nil
 }
 
-// objectHeaders are those that say something about the object.
-var objectHeaders = []string{
-	"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition",
-	"Cache-Control", "Etag", "Last-Modified",
-}
+// presentation are the headers that say how to show and keep the object; with
+// objectHeaders they are all that say something about it.
+var (
+	presentation  = []string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control"}
+	objectHeaders = append(presentation[:len(presentation):len(presentation)], "Etag", "Last-Modified")
+)
 
 // setHeader describes the object. What the caller has set stays.
 func setHeader(h http.Header, a *storage.Attrs) {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/omnibucket/storage"
@@ -20,6 +21,7 @@ type options struct {
 	listing storage.Lister // of FileServer's directories; nil: none are listed
 
 	activeContent bool // NewHandler serves HTML and the like as it is
+	withoutPrefix bool // NewHandler's requests have lost the path of the base address
 }
 
 // objectOptions are of one answer with an object.
@@ -28,7 +30,11 @@ type objectOptions struct {
 	// headers have the last word on the header of an answer, in turn, when the
 	// object's own are set and before conditions are judged.
 	headers []func(h http.Header, a *storage.Attrs)
-	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // nil: fail
+	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // WithErrorHandler's
+	// refuse answers where fail does not; nil: with a line of text, and with no
+	// body where a condition of the request fails.
+	refuse func(w http.ResponseWriter, r *http.Request, err error)
+	bad    error // what is wrong with the options
 }
 
 func readOptions(opts []Option) options {
@@ -38,12 +44,35 @@ func readOptions(opts []Option) options {
 			opt.apply(&o)
 		}
 	}
+	o.bad = flawOf(o.downloads)
 	return o
+}
+
+// flawOf is the error of a condition among the options of a download. It would
+// hold for the first of several requests to the store and mean something else to
+// the next.
+func flawOf(opts []storage.DownloadOption) error {
+	if len(opts) == 0 {
+		return nil
+	}
+	var r storage.GetRequest
+	if err := r.Apply(opts...); err != nil {
+		return err
+	}
+	if r.Condition == (storage.Condition{}) {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.InvalidArgument, Op: "WithDownloadOptions",
+		Err:  errors.New("conditions are the request's: IfRevision and IfRevisionNot do not fit"),
+		Hint: "WithVersion serves one version",
+	}
 }
 
 // WithDownloadOptions reads the object with these options too: WithVersion,
 // WithConcurrency, a provider's own. Ranges and conditions are the request's: an
-// IfRevision among them is an InvalidArgument, a WithRange has no effect.
+// IfRevision or IfRevisionNot among them is an InvalidArgument before anything is
+// asked of the store, a WithRange has no effect.
 func WithDownloadOptions(opts ...storage.DownloadOption) Option {
 	return option(func(o *options) { o.downloads = append(o.downloads, opts...) })
 }
@@ -51,9 +80,10 @@ func WithDownloadOptions(opts ...storage.DownloadOption) Option {
 // WithErrorHandler has h answer where an object cannot be served: to log why, or
 // to show a page of yours. Nothing has been written yet; status is what would be
 // sent, and err, a *storage.Error as a rule, must not be shown to clients whole.
-// It is not called where the client has gone, nor for the answers to conditions
-// (304, 412). What fails when the bytes are on their way can only be cut off:
-// storage.WithHook sees it.
+// It is not called where the request was canceled, as a rule by a client that has
+// gone (that is a bare 503), nor for the answers to conditions (304, 412). What
+// fails when the bytes are on their way can only be cut off: storage.WithHook sees
+// it.
 func WithErrorHandler(h func(w http.ResponseWriter, r *http.Request, status int, err error)) Option {
 	return option(func(o *options) { o.fail = h })
 }

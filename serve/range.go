@@ -11,7 +11,8 @@ import (
 
 const (
 	// What lies between two ranges is read through up to here: a request of its
-	// own would take longer.
+	// own would take longer. Of one answer it is that much together, or as much as
+	// was asked for: a small header must not have a large object read.
 	maxGap = 1 << 20 // bytes
 	// Ranges that lie so far apart that one answer would take more requests to
 	// the store are no range at all: a client could have thousands made by one of
@@ -117,7 +118,7 @@ func (a rangeHeader) of(size int64) ([]byteRange, error) {
 	switch {
 	case len(ranges) == 0 && len(a.specs) > 0 && size > 0:
 		return nil, errNoOverlap
-	case total > size || countLegs(ranges) > maxLegs:
+	case total > size || len(legsOf(ranges)) > maxLegs:
 		return nil, nil
 	}
 	return ranges, nil
@@ -148,7 +149,7 @@ func (a rangeHeader) firstRead() storage.DownloadOption {
 	if len(ranges) == 0 {
 		return attributesOnly
 	}
-	return firstLeg(ranges).option()
+	return legsOf(ranges)[0].option()
 }
 
 var (
@@ -164,27 +165,31 @@ func (r byteRange) option() storage.DownloadOption {
 	return storage.WithRange(r.start, r.length)
 }
 
-// firstLeg is the part that one request to the store reads: the first range, and
-// those behind it that follow soon enough.
-func firstLeg(ranges []byteRange) byteRange {
-	leg := ranges[0]
-	for _, next := range ranges[1:] {
-		if next.start < leg.end() || next.start-leg.end() > maxGap {
-			break
-		}
-		leg.length = next.end() - leg.start
-	}
-	return leg
+// A leg is the part that one request to the store reads: ranges that follow one
+// another, and what lies between them.
+type leg struct {
+	byteRange
+	holds int // ranges
 }
 
-func countLegs(ranges []byteRange) int {
-	legs := 0
-	var end int64
-	for i, r := range ranges {
-		if i == 0 || r.start < end || r.start-end > maxGap {
-			legs++
+// legsOf splits ranges. Which ones are one leg depends on none behind them.
+func legsOf(ranges []byteRange) []leg {
+	var legs []leg
+	var wanted, skipped int64
+	for _, r := range ranges {
+		gap := int64(-1)
+		if len(legs) > 0 {
+			gap = r.start - legs[len(legs)-1].end()
 		}
-		end = r.end()
+		if gap < 0 || gap > maxGap || skipped+gap > max(maxGap, wanted) {
+			legs = append(legs, leg{r, 1})
+		} else {
+			last := &legs[len(legs)-1]
+			last.length = r.end() - last.start
+			last.holds++
+			skipped += gap
+		}
+		wanted = min(wanted, math.MaxInt64-r.length) + r.length
 	}
 	return legs
 }

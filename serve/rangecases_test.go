@@ -114,7 +114,8 @@ var rangeCases = []contentCase{
 	ranged("a hundred", aRow(100, 1, 10)),
 	asking(ranged("10,000 times the first byte", aRow(10_000, 1, 0)), "Get", "Get"),
 	ranged("10,000, most of them behind the end", aRow(10_000, 1, 2)),
-	of("large", ranged("10,000 in a large object", aRow(10_000, 1, 300))),
+	of("large", ranged("10,000 in a large object", aRow(10_000, 1, 100))),
+	asking(of("large", ranged("four, almost 1 MiB between them, in a large object", aRow(4, 1, 1<<20))), "Get", "Get", "Get"),
 	asking(of("large", ranged("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
 
 	{
@@ -151,6 +152,15 @@ var rangeCases = []contentCase{
 			require.Equal(t, http.StatusOK, a.status)
 			require.Equal(t, "gzip", a.header.Get("Content-Encoding"))
 			require.EqualValues(t, 10_000, a.length)
+		},
+	},
+	{
+		name: "range/with much between them, in more than 16 pieces", key: "large", method: http.MethodGet, header: map[string]string{"Range": aRow(10_000, 1, 300)},
+		calls:   []string{"Get", "Get"},
+		differs: "what is between them would be read for nothing: the whole object is one request, and no byte of it is",
+		want: func(a answer, t *testing.T) {
+			require.Equal(t, http.StatusOK, a.status)
+			require.EqualValues(t, 4<<20, a.length)
 		},
 	},
 	{

@@ -14,8 +14,8 @@ type parts struct {
 }
 
 // writeTo writes the parts in the order in which they were asked for.
-func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, ranges []byteRange) error) error {
-	for i, r := range p.ranges {
+func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, r byteRange) error) error {
+	for _, r := range p.ranges {
 		part, err := to.CreatePart(textproto.MIMEHeader{
 			"Content-Range": {r.contentRange(p.size)},
 			"Content-Type":  {p.contentType},
@@ -23,7 +23,7 @@ func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, ranges []byt
 		if err != nil {
 			return err
 		}
-		if err := each(part, p.ranges[i:]); err != nil {
+		if err := each(part, r); err != nil {
 			return err
 		}
 	}
@@ -33,8 +33,8 @@ func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, ranges []byt
 // length is what writeTo writes, in bytes: every boundary is as long as another.
 func (p parts) length() int64 {
 	var n counter
-	_ = p.writeTo(multipart.NewWriter(&n), func(_ io.Writer, ranges []byteRange) error {
-		n += counter(ranges[0].length)
+	_ = p.writeTo(multipart.NewWriter(&n), func(_ io.Writer, r byteRange) error {
+		n += counter(r.length)
 		return nil
 	})
 	return int64(n)

@@ -20,6 +20,7 @@ type source struct {
 
 	reader  *storage.Reader // nil: nothing is open
 	at, end int64           // what it has left
+	legs    []leg           // of the ranges that are still to be copied
 }
 
 // openSource makes the one request that most answers take. Of a range behind the
@@ -47,15 +48,18 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 	return nil
 }
 
-// seek has the first of ranges open; what is opened for it serves those behind it
-// as well, as far as they follow soon enough.
-func (s *source) seek(ranges []byteRange) error {
-	r := ranges[0]
+// plan says what copy will be asked for, in that order.
+func (s *source) plan(ranges []byteRange) { s.legs = legsOf(ranges) }
+
+// seek has r open, which is next; what is opened for it serves the others of its
+// leg as well.
+func (s *source) seek(r byteRange) error {
 	if s.reader != nil && s.at <= r.start && r.start-s.at <= maxGap && r.end() <= s.end {
 		return nil
 	}
 	s.close()
-	opts := []storage.DownloadOption{firstLeg(ranges).option()}
+	rest := byteRange{r.start, s.legs[0].end() - r.start}
+	opts := []storage.DownloadOption{rest.option()}
 	if s.attrs.Revision != "" && !s.pinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
 	}
@@ -69,11 +73,11 @@ func (s *source) seek(ranges []byteRange) error {
 	return err
 }
 
-// pinned reports whether the caller's options name a revision or version.
+// pinned reports whether the caller's options name a version.
 func (s *source) pinned() bool {
 	var r storage.GetRequest
 	_ = r.Apply(s.opts...) // a bad option has failed before
-	return r.Version != "" || r.Condition.Revision != ""
+	return r.Version != ""
 }
 
 // same is for a Downloader that knows no revisions.
@@ -89,12 +93,22 @@ func (s *source) changed(err error) error {
 	return &storage.Error{Code: storage.Changed, Op: "Download", Key: s.key, Err: err}
 }
 
-// copy writes the first of ranges to w.
-func (s *source) copy(w io.Writer, ranges []byteRange) error {
-	if err := s.seek(ranges); err != nil {
+// copy writes r, which is next, to w.
+func (s *source) copy(w io.Writer, r byteRange) error {
+	if err := s.seek(r); err != nil {
 		return err
 	}
-	r := ranges[0]
+	if err := s.copyOpened(w, r); err != nil {
+		return err
+	}
+	if s.legs[0].holds--; s.legs[0].holds == 0 {
+		s.legs = s.legs[1:]
+		s.close()
+	}
+	return nil
+}
+
+func (s *source) copyOpened(w io.Writer, r byteRange) error {
 	if s.at == r.start && s.end == r.end() {
 		return s.copyAll(w)
 	}

@@ -95,6 +95,19 @@ func fill(t *testing.T, b storage.Bucket) {
 	}
 }
 
+// unpresented is an answer of ServeContent's, which has with a 412 what is meant
+// for the object: TestAFailedPreconditionIsAnError says why ours has not.
+type unpresented struct{ http.ResponseWriter }
+
+func (w unpresented) WriteHeader(status int) {
+	if status == http.StatusPreconditionFailed {
+		for _, name := range presentation {
+			w.Header().Del(name)
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
 // serveContent is what serve.Object is compared with.
 func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, data []byte) {
 	for name, value := range map[string]string{
@@ -105,7 +118,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, 
 			w.Header().Set(name, value)
 		}
 	}
-	http.ServeContent(w, r, attrs.Key, attrs.Modified, bytes.NewReader(data))
+	http.ServeContent(unpresented{w}, r, attrs.Key, attrs.Modified, bytes.NewReader(data))
 }
 
 // An answer is all that a client sees.

@@ -44,7 +44,9 @@ const (
 //	defer server.Close()
 //	signed, err := server.Bucket.SignedUploadURL(ctx, "photo.jpg")
 //
-// What open fails with is returned as it is; Unavailable where no port is free.
+// What open fails with is returned as it is; Unavailable where no port is free. A
+// client has 10 seconds to send its headers; bodies have no deadline, so that one
+// may be looked at in a debugger: Close cuts them off.
 func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option) (*Server, error) {
 	listener, err := listen()
 	if err != nil {

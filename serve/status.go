@@ -32,14 +32,16 @@ func statusOf(err error) int {
 	case storage.DeadlineExceeded:
 		return http.StatusGatewayTimeout
 	}
+	if errors.Is(err, context.Canceled) { // in a Downloader's own words
+		return http.StatusServiceUnavailable
+	}
 	return http.StatusInternalServerError
 }
 
-// failed answers with the status of err; a client that has gone gets nothing.
+// failed answers with the status of err. A canceled request is answered too: as a
+// rule its client has gone, but a server that stops cancels its requests as well,
+// and without an answer net/http would send an empty 200.
 func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(r.Context().Err(), context.Canceled) {
-		return
-	}
 	status := statusOf(err)
 	h := w.Header()
 	for _, name := range objectHeaders {
@@ -48,11 +50,14 @@ func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error)
 	if e := (*storage.Error)(nil); errors.As(err, &e) && e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
-	if o.fail != nil {
+	switch {
+	case o.fail != nil && !errors.Is(r.Context().Err(), context.Canceled):
 		o.fail(w, r, status, err)
-		return
+	case o.refuse != nil:
+		o.refuse(w, r, err)
+	default:
+		http.Error(w, textOf(status, err), status)
 	}
-	http.Error(w, textOf(status, err), status)
 }
 
 // textOf is the body of an answer, in net/http's own words: nothing of err but

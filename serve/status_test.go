@@ -79,19 +79,6 @@ func TestHowLongToWaitIsPassedOn(t *testing.T) {
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
 }
 
-func TestAClientThatHasGoneGetsNothing(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-	w := httptest.NewRecorder()
-	w.Code = 0
-	b := memstore.New()
-	put(t, b, "key", "data")
-	serve.Object(w, r, b, "key", serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) { t.Error("is not called") }))
-	require.Zero(t, w.Code)
-	require.Empty(t, w.Body.Bytes())
-}
-
 func TestErrorHandler(t *testing.T) {
 	b := memstore.New()
 	attrs := put(t, b, "key", "data")

@@ -47,6 +47,7 @@ func (f *failure) Error() string { return f.words }
 // error's own text is for the log: it names the bucket.
 var failures = map[storage.Code]*failure{
 	storage.ObjectNotFound:   {http.StatusNotFound, "This image is not there any more."},
+	storage.Changed:          {http.StatusConflict, "The file was replaced while it was looked at. Send it again."},
 	storage.InvalidArgument:  {http.StatusBadRequest, "This cannot be the name of an image, or a page of the gallery."},
 	storage.BucketNotFound:   {http.StatusBadGateway, "The bucket does not exist."},
 	storage.PermissionDenied: {http.StatusBadGateway, "The store refuses this server's credentials."},

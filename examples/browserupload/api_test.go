@@ -137,60 +137,6 @@ func TestAnUploadThatCannotBeIsRefusedBeforeItIsSigned(t *testing.T) {
 	}
 }
 
-func TestTheStoreHoldsAnUploadToWhatWasAnnounced(t *testing.T) {
-	c := newClient(t, settings{})
-	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
-	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF+tinyGIF, nil), 400, "a longer body")
-	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, http.Header{"Content-Type": {"text/html"}}), 400, "another type")
-	status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
-	require.Equal(t, http.StatusNotFound, status)
-	require.Contains(t, words, "has not arrived")
-	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
-	require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, tinyGIF, nil), "what is being checked cannot be replaced")
-}
-
-func TestAnImageIsShownOnceItWasChecked(t *testing.T) {
-	c := newClient(t, settings{})
-	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
-	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
-	require.Empty(t, c.images("").Images)
-	var first, again galleryImage
-	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &first))
-	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &again), "after an answer that was lost")
-	require.Equal(t, first.ID, again.ID)
-	require.Equal(t, "été.gif", first.Name)
-	require.EqualValues(t, len(tinyGIF), first.Size)
-	require.Equal(t, []string{"images/" + o.ID}, keys(t, c.site.bucket))
-	require.Len(t, c.images("").Images, 1)
-	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
-	require.NoError(t, err)
-	require.Equal(t, "image/gif", attrs.ContentType)
-	require.Contains(t, attrs.CacheControl, "immutable")
-}
-
-func TestWhatIsNoImageIsRemovedAgain(t *testing.T) {
-	c := newClient(t, settings{})
-	for _, row := range []struct {
-		name, id, content string
-		status            int
-	}{
-		{"words", "a.png", "These are words.", http.StatusUnsupportedMediaType},
-		{"HTML", "a.gif", "<html><script>", http.StatusUnsupportedMediaType},
-		{"an image of another type", "a.png", tinyGIF, http.StatusUnsupportedMediaType},
-		{"nothing", "a.png", "", http.StatusUnsupportedMediaType},
-		{"too large, from a store that enforces no size", "a.gif", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := c.site.incoming.Upload(t.Context(), row.id, strings.NewReader(row.content))
-			require.NoError(t, err)
-			status, words := c.refused("POST", "api/uploads/"+row.id, `{"name": "a"}`)
-			require.Equal(t, row.status, status)
-			require.Contains(t, words, "was removed again")
-			require.Empty(t, keys(t, c.site.bucket))
-		})
-	}
-}
-
 func TestTheGalleryHasPagesNewestFirst(t *testing.T) {
 	c := newClient(t, settings{})
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -113,6 +114,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	defer func() { result = errors.Join(result, site.Close()) }()
 	_, _ = fmt.Fprintf(stdout, "bucket  %s\nstore   %s\nCORS    %s\nOpen %s/ and stop with Ctrl-C.\n",
 		site.name, strings.Join(site.storeOrigins, " "), site.corsNote, own[0])
+	var sweeping sync.WaitGroup
+	defer sweeping.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	sweeping.Go(func() { site.sweepUntil(ctx) })
 	return serveUntil(ctx, listener, site.handler())
 }
 

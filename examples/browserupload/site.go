@@ -18,8 +18,8 @@ type site struct {
 	name   string // of the bucket, for people
 	bucket storage.Bucket
 	server *serve.Server // answers signed addresses of a directory or of memory; nil of a cloud
-	// What browsers upload is incoming until it was checked. Nothing there is ever
-	// shown or linked; what nobody finishes is left to a lifecycle rule.
+	// What browsers upload is incoming, and what of it was checked is copied from
+	// there. Nothing there is ever shown or linked; sweep removes all of it.
 	incoming storage.Bucket
 	images   storage.Bucket
 	public   bool

@@ -72,7 +72,7 @@ func (s *site) signUpload(ctx context.Context, id, mediaType string, size int64)
 		opts = append(opts, storage.WithSize(size))
 	}
 	if storage.Supports(s.incoming, storage.SignIfAbsent) {
-		opts = append(opts, storage.IfAbsent()) // once it was checked it stays what it is
+		opts = append(opts, storage.IfAbsent()) // what is looked at stays what it is
 	}
 	return s.incoming.SignedUploadURL(ctx, id, opts...)
 }
@@ -83,9 +83,14 @@ func newID(now time.Time) string {
 	return fmt.Sprintf("%011x-%s", 1<<44-1-now.UnixMilli(), strings.ToLower(rand.Text()))
 }
 
-// finishUpload looks at what has arrived, and moves an image to the gallery. The
-// bytes stay in the store, but for the first few. It may be called again after
-// an answer that was lost.
+// finishUpload looks at what has arrived, and copies an image to the gallery. The
+// bytes stay in the store, but for the first few. It may be called again after an
+// answer that was lost.
+//
+// What was uploaded is left incoming: were it removed, the browser's signed request,
+// which creates and nothing else, would be good again. A store whose requests are
+// not held to that (SignIfAbsent) may have another file there by now. So the copy
+// is looked at too, and no later call replaces it.
 func (s *site) finishUpload(r *http.Request) (any, error) {
 	ctx, id := r.Context(), r.PathValue("id")
 	var file struct {
@@ -94,46 +99,55 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 	if err := readJSON(r, &file); err != nil {
 		return nil, err
 	}
-	mediaType, err := s.check(ctx, id)
+	mediaType, err := check(ctx, s.incoming, id)
 	if errors.Is(err, storage.ObjectNotFound) {
 		if finished, err := s.image(ctx, id); err == nil {
 			return finished, nil
 		}
 		return nil, &failure{http.StatusNotFound, "The file has not arrived in the store."}
 	}
-	var refused *failure
-	if errors.As(err, &refused) {
-		return nil, errors.Join(err, s.incoming.Remove(ctx, id))
-	}
 	if err != nil {
 		return nil, err
 	}
-	opts := []storage.CopyOption{
-		storage.WithContentType(mediaType),
-		storage.WithCacheControl("max-age=31536000, immutable"), // another image has another key
-		storage.WithMetadata(map[string]string{"name": cleanName(file.Name)}),
-	}
-	if s.public {
-		opts = append(opts, storage.WithPublicRead())
-	}
-	if _, err := storage.Copy(ctx, s.images, id, s.incoming, id, opts...); err != nil {
+	_, err = storage.Copy(ctx, s.images, id, s.incoming, id, s.copyOptions(mediaType, cleanName(file.Name))...)
+	if err != nil && !errors.Is(err, storage.PreconditionFailed) { // an earlier call has copied it
 		return nil, err
 	}
-	if err := s.incoming.Remove(ctx, id); err != nil {
+	if _, err := check(ctx, s.images, id); err != nil {
+		var refused *failure
+		if errors.As(err, &refused) {
+			err = errors.Join(err, s.images.Remove(ctx, id))
+		}
 		return nil, err
 	}
 	return s.image(ctx, id)
 }
 
-// check reads the beginning of what has arrived: what it is called says little.
-func (s *site) check(ctx context.Context, id string) (mediaType string, err error) {
-	r, err := s.incoming.Download(ctx, id, storage.WithRange(0, sniffed))
+// copyOptions are those of an image in the gallery, whatever the browser sent.
+func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
+	opts := []storage.CopyOption{
+		storage.WithContentType(mediaType),
+		storage.WithCacheControl("max-age=31536000, immutable"), // another image has another key
+		storage.WithMetadata(map[string]string{"name": name}),
+	}
+	if storage.Supports(s.images, storage.ConditionalCreate) {
+		opts = append(opts, storage.IfAbsent())
+	}
+	if s.public {
+		opts = append(opts, storage.WithPublicRead())
+	}
+	return opts
+}
+
+// check reads the beginning of a file: what it is called says little.
+func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, err error) {
+	r, err := b.Download(ctx, id, storage.WithRange(0, sniffed))
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = r.Close() }()
 	if r.Attrs().Size > maxBytes {
-		return "", &failure{http.StatusRequestEntityTooLarge, "The file is larger than 10 MiB, and was removed again."}
+		return "", &failure{http.StatusRequestEntityTooLarge, "The file is larger than 10 MiB, and was not taken."}
 	}
 	head, err := io.ReadAll(r)
 	if err != nil {
@@ -141,7 +155,7 @@ func (s *site) check(ctx context.Context, id string) (mediaType string, err erro
 	}
 	mediaType = http.DetectContentType(head)
 	if types[mediaType] != path.Ext(id) {
-		return "", &failure{http.StatusUnsupportedMediaType, "The file is not the image that its name says, and was removed again."}
+		return "", &failure{http.StatusUnsupportedMediaType, "The file is not the image that its name says, and was not taken."}
 	}
 	return mediaType, nil
 }

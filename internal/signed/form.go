@@ -18,7 +18,8 @@ const (
 )
 
 // Form signs a form that uploads what r asks for. Every field is signed, so that
-// none can be changed, added or left out.
+// none can be changed, added or left out. No form of a cloud's knows a condition:
+// one that did here would work on a laptop and nowhere else.
 func Form(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
 	g, err := grant(r, now)
 	if err != nil {
@@ -26,6 +27,9 @@ func Form(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storag
 	}
 	if k.None() || g.MaxSize < 0 {
 		return nil, storage.Unsupported
+	}
+	if g.Creates() {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a form knows no condition: SignedUploadURL does"}
 	}
 	fields := map[string]string{
 		objectField:  g.Key,

@@ -83,6 +83,6 @@ func form(t testing.TB, k signed.Keys, r *storage.SignRequest) map[string]string
 
 func formRequest() *storage.SignRequest {
 	r := upload()
-	r.Method = http.MethodPost
+	r.Method, r.Condition = http.MethodPost, storage.Condition{}
 	return r
 }

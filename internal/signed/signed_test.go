@@ -215,7 +215,9 @@ func TestAFormIsGrantedAsItWasAskedFor(t *testing.T) {
 	require.Equal(t, "a/b c", fields["key"])
 	g, standing := signed.OpenForm(k, "bucket", fields, noon)
 	require.Equal(t, signed.Good, standing)
-	want, _ := signedRequest(t, k, upload()).open(k, noon)
+	r := upload()
+	r.Condition = storage.Condition{}
+	want, _ := signedRequest(t, k, r).open(k, noon)
 	want.Method = http.MethodPost
 	require.Equal(t, want, g)
 	_, standing = signed.OpenForm(k, "bucket", fields, noon.Add(time.Hour))
@@ -259,6 +261,14 @@ func TestAnAddressIsNoForm(t *testing.T) {
 	r.MinSize, r.MaxSize = -1, -1
 	_, err = signed.Form(k, "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported, "a form has bounds")
+}
+
+func TestAFormKnowsNoCondition(t *testing.T) {
+	r := formRequest()
+	r.Condition.Absent = true
+	_, err := signed.Form(keys(t, secret(1)), "bucket", r, noon)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "SignedUploadURL")
 }
 
 func TestWhatCannotBeSignedIsUnsupported(t *testing.T) {

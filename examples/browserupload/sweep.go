@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/omnibucket/storage/transfer"
+)
+
+// What was uploaded stays incoming until its signed request is good no more, and
+// so long that the slowest page has asked for its copy.
+const incomingAge = uploadTTL + time.Hour
+
+// sweep removes what has been incoming for too long. A lifecycle rule under
+// incoming/ does the same for stores that have them, and needs no program.
+func (s *site) sweep(ctx context.Context) error {
+	_, err := transfer.Expire(ctx, s.incoming, []transfer.ExpireRule{{Age: incomingAge}}, transfer.WithNow(s.now))
+	return err
+}
+
+// sweepUntil sweeps at once and then every hour, until ctx ends.
+func (s *site) sweepUntil(ctx context.Context) {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for {
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			slog.Error("what is incoming was not swept", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-hourly.C:
+		}
+	}
+}

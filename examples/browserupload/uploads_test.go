@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestTheStoreHoldsAnUploadToWhatWasAnnounced(t *testing.T) {
+	c := newClient(t, settings{})
+	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF+tinyGIF, nil), 400, "a longer body")
+	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, http.Header{"Content-Type": {"text/html"}}), 400, "another type")
+	status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, words, "has not arrived")
+	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
+	require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, tinyGIF, nil), "what is being checked cannot be replaced")
+}
+
+// Azure signs no header, and knows no sizes: there the look at what has arrived is
+// all that keeps the gallery.
+func TestAStoreThatHoldsNothingIsLookedAfter(t *testing.T) {
+	c := newClient(t, settings{bucket: azuriteBucket(t), create: true})
+	for _, row := range []struct {
+		name, content string
+		status        int
+	}{
+		{"a page as its type says", "<html><script>", http.StatusUnsupportedMediaType},
+		{"an image that is too large", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+			status := c.put(o.Request, row.content, http.Header{"Content-Type": {"text/html"}, "X-Ms-Blob-Content-Type": {"text/html"}})
+			require.Equal(t, http.StatusCreated, status, "the store takes it")
+			attrs, err := c.site.incoming.Attrs(t.Context(), o.ID)
+			require.NoError(t, err)
+			require.Equal(t, "text/html", attrs.ContentType)
+			require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, nil), 400, "what is looked at stays what it is")
+			status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
+			require.Equal(t, row.status, status)
+			require.Contains(t, words, "was not taken")
+			require.Empty(t, keys(t, c.site.images))
+		})
+	}
+}
+
+func TestAnImageIsShownOnceItWasChecked(t *testing.T) {
+	c := newClient(t, settings{})
+	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
+	require.Empty(t, c.images("").Images)
+	var first, again galleryImage
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &first))
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &again), "after an answer that was lost")
+	require.Equal(t, first.ID, again.ID)
+	require.Equal(t, "été.gif", first.Name)
+	require.EqualValues(t, len(tinyGIF), first.Size)
+	require.Equal(t, []string{o.ID}, keys(t, c.site.images))
+	require.Len(t, c.images("").Images, 1)
+	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
+	require.NoError(t, err)
+	require.Equal(t, "image/gif", attrs.ContentType)
+	require.Contains(t, attrs.CacheControl, "immutable")
+}
+
+func TestAnAcceptedImageStaysWhatItIs(t *testing.T) {
+	c := newClient(t, settings{})
+	content := func(id string) string {
+		data, _, err := storage.ReadAll(t.Context(), c.site.images, id)
+		require.NoError(t, err)
+		return string(data)
+	}
+	another := strings.Replace(tinyGIF, "\x01\x00\x01", "\x02\x00\x02", 1)
+	require.Len(t, another, len(tinyGIF))
+
+	t.Run("its signed request is not good again", func(t *testing.T) {
+		o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+		require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
+		require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "a"}`, nil))
+		require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, another, nil))
+		require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "a"}`, nil))
+		require.Equal(t, tinyGIF, content(o.ID))
+	})
+	t.Run("nor is that of what was refused", func(t *testing.T) {
+		o := c.offer(`{"size": 4, "type": "image/gif"}`)
+		require.Equal(t, http.StatusOK, c.put(o.Request, "text", nil))
+		require.Equal(t, http.StatusUnsupportedMediaType, c.call("POST", "api/uploads/"+o.ID, `{"name": "a"}`, nil))
+		require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, "more", nil))
+	})
+	t.Run("in a store whose signed requests can replace", func(t *testing.T) {
+		img := c.upload("a.gif")
+		_, err := c.site.incoming.Upload(t.Context(), img.ID, strings.NewReader(another))
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil))
+		require.Equal(t, tinyGIF, content(img.ID))
+	})
+}
+
+// replaced is what is incoming in a store whose signed requests can replace: it is
+// another file as soon as it was looked at.
+type replaced struct {
+	storage.Bucket
+	by string
+}
+
+func (r replaced) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	reader, err := r.Bucket.Download(ctx, key, opts...)
+	if err == nil {
+		_, err = r.Upload(ctx, key, strings.NewReader(r.by))
+	}
+	return reader, err
+}
+
+func TestWhatWasNotLookedAtIsNotShown(t *testing.T) {
+	for name, row := range map[string]struct {
+		by     string
+		status int
+	}{
+		"a page":         {"<html><script>alert(1)</script>", http.StatusUnsupportedMediaType},
+		"a larger image": {tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, settings{})
+			_, err := c.site.incoming.Upload(t.Context(), "a.gif", strings.NewReader(tinyGIF))
+			require.NoError(t, err)
+			c.site.incoming = replaced{c.site.incoming, row.by}
+			status, words := c.refused("POST", "api/uploads/a.gif", `{"name": "a"}`)
+			require.Equal(t, row.status, status)
+			require.Contains(t, words, "was not taken")
+			require.Empty(t, keys(t, c.site.images))
+		})
+	}
+}
+
+func TestWhatIsIncomingIsSweptWhenItsRequestIsOver(t *testing.T) {
+	c := newClient(t, settings{})
+	img := c.upload("a.gif")
+	c.offer(`{"size": 4, "type": "image/gif"}`)
+	for _, row := range []struct {
+		after time.Duration
+		left  []string
+	}{
+		{0, []string{img.ID}},
+		{uploadTTL, []string{img.ID}},
+		{incomingAge + time.Minute, nil},
+	} {
+		now := time.Now().Add(row.after)
+		c.site.now = func() time.Time { return now }
+		require.NoError(t, c.site.sweep(t.Context()))
+		require.Equal(t, row.left, keys(t, c.site.incoming), "after %s", row.after)
+		require.Equal(t, []string{img.ID}, keys(t, c.site.images))
+	}
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil), "after an answer that was lost for long")
+}
+
+func TestWhatIsNoImageIsNotTaken(t *testing.T) {
+	c := newClient(t, settings{})
+	for _, row := range []struct {
+		name, id, content string
+		status            int
+	}{
+		{"words", "a.png", "These are words.", http.StatusUnsupportedMediaType},
+		{"HTML", "a.gif", "<html><script>", http.StatusUnsupportedMediaType},
+		{"an image of another type", "a.png", tinyGIF, http.StatusUnsupportedMediaType},
+		{"nothing", "a.png", "", http.StatusUnsupportedMediaType},
+		{"too large, from a store that enforces no size", "a.gif", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := c.site.incoming.Upload(t.Context(), row.id, strings.NewReader(row.content))
+			require.NoError(t, err)
+			status, words := c.refused("POST", "api/uploads/"+row.id, `{"name": "a"}`)
+			require.Equal(t, row.status, status)
+			require.Contains(t, words, "was not taken")
+			require.Empty(t, keys(t, c.site.images))
+			require.NoError(t, c.site.incoming.Remove(t.Context(), row.id))
+		})
+	}
+}

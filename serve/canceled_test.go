@@ -1,0 +1,88 @@
+package serve_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+// forGood is what a page allows caches for an object whose key never changes: an
+// empty answer that is kept so long is the end of it.
+const forGood = "public, max-age=31536000, immutable"
+
+// A client cannot tell that the server has given up but by the answer: an empty
+// 200 would pass for the object.
+func TestARequestThatIsCanceledIsAnErrorToItsClient(t *testing.T) {
+	notAsked := serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) { t.Error("is not called") })
+	handlers := map[string]func(b storage.Bucket) http.Handler{
+		"Object": func(b storage.Bucket) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key", notAsked) })
+		},
+		"Object, of a Downloader that fails in its own words": func(b storage.Bucket) http.Handler {
+			own := downloading(func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+				if _, err := b.Download(ctx, key, opts...); err == nil {
+					return nil, errors.New("nobody gave up")
+				}
+				return nil, ctx.Err()
+			})
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, own, "key", notAsked) })
+		},
+		"FileServer": func(b storage.Bucket) http.Handler { return serve.FileServer(b, notAsked) },
+		"FileServer, of a listing": func(b storage.Bucket) http.Handler {
+			return http.StripPrefix("/key", serve.FileServer(b, notAsked, serve.WithListing(b)))
+		},
+		"NewHandler": func(b storage.Bucket) http.Handler { return serve.NewHandler(b, notAsked) },
+	}
+	stopping := map[string]func(h http.Handler, stop *context.CancelFunc) *httptest.Server{
+		"the server stops": func(h http.Handler, stop *context.CancelFunc) *httptest.Server {
+			server := httptest.NewUnstartedServer(h)
+			ctx, cancel := context.WithCancel(context.Background())
+			server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+			*stop = cancel
+			server.Start()
+			return server
+		},
+		"a handler around it gives up": func(h http.Handler, stop *context.CancelFunc) *httptest.Server {
+			return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ctx, cancel := context.WithCancelCause(r.Context())
+				*stop = func() { cancel(errors.New("enough")) }
+				h.ServeHTTP(w, r.WithContext(ctx))
+			}))
+		},
+	}
+	for name, handler := range handlers {
+		for when, start := range stopping {
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				t.Run(name+", where "+when+"/"+method, func(t *testing.T) {
+					stop := context.CancelFunc(func() {})
+					d := memstore.NewDriver(memstore.Config{})
+					put(t, storage.New(d), "key", "data", storage.WithCacheControl(forGood), storage.WithPublicRead())
+					b := storage.New(d, storage.WithSigningBaseURL("http://files.example.com"), storage.WithLayer(func(d storage.Driver) storage.Driver {
+						return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+							stop()
+							return next(ctx)
+						})
+					}))
+					server := start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("Cache-Control", forGood)
+						handler(b).ServeHTTP(w, r)
+					}), &stop)
+					defer server.Close()
+					got := fetch(t, method, server.URL+"/key", nil)
+					require.Equal(t, http.StatusServiceUnavailable, got.status)
+					require.NotContains(t, got.header.Get("Cache-Control"), "immutable")
+					require.Equal(t, method == http.MethodGet, got.body != "")
+				})
+			}
+		}
+	}
+}

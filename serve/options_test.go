@@ -1,0 +1,49 @@
+package serve_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/serve"
+)
+
+// A condition would hold for one of the requests that an answer takes and fail
+// for the next, when the first bytes are sent.
+func TestConditionsAreTheRequestsOwn(t *testing.T) {
+	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+		old := put(t, b, "key", "before")
+		current := put(t, b, "key", "0123456789")
+		asked.take()
+		for name, option := range map[string]storage.DownloadOption{
+			"IfRevision of the current one":    storage.IfRevision(current.Revision),
+			"IfRevision of another":            storage.IfRevision(old.Revision),
+			"IfRevisionNot of the current one": storage.IfRevisionNot(current.Revision),
+			"IfRevisionNot of another":         storage.IfRevisionNot(old.Revision),
+		} {
+			for _, span := range []string{"", "bytes=5-6", "bytes=5-6,0-1"} {
+				t.Run(name+" "+span, func(t *testing.T) {
+					var failed error
+					opts := []serve.Option{
+						serve.WithDownloadOptions(option),
+						serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
+							failed = err
+							w.WriteHeader(status)
+						}),
+					}
+					for _, handler := range []http.Handler{
+						http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key", opts...) }),
+						serve.FileServer(b, opts...),
+					} {
+						got := recorded(http.MethodGet, map[string]string{"Range": span}, handler.ServeHTTP)
+						require.Equal(t, http.StatusBadRequest, got.StatusCode)
+						require.ErrorIs(t, failed, storage.InvalidArgument)
+						require.Empty(t, asked.take(), "the store is not asked")
+					}
+				})
+			}
+		}
+	})
+}

@@ -1,0 +1,57 @@
+package serve_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+)
+
+// presentation are the headers that say how to show and keep an object.
+var presentation = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type"}
+
+// A cache that keeps a 412 for as long as the object would tell everyone.
+func TestAFailedPreconditionIsAnError(t *testing.T) {
+	told := []storage.UploadOption{
+		storage.WithCacheControl(forGood), storage.WithContentDisposition(`inline; filename="a"`),
+		storage.WithContentEncoding("gzip"), storage.WithContentLanguage("de"), storage.WithContentType("text/html"),
+	}
+	conditions := map[string]map[string]string{
+		"If-Match":            {"If-Match": `"another"`},
+		"If-Unmodified-Since": {"If-Unmodified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"},
+	}
+	for name, header := range conditions {
+		t.Run("Object, "+name, func(t *testing.T) {
+			b := memstore.New()
+			attrs := put(t, b, "key", "data", told...)
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
+				got := recorded(method, header, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
+				require.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
+				for _, name := range presentation {
+					require.NotContains(t, got.Header, name)
+				}
+				require.Equal(t, attrs.ETag, got.Header.Get("Etag"), "it tells what the object is now")
+				require.Empty(t, text(t, got))
+			}
+		})
+		t.Run("NewHandler, "+name, func(t *testing.T) {
+			s := newSite(t)
+			s.put("a", "data", told...)
+			var asked []string
+			for name, value := range header {
+				asked = append(asked, name, value)
+			}
+			w := s.ask("GET", s.download("a").URL, nil, asked...)
+			s.refused(w, 412, "PreconditionFailed")
+			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			w = s.ask("HEAD", s.download("a").URL, nil, asked...)
+			require.Equal(t, http.StatusPreconditionFailed, w.Code)
+			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			require.Empty(t, w.Body.String())
+		})
+	}
+}
