@@ -8,7 +8,8 @@ import (
 
 // Copy copies inside the provider where both ends allow it, and streams
 // otherwise, between any two buckets. Attributes and metadata come along,
-// one by one, unless options replace them; the source is pinned to one revision
+// one by one, unless options replace them; a storage class, which is a word of
+// one provider's, only within that. The source is pinned to one revision
 // (Changed). IfAbsent and IfRevision guard the destination, WithVersion picks
 // the source. Onto itself it restores a version, or changes attributes.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
@@ -155,7 +156,11 @@ func (c *copying) onServer(ctx context.Context, from ObjectRef) (*Attrs, *Error)
 		}
 		return c.present(a), nil
 	}
+	class := a.StorageClass
 	a.Size, a.Properties = source.Size, merged
+	if class != "" {
+		a.StorageClass = class
+	}
 	if a.CRC32C == nil {
 		a.CRC32C = source.CRC32C
 	}
@@ -198,9 +203,6 @@ func (c *copying) throughHere(ctx context.Context) (*Attrs, *Error) {
 	u.req = PutRequest{Condition: c.req.Condition, PublicRead: c.req.PublicRead, Native: c.req.Native, Key: c.key}
 	c.fill(&u.req, from.Attrs())
 	u.req.set.concurrency, u.req.set.progress, u.req.set.resume = c.req.set.concurrency, c.req.set.progress, c.req.set.resume
-	if !u.core.has(StorageClasses) {
-		u.req.StorageClass = "" // the other provider's word
-	}
 	if e := u.src.init(body, u.req.Size); e != nil {
 		return nil, e
 	}
@@ -221,7 +223,19 @@ func (c *copying) fill(r *PutRequest, source *Attrs) {
 	if r.ContentType == "" {
 		r.ContentType = "application/octet-stream"
 	}
+	if !c.keepsClass() {
+		r.StorageClass = ""
+	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
+}
+
+// keepsClass: another provider would refuse the source's storage class, or take
+// it for one of its own. Whose the objects of a user's type are is not known.
+func (c *copying) keepsClass() bool {
+	if c.req.set.given&propStorageClass != 0 {
+		return true
+	}
+	return c.from != nil && c.core.has(StorageClasses) && c.from.d.core.desc.Provider == c.core.desc.Provider
 }
 
 // download opens the source's bytes.

@@ -215,65 +215,6 @@ func (d *download) fail(e *Error) error {
 	return d.failed
 }
 
-// writeTo hands the body's bytes to w without a copy of ours, where the body can
-// write itself: out of memory, or by the kernel from a file to a socket.
-func (d *download) writeTo(w io.Writer) (int64, error) {
-	if d.ranges == nil && d.left > 0 && d.failure() == nil {
-		if from, ok := d.stream.opened().(io.WriterTo); ok {
-			return d.bodyTo(w, from)
-		}
-	}
-	return copyChunks(w, onlyReader{d})
-}
-
-// bodyTo counts and hashes between the two only where there is a checksum to
-// compare: the kernel's road has no place for it.
-func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
-	t := &tee{d: d, to: w, left: d.left}
-	if d.hashing || d.progress != nil {
-		n, err = from.WriteTo(t)
-	} else if n, err = from.WriteTo(w); n <= d.left {
-		d.left -= n
-		d.moved(n)
-	}
-	switch {
-	case t.failed != nil:
-		return n, t.failed
-	case err == nil && d.left == 0:
-		if err = d.finish(); err == io.EOF {
-			err = nil
-		}
-		return n, err
-	case err == nil:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, d.fail(asError(d.ctx, err))
-}
-
-type onlyReader struct{ d *download }
-
-func (r onlyReader) Read(p []byte) (int, error) { return r.d.Read(p) }
-
-// A tee writes what the caller gets, and tells whose an error was.
-type tee struct {
-	d      *download
-	to     io.Writer
-	left   int64
-	failed error // of to
-}
-
-func (t *tee) Write(p []byte) (int, error) {
-	p = p[:min(int64(len(p)), t.left)]
-	n, err := t.to.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	t.d.deliver(p[:n])
-	t.left -= int64(n)
-	t.failed = err
-	return n, err
-}
-
 // Close may come at any moment, also while a Read waits.
 func (d *download) Close() error {
 	d.mu.Lock()

@@ -99,9 +99,13 @@ type Driver interface {
 // every feature is "no": the core refuses with Unsupported what is not
 // declared, before the driver is asked.
 type Description struct {
-	Provider      string // "s3", "gcs", "azure", "local", "memory"
-	Bucket        string
-	Features      Features
+	Provider string // "s3", "gcs", "azure", "local", "memory"
+	Bucket   string
+	Features Features
+	// Location tells the bucket from one of the same name elsewhere: the endpoint
+	// and account, or the directory, without credentials. It is the same in every
+	// process.
+	Location      string
 	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersions
 	// StartVersions is called by New where the bucket is opened WithVersions and
@@ -241,6 +245,7 @@ type (
 		PublicRead bool
 		Condition  Condition // of the destination
 		Native     []any
+		Resume     string // the driver's own, "" at first: how far an attempt came that failed
 
 		set settings
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -290,4 +291,35 @@ func ExampleDownloadFile() {
 	info, err := os.Stat(dir + "/data.bin")
 	fmt.Println(attrs.Size, info.Size(), err)
 	// Output: 10 10 <nil>
+}
+
+// An upload that was cut short is gone on with by the same call, also by another
+// process.
+func ExampleWithResume() {
+	bucket := memstore.New()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	video := strings.NewReader(strings.Repeat("frame", 20))
+	upload := func(ctx context.Context, progress func(done, total int64)) error {
+		_, err := bucket.Upload(ctx, "video.mp4", video, storage.WithResume(filepath.Join(dir, "video.upload")),
+			storage.WithPartSize(10), storage.WithConcurrency(1), storage.WithProgress(progress))
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	err = upload(ctx, func(done, total int64) {
+		if done == 50 {
+			cancel() // half of it is there
+		}
+	})
+	fmt.Println(errors.Is(err, context.Canceled))
+
+	err = upload(context.Background(), nil)
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
 }

@@ -26,9 +26,10 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 
 // DownloadFile downloads to a file at full speed: with WithConcurrency above 1
 // in parallel ranges, which are written in place, none in memory. The file
-// appears whole or not at all, and replaces one that is there; it keeps that
-// one's mode. A file that cannot be written is Internal, and errors.As reaches
-// the *fs.PathError. What the object's checksum refuses never appears.
+// appears whole or not at all, and replaces what is there: of a file it keeps
+// the mode, a symbolic link it does not follow. A file that cannot be written is
+// Internal, and errors.As reaches the *fs.PathError. What the object's checksum
+// refuses never appears.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	r, err := b.Download(ctx, key, opts...)
 	if err != nil {
@@ -66,14 +67,24 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 // rename stays on one file system.
 func createBeside(path string) (*os.File, error) {
 	mode := os.FileMode(0o666) // less the umask
-	info, err := os.Stat(path)
-	if err == nil {
+	info, err := os.Lstat(path)
+	replaces := err == nil && info.Mode().IsRegular()
+	if replaces {
 		mode = info.Mode().Perm()
 	}
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
 	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+hex.EncodeToString(random[:]))
-	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil || !replaces {
+		return file, err
+	}
+	if err := file.Chmod(mode); err != nil { // what the umask took
+		_ = file.Close()
+		_ = os.Remove(name)
+		return nil, err
+	}
+	return file, nil
 }
 
 // fill writes the whole reader to file, its ranges in place where they come in

@@ -63,13 +63,31 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	if name == "." {
 		return true, nil
 	}
-	for entry, err := range f.b.List(f.ctx, WithPrefix(f.root+name+"/"), WithLimit(1)) {
+	prefix := f.root + name + "/"
+	switch over := len(prefixOf(f.b)+prefix) - maxKeyBytes; {
+	case over > 1:
+		return false, fs.ErrNotExist // the name alone is longer than any key
+	case over == 1:
+		return false, nil // and with a slash it would be
+	}
+	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithLimit(1)) {
 		if err != nil {
 			return false, err
 		}
 		return entry.Key != "", nil
 	}
 	return false, nil
+}
+
+// prefixOf is what a view of ours puts before each key.
+func prefixOf(b any) string {
+	switch b := b.(type) {
+	case *bucket:
+		return b.prefix
+	case *view:
+		return b.prefix
+	}
+	return ""
 }
 
 func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {

@@ -225,10 +225,16 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	if e != nil {
 		return nil, l.end(e)
 	}
+	size := l.req.Limit
 	for {
 		page, e := l.page(ctx)
 		if e != nil {
 			return nil, l.end(e)
+		}
+		if len(page.Entries) > size { // as Azure's, where it had to sort
+			page.Entries = page.Entries[:size]
+			page.Token = l.sealKey(page.Entries[size-1].Key)
+			return page, l.end(nil)
 		}
 		if len(page.Entries) > 0 || page.Token == "" {
 			page.Token = l.seal(page.Token)
@@ -257,11 +263,19 @@ func (l *listing) openPage(token string) *Error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) <= markBytes || string(raw[:markBytes]) != l.mark(string(raw[markBytes:])) {
-		return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
+	if err == nil && len(raw) > markBytes {
+		rest := string(raw[markBytes:])
+		switch mark := string(raw[:markBytes]); {
+		case mark == l.mark(rest):
+			l.req.Token = rest
+			return nil
+		case mark == l.mark(rest, behindKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
+			l.req.StartAfter = l.prefix + rest
+			l.last = l.req.StartAfter
+			return nil
+		}
 	}
-	l.req.Token = string(raw[markBytes:])
-	return nil
+	return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
 }
 
 // seal marks the driver's token with what it belongs to.
@@ -272,13 +286,22 @@ func (l *listing) seal(token string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(token) + token))
 }
 
-const markBytes = 8
+// sealKey is a token that goes on behind a key of the view's: of a page that was
+// cut, the driver's is of what was cut off.
+func (l *listing) sealKey(key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(key, behindKey) + key))
+}
+
+const (
+	markBytes = 8
+	behindKey = "key" // tells sealKey's tokens from seal's
+)
 
 // mark ties the driver's token to provider, prefix and delimiter, and shows
 // that it came back whole. It is no secret: a token can only move the start.
-func (l *listing) mark(token string) string {
+func (l *listing) mark(token string, kind ...string) string {
 	var joined []byte
-	for _, part := range [...]string{l.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token} {
+	for _, part := range append([]string{l.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
 		joined = binary.AppendUvarint(joined, uint64(len(part)))
 		joined = append(joined, part...)
 	}

@@ -44,6 +44,10 @@ type VersionEntry struct {
 	Version  string // for WithVersion
 	Current  bool   // what a read without a version gets
 	IsDelete bool   // a delete marker
+	// OldSince is when it ceased to be current: replaced or removed. It is zero
+	// for what is current, and where the store does not tell: on Azure, of the
+	// newest version of a blob that was removed.
+	OldSince time.Time
 }
 
 // A Page is one request's worth of a listing, for code that hands a token to

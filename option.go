@@ -283,7 +283,8 @@ func WithPartSize(bytes int64) UploadOption {
 
 // WithConcurrency sets how many requests one transfer may have under way at
 // once: by default 1 for a download, which more turns into parallel ranges, and
-// 12 for an upload in parts. Below 1 it is InvalidArgument.
+// 12 for an upload in parts, where more than 1,000 are 1,000. Below 1 it is
+// InvalidArgument.
 func WithConcurrency(n int) TransferOption {
 	return transferOption(func(s *settings) {
 		if n < 1 {

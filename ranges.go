@@ -10,6 +10,7 @@ const (
 	probeBytes    = 256 << 10 // what is read of the first answer, which also tells the object's size
 	minRangeBytes = 64 << 10
 	maxRangeBytes = 4 << 20
+	maxRanges     = 1 << 14 // at once: 1 GiB of the smallest ones, and 128 KiB of queue
 )
 
 // ranges fetches an object's ranges in parallel and delivers them in order. The
@@ -74,7 +75,9 @@ func (d *download) openRanges(r *Reader) *Error {
 }
 
 func newRanges(d *download, from, end int64) *ranges {
-	n := int64(d.req.set.concurrency)
+	// What was asked for is a bound, and may be any number: the queue is no longer
+	// than it can get.
+	n := min(int64(d.req.set.concurrency), maxRanges, (end-from+minRangeBytes-1)/minRangeBytes)
 	g := &ranges{d: d, from: from, end: end}
 	g.size = min(max((end-from+n-1)/n, minRangeBytes), maxRangeBytes)
 	g.ctx, g.cancel = context.WithCancel(d.ctx)

@@ -36,7 +36,8 @@ func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 // were stored, ChecksumMismatch.
 func (r *Reader) Read(p []byte) (int, error) { return r.from.Read(p) }
 
-// WriteTo writes what is left to w; io.Copy uses it.
+// WriteTo writes what is left to w; io.Copy uses it. What w fails with is
+// returned as it is.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) { return r.from.writeTo(w) }
 
 // Close ends the download and gives back what it held. It is nil, after a full

@@ -134,8 +134,11 @@ type CORSRule struct {
 	MaxAge                                           time.Duration
 }
 
-// A LifecycleRule is applied by the store (on local and memory by
-// transfer.Expire) to the keys under Prefix. Zero days are never.
+// A LifecycleRule is applied by the store to the keys under Prefix. Zero days are
+// never. On local and memory transfer.Expire applies what expires; uploads in
+// parts these two drop themselves, when a later one is begun and, on local, when
+// the bucket is opened: AbortUploadsAfterDays after they were begun and, without a
+// rule too, a week after their last part.
 type LifecycleRule struct {
 	ID                         string
 	Prefix                     string

@@ -42,8 +42,8 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 }
 
 // SignedUploadForm signs a form whose body the store bounds in size (bytes) and
-// type. Unsupported on Azure, which has no such form, and on a bucket that is
-// not of New's.
+// type. Unsupported on Azure, which has no such form, on a bucket that is not of
+// New's, and with IfAbsent: forms know no condition.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*UploadForm, error) {
 	own, ok := b.(*bucket)
 	if !ok {

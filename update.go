@@ -8,7 +8,9 @@ import (
 // Update changes an object by compare-and-swap: change gets what is there (nil,
 // nil where nothing is) and says what shall be; another writer in between makes
 // it run again, until ctx is done. An error of change ends it, as BodyFailed
-// that errors.As and errors.Is reach through, and nothing is written. It needs
+// that errors.As and errors.Is reach through, and nothing is written. As every
+// write it replaces the attributes too: what opts do not say (content type,
+// metadata, …) does not stay as it was, but is as Upload has it. It needs
 // ConditionalCreate and ConditionalUpdate. The object is held in memory. Where
 // UniqueRevisions is not declared (S3), an object that was changed and changed
 // back in between passes for unchanged.

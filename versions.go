@@ -48,6 +48,7 @@ func (l *listing) openVersions(b *bucket, opts []ListOption) *Error {
 
 func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, error) bool) *Error {
 	left := l.req.set.limit
+	var newer VersionEntry
 	for {
 		l.req.Limit = l.pageSize(defaultMaxPage)
 		if left > 0 {
@@ -64,6 +65,12 @@ func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, erro
 		for _, entry := range page.Entries {
 			entry.Key = entry.Key[len(l.prefix):]
 			entry.Revision = l.core.tagged(entry.Revision)
+			// Where the store tells nothing else, a version was current until the
+			// next one was written.
+			if entry.OldSince.IsZero() && !entry.Current && newer.Key == entry.Key {
+				entry.OldSince = newer.Modified
+			}
+			newer = entry
 			if !yield(entry, nil) {
 				return errStopped
 			}

@@ -30,7 +30,8 @@ func (v *view) check(may permission, op string) error {
 	return nil
 }
 
-// outward takes the prefix off an error's key.
+// outward takes the prefix off an error's key, and keeps what a user's type has
+// wrapped around the error.
 func (v *view) outward(err error) error {
 	var e *Error
 	if v.prefix == "" || !errors.As(err, &e) || !strings.HasPrefix(e.Key, v.prefix) {
@@ -38,8 +39,24 @@ func (v *view) outward(err error) error {
 	}
 	inner := *e
 	inner.Key = strings.TrimPrefix(e.Key, v.prefix)
-	return &inner
+	if _, bare := err.(*Error); bare {
+		return &inner
+	}
+	return &viewError{whole: err, from: e, to: &inner}
 }
+
+// A viewError is an error in which one of this package's is shown as another.
+type viewError struct {
+	whole    error
+	from, to *Error
+}
+
+func (e *viewError) Error() string {
+	return strings.Replace(e.whole.Error(), e.from.Error(), e.to.Error(), 1)
+}
+
+// Unwrap has what is shown first, which is what errors.As finds.
+func (e *viewError) Unwrap() []error { return []error{e.to, e.whole} }
 
 func (v *view) attrs(a *Attrs) *Attrs {
 	if a == nil || v.prefix == "" {
@@ -70,7 +87,18 @@ func (v *view) Download(ctx context.Context, key string, opts ...DownloadOption)
 		return r, nil
 	}
 	offset, length := r.Range()
-	return NewReader(v.attrs(r.Attrs()), offset, length, r), nil
+	return NewReader(v.attrs(r.Attrs()), offset, length, &viewBody{r, v}), nil
+}
+
+// A viewBody is a download whose errors lose the prefix.
+type viewBody struct {
+	*Reader
+	v *view
+}
+
+func (b *viewBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	return n, b.v.outward(err)
 }
 
 func (v *view) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {

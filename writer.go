@@ -58,6 +58,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.ended {
 		return 0, &Error{Code: InvalidArgument, Op: "Write", Err: errors.New("the writer is closed")}
 	}
+	if len(p) == 0 {
+		return 0, nil // the pipe would hand it on, as a Read that makes no progress
+	}
 	w.start()
 	n, err := w.pipe.Write(p)
 	return n, w.reason(err)

@@ -195,6 +195,38 @@ var bodyCases = []Case{
 		},
 	},
 	{
+		Name: "a downloaded file replaces what is there", Rule: "W1",
+		Explanation: "it keeps a file's mode, whatever the umask, and takes the place of a symbolic link, whose target stays as it is",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "new")
+			dir := t.TempDir()
+			to, link := filepath.Join(dir, "to"), filepath.Join(dir, "link")
+			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
+			for _, mode := range []os.FileMode{0o666, 0o777, 0o640, 0o600} {
+				require.NoError(t, os.Chmod(to, mode)) // of which Windows keeps what it knows
+				before, err := os.Stat(to)
+				require.NoError(t, err)
+				_, err = storage.DownloadFile(t.Context(), b, "a", to)
+				require.NoError(t, err)
+				after, err := os.Stat(to)
+				require.NoError(t, err)
+				require.Equal(t, before.Mode(), after.Mode())
+			}
+			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
+			if err := os.Symlink(to, link); err != nil {
+				return // Windows asks for a right that few have
+			}
+			_, err := storage.DownloadFile(t.Context(), b, "a", link)
+			require.NoError(t, err)
+			require.Equal(t, "new", readFile(t, link))
+			require.Equal(t, "old", readFile(t, to))
+			info, err := os.Lstat(link)
+			require.NoError(t, err)
+			require.True(t, info.Mode().IsRegular())
+		},
+	},
+	{
 		Name: "a file that is not there is an error before any request", Rule: "W1",
 		Explanation: "UploadFile of a missing file or a directory stores nothing",
 		run: func(t *T) {

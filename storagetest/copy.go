@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"context"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -112,6 +114,23 @@ var copyCases = []Case{
 		},
 	},
 	{
+		Name: "a storage class stays with its provider", Rule: "W1",
+		Explanation: "it is a word of one provider's: what is copied from another has the destination's default, and an option's is what it says",
+		run: func(t *T) {
+			from, to := t.open(ofAnotherProvider()), t.limited(faults.Bounds{Without: storage.ServerCopy})
+			t.put(from, "a", "text", storage.WithCacheControl("no-store"))
+			t.put(to, "plain", "text")
+			for road, target := range map[string]storage.Bucket{"ours": to, "a user's": &countingBucket{Bucket: to}} {
+				require.Equal(t, anotherClass, t.attrs(from, "a").StorageClass)
+				_, err := storage.Copy(t.Context(), target, "copy", from, "a")
+				require.NoError(t, err, road)
+				copied := t.attrs(to, "copy")
+				require.Equal(t, t.attrs(to, "plain").StorageClass, copied.StorageClass, road)
+				require.Equal(t, "no-store", copied.CacheControl, road)
+			}
+		},
+	},
+	{
 		Name: "a source that changes under a copy is Changed", Rule: "W5",
 		Explanation: "the source is pinned to one revision; a changed one is never PreconditionFailed, and the destination stays",
 		run: func(t *T) {
@@ -194,4 +213,40 @@ var copyCases = []Case{
 			}
 		},
 	},
+}
+
+// anotherClass is a storage class that no provider has.
+const anotherClass = "ANOTHERS_CLASS"
+
+// ofAnotherProvider makes a store pass for one of another provider, whose
+// objects have a storage class of its own.
+func ofAnotherProvider() storage.OpenOption {
+	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &anothers{Driver: next} })
+}
+
+type anothers struct{ storage.Driver }
+
+func (d *anothers) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Provider = "another"
+	return desc
+}
+
+func (d *anothers) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Head(ctx, r)
+	return classed(attrs), err
+}
+
+func (d *anothers) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	return classed(attrs), body, err
+}
+
+func classed(attrs *storage.Attrs) *storage.Attrs {
+	if attrs == nil {
+		return nil
+	}
+	changed := *attrs
+	changed.StorageClass = anotherClass
+	return &changed
 }

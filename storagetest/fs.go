@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
@@ -116,4 +117,54 @@ var fsCases = []Case{
 			require.Equal(t, "x/y", string(data))
 		},
 	},
+	{
+		Name: "a file system with the longest key", Rule: "V-FS",
+		Explanation: "a key of 1,024 bytes is a file as any other, and a name that no key can have is not there: 404, not 500",
+		run: func(t *T) {
+			b := t.open()
+			folders := strings.Repeat("abcdefg/", 126)
+			for road, view := range map[string]storage.Bucket{
+				"":   b,
+				"p/": storage.Prefixed(b, "p/"),
+				"q/": storage.Prefixed(&countingBucket{Bucket: b}, "q/"),
+			} {
+				longest := folders + strings.Repeat("k", 1024-len(road+folders))
+				t.put(view, longest, "x")
+				files := storage.FS(t.Context(), view)
+				data, err := fs.ReadFile(files, longest)
+				require.NoError(t, err, road)
+				require.Equal(t, "x", string(data), road)
+				require.Contains(t, t.files(view), longest, road)
+				_, err = fs.ReadDir(files, longest)
+				require.Error(t, err, road)
+				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: it is there, and no directory", road)
+				for _, missing := range []string{longest[:len(longest)-1] + "z", longest + "k", longest + "/k", strings.Repeat("y", 2000)} {
+					_, err = files.Open(missing)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					_, err = fs.Stat(files, missing)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					_, err = fs.ReadFile(files, missing)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					_, err = fs.ReadDir(files, missing)
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					answer := httptest.NewRecorder()
+					http.FileServerFS(files).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
+					require.Equal(t, http.StatusNotFound, answer.Code, "%s, %d bytes", road, len(missing))
+				}
+			}
+		},
+	},
+}
+
+// files are those that a walk through FS finds.
+func (t *T) files(b storage.ReadWriter) []string {
+	t.Helper()
+	files := []string{}
+	require.NoError(t, fs.WalkDir(storage.FS(t.Context(), b), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, name)
+		}
+		return err
+	}))
+	return files
 }

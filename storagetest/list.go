@@ -197,6 +197,23 @@ var listCases = []Case{
 		},
 	},
 	{
+		Name: "folders with long names are listed", Rule: "L1",
+		Explanation: "a folder in a folder is seen by a delimiter and by FS, whatever the length of its name: some disks hold a long one in pieces",
+		run: func(t *T) {
+			b := t.open()
+			for _, length := range []int{240, 255, 256, 300, 480, 700} {
+				folder := strings.Repeat("x", length)
+				key := "g/" + folder + "/file"
+				t.put(b, key, "x")
+				require.Equal(t, []string{">g/"}, t.keys(b, storage.WithDelimiter("/")), "a name of %d bytes", length)
+				require.Equal(t, []string{">g/" + folder + "/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPrefix("g/")), "a name of %d bytes", length)
+				require.Equal(t, []string{key}, t.files(b), "a name of %d bytes", length)
+				require.NoError(t, b.Remove(t.Context(), key))
+				require.Empty(t, t.keys(b, storage.WithDelimiter("/")), "a name of %d bytes", length)
+			}
+		},
+	},
+	{
 		Name: "a listing that others write under", Rule: "L1",
 		Explanation: "keys stay ascending, and objects that were there all the time are listed",
 		run: func(t *T) {

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"iter"
 	"strings"
 
@@ -51,6 +52,32 @@ var pageCases = []Case{
 					}
 					require.Equal(t, want, got, "pages of %d", size)
 					require.Equal(t, max(1, (len(want)+size-1)/size), pages, "pages of %d", size)
+				}
+			}
+		},
+	},
+	{
+		Name: "a page has no more entries than were asked for", Rule: "L3",
+		Explanation: "also where the driver answers with more, as Azure's does where it has to sort: what is cut off is on the next",
+		run: func(t *T) {
+			whole := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &longPages{next} }))
+			b := storage.Prefixed(whole, "p/")
+			t.puts(b, "a", "b/x", "b/y", "c", "d")
+			for name, opts := range map[string][]storage.ListOption{"all": nil, "by a delimiter": {storage.WithDelimiter("/")}} {
+				for size := 1; size <= 3; size++ {
+					var got []string
+					for token := ""; ; {
+						page, err := storage.ListPage(t.Context(), b, token, append([]storage.ListOption{storage.WithPageSize(size)}, opts...)...)
+						require.NoError(t, err)
+						require.LessOrEqual(t, len(page.Entries), size, name)
+						for _, entry := range page.Entries {
+							got = append(got, mark(entry))
+						}
+						if token = page.Token; token == "" {
+							break
+						}
+					}
+					require.Equal(t, t.keys(b, opts...), got, "%s, pages of %d", name, size)
 				}
 			}
 		},
@@ -134,6 +161,19 @@ var pageCases = []Case{
 			require.Equal(t, []string{"a", "b", "z"}, keys)
 		},
 	},
+}
+
+// longPages answers with up to twice as many entries as were asked for, and never
+// with more than the driver's largest page.
+type longPages struct{ storage.Driver }
+
+func (d *longPages) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	longer := *r
+	longer.Limit *= 2
+	if most := d.Describe().MaxPage; most > 0 {
+		longer.Limit = max(r.Limit, min(longer.Limit, most))
+	}
+	return d.Driver.List(ctx, &longer)
 }
 
 // withoutStart drops WithStartAfter, which a token replaces, from the one row

@@ -2,6 +2,8 @@ package storagetest
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/faults"
 )
 
 var prefixedCases = []Case{
@@ -105,6 +108,40 @@ var prefixedCases = []Case{
 		},
 	},
 	{
+		Name: "a user's error keeps its cause behind a prefix", Rule: "K5",
+		Explanation: "what a user's type wraps around an error of this package is reached through the view, which takes the prefix off the key alone",
+		run: func(t *T) {
+			b := storage.Prefixed(&refusingBucket{t.open()}, "p/")
+			for road, err := range map[string]error{
+				"Prefixed": b.Remove(t.Context(), "x"),
+				"Ref":      storage.Ref[storage.Remover](b).Remove(t.Context(), "x"),
+			} {
+				require.Equal(t, "x", t.fails(err, storage.PermissionDenied).Key, road)
+				require.ErrorIs(t, err, errBoom, road)
+				require.ErrorIs(t, err, fs.ErrPermission, road)
+				require.Contains(t, err.Error(), "no more today: ", road)
+				require.NotContains(t, err.Error(), "p/x", road)
+			}
+		},
+	},
+	{
+		Name: "a failing reader loses the prefix", Rule: "K5",
+		Explanation: "what Read answers in the middle names the key that the caller gave, also through a user's type",
+		run: func(t *T) {
+			whole := t.once()
+			t.put(whole, "p/a", body(5000, 1))
+			for road, b := range map[string]storage.Bucket{
+				"ours":     storage.Prefixed(whole, "p/"),
+				"a user's": storage.Prefixed(&countingBucket{Bucket: whole}, "p/"),
+			} {
+				t.faults.Set(faults.Cut(faults.Get, 1000))
+				_, _, err := storage.ReadAll(t.Context(), b, "a")
+				require.Equal(t, "a", t.fails(err, storage.Unavailable).Key, road)
+				t.faults.Set()
+			}
+		},
+	},
+	{
 		Name: "a page's token belongs to the whole prefix", Rule: "K5",
 		Explanation: "a token of one view continues nothing in another",
 		run: func(t *T) {
@@ -133,6 +170,13 @@ var prefixedCases = []Case{
 			t.put(whole, "a", "still open")
 		},
 	},
+}
+
+// A refusingBucket is a user's, which removes nothing.
+type refusingBucket struct{ storage.Bucket }
+
+func (b *refusingBucket) Remove(_ context.Context, key string, _ ...storage.RemoveOption) error {
+	return fmt.Errorf("no more today: %w: %w", errBoom, &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key})
 }
 
 // everyOperation tries each method of Bucket and yields the errors by name.

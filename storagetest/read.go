@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"math"
+	"path/filepath"
 	"strings"
 	"testing/iotest"
 
@@ -157,6 +159,49 @@ var readCases = []Case{
 		},
 	},
 	{
+		Name: "a bound that is never reached costs nothing", Rule: "R6",
+		Explanation: "WithConcurrency says how many requests there may be, not how many there are: the greatest number is as good as a large one",
+		run: func(t *T) {
+			b := t.inPartsOrWhole()
+			text := body(max(2*t.unit, 600_000), 1)
+			for _, bound := range []int{math.MaxInt32, math.MaxInt} {
+				for name, source := range map[string]io.Reader{"in place": strings.NewReader(text), "a stream": stream(text)} {
+					_, err := b.Upload(t.Context(), name, source, storage.WithConcurrency(bound))
+					require.NoError(t, err, "%s, %d at once", name, bound)
+				}
+				requireSame(t, text, t.get(b, "in place", storage.WithConcurrency(bound)))
+				requireSame(t, text[1:], t.get(b, "a stream", storage.WithConcurrency(bound), storage.WithRange(1, -1)))
+				to := filepath.Join(t.TempDir(), "to")
+				_, err := storage.DownloadFile(t.Context(), b, "a stream", to, storage.WithConcurrency(bound))
+				require.NoError(t, err)
+				requireSame(t, text, readFile(t, to))
+			}
+		},
+	},
+	{
+		Name: "what a writer fails with is its own", Rule: "R1",
+		Explanation: "WriteTo returns it as it is: of a whole object, of a range and in parallel, whichever road the bytes take",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", body(300_000, 1))
+			for name, w := range map[string]io.Writer{"a writer": failingWriter{}, "one that reads": failingReaderFrom{}} {
+				for road, opts := range map[string][]storage.DownloadOption{
+					"whole":             nil,
+					"a range":           {storage.WithRange(1, -1)},
+					"in parallel":       {storage.WithConcurrency(3)},
+					"a range, parallel": {storage.WithRange(1, 290_000), storage.WithConcurrency(3)},
+					"with progress":     {storage.WithRange(1, -1), storage.WithProgress(func(int64, int64) {})},
+				} {
+					reader, err := b.Download(t.Context(), "a", opts...)
+					require.NoError(t, err)
+					_, err = reader.WriteTo(w)
+					require.Equal(t, errBoom, err, "%s, %s", name, road)
+					require.NoError(t, reader.Close())
+				}
+			}
+		},
+	},
+	{
 		Name: "Close in the middle stops everything", Rule: "R6",
 		Explanation: "at any moment of a download, parallel or not, Close leaves no body open and gives the memory back",
 		run: func(t *T) {
@@ -181,6 +226,17 @@ var readCases = []Case{
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errBoom }
+
+// A failingReaderFrom reads itself, as a socket does, and fails in the middle.
+type failingReaderFrom struct{ failingWriter }
+
+func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.CopyN(io.Discard, r, 1000)
+	if err != nil {
+		return n, err
+	}
+	return n, errBoom
+}
 
 // revisionOnly is IfRevision as an option of reads.
 func revisionOnly(revision string) storage.ReadOption { return storage.IfRevision(revision) }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +77,33 @@ var versionCases = []Case{
 		},
 	},
 	{
+		Name: "a version tells since when it is old", Rule: "V3",
+		Explanation: "one that was replaced, since the next was written; one that was removed, since then, where the store tells",
+		Needs:       storage.KeepVersions,
+		run: func(t *T) {
+			b := t.versioned()
+			t.put(b, "a", "one")
+			two := t.put(b, "a", "two")
+			t.put(b, "b", "of another key")
+			entries := t.versionsOf(b, storage.WithPrefix("a"))
+			require.Len(t, entries, 2)
+			require.Zero(t, entries[0].OldSince, "what is current is not old")
+			since := entries[1].OldSince
+			require.False(t, since.IsZero(), "it was replaced")
+			require.WithinDuration(t, entries[0].Modified, since, aSecond, "when the next was written")
+
+			require.NoError(t, b.Remove(t.Context(), "a"))
+			for _, entry := range t.versionsOf(b, storage.WithPrefix("a")) {
+				switch {
+				case entry.Version == two.Version && !entry.OldSince.IsZero():
+					require.False(t, entry.OldSince.Add(aSecond).Before(entry.Modified), "when it was removed")
+				case !entry.IsDelete && entry.Version != two.Version:
+					require.True(t, entry.OldSince.Equal(since), "as before")
+				}
+			}
+		},
+	},
+	{
 		Name: "a create over a removed key", Rule: "V2",
 		Explanation: "IfAbsent succeeds where the key was removed, also where a marker stands",
 		Needs:       storage.KeepVersions | storage.ConditionalCreate,
@@ -104,6 +132,19 @@ var versionCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
 			t.holds(b, "a", "three")
 			require.Equal(t, three.Version, t.attrs(b, "a").Version)
+
+			four := t.put(b, "a", "four")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "the current one")
+			_, err = b.Download(t.Context(), "a", storage.WithVersion(four.Version))
+			t.fails(err, storage.ObjectNotFound)
+			if there, err := b.Exists(t.Context(), "a"); err != nil || there {
+				t.holds(b, "a", "three")
+			}
+			require.Equal(t, "three", t.get(b, "a", storage.WithVersion(three.Version)))
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "an absent one is success")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(three.Version)))
+			t.missing(b, "a")
+			require.Empty(t, t.versionsOf(b))
 		},
 	},
 	{
@@ -185,6 +226,9 @@ var versionCases = []Case{
 		},
 	},
 }
+
+// aSecond is how exactly stores tell times, or less.
+const aSecond = time.Second
 
 func (t *T) versionsOf(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
 	t.Helper()

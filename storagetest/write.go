@@ -174,6 +174,29 @@ var writeCases = []Case{
 		},
 	},
 	{
+		Name: "a Writer takes empty writes", Rule: "W1",
+		Explanation: "a template with many empty values writes nothing many times: that is no body that makes no progress",
+		run: func(t *T) {
+			b := t.open()
+			w := storage.NewWriter(t.Context(), b, "a")
+			for _, text := range []string{"", "con", "", "tent", ""} {
+				_, err := io.WriteString(w, text)
+				require.NoError(t, err)
+				for range 200 {
+					n, err := w.Write(nil)
+					require.NoError(t, err)
+					require.Zero(t, n)
+				}
+			}
+			_, err := w.Commit()
+			require.NoError(t, err)
+			_, err = w.Write(nil)
+			require.ErrorIs(t, err, storage.InvalidArgument, "it is closed")
+			require.NoError(t, w.Close())
+			t.holds(b, "a", "content")
+		},
+	},
+	{
 		Name: "an upload whose source reads the same bucket", Rule: "W1",
 		Explanation: "no lock is held while the caller's reader is read",
 		run: func(t *T) {

@@ -1,0 +1,113 @@
+package storagetest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// An alteration is what somebody makes of a signed address, of the key "a", that
+// was not meant to do that.
+type alteration struct {
+	name   string
+	change func(t *T, s *storage.SignedURL)
+}
+
+// alterations are those that every store refuses, and sameInOtherWords those that
+// a store may take for what was signed: MinIO does not mind a parameter that
+// stands twice, and a number in hexadecimal digits is the same in capitals.
+// docs/browser-uploads.md has the table.
+var alterations = []alteration{
+	{"another method", func(_ *T, s *storage.SignedURL) {
+		s.Method = map[string]string{http.MethodGet: http.MethodPut, http.MethodPut: http.MethodDelete}[s.Method]
+	}},
+	{"another key", func(t *T, s *storage.SignedURL) {
+		address, query, _ := strings.Cut(s.URL, "?")
+		require.True(t, strings.HasSuffix(address, "a"))
+		s.URL = strings.TrimSuffix(address, "a") + "b?" + query
+	}},
+	{"no query", func(_ *T, s *storage.SignedURL) { s.URL, _, _ = strings.Cut(s.URL, "?") }},
+	{"no signature", alterQuery(func(pairs []string, signature int) []string {
+		return slices.Delete(pairs, signature, signature+1)
+	})},
+	{"another signature", alterSignature(func(value string) string { return strings.Repeat("0", len(value)) })},
+	{"a signature that is cut short", alterSignature(func(value string) string { return value[:len(value)-2] })},
+}
+
+var sameInOtherWords = []alteration{
+	{"a signature in upper case", alterSignature(strings.ToUpper)},
+	{"a parameter twice", alterQuery(func(pairs []string, _ int) []string { return append(pairs, pairs[0]) })},
+}
+
+// laterEnds are what somebody makes of an address that has expired.
+var laterEnds = []alteration{
+	{"a later end", alterQuery(func(pairs []string, _ int) []string { return withEnd(pairs, true, false) })},
+	{"a later end before its own", alterQuery(func(pairs []string, _ int) []string { return withEnd(pairs, true, true) })},
+	{"a later end behind its own", alterQuery(func(pairs []string, _ int) []string { return withEnd(pairs, false, true) })},
+}
+
+// withEnd has a later end stand before or behind the one that was signed, or in
+// its place: X-Amz-Expires, X-Goog-Expires and ob-expires are numbers, se a date.
+func withEnd(pairs []string, before, twice bool) []string {
+	var altered []string
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		if name != "se" && !strings.HasSuffix(strings.ToLower(name), "-expires") {
+			altered = append(altered, pair)
+			continue
+		}
+		later := name + "=9" + value
+		if rest, date := strings.CutPrefix(value, "20"); date && name == "se" {
+			later = name + "=21" + rest
+		}
+		switch {
+		case !twice:
+			altered = append(altered, later)
+		case before:
+			altered = append(altered, later, pair)
+		default:
+			altered = append(altered, pair, later)
+		}
+	}
+	return altered
+}
+
+// alterQuery changes the query's pairs, of which it is told the signature's.
+func alterQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
+	return func(t *T, s *storage.SignedURL) {
+		address, query, found := strings.Cut(s.URL, "?")
+		require.True(t, found)
+		pairs := strings.Split(query, "&")
+		s.URL = address + "?" + strings.Join(change(pairs, signatureIn(t, pairs)), "&")
+	}
+}
+
+func alterSignature(change func(value string) string) func(t *T, s *storage.SignedURL) {
+	return func(t *T, s *storage.SignedURL) {
+		alterQuery(func(pairs []string, signature int) []string {
+			name, escaped, _ := strings.Cut(pairs[signature], "=")
+			value, err := url.QueryUnescape(escaped)
+			require.NoError(t, err)
+			altered := change(value)
+			require.NotEqual(t, value, altered)
+			pairs[signature] = name + "=" + url.QueryEscape(altered)
+			return pairs
+		})(t, s)
+	}
+}
+
+// signatureIn finds the pair by its name: X-Amz-Signature, X-Goog-Signature, sig,
+// ob-signature.
+func signatureIn(t *T, pairs []string) int {
+	i := slices.IndexFunc(pairs, func(pair string) bool {
+		name, _, _ := strings.Cut(strings.ToLower(pair), "=")
+		return name == "sig" || strings.HasSuffix(name, "signature")
+	})
+	require.GreaterOrEqual(t, i, 0, "a signed address has a parameter called signature, or sig")
+	return i
+}

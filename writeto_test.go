@@ -1,0 +1,132 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+const digits = "0123456789"
+
+var errWriter, errDisk = errors.New("the writer"), errors.New("the disk")
+
+// A selfWriting body writes itself in two steps, as a file's does, and reads more
+// than it writes. At an offset of the object it breaks, where there is one.
+type selfWriting struct {
+	*bytes.Reader
+	breaks *int
+}
+
+func (b selfWriting) Read(p []byte) (int, error) {
+	if b.breaks != nil && int(b.Size())-b.Len() >= *b.breaks {
+		return 0, errDisk
+	}
+	return b.Reader.Read(p[:min(len(p), 4)])
+}
+
+func (b selfWriting) WriteTo(w io.Writer) (int64, error) {
+	return io.CopyBuffer(w, struct{ io.Reader }{b}, make([]byte, 4))
+}
+
+func (selfWriting) Close() error { return nil }
+
+// selfWritten is a store with one object, digits, whose bodies are selfWriting.
+type selfWritten struct {
+	storage.Driver
+	breaks *int
+}
+
+func (s selfWritten) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := s.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = body.Close() }()
+	data, err := io.ReadAll(body)
+	return attrs, selfWriting{bytes.NewReader(data), s.breaks}, err
+}
+
+func digitsBucket(t *testing.T, breaks *int) storage.Bucket {
+	t.Helper()
+	b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithLayer(func(next storage.Driver) storage.Driver {
+		return selfWritten{next, breaks}
+	}))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(digits))
+	require.NoError(t, err)
+	return b
+}
+
+// A fullWriter takes so many bytes, and then fails.
+type fullWriter struct {
+	took strings.Builder
+	room int
+}
+
+func (w *fullWriter) Write(p []byte) (int, error) {
+	n := min(w.room, len(p))
+	w.took.Write(p[:n])
+	if w.room -= n; n < len(p) {
+		return n, errWriter
+	}
+	return n, nil
+}
+
+// A fullSocket is a fullWriter that reads what it takes, as a socket does.
+type fullSocket struct{ fullWriter }
+
+func (s *fullSocket) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(&s.fullWriter, r, make([]byte, 4))
+}
+
+var roads = []struct {
+	name string
+	opts []storage.DownloadOption
+	want string
+}{
+	{"the whole object", nil, digits},
+	{"a range", []storage.DownloadOption{storage.WithRange(1, -1)}, digits[1:]},
+}
+
+func TestAReaderGoesOnWhereAWriterFailed(t *testing.T) {
+	for _, road := range roads {
+		for room := range road.want {
+			writer, socket := &fullWriter{room: room}, &fullSocket{fullWriter{room: room}}
+			for to, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.took} {
+				r, err := digitsBucket(t, nil).Download(t.Context(), "k", road.opts...)
+				require.NoError(t, err)
+				n, err := r.WriteTo(to)
+				require.Equal(t, errWriter, err, "%s, %T", road.name, to)
+				require.EqualValues(t, room, n)
+				rest, err := io.ReadAll(r)
+				require.NoError(t, err)
+				require.Equal(t, road.want, took.String()+string(rest), "%s, %T with room for %d", road.name, to, room)
+				require.NoError(t, r.Close())
+			}
+		}
+	}
+}
+
+func TestABodyThatBreaksIsNotTheWritersFault(t *testing.T) {
+	for _, road := range roads {
+		for breaks := range len(road.want) - 1 {
+			for _, to := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
+				r, err := digitsBucket(t, &breaks).Download(t.Context(), "k", road.opts...)
+				require.NoError(t, err)
+				_, err = r.WriteTo(to)
+				require.ErrorIs(t, err, errDisk)
+				var own *storage.Error
+				require.ErrorAs(t, err, &own, "%s, %T", road.name, to)
+				require.Equal(t, "k", own.Key)
+				require.NoError(t, r.Close())
+			}
+		}
+	}
+}
