@@ -79,6 +79,9 @@ func createBeside(path string) (*os.File, error) {
 	if err != nil || !replaces {
 		return file, err
 	}
+	if made, err := file.Stat(); err == nil && made.Mode().Perm() == mode {
+		return file, nil // some file systems refuse to be told
+	}
 	if err := file.Chmod(mode); err != nil { // what the umask took
 		_ = file.Close()
 		_ = os.Remove(name)

@@ -248,6 +248,13 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 		}
 		o.requests.Add(1)
 		errs := o.core.driver.DeleteBatch(ctx, batch)
+		if attempt > 1 && allUnsupported(errs) {
+			atOnce(len(left), func(i int) error {
+				failed[left[i]] = o.remove(ctx, &requests[left[i]])
+				return nil
+			})
+			return failed, true
+		}
 		var again []int
 		for i, at := range left {
 			var err error = Internal

@@ -115,15 +115,11 @@ func journalFailed(err error) *Error {
 
 // resume looks whether an earlier upload can be gone on with.
 func (u *upload) resume(ctx context.Context) *Error {
-	j, err := openJournal(u.req.set.resume)
-	if err != nil {
-		return journalFailed(err)
-	}
-	u.journal = j
+	j := u.journal
 	u.fingerprint = u.request()
 	switch {
 	case j.Upload == "":
-	case !u.core.began(j):
+	case !u.core.began(j), !strings.HasPrefix(j.Key, u.prefix):
 		j.begun, j.parts = begun{}, nil
 	case j.Request == u.fingerprint:
 		u.writeID = j.WriteID
@@ -159,11 +155,15 @@ func (u *upload) request() string {
 
 // storeResumed is storeBody that goes on with what an earlier call has begun.
 func (u *upload) storeResumed(ctx context.Context) (*Attrs, *Error) {
+	j, err := openJournal(u.req.set.resume)
+	if err != nil {
+		return nil, journalFailed(err)
+	}
+	defer j.close()
+	u.journal = j
 	if e := u.resume(ctx); e != nil {
 		return nil, e
 	}
-	j := u.journal
-	defer j.close()
 	a, e := u.storeBody(ctx)
 	if e == nil && j.Upload != "" { // begun earlier, and now the body went in one request
 		_ = u.abandon(ctx, j) // nobody waits for it: the object is there
@@ -284,7 +284,7 @@ func (p *partUpload) close(ctx context.Context, e *Error) *Error {
 		e = begunAnew(e)
 	}
 	keeps := e != nil && (e.Unknown && e.Code != OutcomeUnknown || p.journal != nil && passes(e))
-	if e != nil && !e.Unknown && !keeps {
+	if e != nil && !keeps && (!e.Unknown || p.journal != nil) {
 		p.abort(ctx, e)
 	}
 	if p.journal != nil && !keeps {

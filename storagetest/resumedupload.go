@@ -54,6 +54,21 @@ func (t *T) halt(from func(text string) io.Reader, opts ...storage.OpenOption) *
 	return h
 }
 
+// unheard makes an upload whose completion has its effect and no answer, and
+// that cannot look.
+func (t *T) unheard(blind faults.Rule, opts ...storage.UploadOption) *halted {
+	t.Helper()
+	h := &halted{
+		bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+		text:   body(t.unit+2, 1), path: filepath.Join(t.TempDir(), "upload"),
+	}
+	t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), blind)
+	_, err := t.upload(t.Context(), h, strings.NewReader(h.text), opts...)
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	require.FileExists(t, h.path)
+	return h
+}
+
 // upload is the call that is repeated.
 func (t *T) upload(ctx context.Context, h *halted, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	return h.bucket.Upload(ctx, "a", from, append([]storage.UploadOption{
@@ -139,6 +154,41 @@ var resumedUploadCases = []Case{
 		},
 	},
 	{
+		Name: "giving up an earlier upload is cut short", Rule: "W13",
+		Explanation: "another call that is cancelled while it removes the earlier parts holds nothing: the next one succeeds",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			h := t.halt(bodies["in place"], meddle("AbortParts", 1, cancel))
+			_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
+			t.fails(err, storage.Canceled)
+			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
+			require.NoError(t, err)
+			t.over(h, attrs, h.text)
+		},
+	},
+	{
+		Name: "an update that another has overtaken is given up", Rule: "W13",
+		Explanation: "where the completion was not heard of and the object is another's, the parts are removed",
+		Needs:       storage.UploadParts | storage.ConditionalUpdate,
+		run: func(t *T) {
+			b := t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			h := &halted{bucket: b, text: body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			old := t.put(b, "a", "old")
+			t.faults.Set(faults.Fail(faults.CompleteParts).With(&storage.Error{Code: storage.Unavailable, Unknown: true}), faults.Fail(faults.Reads))
+			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfRevision(old.Revision))
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			t.faults.Set()
+			t.put(b, "a", "another's")
+			_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfRevision(old.Revision))
+			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			require.NoFileExists(t, h.path)
+			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			t.holds(b, "a", "another's")
+		},
+	},
+	{
 		Name: "a body that now goes in one request", Rule: "W13",
 		Explanation: "gives up the parts that were sent earlier",
 		Needs:       storage.UploadParts,
@@ -183,14 +233,7 @@ var resumedUploadCases = []Case{
 				conditions["IfAbsent"] = []storage.UploadOption{storage.IfAbsent()}
 			}
 			for name, opts := range conditions {
-				h := &halted{
-					bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-					text:   body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload"),
-				}
-				t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), faults.Fail(faults.Reads))
-				_, err := t.upload(t.Context(), h, strings.NewReader(h.text), opts...)
-				require.ErrorIs(t, err, storage.OutcomeUnknown, name)
-				require.FileExists(t, h.path)
+				h := t.unheard(faults.Fail(faults.Reads), opts...)
 				t.faults.Reset()
 				t.faults.Set()
 				before := t.attrs(h.bucket, "a").Revision
@@ -229,13 +272,7 @@ var resumedUploadCases = []Case{
 		Explanation: "the object of the earlier body is not taken for that of this one",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := &halted{
-				bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-				text:   body(t.unit+2, 1), path: filepath.Join(t.TempDir(), "upload"),
-			}
-			t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), faults.Fail(faults.Reads))
-			_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
-			require.ErrorIs(t, err, storage.OutcomeUnknown)
+			h := t.unheard(faults.Fail(faults.Reads))
 			t.faults.Set()
 			changed := h.text[:len(h.text)-1] + "X"
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
@@ -248,15 +285,10 @@ var resumedUploadCases = []Case{
 		Explanation: "where the upload is gone and the object cannot be seen, the same call is OutcomeUnknown, and the next one finds it",
 		Needs:       storage.UploadParts | storage.ConditionalCreate,
 		run: func(t *T) {
-			h := &halted{
-				bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-				text:   body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload"),
-			}
-			t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), faults.Fail(faults.Reads).With(storage.PermissionDenied))
+			blind := faults.Fail(faults.Reads).With(storage.PermissionDenied)
+			h := t.unheard(blind, storage.IfAbsent())
+			t.faults.Set(blind)
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
-			require.ErrorIs(t, err, storage.OutcomeUnknown)
-			t.faults.Set(faults.Fail(faults.Reads).With(storage.PermissionDenied))
-			_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
 			if err != nil { // Google's sessions answer with the object again
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 				require.NotErrorIs(t, err, fs.ErrExist)

@@ -115,7 +115,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 			return nil, &Error{Err: err}
 		}
 	}
-	x := newExchange(ctx, r, t.stall, answerOf(ctx, t.answer))
+	x := newExchange(ctx, r, t.stall, AnswerOf(ctx, t.answer))
 	out := r.WithContext(x.requestContext())
 	if small {
 		replace(out, content)

@@ -68,6 +68,7 @@ var uncomposed = map[string]string{
 	"of concurrent creators exactly one wins":               keepsOld,
 	"of concurrent updaters exactly one wins":               keepsOld,
 	"the content type is detected":                          keepsOld,
+	"an update that another has overtaken is given up":      keepsOld,
 	"parts that the store has dropped are sent again":       noMissingPart,
 }
 

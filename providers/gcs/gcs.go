@@ -8,7 +8,8 @@
 //
 // A Download of an object that everybody may read, and that was stored without a
 // Cache-Control, says "public, max-age=3600", as Google serves it, and a Copy that
-// passes through this process stores that; Attrs says what is stored.
+// passes through this process stores that; Attrs says what is stored. What this
+// package does not speak of, such as an object's custom time, a copy does not have.
 //
 // An upload of up to 8 MiB is one request that the server checks before it
 // stores anything; a larger one is a resumable session, whose chunks go one after

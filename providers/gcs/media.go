@@ -44,29 +44,40 @@ func (d *driver) getInTwo(ctx context.Context, r *storage.GetRequest, read func(
 }
 
 // readMedia reads a generation's bytes by the JSON API, whose answer has no
-// metadata.
+// metadata; as they are where something on the way packs them.
 func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
-	query := url.Values{"alt": {"media"}, "generation": {attrs.Revision}}
+	for _, coding := range []string{"gzip", "identity"} {
+		answer, err := d.sendMedia(ctx, r, attrs.Revision, coding)
+		if err != nil {
+			return nil, d.readFailed(ctx, err, r)
+		}
+		if coding == "gzip" && isPackedOnTheWay(answer.Header) {
+			_ = answer.Body.Close()
+			continue
+		}
+		if isPackedOnTheWay(answer.Header) || isUnpackedOnTheWay(answer.Header) {
+			_ = answer.Body.Close()
+			break
+		}
+		if _, err := sizeOf(answer, r); err != nil {
+			_ = answer.Body.Close()
+			return nil, err
+		}
+		return answer.Body, nil
+	}
+	return nil, notAsStored()
+}
+
+func (d *driver) sendMedia(ctx context.Context, r *storage.GetRequest, generation, coding string) (*http.Response, error) {
+	query := url.Values{"alt": {"media"}, "generation": {generation}}
 	address := "/storage/v1/b/" + escape.Key(d.bucket) + "/o/" + strings.ReplaceAll(escape.Key(r.Key), "/", "%2F") + "?" + query.Encode()
 	request, err := d.request(ctx, http.MethodGet, address, nil, 0)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept-Encoding", "gzip")
+	request.Header.Set("Accept-Encoding", coding)
 	if span := httpheader.Range(r, maxObject); span != "" {
 		request.Header.Set("Range", span)
 	}
-	answer, err := d.send(request, http.StatusOK, http.StatusPartialContent)
-	if err != nil {
-		return nil, d.readFailed(ctx, err, r)
-	}
-	if isPackedOnTheWay(answer.Header) || isUnpackedOnTheWay(answer.Header) {
-		_ = answer.Body.Close()
-		return nil, notAsStored()
-	}
-	if _, err := sizeOf(answer, r); err != nil {
-		_ = answer.Body.Close()
-		return nil, err
-	}
-	return answer.Body, nil
+	return d.send(request, http.StatusOK, http.StatusPartialContent)
 }

@@ -81,3 +81,24 @@ func TestTheClockLearnsOfEachRequest(t *testing.T) {
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 	require.WithinDuration(t, there, d.clock.time(), maxSkew)
 }
+
+// What was learned is unlearned: this machine's clock may have been set since.
+func TestTheClockLearnsOfSuccessWhileItIsOff(t *testing.T) {
+	for name, ask := range map[string]func(d *driver) error{
+		"by the SDK": func(d *driver) error {
+			_, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+			return err
+		},
+		"by the lane": func(d *driver) error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).on(t, "aws")
+			d.clock.ahead.Store(int64(time.Hour))
+			_ = ask(d) // what it answers does not matter
+			require.WithinDuration(t, time.Now(), d.clock.time(), maxSkew)
+		})
+	}
+}

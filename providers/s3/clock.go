@@ -26,6 +26,10 @@ func (c *clock) time() time.Time {
 	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
 }
 
+// wants reports whether the time of an answer is of interest: of a failure, and
+// while the clock is set otherwise than this machine's, which may be right again.
+func (c *clock) wants(status int) bool { return status >= 400 || c.ahead.Load() != 0 }
+
 // learn looks at the time of an answer, unless a cache gave it.
 func (c *clock) learn(answer *http.Response) {
 	at, err := http.ParseTime(answer.Header.Get("Date"))
@@ -44,7 +48,7 @@ func (c *clock) learn(answer *http.Response) {
 func (c *clock) listen(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("omnibucket:Clock", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
-		if answer, _ := out.RawResponse.(*smithyhttp.Response); answer != nil && answer.Response != nil && answer.StatusCode >= 400 {
+		if answer, _ := out.RawResponse.(*smithyhttp.Response); answer != nil && answer.Response != nil && c.wants(answer.StatusCode) {
 			c.learn(answer.Response)
 		}
 		return out, metadata, err

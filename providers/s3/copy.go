@@ -40,13 +40,31 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	return nil, d.copyFailed(ctx, err, r.Source, r.Condition)
 }
 
-// patience is how long the server may work on what it moves by itself: 5 GiB at
-// 6 MiB/s. It answers at the end, and many send no byte before.
-const patience = 15 * time.Minute
+const (
+	// patience is how long the server may work on what it moves by itself, at
+	// most. It answers at the end, and many send no byte before.
+	patience = 15 * time.Minute
+	slowly   = 6 << 20 // bytes a second that a server moves at least: 5 GiB within patience
+)
 
-// patiently is for the requests that move objects on the server: one that is
-// given up is begun anew, while the server still works on the first.
-func patiently(ctx context.Context) context.Context { return transport.WithAnswer(ctx, patience) }
+// patiently is for the requests that move so many bytes on the server, -1: nobody
+// knows. One that is given up is begun anew, while the server still works on the
+// first; an answer that was lost should not be waited for much longer.
+func patiently(ctx context.Context, bytes int64) context.Context {
+	wait := patience
+	if bytes >= 0 {
+		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/slowly)*time.Second)
+	}
+	return transport.WithAnswer(ctx, wait)
+}
+
+// sourceBytes is the size of a source that somebody has looked at; else -1.
+func sourceBytes(r storage.ObjectRef) int64 {
+	if r.Attrs == nil {
+		return -1
+	}
+	return r.Attrs.Size
+}
 
 func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	in := &awss3.CopyObjectInput{
@@ -75,7 +93,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CopyObject(patiently(ctx), in)
+		out, err = d.client.CopyObject(patiently(ctx, sourceBytes(r.Source)), in)
 		return err
 	})
 	if err != nil {

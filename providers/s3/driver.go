@@ -104,7 +104,7 @@ func (d *driver) Native() any {
 	if d.given != nil {
 		return d.given
 	}
-	return awss3.New(d.client.Options(), func(o *awss3.Options) { o.Retryer = retry.NewStandard() })
+	return another(d.client, func(o *awss3.Options) { o.Retryer = retry.NewStandard() })
 }
 
 // Close gives idle connections back.

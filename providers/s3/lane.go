@@ -127,8 +127,10 @@ func (l *lane) do(ctx context.Context, c *laneCall) (response *http.Response, fa
 	if err != nil {
 		return nil, &laneAnswer{err: err}, nil
 	}
-	if response.StatusCode < 200 || response.StatusCode >= 300 {
+	if l.clock.wants(response.StatusCode) {
 		l.clock.learn(response)
+	}
+	if response.StatusCode < 200 || response.StatusCode >= 300 {
 		return nil, &laneAnswer{response: response}, nil
 	}
 	return response, nil, nil

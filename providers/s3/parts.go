@@ -88,14 +88,14 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 			ChecksumCRC32C: d.crcHeader(part.CRC32C),
 		})
 	}
-	return d.complete(ctx, in, r.Put.Condition)
+	return d.complete(ctx, in, r.Put.Condition, r.Put.Size)
 }
 
-func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition) (*storage.Attrs, error) {
+func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64) (*storage.Attrs, error) {
 	in.IfMatch, in.IfNoneMatch = conditions(c)
 	var out *awss3.CompleteMultipartUploadOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CompleteMultipartUpload(patiently(ctx), in)
+		out, err = d.client.CompleteMultipartUpload(patiently(ctx, size), in)
 		return err
 	})
 	if err != nil {

@@ -20,16 +20,18 @@ const abortTimeout = 30 * time.Second // of what is given back after a failure
 type piece struct {
 	source storage.ObjectRef
 	span   string // of bytes; "" is all
+	size   int64  // bytes
 }
 
 // cut makes pieces of one size, but for the last, of a source.
 func cut(source storage.ObjectRef, size, length int64) []piece {
 	if size <= length {
-		return []piece{{source: source}}
+		return []piece{{source: source, size: size}}
 	}
 	var pieces []piece
 	for from := int64(0); from < size; from += length {
-		pieces = append(pieces, piece{source, fmt.Sprintf("bytes=%d-%d", from, min(from+length, size)-1)})
+		end := min(from+length, size)
+		pieces = append(pieces, piece{source, fmt.Sprintf("bytes=%d-%d", from, end-1), end - from})
 	}
 	return pieces
 }
@@ -67,7 +69,7 @@ func (d *driver) join(ctx context.Context, r *storage.ComposeRequest, pieces []p
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		}
 		_, in.ChecksumType = sums.ofParts()
-		attrs, err = d.complete(ctx, in, r.Condition)
+		attrs, err = d.complete(ctx, in, r.Condition, -1)
 	}
 	if err != nil && !asError(err).Unknown {
 		d.abandon(ctx, r.Key, upload)
@@ -95,7 +97,7 @@ func (d *driver) copyPieces(ctx context.Context, key, upload string, pieces []pi
 
 // copyPiece is one UploadPartCopy.
 func (d *driver) copyPiece(ctx context.Context, key, upload string, number int, p piece) (types.CompletedPart, error) {
-	out, err := d.client.UploadPartCopy(patiently(ctx), &awss3.UploadPartCopyInput{
+	out, err := d.client.UploadPartCopy(patiently(ctx, p.size), &awss3.UploadPartCopyInput{
 		Bucket:            d.name(),
 		Key:               &key,
 		UploadId:          &upload,

@@ -33,6 +33,9 @@ var probedAs = map[string]struct {
 func TestProbe(t *testing.T) {
 	for _, name := range serverNames {
 		for _, versioned := range []bool{false, true} {
+			if name == "versitygw" && versioned {
+				continue // a delete and a write at once leave versions there that it lists and does not know
+			}
 			t.Run(name+map[bool]string{true: ", versioned"}[versioned], func(t *testing.T) {
 				s := needServer(t, name)
 				c := s.config(t, s.bucket(t, versioned))

@@ -21,8 +21,16 @@ func (a *account) in(region string) *account {
 	}
 	there := *a
 	there.region, there.keys, there.given = region, &signingKeys{}, nil
-	there.client = awss3.New(a.client.Options(), func(o *awss3.Options) { o.Region = region })
+	there.client = another(a.client, func(o *awss3.Options) { o.Region = region })
 	return &there
+}
+
+// another is a client like one, changed. The sessions of directory buckets are its
+// own: the SDK hands them to the client that was made last.
+func another(like *awss3.Client, change func(*awss3.Options)) *awss3.Client {
+	o := like.Options()
+	o.ExpressCredentials = nil
+	return awss3.New(o, change)
 }
 
 // remember notes what was seen of a bucket's region; "" is nothing.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -132,4 +133,16 @@ func TestAServerThatIsInOnePlaceIsAskedThere(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 	require.Contains(t, w.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
+}
+
+// The SDK hands a client's provider of sessions to whoever is made like it.
+func TestClientsHaveSessionsOfTheirOwn(t *testing.T) {
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	a := d.(*driver).account
+	own := a.client.Options().ExpressCredentials
+	require.NotNil(t, own)
+	require.NotSame(t, own, a.in("eu-west-1").client.Options().ExpressCredentials)
+	require.NotSame(t, own, d.Native().(*awss3.Client).Options().ExpressCredentials)
 }

@@ -13,7 +13,9 @@ type Report struct {
 	// be given to Open, and stays true for as long as the server stays the same.
 	Profile Profile
 	// Left is the prefix under which something of the probing remained, because
-	// it could not be removed; as a rule "".
+	// it could not be removed; as a rule "". In a bucket with versions a server may
+	// come to list some that it does not know, by a delete and a write at once
+	// (versitygw 1.8): nobody removes those.
 	Left string
 }
 

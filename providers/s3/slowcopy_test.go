@@ -24,20 +24,27 @@ func TestWhatTheServerMovesByItselfIsWaitedFor(t *testing.T) {
 	}{
 		"CopyObject": {
 			func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" },
-			func(d *driver) error { _, err := d.Copy(context.Background(), looked()); return err },
+			func(d *driver) error {
+				r := looked()
+				r.Source.Attrs.Size = 5 << 30
+				_, err := d.Copy(context.Background(), r)
+				return err
+			},
 		},
 		"UploadPartCopy": {
 			func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
 			func(d *driver) error {
-				d.copyLimit, d.copyPart = 5, 9
-				_, err := d.Copy(context.Background(), looked())
+				d.copyLimit, d.copyPart = 5, 5<<30
+				r := looked()
+				r.Source.Attrs.Size = 5 << 30
+				_, err := d.Copy(context.Background(), r)
 				return err
 			},
 		},
 		"CompleteMultipartUpload": {
 			func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
 			func(d *driver) error {
-				_, err := d.CompleteParts(context.Background(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "to"}, Upload: "u1", Parts: []storage.Part{{Number: 1, Tag: etag}}})
+				_, err := d.CompleteParts(context.Background(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "to", Size: 5 << 30}, Upload: "u1", Parts: []storage.Part{{Number: 1, Tag: etag}}})
 				return err
 			},
 		},
@@ -68,6 +75,18 @@ func TestWhatTheServerMovesByItselfIsWaitedFor(t *testing.T) {
 				require.Equal(t, 10*time.Minute, time.Since(began))
 			})
 		})
+	}
+}
+
+func TestHowLongAnAnswerIsWaitedFor(t *testing.T) {
+	for bytes, want := range map[int64]time.Duration{
+		0:         transport.DefaultAnswer,
+		1 << 10:   transport.DefaultAnswer,
+		600 << 20: transport.DefaultAnswer + 100*time.Second,
+		1 << 40:   patience,
+		-1:        patience,
+	} {
+		require.Equal(t, want, transport.AnswerOf(patiently(t.Context(), bytes), 0), "%d bytes", bytes)
 	}
 }
 
