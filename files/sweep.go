@@ -53,7 +53,9 @@ func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, e
 	for _, k := range []kind{s.client, s.temp} {
 		w := &sweep{Store: s, kind: k, report: report, now: now}
 		for _, o := range opts {
-			o.applySweep(w)
+			if o != nil {
+				o.applySweep(w)
+			}
 		}
 		// Uploads first: what one that is given up has left is bytes without a record.
 		errs = append(errs, w.uploads(ctx, s.config.PartsTTL), w.files(ctx))

@@ -54,6 +54,11 @@ func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	require.Zero(t, report.Bytes)
 }
 
+func TestSweepPassesOverAnOptionThatIsNil(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	require.Equal(t, &files.SweepReport{}, f.sweep(t, nil, files.AnyShare()))
+}
+
 func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	lost, stays := f.upload(t, "lost"), f.upload(t, "stays")

@@ -71,17 +71,33 @@ func (w *sweep) giveUp(ctx context.Context, upload string, newest time.Time) (bo
 	if state == nil {
 		return true, nil
 	}
-	// Where the store knows no such condition another upload may begin between the
-	// two requests; its parts are answered NotFound then, and sent again.
-	var opts []storage.RemoveOption
-	if storage.Supports(w.bucket, storage.ConditionalRemove) {
-		opts = append(opts, storage.IfRevision(state.revision))
-	}
-	err = w.bucket.Remove(ctx, upload+stateName, opts...)
-	if storage.CodeOf(err) == storage.PreconditionFailed {
-		err = nil // another upload has begun
-	}
+	err = u.forget(ctx, state.revision)
 	return err == nil, err
+}
+
+// forget removes the state, unless another upload has begun since it was read. Where
+// the store knows no such condition it looks first: one that begins between the two
+// requests loses its state. A part that is on its way then is answered NotFound; one
+// that was stored by then has to be sent again.
+func (u *partUpload) forget(ctx context.Context, revision string) error {
+	var opts []storage.RemoveOption
+	if storage.Supports(u.bucket, storage.ConditionalRemove) {
+		opts = append(opts, storage.IfRevision(revision))
+	} else {
+		switch now, err := u.read(ctx); {
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+			return nil
+		case err != nil:
+			return err
+		case now.revision != revision:
+			return nil
+		}
+	}
+	err := u.bucket.Remove(ctx, u.prefix+stateName, opts...)
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		return nil
+	}
+	return err
 }
 
 // expire asks whether anybody goes on with an upload, and gives it up where nobody

@@ -145,17 +145,20 @@ func TestSweepBesideACallThatGoesOn(t *testing.T) {
 // to be stored.
 func TestSweepBesideAPart(t *testing.T) {
 	for _, row := range []struct {
-		name string
-		call string
-		n    int
-		kept bool
+		name    string
+		call    string
+		n       int
+		without storage.Features
+		kept    bool
 	}{
-		{"before it has the time", "Put", 1, true},
-		{"before it asks whether anybody goes on", "Put", 2, true},
-		{"before it gives the upload up", "Put", 3, true},
-		{"before it looks for the parts", "List", 3, false},
-		{"before it removes the parts", "DeleteBatch", 1, false},
-		{"before it removes the state", "Delete", 1, false},
+		{"before it has the time", "Put", 1, 0, true},
+		{"before it asks whether anybody goes on", "Put", 2, 0, true},
+		{"before it gives the upload up", "Put", 3, 0, true},
+		{"before it looks for the parts", "List", 3, 0, false},
+		{"before it removes the parts", "DeleteBatch", 1, 0, false},
+		{"before it removes the state", "Delete", 1, 0, false},
+		{"before it looks for the parts, and the store removes on no condition", "List", 3, storage.ConditionalRemove, false},
+		{"before it removes the parts, and the store removes on no condition", "DeleteBatch", 1, storage.ConditionalRemove, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
@@ -166,7 +169,7 @@ func TestSweepBesideAPart(t *testing.T) {
 				sent++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
-			}))
+			}), storage.WithLayer(faults.Limits(faults.Bounds{Without: row.without})))
 			report, err := s.Sweep(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 1, sent)

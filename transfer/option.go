@@ -85,8 +85,8 @@ func WithInclude(patterns ...string) Option {
 // WithInclude takes them, and all that lies in a directory that matches one;
 // at the destination they are not removed either. ".git" is a file or a directory
 // of that name, with what is in it; ".git/" and ".git/**" are what is in the
-// directory alone; "**/.git/" are those at any depth. A directory that is left out
-// is not looked into.
+// directory alone; "**/.git/" are those at any depth, and "**/" is what is in any
+// directory. A directory that is left out is not looked into.
 func WithExclude(patterns ...string) Option {
 	return option(func(s *settings) { s.exclude = s.patterns("WithExclude", s.exclude, patterns) })
 }

@@ -24,9 +24,13 @@ func (s *settings) takes(key string) bool {
 const allBelow = "/**/*"
 
 // asPattern is a pattern as it is matched: that of a directory, with a slash at its
-// end or two asterisks, is of all that lies in it.
+// end or two asterisks, is of all that lies in it. A directory of any name has a
+// name: "**/" is not of the files beside it.
 func asPattern(p string) string {
 	if dir, ok := strings.CutSuffix(p, "/"); ok {
+		if dir == "**" || strings.HasSuffix(dir, "/**") {
+			dir += "/*"
+		}
 		return dir + allBelow
 	}
 	if dir, ok := strings.CutSuffix(p, "/**"); ok {

@@ -59,6 +59,9 @@ func (t *tree) place(key string, known bool, p permissions, write func(f *os.Fil
 	if p.of == nil && there != nil {
 		p.file = there.Mode().Perm()
 	}
+	if runtime.GOOS == "windows" {
+		p.file |= 0o200 // else the file is read-only, and no later job could replace it
+	}
 	f, temp, err := t.createBeside(key, p)
 	if err != nil {
 		return err

@@ -39,8 +39,10 @@
 // # Permissions
 //
 // From directory to directory, files and the directories below the destination
-// are made with the permissions of those in the source, less the umask. The set-user-ID
-// bit and its like, owners and access lists stay behind. A bucket keeps no
+// are made with the permissions of those in the source, less the umask. Such
+// directories can always be entered and written by their owner, and on Windows no
+// file is made read-only: it could not be replaced. The set-user-ID bit and its
+// like, owners and access lists stay behind. A bucket keeps no
 // permissions: a download makes what any tool makes, 0666 less the umask, and a
 // file that it replaces keeps its own.
 //

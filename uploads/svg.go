@@ -47,7 +47,7 @@ type svgVisitor struct {
 	open         []xml.Name
 	roots        int
 	styleDepth   int             // of the style element that it is in; 0: in none
-	style        strings.Builder // all style sheets: comments and elements may cut a word in two
+	style        strings.Builder // all style sheets: comments may cut a word in two
 }
 
 func (v *svgVisitor) visit(token xml.Token) *reason {
@@ -75,13 +75,16 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 }
 
 func (v *svgVisitor) enter(e xml.StartElement) *reason {
+	if v.styleDepth > 0 { // browsers leave its text out of the sheet, and join what it cuts
+		return program
+	}
 	if len(v.open) == 0 {
 		if v.roots++; v.roots > 1 || !strings.EqualFold(e.Name.Local, "svg") {
 			return damaged
 		}
 	}
 	v.open = append(v.open, e.Name)
-	if v.styleDepth == 0 && strings.EqualFold(e.Name.Local, "style") {
+	if strings.EqualFold(e.Name.Local, "style") {
 		v.styleDepth = len(v.open)
 	}
 	seen := make(map[xml.Name]bool, len(e.Attr))

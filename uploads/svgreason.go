@@ -103,19 +103,22 @@ func addressReason(address string) *reason {
 	return reference
 }
 
-var functionOfCSS = regexp.MustCompile(`[-\w\x{80}-\x{10FFFF}]+\(`)
+// functionOfCSS is a function's name, and its arguments where these are bare words
+// and no more.
+var functionOfCSS = regexp.MustCompile(`([-\w\x{80}-\x{10FFFF}]+)\(([-\w\s.,%]*\))?`)
 
 // harmlessFunctions are those of CSS that fetch nothing; url is looked at.
 var harmlessFunctions = words(`
 	url rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk icc-color
-	calc min max clamp abs round mod rem sin cos tan sqrt pow hypot exp log sign var env attr
+	calc min max clamp abs round mod rem sin cos tan asin acos atan atan2 sqrt pow hypot exp log sign var env attr
 	matrix matrix3d translate translatex translatey translatez translate3d
 	scale scalex scaley scalez scale3d rotate rotatex rotatey rotatez rotate3d skew skewx skewy perspective
 	blur brightness contrast drop-shadow grayscale hue-rotate invert opacity saturate sepia
 	inset circle ellipse polygon path rect xywh shape ray
 	linear-gradient radial-gradient conic-gradient repeating-linear-gradient repeating-radial-gradient repeating-conic-gradient
 	cubic-bezier steps linear format tech local rect counter counters alpha
-	not is where has nth-child nth-last-child nth-of-type nth-last-of-type lang dir host and or`)
+	not is where has nth-child nth-last-child nth-of-type nth-last-of-type lang dir host and or
+	media supports container layer scope selector style`)
 
 func words(list string) map[string]bool {
 	set := map[string]bool{}
@@ -128,7 +131,8 @@ func words(list string) map[string]bool {
 // styleReason tells style sheets that fetch or run something; url(#name) is the
 // document itself. A backslash hides letters from whoever looks for them. Of what
 // is a style for sure, every function has to be known: image-set, src and those
-// that are yet to come fetch without url.
+// that are yet to come fetch without url. Bare words name nothing elsewhere, and
+// are mostly those of a comment: icon(s).
 func styleReason(text string, style bool) *reason {
 	tight := squeezed(text)
 	for _, bad := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
@@ -152,8 +156,8 @@ func styleReason(text string, style bool) *reason {
 	if !style {
 		return nil
 	}
-	for _, name := range functionOfCSS.FindAllString(strings.ToLower(text), -1) {
-		if !harmlessFunctions[strings.TrimSuffix(name, "(")] {
+	for _, found := range functionOfCSS.FindAllStringSubmatch(strings.ToLower(text), -1) {
+		if name, bareWords := found[1], found[2] != ""; !bareWords && !harmlessFunctions[name] {
 			return reference
 		}
 	}

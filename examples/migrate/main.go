@@ -166,7 +166,8 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 	return m, nil
 }
 
-// cache is this job's own directory in the user's cache; "" where there is none.
+// cache is this job's own directory in the user's cache; "" where there is none, or
+// none that can be made: of a service's user, who has no home.
 func (m *migration) cache() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -177,7 +178,11 @@ func (m *migration) cache() string {
 		return ""
 	}
 	job := sha256.Sum256([]byte(dir + "\x00" + m.address))
-	return filepath.Join(cache, "omnibucket", "migrate", hex.EncodeToString(job[:8]))
+	path := filepath.Join(cache, "omnibucket", "migrate", hex.EncodeToString(job[:8]))
+	if !m.dryRun && os.MkdirAll(path, 0o700) != nil {
+		return ""
+	}
+	return path
 }
 
 var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)

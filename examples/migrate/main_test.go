@@ -114,6 +114,30 @@ func TestTheCacheIsNoPartOfTheMigration(t *testing.T) {
 	require.Contains(t, out.String(), "1 transferred (1 B)")
 }
 
+// A service's user may have no home that it can write to: large files are sent
+// from their beginning then.
+func TestAMigrationWithoutACache(t *testing.T) {
+	dir, nowhere := t.TempDir(), t.TempDir()
+	write(t, dir, map[string]string{"mine": "x"})
+	write(t, nowhere, map[string]string{"file": "no directory"})
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(nowhere, "file"))
+	t.Setenv("HOME", filepath.Join(nowhere, "file"))         // on macOS
+	t.Setenv("LocalAppData", filepath.Join(nowhere, "file")) // on Windows
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{dir, "mem://migrate-without-cache"}, &out))
+	require.Contains(t, out.String(), "Migration complete: 1 transferred")
+}
+
+func TestADryRunMakesNoCache(t *testing.T) {
+	dir, cache := t.TempDir(), t.TempDir()
+	write(t, dir, map[string]string{"mine": "x"})
+	t.Setenv("XDG_CACHE_HOME", cache)
+	require.NoError(t, run(t.Context(), []string{"-dry-run", dir, "mem://migrate-dry"}, &bytes.Buffer{}))
+	entries, err := os.ReadDir(cache)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
 func TestWithoutArgumentsItIsThisRepository(t *testing.T) {
 	repository := t.TempDir() // the real one may be changed by tests that run beside this one
 	write(t, repository, map[string]string{"go.mod": "module github.com/omnibucket/storage\n", "sub/x": "x", ".git/HEAD": "left out"})

@@ -12,6 +12,9 @@ import (
 )
 
 func TestPoolsOfSQLite(t *testing.T) {
+	impatient := func(t *testing.T) string {
+		return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db"))
+	}
 	for _, row := range []struct {
 		name    string
 		address func(t *testing.T) string
@@ -19,9 +22,8 @@ func TestPoolsOfSQLite(t *testing.T) {
 		refused string
 	}{
 		{"a file, and connections that wait", createSQLite, 0, ""},
-		{"a file, and connections that do not", func(t *testing.T) string {
-			return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db"))
-		}, 0, "busy_timeout"},
+		{"a file, and connections that do not", impatient, 0, "busy_timeout"},
+		{"a file, and one connection that does not", impatient, 1, ""},
 		{"memory, and many connections", func(*testing.T) string { return ":memory:" }, 0, "SetMaxOpenConns(1)"},
 		{"memory, and one connection", func(*testing.T) string { return ":memory:" }, 1, ""},
 		{"memory that connections share", func(*testing.T) string { return "file:shared?mode=memory&cache=shared" }, 0, ""},

@@ -17,6 +17,9 @@
 //
 //	sql.Open("sqlite", "file:files.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
 //
+// A pool of one connection, db.SetMaxOpenConns(1), need not wait where no other
+// process writes to the file.
+//
 // A database in memory, such as ":memory:", is one for each connection: it takes
 // db.SetMaxOpenConns(1).
 //
