@@ -173,7 +173,7 @@ func (c *composing) composeHere(ctx context.Context) (*Attrs, *Error) {
 	u := &c.upload
 	u.writeID = ""
 	u.req = PutRequest{Key: c.key, Size: size, Properties: c.req.Properties, Condition: c.req.Condition, PublicRead: c.req.PublicRead, Native: c.req.Native}
-	u.req.set.concurrency, u.req.set.progress, u.req.set.resume = c.req.set.concurrency, c.req.set.progress, c.req.set.resume
+	u.req.set.concurrency, u.req.set.progress, u.req.set.journal = c.req.set.concurrency, c.req.set.progress, c.req.set.journal
 	if e := u.src.init(body, size); e != nil {
 		return nil, e
 	}

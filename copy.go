@@ -202,7 +202,7 @@ func (c *copying) throughHere(ctx context.Context) (*Attrs, *Error) {
 	u.writeID = ""
 	u.req = PutRequest{Condition: c.req.Condition, PublicRead: c.req.PublicRead, Native: c.req.Native, Key: c.key}
 	c.fill(&u.req, from.Attrs())
-	u.req.set.concurrency, u.req.set.progress, u.req.set.resume = c.req.set.concurrency, c.req.set.progress, c.req.set.resume
+	u.req.set.concurrency, u.req.set.progress, u.req.set.journal = c.req.set.concurrency, c.req.set.progress, c.req.set.journal
 	if e := u.src.init(body, u.req.Size); e != nil {
 		return nil, e
 	}
@@ -252,7 +252,7 @@ func (c *copying) download(ctx context.Context) (*Reader, *Error) {
 		opts = append(opts, WithVersion(c.req.Source.Version))
 	}
 	if c.req.set.concurrency > 1 {
-		opts = append(opts, WithConcurrency(c.req.set.concurrency))
+		opts = append(opts, WithConcurrency(int(c.req.set.concurrency)))
 	}
 	r, err := c.src.Download(ctx, c.srcKey, opts...)
 	if err != nil {

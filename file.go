@@ -118,7 +118,7 @@ func (d *download) writeAt(file io.WriterAt) error {
 	}
 	var group sync.WaitGroup
 	next := make(chan int)
-	for range min(len(pieces), d.req.set.concurrency) {
+	for range min(len(pieces), int(d.req.set.concurrency)) {
 		group.Go(func() {
 			for i := range next {
 				p := &pieces[i]

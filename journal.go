@@ -23,6 +23,7 @@ type journal struct {
 	parts      map[int]Part // nil: none
 	completing bool
 	file       *os.File // locked; nil: nothing is begun
+	request    string   // fingerprint of this call's
 }
 
 // begun is the first line.

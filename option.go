@@ -92,9 +92,9 @@ type settings struct {
 	err         *Error // the first bad option
 	natives     []native
 	partSize    int64
-	concurrency int
 	progress    func(done, total int64)
-	resume      string // the file of WithResume
+	journal     *journal // of WithResume
+	concurrency int32
 	given       property
 	guarded     bool // a condition was given
 	version     bool // WithVersion was given
@@ -290,7 +290,7 @@ func WithConcurrency(n int) TransferOption {
 		if n < 1 {
 			s.fail("WithConcurrency", "must be at least 1")
 		}
-		s.concurrency = n
+		s.concurrency = int32(min(n, math.MaxInt32))
 	})
 }
 

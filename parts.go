@@ -31,7 +31,7 @@ const (
 // firstPart is the size of an upload's first part, in bytes.
 func (u *upload) firstPart() int64 {
 	if u.resumed() {
-		return u.journal.PartSize
+		return u.req.set.journal.PartSize
 	}
 	d := &u.core.desc
 	size := u.req.set.partSize
@@ -162,7 +162,7 @@ func (u *upload) concurrency() int {
 	if u.core.has(SequentialParts) {
 		return 1
 	}
-	if n := u.req.set.concurrency; n > 0 {
+	if n := int(u.req.set.concurrency); n > 0 {
 		return min(n, maxConcurrency)
 	}
 	if u.src.at == nil && u.req.set.partSize == 0 {

@@ -44,7 +44,7 @@ func (o resumeOption) apply(s *settings) {
 	if o == "" {
 		s.fail("WithResume", "must name a file")
 	}
-	s.resume = string(o)
+	s.journal = &journal{path: string(o)} // of this call alone
 }
 
 func (o resumeOption) applyUpload(r *PutRequest) { o.apply(&r.set) }
@@ -115,13 +115,13 @@ func journalFailed(err error) *Error {
 
 // resume looks whether an earlier upload can be gone on with.
 func (u *upload) resume(ctx context.Context) *Error {
-	j := u.journal
-	u.fingerprint = u.request()
+	j := u.req.set.journal
+	j.request = u.fingerprint()
 	switch {
 	case j.Upload == "":
 	case !u.core.began(j), !strings.HasPrefix(j.Key, u.prefix):
 		j.begun, j.parts = begun{}, nil
-	case j.Request == u.fingerprint:
+	case j.Request == j.request:
 		u.writeID = j.WriteID
 	default:
 		if e := u.abandon(ctx, j); e != nil && ctx.Err() != nil {
@@ -132,9 +132,9 @@ func (u *upload) resume(ctx context.Context) *Error {
 	return nil
 }
 
-// request is a fingerprint of all that BeginParts tells the store, and of what
+// fingerprint is of all that BeginParts tells the store, and of what
 // decides how the body is cut.
-func (u *upload) request() string {
+func (u *upload) fingerprint() string {
 	r := &u.req
 	natives := make([]string, len(r.Native))
 	for i, n := range r.Native {
@@ -155,12 +155,12 @@ func (u *upload) request() string {
 
 // storeResumed is storeBody that goes on with what an earlier call has begun.
 func (u *upload) storeResumed(ctx context.Context) (*Attrs, *Error) {
-	j, err := openJournal(u.req.set.resume)
+	j, err := openJournal(u.req.set.journal.path)
 	if err != nil {
 		return nil, journalFailed(err)
 	}
 	defer j.close()
-	u.journal = j
+	u.req.set.journal = j
 	if e := u.resume(ctx); e != nil {
 		return nil, e
 	}
@@ -172,12 +172,12 @@ func (u *upload) storeResumed(ctx context.Context) (*Attrs, *Error) {
 }
 
 // resumed reports whether parts of an earlier call may be there.
-func (u *upload) resumed() bool { return u.journal != nil && u.journal.Upload != "" }
+func (u *upload) resumed() bool { return u.req.set.journal != nil && u.req.set.journal.Upload != "" }
 
 // open begins the upload, or goes on with an earlier one.
 func (p *partUpload) open(ctx context.Context) *Error {
 	if p.resumed() {
-		p.name, p.goesOn = p.journal.Upload, true
+		p.name, p.goesOn = p.req.set.journal.Upload, true
 		return nil
 	}
 	e := p.call(ctx, func(ctx context.Context) (err error) {
@@ -189,12 +189,12 @@ func (p *partUpload) open(ctx context.Context) *Error {
 		e.absent = e.Code == PreconditionFailed && p.req.Condition.Absent
 		return e
 	}
-	if p.journal == nil {
+	if p.req.set.journal == nil {
 		return nil
 	}
-	err := p.journal.start(begun{
+	err := p.req.set.journal.start(begun{
 		Provider: p.core.desc.Provider, Bucket: p.core.desc.Bucket, Location: p.core.desc.Location, Key: p.key,
-		Request: p.fingerprint, Upload: p.name, WriteID: p.writeID, PartSize: p.firstPart(),
+		Request: p.req.set.journal.request, Upload: p.name, WriteID: p.writeID, PartSize: p.firstPart(),
 	})
 	if e = journalFailed(err); e != nil {
 		p.abort(ctx, e)
@@ -205,7 +205,7 @@ func (p *partUpload) open(ctx context.Context) *Error {
 // has reports whether the store has the part already, as it would be sent. Of an
 // upload whose parts go one after the other, one that differs cannot be replaced.
 func (p *partUpload) has(number int, section *io.SectionReader, crc *uint32) (part Part, found bool, e *Error) {
-	part, found = p.journal.parts[number] // which nobody changes now
+	part, found = p.req.set.journal.parts[number] // which nobody changes now
 	if !found {
 		return Part{}, false, nil
 	}
@@ -227,20 +227,20 @@ func (p *partUpload) has(number int, section *io.SectionReader, crc *uint32) (pa
 
 // record keeps a part that the store has.
 func (p *partUpload) record(part Part) *Error {
-	if p.journal == nil {
+	if p.req.set.journal == nil {
 		return nil
 	}
-	return journalFailed(p.journal.write(journalEntry{Part: &part}))
+	return journalFailed(p.req.set.journal.write(journalEntry{Part: &part}))
 }
 
 // completes tells the file that the object may be there from now on; it reports
 // whether it could have been already.
 func (p *partUpload) completes() (before bool, e *Error) {
-	if p.journal == nil {
+	if p.req.set.journal == nil {
 		return false, nil
 	}
-	before = p.journal.completing
-	return before, journalFailed(p.journal.complete())
+	before = p.req.set.journal.completing
+	return before, journalFailed(p.req.set.journal.complete())
 }
 
 // gone reports whether e says that the store does not know an earlier call's
@@ -283,12 +283,12 @@ func (p *partUpload) close(ctx context.Context, e *Error) *Error {
 	if p.gone(e) && !e.Unknown && !conflict(e) {
 		e = begunAnew(e)
 	}
-	keeps := e != nil && (e.Unknown && e.Code != OutcomeUnknown || p.journal != nil && passes(e))
-	if e != nil && !keeps && (!e.Unknown || p.journal != nil) {
+	keeps := e != nil && (e.Unknown && e.Code != OutcomeUnknown || p.req.set.journal != nil && passes(e))
+	if e != nil && !keeps && (!e.Unknown || p.req.set.journal != nil) {
 		p.abort(ctx, e)
 	}
-	if p.journal != nil && !keeps {
-		_ = p.journal.forget() // what stays, the next call finds out to be of no use
+	if p.req.set.journal != nil && !keeps {
+		_ = p.req.set.journal.forget() // what stays, the next call finds out to be of no use
 	}
 	return e
 }

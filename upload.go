@@ -34,9 +34,6 @@ type upload struct {
 	progress *progress
 	content  sectionBody // of one Put
 	first    buffer      // of a stream
-
-	journal     *journal // with WithResume
-	fingerprint string   // of the request, for the journal
 }
 
 var uploads = sync.Pool{New: func() any { return new(upload) }}
@@ -158,7 +155,7 @@ func (u *upload) store(ctx context.Context) (*Attrs, *Error) {
 	u.metadata = r.Metadata
 	u.progress = newProgress(r.set.progress, u.src.size)
 	r.ContentType = contentType(r.ContentType, u.key, u.src.sniff)
-	if r.set.resume != "" {
+	if r.set.journal != nil {
 		return u.storeResumed(ctx)
 	}
 	return u.storeBody(ctx)
