@@ -29,7 +29,9 @@ func (p *partUpload) complete(ctx context.Context, declared *uint32) (*Attrs, *E
 		return err
 	})
 	if e != nil && !e.Unknown && (p.gone(e) || asked && e.Code == PreconditionFailed) {
-		a, e = p.resolved(ctx, e, asked, size)
+		if a, e = p.resolved(ctx, e, asked, size); e != nil {
+			return nil, e
+		}
 	}
 	a, e = p.verdict(ctx, a, e, size)
 	if p.goesOn && e != nil && e.Code == ChecksumMismatch && !e.Unknown {

@@ -264,6 +264,7 @@ func (p *partUpload) resolved(ctx context.Context, e *Error, before bool, size i
 	case before && p.req.Condition.Revision != "" && (found == nil || found.Revision != p.req.Condition.Revision):
 		return nil, notOurs(e)
 	case e.Code == PreconditionFailed:
+		e.absent = p.req.Condition.Absent
 		return nil, e
 	}
 	return nil, begunAnew(e)

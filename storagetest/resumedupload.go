@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -301,102 +300,6 @@ var resumedUploadCases = []Case{
 			}
 			t.holds(h.bucket, "a", h.text)
 			require.NoFileExists(t, h.path)
-		},
-	},
-	{
-		Name: "an upload is abandoned", Rule: "W13",
-		Explanation: "AbandonUpload removes the parts and the file; again, or of what is not there, it is nil; of what another bucket or prefix has begun InvalidArgument",
-		Needs:       storage.UploadParts,
-		run: func(t *T) {
-			h := t.halt(bodies["in place"])
-			same, err := storage.Open(t.Context(), "mem://"+t.desc.Bucket)
-			require.NoError(t, err)
-			for name, b := range map[string]storage.Bucket{"another bucket of the name": same, "another prefix": storage.Prefixed(h.bucket, "b/")} {
-				require.Equal(t, storage.InvalidArgument, storage.CodeOf(storage.AbandonUpload(t.Context(), b, h.path)), name)
-				require.FileExists(t, h.path)
-			}
-			require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
-			for range 2 {
-				require.NoError(t, storage.AbandonUpload(t.Context(), h.bucket, h.path))
-				require.NoFileExists(t, h.path)
-				require.Zero(t, t.pendingUploads(), "%v", t.faults)
-			}
-			t.missing(h.bucket, "a")
-		},
-	},
-	{
-		Name: "a torn file", Rule: "W13",
-		Explanation: "what a killed process left half written is not believed",
-		Needs:       storage.UploadParts,
-		run: func(t *T) {
-			for name, tear := range map[string]func(kept string) string{
-				"the last line torn":  func(kept string) string { return kept[:len(kept)-7] },
-				"the first line torn": func(kept string) string { return kept[:len(kept)/4] },
-				"half a line more":    func(kept string) string { return kept + `{"Part":{"Num` },
-				"empty":               func(string) string { return "" },
-			} {
-				h := t.halt(bodies["in place"])
-				kept, err := os.ReadFile(h.path)
-				require.NoError(t, err)
-				require.NoError(t, os.WriteFile(h.path, []byte(tear(string(kept))), 0o600))
-				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text))
-				require.NoError(t, err, name)
-				require.Equal(t, int64(len(h.text)), attrs.Size)
-				t.holds(h.bucket, "a", h.text)
-				require.NoFileExists(t, h.path)
-			}
-		},
-	},
-	{
-		Name: "a file that is somebody's own is never touched", Rule: "W13",
-		Explanation: "WithResume and AbandonUpload of a file that they have not written are InvalidArgument, without a request; what cannot be written is Internal, and names the file",
-		Needs:       storage.UploadParts,
-		run: func(t *T) {
-			h := &halted{bucket: t.inParts(), text: body(2*t.unit+1, 1)}
-			dir := t.TempDir()
-			own := filepath.Join(dir, "thesis.txt")
-			require.NoError(t, os.WriteFile(own, []byte("hello\nworld\n"), 0o644))
-			for _, path := range []string{own, dir} {
-				h.path = path
-				t.silently(func() {
-					_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
-					t.fails(err, storage.InvalidArgument)
-					t.fails(storage.AbandonUpload(t.Context(), h.bucket, path), storage.InvalidArgument)
-				})
-			}
-			kept, err := os.ReadFile(own)
-			require.NoError(t, err)
-			require.Equal(t, "hello\nworld\n", string(kept))
-
-			h.path = filepath.Join(dir, "missing", "upload")
-			_, err = t.upload(t.Context(), h, strings.NewReader(h.text))
-			t.fails(err, storage.Internal)
-			var path *fs.PathError
-			require.True(t, errors.As(err, &path))
-			require.Equal(t, h.path, path.Path)
-			t.missing(h.bucket, "a")
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
-		},
-	},
-	{
-		Name: "one call at a time goes on with an upload", Rule: "W13",
-		Explanation: "another with the same file is Locked, and disturbs nothing",
-		Needs:       storage.UploadParts,
-		run: func(t *T) {
-			var h *halted
-			var others []error
-			h = &halted{text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
-			h.bucket = t.inParts(meddle("PutPart", 2, func() {
-				_, err := t.upload(t.Context(), h, strings.NewReader(h.text))
-				others = append(others, err, storage.AbandonUpload(t.Context(), h.bucket, h.path))
-			}))
-			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text))
-			require.NoError(t, err)
-			require.Len(t, others, 2)
-			for _, other := range others {
-				require.Equal(t, storage.Locked, storage.CodeOf(other), "%v", other)
-			}
-			t.over(h, attrs, h.text)
 		},
 	},
 	{

@@ -100,7 +100,7 @@ func Cases() []Case { return bucketCases() }
 func bucketCases() []Case {
 	return slices.Concat(
 		keyCases, roundTripCases(), orderCases, prefixedCases,
-		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, conditionCases, reconcileCases,
+		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, conditionCases, reconcileCases,
 		metadataCases, contentTypeCases, checksumCases, numberCases,
 		readCases, rangeCases, resumeCases,
 		removeCases, listCases, pageCases,

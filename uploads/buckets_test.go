@@ -56,7 +56,7 @@ func onMinIO(t *testing.T) storage.Bucket {
 	const variable = "OMNIBUCKET_TEST_MINIO"
 	endpoint := os.Getenv(variable)
 	if endpoint == "" {
-		t.Skip(variable + ` is not set: "make test" starts the server, as does: go run -C testservers . -only minio -- go test ./uploads`)
+		t.Fatal(variable + ` is not set: this test needs a real server; "make test" starts it, as does: go run -C testservers . -only minio -- go test ./uploads`)
 	}
 	profile, known := s3.NamedProfile("minio")
 	require.True(t, known)

@@ -138,9 +138,7 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 // A file without a byte has no size that could be signed.
 func TestThePageSendsAnyFileStraightToTheStore(t *testing.T) {
 	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("there is no node to run the page's code")
-	}
+	require.NoError(t, err, "node runs the page's code")
 	origin := started(t, "", t.TempDir())
 	for _, row := range []struct{ name, content, words string }{
 		{"an empty file", "", "The file is empty."},

@@ -2,26 +2,16 @@ package local
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/leftover"
 )
 
-// An upload in parts that nobody goes on with is dropped: when no part came for
-// as long as Google and Azure wait, or, where the bucket's lifecycle says so, so
-// many days after it was begun, as Amazon counts
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).
-const (
-	day               = 24 * time.Hour
-	uploadIdle        = 7 * day
-	uploadSweepPeriod = time.Hour // while a bucket stays open
-)
-
-// An uploadSweep drops what is to go at one time. It waits for nobody: what it
-// cannot judge, or not remove, it leaves for another time. A call waits for it at
-// an old upload, for as long as it takes to look at the parts.
+// An uploadSweep drops the uploads in parts that nobody goes on with at one time,
+// as package leftover has it. It waits for nobody: what it cannot judge, or not
+// remove, it leaves for another time. A call waits for it at an old upload, for as
+// long as it takes to look at the parts.
 type uploadSweep struct {
 	*store
 	now      time.Time
@@ -33,7 +23,7 @@ type uploadSweep struct {
 // has swept, as a service's.
 func (s *store) sweepUploadsAgain(ctx context.Context) {
 	last, now := s.swept.Load(), s.clock.now().UnixNano()
-	if last != 0 && now >= last && now-last < int64(uploadSweepPeriod) {
+	if last != 0 && now >= last && now-last < int64(leftover.Period) {
 		return
 	}
 	if s.swept.CompareAndSwap(last, now) { // else another call does it
@@ -44,7 +34,7 @@ func (s *store) sweepUploadsAgain(ctx context.Context) {
 // sweepUploads has nothing to do where uploads is no directory of ours, but, say,
 // a link to objects.
 func (s *store) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{store: s, now: s.clock.now(), youngest: uploadIdle}
+	w := &uploadSweep{store: s, now: s.clock.now(), youngest: leftover.Idle}
 	s.swept.Store(w.now.UnixNano())
 	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
@@ -85,8 +75,8 @@ func (w *uploadSweep) readRules() {
 			continue
 		}
 		w.rules = append(w.rules, r)
-		if r.AbortUploadsAfterDays < int(uploadIdle/day) {
-			w.youngest = min(w.youngest, time.Duration(r.AbortUploadsAfterDays)*day)
+		if r.AbortUploadsAfterDays < int(leftover.Idle/leftover.Day) {
+			w.youngest = min(w.youngest, time.Duration(r.AbortUploadsAfterDays)*leftover.Day)
 		}
 	}
 }
@@ -127,23 +117,15 @@ func (w *uploadSweep) endUpload(d *dir, begun time.Time) bool {
 		return false
 	}
 	key, err := readKey(file)
-	if err != nil || !w.overdue(string(key), begun) && !w.idle(d, begun) {
+	if err != nil || !leftover.Overdue(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
 		return false
 	}
 	return d.unlink(uploadKeyName) == nil
 }
 
-// overdue asks the rules, in days: they may be more than a Duration holds.
-func (w *uploadSweep) overdue(key string, begun time.Time) bool {
-	days := int(w.now.Sub(begun) / day)
-	return slices.ContainsFunc(w.rules, func(r storage.LifecycleRule) bool {
-		return days >= r.AbortUploadsAfterDays && strings.HasPrefix(key, r.Prefix)
-	})
-}
-
 // idle reports whether nothing was written for too long.
 func (w *uploadSweep) idle(d *dir, begun time.Time) bool {
-	old := func(t time.Time) bool { return w.now.Sub(t) >= uploadIdle }
+	old := func(t time.Time) bool { return w.now.Sub(t) >= leftover.Idle }
 	idle := old(begun)
 	if !idle {
 		return false

@@ -15,6 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+const day = 24 * time.Hour
+
 // A setClock shows what it was set to.
 type setClock struct{ time.Time }
 
