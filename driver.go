@@ -32,14 +32,16 @@ import (
 // Describe, Put, Get, Head, List and Delete are required; embed
 // UnimplementedDriver for the rest. A layer embeds the Driver that it wraps.
 //
-// Two things make a driver that keeps objects in memory faster, and are no part
+// Three things make a driver that keeps objects in memory faster, and are no part
 // of the interface, so that no layer passes them on: a method Transient(), which
 // says that nothing reads a request after its call has returned, lets the core
-// use its memory again; and a Put's Body that has HandOver(io.Writer) (int64,
-// error) gives its bytes in one piece, checked before the first is written. For a
-// driver that has to know the bytes before it sends them, a Body that has
-// LookAt(p []byte, offset int64) (int, error) shows them, as ReadAt, and counts
-// nothing.
+// use its memory again; a transient driver's Lend(context.Context, *GetRequest)
+// (*Attrs, []byte, error) answers a request for a whole object with its bytes as
+// they lie, which the core copies for ReadAll; and a Put's Body that has
+// HandOver(io.Writer) (int64, error) gives its bytes in one piece, checked before
+// the first is written. For a driver that has to know the bytes before it sends
+// them, a Body that has LookAt(p []byte, offset int64) (int, error) shows them, as
+// ReadAt, and counts nothing.
 type Driver interface {
 	// Describe is called once, by New.
 	Describe() Description

@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"context"
-	"errors"
 	"io"
 	"sync"
 )
@@ -64,113 +62,6 @@ func (g *given) writeTo(w io.Writer) (int64, error) { return copyChunks(w, g.bod
 func (g *given) Close() (err error) {
 	g.close.Do(func() { err = g.body.Close() })
 	return err
-}
-
-// ReadAll downloads a whole object into memory.
-func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOption) ([]byte, *Attrs, error) {
-	if own, ok := b.(*bucket); ok && own.core.recycles() {
-		return own.readAll(ctx, key, opts)
-	}
-	r, err := b.Download(ctx, key, opts...)
-	if err != nil {
-		return nil, nil, err
-	}
-	return r.readAll()
-}
-
-// A whole is one call of ReadAll. Nobody else sees its Reader, so the next call
-// can use it again.
-type whole struct {
-	Reader
-	data []byte
-}
-
-var wholes = sync.Pool{New: func() any { return new(whole) }}
-
-func (b *bucket) readAll(ctx context.Context, key string, opts []DownloadOption) ([]byte, *Attrs, error) {
-	w := wholes.Get().(*whole)
-	data, attrs, err := w.read(ctx, b, key, opts)
-	*w = whole{}
-	wholes.Put(w)
-	return data, attrs, err
-}
-
-func (w *whole) read(ctx context.Context, b *bucket, key string, opts []DownloadOption) ([]byte, *Attrs, error) {
-	if err := w.download(ctx, b, key, opts); err != nil {
-		return nil, nil, err
-	}
-	if body, ok := w.d.stream.body.(inMemory); ok && w.d.ranges == nil && w.d.left > 0 {
-		return w.copy(body)
-	}
-	return w.readAll()
-}
-
-// inMemory is a body that hands over its bytes as they lie, as bytes.Reader does.
-type inMemory interface {
-	io.WriterTo
-	Len() int
-}
-
-// copy is readAll of a body in memory.
-func (w *whole) copy(body inMemory) ([]byte, *Attrs, error) {
-	defer func() { _ = w.Close() }() // nil, always; what matters was read
-	d := &w.d
-	if _, err := body.WriteTo(w); err != nil {
-		return nil, nil, d.fail(asError(d.ctx, err))
-	}
-	if int64(len(w.data)) != d.left {
-		return nil, nil, d.fail(&Error{Code: Internal, Err: io.ErrUnexpectedEOF})
-	}
-	d.deliver(w.data)
-	if err := d.finish(); err != io.EOF {
-		return nil, nil, err
-	}
-	return w.data, w.attrs, nil
-}
-
-// Write keeps what a body hands over. Memory that append takes for a copy is not
-// cleared first, as make's is.
-func (w *whole) Write(p []byte) (int, error) {
-	w.data = append(w.data, p...)
-	return len(p), nil
-}
-
-// readAll reads to the end, and closes r.
-func (r *Reader) readAll() ([]byte, *Attrs, error) {
-	defer func() { _ = r.Close() }() // nil, always; what matters was read
-	_, length := r.Range()
-	data := make([]byte, max(length, 0))
-	n, err := io.ReadFull(r, data)
-	if err == nil || err == io.EOF {
-		// The end tells whether the checksum is right.
-		err = atEnd(r)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return data[:n], r.Attrs(), nil
-}
-
-func atEnd(r *Reader) error {
-	if d, own := r.from.(*download); own && d.left == 0 {
-		if err := d.finish(); err != io.EOF {
-			return err
-		}
-		return nil
-	}
-	var more [1]byte
-	for range maxEmptyReads {
-		n, err := r.Read(more[:])
-		switch {
-		case n > 0:
-			return &Error{Code: Internal, Op: "ReadAll", Err: errors.New("the reader delivers more than it said")}
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
-	return io.ErrNoProgress
 }
 
 // copyChunks is io.Copy with a pooled buffer, and without regard to WriterTo
