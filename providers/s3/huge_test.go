@@ -20,13 +20,16 @@ func TestAHugeStreamGoesThroughBoundedMemory(t *testing.T) {
 	wiretest.HugeStream(t, b, memory, 96)
 }
 
-// smallParts is a bucket of a server whose parts may be of any size, so that
+// smallParts is a bucket of a server whose parts may be smaller than 5 MiB, so that
 // 10,000 of them are not 50 GB.
-type smallParts struct{ storage.Driver }
+type smallParts struct {
+	storage.Driver
+	least int64
+}
 
 func (d smallParts) Describe() storage.Description {
 	desc := d.Driver.Describe()
-	desc.MinPartSize = 1
+	desc.MinPartSize = d.least
 	return desc
 }
 
@@ -40,7 +43,7 @@ func TestTenThousandPartsAndNotOneMore(t *testing.T) {
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 	require.NoError(t, err)
-	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return smallParts{d} }))
+	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return smallParts{d, 1} }))
 	defer func() { require.NoError(t, storage.Close(b)) }()
 
 	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: part * parts}, storage.WithPartSize(part))
