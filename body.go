@@ -150,8 +150,13 @@ type memoryBody struct{ *sectionBody }
 // inMemory makes b a memoryBody, where it is one.
 func (b *sectionBody) inMemory() (memoryBody, bool) {
 	at, _, _ := b.section.Outer()
-	_, ok := at.(*bytes.Reader)
-	return memoryBody{b}, ok
+	switch at := at.(type) {
+	case *bytes.Reader:
+		return memoryBody{b}, true
+	case *buffer: // of one piece
+		return memoryBody{b}, at.size > 0 && at.size <= firstChunk
+	}
+	return memoryBody{b}, false
 }
 
 // HandOver writes what was not read yet, in one piece. All of it is hashed before:
@@ -162,7 +167,13 @@ func (b memoryBody) HandOver(w io.Writer) (int64, error) {
 		return 0, b.broken
 	}
 	at, off, _ := b.section.Outer()
-	left := *at.(*bytes.Reader) // a copy: the caller's own stays where it is
+	var left bytes.Reader // a caller's own stays where it is
+	switch at := at.(type) {
+	case *bytes.Reader:
+		left = *at
+	case *buffer:
+		left.Reset(at.chunks[0][:at.size])
+	}
 	if _, err := left.Seek(off+b.read, io.SeekStart); err != nil {
 		return 0, err
 	}

@@ -89,11 +89,51 @@ func TestAWriterThatFailsFailsTheHandover(t *testing.T) {
 	require.Nil(t, body.failure(), "the body is not to blame")
 }
 
-func TestOnlyABytesReaderLiesInMemory(t *testing.T) {
+func TestAStringIsNotHandedOver(t *testing.T) {
 	section := &sectionBody{}
 	section.init(strings.NewReader("content"), 0, 7)
 	_, ok := section.inMemory()
 	require.False(t, ok)
+}
+
+// bufferOf is a stream's bytes as they are read ahead.
+func bufferOf(t *testing.T, content string) *buffer {
+	t.Helper()
+	b := newBuffer(&operation{core: &core{memory: NewMemory(1 << 20)}})
+	require.ErrorIs(t, b.fill(t.Context(), strings.NewReader(content), lookAhead), io.EOF)
+	t.Cleanup(b.free)
+	return b
+}
+
+func TestAShortStreamThatWasReadAheadIsHandedOver(t *testing.T) {
+	for name, content := range map[string]string{"one byte": "c", "a chunk": strings.Repeat("c", firstChunk)} {
+		t.Run(name, func(t *testing.T) {
+			section := &sectionBody{}
+			section.init(bufferOf(t, content), 0, int64(len(content)))
+			body, ok := section.inMemory()
+			require.True(t, ok)
+			for range 2 {
+				pieces := &pieces{}
+				n, err := body.HandOver(pieces)
+				require.NoError(t, err)
+				require.EqualValues(t, len(content), n)
+				require.Equal(t, []string{content}, pieces.written)
+				require.True(t, body.ended)
+				require.True(t, body.rewind())
+			}
+		})
+	}
+}
+
+func TestAStreamInNoOnePieceIsNotHandedOver(t *testing.T) {
+	for name, content := range map[string]string{"nothing": "", "two chunks": strings.Repeat("c", firstChunk+1)} {
+		t.Run(name, func(t *testing.T) {
+			section := &sectionBody{}
+			section.init(bufferOf(t, content), 0, int64(len(content)))
+			_, ok := section.inMemory()
+			require.False(t, ok)
+		})
+	}
 }
 
 var errFull = errors.New("full")

@@ -17,28 +17,49 @@ func checkWriteKey(key string) *Error {
 		return err
 	}
 	switch {
-	case strings.HasPrefix(key, "/"):
+	case key[0] == '/':
 		return invalid("key", `must not begin with "/"`)
-	case strings.HasSuffix(key, "/"):
+	case key[len(key)-1] == '/':
 		return invalid("key", `must not end with "/"`)
-	case strings.Count(key, "/") >= maxKeySegments:
-		return invalid("key", "must have at most 254 segments")
 	}
-	for _, r := range key {
-		if r < 0x20 || r == 0x7F || r == '\\' || r == 0xFFFE || r == 0xFFFF {
-			return invalid("key", "must not contain control characters, backslashes or U+FFFE and U+FFFF")
-		}
-	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "" {
+	return checkKeyBytes(key)
+}
+
+// checkKeyBytes goes over the key once: every write does.
+func checkKeyBytes(key string) *Error {
+	segments, ascii, before := 1, true, byte(0)
+	for i := range len(key) {
+		c := key[i]
+		switch {
+		case c < 0x20, c == 0x7F, c == '\\':
+			return errKeyCharacter()
+		case c >= utf8.RuneSelf:
+			ascii = false
+		case c == '/' && before == '/':
 			return invalid("key", `must not have an empty segment ("//")`)
+		case c == '/' && before == '.':
+			return errKeyDot()
+		case c == '/':
+			segments++
 		}
-		if strings.HasSuffix(segment, ".") {
-			return invalid("key", `must not have a segment that ends in "."`)
-		}
+		before = c
+	}
+	switch {
+	case before == '.':
+		return errKeyDot()
+	case segments > maxKeySegments:
+		return invalid("key", "must have at most 254 segments")
+	case !ascii && (strings.Contains(key, "\uFFFE") || strings.Contains(key, "\uFFFF")):
+		return errKeyCharacter()
 	}
 	return nil
 }
+
+func errKeyCharacter() *Error {
+	return invalid("key", "must not contain control characters, backslashes or U+FFFE and U+FFFF")
+}
+
+func errKeyDot() *Error { return invalid("key", `must not have a segment that ends in "."`) }
 
 // checkReadKey holds rule K2: what others wrote is reachable.
 func checkReadKey(key string) *Error {
