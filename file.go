@@ -27,10 +27,15 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // DownloadFile downloads to a file at full speed: with WithConcurrency above 1
 // in parallel ranges, which are written in place, none in memory. The file
 // appears whole or not at all, and replaces what is there: of a file it keeps
-// the mode, a symbolic link it does not follow. A file that cannot be written is
+// the mode, a symbolic link it does not follow. Where there is anything else, a
+// directory or a device, is InvalidArgument. A file that cannot be written is
 // Internal, and errors.As reaches the *fs.PathError. What the object's checksum
 // refuses never appears.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
+	if e := checkTarget(path); e != nil {
+		e.Op, e.Key = "DownloadFile", key
+		return nil, e
+	}
 	r, err := b.Download(ctx, key, opts...)
 	if err != nil {
 		return nil, err
@@ -61,6 +66,16 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		return fail(err)
 	}
 	return r.Attrs(), nil
+}
+
+// checkTarget refuses what a file would replace for good: a directory, or a device
+// such as /dev/null.
+func checkTarget(path string) *Error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().IsRegular() || info.Mode()&os.ModeSymlink != 0 {
+		return nil // what else is wrong, making the file tells
+	}
+	return invalid("path", "must be a file's, or one where nothing is yet")
 }
 
 // createBeside makes the temporary file in the target's directory, so that the

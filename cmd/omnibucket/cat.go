@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+func (p *program) catCommand() *cobra.Command {
+	var span, version string
+	c := &cobra.Command{
+		Use:   "cat [flags] ADDRESS...",
+		Short: "Write objects to standard output",
+		Long: `Writes objects to standard output, one after the other. The bytes are those that
+are stored: what was stored compressed is not decompressed. A range is OFFSET or
+OFFSET:LENGTH in bytes; a negative OFFSET counts from the end.`,
+		Example: `  omnibucket cat gs://logs/2026/11/20.log | head
+  omnibucket cat --range 0:512 file:///srv/files#report.pdf
+  omnibucket cat --range -1024 's3://logs/app.log?region=eu-west-1'`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts, err := readOptions(c, span, version)
+			if err != nil {
+				return err
+			}
+			return p.each(c.Context(), args, func(text string) error { return p.cat(c.Context(), text, opts) })
+		},
+	}
+	c.Flags().StringVar(&span, "range", "", "read only this range: `OFFSET[:LENGTH]`")
+	c.Flags().StringVar(&version, "version", "", "read this kept `version`")
+	return c
+}
+
+// readOptions are the flags of cat.
+func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOption, error) {
+	var opts []storage.DownloadOption
+	if c.Flags().Changed("range") {
+		offset, length, err := parseRange(span)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, storage.WithRange(offset, length))
+	}
+	if c.Flags().Changed("version") {
+		opts = append(opts, storage.WithVersion(version))
+	}
+	return opts, nil
+}
+
+// parseRange reads OFFSET[:LENGTH]; a length that is not given is -1, the rest.
+func parseRange(text string) (offset, length int64, err error) {
+	first, second, bounded := strings.Cut(text, ":")
+	offset, err = strconv.ParseInt(first, 10, 64)
+	length = -1
+	if err == nil && bounded {
+		length, err = strconv.ParseInt(second, 10, 64)
+	}
+	if err != nil || bounded && length < 0 {
+		return 0, 0, invalid("--range must be OFFSET or OFFSET:LENGTH, in bytes", "")
+	}
+	return offset, length, nil
+}
+
+func (p *program) cat(ctx context.Context, text string, opts []storage.DownloadOption) error {
+	if text != "-" {
+		bucket, l, err := p.openObject(ctx, text)
+		if err != nil {
+			return err
+		}
+		return p.download(ctx, bucket, l.key, opts)
+	}
+	if len(opts) > 0 {
+		return invalid("standard input has no range and no version", "")
+	}
+	in, release := p.input(ctx)
+	defer release()
+	_, err := io.Copy(p.out, in)
+	return err
+}
+
+// download writes one object to standard output.
+func (p *program) download(ctx context.Context, bucket storage.Downloader, key string, opts []storage.DownloadOption) error {
+	reader, err := bucket.Download(ctx, key, opts...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reader.Close() }()
+	_, err = reader.WriteTo(p.out)
+	return err
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCat(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a", "0123456789")
+	s.put(bucket+"/b", "abc")
+	s.in = "typed"
+	for _, row := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"an object", "0123456789", []string{bucket + "/a"}},
+		{"several", "0123456789typedabc", []string{bucket + "/a", "-", bucket + "/b"}},
+		{"from an offset on", "789", []string{"--range", "7", bucket + "/a"}},
+		{"so many bytes", "345", []string{"--range", "3:3", bucket + "/a"}},
+		{"more than there are", "89", []string{"--range", "8:100", bucket + "/a"}},
+		{"none", "", []string{"--range", "3:0", bucket + "/a"}},
+		{"the last", "89", []string{"--range", "-2", bucket + "/a"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			require.Equal(t, row.want, s.ok(append([]string{"cat"}, row.args...)...))
+		})
+	}
+}
+
+func TestCatRefusesRangesThatAreNone(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a", "0123456789")
+	for _, text := range []string{"", "x", "1:", ":1", "1:-1", "1:2:3", "-2:1", "99999999999999999999"} {
+		t.Run(text, func(t *testing.T) {
+			s.t = t
+			s.exits(2, "cat", "--range", text, bucket+"/a")
+		})
+	}
+	s.t = t
+	s.exits(1, "cat", "--range", "11", bucket+"/a")
+	s.exits(2, "cat", "--range", "1", "-")
+}
+
+func TestCatGoesOnPastWhatIsNotThere(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/b", "b")
+	stdout, stderr := s.exits(3, "cat", bucket+"/none", bucket+"/b")
+	require.Equal(t, "b", stdout)
+	require.Equal(t, 1, len(splitLines(stderr)), stderr)
+}

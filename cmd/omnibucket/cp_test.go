@@ -1,0 +1,254 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hostile are keys that a shell, a URL or a program could take for something else.
+var hostile = []string{
+	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}", "-rf", "a:b", "~", "!x",
+}
+
+func TestCpOfOne(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
+	s.put(bucket+"/source/object.txt", "object")
+	s.env["OMNIBUCKET_PICS"] = bucket + "/pics"
+	s.in = "typed"
+	file, object, out := filepath.Join(dir, "file.txt"), bucket+"/source/object.txt", filepath.Join(dir, "there")
+	for _, row := range []struct{ name, from, to, at, want string }{
+		{"a file under a key", file, bucket + "/k1", bucket + "/k1", "file"},
+		{"a file into a folder", file, bucket + "/f/", bucket + "/f/file.txt", "file"},
+		{"a file into a bucket", file, bucket, bucket + "/file.txt", "file"},
+		{"a file under a name", file, "pics:a?b", bucket + "/pics/a%3Fb", "file"},
+		{"standard input", "-", bucket + "/k2", bucket + "/k2", "typed"},
+		{"an object under another key", object, bucket + "/k3", bucket + "/k3", "object"},
+		{"an object into a folder", object, bucket + "/f/", bucket + "/f/object.txt", "object"},
+		{"an object into a file", object, filepath.Join(dir, "new"), "", "object"},
+		{"over a file", object, filepath.Join(dir, "new"), "", "object"},
+		{"an object into a directory", object, out, "there/object.txt", "object"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			require.Empty(t, s.ok("cp", row.from, row.to))
+			if strings.HasPrefix(row.at, bucket) {
+				require.Equal(t, row.want, s.ok("cat", row.at))
+				return
+			}
+			if row.at == "" {
+				row.at = "new"
+			}
+			require.Equal(t, row.want, readFile(t, filepath.Join(dir, row.at)))
+		})
+	}
+	s.t = t
+	require.Equal(t, "object", s.ok("cp", object, "-"))
+}
+
+func TestCpOfSeveralGoesOnPastAFailure(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
+	_, stderr := s.exits(1, "cp", filepath.Join(dir, "a"), filepath.Join(dir, "none"), filepath.Join(dir, "b"), bucket+"/to/")
+	require.Len(t, splitLines(stderr), 1)
+	require.Equal(t, "to/a\nto/b\n", s.ok("ls", "-r", bucket))
+}
+
+func TestCpRefuses(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
+	s.put(bucket+"/a", "a")
+	file := filepath.Join(dir, "a")
+	for _, row := range []struct {
+		name, says string
+		args       []string
+	}{
+		{"several into one", "need a folder", []string{file, file, bucket + "/x"}},
+		{"several trees into one", "need a folder", []string{"-r", dir, dir, bucket + "/x"}},
+		{"a directory", "-r copies trees", []string{dir, bucket}},
+		{"a folder", "-r copies trees", []string{bucket + "/x/", dir}},
+		{"a bucket", "-r copies trees", []string{bucket, dir}},
+		{"a file to a file", "must be in a bucket", []string{file, filepath.Join(dir, "c")}},
+		{"standard input to output", "must be in a bucket", []string{"-", "-"}},
+		{"standard input without a name", "has no name", []string{"-", bucket + "/x/"}},
+		{"an account", "names no bucket", []string{file, "mem://"}},
+		{"attributes of a file", "written to a bucket", []string{"--content-type", "text/plain", bucket + "/a", dir}},
+		{"a condition of a file", "written to a bucket", []string{"--if-absent", bucket + "/a", dir}},
+		{"a version of a file", "--version", []string{"--version", "1", file, bucket}},
+		{"a condition with trees", "do not fit -r", []string{"-r", "--if-absent", dir, bucket}},
+		{"a version with trees", "do not fit -r", []string{"-r", "--version", "1", bucket, dir}},
+		{"a stream as a tree", "no trees", []string{"-r", "-", bucket}},
+		{"metadata that is none", "key=value", []string{"--metadata", "a", file, bucket}},
+		{"metadata twice", "each key once", []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket}},
+		{"two conditions", "", []string{"--if-absent", "--if-revision", "x", file, bucket}},
+		{"a type that is none", "", []string{"--content-type", "picture", file, bucket}},
+		{"a device, which it would replace", "no regular file", []string{bucket + "/a", os.DevNull}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			_, stderr := s.exits(2, append([]string{"cp"}, row.args...)...)
+			require.Contains(t, stderr, row.says)
+		})
+	}
+	s.t = t
+	require.Equal(t, "a\n", s.ok("ls", "-r", bucket), "nothing was stored")
+}
+
+func TestConditionsGuardWhatIsReplaced(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	key := bucket + "#a"
+	s.in = "first"
+	s.ok("cp", "--if-absent", "-", key)
+	_, stderr := s.exits(4, "cp", "--if-absent", "-", key)
+	require.Contains(t, stderr, `"a"`)
+	revision := statOf(s, key).Revision
+	s.in = "second"
+	s.ok("cp", "--if-revision", revision, "-", key)
+	s.exits(4, "cp", "--if-revision", revision, "-", key)
+	s.exits(4, "rm", "--if-revision", revision, key)
+	s.exits(4, "cp", "--if-absent", key, key)
+	require.Equal(t, "second", s.ok("cat", key))
+}
+
+func TestHostileKeysGoToEveryStoreAndBack(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	s.env["OMNIBUCKET_MEMORY"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
+	for _, key := range hostile {
+		t.Run(key, func(t *testing.T) {
+			s.t = t
+			s.in = key
+			s.ok("cp", "-", "memory:"+key)
+			require.Equal(t, key+"\n", s.ok("ls", "memory:"+key))
+			s.ok("cp", "memory:"+key, "disk:"+key)
+			require.Equal(t, key, s.ok("cat", "disk:"+key))
+			s.ok("cp", "disk:"+key, dir)
+			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
+			s.ok("rm", "memory:"+key)
+			s.exits(3, "stat", "memory:"+key)
+		})
+	}
+}
+
+func TestADownloadAppearsWholeOrNotAtAll(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "old"})
+	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "a"))
+	s.put(bucket+"/x", "new")
+	_, stderr := s.exits(1, "cp", bucket+"/x", filepath.Join(dir, "none", "x"))
+	require.Contains(t, stderr, "no such file or directory")
+	require.Equal(t, "old", readFile(t, filepath.Join(dir, "a")))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+}
+
+func TestCpOfTrees(t *testing.T) {
+	tree := map[string]string{"photos/1": "1", "photos/2026/2": "2", "other/x": "x"}
+	for _, row := range []struct {
+		name string
+		from string // below the place that has the tree
+		to   string
+		want string // below the bucket
+	}{
+		{"a directory under a name", "photos", "new", "new/1 new/2026/2"},
+		{"what is in it under a name", "photos/", "new", "new/1 new/2026/2"},
+		{"a directory into a folder", "photos", "to/", "to/photos/1 to/photos/2026/2"},
+		{"what is in it into a folder", "photos/", "to/", "to/1 to/2026/2"},
+		{"a directory into a bucket", "photos", "", "photos/1 photos/2026/2"},
+		{"what is in it into a bucket", "photos/", "", "1 2026/2"},
+		{"one file", "photos/1", "to/", "to/1"},
+		{"one file under a name", "photos/1", "to", "to"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			first, second, dir, back := memory(t), directory(t), t.TempDir(), t.TempDir()
+			writeFiles(t, dir, tree)
+			s.ok("cp", "-r", dir+"/"+row.from, first+"/"+row.to)
+			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", first)))
+
+			s.ok("cp", "-r", dir+"/", second)
+			s.ok("rm", "-r", "--all", first)
+			s.ok("cp", "-r", second+"#"+row.from, first+"/"+row.to)
+			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", first)), "from a bucket")
+			s.ok("cp", "-r", second+"#"+row.from, first+"/"+row.to)
+			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok("ls", "-r", first)), "the same command again")
+
+			if !strings.HasPrefix(row.name, "one file") { // no directory is made for one
+				s.ok("cp", "-r", second+"#"+row.from, back+"/"+row.to)
+				for want := range strings.FieldsSeq(row.want) {
+					require.FileExists(t, filepath.Join(back, want))
+				}
+			}
+		})
+	}
+}
+
+func TestCpOfATreeSetsAttributesAndPassesOverWhatIsThere(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
+	s.ok("cp", "-r", "--cache-control", "no-cache", dir+"/", bucket)
+	before := statOf(s, bucket+"/b/c.txt")
+	require.Equal(t, "no-cache", before.CacheControl)
+	s.ok("cp", "-r", dir+"/", bucket)
+	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
+}
+
+func TestATreeThatIsNotThereIsNotFound(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	s.exits(3, "cp", "-r", bucket+"/none", dir)
+	s.exits(3, "cp", "-r", bucket+"/none/", dir)
+	s.exits(1, "cp", "-r", filepath.Join(dir, "none"), bucket)
+	s.ok("cp", "-r", bucket, dir)
+}
+
+func TestATreeIsNotCopiedIntoItself(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a/b", "")
+	s.env["OMNIBUCKET_BOX"] = bucket + "/a"
+	for _, args := range [][]string{
+		{"cp", "-r", bucket + "/a/", bucket + "/a/c/"}, {"cp", "-r", "box:", bucket},
+		{"sync", bucket + "/a", bucket}, {"sync", "--delete", bucket, "box:x"},
+	} {
+		s.exits(2, args...)
+	}
+	s.exits(0, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
+	require.Equal(t, "a/b\ncopy/a/b\n", s.ok("ls", "-r", bucket))
+}
+
+func TestOverlap(t *testing.T) {
+	for _, row := range []struct {
+		name, a, b string
+		want       bool
+	}{
+		{"the same folder", "s3://b/x", "s3://b/x/", true},
+		{"a part", "s3://b/x/y", "s3://b?region=eu-west-1", true},
+		{"a directory's part", "file:///srv/b/#x", "file:///srv/b", true},
+		{"a folder beside it", "s3://b/x", "s3://b/x-old", false},
+		{"another bucket", "s3://b/x", "s3://c/x", false},
+		{"another server's bucket of that name", "s3://b?endpoint=https://nyc3.digitaloceanspaces.com", "s3://b?region=eu-west-1", false},
+		{"another account's", "azblob://b?account=x", "azblob://b?account=y", false},
+		{"another store's", "s3://b", "gs://b", false},
+		{"a path", "b", "b", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a, err := parseLocation(row.a, lookupTestNames)
+			require.NoError(t, err)
+			b, err := parseLocation(row.b, lookupTestNames)
+			require.NoError(t, err)
+			require.Equal(t, [2]bool{row.want, row.want}, [2]bool{overlap(a, b), overlap(b, a)})
+		})
+	}
+}

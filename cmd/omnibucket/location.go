@@ -1,0 +1,178 @@
+package main
+
+import (
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// A kind says what a location is of.
+type kind int
+
+const (
+	inBucket  kind = iota // an object, a folder, or a whole bucket
+	onMachine             // a path
+	stream                // standard input or output
+	account               // an address without a bucket
+)
+
+// A location is where an argument points.
+type location struct {
+	kind kind
+	path string // onMachine
+
+	scheme, host, dir, query string // as the address has them, escaped; dir is file:'s alone
+	under                    string // the folder that all keys of a name are in: "" or ending in "/"
+	key                      string // as the bucket has it
+}
+
+var (
+	addressForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+	nameForm    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]+:`) // two letters: a drive of Windows has one
+)
+
+const addressHint = "an address is scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
+
+// parseLocation reads an argument. lookup tells the environment, for names.
+func parseLocation(text string, lookup func(string) (string, bool)) (location, error) {
+	switch {
+	case text == "":
+		return location{}, invalid("location must not be empty", addressHint)
+	case text == "-":
+		return location{kind: stream}, nil
+	case addressForm.MatchString(text):
+		return parseAddress(text)
+	}
+	if name, key, ok := cutName(text); ok {
+		if address, set := lookup(variable(name)); set {
+			return parseName(name, address, key)
+		}
+	}
+	return location{kind: onMachine, path: text}, nil
+}
+
+func cutName(text string) (name, key string, ok bool) {
+	if !nameForm.MatchString(text) {
+		return "", "", false
+	}
+	return strings.Cut(text, ":")
+}
+
+// variable is the environment variable that holds the address of a name.
+func variable(name string) string {
+	return "OMNIBUCKET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// parseName is a key, taken literally, under an address of the environment. It
+// does not quote the address: it is not for this program to print.
+func parseName(name, address, key string) (location, error) {
+	if !addressForm.MatchString(address) {
+		return location{}, invalid(variable(name)+" must hold an address", addressHint)
+	}
+	l, err := parseAddress(address)
+	switch {
+	case err != nil:
+		return location{}, err
+	case l.kind == account && key != "":
+		return location{}, invalid(variable(name)+" holds an address without a bucket, which has no keys", "")
+	}
+	if l.key != "" {
+		l.under = folder(l.key)
+	}
+	l.key = key
+	return l, nil
+}
+
+// parseAddress takes the key off an address. What the rest may be, storage.Open
+// knows.
+func parseAddress(text string) (location, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	l := location{scheme: strings.ToLower(scheme)}
+	rest, fragment, hasFragment := strings.Cut(rest, "#")
+	rest, l.query, _ = strings.Cut(rest, "?")
+	host, escaped, _ := strings.Cut(rest, "/")
+	l.host = host
+	switch {
+	case strings.Contains(host, "@"):
+		return location{}, invalid("address must not hold credentials", "they come from the provider's own environment variables and files")
+	case l.scheme == "file":
+		l.dir, escaped = strings.TrimPrefix(rest, host), fragment
+	case hasFragment:
+		return location{}, invalid(`address must not have a "#"`, `in a key, "#" is written %23`)
+	case host == "" && escaped == "":
+		l.kind = account
+	case host == "":
+		return location{}, invalid("address has a key, but no bucket", addressHint)
+	}
+	key, err := url.PathUnescape(escaped)
+	if err != nil {
+		return location{}, invalid(`address has a "%" that begins no escape`, `in a key, "%" is written %25`)
+	}
+	l.key = key
+	return l, nil
+}
+
+// address is the location's without its key, for storage.Open.
+func (l location) address() string { return l.scheme + "://" + l.host + l.dir + l.parameters() }
+
+func (l location) parameters() string {
+	if l.query == "" {
+		return ""
+	}
+	return "?" + l.query
+}
+
+// accountOf is the address, for storage.OpenService, of the account that the
+// bucket is in, and the bucket's name there.
+func (l location) accountOf() (address, bucket string, err error) {
+	if l.kind != inBucket || l.key != "" || l.under != "" {
+		return "", "", invalid("location must be a whole bucket, without a key", addressHint)
+	}
+	if l.scheme != "file" {
+		return l.scheme + "://" + l.parameters(), l.host, nil
+	}
+	parent, last := path.Split(strings.TrimRight(l.dir, "/"))
+	if last == "" {
+		return "", "", invalid("address must name a directory below another", "")
+	}
+	bucket, err = url.PathUnescape(last)
+	if err != nil {
+		return "", "", invalid(`address has a "%" that begins no escape`, "")
+	}
+	return "file://" + l.host + parent + l.parameters(), bucket, nil
+}
+
+// isFolder reports whether the key is a prefix.
+func (l location) isFolder() bool { return l.key == "" || strings.HasSuffix(l.key, "/") }
+
+// folder is a key taken as a folder: "photos" means "photos/".
+func folder(key string) string {
+	if key == "" || strings.HasSuffix(key, "/") {
+		return key
+	}
+	return key + "/"
+}
+
+// locate reads an argument that may be of any kind.
+func (p *program) locate(text string) (location, error) { return parseLocation(text, p.lookup) }
+
+// locateInBucket reads an argument that has to be in a bucket.
+func (p *program) locateInBucket(text string) (location, error) {
+	l, err := p.locate(text)
+	switch {
+	case err != nil:
+		return l, err
+	case l.kind == account:
+		return l, invalid("address names no bucket", addressHint)
+	case l.kind == inBucket:
+		return l, nil
+	}
+	hint := addressHint
+	if name, _, ok := cutName(text); ok {
+		hint = variable(name) + " is not set; " + hint
+	}
+	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNoAddress, Hint: hint}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+// A listing is what the flags of ls say.
+type listing struct {
+	recursive, long, json bool
+	versions, buckets     bool
+	startAfter            string
+	limit                 []storage.ListOption // or nothing
+	most                  int                  // the limit; 0: none
+}
+
+func (p *program) lsCommand() *cobra.Command {
+	var f listing
+	c := &cobra.Command{
+		Use:   "ls [flags] ADDRESS",
+		Short: "List objects, folders, versions or buckets",
+		Long: `Lists what is at an address: the object where there is one under exactly this key,
+else what is in the folder of that name, one level deep; folders end in "/".`,
+		Example: `  omnibucket ls 's3://photos/2026/?region=eu-west-1'
+  omnibucket ls -r -l file:///srv/files
+  omnibucket ls -r --json --limit 100 gs://photos
+  omnibucket ls --buckets 's3://?region=eu-west-1'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("limit") {
+				f.limit = []storage.ListOption{storage.WithLimit(f.most)}
+			}
+			return p.ls(c.Context(), &f, args[0])
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not one level")
+	flags.BoolVarP(&f.long, "long", "l", false, "size, time and key")
+	flags.BoolVar(&f.json, "json", false, "a JSON object a line")
+	flags.IntVar(&f.most, "limit", 0, "end after so many")
+	flags.StringVar(&f.startAfter, "start-after", "", "list only what comes after this `key`")
+	flags.BoolVar(&f.versions, "versions", false, "list the kept versions of everything under the address, newest first")
+	flags.BoolVar(&f.buckets, "buckets", false, "list the buckets of an account, such as s3://?region=… or file:///parent")
+	return c
+}
+
+func (p *program) ls(ctx context.Context, f *listing, text string) error {
+	l, err := p.locate(text)
+	if err != nil {
+		return err
+	}
+	if f.buckets || l.kind == account {
+		return p.lsBuckets(ctx, f, l)
+	}
+	bucket, l, err := p.openObject(ctx, text)
+	switch {
+	case err != nil:
+		return err
+	case f.versions && f.startAfter != "":
+		return invalid("versions are listed from the first key on: --start-after does not fit", "")
+	case f.versions:
+		return p.lsVersions(ctx, f, bucket, l.key)
+	}
+	if !l.isFolder() {
+		attrs, err := bucket.Attrs(ctx, l.key)
+		if err == nil {
+			return p.printEntry(f, storage.ListEntry{Key: attrs.Key, Size: attrs.Size, ETag: attrs.ETag, Revision: attrs.Revision, Modified: attrs.Modified})
+		}
+		if !errors.Is(err, storage.ObjectNotFound) {
+			return err
+		}
+	}
+	return p.lsFolder(ctx, f, bucket, l.key)
+}
+
+// lsFolder lists what is under a key. A folder that has nothing in it is not there,
+// unless it is the whole bucket.
+func (p *program) lsFolder(ctx context.Context, f *listing, bucket storage.Lister, key string) error {
+	opts := append([]storage.ListOption{storage.WithPrefix(folder(key))}, f.limit...)
+	if !f.recursive {
+		opts = append(opts, storage.WithDelimiter("/"))
+	}
+	if f.startAfter != "" {
+		opts = append(opts, storage.WithStartAfter(f.startAfter))
+	}
+	found := false
+	for entry, err := range bucket.List(ctx, opts...) {
+		if err != nil {
+			return err
+		}
+		if err := p.printEntry(f, entry); err != nil {
+			return err
+		}
+		found = true
+	}
+	if !found && key != "" && f.startAfter == "" {
+		return nothingThere(key)
+	}
+	return nil
+}
+
+func nothingThere(key string) error {
+	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "nor is there anything under " + folder(key)}
+}
+
+// An entryLine is a ListEntry in JSON.
+type entryLine struct {
+	Key      string    `json:"key"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified,omitzero"`
+	ETag     string    `json:"etag,omitempty"`
+	Revision string    `json:"revision,omitempty"`
+}
+
+// A folderLine is a common prefix in JSON.
+type folderLine struct {
+	Key      string `json:"key"`
+	IsPrefix bool   `json:"isPrefix"`
+}
+
+func (p *program) printEntry(f *listing, e storage.ListEntry) error {
+	switch {
+	case f.json && e.IsPrefix:
+		return p.json(folderLine{e.Key, true})
+	case f.json:
+		return p.json(entryLine{e.Key, e.Size, e.Modified, e.ETag, e.Revision})
+	case f.long && e.IsPrefix:
+		p.printf("%12s  %-20s  %s\n", "-", "-", p.show(e.Key))
+	case f.long:
+		p.printf("%12d  %-20s  %s\n", e.Size, moment(e.Modified), p.show(e.Key))
+	default:
+		p.printf("%s\n", p.show(e.Key))
+	}
+	return p.out.err
+}
+
+// moment is a time as all commands print it; "-" where the store tells none.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

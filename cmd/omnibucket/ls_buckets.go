@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A bucketLine is a BucketInfo in JSON, as far as a listing tells it.
+type bucketLine struct {
+	Name    string    `json:"name"`
+	Region  string    `json:"region,omitempty"`
+	Created time.Time `json:"created,omitzero"`
+}
+
+func (p *program) lsBuckets(ctx context.Context, f *listing, l location) (result error) {
+	switch {
+	case l.kind != account && l.kind != inBucket, l.key != "":
+		return invalid("buckets are those of an account, such as s3://?region=… or file:///parent", addressHint)
+	case f.recursive || f.versions || f.startAfter != "":
+		return invalid("a listing of buckets has no --recursive, --versions or --start-after", "")
+	case f.limit != nil && f.most < 1:
+		return invalid("--limit must be at least 1", "")
+	}
+	service, err := storage.OpenService(ctx, l.address())
+	if err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, service.Close()) }()
+	count := 0
+	for info, err := range service.Buckets(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := p.printBucket(f, info); err != nil {
+			return err
+		}
+		if count++; count == f.most {
+			break
+		}
+	}
+	return nil
+}
+
+func (p *program) printBucket(f *listing, info storage.BucketInfo) error {
+	switch {
+	case f.json:
+		return p.json(bucketLine{info.Name, info.Region, info.Created})
+	case f.long:
+		p.printf("%-20s  %s\n", moment(info.Created), p.show(info.Name))
+	default:
+		p.printf("%s\n", p.show(info.Name))
+	}
+	return p.out.err
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func TestLs(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	for _, key := range []string{"a", "a/x", "photos/1.jpg", "photos/2026/2.jpg", "photos-old"} {
+		s.put(bucket+"/"+key, key)
+	}
+	s.env["OMNIBUCKET_PICS"] = bucket + "/photos"
+	for _, row := range []struct {
+		name string
+		want string // lines
+		args []string
+	}{
+		{"one level of a bucket", "a a/ photos-old photos/", []string{bucket}},
+		{"everything", "a a/x photos-old photos/1.jpg photos/2026/2.jpg", []string{"-r", bucket}},
+		{"an object, though there is a folder of its name", "a", []string{bucket + "/a"}},
+		{"that folder", "a/x", []string{bucket + "/a/"}},
+		{"a folder without its slash", "photos/1.jpg photos/2026/", []string{bucket + "/photos"}},
+		{"everything in a folder", "photos/1.jpg photos/2026/2.jpg", []string{"-r", bucket + "/photos"}},
+		{"at most", "a a/", []string{"--limit", "2", bucket}},
+		{"after a key", "photos-old photos/", []string{"--start-after", "a/", bucket}},
+		{"after the last key of a folder", "", []string{"--start-after", "photos/9", bucket + "/photos"}},
+		{"a name that stands for a folder", "1.jpg 2026/", []string{"pics:"}},
+		{"a folder of a name", "2026/2.jpg", []string{"pics:2026"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			require.Equal(t, strings.Fields(row.want), strings.Fields(s.ok(append([]string{"ls"}, row.args...)...)))
+		})
+	}
+}
+
+func TestLsRefuses(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	for _, row := range []struct {
+		name string
+		code int
+		args []string
+	}{
+		{"a limit of none", 2, []string{"--limit", "0", bucket}},
+		{"buckets of a bucket", 2, []string{"--buckets", bucket}},
+		{"buckets of a key", 2, []string{"--buckets", bucket + "/a"}},
+		{"buckets of a path", 2, []string{"--buckets", "."}},
+		{"buckets in order of keys", 2, []string{"--buckets", "--start-after", "a", "mem://"}},
+		{"versions in the middle", 2, []string{"--versions", "--start-after", "a", bucket}},
+		{"versions where none are kept", 1, []string{"--versions", bucket}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			stdout, _ := s.exits(row.code, append([]string{"ls"}, row.args...)...)
+			require.Empty(t, stdout)
+		})
+	}
+}
+
+func TestAnEmptyBucketListsNothing(t *testing.T) {
+	s := newShell(t)
+	require.Empty(t, s.ok("ls", directory(t)))
+}
+
+func TestLsLong(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a b.txt", "12345")
+	s.put(bucket+"/folder/c", "")
+	lines := strings.Split(s.ok("ls", "-l", bucket), "\n")
+	require.Regexp(t, `^           5  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  a b\.txt$`, lines[0])
+	require.Regexp(t, `^           -  - {19}  folder/$`, lines[1])
+}
+
+func TestLsJSON(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/<a>&\"é\".txt", "12345")
+	s.put(bucket+"/folder/c", "")
+	lines := strings.Split(strings.TrimSpace(s.ok("ls", "--json", bucket)), "\n")
+	require.Len(t, lines, 2)
+	var entry entryLine
+	require.NoError(t, json.Unmarshal([]byte(lines[0]), &entry))
+	require.Equal(t, `<a>&"é".txt`, entry.Key)
+	require.EqualValues(t, 5, entry.Size)
+	require.NotEmpty(t, entry.Revision)
+	require.False(t, entry.Modified.IsZero())
+	require.JSONEq(t, `{"key": "folder/", "isPrefix": true}`, lines[1])
+}
+
+func TestLsOfManyKeysIsBounded(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	b, err := storage.Open(t.Context(), bucket)
+	require.NoError(t, err)
+	for i := range 2_500 {
+		_, err := b.Upload(t.Context(), fmt.Sprintf("many/%05d", i), strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	require.NoError(t, storage.Close(b))
+	require.Equal(t, 2_500, strings.Count(s.ok("ls", "-r", bucket), "\n"))
+	lines := strings.Fields(s.ok("ls", "-r", "--limit", "1500", "--start-after", "many/00499", bucket))
+	require.Len(t, lines, 1_500)
+	require.Equal(t, []string{"many/00500", "many/01999"}, []string{lines[0], lines[len(lines)-1]})
+}
+
+func TestLsVersions(t *testing.T) {
+	for _, row := range []struct{ name, bucket string }{
+		{"memory", memory(t)},
+		{"directory", directory(t) + "#"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			at := func(key string) string {
+				if address, isFile := strings.CutSuffix(row.bucket, "#"); isFile {
+					return address + "?versions=true#" + key
+				}
+				return row.bucket + "/" + key + "?versions=true"
+			}
+			for _, text := range []string{"first", "second"} {
+				s.put(at("a"), text)
+			}
+			s.put(at("a/b"), "other")
+			s.ok("rm", at("a"))
+			states := func(args ...string) []string {
+				var all []string
+				for line := range strings.Lines(s.ok(append([]string{"ls", "--versions"}, args...)...)) {
+					fields := strings.Fields(line)
+					all = append(all, fields[0]+" "+fields[2])
+				}
+				return all
+			}
+			require.Equal(t, []string{"old a", "old a"}, states(at("a")), "of this object alone")
+			require.Equal(t, []string{"current a/b"}, states(at("a/")))
+			require.Len(t, states(at("")), 3)
+			require.Len(t, states("--limit", "2", at("")), 2)
+
+			var first versionLine
+			lines := strings.Split(s.ok("ls", "--versions", "--json", at("a")), "\n")
+			require.NoError(t, json.Unmarshal([]byte(lines[1]), &first))
+			require.Equal(t, "first", s.ok("cat", "--version", first.Version, at("a")))
+			require.Contains(t, s.ok("stat", "--version", first.Version, at("a")), first.Version)
+			s.ok("cp", "--version", first.Version, at("a"), at("restored"))
+			require.Equal(t, "first", s.ok("cat", at("restored")))
+			s.ok("rm", "--version", first.Version, at("a"))
+			require.Equal(t, []string{"old a"}, states(at("a")))
+			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.ok("ls", "--versions", "-l", at("a")))
+		})
+	}
+}
+
+func TestLsBuckets(t *testing.T) {
+	s := newShell(t)
+	parent := directory(t)
+	for _, name := range []string{"photos", "backup", "site"} {
+		s.ok("mb", parent+"/"+name)
+	}
+	require.Equal(t, "backup\nphotos\nsite\n", s.ok("ls", "--buckets", parent))
+	require.Equal(t, "backup\nphotos\n", s.ok("ls", "--buckets", "--limit", "2", parent))
+	require.Regexp(t, `^\d{4}-\S+Z  backup\n`, s.ok("ls", "--buckets", "-l", parent))
+	var line bucketLine
+	require.NoError(t, json.Unmarshal([]byte(strings.Split(s.ok("ls", "--buckets", "--json", parent), "\n")[1]), &line))
+	require.Equal(t, "photos", line.Name)
+
+	bucket := memory(t)
+	s.put(bucket+"/a", "")
+	require.Regexp(t, regexp.MustCompile(`(?m)^`+path.Base(bucket)+`$`), s.ok("ls", "mem://"), "an address without a bucket is its account")
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+// A versionLine is a VersionEntry in JSON.
+type versionLine struct {
+	entryLine
+	Version  string `json:"version"`
+	Current  bool   `json:"current"`
+	IsDelete bool   `json:"isDelete"`
+}
+
+// lsVersions lists the versions of the object under exactly this key, else of all
+// in the folder of that name.
+func (p *program) lsVersions(ctx context.Context, f *listing, bucket storage.Lister, key string) error {
+	found := false
+	for _, prefix := range []string{key, folder(key)} {
+		for v, err := range storage.Versions(ctx, bucket, append([]storage.ListOption{storage.WithPrefix(prefix)}, f.limit...)...) {
+			if err != nil {
+				return err
+			}
+			if v.Key != prefix && prefix != folder(key) {
+				break // in the order of keys, the object's own come first
+			}
+			if err := p.printVersion(f, v); err != nil {
+				return err
+			}
+			found = true
+		}
+		if found {
+			return nil
+		}
+	}
+	if key != "" {
+		return nothingThere(key)
+	}
+	return nil
+}
+
+func (p *program) printVersion(f *listing, v storage.VersionEntry) error {
+	state := "old"
+	switch {
+	case v.IsDelete:
+		state = "removed"
+	case v.Current:
+		state = "current"
+	}
+	switch {
+	case f.json:
+		return p.json(versionLine{entryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDelete})
+	case f.long:
+		p.printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, moment(v.Modified), state, p.show(v.Version), p.show(v.Key))
+	default:
+		p.printf("%-7s  %s  %s\n", state, p.show(v.Version), p.show(v.Key))
+	}
+	return p.out.err
+}

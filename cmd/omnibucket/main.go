@@ -1,0 +1,31 @@
+// Omnibucket does from a shell what the library does: it copies, lists, reads,
+// removes, syncs, signs and serves the objects of any store, and makes and removes
+// buckets.
+//
+//	omnibucket cp report.pdf 's3://photos/reports/?region=eu-west-1'
+//	omnibucket ls -l file:///srv/files
+//	omnibucket sync --delete ./public gs://site
+//
+// The library does every hard thing; here are the arguments, what is printed, and
+// the exit codes.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	_ "github.com/omnibucket/storage/memstore"        // mem://
+	_ "github.com/omnibucket/storage/providers/azure" // azblob://
+	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
+	_ "github.com/omnibucket/storage/providers/local" // file:///
+	_ "github.com/omnibucket/storage/providers/s3"    // s3://
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)   // a second signal ends the program at once
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of writing: run then ends in order
+	os.Exit(run(ctx, os.Args[1:], surroundings{in: os.Stdin, out: os.Stdout, err: os.Stderr, lookup: os.LookupEnv}))
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+func (p *program) mbCommand() *cobra.Command {
+	var public, versioned bool
+	var region string
+	c := &cobra.Command{
+		Use:   "mb [flags] ADDRESS",
+		Short: "Make a bucket",
+		Long: `Makes a bucket: a container on Azure, a directory of file:. Names are 3 to 63 of
+a-z, 0-9 and "-", which every provider takes.`,
+		Example: `  omnibucket mb 's3://photos?region=eu-west-1'
+  omnibucket mb --versioned 'gs://photos?project=my-project'
+  omnibucket mb file:///srv/photos`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var opts []storage.BucketOption
+			if public {
+				opts = append(opts, storage.WithPublicAccess(true))
+			}
+			if versioned {
+				opts = append(opts, storage.WithVersioning(true))
+			}
+			if c.Flags().Changed("region") {
+				opts = append(opts, storage.WithRegion(region))
+			}
+			return p.mb(c.Context(), args[0], opts)
+		},
+	}
+	c.Flags().BoolVar(&public, "public", false, "let anyone read every object")
+	c.Flags().BoolVar(&versioned, "versioned", false, "keep versions")
+	c.Flags().StringVar(&region, "region", "", "make it in this `region`, in the provider's words")
+	return c
+}
+
+func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOption) error {
+	l, err := p.locateInBucket(text)
+	if err != nil {
+		return err
+	}
+	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+		_, err := s.CreateBucket(ctx, bucket, opts...)
+		return err
+	})
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// onMinIO is the address of a bucket of its own, not made yet, with parameters
+// apart.
+func onMinIO(t *testing.T) (bucket, parameters string) {
+	t.Helper()
+	need := func(variable string) string {
+		value := os.Getenv(variable)
+		require.NotEmpty(t, value, "%s is not set: run the tests by \"go run -C testservers . -only minio -- …\"", variable)
+		return value
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", need("OMNIBUCKET_TEST_MINIO_KEY"))
+	t.Setenv("AWS_SECRET_ACCESS_KEY", need("OMNIBUCKET_TEST_MINIO_SECRET"))
+	var random [8]byte
+	_, _ = rand.Read(random[:])
+	return "s3://cli-" + hex.EncodeToString(random[:]), "?" + url.Values{
+		"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {need("OMNIBUCKET_TEST_MINIO")},
+	}.Encode()
+}
+
+func TestAWalkThroughARealServer(t *testing.T) {
+	s := newShell(t)
+	bucket, parameters := onMinIO(t)
+	dir, back := t.TempDir(), t.TempDir()
+	at := func(key string) string { return bucket + "/" + url.PathEscape(key) + parameters }
+	s.env["OMNIBUCKET_BOX"] = bucket + parameters
+	writeFiles(t, dir, map[string]string{"report.txt": "0123456789", "photos/1.jpg": "one", "photos/2026/2.jpg": "two"})
+
+	s.exits(3, "ls", bucket+parameters)
+	s.exits(3, "stat", bucket+parameters)
+	s.ok("mb", bucket+parameters)
+	s.exits(1, "mb", bucket+parameters)
+	require.Contains(t, splitLines(s.ok("ls", "--buckets", "s3://"+parameters)), strings.TrimPrefix(bucket, "s3://"))
+	require.Regexp(t, `(?m)^provider +s3$`, s.ok("stat", bucket+parameters))
+
+	s.ok("cp", "--if-absent", "--metadata", "owner=me", filepath.Join(dir, "report.txt"), bucket+parameters)
+	s.exits(4, "cp", "--if-absent", filepath.Join(dir, "report.txt"), bucket+parameters)
+	s.exits(4, "cp", "--if-revision", statOf(s, at("report.txt")).Revision+"0", filepath.Join(dir, "report.txt"), bucket+parameters)
+	attrs := statOf(s, at("report.txt"))
+	require.EqualValues(t, 10, attrs.Size)
+	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
+	require.Equal(t, "345", s.ok("cat", "--range", "3:3", "box:report.txt"))
+	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", at("report.txt")))
+	s.exits(3, "cat", at("none"))
+	s.ok("cp", at("report.txt"), back)
+	require.Equal(t, "0123456789", readFile(t, filepath.Join(back, "report.txt")))
+
+	s.ok("cp", "-r", filepath.Join(dir, "photos"), "box:")
+	require.Equal(t, "photos/\nreport.txt\n", s.ok("ls", "box:"))
+	s.ok("cp", at("photos/1.jpg"), at("photos/3.jpg"))
+	changes, _ := s.synced("-v", "--delete", "box:photos", filepath.Join(back, "photos"))
+	require.Len(t, changes, 3)
+	require.NoError(t, os.Remove(filepath.Join(back, "photos", "3.jpg")))
+	changes, _ = s.synced("--dry-run", "--delete", filepath.Join(back, "photos"), "box:photos")
+	require.Equal(t, []string{"deleted 3.jpg"}, changes)
+	s.synced("--delete", filepath.Join(back, "photos"), "box:photos")
+	require.Equal(t, "photos/1.jpg\nphotos/2026/2.jpg\n", s.ok("ls", "-r", "box:photos"))
+
+	require.Equal(t, "photos/1.jpg\n", s.ok("rm", "-v", "box:photos/1.jpg"))
+	s.ok("rm", "-r", "box:photos")
+	require.Equal(t, "report.txt\n", s.ok("ls", "-r", "box:"))
+	_, stderr := s.exits(1, "rb", "box:")
+	require.Contains(t, stderr, "bucket not empty")
+	s.ok("rm", "-r", "--all", "box:")
+	s.ok("rb", "box:")
+	s.exits(3, "ls", "box:")
+}
+
+func TestHostileKeysOnARealServer(t *testing.T) {
+	s := newShell(t)
+	bucket, parameters := onMinIO(t)
+	s.env["OMNIBUCKET_BOX"] = bucket + parameters
+	s.ok("mb", "box:")
+	for _, key := range hostile {
+		status, answer := upload(t, s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key), key)
+		require.Equal(t, http.StatusOK, status, answer)
+		require.Equal(t, key, s.ok("cat", bucket+"/"+url.PathEscape(key)+parameters))
+		require.Equal(t, "text/x-test", statOf(s, "box:"+key).ContentType)
+		status, answer = get(t, strings.TrimSpace(s.ok("sign", "--filename", key, "box:"+key)))
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, key, answer)
+	}
+	require.Equal(t, len(hostile), strings.Count(s.ok("ls", "-r", "box:"), "\n"))
+	s.ok("rb", "--force", "box:")
+}
+
+func TestVersionsOnARealServer(t *testing.T) {
+	s := newShell(t)
+	bucket, parameters := onMinIO(t)
+	s.env["OMNIBUCKET_BOX"] = bucket + parameters + "&versions=true"
+	s.ok("mb", "--versioned", bucket+parameters)
+	s.put("box:a", "first")
+	s.put("box:a", "second")
+	s.ok("rm", "box:a")
+	lines := splitLines(s.ok("ls", "--versions", "box:a"))
+	require.Len(t, lines, 3)
+	require.Equal(t, "removed", strings.Fields(lines[0])[0])
+	first := strings.Fields(lines[2])[1]
+	require.Equal(t, "first", s.ok("cat", "--version", first, "box:a"))
+	s.ok("cp", "--version", first, "box:a", "box:a")
+	require.Equal(t, "first", s.ok("cat", "box:a"))
+	status, body := get(t, strings.TrimSpace(s.ok("sign", "--version", first, "box:a")))
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "first", body)
+	s.ok("rb", "--force", "box:")
+	s.exits(3, "stat", "box:")
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+)
+
+// An output is standard output: buffered but for a terminal. It keeps the first
+// error and has the command given up then, for nobody reads what it does.
+type output struct {
+	to       *bufio.Writer
+	terminal bool
+	giveUp   func()
+	err      error
+}
+
+func newOutput(w io.Writer, giveUp func()) *output {
+	return &output{to: bufio.NewWriterSize(w, 64<<10), terminal: isTerminal(w), giveUp: giveUp}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	o.failed(err)
+	if o.terminal {
+		o.flush()
+	}
+	return n, o.err
+}
+
+func (o *output) flush() { o.failed(o.to.Flush()) }
+
+func (o *output) failed(err error) {
+	if err != nil && o.err == nil {
+		o.err = err
+		o.giveUp()
+	}
+}
+
+// printf prints to standard output, which keeps its own error.
+func (p *program) printf(format string, arguments ...any) {
+	_, _ = fmt.Fprintf(p.out, format, arguments...)
+}
+
+// json prints one object in a line.
+func (p *program) json(value any) error {
+	encoder := json.NewEncoder(p.out)
+	encoder.SetEscapeHTML(false) // signed addresses are full of "&"
+	return encoder.Encode(value)
+}
+
+// show is a name as it is printed: as it is for a program, and without what a
+// terminal takes for a command.
+func (p *program) show(name string) string {
+	if p.out.terminal {
+		return printable(name)
+	}
+	return name
+}
+
+// printable is a text without what a terminal would take for a command, or that
+// has the rest seem to be something else.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// closedPipe reports whether the reader of a pipe went away.
+func closedPipe(err error) bool {
+	const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232) // Windows' own words
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) ||
+		runtime.GOOS == "windows" && (errors.Is(err, brokenPipe) || errors.Is(err, noData))
+}

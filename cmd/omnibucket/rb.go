@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+func (p *program) rbCommand() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "rb [flags] ADDRESS",
+		Short: "Remove a bucket",
+		Long: `Removes a bucket that is empty, of old versions too. With --force all that is in it
+is removed first, for good.`,
+		Example: `  omnibucket rb 's3://photos?region=eu-west-1'
+  omnibucket rb --force file:///srv/photos`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.rb(c.Context(), args[0], force) },
+	}
+	c.Flags().BoolVar(&force, "force", false, "remove all objects and versions first")
+	return c
+}
+
+func (p *program) rb(ctx context.Context, text string, force bool) error {
+	l, err := p.locateInBucket(text)
+	if err != nil {
+		return err
+	}
+	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+		err := s.DeleteBucket(ctx, bucket)
+		if !force || !errors.Is(err, storage.BucketNotEmpty) {
+			return err
+		}
+		for _, empty := range []func(context.Context, *storage.Service, string) error{removeObjects, removeVersions} {
+			if err := empty(ctx, s, bucket); err != nil {
+				return err
+			}
+			if err = s.DeleteBucket(ctx, bucket); !errors.Is(err, storage.BucketNotEmpty) {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// inService opens a bucket of an account for as long as do needs it.
+func inService(s *storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
+	bucket, err := s.Bucket(name, opts...)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(bucket), storage.Close(bucket))
+}
+
+func removeObjects(ctx context.Context, s *storage.Service, name string) error {
+	return inService(s, name, func(b storage.Bucket) error {
+		_, err := storage.RemoveMatching(ctx, b, nil)
+		return err
+	})
+}
+
+// removeVersions removes what a bucket has kept, if it can keep any. Only a bucket
+// that is not empty without its objects is opened so: it has versions.
+func removeVersions(ctx context.Context, s *storage.Service, name string) error {
+	return inService(s, name, func(b storage.Bucket) error {
+		if !storage.Supports(b, storage.KeepVersions) {
+			return nil
+		}
+		for v, err := range storage.Versions(ctx, b) {
+			if err == nil {
+				err = b.Remove(ctx, v.Key, storage.WithVersion(v.Version))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, storage.WithVersions())
+}

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// asProgram in the environment makes the test binary the program, for a shell.
+const asProgram = "OMNIBUCKET_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// A shell runs the program, as one does.
+type shell struct {
+	t   *testing.T
+	env map[string]string
+	in  string
+}
+
+func newShell(t *testing.T) *shell { return &shell{t: t, env: map[string]string{}} }
+
+func (s *shell) around(in io.Reader, out, errs io.Writer) surroundings {
+	return surroundings{in: in, out: out, err: errs, lookup: func(name string) (string, bool) {
+		value, set := s.env[name]
+		return value, set
+	}}
+}
+
+// exits runs a command that is to end with this code.
+func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
+	s.t.Helper()
+	var out, errs bytes.Buffer
+	got := run(s.t.Context(), args, s.around(strings.NewReader(s.in), &out, &errs))
+	require.Equal(s.t, code, got, "%q\nstdout: %s\nstderr: %s", args, out.String(), errs.String())
+	return out.String(), errs.String()
+}
+
+// ok runs a command that is to succeed and to complain of nothing.
+func (s *shell) ok(args ...string) string {
+	s.t.Helper()
+	stdout, stderr := s.exits(0, args...)
+	require.Empty(s.t, stderr, "%q", args)
+	return stdout
+}
+
+// put stores an object.
+func (s *shell) put(address, text string) {
+	s.t.Helper()
+	was := s.in
+	s.in = text
+	s.ok("cp", "-", address)
+	s.in = was
+}
+
+// memory is the address of a bucket in memory of this test's own, without slash.
+func memory(t *testing.T) string {
+	t.Helper()
+	name := strings.ToLower(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, t.Name()))
+	address := "mem://" + strings.Trim(name[max(0, len(name)-60):], "-")
+	t.Cleanup(func() { // the process may run this test again
+		run(context.Background(), []string{"rb", "--force", address}, newShell(t).around(nil, io.Discard, io.Discard))
+	})
+	return address
+}
+
+// directory is the address of a fresh directory as a bucket, without a key.
+func directory(t *testing.T) string {
+	t.Helper()
+	return "file://" + filepath.ToSlash(t.TempDir())
+}
+
+func writeFiles(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for path, text := range files {
+		path = filepath.Join(dir, filepath.FromSlash(path))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestExitCodes(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	s.put(bucket+"/a.txt", "a")
+	for _, row := range []struct {
+		name string
+		code int
+		says string // on standard error
+		args []string
+	}{
+		{"done", 0, "", []string{"ls", bucket}},
+		{"no command is help", 0, "", nil},
+		{"help", 0, "", []string{"help", "cp"}},
+		{"version", 0, "", []string{"--version"}},
+		{"completion", 0, "", []string{"completion", "bash"}},
+		{"an unknown command", 2, `unknown command "copy"`, []string{"copy"}},
+		{"an unknown flag", 2, "unknown flag: --fast", []string{"ls", "--fast", bucket}},
+		{"a flag's value", 2, "invalid argument", []string{"ls", "--limit", "many", bucket}},
+		{"too few arguments", 2, `Run "omnibucket cp --help" for usage.`, []string{"cp", "a"}},
+		{"too many arguments", 2, "accepts 1 arg(s)", []string{"ls", bucket, bucket}},
+		{"no address", 2, "this is no address", []string{"ls", "photos"}},
+		{"a name that is not set", 2, "OMNIBUCKET_MY_PHOTOS is not set", []string{"ls", "my-photos:a"}},
+		{"an unknown scheme", 2, `has scheme "ftp"`, []string{"ls", "ftp://host/a"}},
+		{"an unknown parameter", 2, `has parameter "speed"`, []string{"ls", bucket + "?speed=1"}},
+		{"a key that none can store", 2, `empty segment`, []string{"cp", "-", bucket + "/a//b"}},
+		{"no such object", 3, "object not found", []string{"cat", bucket + "/none"}},
+		{"no such folder", 3, "object not found", []string{"ls", bucket + "/none/"}},
+		{"no such bucket", 3, "bucket not found", []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"}},
+		{"a condition", 4, "precondition failed", []string{"cp", "--if-absent", "-", bucket + "/a.txt"}},
+		{"a revision", 4, "precondition failed", []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"}},
+		{"a file that is not there", 1, "no such file", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
+		{"what a store cannot do", 1, "unsupported", []string{"sign", bucket + "/b"}},
+		{"the first of several failures", 3, "object not found", []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			_, stderr := s.exits(row.code, row.args...)
+			require.Contains(t, stderr, row.says)
+			if row.code != 0 {
+				require.True(t, strings.HasPrefix(stderr, "omnibucket: "), stderr)
+			}
+		})
+	}
+}
+
+func TestAnInterruptedCommandExitsWith130(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	s.put(bucket+"/a.txt", "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range [][]string{
+		{"ls", bucket},
+		{"cat", bucket + "/a.txt"},
+		{"cp", bucket + "/a.txt", filepath.Join(dir, "a.txt")},
+		{"sync", bucket, dir},
+		{"rm", "-r", "--all", bucket},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			require.Equal(t, 130, run(ctx, args, s.around(nil, io.Discard, io.Discard)))
+		})
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	require.Equal(t, "a", s.ok("cat", bucket+"/a.txt"))
+}
+
+func TestWhatIsTypedIsNotStoredWhenInterrupted(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	in, typing := io.Pipe() // nobody ever ends it
+	ended := make(chan int)
+	go func() { ended <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.around(in, io.Discard, io.Discard)) }()
+	_, err := io.WriteString(typing, "half")
+	require.NoError(t, err)
+	cancel()
+	require.Equal(t, 130, <-ended)
+	require.NoError(t, typing.Close())
+	s.exits(3, "cat", bucket+"/a")
+}
+
+// A reader that goes away after so many bytes.
+type closedAfter struct{ left int }
+
+func (c *closedAfter) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		return 0, &os.PathError{Op: "write", Path: "|1", Err: io.ErrClosedPipe}
+	}
+	return len(p), nil
+}
+
+func TestAClosedPipeEndsACommandQuietly(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/large", strings.Repeat("x", 1<<20))
+	for i := range 2_000 {
+		s.put(fmt.Sprintf("%s/many/%050d", bucket, i), "x")
+	}
+	for _, args := range [][]string{{"cat", bucket + "/large"}, {"ls", "-r", bucket}, {"rm", "-r", "-v", bucket + "/many"}} {
+		t.Run(args[0], func(t *testing.T) {
+			var errs bytes.Buffer
+			require.Equal(t, 141, run(t.Context(), args, s.around(nil, &closedAfter{}, &errs)))
+			require.Empty(t, errs.String())
+		})
+	}
+	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm goes on for nobody")
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
+
+func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a.txt", "a")
+	for _, args := range [][]string{{"cat", bucket + "/a.txt"}, {"ls", bucket}, {"stat", bucket + "/a.txt"}, {"--version"}} {
+		t.Run(args[0], func(t *testing.T) {
+			var errs bytes.Buffer
+			require.Equal(t, 1, run(t.Context(), args, s.around(nil, fullDisk{}, &errs)))
+			require.Equal(t, "omnibucket: the output cannot be written: no space left on device\n", errs.String())
+		})
+	}
+}
+
+func TestErrorsShowNoSecret(t *testing.T) {
+	s := newShell(t)
+	for _, row := range []struct{ name, address string }{
+		{"credentials in an address", "s3://AKIA:hunter2@photos/a"},
+		{"credentials in an endpoint", "s3://photos/a?region=us-east-1&endpoint=http://AKIA:hunter2@localhost:1"},
+		{"credentials in an address that is none", "s3://AKIA:hunter2@pho tos/%zz"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			s.env["OMNIBUCKET_PHOTOS"] = row.address
+			for _, address := range []string{row.address, "photos:a"} {
+				_, stderr := s.exits(2, "cat", address)
+				require.NotContains(t, stderr, "hunter2")
+			}
+		})
+	}
+}
+
+func TestNothingThatATerminalObeysIsPrinted(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	_, stderr := s.exits(3, "cat", bucket+"/\x1b[31m")
+	require.NotContains(t, stderr, "\x1b")
+	_, stderr = s.exits(2, "cat", "\x1b[31m")
+	require.NotContains(t, stderr, "\x1b")
+
+	p := &program{out: newOutput(io.Discard, func() {})}
+	require.Equal(t, "\x1b[31m", p.show("\x1b[31m"), "a program gets what there is")
+	p.out.terminal = true
+	require.Equal(t, "?[31m é日", p.show("\x1b[31m é日"))
+}
+
+func TestEveryCommandExplainsItself(t *testing.T) {
+	s := newShell(t)
+	p := &program{surroundings: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
+	for _, c := range p.rootCommand().Commands() {
+		t.Run(c.Name(), func(t *testing.T) {
+			require.NotEmpty(t, c.Short)
+			require.NotEmpty(t, c.Long)
+			require.NotNil(t, c.Args, "wrong argument counts are refused")
+			examples := strings.Split(c.Example, "\n")
+			require.GreaterOrEqual(t, len(examples), 2)
+			for _, example := range examples {
+				require.Contains(t, example, "omnibucket "+c.Name())
+				_, flags, _ := strings.Cut(example, "omnibucket "+c.Name())
+				for _, word := range strings.Fields(flags) {
+					if name, ok := strings.CutPrefix(word, "--"); ok {
+						require.NotNil(t, c.Flags().Lookup(name), example)
+					}
+				}
+			}
+		})
+	}
+}

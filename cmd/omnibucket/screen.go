@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/omnibucket/storage/transfer"
+)
+
+// A screen shows how far a job is, in one line of a terminal that is drawn over
+// itself, and lets lines of output pass above it. Its methods may be called by
+// several goroutines at once.
+type screen struct {
+	mu       sync.Mutex
+	to       io.Writer // standard error
+	out      io.Writer
+	terminal bool
+	shown    bool
+}
+
+func newScreen(to, out io.Writer) *screen {
+	return &screen{to: to, out: out, terminal: isTerminal(to)}
+}
+
+func (s *screen) progress(p transfer.Progress) {
+	const width = 79 // what every terminal has
+	more := "+"      // there may be more: the source is not listed to its end
+	if p.Listed {
+		more = ""
+	}
+	line := fmt.Sprintf("%d/%d%s files, %.1f/%.1f%s MB, %.1f MB/s", p.Files, p.TotalFiles, more, megabytes(p.Bytes), megabytes(p.TotalBytes), more, p.Rate/1e6)
+	if p.Failed > 0 {
+		line += fmt.Sprintf(", %d failed", p.Failed)
+	}
+	if runes := []rune(line + "  " + printable(p.Current)); len(runes) > width {
+		line = string(runes[:width-1]) + "…"
+	} else {
+		line = string(runes)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = fmt.Fprint(s.to, "\r\x1b[K", line)
+	s.shown = true
+}
+
+func megabytes(n int64) float64 { return float64(n) / 1e6 }
+
+// print writes a line of output.
+func (s *screen) print(line string) {
+	s.clear()
+	_, _ = io.WriteString(s.out, line)
+}
+
+// clear takes the line of progress away.
+func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown {
+		_, _ = fmt.Fprint(s.to, "\r\x1b[K")
+		s.shown = false
+	}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/serve"
+)
+
+// signedPath is where the signed addresses of a local or memory bucket are
+// answered, unless its address says.
+const signedPath = "/.signed/"
+
+func (p *program) serveCommand() *cobra.Command {
+	var listen string
+	var listing bool
+	c := &cobra.Command{
+		Use:   "serve [flags] ADDRESS",
+		Short: "Serve a bucket, or a folder of it, over HTTP, to be read",
+		Long: `Serves the objects of a bucket, or of a folder in it, as files over HTTP, to everybody
+who reaches the address that it listens on, until it is interrupted. Signed addresses
+of a file: or mem: bucket are answered under /.signed, or where signing_base_url= of
+its address says; they alone can write.`,
+		Example: `  omnibucket serve --listing file:///srv/files
+  omnibucket serve --listen 127.0.0.1:0 's3://site/public?region=eu-west-1'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return p.serve(c.Context(), args[0], listen, listing) },
+	}
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "listen on this `address`; port 0 is a free one")
+	c.Flags().BoolVar(&listing, "listing", false, "list folders that have no index.html")
+	return c
+}
+
+func (p *program) serve(ctx context.Context, text, listen string, listing bool) error {
+	l, err := p.locateInBucket(text)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	base := "http://" + reachable(listener.Addr())
+	handler, err := p.handler(ctx, l, base, listing)
+	if err != nil {
+		return err
+	}
+	p.printf("%s/\n", base)
+	p.out.flush()
+	return serveUntil(ctx, listener, handler)
+}
+
+// reachable is a listener's address as a client on this machine has it.
+func reachable(listening net.Addr) string {
+	host, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		return listening.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// handler answers for the folder as files and, where the bucket has no server of
+// its own, for its signed addresses.
+func (p *program) handler(ctx context.Context, l location, base string, listing bool) (http.Handler, error) {
+	var opts []storage.OpenOption
+	mount := ""
+	if l.scheme == "file" || l.scheme == "mem" {
+		var own bool
+		if mount, own = signingMount(l); !own {
+			opts = append(opts, storage.WithSigningBaseURL(base+mount))
+		}
+	}
+	bucket, err := p.open(ctx, l, opts...)
+	if err != nil {
+		return nil, err
+	}
+	files, err := p.openFolder(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range files.List(ctx, storage.WithLimit(1)) {
+		if errors.Is(err, storage.BucketNotFound) { // who may not list may still read
+			return nil, err
+		}
+	}
+	var serving []serve.Option
+	if listing {
+		serving = append(serving, serve.WithListing(files))
+	}
+	all := serve.FileServer(files, serving...)
+	if mount == "" || l.under != "" { // the handler of signed addresses is for whole buckets
+		return all, nil
+	}
+	signed := serve.NewHandler(bucket)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, mount) {
+			signed.ServeHTTP(w, r)
+			return
+		}
+		all.ServeHTTP(w, r)
+	}), nil
+}
+
+// signingMount is the path at which signed addresses are answered, and whether the
+// bucket's own address says so; "" where that leaves no room for the files.
+func signingMount(l location) (path string, own bool) {
+	query, _ := url.ParseQuery(l.query) // storage.Open refuses what is malformed
+	if !query.Has("signing_base_url") {
+		return signedPath, false
+	}
+	u, err := url.Parse(query.Get("signing_base_url"))
+	if err != nil || strings.Trim(u.Path, "/") == "" {
+		return "", true
+	}
+	return "/" + strings.Trim(u.Path, "/") + "/", true
+}
+
+// serveUntil serves until ctx is done, and lets what is under way end.
+func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if server.Shutdown(grace) != nil {
+		_ = server.Close() // who has not read all by now is cut off
+	}
+	<-ended
+	return nil
+}

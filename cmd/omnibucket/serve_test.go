@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ask makes a request, on a connection of its own.
+func ask(t *testing.T, r *http.Request) (status int, body string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return answer.StatusCode, string(b)
+}
+
+func request(t *testing.T, method, address, body string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	return r
+}
+
+func get(t *testing.T, address string) (status int, body string) {
+	t.Helper()
+	return ask(t, request(t, http.MethodGet, address, ""))
+}
+
+// serving runs serve until the test ends; the address is what it prints.
+func (s *shell) serving(args ...string) string {
+	s.t.Helper()
+	ctx, interrupt := context.WithCancel(context.Background())
+	out, printed := io.Pipe()
+	var errs bytes.Buffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), s.around(nil, printed, &errs))
+		_ = printed.Close()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	s.t.Cleanup(func() {
+		interrupt()
+		require.Zero(s.t, <-ended, errs.String())
+	})
+	require.NoError(s.t, err)
+	return strings.TrimSpace(line)
+}
+
+func TestServe(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	for _, key := range []string{"a b?.txt", "public/index.html", "public/x/y"} {
+		s.put(bucket+"#"+url.PathEscape(key), key)
+	}
+	base := s.serving(bucket)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, base)
+	status, body := get(t, base+"a%20b%3F.txt")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "a b?.txt", body)
+	status, body = get(t, base+"public/")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "public/index.html", body)
+	status, _ = get(t, base)
+	require.Equal(t, http.StatusNotFound, status, "nothing is listed")
+	status, _ = ask(t, request(t, http.MethodPut, base+"new", "x"))
+	require.Equal(t, http.StatusMethodNotAllowed, status)
+
+	folder := s.serving("--listing", bucket+"#public")
+	_, body = get(t, folder+"x/")
+	require.Contains(t, body, `href="y"`)
+	status, _ = get(t, folder+"a%20b%3F.txt")
+	require.Equal(t, http.StatusNotFound, status, "what is outside the folder is not served")
+}
+
+func TestServeAnswersSignedAddresses(t *testing.T) {
+	for _, row := range []struct{ name, bucket string }{{"memory", memory(t) + "/"}, {"directory", directory(t) + "#"}} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			base := s.serving(row.bucket)
+			parameters := "?signing_base_url=" + base + ".signed"
+			at := func(key string) string {
+				if address, isFile := strings.CutSuffix(row.bucket, "#"); isFile {
+					return address + parameters + "#" + key
+				}
+				return row.bucket + key + parameters
+			}
+			status, body := upload(t, s.ok("sign", "--upload", at("a b")), "uploaded")
+			require.Equal(t, http.StatusOK, status, body)
+			status, body = get(t, strings.TrimSpace(s.ok("sign", at("a b"))))
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, "uploaded", body)
+			status, _ = get(t, base+".signed/a%20b")
+			require.Equal(t, http.StatusForbidden, status, "not without a signature")
+			status, body = get(t, base+"a%20b")
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, "uploaded", body)
+		})
+	}
+}
+
+func TestASigningBaseOfTheAddressSaysWhereSignedAddressesAreAnswered(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/a", "a")
+	parameters := "?signing_base_url=https://files.example.com/private/x"
+	base := s.serving(bucket + parameters)
+	signed, err := url.Parse(strings.TrimSpace(s.ok("sign", bucket+"/a"+parameters)))
+	require.NoError(t, err)
+	status, body := get(t, strings.TrimSuffix(base, "/")+signed.RequestURI())
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "a", body)
+}
+
+func TestServeFails(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.exits(3, "serve", "--listen", "127.0.0.1:0", directory(t)+"/none")
+	s.exits(2, "serve", "photos")
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	_, stderr := s.exits(1, "serve", "--listen", taken.Addr().String(), bucket)
+	require.Contains(t, stderr, "address already in use")
+}
+
+func TestTheAddressOfAListenerCanBeReached(t *testing.T) {
+	for _, row := range []struct{ listening, want string }{
+		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},
+	} {
+		address, err := net.ResolveTCPAddr("tcp", row.listening)
+		require.NoError(t, err)
+		require.Equal(t, row.want, reachable(address))
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+// A signing is what the flags of sign say.
+type signing struct {
+	upload, ifAbsent, json         bool
+	ttl                            time.Duration
+	contentType, filename, version string
+	size                           int64
+	given                          func(flag string) bool
+}
+
+func (p *program) signCommand() *cobra.Command {
+	var f signing
+	c := &cobra.Command{
+		Use:   "sign [flags] ADDRESS",
+		Short: "Sign an address with which anyone can read or upload one object for a while",
+		Long: `Prints an address with which anyone can read one object until it expires. With
+--upload it is a command of curl that uploads FILE. Either is a secret for as long as
+it works. Buckets of file: and mem: sign where signing_base_url= says, for what
+"omnibucket serve" or package serve answers there.`,
+		Example: `  omnibucket sign --ttl 10m --filename report.pdf gs://photos/reports/42.pdf
+  omnibucket sign --upload --content-type image/jpeg 's3://photos/new.jpg?region=eu-west-1'
+  omnibucket sign 'file:///srv/files?signing_base_url=http://127.0.0.1:8080/.signed#report.pdf'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.given = c.Flags().Changed
+			return p.sign(c.Context(), &f, args[0])
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.upload, "upload", false, "sign an upload, not a download")
+	flags.DurationVar(&f.ttl, "ttl", time.Hour, "how long it works, from 1s to 168h")
+	flags.StringVar(&f.contentType, "content-type", "", "the media `type` to upload, or to be served with")
+	flags.Int64Var(&f.size, "size", 0, "the upload has to have so many `bytes`")
+	flags.BoolVar(&f.ifAbsent, "if-absent", false, "the upload only creates, and never replaces")
+	flags.StringVar(&f.filename, "filename", "", "a browser saves the download under this `name`")
+	flags.StringVar(&f.version, "version", "", "download this kept `version`")
+	flags.BoolVar(&f.json, "json", false, "url, method, headers and expiresAt, as a JSON object")
+	return c
+}
+
+func (p *program) sign(ctx context.Context, f *signing, text string) error {
+	bucket, l, err := p.openObject(ctx, text)
+	if err != nil {
+		return err
+	}
+	var signed *storage.SignedURL
+	if f.upload {
+		signed, err = signedUpload(ctx, f, bucket, l.key)
+	} else {
+		signed, err = signedDownload(ctx, f, bucket, l.key)
+	}
+	switch {
+	case err != nil:
+		return err
+	case f.json:
+		return p.json(signed)
+	case f.upload:
+		p.printf("%s\n", curl(signed))
+	default:
+		p.printf("%s\n", signed.URL)
+	}
+	return nil
+}
+
+func signedDownload(ctx context.Context, f *signing, b storage.SignedDownloader, key string) (*storage.SignedURL, error) {
+	if f.given("size") || f.ifAbsent {
+		return nil, invalid("--size and --if-absent are of an upload", "--upload signs one")
+	}
+	opts := []storage.SignedDownloadOption{storage.WithTTL(f.ttl)}
+	if f.given("content-type") {
+		opts = append(opts, storage.WithResponseContentType(f.contentType))
+	}
+	if f.given("filename") {
+		opts = append(opts, storage.WithDownloadName(f.filename))
+	}
+	if f.given("version") {
+		opts = append(opts, storage.WithVersion(f.version))
+	}
+	return b.SignedDownloadURL(ctx, key, opts...)
+}
+
+func signedUpload(ctx context.Context, f *signing, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
+	if f.given("filename") || f.given("version") {
+		return nil, invalid("--filename and --version are of a download", "")
+	}
+	opts := []storage.SignedUploadOption{storage.WithTTL(f.ttl)}
+	if f.given("content-type") {
+		opts = append(opts, storage.WithContentType(f.contentType))
+	}
+	if f.given("size") {
+		opts = append(opts, storage.WithSize(f.size))
+	}
+	if f.ifAbsent {
+		opts = append(opts, storage.IfAbsent())
+	}
+	return b.SignedUploadURL(ctx, key, opts...)
+}
+
+// curl is a command for a POSIX shell that makes a signed upload of FILE.
+func curl(signed *storage.SignedURL) string {
+	var b strings.Builder
+	b.WriteString("curl -T FILE")
+	if strings.ContainsAny(signed.URL, "[]{}") { // which curl takes for patterns
+		b.WriteString(" --globoff")
+	}
+	if signed.Method != http.MethodPut {
+		b.WriteString(" -X " + quoted(signed.Method))
+	}
+	for _, name := range slices.Sorted(maps.Keys(signed.Header)) {
+		for _, value := range signed.Header[name] {
+			b.WriteString(" -H " + quoted(name+": "+value))
+		}
+	}
+	return b.String() + " " + quoted(signed.URL)
+}
+
+// quoted is a text as one word of a POSIX shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+)
+
+func (p *program) statCommand() *cobra.Command {
+	var asJSON bool
+	var version string
+	c := &cobra.Command{
+		Use:   "stat [flags] ADDRESS",
+		Short: "Show all attributes of an object, or of a bucket",
+		Long: `Shows all that the store tells about an object or, of an address without a key,
+about the bucket. What it does not tell is left out.`,
+		Example: `  omnibucket stat 's3://photos/2026/a.jpg?region=eu-west-1'
+  omnibucket stat --json file:///srv/files#report.pdf
+  omnibucket stat gs://photos`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var opts []storage.AttrsOption
+			if c.Flags().Changed("version") {
+				opts = append(opts, storage.WithVersion(version))
+			}
+			return p.stat(c.Context(), args[0], asJSON, opts)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
+	c.Flags().StringVar(&version, "version", "", "of this kept `version`")
+	return c
+}
+
+func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []storage.AttrsOption) error {
+	l, err := p.locateInBucket(text)
+	if err != nil {
+		return err
+	}
+	if l.key == "" {
+		if len(opts) > 0 {
+			return invalid("a bucket has no versions of its own", "")
+		}
+		return p.statBucket(ctx, l, asJSON)
+	}
+	bucket, err := p.open(ctx, l)
+	if err != nil {
+		return err
+	}
+	attrs, err := bucket.Attrs(ctx, l.key, opts...)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return p.json(attrsLine{
+			Key: attrs.Key, Size: attrs.Size, ContentType: attrs.ContentType, ContentEncoding: attrs.ContentEncoding,
+			ContentDisposition: attrs.ContentDisposition, ContentLanguage: attrs.ContentLanguage, CacheControl: attrs.CacheControl,
+			StorageClass: attrs.StorageClass, Metadata: attrs.Metadata, ETag: attrs.ETag, Revision: attrs.Revision,
+			Version: attrs.Version, Modified: attrs.Modified, CRC32C: checksum(attrs), MD5: hex.EncodeToString(attrs.MD5),
+		})
+	}
+	rows := [][2]string{
+		{"key", attrs.Key}, {"size", strconv.FormatInt(attrs.Size, 10)}, {"content type", attrs.ContentType},
+		{"content encoding", attrs.ContentEncoding}, {"content disposition", attrs.ContentDisposition},
+		{"content language", attrs.ContentLanguage}, {"cache control", attrs.CacheControl}, {"storage class", attrs.StorageClass},
+	}
+	for _, name := range slices.Sorted(maps.Keys(attrs.Metadata)) {
+		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
+	}
+	return p.table(append(rows, [][2]string{
+		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", known(attrs.Modified)},
+		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
+	}...))
+}
+
+// An attrsLine is Attrs in JSON.
+type attrsLine struct {
+	Key                string            `json:"key"`
+	Size               int64             `json:"size"`
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	ETag               string            `json:"etag,omitempty"`
+	Revision           string            `json:"revision,omitempty"`
+	Version            string            `json:"version,omitempty"`
+	Modified           time.Time         `json:"modified,omitzero"`
+	CRC32C             string            `json:"crc32c,omitempty"`
+	MD5                string            `json:"md5,omitempty"`
+}
+
+func checksum(attrs *storage.Attrs) string {
+	if attrs.CRC32C == nil {
+		return ""
+	}
+	return fmt.Sprintf("%08x", *attrs.CRC32C)
+}
+
+// known is a time, or nothing.
+func known(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return moment(t)
+}
+
+// An infoLine is BucketInfo in JSON.
+type infoLine struct {
+	Name       string                  `json:"name"`
+	Provider   string                  `json:"provider"`
+	Region     string                  `json:"region,omitempty"`
+	Created    time.Time               `json:"created,omitzero"`
+	Public     bool                    `json:"public"`
+	Versioning bool                    `json:"versioning"`
+	CORS       []storage.CORSRule      `json:"cors,omitempty"`
+	Lifecycle  []storage.LifecycleRule `json:"lifecycle,omitempty"`
+}
+
+func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {
+	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+		info, err := s.BucketInfo(ctx, bucket)
+		switch {
+		case err != nil:
+			return err
+		case asJSON:
+			return p.json(infoLine(*info))
+		}
+		rows := [][2]string{
+			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", known(info.Created)},
+			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
+		}
+		for _, rule := range info.CORS {
+			rows = append(rows, [2]string{"cors", fmt.Sprintf("%+v", rule)})
+		}
+		for _, rule := range info.Lifecycle {
+			rows = append(rows, [2]string{"lifecycle", fmt.Sprintf("%+v", rule)})
+		}
+		return p.table(rows)
+	})
+}
+
+// table prints names and values, aligned, without those that are not known.
+func (p *program) table(rows [][2]string) error {
+	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		if row[1] != "" {
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", row[0], p.show(row[1]))
+		}
+	}
+	return w.Flush()
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }
+
+func TestStat(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.in = "123456789"
+	s.ok("cp", "--content-type", "text/plain", "--cache-control", "no-cache", "--content-language", "en",
+		"--content-encoding", "identity", "--content-disposition", "inline",
+		"--metadata", "colour=red=blue", "--metadata", "Owner=me, and you", "-", bucket+"/a.bin")
+
+	lines := splitLines(s.ok("stat", bucket+"/a.bin"))
+	require.Equal(t, "key                  a.bin", lines[0])
+	for _, want := range []string{
+		"size                 9", "content type         text/plain", "cache control        no-cache",
+		"content language     en", "content encoding     identity", "content disposition  inline",
+		"metadata colour      red=blue", "metadata owner       me, and you", "crc32c               e3069283",
+	} {
+		require.Contains(t, lines, want)
+	}
+
+	var attrs attrsLine
+	require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", bucket+"/a.bin")), &attrs))
+	require.Equal(t, map[string]string{"colour": "red=blue", "owner": "me, and you"}, attrs.Metadata)
+	require.Equal(t, "e3069283", attrs.CRC32C)
+	require.NotEmpty(t, attrs.Revision)
+	require.False(t, attrs.Modified.IsZero())
+}
+
+func TestStatOfABucket(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t) + "/photos"
+	s.ok("mb", "--versioned", bucket)
+	text := s.ok("stat", bucket)
+	require.Regexp(t, `(?m)^bucket +photos$`, text)
+	require.Regexp(t, `(?m)^versioning +true$`, text)
+	var info infoLine
+	require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", bucket)), &info))
+	require.Equal(t, path.Base(bucket), info.Name)
+	require.True(t, info.Versioning)
+	s.exits(2, "stat", "--version", "1", bucket)
+	s.exits(3, "stat", bucket+"-none")
+}
+
+// statOf is what stat --json tells of an object.
+func statOf(s *shell, address string) attrsLine {
+	s.t.Helper()
+	var attrs attrsLine
+	require.NoError(s.t, json.Unmarshal([]byte(s.ok("stat", "--json", address)), &attrs))
+	return attrs
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage/transfer"
+)
+
+// transferConcurrency is package transfer's own default.
+const transferConcurrency = 32
+
+// A syncing is what the flags of sync say.
+type syncing struct {
+	remove, dryRun, checksum, links, verbose bool
+	include, exclude                         []string
+	concurrency                              int
+	resume                                   string
+}
+
+func (p *program) syncCommand() *cobra.Command {
+	var f syncing
+	c := &cobra.Command{
+		Use:   "sync [flags] SOURCE DESTINATION",
+		Short: "Bring one tree, of a directory or a bucket, to be like another",
+		Long: `Brings to the destination what is in the source and not the same there. Both are a
+directory of this machine or a folder in a bucket. The same command goes on where one
+was cut short. What was done is told on standard error at the end.
+
+A pattern is one of a shell for the whole key, in which ** stands for any number of
+folders: '**/*.jpg', '2026/**'. What --exclude leaves out is not removed either, and
+nothing is where the source is a folder in a bucket that has nothing in it.`,
+		Example: `  omnibucket sync --delete ./public 'gs://site'
+  omnibucket sync --dry-run --exclude '**/*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
+  omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error { return p.sync(c.Context(), &f, args[0], args[1]) },
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.remove, "delete", false, "remove from the destination what the source does not have")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing")
+	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums, not times")
+	flags.StringArrayVar(&f.include, "include", nil, "take only keys that match this `pattern`; may be given several times")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out keys that match this `pattern`; may be given several times")
+	flags.IntVar(&f.concurrency, "concurrency", transferConcurrency, "how many requests may be under way at once")
+	flags.StringVar(&f.resume, "resume", "", "keep in this `directory` how far large uploads have come")
+	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every change")
+	return c
+}
+
+func (f *syncing) options() []transfer.Option {
+	opts := []transfer.Option{transfer.WithConcurrency(f.concurrency)}
+	for _, flag := range []struct {
+		given bool
+		with  func() transfer.Option
+	}{
+		{f.remove, transfer.WithDelete}, {f.dryRun, transfer.WithDryRun},
+		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks},
+	} {
+		if flag.given {
+			opts = append(opts, flag.with())
+		}
+	}
+	if len(f.include) > 0 {
+		opts = append(opts, transfer.WithInclude(f.include...))
+	}
+	if len(f.exclude) > 0 {
+		opts = append(opts, transfer.WithExclude(f.exclude...))
+	}
+	if f.resume != "" {
+		opts = append(opts, transfer.WithResume(f.resume))
+	}
+	return opts
+}
+
+func (p *program) sync(ctx context.Context, f *syncing, source, destination string) error {
+	src, dst, err := p.syncEnds(ctx, f, source, destination)
+	if err != nil {
+		return err
+	}
+	screen := newScreen(p.err, p.out)
+	opts := f.options()
+	if screen.terminal {
+		opts = append(opts, transfer.WithProgress(screen.progress))
+	}
+	if f.verbose || f.dryRun {
+		opts = append(opts, transfer.WithChanges(func(c transfer.Change) {
+			if c.Action != transfer.Failed { // these are told at the end, with the reason
+				screen.print(fmt.Sprintf("%s %s\n", c.Action, p.show(c.Key)))
+			}
+		}))
+	}
+	report, err := p.transfer(ctx, dst, src, opts)
+	screen.clear()
+	if report != nil {
+		summary, _, _ := strings.Cut(report.String(), "\n") // the failures follow, as errors
+		_, _ = fmt.Fprintln(p.err, summary)
+	}
+	return err
+}
+
+// syncEnds reads where to sync from and to, and refuses what would remove more than
+// was meant.
+func (p *program) syncEnds(ctx context.Context, f *syncing, source, destination string) (src, dst location, err error) {
+	if src, err = p.locate(source); err != nil {
+		return src, dst, err
+	}
+	if dst, err = p.locate(destination); err != nil {
+		return src, dst, err
+	}
+	if overlap(src, dst) && len(f.exclude) == 0 { // who excludes one end from the other knows
+		return src, dst, errOverlap()
+	}
+	if f.remove && src.kind == inBucket && src.key != "" {
+		// A folder that is misspelt is empty, too: everything would be removed.
+		full, err := p.holds(ctx, src)
+		if err == nil && !full {
+			err = nothingThere(src.key)
+		}
+		return src, dst, err
+	}
+	return src, dst, nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// synced runs sync, which tells of what it did on standard error, and is what it
+// prints, in order.
+func (s *shell) synced(args ...string) (changes []string, report string) {
+	s.t.Helper()
+	stdout, stderr := s.exits(0, append([]string{"sync"}, args...)...)
+	changes = splitLines(stdout)
+	slices.Sort(changes)
+	return changes, stderr
+}
+
+func TestSync(t *testing.T) {
+	s := newShell(t)
+	first, second, dir, back := memory(t), directory(t), t.TempDir(), filepath.Join(t.TempDir(), "new", "tree")
+	writeFiles(t, dir, map[string]string{"a": "a", "b/c": "c", "b/d.tmp": "d", "e é/f?": "f"})
+
+	changes, report := s.synced("-v", "--exclude", "**/*.tmp", dir, first+"/site")
+	require.Equal(t, []string{"transferred a", "transferred b/c", "transferred e é/f?"}, changes)
+	require.Regexp(t, `^3 transferred \(3 B\), 0 the same in \S+, .+/s\n$`, report)
+
+	_, report = s.synced(first+"/site", second+"#copy/")
+	require.Contains(t, report, "3 transferred")
+	_, report = s.synced(second+"#copy", back)
+	require.Contains(t, report, "3 transferred")
+	require.Equal(t, "f", readFile(t, filepath.Join(back, "e é", "f?")))
+	_, report = s.synced(back, first+"/site/")
+	require.Contains(t, report, "0 transferred (0 B), 3 the same")
+	_, report = s.synced("--include", "b/**", "--checksum", "--concurrency", "2", dir, first+"/part")
+	require.Contains(t, report, "2 transferred")
+	_, report = s.synced(dir, back)
+	require.Contains(t, report, "1 transferred")
+}
+
+func TestSyncRemovesWhatIsNotInTheSource(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	s.put(bucket+"/site/old", "")
+	s.put(bucket+"/site/kept/x", "")
+	s.put(bucket+"/site-other", "")
+
+	before := s.ok("ls", "-r", "-l", bucket)
+	changes, report := s.synced("--delete", "--dry-run", "--exclude", "kept", dir, bucket+"/site")
+	require.Equal(t, []string{"deleted site/old", "transferred a"}, prefixed(changes, "old", "site/old"))
+	require.Contains(t, report, "dry run: 1 transferred")
+	require.Equal(t, before, s.ok("ls", "-r", "-l", bucket), "a dry run changes nothing")
+
+	s.synced("--delete", "--exclude", "kept", dir, bucket+"/site")
+	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.ok("ls", "-r", bucket))
+}
+
+// prefixed is a list of changes with one key written as another.
+func prefixed(changes []string, key, as string) []string {
+	for i := range changes {
+		changes[i] = strings.Replace(changes[i], " "+key, " "+as, 1)
+	}
+	return changes
+}
+
+func TestSyncFailures(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"good": "", `bad\name`: "", "worse.": ""})
+	_, stderr := s.exits(2, "sync", dir, bucket)
+	lines := splitLines(stderr)
+	require.Len(t, lines, 3)
+	require.Contains(t, lines[0], "1 transferred (0 B), 0 the same, 2 failed")
+	require.Contains(t, lines[1]+lines[2], "worse.")
+	require.Equal(t, "good\n", s.ok("ls", "-r", bucket))
+
+	s.exits(2, "sync", "-", bucket)
+	s.exits(2, "sync", bucket, "mem://")
+	s.exits(2, "sync", "--concurrency", "0", dir, bucket)
+	s.exits(2, "sync", "--include", "[", dir, bucket)
+	s.exits(3, "sync", directory(t)+"/none", dir)
+	s.exits(3, "sync", filepath.Join(dir, "none"), bucket)
+}
+
+func TestSyncKeepsHowFarItIsAndFollowsLinks(t *testing.T) {
+	s := newShell(t)
+	bucket, dir, kept := memory(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	require.NoError(t, os.Symlink("a", filepath.Join(dir, "link")))
+	_, report := s.synced("--resume", kept, dir, bucket)
+	require.Contains(t, report, "1 ignored")
+	require.DirExists(t, kept)
+	_, report = s.synced("--links", dir, bucket)
+	require.Contains(t, report, "1 transferred")
+	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
+}
+
+func TestAMisspeltSourceRemovesNothing(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "a"})
+	s.exits(3, "sync", "--delete", bucket+"/pubilc", dir)
+	require.FileExists(t, filepath.Join(dir, "a"))
+	s.synced(bucket+"/pubilc", dir)
+}

@@ -1,0 +1,41 @@
+package storage_test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestDownloadFileReplacesNothingButFiles(t *testing.T) {
+	dir, err := os.MkdirTemp("", "") // a socket's path has to be short
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for name, c := range map[string]struct {
+		make func(t *testing.T, path string)
+		kind os.FileMode
+	}{
+		"a directory": {func(t *testing.T, path string) { require.NoError(t, os.Mkdir(path, 0o755)) }, os.ModeDir},
+		"a socket": {func(t *testing.T, path string) {
+			l, err := net.Listen("unix", path)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = l.Close() })
+		}, os.ModeSocket},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, c.kind.String()[:1])
+			c.make(t, path)
+			_, err := storage.DownloadFile(t.Context(), memstore.New(), "key", path)
+			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
+			require.ErrorContains(t, err, "path")
+			info, err := os.Lstat(path)
+			require.NoError(t, err)
+			require.Equal(t, c.kind, info.Mode().Type())
+		})
+	}
+}
