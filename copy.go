@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"io"
-	"reflect"
 )
 
 // Copy copies inside the provider where both ends allow it, and streams
@@ -78,7 +77,7 @@ func (c *copying) run(ctx context.Context) (*Attrs, *Error) {
 	if c.core.has(ServerCopy) {
 		from := src.core.driver.Locate(c.from.d.key)
 		to := c.core.driver.Locate(c.key)
-		if sameAccount(from.Account, to.Account) {
+		if comparableEqual(from.Account, to.Account) {
 			a, e := c.onServer(ctx, from)
 			if e == nil || e.Code != Unsupported || e.Op != "" {
 				return a, e
@@ -86,10 +85,6 @@ func (c *copying) run(ctx context.Context) (*Attrs, *Error) {
 		}
 	}
 	return c.throughHere(ctx)
-}
-
-func sameAccount(a, b any) bool {
-	return a != nil && b != nil && reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
 }
 
 // openSource begins the source's own operation.

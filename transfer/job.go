@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 
@@ -53,7 +52,7 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return j.bad
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
 		return invalid("end", "must be a directory or a bucket that is not nil")
-	case overlap(dst, src):
+	case overlap(dst, src) && (dst.kind == dirEnd || len(j.exclude) == 0): // who leaves out one end of the other knows
 		return invalid("ends", "must not overlap")
 	}
 	if dst.kind == bucketEnd && !j.dryRun {
@@ -130,8 +129,7 @@ func overlap(a, b End) bool {
 	if a.kind == dirEnd {
 		return within(a.path, b.path) || within(b.path, a.path)
 	}
-	t := reflect.TypeOf(a.from)
-	return t == reflect.TypeOf(b.from) && t.Comparable() && any(a.from) == any(b.from)
+	return storage.Overlap(a.from, b.from)
 }
 
 // within reports whether dir is outer or lies in it.

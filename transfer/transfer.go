@@ -102,9 +102,9 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 // failed; Canceled and DeadlineExceeded) and each failure, up to 1,000, as
 // *storage.Error with its Key. The Report is there in any case.
 //
-// The ends must not overlap: of two directories that is InvalidArgument; of one
-// bucket under two prefixes nothing tells, and a copy into a part of its own
-// source needs WithExclude.
+// The ends must not overlap (storage.Overlap tells it of buckets), which is
+// InvalidArgument: WithDelete would remove what is copied. A copy into a part of
+// its own bucket leaves that part out by WithExclude.
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
 	return run(ctx, "Sync", dst, src, opts)
 }

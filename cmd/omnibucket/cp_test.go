@@ -227,28 +227,3 @@ func TestATreeIsNotCopiedIntoItself(t *testing.T) {
 	s.exits(0, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
 	require.Equal(t, "a/b\ncopy/a/b\n", s.ok("ls", "-r", bucket))
 }
-
-func TestOverlap(t *testing.T) {
-	for _, row := range []struct {
-		name, a, b string
-		want       bool
-	}{
-		{"the same folder", "s3://b/x", "s3://b/x/", true},
-		{"a part", "s3://b/x/y", "s3://b?region=eu-west-1", true},
-		{"a directory's part", "file:///srv/b/#x", "file:///srv/b", true},
-		{"a folder beside it", "s3://b/x", "s3://b/x-old", false},
-		{"another bucket", "s3://b/x", "s3://c/x", false},
-		{"another server's bucket of that name", "s3://b?endpoint=https://nyc3.digitaloceanspaces.com", "s3://b?region=eu-west-1", false},
-		{"another account's", "azblob://b?account=x", "azblob://b?account=y", false},
-		{"another store's", "s3://b", "gs://b", false},
-		{"a path", "b", "b", false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			a, err := parseLocation(row.a, lookupTestNames)
-			require.NoError(t, err)
-			b, err := parseLocation(row.b, lookupTestNames)
-			require.NoError(t, err)
-			require.Equal(t, [2]bool{row.want, row.want}, [2]bool{overlap(a, b), overlap(b, a)})
-		})
-	}
-}

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"net/url"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/transfer"
@@ -26,9 +24,6 @@ func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) err
 		if dst, err = inside(dst, name); err != nil {
 			return err
 		}
-	}
-	if overlap(src, dst) {
-		return errOverlap()
 	}
 	opts := []transfer.Option{transfer.WithConcurrency(transferConcurrency)}
 	if len(f.write.attributes) > 0 {
@@ -78,30 +73,6 @@ func treeName(src location) string {
 		return filepath.Base(src.path)
 	}
 	return ""
-}
-
-// overlap reports whether one end is a part of the other.
-func overlap(a, b location) bool {
-	if a.kind != inBucket || b.kind != inBucket || !sameBucket(a, b) {
-		return false
-	}
-	first, second := a.under+folder(a.key), b.under+folder(b.key)
-	return strings.HasPrefix(first, second) || strings.HasPrefix(second, first)
-}
-
-// sameBucket compares what says where a bucket is. It does not know of two servers'
-// names that are one server's.
-func sameBucket(a, b location) bool {
-	if a.scheme != b.scheme || a.host != b.host || strings.TrimRight(a.dir, "/") != strings.TrimRight(b.dir, "/") {
-		return false
-	}
-	first, _ := url.ParseQuery(a.query) // storage.Open refuses what is malformed
-	second, _ := url.ParseQuery(b.query)
-	return first.Get("endpoint") == second.Get("endpoint") && first.Get("account") == second.Get("account")
-}
-
-func errOverlap() error {
-	return invalid("source and destination must not be a part of each other", "")
 }
 
 // transfer runs one job of package transfer: src into dst.

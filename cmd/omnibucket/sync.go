@@ -112,9 +112,6 @@ func (p *program) syncEnds(ctx context.Context, f *syncing, source, destination 
 	if dst, err = p.locate(destination); err != nil {
 		return src, dst, err
 	}
-	if overlap(src, dst) && len(f.exclude) == 0 { // who excludes one end from the other knows
-		return src, dst, errOverlap()
-	}
 	if f.remove && src.kind == inBucket && src.key != "" {
 		// A folder that is misspelt is empty, too: everything would be removed.
 		full, err := p.holds(ctx, src)
