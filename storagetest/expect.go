@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,7 +44,31 @@ func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption
 // holds requires that key has this content, whole.
 func (t *T) holds(b storage.Downloader, key, want string) {
 	t.Helper()
-	requireSame(t, want, t.get(b, key))
+	if len(want) < 1<<20 {
+		requireSame(t, want, t.get(b, key))
+		return
+	}
+	r, err := b.Download(t.Context(), key)
+	require.NoError(t, err)
+	defer func() { _ = r.Close() }()
+	same := &sameAs{want: want}
+	_, err = io.Copy(same, r)
+	require.NoError(t, err)
+	require.True(t, !same.differs && same.at == len(want), "%s has %d bytes, not the %d that it should have, or others", key, same.at, len(want))
+}
+
+// sameAs compares what is written to it, so that large contents need no memory.
+type sameAs struct {
+	want    string
+	at      int
+	differs bool
+}
+
+func (s *sameAs) Write(p []byte) (int, error) {
+	rest := s.want[min(s.at, len(s.want)):]
+	s.differs = s.differs || len(p) > len(rest) || string(p) != rest[:len(p)]
+	s.at += len(p)
+	return len(p), nil
 }
 
 // requireSame compares contents without printing long ones.
@@ -139,22 +164,37 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 	return text.String()
 }
 
-// body is n bytes that differ from place to place, and from one seed to another.
-// They repeat, so that the race detector sees few writes, but after a prime number
-// of bytes: no part is like the next.
+// body is n bytes that differ from place to place, and from one seed to another. All
+// are parts of one text, so that large ones cost nothing. It repeats after a prime
+// number of bytes: no part of an upload is like the next.
 func body(n int64, seed byte) string {
+	from := int64(seed) * 251
+	longBody.Lock()
+	defer longBody.Unlock()
+	if most := int64(len(longBody.text)); most < from+n {
+		longBody.text = periodic(max(from+n, 2*most))
+	}
+	return longBody.text[from : from+n]
+}
+
+var longBody struct {
+	sync.Mutex
+	text string
+}
+
+func periodic(n int64) string {
 	var period [65_521]byte
-	state := uint32(seed)*2654435761 + 1
+	state := uint32(1)
 	for i := range period {
 		state = state*1664525 + 1013904223
 		period[i] = byte(state >> 24)
 	}
-	var data strings.Builder
-	data.Grow(int(n))
-	for left := n; left > 0; left = n - int64(data.Len()) {
-		data.Write(period[:min(left, int64(len(period)))])
+	var text strings.Builder
+	text.Grow(int(n))
+	for left := n; left > 0; left = n - int64(text.Len()) {
+		text.Write(period[:min(left, int64(len(period)))])
 	}
-	return data.String()
+	return text.String()
 }
 
 func sum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -65,11 +64,11 @@ func readRelated(contentType string, body []byte) (*ruleObject, []byte, *refusal
 	if err != nil {
 		return nil, nil, bad("Malformed multipart body.")
 	}
-	data, err := io.ReadAll(second)
-	if err != nil {
+	data := bytes.NewBuffer(make([]byte, 0, len(body)+bytes.MinRead))
+	if _, err := data.ReadFrom(second); err != nil {
 		return nil, nil, bad("Malformed multipart body.")
 	}
-	return o, data, nil
+	return o, data.Bytes(), nil
 }
 
 func (s *ruleServer) begin(w http.ResponseWriter, r *http.Request, bucket string, query url.Values, body []byte) {
