@@ -197,6 +197,11 @@ func periodic(n int64) string {
 	return text.String()
 }
 
+// changedAt is text with another byte at one place.
+func changedAt(text string, at int) string {
+	return text[:at] + string([]byte{text[at] ^ 1}) + text[at+1:]
+}
+
 func sum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
 // stream hides everything of a reader but Read, so that its length is unknown.

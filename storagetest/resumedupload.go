@@ -120,7 +120,7 @@ var resumedUploadCases = []Case{
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			h := t.halt(bodies["in place"])
-			changed := "X" + h.text[1:]
+			changed := changedAt(h.text, 0)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
 			require.NoError(t, err)
 			t.over(h, attrs, changed)
@@ -273,7 +273,7 @@ var resumedUploadCases = []Case{
 		run: func(t *T) {
 			h := t.unheard(faults.Fail(faults.Reads))
 			t.faults.Set()
-			changed := h.text[:len(h.text)-1] + "X"
+			changed := changedAt(h.text, len(h.text)-1)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
 			require.NoError(t, err)
 			t.over(h, attrs, changed)
