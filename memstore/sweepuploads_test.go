@@ -2,7 +2,6 @@ package memstore_test
 
 import (
 	"context"
-	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/leftover/leftovertest"
 	"github.com/omnibucket/storage/memstore"
 )
 
@@ -47,51 +47,24 @@ func complete(t *testing.T, d storage.Driver, key, upload string, parts ...stora
 }
 
 func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
-	rules := []storage.LifecycleRule{
-		{Prefix: "tmp/", AbortUploadsAfterDays: 3},
-		{Prefix: "tmp/short/", AbortUploadsAfterDays: 1},
-		{Prefix: "long/", AbortUploadsAfterDays: 30},
-		{Prefix: "never/", AbortUploadsAfterDays: math.MaxInt},
-		{ExpireAfterDays: 1},
-	}
-	for _, row := range []struct {
-		name    string
-		key     string
-		part    time.Duration // from the beginning to the part; 0: there is none
-		looked  time.Duration // from the beginning to the sweep
-		dropped bool
-	}{
-		{"begun a week ago", "k", 0, 7 * day, true},
-		{"begun within the week", "k", 0, 7*day - time.Second, false},
-		{"a week after its last part", "k", 6 * day, 13 * day, true},
-		{"within a week of its last part", "k", 6 * day, 13*day - time.Second, false},
-		{"as old as a rule says, whenever its last part came", "tmp/k", 3*day - time.Second, 3 * day, true},
-		{"younger than a rule says", "tmp/k", 0, 3*day - time.Second, false},
-		{"the smallest of two rules", "tmp/short/k", 0, day, true},
-		{"a rule of another prefix", "tmpk", 0, 3 * day, false},
-		{"a week, where a rule gives it longer", "long/k", 0, 7 * day, true},
-		{"a rule longer than a week", "long/k", 29 * day, 30 * day, true},
-		{"a rule longer than a week, before its time", "long/k", 29 * day, 30*day - time.Second, false},
-		{"a rule of more days than a Duration holds", "never/k", day, 7 * day, false},
-		{"begun by a clock that was ahead", "k", 0, -day, false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+	for _, row := range leftovertest.Cases {
+		t.Run(row.Name, func(t *testing.T) {
 			clock := atNoon()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
-			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &rules})
+			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &leftovertest.Rules})
 			require.NoError(t, err)
 			d, err := s.Driver("b")
 			require.NoError(t, err)
 			begun := clock.now
-			upload := begin(t, d, row.key)
+			upload := begin(t, d, row.Key)
 			var parts []storage.Part
-			if row.part != 0 {
-				clock.pass(row.part)
-				parts = append(parts, putPart(t, d, row.key, upload, 1, "x"))
+			if row.Part != 0 {
+				clock.pass(row.Part)
+				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
 			}
-			clock.now = begun.Add(row.looked)
+			clock.now = begun.Add(row.Looked)
 			sweep(t, d)
-			if err := complete(t, d, row.key, upload, parts...); row.dropped {
+			if err := complete(t, d, row.Key, upload, parts...); row.Dropped {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 			} else {
 				require.NoError(t, err)

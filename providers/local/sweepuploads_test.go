@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"io"
-	"math"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/leftover/leftovertest"
 )
 
 const day = 24 * time.Hour
@@ -52,60 +52,33 @@ func (s *subject) uploadDir(upload string) string {
 }
 
 func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
-	rules := []storage.LifecycleRule{
-		{Prefix: "tmp/", AbortUploadsAfterDays: 3},
-		{Prefix: "tmp/short/", AbortUploadsAfterDays: 1},
-		{Prefix: "long/", AbortUploadsAfterDays: 30},
-		{Prefix: "never/", AbortUploadsAfterDays: math.MaxInt},
-		{ExpireAfterDays: 1},
-	}
-	for _, row := range []struct {
-		name    string
-		key     string
-		part    time.Duration // from the beginning to the part; 0: there is none
-		looked  time.Duration // from the beginning to the sweep
-		dropped bool
-	}{
-		{"begun a week ago", "k", 0, 7 * day, true},
-		{"begun within the week", "k", 0, 7*day - time.Second, false},
-		{"a week after its last part", "k", 6 * day, 13 * day, true},
-		{"within a week of its last part", "k", 6 * day, 13*day - time.Second, false},
-		{"as old as a rule says, whenever its last part came", "tmp/k", 3*day - time.Second, 3 * day, true},
-		{"younger than a rule says", "tmp/k", 0, 3*day - time.Second, false},
-		{"the smallest of two rules", "tmp/short/k", 0, day, true},
-		{"a rule of another prefix", "tmpk", 0, 3 * day, false},
-		{"a week, where a rule gives it longer", "long/k", 0, 7 * day, true},
-		{"a rule longer than a week", "long/k", 29 * day, 30 * day, true},
-		{"a rule longer than a week, before its time", "long/k", 29 * day, 30*day - time.Second, false},
-		{"a rule of more days than a Duration holds", "never/k", day, 7 * day, false},
-		{"begun by a clock that was ahead", "k", 0, -day, false},
-	} {
+	for _, row := range leftovertest.Cases {
 		for when, sweep := range map[string]func(s *subject, c *setClock){
 			"at opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
 			"at BeginParts": func(s *subject, _ *setClock) {
 				require.NoError(s.t, s.AbortParts(s.t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
 			},
 		} {
-			t.Run(row.name+" "+when, func(t *testing.T) {
+			t.Run(row.Name+" "+when, func(t *testing.T) {
 				clock := atNoon()
 				s := open(t, clock.tweak)
-				s.setLifecycle(rules...)
+				s.setLifecycle(leftovertest.Rules...)
 				begun := *clock
-				upload := s.begin(&storage.PutRequest{Key: row.key})
+				upload := s.begin(&storage.PutRequest{Key: row.Key})
 				var parts []storage.Part
-				if row.part != 0 {
-					clock.pass(row.part)
-					part, err := s.partOf(row.key, upload, strings.NewReader("x"))
+				if row.Part != 0 {
+					clock.pass(row.Part)
+					part, err := s.partOf(row.Key, upload, strings.NewReader("x"))
 					require.NoError(t, err)
 					parts = append(parts, part)
 				}
 				*clock = begun
-				clock.pass(row.looked)
+				clock.pass(row.Looked)
 				sweep(s, clock)
-				if row.dropped {
+				if row.Dropped {
 					require.Empty(t, s.uploads())
 				} else {
-					require.NoError(t, s.complete(row.key, upload, parts...))
+					require.NoError(t, s.complete(row.Key, upload, parts...))
 				}
 			})
 		}
