@@ -145,7 +145,7 @@ func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) erro
 		return p.download(ctx, bucket, src.key, opts)
 	}
 	if info, err := os.Stat(dst.path); err == nil && !info.Mode().IsRegular() {
-		// A download replaces what is there: /dev/null would be a file from then on.
+		// A download refuses a device, but replaces a link to one, such as /dev/stdout.
 		return invalid("destination is no regular file", `"-" is standard output`)
 	}
 	_, err = storage.DownloadFile(ctx, bucket, src.key, dst.path, append(opts, storage.WithConcurrency(rangesAtOnce))...)

@@ -103,6 +103,9 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 }
 
 func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
+	if byNobody(t) {
+		return
+	}
 	for _, row := range []struct {
 		name  string
 		spoil func(t *testing.T, s *subject, dir string) (restore func())
@@ -146,8 +149,8 @@ func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
 
 func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
 	t.Helper()
-	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
-		t.Skip("this user may do everything")
+	if runtime.GOOS == "windows" {
+		t.Skip("a mode forbids nothing here")
 	}
 	before, err := os.Stat(path)
 	require.NoError(t, err)
@@ -156,6 +159,9 @@ func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
 }
 
 func TestAKeyFileThatCannotBeReadIsNoUnknownUpload(t *testing.T) {
+	if byNobody(t) {
+		return
+	}
 	s := open(t)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	part := s.part(upload, 1, "x")

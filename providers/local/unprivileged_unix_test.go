@@ -1,0 +1,40 @@
+//go:build unix
+
+package local
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// byNobody runs a test again as somebody who may not do everything, where this user
+// may, and reports whether it did.
+func byNobody(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return false
+	}
+	const nobody = 65534
+	dir, err := os.MkdirTemp("", "")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chown(dir, nobody, nobody))
+	code, err := os.ReadFile(os.Args[0]) // where nobody may read it
+	require.NoError(t, err)
+	program := filepath.Join(dir, "program")
+	require.NoError(t, os.WriteFile(program, code, 0o755))
+	cmd := exec.Command(program, "-test.run", "^"+t.Name()+"$", "-test.v")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "--- PASS: "+t.Name())
+	require.NotContains(t, string(out), "SKIP")
+	return true
+}
