@@ -120,12 +120,12 @@ func (d *driver) copyFailed(ctx context.Context, err error, source storage.Objec
 	case isCode(e, "SourceConditionNotMet"):
 		e.Code = storage.Changed
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
-	case isCode(e, "CannotVerifyCopySource"), e.Code == storage.PreconditionFailed:
+	case isCode(e, "CannotVerifyCopySource", "BlobNotFound", "ResourceNotFound"), e.Code == storage.PreconditionFailed:
 		source.Attrs = nil // what they were
 		if _, looked := d.look(ctx, source); looked != nil {
 			return looked
 		}
-		if e.Code != storage.PreconditionFailed || c == (storage.Condition{}) {
+		if isCode(e, "CannotVerifyCopySource") || e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
 			return d.unreadable(e) // the source is as it was
 		}
 	case isCode(e, "InvalidBlobType"):
