@@ -44,6 +44,11 @@ const provider = "gcs"
 // default credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, Google's
 // metadata service), which are looked up by the first request. With any but the
 // last, that service is never asked.
+//
+// Credentials of another universe than googleapis.com, as their file or
+// GOOGLE_CLOUD_UNIVERSE_DOMAIN says, go to that universe only: "" as Endpoint is
+// its storage host, and Google's hosts are refused. Client certificates (mTLS) are
+// those of HTTPClient or Client: GOOGLE_API_USE_CLIENT_CERTIFICATE is not read.
 type Config struct {
 	Bucket  string // the name; empty for an account
 	Project string // in which an account creates and lists buckets; "" is the credentials' own
