@@ -63,6 +63,12 @@ type Config struct {
 	// addresses are signed with.
 	Client     *service.Client
 	HTTPClient *http.Client // nil: one made for bulk transfers
+
+	// APIVersion is the service version of requests and of signed URLs, for a
+	// server that knows older ones only, such as Azure Stack Hub: "2019-07-07". It
+	// is 2018-11-09 or later; "" is the SDK's. With a Client it is the one that the
+	// Client is pinned to.
+	APIVersion string
 }
 
 // Open opens a container without a request: one that is not there is

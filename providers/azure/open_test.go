@@ -179,7 +179,7 @@ func TestWhoAsksWhom(t *testing.T) {
 			require.Equal(t, row.endpoint, a.endpoint.String())
 			require.Equal(t, row.name, a.name)
 			if row.credential == "key emulator" {
-				require.Equal(t, newSigningKey("", emulatorKey).secret, a.signer.secret)
+				require.Equal(t, newSigningKey("", emulatorKey, "").secret, a.signer.secret)
 			} else {
 				require.Equal(t, row.credential, credentialOf(a))
 			}
