@@ -1,5 +1,5 @@
-# "make test" is all that a change has to pass on the way; .ci/run adds the
-# checks that need no tests.
+# Run "make test" while you work. Before merging, run .ci/run, which also vets,
+# lints and builds.
 
 GO       ?= go
 CC       ?= cc

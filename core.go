@@ -193,7 +193,11 @@ func Prefixed(b Bucket, prefix string) Bucket {
 
 // As returns the provider's own client behind b, for what this package does
 // not cover: client, ok := storage.As[*s3.Client](bucket). Never through Ref
-// or Prefixed.
+// or Prefixed. Each driver has one type: *s3.Client of aws-sdk-go-v2's service/s3
+// for S3, *storage.Client of cloud.google.com/go/storage for Google,
+// *container.Client of azblob for Azure (also if a *service.Client was given),
+// *os.Root for a local directory. Memory has none. With another T, As returns
+// false.
 func As[T any](b Bucket) (T, bool) {
 	if own, ok := b.(*bucket); ok && own.mask == everything && own.prefix == "" && own.bad == nil {
 		native, ok := own.core.driver.Native().(T)

@@ -23,8 +23,7 @@ import (
 // Of the Attrs that a write answers with, the core fills Key, Size and the
 // properties that were sent; a driver sets ETag, Revision, Version, Modified,
 // the checksums that the provider answered with, and a StorageClass that
-// differs from what was asked. Reads fill everything; a ContentType that is not
-// kept is left empty. A Revision is the
+// differs from what was asked. Reads fill everything, the ContentType too. A Revision is the
 // provider's own word: the core tags it with the provider's name, and requests
 // have it as the driver gave it. The
 // Attrs that a driver returns are the core's to change; a map in them is not.

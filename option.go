@@ -55,7 +55,8 @@ type (
 		CopyOption // the source's version
 		SignedDownloadOption
 	}
-	// NativeOption is one provider's own: s3.WithKMSKey, azure.WithTags.
+	// NativeOption is one provider's own, made by WithNative. No driver of this
+	// module has one yet: each refuses it as Unsupported.
 	NativeOption interface {
 		UploadOption
 		DownloadOption

@@ -12,6 +12,9 @@
 // Blobs that are not block blobs can be read, listed, copied and removed.
 // Removing a blob removes its snapshots, which are seen nowhere else.
 //
+// storage.As gives a *container.Client of azblob for the container, made of the
+// *service.Client in Config.Client if there is one; it retries as the SDK does.
+//
 // Importing it registers the scheme of its addresses: azblob://photos with the
 // parameters account=, endpoint= and anonymous=. The address of an account, for
 // storage.OpenService, is the same without a container's name. Credentials come

@@ -18,6 +18,10 @@
 // The SDK beneath speaks gRPC too, which nothing here uses: the build tag
 // disable_grpc_modules leaves it out, and a third of the program's size with it.
 //
+// storage.As gives a *storage.Client of cloud.google.com/go/storage: the one of
+// Config.Client, or one with the same credentials and settings, which retries as
+// the SDK does.
+//
 // Importing it registers the scheme of its addresses: gs://photos with the
 // parameters project=, endpoint=, anonymous= and signing_key=. The address of
 // an account, for storage.OpenService, is the same without a bucket's name.

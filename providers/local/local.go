@@ -13,6 +13,9 @@
 // storage.WithSigningBaseURL says. The directory keeps the key that signs them, so
 // that they outlive a restart.
 //
+// storage.As gives the *os.Root of the bucket's directory once the bucket has been
+// used; before that, and without the directory, there is none.
+//
 // Importing it registers the scheme of its addresses: file:///var/data is the
 // bucket in that directory, with the parameters create=true and sync=false; for
 // storage.OpenService it is the directory that holds the buckets.

@@ -10,6 +10,10 @@
 // endpoint's host, or by name. A server that is not known gets the careful one,
 // "unknown", which declares no conditions: Probe finds out what it enforces.
 //
+// storage.As gives a *s3.Client of aws-sdk-go-v2's service/s3: the one of
+// Config.Client, or one with the same credentials and settings, which retries as
+// the SDK does.
+//
 // Importing it registers the scheme of its addresses: s3://photos with the
 // parameters region=, endpoint=, path_style=, profile= and anonymous=. The
 // address of an account, for storage.OpenService, is the same without a
