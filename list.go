@@ -284,24 +284,29 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		page, e := l.pageDerived(ctx, size)
 		return page, l.end(e)
 	}
-	if l.core.desc.TokenAfterLast {
-		l.req.Limit = size + 1 // only an entry beyond the page proves that there is one
+	unsure := l.core.desc.TokenAfterLast
+	if unsure { // only an entry after the page proves that there is one
+		l.req.Limit = min(size+1, l.core.maxPage())
 	}
+	var before []ListEntry
 	for {
 		page, e := l.page(ctx)
 		if e != nil {
 			return nil, l.end(e)
+		}
+		if before != nil {
+			page.Entries = append(before, page.Entries...)
 		}
 		if len(page.Entries) > size { // Azure's driver returns more where it has to sort
 			page.Entries = page.Entries[:size]
 			page.Token = l.sealKey(page.Entries[size-1].Key)
 			return page, l.end(nil)
 		}
-		if len(page.Entries) > 0 || page.Token == "" {
+		if page.Token == "" || len(page.Entries) > 0 && !unsure {
 			page.Token = l.seal(page.Token)
 			return page, l.end(nil)
 		}
-		l.req.Token = page.Token
+		before, l.req.Token = page.Entries, page.Token
 	}
 }
 
@@ -320,9 +325,6 @@ func (l *listing) openPage(token string) *Error {
 		return e
 	}
 	l.req.Limit = l.pageSize(defaultPageSize)
-	if most := l.core.maxPage() - 1; l.core.desc.TokenAfterLast && most > 0 {
-		l.req.Limit = min(l.req.Limit, most)
-	}
 	if token == "" {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 
 // aroundAFolder are keys whose order tells bytes from folders. Servers that keep
 // objects as files can hold them: none of them is the name of a folder.
-var aroundAFolder = []string{"a!b", "a-b", "a-b/1", "a.c", "a/1", "a/2", "a/2-x", "a/2b/c", "a/3", "a0", "b/1", "c"}
+var aroundAFolder = []string{"a!b", "a-b", "a-c/1", "a.c", "a/1", "a/2", "a/2-x", "a/2b/c", "a/3", "a0", "b/1", "c"}
 
 var treeCases = []Case{
 	{
@@ -82,6 +82,49 @@ var treeCases = []Case{
 			t.puts(b, "a/1", "b", "c/1")
 			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
 			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/")))
+		},
+	},
+	{
+		Name: "a delimiter that the store does not take", Rule: "L1",
+		Explanation: "with SlashDelimiter the core lists all keys and finds the prefixes itself",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &slashLister{next} }))
+			t.puts(b, aroundAFolder...)
+			for _, delimiter := range []string{"/", "-", "/2"} {
+				want := model(aroundAFolder, "", delimiter, "")
+				require.Equal(t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPageSize(3)))
+				require.Equal(t, want, t.pages(b, 3, storage.WithDelimiter(delimiter)))
+				want = model(aroundAFolder, "a", delimiter, "a-b")
+				require.Equal(t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPrefix("a"), storage.WithStartAfter("a-b")))
+			}
+		},
+	},
+	{
+		Name: "a full last page has no token", Rule: "L3",
+		Explanation: "with TokenAfterLast, of a store that names a next page after a full last one, as MinIO does",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &tokenGiver{next} }))
+			t.puts(b, "a", "b", "c", "d/1", "d/2", "e")
+			for _, delimiter := range []string{"", "/"} {
+				want := model([]string{"a", "b", "c", "d/1", "d/2", "e"}, "", delimiter, "")
+				for size := 1; size <= len(want)+1; size++ {
+					var got []string
+					pages := 0
+					for token := ""; ; {
+						page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(size), storage.WithDelimiter(delimiter))
+						require.NoError(t, err)
+						for _, entry := range page.Entries {
+							got = append(got, mark(entry))
+						}
+						pages++
+						if token = page.Token; token == "" {
+							break
+						}
+					}
+					require.Equal(t, want, got, "pages of %d", size)
+					require.Equal(t, (len(want)+size-1)/size, pages, "pages of %d", size)
+				}
+			}
 		},
 	},
 	{
@@ -274,4 +317,42 @@ func (d *marking) List(ctx context.Context, r *storage.ListRequest) (*storage.Pa
 		return page, err
 	}
 	return &storage.Page{Entries: append([]storage.ListEntry{{Key: d.key}}, page.Entries...), Token: page.Token}, nil
+}
+
+// A slashLister takes no delimiter but a slash.
+type slashLister struct{ storage.Driver }
+
+func (d *slashLister) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.SlashDelimiter = true
+	return desc
+}
+
+func (d *slashLister) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if r.Delimiter != "" && r.Delimiter != "/" {
+		return nil, storage.Internal
+	}
+	return d.Driver.List(ctx, r)
+}
+
+// A tokenGiver names a next page after each full one, which may be empty.
+type tokenGiver struct{ storage.Driver }
+
+const lastPageMark = "after the last page"
+
+func (d *tokenGiver) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.TokenAfterLast = true
+	return desc
+}
+
+func (d *tokenGiver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if r.Token == lastPageMark {
+		return &storage.Page{}, nil
+	}
+	page, err := d.Driver.List(ctx, r)
+	if err == nil && page.Token == "" && len(page.Entries) == r.Limit {
+		return &storage.Page{Entries: page.Entries, Token: lastPageMark}, nil
+	}
+	return page, err
 }

@@ -39,7 +39,6 @@ var unjudged = map[string]map[string]string{
 		"a signed upload works as returned, of a key with a segment of 300 bytes":   noLongSegment,
 		"a signed upload works as returned, of a key with 1,024 bytes":              noLongSegment,
 		"reads take empty segments":                                                 "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
-		"pages join to the listing":                                                 "in pages of one entry the server says of the last that it is not, and answers an empty one behind it",
 	},
 	tree: {
 		"the next page comes while one is read": "a store that lists like a directory tree is listed folder by folder, without reading ahead",
