@@ -71,8 +71,14 @@ type Downloader interface {
 // A Lister lists objects.
 type Lister interface {
 	// List yields the matching objects in key order, and with WithDelimiter
-	// the common prefixes among them. It yields at most one error, last. Each
-	// range over the result lists anew.
+	// the common prefixes among them.
+	//
+	// Always range over both values: in "for entry := range b.List(ctx)" a
+	// listing that failed looks like an empty bucket.
+	//
+	// It yields at most one error, last. If the store does not list in byte
+	// order, the error is Unsupported: no key is left out silently. If ctx is
+	// done, the next entry is the error. Each range over the result lists again.
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 }
 

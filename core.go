@@ -54,6 +54,9 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		signingBaseURL: o.signingBaseURL,
 		bad:            o.bad,
 	}
+	if desc.FolderOrder {
+		c.features |= OrderedList // by listing folder by folder
+	}
 	if c.bad == nil && !c.has(OrderedList) {
 		c.bad = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
 	}

@@ -60,6 +60,10 @@ type Driver interface {
 	// Token, where it is set, continues after the page that gave it; else
 	// StartAfter is exclusive (a prefix that is greater than it may be
 	// repeated: the core filters). An empty token in the answer is the end.
+	// A driver never sorts what the store sends in another order: the core
+	// ends a listing with Unsupported if an entry comes after a greater one,
+	// because entries would be missed. With Description.FolderOrder the
+	// delimiter is always "/", and one folder may be in the order of its names.
 	List(ctx context.Context, r *ListRequest) (*Page, error)
 	// Delete of what is not there, in a bucket that is, is nil.
 	Delete(ctx context.Context, r *DeleteRequest) error
@@ -126,6 +130,18 @@ type Description struct {
 	Origin      any
 	SigningHint string // what a bucket lacks that cannot sign: the Hint of Unsupported
 
+	// FolderOrder says, in place of OrderedList, that List is in the order of a
+	// directory tree, which has all of "a/…" before "a-b". The core then lists
+	// folder by folder, with the delimiter "/" and Token only: one request a
+	// folder at least. See walk.go for what it needs of the order in one folder.
+	FolderOrder bool
+	// SlashDelimiter says that List takes no delimiter but "/": for any other the
+	// core lists all keys and finds the prefixes itself.
+	SlashDelimiter bool
+	// TokenAfterLast says that a full last page may come with a token, which leads
+	// to an empty page. ListPage then asks for one entry more than it returns.
+	TokenAfterLast bool
+
 	Local         bool // answers come from this machine: no connection can stall or drop
 	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them
 
@@ -162,7 +178,7 @@ const (
 	SignForms                              // SignedUploadForm
 	ObjectACL                              // WithPublicRead
 	StorageClasses                         // WithStorageClass
-	OrderedList                            // List is in byte order; every bucket that New accepts
+	OrderedList                            // List is in byte order; every bucket that New accepts, with FolderOrder too
 	SequentialParts                        // parts go one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
 )
 

@@ -99,7 +99,7 @@ func Cases() []Case { return bucketCases() }
 
 func bucketCases() []Case {
 	return slices.Concat(
-		keyCases, roundTripCases(), orderCases, prefixedCases,
+		keyCases, roundTripCases(), orderCases, treeCases, prefixedCases,
 		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, conditionCases, reconcileCases,
 		metadataCases, contentTypeCases, checksumCases, numberCases,
 		readCases, rangeCases, resumeCases,
@@ -183,6 +183,9 @@ func describe(t *testing.T, open Open) storage.Description {
 		desc = next.Describe()
 		return &described{Driver: next, desc: desc}
 	}))
+	if desc.FolderOrder { // the core makes it so
+		desc.Features |= storage.OrderedList
+	}
 	require.NotEmpty(t, desc.Provider, "Open must hand its options on to the constructor")
 	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
 		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms

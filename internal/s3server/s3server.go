@@ -56,8 +56,11 @@ type Config struct {
 	// CloseConnections ends a connection after each answer, so that none is idle
 	// in a test that counts goroutines.
 	CloseConnections bool
-	Now              func() time.Time // nil: time.Now
-	Limits           Limits
+	// FolderOrder lists objects as SeaweedFS does: like a directory tree, all of
+	// "a/…" before "a-b", in pages, with a delimiter and from start-after, too.
+	FolderOrder bool
+	Now         func() time.Time // nil: time.Now
+	Limits      Limits
 }
 
 // Limits are AWS's where they are 0; smaller ones keep tests small.

@@ -36,11 +36,16 @@ func (d *driver) Describe() storage.Description {
 		Features:      p.features(),
 		PublicBaseURL: d.publicURL(),
 		ASCIIMetadata: true,
-		MaxPutSize:    p.putLimit(),
-		MinPartSize:   minPartSize,
-		MaxPartSize:   p.putLimit(),
-		MaxParts:      p.partsLimit(),
-		MaxPage:       maxPage,
+
+		FolderOrder:    !p.OrderedList,
+		SlashDelimiter: p.SlashDelimiter,
+		TokenAfterLast: p.TokenAfterLast,
+
+		MaxPutSize:  p.putLimit(),
+		MinPartSize: minPartSize,
+		MaxPartSize: p.putLimit(),
+		MaxParts:    p.partsLimit(),
+		MaxPage:     maxPage,
 	}
 	if d.endpoint != nil || d.resolved { // Amazon's names are unique
 		if u, err := d.addressOf(context.Background(), d.bucket, ""); err == nil {
@@ -58,6 +63,7 @@ func (d *driver) Describe() storage.Description {
 	}
 	if strings.HasSuffix(d.bucket, directorySuffix) {
 		desc.Features &^= storage.OrderedList
+		desc.FolderOrder = false
 	}
 	return desc
 }

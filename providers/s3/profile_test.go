@@ -28,7 +28,7 @@ func TestFeatures(t *testing.T) {
 		"minio":     all | create | update | compose | versions | classes | forms | signedCreate,
 		"ceph":      all | compose | versions | acls | classes | forms,
 		"garage":    all | compose | forms,
-		"seaweedfs": all | compose | versions | forms,
+		"seaweedfs": all&^storage.OrderedList | compose | versions | forms,
 		"versitygw": all | create | update | compose | versions | forms | signedCreate,
 		"gcs":       all | acls,
 		"unknown":   all | compose | versions | forms,

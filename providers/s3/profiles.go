@@ -7,7 +7,9 @@ import (
 
 // profiles are what is known of each kind of server, and from where. "Run" is
 // what was seen on a server built from source; "docs" is what the provider
-// says; what is neither is not declared.
+// says; what is neither is not declared. A server that speaks SigV4 refuses a
+// signed header that was changed, the content type and the content length of a
+// presigned upload among them; whether it heeds If-None-Match is another matter.
 var profiles = []Profile{
 	{
 		// Docs: conditional writes (August and November 2024), conditional
@@ -30,6 +32,9 @@ var profiles = []Profile{
 		Location:       true,
 		VirtualHost:    true,
 		Hosts:          amazonHosts,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
 		// Docs: ACLs of objects, policies, CORS, lifecycle and versioning are
@@ -52,6 +57,9 @@ var profiles = []Profile{
 		VirtualHost:  true,
 		Hosts:        []string{"{region}.digitaloceanspaces.com"},
 		PublicURL:    "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: conditions on PutObject and CompleteMultipartUpload; a copy's
@@ -73,6 +81,9 @@ var profiles = []Profile{
 		Region:         "auto",
 		PublicURL:      "none",
 		MaxPutSize:     maxPutSize - minPartSize,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
 		// Docs: the bucket's ACL alone makes public; every bucket keeps
@@ -88,6 +99,9 @@ var profiles = []Profile{
 		CORS:        true,
 		VirtualHost: true,
 		Hosts:       []string{"s3.{region}.backblazeb2.com"},
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: path style is what they advise; public access is for paid
@@ -106,6 +120,9 @@ var profiles = []Profile{
 		Lifecycle:    true,
 		Location:     true,
 		Hosts:        []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Run (source of February 2026): If-None-Match and If-Match hold on Put
@@ -114,7 +131,8 @@ var profiles = []Profile{
 		// upload with a checksum is 400. An update of a missing key is
 		// 404 since August 2025: before that it wrote, and such a server needs a
 		// profile of Probe's. CORS of a bucket is 501, an object's ACL a stub,
-		// and a lifecycle loses AbortIncompleteMultipartUpload.
+		// and a lifecycle loses AbortIncompleteMultipartUpload. With a delimiter
+		// other than "/" it repeats pages.
 		Name:           "minio",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,
@@ -127,6 +145,11 @@ var profiles = []Profile{
 		BucketPolicy:   true,
 		Lifecycle:      true,
 		Hosts:          []string{"play.min.io"},
+
+		OrderedList:    true,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		SlashDelimiter: true,
+		TokenAfterLast: true,
 	},
 	{
 		// Docs and its conformance tests: conditions on Put are old, on
@@ -145,6 +168,9 @@ var profiles = []Profile{
 		BucketPolicy:   true,
 		CORS:           true,
 		Lifecycle:      true,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: no ACLs, no versions, no policies; a bucket is made public as a
@@ -160,11 +186,17 @@ var profiles = []Profile{
 		Lifecycle:  true,
 		Region:     "garage", // what its configuration has unless it was changed
 		PublicURL:  "none",
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		Racy:          Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
 	},
 	{
 		// Its changes: conditions since August 2025, atomic since March 2026;
 		// before that the object was overwritten. A CRC32C is kept since April
 		// 2026, whole for parts since July 2026. An endpoint tells no version.
+		// Run (4.44): it lists like a directory tree, all of a/ before a-b, and with
+		// start-after it leaves folders out.
 		Name:         "seaweedfs",
 		ContentMD5:   true,
 		Batch:        BatchMD5,
@@ -175,6 +207,8 @@ var profiles = []Profile{
 		BucketPolicy: true,
 		CORS:         true,
 		Lifecycle:    true,
+
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Run (v1.8.0 over a file system): conditions hold on Put and Complete, with
@@ -192,6 +226,11 @@ var profiles = []Profile{
 		Versioning:   true,
 		BucketPolicy: true,
 		CORS:         true,
+
+		OrderedList:    true,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		TokenAfterLast: true,
+		Racy:           Conditions{Remove: true},
 	},
 	{
 		// Issues of its users: the XML API has no DeleteObjects, ignores
@@ -205,6 +244,9 @@ var profiles = []Profile{
 		Hosts:            []string{"storage.googleapis.com"},
 		Region:           "auto",
 		UnsignedEncoding: true,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// The careful one: no conditions until Probe has proved them, sums that
@@ -217,6 +259,9 @@ var profiles = []Profile{
 		CopyParts:  true,
 		SignForms:  true,
 		Versioning: true,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 }
 

@@ -15,12 +15,16 @@ import (
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
 
-// signFeatures are what the profile makes of signing. A server that speaks
-// SigV4 refuses a signed header that was changed, the content type and the
-// content length among them; whether it heeds If-None-Match is another matter.
+// signFeatures returns what the profile declares of signing.
 func signFeatures(p *Profile) storage.Features {
-	f := storage.SignURLs | storage.SignContentType | storage.SignSize
-	if p.Conditions.Create {
+	f := storage.SignURLs
+	if p.SignedUploads.ContentType {
+		f |= storage.SignContentType
+	}
+	if p.SignedUploads.Size {
+		f |= storage.SignSize
+	}
+	if p.SignedUploads.IfAbsent {
 		f |= storage.SignIfAbsent
 	}
 	if p.SignForms {

@@ -41,6 +41,7 @@ func Limits(b Bounds) storage.Layer {
 
 func (b Bounds) apply(d storage.Description) storage.Description {
 	d.Features &^= b.Without
+	d.FolderOrder = d.FolderOrder && b.Without&storage.OrderedList == 0
 	if b.EqualParts {
 		d.Features |= storage.EqualParts
 	}
