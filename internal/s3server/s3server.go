@@ -53,6 +53,9 @@ type Config struct {
 	// Driver keeps the bytes, under names of this package. It has to take a body
 	// of unknown size (storage.StreamPut). Nil: memory.
 	Driver storage.Driver
+	// DashForUnderscore keeps "-" where a name of metadata has "_", as Ceph RGW
+	// does before Quincy.
+	DashForUnderscore bool
 	// CloseConnections ends a connection after each answer, so that none is idle
 	// in a test that counts goroutines.
 	CloseConnections bool

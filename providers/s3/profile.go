@@ -47,6 +47,10 @@ type Profile struct {
 	// UnsignedEncoding keeps Accept-Encoding out of the signature: a server
 	// whose front end rewrites it refuses every request otherwise.
 	UnsignedEncoding bool
+
+	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", and reads it
+	// back: the server returns "_" as "-".
+	EscapeUnderscores bool
 }
 
 // Conditions are the requests whose conditions a server enforces atomically. A

@@ -74,7 +74,9 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed address fixes a size; bounds are SignedUploadForm's"}
 	}
-	h := v4.Headers(r, "X-Amz-")
+	properties := *r
+	properties.Metadata = d.profile.storedNames(r.Metadata)
+	h := v4.Headers(&properties, "X-Amz-")
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}

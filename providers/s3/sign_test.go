@@ -124,6 +124,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 					row.sdk.Key = aws.String("a")
 				}
 				row.sdk.ContentType = aws.String("text/plain")
+				row.sdk.Metadata = d.profile.storedNames(row.sdk.Metadata)
 				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
 				got, err := d.sign(t.Context(), wiretest.SignedUpload(row.ask), now)
 				require.NoError(t, err)
