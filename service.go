@@ -154,7 +154,7 @@ type LifecycleRule struct {
 type Credentials struct {
 	Endpoint, Region, Bucket             string
 	AccessKeyID, SecretKey, SessionToken string
-	ExpiresAt                            time.Time // zero: they do not expire
+	ExpiresAt                            time.Time // zero: they do not expire or, with a SessionToken, do not say when
 }
 
 // String tells where and who, without a secret.

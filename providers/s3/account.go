@@ -27,6 +27,7 @@ type account struct {
 	pathStyle   bool
 	profile     Profile
 	anonymous   bool
+	sessionEnds time.Time            // of the environment's credentials; zero: it does not say
 	http        *http.Client         // nil where the SDK's configuration or client brought its own
 	owned       bool                 // http was made here, and ends with the account
 	direct      *transport.Transport // http's, where the lane is open; else nil
@@ -44,7 +45,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &account{anonymous: c.Anonymous, given: c.Client, keys: &signingKeys{}, clock: &clock{now: time.Now}}
+	a := &account{anonymous: c.Anonymous, given: c.Client, sessionEnds: sessionEnd(), keys: &signingKeys{}, clock: &clock{now: time.Now}}
 	if err := a.place(c, &s); err != nil {
 		return nil, err
 	}

@@ -259,7 +259,7 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	if s.anonymous {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "the account was opened without credentials"}
 	}
-	now, err := s.credentials.Retrieve(ctx)
+	now, err := s.current(ctx)
 	if err != nil {
 		return nil, err
 	}

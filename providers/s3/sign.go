@@ -118,17 +118,22 @@ type signingTerm struct {
 	credentials aws.Credentials
 }
 
-// signAt is a term of at least ttl, but never past the end of the credentials:
-// the address would die with them, whatever it says.
+// signAt returns a term of at least ttl, but never past the end of the
+// credentials: the address would die with them, whatever it says. A session that
+// does not say when it ends is taken to last for longestSession.
 func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if d.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
 	}
-	credentials, err := d.credentials.Retrieve(ctx)
+	credentials, err := d.current(ctx)
 	if err != nil {
 		return s, err
 	}
-	s = signingTerm{v4.NewTerm(now, ttl, v4.Longest), credentials}
+	longest := v4.Longest
+	if credentials.SessionToken != "" && !credentials.CanExpire {
+		longest = longestSession
+	}
+	s = signingTerm{v4.NewTerm(now, ttl, longest), credentials}
 	if credentials.CanExpire {
 		s.EndBy(credentials.Expires)
 	}
