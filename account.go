@@ -61,14 +61,16 @@ func (s *Service) CreateBucket(ctx context.Context, name string, opts ...BucketO
 	})
 }
 
-// BucketInfo describes a bucket; BucketNotFound where there is none.
+// BucketInfo describes a bucket; BucketNotFound where there is none. What the
+// credentials may not read is the zero value.
 func (s *Service) BucketInfo(ctx context.Context, name string) (*BucketInfo, error) {
 	return s.info(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (*BucketInfo, error) {
 		return s.driver.BucketInfo(ctx, name)
 	})
 }
 
-// UpdateBucket changes what the options name and nothing else.
+// UpdateBucket changes what the options name and nothing else. If the change was
+// made it succeeds, whatever can be read of the bucket afterwards.
 func (s *Service) UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
 	if e == nil {

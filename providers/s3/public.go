@@ -29,14 +29,14 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 			return err
 		})
 	}
+	policy, err := b.policy(ctx) // before anything is changed: it may be forbidden
+	if err != nil {
+		return err
+	}
 	if b.hasAccessBlock() {
 		if err := b.setAccessBlock(ctx, public); err != nil {
 			return err
 		}
-	}
-	policy, err := b.policy(ctx)
-	if err != nil {
-		return err
 	}
 	if public {
 		if policy.public(b.arn()) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -158,7 +159,8 @@ func (b *managed) settle(ctx context.Context, r *storage.BucketRequest, info *st
 }
 
 // UpdateBucket makes one change after another, and stops at the first that
-// fails: those before it have been made. Opening to the public comes last.
+// fails: those before it have been made. Opening to the public comes last. When
+// all have been made it succeeds, whatever can be read of the bucket.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -169,7 +171,11 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if err := s.inItsRegion(r.Name, func(b *managed) error { return b.change(ctx, r) }); err != nil {
 		return nil, err
 	}
-	return s.BucketInfo(ctx, r.Name)
+	info := outcome.Asked(r)
+	if err := s.look(ctx, info); err != nil && !outcome.Asks(r) {
+		return nil, err
+	}
+	return info, nil
 }
 
 func (b *managed) change(ctx context.Context, r *storage.BucketRequest) error {
