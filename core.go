@@ -247,8 +247,8 @@ func (c *core) need(f Features, what string) *Error {
 	if c.has(f) {
 		return nil
 	}
-	hint := ""
-	if f == KeepVersions {
+	hint := c.desc.FeatureHint
+	if f == KeepVersions && (hint == "" || c.desc.Features&f != 0) {
 		hint = "open the bucket with WithVersions or versions=true where it keeps them"
 	}
 	return unsupported(what+" is not something that "+c.desc.Provider+" does here", hint)

@@ -126,6 +126,9 @@ type Description struct {
 	// bucket: its keys, whether it is public, its CORS rules. A layer hands it on.
 	Origin      any
 	SigningHint string // what a bucket lacks that cannot sign: the Hint of Unsupported
+	// FeatureHint says what to do about a feature that is not declared: the Hint of
+	// Unsupported.
+	FeatureHint string
 
 	Local         bool // answers come from this machine: no connection can stall or drop
 	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them

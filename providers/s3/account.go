@@ -26,6 +26,7 @@ type account struct {
 	resolved    bool     // a resolver of the user's has the last word on where requests go
 	pathStyle   bool
 	profile     Profile
+	chosen      bool // Config says which profile
 	anonymous   bool
 	sessionEnds time.Time            // of the environment's credentials; zero: it does not say
 	http        *http.Client         // nil where the SDK's configuration or client brought its own
@@ -45,7 +46,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &account{anonymous: c.Anonymous, given: c.Client, sessionEnds: sessionEnd(), keys: &signingKeys{}, clock: &clock{now: time.Now}}
+	a := &account{anonymous: c.Anonymous, given: c.Client, chosen: c.Profile != nil, sessionEnds: sessionEnd(), keys: &signingKeys{}, clock: &clock{now: time.Now}}
 	if err := a.place(c, &s); err != nil {
 		return nil, err
 	}

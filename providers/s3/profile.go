@@ -21,6 +21,7 @@ type Profile struct {
 	CopyParts  bool        // UploadPartCopy: copies of what CopyObject refuses as too large, and Compose
 	CopiedSums bool        // parts that are copied are summed up too, where Checksum is ChecksumFullObject
 
+	NoSigning      bool // signed addresses and forms are refused
 	ObjectACL      bool // canned ACLs on single objects
 	StorageClasses bool // x-amz-storage-class
 	SignForms      bool // POST policies
@@ -33,7 +34,8 @@ type Profile struct {
 
 	VirtualHost bool // the bucket stands in the host, where that is a name; else in the path
 	// Hosts are the endpoints by which the profile is known: a "*" stands for
-	// anything, "{region}" for one label, which is the region.
+	// anything, "{region}" for one label, or its end, which is the region. If no
+	// endpoint is given and the first one has no "*", it is the endpoint.
 	Hosts  []string
 	Region string // to sign for where neither Config nor the host says; "" is us-east-1
 	// PublicURL is where public objects are served, with {bucket} and {region}

@@ -29,7 +29,7 @@ var profiles = []Profile{
 		Lifecycle:      true,
 		Location:       true,
 		VirtualHost:    true,
-		Hosts:          amazonHosts,
+		Hosts:          amazonHosts(),
 	},
 	{
 		// Docs: ACLs of objects, policies, CORS, lifecycle and versioning are
@@ -211,6 +211,19 @@ var profiles = []Profile{
 		UnsignedEncoding: true,
 	},
 	{
+		// An access point at Amazon, by its ARN or its alias, may lead to a volume
+		// of FSx instead of a bucket. Docs of FSx: no ACLs, versions, conditional
+		// writes, classes or presigned URLs; copies inside one access point only.
+		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
+		Name:        accessPointProfile,
+		ContentMD5:  true,
+		Batch:       BatchMD5,
+		Copy:        true,
+		CopyParts:   true,
+		VirtualHost: true,
+		NoSigning:   true,
+	},
+	{
 		// The careful one: no conditions until Probe has proved them, sums that
 		// every server has checked since S3 is there, nothing that is often
 		// missing.
@@ -224,17 +237,8 @@ var profiles = []Profile{
 	},
 }
 
-var amazonHosts = []string{
-	"s3.amazonaws.com",
-	"s3.{region}.amazonaws.com", "s3-fips.{region}.amazonaws.com",
-	"s3.dualstack.{region}.amazonaws.com", "s3-fips.dualstack.{region}.amazonaws.com",
-	"*.s3.{region}.vpce.amazonaws.com",
-	"s3.{region}.amazonaws.com.cn", "s3.dualstack.{region}.amazonaws.com.cn", "*.s3.{region}.vpce.amazonaws.com.cn",
-	"s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com",
-}
-
 // NamedProfile is the profile of that name: aws, spaces, r2, b2, wasabi, minio,
-// ceph, garage, seaweedfs, versitygw, gcs or unknown.
+// ceph, garage, seaweedfs, versitygw, gcs, accesspoint or unknown.
 func NamedProfile(name string) (Profile, bool) {
 	for _, p := range profiles {
 		if p.Name == name {
@@ -264,6 +268,9 @@ func profileAt(given *Profile, host string) (p Profile, region string) {
 	}
 	return p, region
 }
+
+// regionLabel stands for a region in Profile.Hosts.
+const regionLabel = "{region}"
 
 // profileOfHost is the profile that host is known by.
 func profileOfHost(host string) (p Profile, region string, known bool) {
@@ -297,7 +304,7 @@ func (p *Profile) regionOf(host string) (region string, known bool) {
 }
 
 // matchHost compares label by label from the end; a leading "*" takes all that
-// is left, at least one label.
+// is left, at least one label. "{region}" may end a label.
 func matchHost(pattern, host string) (region string, ok bool) {
 	want, have := strings.Split(pattern, "."), strings.Split(host, ".")
 	slices.Reverse(want)
@@ -308,8 +315,11 @@ func matchHost(pattern, host string) (region string, ok bool) {
 			return "", false
 		case label == "*":
 			return region, true
-		case label == "{region}":
-			region = have[i]
+		case strings.HasSuffix(label, regionLabel):
+			var ours bool
+			if region, ours = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !ours || region == "" {
+				return "", false
+			}
 		case label != have[i]:
 			return "", false
 		}

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -120,12 +119,7 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 func (b *managed) arn() string {
 	partition := "aws"
 	if b.amazon() {
-		switch {
-		case strings.HasPrefix(b.region, "cn-"):
-			partition = "aws-cn"
-		case strings.HasPrefix(b.region, "us-gov-"):
-			partition = "aws-us-gov"
-		}
+		partition = partitionOf(b.region).id
 	}
 	return "arn:" + partition + ":s3:::" + b.name
 }

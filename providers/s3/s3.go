@@ -44,14 +44,18 @@ const provider = "s3"
 type Config struct {
 	Bucket   string // the name, or the ARN of an access point in one region; empty for an account
 	Region   string // "" is the profile's, the endpoint's, or the default chain's
-	Endpoint string // the server's root, "https://nyc3.digitaloceanspaces.com"; "" is Amazon S3, or what the default chain names
+	Endpoint string // the server's root, "https://nyc3.digitaloceanspaces.com"; "" is what the default chain names, or the Profile's, or Amazon S3
 	// PathStyle says whether the bucket stands in the path (true) or in the
 	// host. Nil is Client's way or, without one, the profile's; an address that
 	// is a number, or localhost, then has it in the path.
 	PathStyle *bool
 	// Profile says what the server can do. Nil: by the endpoint's host, and
 	// where that tells nothing, or an endpoint resolver of the user's own may send
-	// requests anywhere, the careful one. NamedProfile has them all.
+	// requests anywhere, the careful one. An access point that is named by its ARN,
+	// or by an alias that ends in "-ext-s3alias", may lead to a volume of FSx: it
+	// has the profile "accesspoint", unless Profile says otherwise. Without an
+	// Endpoint, a profile of another provider has the host of its Region, or it is
+	// InvalidArgument. NamedProfile has them all.
 	Profile *Profile
 
 	AccessKeyID  string
@@ -93,5 +97,5 @@ func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 			return nil, invalid.Argument("endpoint", "must be the server's, without the bucket's name", "leave "+c.Bucket+". away")
 		}
 	}
-	return &driver{account: a, bucket: c.Bucket}, nil
+	return &driver{account: a.at(c.Bucket), bucket: c.Bucket}, nil
 }

@@ -63,7 +63,7 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return &driver{account: s.accountOf(name), bucket: name}, nil
+	return &driver{account: s.accountOf(name).at(name), bucket: name}, nil
 }
 
 // Close closes the account.
@@ -208,7 +208,12 @@ func (b *managed) change(ctx context.Context, r *storage.BucketRequest) error {
 // refuse answers Unsupported, before any request, to what the server lacks.
 func (s *serviceDriver) refuse(r *storage.BucketRequest) error {
 	p := &s.profile
-	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
+	lacks := func(hint string) error {
+		if more := s.featureHint(); more != "" {
+			hint += "; " + more
+		}
+		return &storage.Error{Code: storage.Unsupported, Hint: hint}
+	}
 	switch {
 	case r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL:
 		return lacks("this server has no public access by API: see its dashboard, or open the bucket with WithPublicBaseURL")

@@ -19,6 +19,9 @@ const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
 // SigV4 refuses a signed header that was changed, the content type and the
 // content length among them; whether it heeds If-None-Match is another matter.
 func signFeatures(p *Profile) storage.Features {
+	if p.NoSigning {
+		return 0
+	}
 	f := storage.SignURLs | storage.SignContentType | storage.SignSize
 	if p.Conditions.Create {
 		f |= storage.SignIfAbsent
