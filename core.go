@@ -66,7 +66,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	switch {
 	case o.versions && desc.StartVersions != nil:
 		desc.StartVersions()
-	case !o.versions && !desc.Versioned:
+	case !o.versions && !desc.Versioned && !(o.told && desc.StartVersions == nil):
 		c.features &^= KeepVersions
 	}
 	return &bucket{core: c, mask: everything}
