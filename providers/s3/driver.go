@@ -55,7 +55,7 @@ func (d *driver) Describe() storage.Description {
 	if d.anonymous || !d.signsPlainly() {
 		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
 	}
-	if isARN(d.bucket) { // a policy names the bucket, which nobody here knows
+	if d.payer || isARN(d.bucket) { // a form cannot say who pays; a policy names the bucket, which nobody here knows
 		desc.Features &^= storage.SignForms
 	}
 	if strings.HasSuffix(d.bucket, directorySuffix) {

@@ -145,6 +145,9 @@ func (l *lane) authorize(ctx context.Context, c *laneCall, path string) error {
 	const encoding = "Accept-Encoding"
 	h := &c.head
 	h.put("X-Amz-Content-Sha256", c.sha256)
+	if l.payer {
+		h.put(payerHeader, requester)
+	}
 	if !l.profile.UnsignedEncoding {
 		h.put(encoding, "identity")
 	}

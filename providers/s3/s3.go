@@ -11,8 +11,8 @@
 // "unknown", which declares no conditions: Probe finds out what it enforces.
 //
 // Importing it registers the scheme of its addresses: s3://photos with the
-// parameters region=, endpoint=, path_style=, profile= and anonymous=. The
-// address of an account, for storage.OpenService, is the same without a
+// parameters region=, endpoint=, path_style=, profile=, requester_pays= and
+// anonymous=. The address of an account, for storage.OpenService, is the same without a
 // bucket's name.
 package s3
 
@@ -57,6 +57,11 @@ type Config struct {
 	// Endpoint, a profile of another provider has the host of its Region, or it is
 	// InvalidArgument. NamedProfile has them all.
 	Profile *Profile
+
+	// RequesterPays has requests and signed addresses say that whoever signs them
+	// pays, as a bucket of Amazon's may demand of all but its owner. Forms cannot
+	// say so, and are Unsupported.
+	RequesterPays bool
 
 	AccessKeyID  string
 	SecretKey    string

@@ -67,6 +67,12 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	default:
 		return nil, storage.Unsupported
 	}
+	if d.payer {
+		if request.query != "" {
+			request.query += "&"
+		}
+		request.query += payerQuery + "=" + requester // last, in the order of the names
+	}
 	key := d.keys.of(&s.credentials, d.region, s.From)
 	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.Seconds)
 	return &storage.SignedURL{URL: address, Method: r.Method, Header: request.header, ExpiresAt: s.Until()}, nil
