@@ -97,7 +97,7 @@ func (a *account) settle(o *awss3.Options) {
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.given == nil {
+	if a.given == nil && o.ClientLogMode == 0 { // else Config.AWS asks for it
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
 	if !o.DisableClockSkewCorrection {

@@ -68,7 +68,10 @@ type Config struct {
 	SessionToken string
 	Anonymous    bool
 
-	AWS        *aws.Config   // a configuration of the SDK: its region, endpoint, credentials and HTTP client
+	// AWS is a configuration of the SDK: its region, endpoint, credentials, HTTP
+	// client and logging are used. With a ClientLogMode the SDK makes all requests,
+	// which is slower, and logs what the mode says; some modes show signatures.
+	AWS        *aws.Config
 	Client     *awss3.Client // a client of the SDK: its settings are kept, but for retrying and checksums
 	HTTPClient *http.Client  // nil: one made for bulk transfers
 }
