@@ -69,7 +69,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	switch {
 	case o.versions && desc.StartVersions != nil:
 		desc.StartVersions()
-	case !o.versions && !desc.Versioned:
+	case !o.versions && !desc.Versioned && !(o.told && desc.StartVersions == nil):
 		c.features &^= KeepVersions
 	}
 	return &bucket{core: c, mask: everything}
@@ -254,8 +254,8 @@ func (c *core) need(f Features, what string) *Error {
 	if c.has(f) {
 		return nil
 	}
-	hint := ""
-	if f == KeepVersions {
+	hint := c.desc.FeatureHint
+	if f == KeepVersions && (hint == "" || c.desc.Features&f != 0) {
 		hint = "open the bucket with WithVersions or versions=true where it keeps them"
 	}
 	return unsupported(what+" is not something that "+c.desc.Provider+" does here", hint)

@@ -129,6 +129,9 @@ type Description struct {
 	// bucket: its keys, whether it is public, its CORS rules. A layer hands it on.
 	Origin      any
 	SigningHint string // what a bucket lacks that cannot sign: the Hint of Unsupported
+	// FeatureHint says what to do about a feature that is not declared: the Hint of
+	// Unsupported.
+	FeatureHint string
 
 	// FolderOrder says, in place of OrderedList, that List is in the order of a
 	// directory tree, which has all of "a/…" before "a-b". The core then lists

@@ -198,9 +198,9 @@ func WithContentLanguage(tag string) WriteOption {
 
 // WithMetadata sets the object's own metadata, all of it: a write replaces
 // what was there. Keys are letters, digits, "-" and "_" (at most 64, a letter
-// first) and are folded to lower case; values are text without control
-// characters or spaces at the ends; all together at most 2 KiB as stored. Else
-// InvalidArgument.
+// first) and are folded to lower case; those that begin with "omnibucket" are
+// the library's own. Values are text without control characters or spaces at
+// the ends; all together at most 2 KiB as stored. Else InvalidArgument.
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }

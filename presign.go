@@ -95,7 +95,10 @@ func (o ttlOption) applySignedDownload(r *SignRequest) { o.apply(r) }
 
 // WithTTL sets how long a signed address works: 1 hour by default, from 1
 // second to 7 days, else InvalidArgument. Credentials that expire earlier end
-// it earlier; SignedURL.ExpiresAt is true.
+// it earlier, and [SignedURL.ExpiresAt] says when. If a session's credentials do
+// not say when they expire, as those that AWS Lambda, a container or CI passes in
+// AWS_SESSION_TOKEN, the address is signed for 12 hours at most. It may die before
+// that with its session: AWS_CREDENTIAL_EXPIRATION says when the session ends.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 type signedDownloadOption func(*SignRequest)

@@ -31,6 +31,7 @@ func Update(ctx context.Context, b interface {
 	}
 	if own, ok := b.(*bucket); ok {
 		if e := own.core.need(ConditionalCreate|ConditionalUpdate, "Update"); e != nil {
+			e.Provider, e.Bucket = own.core.desc.Provider, own.core.desc.Bucket
 			return fail(e)
 		}
 	}

@@ -163,7 +163,7 @@ func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 		}
 	}
 	for name, value := range r.Metadata {
-		h.Set("X-Ms-Meta-"+metadataName(name), value)
+		h.Set("X-Ms-Meta-"+metadataNames.Stored(name), value)
 	}
 	return h, nil
 }

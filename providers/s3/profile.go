@@ -31,6 +31,7 @@ type Profile struct {
 	SlashDelimiter bool // the server lists by no delimiter but "/": others are found by listing all keys
 	TokenAfterLast bool // a full last page of a listing names a next one, which is empty
 
+	NoSigning      bool // signed addresses and forms are refused
 	ObjectACL      bool // canned ACLs on single objects
 	StorageClasses bool // x-amz-storage-class
 	SignForms      bool // POST policies
@@ -45,7 +46,8 @@ type Profile struct {
 
 	VirtualHost bool // the bucket stands in the host, where that is a name; else in the path
 	// Hosts are the endpoints by which the profile is known: a "*" stands for
-	// anything, "{region}" for one label, which is the region.
+	// anything, "{region}" for one label, or its end, which is the region. If no
+	// endpoint is given and the first one has no "*", it is the endpoint.
 	Hosts  []string
 	Region string // to sign for where neither Config nor the host says; "" is us-east-1
 	// PublicURL is where public objects are served, with {bucket} and {region}
@@ -59,6 +61,10 @@ type Profile struct {
 	// UnsignedEncoding keeps Accept-Encoding out of the signature: a server
 	// whose front end rewrites it refuses every request otherwise.
 	UnsignedEncoding bool
+
+	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", and reads it
+	// back: the server returns "_" as "-".
+	EscapeUnderscores bool
 }
 
 // Conditions are the requests whose conditions a server enforces atomically. A

@@ -32,6 +32,8 @@ func TestFeatures(t *testing.T) {
 		"versitygw": all | create | update | compose | versions | forms | signedCreate,
 		"gcs":       all | acls,
 		"unknown":   all | compose | versions | forms,
+
+		"accesspoint": (all | compose) &^ signs,
 	}
 	require.Len(t, profiles, len(want))
 	for _, p := range profiles {

@@ -31,7 +31,7 @@ var profiles = []Profile{
 		Lifecycle:      true,
 		Location:       true,
 		VirtualHost:    true,
-		Hosts:          amazonHosts,
+		Hosts:          amazonHosts(),
 
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
@@ -43,20 +43,22 @@ var profiles = []Profile{
 		// where the Space has one. Conditional writes: third parties
 		// claim them, nobody confirmed them, so that Probe must. Built on Ceph:
 		// an older one takes a CRC32C and does not check it, Content-MD5 it does.
-		Name:         "spaces",
-		ContentMD5:   true,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		ObjectACL:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		CORS:         true,
-		Lifecycle:    true,
-		VirtualHost:  true,
-		Hosts:        []string{"{region}.digitaloceanspaces.com"},
-		PublicURL:    "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
+		// Nobody says which release, so that names of metadata have no "_".
+		Name:              "spaces",
+		ContentMD5:        true,
+		Batch:             BatchMD5,
+		Copy:              true,
+		CopyParts:         true,
+		ObjectACL:         true,
+		SignForms:         true,
+		Versioning:        true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		VirtualHost:       true,
+		EscapeUnderscores: true,
+		Hosts:             []string{"{region}.digitaloceanspaces.com"},
+		PublicURL:         "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
 
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
@@ -155,19 +157,21 @@ var profiles = []Profile{
 		// Docs and its conformance tests: conditions on Put are old, on
 		// Complete they came in 2025 (pull request 64830) and on deletes too
 		// (63348), which an endpoint does not tell. A CRC32C is checked from
-		// Squid on, Content-MD5 always.
-		Name:           "ceph",
-		ContentMD5:     true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		ObjectACL:      true,
-		StorageClasses: true,
-		SignForms:      true,
-		Versioning:     true,
-		BucketPolicy:   true,
-		CORS:           true,
-		Lifecycle:      true,
+		// Squid on, Content-MD5 always. Until Quincy "_" in a name of metadata
+		// comes back as "-" (ceph/ceph pull request 38737).
+		Name:              "ceph",
+		ContentMD5:        true,
+		Batch:             BatchMD5,
+		Copy:              true,
+		CopyParts:         true,
+		ObjectACL:         true,
+		StorageClasses:    true,
+		SignForms:         true,
+		Versioning:        true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		EscapeUnderscores: true,
 
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
@@ -249,6 +253,20 @@ var profiles = []Profile{
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
+		// An access point at Amazon, by its ARN or its alias, may lead to a volume
+		// of FSx instead of a bucket. Docs of FSx: no ACLs, versions, conditional
+		// writes, classes or presigned URLs; copies inside one access point only.
+		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
+		Name:        accessPointProfile,
+		ContentMD5:  true,
+		Batch:       BatchMD5,
+		Copy:        true,
+		CopyParts:   true,
+		VirtualHost: true,
+		NoSigning:   true,
+		OrderedList: true, // the core ends a listing that is not
+	},
+	{
 		// The careful one: no conditions until Probe has proved them, sums that
 		// every server has checked since S3 is there, nothing that is often
 		// missing.
@@ -265,17 +283,8 @@ var profiles = []Profile{
 	},
 }
 
-var amazonHosts = []string{
-	"s3.amazonaws.com",
-	"s3.{region}.amazonaws.com", "s3-fips.{region}.amazonaws.com",
-	"s3.dualstack.{region}.amazonaws.com", "s3-fips.dualstack.{region}.amazonaws.com",
-	"*.s3.{region}.vpce.amazonaws.com",
-	"s3.{region}.amazonaws.com.cn", "s3.dualstack.{region}.amazonaws.com.cn", "*.s3.{region}.vpce.amazonaws.com.cn",
-	"s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com",
-}
-
 // NamedProfile is the profile of that name: aws, spaces, r2, b2, wasabi, minio,
-// ceph, garage, seaweedfs, versitygw, gcs or unknown.
+// ceph, garage, seaweedfs, versitygw, gcs, accesspoint or unknown.
 func NamedProfile(name string) (Profile, bool) {
 	for _, p := range profiles {
 		if p.Name == name {
@@ -305,6 +314,9 @@ func profileAt(given *Profile, host string) (p Profile, region string) {
 	}
 	return p, region
 }
+
+// regionLabel stands for a region in Profile.Hosts.
+const regionLabel = "{region}"
 
 // profileOfHost is the profile that host is known by.
 func profileOfHost(host string) (p Profile, region string, known bool) {
@@ -338,7 +350,7 @@ func (p *Profile) regionOf(host string) (region string, known bool) {
 }
 
 // matchHost compares label by label from the end; a leading "*" takes all that
-// is left, at least one label.
+// is left, at least one label. "{region}" may end a label.
 func matchHost(pattern, host string) (region string, ok bool) {
 	want, have := strings.Split(pattern, "."), strings.Split(host, ".")
 	slices.Reverse(want)
@@ -349,8 +361,11 @@ func matchHost(pattern, host string) (region string, ok bool) {
 			return "", false
 		case label == "*":
 			return region, true
-		case label == "{region}":
-			region = have[i]
+		case strings.HasSuffix(label, regionLabel):
+			var ours bool
+			if region, ours = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !ours || region == "" {
+				return "", false
+			}
 		case label != have[i]:
 			return "", false
 		}

@@ -17,6 +17,9 @@ const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
 
 // signFeatures returns what the profile declares of signing.
 func signFeatures(p *Profile) storage.Features {
+	if p.NoSigning {
+		return 0
+	}
 	f := storage.SignURLs
 	if p.SignedUploads.ContentType {
 		f |= storage.SignContentType
@@ -68,6 +71,12 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	default:
 		return nil, storage.Unsupported
 	}
+	if d.payer {
+		if request.query != "" {
+			request.query += "&"
+		}
+		request.query += payerQuery + "=" + requester // last, in the order of the names
+	}
 	key := d.keys.of(&s.credentials, d.region, s.From)
 	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.Seconds)
 	return &storage.SignedURL{URL: address, Method: r.Method, Header: request.header, ExpiresAt: s.Until()}, nil
@@ -78,7 +87,9 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed address fixes a size; bounds are SignedUploadForm's"}
 	}
-	h := v4.Headers(r, "X-Amz-")
+	properties := *r
+	properties.Metadata = d.profile.storedNames(r.Metadata)
+	h := v4.Headers(&properties, "X-Amz-")
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
@@ -120,17 +131,22 @@ type signingTerm struct {
 	credentials aws.Credentials
 }
 
-// signAt is a term of at least ttl, but never past the end of the credentials:
-// the address would die with them, whatever it says.
+// signAt returns a term of at least ttl, but never past the end of the
+// credentials: the address would die with them, whatever it says. A session that
+// does not say when it ends is taken to last for longestSession.
 func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if d.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
 	}
-	credentials, err := d.credentials.Retrieve(ctx)
+	credentials, err := d.current(ctx)
 	if err != nil {
 		return s, err
 	}
-	s = signingTerm{v4.NewTerm(now, ttl, v4.Longest), credentials}
+	longest := v4.Longest
+	if credentials.SessionToken != "" && !credentials.CanExpire {
+		longest = longestSession
+	}
+	s = signingTerm{v4.NewTerm(now, ttl, longest), credentials}
 	if credentials.CanExpire {
 		s.EndBy(credentials.Expires)
 	}
