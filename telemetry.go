@@ -132,7 +132,7 @@ func (o *operation) endSpan(err error) {
 	if o.span.IsRecording() {
 		o.span.SetAttributes(
 			attribute.Int64("omnibucket.bytes", o.bytes.Load()),
-			attribute.Int("omnibucket.requests", int(o.requests.Load())),
+			attribute.Int("omnibucket.requests", int(o.wire.Requests.Load())),
 		)
 		if err != nil {
 			o.span.SetAttributes(attribute.String("error.type", string(CodeOf(err))))
@@ -159,7 +159,7 @@ func (t *telemetry) measure(o *operation, err error) {
 	if n := o.bytes.Load(); n > 0 {
 		t.bytes.Add(ctx, n, set)
 	}
-	if n := o.requests.Load(); n > 0 {
+	if n := o.wire.Requests.Load(); n > 0 {
 		t.requests.Add(ctx, int64(n), set)
 	}
 	if n := o.overGrants.Load(); n > 0 {
