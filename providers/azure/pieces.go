@@ -64,7 +64,7 @@ func (d *driver) copyPieces(ctx context.Context, key string, ids []string, piece
 
 // copyPiece is one Put Block From URL.
 func (d *driver) copyPiece(ctx context.Context, key, id string, p *piece) error {
-	_, err := d.blob(key).StageBlockFromURL(d.once(ctx), id, p.from.address, &blockblob.StageBlockFromURLOptions{
+	_, err := d.blob(key).StageBlockFromURL(patiently(d.once(ctx)), id, p.from.address, &blockblob.StageBlockFromURLOptions{
 		Range:                          p.span,
 		CopySourceAuthorization:        httpheader.Optional(p.from.authorization),
 		SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
