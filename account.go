@@ -27,7 +27,7 @@ func NewService(d ServiceDriver, opts ...OpenOption) *Service {
 		desc:      desc,
 		hooks:     o.hooks,
 		memory:    o.memory,
-		retry:     newRetrier(o.retry),
+		retry:     newRetrier(o.retry, &desc),
 		telemetry: newTelemetry(o, desc),
 		bad:       o.bad,
 	}}

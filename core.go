@@ -47,7 +47,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		features:       desc.Features,
 		hooks:          o.hooks,
 		memory:         o.memory,
-		retry:          newRetrier(o.retry),
+		retry:          newRetrier(o.retry, &desc),
 		telemetry:      newTelemetry(o, desc),
 		public:         o.public,
 		publicBaseURL:  o.publicBaseURL,

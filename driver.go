@@ -145,6 +145,10 @@ type Description struct {
 	// to an empty page. ListPage then asks for one entry more than it returns.
 	TokenAfterLast bool
 
+	// CountsRequests says that each HTTP request is counted where it is made, by
+	// internal/transport: then driver calls are not ([Outcome.Requests]).
+	CountsRequests bool
+
 	Local         bool // answers come from this machine: no connection can stall or drop
 	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them
 

@@ -83,6 +83,7 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 // open checks what all signing has in common.
 func (s *signing) open(b *bucket, may permission, op, key, method string) *Error {
 	r := &s.req
+	s.signs = true
 	if e := s.prepare(b, may, op, key); e != nil {
 		return e
 	}

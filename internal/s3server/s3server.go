@@ -11,6 +11,7 @@
 //	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 //	defer server.Close()
 //	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown"})
+//	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
 // What it does not have answers NotImplemented: tags as a subresource, object
 // lock, encryption with keys of one's own, website, logging, notifications,
@@ -126,7 +127,7 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver)}
+	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), rules: rules{now: c.Now}}
 	for _, name := range c.Buckets {
 		h.buckets.Set(name, h.newBucket(name))
 	}

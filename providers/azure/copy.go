@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/transport"
 )
 
 // maxCopy is the largest source of Copy Blob From URL, in bytes:
@@ -100,7 +101,7 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 		}
 	}
 	var out blob.CopyFromURLResponse
-	err := writes(d.once(ctx), func(ctx context.Context) (err error) {
+	err := writes(patiently(d.once(ctx)), func(ctx context.Context) (err error) {
 		out, err = d.blob(r.Key).CopyFromURL(ctx, from.address, o)
 		return err
 	})
@@ -110,6 +111,11 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 	attrs := written(out.ETag, out.LastModified, out.VersionID)
 	attrs.CRC32C = source.CRC32C
 	return attrs, nil
+}
+
+// patiently is for requests that the service answers when it has moved the bytes.
+func patiently(ctx context.Context) context.Context {
+	return transport.WithAnswer(ctx, transport.DefaultAnswer)
 }
 
 // copyFailed tells a source that changed, or that the service may not read, from

@@ -59,7 +59,7 @@ func (d *driver) copyPiece(ctx context.Context, key, upload string, number int, 
 		return "", err
 	}
 	tag, err := d.stage(ctx, key, id, func(id string) error {
-		_, err := d.blob(key).StageBlockFromURL(d.once(ctx), id, p.from.address, &blockblob.StageBlockFromURLOptions{
+		_, err := d.blob(key).StageBlockFromURL(patiently(d.once(ctx)), id, p.from.address, &blockblob.StageBlockFromURLOptions{
 			Range:                          p.span,
 			CopySourceAuthorization:        httpheader.Optional(p.from.authorization),
 			SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),

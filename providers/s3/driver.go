@@ -48,6 +48,8 @@ func (d *driver) Describe() storage.Description {
 		MaxPartSize: p.putLimit(),
 		MaxParts:    p.partsLimit(),
 		MaxPage:     maxPage,
+
+		CountsRequests: true,
 	}
 	if d.endpoint != nil || d.resolved { // Amazon's names are unique
 		if u, err := d.addressOf(context.Background(), d.bucket, ""); err == nil {
