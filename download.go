@@ -149,7 +149,7 @@ func (d *download) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, d.fail(asError(d.ctx, err))
 	}
-	p = p[:min(int64(len(p)), d.left)]
+	p = p[:min(int64(len(p)), d.left, deliverBytes)] // one Read of a file is not interrupted
 	var n int
 	var e *Error
 	if d.ranges != nil {
