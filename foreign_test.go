@@ -1,12 +1,14 @@
 package storage_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -124,4 +126,22 @@ func TestAForeignBodyIsCounted(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A hasty bucket takes an error of the body's for its end.
+type hasty struct{ storage.Bucket }
+
+func (h hasty) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	head, _ := io.ReadAll(body)
+	return h.Bucket.Upload(ctx, key, bytes.NewReader(head), opts...)
+}
+
+func TestAWriterWhoseSourceFailedIsNeverCommitted(t *testing.T) {
+	w := storage.NewWriter(t.Context(), hasty{memstore.New()}, "k")
+	_, err := w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrNoProgress)))
+	require.Equal(t, io.ErrNoProgress, err)
+	attrs, err := w.Commit()
+	require.Nil(t, attrs)
+	require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
+	require.ErrorIs(t, err, io.ErrNoProgress)
 }

@@ -31,6 +31,8 @@ type Writer struct {
 	attrs *Attrs
 	err   error
 	ended bool // by Commit or Close
+
+	failed error // what a Write or ReadFrom returned: the object is not whole
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit")
@@ -53,7 +55,8 @@ func (w *Writer) start() {
 	})
 }
 
-// Write adds to the object. It fails with what the upload failed with.
+// Write adds to the object. It fails with what the upload failed with; after that
+// the writer cannot be committed.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.ended {
 		return 0, &Error{Code: InvalidArgument, Op: "Write", Err: errors.New("the writer is closed")}
@@ -63,18 +66,33 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	w.start()
 	n, err := w.pipe.Write(p)
-	return n, w.reason(err)
+	if err != nil {
+		err = w.reason(err)
+		w.fail(err)
+	}
+	return n, err
 }
 
-// ReadFrom adds all of r. An error of r's is returned as it is, and leaves the
-// writer as it was: what was read of r is part of the object if it is committed
-// all the same.
+// ReadFrom adds all of r. It returns an error of r's as it is; after that the
+// writer cannot be committed, because part of r is missing.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.ended {
 		return 0, &Error{Code: InvalidArgument, Op: "ReadFrom", Err: errors.New("the writer is closed")}
 	}
 	w.start()
-	return copyChunks(onlyWriter{w}, r)
+	n, err := copyChunks(onlyWriter{w}, r)
+	if err != nil {
+		w.fail(err)
+	}
+	return n, err
+}
+
+// fail ends the upload with an error.
+func (w *Writer) fail(err error) {
+	if w.failed == nil {
+		w.failed = err
+	}
+	_ = w.pipe.CloseWithError(err)
 }
 
 type onlyWriter struct{ w *Writer }
@@ -83,9 +101,6 @@ func (o onlyWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
 
 // reason is why the pipe is closed: the upload's own error.
 func (w *Writer) reason(err error) error {
-	if err == nil {
-		return nil
-	}
 	<-w.done
 	if w.err != nil {
 		return w.err
@@ -93,12 +108,18 @@ func (w *Writer) reason(err error) error {
 	return err
 }
 
-// Commit stores the object, as Upload does. A second call answers as the first;
-// after Close it is InvalidArgument.
+// Commit stores the object, as Upload does. If a Write or ReadFrom failed, it
+// stores nothing and returns why: BodyFailed, if a reader failed. A second call
+// returns what the first did; after Close it is InvalidArgument.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
 		w.end(nil)
+		if w.err == nil && w.failed != nil { // an Uploader of the user's own took part of a body for a whole one
+			e := bodyFailed(w.failed)
+			e.Op = "Commit"
+			w.attrs, w.err = nil, e
+		}
 	}
 	return w.attrs, w.err
 }
