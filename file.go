@@ -8,7 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // UploadFile uploads a file at full speed: in place, parts in parallel, no part
@@ -131,28 +132,24 @@ func (d *download) writeAt(file io.WriterAt) error {
 	for off := g.from; off < g.end; off += each {
 		pieces = append(pieces, piece{off: off, length: min(each, g.end-off)})
 	}
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range min(len(pieces), int(d.req.set.concurrency)) {
-		group.Go(func() {
-			for i := range next {
-				p := &pieces[i]
-				from := &d.stream
-				if i > 0 {
-					req := d.req
-					from = &stream{d: d, ctx: g.ctx, req: &req}
-					from.pin(d.revision, p.off, p.length)
-				}
-				if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
-					g.cancel()
-				}
-			}
-		})
-	}
+	var group panics.Group
+	slots := make(chan struct{}, min(len(pieces), int(d.req.set.concurrency)))
 	for i := range pieces {
-		next <- i
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			p := &pieces[i]
+			from := &d.stream
+			if i > 0 {
+				req := d.req
+				from = &stream{d: d, ctx: g.ctx, req: &req}
+				from.pin(d.revision, p.off, p.length)
+			}
+			if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
+				g.cancel()
+			}
+		}, g.cancel)
 	}
-	close(next)
 	group.Wait()
 	var first error
 	for _, p := range pieces {

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -288,19 +289,15 @@ func allUnsupported(errs []error) bool {
 // atOnce calls do for 0 to n-1, several at a time, and waits for all.
 func atOnce(n int, do func(i int) error) []error {
 	errs := make([]error, n)
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range min(n, singlesAtOnce) {
-		group.Go(func() {
-			for i := range next {
-				errs[i] = do(i)
-			}
-		})
-	}
+	var group panics.Group
+	slots := make(chan struct{}, singlesAtOnce)
 	for i := range n {
-		next <- i
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = do(i)
+		}, nil)
 	}
-	close(next)
 	group.Wait()
 	return errs
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // NewWriter is Upload for code that writes. Commit stores the object; Close
@@ -32,7 +34,8 @@ type Writer struct {
 	err   error
 	ended bool // by Commit or Close
 
-	failed error // what a Write or ReadFrom returned: the object is not whole
+	caught panics.Caught // of the upload
+	failed error         // what a Write or ReadFrom returned: the object is not whole
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit")
@@ -45,7 +48,7 @@ func (w *Writer) start() {
 		w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
 		go func() {
 			defer close(w.done)
-			w.attrs, w.err = w.upload(body)
+			w.caught.Do(func() { w.attrs, w.err = w.upload(body) }, func() { w.err = errPanicked("Upload") })
 			err := w.err
 			if err == nil {
 				err = io.ErrClosedPipe
@@ -102,6 +105,7 @@ func (o onlyWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
 // reason is why the pipe is closed: the upload's own error.
 func (w *Writer) reason(err error) error {
 	<-w.done
+	w.caught.Raise()
 	if w.err != nil {
 		return w.err
 	}
@@ -148,4 +152,5 @@ func (w *Writer) end(err error) {
 	<-w.done
 	w.unset()
 	w.cancel()
+	w.caught.Raise()
 }

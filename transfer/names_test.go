@@ -225,3 +225,16 @@ func TestABodyThatEndsEarlyIsNoFile(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Empty(t, contents(t, to))
 }
+
+// A throwing source of somebody else's panics where it is read.
+type throwing struct{ evil }
+
+func (throwing) Download(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
+	panic("thrown")
+}
+
+func TestAPanicReachesTheCaller(t *testing.T) {
+	from := throwing{evil{memstore.New(), []string{"a", "b"}}}
+	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), from, t.TempDir()) })
+	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), from) })
+}

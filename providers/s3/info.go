@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // BucketInfo is one look at the bucket and then, side by side, one at each
@@ -42,7 +43,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 func together(ctx context.Context, looks ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var group sync.WaitGroup
+	var group panics.Group
 	var once sync.Once
 	var first error
 	for _, look := range looks {
@@ -53,7 +54,7 @@ func together(ctx context.Context, looks ...func(context.Context) error) error {
 					cancel()
 				})
 			}
-		})
+		}, cancel)
 	}
 	group.Wait()
 	return first
