@@ -177,6 +177,18 @@ func findCode(err error) (Code, bool) {
 	return "", false
 }
 
+// located is e with its operation and, of a bucket of ours, where that is.
+func located(b any, op, key string, e *Error) *Error {
+	e.Op, e.Key = op, key
+	switch b := b.(type) {
+	case *bucket:
+		e.Provider, e.Bucket = b.core.desc.Provider, b.core.desc.Bucket
+	case *view:
+		return located(b.to, op, key, e)
+	}
+	return e
+}
+
 // invalid is bad input: the argument and the rule that it breaks.
 func invalid(argument, rule string) *Error {
 	return &Error{Code: InvalidArgument, Err: errors.New(argument + " " + rule)}

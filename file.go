@@ -17,9 +17,7 @@ import (
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		e := bodyFailed(err)
-		e.Op, e.Key = "UploadFile", key
-		return nil, e
+		return nil, located(b, "UploadFile", key, bodyFailed(err))
 	}
 	defer func() { _ = file.Close() }()
 	return b.Upload(ctx, key, file, opts...)
@@ -34,8 +32,7 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // refuses never appears.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
-		e.Op, e.Key = "DownloadFile", key
-		return nil, e
+		return nil, located(b, "DownloadFile", key, e)
 	}
 	r, err := b.Download(ctx, key, opts...)
 	if err != nil {
@@ -43,7 +40,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	}
 	defer func() { _ = r.Close() }()
 	fail := func(err error) (*Attrs, error) {
-		return nil, &Error{Code: Internal, Op: "DownloadFile", Key: key, Err: err}
+		return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: err})
 	}
 	file, err := createBeside(path)
 	if err != nil {

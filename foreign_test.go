@@ -3,9 +3,12 @@ package storage_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -114,7 +117,11 @@ func TestAForeignBodyIsCounted(t *testing.T) {
 					require.NoError(t, err, "it asks for so many bytes, and has them")
 					return
 				}
-				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+				want := row.code
+				if use.name == "Copy" || use.name == "Compose" { // the source's Code is not theirs
+					want = storage.BodyFailed
+				}
+				require.Equal(t, want, storage.CodeOf(err), "%v", err)
 				var own *storage.Error
 				require.ErrorAs(t, err, &own)
 				require.NotEmpty(t, own.Op)
@@ -144,4 +151,163 @@ func TestAWriterWhoseSourceFailedIsNeverCommitted(t *testing.T) {
 	require.Nil(t, attrs)
 	require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
 	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+// A stamping bucket stores another body than it is given, and says what it adds.
+type stamping struct{ storage.Bucket }
+
+func (s stamping) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	opts = append([]storage.UploadOption{storage.WithContentLanguage("en")}, opts...)
+	return s.Bucket.Upload(ctx, key, io.MultiReader(strings.NewReader("stamp: "), body), opts...)
+}
+
+func TestACopyIntoABucketThatChangesBodies(t *testing.T) {
+	src := memstore.New()
+	_, err := src.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithContentType("text/x-test"),
+		storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"of": "source"}))
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name string
+		copy func(ctx context.Context, dst storage.Bucket) error
+		want string
+	}{
+		{"Copy", func(ctx context.Context, dst storage.Bucket) error {
+			_, err := storage.Copy(ctx, dst, "to", src, "k", storage.WithCacheControl("private"))
+			return err
+		}, "stamp: text"},
+		{"Compose", func(ctx context.Context, dst storage.Bucket) error {
+			if _, err := storage.Copy(ctx, dst.(stamping).Bucket, "k", src, "k"); err != nil {
+				return err
+			}
+			_, err := storage.Compose(ctx, dst, "to", []string{"k", "k"}, storage.WithCacheControl("private"), storage.WithMetadata(map[string]string{"of": "source"}))
+			return err
+		}, "stamp: texttext"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dst := stamping{memstore.New()}
+			require.NoError(t, row.copy(t.Context(), dst))
+			data, attrs, err := storage.ReadAll(t.Context(), dst, "to")
+			require.NoError(t, err)
+			require.Equal(t, row.want, string(data))
+			require.Equal(t, "text/x-test", attrs.ContentType)
+			require.Equal(t, "private", attrs.CacheControl, "what is given prevails")
+			require.Equal(t, "en", attrs.ContentLanguage, "what the bucket adds stays")
+			require.Equal(t, map[string]string{"of": "source"}, attrs.Metadata)
+		})
+	}
+}
+
+// A breaking bucket fails where it is opened or read.
+type breaking struct {
+	storage.Bucket
+	opening, reading error
+}
+
+func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	if b.opening != nil {
+		return nil, b.opening
+	}
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading)))), nil
+}
+
+func TestAnErrorOfACopysSourceIsNotTheCopysOwn(t *testing.T) {
+	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
+	mine := errors.New("mine")
+	for _, row := range []struct {
+		name string
+		src  breaking
+		want storage.Code
+	}{
+		{"opening: a condition", breaking{opening: coded(storage.PreconditionFailed)}, storage.Changed},
+		{"opening: nothing there", breaking{opening: coded(storage.ObjectNotFound)}, storage.ObjectNotFound},
+		{"reading: a condition", breaking{reading: coded(storage.PreconditionFailed)}, storage.Changed},
+		{"reading: nothing there", breaking{reading: coded(storage.ObjectNotFound)}, storage.Changed},
+		{"reading: changed", breaking{reading: coded(storage.Changed)}, storage.Changed},
+		{"reading: out of reach", breaking{reading: coded(storage.Unavailable)}, storage.BodyFailed},
+		{"reading: its own", breaking{reading: mine}, storage.BodyFailed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for name, dst := range map[string]storage.Bucket{"ours": memstore.New(), "a user's": stamping{memstore.New()}, "a hasty one": hasty{memstore.New()}} {
+				_, err := storage.Copy(t.Context(), dst, "to", row.src, "k", storage.IfAbsent())
+				require.Equal(t, row.want, storage.CodeOf(err), "%s: %v", name, err)
+				require.NotErrorIs(t, err, storage.PreconditionFailed, name)
+				require.NotErrorIs(t, err, fs.ErrExist, name)
+				var own *storage.Error
+				require.ErrorAs(t, err, &own)
+				require.Equal(t, "Copy", own.Op)
+				require.NotEmpty(t, own.Key)
+				if row.src.opening == nil {
+					require.Equal(t, "to", own.Key, name)
+				}
+				if row.src.opening == nil && name == "ours" {
+					require.NotEmpty(t, own.Provider)
+					require.NotEmpty(t, own.Bucket)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryErrorSaysWhere(t *testing.T) {
+	driver := memstore.NewDriver(memstore.Config{})
+	desc := driver.Describe()
+	b := storage.New(driver)
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
+	require.NoError(t, err)
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	closed, err := b.Download(t.Context(), "k")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	for _, row := range []struct {
+		name, op, key string
+		do            func() error
+	}{
+		{"Copy of no version", "Copy", "dst", func() error {
+			_, err := storage.Copy(t.Context(), b, "dst", b, "k", storage.WithVersion(""))
+			return err
+		}},
+		{"Compose of nothing", "Compose", "dst", func() error {
+			_, err := storage.Compose(t.Context(), b, "dst", nil)
+			return err
+		}},
+		{"Compose to no key", "Compose", "", func() error {
+			_, err := storage.Compose(t.Context(), b, "", []string{"k"})
+			return err
+		}},
+		{"RemoveAll after the end", "RemoveAll", "", func() error {
+			_, err := storage.RemoveAll(canceled, b, slices.Values([]string{"k"}))
+			return err
+		}},
+		{"Update with a condition", "Update", "k", func() error {
+			_, err := storage.Update(t.Context(), b, "k", nil, storage.IfAbsent())
+			return err
+		}},
+		{"UploadFile of no file", "UploadFile", "k", func() error {
+			_, err := storage.UploadFile(t.Context(), b, "k", filepath.Join(t.TempDir(), "none"))
+			return err
+		}},
+		{"DownloadFile onto a directory", "DownloadFile", "k", func() error {
+			_, err := storage.DownloadFile(t.Context(), b, "k", t.TempDir())
+			return err
+		}},
+		{"a closed reader", "Download", "k", func() error {
+			_, err := closed.Read(make([]byte, 1))
+			return err
+		}},
+		{"a ReaderAt", "ReadAt", "k", func() error {
+			r, err := storage.NewReaderAt(t.Context(), b, "k")
+			if err != nil {
+				return err
+			}
+			_, err = r.ReadAt(nil, -1)
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var e *storage.Error
+			require.ErrorAs(t, row.do(), &e)
+			require.Equal(t, []string{row.op, desc.Provider, desc.Bucket, row.key}, []string{e.Op, e.Provider, e.Bucket, e.Key})
+		})
+	}
 }

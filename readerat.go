@@ -88,7 +88,7 @@ func (r *ReaderAt) download(op string, off, length int64) (*Reader, error) {
 	}
 	if gotOff, gotLength := from.Range(); gotOff != off || gotLength != length {
 		_ = from.Close()
-		e := &Error{Code: Changed, Op: op, Key: r.key}
+		e := located(r.from, op, r.key, &Error{Code: Changed})
 		e.Err = fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, off, gotLength, gotOff)
 		return nil, e
 	}
@@ -158,7 +158,5 @@ func (r *ReaderAt) release() {
 }
 
 func (r *ReaderAt) invalid(op, argument, rule string) error {
-	e := invalid(argument, rule)
-	e.Op, e.Key = op, r.key
-	return e
+	return located(r.from, op, r.key, invalid(argument, rule))
 }

@@ -144,8 +144,7 @@ func (r *removal) groupSize() int {
 // was the last.
 func (r *removal) remove(keys []string) bool {
 	if r.ctx.Err() != nil {
-		e := asError(r.ctx, r.ctx.Err())
-		e.Op = "RemoveAll"
+		e := located(r.remover, "RemoveAll", "", asError(r.ctx, r.ctx.Err()))
 		r.failures = append(r.failures, e)
 		return false
 	}
