@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"io"
+	"math"
 	"sync"
 
 	"github.com/omnibucket/storage/internal/panics"
@@ -48,9 +49,9 @@ type fetch struct {
 // openRanges asks for the first range and prepares the others.
 func (d *download) openRanges(r *Reader) *Error {
 	req := d.req
-	if req.Suffix > 0 || req.Length >= 0 && req.Length <= probeBytes {
-		// The last bytes, counted from an end that is not known yet, or too few
-		// to be worth it.
+	if req.Suffix > 0 || req.Length >= 0 && req.Length <= probeBytes || req.Offset > math.MaxInt64-probeBytes {
+		// The last bytes, counted from an end that is not known yet, too few to be
+		// worth it, or those from an offset on that is past the end of any object.
 		d.req.set.concurrency = 1
 		return d.open(r)
 	}
