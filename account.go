@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"strings"
 	"sync"
@@ -238,10 +237,10 @@ func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
-				return nil, invalid("WithLifecycle", fmt.Sprintf("rule %q must not have negative days", rule.ID))
+				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must not have negative days")
 			}
 			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
-				return nil, invalid("WithLifecycle", fmt.Sprintf("rule %q must have both TransitionAfterDays and TransitionTo, or neither", rule.ID))
+				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
 			}
 		}
 	}

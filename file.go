@@ -8,7 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // UploadFile uploads a file at full speed: in place, parts in parallel, no part
@@ -16,9 +17,7 @@ import (
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		e := bodyFailed(err)
-		e.Op, e.Key = "UploadFile", key
-		return nil, e
+		return nil, located(b, "UploadFile", key, bodyFailed(err))
 	}
 	defer func() { _ = file.Close() }()
 	return b.Upload(ctx, key, file, opts...)
@@ -33,8 +32,7 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // refuses never appears.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
-		e.Op, e.Key = "DownloadFile", key
-		return nil, e
+		return nil, located(b, "DownloadFile", key, e)
 	}
 	r, err := b.Download(ctx, key, opts...)
 	if err != nil {
@@ -42,7 +40,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	}
 	defer func() { _ = r.Close() }()
 	fail := func(err error) (*Attrs, error) {
-		return nil, &Error{Code: Internal, Op: "DownloadFile", Key: key, Err: err}
+		return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: err})
 	}
 	file, err := createBeside(path)
 	if err != nil {
@@ -131,28 +129,24 @@ func (d *download) writeAt(file io.WriterAt) error {
 	for off := g.from; off < g.end; off += each {
 		pieces = append(pieces, piece{off: off, length: min(each, g.end-off)})
 	}
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range min(len(pieces), int(d.req.set.concurrency)) {
-		group.Go(func() {
-			for i := range next {
-				p := &pieces[i]
-				from := &d.stream
-				if i > 0 {
-					req := d.req
-					from = &stream{d: d, ctx: g.ctx, req: &req}
-					from.pin(d.revision, p.off, p.length)
-				}
-				if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
-					g.cancel()
-				}
-			}
-		})
-	}
+	var group panics.Group
+	slots := make(chan struct{}, min(len(pieces), int(d.req.set.concurrency)))
 	for i := range pieces {
-		next <- i
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			p := &pieces[i]
+			from := &d.stream
+			if i > 0 {
+				req := d.req
+				from = &stream{d: d, ctx: g.ctx, req: &req}
+				from.pin(d.revision, p.off, p.length)
+			}
+			if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
+				g.cancel()
+			}
+		}, g.cancel)
 	}
-	close(next)
 	group.Wait()
 	var first error
 	for _, p := range pieces {

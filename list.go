@@ -387,9 +387,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 		}
 	}
 	if err != nil {
-		e := ownError(err)
-		e.Op = "ListPage"
-		return nil, e
+		return nil, located(b, "ListPage", "", ownError(err))
 	}
 	size := r.set.pageSize
 	if size == 0 {

@@ -170,6 +170,7 @@ func (o *operation) call(ctx context.Context, do func(context.Context) error) *E
 type replayable interface {
 	rewind() bool    // to its start; false where it cannot be read again
 	failure() *Error // what reading it failed with: the caller's reader, or our checks
+	raise()          // panics if reading it did
 }
 
 // send is call for one that reads a body.
@@ -182,6 +183,9 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		}
 		o.attempted()
 		err := do(ctx)
+		if body != nil {
+			body.raise()
+		}
 		if body != nil && err != nil {
 			if failed := body.failure(); failed != nil {
 				if ctx.Err() != nil {

@@ -72,7 +72,7 @@ func checkProperties(p *Properties, given property) *Error {
 		}
 	}
 	if given&propContentType != 0 && !validMediaType(p.ContentType) {
-		return invalid("WithContentType", fmt.Sprintf("must be type/subtype, not %q", p.ContentType))
+		return invalid("WithContentType", "must be type/subtype, not "+quoted(p.ContentType))
 	}
 	if len(p.Metadata) == 0 {
 		p.Metadata = nil
@@ -126,20 +126,20 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 	folded := make(map[string]string, len(metadata)+1)
 	size := len(writeIDKey) + writeIDBytes
 	for key, value := range metadata {
-		name := strings.ToLower(key)
+		name := lowerASCII(key)
 		if !validMetadataKey(name) {
-			return nil, invalid("WithMetadata", fmt.Sprintf("key %q must be a letter and up to 63 letters, digits, - or _", key))
+			return nil, invalid("WithMetadata", "key "+quoted(key)+" must be a letter and up to 63 letters, digits, - or _")
 		}
 		if isReserved(name) {
-			return nil, invalid("WithMetadata", fmt.Sprintf("key %q is reserved: it begins with %q", key, reservedMetadata))
+			return nil, invalid("WithMetadata", "key "+quoted(key)+" is reserved: it begins with "+reservedMetadata)
 		}
 		if !plainText(value) || strings.TrimSpace(value) != value {
-			return nil, invalid("WithMetadata", fmt.Sprintf("value of %q must be UTF-8 text without control characters or spaces at its ends", key))
+			return nil, invalid("WithMetadata", "value of "+quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
 		}
 		if _, twice := folded[name]; twice {
 			lower, isThere := metadata[name]
 			if !isThere {
-				return nil, invalid("WithMetadata", fmt.Sprintf("key %q is given twice, in different case", name))
+				return nil, invalid("WithMetadata", "key "+quoted(name)+" is given twice, in different case")
 			}
 			value = lower
 		}
@@ -152,6 +152,16 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 		return nil, invalid("WithMetadata", fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size))
 	}
 	return folded, nil
+}
+
+// lowerASCII folds no other letters: U+212A, the sign for kelvin, is no "k".
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 func validMetadataKey(name string) bool {
@@ -236,7 +246,7 @@ func (c *core) shown(metadata map[string]string) map[string]string {
 	}
 	out := make(map[string]string, len(metadata))
 	for key, value := range metadata {
-		name := strings.ToLower(key)
+		name := lowerASCII(key)
 		if isReserved(name) {
 			continue
 		}

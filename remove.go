@@ -5,7 +5,8 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -143,8 +144,7 @@ func (r *removal) groupSize() int {
 // was the last.
 func (r *removal) remove(keys []string) bool {
 	if r.ctx.Err() != nil {
-		e := asError(r.ctx, r.ctx.Err())
-		e.Op = "RemoveAll"
+		e := located(r.remover, "RemoveAll", "", asError(r.ctx, r.ctx.Err()))
 		r.failures = append(r.failures, e)
 		return false
 	}
@@ -313,19 +313,15 @@ func allUnsupported(errs []error) bool {
 // atOnce calls do for 0 to n-1, several at a time, and waits for all.
 func atOnce(n int, do func(i int) error) []error {
 	errs := make([]error, n)
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range min(n, singlesAtOnce) {
-		group.Go(func() {
-			for i := range next {
-				errs[i] = do(i)
-			}
-		})
-	}
+	var group panics.Group
+	slots := make(chan struct{}, singlesAtOnce)
 	for i := range n {
-		next <- i
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = do(i)
+		}, nil)
 	}
-	close(next)
 	group.Wait()
 	return errs
 }

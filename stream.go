@@ -102,6 +102,9 @@ func (s *stream) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 func (s *stream) read(p []byte) (int, *Error) {
 	p = p[:min(int64(len(p)), s.left)]
 	for empty := 0; ; {
+		if err := s.ctx.Err(); err != nil { // a body on this machine does not look at it
+			return 0, asError(s.ctx, err)
+		}
 		body, e := s.current()
 		if e != nil {
 			return 0, e

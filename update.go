@@ -24,8 +24,7 @@ func Update(ctx context.Context, b interface {
 	Downloader
 }, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
 	fail := func(e *Error) (*Attrs, error) {
-		e.Op, e.Key = "Update", key
-		return nil, e
+		return nil, located(b, "Update", key, e)
 	}
 	var r PutRequest
 	if err := r.Apply(opts...); err != nil {

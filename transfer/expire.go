@@ -4,10 +4,10 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // An ExpireRule says what Expire removes under a prefix. At least one age is set.
@@ -165,7 +165,7 @@ func (e *expiry) still(ctx context.Context, key string, err error) {
 
 // versions applies one rule's OldVersionsAge.
 func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
-	var removing sync.WaitGroup
+	var removing panics.Group
 	err := e.removeVersions(ctx, rule, now, &removing)
 	removing.Wait()
 	if ctx.Err() != nil { // what it cut short has not failed, and is not gone
@@ -174,7 +174,7 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 	return err
 }
 
-func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *sync.WaitGroup) error {
+func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *panics.Group) error {
 	requests := newRequests(e.concurrency)
 	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
@@ -198,7 +198,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 				return
 			}
 			e.removed(v.Key, v.Size)
-		})
+		}, nil)
 	}
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // queued is how many files the walk may be ahead of the transfers, so that
@@ -196,12 +196,12 @@ func (j *job) transfer(ctx context.Context) error {
 	defer cancel()
 	tasks := make(chan task, queued)
 	var walked error
-	var walking, moving sync.WaitGroup
-	walking.Go(func() {
+	var group panics.Group
+	group.Go(func() {
 		defer close(tasks)
 		walked = j.walk(ctx, tasks)
 		j.listed.Store(walked == nil)
-	})
+	}, cancel)
 	for t := range tasks {
 		n := 1
 		if t.verdict == differs {
@@ -211,13 +211,12 @@ func (j *job) transfer(ctx context.Context) error {
 			cancel() // and the walk ends
 			continue
 		}
-		moving.Go(func() {
+		group.Go(func() {
 			defer func() { j.requests.release(n) }()
 			j.do(ctx, t, &n)
-		})
+		}, cancel)
 	}
-	walking.Wait()
-	moving.Wait()
+	group.Wait()
 	return walked
 }
 

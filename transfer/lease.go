@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -148,14 +149,15 @@ func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Ti
 func (l *lease) hold(ctx context.Context, job func(context.Context) error) error {
 	running, cancel := context.WithCancelCause(ctx)
 	held, ended := context.WithCancel(context.WithoutCancel(ctx))
-	renewing := make(chan error, 1)
-	go func() { renewing <- l.renew(held, cancel) }()
+	var renewing panics.Group
+	var lost error
+	renewing.Go(func() { lost = l.renew(held, cancel) }, func() { cancel(errLeaseLost) })
 	err := func() error {
 		defer cancel(nil)
 		defer ended()
 		return job(running)
 	}()
-	lost := <-renewing
+	renewing.Wait()
 	if lost != nil {
 		return errors.Join(err, lost)
 	}

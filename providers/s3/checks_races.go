@@ -3,19 +3,19 @@ package s3
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const atOnceTries = 8 // of what is tried at once
 
 // atOnce makes tries at the same time, and tells how each went.
 func atOnce(try func(i int) error) []error {
-	var group sync.WaitGroup
+	var group panics.Group
 	errs := make([]error, atOnceTries)
 	for i := range errs {
-		group.Go(func() { errs[i] = try(i) })
+		group.Go(func() { errs[i] = try(i) }, nil)
 	}
 	group.Wait()
 	return errs

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // BucketInfo looks at the bucket and then, side by side, at each thing that the
@@ -58,7 +59,7 @@ func permitted[V any](what *V, read func(context.Context) (V, error), ctx contex
 func together(ctx context.Context, looks ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var group sync.WaitGroup
+	var group panics.Group
 	var once sync.Once
 	var first error
 	for _, look := range looks {
@@ -69,7 +70,7 @@ func together(ctx context.Context, looks ...func(context.Context) error) error {
 					cancel()
 				})
 			}
-		})
+		}, cancel)
 	}
 	group.Wait()
 	return first
