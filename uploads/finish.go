@@ -192,7 +192,7 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 	if e := s.bounds(claimed).judge(r.Attrs().Size); e != nil {
 		return nil, e
 	}
-	h := &head{src: r}
+	h := &head{ctx: ctx, src: r}
 	k, e := s.inspect(h, "")
 	switch {
 	case h.failure() != nil:
