@@ -42,7 +42,8 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 }
 
 // SignedUploadForm signs a form whose body the store bounds in size (bytes) and
-// type. Unsupported on Azure, which has no such form, on a bucket that is not of
+// type: that of WithContentType, else by the key's extension, else
+// "application/octet-stream". Unsupported on Azure, which has no such form, on a bucket that is not of
 // New's, and with IfAbsent: forms know no condition.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*UploadForm, error) {
 	own, ok := b.(*bucket)
@@ -121,7 +122,9 @@ func (s *signing) openUpload(b *bucket, op, key, method string, opts []SignedUpl
 		}
 	}
 	r.Metadata = s.core.stored(r.Metadata, "")
-	if r.ContentType == "" {
+	// A page sends a form's fields as they are and can add none. Whoever makes the
+	// request of an address sends what type it likes, unless one was asked for.
+	if r.ContentType == "" && method == http.MethodPost {
 		r.ContentType = contentType("", s.key, func() []byte { return nil })
 	}
 	native, e := s.core.natives(r.set.natives)

@@ -67,6 +67,28 @@ var signingCases = []Case{
 		},
 	},
 	{
+		Name: "a signed upload binds no content type that nobody asked for", Rule: "S2",
+		Explanation: "without WithContentType a request without a type works, and so does one with any type, which the object has then",
+		Needs:       storage.SignURLs,
+		run: func(t *T) {
+			b := t.open()
+			signed, err := b.SignedUploadURL(t.Context(), "user-id")
+			require.NoError(t, err)
+			for name := range signed.Header {
+				require.NotContains(t, strings.ToLower(name), "content-type")
+			}
+			answer := t.do(signed, strings.NewReader("bare"), nil)
+			require.Less(t, answer.status, 300, answer.body)
+			t.holds(b, "user-id", "bare")
+			for _, kind := range []string{"image/png", "application/x-www-form-urlencoded"} {
+				answer := t.do(signed, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
+				require.Less(t, answer.status, 300, answer.body)
+				t.holds(b, "user-id", kind)
+				require.Equal(t, kind, t.attrs(b, "user-id").ContentType)
+			}
+		},
+	},
+	{
 		Name: "a signed size is enforced", Rule: "S2",
 		Explanation: "a longer and a shorter body are refused by the store",
 		Needs:       storage.SignURLs | storage.SignSize,
