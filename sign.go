@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -31,9 +32,14 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	r := &s.req
 	r.MinSize, r.MaxSize = -1, -1
 	each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
-	e := s.open(b, maySignDownload, "SignedDownloadURL", key, http.MethodGet)
+	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(r.Method, http.MethodGet))
 	if e == nil {
 		e = checkReadKey(s.key)
+	}
+	if e == nil && r.Method == http.MethodHead {
+		if e = s.core.need(SignHead, "a signed HEAD"); e != nil {
+			e.Hint = "leave out WithMethod: this store's signatures name no method, and an address that reads answers HEAD too"
+		}
 	}
 	if e == nil && r.set.version {
 		e = s.core.need(KeepVersions, "WithVersion")

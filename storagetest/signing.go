@@ -136,6 +136,51 @@ var signingCases = []Case{
 		},
 	},
 	{
+		Name: "a signed download is shown as the signer wants it", Rule: "S3",
+		Explanation: "the disposition is the signer's own, as an inline one with a file name",
+		Needs:       storage.SignURLs,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "x", storage.WithContentType("application/pdf"), storage.WithContentDisposition("attachment"))
+			for _, disposition := range []string{"inline", `inline; filename="test.pdf"`} {
+				signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("other"), storage.WithResponseContentDisposition(disposition))
+				require.NoError(t, err)
+				answer := t.do(signed, nil, nil)
+				require.Equal(t, http.StatusOK, answer.status, answer.body)
+				require.Equal(t, disposition, answer.header.Get("Content-Disposition"))
+			}
+			for _, bad := range []string{"", "inline\r\nX-A: b", "inline; filename=\"\u00e9\"", "; a"} {
+				_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentDisposition(bad))
+				t.settled(err, storage.InvalidArgument)
+			}
+		},
+	},
+	{
+		Name: "a signed HEAD tells the attributes and reads nothing", Rule: "S3",
+		Explanation: "an address for HEAD answers HEAD, and no other method",
+		Needs:       storage.SignURLs | storage.SignHead,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "text", storage.WithContentType("text/x-test"))
+			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodHead))
+			require.NoError(t, err)
+			require.Equal(t, http.MethodHead, signed.Method)
+			answer := t.do(signed, nil, nil)
+			require.Equal(t, http.StatusOK, answer.status)
+			require.Equal(t, "4", answer.header.Get("Content-Length"))
+			require.Equal(t, "text/x-test", answer.header.Get("Content-Type"))
+			for _, method := range []string{http.MethodGet, http.MethodPut} {
+				altered := *signed
+				altered.Method = method
+				answer := t.do(&altered, strings.NewReader("evil"), nil)
+				require.GreaterOrEqual(t, answer.status, 400, "%s: %s", method, answer.body)
+			}
+			t.holds(b, "a", "text")
+			_, err = b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodDelete))
+			t.settled(err, storage.InvalidArgument)
+		},
+	},
+	{
 		Name: "a signed address shows no secret", Rule: "E4",
 		Explanation: "String, %v, %#v and a log line mask the signature; its JSON, for handing over, does not",
 		Needs:       storage.SignURLs,
@@ -215,7 +260,7 @@ type answered struct {
 // override.
 func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) answered {
 	t.Helper()
-	if signed.Method == http.MethodGet {
+	if signed.Method == http.MethodGet || signed.Method == http.MethodHead {
 		body = nil
 	}
 	request, err := signed.Request(t.Context(), body)

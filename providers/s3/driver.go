@@ -51,7 +51,7 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.anonymous || !d.signsPlainly() {
-		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 	}
 	if isARN(d.bucket) { // a policy names the bucket, which nobody here knows
 		desc.Features &^= storage.SignForms

@@ -19,7 +19,7 @@ const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
 // SigV4 refuses a signed header that was changed, the content type and the
 // content length among them; whether it heeds If-None-Match is another matter.
 func signFeatures(p *Profile) storage.Features {
-	f := storage.SignURLs | storage.SignContentType | storage.SignSize
+	f := storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignHead
 	if p.Conditions.Create {
 		f |= storage.SignIfAbsent
 	}
@@ -59,7 +59,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		}
 		// A browser sets the length itself: it is signed, and not in the result.
 		request.length = max(r.MaxSize, 0)
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		request.query = readQuery(r)
 	default:
 		return nil, storage.Unsupported
