@@ -9,7 +9,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/uploads"
 )
 
@@ -69,4 +71,42 @@ func onAmazonsRules(t *testing.T) storage.Bucket {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
+}
+
+func TestWhatIsKeptCanBePublic(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		public bool
+		status int
+	}{{"as a rule", false, http.StatusForbidden}, {"with PublicRead", true, http.StatusOK}} {
+		t.Run(row.name, func(t *testing.T) {
+			b := inMemory(t, storage.WithPublic())
+			s := newService(t, b, uploads.Config{Link: uploads.PublicLink, PublicRead: row.public})
+			read := func(address string) int {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+				require.NoError(t, err)
+				return statusOf(t, r)
+			}
+			stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			require.NoError(t, err)
+			require.Equal(t, row.status, read(stored.URL))
+
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+			pending, err := b.PublicURL(pendingOf(ticket))
+			require.NoError(t, err)
+			require.Equal(t, http.StatusForbidden, read(pending), "what was not looked at is not public")
+			finished, err := s.Finish(t.Context(), ticket.Token, nil)
+			require.NoError(t, err)
+			require.Equal(t, row.status, read(finished.URL))
+		})
+	}
+}
+
+func TestPublicReadNeedsAStoreThatHasIt(t *testing.T) {
+	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ObjectACL})))
+	_, err := uploads.New(b, uploads.Config{PublicRead: true})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "PublicRead")
 }
