@@ -238,6 +238,7 @@ func TestNewRefuses(t *testing.T) {
 	without := func(f storage.Features) storage.Bucket {
 		return memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: f})))
 	}
+	noCreate, noSwap := without(storage.ConditionalCreate), without(storage.ConditionalUpdate)
 	for name, c := range map[string]struct {
 		bucket  storage.Bucket
 		records files.Records
@@ -249,13 +250,45 @@ func TestNewRefuses(t *testing.T) {
 		"a negative size":                        {b, files.BucketRecords(b), files.Config{MaxSize: -1}, storage.InvalidArgument},
 		"a negative grace":                       {b, files.BucketRecords(b), files.Config{Grace: -1}, storage.InvalidArgument},
 		"a negative TTL":                         {b, files.BucketRecords(b), files.Config{PartsTTL: -1}, storage.InvalidArgument},
-		"a bucket that cannot refuse to replace": {without(storage.ConditionalCreate), files.BucketRecords(b), files.Config{}, storage.Unsupported},
-		"a bucket that cannot compare and swap":  {without(storage.ConditionalUpdate), files.BucketRecords(b), files.Config{}, storage.Unsupported},
+		"a bucket that cannot refuse to replace": {noCreate, files.BucketRecords(noCreate), files.Config{}, storage.Unsupported},
+		"a bucket that cannot compare and swap":  {noSwap, files.BucketRecords(noSwap), files.Config{}, storage.Unsupported},
 	} {
 		s, err := files.New(c.bucket, c.records, c.config)
 		require.ErrorIs(t, err, c.code, name)
 		require.Nil(t, s, name)
 	}
+}
+
+// A bucket without conditions is enough for whole files whose records are elsewhere.
+func TestRecordsElsewhereNeedNoConditionsOfTheBucket(t *testing.T) {
+	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
+	// A type of its own, as a database's is.
+	records := struct{ files.Records }{files.BucketRecords(memstore.New())}
+	s, err := files.New(b, records, files.Config{})
+	require.NoError(t, err)
+	r, err := s.Upload(t.Context(), strings.NewReader("text"), named("a.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "text", content(t, s, r.ID))
+	temp, err := s.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+	require.NoError(t, err)
+	reader, _, err := s.DownloadTemp(t.Context(), temp.ID)
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	for _, upload := range []func() (*files.Record, error){
+		func() (*files.Record, error) {
+			return s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+		},
+		func() (*files.Record, error) {
+			return s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+		},
+	} {
+		_, err = upload()
+		refused(t, err, "", files.StoreFailed, storage.Unsupported)
+	}
+	_, err = s.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "text", content(t, s, r.ID))
+	require.NoError(t, s.Delete(t.Context(), r.ID))
 }
 
 func TestUploadOfABodyThatFails(t *testing.T) {
