@@ -8,6 +8,8 @@ ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages tested at once: some wait for timers and disks more than they compute.
 TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# The tests of files/sqlrecords that need a database are a module of their own.
+DATABASES := files/sqlrecords/databases
 # Runs a command here with real servers beside it: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
@@ -17,7 +19,7 @@ test: ## every test, beside real servers, with the race detector, which wants a 
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
 	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector links against C" >&2; exit 1; }
 	@scripts/programs
-	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 10m ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./...'
+	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 10m ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race -timeout 5m ./...'
 
 run: ## the quickstart: upload this tree, list it, read it, remove it
 	$(GO) run ./examples/quickstart
@@ -29,6 +31,7 @@ vet: ## on every system that the local driver is written for
 	done
 	$(GO) vet ./...
 	cd cmd/omnibucket && $(GO) vet ./...
+	cd $(DATABASES) && $(GO) vet ./...
 	cd benchmarks && $(GO) vet ./...
 	cd testservers && $(GO) vet ./...
 
@@ -41,6 +44,7 @@ imports: ## who may import whom
 lint: fmt imports
 	$(GO) run $(STATICCHECK) ./...
 	cd cmd/omnibucket && $(GO) run $(STATICCHECK) ./...
+	cd $(DATABASES) && $(GO) run $(STATICCHECK) ./...
 	cd benchmarks && $(GO) run $(STATICCHECK) ./...
 	cd testservers && $(GO) run $(STATICCHECK) ./...
 

@@ -104,7 +104,8 @@ type Remover interface {
 type SignedUploader interface {
 	// SignedUploadURL returns a request that anyone can make, until it
 	// expires, to store one object under key. A guard that the store cannot
-	// enforce is Unsupported.
+	// enforce is Unsupported. Without WithContentType the request binds no type:
+	// the object has the one that the request is sent with, or the store's default.
 	SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error)
 }
 

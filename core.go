@@ -79,7 +79,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 // address, public ones too.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
-		c.features &^= SignURLs | SignContentType | SignSize | SignIfAbsent | SignForms
+		c.features &^= SignURLs | SignContentType | SignSize | SignIfAbsent | SignForms | SignHead
 		return
 	}
 	if c.publicBaseURL == "" {

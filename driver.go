@@ -187,6 +187,7 @@ const (
 	StorageClasses                         // WithStorageClass
 	OrderedList                            // List is in byte order; every bucket that New accepts, with FolderOrder too
 	SequentialParts                        // parts go one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
+	SignHead                               // WithMethod(http.MethodHead): the address reads no bytes
 )
 
 // Requests are filled by the core from options, and read by drivers. Fields
@@ -295,8 +296,10 @@ type (
 		MinSize, MaxSize int64 // bytes; -1: unbounded
 		CRC32C           *uint32
 		ResponseType     string
-		ResponseName     string
-		Native           []any
+		ResponseName     string // of an attachment; see ResponseDisposition
+		// ResponseContentDisposition is the header as it is to be; "": by ResponseName.
+		ResponseContentDisposition string
+		Native                     []any
 
 		set settings
 	}

@@ -168,7 +168,8 @@ func propertyOption(p property, set func(*Properties)) WriteOption {
 
 // WithContentType sets the media type, such as "image/png". The default is by
 // the key's extension, else by the first 512 bytes, else
-// "application/octet-stream". InvalidArgument where it is not type/subtype.
+// "application/octet-stream"; a signed upload has none. InvalidArgument where it
+// is not type/subtype.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
 }

@@ -173,7 +173,7 @@ func byRule(cases []Case) [][]Case {
 
 // signing are the features that a store which has no address of its own has
 // only where the bucket was opened with one.
-const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
 // describe learns what the driver behind the bucket declares, and is in force.
 func describe(t *testing.T, open Open) storage.Description {
@@ -188,7 +188,7 @@ func describe(t *testing.T, open Open) storage.Description {
 	}
 	require.NotEmpty(t, desc.Provider, "Open must hand its options on to the constructor")
 	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
-		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 	}
 	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
 		desc.Features &^= signing
@@ -229,6 +229,7 @@ var featureNames = []struct {
 	{storage.StorageClasses, "StorageClasses"},
 	{storage.OrderedList, "OrderedList"},
 	{storage.SequentialParts, "SequentialParts"},
+	{storage.SignHead, "SignHead"},
 }
 
 func namesOf(f storage.Features) []string {

@@ -60,7 +60,7 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.anonymous || !d.signsPlainly() {
-		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 	}
 	if d.payer || isARN(d.bucket) { // a form cannot say who pays; a policy names the bucket, which nobody here knows
 		desc.Features &^= storage.SignForms

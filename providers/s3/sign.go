@@ -20,7 +20,7 @@ func signFeatures(p *Profile) storage.Features {
 	if p.NoSigning {
 		return 0
 	}
-	f := storage.SignURLs
+	f := storage.SignURLs | storage.SignHead
 	if p.SignedUploads.ContentType {
 		f |= storage.SignContentType
 	}
@@ -66,7 +66,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		}
 		// A browser sets the length itself: it is signed, and not in the result.
 		request.length = max(r.MaxSize, 0)
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		request.query = readQuery(r)
 	default:
 		return nil, storage.Unsupported
