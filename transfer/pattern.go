@@ -11,12 +11,7 @@ func (s *settings) takes(key string) bool {
 	if len(s.include) > 0 && !matches(s.include, key) {
 		return false
 	}
-	for i, c := range []byte(key) {
-		if c == '/' && s.leavesOut(key[:i]) {
-			return false
-		}
-	}
-	return !matches(s.exclude, key)
+	return !s.leavesOutAll(key) && !matches(s.exclude, key)
 }
 
 // allBelow ends a pattern of what lies in a directory, but not of a file that is
@@ -43,6 +38,17 @@ func asPattern(p string) string {
 func (s *settings) leavesOut(dir string) bool {
 	for _, p := range s.exclude {
 		if doublestar.MatchUnvalidated(strings.TrimSuffix(p, allBelow), dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// leavesOutAll reports whether a directory on the way to key is left out, and so all
+// that lies in it. Of a prefix, which ends in a slash, that is everything.
+func (s *settings) leavesOutAll(prefix string) bool {
+	for i, c := range []byte(prefix) {
+		if c == '/' && s.leavesOut(prefix[:i]) {
 			return true
 		}
 	}

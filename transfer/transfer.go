@@ -102,9 +102,11 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 // failed; Canceled and DeadlineExceeded) and each failure, up to 1,000, as
 // *storage.Error with its Key. The Report is there in any case.
 //
-// The ends must not overlap (storage.Overlap tells it of buckets), which is
-// InvalidArgument: WithDelete would remove what is copied. A copy into a part of
-// its own bucket leaves that part out by WithExclude.
+// If one end lies in the other, Sync fails with InvalidArgument, because WithDelete
+// would remove the source. It recognises this for directories and local buckets by
+// their paths without symbolic links, and for other buckets as [storage.Overlap] does.
+// To copy a bucket or a directory into a part of that bucket, or back, leave out that
+// part with [WithExclude].
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
 	return run(ctx, "Sync", dst, src, opts)
 }

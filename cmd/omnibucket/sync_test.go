@@ -108,3 +108,31 @@ func TestAMisspeltSourceRemovesNothing(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "a"))
 	s.synced(bucket+"/pubilc", dir)
 }
+
+func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
+	for _, row := range []struct{ name, from, to string }{
+		{"a directory in the bucket", "site/public", "file://TOP/site"},
+		{"a bucket in the bucket", "file://TOP/site/public", "file://TOP/site"},
+		{"a folder of the bucket that is a directory", "file://TOP/site#public", "site/public"},
+		{"a bucket in the directory", "file://TOP/site/public", "site"},
+		{"the bucket around the destination", "file://TOP/site", "file://TOP/site/public"},
+		{"the directory around the destination", "site", "file://TOP/site/public"},
+		{"through a symbolic link", "link", "file://TOP/site"},
+		{"through ..", "site/public/../public", "file://TOP/site"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			dir := t.TempDir()
+			t.Chdir(dir)
+			writeFiles(t, dir, map[string]string{"site/notes.txt": "keep", "site/public/index.html": "one"})
+			require.NoError(t, os.Symlink("site/public", "link"))
+			address := func(text string) string { return strings.Replace(text, "TOP", filepath.ToSlash(dir), 1) }
+			for _, command := range [][]string{{"sync", "--delete"}, {"sync", "--delete", "--exclude", "*.tmp"}, {"cp", "-r"}} {
+				_, stderr := s.exits(2, append(command, address(row.from)+"/", address(row.to))...)
+				require.Contains(t, stderr, "must not overlap")
+			}
+			require.Equal(t, "one", readFile(t, "site/public/index.html"))
+			require.Equal(t, "keep", readFile(t, "site/notes.txt"))
+		})
+	}
+}
