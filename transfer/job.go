@@ -24,6 +24,7 @@ type job struct {
 	requests *requests
 	spare    *spill // with WithDelete: what the source does not have
 	unlisted bool   // a part of an end could not be listed
+	some     bool   // the source has a file
 }
 
 func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
@@ -178,6 +179,12 @@ func (j *job) all(ctx context.Context) (early error) {
 	}
 	if j.unlisted {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted: a directory could not be listed")}
+	}
+	if !j.some && !j.emptySource {
+		return &storage.Error{
+			Code: storage.ObjectNotFound, Err: errors.New("the source has nothing in it: nothing was deleted"),
+			Hint: "check the source; to delete everything, use WithEmptySource",
+		}
 	}
 	return j.removeSpare(ctx)
 }

@@ -26,6 +26,7 @@ type settings struct {
 	links       bool
 	checksum    bool
 	remove      bool
+	emptySource bool
 	dryRun      bool
 	rule        func(key string) []storage.WriteOption
 	progress    func(Progress)
@@ -118,7 +119,15 @@ func WithChecksum() Option { return option(func(s *settings) { s.checksum = true
 // WithDelete removes from the destination what the source does not have, at the
 // end of the job, and nothing at all where a listing had an error or ctx is
 // done. What may lie behind a link that could not be followed stays too.
+//
+// If the job finds no file in the source but has files to remove, it removes nothing
+// and fails with ObjectNotFound: a prefix that is misspelt and a volume that is not
+// mounted are empty, too. [WithEmptySource] removes them all the same.
 func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
+
+// WithEmptySource lets [WithDelete] remove everything from the destination if the
+// source has no file.
+func WithEmptySource() Option { return option(func(s *settings) { s.emptySource = true }) }
 
 // WithDryRun compares, and counts and reports what would be done, but does none
 // of it. What would fail is not known.

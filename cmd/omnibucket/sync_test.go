@@ -100,13 +100,40 @@ func TestSyncKeepsHowFarItIsAndFollowsLinks(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
 }
 
-func TestAMisspeltSourceRemovesNothing(t *testing.T) {
+func TestASourceWithNothingInItRemovesNothing(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
-	writeFiles(t, dir, map[string]string{"a": "a"})
-	s.exits(3, "sync", "--delete", bucket+"/pubilc", dir)
-	require.FileExists(t, filepath.Join(dir, "a"))
-	s.synced(bucket+"/pubilc", dir)
+	bucket, dir, empty := memory(t), t.TempDir(), t.TempDir()
+	s.put(bucket+"/photos/b", "b")
+	s.env["OMNIBUCKET_BK"] = bucket + "/phtoos"
+	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"
+	for _, row := range []struct{ name, source string }{
+		{"a folder that is misspelt", bucket + "/phtoos"},
+		{"a name of such a folder", "bk:"},
+		{"a folder below it", "bk:2026/"},
+		{"an empty bucket", "mem://empty-source-of-a-sync"},
+		{"an empty directory", empty},
+		{"an empty directory as a bucket", "file://" + filepath.ToSlash(empty)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			writeFiles(t, dir, map[string]string{"a": "a"})
+			for _, more := range [][]string{nil, {"--dry-run"}} {
+				args := append([]string{"sync", "--delete"}, more...)
+				stdout, stderr := s.exits(3, append(args, row.source, dir)...)
+				require.Empty(t, stdout)
+				require.Contains(t, stderr, "--empty-source")
+				require.NotContains(t, stderr, "WithEmptySource")
+				s.exits(3, append(args, row.source, "photos:")...)
+			}
+			require.FileExists(t, filepath.Join(dir, "a"))
+			require.Equal(t, "b", s.ok("cat", "photos:b"))
+			s.synced(row.source, dir)
+
+			_, report := s.synced("--delete", "--empty-source", row.source, dir)
+			require.Contains(t, report, "1 deleted")
+			require.NoFileExists(t, filepath.Join(dir, "a"))
+		})
+	}
 }
 
 func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
