@@ -74,20 +74,17 @@ func WithConcurrency(n int) Option {
 	})
 }
 
-// WithInclude takes only keys that match one of the patterns, or of the patterns
-// of another WithInclude. Patterns are those of path.Match for the whole key,
-// and ** stands for any number of segments: "**/*.jpg", "2026/**", which may be
-// written "2026/" too. A malformed one is InvalidArgument.
+// WithInclude takes only keys that match one of the patterns, or one of another
+// WithInclude. The package documentation describes patterns. A malformed pattern is
+// InvalidArgument.
 func WithInclude(patterns ...string) Option {
 	return option(func(s *settings) { s.include = s.patterns("WithInclude", s.include, patterns) })
 }
 
-// WithExclude leaves out keys that match one of the patterns, also where
-// WithInclude takes them, and all that lies in a directory that matches one;
-// at the destination they are not removed either. ".git" is a file or a directory
-// of that name, with what is in it; ".git/" and ".git/**" are what is in the
-// directory alone; "**/.git/" are those at any depth, and "**/" is what is in any
-// directory. A directory that is left out is not looked into.
+// WithExclude leaves out keys that match one of the patterns, even if WithInclude takes
+// them, and everything in a directory that matches one. WithDelete does not remove them
+// from the destination. A directory that is left out is not read. The package
+// documentation describes patterns. A malformed pattern is InvalidArgument.
 func WithExclude(patterns ...string) Option {
 	return option(func(s *settings) { s.exclude = s.patterns("WithExclude", s.exclude, patterns) })
 }
@@ -95,7 +92,7 @@ func WithExclude(patterns ...string) Option {
 func (s *settings) patterns(argument string, known, more []string) []string {
 	known = known[:len(known):len(known)]
 	for _, p := range more {
-		if p == "" || !doublestar.ValidatePattern(p) {
+		if p == "" || p == "/" || !doublestar.ValidatePattern(p) {
 			s.fail(argument, "has a malformed pattern: "+strconv.Quote(p))
 		}
 		known = append(known, asPattern(p))

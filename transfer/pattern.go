@@ -18,20 +18,26 @@ func (s *settings) takes(key string) bool {
 // named like it.
 const allBelow = "/**/*"
 
-// asPattern is a pattern as it is matched: that of a directory, with a slash at its
-// end or two asterisks, is of all that lies in it. A directory of any name has a
-// name: "**/" is not of the files beside it.
+// asPattern returns a pattern in the form in which it is matched with a whole key. A
+// pattern of a directory, with a slash or two asterisks at its end, matches everything
+// that lies in it. A directory of any name has a name: "**/" does not match the files
+// beside it.
 func asPattern(p string) string {
-	if dir, ok := strings.CutSuffix(p, "/"); ok {
-		if dir == "**" || strings.HasSuffix(dir, "/**") {
-			dir += "/*"
+	dir, ofDir := strings.CutSuffix(p, "/")
+	switch {
+	case strings.HasPrefix(dir, "/"):
+		dir = dir[1:]
+	case !strings.Contains(dir, "/") && dir != "**":
+		dir = "**/" + dir
+	}
+	if !ofDir {
+		if dir, ofDir = strings.CutSuffix(dir, "/**"); !ofDir {
+			return dir
 		}
-		return dir + allBelow
+	} else if dir == "**" || strings.HasSuffix(dir, "/**") {
+		dir += "/*"
 	}
-	if dir, ok := strings.CutSuffix(p, "/**"); ok {
-		return dir + allBelow
-	}
-	return p
+	return dir + allBelow
 }
 
 // leavesOut reports whether all of a directory is left out.

@@ -56,6 +56,24 @@
 // keeps its signing key, is never read and never written. The directory of
 // WithResume is left out as well.
 //
+// # Patterns
+//
+// [WithInclude] and [WithExclude] take patterns of keys, as in a .gitignore file:
+//
+//   - A pattern without a slash, or with one only at its end, matches at any depth:
+//     "*.jpg" matches a.jpg and 2026/a.jpg.
+//   - Any other pattern matches from the top: "2026/*.jpg" matches 2026/a.jpg, but not
+//     old/2026/a.jpg. A slash at its start does nothing else: "/*.jpg" matches a.jpg
+//     only.
+//   - In one segment, * stands for any characters, ? for one, [a-z] for one of a class,
+//     and {jpg,png} for one of several texts. A backslash takes the next character as
+//     it is. ** stands for any number of segments: "2026/**/*.jpg".
+//   - A slash at the end, or /** there, stands for everything in a directory: "2026/"
+//     matches in any directory 2026, "/2026/" and "2026/**" in the one at the top. "**/"
+//     matches in any directory.
+//   - To WithExclude, a pattern also stands for everything in a directory that it
+//     matches: ".git" leaves out files and directories of that name, with their content.
+//
 // # Memory
 //
 // Both ends are walked in step, in the order of their keys, and nothing is kept

@@ -33,12 +33,14 @@ func (p *program) syncCommand() *cobra.Command {
 directory of this machine or a folder in a bucket. The same command goes on where one
 was cut short. What was done is told on standard error at the end.
 
-A pattern is one of a shell for the whole key, in which ** stands for any number of
-folders: '**/*.jpg', '2026/**'. What --exclude leaves out is not removed either. If the
+Patterns are those of a .gitignore file. Without a slash, or with one only at its end, a
+pattern matches at any depth: '*.jpg', 'node_modules/'. Any other matches from the top:
+'2026/*.jpg', '/*.jpg'. ** stands for any number of folders, and a slash at the end for
+everything in a folder. What --exclude leaves out is not removed either. If the
 source has nothing in it, --delete removes nothing and the exit code is 3: a name that
 is misspelt looks the same. With --empty-source it removes everything.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
-  omnibucket sync --dry-run --exclude '**/*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
+  omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return p.sync(c.Context(), &f, args[0], args[1]) },

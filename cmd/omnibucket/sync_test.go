@@ -68,6 +68,31 @@ func prefixed(changes []string, key, as string) []string {
 	return changes
 }
 
+func TestPatternsWithoutASlashMatchAtAnyDepth(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
+	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
+		s.put(bucket+"/"+key, "x")
+	}
+	for _, row := range []struct {
+		name  string
+		flags []string
+		want  []string
+	}{
+		{"left out", []string{"--exclude", "*.jpg", "--exclude", "cache/"}, []string{"deleted a/old", "transferred f"}},
+		{"left out at the top", []string{"--exclude", "/*.jpg", "--exclude", "/cache/"}, []string{"deleted a/cache/y", "deleted a/deep.jpg", "deleted a/old", "transferred f", "transferred sub/new.jpg"}},
+		{"taken", []string{"--include", "*.jpg"}, []string{"deleted a/deep.jpg", "deleted top.jpg", "transferred new.jpg", "transferred sub/new.jpg"}},
+		{"taken at the top", []string{"--include", "/*.jpg"}, []string{"deleted top.jpg", "transferred new.jpg"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			changes, _ := s.synced(append(append([]string{"--delete", "--dry-run"}, row.flags...), dir, bucket)...)
+			require.Equal(t, row.want, changes)
+		})
+	}
+}
+
 func TestSyncFailures(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
