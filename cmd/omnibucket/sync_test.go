@@ -161,6 +161,42 @@ func TestASourceWithNothingInItRemovesNothing(t *testing.T) {
 	}
 }
 
+// A nightly job with a missing variable must not succeed in a directory of its own.
+func TestAnAddressThatNamesNothingIsNoPath(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"src/a": "a"})
+	for _, row := range []struct{ address, says string }{
+		{"nosuch:dst", "OMNIBUCKET_NOSUCH is not set"},
+		{"nosuch:", "OMNIBUCKET_NOSUCH is not set"},
+		{"s3:/site/x", "two slashes"},
+		{"file:/srv/files", "two slashes"},
+		{"no.such:dst", "name of letters"},
+	} {
+		t.Run(row.address, func(t *testing.T) {
+			s.t = t
+			for _, args := range [][]string{
+				{"sync", "src", row.address}, {"sync", row.address, "dst"}, {"sync", "--delete", row.address, "src"},
+				{"cp", "src/a", row.address}, {"cp", row.address, "dst"}, {"cp", "-r", "src", row.address}, {"cp", "-r", row.address, "dst"},
+				{"ls", row.address}, {"cat", row.address}, {"stat", row.address}, {"rm", row.address}, {"sign", row.address},
+				{"mb", row.address}, {"rb", row.address}, {"serve", row.address},
+			} {
+				_, stderr := s.exits(2, args...)
+				require.Contains(t, stderr, row.says)
+			}
+		})
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing was made")
+	s.t = t
+	bucket := memory(t)
+	writeFiles(t, dir, map[string]string{"a:b": "colon"})
+	s.ok("cp", "./a:b", bucket)
+	require.Equal(t, "colon", s.ok("cat", bucket+"/a:b"))
+}
+
 func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	for _, row := range []struct{ name, from, to string }{
 		{"a directory in the bucket", "site/public", "file://TOP/site"},
