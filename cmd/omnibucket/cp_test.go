@@ -132,7 +132,7 @@ func TestHostileKeysGoToEveryStoreAndBack(t *testing.T) {
 			require.Equal(t, key, s.ok("cat", "disk:"+key))
 			s.ok("cp", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
-			s.ok("rm", "memory:"+key)
+			s.ok("rm", "--literal", "memory:"+key)
 			s.exits(3, "stat", "memory:"+key)
 		})
 	}

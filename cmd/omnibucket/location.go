@@ -28,6 +28,7 @@ type location struct {
 	scheme, host, dir, query string // as the address has them, escaped; dir is file:'s alone
 	under                    string // the folder that all keys of a name are in: "" or ending in "/"
 	key                      string // as the bucket has it
+	wild                     bool   // the key is written with what other programs take for wildcards
 }
 
 var (
@@ -105,7 +106,7 @@ func parseName(name, address, key string) (location, error) {
 	if l.key != "" {
 		l.under = folder(l.key)
 	}
-	l.key = key
+	l.key, l.wild = key, strings.ContainsAny(key, wildcards)
 	return l, nil
 }
 
@@ -134,7 +135,7 @@ func parseAddress(text string) (location, error) {
 	if err != nil {
 		return location{}, invalid(`address has a "%" that begins no escape`, `in a key, "%" is written %25`)
 	}
-	l.key = key
+	l.key, l.wild = key, strings.ContainsAny(escaped, wildcards)
 	return l, nil
 }
 
@@ -167,6 +168,8 @@ func (l location) accountOf() (address, bucket string, err error) {
 	}
 	return "file://" + l.host + parent + l.parameters(), bucket, nil
 }
+
+const wildcards = "*?[" // no command expands them
 
 // isFolder reports whether the key is a prefix.
 func (l location) isFolder() bool { return l.key == "" || strings.HasSuffix(l.key, "/") }

@@ -126,9 +126,9 @@ func (p *program) syncEnds(ctx context.Context, f *syncing, source, destination 
 	if dst, err = p.locate(destination); err != nil {
 		return src, dst, err
 	}
-	if folder := src.under + src.key; f.remove && !f.emptySource && src.kind == inBucket && folder != "" {
+	if folder := src.under + src.key; src.kind == inBucket && folder != "" && (src.wild || f.remove) && !f.emptySource {
 		// A folder that is misspelt has nothing in it, even if the destination has
-		// nothing either.
+		// nothing either. Nor has one that is written with wildcards, as a rule.
 		full, err := p.holds(ctx, src)
 		if err == nil && !full {
 			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("the source has nothing in it: nothing was deleted"), Hint: emptySourceHint}
