@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -124,10 +125,11 @@ type schedule struct {
 func (s *schedule) loop(ctx context.Context) error {
 	wait := time.Duration(0)
 	for {
+		wait = max(wait, 0)
 		if s.jitter > 0 {
-			wait += rand.N(s.jitter)
+			wait += min(rand.N(s.jitter), math.MaxInt64-wait) // an interval may be as long as a Duration can be
 		}
-		timer := time.NewTimer(max(wait, 0))
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()

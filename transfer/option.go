@@ -15,6 +15,9 @@ import (
 // machine wait; more than this brings little there and costs connections.
 const defaultConcurrency = 32
 
+// maxConcurrency is more than any machine has connections for.
+const maxConcurrency = 10_000
+
 // An Option fits every job; what a job has no use for it passes over.
 type Option interface{ apply(*settings) }
 
@@ -64,13 +67,13 @@ func invalid(argument, rule string) *storage.Error {
 // WithConcurrency sets how many requests may be under way at once, those for
 // files and those for the parts of large ones counted together: by default 32. A
 // copy between buckets that passes through this machine counts once. Below 1 it
-// is InvalidArgument.
+// is InvalidArgument; above 10,000 it counts as 10,000.
 func WithConcurrency(n int) Option {
 	return option(func(s *settings) {
 		if n < 1 {
 			s.fail("WithConcurrency", "must be at least 1")
 		}
-		s.concurrency = n
+		s.concurrency = min(n, maxConcurrency)
 	})
 }
 

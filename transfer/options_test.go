@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -212,4 +213,11 @@ func TestADryRunWritesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(3), report.Transferred)
 	require.NoDirExists(t, missing)
+}
+
+func TestTheLargestConcurrencyIsBounded(t *testing.T) {
+	b := memstore.New()
+	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))
+	require.NoError(t, err)
+	require.Len(t, contents(t, b), 1)
 }
