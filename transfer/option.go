@@ -155,8 +155,8 @@ func WithChanges(report func(Change)) Option {
 	return option(func(s *settings) { s.changes = report })
 }
 
-// WithNow sets the clock of Expire, and of what WithResume gives up; the default
-// is time.Now.
+// WithNow sets the clock of Expire, of what WithResume gives up, and of which times lie
+// in the future; the default is time.Now.
 func WithNow(now func() time.Time) Option {
 	return option(func(s *settings) { s.now = now })
 }

@@ -28,6 +28,8 @@
 //     is the same, one that is as much older is not; in between, CRC32C and
 //     attributes decide.
 //   - Directory to directory: the same time.
+//   - An object's time that is more than 15 minutes ahead says nothing, because a wrong
+//     clock has written it: mtime, CRC32C and attributes decide.
 //
 // What that does not notice: a file that was replaced by another of the same size
 // and an older time, or written anew with the same size and a time that a build
