@@ -316,6 +316,9 @@ type (
 		Account           any
 		Bucket, Key       string
 		Version, Revision string
+		// Directory is the absolute path of the directory of this machine that holds
+		// the bucket; "" if none does. Overlap compares them.
+		Directory string
 		// Attrs, of a source, are what a look found when it gave the Revision; a
 		// driver does not look again. Nil: nobody looked. They are not its to change.
 		Attrs *Attrs
