@@ -28,7 +28,7 @@ type PartOptions struct {
 //
 // InvalidValue names a field; PartsChanged where Count or an option is not that
 // of the parts before; Completed, with the Record, where the token has made its
-// file already. Unsupported, below StoreFailed, where the bucket does not have
+// file already. Unsupported, below StoreFailed, if the bucket does not have
 // storage.ConditionalCreate and storage.ConditionalUpdate. After any other error
 // send the part again.
 func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-// read serves an object to who may have it. An address for GET answers HEAD too,
+// read serves an object to whoever may have it. An address for GET answers HEAD too,
 // which tells less; one for HEAD answers nothing else. A signature that is not good is no request without one.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
 	o := h.options.objectOptions

@@ -13,7 +13,7 @@ import (
 func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
-		signs                  = storage.SignURLs | storage.SignContentType | storage.SignSize
+		signs                  = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignHead
 		all                    = storage.UploadParts | storage.OrderedList | storage.ServerCopy | signs
 		compose, versions      = storage.ServerCompose, storage.KeepVersions
 		acls, classes          = storage.ObjectACL, storage.StorageClasses
