@@ -32,6 +32,7 @@ type settings struct {
 	changes     func(Change)
 	resume      string
 	now         func() time.Time
+	noSync      bool
 }
 
 type option func(*settings)
@@ -119,6 +120,13 @@ func WithChecksum() Option { return option(func(s *settings) { s.checksum = true
 // end of the job, and nothing at all where a listing had an error or ctx is
 // done. What may lie behind a link that could not be followed stays too.
 func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
+
+// WithNoSync leaves it to the operating system when files that are written to a
+// directory are on the disk. Without this option each file is there before it gets
+// its name, and all names are before the job ends: after a power failure a file is
+// the old one or the new one, whole. With it a job of many small files is faster,
+// and a power failure may leave files empty, also those that replaced others.
+func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) }
 
 // WithDryRun compares, and counts and reports what would be done, but does none
 // of it. What would fail is not known.

@@ -15,10 +15,10 @@ const transferConcurrency = 32
 
 // A syncing is what the flags of sync say.
 type syncing struct {
-	remove, dryRun, checksum, links, verbose bool
-	include, exclude                         []string
-	concurrency                              int
-	resume                                   string
+	remove, dryRun, checksum, links, noSync, verbose bool
+	include, exclude                                 []string
+	concurrency                                      int
+	resume                                           string
 }
 
 func (p *program) syncCommand() *cobra.Command {
@@ -48,6 +48,7 @@ nothing is where the source is a folder in a bucket that has nothing in it.`,
 	flags.IntVar(&f.concurrency, "concurrency", transferConcurrency, "how many requests may be under way at once")
 	flags.StringVar(&f.resume, "resume", "", "keep in this `directory` how far large uploads have come")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
+	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every change")
 	return c
 }
@@ -59,7 +60,7 @@ func (f *syncing) options() []transfer.Option {
 		with  func() transfer.Option
 	}{
 		{f.remove, transfer.WithDelete}, {f.dryRun, transfer.WithDryRun},
-		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks},
+		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
 	} {
 		if flag.given {
 			opts = append(opts, flag.with())

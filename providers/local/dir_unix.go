@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
@@ -112,5 +114,10 @@ func (d *dir) link(base string, from *dir, fromBase string) error {
 	return again(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }
 
-// sync makes d's entries last.
-func (d *dir) sync() error { return fsync(d.fd()) }
+// sync makes d's entries last, if the file system can.
+func (d *dir) sync() error {
+	if err := fsync(d.fd()); !durable.Unsupported(err) {
+		return err
+	}
+	return nil
+}

@@ -39,7 +39,7 @@ type driver struct {
 }
 
 func newDriver(root string, c Config) (*driver, error) {
-	path, err := absolute(root, c.Create)
+	path, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
 	}

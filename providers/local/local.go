@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
@@ -94,7 +95,7 @@ func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*stor
 }
 
 // absolute is root as one path for all who open it, whichever way.
-func absolute(root string, create bool) (string, error) {
+func absolute(root string, create, sync bool) (string, error) {
 	if root == "" {
 		return "", invalid.Argument("root", "must not be empty", "")
 	}
@@ -103,7 +104,11 @@ func absolute(root string, create bool) (string, error) {
 		return "", failure(err)
 	}
 	if create {
-		if err := os.MkdirAll(path, 0o777); err != nil {
+		makeAll := os.MkdirAll
+		if sync {
+			makeAll = durable.MkdirAll
+		}
+		if err := makeAll(path, 0o777); err != nil {
 			return "", failure(err)
 		}
 	}

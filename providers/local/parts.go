@@ -181,7 +181,10 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	u.close()
-	return s.removeUpload(upload)
+	if err := s.removeUpload(upload); err != nil {
+		return err
+	}
+	return s.syncDir(uploadsPath)
 }
 
 var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy inside the kernel

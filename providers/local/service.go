@@ -33,7 +33,7 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 	if err != nil {
 		return nil, err
 	}
-	path, err := absolute(root, c.Create)
+	path, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
 	}

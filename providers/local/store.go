@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 // What the reserved directory holds. It is made by the first write; a bucket
@@ -198,10 +199,8 @@ func (s *store) prepare() error {
 	if err := s.replaceFile(formatPath, tmpPath, b); err != nil {
 		return err
 	}
-	if s.sync {
-		if err := s.top.sync(); err != nil {
-			return failure(err)
-		}
+	if err := s.syncDir(""); err != nil {
+		return err
 	}
 	s.use(f)
 	return nil
@@ -267,8 +266,21 @@ func (s *store) replaceFile(path, tmp string, content []byte) error {
 	}
 	if err != nil {
 		_ = s.root.Remove(tmp)
+		return failure(err)
 	}
-	return failure(err)
+	dir, _ := split(path)
+	return s.syncDir(dir)
+}
+
+// syncDir has the names in a directory on the disk, unless that is turned off.
+func (s *store) syncDir(path string) error {
+	if !s.sync {
+		return nil
+	}
+	if path == "" {
+		return uncertain(s.top.sync())
+	}
+	return uncertain(durable.SyncDirIn(s.root, path))
 }
 
 // randomName is 96 random bits: no two of them are ever the same.
