@@ -115,6 +115,12 @@ func (f *file) close() error {
 	return unix.Close(f.fd)
 }
 
+// identity is the file's inode.
+func identity(f *os.File) (uint64, error) {
+	m, err := (&file{fd: int(f.Fd()), os: f}).stat()
+	return m.ino, err
+}
+
 func (f *file) xattr() ([]byte, error) { return getXattr(f.fd) }
 
 func (f *file) setXattr(value []byte) error { return setXattr(f.fd, value) }

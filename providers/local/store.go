@@ -24,11 +24,14 @@ const (
 	formatPath   = reserved + "/format.json" // how this disk behaves
 	settingsPath = reserved + "/bucket.json" // the bucket's own settings
 	tmpPath      = reserved + "/tmp"         // files that are being written, one directory for each writer
-	locksPath    = reserved + "/locks"       // files that are locked, never read
+	lockPath     = reserved + "/lock"        // is locked, never read; empty
 	attrsPath    = reserved + "/attrs"       // sidecars, by inode
 	uploadsPath  = reserved + "/uploads"     // parts, one directory for each upload
 	versionsPath = reserved + "/versions"    // older versions, by key
 )
+
+// formerLocksPath held the files that earlier versions locked, one for each slot.
+const formerLocksPath = reserved + "/locks"
 
 // A format is what was found out about a disk when the bucket was first
 // written. It is kept, so that names mean the same for ever.
@@ -142,6 +145,9 @@ func (s *store) shut(d *dir) {
 // removed while it was open.
 func (s *store) gone() error {
 	if _, linked, err := s.top.own(); err == nil && linked {
+		if err := s.notDeleted(); err != nil {
+			return err
+		}
 		return storage.ObjectNotFound
 	}
 	return &storage.Error{Code: storage.BucketNotFound, Err: errors.New("the bucket's directory was removed")}
@@ -183,10 +189,11 @@ func (s *store) prepare() error {
 	if known, err := s.written(); known || err != nil {
 		return err
 	}
-	for _, path := range [...]string{reserved, tmpPath, locksPath} {
-		if err := s.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return s.lost(err)
-		}
+	if err := s.makeReserved(); err != nil {
+		return err
+	}
+	if err := s.makeLockFile(); err != nil {
+		return err
 	}
 	f, err := s.probe()
 	if err != nil {
@@ -206,13 +213,22 @@ func (s *store) prepare() error {
 	return nil
 }
 
+func (s *store) makeReserved() error {
+	for _, path := range [...]string{reserved, tmpPath} {
+		if err := s.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			return s.lost(err)
+		}
+	}
+	return nil
+}
+
 func (s *store) use(f format) {
 	s.strict.Store(f.Strict || s.strictNames)
 	s.coarse.Store(f.Coarse || s.coarseTimes)
 	s.ready.Store(true)
 }
 
-// written reports whether there is a reserved directory, with locks.
+// written reports whether there is a reserved directory, with a lock file.
 func (s *store) written() (bool, error) {
 	if s.ready.Load() {
 		return true, nil
