@@ -93,6 +93,10 @@ func (f *file) setTime(d *dir, base string, at time.Time) error {
 	return setFileTime(d, f.fd, base, at)
 }
 
+func (f *file) setMode(mode uint32) error {
+	return again(func() error { return unix.Fchmod(f.fd, mode) })
+}
+
 func (f *file) sync() error {
 	if f.os != nil {
 		return f.os.Sync()

@@ -14,7 +14,8 @@
 // that they outlive a restart.
 //
 // Importing it registers the scheme of its addresses: file:///var/data is the
-// bucket in that directory, with the parameters create=true and sync=false; for
+// bucket in that directory, with the parameters create=true, sync=false and
+// mode=0640 (Config.FileMode, octal); for
 // storage.OpenService it is the directory that holds the buckets.
 package local
 
@@ -41,6 +42,10 @@ type Config struct {
 	// SigningKeys sign addresses and forms. Nil: a key that the bucket's directory
 	// keeps in .omnibucket/signing.key, for its owner alone to read.
 	SigningKeys SigningKeys
+	// FileMode is the mode of new files, of which the umask takes nothing; its owner
+	// must be able to read and write them. 0: 0666 less the umask. A file that is
+	// replaced keeps its mode. Windows has no such modes.
+	FileMode os.FileMode
 }
 
 // Open opens the bucket in the directory root. BucketNotFound where there is
@@ -82,6 +87,7 @@ type ServiceConfig struct {
 	Now    func() time.Time // the clock of Attrs.Modified, BucketInfo.Created, signed addresses and how old uploads in parts are; nil is time.Now
 	// SigningKeys sign addresses and forms of all buckets. Nil: each has its own.
 	SigningKeys SigningKeys
+	FileMode    os.FileMode // as Config.FileMode, for its buckets
 }
 
 // NewService manages the buckets that are the directories in root. Errors are
@@ -92,6 +98,14 @@ func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*stor
 		return nil, err
 	}
 	return storage.NewService(d, opts...), nil
+}
+
+// checkMode refuses what is not the mode of a file that we can write.
+func checkMode(mode os.FileMode) error {
+	if mode != 0 && (mode&^os.ModePerm != 0 || mode&0o600 != 0o600) {
+		return invalid.Argument("FileMode", "must have permissions only, and let the owner read and write", "")
+	}
+	return nil
 }
 
 // absolute is root as one path for all who open it, whichever way.

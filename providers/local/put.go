@@ -90,25 +90,25 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 
 // place compares and renames. The key's lock is held.
 func (s *store) place(key string, at *spots, st *staged, c storage.Condition) error {
-	var old spot
-	if c != (storage.Condition{}) || s.keeping() || s.sidecars.Load() || s.strict.Load() {
-		var err error
-		if old, err = at.find(); err != nil {
-			return err
-		}
-		if err := s.checkWrite(old, c); err != nil {
-			return err
-		}
-		if s.keeping() && old.found() {
-			if old.meta.mtime >= st.meta.mtime {
-				if err := s.restamp(st, old.meta.mtime); err != nil {
-					return err
-				}
-			}
-			if err := s.keep(key, old, time.Time{}); err != nil {
+	old, err := at.find()
+	if err != nil {
+		return err
+	}
+	if err := s.checkWrite(old, c); err != nil {
+		return err
+	}
+	if s.keeping() && old.found() {
+		if old.meta.mtime >= st.meta.mtime {
+			if err := s.restamp(st, old.meta.mtime); err != nil {
 				return err
 			}
 		}
+		if err := s.keep(key, old, time.Time{}); err != nil {
+			return err
+		}
+	}
+	if err := s.keepMode(st, old); err != nil {
+		return err
 	}
 	defer s.hold(old)()
 	if err := at.put(st, c.Absent); err != nil {

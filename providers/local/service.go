@@ -34,6 +34,9 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := checkMode(c.FileMode); err != nil {
+		return nil, err
+	}
 	path, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
@@ -295,7 +298,7 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 }
 
 func (s *serviceDriver) driver(name string) *driver {
-	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now})
+	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode})
 	d.managed, d.given = true, s.keys
 	return d
 }
