@@ -22,6 +22,7 @@ type driver struct {
 	bucket   string // the directory's name
 	managed  bool   // by a service: the directory must lie in parent, also through symbolic links
 	sync     bool
+	visible  bool   // write visible sidecars
 	fileMode uint32 // 0: what the umask leaves
 	clock    clock
 	versions atomic.Bool                 // keep them
@@ -53,7 +54,7 @@ func newDriver(root string, c Config) (*driver, error) {
 }
 
 func bucketDriver(parent, bucket string, c Config) *driver {
-	d := &driver{parent: parent, bucket: bucket, sync: !c.NoSync, fileMode: uint32(c.FileMode)}
+	d := &driver{parent: parent, bucket: bucket, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
 	if d.clock.now = c.Now; c.Now == nil {
 		d.clock.now = time.Now
 	}

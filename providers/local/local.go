@@ -14,9 +14,20 @@
 // that they outlive a restart.
 //
 // Importing it registers the scheme of its addresses: file:///var/data is the
-// bucket in that directory, with the parameters create=true, sync=false and
-// mode=0640 (Config.FileMode, octal); for
+// bucket in that directory, with the parameters create=true, sync=false,
+// mode=0640 (Config.FileMode, octal) and sidecars=true (Config.Sidecars); for
 // storage.OpenService it is the directory that holds the buckets.
+//
+// # Backups
+//
+// cp -a, rsync -X and tar --xattrs keep extended attributes; zip, tar and cp -r lose
+// them. What comes back from these has its bytes and its key, and no content type
+// but the one that the key tells, no metadata, no checksum, no cache-control and no
+// permission to be read by everybody. With Config.Sidecars these attributes are also
+// in a file beside each object, photo.jpg in .omnibucket~photo.jpg, and a copy of
+// the directory that has these files has the attributes, if the object still has the
+// size that the file says. The checksum comes back only with the file's time to the
+// nanosecond. Older versions have no such file. Revisions never survive a copy.
 package local
 
 import (
@@ -46,6 +57,10 @@ type Config struct {
 	// must be able to read and write them. 0: 0666 less the umask. A file that is
 	// replaced keeps its mode. Windows has no such modes.
 	FileMode os.FileMode
+	// Sidecars has the attributes of each object that is written in a file beside
+	// it, too, for backups by tools that do not know extended attributes. It costs a
+	// second file for each object. They are read with and without this option.
+	Sidecars bool
 }
 
 // Open opens the bucket in the directory root. BucketNotFound where there is
@@ -88,6 +103,7 @@ type ServiceConfig struct {
 	// SigningKeys sign addresses and forms of all buckets. Nil: each has its own.
 	SigningKeys SigningKeys
 	FileMode    os.FileMode // as Config.FileMode, for its buckets
+	Sidecars    bool        // as Config.Sidecars, for its buckets
 }
 
 // NewService manages the buckets that are the directories in root. Errors are

@@ -38,6 +38,12 @@ func (s *store) save(ctx context.Context, key string, st *staged, c storage.Cond
 	if err := s.seal(st); err != nil {
 		return nil, err
 	}
+	if s.visible {
+		var err error
+		if st.visible, err = s.stageVisible(ctx, &st.attrs, st.meta); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.commit(ctx, key, st, c); err != nil {
 		return nil, err
 	}
@@ -110,6 +116,9 @@ func (s *store) place(key string, at *spots, st *staged, c storage.Condition) er
 	if err := s.keepMode(st, old); err != nil {
 		return err
 	}
+	if err := at.dropVisible(); err != nil {
+		return err
+	}
 	defer s.hold(old)()
 	if err := at.put(st, c.Absent); err != nil {
 		return err
@@ -117,7 +126,13 @@ func (s *store) place(key string, at *spots, st *staged, c storage.Condition) er
 	if !s.keeping() {
 		s.dropSidecar(old.meta)
 	}
-	return nil
+	if st.visible == nil {
+		return nil
+	}
+	if err := s.keepMode(st.visible, old); err != nil {
+		return uncertain(err)
+	}
+	return at.putVisible(st.visible)
 }
 
 // checkWrite is the verdict on a condition.

@@ -272,8 +272,11 @@ func (s *store) removeEmpty(path string) error {
 	defer d.close()
 	var inner []string
 	if err := d.read(func(e dirent) bool {
-		if e.kind == kindDir && d.name(e.name) != reserved {
+		switch {
+		case e.kind == kindDir && d.name(e.name) != reserved:
 			inner = append(inner, e.name)
+		case strings.HasPrefix(e.name, reserved+string(markVisible)): // of an object that somebody removed by hand
+			_ = d.unlink(e.name)
 		}
 		return true
 	}); err != nil {
@@ -298,7 +301,7 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 }
 
 func (s *serviceDriver) driver(name string) *driver {
-	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode})
+	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode, Sidecars: s.config.Sidecars})
 	d.managed, d.given = true, s.keys
 	return d
 }

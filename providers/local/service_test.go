@@ -134,6 +134,8 @@ func TestAddresses(t *testing.T) {
 		{"file:///d?create=yes", "", Config{}, false},
 		{"file:///d?sync=", "", Config{}, false},
 		{"file:///d?mode=0640", "/d", Config{FileMode: 0o640}, true},
+		{"file:///d?sidecars=true", "/d", Config{Sidecars: true}, true},
+		{"file:///d?sidecars=1x", "", Config{}, false},
 		{"file:///d?mode=", "", Config{}, false},
 		{"file:///d?mode=rw", "", Config{}, false},
 		{"file:///d?mode=1777", "", Config{}, false},

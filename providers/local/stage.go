@@ -106,6 +106,8 @@ type staged struct {
 	file  *file // nil when sealed
 	attrs attrs
 	meta  meta
+	// visible is its sidecar with Config.Sidecars, sealed; else nil.
+	visible *staged
 }
 
 // stage makes an empty file.
@@ -159,6 +161,9 @@ func (s *store) discard(st *staged) {
 	if st.file != nil {
 		_ = st.file.close()
 		st.file = nil
+	}
+	if st.visible != nil {
+		s.discard(st.visible)
 	}
 	if st.name != "" {
 		s.dropSidecar(st.meta)
