@@ -231,6 +231,18 @@ func steps(program string) []step {
 		{"Upload over an object", put("a", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
 		{"Upload beside a directory of that name", put("a/b", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
 		{"Upload below an object", put("a", local.Config{}), put("a/b", local.Config{}), stored("a", local.Config{})},
+		{"Upload with a sidecar", put("a", local.Config{}), put("a", local.Config{Sidecars: true}), func(t *testing.T, root string) {
+			stored("a", local.Config{})(t, root)
+			sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
+			require.NoError(t, err)
+			require.Contains(t, string(sidecar), "text/x-kept")
+		}},
+		{"Upload over a private file", old("made", "bucket", "a"), put("a", local.Config{}), func(t *testing.T, root string) {
+			stored("a", local.Config{})(t, root)
+			info, err := os.Stat(filepath.Join(root, "made", "bucket", "a"))
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o600), info.Mode())
+		}},
 		{"Remove", put("a", local.Config{}), remove("a"), removed("a")},
 		{"Remove beside a directory of that name", func(t *testing.T, root string) {
 			put("a/b", local.Config{})(t, root)
@@ -313,4 +325,3 @@ func empty(t *testing.T, root string) {
 		}
 	}
 }
-
