@@ -13,7 +13,7 @@ DATABASES := files/sqlrecords/databases
 # Runs a command here with real servers beside it: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
-.PHONY: test run vet lint fmt imports bench fuzz support
+.PHONY: test run vet lint fmt imports bench fuzz support powercut
 
 test: ## every test, beside real servers, with the race detector, which wants a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -53,6 +53,9 @@ bench: ## us beside others, with goals; ROUNDS=9 for steadier figures
 
 fuzz: ## every fuzz target for FUZZTIME
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
+
+powercut: ## what was acknowledged outlives a power cut; as root on Linux, with mkfs.ext4 and mkfs.xfs
+	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
 
 support: ## write docs/support.md from what the suite finds
 	GO="$(GO)" scripts/support

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -34,6 +35,10 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // not exist, which also matches fs.ErrNotExist. A file that cannot be written is
 // Internal, and errors.As reaches the *fs.PathError. What the object's checksum
 // refuses never appears.
+//
+// The file, and its name, are on the disk before DownloadFile returns: after a
+// power failure there is the old file or the new one, whole. [WithNoSync] leaves
+// that out. If an error comes after the file has its name, it may be there.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)
@@ -61,11 +66,22 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		}
 		return fail(err)
 	}
+	sync := !r.d.req.set.noSync
+	if sync { // before the rename: else the name may outlive a power failure, and the bytes not
+		if err := file.Sync(); err != nil {
+			return fail(err)
+		}
+	}
 	if err := file.Close(); err != nil {
 		return fail(err)
 	}
 	if err := os.Rename(file.Name(), path); err != nil {
 		return fail(err)
+	}
+	if sync {
+		if err := durable.SyncDir(filepath.Dir(path)); err != nil {
+			return fail(err)
+		}
 	}
 	return r.Attrs(), nil
 }

@@ -99,6 +99,7 @@ type settings struct {
 	given       property
 	guarded     bool // a condition was given
 	version     bool // WithVersion was given
+	noSync      bool // WithNoSync was given
 }
 
 // listSettings are settings of listings.
@@ -327,6 +328,13 @@ func WithRange(offset, length int64) DownloadOption {
 			r.Offset, r.Length = offset, min(length, math.MaxInt64-offset)
 		}
 	})
+}
+
+// WithNoSync has [DownloadFile] leave it to the operating system when the file is
+// written to the disk: faster, and a power failure may leave an empty file in the
+// place of the old one. A download to anything else has no use for it.
+func WithNoSync() DownloadOption {
+	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
 }
 
 type versionOption string

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/bridge"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -62,10 +63,10 @@ func (j *job) open(op string, dst, src End) (err error) {
 			return err
 		}
 	}
-	if j.src, err = openSide(src, false, false); err != nil {
+	if j.src, err = openSide(src); err != nil {
 		return fileError(op, src.path, err)
 	}
-	if j.dst, err = openSide(dst, true, j.dryRun); err != nil {
+	if j.dst, err = j.openTarget(dst); err != nil {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
 	}
@@ -78,23 +79,39 @@ func (j *job) open(op string, dst, src End) (err error) {
 	return nil
 }
 
-func openSide(e End, target, dryRun bool) (side, error) {
+func openSide(e End) (side, error) {
 	if e.kind == bucketEnd {
 		return &objects{from: e.from, bucket: e.to}, nil
 	}
-	if target && !dryRun {
-		if err := os.MkdirAll(e.path, 0o777); err != nil {
+	root, err := os.OpenRoot(e.path)
+	if err != nil {
+		return nil, err
+	}
+	return &tree{root: root}, nil
+}
+
+// openTarget makes the directory where it is missing.
+func (j *job) openTarget(e End) (side, error) {
+	if e.kind == bucketEnd {
+		return openSide(e)
+	}
+	if !j.dryRun {
+		makeAll := durable.MkdirAll
+		if j.noSync {
+			makeAll = os.MkdirAll
+		}
+		if err := makeAll(e.path, 0o777); err != nil {
 			return nil, err
 		}
 	}
 	root, err := os.OpenRoot(e.path)
-	if dryRun && errors.Is(err, fs.ErrNotExist) {
+	if j.dryRun && errors.Is(err, fs.ErrNotExist) {
 		return &tree{target: true}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, target: target}, nil
+	return &tree{root: root, target: true, sync: !j.noSync}, nil
 }
 
 // keptIn reports whether the directory of WithResume lies in a bucket: its files would

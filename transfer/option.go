@@ -36,6 +36,7 @@ type settings struct {
 	changes     func(Change)
 	resume      string
 	now         func() time.Time
+	noSync      bool
 }
 
 type option func(*settings)
@@ -128,6 +129,13 @@ func WithDelete() Option { return option(func(s *settings) { s.remove = true }) 
 // WithEmptySource lets [WithDelete] remove everything from the destination if the
 // source has no file.
 func WithEmptySource() Option { return option(func(s *settings) { s.emptySource = true }) }
+
+// WithNoSync leaves it to the operating system when files that are written to a
+// directory are on the disk. Without this option each file is there before it gets
+// its name, and all names are before the job ends: after a power failure a file is
+// the old one or the new one, whole. With it a job of many small files is faster,
+// and a power failure may leave files empty, also those that replaced others.
+func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) }
 
 // WithDryRun compares, and counts and reports what would be done, but does none
 // of it. What would fail is not known.

@@ -17,9 +17,12 @@ import (
 // rangesAtOnce is how many requests the download of one large file makes at once.
 const rangesAtOnce = 8
 
+const noSyncUsage = "do not wait until files are on the disk: a power failure may leave them empty"
+
 // A copying is what the flags of cp say.
 type copying struct {
 	recursive bool
+	noSync    bool
 	write     write
 	version   []storage.VersionOption // of the source, or nothing
 }
@@ -57,6 +60,7 @@ that the same command goes on where it was cut short.`,
 		},
 	}
 	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "copy trees")
+	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
 	c.Flags().StringVar(&version, "version", "", "copy this kept `version` of the source")
 	a.register(c)
 	return c
@@ -98,6 +102,8 @@ func checkEnds(f *copying, src, dst location) error {
 		return invalid("attributes and conditions are of what is written to a bucket", "")
 	case src.kind != inBucket && f.version != nil:
 		return invalid("--version is of a source in a bucket", "")
+	case f.noSync && dst.kind != onMachine:
+		return invalid("--no-sync is of files on this machine, and the destination is none", "")
 	case f.recursive && (src.kind == stream || dst.kind == stream):
 		return invalid("standard input and output are no trees", "")
 	}
@@ -144,6 +150,9 @@ func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) erro
 	var opts []storage.DownloadOption
 	for _, o := range f.version {
 		opts = append(opts, o)
+	}
+	if f.noSync {
+		opts = append(opts, storage.WithNoSync())
 	}
 	if dst.kind == stream {
 		return p.download(ctx, bucket, src.key, opts)

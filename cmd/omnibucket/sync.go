@@ -17,11 +17,11 @@ const transferConcurrency = 32
 
 // A syncing is what the flags of sync say.
 type syncing struct {
-	remove, dryRun, checksum, links, verbose bool
-	emptySource                              bool
-	include, exclude                         []string
-	concurrency                              int
-	resume                                   string
+	remove, dryRun, checksum, links, noSync, verbose bool
+	emptySource                                      bool
+	include, exclude                                 []string
+	concurrency                                      int
+	resume                                           string
 }
 
 func (p *program) syncCommand() *cobra.Command {
@@ -55,6 +55,7 @@ is misspelt looks the same. With --empty-source it removes everything.`,
 	flags.IntVar(&f.concurrency, "concurrency", transferConcurrency, "how many requests may be under way at once")
 	flags.StringVar(&f.resume, "resume", "", "keep in this `directory` how far large uploads have come")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
+	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every change")
 	return c
 }
@@ -66,7 +67,7 @@ func (f *syncing) options() []transfer.Option {
 		with  func() transfer.Option
 	}{
 		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource}, {f.dryRun, transfer.WithDryRun},
-		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks},
+		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
 	} {
 		if flag.given {
 			opts = append(opts, flag.with())
