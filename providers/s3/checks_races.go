@@ -15,7 +15,7 @@ const (
 	// hit. Of writers, winners are counted, so that each try may show it; a removal
 	// shows it only if a write falls into the gap.
 	writeRaces  = 5
-	deleteRaces = 100
+	deleteRaces = 50
 )
 
 // rounds is a step: a race that is run n times.

@@ -25,7 +25,7 @@ const (
 	maxVersionPages = 10 // of what a probing leaves: it fits one
 )
 
-// Probe finds out what a server really enforces, by some 3,000 small requests
+// Probe finds out what a server really enforces, by some 1,500 small requests
 // in the bucket of c under prefix, where it makes a folder of its own and
 // removes it again, old versions too. It asks below the core, and trusts no
 // profile: each condition is sent and must be refused, what it guards must
