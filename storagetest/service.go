@@ -174,7 +174,7 @@ var serviceCases = []serviceCase{
 		func(s *S) {
 			name := s.name()
 			_, err := s.BucketInfo(s.T.Context(), name)
-			s.T.fails(err, storage.BucketNotFound)
+			require.NotEmpty(s.T, s.T.fails(err, storage.BucketNotFound).Hint, "what to check")
 			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
 			b := s.bucket(name)
 			for operation, err := range map[string]error{
