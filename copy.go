@@ -131,7 +131,7 @@ func (c *copying) onServer(ctx context.Context, from ObjectRef) (*Attrs, *Error)
 	r := c.req
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
 	r.Source = from
-	_, marked := source.Metadata[writeIDKey]
+	marked := holdsReserved(source.Metadata)
 	source.Metadata = d.core.shown(source.Metadata)
 	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
 	if r.Condition != (Condition{}) {

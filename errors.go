@@ -35,7 +35,7 @@ const (
 	TooLarge            Code = "too large"                        // more than the provider stores in one object
 	Archived            Code = "archived"                         // must be restored from its storage class first
 	Locked              Code = "locked"                           // retention, legal hold or lease
-	BodyFailed          Code = "reading the body failed"          // the caller's reader, not the store; errors.As reaches its error, errors.Is matches no Code of it
+	BodyFailed          Code = "reading the body failed"          // the caller's reader, or Update's change, not the store; errors.As reaches its error, errors.Is matches no Code of it
 	RateLimited         Code = "rate limited"                     // and was still so after the retries
 	Unavailable         Code = "unavailable"                      // and was still so after the retries
 	Unsupported         Code = "unsupported"                      // also errors.ErrUnsupported
@@ -83,7 +83,8 @@ type Error struct {
 	Unknown    bool          // of a write: it may have taken effect; Code says why the answer is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
-	absent bool // the condition that failed was IfAbsent
+	absent bool   // the condition that failed was IfAbsent
+	words  string // in the place of the Code's; "": the Code's
 }
 
 // Error tells code, operation, object, cause and hint in one line. Query
@@ -113,7 +114,11 @@ func (e *Error) Error() string {
 	b.Reset()
 	b.WriteString(head)
 	b.WriteByte(' ')
-	b.WriteString(string(e.Code))
+	if e.words != "" {
+		b.WriteString(e.words)
+	} else {
+		b.WriteString(string(e.Code))
+	}
 	if e.Unknown && e.Code != OutcomeUnknown {
 		b.WriteString(", outcome unknown")
 	}

@@ -5,10 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -27,9 +31,14 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // in parallel ranges, which are written in place, none in memory. The file
 // appears whole or not at all, and replaces what is there: of a file it keeps
 // the mode, a symbolic link it does not follow. Where there is anything else, a
-// directory or a device, is InvalidArgument. A file that cannot be written is
+// directory or a device, is InvalidArgument; so is a path in a directory that does
+// not exist, which also matches fs.ErrNotExist. A file that cannot be written is
 // Internal, and errors.As reaches the *fs.PathError. What the object's checksum
 // refuses never appears.
+//
+// The file, and its name, are on the disk before DownloadFile returns: after a
+// power failure there is the old file or the new one, whole. [WithNoSync] leaves
+// that out. If an error comes after the file has its name, it may be there.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)
@@ -57,23 +66,49 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		}
 		return fail(err)
 	}
+	sync := !r.d.req.set.noSync
+	if sync { // before the rename: else the name may outlive a power failure, and the bytes not
+		if err := file.Sync(); err != nil {
+			return fail(err)
+		}
+	}
 	if err := file.Close(); err != nil {
 		return fail(err)
 	}
 	if err := os.Rename(file.Name(), path); err != nil {
 		return fail(err)
 	}
+	if sync {
+		if err := durable.SyncDir(filepath.Dir(path)); err != nil {
+			return fail(err)
+		}
+	}
 	return r.Attrs(), nil
 }
 
 // checkTarget refuses what a file would replace for good: a directory, or a device
-// such as /dev/null.
+// such as /dev/null. It also refuses a path that no file can have.
 func checkTarget(path string) *Error {
+	if e := checkDir(filepath.Dir(path)); e != nil {
+		return e
+	}
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().IsRegular() || info.Mode()&os.ModeSymlink != 0 {
 		return nil // what else is wrong, making the file tells
 	}
 	return invalid("path", "must be a file's, or one where nothing is yet")
+}
+
+// checkDir refuses what is no directory.
+func checkDir(dir string) *Error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err), Hint: "make the directory first"}
+	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
+		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
+	}
+	return nil // what else is wrong, making the file tells
 }
 
 // createBeside makes the temporary file in the target's directory, so that the
@@ -89,6 +124,9 @@ func createBeside(path string) (*os.File, error) {
 	_, _ = rand.Read(random[:]) // never fails
 	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+hex.EncodeToString(random[:]))
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name tells nobody anything
+	}
 	if err != nil || !replaces {
 		return file, err
 	}

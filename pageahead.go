@@ -52,7 +52,9 @@ func (l *listing) next(ctx context.Context, n *pageAhead) (*Page, *Error) {
 		return nil, n.e
 	}
 	l.spare = l.req.Entries
-	l.filter(n.page)
+	if e := l.filter(n.page); e != nil {
+		return nil, e
+	}
 	return n.page, nil
 }
 

@@ -98,18 +98,25 @@ func (c *core) checkSize(size int64) *Error {
 // storeParts stores the body in parts: of a random-access body in place, of a
 // stream beginning with first and next, which is nil where no more follows.
 func (u *upload) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
-	for attempt := 1; ; attempt++ {
+	var tried tries
+	for {
 		if u.writeID == "" {
 			u.identify()
 			u.req.Metadata = u.core.stored(u.metadata, u.writeID)
 		}
 		resumed := u.resumed()
 		a, e := u.sendParts(ctx, first, next)
-		if !conflict(e) || e.Unknown || u.src.at == nil || ctx.Err() != nil || !resumed && !u.core.retry.again(attempt) {
+		if !conflict(e) || e.Unknown || u.src.at == nil || ctx.Err() != nil {
 			return a, e
 		}
-		if !resumed && u.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
-			return nil, asError(ctx, ctx.Err())
+		if !resumed {
+			delay, again := u.core.retry.again(&tried, e)
+			if !again {
+				return a, e
+			}
+			if sleep(ctx, delay) != nil {
+				return nil, u.gaveUp(ctx, e, false)
+			}
 		}
 		u.writeID = ""
 		u.progress.restart()

@@ -241,12 +241,17 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 	for i := range left {
 		left[i] = i
 	}
+	var tried tries
 	for attempt := 1; ; attempt++ {
 		batch := make([]DeleteRequest, len(left))
 		for i, at := range left {
 			batch[i] = requests[at]
 		}
-		o.requests.Add(1)
+		if o.turn(ctx) != nil {
+			o.gaveUpAll(ctx, failed, left)
+			return failed, true
+		}
+		o.attempted()
 		errs := o.core.driver.DeleteBatch(ctx, batch)
 		if attempt > 1 && allUnsupported(errs) {
 			atOnce(len(left), func(i int) error {
@@ -256,6 +261,7 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 			return failed, true
 		}
 		var again []int
+		var why *Error // the first that may pass; RateLimited before any other
 		for i, at := range left {
 			var err error = Internal
 			if i < len(errs) {
@@ -271,13 +277,32 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 			}
 			if e.Retryable {
 				again = append(again, at)
+				if why == nil || e.Code == RateLimited && why.Code != RateLimited {
+					why = e
+				}
 			}
 			failed[at] = removeVerdict(e)
 		}
-		if len(again) == 0 || ctx.Err() != nil || !o.core.retry.again(attempt) || o.core.retry.wait(ctx, attempt, 0) != nil {
+		o.ended(why)
+		if len(again) == 0 || ctx.Err() != nil {
+			return failed, true
+		}
+		delay, another := o.core.retry.again(&tried, why)
+		if !another {
+			return failed, true
+		}
+		if sleep(ctx, delay) != nil {
+			o.gaveUpAll(ctx, failed, again)
 			return failed, true
 		}
 		left = again
+	}
+}
+
+// gaveUpAll is gaveUp for the requests of a batch that are left.
+func (o *operation) gaveUpAll(ctx context.Context, failed []*Error, left []int) {
+	for _, at := range left {
+		failed[at] = o.gaveUp(ctx, failed[at], failed[at] != nil && failed[at].Unknown)
 	}
 }
 

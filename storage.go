@@ -200,6 +200,7 @@ type openOptions struct {
 	public         bool
 	signingBaseURL string
 	versions       bool
+	told           bool // that the bucket keeps versions, by its Service
 	memory         *Memory
 	retry          RetryPolicy
 	tracer         trace.TracerProvider

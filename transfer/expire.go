@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -27,19 +28,26 @@ const day = 24 * time.Hour
 // objects, for stores that apply none themselves: local and memory. Uploads in
 // parts that nobody goes on with, these two drop themselves
 // (storage.LifecycleRule says when); transitions to another storage class are not
-// for Expire.
+// for Expire. An age of more than 292 years, the longest time.Duration, is cut to that.
 func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	var rules []ExpireRule
 	for _, l := range lifecycle {
 		if l.ExpireAfterDays > 0 || l.ExpireOldVersionsAfterDays > 0 {
 			rules = append(rules, ExpireRule{
 				Prefix:         l.Prefix,
-				Age:            time.Duration(l.ExpireAfterDays) * day,
-				OldVersionsAge: time.Duration(l.ExpireOldVersionsAfterDays) * day,
+				Age:            daysOf(l.ExpireAfterDays),
+				OldVersionsAge: daysOf(l.ExpireOldVersionsAfterDays),
 			})
 		}
 	}
 	return rules
+}
+
+// daysOf returns n days, or the most days that a Duration can hold, 292 years: a large
+// number says "never". A number below 0 stays below 0, which Expire refuses.
+func daysOf(n int) time.Duration {
+	const most = math.MaxInt64 / day
+	return time.Duration(max(-1, min(n, int(most)))) * day
 }
 
 // Expire removes from b what the rules say is too old, in the provider's batches,

@@ -143,7 +143,7 @@ func TestALocalBucketsOwnIsNeverRead(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "x"}, contents(t, b))
 	require.Equal(t, int64(2), report.Ignored)
 
-	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete())
+	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete(), transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Deleted, "the file a")
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))

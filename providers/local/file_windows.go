@@ -65,6 +65,9 @@ func (f *file) setTime(d *dir, base string, at time.Time) error {
 	return d.root.Chtimes(d.name(base), at, at)
 }
 
+// setMode does nothing: what a new file may be, its directory says.
+func (f *file) setMode(uint32) error { return nil }
+
 func (f *file) sync() error { return f.os.Sync() }
 
 func (f *file) take(string) *os.File { return f.os }

@@ -8,15 +8,23 @@ import (
 
 const errLocked = windows.ERROR_LOCK_VIOLATION
 
-func tryLockFile(f *os.File) error { return lockByte(f, windows.LOCKFILE_EXCLUSIVE_LOCK) }
+func tryLockFile(f *os.File) error { return tryLockRange(f, 0, 1) }
 
 // tryShareFile takes a lock that others may share, and that keeps out tryLockFile.
-func tryShareFile(f *os.File) error { return lockByte(f, 0) }
+func tryShareFile(f *os.File) error { return lockBytes(f, 0, 0, 1) }
 
-func lockByte(f *os.File, flags uint32) error {
-	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &windows.Overlapped{})
+func unlockFile(f *os.File) error { return unlockRange(f, 0, 1) }
+
+func rangesWork(*os.File) bool { return true }
+
+func tryLockRange(f *os.File, at, n int64) error {
+	return lockBytes(f, windows.LOCKFILE_EXCLUSIVE_LOCK, at, n)
 }
 
-func unlockFile(f *os.File) error {
-	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{})
+func lockBytes(f *os.File, flags uint32, at, n int64) error {
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0, &windows.Overlapped{Offset: uint32(at)})
+}
+
+func unlockRange(f *os.File, at, n int64) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, &windows.Overlapped{Offset: uint32(at)})
 }

@@ -150,6 +150,11 @@ func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location
 	if err := aside.rename(l.asideBase, parent, l.base); err != nil {
 		return err
 	}
+	if s.sync && aside != parent { // before the directory's: the file must have one name at least
+		if err := aside.sync(); err != nil {
+			return err
+		}
+	}
 	return s.mkdirIn(parent, l.base)
 }
 

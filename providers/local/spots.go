@@ -181,11 +181,16 @@ func (s *spots) putAside(st *staged, absent bool) error {
 	return nil
 }
 
-func (s *spots) emptyRaw() {
+// emptyRaw removes the file that has the key's literal name. It is the directory
+// from which one was removed, or nil.
+func (s *spots) emptyRaw() *dir {
 	if raw, err := s.rawDir(); err == nil && raw != nil {
 		_, base := split(s.l.raw)
-		_ = raw.unlink(base)
+		if raw.unlink(base) == nil {
+			return raw
+		}
 	}
+	return nil
 }
 
 // move renames. A file that must not be there yet is linked instead, which
@@ -243,12 +248,21 @@ func (s *spots) exchange(to *dir, base string, st *staged) bool {
 	return true
 }
 
-// remove takes the object away; the caller has found it. What would show in its
-// stead, were it removed first, goes first.
+// remove takes the object away; the caller has found it, and syncs the natural
+// directory. What would show in its stead, were it removed first, goes first, also
+// on the disk.
 func (s *spots) remove() error {
-	s.emptyRaw()
+	if raw := s.emptyRaw(); raw != nil && s.sync {
+		if err := raw.sync(); err != nil {
+			return uncertain(err)
+		}
+	}
 	if aside, err := s.asideDir(); err == nil && aside != nil {
-		if err := aside.unlink(s.l.asideBase); err != nil && !noObject(err) {
+		err := aside.unlink(s.l.asideBase)
+		if err == nil && s.sync && aside != s.natural {
+			err = aside.sync()
+		}
+		if err != nil && !noObject(err) {
 			return failure(err)
 		}
 	}

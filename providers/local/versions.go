@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -106,10 +107,11 @@ func (s *store) markRemoved(path string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
+	err = s.root.Chtimes(path, at, at) // nothing is written that would set another time
+	if err == nil && s.sync {
+		err = f.Sync()
 	}
-	return s.root.Chtimes(path, at, at)
+	return errors.Join(err, f.Close())
 }
 
 // An older is an older version of a key.
@@ -216,8 +218,10 @@ func (s *store) promote(key string, current spot) (bool, error) {
 	}
 	s.dropSidecar(current.meta)
 	if s.sync {
-		if err := current.dir.sync(); err != nil {
-			return true, uncertain(err)
+		for _, changed := range [...]*dir{current.dir, d} {
+			if err := changed.sync(); err != nil {
+				return true, uncertain(err)
+			}
 		}
 	}
 	s.prune(path, versionsPath)

@@ -71,9 +71,12 @@ func Probe(ctx context.Context, c Config, prefix string) (*Report, error) {
 	return p.report, nil
 }
 
+// probedSuffix ends the name of a profile that Probe made.
+const probedSuffix = " (probed)"
+
 // probed is the profile before anything was proven.
 func probed(p Profile) Profile {
-	p.Name += " (probed)"
+	p.Name += probedSuffix
 	return p
 }
 
