@@ -157,14 +157,22 @@ func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 			return err
 		}
 		defer func() { _ = d.Close() }()
-		page, err := d.List(ctx, &ListRequest{Limit: 1}) // Azure would delete everything
-		if err != nil {
-			return err
+		// Azure would delete everything. A page without entries may name a next one
+		// that has some: a driver leaves folder markers out.
+		for token := ""; ; {
+			page, err := d.List(ctx, &ListRequest{Limit: 1, Token: token})
+			switch {
+			case err != nil:
+				return err
+			case len(page.Entries) > 0:
+				return BucketNotEmpty
+			case page.Token == "":
+				return s.driver.DeleteBucket(ctx, name)
+			case page.Token == token:
+				return errRepeats
+			}
+			token = page.Token
 		}
-		if len(page.Entries) > 0 {
-			return BucketNotEmpty
-		}
-		return s.driver.DeleteBucket(ctx, name)
 	})
 	if err == nil {
 		s.keepsVersions(name, false)

@@ -43,23 +43,6 @@ func TestDownloadFileReplacesNothingButFiles(t *testing.T) {
 	}
 }
 
-func TestAttrsAsAFile(t *testing.T) {
-	b := memstore.New()
-	attrs, err := b.Upload(t.Context(), "a/b.txt", strings.NewReader("text"))
-	require.NoError(t, err)
-	info := storage.FileInfo(attrs)
-	require.Equal(t, "b.txt", info.Name())
-	require.Equal(t, int64(4), info.Size())
-	require.Equal(t, attrs.Modified, info.ModTime())
-	require.True(t, info.Mode().IsRegular())
-	require.False(t, info.IsDir())
-	require.Equal(t, attrs, info.Sys())
-
-	_, err = b.Attrs(t.Context(), "missing")
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.False(t, os.IsNotExist(err), "as the documentation says")
-}
-
 func TestDownloadFileNamesTheDirectoryThatIsMissing(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "key", strings.NewReader("x"))
@@ -89,4 +72,21 @@ func TestDownloadFileNamesTheDirectoryThatIsMissing(t *testing.T) {
 			require.Len(t, entries, 1, "nothing was made")
 		})
 	}
+}
+
+func TestAttrsAsAFile(t *testing.T) {
+	b := memstore.New()
+	attrs, err := b.Upload(t.Context(), "a/b.txt", strings.NewReader("text"))
+	require.NoError(t, err)
+	info := storage.FileInfo(attrs)
+	require.Equal(t, "b.txt", info.Name())
+	require.Equal(t, int64(4), info.Size())
+	require.Equal(t, attrs.Modified, info.ModTime())
+	require.True(t, info.Mode().IsRegular())
+	require.False(t, info.IsDir())
+	require.Equal(t, attrs, info.Sys())
+
+	_, err = b.Attrs(t.Context(), "missing")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.False(t, os.IsNotExist(err), "as the documentation says")
 }

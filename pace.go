@@ -11,8 +11,8 @@ import (
 // (RateLimited). Before the first refusal nothing is held back, and successes are
 // counted only. From then on each second decides: if more than a tenth of the
 // requests were refused, the rate becomes what the store served, but is
-// cut by 30 percent at most. If none was refused, the rate grows by a step, which doubles after
-// a few such seconds. If few were, the rate is at the store's limit, or one object
+// cut by 30 percent at most. If none was refused, the rate grows by a step, which doubles with
+// each further such second. If few were, the rate is at the store's limit, or one object
 // is written too often, and the rate stays. After ten seconds without a refusal the
 // bucket is as free as before the first.
 type pace struct {
@@ -51,7 +51,6 @@ const (
 	paceRefused = 10  // the rate is cut if more than one in so many is refused
 	paceCut     = 0.7 // the rate is cut to this share of it at most, as TCP's CUBIC has it
 	paceStep    = 40  // the first step is the rate divided by this
-	paceSteady  = 3   // rounds without a refusal after which the step doubles
 	paceCalm    = 10  // rounds after which the store counts as one that does not throttle
 	paceSample  = 16  // successes for which the clock is read once
 
@@ -170,7 +169,7 @@ func (p *pace) decide() {
 		return
 	}
 	p.calm++
-	if p.calm > paceSteady {
+	if p.calm > 1 {
 		p.step *= 2
 	}
 	p.rate += p.step // of a rate of 0 it is 0

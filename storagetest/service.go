@@ -277,6 +277,29 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
+		Case{Name: "a lifecycle rule that only ends uploads", Rule: "B2", Explanation: "it is kept as it was given, or Unsupported and the rules before it stay: never the caller's mistake"},
+		func(s *S) {
+			name := s.create()
+			before := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(before)); !s.unless(err) {
+				return
+			}
+			want := storage.LifecycleRule{ID: "uploads", Prefix: "up/", AbortUploadsAfterDays: 3}
+			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(want))
+			if !s.unless(err) {
+				want = before
+			}
+			info, err := s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.Len(s.T, info.Lifecycle, 1)
+			got := info.Lifecycle[0]
+			if got.ID == "" {
+				got.ID = want.ID // Google's rules have no name
+			}
+			require.Equal(s.T, want, got)
+		},
+	},
+	{
 		Case{Name: "a bucket is made public and private", Rule: "B2", Explanation: "WithPublicAccess, at creation and later"},
 		func(s *S) {
 			name := s.create()

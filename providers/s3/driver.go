@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -19,7 +20,8 @@ type driver struct {
 	storage.UnimplementedDriver
 	*account
 	bucket string
-	places [2]atomic.Pointer[place] // the server's own, and the last that was asked for
+	places [2]atomic.Pointer[place]  // the server's own, and the last that was asked for
+	seen   atomic.Pointer[time.Time] // when a miss last found that the bucket is there
 
 	// Tests lower these, so that a copy in parts need not be of 5 GiB.
 	copyLimit, copyPart, minPart int64 // bytes; 0: the profile's

@@ -77,6 +77,14 @@ type Conditions struct {
 	Remove   bool // If-Match on DeleteObject
 }
 
+// or returns the conditions of either.
+func (c Conditions) or(d Conditions) Conditions {
+	return Conditions{
+		Create: c.Create || d.Create, Update: c.Update || d.Update, Complete: c.Complete || d.Complete,
+		Copy: c.Copy || d.Copy, Remove: c.Remove || d.Remove,
+	}
+}
+
 // SignedUploads are the guards of a presigned upload that a server enforces.
 type SignedUploads struct {
 	ContentType bool // another Content-Type is refused
