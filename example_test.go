@@ -56,6 +56,22 @@ func ExampleRef() {
 	// true
 }
 
+// The name of a file that somebody else chose may be any bytes.
+func ExampleEncodeMetadataValue() {
+	ctx := context.Background()
+	bucket := memstore.New()
+	metadata := map[string]string{"name": storage.EncodeMetadataValue(" 100%\t.txt")}
+	attrs, err := bucket.Upload(ctx, "a", strings.NewReader("text"), storage.WithMetadata(metadata))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(attrs.Metadata["name"])
+	fmt.Printf("%q\n", storage.DecodeMetadataValue(attrs.Metadata["name"]))
+	// Output:
+	// %20100%25%09.txt
+	// " 100%\t.txt"
+}
+
 func ExamplePrefixed() {
 	ctx := context.Background()
 	bucket := memstore.New()

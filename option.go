@@ -203,6 +203,8 @@ func WithContentLanguage(tag string) WriteOption {
 // first) and are folded to lower case; those that begin with "omnibucket" are
 // the library's own. Values are text without control characters or spaces at
 // the ends; all together at most 2 KiB as stored. Else InvalidArgument.
+// [EncodeMetadataValue] makes a value of any text, such as a file name that
+// somebody else chose.
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }

@@ -134,7 +134,9 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 			return nil, invalid("WithMetadata", "key "+quoted(key)+" is reserved: it begins with "+reservedMetadata)
 		}
 		if !plainText(value) || strings.TrimSpace(value) != value {
-			return nil, invalid("WithMetadata", "value of "+quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
+			e := invalid("WithMetadata", "value of "+quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
+			e.Hint = "percent-encode the value, as storage.EncodeMetadataValue does"
+			return nil, e
 		}
 		if _, twice := folded[name]; twice {
 			lower, isThere := metadata[name]

@@ -22,6 +22,35 @@ func TestMetadataValuesComeBackFromASCIIAsTheyWere(t *testing.T) {
 	}
 }
 
+func TestAnyTextIsAMetadataValue(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                    "",
+		"a b.txt":             "a b.txt",
+		" a ":                 "%20a%20",
+		" ":                   "%20",
+		"tab\t":               "tab%09",
+		"Gr\u00f6\u00dfe"[:3]: "Gr%C3",
+		"100%":                "100%25",
+		"=?x?=":               "=%3Fx?=",
+		"?":                   "?",
+	} {
+		require.Equal(t, want, EncodeMetadataValue(text))
+		require.Equal(t, text, DecodeMetadataValue(want))
+	}
+	for _, value := range []string{"100%", "%zz", "%20 is 5 %"} {
+		require.Equal(t, value, DecodeMetadataValue(value), "another tool's")
+	}
+}
+
+func TestARefusedMetadataValueNamesTheFunctionThatEncodesIt(t *testing.T) {
+	for _, value := range []string{" leading.txt", "tab\t.txt", "caf\u00e9"[:4]} {
+		_, e := foldMetadata(map[string]string{"name": value})
+		require.NotNil(t, e, "%q", value)
+		require.Equal(t, InvalidArgument, e.Code)
+		require.Contains(t, e.Hint, "storage.EncodeMetadataValue")
+	}
+}
+
 func TestMetadataIsFolded(t *testing.T) {
 	folded, e := foldMetadata(map[string]string{"Color": "red", "color": "blue", "Size": "1"})
 	require.Nil(t, e)
@@ -49,5 +78,17 @@ func FuzzMetadataValue(f *testing.F) {
 			t.Skip("refused before it is encoded")
 		}
 		require.Equal(t, value, decodeMetadata(encodeMetadata(value)))
+	})
+}
+
+func FuzzAnyTextIsAMetadataValue(f *testing.F) {
+	for _, seed := range []string{"", " ", "\xff", "=?", "%", "a\tb", "\u00e9"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		value := EncodeMetadataValue(text)
+		require.True(t, isASCII(value) && plainText(value) && strings.TrimSpace(value) == value, "%q", value)
+		require.Equal(t, value, encodeMetadata(value), "it is stored as it is")
+		require.Equal(t, text, DecodeMetadataValue(value))
 	})
 }

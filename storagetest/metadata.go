@@ -9,6 +9,24 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// anyTexts are what a program is given as names of files, and worse.
+var anyTexts = []struct{ name, text string }{
+	{"plain", "a b.txt"},
+	{"a leading space", " leading.txt"},
+	{"trailing spaces", "trailing  "},
+	{"a space", " "},
+	{"a space of another script at the end", "x\u00a0"},
+	{"spaces inside", "two  spaces"},
+	{"control characters", "tab\t.txt\r\nx: y\x00\x7f"},
+	{"cut inside a character", "caf\u00e9"[:4]},
+	{"not UTF-8", "\xff\xfe"},
+	{"letters and emoji", "\u00e9t\u00e9 \U0001F600"},
+	{"looks encoded as in mail", "=?utf-8?q?x?="},
+	{"looks percent-encoded", "100%25"},
+	{"a percent sign", "100%"},
+	{"quotes and commas", `"a", b; c=d\e+f`},
+}
+
 var metadataCases = []Case{
 	{
 		Name: "metadata comes back as it was given", Rule: "W8",
@@ -100,6 +118,58 @@ var metadataCases = []Case{
 			longest := map[string]string{strings.Repeat("k", 64): strings.Repeat("v", 1500)}
 			t.put(b, "a", "x", storage.WithMetadata(longest))
 			require.Equal(t, longest, t.attrs(b, "a").Metadata)
+		},
+	},
+	{
+		Name: "any text comes back from its encoded value", Rule: "W8",
+		Explanation: "EncodeMetadataValue makes a value of any bytes, which is stored as it is, and DecodeMetadataValue returns them, from an upload and from a copy",
+		run: func(t *T) {
+			b := t.open()
+			encoded := map[string]string{}
+			for i, c := range anyTexts {
+				encoded[fmt.Sprintf("k%d", i)] = storage.EncodeMetadataValue(c.text)
+			}
+			holds := func(metadata map[string]string) {
+				t.Helper()
+				require.Equal(t, encoded, metadata)
+				for i, c := range anyTexts {
+					require.Equal(t, c.text, storage.DecodeMetadataValue(metadata[fmt.Sprintf("k%d", i)]), c.name)
+				}
+			}
+			holds(t.put(b, "a", "x", storage.WithMetadata(encoded)).Metadata)
+			holds(t.attrs(b, "a").Metadata)
+			reader, err := b.Download(t.Context(), "a")
+			require.NoError(t, err)
+			holds(reader.Attrs().Metadata)
+			require.NoError(t, reader.Close())
+			_, err = storage.Copy(t.Context(), b, "kept", b, "a")
+			require.NoError(t, err)
+			holds(t.attrs(b, "kept").Metadata)
+			t.put(b, "plain", "x")
+			_, err = storage.Copy(t.Context(), b, "set", b, "plain", storage.WithMetadata(encoded))
+			require.NoError(t, err)
+			holds(t.attrs(b, "set").Metadata)
+			_, err = storage.Compose(t.Context(), b, "composed", []string{"a", "plain"}, storage.WithMetadata(encoded))
+			require.NoError(t, err)
+			holds(t.attrs(b, "composed").Metadata)
+		},
+	},
+	{
+		Name: "any text comes back from its encoded value after a signed upload", Rule: "W8",
+		Explanation: "what EncodeMetadataValue returns is a header that every client can send, and is stored as it is",
+		Needs:       storage.SignURLs,
+		run: func(t *T) {
+			b := t.open()
+			for _, c := range anyTexts {
+				want := map[string]string{"k": storage.EncodeMetadataValue(c.text)}
+				signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(want))
+				require.NoError(t, err, c.name)
+				answer := t.do(signed, strings.NewReader("text"), nil)
+				require.Less(t, answer.status, 300, "%s: %s", c.name, answer.body)
+				got := t.attrs(b, "a").Metadata
+				require.Equal(t, want, got, c.name)
+				require.Equal(t, c.text, storage.DecodeMetadataValue(got["k"]), c.name)
+			}
 		},
 	},
 	{
