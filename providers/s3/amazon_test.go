@@ -71,6 +71,7 @@ func TestProbeOfAmazon(t *testing.T) {
 }
 
 func TestProbeFindsWhatAServerDoesNot(t *testing.T) {
+	s3.ShortenRaces(t)
 	for name, test := range map[string]struct {
 		rule    s3server.Rule
 		check   string

@@ -256,7 +256,7 @@ func TestProbeDeclaresNothingThatItCouldNotProve(t *testing.T) {
 			require.NotEqual(t, before, p, c.name)
 		}
 	}
-	require.Zero(t, p.features()&^(storage.SignURLs|storage.UploadParts|storage.KeepVersions|storage.StorageClasses))
+	require.Zero(t, p.features()&^(storage.SignURLs|storage.SignHead|storage.UploadParts|storage.KeepVersions|storage.StorageClasses))
 	require.False(t, p.OrderedList)
 }
 
