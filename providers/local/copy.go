@@ -46,7 +46,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	defer func() { _ = source.close() }()
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		return nil, err
 	}
 	defer d.leave(s)
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 		}
 	case s.keeping():
 		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // of a file whose time lies ahead too
-		if err := s.keep(r.Key, current, removed); err != nil {
+		if err := s.keep(ctx, r.Key, current, removed); err != nil {
 			return false, err
 		}
 		return true, at.remove()

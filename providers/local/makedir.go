@@ -11,8 +11,9 @@ import (
 // makeDirs opens the directory in which key's object lies, and makes it where
 // it is missing. A file in the way of a directory is moved aside.
 func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
+	var round rounds
 	for {
-		if err := interrupted(ctx); err != nil {
+		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
 		d, err := s.open(l.dir)

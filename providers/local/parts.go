@@ -25,7 +25,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	}
 	defer d.leave(s)
 	s.sweepUploadsAgain(ctx)
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +34,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
-		return "", failure(err)
+		return "", s.vanished(err)
 	}
 	if err := s.finish(st); err != nil {
 		return "", err
@@ -65,13 +65,28 @@ func (s *store) finish(st *staged) (err error) {
 
 func (s *store) moveTo(to *dir, name string, st *staged) error {
 	if err := to.rename(name, st.dir, st.name); err != nil {
-		return s.lost(err)
+		return s.lostPart(st, err)
 	}
 	st.placed()
 	if s.sync {
 		return failure(to.sync())
 	}
 	return nil
+}
+
+// lostPart is failure for a rename into an upload. The upload's directory is
+// missing if the upload was aborted meanwhile.
+func (s *store) lostPart(st *staged, err error) error {
+	if !isNotExist(err) {
+		return failure(err)
+	}
+	if _, err := st.dir.stat(st.name); err != nil {
+		return s.vanished(err)
+	}
+	if err := s.orGone(nil); err != nil {
+		return err
+	}
+	return errUpload
 }
 
 // PutPart stores a part, over an earlier one of its number, in one step. The
@@ -90,7 +105,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	defer to.close()
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -99,7 +114,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return storage.Part{}, failure(err)
+		return storage.Part{}, s.vanished(err)
 	}
 	if err := s.finish(st); err != nil {
 		return storage.Part{}, err
@@ -132,7 +147,7 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 		return nil, err
 	}
 	defer from.close()
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func parseSecret(content []byte) (signed.Keys, error) {
 
 // makeSecret keeps a new secret, unless another process has done so meanwhile.
 func (s *store) makeSecret(ctx context.Context) error {
-	w, err := s.workshop()
+	w, err := s.workshop(ctx)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
 	err := s.within(ctx, name, func(b *store) error {
-		if _, err := b.workshop(); err != nil {
+		if _, err := b.workshop(ctx); err != nil {
 			return err
 		}
 		unlock, err := b.lock(ctx, settingsPath)
@@ -136,7 +136,7 @@ func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bu
 		}
 		change(&settings)
 		info = settings.info(name)
-		return b.saveSettings(settings)
+		return b.saveSettings(ctx, settings)
 	})
 	if err != nil {
 		return nil, err

@@ -218,9 +218,18 @@ func (s *spots) move(to *dir, base string, st *staged, absent bool) error {
 	case inTheWay(err):
 		return err
 	case isNotExist(err):
-		return errDirGone
+		return s.missingEnd(st)
 	}
 	return failure(err)
+}
+
+// missingEnd tells why a rename found no file or no directory: the staged file
+// vanished, or the directory that it was renamed into, which is made again.
+func (s *spots) missingEnd(st *staged) error {
+	if _, err := st.dir.stat(st.name); err != nil {
+		return s.vanished(err)
+	}
+	return errDirGone
 }
 
 // exchange replaces a file without a rename over it, after which ext4 writes the

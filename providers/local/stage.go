@@ -26,7 +26,7 @@ type workshop struct {
 const markerSuffix = ".lock"
 
 // workshop is made by the first write.
-func (s *store) workshop() (*workshop, error) {
+func (s *store) workshop(ctx context.Context) (*workshop, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writing != nil {
@@ -35,7 +35,11 @@ func (s *store) workshop() (*workshop, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
+	var round rounds
 	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
 		w, err := s.newWorkshop()
 		if w != nil || err != nil {
 			s.writing = w
@@ -109,24 +113,29 @@ type staged struct {
 }
 
 // stage makes an empty file.
-func (s *store) stage() (*staged, error) {
-	w, err := s.workshop()
-	if err != nil {
-		return nil, err
-	}
-	st := &staged{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
-	st.file, err = w.dir.create(st.name)
-	if isNotExist(err) {
+func (s *store) stage(ctx context.Context) (*staged, error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
+		w, err := s.workshop(ctx)
+		if err != nil {
+			return nil, err
+		}
+		st := &staged{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
+		st.file, err = w.dir.create(st.name)
+		if err == nil {
+			return st, nil
+		}
+		if !isNotExist(err) {
+			return nil, failure(err)
+		}
 		if err := s.orGone(nil); err != nil {
 			return nil, err
 		}
 		s.lostWorkshop(w)
-		return s.stage()
 	}
-	if err != nil {
-		return nil, failure(err)
-	}
-	return st, nil
 }
 
 // discard removes what was not placed.
@@ -215,7 +224,7 @@ func (s *store) seal(st *staged) error {
 // stamp sets the file's time, and its attributes, which mention it.
 func (s *store) stamp(st *staged) (err error) {
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return failure(err)
+		return s.vanished(err)
 	}
 	if st.meta, err = st.file.stat(); err != nil {
 		return failure(err)
@@ -229,13 +238,13 @@ func (s *store) stamp(st *staged) (err error) {
 	if !s.noXattr && st.file.setXattr(value) == nil {
 		return nil
 	}
-	return s.writeSidecar(st, value)
+	return s.vanished(s.writeSidecar(st, value))
 }
 
 // restamp gives a sealed file a time later than after.
 func (s *store) restamp(st *staged, after int64) (err error) {
 	if st.file, err = st.dir.edit(st.name); err != nil {
-		return failure(err)
+		return s.vanished(err)
 	}
 	s.clock.pass(after)
 	return s.seal(st)

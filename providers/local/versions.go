@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strconv"
@@ -53,9 +54,13 @@ func (s *store) versionsDir(key string) string {
 
 // keep makes the current object an older version too; removed is when its key is
 // removed, or zero where it is replaced. The key's lock is held.
-func (s *store) keep(key string, current spot, removed time.Time) error {
+func (s *store) keep(ctx context.Context, key string, current spot, removed time.Time) error {
 	path := s.versionsDir(key)
+	var round rounds
 	for {
+		if err := round.next(ctx); err != nil {
+			return err
+		}
 		if err := s.mkdirs(path); err != nil && err != errDirGone {
 			return err
 		}
