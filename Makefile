@@ -11,7 +11,7 @@ TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Runs a command here with real servers beside it: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
-.PHONY: test run vet lint fmt imports bench fuzz support
+.PHONY: test run vet lint fmt imports bench fuzz support wine
 
 test: ## every test, beside real servers, with the race detector, which wants a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -52,3 +52,6 @@ fuzz: ## every fuzz target for FUZZTIME
 
 support: ## write docs/support.md from what the suite finds
 	GO="$(GO)" scripts/support
+
+wine: ## the local driver's tests on Windows code, by Wine
+	GO="$(GO)" scripts/wine
