@@ -61,6 +61,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if old.describes(source.meta) {
 		st.attrs.crc = old.crc
 	}
+	if err := source.close(); err != nil { // it may be what is replaced
+		return nil, failure(err)
+	}
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 

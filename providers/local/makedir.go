@@ -148,7 +148,7 @@ func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location
 	if aside == nil {
 		return errDirGone
 	}
-	if err := aside.rename(l.asideBase, parent, l.base); err != nil {
+	if err := persist(ctx, func() error { return aside.rename(l.asideBase, parent, l.base) }); err != nil {
 		return err
 	}
 	return s.mkdirIn(parent, l.base)
@@ -187,14 +187,14 @@ func (s *store) mkdirs(path string) error {
 
 // prune removes the directories from path upwards that are empty. A writer that
 // finds its directory gone makes it again.
-func (s *store) prune(path, top string) {
+func (s *store) prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
 		dir, base := split(path)
 		parent, err := s.open(dir)
 		if err != nil {
 			return
 		}
-		err = parent.rmdir(base)
+		err = persist(ctx, func() error { return parent.rmdir(base) })
 		s.shut(parent)
 		if err != nil {
 			return

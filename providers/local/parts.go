@@ -48,7 +48,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", s.lost(err)
 	}
 	defer s.shut(to)
-	return upload, s.moveTo(to, uploadKeyName, st)
+	return upload, s.moveTo(ctx, to, uploadKeyName, st)
 }
 
 // finish closes a staged file that needs no attributes.
@@ -63,8 +63,8 @@ func (s *store) finish(st *staged) (err error) {
 	return failure(err)
 }
 
-func (s *store) moveTo(to *dir, name string, st *staged) error {
-	if err := to.rename(name, st.dir, st.name); err != nil {
+func (s *store) moveTo(ctx context.Context, to *dir, name string, st *staged) error {
+	if err := persist(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
 		return s.lostPart(st, err)
 	}
 	st.placed()
@@ -119,7 +119,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err := s.finish(st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := s.moveTo(to.dir, partName(r.Number), st); err != nil {
+	if err := s.moveTo(ctx, to.dir, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
 	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
@@ -137,7 +137,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if err != nil {
 		return nil, err
 	}
-	_ = s.removeUpload(r.Upload) // what stays is no object, and a sweep drops it
+	_ = s.removeUpload(ctx, r.Upload) // what stays is no object, and a sweep drops it
 	return out, nil
 }
 
@@ -196,7 +196,7 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	u.close()
-	return s.removeUpload(upload)
+	return s.removeUpload(ctx, upload)
 }
 
 var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy inside the kernel

@@ -115,7 +115,7 @@ func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c 
 		}
 	}
 	defer s.hold(old)()
-	if err := at.put(st, c.Absent); err != nil {
+	if err := at.put(ctx, st, c.Absent); err != nil {
 		return err
 	}
 	if !s.keeping() {

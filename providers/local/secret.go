@@ -98,7 +98,7 @@ func (s *store) makeSecret(ctx context.Context) error {
 		_ = s.root.Remove(tmp)
 		return err
 	}
-	if err := s.root.Rename(tmp, secretPath); err != nil {
+	if err := persist(ctx, func() error { return s.root.Rename(tmp, secretPath) }); err != nil {
 		_ = s.root.Remove(tmp)
 		return failure(err)
 	}

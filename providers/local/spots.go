@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 
 	"github.com/omnibucket/storage"
@@ -134,28 +135,28 @@ func (s *store) behind(d *dir, base string) (meta, error) {
 
 // put gives the staged file the object's name: the natural one, or, where a
 // directory with entries has that, aside.
-func (s *spots) put(st *staged, absent bool) error {
+func (s *spots) put(ctx context.Context, st *staged, absent bool) error {
 	if s.occupied {
 		return invalid.Argument("key", "differs only in case from a file that was put there by hand", "this disk folds case: rename that file")
 	}
-	err := s.move(s.natural, s.l.base, st, absent)
+	err := s.move(ctx, s.natural, s.l.base, st, absent)
 	if inTheWay(err) && s.natural.rmdir(s.l.base) == nil {
-		err = s.move(s.natural, s.l.base, st, absent)
+		err = s.move(ctx, s.natural, s.l.base, st, absent)
 	}
 	if inTheWay(err) {
-		return s.putAside(st, absent)
+		return s.putAside(ctx, st, absent)
 	}
 	if err != nil {
 		return err
 	}
 	if aside, err := s.asideDir(); err == nil && aside != nil {
-		_ = aside.unlink(s.l.asideBase)
+		_ = persist(ctx, func() error { return aside.unlink(s.l.asideBase) })
 	}
-	s.emptyRaw()
+	s.emptyRaw(ctx)
 	return nil
 }
 
-func (s *spots) putAside(st *staged, absent bool) error {
+func (s *spots) putAside(ctx context.Context, st *staged, absent bool) error {
 	aside, err := s.asideDir()
 	if err != nil {
 		return err
@@ -171,27 +172,27 @@ func (s *spots) putAside(st *staged, absent bool) error {
 			return errDirGone
 		}
 	}
-	if err := s.move(aside, s.l.asideBase, st, absent); err != nil {
+	if err := s.move(ctx, aside, s.l.asideBase, st, absent); err != nil {
 		return err
 	}
-	s.emptyRaw()
+	s.emptyRaw(ctx)
 	if s.sync && aside != s.natural {
 		return uncertain(aside.sync())
 	}
 	return nil
 }
 
-func (s *spots) emptyRaw() {
+func (s *spots) emptyRaw(ctx context.Context) {
 	if raw, err := s.rawDir(); err == nil && raw != nil {
 		_, base := split(s.l.raw)
-		_ = raw.unlink(base)
+		_ = persist(ctx, func() error { return raw.unlink(base) })
 	}
 }
 
 // move renames. A file that must not be there yet is linked instead, which
 // fails where there is one, whoever made it: the lock keeps out our own
 // writers, but not an editor. Where a directory is in the way, inTheWay holds.
-func (s *spots) move(to *dir, base string, st *staged, absent bool) error {
+func (s *spots) move(ctx context.Context, to *dir, base string, st *staged, absent bool) error {
 	if absent {
 		err := to.link(base, st.dir, st.name)
 		if err == nil {
@@ -210,7 +211,7 @@ func (s *spots) move(to *dir, base string, st *staged, absent bool) error {
 	if s.exchange(to, base, st) {
 		return nil
 	}
-	err := to.rename(base, st.dir, st.name)
+	err := persist(ctx, func() error { return to.rename(base, st.dir, st.name) })
 	switch {
 	case err == nil:
 		st.placed()
@@ -254,10 +255,10 @@ func (s *spots) exchange(to *dir, base string, st *staged) bool {
 
 // remove takes the object away; the caller has found it. What would show in its
 // stead, were it removed first, goes first.
-func (s *spots) remove() error {
-	s.emptyRaw()
+func (s *spots) remove(ctx context.Context) error {
+	s.emptyRaw(ctx)
 	if aside, err := s.asideDir(); err == nil && aside != nil {
-		if err := aside.unlink(s.l.asideBase); err != nil && !noObject(err) {
+		if err := persist(ctx, func() error { return aside.unlink(s.l.asideBase) }); err != nil && !noObject(err) {
 			return failure(err)
 		}
 	}
@@ -267,7 +268,7 @@ func (s *spots) remove() error {
 	if at, err := s.look(s.natural, s.l.base); err != nil || !at.found() {
 		return err
 	}
-	if err := s.natural.unlink(s.l.base); err != nil && !noObject(err) {
+	if err := persist(ctx, func() error { return s.natural.unlink(s.l.base) }); err != nil && !noObject(err) {
 		return failure(err)
 	}
 	return nil

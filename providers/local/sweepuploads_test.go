@@ -185,6 +185,7 @@ func TestUploadsOfAServicesBucketAreSwept(t *testing.T) {
 }
 
 func TestManySweepAtOnce(t *testing.T) {
+	wineCannot(t, lockedStays)
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	for range 50 {

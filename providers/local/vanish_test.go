@@ -123,6 +123,7 @@ func (a *aborting) Read([]byte) (int, error) {
 }
 
 func TestAPartOfAnUploadThatIsAbortedMeanwhileIsRefused(t *testing.T) {
+	wineCannot(t, lockedStays)
 	s := open(t)
 	upload, err := s.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
@@ -154,6 +155,7 @@ func TestACallStartsOverABoundedNumberOfTimes(t *testing.T) {
 			"a foreign object is replaced whenever it is opened", nil,
 			func(*subject) string { return "" },
 			func(s *subject, _ string) {
+				wineCannot(s.t, openStays)
 				s.write("foreign.new", time.Now().String())
 				_ = os.Rename(filepath.Join(s.root, "foreign.new"), filepath.Join(s.root, "foreign"))
 			},

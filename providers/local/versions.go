@@ -157,7 +157,7 @@ func (s *store) openVersion(key, version string) (*file, error) {
 }
 
 // deleteVersion removes an older version. The key's lock is held.
-func (s *store) deleteVersion(r *storage.DeleteRequest) error {
+func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
 	path := s.versionsDir(r.Key)
 	d, err := s.open(path)
 	if noObject(err) {
@@ -177,7 +177,7 @@ func (s *store) deleteVersion(r *storage.DeleteRequest) error {
 	defer s.hold(at)()
 	// The mark goes first: alone it would keep the directory from being removed.
 	for _, name := range [...]string{r.Version + removedSuffix, r.Version} {
-		if err := d.unlink(name); err != nil && !isNotExist(err) {
+		if err := persist(ctx, func() error { return d.unlink(name) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	}
@@ -187,13 +187,13 @@ func (s *store) deleteVersion(r *storage.DeleteRequest) error {
 			return uncertain(err)
 		}
 	}
-	s.prune(path, versionsPath)
+	s.prune(ctx, path, versionsPath)
 	return nil
 }
 
 // promote puts the newest older version in the place of the current object, in
 // one step; false where there is none. The key's lock is held.
-func (s *store) promote(key string, current spot) (bool, error) {
+func (s *store) promote(ctx context.Context, key string, current spot) (bool, error) {
 	path := s.versionsDir(key)
 	d, err := s.open(path)
 	if noObject(err) {
@@ -208,7 +208,7 @@ func (s *store) promote(key string, current spot) (bool, error) {
 	}
 	left, err := s.kept(key, current)
 	if err != nil || len(left) == 0 {
-		s.prune(path, versionsPath)
+		s.prune(ctx, path, versionsPath)
 		return false, err
 	}
 	if left[0].removed {
@@ -216,7 +216,7 @@ func (s *store) promote(key string, current spot) (bool, error) {
 			return false, failure(err)
 		}
 	}
-	if err := current.dir.rename(current.base, d, left[0].name); err != nil {
+	if err := persist(ctx, func() error { return current.dir.rename(current.base, d, left[0].name) }); err != nil {
 		return false, failure(err)
 	}
 	s.dropSidecar(current.meta)
@@ -225,6 +225,6 @@ func (s *store) promote(key string, current spot) (bool, error) {
 			return true, uncertain(err)
 		}
 	}
-	s.prune(path, versionsPath)
+	s.prune(ctx, path, versionsPath)
 	return true, nil
 }
