@@ -9,7 +9,8 @@ func windowsCannot(testing.TB, string) {}
 func wineCannot(testing.TB, string)    {}
 
 const (
-	noLinks     = ""
-	lockedStays = ""
-	openStays   = ""
+	noLinks      = ""
+	lockedStays  = ""
+	openDirStays = ""
+	openStays    = ""
 )

@@ -21,7 +21,8 @@ func wineCannot(t testing.TB, reason string) {
 }
 
 const (
-	noLinks     = "it makes no symbolic links"
-	lockedStays = "a file that somebody has locked keeps its name until it is closed"
-	openStays   = "a file that somebody has open cannot be replaced"
+	noLinks      = "it makes no symbolic links"
+	lockedStays  = "a file that somebody has locked keeps its name until it is closed"
+	openDirStays = "a directory that somebody has open keeps its name until it is closed"
+	openStays    = "a file that somebody has open cannot be replaced"
 )
