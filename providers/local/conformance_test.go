@@ -48,5 +48,5 @@ func TestServiceConformance(t *testing.T) {
 		s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true})
 		require.NoError(t, err)
 		return s
-	})
+	}, excludedOfService()...)
 }
