@@ -2,9 +2,9 @@ package storage
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"strings"
+	"sync"
 )
 
 // A Service manages the buckets of one account at one provider.
@@ -12,6 +12,8 @@ type Service struct {
 	driver ServiceDriver
 	opts   []OpenOption
 	core   *core // without a driver: hooks, retrying, telemetry
+
+	versions sync.Map // buckets that keep versions, as far as this Service was told: true by name
 }
 
 // NewService makes a Service of a ServiceDriver; hooks, telemetry, retrying and
@@ -24,7 +26,7 @@ func NewService(d ServiceDriver, opts ...OpenOption) *Service {
 		desc:      desc,
 		hooks:     o.hooks,
 		memory:    o.memory,
-		retry:     newRetrier(o.retry),
+		retry:     newRetrier(o.retry, &desc),
 		telemetry: newTelemetry(o, desc),
 		bad:       o.bad,
 	}}
@@ -56,19 +58,29 @@ func (s *Service) CreateBucket(ctx context.Context, name string, opts ...BucketO
 	if e == nil {
 		e = checkBucketName(name)
 	}
-	return s.info(ctx, "CreateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
+	info, err := s.info(ctx, "CreateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
 		return s.driver.CreateBucket(ctx, r)
 	})
+	if err == nil {
+		s.keepsVersions(name, r.Versioning != nil && *r.Versioning)
+	}
+	return info, err
 }
 
-// BucketInfo describes a bucket; BucketNotFound where there is none.
+// BucketInfo describes a bucket; BucketNotFound where there is none. What the
+// credentials may not read is the zero value.
 func (s *Service) BucketInfo(ctx context.Context, name string) (*BucketInfo, error) {
-	return s.info(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (*BucketInfo, error) {
+	info, err := s.info(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (*BucketInfo, error) {
 		return s.driver.BucketInfo(ctx, name)
 	})
+	if err == nil && info.Versioning { // else it may be that it could not be read
+		s.keepsVersions(name, true)
+	}
+	return info, err
 }
 
-// UpdateBucket changes what the options name and nothing else.
+// UpdateBucket changes what the options name and nothing else. If the change was
+// made it succeeds, whatever can be read of the bucket afterwards.
 func (s *Service) UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error) {
 	r, e := readBucketOptions(name, opts)
 	if e == nil {
@@ -77,9 +89,22 @@ func (s *Service) UpdateBucket(ctx context.Context, name string, opts ...BucketO
 	if e == nil && r.Region != "" {
 		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays where it was made")
 	}
-	return s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
+	info, err := s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
 		return s.driver.UpdateBucket(ctx, r)
 	})
+	if err == nil && r.Versioning != nil {
+		s.keepsVersions(name, *r.Versioning)
+	}
+	return info, err
+}
+
+// keepsVersions remembers what this Service was told of a bucket, for Bucket.
+func (s *Service) keepsVersions(name string, keeps bool) {
+	if keeps {
+		s.versions.Store(name, true)
+	} else {
+		s.versions.Delete(name)
+	}
 }
 
 func (s *Service) info(ctx context.Context, op, name string, checked *Error, f func(ctx context.Context) (*BucketInfo, error)) (*BucketInfo, error) {
@@ -126,26 +151,40 @@ func (s *Service) Buckets(ctx context.Context) iter.Seq2[BucketInfo, error] {
 // BucketNotEmpty, on every provider.
 func (s *Service) DeleteBucket(ctx context.Context, name string) error {
 	e := checkOpenName(name)
-	return s.do(ctx, "DeleteBucket", name, e, func(ctx context.Context) error {
+	err := s.do(ctx, "DeleteBucket", name, e, func(ctx context.Context) error {
 		d, err := s.driver.Driver(name)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = d.Close() }()
-		page, err := d.List(ctx, &ListRequest{Limit: 1}) // Azure would delete everything
-		if err != nil {
-			return err
+		// Azure would delete everything. A page without entries may name a next one
+		// that has some: a driver leaves folder markers out.
+		for token := ""; ; {
+			page, err := d.List(ctx, &ListRequest{Limit: 1, Token: token})
+			switch {
+			case err != nil:
+				return err
+			case len(page.Entries) > 0:
+				return BucketNotEmpty
+			case page.Token == "":
+				return s.driver.DeleteBucket(ctx, name)
+			case page.Token == token:
+				return errRepeats
+			}
+			token = page.Token
 		}
-		if len(page.Entries) > 0 {
-			return BucketNotEmpty
-		}
-		return s.driver.DeleteBucket(ctx, name)
 	})
+	if err == nil {
+		s.keepsVersions(name, false)
+	}
+	return err
 }
 
 // Bucket opens a bucket of the account, without a request: a bucket that is not
 // there is BucketNotFound at the first operation. opts come after the service's
-// own.
+// own. If CreateBucket, UpdateBucket or BucketInfo of this Service has told that
+// the bucket keeps versions, it is opened as with [WithVersions]. Another process,
+// or another Service, has to say so on S3 and GCS.
 func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 	fail := func(e *Error) (Bucket, error) {
 		e.Op, e.Provider, e.Bucket = "Bucket", s.core.desc.Provider, name
@@ -158,7 +197,9 @@ func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 	if err != nil {
 		return fail(ownError(err))
 	}
-	b := newBucket(d, append(s.opts[:len(s.opts):len(s.opts)], opts...))
+	o := readOpenOptions(append(s.opts[:len(s.opts):len(s.opts)], opts...))
+	_, o.told = s.versions.Load(name)
+	b := newBucketWith(d, o)
 	if b.core.bad != nil {
 		e := *b.core.bad
 		_ = d.Close()
@@ -204,10 +245,10 @@ func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error
 	if r.Lifecycle != nil {
 		for _, rule := range *r.Lifecycle {
 			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
-				return nil, invalid("WithLifecycle", fmt.Sprintf("rule %q must not have negative days", rule.ID))
+				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must not have negative days")
 			}
 			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
-				return nil, invalid("WithLifecycle", fmt.Sprintf("rule %q must have both TransitionAfterDays and TransitionTo, or neither", rule.ID))
+				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
 			}
 		}
 	}

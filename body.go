@@ -3,6 +3,8 @@ package storage
 import (
 	"bytes"
 	"io"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // hashBlock is how much is read before it is hashed: it is still in the cache
@@ -22,6 +24,7 @@ type body struct {
 	read    int64
 	reached int64  // the furthest that was read, before a rewind
 	broken  *Error // what reading failed with
+	caught  panics.Caught
 	crc     uint32
 	exact   bool // from ends at size, as a section does; a stream is asked once more, so that a longer one is found
 	partial bool // reading began elsewhere than at the start
@@ -29,8 +32,17 @@ type body struct {
 }
 
 // Read never delivers the last bytes of a body that is not what was said: a
-// caller of io.ReadFull would not look at the error beside them.
-func (b *body) Read(p []byte) (int, error) {
+// caller of io.ReadFull would not look at the error beside them. It does not panic:
+// an HTTP client reads the body in a goroutine of its own, out of reach for anybody.
+func (b *body) Read(p []byte) (n int, err error) {
+	b.caught.Do(func() { n, err = b.next(p) }, func() {
+		b.broken = errPanicked("")
+		n, err = 0, b.broken
+	})
+	return n, err
+}
+
+func (b *body) next(p []byte) (int, error) {
 	if b.broken != nil {
 		return 0, b.broken
 	}
@@ -96,6 +108,9 @@ func (b *body) finish() *Error {
 
 func (b *body) failure() *Error { return b.broken }
 
+// raise panics if reading has, in the goroutine that asked for the request.
+func (b *body) raise() { b.caught.Raise() }
+
 // rewind is impossible for a stream, but where nothing was read yet.
 func (b *body) rewind() bool { return b.read == 0 && b.broken == nil && !b.ended }
 
@@ -129,8 +144,8 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 // LookAt is ReadAt without delivering the bytes: they are neither hashed nor
 // progress. It is no ReadAt, which a type that embeds another reader has, with a
 // Read of its own that is to be used.
-func (b *sectionBody) LookAt(p []byte, off int64) (int, error) {
-	n, err := b.section.ReadAt(p, off)
+func (b *sectionBody) LookAt(p []byte, off int64) (n int, err error) {
+	b.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked("") })
 	if err != nil && err != io.EOF {
 		b.broken = bodyFailed(err)
 		return n, b.broken

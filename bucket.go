@@ -71,8 +71,14 @@ type Downloader interface {
 // A Lister lists objects.
 type Lister interface {
 	// List yields the matching objects in key order, and with WithDelimiter
-	// the common prefixes among them. It yields at most one error, last. Each
-	// range over the result lists anew.
+	// the common prefixes among them.
+	//
+	// Always range over both values: in "for entry := range b.List(ctx)" a
+	// listing that failed looks like an empty bucket.
+	//
+	// It yields at most one error, last. If the store does not list in byte
+	// order, the error is Unsupported: no key is left out silently. If ctx is
+	// done, the next entry is the error. Each range over the result lists again.
 	List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error]
 }
 
@@ -98,7 +104,8 @@ type Remover interface {
 type SignedUploader interface {
 	// SignedUploadURL returns a request that anyone can make, until it
 	// expires, to store one object under key. A guard that the store cannot
-	// enforce is Unsupported.
+	// enforce is Unsupported. Without WithContentType the request binds no type:
+	// the object has the one that the request is sent with, or the store's default.
 	SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error)
 }
 

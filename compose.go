@@ -16,20 +16,19 @@ func Compose(ctx context.Context, b interface {
 	Downloader
 }, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
 	c := &composing{srcKeys: slices.Clone(srcKeys)}
+	c.opts = opts
 	err := c.req.apply(opts)
 	if err == nil && (len(srcKeys) == 0 || c.req.set.version) {
 		err = invalid("srcKeys", "must name at least one object, and options no version")
 	}
-	if err != nil {
-		e := ownError(err)
-		e.Op, e.Key = "Compose", dstKey
-		return nil, e
-	}
 	own, ok := b.(*bucket)
 	if !ok {
+		if err != nil {
+			return nil, located(b, "Compose", dstKey, ownError(err))
+		}
 		return c.streamTo(ctx, b, b, dstKey)
 	}
-	e := c.openCompose(own, dstKey)
+	e := c.openCompose(own, dstKey, err)
 	if e == nil {
 		ctx, e = c.begin(ctx)
 	}
@@ -50,11 +49,12 @@ type composing struct {
 	sources []*Attrs
 }
 
-func (c *composing) openCompose(b *bucket, key string) *Error {
-	if e := c.open(b, key); e != nil {
+func (c *composing) openCompose(b *bucket, key string, bad error) *Error {
+	e := c.open(b, key, bad)
+	c.name = "Compose"
+	if e != nil {
 		return e
 	}
-	c.name = "Compose"
 	if e := c.prepare(b, mayUpload|mayDownload, "Compose", key); e != nil {
 		return e
 	}
@@ -179,7 +179,7 @@ func (c *composing) composeHere(ctx context.Context) (*Attrs, *Error) {
 	}
 	a, e := u.store(ctx)
 	if body.failed != nil && e != nil && e.Code == BodyFailed {
-		e = asError(ctx, body.failed)
+		e = sourceFailed(ctx, body.failed)
 	}
 	return a, e
 }
@@ -204,6 +204,11 @@ func (c *composing) streamTo(ctx context.Context, dst Uploader, src Downloader, 
 	if err != nil {
 		return nil, err
 	}
+	var opts []UploadOption
+	if typeByExtension(key) == "" && c.req.ContentType == "" {
+		kind := first.Attrs().ContentType
+		opts = append(opts, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
+	}
 	body := &joinedBody{open: func(i int) (io.ReadCloser, error) {
 		switch i {
 		case 0:
@@ -214,15 +219,9 @@ func (c *composing) streamTo(ctx context.Context, dst Uploader, src Downloader, 
 		return src.Download(ctx, c.srcKeys[i])
 	}}
 	defer body.close()
-	r := c.req
-	if r.ContentType == "" && typeByExtension(key) == "" {
-		r.ContentType = first.Attrs().ContentType
-	}
-	a, err := dst.Upload(ctx, key, body, wholeUpload(func(put *PutRequest) {
-		put.Properties, put.Condition, put.PublicRead, put.set = r.Properties, r.Condition, r.PublicRead, r.set
-	}))
-	if body.failed != nil && CodeOf(err) == BodyFailed {
-		return nil, body.failed
+	a, err := dst.Upload(ctx, key, body, append(opts, c.givenOptions()...)...)
+	if body.failed != nil && (err == nil || CodeOf(err) == BodyFailed) {
+		return nil, located(dst, "Compose", key, sourceFailed(ctx, body.failed))
 	}
 	return a, err
 }

@@ -12,17 +12,16 @@ import (
 // (Changed). IfAbsent and IfRevision guard the destination, WithVersion picks
 // the source. Onto itself it restores a version, or changes attributes.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
-	c := &copying{src: src, srcKey: srcKey}
-	if err := c.req.apply(opts); err != nil {
-		e := ownError(err)
-		e.Op, e.Key = "Copy", dstKey
-		return nil, e
-	}
+	c := &copying{src: src, srcKey: srcKey, opts: opts}
+	bad := c.req.apply(opts)
 	own, ok := dst.(*bucket)
 	if !ok {
+		if bad != nil {
+			return nil, located(dst, "Copy", dstKey, ownError(bad))
+		}
 		return c.streamTo(ctx, dst, dstKey)
 	}
-	e := c.open(own, dstKey)
+	e := c.open(own, dstKey, bad)
 	if e == nil {
 		ctx, e = c.begin(ctx)
 	}
@@ -43,14 +42,19 @@ type copying struct {
 	req    CopyRequest
 	src    Downloader
 	srcKey string
+	opts   []CopyOption
 	from   *Reader // of a source of New's: its operation, which is a Download to its hooks
 }
 
-// open checks the destination's side.
-func (c *copying) open(dst *bucket, key string) *Error {
+// open checks the options, of which bad says that they are wrong, and the
+// destination's side.
+func (c *copying) open(dst *bucket, key string, bad error) *Error {
 	r := &c.req
 	if e := c.prepare(dst, mayUpload, "Copy", key); e != nil {
 		return e
+	}
+	if bad != nil {
+		return ownError(bad)
 	}
 	if e := checkWriteKey(c.key); e != nil {
 		return e
@@ -127,7 +131,7 @@ func (c *copying) onServer(ctx context.Context, from ObjectRef) (*Attrs, *Error)
 	r := c.req
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
 	r.Source = from
-	_, marked := source.Metadata[writeIDKey]
+	marked := holdsReserved(source.Metadata)
 	source.Metadata = d.core.shown(source.Metadata)
 	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
 	if r.Condition != (Condition{}) {
@@ -206,8 +210,7 @@ func (c *copying) throughHere(ctx context.Context) (*Attrs, *Error) {
 	}
 	a, e := u.store(ctx)
 	if body.failed != nil && e != nil && e.Code == BodyFailed {
-		e = asError(ctx, body.failed)
-		e.Op = "Copy"
+		e = sourceFailed(ctx, body.failed)
 	}
 	return a, e
 }
@@ -253,6 +256,12 @@ func (c *copying) download(ctx context.Context) (*Reader, *Error) {
 	if err != nil {
 		e := asError(ctx, err)
 		e.Op = "Copy"
+		if e.Key == "" {
+			e.Key = c.srcKey
+		}
+		if e.Code == PreconditionFailed { // no condition of this call's
+			e.Code, e.Err = Changed, bodyError{err}
+		}
 		return nil, e
 	}
 	return r, nil
@@ -266,22 +275,71 @@ func (c *copying) streamTo(ctx context.Context, dst Uploader, key string) (*Attr
 	}
 	defer func() { _ = from.Close() }()
 	body := &sourceBody{from: from}
-	a, err := dst.Upload(ctx, key, body, wholeUpload(func(r *PutRequest) {
-		c.fill(r, from.Attrs())
-		r.Condition, r.PublicRead, r.set = c.req.Condition, c.req.PublicRead, c.req.set
-	}))
-	if body.failed != nil && CodeOf(err) == BodyFailed {
-		e := asError(ctx, body.failed)
-		e.Op = "Copy"
-		return nil, e
+	a, err := dst.Upload(ctx, key, body, c.uploadOptions(from.Attrs().Properties)...)
+	if body.failed != nil && (err == nil || CodeOf(err) == BodyFailed) {
+		return nil, located(dst, "Copy", key, sourceFailed(ctx, body.failed))
 	}
 	return a, err
 }
 
-// wholeUpload sets any part of an upload's request, as one option.
-type wholeUpload func(*PutRequest)
+// uploadOptions say to a bucket that is not ours what the source says of itself,
+// and then what was given. They say neither size nor checksum: the bucket may
+// store other bytes.
+func (c *copying) uploadOptions(source Properties) []UploadOption {
+	if source.ContentType == "" {
+		source.ContentType = "application/octet-stream"
+	}
+	said := source.said() &^ propStorageClass // whose it is, is not known
+	opts := []UploadOption{writeOption(func(w written) {
+		*w.properties = mergeProperties(*w.properties, source, said)
+	})}
+	return append(opts, c.givenOptions()...)
+}
 
-func (o wholeUpload) applyUpload(r *PutRequest) { o(r) }
+// said is what p says anything of.
+func (p *Properties) said() (said property) {
+	for bit, isSaid := range map[property]bool{
+		propContentType:        p.ContentType != "",
+		propContentEncoding:    p.ContentEncoding != "",
+		propContentDisposition: p.ContentDisposition != "",
+		propContentLanguage:    p.ContentLanguage != "",
+		propCacheControl:       p.CacheControl != "",
+		propStorageClass:       p.StorageClass != "",
+		propMetadata:           len(p.Metadata) > 0,
+	} {
+		if isSaid {
+			said |= bit
+		}
+	}
+	return said
+}
+
+// givenOptions are those of the call that fit an upload: all but WithVersion.
+func (c *copying) givenOptions() []UploadOption {
+	var opts []UploadOption
+	for _, o := range c.opts {
+		if o, ok := o.(UploadOption); ok {
+			opts = append(opts, o)
+		}
+	}
+	return opts
+}
+
+// sourceFailed is the error of a copy whose source broke off. The source's Code is
+// not the copy's: its PreconditionFailed would say that the destination is there.
+func sourceFailed(ctx context.Context, err error) *Error {
+	if ctx.Err() != nil {
+		return asError(ctx, ctx.Err())
+	}
+	source, e := ownError(err), bodyFailed(err)
+	switch source.Code {
+	case Changed, PreconditionFailed, ObjectNotFound, RangeNotSatisfiable: // it was there when it was opened
+		e.Code = Changed
+	}
+	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID
+	e.Retryable, e.RetryAfter = source.Retryable, source.RetryAfter
+	return e
+}
 
 // A sourceBody is a download that is uploaded. It remembers what the download
 // failed with: to Copy that is an error of the source, not of a body.

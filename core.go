@@ -47,12 +47,15 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 		features:       desc.Features,
 		hooks:          o.hooks,
 		memory:         o.memory,
-		retry:          newRetrier(o.retry),
+		retry:          newRetrier(o.retry, &desc),
 		telemetry:      newTelemetry(o, desc),
 		public:         o.public,
 		publicBaseURL:  o.publicBaseURL,
 		signingBaseURL: o.signingBaseURL,
 		bad:            o.bad,
+	}
+	if desc.FolderOrder {
+		c.features |= OrderedList // by listing folder by folder
 	}
 	if c.bad == nil && !c.has(OrderedList) {
 		c.bad = unsupported("this store lists in no order", "use a bucket that lists keys in byte order: no S3 directory bucket, no Azure account with a hierarchical namespace")
@@ -66,7 +69,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	switch {
 	case o.versions && desc.StartVersions != nil:
 		desc.StartVersions()
-	case !o.versions && !desc.Versioned:
+	case !o.versions && !desc.Versioned && !(o.told && desc.StartVersions == nil):
 		c.features &^= KeepVersions
 	}
 	return &bucket{core: c, mask: everything}
@@ -76,7 +79,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 // address, public ones too.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
-		c.features &^= SignURLs | SignContentType | SignSize | SignIfAbsent | SignForms
+		c.features &^= SignURLs | SignContentType | SignSize | SignIfAbsent | SignForms | SignHead
 		return
 	}
 	if c.publicBaseURL == "" {
@@ -193,7 +196,11 @@ func Prefixed(b Bucket, prefix string) Bucket {
 
 // As returns the provider's own client behind b, for what this package does
 // not cover: client, ok := storage.As[*s3.Client](bucket). Never through Ref
-// or Prefixed.
+// or Prefixed. Each driver has one type: *s3.Client of aws-sdk-go-v2's service/s3
+// for S3, *storage.Client of cloud.google.com/go/storage for Google,
+// *container.Client of azblob for Azure (also if a *service.Client was given),
+// *os.Root for a local directory. Memory has none. With another T, As returns
+// false.
 func As[T any](b Bucket) (T, bool) {
 	if own, ok := b.(*bucket); ok && own.mask == everything && own.prefix == "" && own.bad == nil {
 		native, ok := own.core.driver.Native().(T)
@@ -247,8 +254,8 @@ func (c *core) need(f Features, what string) *Error {
 	if c.has(f) {
 		return nil
 	}
-	hint := ""
-	if f == KeepVersions {
+	hint := c.desc.FeatureHint
+	if f == KeepVersions && (hint == "" || c.desc.Features&f != 0) {
 		hint = "open the bucket with WithVersions or versions=true where it keeps them"
 	}
 	return unsupported(what+" is not something that "+c.desc.Provider+" does here", hint)

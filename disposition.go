@@ -5,9 +5,12 @@ import (
 	"strings"
 )
 
-// ResponseDisposition is the Content-Disposition that ResponseName asks for, for
-// drivers; "" where it asks for none.
+// ResponseDisposition returns the Content-Disposition that the signer asks for:
+// ResponseContentDisposition, else that of ResponseName, else "". It is for drivers.
 func (r *SignRequest) ResponseDisposition() string {
+	if r.ResponseContentDisposition != "" {
+		return r.ResponseContentDisposition
+	}
 	if r.ResponseName == "" {
 		return ""
 	}

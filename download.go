@@ -149,7 +149,7 @@ func (d *download) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, d.fail(asError(d.ctx, err))
 	}
-	p = p[:min(int64(len(p)), d.left)]
+	p = p[:min(int64(len(p)), d.left, deliverBytes)] // one Read of a file is not interrupted
 	var n int
 	var e *Error
 	if d.ranges != nil {
@@ -195,9 +195,17 @@ func (d *download) failure() error {
 	case d.failed != nil:
 		return d.failed
 	case d.ended:
-		return errClosed
+		return d.placed(errClosed)
 	}
 	return nil
+}
+
+// placed is a copy of e with its context.
+func (d *download) placed(e *Error) *Error {
+	placed := *e
+	placed.Op, placed.Provider, placed.Bucket = d.name, d.core.desc.Provider, d.core.desc.Bucket
+	placed.Key, placed.Unknown = d.key[len(d.prefix):], false
+	return &placed
 }
 
 var errClosed = &Error{Code: InvalidArgument, Op: "Read", Err: errors.New("the reader is closed")}
@@ -207,10 +215,7 @@ func (d *download) fail(e *Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failed == nil {
-		failed := *e
-		failed.Op, failed.Provider, failed.Bucket = d.name, d.core.desc.Provider, d.core.desc.Bucket
-		failed.Key, failed.Unknown = d.key[len(d.prefix):], false
-		d.failed = &failed
+		d.failed = d.placed(e)
 	}
 	return d.failed
 }

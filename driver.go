@@ -23,8 +23,7 @@ import (
 // Of the Attrs that a write answers with, the core fills Key, Size and the
 // properties that were sent; a driver sets ETag, Revision, Version, Modified,
 // the checksums that the provider answered with, and a StorageClass that
-// differs from what was asked. Reads fill everything; a ContentType that is not
-// kept is left empty. A Revision is the
+// differs from what was asked. Reads fill everything, the ContentType too. A Revision is the
 // provider's own word: the core tags it with the provider's name, and requests
 // have it as the driver gave it. The
 // Attrs that a driver returns are the core's to change; a map in them is not.
@@ -61,6 +60,10 @@ type Driver interface {
 	// Token, where it is set, continues after the page that gave it; else
 	// StartAfter is exclusive (a prefix that is greater than it may be
 	// repeated: the core filters). An empty token in the answer is the end.
+	// A driver never sorts what the store sends in another order: the core
+	// ends a listing with Unsupported if an entry comes after a greater one,
+	// because entries would be missed. With Description.FolderOrder the
+	// delimiter is always "/", and one folder may be in the order of its names.
 	List(ctx context.Context, r *ListRequest) (*Page, error)
 	// Delete of what is not there, in a bucket that is, is nil.
 	Delete(ctx context.Context, r *DeleteRequest) error
@@ -126,6 +129,25 @@ type Description struct {
 	// bucket: its keys, whether it is public, its CORS rules. A layer hands it on.
 	Origin      any
 	SigningHint string // what a bucket lacks that cannot sign: the Hint of Unsupported
+	// FeatureHint says what to do about a feature that is not declared: the Hint of
+	// Unsupported.
+	FeatureHint string
+
+	// FolderOrder says, in place of OrderedList, that List is in the order of a
+	// directory tree, which has all of "a/…" before "a-b". The core then lists
+	// folder by folder, with the delimiter "/" and Token only: one request a
+	// folder at least. See walk.go for what it needs of the order in one folder.
+	FolderOrder bool
+	// SlashDelimiter says that List takes no delimiter but "/": for any other the
+	// core lists all keys and finds the prefixes itself.
+	SlashDelimiter bool
+	// TokenAfterLast says that a full last page may come with a token, which leads
+	// to an empty page. ListPage then asks for one entry more than it returns.
+	TokenAfterLast bool
+
+	// CountsRequests says that each HTTP request is counted where it is made, by
+	// internal/transport: then driver calls are not ([Outcome.Requests]).
+	CountsRequests bool
 
 	Local         bool // answers come from this machine: no connection can stall or drop
 	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them
@@ -163,8 +185,9 @@ const (
 	SignForms                              // SignedUploadForm
 	ObjectACL                              // WithPublicRead
 	StorageClasses                         // WithStorageClass
-	OrderedList                            // List is in byte order; every bucket that New accepts
+	OrderedList                            // List is in byte order; every bucket that New accepts, with FolderOrder too
 	SequentialParts                        // parts go one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
+	SignHead                               // WithMethod(http.MethodHead): the address reads no bytes
 )
 
 // Requests are filled by the core from options, and read by drivers. Fields
@@ -273,8 +296,10 @@ type (
 		MinSize, MaxSize int64 // bytes; -1: unbounded
 		CRC32C           *uint32
 		ResponseType     string
-		ResponseName     string
-		Native           []any
+		ResponseName     string // of an attachment; see ResponseDisposition
+		// ResponseContentDisposition is the header as it is to be; "": by ResponseName.
+		ResponseContentDisposition string
+		Native                     []any
 
 		set settings
 	}
@@ -291,6 +316,9 @@ type (
 		Account           any
 		Bucket, Key       string
 		Version, Revision string
+		// Directory is the absolute path of the directory of this machine that holds
+		// the bucket; "" if none does. Overlap compares them.
+		Directory string
 		// Attrs, of a source, are what a look found when it gave the Revision; a
 		// driver does not look again. Nil: nobody looked. They are not its to change.
 		Attrs *Attrs

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"regexp"
 	"strconv"
@@ -34,7 +35,7 @@ const (
 	TooLarge            Code = "too large"                        // more than the provider stores in one object
 	Archived            Code = "archived"                         // must be restored from its storage class first
 	Locked              Code = "locked"                           // retention, legal hold or lease
-	BodyFailed          Code = "reading the body failed"          // the caller's reader, not the store; errors.As reaches its error, errors.Is matches no Code of it
+	BodyFailed          Code = "reading the body failed"          // the caller's reader, or Update's change, not the store; errors.As reaches its error, errors.Is matches no Code of it
 	RateLimited         Code = "rate limited"                     // and was still so after the retries
 	Unavailable         Code = "unavailable"                      // and was still so after the retries
 	Unsupported         Code = "unsupported"                      // also errors.ErrUnsupported
@@ -80,11 +81,13 @@ type Error struct {
 	Unknown    bool          // of a write: it may have taken effect; Code says why the answer is missing (Canceled, Unavailable, …). Drivers set it
 	Err        error         // the provider's own error, for errors.As
 
-	absent bool // the condition that failed was IfAbsent
+	absent bool   // the condition that failed was IfAbsent
+	words  string // in the place of the Code's; "": the Code's
 }
 
 // Error tells code, operation, object, cause and hint in one line. Query
-// strings of addresses are masked: they may hold a signature.
+// strings of addresses are masked: they may hold a signature. Of a key that is
+// longer than any can be it shows the first 1,024 bytes; the field has all of it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("storage: ")
@@ -93,14 +96,14 @@ func (e *Error) Error() string {
 		b.WriteByte(' ')
 	}
 	if e.Key != "" {
-		b.WriteString(strconv.Quote(e.Key))
+		b.WriteString(quoted(e.Key))
 		b.WriteByte(' ')
 	}
 	if e.Bucket != "" {
 		b.WriteString("in ")
 		b.WriteString(strings.TrimSpace(e.Provider + " bucket "))
 		b.WriteByte(' ')
-		b.WriteString(strconv.Quote(e.Bucket))
+		b.WriteString(quoted(e.Bucket))
 	}
 	head := strings.TrimRight(b.String(), " ")
 	if head != "storage:" {
@@ -109,7 +112,11 @@ func (e *Error) Error() string {
 	b.Reset()
 	b.WriteString(head)
 	b.WriteByte(' ')
-	b.WriteString(string(e.Code))
+	if e.words != "" {
+		b.WriteString(e.words)
+	} else {
+		b.WriteString(string(e.Code))
+	}
 	if e.Unknown && e.Code != OutcomeUnknown {
 		b.WriteString(", outcome unknown")
 	}
@@ -125,6 +132,14 @@ func (e *Error) Error() string {
 		b.WriteByte(')')
 	}
 	return b.String()
+}
+
+// quoted is text that is somebody else's, as an error shows it.
+func quoted(text string) string {
+	if len(text) <= maxKeyBytes {
+		return strconv.Quote(text)
+	}
+	return fmt.Sprintf("%q… (%d bytes)", text[:maxKeyBytes], len(text))
 }
 
 // Unwrap is the provider's own error.
@@ -175,6 +190,18 @@ func findCode(err error) (Code, bool) {
 		}
 	}
 	return "", false
+}
+
+// located is e with its operation and, of a bucket of ours, where that is.
+func located(b any, op, key string, e *Error) *Error {
+	e.Op, e.Key = op, key
+	switch b := b.(type) {
+	case *bucket:
+		e.Provider, e.Bucket = b.core.desc.Provider, b.core.desc.Bucket
+	case *view:
+		return located(b.to, op, key, e)
+	}
+	return e
 }
 
 // invalid is bad input: the argument and the rule that it breaks.

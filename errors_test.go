@@ -81,6 +81,39 @@ func TestErrorTextTellsWhereAndWhat(t *testing.T) {
 	require.Equal(t, `storage: Upload "a b\n" in s3 bucket "pictures": permission denied: AccessDenied (look at the policy)`, err.Error())
 }
 
+func TestErrorTextIsShortWhateverTheKey(t *testing.T) {
+	long := strings.Repeat("é", 1<<19)
+	for name, do := range map[string]func(b storage.Bucket) error{
+		"a key":            func(b storage.Bucket) error { return b.Remove(t.Context(), long) },
+		"a metadata key":   func(b storage.Bucket) error { return upload(t, b, storage.WithMetadata(map[string]string{long: "v"})) },
+		"a metadata value": func(b storage.Bucket) error { return upload(t, b, storage.WithMetadata(map[string]string{"k": long})) },
+		"a type":           func(b storage.Bucket) error { return upload(t, b, storage.WithContentType(long)) },
+		"an address": func(storage.Bucket) error {
+			_, err := storage.Open(t.Context(), strings.Repeat("a", 1<<20)+"://b")
+			return err
+		},
+		"a parameter": func(storage.Bucket) error {
+			_, err := storage.Open(t.Context(), "mem://b?"+strings.Repeat("a", 1<<20)+"=b")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := do(memstore.New())
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Less(t, len(err.Error()), 10_000)
+		})
+	}
+	var e *storage.Error
+	require.ErrorAs(t, memstore.New().Remove(t.Context(), long), &e)
+	require.Equal(t, long, e.Key, "the field has all of it")
+}
+
+func upload(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error {
+	t.Helper()
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), opts...)
+	return err
+}
+
 type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }

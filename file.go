@@ -5,10 +5,15 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
+	"syscall"
+
+	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // UploadFile uploads a file at full speed: in place, parts in parallel, no part
@@ -16,9 +21,7 @@ import (
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		e := bodyFailed(err)
-		e.Op, e.Key = "UploadFile", key
-		return nil, e
+		return nil, located(b, "UploadFile", key, bodyFailed(err))
 	}
 	defer func() { _ = file.Close() }()
 	return b.Upload(ctx, key, file, opts...)
@@ -28,13 +31,17 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // in parallel ranges, which are written in place, none in memory. The file
 // appears whole or not at all, and replaces what is there: of a file it keeps
 // the mode, a symbolic link it does not follow. Where there is anything else, a
-// directory or a device, is InvalidArgument. A file that cannot be written is
+// directory or a device, is InvalidArgument; so is a path in a directory that does
+// not exist, which also matches fs.ErrNotExist. A file that cannot be written is
 // Internal, and errors.As reaches the *fs.PathError. What the object's checksum
 // refuses never appears.
+//
+// The file, and its name, are on the disk before DownloadFile returns: after a
+// power failure there is the old file or the new one, whole. [WithNoSync] leaves
+// that out. If an error comes after the file has its name, it may be there.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
-		e.Op, e.Key = "DownloadFile", key
-		return nil, e
+		return nil, located(b, "DownloadFile", key, e)
 	}
 	r, err := b.Download(ctx, key, opts...)
 	if err != nil {
@@ -42,7 +49,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	}
 	defer func() { _ = r.Close() }()
 	fail := func(err error) (*Attrs, error) {
-		return nil, &Error{Code: Internal, Op: "DownloadFile", Key: key, Err: err}
+		return nil, located(b, "DownloadFile", key, &Error{Code: Internal, Err: err})
 	}
 	file, err := createBeside(path)
 	if err != nil {
@@ -59,23 +66,49 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		}
 		return fail(err)
 	}
+	sync := !r.d.req.set.noSync
+	if sync { // before the rename: else the name may outlive a power failure, and the bytes not
+		if err := file.Sync(); err != nil {
+			return fail(err)
+		}
+	}
 	if err := file.Close(); err != nil {
 		return fail(err)
 	}
 	if err := os.Rename(file.Name(), path); err != nil {
 		return fail(err)
 	}
+	if sync {
+		if err := durable.SyncDir(filepath.Dir(path)); err != nil {
+			return fail(err)
+		}
+	}
 	return r.Attrs(), nil
 }
 
 // checkTarget refuses what a file would replace for good: a directory, or a device
-// such as /dev/null.
+// such as /dev/null. It also refuses a path that no file can have.
 func checkTarget(path string) *Error {
+	if e := checkDir(filepath.Dir(path)); e != nil {
+		return e
+	}
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().IsRegular() || info.Mode()&os.ModeSymlink != 0 {
 		return nil // what else is wrong, making the file tells
 	}
 	return invalid("path", "must be a file's, or one where nothing is yet")
+}
+
+// checkDir refuses what is no directory.
+func checkDir(dir string) *Error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err), Hint: "make the directory first"}
+	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
+		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
+	}
+	return nil // what else is wrong, making the file tells
 }
 
 // createBeside makes the temporary file in the target's directory, so that the
@@ -91,6 +124,9 @@ func createBeside(path string) (*os.File, error) {
 	_, _ = rand.Read(random[:]) // never fails
 	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+hex.EncodeToString(random[:]))
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name tells nobody anything
+	}
 	if err != nil || !replaces {
 		return file, err
 	}
@@ -131,28 +167,24 @@ func (d *download) writeAt(file io.WriterAt) error {
 	for off := g.from; off < g.end; off += each {
 		pieces = append(pieces, piece{off: off, length: min(each, g.end-off)})
 	}
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range min(len(pieces), int(d.req.set.concurrency)) {
-		group.Go(func() {
-			for i := range next {
-				p := &pieces[i]
-				from := &d.stream
-				if i > 0 {
-					req := d.req
-					from = &stream{d: d, ctx: g.ctx, req: &req}
-					from.pin(d.revision, p.off, p.length)
-				}
-				if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
-					g.cancel()
-				}
-			}
-		})
-	}
+	var group panics.Group
+	slots := make(chan struct{}, min(len(pieces), int(d.req.set.concurrency)))
 	for i := range pieces {
-		next <- i
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			p := &pieces[i]
+			from := &d.stream
+			if i > 0 {
+				req := d.req
+				from = &stream{d: d, ctx: g.ctx, req: &req}
+				from.pin(d.revision, p.off, p.length)
+			}
+			if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
+				g.cancel()
+			}
+		}, g.cancel)
 	}
-	close(next)
 	group.Wait()
 	var first error
 	for _, p := range pieces {

@@ -1,9 +1,12 @@
 package storage_test
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,6 +39,37 @@ func TestDownloadFileReplacesNothingButFiles(t *testing.T) {
 			info, err := os.Lstat(path)
 			require.NoError(t, err)
 			require.Equal(t, c.kind, info.Mode().Type())
+		})
+	}
+}
+
+func TestDownloadFileNamesTheDirectoryThatIsMissing(t *testing.T) {
+	b := memstore.New()
+	_, err := b.Upload(t.Context(), "key", strings.NewReader("x"))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		path    string // below a directory with the file "file"
+		dir     string
+		missing bool
+	}{
+		"a directory":                   {"none/x", "none", true},
+		"one of several":                {"none/deep/x", "none/deep", true},
+		"a file in place of one":        {"file/x", "file", false},
+		"a file in place of one, above": {"file/deep/x", "file/deep", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("kept"), 0o644))
+			_, err := storage.DownloadFile(t.Context(), b, "key", filepath.Join(dir, c.path))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Equal(t, c.missing, errors.Is(err, fs.ErrNotExist))
+			require.ErrorContains(t, err, filepath.Join(dir, c.dir))
+			require.NotContains(t, err.Error(), ".omnibucket-")
+			_, err = storage.DownloadFile(t.Context(), b, "none", filepath.Join(dir, c.path))
+			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, entries, 1, "nothing was made")
 		})
 	}
 }

@@ -8,15 +8,19 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 // A journal keeps in a file, a line of JSON each, how far an upload in parts has
 // come: what was begun, the parts that the store has, and that it was asked to
 // make the object of them. A line that a killed process left torn, and what
 // follows it, counts as never written; a file that is not a journal is never
-// touched. Parts are not synced: a crash of the machine costs those that it
-// forgets, and no more.
+// touched. What was begun is on the disk before the first part is sent, so that a
+// power failure leaves no parts in the store that nobody knows of. Parts are not
+// synced: a power failure costs those that it forgets, and no more.
 type journal struct {
 	path string
 	begun
@@ -171,7 +175,18 @@ func (j *journal) start(b begun) error {
 	}
 	b.Format = journalFormat
 	j.begun, j.parts, j.completing = b, nil, false
-	return j.write(&j.begun)
+	if err := j.write(&j.begun); err != nil {
+		return err
+	}
+	return j.sync()
+}
+
+// sync has the file and its name on the disk.
+func (j *journal) sync() error {
+	if err := j.file.Sync(); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(j.path))
 }
 
 // clear empties the file, which with GCS will hold a secret.
@@ -223,7 +238,11 @@ func (j *journal) forget() error {
 	if !removesOpenFiles {
 		j.close()
 	}
-	if removed := os.Remove(j.path); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+	removed := os.Remove(j.path)
+	if removed == nil { // a file that comes back would have a later upload take this one's object for its own
+		removed = durable.SyncDir(filepath.Dir(j.path))
+	}
+	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {
 		err = errors.Join(err, removed)
 	}
 	j.close()

@@ -32,7 +32,9 @@ func (b *bucket) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEnt
 		e := l.open(b, "List", opts)
 		if e == nil {
 			var begun context.Context
-			if begun, e = l.begin(ctx); e == nil {
+			if begun, e = l.begin(ctx); e == nil && l.derives() {
+				e = l.eachDerived(begun, yield)
+			} else if e == nil {
 				e = l.each(begun, yield)
 			}
 		}
@@ -47,6 +49,14 @@ func (b *bucket) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEnt
 }
 
 var errRepeats = &Error{Code: Internal, Err: errors.New("the provider repeats a page of the listing")}
+
+// errOrder ends a listing: whoever merges or resumes by the greatest key so far
+// would take a key that comes late for one that is not there.
+var errOrder = &Error{
+	Code: Unsupported,
+	Err:  errors.New("the store does not list keys in byte order"),
+	Hint: "if this is an S3-compatible server that lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3.Probe returns",
+}
 
 // errStopped says that the caller left the loop.
 var errStopped = &Error{Code: Canceled}
@@ -76,12 +86,17 @@ func (l *listing) open(b *bucket, op string, opts []ListOption) *Error {
 	return nil
 }
 
+// maxPage returns how many entries one request can ask for.
+func (c *core) maxPage() int {
+	if c.desc.MaxPage == 0 {
+		return defaultMaxPage
+	}
+	return c.desc.MaxPage
+}
+
 // pageSize is how many entries one request asks for.
 func (l *listing) pageSize(standard int) int {
-	maximum := l.core.desc.MaxPage
-	if maximum == 0 {
-		maximum = defaultMaxPage
-	}
+	maximum := l.core.maxPage()
 	size := l.req.set.pageSize
 	if size == 0 {
 		size = min(standard, maximum)
@@ -112,6 +127,9 @@ func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *
 			if more && l.aheadAt(i, count) {
 				next = l.ahead(ctx, page.Token, size, left+i-count)
 			}
+			if err := ctx.Err(); err != nil {
+				return asError(ctx, err)
+			}
 			if !yield(entry, nil) {
 				return errStopped
 			}
@@ -126,14 +144,16 @@ func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *
 	}
 }
 
-// page is one page of the driver's, filtered: in order, nothing twice, nothing
-// outside the prefix or before the start.
+// page returns one page of the driver's, filtered: in order, nothing twice,
+// nothing outside the prefix or before the start.
 func (l *listing) page(ctx context.Context) (*Page, *Error) {
 	page, e := l.fetch(ctx, &l.req)
+	if e == nil {
+		e = l.filter(page)
+	}
 	if e != nil {
 		return nil, e
 	}
-	l.filter(page)
 	return page, nil
 }
 
@@ -150,12 +170,34 @@ func (l *listing) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 	return page, e
 }
 
-func (l *listing) filter(page *Page) {
+// filter leaves what the caller gets of a page.
+func (l *listing) filter(page *Page) *Error {
+	if e := l.ascend(page, &l.req); e != nil {
+		return e
+	}
+	l.presentEntries(page.Entries)
+	return nil
+}
+
+// ascend drops what is outside the prefix, at or before WithStartAfter, or the
+// last entry again. Any other entry that is not greater than the last one is an
+// error: it would be left out silently, and its callers would act on a listing
+// that is incomplete.
+func (l *listing) ascend(page *Page, r *ListRequest) *Error {
 	kept := 0
 	for i := range page.Entries {
 		entry := &page.Entries[i]
-		if entry.Key <= l.last || !strings.HasPrefix(entry.Key, l.req.Prefix) {
+		if !l.wants(entry, r) {
 			continue
+		}
+		if rollsUp(entry, r) {
+			*entry = ListEntry{Key: entry.Key, IsPrefix: true}
+		}
+		if entry.Key <= l.last {
+			if entry.Key == l.last {
+				continue
+			}
+			return errOrder
 		}
 		l.last = entry.Key
 		if kept < i {
@@ -164,7 +206,19 @@ func (l *listing) filter(page *Page) {
 		kept++
 	}
 	page.Entries = page.Entries[:kept]
-	l.presentEntries(page.Entries)
+	return nil
+}
+
+// wants reports whether the entry is one that was asked for. An object that has
+// the name of a Prefixed view (a console's folder marker) has no key in it.
+func (l *listing) wants(entry *ListEntry, r *ListRequest) bool {
+	return strings.HasPrefix(entry.Key, r.Prefix) && entry.Key > r.StartAfter && (l.prefix == "" || entry.Key != l.prefix)
+}
+
+// rollsUp reports whether the entry is an object that the delimiter makes its own
+// common prefix: some servers send both.
+func rollsUp(entry *ListEntry, r *ListRequest) bool {
+	return r.Delimiter != "" && !entry.IsPrefix && len(entry.Key) > len(r.Prefix) && strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
 }
 
 // revisionBlock is how many bytes of revisions share their memory: an entry that
@@ -226,21 +280,33 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		return nil, l.end(e)
 	}
 	size := l.req.Limit
+	if l.derives() {
+		page, e := l.pageDerived(ctx, size)
+		return page, l.end(e)
+	}
+	unsure := l.core.desc.TokenAfterLast
+	if unsure { // only an entry after the page proves that there is one
+		l.req.Limit = min(size+1, l.core.maxPage())
+	}
+	var before []ListEntry
 	for {
 		page, e := l.page(ctx)
 		if e != nil {
 			return nil, l.end(e)
 		}
-		if len(page.Entries) > size { // as Azure's, where it had to sort
+		if before != nil {
+			page.Entries = append(before, page.Entries...)
+		}
+		if len(page.Entries) > size { // Azure's driver returns more where it has to sort
 			page.Entries = page.Entries[:size]
 			page.Token = l.sealKey(page.Entries[size-1].Key)
 			return page, l.end(nil)
 		}
-		if len(page.Entries) > 0 || page.Token == "" {
+		if page.Token == "" || len(page.Entries) > 0 && !unsure {
 			page.Token = l.seal(page.Token)
 			return page, l.end(nil)
 		}
-		l.req.Token = page.Token
+		before, l.req.Token = page.Entries, page.Token
 	}
 }
 
@@ -321,9 +387,7 @@ func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOpt
 		}
 	}
 	if err != nil {
-		e := ownError(err)
-		e.Op = "ListPage"
-		return nil, e
+		return nil, located(b, "ListPage", "", ownError(err))
 	}
 	size := r.set.pageSize
 	if size == 0 {

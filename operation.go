@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/omnibucket/storage/internal/wire"
 )
 
 // A Hook runs around every operation: logging, metering, denying. done, which
@@ -30,9 +32,14 @@ type Operation struct {
 
 // An Outcome is how an operation ended.
 type Outcome struct {
-	Err      error
-	Bytes    int64
-	Requests int // made to the provider, retries included
+	Err   error
+	Bytes int64
+	// Requests are the HTTP requests that were made of the store, retries
+	// included; requests for credentials are not. Of a store that is not asked by
+	// HTTP (memory, a local directory), of a driver from outside this module and of
+	// a client of Google's or Azure's SDK that was given, it is the number of
+	// calls of the [Driver].
+	Requests int
 }
 
 // operation is one call of a user's on its way: every one passes begin, call
@@ -50,7 +57,8 @@ type operation struct {
 	span       trace.Span    // nil: nobody traces
 	started    time.Duration // since processStart, where measured
 	bytes      atomic.Int64
-	requests   atomic.Int32
+	wire       wire.Call    // the requests, and what the transport has to know of them
+	signs      bool         // it makes no request of the store, or hardly any
 	overGrants atomic.Int32 // buffers that the Memory gave over its limit
 }
 
@@ -102,6 +110,10 @@ func (o *operation) begin(ctx context.Context) (context.Context, *Error) {
 			ctx = hookCtx
 		}
 	}
+	if !o.core.desc.Local { // else there is no wire
+		o.wire.Stall = o.core.retry.stall
+		ctx = wire.With(ctx, &o.wire)
+	}
 	return ctx, nil
 }
 
@@ -141,7 +153,7 @@ func (o *operation) end(failure *Error) error {
 	}
 	o.begun = false
 	if o.done != nil {
-		o.done(Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.requests.Load())})
+		o.done(Outcome{Err: err, Bytes: o.bytes.Load(), Requests: int(o.wire.Requests.Load())})
 	}
 	o.core.telemetry.end(o, err)
 	return err
@@ -158,14 +170,22 @@ func (o *operation) call(ctx context.Context, do func(context.Context) error) *E
 type replayable interface {
 	rewind() bool    // to its start; false where it cannot be read again
 	failure() *Error // what reading it failed with: the caller's reader, or our checks
+	raise()          // panics if reading it did
 }
 
 // send is call for one that reads a body.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *Error {
 	unknown := false
-	for attempt := 1; ; attempt++ {
-		o.requests.Add(1)
+	var tried tries
+	for {
+		if err := o.turn(ctx); err != nil {
+			return o.gaveUp(ctx, nil, unknown)
+		}
+		o.attempted()
 		err := do(ctx)
+		if body != nil {
+			body.raise()
+		}
 		if body != nil && err != nil {
 			if failed := body.failure(); failed != nil {
 				if ctx.Err() != nil {
@@ -176,21 +196,61 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 			}
 		}
 		if err == nil {
-			o.core.retry.succeeded()
+			o.ended(nil)
 			return nil
 		}
 		e := asError(ctx, err)
+		o.ended(e)
 		unknown = unknown || e.Unknown
 		e.Unknown = unknown
-		if !e.Retryable || ctx.Err() != nil || !o.core.retry.again(attempt) || body != nil && !body.rewind() {
+		if !e.Retryable || ctx.Err() != nil {
 			return e
 		}
-		if o.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
-			gaveUp := asError(ctx, ctx.Err())
-			gaveUp.Unknown, gaveUp.Err = unknown, errors.Join(gaveUp.Err, e)
-			return gaveUp
+		delay, again := o.core.retry.again(&tried, e)
+		if !again || body != nil && !body.rewind() {
+			return e
+		}
+		if sleep(ctx, delay) != nil {
+			return o.gaveUp(ctx, e, unknown)
 		}
 	}
+}
+
+// turn waits until the bucket may make the next request. Signing asks a store
+// seldom or never, and does not wait for one that throttles.
+func (o *operation) turn(ctx context.Context) error {
+	if o.signs {
+		return nil
+	}
+	return o.core.retry.pace.wait(ctx)
+}
+
+// attempted counts a driver call, unless its requests are counted on the wire.
+func (o *operation) attempted() {
+	if !o.core.desc.CountsRequests {
+		o.wire.Requests.Add(1)
+	}
+}
+
+// ended tells how a driver call went; e is nil if it succeeded.
+func (o *operation) ended(e *Error) {
+	if !o.signs {
+		o.core.retry.ended(e)
+	}
+}
+
+// gaveUp is the error of a wait that ctx ended: for another attempt after e, or,
+// if e is nil, for the bucket's turn after another request was refused.
+func (o *operation) gaveUp(ctx context.Context, e *Error, unknown bool) *Error {
+	if e == nil {
+		e = o.core.retry.pace.refusal()
+	}
+	failed := asError(ctx, ctx.Err())
+	failed.Unknown = unknown
+	if e != nil {
+		failed.Err = errors.Join(failed.Err, e)
+	}
+	return failed
 }
 
 // asError makes an *Error of its own of whatever a driver answered, and settles

@@ -55,7 +55,8 @@ type (
 		CopyOption // the source's version
 		SignedDownloadOption
 	}
-	// NativeOption is one provider's own: s3.WithKMSKey, azure.WithTags.
+	// NativeOption is one provider's own, made by WithNative. No driver of this
+	// module has one yet: each refuses it as Unsupported.
 	NativeOption interface {
 		UploadOption
 		DownloadOption
@@ -98,6 +99,7 @@ type settings struct {
 	given       property
 	guarded     bool // a condition was given
 	version     bool // WithVersion was given
+	noSync      bool // WithNoSync was given
 }
 
 // listSettings are settings of listings.
@@ -167,7 +169,8 @@ func propertyOption(p property, set func(*Properties)) WriteOption {
 
 // WithContentType sets the media type, such as "image/png". The default is by
 // the key's extension, else by the first 512 bytes, else
-// "application/octet-stream". InvalidArgument where it is not type/subtype.
+// "application/octet-stream"; a signed upload has none. InvalidArgument where it
+// is not type/subtype.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(propContentType, func(p *Properties) { p.ContentType = mediaType })
 }
@@ -197,9 +200,9 @@ func WithContentLanguage(tag string) WriteOption {
 
 // WithMetadata sets the object's own metadata, all of it: a write replaces
 // what was there. Keys are letters, digits, "-" and "_" (at most 64, a letter
-// first) and are folded to lower case; values are text without control
-// characters or spaces at the ends; all together at most 2 KiB as stored. Else
-// InvalidArgument.
+// first) and are folded to lower case; those that begin with "omnibucket" are
+// the library's own. Values are text without control characters or spaces at
+// the ends; all together at most 2 KiB as stored. Else InvalidArgument.
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(propMetadata, func(p *Properties) { p.Metadata = metadata })
 }
@@ -325,6 +328,13 @@ func WithRange(offset, length int64) DownloadOption {
 			r.Offset, r.Length = offset, min(length, math.MaxInt64-offset)
 		}
 	})
+}
+
+// WithNoSync has [DownloadFile] leave it to the operating system when the file is
+// written to the disk: faster, and a power failure may leave an empty file in the
+// place of the old one. A download to anything else has no use for it.
+func WithNoSync() DownloadOption {
+	return downloadOption(func(r *GetRequest) { r.set.noSync = true })
 }
 
 type versionOption string

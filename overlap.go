@@ -1,30 +1,68 @@
 package storage
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/bridge"
 )
 
-// Overlap reports whether a and b are known to reach the same objects: both are of
-// one bucket, and neither's prefix (Prefixed) leads away from the other's. They are
-// Buckets, or what Ref made of them. One bucket that was opened twice is known again
-// where both were opened with one credential; of other types nothing but equal values
-// is known: false.
+func init() { bridge.Below = below }
+
+// Overlap reports whether a and b are known to reach the same objects. Both must be
+// Buckets, or results of [Ref] or [Prefixed]; any other value overlaps nothing.
+//
+// Two prefixes of one bucket overlap if one is a beginning of the other. A bucket that
+// is opened twice is recognised if both were opened with the same credential. Buckets
+// in directories of this machine overlap if one directory lies in the other, also
+// through symbolic links: Overlap looks at these directories, and makes no request.
+// Values of a type of your own are recognised only if they are equal.
 func Overlap(a, b any) bool {
-	from, under := reached(a)
-	to, over := reached(b)
-	return sameBucket(from, to) && (strings.HasPrefix(under, over) || strings.HasPrefix(over, under))
+	if _, ok := below(a, b); ok {
+		return true
+	}
+	_, ok := below(b, a)
+	return ok
 }
 
-// reached is the bucket behind b, and the prefix under which b is in it.
-func reached(b any) (bucketBehind any, prefix string) {
+// below reports whether what inner reaches is known to lie in what outer reaches, and
+// under which prefix there.
+func below(inner, outer any) (prefix string, ok bool) {
+	from, under := reached(inner)
+	to, over := reached(outer)
+	one := sameBucket(from, to)
+	if one {
+		if rest, ok := strings.CutPrefix(under, over); ok {
+			return rest, true
+		}
+	}
+	dir, outerDir := directoryOf(from, under), directoryOf(to, over)
+	if dir == "" || outerDir == "" {
+		return "", false
+	}
+	// In one bucket two prefixes that differ in case are not the same, even if the
+	// file system folds case.
+	rel, ok := relative(dir, outerDir, !one)
+	if rel != "" {
+		rel = filepath.ToSlash(rel) + "/"
+	}
+	return rel, ok
+}
+
+// reached returns what b stands for, a core, a user's own type or a directory, and the
+// prefix of b in it. It returns nil if b is none of these.
+func reached(b any) (whole any, prefix string) {
 	switch b := b.(type) {
 	case *bucket:
 		return b.core, b.prefix
 	case *view:
 		return b.to, b.prefix
+	case bridge.Directory, Uploader, Downloader, Lister, Attrser, Remover, SignedUploader, SignedDownloader, PublicURLer:
+		return b, ""
 	}
-	return b, ""
+	return nil, ""
 }
 
 func sameBucket(a, b any) bool {
@@ -44,4 +82,79 @@ func sameBucket(a, b any) bool {
 // equal to nothing.
 func comparableEqual(a, b any) bool {
 	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}
+
+// directoryOf returns the directory of this machine that holds the keys under prefix;
+// "" if there is none.
+func directoryOf(whole any, prefix string) string {
+	dir := ""
+	switch whole := whole.(type) {
+	case bridge.Directory:
+		dir = string(whole)
+	case *core:
+		dir = whole.driver.Locate("").Directory
+	}
+	if dir == "" || prefix == "" {
+		return dir
+	}
+	return filepath.Join(dir, filepath.FromSlash(prefix))
+}
+
+// relative reports whether dir is outer or lies in it, and the path from outer to dir,
+// "" if they are the same. With files it also compares the directories themselves:
+// a file system that folds case, or that is mounted twice, has several paths to one.
+func relative(dir, outer string, files bool) (rel string, ok bool) {
+	dir, outer = resolved(dir), resolved(outer)
+	if rel, ok := pathFrom(outer, dir); ok || !files {
+		return rel, ok
+	}
+	want, err := os.Stat(outer)
+	if err != nil {
+		return "", false
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if info, err := os.Stat(at); err == nil && os.SameFile(info, want) {
+			return pathFrom(at, dir)
+		}
+		if at == filepath.Dir(at) {
+			return "", false
+		}
+	}
+}
+
+// pathFrom returns the path from outer to dir if dir is outer, or lies in it.
+func pathFrom(outer, dir string) (rel string, ok bool) {
+	rel, err := filepath.Rel(outer, dir)
+	switch {
+	case err != nil, rel == "..", strings.HasPrefix(rel, ".."+string(filepath.Separator)):
+		return "", false
+	case rel == ".":
+		return "", true
+	}
+	return rel, true
+}
+
+// resolved returns path as an absolute path without symbolic links, as far as it
+// exists. It resolves a link before the ".." after it, as the operating system does.
+func resolved(path string) string {
+	if !filepath.IsAbs(path) {
+		if wd, err := os.Getwd(); err == nil {
+			path = wd + string(filepath.Separator) + path
+		}
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	end := len(path)
+	for end > 0 && os.IsPathSeparator(path[end-1]) {
+		end--
+	}
+	start := end
+	for start > 0 && !os.IsPathSeparator(path[start-1]) {
+		start--
+	}
+	if start == end || start <= len(filepath.VolumeName(path)) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(resolved(path[:start]), path[start:end])
 }

@@ -1,12 +1,15 @@
 package storage_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 )
 
 // A wrapped bucket is a type of a user's own; unlike says that two are never equal.
@@ -31,20 +34,66 @@ func TestOverlap(t *testing.T) {
 		a, b any
 		want bool
 	}{
-		"a bucket and itself":            {b, b, true},
-		"the same, opened twice":         {b, open("photos"), true},
-		"a narrowed one":                 {b, storage.Ref[storage.Lister](b), true},
-		"a part":                         {b, storage.Prefixed(b, "2026/"), true},
-		"a part of a part":               {storage.Prefixed(b, "2026/"), storage.Prefixed(storage.Prefixed(b, "2026/"), "11/"), true},
-		"parts beside each other":        {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2025/"), false},
-		"another bucket":                 {b, open("videos"), false},
-		"another account's of that name": {b, memstore.New(), false},
-		"a type of a user's":             {own, own, true},
-		"a part of that":                 {own, storage.Prefixed(own, "2026/"), true},
-		"another of that type":           {own, wrapped{open("videos")}, false},
-		"types that do not compare":      {unlike{Bucket: b}, unlike{Bucket: b}, false},
-		"nothing":                        {nil, nil, false},
-		"no bucket":                      {b, 42, false},
+		"a bucket and itself":             {b, b, true},
+		"the same, opened twice":          {b, open("photos"), true},
+		"a narrowed one":                  {b, storage.Ref[storage.Lister](b), true},
+		"a part":                          {b, storage.Prefixed(b, "2026/"), true},
+		"a part of a part":                {storage.Prefixed(b, "2026/"), storage.Prefixed(storage.Prefixed(b, "2026/"), "11/"), true},
+		"parts beside each other":         {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2025/"), false},
+		"another bucket":                  {b, open("videos"), false},
+		"another account's of that name":  {b, memstore.New(), false},
+		"a type of a user's":              {own, own, true},
+		"a part of that":                  {own, storage.Prefixed(own, "2026/"), true},
+		"another of that type":            {own, wrapped{open("videos")}, false},
+		"types that do not compare":       {unlike{Bucket: b}, unlike{Bucket: b}, false},
+		"nothing":                         {nil, nil, false},
+		"no bucket":                       {b, 42, false},
+		"equal values that are no bucket": {1, 1, false},
+		"equal texts":                     {"photos", "photos", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{storage.Overlap(c.a, c.b), storage.Overlap(c.b, c.a)})
+		})
+	}
+}
+
+func TestLocalBucketsInOneAnotherOverlap(t *testing.T) {
+	top := t.TempDir()
+	for _, dir := range []string{"site/public/deep", "other"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o755))
+	}
+	require.NoError(t, os.Symlink("site/public", filepath.Join(top, "link")))
+	require.NoError(t, os.Symlink("public", filepath.Join(top, "site/alias")))
+	open := func(path string) storage.Bucket {
+		b, err := local.Open(top+"/"+path, local.Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		return b
+	}
+	service, err := local.NewService(filepath.Join(top, "site"), local.ServiceConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	managed, err := service.Bucket("public")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(managed)) })
+	site := open("site")
+	for name, c := range map[string]struct {
+		a, b storage.Bucket
+		want bool
+	}{
+		"one in the other":                      {site, open("site/public"), true},
+		"one deep in the other":                 {site, open("site/public/deep"), true},
+		"through a symbolic link":               {site, open("link/deep"), true},
+		"through ..":                            {site, open("other/../site/public"), true},
+		"one of a service":                      {site, managed, true},
+		"one of a service, opened on its own":   {open("site/public"), managed, true},
+		"a part that the other lies in":         {storage.Prefixed(site, "public/"), open("site/public/deep"), true},
+		"a part in the other":                   {storage.Prefixed(site, "public/deep/"), open("site/public"), true},
+		"a part that is not there yet":          {storage.Prefixed(site, "public/new/"), open("site/public"), true},
+		"a part through a link in the bucket":   {storage.Prefixed(site, "alias/"), storage.Prefixed(site, "public/deep/"), true},
+		"a part beside the other":               {storage.Prefixed(site, "private/"), open("site/public"), false},
+		"beside each other":                     {open("other"), site, false},
+		"a service's, beside another directory": {open("other"), managed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, [2]bool{c.want, c.want}, [2]bool{storage.Overlap(c.a, c.b), storage.Overlap(c.b, c.a)})

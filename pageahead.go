@@ -1,6 +1,10 @@
 package storage
 
-import "context"
+import (
+	"context"
+
+	"github.com/omnibucket/storage/internal/panics"
+)
 
 // A pageAhead is the next page on its way while the one before it is read.
 type pageAhead struct {
@@ -8,6 +12,7 @@ type pageAhead struct {
 	done   chan struct{}
 	page   *Page
 	e      *Error
+	caught panics.Caught
 }
 
 // aheadAt reports whether the next page is asked for at entry i of count: in
@@ -30,7 +35,7 @@ func (l *listing) ahead(ctx context.Context, token string, size, left int) *page
 	l.spare = nil
 	go func() {
 		defer close(n.done)
-		n.page, n.e = l.fetch(ctx, &r)
+		n.caught.Do(func() { n.page, n.e = l.fetch(ctx, &r) }, nil)
 	}()
 	return n
 }
@@ -42,11 +47,14 @@ func (l *listing) next(ctx context.Context, n *pageAhead) (*Page, *Error) {
 	}
 	<-n.done
 	n.cancel()
+	n.caught.Raise()
 	if n.e != nil {
 		return nil, n.e
 	}
 	l.spare = l.req.Entries
-	l.filter(n.page)
+	if e := l.filter(n.page); e != nil {
+		return nil, e
+	}
 	return n.page, nil
 }
 
@@ -57,4 +65,5 @@ func (n *pageAhead) stop() {
 	}
 	n.cancel()
 	<-n.done
+	n.caught.Raise()
 }

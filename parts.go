@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -96,18 +98,25 @@ func (c *core) checkSize(size int64) *Error {
 // storeParts stores the body in parts: of a random-access body in place, of a
 // stream beginning with first and next, which is nil where no more follows.
 func (u *upload) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
-	for attempt := 1; ; attempt++ {
+	var tried tries
+	for {
 		if u.writeID == "" {
 			u.identify()
 			u.req.Metadata = u.core.stored(u.metadata, u.writeID)
 		}
 		resumed := u.resumed()
 		a, e := u.sendParts(ctx, first, next)
-		if !conflict(e) || e.Unknown || u.src.at == nil || ctx.Err() != nil || !resumed && !u.core.retry.again(attempt) {
+		if !conflict(e) || e.Unknown || u.src.at == nil || ctx.Err() != nil {
 			return a, e
 		}
-		if !resumed && u.core.retry.wait(ctx, attempt, e.RetryAfter) != nil {
-			return nil, asError(ctx, ctx.Err())
+		if !resumed {
+			delay, again := u.core.retry.again(&tried, e)
+			if !again {
+				return a, e
+			}
+			if sleep(ctx, delay) != nil {
+				return nil, u.gaveUp(ctx, e, false)
+			}
 		}
 		u.writeID = ""
 		u.progress.restart()
@@ -126,6 +135,12 @@ func (u *upload) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 		next.free()
 		return nil, e
 	}
+	panicked := true
+	defer func() {
+		if panicked {
+			p.abandon(ctx)
+		}
+	}()
 	if first == nil {
 		e = p.sendSections(ctx)
 	} else {
@@ -136,7 +151,24 @@ func (u *upload) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 		a, e = p.complete(ctx, declared)
 	}
 	p.last.free()
-	return a, p.close(ctx, e)
+	e = p.close(ctx, e)
+	panicked = false
+	p.group.Raise() // what a source did, now that nothing is left of the upload
+	return a, e
+}
+
+// abandon ends an upload that a panic in the caller's goroutine has interrupted.
+func (p *partUpload) abandon(ctx context.Context) {
+	if p.cancel != nil {
+		p.cancel()
+	}
+	p.group.Join()
+	_ = p.close(ctx, errPanicked(""))
+}
+
+// errPanicked ends what a panic has interrupted, which the caller gets instead.
+func errPanicked(op string) *Error {
+	return &Error{Code: Internal, Op: op, Err: errors.New("it panicked")}
 }
 
 // A partUpload is an upload in parts under way. Parts are sent by at most
@@ -154,7 +186,7 @@ type partUpload struct {
 	cancel context.CancelFunc
 	slots  chan struct{} // for the parts that are sent
 	room   chan struct{} // for those of a stream that are in memory
-	group  sync.WaitGroup
+	group  panics.Group
 }
 
 // concurrency is how many parts are sent at once.
@@ -180,7 +212,7 @@ func (p *partUpload) start(ctx context.Context) context.Context {
 
 // wait waits for all parts; it answers what went wrong first.
 func (p *partUpload) wait(ctx context.Context) *Error {
-	p.group.Wait()
+	p.group.Join()
 	p.cancel()
 	if p.failed == nil && ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
@@ -210,7 +242,7 @@ func (p *partUpload) sendPart(ctx context.Context, number int, section *io.Secti
 	}
 	offset := p.offset
 	p.offset += section.Size()
-	p.group.Go(func() {
+	send := func() {
 		defer func() { <-p.slots }()
 		defer done()
 		if ctx.Err() != nil {
@@ -224,7 +256,8 @@ func (p *partUpload) sendPart(ctx context.Context, number int, section *io.Secti
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.parts = append(p.parts, part)
-	})
+	}
+	p.group.Go(send, func() { p.fail(errPanicked("")) })
 	return true
 }
 
@@ -363,11 +396,19 @@ func (p *partUpload) fillNext(ctx context.Context, current *buffer, number int) 
 // fillPart fills part number, and the first byte of the one behind it; nil where
 // there is none.
 func (u *upload) fillPart(ctx context.Context, current *buffer, number int) (next *buffer, e *Error) {
+	panicked := true
+	defer func() {
+		if panicked {
+			current.free()
+			next.free()
+		}
+	}()
 	err := current.fill(ctx, &u.src, u.partSize(number))
 	if err == nil {
 		next = newBuffer(&u.operation)
 		err = next.fill(ctx, &u.src, 1)
 	}
+	panicked = false
 	if err == nil {
 		return next, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ const (
 // JSON is plain, for handing over; as text it shows no signature.
 type SignedURL struct {
 	URL       string      `json:"url"`
-	Method    string      `json:"method"`    // GET or PUT
+	Method    string      `json:"method"`    // GET, HEAD or PUT
 	Header    http.Header `json:"headers"`   // the request must carry these; none that a browser refuses to set
 	ExpiresAt time.Time   `json:"expiresAt"` // UTC; the earlier of the TTL's end and the signing credentials' own
 }
@@ -95,7 +96,10 @@ func (o ttlOption) applySignedDownload(r *SignRequest) { o.apply(r) }
 
 // WithTTL sets how long a signed address works: 1 hour by default, from 1
 // second to 7 days, else InvalidArgument. Credentials that expire earlier end
-// it earlier; SignedURL.ExpiresAt is true.
+// it earlier, and [SignedURL.ExpiresAt] says when. If a session's credentials do
+// not say when they expire, as those that AWS Lambda, a container or CI passes in
+// AWS_SESSION_TOKEN, the address is signed for 12 hours at most. It may die before
+// that with its session: AWS_CREDENTIAL_EXPIRATION says when the session ends.
 func WithTTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 type signedDownloadOption func(*SignRequest)
@@ -113,12 +117,41 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 }
 
 // WithDownloadName has a browser save the object under this name
-// (Content-Disposition: attachment, RFC 6266).
+// (Content-Disposition: attachment, RFC 6266). The last of it and
+// [WithResponseContentDisposition] counts.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignRequest) {
 		if filename == "" || len(filename) > maxHeaderBytes || !plainText(filename) {
 			r.set.fail("WithDownloadName", "must be text of 1 to 1,024 bytes without control characters")
 		}
-		r.ResponseName = filename
+		r.ResponseName, r.ResponseContentDisposition = filename, ""
+	})
+}
+
+// WithResponseContentDisposition has the object served with this
+// Content-Disposition (RFC 6266): a browser shows an object of "inline", or of
+// `inline; filename="report.pdf"`, and saves it under that name if asked to. It
+// must be ASCII of at most 1,024 bytes that begins with a disposition type, else
+// InvalidArgument. The handler of package serve still answers what a browser could
+// run as an attachment.
+func WithResponseContentDisposition(disposition string) SignedDownloadOption {
+	return signedDownloadOption(func(r *SignRequest) {
+		if _, _, err := mime.ParseMediaType(disposition); err != nil || !validHeader(disposition) {
+			r.set.fail("WithResponseContentDisposition", `must be as in inline; filename="report.pdf", in ASCII, of at most 1,024 bytes; a file name beyond that is written as filename*=UTF-8''...`)
+		}
+		r.ResponseName, r.ResponseContentDisposition = "", disposition
+	})
+}
+
+// WithMethod signs for GET, the default, or HEAD, else InvalidArgument. An address
+// for HEAD tells the object's attributes and reads no bytes; a store that cannot
+// hold it to that (Azure) is Unsupported. Sign one address for each method that is
+// used: S3 refuses HEAD at an address for GET.
+func WithMethod(method string) SignedDownloadOption {
+	return signedDownloadOption(func(r *SignRequest) {
+		if method != http.MethodGet && method != http.MethodHead {
+			r.set.fail("WithMethod", "must be GET or HEAD")
+		}
+		r.Method = method
 	})
 }

@@ -14,13 +14,48 @@ const (
 	maxMetadataBytes = 2048 // S3 allows no more, names and values together
 	maxMetadataKey   = 64
 
-	// Metadata that is the library's own: hidden from users, refused in theirs.
-	reservedMetadata = "omnibucket_"
-	writeIDKey       = reservedMetadata + "write_id"
+	// Metadata whose name begins so is the library's own: hidden from users,
+	// refused in theirs, not copied.
+	reservedMetadata = "omnibucket"
+	// The name has letters only. Ceph RGW before Quincy returns "-" for "_", and
+	// nginx drops headers with "_" unless it is told to keep them.
+	writeIDKey = reservedMetadata + "writeid"
 	// A write id is 16 random bytes in hexadecimal; every write leaves room for
 	// one, so that whether metadata fits does not depend on a condition.
 	writeIDBytes = 32
 )
+
+// oldWriteIDKeys are what earlier releases called writeIDKey, and what Ceph RGW
+// made of it: such an object, or an upload in parts, may still be in the store.
+var oldWriteIDKeys = [...]string{reservedMetadata + "_write_id", reservedMetadata + "-write-id"}
+
+// holdsWriteID reports whether metadata, as a driver returned it, has this write
+// id.
+func holdsWriteID(metadata map[string]string, id string) bool {
+	if metadata[writeIDKey] == id {
+		return true
+	}
+	for _, old := range oldWriteIDKeys {
+		if metadata[old] == id {
+			return true
+		}
+	}
+	return false
+}
+
+// isReserved reports whether a name of metadata is the library's own.
+func isReserved(name string) bool { return strings.HasPrefix(name, reservedMetadata) }
+
+// holdsReserved reports whether metadata, as a driver returned it, has an entry
+// of the library's own.
+func holdsReserved(metadata map[string]string) bool {
+	for name := range metadata {
+		if isReserved(strings.ToLower(name)) {
+			return true
+		}
+	}
+	return false
+}
 
 // checkProperties checks and normalises what a write sets, in place.
 func checkProperties(p *Properties, given property) *Error {
@@ -37,7 +72,7 @@ func checkProperties(p *Properties, given property) *Error {
 		}
 	}
 	if given&propContentType != 0 && !validMediaType(p.ContentType) {
-		return invalid("WithContentType", fmt.Sprintf("must be type/subtype, not %q", p.ContentType))
+		return invalid("WithContentType", "must be type/subtype, not "+quoted(p.ContentType))
 	}
 	if len(p.Metadata) == 0 {
 		p.Metadata = nil
@@ -91,20 +126,20 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 	folded := make(map[string]string, len(metadata)+1)
 	size := len(writeIDKey) + writeIDBytes
 	for key, value := range metadata {
-		name := strings.ToLower(key)
+		name := lowerASCII(key)
 		if !validMetadataKey(name) {
-			return nil, invalid("WithMetadata", fmt.Sprintf("key %q must be a letter and up to 63 letters, digits, - or _", key))
+			return nil, invalid("WithMetadata", "key "+quoted(key)+" must be a letter and up to 63 letters, digits, - or _")
 		}
-		if strings.HasPrefix(name, reservedMetadata) {
-			return nil, invalid("WithMetadata", fmt.Sprintf("key %q is reserved: it begins with %q", key, reservedMetadata))
+		if isReserved(name) {
+			return nil, invalid("WithMetadata", "key "+quoted(key)+" is reserved: it begins with "+reservedMetadata)
 		}
 		if !plainText(value) || strings.TrimSpace(value) != value {
-			return nil, invalid("WithMetadata", fmt.Sprintf("value of %q must be UTF-8 text without control characters or spaces at its ends", key))
+			return nil, invalid("WithMetadata", "value of "+quoted(key)+" must be UTF-8 text without control characters or spaces at its ends")
 		}
 		if _, twice := folded[name]; twice {
 			lower, isThere := metadata[name]
 			if !isThere {
-				return nil, invalid("WithMetadata", fmt.Sprintf("key %q is given twice, in different case", name))
+				return nil, invalid("WithMetadata", "key "+quoted(name)+" is given twice, in different case")
 			}
 			value = lower
 		}
@@ -117,6 +152,16 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 		return nil, invalid("WithMetadata", fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size))
 	}
 	return folded, nil
+}
+
+// lowerASCII folds no other letters: U+212A, the sign for kelvin, is no "k".
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 func validMetadataKey(name string) bool {
@@ -201,8 +246,8 @@ func (c *core) shown(metadata map[string]string) map[string]string {
 	}
 	out := make(map[string]string, len(metadata))
 	for key, value := range metadata {
-		name := strings.ToLower(key)
-		if strings.HasPrefix(name, reservedMetadata) {
+		name := lowerASCII(key)
+		if isReserved(name) {
 			continue
 		}
 		if _, twice := out[name]; twice && name != key {

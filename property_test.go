@@ -30,6 +30,16 @@ func TestMetadataIsFolded(t *testing.T) {
 	require.NotNil(t, e, "and there must be one")
 }
 
+func TestAMetadataKeyThatIsNotASCIIIsRefused(t *testing.T) {
+	for _, key := range []string{"\u212Aey", "k\u0131nd", "cl\u00e9"} { // two of them fold to letters of ASCII
+		_, e := foldMetadata(map[string]string{key: "v"})
+		require.NotNil(t, e, "%q", key)
+		require.Equal(t, InvalidArgument, e.Code)
+	}
+	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
+		(&core{}).shown(map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "nor does one of another tool hide ours")
+}
+
 func FuzzMetadataValue(f *testing.F) {
 	for _, seed := range []string{"", "a", "é", "=?utf-8?b?eA==?=", "=?x", "\u200b"} {
 		f.Add(seed)

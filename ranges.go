@@ -3,7 +3,10 @@ package storage
 import (
 	"context"
 	"io"
+	"math"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -25,7 +28,7 @@ type ranges struct {
 	size   int64 // of one range, in bytes
 
 	starting sync.Once
-	group    sync.WaitGroup
+	group    panics.Group
 	window   chan struct{} // holds a token for each range that was not read yet
 	queue    chan *fetch   // in order; closed behind the last
 
@@ -46,9 +49,9 @@ type fetch struct {
 // openRanges asks for the first range and prepares the others.
 func (d *download) openRanges(r *Reader) *Error {
 	req := d.req
-	if req.Suffix > 0 || req.Length >= 0 && req.Length <= probeBytes {
-		// The last bytes, counted from an end that is not known yet, or too few
-		// to be worth it.
+	if req.Suffix > 0 || req.Length >= 0 && req.Length <= probeBytes || req.Offset > math.MaxInt64-probeBytes {
+		// The last bytes, counted from an end that is not known yet, too few to be
+		// worth it, or those from an offset on that is past the end of any object.
 		d.req.set.concurrency = 1
 		return d.open(r)
 	}
@@ -108,13 +111,16 @@ func (g *ranges) dispatch() {
 		f.stream = stream{d: g.d, ctx: g.ctx, req: &req}
 		f.stream.pin(g.d.revision, off, length)
 		g.queue <- f
-		g.group.Go(func() { g.fetch(f) })
+		g.group.Go(func() {
+			defer close(f.done)
+			g.group.Do(func() { g.fetch(f) }, func() { f.failed = errPanicked("") })
+		}, nil)
 	}
 }
 
 // fetch fills one buffer.
 func (g *ranges) fetch(f *fetch) {
-	defer close(f.done)
+	defer f.stream.close()
 	memory := g.d.core.memory
 	memory.move(1)
 	defer memory.move(-1)
@@ -131,12 +137,11 @@ func (g *ranges) fetch(f *fetch) {
 			break
 		}
 	}
-	f.stream.close()
 }
 
 // read delivers what comes next, waiting for it.
 func (g *ranges) read(p []byte) (int, *Error) {
-	g.starting.Do(func() { g.group.Go(g.dispatch) })
+	g.starting.Do(func() { g.group.Go(g.dispatch, nil) })
 	if first := &g.d.stream; first.left > 0 {
 		n, e := first.read(p)
 		if first.left == 0 {
@@ -158,10 +163,13 @@ func (g *ranges) read(p []byte) (int, *Error) {
 // next is the range that is being read, when it is there.
 func (g *ranges) next() (*fetch, *Error) {
 	f, e := g.take()
+	if e == nil {
+		<-f.done // ends with the context, as every request does
+	}
+	g.group.Raise()
 	if e != nil {
 		return nil, e
 	}
-	<-f.done // ends with the context, as every request does
 	if f.failed != nil {
 		if e := g.interrupted(); e != nil {
 			return nil, e
@@ -236,7 +244,8 @@ func (g *ranges) close() {
 	g.cancel()
 	g.starting.Do(func() { close(g.queue) }) // nothing was started
 	g.d.stream.close()
-	g.group.Wait()
+	g.group.Join()
+	defer g.group.Raise()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.current != nil {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"fmt"
 	"io"
 	"sync"
 )
@@ -22,10 +23,16 @@ type deliverer interface {
 	writeTo(w io.Writer) (int64, error)
 }
 
-// NewReader is for code that implements Downloader itself: body delivers the
-// length bytes of the object from offset on; Close closes it.
+// NewReader makes the Reader of code that implements Downloader itself. body
+// delivers the length bytes of the object from offset on; Close closes it. The
+// bytes are counted: if body ends earlier, Read fails with Unavailable, which
+// wraps io.ErrUnexpectedEOF; if it delivers more, with Internal instead of io.EOF.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
-	return &Reader{attrs: attrs, offset: offset, length: length, from: &given{body: body}}
+	key := ""
+	if attrs != nil {
+		key = attrs.Key
+	}
+	return &Reader{attrs: attrs, offset: offset, length: length, from: &given{body: body, key: key, length: length}}
 }
 
 // Read delivers the stored bytes. A connection that drops is made anew, on the
@@ -51,13 +58,48 @@ func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
 // given is a body of NewReader's.
 type given struct {
-	body  io.ReadCloser
-	close sync.Once
+	body   io.ReadCloser
+	close  sync.Once
+	key    string
+	length int64
+	read   int64
+	failed error // what Read returns from now on
+	more   [1]byte
 }
 
-func (g *given) Read(p []byte) (int, error) { return g.body.Read(p) }
+func (g *given) Read(p []byte) (int, error) {
+	switch {
+	case g.failed != nil:
+		return 0, g.failed
+	case len(p) == 0:
+		return 0, nil
+	case g.read >= g.length:
+		g.failed = g.finish()
+		return 0, g.failed
+	}
+	n, err := readSome(g.body, p[:min(int64(len(p)), g.length-g.read)])
+	g.read += int64(n)
+	if err == io.EOF && g.read < g.length {
+		err = g.fail(Unavailable, fmt.Errorf("the body has %d of its %d bytes: %w", g.read, g.length, io.ErrUnexpectedEOF))
+	}
+	g.failed = err
+	return n, err
+}
 
-func (g *given) writeTo(w io.Writer) (int64, error) { return copyChunks(w, g.body) }
+// finish is io.EOF if the body has ended as well.
+func (g *given) finish() error {
+	n, err := readSome(g.body, g.more[:])
+	if n > 0 {
+		return g.fail(Internal, fmt.Errorf("the body has more than its %d bytes", g.length))
+	}
+	return err
+}
+
+func (g *given) fail(code Code, err error) *Error {
+	return &Error{Code: code, Op: "Download", Key: g.key, Retryable: code == Unavailable, Err: err}
+}
+
+func (g *given) writeTo(w io.Writer) (int64, error) { return copyChunks(w, g) }
 
 func (g *given) Close() (err error) {
 	g.close.Do(func() { err = g.body.Close() })

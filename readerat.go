@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -59,23 +58,21 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 		return 0, nil
 	}
 	length := min(int64(len(p)), r.attrs.Size-off)
-	from, err := r.download(off, length)
+	from, err := r.download("ReadAt", off, length)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = from.Close() }()
 	n, err := io.ReadFull(from, p[:length])
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		return n, &Error{Code: Changed, Op: "ReadAt", Key: r.key, Err: err}
-	case err == nil && n < len(p):
+	if err == nil && n < len(p) {
 		err = io.EOF
 	}
 	return n, err
 }
 
-// download reads on the revision that was found at the beginning.
-func (r *ReaderAt) download(off, length int64) (*Reader, error) {
+// download reads on the revision that was found at the beginning. A bucket that
+// knows no revisions may find less by now.
+func (r *ReaderAt) download(op string, off, length int64) (*Reader, error) {
 	from, err := r.from.Download(r.ctx, r.key, append(r.pin[:len(r.pin):len(r.pin)], WithRange(off, length))...)
 	switch CodeOf(err) {
 	case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
@@ -83,7 +80,19 @@ func (r *ReaderAt) download(off, length int64) (*Reader, error) {
 		e.Code = Changed
 		return nil, e
 	}
-	return from, err
+	if err != nil {
+		return nil, err
+	}
+	if length < 0 {
+		length = r.attrs.Size - off
+	}
+	if gotOff, gotLength := from.Range(); gotOff != off || gotLength != length {
+		_ = from.Close()
+		e := located(r.from, op, r.key, &Error{Code: Changed})
+		e.Err = fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, off, gotLength, gotOff)
+		return nil, e
+	}
+	return from, nil
 }
 
 func (r *ReaderAt) Read(p []byte) (int, error) {
@@ -96,7 +105,7 @@ func (r *ReaderAt) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	if r.open == nil {
-		from, err := r.download(r.pos, -1)
+		from, err := r.download("Read", r.pos, -1)
 		if err != nil {
 			return 0, err
 		}
@@ -149,7 +158,5 @@ func (r *ReaderAt) release() {
 }
 
 func (r *ReaderAt) invalid(op, argument, rule string) error {
-	e := invalid(argument, rule)
-	e.Op, e.Key = op, r.key
-	return e
+	return located(r.from, op, r.key, invalid(argument, rule))
 }

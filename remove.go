@@ -5,7 +5,8 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -143,8 +144,7 @@ func (r *removal) groupSize() int {
 // was the last.
 func (r *removal) remove(keys []string) bool {
 	if r.ctx.Err() != nil {
-		e := asError(r.ctx, r.ctx.Err())
-		e.Op = "RemoveAll"
+		e := located(r.remover, "RemoveAll", "", asError(r.ctx, r.ctx.Err()))
 		r.failures = append(r.failures, e)
 		return false
 	}
@@ -241,12 +241,17 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 	for i := range left {
 		left[i] = i
 	}
+	var tried tries
 	for attempt := 1; ; attempt++ {
 		batch := make([]DeleteRequest, len(left))
 		for i, at := range left {
 			batch[i] = requests[at]
 		}
-		o.requests.Add(1)
+		if o.turn(ctx) != nil {
+			o.gaveUpAll(ctx, failed, left)
+			return failed, true
+		}
+		o.attempted()
 		errs := o.core.driver.DeleteBatch(ctx, batch)
 		if attempt > 1 && allUnsupported(errs) {
 			atOnce(len(left), func(i int) error {
@@ -256,6 +261,7 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 			return failed, true
 		}
 		var again []int
+		var why *Error // the first that may pass; RateLimited before any other
 		for i, at := range left {
 			var err error = Internal
 			if i < len(errs) {
@@ -271,13 +277,32 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 			}
 			if e.Retryable {
 				again = append(again, at)
+				if why == nil || e.Code == RateLimited && why.Code != RateLimited {
+					why = e
+				}
 			}
 			failed[at] = removeVerdict(e)
 		}
-		if len(again) == 0 || ctx.Err() != nil || !o.core.retry.again(attempt) || o.core.retry.wait(ctx, attempt, 0) != nil {
+		o.ended(why)
+		if len(again) == 0 || ctx.Err() != nil {
+			return failed, true
+		}
+		delay, another := o.core.retry.again(&tried, why)
+		if !another {
+			return failed, true
+		}
+		if sleep(ctx, delay) != nil {
+			o.gaveUpAll(ctx, failed, again)
 			return failed, true
 		}
 		left = again
+	}
+}
+
+// gaveUpAll is gaveUp for the requests of a batch that are left.
+func (o *operation) gaveUpAll(ctx context.Context, failed []*Error, left []int) {
+	for _, at := range left {
+		failed[at] = o.gaveUp(ctx, failed[at], failed[at] != nil && failed[at].Unknown)
 	}
 }
 
@@ -288,19 +313,15 @@ func allUnsupported(errs []error) bool {
 // atOnce calls do for 0 to n-1, several at a time, and waits for all.
 func atOnce(n int, do func(i int) error) []error {
 	errs := make([]error, n)
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range min(n, singlesAtOnce) {
-		group.Go(func() {
-			for i := range next {
-				errs[i] = do(i)
-			}
-		})
-	}
+	var group panics.Group
+	slots := make(chan struct{}, singlesAtOnce)
 	for i := range n {
-		next <- i
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = do(i)
+		}, nil)
 	}
-	close(next)
 	group.Wait()
 	return errs
 }

@@ -256,7 +256,7 @@ func (p *partUpload) gone(e *Error) bool {
 func (p *partUpload) resolved(ctx context.Context, e *Error, before bool, size int64) (*Attrs, *Error) {
 	found, look := p.look(ctx)
 	switch {
-	case look == nil && found.Metadata[writeIDKey] == p.writeID && found.Size == size:
+	case look == nil && holdsWriteID(found.Metadata, p.writeID) && found.Size == size:
 		return found, nil
 	case look != nil && look.Code != ObjectNotFound: // nothing is known
 		look.Unknown, look.Err = true, errors.Join(look.Err, e)

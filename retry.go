@@ -7,75 +7,126 @@ import (
 	"time"
 )
 
-// A RetryPolicy's zero fields are the defaults.
+// A RetryPolicy says how often, and for how long, a request is made again that
+// failed for a passing reason. It holds for every request of a bucket: parts,
+// pages, batches and copies too. The zero value is the default policy, and so is
+// each field that is 0.
 type RetryPolicy struct {
-	Attempts int           // of one request; 1 turns retrying off; default 5
-	MaxDelay time.Duration // between two; default 20 s, reached from 50 ms by doubling, with full jitter
-	Stall    time.Duration // no byte for so long is a dropped connection; default 30 s
+	// Attempts is how often one request is made at most, the first time
+	// included. The default is 5, and 12 for a request that the store throttles
+	// ([RateLimited]). 1 turns retrying off, and with it the slowing down of the
+	// whole bucket: every failure is returned at once.
+	Attempts int
+	// MaxDelay is the longest wait between two attempts, by default 20 s. The
+	// first wait is up to 50 ms and doubles each time, with full jitter. After
+	// [RateLimited] the first three are up to 1 s, and later ones double. A store
+	// that asks for a longer wait (Retry-After) gets it, up to MaxDelay.
+	MaxDelay time.Duration
+	// MaxWait bounds the waits between the attempts of one request in all, by
+	// default one minute. The time that attempts take does not count. Nor does
+	// the time for which a request is held back because the store throttles the
+	// bucket: only ctx ends that.
+	MaxWait time.Duration
+	// Stall is how long a connection may move no byte in either direction
+	// before it counts as dropped, by default 30 s. It holds for every request;
+	// after a large body twice as long, because the system may still be sending
+	// it. A copy that the server makes by itself may take longer.
+	Stall time.Duration
 }
 
 const (
-	defaultAttempts = 5
-	defaultMaxDelay = 20 * time.Second
-	defaultStall    = 30 * time.Second
-	firstDelay      = 50 * time.Millisecond
+	defaultAttempts   = 5
+	throttledAttempts = 12 // their waits are about a minute in the mean
+	defaultMaxDelay   = 20 * time.Second
+	defaultMaxWait    = time.Minute
+	defaultStall      = 30 * time.Second
+	firstDelay        = 50 * time.Millisecond
+	throttledDelay    = time.Second
+	throttledSame     = 3 // waits before they double: meanwhile the bucket as a whole has slowed down
 
 	// The budget keeps a store in trouble from being asked five times as much:
-	// a retry takes retryCost from it, a success gives one back.
+	// a retry takes retryCost from it, a success gives one back. A store that
+	// throttles is not in trouble: it is asked less often by the pace.
 	retryBudget = 500
 	retryCost   = 5
 )
 
 // retrier is the one layer of retrying.
 type retrier struct {
-	attempts int
-	maxDelay time.Duration
-	stall    time.Duration
-	budget   atomic.Int64
+	attempts  int
+	throttled int // attempts of a request that the store throttles
+	maxDelay  time.Duration
+	maxWait   time.Duration
+	stall     time.Duration
+	budget    atomic.Int64
+	pace      pace
 }
 
-func newRetrier(p RetryPolicy) *retrier {
-	r := &retrier{attempts: p.Attempts, maxDelay: p.MaxDelay, stall: p.Stall}
+func newRetrier(p RetryPolicy, desc *Description) *retrier {
+	r := &retrier{attempts: p.Attempts, throttled: p.Attempts, maxDelay: p.MaxDelay, maxWait: p.MaxWait, stall: p.Stall}
 	if r.attempts < 1 {
-		r.attempts = defaultAttempts
+		r.attempts, r.throttled = defaultAttempts, throttledAttempts
 	}
 	if r.maxDelay <= 0 {
 		r.maxDelay = defaultMaxDelay
+	}
+	if r.maxWait <= 0 {
+		r.maxWait = defaultMaxWait
 	}
 	if r.stall <= 0 {
 		r.stall = defaultStall
 	}
 	r.budget.Store(retryBudget)
+	r.pace.init(r.attempts > 1, !desc.Local, r.maxDelay)
 	return r
 }
 
-func (r *retrier) succeeded() {
-	if r.budget.Load() < retryBudget {
+// ended tells how an attempt went; e is nil if it succeeded.
+func (r *retrier) ended(e *Error) {
+	if e == nil && r.budget.Load() < retryBudget {
 		r.budget.Add(1)
 	}
+	r.pace.ended(e)
 }
 
-// again reports whether attempt may be followed by another.
-func (r *retrier) again(attempt int) bool {
-	if attempt >= r.attempts {
-		return false
+// tries are the attempts at one request that have failed.
+type tries struct {
+	failed    int
+	throttled int // of failed
+	waited    time.Duration
+}
+
+// again reports whether another attempt may follow one that failed with e, and
+// after which wait: full jitter below a doubling bound, or as long as the store
+// asks.
+func (r *retrier) again(t *tries, e *Error) (delay time.Duration, ok bool) {
+	t.failed++
+	most, first, doubled := r.attempts, firstDelay, t.failed-t.throttled-1
+	throttled := e.Code == RateLimited
+	if throttled {
+		t.throttled++
+		most, first, doubled = r.throttled, throttledDelay, max(0, t.throttled-throttledSame)
 	}
-	if r.budget.Add(-retryCost) < 0 {
+	if t.failed >= most || t.waited >= r.maxWait {
+		return 0, false
+	}
+	if !throttled && r.budget.Add(-retryCost) < 0 {
 		r.budget.Add(retryCost)
-		return false
+		return 0, false
 	}
-	return true
+	bound := r.maxDelay
+	if doubled < 16 {
+		bound = min(bound, first<<doubled)
+	}
+	delay = max(rand.N(bound), min(e.RetryAfter, r.maxDelay))
+	delay = min(delay, r.maxWait-t.waited)
+	t.waited += delay
+	return delay, true
 }
 
-// wait is full jitter below a doubling bound, or as long as the provider asks,
-// which maxDelay bounds too.
-func (r *retrier) wait(ctx context.Context, attempt int, asked time.Duration) error {
-	bound := r.maxDelay
-	if attempt < 16 {
-		bound = min(bound, firstDelay<<(attempt-1))
-	}
-	delay := max(rand.N(bound), min(asked, r.maxDelay))
-	timer := time.NewTimer(delay)
+// sleep waits for d, or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -11,6 +11,7 @@ type ServiceDriver interface {
 	// CreateBucket answers BucketExists where the name is taken, by whomever.
 	CreateBucket(ctx context.Context, r *BucketRequest) (*BucketInfo, error)
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
+	// UpdateBucket fails only if the change does: a look after it may not.
 	UpdateBucket(ctx context.Context, r *BucketRequest) (*BucketInfo, error)
 	// DeleteBucket is called when the core has looked: it was empty. One that
 	// is not empty after all must not be deleted where the provider can tell.
@@ -116,7 +117,8 @@ func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	})
 }
 
-// BucketInfo describes a bucket. What a provider does not say is the zero value.
+// BucketInfo describes a bucket. What a provider does not say, or the credentials
+// may not read, is the zero value.
 type BucketInfo struct {
 	Name       string
 	Provider   string
@@ -154,7 +156,7 @@ type LifecycleRule struct {
 type Credentials struct {
 	Endpoint, Region, Bucket             string
 	AccessKeyID, SecretKey, SessionToken string
-	ExpiresAt                            time.Time // zero: they do not expire
+	ExpiresAt                            time.Time // zero: they do not expire or, with a SessionToken, do not say when
 }
 
 // String tells where and who, without a secret.

@@ -16,7 +16,7 @@ func (o *operation) settle(ctx context.Context, e *Error, cond Condition, writeI
 		return nil, e
 	}
 	found, look := o.look(ctx)
-	if look == nil && found.Metadata[writeIDKey] == writeID {
+	if look == nil && holdsWriteID(found.Metadata, writeID) {
 		return found, nil
 	}
 	if e.Code != PreconditionFailed {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -31,9 +32,14 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 	r := &s.req
 	r.MinSize, r.MaxSize = -1, -1
 	each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
-	e := s.open(b, maySignDownload, "SignedDownloadURL", key, http.MethodGet)
+	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(r.Method, http.MethodGet))
 	if e == nil {
 		e = checkReadKey(s.key)
+	}
+	if e == nil && r.Method == http.MethodHead {
+		if e = s.core.need(SignHead, "a signed HEAD"); e != nil {
+			e.Hint = "leave out WithMethod: this store's signatures name no method, and an address that reads answers HEAD too"
+		}
 	}
 	if e == nil && r.set.version {
 		e = s.core.need(KeepVersions, "WithVersion")
@@ -42,7 +48,8 @@ func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...Sign
 }
 
 // SignedUploadForm signs a form whose body the store bounds in size (bytes) and
-// type. Unsupported on Azure, which has no such form, on a bucket that is not of
+// type: that of WithContentType, else by the key's extension, else
+// "application/octet-stream". Unsupported on Azure, which has no such form, on a bucket that is not of
 // New's, and with IfAbsent: forms know no condition.
 func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption) (*UploadForm, error) {
 	own, ok := b.(*bucket)
@@ -83,6 +90,7 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 // open checks what all signing has in common.
 func (s *signing) open(b *bucket, may permission, op, key, method string) *Error {
 	r := &s.req
+	s.signs = true
 	if e := s.prepare(b, may, op, key); e != nil {
 		return e
 	}
@@ -121,7 +129,9 @@ func (s *signing) openUpload(b *bucket, op, key, method string, opts []SignedUpl
 		}
 	}
 	r.Metadata = s.core.stored(r.Metadata, "")
-	if r.ContentType == "" {
+	// A page sends a form's fields as they are and can add none. Whoever makes the
+	// request of an address sends what type it likes, unless one was asked for.
+	if r.ContentType == "" && method == http.MethodPost {
 		r.ContentType = contentType("", s.key, func() []byte { return nil })
 	}
 	native, e := s.core.natives(r.set.natives)

@@ -129,7 +129,7 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 	schemes := slices.Sorted(maps.Keys(registry.openers))
 	registry.RUnlock()
 	if !known {
-		e := invalid("address", fmt.Sprintf("has scheme %q; known are: %s", u.Scheme, strings.Join(schemes, ", ")))
+		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", quoted(u.Scheme), strings.Join(schemes, ", ")))
 		e.Hint = "a provider's package registers its scheme when it is imported"
 		return nil, Opener{}, e
 	}
@@ -152,10 +152,10 @@ func checkParams(u *url.URL, own []string) *Error {
 	known := slices.Sorted(slices.Values(slices.Concat(own, commonParameters)))
 	for name, values := range query {
 		if !slices.Contains(known, name) {
-			return invalid("address", fmt.Sprintf("has parameter %q; known to %s are: %s", name, u.Scheme, strings.Join(known, ", ")))
+			return invalid("address", fmt.Sprintf("has parameter %s; known to %s are: %s", quoted(name), u.Scheme, strings.Join(known, ", ")))
 		}
 		if len(values) > 1 {
-			return invalid("address", fmt.Sprintf("has parameter %q more than once", name))
+			return invalid("address", "has parameter "+quoted(name)+" more than once")
 		}
 	}
 	return nil
@@ -194,6 +194,7 @@ type openOptions struct {
 	public         bool
 	signingBaseURL string
 	versions       bool
+	told           bool // that the bucket keeps versions, by its Service
 	memory         *Memory
 	retry          RetryPolicy
 	tracer         trace.TracerProvider

@@ -27,8 +27,8 @@ type stream struct {
 	stalled  atomic.Bool
 	closed   bool
 
-	attempt int   // connections that failed in a row
-	since   int64 // bytes since the last that failed
+	tried tries // connections that failed in a row
+	since int64 // bytes since the last that failed
 }
 
 // pin fixes the revision, and what is left to read.
@@ -102,6 +102,9 @@ func (s *stream) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 func (s *stream) read(p []byte) (int, *Error) {
 	p = p[:min(int64(len(p)), s.left)]
 	for empty := 0; ; {
+		if err := s.ctx.Err(); err != nil { // a body on this machine does not look at it
+			return 0, asError(s.ctx, err)
+		}
 		body, e := s.current()
 		if e != nil {
 			return 0, e
@@ -128,7 +131,7 @@ func (s *stream) advance(n int64) {
 	s.req.Offset += n
 	s.req.Length = s.left
 	if s.since += n; s.since >= freshStart {
-		s.attempt = 0
+		s.tried = tries{}
 	}
 }
 
@@ -217,17 +220,24 @@ func (s *stream) dropped(err error) *Error {
 	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()
-	s.attempt++
 	s.since = 0
 	switch {
 	case closed:
 		return errClosed
 	case s.ctx.Err() != nil:
 		return asError(s.ctx, s.ctx.Err())
-	case !e.Retryable && e.Code != Internal, !s.d.core.retry.again(s.attempt):
+	case !e.Retryable && e.Code != Internal:
 		return e
-	case s.attempt > 1 && s.d.core.retry.wait(s.ctx, s.attempt-1, e.RetryAfter) != nil:
-		return asError(s.ctx, s.ctx.Err())
+	}
+	first := s.tried.failed == 0
+	delay, again := s.d.core.retry.again(&s.tried, e)
+	switch {
+	case !again:
+		return e
+	case first && e.Code != RateLimited: // a connection that has worked: the next is made at once
+		s.tried.waited = 0
+	case sleep(s.ctx, delay) != nil:
+		return s.d.gaveUp(s.ctx, e, false)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"reflect"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -11,6 +12,10 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 )
+
+// durationBounds are those of OpenTelemetry's semantic conventions for the duration
+// of HTTP requests, in seconds.
+var durationBounds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
 const instrumentation = "github.com/omnibucket/storage"
 
@@ -73,7 +78,7 @@ func newTelemetry(o *openOptions, desc Description) *telemetry {
 	// and its error is of a name of ours that is wrong: nobody could act on it.
 	m := meter.Meter(instrumentation)
 	t.duration, _ = m.Float64Histogram("omnibucket.operation.duration", metric.WithUnit("s"),
-		metric.WithDescription("How long operations took."))
+		metric.WithExplicitBucketBoundaries(durationBounds...), metric.WithDescription("How long operations took."))
 	t.bytes, _ = m.Int64Counter("omnibucket.operation.bytes", metric.WithUnit("By"),
 		metric.WithDescription("Bytes of objects that operations moved."))
 	t.requests, _ = m.Int64Counter("omnibucket.operation.requests", metric.WithUnit("{request}"),
@@ -132,14 +137,32 @@ func (o *operation) endSpan(err error) {
 	if o.span.IsRecording() {
 		o.span.SetAttributes(
 			attribute.Int64("omnibucket.bytes", o.bytes.Load()),
-			attribute.Int("omnibucket.requests", int(o.requests.Load())),
+			attribute.Int("omnibucket.requests", int(o.wire.Requests.Load())),
 		)
 		if err != nil {
-			o.span.SetAttributes(attribute.String("error.type", string(CodeOf(err))))
-			o.span.SetStatus(codes.Error, err.Error())
+			o.span.SetAttributes(errorType(err))
+			if !isExpected(err) {
+				o.span.SetStatus(codes.Error, err.Error())
+			}
 		}
 	}
 	o.span.End()
+}
+
+// errorType is the Code with underscores, as attributes are written:
+// "object_not_found".
+func errorType(err error) attribute.KeyValue {
+	return attribute.String("error.type", strings.ReplaceAll(string(CodeOf(err)), " ", "_"))
+}
+
+// isExpected reports whether an error is a result that programs ask for: nothing
+// has gone wrong in an operation that ends so.
+func isExpected(err error) bool {
+	switch CodeOf(err) {
+	case ObjectNotFound, PreconditionFailed, NotModified, Canceled:
+		return true
+	}
+	return false
 }
 
 // measures reports whether anybody wants numbers.
@@ -152,14 +175,14 @@ func (t *telemetry) measure(o *operation, err error) {
 	attributes := append(make([]attribute.KeyValue, 0, 4), t.common...)
 	attributes = append(attributes, attribute.String("omnibucket.operation", o.name))
 	if err != nil {
-		attributes = append(attributes, attribute.String("error.type", string(CodeOf(err))))
+		attributes = append(attributes, errorType(err))
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
 	t.duration.Record(ctx, (sinceStart() - o.started).Seconds(), set)
 	if n := o.bytes.Load(); n > 0 {
 		t.bytes.Add(ctx, n, set)
 	}
-	if n := o.requests.Load(); n > 0 {
+	if n := o.wire.Requests.Load(); n > 0 {
 		t.requests.Add(ctx, int64(n), set)
 	}
 	if n := o.overGrants.Load(); n > 0 {

@@ -23,6 +23,7 @@ type recorder struct {
 	mu      sync.Mutex
 	spans   []*recordedSpan
 	metrics map[string][]attribute.Set
+	bounds  []float64 // of the histogram
 }
 
 func (r *recorder) Tracer(string, ...trace.TracerOption) trace.Tracer {
@@ -84,7 +85,8 @@ type recordingMeter struct {
 	recorder *recorder
 }
 
-func (m recordingMeter) Float64Histogram(name string, _ ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+func (m recordingMeter) Float64Histogram(name string, opts ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	m.recorder.bounds = metric.NewFloat64HistogramConfig(opts...).ExplicitBucketBoundaries()
 	return recordingHistogram{name: name, recorder: m.recorder}, nil
 }
 
@@ -152,14 +154,39 @@ func TestEveryOperationIsASpan(t *testing.T) {
 }
 
 func TestAFailureIsAnErrorOfItsSpanAndMetric(t *testing.T) {
-	b, r := recorded(t)
-	_, err := b.Attrs(t.Context(), "missing")
-	require.Error(t, err)
-	require.Equal(t, codes.Error, r.spans[0].code)
-	require.Equal(t, string(storage.ObjectNotFound), r.spans[0].has("error.type"))
-	kind, found := r.metrics["omnibucket.operation.duration"][0].Value("error.type")
-	require.True(t, found)
-	require.Equal(t, string(storage.ObjectNotFound), kind.AsString())
+	for _, row := range []struct {
+		failure storage.Code
+		status  codes.Code
+		kind    string
+	}{
+		{storage.PermissionDenied, codes.Error, "permission_denied"},
+		{storage.BucketNotFound, codes.Error, "bucket_not_found"},
+		{storage.DeadlineExceeded, codes.Error, "deadline_exceeded"},
+		{storage.ObjectNotFound, codes.Unset, "object_not_found"},
+		{storage.PreconditionFailed, codes.Unset, "precondition_failed"},
+		{storage.NotModified, codes.Unset, "not_modified"},
+		{storage.Canceled, codes.Unset, "canceled"},
+	} {
+		t.Run(row.kind, func(t *testing.T) {
+			r := &recorder{metrics: map[string][]attribute.Set{}}
+			b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithHook(
+				func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+					return ctx, nil, row.failure
+				}))
+			_, err := b.Attrs(t.Context(), "k")
+			require.ErrorIs(t, err, row.failure)
+			require.Equal(t, row.status, r.spans[0].code)
+			require.Equal(t, row.kind, r.spans[0].has("error.type"))
+			kind, found := r.metrics["omnibucket.operation.duration"][0].Value("error.type")
+			require.True(t, found)
+			require.Equal(t, row.kind, kind.AsString())
+		})
+	}
+}
+
+func TestDurationsAreCountedAsTheConventionsHaveIt(t *testing.T) {
+	_, r := recorded(t)
+	require.Equal(t, []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
 }
 
 func TestExistsOfWhatIsNotThereIsNoError(t *testing.T) {

@@ -3,15 +3,20 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
 )
 
 // Update changes an object by compare-and-swap: change gets what is there (nil,
 // nil where nothing is) and says what shall be; another writer in between makes
-// it run again, until ctx is done. An error of change ends it, as BodyFailed
-// that errors.As and errors.Is reach through, and nothing is written. As every
-// write it replaces the attributes too: what opts do not say (content type,
-// metadata, …) does not stay as it was, but is as Upload has it. It needs
-// ConditionalCreate and ConditionalUpdate. The object is held in memory. Where
+// it run again, until ctx is done. If a read or write is still [RateLimited] after
+// its retries, Update waits and runs again too, within the bounds of the bucket's
+// [RetryPolicy], which start afresh after each conflict. An error of change
+// ends it, as BodyFailed that errors.As and errors.Is reach through, and nothing is
+// written. As every write it replaces the attributes too: what opts do not say
+// (content type, metadata, …) does not stay as it was, but is as Upload has it. It
+// needs ConditionalCreate and ConditionalUpdate. The object is held in memory. Where
 // UniqueRevisions is not declared (S3), an object that was changed and changed
 // back in between passes for unchanged.
 func Update(ctx context.Context, b interface {
@@ -19,8 +24,7 @@ func Update(ctx context.Context, b interface {
 	Downloader
 }, key string, change func(old []byte, attrs *Attrs) ([]byte, error), opts ...UploadOption) (*Attrs, error) {
 	fail := func(e *Error) (*Attrs, error) {
-		e.Op, e.Key = "Update", key
-		return nil, e
+		return nil, located(b, "Update", key, e)
 	}
 	var r PutRequest
 	if err := r.Apply(opts...); err != nil {
@@ -29,14 +33,43 @@ func Update(ctx context.Context, b interface {
 	if r.set.guarded {
 		return fail(invalid("option", "of Update must not be a condition: it sets its own"))
 	}
+	policy := newRetrier(RetryPolicy{}, &Description{})
 	if own, ok := b.(*bucket); ok {
 		if e := own.core.need(ConditionalCreate|ConditionalUpdate, "Update"); e != nil {
+			e.Provider, e.Bucket = own.core.desc.Provider, own.core.desc.Bucket
 			return fail(e)
 		}
+		policy = own.core.retry
 	}
 	opts = append(opts[:len(opts):len(opts)], nil)
-	pause := newRetrier(RetryPolicy{})
-	for attempt := 1; ; attempt++ {
+	conflicts := 0
+	var throttled tries
+	// wait returns nil if change is to run again after err, else how Update ends.
+	wait := func(err error) error {
+		e := ownError(err)
+		var delay time.Duration
+		switch {
+		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
+			delay = rand.N(firstDelay << min(conflicts, 5))
+			conflicts++
+			throttled = tries{}
+		case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
+			var again bool
+			if delay, again = policy.again(&throttled, e); !again {
+				return err
+			}
+		default:
+			return err
+		}
+		if sleep(ctx, delay) == nil {
+			return nil
+		}
+		e = asError(ctx, ctx.Err())
+		e.Err = errors.Join(e.Err, err)
+		_, ended := fail(e)
+		return ended
+	}
+	for {
 		old, attrs, err := ReadAll(ctx, b, key)
 		switch CodeOf(err) {
 		case "":
@@ -44,24 +77,23 @@ func Update(ctx context.Context, b interface {
 		case ObjectNotFound:
 			old, attrs = nil, nil
 			opts[len(opts)-1] = IfAbsent()
-		case Changed: // while it was read
-			if pause.wait(ctx, min(attempt, 6), 0) != nil {
-				return fail(asError(ctx, ctx.Err()))
+		default:
+			if err = wait(err); err != nil {
+				return nil, err
 			}
 			continue
-		default:
-			return nil, err
 		}
 		data, err := change(old, attrs)
 		if err != nil {
-			return fail(bodyFailed(err))
+			e := bodyFailed(err)
+			e.words = "change failed"
+			return fail(e)
 		}
-		attrs, err = b.Upload(ctx, key, bytes.NewReader(data), opts...)
-		if CodeOf(err) != PreconditionFailed {
-			return attrs, err
+		if attrs, err = b.Upload(ctx, key, bytes.NewReader(data), opts...); err == nil {
+			return attrs, nil
 		}
-		if pause.wait(ctx, min(attempt, 6), 0) != nil {
-			return fail(asError(ctx, ctx.Err()))
+		if err = wait(err); err != nil {
+			return nil, err
 		}
 	}
 }

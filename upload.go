@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -136,10 +137,11 @@ func (u *upload) checkPartSize() *Error {
 	if e := u.core.need(UploadParts, "WithPartSize"); e != nil {
 		return e
 	}
-	if size < d.MinPartSize || d.MaxPartSize > 0 && size > d.MaxPartSize {
+	largest := cmp.Or(d.MaxPartSize, d.MaxSize) // no part is larger than an object
+	if size < d.MinPartSize || largest > 0 && size > largest {
 		most := "any number of"
-		if d.MaxPartSize > 0 {
-			most = strconv.FormatInt(d.MaxPartSize, 10)
+		if largest > 0 {
+			most = strconv.FormatInt(largest, 10)
 		}
 		return invalid("WithPartSize", fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, most, d.Provider))
 	}

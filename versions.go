@@ -63,7 +63,16 @@ func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, erro
 			return e
 		}
 		for _, entry := range page.Entries {
+			if err := ctx.Err(); err != nil {
+				return asError(ctx, err)
+			}
+			if entry.Key == l.prefix { // the folder marker of a Prefixed view: it has no key there
+				continue
+			}
 			entry.Key = entry.Key[len(l.prefix):]
+			if entry.Key < newer.Key {
+				return errOrder
+			}
 			entry.Revision = l.core.tagged(entry.Revision)
 			// Where the store tells nothing else, a version was current until the
 			// next one was written.

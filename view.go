@@ -114,6 +114,9 @@ func (v *view) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry
 		}
 		v.inward(&r)
 		for entry, err := range v.to.List(ctx, wholeList(r)) {
+			if err == nil && v.prefix != "" && entry.Key == v.prefix {
+				continue // a folder marker: it has no key in the view
+			}
 			entry.Key = strings.TrimPrefix(entry.Key, v.prefix)
 			if !yield(entry, v.outward(err)) || err != nil {
 				return

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // NewWriter is Upload for code that writes. Commit stores the object; Close
@@ -31,6 +33,9 @@ type Writer struct {
 	attrs *Attrs
 	err   error
 	ended bool // by Commit or Close
+
+	caught panics.Caught // of the upload
+	failed error         // what a Write or ReadFrom returned: the object is not whole
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit")
@@ -43,7 +48,7 @@ func (w *Writer) start() {
 		w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
 		go func() {
 			defer close(w.done)
-			w.attrs, w.err = w.upload(body)
+			w.caught.Do(func() { w.attrs, w.err = w.upload(body) }, func() { w.err = errPanicked("Upload") })
 			err := w.err
 			if err == nil {
 				err = io.ErrClosedPipe
@@ -53,7 +58,8 @@ func (w *Writer) start() {
 	})
 }
 
-// Write adds to the object. It fails with what the upload failed with.
+// Write adds to the object. It fails with what the upload failed with; after that
+// the writer cannot be committed.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.ended {
 		return 0, &Error{Code: InvalidArgument, Op: "Write", Err: errors.New("the writer is closed")}
@@ -63,18 +69,33 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	w.start()
 	n, err := w.pipe.Write(p)
-	return n, w.reason(err)
+	if err != nil {
+		err = w.reason(err)
+		w.fail(err)
+	}
+	return n, err
 }
 
-// ReadFrom adds all of r. An error of r's is returned as it is, and leaves the
-// writer as it was: what was read of r is part of the object if it is committed
-// all the same.
+// ReadFrom adds all of r. It returns an error of r's as it is; after that the
+// writer cannot be committed, because part of r is missing.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.ended {
 		return 0, &Error{Code: InvalidArgument, Op: "ReadFrom", Err: errors.New("the writer is closed")}
 	}
 	w.start()
-	return copyChunks(onlyWriter{w}, r)
+	n, err := copyChunks(onlyWriter{w}, r)
+	if err != nil {
+		w.fail(err)
+	}
+	return n, err
+}
+
+// fail ends the upload with an error.
+func (w *Writer) fail(err error) {
+	if w.failed == nil {
+		w.failed = err
+	}
+	_ = w.pipe.CloseWithError(err)
 }
 
 type onlyWriter struct{ w *Writer }
@@ -83,22 +104,26 @@ func (o onlyWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
 
 // reason is why the pipe is closed: the upload's own error.
 func (w *Writer) reason(err error) error {
-	if err == nil {
-		return nil
-	}
 	<-w.done
+	w.caught.Raise()
 	if w.err != nil {
 		return w.err
 	}
 	return err
 }
 
-// Commit stores the object, as Upload does. A second call answers as the first;
-// after Close it is InvalidArgument.
+// Commit stores the object, as Upload does. If a Write or ReadFrom failed, it
+// stores nothing and returns why: BodyFailed, if a reader failed. A second call
+// returns what the first did; after Close it is InvalidArgument.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
 		w.end(nil)
+		if w.err == nil && w.failed != nil { // an Uploader of the user's own took part of a body for a whole one
+			e := bodyFailed(w.failed)
+			e.Op = "Commit"
+			w.attrs, w.err = nil, e
+		}
 	}
 	return w.attrs, w.err
 }
@@ -127,4 +152,5 @@ func (w *Writer) end(err error) {
 	<-w.done
 	w.unset()
 	w.cancel()
+	w.caught.Raise()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
 )
 
 const digits = "0123456789"
@@ -127,6 +129,63 @@ func TestABodyThatBreaksIsNotTheWritersFault(t *testing.T) {
 				require.Equal(t, "k", own.Key)
 				require.NoError(t, r.Close())
 			}
+		}
+	}
+}
+
+// A counted writer counts what came, and ends the reading's context at once.
+type counted struct {
+	cancel context.CancelFunc
+	n      int64
+}
+
+func (w *counted) Write(p []byte) (int, error) {
+	w.cancel()
+	w.n += int64(len(p))
+	return len(p), nil
+}
+
+// A countedSocket has files copied by the kernel, as a socket does: the reader
+// must be a limited file.
+type countedSocket struct {
+	counted
+	other io.Reader // what was no file
+}
+
+func (s *countedSocket) ReadFrom(r io.Reader) (int64, error) {
+	if limited, ok := r.(*io.LimitedReader); !ok {
+		s.other = r
+	} else if _, ok := limited.R.(*os.File); !ok {
+		s.other = limited.R
+	}
+	return io.Copy(&s.counted, r)
+}
+
+func TestACanceledReadStopsWithinAChunk(t *testing.T) {
+	const size = 8 << 20
+	directory, err := local.Open(t.TempDir(), local.Config{Create: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, storage.Close(directory)) }()
+	for _, store := range []struct {
+		name string
+		b    storage.Bucket
+	}{{"memory", memstore.New()}, {"directory", directory}} {
+		_, err := store.b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
+		require.NoError(t, err)
+		for _, opts := range [][]storage.DownloadOption{nil, {storage.WithRange(1, -1)}} {
+			writer, socket := &counted{}, &countedSocket{}
+			for to, w := range map[io.Writer]*counted{writer: writer, socket: &socket.counted} {
+				ctx, cancel := context.WithCancel(t.Context())
+				w.cancel = cancel
+				r, err := store.b.Download(ctx, "k", opts...)
+				require.NoError(t, err)
+				n, err := io.Copy(to, r)
+				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, to)
+				require.Equal(t, w.n, n)
+				require.LessOrEqual(t, n, int64(1<<20), "%s, %T", store.name, to)
+				require.NoError(t, r.Close())
+			}
+			require.Nil(t, socket.other, "the kernel copies no %T", socket.other)
 		}
 	}
 }

@@ -4,7 +4,7 @@ import "slices"
 
 // cases are all that there are; keys is how many the listings are over.
 func cases(keys int) []benchCase {
-	return slices.Concat(memoryCases(keys), layerCases(), localCases(keys), concurrentCases(), serveCases(), []benchCase{signCase()}, s3Cases(), gcsCases(), azureCases(), transferJobCases())
+	return slices.Concat(memoryCases(keys), layerCases(), localCases(keys), concurrentCases(), serveCases(), []benchCase{signCase()}, s3Cases(), gcsCases(), azureCases(), transferJobCases(), throttledJobCases())
 }
 
 func s3Cases() []benchCase {

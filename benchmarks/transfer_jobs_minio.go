@@ -13,14 +13,22 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// minioServer is the server of the jobs, as both contenders want to be told.
-func minioServer() (endpoint, key, secret string) {
+// A jobServer is the server of the jobs, as the contenders want to be told.
+type jobServer struct{ endpoint, key, secret string }
+
+// jobServer is MinIO, unless the case has started another.
+func (e *env) jobServer() (endpoint, key, secret string) {
+	if own, ok := e.shared[jobServerName].(jobServer); ok {
+		return own.endpoint, own.key, own.secret
+	}
 	return os.Getenv(minioVariable), os.Getenv(minioVariable + "_KEY"), os.Getenv(minioVariable + "_SECRET")
 }
 
+const jobServerName = "jobs-server"
+
 // jobBucket makes an empty bucket, which is removed with what is in it.
 func (e *env) jobBucket() (name string, err error) {
-	endpoint, key, secret := minioServer()
+	endpoint, key, secret := e.jobServer()
 	profile, _ := s3.NamedProfile("minio")
 	config := s3.Config{Endpoint: endpoint, Region: "us-east-1", PathStyle: new(true), AccessKeyID: key, SecretKey: secret, Profile: &profile}
 	n, _ := e.shared["jobs-buckets"].(int)
@@ -60,7 +68,7 @@ func migrate(flags ...string) job {
 			}
 			e.shared["jobs-migrate"] = program
 		}
-		endpoint, key, secret := minioServer()
+		endpoint, key, secret := e.jobServer()
 		query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
 		cmd := exec.CommandContext(e.ctx, program, append(flags, dir, "s3://"+bucket+"?"+query.Encode())...)
 		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
@@ -72,7 +80,7 @@ func migrate(flags ...string) job {
 // configuration.
 func rclone(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		endpoint, key, secret := minioServer()
+		endpoint, key, secret := e.jobServer()
 		args := append([]string{"copy", dir, "peer:" + bucket, "--config", os.DevNull, "--s3-no-check-bucket"}, flags...)
 		cmd := exec.CommandContext(e.ctx, os.Getenv(rcloneVariable), args...)
 		cmd.Env = append(os.Environ(), "RCLONE_CONFIG_PEER_TYPE=s3", "RCLONE_CONFIG_PEER_PROVIDER=Minio", "RCLONE_CONFIG_PEER_REGION=us-east-1",
@@ -84,7 +92,7 @@ func rclone(flags ...string) job {
 // s5cmd is a third; its workers are as many as it has on its own.
 func s5cmd() job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		endpoint, key, secret := minioServer()
+		endpoint, key, secret := e.jobServer()
 		cmd := exec.CommandContext(e.ctx, os.Getenv(s5cmdVariable), "--endpoint-url", endpoint, "--log", "error", "sync", dir+"/", "s3://"+bucket+"/")
 		cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
 		return cmd, nil

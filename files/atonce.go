@@ -1,19 +1,19 @@
 package files
 
-import "sync"
+import "github.com/omnibucket/storage/internal/panics"
 
 // atOnce does n things, up to width of them at once, and answers with the error of
 // each.
 func atOnce(n, width int, do func(i int) error) []error {
 	errs := make([]error, n)
 	turns := make(chan struct{}, width)
-	var group sync.WaitGroup
+	var group panics.Group
 	for i := range n {
 		turns <- struct{}{}
 		group.Go(func() {
 			defer func() { <-turns }()
 			errs[i] = do(i)
-		})
+		}, nil)
 	}
 	group.Wait()
 	return errs

@@ -29,6 +29,9 @@ var _ Records = bucketRecords{}
 type bucketRecords struct {
 	bucket storage.ReadWriter
 	prefix string
+	// creates: records are created by IfAbsent. A temp file's may be without: its ID
+	// is drawn for it, and nothing changes it.
+	creates bool
 }
 
 // BucketRecords keeps the records in a bucket, which may be the one of the bytes:
@@ -40,7 +43,7 @@ type bucketRecords struct {
 // The bucket has to have storage.ConditionalCreate and ConditionalUpdate: without
 // them writes are Unsupported.
 func BucketRecords(bucket storage.ReadWriter) Records {
-	return bucketRecords{bucket, clientRecordsPrefix}
+	return bucketRecords{bucket, clientRecordsPrefix, true}
 }
 
 func (b bucketRecords) key(id string) string { return b.prefix + id + recordSuffix }
@@ -50,7 +53,11 @@ func (b bucketRecords) Create(ctx context.Context, r *Record) error {
 	if err != nil {
 		return &storage.Error{Code: storage.Internal, Err: err}
 	}
-	_, err = b.bucket.Upload(ctx, b.key(r.ID), bytes.NewReader(text), storage.IfAbsent())
+	var opts []storage.UploadOption
+	if b.creates {
+		opts = append(opts, storage.IfAbsent())
+	}
+	_, err = b.bucket.Upload(ctx, b.key(r.ID), bytes.NewReader(text), opts...)
 	return err
 }
 

@@ -3,6 +3,9 @@
 // is a bucket for the bytes and a place for the records: the same bucket
 // (BucketRecords, nothing to install), or a database (package sqlrecords).
 //
+// With BucketRecords, and for uploads in parts, the bucket has to enforce IfAbsent
+// and IfRevision; with a database any bucket is enough for whole files.
+//
 //	store, err := files.New(bucket, files.BucketRecords(bucket), files.Config{})
 //	record, err := store.Upload(ctx, body, files.UploadOptions{
 //		OriginalFileName: "invoice.pdf",

@@ -48,6 +48,15 @@ var meanings = map[Code]struct {
 	Internal:        {storage.Internal, http.StatusInternalServerError},
 }
 
+// Storage returns the storage.Code that an Error of this code has if no error of the
+// store says more; storage.Internal for a code that is not one of this package.
+func (c Code) Storage() storage.Code {
+	if m, known := meanings[c]; known {
+		return m.storage
+	}
+	return storage.Internal
+}
+
 // An Error is every error of a Store's methods.
 type Error struct {
 	// Field is what the error is about, by its name in requests and records:

@@ -14,4 +14,4 @@ func (s *Store) SetWait(wait func(ctx context.Context, d time.Duration) error) {
 func (s *Store) SetPulse(wait func(ctx context.Context, d time.Duration) error) { s.pulse = wait }
 
 // TempRecords are the records of the temp files in a bucket.
-func TempRecords(b storage.Bucket) Records { return bucketRecords{b, tempRecordsPrefix} }
+func TempRecords(b storage.Bucket) Records { return bucketRecords{b, tempRecordsPrefix, true} }

@@ -3,6 +3,7 @@ package files
 import (
 	"crypto/rand"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -30,10 +31,40 @@ func (h *handler) answer(f func(*call) error) http.HandlerFunc {
 		header.Set(requestIDHeader, id)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Cache-Control", "no-store")
+		body := &sentBody{ReadCloser: r.Body}
+		asked.Body = body
 		c := &call{Request: &asked, w: w}
 		if err := f(c); err != nil {
+			body.drain(w, r)
 			h.fail(c, err)
 		}
+	}
+}
+
+// maxDrain is how many bytes of a refused body are read nevertheless.
+const maxDrain = 16 << 20
+
+// sentBody is a request's body. It remembers whether it was read.
+type sentBody struct {
+	io.ReadCloser
+	begun bool
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	b.begun = true
+	return b.ReadCloser.Read(p)
+}
+
+// drain reads the rest of a body that was refused. A client that is still sending
+// when the connection is closed, as after a proxy's "Connection: close", sees a
+// reset and not the response. A client that waits for "100 Continue" has sent
+// nothing yet, and a longer body costs more than the response is worth.
+func (b *sentBody) drain(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.ProtoMajor != 1 || !b.begun && r.Header.Get("Expect") != "" {
+		return
+	}
+	if n, _ := io.CopyN(io.Discard, b.ReadCloser, maxDrain); n == maxDrain {
+		w.Header().Set("Connection", "close")
 	}
 }
 

@@ -49,11 +49,6 @@ func (h *handler) deleteMany(c *call) error {
 	if len(ids) == 0 || len(ids) > h.config.MaxDelete {
 		return invalid(fieldItems, "There are none, or too many to delete at once.")
 	}
-	for _, id := range ids { // of a request with a mistake nothing is done
-		if err := checkID(id); err != nil {
-			return invalid(fieldItems, "One of them is not the ID of a file.")
-		}
-	}
 	writeJSON(c.w, http.StatusOK, map[string]any{fieldItems: h.deleteEach(c, ids)})
 	return nil
 }
@@ -74,7 +69,11 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	var allowed []string
 	var places []int
 	for i, id := range ids {
-		if err := h.authorizeFile(c, id); err != nil {
+		err := checkID(id)
+		if err == nil {
+			err = h.authorizeFile(c, id)
+		}
+		if err != nil {
 			told(i, err)
 			continue
 		}

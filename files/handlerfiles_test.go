@@ -195,6 +195,37 @@ func TestDeleteManyOverHTTP(t *testing.T) {
 	require.Equal(t, kept.ID, all.Records[0].ID)
 }
 
+func TestAMalformedIDHasAResultOfItsOwn(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	a := newAPI(t, f, files.HandlerConfig{})
+	one := f.upload(t, "1")
+	deletions, err := a.client.DeleteMany(t.Context(), []string{"nonsense", one.ID, ""})
+	require.NoError(t, err)
+	require.Len(t, deletions, 3)
+	require.Equal(t, filesclient.Deletion{ID: one.ID, Deleted: true}, deletions[1])
+	for i, id := range []string{0: "nonsense", 2: ""} {
+		if i == 1 {
+			continue
+		}
+		require.Equal(t, id, deletions[i].ID)
+		require.False(t, deletions[i].Deleted)
+		refused(t, deletions[i].Err, "ID", files.InvalidValue, storage.InvalidArgument)
+	}
+	all, err := f.List(t.Context(), files.ListFilter{}, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, all.Records)
+}
+
+func TestAnErrorOverHTTPHasTheStoresCode(t *testing.T) {
+	f := inMemory(t, files.Config{})
+	a := newAPI(t, f, files.HandlerConfig{})
+	_, err := a.client.Details(t.Context(), files.NewID(f.clock.Now()))
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
+	_, err = a.client.Details(t.Context(), "nonsense")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
 func TestAsManyAsMaxDeleteAreDeletedAtOnce(t *testing.T) {
 	for name, most := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
 		t.Run(name, func(t *testing.T) {

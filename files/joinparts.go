@@ -2,9 +2,9 @@ package files
 
 import (
 	"context"
-	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // joinParts makes the bytes of the parts, and the record to be.
@@ -75,7 +75,7 @@ const beatEvery = joinPatience / 3
 // than others would wait.
 func (j *joining) beating(ctx context.Context, work func() error) error {
 	waiting, stop := context.WithCancel(ctx)
-	var beats sync.WaitGroup
+	var beats panics.Group
 	beats.Go(func() {
 		for j.pulse(waiting, beatEvery) == nil {
 			j.state.Claim.Beat++
@@ -83,7 +83,7 @@ func (j *joining) beating(ctx context.Context, work func() error) error {
 				return // another call has it now; who is done first is
 			}
 		}
-	})
+	}, nil)
 	defer beats.Wait() // a beat on its way is not cut off: its outcome would not be known
 	defer stop()
 	return work()

@@ -31,13 +31,18 @@ const (
 // A Store keeps client files and temp files. Its methods are safe for concurrent
 // use, and honour ctx until they return.
 type Store struct {
-	bucket storage.Bucket
-	config Config
-	client kind
-	temp   kind
-	wait   waiter // for others
-	pulse  waiter // between two signs of life
+	bucket  storage.Bucket
+	creates bool // the bucket knows IfAbsent
+	swaps   bool // and IfRevision: uploads in parts rest on both
+	config  Config
+	client  kind
+	temp    kind
+	wait    waiter // for others
+	pulse   waiter // between two signs of life
 }
+
+// conditions are what records in a bucket, and uploads in parts, need of it.
+const conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 
 // A kind is what client files and temp files differ in: where they are.
 type kind struct {
@@ -47,9 +52,12 @@ type kind struct {
 }
 
 // New makes a store of a bucket and a place for the records of its client files.
-// It makes no request. InvalidArgument where the configuration is wrong,
-// Unsupported where the bucket does not have storage.ConditionalCreate and
-// storage.ConditionalUpdate: one record for each file rests on them.
+// It makes no request. It fails with InvalidArgument if the configuration is wrong,
+// and with Unsupported if the records are in a bucket ([BucketRecords]) that does not
+// have storage.ConditionalCreate and storage.ConditionalUpdate: one record for each
+// file rests on them. With records in a database the bucket of the bytes needs
+// neither; without them [Store.UploadPart] and [Store.UploadTempPart] fail with
+// Unsupported, and only the 128 bits of an ID keep one file from replacing another.
 func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 	switch {
 	case bucket == nil:
@@ -58,10 +66,11 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 		return nil, misconfigured("records", "must not be nil", "files.BucketRecords(bucket) keeps them in the bucket")
 	case c.MaxSize < 0 || c.Grace < 0 || c.PartsTTL < 0:
 		return nil, misconfigured("config", "has a negative size or duration", "")
-	case !storage.Supports(bucket, storage.ConditionalCreate|storage.ConditionalUpdate):
+	}
+	if r, ok := records.(bucketRecords); ok && !storage.Supports(r.bucket, conditions) {
 		return nil, &storage.Error{
 			Code: storage.Unsupported, Op: "files.New",
-			Hint: "the bucket has to enforce IfAbsent and IfRevision, and to be one of storage.New or storage.Open",
+			Hint: "keep the records in a database (package sqlrecords), or in a bucket of storage.New or storage.Open that enforces IfAbsent and IfRevision",
 		}
 	}
 	if c.Grace == 0 {
@@ -73,9 +82,10 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	creates := storage.Supports(bucket, storage.ConditionalCreate)
 	return &Store{
-		bucket: bucket, config: c, wait: sleep, pulse: sleep,
+		bucket: bucket, creates: creates, swaps: storage.Supports(bucket, conditions), config: c, wait: sleep, pulse: sleep,
 		client: kind{bytes: "files/client/", parts: "files/parts/client/", records: records},
-		temp:   kind{bytes: "files/temp/", parts: "files/parts/temp/", records: bucketRecords{bucket, tempRecordsPrefix}},
+		temp:   kind{bytes: "files/temp/", parts: "files/parts/temp/", records: bucketRecords{bucket, tempRecordsPrefix, creates}},
 	}, nil
 }

@@ -46,7 +46,10 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	}
 	began := time.Now()
 	r := s.newRecord(o)
-	opts := []storage.UploadOption{storage.IfAbsent()}
+	var opts []storage.UploadOption
+	if s.creates {
+		opts = append(opts, storage.IfAbsent())
+	}
 	if o.MIMEType != "" {
 		opts = append(opts, storage.WithContentType(o.MIMEType))
 	}

@@ -29,7 +29,9 @@ type PartOptions struct {
 //
 // InvalidValue names a field; PartsChanged where Count or an option is not that
 // of the parts before; Completed, with the Record, where the token has made its
-// file already. After any other error send the part again.
+// file already. Unsupported, below StoreFailed, if the bucket does not have
+// storage.ConditionalCreate and storage.ConditionalUpdate. After any other error
+// send the part again.
 func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
 	return s.uploadPart(ctx, s.client, body, o)
 }
@@ -62,6 +64,12 @@ func (u *partUpload) partsPrefix() string {
 func (u *partUpload) partKey(part int) string { return fmt.Sprintf("%s%05d", u.partsPrefix(), part) }
 
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
+	if !s.swaps {
+		return nil, &Error{
+			Code: StoreFailed, Message: "Files cannot be uploaded in parts here.",
+			Err: &storage.Error{Code: storage.Unsupported, Op: "UploadPart", Hint: "use a bucket that enforces IfAbsent and IfRevision"},
+		}
+	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}

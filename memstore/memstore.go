@@ -38,10 +38,14 @@ type Config struct {
 	// SigningKeys sign addresses and forms. Nil: a key that is drawn at random, and
 	// that no other bucket has.
 	SigningKeys SigningKeys
+	// CORS are the rules by which the handler of package serve lets pages of other
+	// origins in, as storage.WithCORS sets them for a bucket of a Service.
+	CORS []storage.CORSRule
 }
 
 // New returns a fresh, empty bucket that nothing else reaches. It needs no
-// Close: the garbage collector takes it.
+// Close: the garbage collector takes it. For CORS rules, versions or a clock use
+// storage.New with [NewDriver].
 func New(opts ...storage.OpenOption) storage.Bucket {
 	return storage.New(NewDriver(Config{}), opts...)
 }
@@ -53,7 +57,8 @@ func NewDriver(c Config) storage.Driver {
 		c.Bucket = "memory"
 	}
 	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys})
-	a.findOrCreate(c.Bucket).info.Versioning = c.Versioned
+	info := &a.findOrCreate(c.Bucket).info
+	info.Versioning, info.CORS = c.Versioned, copiedCORS(c.CORS)
 	return &driver{account: a, bucket: c.Bucket}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
 // Sign signs for the handler of package serve. A bucket that is not there is
 // signed for too, as clouds do.

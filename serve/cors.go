@@ -97,7 +97,7 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	names := requestedHeaders(r.Header)
 	rule := allowed(rules, origin, method, names)
 	if rule == nil {
-		return errCORS
+		return refusedByCORS(rules, origin, method, names)
 	}
 	setOrigin(h, rule, origin)
 	h.Set("Access-Control-Allow-Methods", strings.Join(rule.Methods, ", "))
@@ -109,6 +109,41 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// refusedByCORS says what of the request no rule allows: the origin, else the
+// method, else the first header.
+func refusedByCORS(rules []storage.CORSRule, origin, method string, headers []string) *failure {
+	knowsOrigin := false
+	for i := range rules {
+		rule := &rules[i]
+		if !matchesAny(rule.Origins, origin) {
+			continue
+		}
+		knowsOrigin = true
+		if !slices.Contains(rule.Methods, method) {
+			continue
+		}
+		for _, name := range headers {
+			if !allowsHeaders(rule, []string{name}) {
+				message := "No CORS rule of the bucket allows the header " + quoted(name) + " of this origin and method. Name it in AllowedHeaders."
+				if strings.EqualFold(name, "If-None-Match") {
+					message += " A signed upload with IfAbsent sends it."
+				}
+				return errCORS.saying(message)
+			}
+		}
+	}
+	if knowsOrigin {
+		return errCORS.saying("No CORS rule of the bucket allows the method " + quoted(method) + " of the origin " + quoted(origin) + ". Name it in Methods.")
+	}
+	return errCORS.saying("No CORS rule of the bucket allows the origin " + quoted(origin) + ". Name it in Origins.")
+}
+
+// quoted is what a browser has sent, cut to what a message holds.
+func quoted(text string) string {
+	const most = 200 // bytes
+	return strconv.Quote(text[:min(len(text), most)])
 }
 
 func requestedHeaders(h http.Header) []string {

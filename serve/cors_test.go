@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,28 @@ func TestAPreflightIsAnsweredByTheRules(t *testing.T) {
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
 	s.cors()
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
+}
+
+func TestARefusedPreflightSaysWhatToAllow(t *testing.T) {
+	s := newSite(t)
+	s.cors(appPut)
+	for _, row := range []struct{ name, origin, method, headers, want string }{
+		{"an origin", "https://evil.example.org", "PUT", "x-other", `the origin &#34;https://evil.example.org&#34;. Name it in Origins`},
+		{"a method", "https://app.example.com", "DELETE", "x-other", `the method &#34;DELETE&#34; of the origin &#34;https://app.example.com&#34;. Name it in Methods`},
+		{"a header", "https://app.example.com", "PUT", "content-type, x-other", `the header &#34;x-other&#34; of this origin and method. Name it in AllowedHeaders`},
+		{"a create", "https://app.example.com", "PUT", "content-type, if-none-match", `Name it in AllowedHeaders. A signed upload with IfAbsent sends it`},
+		{"a long origin", "https://" + strings.Repeat("a", 1000), "PUT", "", strings.Repeat("a", 192) + "&#34;. Name it"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			header := []string{"Origin", row.origin, "Access-Control-Request-Method", row.method}
+			if row.headers != "" {
+				header = append(header, "Access-Control-Request-Headers", row.headers)
+			}
+			w := s.ask("OPTIONS", siteBase+"/any/key", nil, header...)
+			require.Contains(t, w.Body.String(), row.want)
+			s.refused(w, 403, "AccessForbidden")
+		})
+	}
 }
 
 func TestAPreflightKeepsWhatOthersVaryBy(t *testing.T) {

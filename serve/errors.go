@@ -38,6 +38,9 @@ var (
 	errCORS         = &failure{http.StatusForbidden, "AccessForbidden", "No CORS rule of the bucket allows this."}
 )
 
+// saying is f with other words.
+func (f *failure) saying(message string) *failure { return &failure{f.status, f.code, message} }
+
 // failures are what the codes are over HTTP. A code that is not here is the
 // server's own trouble.
 var failures = map[storage.Code]*failure{

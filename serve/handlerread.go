@@ -10,15 +10,18 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-// read serves an object to who may have it. HEAD is GET without the body, and
-// signed as that. A signature that is not good is no request without one.
+// read serves an object to whoever may have it. An address for GET answers HEAD too,
+// which tells less; one for HEAD answers nothing else. A signature that is not good is no request without one.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
 	o := h.options.objectOptions
 	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
 	var from storage.Downloader = h.bucket
 	switch {
 	case signed.Claimed(r.URL.RawQuery):
-		g, f := h.verify(r, http.MethodGet, key)
+		g, f := h.verify(r, r.Method, key)
+		if f != nil && r.Method == http.MethodHead {
+			g, f = h.verify(r, http.MethodGet, key)
+		}
 		if f != nil {
 			return f
 		}

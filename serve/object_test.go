@@ -237,3 +237,22 @@ func TestAnObjectThatChangesMeanwhile(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	})
 }
+
+func TestABodyThatEndsEarlyIsNoWholeAnswer(t *testing.T) {
+	for _, span := range []string{"", "bytes=0-9", "bytes=0-3,5-9"} {
+		short := bodied(storage.Attrs{Size: 20}, func() io.Reader { return strings.NewReader("012") })
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, short, "key") }))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		require.NoError(t, err)
+		if span != "" {
+			r.Header.Set("Range", span)
+		}
+		response, err := client.Do(r)
+		if err == nil {
+			_, err = io.ReadAll(response.Body)
+			require.NoError(t, response.Body.Close())
+		}
+		require.Error(t, err, "%q", span)
+		server.Close()
+	}
+}

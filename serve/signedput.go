@@ -32,9 +32,13 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 }
 
 // requestOptions are what the client asks for beside what was signed: it may
-// bind itself to create. A condition that cannot be kept is not passed over.
-func requestOptions(r *http.Request, g *signed.Grant) ([]storage.UploadOption, *failure) {
+// bind itself to create, and say the type if none was signed, as on clouds. A
+// condition that cannot be kept is not passed over.
+func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOption, f *failure) {
 	h := r.Header
+	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasType() {
+		opts = append(opts, storage.WithContentType(mediaType))
+	}
 	if h.Get("Content-Range") != "" { // RFC 9110, 14.5
 		return nil, errRequest
 	}
@@ -43,12 +47,12 @@ func requestOptions(r *http.Request, g *signed.Grant) ([]storage.UploadOption, *
 	}
 	switch h.Get("If-None-Match") {
 	case "":
-		return nil, nil
+		return opts, nil
 	case "*":
-		if g.Creates() {
-			return nil, nil
+		if !g.Creates() {
+			opts = append(opts, storage.IfAbsent())
 		}
-		return []storage.UploadOption{storage.IfAbsent()}, nil
+		return opts, nil
 	}
 	return nil, errCondition
 }

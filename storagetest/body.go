@@ -83,6 +83,29 @@ var bodyCases = []Case{
 		},
 	},
 	{
+		Name: "a panic of the body reaches the caller", Rule: "W1",
+		Explanation: "a body that panics while it is read can be recovered from, whichever goroutine reads it; nothing is stored or left behind, and the next upload works",
+		run: func(t *T) {
+			for _, w := range t.ways() {
+				b := w.open(storage.WithMemory(storage.NewMemory(1 << 20)))
+				text := body(w.size, 1)
+				for name, source := range map[string]io.Reader{
+					"in place": panickingAt{strings.NewReader(text)},
+					"a stream": io.MultiReader(strings.NewReader(text), panickingReader{}),
+				} {
+					require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, w.name)
+					t.missing(b, "a")
+					require.Zero(t, t.pendingUploads(), "%s, %s", name, w.name)
+				}
+				progress := storage.WithProgress(func(int64, int64) { panic(errBoom) })
+				require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, w.name)
+				t.missing(b, "a")
+				t.put(b, "a", text)
+				t.holds(b, "a", text)
+			}
+		},
+	},
+	{
 		Name: "a body that makes no progress is BodyFailed", Rule: "W11",
 		Explanation: "a reader that answers 0, nil for ever does not hang the upload",
 		run: func(t *T) {
@@ -327,3 +350,17 @@ func progress(t *T) {
 		told()
 	}
 }
+
+// panickingAt is read in place, and panics at its last byte.
+type panickingAt struct{ *strings.Reader }
+
+func (r panickingAt) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) >= r.Size() {
+		panic(errBoom)
+	}
+	return r.Reader.ReadAt(p, off)
+}
+
+type panickingReader struct{}
+
+func (panickingReader) Read([]byte) (int, error) { panic(errBoom) }

@@ -174,6 +174,23 @@ var copyCases = []Case{
 		},
 	},
 	{
+		Name: "a source that is removed before the server's copy is Changed or missing", Rule: "E2",
+		Explanation: "never BucketNotFound: the bucket is there, and the destination stays as it was",
+		run: func(t *T) {
+			if !t.has(storage.ServerCopy) {
+				return // the streamed copy has a case of its own
+			}
+			for _, size := range []int64{1, 5000} {
+				var other storage.Bucket
+				b, other := t.pair(meddle("Copy", 1, func() { require.NoError(t, other.Remove(t.Context(), "a")) }))
+				t.put(b, "a", body(size, 1))
+				_, err := storage.Copy(t.Context(), b, "b", b, "a")
+				require.Contains(t, []storage.Code{storage.Changed, storage.ObjectNotFound}, storage.CodeOf(err), "%v", err)
+				t.missing(b, "b")
+			}
+		},
+	},
+	{
 		Name: "IfAbsent of a copy is fs.ErrExist", Rule: "W5",
 		Explanation: "as of an upload, and the destination stays",
 		Needs:       storage.ConditionalCreate,

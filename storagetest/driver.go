@@ -25,7 +25,7 @@ var driverCases = []driverCase{
 			desc := d.Describe()
 			require.NotEmpty(t, desc.Provider)
 			require.NotContains(t, desc.Provider, ":", "revisions are tagged by it")
-			require.NotZero(t, desc.Features&storage.OrderedList)
+			require.True(t, desc.FolderOrder || desc.Features&storage.OrderedList != 0)
 			require.GreaterOrEqual(t, desc.MaxPutSize, int64(0))
 			require.GreaterOrEqual(t, desc.MaxParts, 0)
 			if desc.MaxPartSize > 0 {

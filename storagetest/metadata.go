@@ -87,7 +87,9 @@ var metadataCases = []Case{
 				"2 KiB in one":           {"a": strings.Repeat("v", 2048)},
 				"2 KiB in many":          many,
 				"2 KiB as stored":        {"a": strings.Repeat("\u00e9", 900)},
-				"the library's own name": {"omnibucket_write_id": "x"},
+				"the library's own name": {"omnibucketwriteid": "x"},
+				"its older name":         {"omnibucket_write_id": "x"},
+				"its name with dashes":   {"omnibucket-write-id": "x"},
 				"the library's prefix":   {"omnibucket_other": "x"},
 			} {
 				t.silently(func() {

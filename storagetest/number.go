@@ -61,6 +61,11 @@ var numberCases = []Case{
 					t.settled(err, storage.InvalidArgument)
 				}
 			})
+			b = t.limited(faults.Bounds{MaxSize: 4 * t.unit})
+			t.silently(func() {
+				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"), storage.WithPartSize(1<<62))
+				t.settled(err, storage.InvalidArgument) // no object is so large
+			})
 		},
 	},
 	{

@@ -33,6 +33,8 @@ var rangeRows = []rangeRow{
 	{11, 1, "", 0, storage.RangeNotSatisfiable},
 	{11, -1, "", 0, storage.RangeNotSatisfiable},
 	{1 << 40, 1, "", 0, storage.RangeNotSatisfiable},
+	{1<<63 - 1, -1, "", 0, storage.RangeNotSatisfiable},
+	{1<<63 - 1, 1<<63 - 1, "", 0, storage.RangeNotSatisfiable},
 	{-1, -1, "9", 9, ""},
 	{-10, -1, "0123456789", 0, ""},
 	{-11, -1, "0123456789", 0, ""},

@@ -3,8 +3,10 @@ package storagetest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing/iotest"
@@ -221,6 +223,69 @@ var readCases = []Case{
 			requireSame(t, text, t.get(b, "a", storage.WithConcurrency(4)))
 		},
 	},
+	{
+		Name: "a canceled read stops within a chunk", Rule: "E3",
+		Explanation: "whichever way the bytes take, a read whose context ends in the middle is Canceled before another MiB; DownloadFile leaves nothing",
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", body(4<<20, 1))
+			for name, opts := range map[string][]storage.DownloadOption{
+				"whole":       nil,
+				"a range":     {storage.WithRange(1, -1)},
+				"in parallel": {storage.WithConcurrency(3)},
+			} {
+				for way, read := range canceledReads {
+					ctx, cancel := context.WithCancel(t.Context())
+					reader, err := b.Download(ctx, "a", opts...)
+					require.NoError(t, err)
+					n, err := read(reader, cancel)
+					t.fails(err, storage.Canceled)
+					require.LessOrEqual(t, n, int64(1<<20), "%s, %s", name, way)
+					require.NoError(t, reader.Close())
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				dir := t.TempDir()
+				progress := storage.WithProgress(func(int64, int64) { cancel() })
+				_, err := storage.DownloadFile(ctx, b, "a", filepath.Join(dir, "to"), append(opts, progress)...)
+				t.fails(err, storage.Canceled)
+				left, err := os.ReadDir(dir)
+				require.NoError(t, err)
+				require.Empty(t, left, "%s: DownloadFile", name)
+			}
+		},
+	},
+}
+
+// canceledReads read r, and call cancel as soon as bytes have come.
+var canceledReads = map[string]func(r *storage.Reader, cancel func()) (int64, error){
+	"to a writer": func(r *storage.Reader, cancel func()) (int64, error) { return r.WriteTo(cancelingWriter{cancel}) },
+	"to a writer that reads": func(r *storage.Reader, cancel func()) (int64, error) {
+		return r.WriteTo(cancelingSocket{cancelingWriter{cancel}})
+	},
+	"into memory": func(r *storage.Reader, cancel func()) (int64, error) {
+		all := make([]byte, 4<<20)
+		n, err := r.Read(all)
+		if err != nil {
+			return int64(n), err
+		}
+		cancel()
+		more, err := io.ReadFull(r, all[n:])
+		return int64(n + more), err
+	},
+}
+
+type cancelingWriter struct{ cancel func() }
+
+func (w cancelingWriter) Write(p []byte) (int, error) {
+	w.cancel()
+	return len(p), nil
+}
+
+// A cancelingSocket reads what it takes.
+type cancelingSocket struct{ cancelingWriter }
+
+func (s cancelingSocket) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(s.cancelingWriter, r)
 }
 
 type failingWriter struct{}

@@ -187,7 +187,7 @@ var reconcileCases = []Case{
 			b := t.open(seePuts(func(r *storage.PutRequest) {
 				mu.Lock()
 				defer mu.Unlock()
-				if id, there := r.Metadata["omnibucket_write_id"]; there {
+				if id, there := r.Metadata["omnibucketwriteid"]; there {
 					ids = append(ids, id)
 				}
 			}))
@@ -204,9 +204,59 @@ var reconcileCases = []Case{
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "c").Metadata)
 			t.silently(func() {
-				_, err := b.Upload(t.Context(), "d", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Omnibucket_Write_ID": "x"}))
+				_, err := b.Upload(t.Context(), "d", strings.NewReader("x"), storage.WithMetadata(map[string]string{"OmnibucketWriteID": "x"}))
 				t.settled(err, storage.InvalidArgument)
 			})
+		},
+	},
+	{
+		Name: "a write id by an older name is hidden and not copied", Rule: "W7",
+		Explanation: "earlier releases wrote it with underscores, which some servers give back as dashes",
+		run: func(t *T) {
+			for _, bounds := range []faults.Bounds{{}, {Without: storage.ServerCopy | storage.ServerCompose}} {
+				for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
+					var stored storage.Driver
+					mark := func(r *storage.PutRequest) {
+						if r.Key == "a" {
+							r.Metadata = map[string]string{"k": "v", old: "x"}
+						}
+					}
+					b := t.limited(bounds, seePuts(mark), storage.WithLayer(func(next storage.Driver) storage.Driver {
+						stored = next
+						return next
+					}))
+					t.put(b, "a", "x")
+					require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata, old)
+					_, err := storage.Copy(t.Context(), b, "b", b, "a")
+					require.NoError(t, err)
+					copied, err := stored.Head(t.Context(), &storage.GetRequest{Key: "b", Length: -1})
+					require.NoError(t, err)
+					for name := range copied.Metadata {
+						require.NotEqual(t, old, name, "it was copied")
+					}
+				}
+			}
+		},
+	},
+	{
+		Name: "a write by an older release is reconciled", Rule: "W7",
+		Explanation: "an upload that was begun under the write id's older name is found by it, as it was given or with dashes",
+		Needs:       storage.UploadParts,
+		run: func(t *T) {
+			for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
+				b := t.inParts(seePuts(func(r *storage.PutRequest) {
+					id, there := r.Metadata["omnibucketwriteid"]
+					if there {
+						r.Metadata = map[string]string{old: id}
+					}
+				}), answer("CompleteParts", 2, &storage.Error{Code: storage.ObjectNotFound}))
+				text := body(2*t.unit, 1)
+				t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1))
+				attrs, err := b.Upload(t.Context(), "a", strings.NewReader(text))
+				require.NoError(t, err, old)
+				require.Empty(t, attrs.Metadata)
+				t.holds(b, "a", text)
+			}
 		},
 	},
 	{

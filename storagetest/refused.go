@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -64,6 +65,10 @@ var refusals = []refusal{
 	}},
 	{storage.SignContentType, func(*T, storage.Bucket) map[string]error {
 		return nil // the type is then a header to send, which S2 allows
+	}},
+	{storage.SignHead, func(t *T, b storage.Bucket) map[string]error {
+		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithMethod(http.MethodHead))
+		return map[string]error{"WithMethod": err}
 	}},
 	{storage.SignForms, func(t *T, b storage.Bucket) map[string]error {
 		_, err := storage.SignedUploadForm(t.Context(), b, "key", 0, 10)

@@ -218,15 +218,15 @@ var serviceCases = []serviceCase{
 			b := s.bucket(name)
 			one := s.T.put(b, "a", "one")
 			s.T.put(b, "a", "two")
-			if !storage.Supports(b, storage.KeepVersions) {
-				return // a cloud's bucket is opened WithVersions
-			}
+			require.True(s.T, storage.Supports(b, storage.KeepVersions), "the service was told so a moment ago")
 			require.Equal(s.T, "one", s.T.get(b, "a", storage.WithVersion(one.Version)))
 			_, err = storage.RemoveMatching(s.T.Context(), b, nil)
 			require.NoError(s.T, err)
 			for _, entry := range s.T.versionsOf(b) {
 				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
 			}
+			require.True(s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.KeepVersions), "at creation")
+			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.KeepVersions), "a bucket that was not told to")
 		},
 	},
 	{

@@ -67,6 +67,28 @@ var signingCases = []Case{
 		},
 	},
 	{
+		Name: "a signed upload binds no content type that nobody asked for", Rule: "S2",
+		Explanation: "without WithContentType a request without a type works, and so does one with any type, which the object has then",
+		Needs:       storage.SignURLs,
+		run: func(t *T) {
+			b := t.open()
+			signed, err := b.SignedUploadURL(t.Context(), "user-id")
+			require.NoError(t, err)
+			for name := range signed.Header {
+				require.NotContains(t, strings.ToLower(name), "content-type")
+			}
+			answer := t.do(signed, strings.NewReader("bare"), nil)
+			require.Less(t, answer.status, 300, answer.body)
+			t.holds(b, "user-id", "bare")
+			for _, kind := range []string{"image/png", "application/x-www-form-urlencoded"} {
+				answer := t.do(signed, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
+				require.Less(t, answer.status, 300, answer.body)
+				t.holds(b, "user-id", kind)
+				require.Equal(t, kind, t.attrs(b, "user-id").ContentType)
+			}
+		},
+	},
+	{
 		Name: "a signed size is enforced", Rule: "S2",
 		Explanation: "a longer and a shorter body are refused by the store",
 		Needs:       storage.SignURLs | storage.SignSize,
@@ -111,6 +133,51 @@ var signingCases = []Case{
 			require.Equal(t, "application/pdf", answer.header.Get("Content-Type"))
 			require.Contains(t, answer.header.Get("Content-Disposition"), "attachment")
 			require.Contains(t, answer.header.Get("Content-Disposition"), "filename*=UTF-8''R%C3%A9sum%C3%A9")
+		},
+	},
+	{
+		Name: "a signed download is shown as the signer wants it", Rule: "S3",
+		Explanation: "the disposition is the signer's own, as an inline one with a file name",
+		Needs:       storage.SignURLs,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "x", storage.WithContentType("application/pdf"), storage.WithContentDisposition("attachment"))
+			for _, disposition := range []string{"inline", `inline; filename="test.pdf"`} {
+				signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("other"), storage.WithResponseContentDisposition(disposition))
+				require.NoError(t, err)
+				answer := t.do(signed, nil, nil)
+				require.Equal(t, http.StatusOK, answer.status, answer.body)
+				require.Equal(t, disposition, answer.header.Get("Content-Disposition"))
+			}
+			for _, bad := range []string{"", "inline\r\nX-A: b", "inline; filename=\"\u00e9\"", "; a"} {
+				_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentDisposition(bad))
+				t.settled(err, storage.InvalidArgument)
+			}
+		},
+	},
+	{
+		Name: "a signed HEAD tells the attributes and reads nothing", Rule: "S3",
+		Explanation: "an address for HEAD answers HEAD, and no other method",
+		Needs:       storage.SignURLs | storage.SignHead,
+		run: func(t *T) {
+			b := t.open()
+			t.put(b, "a", "text", storage.WithContentType("text/x-test"))
+			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodHead))
+			require.NoError(t, err)
+			require.Equal(t, http.MethodHead, signed.Method)
+			answer := t.do(signed, nil, nil)
+			require.Equal(t, http.StatusOK, answer.status)
+			require.Equal(t, "4", answer.header.Get("Content-Length"))
+			require.Equal(t, "text/x-test", answer.header.Get("Content-Type"))
+			for _, method := range []string{http.MethodGet, http.MethodPut} {
+				altered := *signed
+				altered.Method = method
+				answer := t.do(&altered, strings.NewReader("evil"), nil)
+				require.GreaterOrEqual(t, answer.status, 400, "%s: %s", method, answer.body)
+			}
+			t.holds(b, "a", "text")
+			_, err = b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodDelete))
+			t.settled(err, storage.InvalidArgument)
 		},
 	},
 	{
@@ -193,7 +260,7 @@ type answered struct {
 // override.
 func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) answered {
 	t.Helper()
-	if signed.Method == http.MethodGet {
+	if signed.Method == http.MethodGet || signed.Method == http.MethodHead {
 		body = nil
 	}
 	request, err := signed.Request(t.Context(), body)

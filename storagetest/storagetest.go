@@ -99,7 +99,7 @@ func Cases() []Case { return bucketCases() }
 
 func bucketCases() []Case {
 	return slices.Concat(
-		keyCases, roundTripCases(), orderCases, prefixedCases,
+		keyCases, roundTripCases(), orderCases, treeCases, prefixedCases,
 		writeCases, bodyCases, memoryCases, partCases, resumedUploadCases, uploadJournalCases, conditionCases, reconcileCases,
 		metadataCases, contentTypeCases, checksumCases, numberCases,
 		readCases, rangeCases, resumeCases,
@@ -173,7 +173,7 @@ func byRule(cases []Case) [][]Case {
 
 // signing are the features that a store which has no address of its own has
 // only where the bucket was opened with one.
-const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
 // describe learns what the driver behind the bucket declares, and is in force.
 func describe(t *testing.T, open Open) storage.Description {
@@ -183,9 +183,12 @@ func describe(t *testing.T, open Open) storage.Description {
 		desc = next.Describe()
 		return &described{Driver: next, desc: desc}
 	}))
+	if desc.FolderOrder { // the core makes it so
+		desc.Features |= storage.OrderedList
+	}
 	require.NotEmpty(t, desc.Provider, "Open must hand its options on to the constructor")
 	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
-		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 	}
 	if desc.SigningBase && !storage.Supports(b, storage.SignURLs) {
 		desc.Features &^= signing
@@ -226,6 +229,7 @@ var featureNames = []struct {
 	{storage.StorageClasses, "StorageClasses"},
 	{storage.OrderedList, "OrderedList"},
 	{storage.SequentialParts, "SequentialParts"},
+	{storage.SignHead, "SignHead"},
 }
 
 func namesOf(f storage.Features) []string {

@@ -3,7 +3,6 @@ package storagetest
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,16 +10,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// rules are those of the contract that concern any bucket; B and F are the
-// services' and the local driver's, O1 and A2 are proved in their own packages.
-var rules = regexp.MustCompile(`^(K[1-5]|W([1-9]|1[0-3])|R[1-6]|D[1-3]|L[1-4]|V[1-3]|S[1-6]|E[1-5]|T[1-3]|O[1-3]|A1|V-FS)$`)
-
 func TestTheTableIsInOrder(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range Cases() {
 		require.False(t, names[c.Name], "two cases are named %q", c.Name)
 		names[c.Name] = true
-		require.Regexp(t, rules, c.Rule, c.Name)
 		require.NotEmpty(t, c.Explanation, c.Name)
 		require.NotNil(t, c.run, c.Name)
 		require.Zero(t, c.Needs&^refusable(), "%s needs a feature that nobody can ask for by name: it would be skipped in silence", c.Name)

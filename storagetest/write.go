@@ -174,6 +174,32 @@ var writeCases = []Case{
 		},
 	},
 	{
+		Name: "a Writer whose source failed cannot be committed", Rule: "W11",
+		Explanation: "ReadFrom returns the source's error; Commit is BodyFailed, whatever is written after it, and the old object stays",
+		run: func(t *T) {
+			for _, way := range t.ways() {
+				b := way.open()
+				t.put(b, "a", "old")
+				w := storage.NewWriter(t.Context(), b, "a")
+				_, err := io.WriteString(w, "head ")
+				require.NoError(t, err)
+				n, err := w.ReadFrom(failing(body(way.size, 1), errBoom))
+				require.Equal(t, errBoom, err, way.name)
+				require.Equal(t, way.size, n)
+				_, err = io.WriteString(w, " tail")
+				require.Error(t, err, way.name)
+				attrs, err := w.Commit()
+				require.Nil(t, attrs, way.name)
+				t.settled(err, storage.BodyFailed)
+				require.ErrorIs(t, err, errBoom)
+				_, again := w.Commit()
+				require.Equal(t, err, again)
+				require.NoError(t, w.Close())
+				t.holds(b, "a", "old")
+			}
+		},
+	},
+	{
 		Name: "a Writer takes empty writes", Rule: "W1",
 		Explanation: "a template with many empty values writes nothing many times: that is no body that makes no progress",
 		run: func(t *T) {

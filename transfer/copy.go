@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -15,12 +16,15 @@ type copyRoad struct {
 	to   storage.ReadWriter
 	rule func(key string) []storage.WriteOption
 	kept begun
+	// future reports whether a time is one that no right clock can have written yet.
+	future func(time.Time) bool
 }
 
-// compare: the times tell where they are further apart than clocks.
+// compare: the times tell where they are further apart than clocks, and neither was
+// written by a wrong clock.
 func (c *copyRoad) compare(src, dst entry) verdict {
 	switch {
-	case src.modified.IsZero() || dst.modified.IsZero():
+	case src.modified.IsZero() || dst.modified.IsZero() || c.future(src.modified) || c.future(dst.modified):
 		return unclear
 	case dst.modified.After(src.modified.Add(skew)):
 		return same
@@ -38,7 +42,7 @@ func (c *copyRoad) look(ctx context.Context, src, dst entry) (bool, error) {
 		return false, err
 	}
 	to, err := c.to.Attrs(ctx, src.key)
-	younger := src.modified.After(dst.modified)
+	younger := src.modified.After(dst.modified) || c.future(dst.modified)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound: // removed meanwhile
 		return false, nil

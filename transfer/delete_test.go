@@ -72,6 +72,62 @@ func TestDeletingTakesEmptyDirectoriesWithIt(t *testing.T) {
 	require.DirExists(t, filepath.Join(dir, "was empty"), "not of this job's doing")
 }
 
+// A directory whose volume is not mounted is empty, and so is a prefix that is misspelt.
+func TestASourceWithNothingInItDeletesNothing(t *testing.T) {
+	bucket := func(keys ...string) func(t *testing.T) transfer.End {
+		return func(t *testing.T) transfer.End {
+			return transfer.Bucket(filled(t, keys))
+		}
+	}
+	dir := func(t *testing.T) transfer.End {
+		return transfer.Dir(tree(t, map[string]string{".omnibucket/format.json": "{}"}))
+	}
+	misspelt := func(t *testing.T) transfer.End {
+		return transfer.Bucket(storage.Prefixed(filled(t, []string{"photos/a"}), "phtoos/"))
+	}
+	marker := func(*testing.T) transfer.End { return transfer.Bucket(markers{memstore.New()}) }
+	none := []string{"keep", "x/deep/er"}
+	for _, row := range []struct {
+		name  string
+		src   func(t *testing.T) transfer.End
+		there []string
+		opts  []transfer.Option
+		left  []string
+		want  error
+	}{
+		{"an empty bucket", bucket(), none, nil, none, storage.ObjectNotFound},
+		{"a prefix that is misspelt", misspelt, none, nil, none, storage.ObjectNotFound},
+		{"a directory with nothing but a bucket's own", dir, none, nil, none, storage.ObjectNotFound},
+		{"a bucket with the marker of a folder", marker, none, nil, none, storage.ObjectNotFound},
+		{"nothing that is included", bucket("a"), none, []transfer.Option{transfer.WithInclude("k*")}, none, storage.ObjectNotFound},
+		{"nothing that is not left out", bucket("a"), none, []transfer.Option{transfer.WithExclude("a")}, none, storage.ObjectNotFound},
+		{"in a dry run", bucket(), none, []transfer.Option{transfer.WithDryRun()}, none, storage.ObjectNotFound},
+		{"with nothing at the destination either", bucket(), nil, nil, nil, nil},
+		{"with nothing there but what is left out", bucket(), []string{"kept"}, []transfer.Option{transfer.WithExclude("kept")}, []string{"kept"}, nil},
+		{"by insisting", bucket(), none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
+		{"by insisting, of a directory", dir, none, []transfer.Option{transfer.WithEmptySource()}, nil, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := filled(t, row.there)
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), row.src(t), append(row.opts, transfer.WithDelete())...)
+			require.ErrorIs(t, err, row.want)
+			if row.want != nil {
+				require.ErrorContains(t, err, "the source has nothing in it")
+				require.ErrorContains(t, err, "WithEmptySource")
+				require.Zero(t, report.Deleted)
+			}
+			require.ElementsMatch(t, row.left, keysOf(contents(t, b)))
+
+			down := t.TempDir()
+			_, err = transfer.Download(t.Context(), filled(t, row.there), down)
+			require.NoError(t, err)
+			_, err = transfer.Sync(t.Context(), transfer.Dir(down), row.src(t), append(row.opts, transfer.WithDelete())...)
+			require.ErrorIs(t, err, row.want)
+			require.ElementsMatch(t, row.left, keysOf(fingerprints(t, down)))
+		})
+	}
+}
+
 func TestNothingIsDeletedAfterAFailedListing(t *testing.T) {
 	for _, row := range []struct {
 		name string
@@ -151,7 +207,7 @@ func TestNothingIsDeletedWhereADirectoryCannotBeListed(t *testing.T) {
 
 func TestWhatCannotBeDeletedIsCounted(t *testing.T) {
 	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
-	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete())
+	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(1), report.Failed)
 	require.Equal(t, "b", report.Failures[0].Key)

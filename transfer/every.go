@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -32,9 +33,12 @@ func WithJitter(d time.Duration) EveryOption {
 // interval has passed since any began: an object under key in b says who does,
 // and until when. A process that dies loses it after about two minutes, and
 // another takes the job over. The bucket needs IfAbsent and IfRevision on
-// Upload, else Every is Unsupported before anything runs. The clocks of the
-// processes may differ by less than a minute. The object is written every 15
-// seconds while the job runs: a bucket that keeps versions keeps all of them.
+// Upload, else Every is Unsupported before anything runs. The object is written every
+// 15 seconds while the job runs: a bucket that keeps versions keeps all of them.
+//
+// The clocks of the processes may differ by less than a minute. If the object holds a
+// time that lies further ahead than a right clock can have written, it counts as
+// passed, and [WithRuns] reports it.
 func WithLease(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -48,14 +52,16 @@ func WithLease(b interface {
 	})
 }
 
-// WithRuns tells of each run of the job in this process, and of each failure to
-// get at the lease, by the goroutine that called Every.
+// WithRuns tells of each run of the job in this process, of each failure to get at
+// the lease, and of a lease that a wrong clock has written, by the goroutine that
+// called Every.
 func WithRuns(report func(Run)) EveryOption {
 	return everyOption(func(s *schedule) { s.report = report })
 }
 
-// A Run is one run of a job. Where the lease could not be had for another reason
-// than that somebody else has it, Duration is 0 and Err says why.
+// A Run is one run of a job. If the lease could not be had for another reason than
+// that another process has it, or was written by a wrong clock, Duration is 0 and Err
+// says why.
 type Run struct {
 	Began    time.Time
 	Duration time.Duration
@@ -119,10 +125,11 @@ type schedule struct {
 func (s *schedule) loop(ctx context.Context) error {
 	wait := time.Duration(0)
 	for {
+		wait = max(wait, 0)
 		if s.jitter > 0 {
-			wait += rand.N(s.jitter)
+			wait += min(rand.N(s.jitter), math.MaxInt64-wait) // an interval may be as long as a Duration can be
 		}
-		timer := time.NewTimer(max(wait, 0))
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -143,6 +150,9 @@ func (s *schedule) turn(ctx context.Context) (next time.Time) {
 		return began.Add(s.interval)
 	}
 	next, err := s.lease.take(ctx, s.interval)
+	if s.lease.doubt != nil && s.report != nil {
+		s.report(Run{Began: began, Err: s.lease.doubt})
+	}
 	switch {
 	case err != nil:
 		if s.report != nil && ctx.Err() == nil {

@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -228,4 +229,19 @@ func TestEveryRefusesNonsense(t *testing.T) {
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithJitter(-1)), storage.InvalidArgument)
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, nil), storage.InvalidArgument)
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)), storage.InvalidArgument)
+}
+
+func TestTheLongestIntervalHasNoSecondRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*365*24*time.Hour)
+		defer cancel()
+		runs := 0
+		_ = transfer.Every(ctx, math.MaxInt64, func(context.Context) error {
+			if runs++; runs > 1 {
+				cancel()
+			}
+			return nil
+		}, transfer.WithJitter(time.Hour))
+		require.Equal(t, 1, runs)
+	})
 }

@@ -30,7 +30,7 @@ func ExampleUpload() {
 	}
 
 	report, err := transfer.Upload(ctx, storage.Prefixed(bucket, "site/"), dir,
-		transfer.WithExclude("**/*.tmp"),
+		transfer.WithExclude("*.tmp"),
 		transfer.WithRule(func(key string) []storage.WriteOption {
 			if strings.HasSuffix(key, ".html") {
 				return []storage.WriteOption{storage.WithCacheControl("no-cache")}

@@ -2,12 +2,13 @@ package transfer
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // An ExpireRule says what Expire removes under a prefix. At least one age is set.
@@ -27,19 +28,26 @@ const day = 24 * time.Hour
 // objects, for stores that apply none themselves: local and memory. Uploads in
 // parts that nobody goes on with, these two drop themselves
 // (storage.LifecycleRule says when); transitions to another storage class are not
-// for Expire.
+// for Expire. An age of more than 292 years, the longest time.Duration, is cut to that.
 func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	var rules []ExpireRule
 	for _, l := range lifecycle {
 		if l.ExpireAfterDays > 0 || l.ExpireOldVersionsAfterDays > 0 {
 			rules = append(rules, ExpireRule{
 				Prefix:         l.Prefix,
-				Age:            time.Duration(l.ExpireAfterDays) * day,
-				OldVersionsAge: time.Duration(l.ExpireOldVersionsAfterDays) * day,
+				Age:            daysOf(l.ExpireAfterDays),
+				OldVersionsAge: daysOf(l.ExpireOldVersionsAfterDays),
 			})
 		}
 	}
 	return rules
+}
+
+// daysOf returns n days, or the most days that a Duration can hold, 292 years: a large
+// number says "never". A number below 0 stays below 0, which Expire refuses.
+func daysOf(n int) time.Duration {
+	const most = math.MaxInt64 / day
+	return time.Duration(max(-1, min(n, int(most)))) * day
 }
 
 // Expire removes from b what the rules say is too old, in the provider's batches,
@@ -165,7 +173,7 @@ func (e *expiry) still(ctx context.Context, key string, err error) {
 
 // versions applies one rule's OldVersionsAge.
 func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
-	var removing sync.WaitGroup
+	var removing panics.Group
 	err := e.removeVersions(ctx, rule, now, &removing)
 	removing.Wait()
 	if ctx.Err() != nil { // what it cut short has not failed, and is not gone
@@ -174,7 +182,7 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 	return err
 }
 
-func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *sync.WaitGroup) error {
+func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *panics.Group) error {
 	requests := newRequests(e.concurrency)
 	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
@@ -198,7 +206,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 				return
 			}
 			e.removed(v.Key, v.Size)
-		})
+		}, nil)
 	}
 	return nil
 }

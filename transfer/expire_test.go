@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -238,4 +239,38 @@ func TestExpireIsCanceledWithAnOldVersionUnderWay(t *testing.T) {
 func TestOldVersionsNeedVersions(t *testing.T) {
 	_, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{OldVersionsAge: day}})
 	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// Large numbers of days are how people write "never".
+func TestAnAgeOfMoreDaysThanADurationHoldsIsTheLongest(t *testing.T) {
+	const longest = 106_751 // days
+	for _, row := range []struct {
+		name       string
+		days, want int
+	}{
+		{"the longest", longest, longest},
+		{"one more", longest + 1, longest},
+		{"as many as overflow to minutes", 213_504, longest},
+		{"the largest number", math.MaxInt32, longest},
+		{"the largest number of this machine", math.MaxInt, longest},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.Equal(t, []transfer.ExpireRule{{Prefix: "a", Age: time.Duration(row.want) * day, OldVersionsAge: time.Duration(row.want) * day}},
+				transfer.ExpireRules(storage.LifecycleRule{Prefix: "a", ExpireAfterDays: row.days, ExpireOldVersionsAfterDays: row.days}))
+			b := aged(t, func(now func() time.Time) storage.Bucket {
+				service := memstore.NewService(memstore.ServiceConfig{Now: now})
+				_, err := service.CreateBucket(t.Context(), "bucket")
+				require.NoError(t, err)
+				b, err := service.Bucket("bucket")
+				require.NoError(t, err)
+				return b
+			})
+			report, err := transfer.Expire(t.Context(), b, transfer.ExpireRules(storage.LifecycleRule{ExpireAfterDays: row.days}), atStart())
+			require.NoError(t, err)
+			require.Zero(t, report.Deleted)
+		})
+	}
+	_, err := transfer.Expire(t.Context(), memstore.New(), transfer.ExpireRules(
+		storage.LifecycleRule{ExpireAfterDays: -213_504, ExpireOldVersionsAfterDays: 1}))
+	require.ErrorIs(t, err, storage.InvalidArgument, "below 0 stays below 0")
 }

@@ -66,7 +66,7 @@ func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
 
 	// One file that is the same, and all others are to be removed.
 	report, err = transfer.Copy(t.Context(), endless{Bucket: memstore.New(), keys: keys, peak: &peak, removed: &removed},
-		filled(t, nil), transfer.WithDelete())
+		filled(t, nil), transfer.WithDelete(), transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(keys), report.Deleted)
 	require.Equal(t, int64(keys), removed.Load())

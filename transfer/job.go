@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
-	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bridge"
+	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // queued is how many files the walk may be ahead of the transfers, so that
@@ -25,6 +25,7 @@ type job struct {
 	requests *requests
 	spare    *spill // with WithDelete: what the source does not have
 	unlisted bool   // a part of an end could not be listed
+	some     bool   // the source has a file
 }
 
 func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
@@ -52,18 +53,20 @@ func (j *job) open(op string, dst, src End) (err error) {
 		return j.bad
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
 		return invalid("end", "must be a directory or a bucket that is not nil")
-	case overlap(dst, src) && (dst.kind == dirEnd || len(j.exclude) == 0): // who leaves out one end of the other knows
+	case j.overlap(dst, src):
 		return invalid("ends", "must not overlap")
+	case j.keptIn(dst) || j.keptIn(src):
+		return invalid("WithResume", "must name a directory outside of the buckets of the job")
 	}
 	if dst.kind == bucketEnd && !j.dryRun {
 		if err := begun(j.resume).prepare(); err != nil {
 			return err
 		}
 	}
-	if j.src, err = openSide(src, false, false); err != nil {
+	if j.src, err = openSide(src); err != nil {
 		return fileError(op, src.path, err)
 	}
-	if j.dst, err = openSide(dst, true, j.dryRun); err != nil {
+	if j.dst, err = j.openTarget(dst); err != nil {
 		_ = j.src.close()
 		return fileError(op, dst.path, err)
 	}
@@ -76,23 +79,49 @@ func (j *job) open(op string, dst, src End) (err error) {
 	return nil
 }
 
-func openSide(e End, target, dryRun bool) (side, error) {
+func openSide(e End) (side, error) {
 	if e.kind == bucketEnd {
 		return &objects{from: e.from, bucket: e.to}, nil
 	}
-	if target && !dryRun {
-		if err := os.MkdirAll(e.path, 0o777); err != nil {
+	root, err := os.OpenRoot(e.path)
+	if err != nil {
+		return nil, err
+	}
+	return &tree{root: root}, nil
+}
+
+// openTarget makes the directory where it is missing.
+func (j *job) openTarget(e End) (side, error) {
+	if e.kind == bucketEnd {
+		return openSide(e)
+	}
+	if !j.dryRun {
+		makeAll := durable.MkdirAll
+		if j.noSync {
+			makeAll = os.MkdirAll
+		}
+		if err := makeAll(e.path, 0o777); err != nil {
 			return nil, err
 		}
 	}
 	root, err := os.OpenRoot(e.path)
-	if dryRun && errors.Is(err, fs.ErrNotExist) {
+	if j.dryRun && errors.Is(err, fs.ErrNotExist) {
 		return &tree{target: true}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &tree{root: root, target: target}, nil
+	return &tree{root: root, target: true, sync: !j.noSync}, nil
+}
+
+// keptIn reports whether the directory of WithResume lies in a bucket: its files would
+// be objects.
+func (j *job) keptIn(e End) bool {
+	if j.resume == "" || e.kind != bucketEnd {
+		return false
+	}
+	_, ok := bridge.Below(bridge.Directory(j.resume), e.from)
+	return ok
 }
 
 // leaveOutKept has the directory of WithResume left out of both ends.
@@ -121,36 +150,24 @@ func (j *job) leaveOutKept() error {
 	return nil
 }
 
-// overlap reports what is known to be one end, or one within the other.
-func overlap(a, b End) bool {
-	if a.kind != b.kind {
-		return false
+// overlap reports whether one end is known to be the other, or to lie in it, and is not
+// left out by WithExclude. Into a directory nothing is copied that it has a part in.
+func (j *job) overlap(dst, src End) bool {
+	to, from := dst.reach(), src.reach()
+	for _, ends := range [...][2]any{{to, from}, {from, to}} {
+		if prefix, ok := bridge.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd || !j.leavesOutAll(prefix)) {
+			return true
+		}
 	}
-	if a.kind == dirEnd {
-		return within(a.path, b.path) || within(b.path, a.path)
-	}
-	return storage.Overlap(a.from, b.from)
+	return false
 }
 
-// within reports whether dir is outer or lies in it.
-func within(dir, outer string) bool {
-	rel, err := filepath.Rel(resolved(outer), resolved(dir))
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
-}
-
-// resolved is path without links, as far as it is there.
-func resolved(path string) string {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return path
+// reach is what the end is, for bridge.Below.
+func (e End) reach() any {
+	if e.kind == dirEnd {
+		return bridge.Directory(e.path)
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	if parent := filepath.Dir(path); parent != path {
-		return filepath.Join(resolved(parent), filepath.Base(path))
-	}
-	return path
+	return e.from
 }
 
 // all walks, transfers and removes; its error is what ended it early.
@@ -180,6 +197,12 @@ func (j *job) all(ctx context.Context) (early error) {
 	if j.unlisted {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted: a directory could not be listed")}
 	}
+	if !j.some && !j.emptySource {
+		return &storage.Error{
+			Code: storage.ObjectNotFound, Err: errors.New("the source has nothing in it: nothing was deleted"),
+			Hint: "check the source; to delete everything, use WithEmptySource",
+		}
+	}
 	return j.removeSpare(ctx)
 }
 
@@ -196,12 +219,12 @@ func (j *job) transfer(ctx context.Context) error {
 	defer cancel()
 	tasks := make(chan task, queued)
 	var walked error
-	var walking, moving sync.WaitGroup
-	walking.Go(func() {
+	var group panics.Group
+	group.Go(func() {
 		defer close(tasks)
 		walked = j.walk(ctx, tasks)
 		j.listed.Store(walked == nil)
-	})
+	}, cancel)
 	for t := range tasks {
 		n := 1
 		if t.verdict == differs {
@@ -211,13 +234,12 @@ func (j *job) transfer(ctx context.Context) error {
 			cancel() // and the walk ends
 			continue
 		}
-		moving.Go(func() {
+		group.Go(func() {
 			defer func() { j.requests.release(n) }()
 			j.do(ctx, t, &n)
-		})
+		}, cancel)
 	}
-	walking.Wait()
-	moving.Wait()
+	group.Wait()
 	return walked
 }
 

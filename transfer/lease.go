@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -34,6 +35,7 @@ type lease struct {
 	holder   string // this process
 	revision string // of the object as it was read or written last; "" where there is none
 	record   leaseRecord
+	doubt    error // why take did not believe the record; nil: it did
 }
 
 // A leaseRecord is what the object holds.
@@ -123,14 +125,18 @@ func (l *lease) write(ctx context.Context, r leaseRecord) error {
 
 // take gets the lease; a time other than zero is when to try again. A run that
 // was not ended, for its process died, is begun again without waiting for the
-// interval.
+// interval. A time that no right clock can have written counts as passed.
 func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Time, err error) {
 	if err := l.read(ctx); err != nil {
 		return again, err
 	}
 	now := time.Now()
 	free, due := l.record.Until.Add(leaseGrace), l.record.Began.Add(interval)
-	switch {
+	switch l.doubt = nil; {
+	case l.record.Holder != "" && l.record.Until.After(now.Add(leaseTime+leaseGrace)):
+		l.doubt = l.wrongClock("until", l.record.Until)
+	case l.record.Holder == "" && l.record.Began.After(now.Add(leaseGrace)):
+		l.doubt = l.wrongClock("began", l.record.Began)
 	case l.record.Holder != "" && now.Before(free):
 		return free, nil
 	case l.record.Holder == "" && now.Before(due):
@@ -143,19 +149,28 @@ func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Ti
 	return again, err
 }
 
+func (l *lease) wrongClock(field string, at time.Time) error {
+	return &storage.Error{
+		Code: storage.Internal, Op: "Every", Key: l.key,
+		Err:  errors.New("the lease says " + field + " " + at.UTC().Format(time.RFC3339) + ", which no right clock can have written: it is taken for expired"),
+		Hint: "check the clocks of the hosts that run the job",
+	}
+}
+
 // hold runs job while the lease is renewed, and gives it back. The lease is
 // renewed until job has returned, which may take its time after ctx is done.
 func (l *lease) hold(ctx context.Context, job func(context.Context) error) error {
 	running, cancel := context.WithCancelCause(ctx)
 	held, ended := context.WithCancel(context.WithoutCancel(ctx))
-	renewing := make(chan error, 1)
-	go func() { renewing <- l.renew(held, cancel) }()
+	var renewing panics.Group
+	var lost error
+	renewing.Go(func() { lost = l.renew(held, cancel) }, func() { cancel(errLeaseLost) })
 	err := func() error {
 		defer cancel(nil)
 		defer ended()
 		return job(running)
 	}()
-	lost := <-renewing
+	renewing.Wait()
 	if lost != nil {
 		return errors.Join(err, lost)
 	}

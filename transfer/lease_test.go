@@ -135,3 +135,54 @@ func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
 		require.GreaterOrEqual(t, taken, ended, "never two at a time")
 	})
 }
+
+// A host whose clock was ahead must not stop the job of every other for years.
+func TestARecordFromTheFutureIsTakenForExpiredAndDue(t *testing.T) {
+	const interval = time.Hour
+	for _, row := range []struct {
+		name     string
+		record   func(now time.Time) string
+		runs     time.Duration // after which the job runs
+		reported bool
+	}{
+		{"begun in years", func(now time.Time) string { return stamp("began", now.AddDate(4, 0, 0)) }, 0, true},
+		{"begun beyond the difference of clocks", func(now time.Time) string { return stamp("began", now.Add(61*time.Second)) }, 0, true},
+		{"begun within it", func(now time.Time) string { return stamp("began", now.Add(59*time.Second)) }, interval + 59*time.Second, false},
+		{"held for years", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.AddDate(4, 0, 0)) }, 0, true},
+		{"held beyond a lease and the difference of clocks", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.Add(121*time.Second)) }, 0, true},
+		{"held within them", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.Add(119*time.Second)) }, 179 * time.Second, false},
+		{"held, and begun in years", func(now time.Time) string {
+			return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began", now.AddDate(4, 0, 0))
+		}, 2 * time.Minute, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+				defer cancel()
+				b, began := memstore.New(), time.Now()
+				_, err := b.Upload(ctx, leaseKey, file(`{"nonce":"a",`+row.record(began)+`}`))
+				require.NoError(t, err)
+				var after time.Duration
+				var runs []transfer.Run
+				_ = transfer.Every(ctx, interval, func(context.Context) error {
+					after = time.Since(began)
+					cancel()
+					return nil
+				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) { runs = append(runs, r) }))
+				require.Equal(t, row.runs, after)
+				if !row.reported {
+					require.Len(t, runs, 1)
+					return
+				}
+				require.Len(t, runs, 2)
+				require.ErrorContains(t, runs[0].Err, "clock")
+				require.Zero(t, runs[0].Duration)
+				require.NoError(t, runs[1].Err)
+			})
+		})
+	}
+}
+
+func stamp(field string, at time.Time) string {
+	return `"` + field + `":"` + at.Format(time.RFC3339Nano) + `"`
+}

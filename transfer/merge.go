@@ -120,6 +120,9 @@ func (j *job) found(ctx context.Context, t task, files *paths, tasks chan<- task
 	case ignored, hidden:
 		j.ignored()
 		return true
+	}
+	j.some = true
+	switch t.src.kind {
 	case unlisted:
 		j.unlisted = true
 		j.failed(ctx, t.src.key, t.src.err)

@@ -16,6 +16,9 @@ const mtimeKey = "mtime"
 // RequestTimeTooSkewed).
 const skew = 15 * time.Minute
 
+// future reports whether a time is further ahead than right clocks differ.
+func (s *settings) future(at time.Time) bool { return at.After(s.now().Add(skew)) }
+
 func formatMtime(t time.Time) string {
 	return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
 }

@@ -143,7 +143,7 @@ func TestALocalBucketsOwnIsNeverRead(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "x"}, contents(t, b))
 	require.Equal(t, int64(2), report.Ignored)
 
-	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete())
+	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete(), transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Deleted, "the file a")
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
@@ -204,4 +204,37 @@ func TestLinks(t *testing.T) {
 		"dangling": true, "out": true, "outdir": true,
 	}, failed)
 	require.Zero(t, report.Ignored)
+}
+
+// short is a source of somebody else's whose bodies end early.
+type short struct{ evil }
+
+func (s short) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
+}
+
+func TestABodyThatEndsEarlyIsNoFile(t *testing.T) {
+	from := short{evil{memstore.New(), []string{"a"}}}
+	dir := t.TempDir()
+	_, err := transfer.Download(t.Context(), from, dir)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Empty(t, fingerprints(t, dir))
+
+	to := memstore.New()
+	_, err = transfer.Copy(t.Context(), to, from)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Empty(t, contents(t, to))
+}
+
+// A throwing source of somebody else's panics where it is read.
+type throwing struct{ evil }
+
+func (throwing) Download(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
+	panic("thrown")
+}
+
+func TestAPanicReachesTheCaller(t *testing.T) {
+	from := throwing{evil{memstore.New(), []string{"a", "b"}}}
+	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Download(t.Context(), from, t.TempDir()) })
+	require.PanicsWithValue(t, "thrown", func() { _, _ = transfer.Copy(t.Context(), memstore.New(), from) })
 }

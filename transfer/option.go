@@ -15,6 +15,9 @@ import (
 // machine wait; more than this brings little there and costs connections.
 const defaultConcurrency = 32
 
+// maxConcurrency is more than any machine has connections for.
+const maxConcurrency = 10_000
+
 // An Option fits every job; what a job has no use for it passes over.
 type Option interface{ apply(*settings) }
 
@@ -26,12 +29,14 @@ type settings struct {
 	links       bool
 	checksum    bool
 	remove      bool
+	emptySource bool
 	dryRun      bool
 	rule        func(key string) []storage.WriteOption
 	progress    func(Progress)
 	changes     func(Change)
 	resume      string
 	now         func() time.Time
+	noSync      bool
 }
 
 type option func(*settings)
@@ -63,30 +68,27 @@ func invalid(argument, rule string) *storage.Error {
 // WithConcurrency sets how many requests may be under way at once, those for
 // files and those for the parts of large ones counted together: by default 32. A
 // copy between buckets that passes through this machine counts once. Below 1 it
-// is InvalidArgument.
+// is InvalidArgument; above 10,000 it counts as 10,000.
 func WithConcurrency(n int) Option {
 	return option(func(s *settings) {
 		if n < 1 {
 			s.fail("WithConcurrency", "must be at least 1")
 		}
-		s.concurrency = n
+		s.concurrency = min(n, maxConcurrency)
 	})
 }
 
-// WithInclude takes only keys that match one of the patterns, or of the patterns
-// of another WithInclude. Patterns are those of path.Match for the whole key,
-// and ** stands for any number of segments: "**/*.jpg", "2026/**", which may be
-// written "2026/" too. A malformed one is InvalidArgument.
+// WithInclude takes only keys that match one of the patterns, or one of another
+// WithInclude. The package documentation describes patterns. A malformed pattern is
+// InvalidArgument.
 func WithInclude(patterns ...string) Option {
 	return option(func(s *settings) { s.include = s.patterns("WithInclude", s.include, patterns) })
 }
 
-// WithExclude leaves out keys that match one of the patterns, also where
-// WithInclude takes them, and all that lies in a directory that matches one;
-// at the destination they are not removed either. ".git" is a file or a directory
-// of that name, with what is in it; ".git/" and ".git/**" are what is in the
-// directory alone; "**/.git/" are those at any depth, and "**/" is what is in any
-// directory. A directory that is left out is not looked into.
+// WithExclude leaves out keys that match one of the patterns, even if WithInclude takes
+// them, and everything in a directory that matches one. WithDelete does not remove them
+// from the destination. A directory that is left out is not read. The package
+// documentation describes patterns. A malformed pattern is InvalidArgument.
 func WithExclude(patterns ...string) Option {
 	return option(func(s *settings) { s.exclude = s.patterns("WithExclude", s.exclude, patterns) })
 }
@@ -94,7 +96,7 @@ func WithExclude(patterns ...string) Option {
 func (s *settings) patterns(argument string, known, more []string) []string {
 	known = known[:len(known):len(known)]
 	for _, p := range more {
-		if p == "" || !doublestar.ValidatePattern(p) {
+		if p == "" || p == "/" || !doublestar.ValidatePattern(p) {
 			s.fail(argument, "has a malformed pattern: "+strconv.Quote(p))
 		}
 		known = append(known, asPattern(p))
@@ -118,7 +120,22 @@ func WithChecksum() Option { return option(func(s *settings) { s.checksum = true
 // WithDelete removes from the destination what the source does not have, at the
 // end of the job, and nothing at all where a listing had an error or ctx is
 // done. What may lie behind a link that could not be followed stays too.
+//
+// If the job finds no file in the source but has files to remove, it removes nothing
+// and fails with ObjectNotFound: a prefix that is misspelt and a volume that is not
+// mounted are empty, too. [WithEmptySource] removes them all the same.
 func WithDelete() Option { return option(func(s *settings) { s.remove = true }) }
+
+// WithEmptySource lets [WithDelete] remove everything from the destination if the
+// source has no file.
+func WithEmptySource() Option { return option(func(s *settings) { s.emptySource = true }) }
+
+// WithNoSync leaves it to the operating system when files that are written to a
+// directory are on the disk. Without this option each file is there before it gets
+// its name, and all names are before the job ends: after a power failure a file is
+// the old one or the new one, whole. With it a job of many small files is faster,
+// and a power failure may leave files empty, also those that replaced others.
+func WithNoSync() Option { return option(func(s *settings) { s.noSync = true }) }
 
 // WithDryRun compares, and counts and reports what would be done, but does none
 // of it. What would fail is not known.
@@ -146,8 +163,8 @@ func WithChanges(report func(Change)) Option {
 	return option(func(s *settings) { s.changes = report })
 }
 
-// WithNow sets the clock of Expire, and of what WithResume gives up; the default
-// is time.Now.
+// WithNow sets the clock of Expire, of what WithResume gives up, and of which times lie
+// in the future; the default is time.Now.
 func WithNow(now func() time.Time) Option {
 	return option(func(s *settings) { s.now = now })
 }

@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,23 +26,36 @@ func TestPatterns(t *testing.T) {
 		want []string
 	}{
 		{"all", nil, keysOf(files)},
-		{"one segment", []transfer.Option{transfer.WithInclude("*.jpg")}, []string{"a.jpg"}},
-		{"any depth", []transfer.Option{transfer.WithInclude("**/*.jpg")}, []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"}},
+		{"without a slash, at any depth", []transfer.Option{transfer.WithInclude("*.jpg")}, []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"}},
+		{"and the same with two asterisks", []transfer.Option{transfer.WithInclude("**/*.jpg")}, []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"}},
+		{"with a slash at its start, at the top", []transfer.Option{transfer.WithInclude("/*.jpg")}, []string{"a.jpg"}},
+		{"with a slash in it, from the top", []transfer.Option{transfer.WithInclude("2026/*.jpg", "x/*.jpg")}, []string{"2026/b.jpg"}},
+		{"and with one at its start too", []transfer.Option{transfer.WithInclude("/2026/*.jpg")}, []string{"2026/b.jpg"}},
 		{"a tree", []transfer.Option{transfer.WithInclude("2026/**")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
 		{"several", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithInclude("*.txt")}, []string{"2026/b.jpg", "2026/x/c.jpg", "a.txt"}},
 		{"a tree, by its name", []transfer.Option{transfer.WithInclude("2026/")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
-		{"a name is of one segment", []transfer.Option{transfer.WithInclude("2026", "*")}, []string{"a.jpg", "a.txt", "build"}},
+		{"trees of a name, at any depth", []transfer.Option{transfer.WithInclude("build/", "x/")}, []string{"2026/x/c.jpg", "sub/build/deep/b"}},
+		{"a tree at the top", []transfer.Option{transfer.WithInclude("/build/", "/2026/")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
+		{"a name is of a file", []transfer.Option{transfer.WithInclude("2026", "build", "HEAD")}, []string{"build", "sub/.git/HEAD"}},
+		{"names at the top", []transfer.Option{transfer.WithInclude("/2026", "/*")}, []string{"a.jpg", "a.txt", "build"}},
+		{"left out, at any depth", []transfer.Option{transfer.WithExclude("*.jpg", "*.js", ".git")}, []string{"a.txt", "build", "sub/build/deep/b"}},
+		{"left out, at the top", []transfer.Option{transfer.WithExclude("/*.jpg", "/.git", "/build", "/sub/build")}, []string{"a.txt", "2026/b.jpg", "2026/x/c.jpg", "sub/.git/HEAD", "node_modules/m/i.js"}},
 		{"left out", []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**", "sub/**")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
 		{"a directory is left out, by its name", []transfer.Option{transfer.WithExclude("2026", ".git", "sub", "node_modules")}, []string{"a.jpg", "a.txt", "build"}},
 		{"and with a slash", []transfer.Option{transfer.WithExclude("2026/", ".git/", "sub/", "node_modules/")}, []string{"a.jpg", "a.txt", "build"}},
+		{"and at any depth", []transfer.Option{transfer.WithExclude("m/", "deep/", ".git/")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
+		{"and at the top", []transfer.Option{transfer.WithExclude("/.git/", "/m/", "/2026/")}, []string{"a.jpg", "a.txt", "sub/.git/HEAD", "node_modules/m/i.js", "build", "sub/build/deep/b"}},
 		{"at any depth", []transfer.Option{transfer.WithExclude("**/.git", "**/*_modules/", "**/build", "2026")}, []string{"a.jpg", "a.txt"}},
-		{"what is in directories of a name, but no file", []transfer.Option{transfer.WithInclude("*", "sub/**"), transfer.WithExclude("**/build/**", "build/", "**/.git/")}, []string{"a.jpg", "a.txt", "build"}},
+		{"what is in directories of a name, but no file", []transfer.Option{transfer.WithInclude("/*", "sub/**"), transfer.WithExclude("**/build/**", "build/", "**/.git/")}, []string{"a.jpg", "a.txt", "build"}},
 		{"what is in any directory, by a slash", []transfer.Option{transfer.WithExclude("**/")}, []string{"a.jpg", "a.txt", "build"}},
+		{"and with one asterisk", []transfer.Option{transfer.WithExclude("*/")}, []string{"a.jpg", "a.txt", "build"}},
 		{"what is in the directories of a tree", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithExclude("2026/**/")}, []string{"2026/b.jpg"}},
 		{"nothing but what is in directories", []transfer.Option{transfer.WithInclude("**/"), transfer.WithExclude("sub", ".git")}, []string{"2026/b.jpg", "2026/x/c.jpg", "node_modules/m/i.js"}},
 		{"leaving out wins", []transfer.Option{transfer.WithInclude("**/*.jpg"), transfer.WithExclude("2026/x/*")}, []string{"a.jpg", "2026/b.jpg"}},
 		{"all", []transfer.Option{transfer.WithExclude("**")}, []string{}},
-		{"a class and alternatives", []transfer.Option{transfer.WithInclude("[a-c].{txt,jpg}")}, []string{"a.jpg", "a.txt"}},
+		{"and with one asterisk", []transfer.Option{transfer.WithExclude("*")}, []string{}},
+		{"a class and alternatives", []transfer.Option{transfer.WithInclude("/[a-c].{txt,jpg}")}, []string{"a.jpg", "a.txt"}},
+		{"of names at any depth", []transfer.Option{transfer.WithInclude("[ac].{txt,jpg}")}, []string{"a.jpg", "a.txt", "2026/x/c.jpg"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			b := memstore.New()
@@ -104,6 +118,7 @@ func TestWhatIsNoGoodIsRefusedBeforeAnythingIsDone(t *testing.T) {
 		code     storage.Code
 	}{
 		{"a malformed pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("[a"), storage.InvalidArgument},
+		{"a pattern of nothing but a slash", transfer.Bucket(b), transfer.Dir(dir), transfer.WithInclude("/"), storage.InvalidArgument},
 		{"an empty pattern", transfer.Bucket(b), transfer.Dir(dir), transfer.WithExclude(""), storage.InvalidArgument},
 		{"no concurrency", transfer.Bucket(b), transfer.Dir(dir), transfer.WithConcurrency(0), storage.InvalidArgument},
 		{"a nil option", transfer.Bucket(b), transfer.Dir(dir), nil, storage.InvalidArgument},
@@ -198,4 +213,11 @@ func TestADryRunWritesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(3), report.Transferred)
 	require.NoDirExists(t, missing)
+}
+
+func TestTheLargestConcurrencyIsBounded(t *testing.T) {
+	b := memstore.New()
+	_, err := transfer.Upload(t.Context(), b, tree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))
+	require.NoError(t, err)
+	require.Len(t, contents(t, b), 1)
 }

@@ -79,15 +79,39 @@ func (t *tree) place(key string, known bool, p permissions, write func(f *os.Fil
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
+	if err := t.finish(f, temp, modified); err != nil {
 		return err
 	}
-	if !modified.IsZero() {
-		if err := t.root.Chtimes(temp, time.Time{}, modified); err != nil {
+	if err := t.root.Rename(temp, key); err != nil {
+		return err
+	}
+	return t.changed(path.Dir(key))
+}
+
+// finish closes a whole file and gives it its time. Its bytes are on the disk
+// before it gets its name, which may outlive a power failure that they do not.
+func (t *tree) finish(f *os.File, temp string, modified time.Time) error {
+	setTime := func() error {
+		if modified.IsZero() {
+			return nil
+		}
+		return t.root.Chtimes(temp, time.Time{}, modified)
+	}
+	const windows = runtime.GOOS == "windows" // there closing a file sets its time
+	if !windows {
+		if err := setTime(); err != nil {
 			return err
 		}
 	}
-	return t.root.Rename(temp, key)
+	if t.sync {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := f.Close(); err != nil || !windows {
+		return err
+	}
+	return setTime()
 }
 
 // clear makes sure that key is free, or a file that may be replaced: that one.
@@ -134,6 +158,9 @@ func (t *tree) makeDirs(key, dir string, p permissions) error {
 		}
 		at := dir[:i]
 		err := t.root.Mkdir(at, p.ofDir(at))
+		if err == nil {
+			err = t.changed(path.Dir(at))
+		}
 		if err == nil {
 			continue
 		}

@@ -1,9 +1,10 @@
 package transfer
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -81,8 +82,8 @@ func (m *meter) watch(report func(Progress)) (end func()) {
 		return func() {}
 	}
 	over := make(chan struct{})
-	var ticking sync.WaitGroup
-	ticking.Go(func() { m.tick(report, over) })
+	var ticking panics.Group
+	ticking.Go(func() { m.tick(report, over) }, nil)
 	return func() {
 		close(over)
 		ticking.Wait()

@@ -58,9 +58,15 @@ func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(stri
 			failed(key, fileError("Remove", key, err))
 			continue
 		}
-		gone(key)
-		for dir := path.Dir(key); dir != "." && t.root.Remove(dir) == nil; dir = path.Dir(dir) { // until one is not empty
+		dir := path.Dir(key)
+		for dir != "." && t.root.Remove(dir) == nil { // until one is not empty
+			dir = path.Dir(dir)
 		}
+		if err := t.changed(dir); err != nil {
+			failed(key, fileError("Remove", key, err))
+			continue
+		}
+		gone(key)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 const (
@@ -47,7 +48,7 @@ func (b begun) prepare() error {
 	if b == "" {
 		return nil
 	}
-	if err := os.MkdirAll(string(b), 0o700); err != nil {
+	if err := durable.MkdirAll(string(b), 0o700); err != nil {
 		return fileError("WithResume", string(b), err)
 	}
 	return nil

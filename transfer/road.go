@@ -34,9 +34,9 @@ func roadBetween(dst, src side, s *settings) road {
 	}
 	to := dst.(*objects).bucket
 	if isTree {
-		return &uploadRoad{from: from, to: to, rule: s.rule, kept: begun(s.resume)}
+		return &uploadRoad{from: from, to: to, rule: s.rule, kept: begun(s.resume), future: s.future}
 	}
-	return &copyRoad{from: src.(*objects).from, to: to, rule: s.rule, kept: begun(s.resume)}
+	return &copyRoad{from: src.(*objects).from, to: to, rule: s.rule, kept: begun(s.resume), future: s.future}
 }
 
 // checksums is a look, on any road, with WithChecksum.

@@ -110,6 +110,64 @@ func TestClocksMayDiffer(t *testing.T) {
 	}
 }
 
+// An object that a clock has written which is days ahead is younger than every edit.
+func TestAnObjectFromTheFutureIsLookedAt(t *testing.T) {
+	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
+	for _, row := range []struct {
+		name        string
+		text, tag   string
+		transferred bool
+	}{
+		{"nothing changed", "", "", false},
+		{"other bytes", "after.", "", true},
+		{"the same bytes written again", "before", "", false},
+		{"other metadata", "before", "new", true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			src, dst, disk := memstore.New(), inMemory(tomorrow), inMemory(tomorrow)
+			dir := tree(t, map[string]string{"a.txt": "before"})
+			_, err := src.Upload(t.Context(), "a.txt", file("before"))
+			require.NoError(t, err)
+			_, err = transfer.Copy(t.Context(), dst, src)
+			require.NoError(t, err)
+			_, err = transfer.Upload(t.Context(), disk, dir)
+			require.NoError(t, err)
+			if row.text != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte(row.text), 0o644))
+				var metadata map[string]string
+				if row.tag != "" {
+					metadata = map[string]string{"tag": row.tag}
+				}
+				_, err := src.Upload(t.Context(), "a.txt", file(row.text), storage.WithMetadata(metadata))
+				require.NoError(t, err)
+			}
+			report, err := transfer.Copy(t.Context(), dst, src)
+			require.NoError(t, err)
+			require.Equal(t, row.transferred, report.Transferred == 1, report)
+			require.Equal(t, contents(t, src), contents(t, dst))
+
+			report, err = transfer.Upload(t.Context(), disk, dir)
+			require.NoError(t, err)
+			require.Equal(t, row.transferred && row.tag == "", report.Transferred == 1, report)
+			require.Equal(t, contents(t, src), contents(t, disk))
+		})
+	}
+}
+
+func TestASourceFromTheFutureIsCopiedOnce(t *testing.T) {
+	src, dst := inMemory(func() time.Time { return time.Now().Add(24 * time.Hour) }), memstore.New()
+	for _, text := range []string{"before", "after."} {
+		_, err := src.Upload(t.Context(), "a.txt", file(text))
+		require.NoError(t, err)
+		for _, transferred := range []int64{1, 0} {
+			report, err := transfer.Copy(t.Context(), dst, src)
+			require.NoError(t, err)
+			require.Equal(t, transferred, report.Transferred)
+		}
+		require.Equal(t, text, contents(t, dst)["a.txt"])
+	}
+}
+
 // An object that others have put there has no mtime of ours.
 func TestAnObjectOfOthersIsTheSameWhereTheBytesAre(t *testing.T) {
 	b := memstore.New()

@@ -28,6 +28,8 @@
 //     is the same, one that is as much older is not; in between, CRC32C and
 //     attributes decide.
 //   - Directory to directory: the same time.
+//   - An object's time that is more than 15 minutes ahead says nothing, because a wrong
+//     clock has written it: mtime, CRC32C and attributes decide.
 //
 // What that does not notice: a file that was replaced by another of the same size
 // and an older time, or written anew with the same size and a time that a build
@@ -55,6 +57,24 @@
 // and a/b in a bucket, a/b fails. A directory .omnibucket, where a local bucket
 // keeps its signing key, is never read and never written. The directory of
 // WithResume is left out as well.
+//
+// # Patterns
+//
+// [WithInclude] and [WithExclude] take patterns of keys, as in a .gitignore file:
+//
+//   - A pattern without a slash, or with one only at its end, matches at any depth:
+//     "*.jpg" matches a.jpg and 2026/a.jpg.
+//   - Any other pattern matches from the top: "2026/*.jpg" matches 2026/a.jpg, but not
+//     old/2026/a.jpg. A slash at its start does nothing else: "/*.jpg" matches a.jpg
+//     only.
+//   - In one segment, * stands for any characters, ? for one, [a-z] for one of a class,
+//     and {jpg,png} for one of several texts. A backslash takes the next character as
+//     it is. ** stands for any number of segments: "2026/**/*.jpg".
+//   - A slash at the end, or /** there, stands for everything in a directory: "2026/"
+//     matches in any directory 2026, "/2026/" and "2026/**" in the one at the top. "**/"
+//     matches in any directory.
+//   - To WithExclude, a pattern also stands for everything in a directory that it
+//     matches: ".git" leaves out files and directories of that name, with their content.
 //
 // # Memory
 //
@@ -102,9 +122,11 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 // failed; Canceled and DeadlineExceeded) and each failure, up to 1,000, as
 // *storage.Error with its Key. The Report is there in any case.
 //
-// The ends must not overlap (storage.Overlap tells it of buckets), which is
-// InvalidArgument: WithDelete would remove what is copied. A copy into a part of
-// its own bucket leaves that part out by WithExclude.
+// If one end lies in the other, Sync fails with InvalidArgument, because WithDelete
+// would remove the source. It recognises this for directories and local buckets by
+// their paths without symbolic links, and for other buckets as [storage.Overlap] does.
+// To copy a bucket or a directory into a part of that bucket, or back, leave out that
+// part with [WithExclude].
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
 	return run(ctx, "Sync", dst, src, opts)
 }

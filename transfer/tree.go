@@ -2,13 +2,17 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 const (
@@ -30,13 +34,52 @@ type tree struct {
 	root   *os.Root    // nil: a destination that is not there, in a dry run
 	target bool        // files are written here: leftovers are swept, links not followed
 	kept   fs.FileInfo // the directory of WithResume, which is not entered; nil: there is none
+	sync   bool        // what is written is on the disk when the job ends
+
+	mu      sync.Mutex
+	changes map[string]bool // directories whose names are not known to be on the disk
 }
 
 func (t *tree) close() error {
 	if t.root == nil {
 		return nil
 	}
-	return t.root.Close()
+	return errors.Join(t.flush(), t.root.Close())
+}
+
+// changed notes that names in dir have changed. A directory is synced once, at the
+// end of the job, or earlier when many wait for it.
+func (t *tree) changed(dir string) error {
+	if !t.sync {
+		return nil
+	}
+	const most = 1024
+	t.mu.Lock()
+	if t.changes == nil {
+		t.changes = map[string]bool{}
+	}
+	t.changes[dir] = true
+	full := len(t.changes) > most
+	t.mu.Unlock()
+	if full {
+		return t.flush()
+	}
+	return nil
+}
+
+// flush has the names in the directories that have changed on the disk.
+func (t *tree) flush() error {
+	t.mu.Lock()
+	changes := t.changes
+	t.changes = nil
+	t.mu.Unlock()
+	for dir := range changes {
+		err := durable.SyncDirIn(t.root, dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // one that was removed meanwhile has no names
+			return fileError("sync", dir, err)
+		}
+	}
+	return nil
 }
 
 // isTemp reports whether name is that of a temporary file: the prefix, and 16

@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -15,12 +16,14 @@ type uploadRoad struct {
 	to   storage.ReadWriter
 	rule func(key string) []storage.WriteOption
 	kept begun
+	// future reports whether a time is one that no right clock can have written yet.
+	future func(time.Time) bool
 }
 
 // compare: an object that was written when the file had long been as it is holds
-// it.
+// it. The time of an object that was written by a wrong clock says nothing.
 func (u *uploadRoad) compare(src, dst entry) verdict {
-	if dst.modified.After(src.modified.Add(skew)) {
+	if !u.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
 		return same
 	}
 	return unclear
@@ -45,7 +48,7 @@ func (u *uploadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
 		sum, err := u.from.checksum(ctx, src.key)
 		return err == nil && sum == *attrs.CRC32C, err
 	}
-	return !ok && !dst.modified.Before(src.modified), nil
+	return !ok && !dst.modified.Before(src.modified) && !u.future(dst.modified), nil
 }
 
 func (u *uploadRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {

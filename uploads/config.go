@@ -55,6 +55,11 @@ type Config struct {
 	// works: 1 s to 7 days, 0: DefaultLinkTTL.
 	Link    Link
 	LinkTTL time.Duration
+	// PublicRead makes each file that is kept readable by anyone
+	// (storage.WithPublicRead), for PublicLink in a bucket that is not public
+	// itself. What waits under PendingPrefix is not made public. The bucket needs
+	// storage.ObjectACL.
+	PublicRead bool
 
 	// PendingPrefix is where signed uploads wait until Finish; "":
 	// DefaultPendingPrefix. Whole segments that end in "/".
@@ -164,6 +169,10 @@ func (c *Config) needed() []need {
 	if c.Link == SignedLink {
 		needs = append(needs, need{storage.SignURLs, "signed addresses, for SignedLink",
 			"a local or memory bucket needs storage.WithSigningBaseURL"})
+	}
+	if c.PublicRead {
+		needs = append(needs, need{storage.ObjectACL, "WithPublicRead, for PublicRead",
+			"make the bucket public instead, and leave out Config.PublicRead"})
 	}
 	return slices.Clip(needs)
 }

@@ -105,7 +105,7 @@ func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
 	h.fill(sniffBytes)
 	switch {
 	case h.failure() != nil:
-		return kind{}, interrupted(h.failure())
+		return kind{}, h.interruption()
 	case len(h.buf) == 0:
 		return kind{}, refuse(Empty, "The file is empty.")
 	}
@@ -115,7 +115,7 @@ func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
 	}
 	e := s.inspectAs(h, &k)
 	if h.failure() != nil {
-		e = interrupted(h.failure())
+		e = h.interruption()
 	}
 	return k, e
 }

@@ -22,7 +22,10 @@ import (
 // between, may have two files of it.
 //
 // What was looked at is what is kept: the copy is looked at too, for the sender
-// can write to the pending key as long as the ticket lasts.
+// can write to the pending key as long as the ticket lasts. The kept object has
+// the media type of its content and the directives of Config.CacheControl. It has
+// no other attribute that the sender set: disposition, encoding, language, storage
+// class and metadata are empty.
 func (s *Service) Finish(ctx context.Context, token string, values Values) (*Result, error) {
 	if e := s.checkValues(values); e != nil {
 		return nil, e
@@ -123,7 +126,16 @@ func (s *Service) answer(ctx context.Context, f *looked, t ticket) (*Result, *Er
 // keep copies the file to its final key; one that is there is this file, of an
 // earlier call.
 func (s *Service) keep(ctx context.Context, pending, key string, k kind) *Error {
-	var opts []storage.CopyOption
+	// A copy keeps the attributes that no option sets, and whoever sent the file
+	// chose those.
+	opts := []storage.CopyOption{
+		storage.WithContentDisposition(""),
+		storage.WithContentEncoding(""),
+		storage.WithContentLanguage(""),
+		storage.WithCacheControl(""), // unless writeOptions sets one
+		storage.WithMetadata(nil),
+		storage.WithStorageClass(""),
+	}
 	for _, o := range s.writeOptions(k) {
 		opts = append(opts, o)
 	}
@@ -180,7 +192,7 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 	if e := s.bounds(claimed).judge(r.Attrs().Size); e != nil {
 		return nil, e
 	}
-	h := &head{src: r}
+	h := &head{ctx: ctx, src: r}
 	k, e := s.inspect(h, "")
 	switch {
 	case h.failure() != nil:

@@ -97,6 +97,9 @@ func (h *handler) answer(f func(*call) (status int, value any, err error)) http.
 		header.Set("X-Content-Type-Options", "nosniff")
 		values, err := h.config.Authorize(r)
 		if err != nil {
+			if r.Body != nil && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" { // else it was not sent yet
+				drain(w, r.Body)
+			}
 			h.fail(w, r, unauthorized(err))
 			return
 		}

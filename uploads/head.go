@@ -1,7 +1,11 @@
 package uploads
 
 import (
+	"context"
+	"errors"
 	"io"
+
+	"github.com/omnibucket/storage"
 )
 
 const (
@@ -15,6 +19,7 @@ const (
 
 // A head is the first bytes of a file, as many as somebody asked for.
 type head struct {
+	ctx context.Context // of the call; nil: none
 	src io.Reader
 	buf []byte
 	err error // what src ended with; io.EOF: buf is the whole file
@@ -23,7 +28,7 @@ type head struct {
 // fill reads until there are n bytes, at most headBytes, or no more.
 func (h *head) fill(n int) {
 	n = min(n, headBytes)
-	for empty := 0; len(h.buf) < n && h.err == nil; {
+	for empty := 0; len(h.buf) < n && h.err == nil && !h.canceled(); {
 		h.grow(n)
 		got, err := h.src.Read(h.buf[len(h.buf):cap(h.buf)])
 		h.buf, h.err = h.buf[:len(h.buf)+got], err
@@ -45,6 +50,31 @@ func (h *head) grow(n int) {
 	grown := make([]byte, len(h.buf), min(size, headBytes))
 	copy(grown, h.buf)
 	h.buf = grown
+}
+
+// canceled reports whether the call's context has ended; then that is what the
+// source failed with.
+func (h *head) canceled() bool {
+	if h.ctx == nil || h.ctx.Err() == nil {
+		return false
+	}
+	h.err = h.ctx.Err()
+	return true
+}
+
+// interruption is the failure as the sender is told of it.
+func (h *head) interruption() *Error {
+	if !h.canceled() {
+		return interrupted(h.failure())
+	}
+	code := storage.Canceled
+	if errors.Is(h.err, context.DeadlineExceeded) {
+		code = storage.DeadlineExceeded
+	}
+	return &Error{
+		Field: fileField, Code: Interrupted, Message: "The upload was interrupted.",
+		Err: &storage.Error{Code: code, Op: "uploads", Err: h.err},
+	}
 }
 
 // whole reports whether the file ended within the head.

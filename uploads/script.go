@@ -75,7 +75,7 @@ func (s *scriptReader) survives(h *head) bool {
 		b := h.first(size)
 		s.read(b)
 		switch {
-		case s.gaveUp:
+		case s.gaveUp, h.canceled():
 			return true
 		case s.places|s.swallowed == 0 && s.escape == 0:
 			return false

@@ -37,7 +37,7 @@ type Service struct {
 
 // New checks the rules, and that the bucket can keep them, without a request.
 // InvalidArgument where Config makes no sense; Unsupported where the bucket
-// cannot do IfAbsent (see Config.Unguarded) or what Link asks for, as one whose
+// cannot do IfAbsent (see Config.Unguarded) or what Link or PublicRead asks for, as one whose
 // type is not of package storage, of which nothing is known; NotPublic where
 // PublicLink is asked of a bucket that was not opened as public.
 func New(bucket Bucket, c Config) (*Service, error) {
@@ -136,6 +136,9 @@ func (s *Service) writeOptions(k kind) []storage.WriteOption {
 	opts := []storage.WriteOption{storage.WithContentType(k.contentType)}
 	if directives := s.config.cacheControl(k.mediaType); directives != "" {
 		opts = append(opts, storage.WithCacheControl(directives))
+	}
+	if s.config.PublicRead {
+		opts = append(opts, storage.WithPublicRead())
 	}
 	if s.guarded {
 		opts = append(opts, storage.IfAbsent())

@@ -58,7 +58,7 @@ func (s *Service) take(ctx context.Context, u Upload) (*Result, *Error) {
 	if u.Body == nil {
 		return nil, refuse(NoFile, "There is no file.")
 	}
-	t := &taking{service: s, upload: u, bounds: s.bounds(u.Size), head: head{src: u.Body}}
+	t := &taking{service: s, upload: u, bounds: s.bounds(u.Size), head: head{ctx: ctx, src: u.Body}}
 	if e := t.bounds.promise(); e != nil {
 		return nil, e
 	}

@@ -23,6 +23,9 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
 	v := &svgVisitor{first: true}
 	for {
+		if h.canceled() {
+			return 0, 0, damaged // not said: the failure comes first
+		}
 		token, err := d.RawToken()
 		if err == io.EOF {
 			break

@@ -94,13 +94,20 @@ func addressReason(address string) *reason {
 		return nil
 	case strings.Contains(address, "script:"):
 		return program
-	}
-	for _, picture := range []string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"} {
-		if strings.HasPrefix(address, picture) {
-			return nil
-		}
+	case isPicture(address):
+		return nil
 	}
 	return reference
+}
+
+// isPicture reports whether the address is a raster picture of its own.
+func isPicture(address string) bool {
+	for _, picture := range []string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"} {
+		if strings.HasPrefix(address, picture) {
+			return true
+		}
+	}
+	return false
 }
 
 // functionOfCSS is a function's name, and its arguments where these are bare words
@@ -143,18 +150,8 @@ func styleReason(text string, style bool) *reason {
 	if strings.Contains(tight, "@import") {
 		return reference
 	}
-	for rest := tight; ; {
-		_, target, found := strings.Cut(rest, "url(")
-		if !found {
-			break
-		}
-		if refused := addressReason(strings.TrimLeft(target, `"'`)); refused != nil {
-			return refused
-		}
-		rest = target
-	}
-	if !style {
-		return nil
+	if refused := urlReason(tight); refused != nil || !style {
+		return refused
 	}
 	for _, found := range functionOfCSS.FindAllStringSubmatch(strings.ToLower(text), -1) {
 		if name, bareWords := found[1], found[2] != ""; !bareWords && !harmlessFunctions[name] {
@@ -162,4 +159,28 @@ func styleReason(text string, style bool) *reason {
 		}
 	}
 	return nil
+}
+
+// urlReason judges the address of every url(...); text is squeezed. It reads the
+// text twice, however many addresses there are: it searches for a script only from
+// the first address on, and all the others follow that one.
+func urlReason(text string) *reason {
+	for rest, searched := text, false; ; {
+		_, target, found := strings.Cut(rest, "url(")
+		if !found {
+			return nil
+		}
+		rest = target
+		address := strings.TrimLeft(target, `"'`)
+		if address == "" || address[0] == '#' {
+			continue
+		}
+		if !searched && strings.Contains(address, "script:") {
+			return program
+		}
+		searched = true
+		if !isPicture(address) {
+			return reference
+		}
+	}
 }

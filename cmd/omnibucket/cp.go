@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -14,9 +17,12 @@ import (
 // rangesAtOnce is how many requests the download of one large file makes at once.
 const rangesAtOnce = 8
 
+const noSyncUsage = "do not wait until files are on the disk: a power failure may leave them empty"
+
 // A copying is what the flags of cp say.
 type copying struct {
 	recursive bool
+	noSync    bool
 	write     write
 	version   []storage.VersionOption // of the source, or nothing
 }
@@ -30,7 +36,8 @@ func (p *program) cpCommand() *cobra.Command {
 		Short: "Copy files and objects, and with -r trees, to, from and between buckets",
 		Long: `Copies a file to a bucket, an object to a file, or an object to another bucket,
 inside the provider where it can. A destination that ends in "/", or is a directory
-that is there, takes the source's own name. "-" is standard input or output.
+that is there, takes the source's own name. The directory of a destination is made if
+it is missing. "-" is standard input or output.
 
 With -r, trees: what is there already and the same is passed over. A destination
 that is written as a folder (it ends in "/", or is ".", ".." or a bucket alone) takes
@@ -53,6 +60,7 @@ that the same command goes on where it was cut short.`,
 		},
 	}
 	c.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "copy trees")
+	c.Flags().BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
 	c.Flags().StringVar(&version, "version", "", "copy this kept `version` of the source")
 	a.register(c)
 	return c
@@ -94,6 +102,8 @@ func checkEnds(f *copying, src, dst location) error {
 		return invalid("attributes and conditions are of what is written to a bucket", "")
 	case src.kind != inBucket && f.version != nil:
 		return invalid("--version is of a source in a bucket", "")
+	case f.noSync && dst.kind != onMachine:
+		return invalid("--no-sync is of files on this machine, and the destination is none", "")
 	case f.recursive && (src.kind == stream || dst.kind == stream):
 		return invalid("standard input and output are no trees", "")
 	}
@@ -141,6 +151,9 @@ func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) erro
 	for _, o := range f.version {
 		opts = append(opts, o)
 	}
+	if f.noSync {
+		opts = append(opts, storage.WithNoSync())
+	}
 	if dst.kind == stream {
 		return p.download(ctx, bucket, src.key, opts)
 	}
@@ -148,8 +161,27 @@ func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) erro
 		// A download refuses a device, but replaces a link to one, such as /dev/stdout.
 		return invalid("destination is no regular file", `"-" is standard output`)
 	}
+	if err := p.makeDirectory(ctx, f, bucket, src.key, filepath.Dir(dst.path)); err != nil {
+		return err
+	}
 	_, err = storage.DownloadFile(ctx, bucket, src.key, dst.path, append(opts, storage.WithConcurrency(rangesAtOnce))...)
 	return err
+}
+
+// makeDirectory makes the directory for a download if it is missing, and the object
+// is there.
+func (p *program) makeDirectory(ctx context.Context, f *copying, bucket storage.Attrser, key, dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil // what else is wrong, the download tells
+	}
+	var opts []storage.AttrsOption
+	for _, o := range f.version {
+		opts = append(opts, o)
+	}
+	if _, err := bucket.Attrs(ctx, key, opts...); err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, 0o777)
 }
 
 func (p *program) cpBetween(ctx context.Context, f *copying, src, dst location) error {
@@ -180,7 +212,10 @@ func sourceName(src location) (string, error) {
 		}
 		return path.Base(src.key), nil
 	}
-	if isDirectory(src.path) {
+	switch info, err := os.Stat(src.path); {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return "", &storage.Error{Code: storage.ObjectNotFound, Key: src.path, Err: err}
+	case err == nil && info.IsDir():
 		return "", invalid("source is a directory", "-r copies trees")
 	}
 	return filepath.Base(src.path), nil

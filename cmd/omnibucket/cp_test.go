@@ -55,7 +55,7 @@ func TestCpOfSeveralGoesOnPastAFailure(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
-	_, stderr := s.exits(1, "cp", filepath.Join(dir, "a"), filepath.Join(dir, "none"), filepath.Join(dir, "b"), bucket+"/to/")
+	_, stderr := s.exits(3, "cp", filepath.Join(dir, "a"), filepath.Join(dir, "none"), filepath.Join(dir, "b"), bucket+"/to/")
 	require.Len(t, splitLines(stderr), 1)
 	require.Equal(t, "to/a\nto/b\n", s.ok("ls", "-r", bucket))
 }
@@ -132,7 +132,7 @@ func TestHostileKeysGoToEveryStoreAndBack(t *testing.T) {
 			require.Equal(t, key, s.ok("cat", "disk:"+key))
 			s.ok("cp", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
-			s.ok("rm", "memory:"+key)
+			s.ok("rm", "--literal", "memory:"+key)
 			s.exits(3, "stat", "memory:"+key)
 		})
 	}
@@ -143,13 +143,72 @@ func TestADownloadAppearsWholeOrNotAtAll(t *testing.T) {
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
 	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "a"))
-	s.put(bucket+"/x", "new")
-	_, stderr := s.exits(1, "cp", bucket+"/x", filepath.Join(dir, "none", "x"))
-	require.Contains(t, stderr, "no such file or directory")
+	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
 	require.Equal(t, "old", readFile(t, filepath.Join(dir, "a")))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
+}
+
+func TestCpMakesTheDirectoryOfADestination(t *testing.T) {
+	s := newShell(t)
+	bucket := memory(t)
+	s.put(bucket+"/x", "new")
+	for _, row := range []struct{ name, to, at string }{
+		{"a folder", "dl/", "dl/x"},
+		{"folders", "a/b/c/", "a/b/c/x"},
+		{"a file in one", "one/file", "one/file"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			dir := t.TempDir()
+			s.ok("cp", bucket+"/x", dir+"/"+row.to)
+			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(row.at))))
+			s.ok("cp", bucket+"/x", dir+"/"+row.to) // it is there now
+		})
+	}
+	s.t = t
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"file": "kept"})
+	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "none")+"/")
+	_, stderr := s.exits(2, "cp", bucket+"/x", filepath.Join(dir, "file", "x"))
+	require.Contains(t, stderr, "path must be in a directory that exists")
+	require.NotContains(t, stderr, ".omnibucket-")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing was made")
+}
+
+// docs/cli.md: "there is no such object, bucket or source directory" is 3.
+func TestASourceThatIsNotThereIsNotFound(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	s.put(bucket+"/a", "a")
+	none := filepath.Join(dir, "none")
+	writeFiles(t, dir, map[string]string{"file": ""})
+	for _, row := range []struct {
+		name string
+		args []string
+	}{
+		{"a file", []string{"cp", none, bucket}},
+		{"a directory", []string{"cp", none + "/", bucket}},
+		{"a file in a directory that is not there", []string{"cp", filepath.Join(none, "x"), bucket}},
+		{"a file below a file", []string{"cp", filepath.Join(dir, "file", "x"), bucket}},
+		{"a tree", []string{"cp", "-r", none, bucket}},
+		{"a tree with a slash", []string{"cp", "-r", none + "/", bucket}},
+		{"an object", []string{"cp", bucket + "/none", dir}},
+		{"an object, copied", []string{"cp", bucket + "/none", bucket + "/b"}},
+		{"a directory to sync", []string{"sync", none, bucket}},
+		{"a bucket to sync", []string{"sync", "file://" + filepath.ToSlash(none), bucket}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			_, stderr := s.exits(3, row.args...)
+			require.Contains(t, stderr, "not found")
+		})
+	}
+	s.t = t
+	require.Equal(t, "a\n", s.ok("ls", "-r", bucket))
 }
 
 func TestCpOfTrees(t *testing.T) {
@@ -209,7 +268,7 @@ func TestATreeThatIsNotThereIsNotFound(t *testing.T) {
 	bucket, dir := memory(t), t.TempDir()
 	s.exits(3, "cp", "-r", bucket+"/none", dir)
 	s.exits(3, "cp", "-r", bucket+"/none/", dir)
-	s.exits(1, "cp", "-r", filepath.Join(dir, "none"), bucket)
+	s.exits(3, "cp", "-r", filepath.Join(dir, "none"), bucket)
 	s.ok("cp", "-r", bucket, dir)
 }
 

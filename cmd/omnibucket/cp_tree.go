@@ -26,6 +26,9 @@ func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) err
 		}
 	}
 	opts := []transfer.Option{transfer.WithConcurrency(transferConcurrency)}
+	if f.noSync {
+		opts = append(opts, transfer.WithNoSync())
+	}
 	if len(f.write.attributes) > 0 {
 		opts = append(opts, transfer.WithRule(func(string) []storage.WriteOption { return f.write.attributes }))
 	}

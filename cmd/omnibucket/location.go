@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"runtime"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -27,16 +28,22 @@ type location struct {
 	scheme, host, dir, query string // as the address has them, escaped; dir is file:'s alone
 	under                    string // the folder that all keys of a name are in: "" or ending in "/"
 	key                      string // as the bucket has it
+	wild                     bool   // the key is written with what other programs take for wildcards
 }
 
 var (
 	addressForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
-	nameForm    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]+:`) // two letters: a drive of Windows has one
+	schemeForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/`)
+	nameForm    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 )
 
-const addressHint = "an address is scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
+const (
+	addressHint = "an address is scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
+	pathHint    = "write the path of a file as ./name:key"
+)
 
-// parseLocation reads an argument. lookup tells the environment, for names.
+// parseLocation reads an argument. lookup tells the environment, for names. It does not
+// quote the argument in an error, because it may hold credentials.
 func parseLocation(text string, lookup func(string) (string, bool)) (location, error) {
 	switch {
 	case text == "":
@@ -46,19 +53,36 @@ func parseLocation(text string, lookup func(string) (string, bool)) (location, e
 	case addressForm.MatchString(text):
 		return parseAddress(text)
 	}
-	if name, key, ok := cutName(text); ok {
+	name, key, ok := cutName(text, runtime.GOOS == "windows")
+	if !ok {
+		return location{kind: onMachine, path: text}, nil
+	}
+	named := nameForm.MatchString(name)
+	if named {
 		if address, set := lookup(variable(name)); set {
 			return parseName(name, address, key)
 		}
 	}
-	return location{kind: onMachine, path: text}, nil
+	switch {
+	case schemeForm.MatchString(text):
+		return location{}, invalid("address must have two slashes after its scheme", addressHint+"; "+pathHint)
+	case named:
+		return location{}, invalid(variable(name)+" is not set", addressHint+"; "+pathHint)
+	}
+	return location{}, invalid(`location must have a name of letters, digits, "-" and "_" before its ":"`, addressHint+"; "+pathHint)
 }
 
-func cutName(text string) (name, key string, ok bool) {
-	if !nameForm.MatchString(text) {
+// cutName reads a location that could be name:key: one with a colon before its first
+// slash. On Windows a single letter is a drive.
+func cutName(text string, windows bool) (name, key string, ok bool) {
+	name, key, ok = strings.Cut(text, ":")
+	switch {
+	case !ok, strings.ContainsRune(name, '/'):
+		return "", "", false
+	case windows && (len(name) == 1 || strings.ContainsRune(name, '\\')):
 		return "", "", false
 	}
-	return strings.Cut(text, ":")
+	return name, key, true
 }
 
 // variable is the environment variable that holds the address of a name.
@@ -82,7 +106,7 @@ func parseName(name, address, key string) (location, error) {
 	if l.key != "" {
 		l.under = folder(l.key)
 	}
-	l.key = key
+	l.key, l.wild = key, strings.ContainsAny(key, wildcards)
 	return l, nil
 }
 
@@ -111,7 +135,7 @@ func parseAddress(text string) (location, error) {
 	if err != nil {
 		return location{}, invalid(`address has a "%" that begins no escape`, `in a key, "%" is written %25`)
 	}
-	l.key = key
+	l.key, l.wild = key, strings.ContainsAny(escaped, wildcards)
 	return l, nil
 }
 
@@ -145,6 +169,8 @@ func (l location) accountOf() (address, bucket string, err error) {
 	return "file://" + l.host + parent + l.parameters(), bucket, nil
 }
 
+const wildcards = "*?[" // no command expands them
+
 // isFolder reports whether the key is a prefix.
 func (l location) isFolder() bool { return l.key == "" || strings.HasSuffix(l.key, "/") }
 
@@ -170,9 +196,5 @@ func (p *program) locateInBucket(text string) (location, error) {
 	case l.kind == inBucket:
 		return l, nil
 	}
-	hint := addressHint
-	if name, _, ok := cutName(text); ok {
-		hint = variable(name) + " is not set; " + hint
-	}
-	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNoAddress, Hint: hint}
+	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNoAddress, Hint: addressHint}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -17,6 +18,8 @@ var testNames = map[string]string{
 	"OMNIBUCKET_ACCOUNT":   "s3://?region=eu-west-1",
 	"OMNIBUCKET_BAD":       "photos",
 	"OMNIBUCKET_C":         "mem://c",
+	"OMNIBUCKET_FILE":      "mem://disk",
+	"OMNIBUCKET_EMPTY":     "",
 }
 
 func lookupTestNames(name string) (string, bool) {
@@ -34,9 +37,9 @@ func TestLocations(t *testing.T) {
 		{"standard input and output", "-", stream, "", "", ""},
 		{"a path", "photos/a.jpg", onMachine, "", "", ""},
 		{"a path with a colon", "./photos:a", onMachine, "", "", ""},
-		{"a drive of Windows is no name", `C:\photos`, onMachine, "", "", ""},
-		{"nor is one that is set", "c:photos", onMachine, "", "", ""},
-		{"a name that is not set is a path", "videos:a", onMachine, "", "", ""},
+		{"an absolute path with a colon", "/photos:a", onMachine, "", "", ""},
+		{"a path above with a colon", "../photos:a", onMachine, "", "", ""},
+		{"a path with a colon after its first slash", "dir/photos:a", onMachine, "", "", ""},
 		{"a path with a scheme in its middle", "dir/s3://photos", onMachine, "", "", ""},
 		{"a bucket", "s3://photos", inBucket, s3, "", ""},
 		{"a bucket with a slash", "s3://photos/", inBucket, s3, "", ""},
@@ -60,6 +63,7 @@ func TestLocations(t *testing.T) {
 		{"a colon in it", "photos:a:b", inBucket, s3 + query, "", "a:b"},
 		{"a name with a dash, of a folder", "my-photos:a", inBucket, "gs://photos", "people/", "a"},
 		{"a name of a folder in a directory", "disk:a", inBucket, "file:///srv/files?create=true", "a#b/", "a"},
+		{"a name with the name of a scheme", "file:a", inBucket, "mem://disk", "", "a"},
 		{"a name of an account", "account:", account, "s3://" + query, "", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -87,6 +91,18 @@ func TestLocationsThatAreNone(t *testing.T) {
 		{"in a directory", "file:///srv#100%", "%25"},
 		{"a name of no address", "bad:a", "OMNIBUCKET_BAD must hold an address"},
 		{"a key of an account", "account:a", "no keys"},
+		{"a name that is not set", "videos:a", "OMNIBUCKET_VIDEOS is not set"},
+		{"one without a key", "videos:", "OMNIBUCKET_VIDEOS is not set"},
+		{"one with a dash", "my-videos:a/b", "OMNIBUCKET_MY_VIDEOS is not set"},
+		{"one that is empty", "empty:a", "OMNIBUCKET_EMPTY must hold an address"},
+		{"one that begins with a digit", "2photos:a", "name of letters"},
+		{"one with a dot", "my.photos:a", "name of letters"},
+		{"one with a space", "my photos:a", "name of letters"},
+		{"none before the colon", ":a", "name of letters"},
+		{"a scheme with one slash", "s3:/site/x", "two slashes"},
+		{"one with credentials", "s3:/key:secret@photos/a", "two slashes"},
+		{"a file's", "mem:/srv/files", "two slashes"},
+		{"one that is no name", "git+ssh:/host/a", "two slashes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := parseLocation(row.text, lookupTestNames)
@@ -95,6 +111,39 @@ func TestLocationsThatAreNone(t *testing.T) {
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}
+}
+
+func TestALetterIsADriveOnWindowsOnly(t *testing.T) {
+	for _, row := range []struct {
+		name, text string
+		windows    bool
+		want       string
+	}{
+		{"a drive", `C:\photos`, true, ""},
+		{"a drive with a slash", "c:/photos", true, ""},
+		{"a path of a drive", "c:photos", true, ""},
+		{"a path with a colon", `dir\a:b`, true, ""},
+		{"a longer name", "cc:photos", true, "cc"},
+		{"a letter elsewhere", "c:photos", false, "c"},
+		{"a letter and a slash elsewhere", "c:/photos", false, "c"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			name, _, ok := cutName(row.text, row.windows)
+			require.Equal(t, row.want, name)
+			require.Equal(t, row.want != "", ok)
+		})
+	}
+	if runtime.GOOS == "windows" {
+		l, err := parseLocation("c:photos", lookupTestNames)
+		require.NoError(t, err)
+		require.Equal(t, onMachine, l.kind)
+		return
+	}
+	l, err := parseLocation("c:photos", lookupTestNames)
+	require.NoError(t, err)
+	require.Equal(t, [2]string{"mem://c", "photos"}, [2]string{l.address(), l.key})
+	_, err = parseLocation("d:photos", lookupTestNames)
+	require.ErrorContains(t, err, "OMNIBUCKET_D is not set")
 }
 
 func TestTheAccountOfABucket(t *testing.T) {
@@ -141,6 +190,7 @@ func FuzzLocation(f *testing.F) {
 			}
 			same, err := parseLocation(again, lookupTestNames)
 			require.NoError(t, err)
+			same.wild = l.wild // an escape quotes
 			require.Equal(t, l, same)
 			require.NotContains(t, l.address(), "#")
 			require.NotContains(t, l.host, "@")

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,9 +13,9 @@ import (
 
 // A removing is what the flags of rm say.
 type removing struct {
-	recursive, all, dryRun, verbose bool
-	options                         []storage.RemoveOption
-	look                            []storage.AttrsOption // the same, to look for it
+	recursive, all, dryRun, verbose, literal bool
+	options                                  []storage.RemoveOption
+	look                                     []storage.AttrsOption // the same, to look for it
 }
 
 func (p *program) rmCommand() *cobra.Command {
@@ -21,9 +24,13 @@ func (p *program) rmCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rm [flags] ADDRESS...",
 		Short: "Remove objects, and with -r what is in folders",
-		Long: `Removes objects. What is not there is no failure. With -r the address is a folder:
-"photos" means all that is under "photos/", and nothing else; of a whole bucket only
-with --all. Keys are printed with -v, and with --dry-run, which removes nothing.`,
+		Long: `Removes objects. What is not there is no failure, but is told on standard error. With
+-r the address is a folder: "photos" means all that is under "photos/", and nothing
+else; of a whole bucket only with --all. Keys are printed with -v, and with --dry-run,
+which removes nothing.
+
+Wildcards are not expanded: a key with "*", "?" or "[" is refused. To remove such a key,
+use --literal, or write %2A, %3F and %5B in an address.`,
 		Example: `  omnibucket rm 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket rm -r --dry-run gs://photos/2025
   omnibucket rm -r --all file:///tmp/scratch`,
@@ -44,6 +51,7 @@ with --all. Keys are printed with -v, and with --dry-run, which removes nothing.
 	flags.StringVar(&version, "version", "", "remove this kept `version`, for good")
 	flags.StringVar(&revision, "if-revision", "", "only where the object is of this `revision` (else exit code 4)")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be removed, and remove nothing")
+	flags.BoolVar(&f.literal, "literal", false, `take "*", "?" and "[" in a key as they are`)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every key")
 	return c
 }
@@ -57,6 +65,9 @@ func (p *program) rm(ctx context.Context, f *removing, args []string) error {
 		switch {
 		case err != nil:
 			return err
+		case l.wild && !f.literal:
+			return invalid(`key must not hold "*", "?" or "[", because wildcards are not expanded`,
+				"to remove an object with such a key, use --literal, or write %2A, %3F and %5B in an address")
 		case f.recursive && l.key == "" && !f.all:
 			return invalid("this would remove everything in the bucket", "-r --all does")
 		case f.recursive:
@@ -68,38 +79,65 @@ func (p *program) rm(ctx context.Context, f *removing, args []string) error {
 	})
 }
 
+// rmOne removes one object. If it can be seen that there is none, it says so: the key
+// may be misspelt.
 func (p *program) rmOne(ctx context.Context, f *removing, bucket storage.Bucket, key string) error {
-	if f.dryRun {
-		exists, err := bucket.Exists(ctx, key, f.look...)
-		if exists {
-			p.printf("%s\n", p.show(key))
-		}
-		return err
+	exists, err := bucket.Exists(ctx, key, f.look...)
+	missing := err == nil && !exists
+	if !f.dryRun {
+		err = bucket.Remove(ctx, key, f.options...)
 	}
-	err := bucket.Remove(ctx, key, f.options...)
-	if err == nil && f.verbose {
+	switch {
+	case err != nil:
+		return err
+	case missing:
+		p.nothingRemoved(ctx, bucket, key)
+	case f.verbose || f.dryRun:
 		p.printf("%s\n", p.show(key))
 	}
-	return err
+	return nil
+}
+
+// nothingRemoved tells that there is no such object, or folder.
+func (p *program) nothingRemoved(ctx context.Context, bucket storage.Lister, key string) {
+	what := fmt.Sprintf("there is no object %q", key)
+	if strings.HasSuffix(key, "/") || key == "" {
+		what = fmt.Sprintf("there is nothing under %q", key)
+	} else {
+		for _, err := range bucket.List(ctx, storage.WithPrefix(folder(key)), storage.WithLimit(1)) {
+			if err == nil {
+				what += fmt.Sprintf(" (-r removes what is under %q)", folder(key))
+			}
+		}
+	}
+	p.complain(errors.New("nothing was removed: " + what))
 }
 
 // rmFolder removes what is under a prefix. With -v a key is printed when it is
 // taken; one that could not be removed is told of as an error too.
 func (p *program) rmFolder(ctx context.Context, f *removing, bucket storage.Bucket, prefix string) error {
 	if f.dryRun {
+		found := false
 		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
 			if err != nil {
 				return err
 			}
+			found = true
 			p.printf("%s\n", p.show(entry.Key))
+		}
+		if !found {
+			p.nothingRemoved(ctx, bucket, prefix)
 		}
 		return nil
 	}
-	_, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
+	removed, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
 		if f.verbose {
 			p.printf("%s\n", p.show(entry.Key))
 		}
 		return ctx.Err() == nil
 	}, storage.WithPrefix(prefix))
+	if err == nil && removed == 0 && ctx.Err() == nil {
+		p.nothingRemoved(ctx, bucket, prefix)
+	}
 	return err
 }

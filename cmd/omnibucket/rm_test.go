@@ -14,13 +14,13 @@ func TestRm(t *testing.T) {
 		left string
 	}{
 		{"an object", []string{"photos"}, "", "photos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
-		{"several, and what is not there", []string{"photos", "none", "photos/1"}, "", "photos-old\nphotos/2/3\nvideos/4\n"},
+		{"several", []string{"photos", "photos/1"}, "", "photos-old\nphotos/2/3\nvideos/4\n"},
 		{"a folder, and nothing else", []string{"-r", "photos"}, "", "photos\nphotos-old\nvideos/4\n"},
 		{"a folder with its slash", []string{"-r", "photos/"}, "", "photos\nphotos-old\nvideos/4\n"},
 		{"several folders, with each key", []string{"-r", "-v", "photos", "videos"}, "photos/1\nphotos/2/3\nvideos/4\n", "photos\nphotos-old\n"},
 		{"an object, with its key", []string{"-v", "photos/1"}, "photos/1\n", "photos\nphotos-old\nphotos/2/3\nvideos/4\n"},
 		{"nothing, in a dry run", []string{"-r", "--dry-run", "photos"}, "photos/1\nphotos/2/3\n", "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
-		{"nothing, in a dry run of objects", []string{"--dry-run", "photos", "none"}, "photos\n", "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
+		{"nothing, in a dry run of objects", []string{"--dry-run", "photos"}, "photos\n", "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
 		{"a whole bucket", []string{"-r", "--all", ""}, "", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -40,6 +40,81 @@ func TestRm(t *testing.T) {
 			require.Equal(t, row.left, s.ok("ls", "-r", "box:"))
 		})
 	}
+}
+
+func TestRmTellsWhatWasNotThere(t *testing.T) {
+	const all = "photos\nphotos/1\nvideos/2\n"
+	for _, row := range []struct {
+		name   string
+		args   []string
+		prints string
+		says   []string
+		left   string
+	}{
+		{"an object", []string{"none"}, "", []string{`there is no object "none"`}, all},
+		{"the name of a folder", []string{"videos"}, "", []string{`there is no object "videos" (-r removes what is under "videos/")`}, all},
+		{"with those that are", []string{"-v", "none", "photos"}, "photos\n", []string{`there is no object "none"`}, "photos/1\nvideos/2\n"},
+		{"in a dry run", []string{"--dry-run", "none", "photos"}, "photos\n", []string{`there is no object "none"`}, all},
+		{"a folder", []string{"-r", "none"}, "", []string{`there is nothing under "none/"`}, all},
+		{"a folder, in a dry run", []string{"-r", "--dry-run", "none"}, "", []string{`there is nothing under "none/"`}, all},
+		{"each of several", []string{"none", "nothing"}, "", []string{`"none"`, `"nothing"`}, all},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			s.env["OMNIBUCKET_BOX"] = memory(t)
+			for _, key := range []string{"photos", "photos/1", "videos/2"} {
+				s.put("box:"+key, "x")
+			}
+			args := []string{"rm"}
+			for _, arg := range row.args {
+				if arg[0] != '-' {
+					arg = "box:" + arg
+				}
+				args = append(args, arg)
+			}
+			stdout, stderr := s.exits(0, args...)
+			require.Equal(t, row.prints, stdout)
+			lines := splitLines(stderr)
+			require.Len(t, lines, len(row.says))
+			for i, says := range row.says {
+				require.Contains(t, lines[i], "omnibucket: nothing was removed: ")
+				require.Contains(t, lines[i], says)
+			}
+			require.Equal(t, row.left, s.ok("ls", "-r", "box:"))
+		})
+	}
+}
+
+// Other programs expand them: a script must not believe that it removed something.
+func TestWildcardsAreRefusedOrNotFound(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := directory(t), t.TempDir()
+	s.env["OMNIBUCKET_BOX"] = bucket
+	s.put("box:ex/1", "x")
+	s.put("box:ex[1]*?", "x")
+	for _, key := range []string{"ex/*", "ex?1", "e[x]/1", "*"} {
+		for _, args := range [][]string{
+			{"rm", "box:" + key}, {"rm", "-r", "box:" + key}, {"rm", "--dry-run", "box:" + key}, {"rm", "-r", "--all", "box:" + key},
+			{"rm", bucket + "#" + key},
+		} {
+			_, stderr := s.exits(2, args...)
+			require.Contains(t, stderr, "wildcards are not expanded")
+			require.Contains(t, stderr, "--literal")
+		}
+		for _, args := range [][]string{
+			{"cat", "box:" + key}, {"stat", "box:" + key}, {"ls", "box:" + key}, {"ls", "-r", "box:" + key},
+			{"cp", "box:" + key, dir}, {"cp", "-r", "box:" + key, dir}, {"cp", "box:" + key, "box:other"}, {"sync", "box:" + key, dir}, {"sync", "--delete", "box:" + key, dir},
+		} {
+			s.exits(3, args...)
+		}
+	}
+	require.Equal(t, "ex/1\nex[1]*?\n", s.ok("ls", "-r", "box:"), "nothing was removed")
+
+	s.ok("rm", "--literal", "box:ex[1]*?")
+	s.put("box:ex[1]*?", "x")
+	s.ok("rm", bucket+"#ex%5B1%5D%2A%3F")
+	s.put("box:[2]/1", "x")
+	s.synced("box:ex", "box:[3]") // a destination may have any name
 }
 
 func TestRmRefuses(t *testing.T) {

@@ -85,7 +85,7 @@ Exit codes:
   0    done
   1    a failure
   2    bad usage, or an argument that breaks a rule
-  3    there is no such object or bucket
+  3    there is no such object, bucket, source file or source directory
   4    a condition does not hold (--if-absent, --if-revision)
   130  interrupted
   141  the reader of the output went away`,

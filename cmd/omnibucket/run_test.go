@@ -135,7 +135,8 @@ func TestExitCodes(t *testing.T) {
 		{"no such bucket", 3, "bucket not found", []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"}},
 		{"a condition", 4, "precondition failed", []string{"cp", "--if-absent", "-", bucket + "/a.txt"}},
 		{"a revision", 4, "precondition failed", []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"}},
-		{"a file that is not there", 1, "no such file", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
+		{"a file that is not there", 3, "not found", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
+		{"a directory that is not there", 3, "not found", []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
 		{"what a store cannot do", 1, "unsupported", []string{"sign", bucket + "/b"}},
 		{"the first of several failures", 3, "object not found", []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"}},
 	} {

@@ -29,7 +29,7 @@ func (s *screen) progress(p transfer.Progress) {
 	if p.Listed {
 		more = ""
 	}
-	line := fmt.Sprintf("%d/%d%s files, %.1f/%.1f%s MB, %.1f MB/s", p.Files, p.TotalFiles, more, megabytes(p.Bytes), megabytes(p.TotalBytes), more, p.Rate/1e6)
+	line := fmt.Sprintf("%d/%d%s files, %.1f/%.1f%s MiB, %.1f MiB/s", p.Files, p.TotalFiles, more, mebibytes(p.Bytes), mebibytes(p.TotalBytes), more, p.Rate/(1<<20))
 	if p.Failed > 0 {
 		line += fmt.Sprintf(", %d failed", p.Failed)
 	}
@@ -44,7 +44,8 @@ func (s *screen) progress(p transfer.Progress) {
 	s.shown = true
 }
 
-func megabytes(n int64) float64 { return float64(n) / 1e6 }
+// mebibytes counts as transfer.Report does.
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // print writes a line of output.
 func (s *screen) print(line string) {

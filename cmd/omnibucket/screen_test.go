@@ -15,10 +15,10 @@ func TestProgressIsOneLineOfATerminal(t *testing.T) {
 	var errs, out bytes.Buffer
 	s := newScreen(&errs, &out)
 	require.False(t, s.terminal, "a buffer is none")
-	s.progress(transfer.Progress{Files: 1, TotalFiles: 2, Bytes: 1_500_000, TotalBytes: 3_000_000, Rate: 2e6, Failed: 1, Current: "é\x1b\n" + strings.Repeat("日", 100)})
+	s.progress(transfer.Progress{Files: 1, TotalFiles: 2, Bytes: 3 << 19, TotalBytes: 3 << 20, Rate: 2 << 20, Failed: 1, Current: "é\x1b\n" + strings.Repeat("日", 100)})
 	line, cleared := strings.CutPrefix(errs.String(), "\r\x1b[K")
 	require.True(t, cleared)
-	require.True(t, strings.HasPrefix(line, "1/2+ files, 1.5/3.0+ MB, 2.0 MB/s, 1 failed  é??日"), line)
+	require.True(t, strings.HasPrefix(line, "1/2+ files, 1.5/3.0+ MiB, 2.0 MiB/s, 1 failed  é??日"), line)
 	require.Equal(t, 79, utf8.RuneCountInString(line))
 
 	errs.Reset()
@@ -29,5 +29,5 @@ func TestProgressIsOneLineOfATerminal(t *testing.T) {
 	s.clear()
 	require.Empty(t, errs.String(), "there is none any more")
 	s.progress(transfer.Progress{Listed: true})
-	require.Equal(t, "\r\x1b[K0/0 files, 0.0/0.0 MB, 0.0 MB/s  ", errs.String())
+	require.Equal(t, "\r\x1b[K0/0 files, 0.0/0.0 MiB, 0.0 MiB/s  ", errs.String())
 }

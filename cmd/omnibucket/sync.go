@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -15,10 +17,11 @@ const transferConcurrency = 32
 
 // A syncing is what the flags of sync say.
 type syncing struct {
-	remove, dryRun, checksum, links, verbose bool
-	include, exclude                         []string
-	concurrency                              int
-	resume                                   string
+	remove, dryRun, checksum, links, noSync, verbose bool
+	emptySource                                      bool
+	include, exclude                                 []string
+	concurrency                                      int
+	resume                                           string
 }
 
 func (p *program) syncCommand() *cobra.Command {
@@ -30,17 +33,21 @@ func (p *program) syncCommand() *cobra.Command {
 directory of this machine or a folder in a bucket. The same command goes on where one
 was cut short. What was done is told on standard error at the end.
 
-A pattern is one of a shell for the whole key, in which ** stands for any number of
-folders: '**/*.jpg', '2026/**'. What --exclude leaves out is not removed either, and
-nothing is where the source is a folder in a bucket that has nothing in it.`,
+Patterns are those of a .gitignore file. Without a slash, or with one only at its end, a
+pattern matches at any depth: '*.jpg', 'node_modules/'. Any other matches from the top:
+'2026/*.jpg', '/*.jpg'. ** stands for any number of folders, and a slash at the end for
+everything in a folder. What --exclude leaves out is not removed either. If the
+source has nothing in it, --delete removes nothing and the exit code is 3: a name that
+is misspelt looks the same. With --empty-source it removes everything.`,
 		Example: `  omnibucket sync --delete ./public 'gs://site'
-  omnibucket sync --dry-run --exclude '**/*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
+  omnibucket sync --dry-run --exclude '*.tmp' 's3://photos/2026?region=eu-west-1' ./2026
   omnibucket sync --resume ~/.cache/backup file:///srv/photos 'azblob://backup/photos?account=myaccount'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return p.sync(c.Context(), &f, args[0], args[1]) },
 	}
 	flags := c.Flags()
 	flags.BoolVar(&f.remove, "delete", false, "remove from the destination what the source does not have")
+	flags.BoolVar(&f.emptySource, "empty-source", false, "with --delete: remove everything if the source has nothing in it")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and do nothing")
 	flags.BoolVar(&f.checksum, "checksum", false, "compare checksums, not times")
 	flags.StringArrayVar(&f.include, "include", nil, "take only keys that match this `pattern`; may be given several times")
@@ -48,6 +55,7 @@ nothing is where the source is a folder in a bucket that has nothing in it.`,
 	flags.IntVar(&f.concurrency, "concurrency", transferConcurrency, "how many requests may be under way at once")
 	flags.StringVar(&f.resume, "resume", "", "keep in this `directory` how far large uploads have come")
 	flags.BoolVar(&f.links, "links", false, "follow symbolic links that stay in the source directory")
+	flags.BoolVar(&f.noSync, "no-sync", false, noSyncUsage)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "print every change")
 	return c
 }
@@ -58,8 +66,8 @@ func (f *syncing) options() []transfer.Option {
 		given bool
 		with  func() transfer.Option
 	}{
-		{f.remove, transfer.WithDelete}, {f.dryRun, transfer.WithDryRun},
-		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks},
+		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource}, {f.dryRun, transfer.WithDryRun},
+		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
 	} {
 		if flag.given {
 			opts = append(opts, flag.with())
@@ -95,6 +103,11 @@ func (p *program) sync(ctx context.Context, f *syncing, source, destination stri
 		}))
 	}
 	report, err := p.transfer(ctx, dst, src, opts)
+	if own := (*storage.Error)(nil); errors.As(err, &own) && own.Code == storage.ObjectNotFound && own.Key == "" {
+		flagged := *own // the library's hint names an option of Go
+		flagged.Hint = emptySourceHint
+		err = &flagged
+	}
 	screen.clear()
 	if report != nil {
 		summary, _, _ := strings.Cut(report.String(), "\n") // the failures follow, as errors
@@ -102,6 +115,8 @@ func (p *program) sync(ctx context.Context, f *syncing, source, destination stri
 	}
 	return err
 }
+
+const emptySourceHint = "check the source; to delete everything, use --empty-source"
 
 // syncEnds reads where to sync from and to, and refuses what would remove more than
 // was meant.
@@ -112,11 +127,12 @@ func (p *program) syncEnds(ctx context.Context, f *syncing, source, destination 
 	if dst, err = p.locate(destination); err != nil {
 		return src, dst, err
 	}
-	if f.remove && src.kind == inBucket && src.key != "" {
-		// A folder that is misspelt is empty, too: everything would be removed.
+	if folder := src.under + src.key; src.kind == inBucket && folder != "" && (src.wild || f.remove) && !f.emptySource {
+		// A folder that is misspelt has nothing in it, even if the destination has
+		// nothing either. Nor has one that is written with wildcards, as a rule.
 		full, err := p.holds(ctx, src)
 		if err == nil && !full {
-			err = nothingThere(src.key)
+			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("the source has nothing in it: nothing was deleted"), Hint: emptySourceHint}
 		}
 		return src, dst, err
 	}

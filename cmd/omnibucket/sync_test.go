@@ -68,6 +68,31 @@ func prefixed(changes []string, key, as string) []string {
 	return changes
 }
 
+func TestPatternsWithoutASlashMatchAtAnyDepth(t *testing.T) {
+	s := newShell(t)
+	bucket, dir := memory(t), t.TempDir()
+	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
+	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
+		s.put(bucket+"/"+key, "x")
+	}
+	for _, row := range []struct {
+		name  string
+		flags []string
+		want  []string
+	}{
+		{"left out", []string{"--exclude", "*.jpg", "--exclude", "cache/"}, []string{"deleted a/old", "transferred f"}},
+		{"left out at the top", []string{"--exclude", "/*.jpg", "--exclude", "/cache/"}, []string{"deleted a/cache/y", "deleted a/deep.jpg", "deleted a/old", "transferred f", "transferred sub/new.jpg"}},
+		{"taken", []string{"--include", "*.jpg"}, []string{"deleted a/deep.jpg", "deleted top.jpg", "transferred new.jpg", "transferred sub/new.jpg"}},
+		{"taken at the top", []string{"--include", "/*.jpg"}, []string{"deleted top.jpg", "transferred new.jpg"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			changes, _ := s.synced(append(append([]string{"--delete", "--dry-run"}, row.flags...), dir, bucket)...)
+			require.Equal(t, row.want, changes)
+		})
+	}
+}
+
 func TestSyncFailures(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
@@ -100,11 +125,102 @@ func TestSyncKeepsHowFarItIsAndFollowsLinks(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
 }
 
-func TestAMisspeltSourceRemovesNothing(t *testing.T) {
+func TestASourceWithNothingInItRemovesNothing(t *testing.T) {
 	s := newShell(t)
-	bucket, dir := memory(t), t.TempDir()
-	writeFiles(t, dir, map[string]string{"a": "a"})
-	s.exits(3, "sync", "--delete", bucket+"/pubilc", dir)
-	require.FileExists(t, filepath.Join(dir, "a"))
-	s.synced(bucket+"/pubilc", dir)
+	bucket, dir, empty := memory(t), t.TempDir(), t.TempDir()
+	s.put(bucket+"/photos/b", "b")
+	s.env["OMNIBUCKET_BK"] = bucket + "/phtoos"
+	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"
+	for _, row := range []struct{ name, source string }{
+		{"a folder that is misspelt", bucket + "/phtoos"},
+		{"a name of such a folder", "bk:"},
+		{"a folder below it", "bk:2026/"},
+		{"an empty bucket", "mem://empty-source-of-a-sync"},
+		{"an empty directory", empty},
+		{"an empty directory as a bucket", "file://" + filepath.ToSlash(empty)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s.t = t
+			writeFiles(t, dir, map[string]string{"a": "a"})
+			for _, more := range [][]string{nil, {"--dry-run"}} {
+				args := append([]string{"sync", "--delete"}, more...)
+				stdout, stderr := s.exits(3, append(args, row.source, dir)...)
+				require.Empty(t, stdout)
+				require.Contains(t, stderr, "--empty-source")
+				require.NotContains(t, stderr, "WithEmptySource")
+				s.exits(3, append(args, row.source, "photos:")...)
+			}
+			require.FileExists(t, filepath.Join(dir, "a"))
+			require.Equal(t, "b", s.ok("cat", "photos:b"))
+			s.synced(row.source, dir)
+
+			_, report := s.synced("--delete", "--empty-source", row.source, dir)
+			require.Contains(t, report, "1 deleted")
+			require.NoFileExists(t, filepath.Join(dir, "a"))
+		})
+	}
+}
+
+// A nightly job with a missing variable must not succeed in a directory of its own.
+func TestAnAddressThatNamesNothingIsNoPath(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	writeFiles(t, dir, map[string]string{"src/a": "a"})
+	for _, row := range []struct{ address, says string }{
+		{"nosuch:dst", "OMNIBUCKET_NOSUCH is not set"},
+		{"nosuch:", "OMNIBUCKET_NOSUCH is not set"},
+		{"s3:/site/x", "two slashes"},
+		{"file:/srv/files", "two slashes"},
+		{"no.such:dst", "name of letters"},
+	} {
+		t.Run(row.address, func(t *testing.T) {
+			s.t = t
+			for _, args := range [][]string{
+				{"sync", "src", row.address}, {"sync", row.address, "dst"}, {"sync", "--delete", row.address, "src"},
+				{"cp", "src/a", row.address}, {"cp", row.address, "dst"}, {"cp", "-r", "src", row.address}, {"cp", "-r", row.address, "dst"},
+				{"ls", row.address}, {"cat", row.address}, {"stat", row.address}, {"rm", row.address}, {"sign", row.address},
+				{"mb", row.address}, {"rb", row.address}, {"serve", row.address},
+			} {
+				_, stderr := s.exits(2, args...)
+				require.Contains(t, stderr, row.says)
+			}
+		})
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "nothing was made")
+	s.t = t
+	bucket := memory(t)
+	writeFiles(t, dir, map[string]string{"a:b": "colon"})
+	s.ok("cp", "./a:b", bucket)
+	require.Equal(t, "colon", s.ok("cat", bucket+"/a:b"))
+}
+
+func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
+	for _, row := range []struct{ name, from, to string }{
+		{"a directory in the bucket", "site/public", "file://TOP/site"},
+		{"a bucket in the bucket", "file://TOP/site/public", "file://TOP/site"},
+		{"a folder of the bucket that is a directory", "file://TOP/site#public", "site/public"},
+		{"a bucket in the directory", "file://TOP/site/public", "site"},
+		{"the bucket around the destination", "file://TOP/site", "file://TOP/site/public"},
+		{"the directory around the destination", "site", "file://TOP/site/public"},
+		{"through a symbolic link", "link", "file://TOP/site"},
+		{"through ..", "site/public/../public", "file://TOP/site"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newShell(t)
+			dir := t.TempDir()
+			t.Chdir(dir)
+			writeFiles(t, dir, map[string]string{"site/notes.txt": "keep", "site/public/index.html": "one"})
+			require.NoError(t, os.Symlink("site/public", "link"))
+			address := func(text string) string { return strings.Replace(text, "TOP", filepath.ToSlash(dir), 1) }
+			for _, command := range [][]string{{"sync", "--delete"}, {"sync", "--delete", "--exclude", "*.tmp"}, {"cp", "-r"}} {
+				_, stderr := s.exits(2, append(command, address(row.from)+"/", address(row.to))...)
+				require.Contains(t, stderr, "must not overlap")
+			}
+			require.Equal(t, "one", readFile(t, "site/public/index.html"))
+			require.Equal(t, "keep", readFile(t, "site/notes.txt"))
+		})
+	}
 }

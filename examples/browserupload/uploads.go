@@ -123,9 +123,14 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 	return s.image(ctx, id)
 }
 
-// copyOptions are those of an image in the gallery, whatever the browser sent.
+// copyOptions sets every attribute of an image in the gallery: a copy keeps those
+// that no option sets, and the browser chose them.
 func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
 	opts := []storage.CopyOption{
+		storage.WithContentDisposition(""),
+		storage.WithContentEncoding(""),
+		storage.WithContentLanguage(""),
+		storage.WithStorageClass(""),
 		storage.WithContentType(mediaType),
 		storage.WithCacheControl("max-age=31536000, immutable"), // another image has another key
 		storage.WithMetadata(map[string]string{"name": name}),

@@ -71,6 +71,22 @@ func TestAnImageIsShownOnceItWasChecked(t *testing.T) {
 	require.Contains(t, attrs.CacheControl, "immutable")
 }
 
+func TestAnImageHasNoAttributeThatThePageSet(t *testing.T) {
+	c := newClient(t, settings{})
+	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
+	_, err := c.site.incoming.Upload(t.Context(), o.ID, strings.NewReader(tinyGIF),
+		storage.WithContentDisposition(`attachment; filename="photo.hta"`), storage.WithContentEncoding("gzip"),
+		storage.WithContentLanguage("de"), storage.WithCacheControl("max-age=1"),
+		storage.WithStorageClass("COLD"), storage.WithMetadata(map[string]string{"name": "evil", "other": "evil"}))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`, nil))
+	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
+	require.NoError(t, err)
+	require.Equal(t, storage.Properties{
+		ContentType: "image/gif", CacheControl: "max-age=31536000, immutable", Metadata: map[string]string{"name": "a.gif"},
+	}, attrs.Properties)
+}
+
 func TestAnAcceptedImageStaysWhatItIs(t *testing.T) {
 	c := newClient(t, settings{})
 	content := func(id string) string {

@@ -155,7 +155,8 @@ func read(response *http.Response, to answer) error {
 
 // An Error is an answer that says no. files.CodeOf and errors.As find the
 // *files.Error in it, with the code, the field, the words for a person, and of
-// files.Completed the record.
+// files.Completed the record. errors.Is finds its storage.Code, as it does in the
+// errors of files.Store: storage.ObjectNotFound for a file that is not there.
 type Error struct {
 	Status     int // of HTTP
 	RequestID  string
@@ -198,6 +199,9 @@ func readError(response *http.Response) *Error {
 }
 
 func errorOf(response *http.Response, told *files.Error) *Error {
+	if told.Err == nil {
+		told.Err = told.Code.Storage()
+	}
 	e := &Error{Status: response.StatusCode, RequestID: response.Header.Get("X-Request-Id"), Err: told}
 	if wait, err := time.ParseDuration(response.Header.Get("Retry-After") + "s"); err == nil {
 		e.RetryAfter = max(0, wait)

@@ -66,7 +66,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	for i, item := range answer.Items {
 		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
 		if e := item.Error; e != nil {
-			results[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message}
+			results[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message, Err: e.Code.Storage()}
 		}
 	}
 	return results, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
@@ -79,9 +80,9 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*files.Record, e
 	u.missing = slices.Clone(u.left)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var group sync.WaitGroup
+	var group panics.Group
 	for range min(f.Concurrency, len(u.left)) {
-		group.Go(func() { u.work(ctx, cancel) })
+		group.Go(func() { u.work(ctx, cancel) }, cancel)
 	}
 	group.Wait()
 	return u.result()

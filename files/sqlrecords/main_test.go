@@ -1,4 +1,4 @@
-package sqlrecords_test
+package sqlrecords
 
 import (
 	"testing"

@@ -39,7 +39,7 @@ var jobs = []string{"uploads", "transfer", "files", "serve"}
 
 // shared is what several providers have in common.
 var shared = []string{
-	"internal/address", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
+	"internal/address", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
 	"internal/outcome", "internal/parallel", "internal/transport", "internal/v4",
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,4 +57,14 @@ func TestThisModule(t *testing.T) {
 	broken, err := run(module + "/...")
 	require.NoError(t, err)
 	require.Empty(t, broken)
+}
+
+// Whatever go.mod requires, version selection brings into the programs of users: a
+// test's database driver would replace the one that they have chosen.
+func TestTheModuleRequiresNoDatabaseDriver(t *testing.T) {
+	requirements, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	require.NoError(t, err)
+	for _, driver := range []string{"modernc.org/", "github.com/jackc/", "sqlite", "github.com/lib/pq", "github.com/go-sql-driver/"} {
+		require.NotContains(t, string(requirements), driver)
+	}
 }

@@ -4,7 +4,8 @@ package parallel
 
 import (
 	"context"
-	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
 )
 
 // Each calls do for 0 to n-1, at most atOnce at a time, waits for all that were
@@ -14,7 +15,7 @@ func Each(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, atOnce)
-	var group sync.WaitGroup
+	var group panics.Group
 	for i := range n {
 		select {
 		case slots <- struct{}{}:
@@ -28,7 +29,7 @@ func Each(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int
 			if err := do(ctx, i); err != nil {
 				cancel(err) // the first alone has an effect
 			}
-		})
+		}, func() { cancel(nil) })
 	}
 	group.Wait()
 	return context.Cause(ctx)

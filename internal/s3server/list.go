@@ -100,8 +100,13 @@ func (r *request) listObjects() error {
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
 	var next place
+	walk := l.walk
+	if r.server.config.FolderOrder {
+		walk = l.walkTree
+		after.prefix = after.prefix || !r.has("continuation-token") // start-after may name a folder
+	}
 	err = r.view(func(b *bucket) error {
-		result.IsTruncated = l.walk(b, after, func(v *version, common string) {
+		result.IsTruncated = walk(b, after, func(v *version, common string) {
 			if v == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 				next = place{common, true}

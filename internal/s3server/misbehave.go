@@ -16,6 +16,9 @@ type Rule struct {
 	Key       string // "": any
 	Skip      int    // requests that match and pass unharmed first
 	Times     int    // requests that are harmed; 0: one; negative: all
+	// Rate is how many matching requests a second pass unharmed, a tenth of that at
+	// once; those over it are harmed, of which Times counts. 0: none pass.
+	Rate int
 
 	// Error is S3's code of an answer that does nothing: "SlowDown",
 	// "TooManyRequests", "ConditionalRequestConflict", "InternalError". A code
@@ -48,6 +51,9 @@ type Rule struct {
 	Deny func(key, version string) (namedKey, namedVersion string, denied bool)
 	// Reverse lists the entries of each page backwards (ListObjectsV2).
 	Reverse bool
+
+	left float64 // of Rate
+	last time.Time
 }
 
 // Bytes is a number for CutAfter, HangAfter and FlipAt.
@@ -70,6 +76,7 @@ func (h *Handler) Behave() {
 type rules struct {
 	mu   sync.Mutex
 	all  []*Rule
+	now  func() time.Time
 	gone <-chan struct{} // closed when the server ends; nil: never
 }
 
@@ -85,6 +92,9 @@ func (s *rules) match(operation, bucket, key string) *Rule {
 			r.Skip--
 			continue
 		}
+		if r.Rate > 0 && r.passes(s.now()) {
+			continue
+		}
 		applied := *r
 		switch {
 		case r.Times < 0:
@@ -96,6 +106,23 @@ func (s *rules) match(operation, bucket, key string) *Rule {
 		return &applied
 	}
 	return nil
+}
+
+// passes takes one of the requests that Rate lets pass, if there is one left.
+func (rule *Rule) passes(now time.Time) bool {
+	rate := float64(rule.Rate)
+	atOnce := max(1, rate/10)
+	if rule.last.IsZero() {
+		rule.left = atOnce
+	} else {
+		rule.left = min(atOnce, rule.left+now.Sub(rule.last).Seconds()*rate)
+	}
+	rule.last = now
+	if rule.left < 1 {
+		return false
+	}
+	rule.left--
+	return true
 }
 
 // early is what happens before the signature is looked at.

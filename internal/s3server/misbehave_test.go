@@ -3,6 +3,7 @@ package s3server_test
 import (
 	"context"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -189,4 +190,26 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.Equal(t, 200, r.Status)
 	require.NotEmpty(t, r.Header.Get("Authorization"))
 	require.Zero(t, s.Count("GetObject"))
+}
+
+func TestAServerThatThrottles(t *testing.T) {
+	now := time.Now()
+	s := start(t, s3server.Config{Now: func() time.Time { return now }})
+	s.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: 20, Times: -1})
+	puts := func(n int) (served int) {
+		for range n {
+			if _, err := s.PutObject(t.Context(), putInput("k", "x")); err == nil {
+				served++
+			} else {
+				failsWith(t, err, http.StatusServiceUnavailable, "SlowDown")
+			}
+		}
+		return served
+	}
+	require.Equal(t, 2, puts(10), "a tenth of a second's")
+	now = now.Add(50 * time.Millisecond)
+	require.Equal(t, 1, puts(10))
+	now = now.Add(10 * time.Second)
+	require.Equal(t, 2, puts(10), "no more is saved")
+	require.Equal(t, "x", s.get(t, "k"), "others are not throttled")
 }

@@ -79,6 +79,9 @@ func (h *Handler) readMetadata(from, to http.Header) error {
 			continue
 		}
 		total += len(name) - len(metadataPrefix) + len(value)
+		if h.config.DashForUnderscore {
+			name = strings.ReplaceAll(name, "_", "-")
+		}
 		to.Set(name, mailSafe(value))
 	}
 	if total > h.limits.MaxMetadata {

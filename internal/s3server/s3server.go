@@ -11,6 +11,7 @@
 //	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 //	defer server.Close()
 //	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown"})
+//	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
 // What it does not have answers NotImplemented: tags as a subresource, object
 // lock, encryption with keys of one's own, website, logging, notifications,
@@ -53,11 +54,20 @@ type Config struct {
 	// Driver keeps the bytes, under names of this package. It has to take a body
 	// of unknown size (storage.StreamPut). Nil: memory.
 	Driver storage.Driver
+	// DashForUnderscore keeps "-" where a name of metadata has "_", as Ceph RGW
+	// does before Quincy.
+	DashForUnderscore bool
+	// RequesterPays has every bucket be somebody else's, who does not pay:
+	// requests that do not say x-amz-request-payer are refused.
+	RequesterPays bool
 	// CloseConnections ends a connection after each answer, so that none is idle
 	// in a test that counts goroutines.
 	CloseConnections bool
-	Now              func() time.Time // nil: time.Now
-	Limits           Limits
+	// FolderOrder lists objects as SeaweedFS does: like a directory tree, all of
+	// "a/…" before "a-b", in pages, with a delimiter and from start-after, too.
+	FolderOrder bool
+	Now         func() time.Time // nil: time.Now
+	Limits      Limits
 }
 
 // Limits are AWS's where they are 0; smaller ones keep tests small.
@@ -117,7 +127,7 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver)}
+	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), rules: rules{now: c.Now}}
 	for _, name := range c.Buckets {
 		h.buckets.Set(name, h.newBucket(name))
 	}

@@ -113,3 +113,8 @@ func formatCRC(crc uint32) string { return fmt.Sprintf("%08x", crc) }
 
 // Creates reports whether the grant is for an object that is not there alone.
 func (g *Grant) Creates() bool { return slices.Contains(g.Attributes, Attribute{ifNoneMatch, "*"}) }
+
+// HasType reports whether the grant says the object's media type.
+func (g *Grant) HasType() bool {
+	return slices.ContainsFunc(g.Attributes, func(a Attribute) bool { return a.Name == "content-type" })
+}

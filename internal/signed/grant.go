@@ -11,7 +11,7 @@ import (
 
 // A Grant is what a signature allows.
 type Grant struct {
-	Method  string // GET or PUT; POST of a form
+	Method  string // GET, HEAD or PUT; POST of a form
 	Key     string
 	Version string
 	Expires int64 // seconds since 1970; from then on it is refused
@@ -54,7 +54,7 @@ func grant(r *storage.SignRequest, now time.Time) (*Grant, error) {
 	}
 	g := &Grant{Method: r.Method, Key: r.Key, Expires: ends(now, r.TTL), MinSize: -1, MaxSize: -1}
 	switch r.Method {
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		g.Version, g.ResponseType, g.ResponseDisposition = r.Version, r.ResponseType, r.ResponseDisposition()
 	case http.MethodPut, http.MethodPost:
 		g.MinSize, g.MaxSize = r.MinSize, r.MaxSize

@@ -94,6 +94,7 @@ var features = []struct{ name, words string }{
 	{"SignSize", "a signed size is enforced"},
 	{"SignIfAbsent", "a signed `IfAbsent` is enforced"},
 	{"SignForms", "signed forms"},
+	{"SignHead", "a signed `HEAD` reads nothing"},
 	{"ObjectACL", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
 	{"SequentialParts", "parts go one after the other"},

@@ -3,13 +3,13 @@ package transport
 import "net/http"
 
 // NewClient is the HTTP client of an account: a copy of the one that its user
-// gave, or one over a Transport made here, which is answered too. No redirect is
+// gave, with a Transport around its own, or one over a Transport made here, which
+// is answered too. No redirect is
 // followed that the user's own rule does not follow: a signature is of the first
 // host, and the answer's own error tells more.
 func NewClient(given *http.Client) (client *http.Client, own *Transport) {
 	if given != nil {
-		c := *given
-		client = &c
+		client = Around(given)
 	} else {
 		own = New(Options{})
 		client = &http.Client{Transport: own}
@@ -18,4 +18,11 @@ func NewClient(given *http.Client) (client *http.Client, own *Transport) {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	return client, own
+}
+
+// Around is a copy of an HTTP client with a Transport around its own.
+func Around(given *http.Client) *http.Client {
+	c := *given
+	c.Transport = Over(given.Transport)
+	return &c
 }

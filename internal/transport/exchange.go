@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -13,18 +14,20 @@ import (
 // only while the peer is waited for: not while the caller's body is read, and
 // not while nobody reads the answer.
 type exchange struct {
-	parent context.Context
-	ctx    context.Context // of the request; canceled with ErrStalled by the watchdog
-	cancel context.CancelCauseFunc
-	stall  time.Duration
-	answer time.Duration
-	length int64       // of the request's body; -1: until its end
-	unhook func() bool // from parent; nil: parent never ends, or there is no body
+	parent  context.Context
+	ctx     context.Context // of the request; canceled with ErrStalled by the watchdog
+	cancel  context.CancelCauseFunc
+	stall   time.Duration
+	answer  time.Duration
+	length  int64       // of the request's body; -1: until its end
+	foreign bool        // who makes the request may tell nothing of it
+	unhook  func() bool // from parent; nil: parent never ends, or there is no body
 
 	mu      sync.Mutex
 	timer   *time.Timer
 	replied bool // the head of the answer is here
 	ended   bool
+	traced  bool           // who makes the request tells of connection and head
 	headed  bool           // the request's head was written
 	whole   bool           // the request's body was handed over to its end
 	body    *requestBody   // the request's
@@ -38,7 +41,7 @@ type exchange struct {
 
 func newExchange(parent context.Context, r *http.Request, stall, answer time.Duration) *exchange {
 	x := &exchange{parent: parent, stall: stall, answer: answer, length: r.ContentLength}
-	if r.Body == nil || r.Body == http.NoBody || isSmall(r) {
+	if !hasBody(r) || isSmall(r) {
 		x.whole = true // or it leaves with the head
 	} else if x.length == 0 {
 		x.length = -1 // net/http: a body with length 0 has an unknown one
@@ -83,11 +86,38 @@ func (x *exchange) rest() {
 // body does: one that has a length is not read before the head is written, while
 // the first bytes of one that has none are.
 func (x *exchange) requestContext() context.Context {
-	if !x.whole && x.length > 0 {
+	if !x.whole && x.length > 0 && !x.foreign {
 		return x.ctx
+	}
+	if x.foreign {
+		x.trace.GetConn = x.connecting
 	}
 	x.trace.WroteHeaders = x.wroteHeaders
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
+}
+
+// begin starts the clock of a request that is made by somebody who may tell
+// nothing of it.
+func (x *exchange) begin() {
+	if !x.foreign {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.whole {
+		x.waitLocked(x.answer)
+	} else {
+		x.waitLocked(x.stall)
+	}
+}
+
+// connecting is net/http's, which waits for a connection within limits of its own:
+// another request may have to end first.
+func (x *exchange) connecting(string) {
+	x.rest()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.traced = true
 }
 
 // wroteHeaders is net/http's: the head of the request is on its way, or in a
@@ -139,7 +169,17 @@ func (x *exchange) fail(err error) *Error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return &Error{Sent: x.headed && x.whole, Err: err}
+	sent := x.headed && x.whole
+	if x.foreign { // it may have read the body before it had a connection
+		sent = x.whole && (x.headed || !x.traced) && !unconnected(err)
+	}
+	return &Error{Sent: sent, Err: err}
+}
+
+// unconnected reports whether err is that no connection could be made.
+func unconnected(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
 // finish stops the clock for good and gives the context back.

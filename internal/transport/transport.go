@@ -14,9 +14,12 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/omnibucket/storage/internal/wire"
 )
 
-// What an Options field of zero means.
+// What an Options field of zero means. Requests of the core's bring a Stall of
+// their own, see package wire.
 const (
 	DefaultStall  = 30 * time.Second
 	DefaultAnswer = 60 * time.Second
@@ -50,9 +53,10 @@ type Options struct {
 // let go of the request's body: a Read of it that is under way is waited for.
 // Its errors are *Error.
 type Transport struct {
-	base   *http.Transport
-	stall  time.Duration
-	answer time.Duration
+	base    http.RoundTripper // nil: http.DefaultTransport
+	foreign bool              // base was given: it may be anything
+	stall   time.Duration
+	answer  time.Duration
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
@@ -87,6 +91,23 @@ func New(o Options) *Transport {
 	}
 }
 
+// Over is a Transport that makes its requests by base, which somebody has given and
+// which is left as it is; nil is http.DefaultTransport. Requests that are not of the
+// core's pass it as they are.
+func Over(base http.RoundTripper) *Transport {
+	if own, ok := base.(*Transport); ok {
+		return own
+	}
+	return &Transport{base: base, foreign: true, stall: DefaultStall, answer: DefaultAnswer}
+}
+
+func (t *Transport) next() http.RoundTripper {
+	if t.base == nil {
+		return http.DefaultTransport
+	}
+	return t.base
+}
+
 func orDefault(d, standard time.Duration) time.Duration {
 	if d > 0 {
 		return d
@@ -101,7 +122,10 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Send is RoundTrip under ctx, which takes the place of r's own.
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
-	counter := counterOf(ctx)
+	counter, call := counterOf(ctx), wire.Of(ctx)
+	if t.foreign && counter == nil && call == nil {
+		return t.next().RoundTrip(r.WithContext(ctx))
+	}
 	counter.request()
 
 	var content []byte
@@ -115,7 +139,9 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 			return nil, &Error{Err: err}
 		}
 	}
-	x := newExchange(ctx, r, t.stall, AnswerOf(ctx, t.answer))
+	stall, answer := t.patience(call, small || !hasBody(r))
+	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx, 0)))
+	x.foreign = t.foreign
 	out := r.WithContext(x.requestContext())
 	if small {
 		replace(out, content)
@@ -123,7 +149,11 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 		x.wrapBody(out)
 	}
 
-	response, err := t.base.RoundTrip(out)
+	if call != nil {
+		call.Requests.Add(1)
+	}
+	x.begin()
+	response, err := t.next().RoundTrip(out)
 	if err != nil {
 		failure := x.fail(err)
 		x.end()
@@ -144,12 +174,31 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 
 // CloseIdleConnections closes connections that no request uses. It may be
 // called any number of times; http.Client.CloseIdleConnections calls it.
-func (t *Transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
+func (t *Transport) CloseIdleConnections() {
+	if closer, ok := t.next().(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
+// patience is how long a request's connection may be silent within a body, and
+// before the answer. What is handed over of a large body may still be in the
+// system's buffers, from where it leaves unseen: the answer has twice the time.
+func (t *Transport) patience(call *wire.Call, short bool) (stall, answer time.Duration) {
+	switch {
+	case call == nil || call.Stall == 0:
+		return t.stall, t.answer
+	case short:
+		return call.Stall, call.Stall
+	}
+	return call.Stall, 2 * call.Stall
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 // wrapBody has the watchdog see the request's body, and net/http's own replay
 // of it on a fresh connection.
 func (x *exchange) wrapBody(out *http.Request) {
-	if out.Body == nil || out.Body == http.NoBody {
+	if !hasBody(out) {
 		return
 	}
 	out.Body = x.watchBody(out.Body)

@@ -28,6 +28,7 @@ type account struct {
 	name         string   // the account's
 	anonymous    bool
 	hierarchical bool            // Config.HierarchicalNamespace
+	version      string          // Config.APIVersion
 	http         *http.Client    // nil where a client was given
 	owned        bool            // http was made here, and ends with the account
 	given        *service.Client // Config.Client
@@ -46,13 +47,14 @@ func newAccount(c Config) (*account, error) {
 	}
 	a := &account{
 		sharedKey:    s.sharedKey,
-		signing:      signing{signer: newSigningKey(s.name, s.key)},
+		signing:      signing{signer: newSigningKey(s.name, s.key, c.APIVersion)},
 		token:        s.token,
 		sas:          s.sas,
 		endpoint:     s.endpoint,
 		name:         s.name,
 		anonymous:    s.anonymous,
 		hierarchical: c.HierarchicalNamespace,
+		version:      c.APIVersion,
 		given:        c.Client,
 	}
 	a.identify(c)
@@ -76,7 +78,7 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 		Transport:       a.http,
 		Retry:           retry,
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "omnibucket"},
-		PerCallPolicies: []policy.Policy{unpacked{}},
+		PerCallPolicies: []policy.Policy{unpacked{}, pinned(a.version)},
 	}}
 	address := a.endpoint.String() + "/"
 	switch {
@@ -99,6 +101,16 @@ type unpacked struct{}
 
 func (unpacked) Do(r *policy.Request) (*http.Response, error) {
 	r.Raw().Header.Set("Accept-Encoding", "identity")
+	return r.Next()
+}
+
+// pinned sets the service version of each request; "" leaves the SDK's.
+type pinned string
+
+func (p pinned) Do(r *policy.Request) (*http.Response, error) {
+	if p != "" {
+		r.Raw().Header["x-ms-version"] = []string{string(p)} // as the SDK spells it
+	}
 	return r.Next()
 }
 

@@ -12,6 +12,9 @@
 // Blobs that are not block blobs can be read, listed, copied and removed.
 // Removing a blob removes its snapshots, which are seen nowhere else.
 //
+// storage.As gives a *container.Client of azblob for the container, made of the
+// *service.Client in Config.Client if there is one; it retries as the SDK does.
+//
 // Importing it registers the scheme of its addresses: azblob://photos with the
 // parameters account=, endpoint= and anonymous=. The address of an account, for
 // storage.OpenService, is the same without a container's name. Credentials come
@@ -63,6 +66,12 @@ type Config struct {
 	// addresses are signed with.
 	Client     *service.Client
 	HTTPClient *http.Client // nil: one made for bulk transfers
+
+	// APIVersion is the service version of requests and of signed URLs, for a
+	// server that knows older ones only, such as Azure Stack Hub: "2019-07-07". It
+	// is 2018-11-09 or later; "" is the SDK's. With a Client it is the one that the
+	// Client is pinned to.
+	APIVersion string
 }
 
 // Open opens a container without a request: one that is not there is

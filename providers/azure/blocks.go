@@ -3,9 +3,13 @@ package azure
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
+	"io"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -42,17 +46,70 @@ func blockID(upload string, number int, sum uint64) (string, error) {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(id, sum)), nil
 }
 
-// recordedID is the name of the block that a part was stored as.
+// recordedID is the id of the block that a part was stored as.
 func recordedID(upload string, part *storage.Part) (string, error) {
-	raw, _ := base64.StdEncoding.DecodeString(part.Tag)
+	name, _, _ := strings.Cut(part.Tag, tagSeparator)
+	raw, _ := base64.StdEncoding.DecodeString(name)
 	if len(raw) == blockBytes {
 		id, err := blockID(upload, part.Number, binary.BigEndian.Uint64(raw[blockBytes-sumBytes:]))
-		if err != nil || id == part.Tag {
-			return id, err
+		if err != nil {
+			return "", err
+		}
+		if stored, ok := storedID(part.Tag); ok && id == name {
+			return stored, nil
 		}
 	}
 	return "", invalid.Argument("part", "must be one that this upload stored", "")
 }
+
+const (
+	tagSeparator = ":" // between a block's own id and the length of the id that it was stored under
+
+	// The bytes of an id that is derived: fewer than 9 could be the id of another
+	// upload's block, and the service takes no more than 64.
+	minDerived, maxDerived = 9, 64
+)
+
+// storedID is the id that a tag tells: the block's own, or one of another length
+// that is derived from it.
+func storedID(tag string) (string, bool) {
+	id, text, derived := strings.Cut(tag, tagSeparator)
+	if !derived {
+		return id, true
+	}
+	length, err := strconv.Atoi(text)
+	size := min(length/4*3, maxDerived)
+	if err != nil || size < minDerived {
+		return "", false
+	}
+	sum := sha512.Sum512([]byte(id))
+	stored := base64.StdEncoding.EncodeToString(sum[:size])
+	return stored, len(stored) == length
+}
+
+// stage sends a block under its own id. If another tool left blocks on the key
+// whose ids have another length, the service refuses it: the block is sent again
+// under an id of their length. It returns the tag of the part.
+func (d *driver) stage(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
+	if err = send(id); err == nil || !isCode(translate(err), codeOtherLength) {
+		return id, err
+	}
+	out, looked := d.blob(key).GetBlockList(d.once(ctx), blockblob.BlockListTypeUncommitted, nil)
+	if looked != nil || len(out.UncommittedBlocks) == 0 {
+		return "", err
+	}
+	tag = id + tagSeparator + strconv.Itoa(len(text(out.UncommittedBlocks[0].Name)))
+	stored, ok := storedID(tag)
+	if !ok {
+		return "", err
+	}
+	return tag, send(stored)
+}
+
+// codeOtherLength is of a block whose id has another length than those of the
+// blocks that are there.
+// https://learn.microsoft.com/rest/api/storageservices/put-block
+const codeOtherLength = "InvalidBlobOrBlock"
 
 // BeginParts makes no request: Azure has uncommitted blocks, and no uploads.
 func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, error) {
@@ -72,13 +129,19 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err != nil {
 		return storage.Part{}, err
 	}
-	_, err = d.blob(r.Key).StageBlock(d.once(ctx), id, body, &blockblob.StageBlockOptions{
-		TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
+	tag, err := d.stage(ctx, r.Key, id, func(id string) error {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := d.blob(r.Key).StageBlock(d.once(ctx), id, body, &blockblob.StageBlockOptions{
+			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
+		})
+		return err
 	})
 	if err != nil {
 		return storage.Part{}, writeFailed(err, storage.Condition{}) // never Unknown: a block is not the object
 	}
-	return storage.Part{Number: r.Number, Tag: id, Size: r.Size}, nil
+	return storage.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
 }
 
 // CompleteParts is one Put Block List, which has the write's condition and all

@@ -92,8 +92,8 @@ func TestABlockIsReplacedByNoOtherContent(t *testing.T) {
 	require.Contains(t, s.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
-func TestBlocksThatAnotherToolLeftBehindKeepAPartOut(t *testing.T) {
-	s := newScript(t, refusing(400, "InvalidBlobOrBlock"))
+func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
+	s := newScript(t, refusing(400, "InvalidBlobOrBlock"), said{Status: 200, Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`})
 	_, err := s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUpload(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)

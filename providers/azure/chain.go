@@ -3,6 +3,7 @@ package azure
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // azureHost reports whether a host is one of Azure's clouds.
@@ -82,5 +84,23 @@ func (n namedToken) GetToken(ctx context.Context, o policy.TokenRequestOptions) 
 	if err == nil || ctx.Err() != nil || errors.As(err, &named) {
 		return token, err
 	}
-	return token, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
+	return token, tokenFailed(err)
+}
+
+// tokenFailed: an answer of the identity service that tells of a failure of its own
+// may pass, as may one that did not come; all else is a credential that is refused,
+// or none.
+func tokenFailed(err error) *storage.Error {
+	var refused *azidentity.AuthenticationFailedError
+	var network net.Error
+	passes := false
+	if errors.As(err, &refused) && refused.RawResponse != nil {
+		passes = outcome.Passes(outcome.OfStatus(refused.RawResponse.StatusCode))
+	} else if errors.As(err, &network) {
+		passes = true
+	}
+	if passes {
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the service that gives the credentials did not answer"}
+	}
+	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
 }

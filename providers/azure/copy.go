@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/transport"
 )
 
 // maxCopy is the largest source of Copy Blob From URL, in bytes:
@@ -100,7 +101,7 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 		}
 	}
 	var out blob.CopyFromURLResponse
-	err := writes(d.once(ctx), func(ctx context.Context) (err error) {
+	err := writes(patiently(d.once(ctx)), func(ctx context.Context) (err error) {
 		out, err = d.blob(r.Key).CopyFromURL(ctx, from.address, o)
 		return err
 	})
@@ -112,6 +113,11 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 	return attrs, nil
 }
 
+// patiently is for requests that the service answers when it has moved the bytes.
+func patiently(ctx context.Context) context.Context {
+	return transport.WithAnswer(ctx, transport.DefaultAnswer)
+}
+
 // copyFailed tells a source that changed, or that the service may not read, from
 // what is wrong with the destination.
 func (d *driver) copyFailed(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
@@ -120,12 +126,12 @@ func (d *driver) copyFailed(ctx context.Context, err error, source storage.Objec
 	case isCode(e, "SourceConditionNotMet"):
 		e.Code = storage.Changed
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
-	case isCode(e, "CannotVerifyCopySource"), e.Code == storage.PreconditionFailed:
+	case isCode(e, "CannotVerifyCopySource", "BlobNotFound", "ResourceNotFound"), e.Code == storage.PreconditionFailed:
 		source.Attrs = nil // what they were
 		if _, looked := d.look(ctx, source); looked != nil {
 			return looked
 		}
-		if e.Code != storage.PreconditionFailed || c == (storage.Condition{}) {
+		if isCode(e, "CannotVerifyCopySource") || e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
 			return d.unreadable(e) // the source is as it was
 		}
 	case isCode(e, "InvalidBlobType"):

@@ -3,8 +3,11 @@ package azure_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"fmt"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -83,4 +86,49 @@ func TestObjectsAreComposedOfBlocks(t *testing.T) {
 	got, _, err = storage.ReadAll(t.Context(), direct, "nothing")
 	require.NoError(t, err)
 	require.Empty(t, got)
+}
+
+// otherTool leaves a block on a key as another tool does: its id has another
+// length than ours.
+func (s *azuriteServer) otherTool(t *testing.T, container, key string, idBytes int) {
+	t.Helper()
+	id := base64.StdEncoding.EncodeToString(make([]byte, idBytes))
+	_, err := s.raw.NewContainerClient(container).NewBlockBlobClient(key).StageBlock(t.Context(), id, streaming.NopCloser(bytes.NewReader([]byte("theirs"))), nil)
+	require.NoError(t, err)
+}
+
+func TestBlocksThatAnotherToolLeftBehindKeepNothingOut(t *testing.T) {
+	s := needAzurite(t)
+	name := s.container(t)
+	direct, copying := s.open(t, name), inBlocks(t, s, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(direct)) })
+	text := wiretest.Content(20_000, 1)
+	inParts := []storage.UploadOption{storage.WithPartSize(4096), storage.WithConcurrency(3)}
+	for _, idBytes := range []int{9, 12, 18, 36, 48, 64} {
+		t.Run(fmt.Sprintf("ids of %d bytes", idBytes), func(t *testing.T) {
+			for what, write := range map[string]func(key string) error{
+				"an upload": func(key string) error {
+					_, err := direct.Upload(t.Context(), key, bytes.NewReader(text), inParts...)
+					return err
+				},
+				"a create": func(key string) error {
+					_, err := direct.Upload(t.Context(), key, bytes.NewReader(text), append(inParts, storage.IfAbsent())...)
+					return err
+				},
+				"a copy": func(key string) error {
+					_, err := storage.Copy(t.Context(), copying, key, copying, "source")
+					return err
+				},
+			} {
+				key := fmt.Sprint(what, idBytes)
+				_, err := direct.Upload(t.Context(), "source", bytes.NewReader(text))
+				require.NoError(t, err)
+				s.otherTool(t, name, key, idBytes)
+				require.NoError(t, write(key), what)
+				got, _, err := storage.ReadAll(t.Context(), direct, key)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(text, got), what)
+			}
+		})
+	}
 }

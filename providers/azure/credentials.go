@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
@@ -39,6 +40,8 @@ func checkConfig(c Config) error {
 		}
 	}
 	switch {
+	case !validVersion(c.APIVersion):
+		return invalid.Argument("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:
 		return invalid.Argument("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "exclude one another", "")
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
@@ -47,6 +50,15 @@ func checkConfig(c Config) error {
 		return invalid.Argument("Config.ConnectionString", "names account and endpoint itself", "")
 	}
 	return nil
+}
+
+// validVersion reports whether requests and signatures of a version are known.
+func validVersion(version string) bool {
+	if version == "" {
+		return true
+	}
+	_, err := time.Parse(time.DateOnly, version)
+	return err == nil && oldestVersion <= version && version <= sasVersion
 }
 
 // settingsOf is what Config says, completed by the environment where it names no

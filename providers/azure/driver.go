@@ -40,8 +40,9 @@ const (
 
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
-		Provider: provider,
-		Bucket:   d.bucket,
+		Provider:       provider,
+		Bucket:         d.bucket,
+		CountsRequests: d.http != nil,
 		Features: storage.UploadParts | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 			storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
 			storage.StorageClasses | storage.OrderedList | signFeatures(d.account),

@@ -130,7 +130,7 @@ func unanswered(err error) *storage.Error {
 	}
 	var token *azidentity.AuthenticationFailedError
 	if errors.As(err, &token) {
-		return &storage.Error{Code: storage.Unauthenticated, Hint: credentialsHint, Err: err}
+		return tokenFailed(err)
 	}
 	if e := outcome.OfNetwork(err, networkHints); e != nil {
 		return e

@@ -37,7 +37,7 @@ func TestRangesOnTheWire(t *testing.T) {
 func TestWhatGetTellsOfTheObject(t *testing.T) {
 	answer := anObject("ell",
 		"Content-Range", "bytes 1-3/5", "Content-Encoding", "gzip", "Content-Disposition", "inline", "Content-Language", "de", "Cache-Control", "no-store",
-		"X-Ms-Meta-Color_x002d_of", "red", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5", "X-Ms-Meta-Omnibucket_write_id", "w", "X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
+		"X-Ms-Meta-Color_x002d_of", "red", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5", "X-Ms-Meta-Omnibucketwriteid", "w", "X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
 		"X-Ms-Access-Tier", "Cool", "X-Ms-Version-Id", version)
 	answer.Status = http.StatusPartialContent
 	s := newScript(t, answer)
@@ -50,7 +50,7 @@ func TestWhatGetTellsOfTheObject(t *testing.T) {
 	require.Equal(t, int64(5), attrs.Size, "of the whole")
 	require.Equal(t, storage.Properties{
 		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de", CacheControl: "no-store",
-		Metadata: map[string]string{"color-of": "red", "omnibucket_write_id": "w"}, StorageClass: "Cool",
+		Metadata: map[string]string{"color-of": "red", "omnibucketwriteid": "w"}, StorageClass: "Cool",
 	}, attrs.Properties)
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, version, attrs.Version)

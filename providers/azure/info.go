@@ -16,16 +16,28 @@ const switchHint = "the storage account forbids public access: allow it in the a
 // BucketInfo is one look at the container and one at the account's rules. Data
 // roles do not have the right to the second: then the rules are left out.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	ctx, b := s.manage(ctx, name)
-	p, err := b.properties(ctx)
-	if err != nil {
-		return nil, err
-	}
-	info := &storage.BucketInfo{Name: name, Public: public(p.BlobPublicAccess)}
-	if info.CORS, err = b.cors(ctx); err != nil && storage.CodeOf(err) != storage.PermissionDenied {
+	info := &storage.BucketInfo{Name: name}
+	if err := s.look(ctx, info); err != nil {
 		return nil, err
 	}
 	return info, nil
+}
+
+// look fills info; what may not be read stays as it is.
+func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) error {
+	ctx, b := s.manage(ctx, info.Name)
+	p, err := b.properties(ctx)
+	if err != nil {
+		return err
+	}
+	info.Public = public(p.BlobPublicAccess)
+	switch cors, err := b.cors(ctx); {
+	case err == nil:
+		info.CORS = cors
+	case storage.CodeOf(err) != storage.PermissionDenied:
+		return err
+	}
+	return nil
 }
 
 // properties tells whether the container is there.

@@ -5,17 +5,15 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+
+	"github.com/omnibucket/storage/internal/escape"
 )
 
-const (
-	// Azure's names of metadata are identifiers of C#, which have no "-": it is
-	// written the way XML names write what they cannot hold, and so is the "_"
-	// before an "x", which could be taken for the beginning of such an escape.
-	// https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-	escapedDash  = "_x002D_"
-	escapedScore = "_x005F_"
-	escapeBytes  = len(escapedDash)
+// Azure's names of metadata are identifiers of C#, which have no "-".
+// https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+var metadataNames = escape.NewNames('_', '-')
 
+const (
 	// checksumKey is where the CRC32C of the whole object is kept: Azure keeps
 	// none itself. The core hides names that begin so.
 	checksumKey = "omnibucket_crc32c"
@@ -24,55 +22,12 @@ const (
 	plainKey = "omnibucket_plain"
 )
 
-// metadataName is a name, of lower case, as Azure holds it.
-func metadataName(name string) string {
-	if !strings.ContainsRune(name, '-') && !strings.Contains(name, "_x") {
-		return name
-	}
-	var b strings.Builder
-	for i := range len(name) {
-		switch {
-		case name[i] == '-':
-			b.WriteString(escapedDash)
-		case name[i] == '_' && strings.HasPrefix(name[i+1:], "x"):
-			b.WriteString(escapedScore)
-		default:
-			b.WriteByte(name[i])
-		}
-	}
-	return b.String()
-}
-
-// plainName is a name as users know it. Case is lost on the way: what reads
-// headers writes them in its own.
-func plainName(stored string) string {
-	stored = strings.ToLower(stored)
-	if !strings.Contains(stored, "_x00") {
-		return stored
-	}
-	var b strings.Builder
-	for i := 0; i < len(stored); {
-		switch rest := stored[i:]; {
-		case len(rest) >= escapeBytes && strings.EqualFold(rest[:escapeBytes], escapedDash):
-			b.WriteByte('-')
-			i += escapeBytes
-		case len(rest) >= escapeBytes && strings.EqualFold(rest[:escapeBytes], escapedScore):
-			b.WriteByte('_')
-			i += escapeBytes
-		default:
-			b.WriteByte(rest[0])
-			i++
-		}
-	}
-	return b.String()
-}
-
 // storedMetadata is what is sent: the user's, and the checksum of an object of
 // size bytes where it is known.
 func storedMetadata(metadata map[string]string, crc *uint32, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
-		out[metadataName(name)] = to.Ptr(value)
+		out[metadataNames.Stored(name)] = to.Ptr(value)
 	}
 	if crc != nil {
 		out[checksumKey] = to.Ptr(writeChecksum(*crc, size))
@@ -88,7 +43,7 @@ func shownMetadata(stored map[string]*string, size int64) (metadata map[string]s
 		if value == nil {
 			continue
 		}
-		name = plainName(name)
+		name = metadataNames.Plain(name)
 		if name == checksumKey {
 			crc = readChecksum(*value, size)
 			continue

@@ -179,7 +179,7 @@ func TestWhoAsksWhom(t *testing.T) {
 			require.Equal(t, row.endpoint, a.endpoint.String())
 			require.Equal(t, row.name, a.name)
 			if row.credential == "key emulator" {
-				require.Equal(t, newSigningKey("", emulatorKey).secret, a.signer.secret)
+				require.Equal(t, newSigningKey("", emulatorKey, "").secret, a.signer.secret)
 			} else {
 				require.Equal(t, row.credential, credentialOf(a))
 			}
@@ -277,7 +277,7 @@ func TestWhatABucketDeclares(t *testing.T) {
 	} {
 		require.NotZero(t, desc.Features&f, f)
 	}
-	for _, f := range []storage.Features{storage.StreamPut, storage.EqualParts, storage.SequentialParts, storage.ObjectACL, storage.SignForms, storage.SignSize, storage.SignContentType} {
+	for _, f := range []storage.Features{storage.StreamPut, storage.EqualParts, storage.SequentialParts, storage.ObjectACL, storage.SignForms, storage.SignSize, storage.SignContentType, storage.SignHead} {
 		require.Zero(t, desc.Features&f, f)
 	}
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)

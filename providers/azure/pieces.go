@@ -37,14 +37,11 @@ func (d *driver) cut(pieces []piece, size int64, ref storage.ObjectRef, from cop
 func (d *driver) join(ctx context.Context, pieces []piece, c *commit) (*storage.Attrs, error) {
 	upload := newUpload()
 	ids := make([]string, len(pieces))
-	for i := range pieces {
-		id, err := blockID(upload, i+1, 0)
-		if err != nil {
-			return nil, err
-		}
-		ids[i] = id
-	}
-	if err := d.copyPieces(ctx, c.key, ids, pieces); err != nil {
+	err := parallel.Pieces(ctx, len(pieces), func(ctx context.Context, i int) (err error) {
+		ids[i], err = d.copyPiece(ctx, c.key, upload, i+1, &pieces[i])
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	attrs, err := d.commit(ctx, ids, c)
@@ -55,22 +52,23 @@ func (d *driver) join(ctx context.Context, pieces []piece, c *commit) (*storage.
 	return attrs, nil
 }
 
-// copyPieces copies all pieces, and stops at the first failure.
-func (d *driver) copyPieces(ctx context.Context, key string, ids []string, pieces []piece) error {
-	return parallel.Pieces(ctx, len(pieces), func(ctx context.Context, i int) error {
-		return d.copyPiece(ctx, key, ids[i], &pieces[i])
-	})
-}
-
-// copyPiece is one Put Block From URL.
-func (d *driver) copyPiece(ctx context.Context, key, id string, p *piece) error {
-	_, err := d.blob(key).StageBlockFromURL(d.once(ctx), id, p.from.address, &blockblob.StageBlockFromURLOptions{
-		Range:                          p.span,
-		CopySourceAuthorization:        httpheader.Optional(p.from.authorization),
-		SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
+// copyPiece is one Put Block From URL. It returns the block's id.
+func (d *driver) copyPiece(ctx context.Context, key, upload string, number int, p *piece) (string, error) {
+	id, err := blockID(upload, number, 0)
+	if err != nil {
+		return "", err
+	}
+	tag, err := d.stage(ctx, key, id, func(id string) error {
+		_, err := d.blob(key).StageBlockFromURL(patiently(d.once(ctx)), id, p.from.address, &blockblob.StageBlockFromURLOptions{
+			Range:                          p.span,
+			CopySourceAuthorization:        httpheader.Optional(p.from.authorization),
+			SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
+		})
+		return err
 	})
 	if err != nil {
-		return d.copyFailed(ctx, translate(err), p.ref, storage.Condition{})
+		return "", d.copyFailed(ctx, translate(err), p.ref, storage.Condition{})
 	}
-	return nil
+	id, _ = storedID(tag)
+	return id, nil
 }

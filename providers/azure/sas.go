@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -16,6 +17,11 @@ const (
 	sasVersion = "2026-12-06"
 
 	sasTime = "2006-01-02T15:04:05Z" // of UTC
+
+	// From these versions on a signature names what kind of resource it is of, and
+	// an encryption scope.
+	oldestVersion = "2018-11-09"
+	scopeVersion  = "2020-12-06"
 )
 
 // What a signature allows, in the order that Azure wants the letters in.
@@ -30,17 +36,18 @@ const (
 type signingKey struct {
 	account   string // by which Azure knows it, whatever host clients see
 	secret    []byte
+	version   string      // of the service; "": sasVersion
 	delegated *delegation // nil: the account's own key
 }
 
 // newSigningKey is nil where no key is given; one that is not in base64 has been
 // refused before.
-func newSigningKey(account, key string) *signingKey {
+func newSigningKey(account, key, version string) *signingKey {
 	secret, err := base64.StdEncoding.DecodeString(key)
 	if err != nil || len(secret) == 0 {
 		return nil
 	}
-	return &signingKey{account: account, secret: secret}
+	return &signingKey{account: account, secret: secret, version: version}
 }
 
 // A delegation says whose a user delegation key is, in Azure's own words.
@@ -92,7 +99,7 @@ func (k *signingKey) stringToSign(g *grant) string {
 	if k.delegated != nil {
 		return k.delegated.stringToSign(g, k.account)
 	}
-	return strings.Join([]string{
+	fields := []string{
 		g.permissions,
 		"", // signedStart
 		g.expiry(),
@@ -100,17 +107,24 @@ func (k *signingKey) stringToSign(g *grant) string {
 		"", // signedIdentifier
 		"", // signedIP
 		g.protocol(),
-		sasVersion,
+		k.serviceVersion(),
 		g.resource(),
 		g.version, // signedSnapshotTime: a version's id stands in its place
-		"",        // signedEncryptionScope
-		"",        // rscc
+	}
+	if k.serviceVersion() >= scopeVersion {
+		fields = append(fields, "") // signedEncryptionScope
+	}
+	return strings.Join(append(fields,
+		"", // rscc
 		g.disposition,
 		"", // rsce
 		"", // rscl
 		g.mediaType,
-	}, "\n")
+	), "\n")
 }
+
+// serviceVersion is the version whose rules the signature follows.
+func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
 func (d *delegation) stringToSign(g *grant, account string) string {
 	return strings.Join([]string{
@@ -155,7 +169,7 @@ func (k *signingKey) signature(g *grant) string {
 func (k *signingKey) sign(g *grant) string {
 	var q query
 	q.Grow(512)
-	q.add("sv", sasVersion)
+	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
 	q.add("sp", g.permissions)
 	q.add("se", g.expiry())

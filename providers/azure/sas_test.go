@@ -3,6 +3,8 @@ package azure
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
@@ -76,7 +79,7 @@ func TestTheAccountsSignatureIsTheSDKs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithSharedKey(credential)
 			require.NoError(t, err)
-			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, newSigningKey(testAccount, testKey).sign(g)))
+			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, newSigningKey(testAccount, testKey, "").sign(g)))
 		})
 	}
 }
@@ -126,17 +129,20 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 		ofVersion[name] = value
 	}
 	ofVersion["signedResource"], ofVersion["signedSnapshotTime"] = "bv", "2026-03-01T00:00:00.1234567Z"
+	older := maps.Clone(fields)
+	older["signedVersion"] = "2019-07-07"
 	for name, test := range map[string]struct {
 		key    *signingKey
 		grant  *grant
 		order  []string
 		fields map[string]string
 	}{
-		"the account's key":              {newSigningKey(testAccount, testKey), granted, documentedService, fields},
+		"the account's key":              {newSigningKey(testAccount, testKey, ""), granted, documentedService, fields},
+		"the key, for Azure Stack Hub":   {newSigningKey(testAccount, testKey, "2019-07-07"), granted, slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }), older},
 		"a user's key":                   {testUserKey(), granted, documentedDelegation, fields},
-		"a version, the account's key":   {newSigningKey(testAccount, testKey), &version, documentedService, ofVersion},
+		"a version, the account's key":   {newSigningKey(testAccount, testKey, ""), &version, documentedService, ofVersion},
 		"a version, with a user's key":   {testUserKey(), &version, documentedDelegation, ofVersion},
-		"an upload without TLS, the key": {newSigningKey(testAccount, testKey), testGrant(func(g *grant) { g.permissions, g.plainHTTP = mayOverwrite, true }), documentedService, map[string]string{"signedPermissions": "cw", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a", "signedProtocol": "https,http", "signedVersion": "2026-12-06", "signedResource": "b"}},
+		"an upload without TLS, the key": {newSigningKey(testAccount, testKey, ""), testGrant(func(g *grant) { g.permissions, g.plainHTTP = mayOverwrite, true }), documentedService, map[string]string{"signedPermissions": "cw", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a", "signedProtocol": "https,http", "signedVersion": "2026-12-06", "signedResource": "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed := strings.Split(test.key.stringToSign(test.grant), "\n")
@@ -167,9 +173,27 @@ func TestTheQueryTellsWhatIsSigned(t *testing.T) {
 	}, got)
 }
 
+func TestRequestsAndSignaturesHaveTheConfiguredVersion(t *testing.T) {
+	s := newScript(t, anObject("x"))
+	d := s.driver(t, func(c *Config) { c.APIVersion = "2019-07-07" })
+	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+	require.NoError(t, err)
+	require.Equal(t, "2019-07-07", s.Last(t).Header.Get("X-Ms-Version"))
+	signed, err := d.Sign(t.Context(), &storage.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
+	require.NoError(t, err)
+	require.Contains(t, signed.URL, "sv=2019-07-07")
+}
+
+func TestAVersionThatNobodyKnowsIsRefused(t *testing.T) {
+	for _, version := range []string{"latest", "2015-04-05", "2999-01-01", "2019-7-7"} {
+		_, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: emulatorEndpoint, APIVersion: version})
+		require.ErrorIs(t, err, storage.InvalidArgument, version)
+	}
+}
+
 func TestTheQueryIsEscapedForEveryClient(t *testing.T) {
 	g := testGrant(func(g *grant) { g.disposition = `attachment; filename="a+b&c=d.png"` })
-	text := newSigningKey(testAccount, testKey).sign(g)
+	text := newSigningKey(testAccount, testKey, "").sign(g)
 	require.NotContains(t, text, "+")
 	require.Contains(t, text, "rscd=attachment%3B%20filename%3D%22a%2Bb%26c%3Dd.png%22")
 }
@@ -184,7 +208,7 @@ func TestTheVersionIsTheSDKs(t *testing.T) {
 func TestSigningCostsNoMoreThanTheSDKs(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)
-	key, g := newSigningKey(testAccount, testKey), testGrant(nil)
+	key, g := newSigningKey(testAccount, testKey, ""), testGrant(nil)
 	ours := testing.AllocsPerRun(100, func() { _ = key.sign(g) })
 	theirs := testing.AllocsPerRun(100, func() {
 		q, err := sdkValues(g).SignWithSharedKey(credential)
@@ -198,7 +222,7 @@ func TestSigningCostsNoMoreThanTheSDKs(t *testing.T) {
 func BenchmarkSAS(b *testing.B) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(b, err)
-	key, g := newSigningKey(testAccount, testKey), testGrant(nil)
+	key, g := newSigningKey(testAccount, testKey, ""), testGrant(nil)
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -132,7 +133,11 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 			return nil, err
 		}
 	}
-	return s.BucketInfo(ctx, r.Name)
+	info := outcome.Asked(r)
+	if err := s.look(ctx, info); err != nil && !outcome.Asks(r) {
+		return nil, err
+	}
+	return info, nil
 }
 
 // refuse answers, before any request, to what is not Blob Storage's to do.

@@ -211,6 +211,19 @@ func TestPublicAccessOnTheWire(t *testing.T) {
 	}
 }
 
+func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
+	const policies = `<SignedIdentifiers/>`
+	s := newStandIn(t, map[string]reply{
+		askHead: {status: http.StatusOK}, askAccess: {status: http.StatusOK, body: policies}, askSetAccess: {status: http.StatusOK},
+		askAccount: {status: http.StatusServiceUnavailable, code: "ServerBusy"},
+	})
+	info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+	require.NoError(t, err)
+	require.Equal(t, "photos", info.Name)
+	_, err = s.service(t).UpdateBucket(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.RateLimited, "which only looks")
+}
+
 func TestBucketInfoOnTheWire(t *testing.T) {
 	for name, test := range map[string]struct {
 		head, account reply

@@ -29,6 +29,9 @@ type signing struct {
 
 // signingHint is what an account lacks that cannot sign.
 func (a *account) signingHint() string {
+	if a.token != nil && a.name != "" {
+		return "signing with a token credential takes the service's current version: set Config.Key, or leave Config.APIVersion out"
+	}
 	if a.token != nil {
 		return "signing takes the account's name, which a domain of one's own does not tell: set Config.Account or account="
 	}
@@ -36,8 +39,11 @@ func (a *account) signingHint() string {
 }
 
 // delegates reports whether the account signs with user delegation keys. The
-// service checks a signature by the account's name.
-func (a *account) delegates() bool { return a.token != nil && a.name != "" }
+// service checks a signature by the account's name, and by fields that its older
+// versions do not have.
+func (a *account) delegates() bool {
+	return a.token != nil && a.name != "" && (a.version == "" || a.version == sasVersion)
+}
 
 // signFeatures are what the account's credential makes of signing. No header is
 // part of a signature of Azure's: a type is one to send, and a size or a form
@@ -157,7 +163,7 @@ func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 		}
 	}
 	for name, value := range r.Metadata {
-		h.Set("X-Ms-Meta-"+metadataName(name), value)
+		h.Set("X-Ms-Meta-"+metadataNames.Stored(name), value)
 	}
 	return h, nil
 }

@@ -202,7 +202,7 @@ func TestWhatSigningIsDeclared(t *testing.T) {
 				Credential: test.config.Credential, ConnectionString: test.config.ConnectionString, Anonymous: test.config.Anonymous,
 			})
 			require.NoError(t, err)
-			const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+			const signing = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 			require.Equal(t, test.want, d.Describe().Features&signing)
 		})
 	}

@@ -23,7 +23,7 @@ const (
 	leaseHint    = "somebody holds a lease on the object"
 	treeHint     = "the account has a hierarchical namespace, which lists in no byte order: use an account without one"
 	httpHint     = "the account takes https alone"
-	foreignHint  = "another tool's upload to the key is under way, or was left behind, with block names of another length: it keeps large uploads out until it is committed, or a week has passed, or a small object is written to the key"
+	foreignHint  = "another tool left blocks on this key whose ids are too short to share: commit its upload, wait a week, or first write a small object to the key"
 	emulatorHint = "this Azurite is older than the API: start it with --skipApiVersionCheck, or a newer one"
 	deletingHint = "a container of this name is being deleted, which takes half a minute or more"
 )

@@ -20,6 +20,7 @@ type account struct {
 	client      *gcs.Client  // for handleOf: a given one retries of its own accord
 	http        *http.Client // adds the credentials; nil with Config.Client
 	endpoint    *url.URL     // the server's root, without a path; nil: Google
+	universe    string       // of the credentials, where it is known at opening
 	project     string
 	anonymous   bool
 	credentials *credentials // nil where anonymous, and with Config.Client
@@ -44,6 +45,9 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if c.Client == nil && !a.anonymous {
 		if a.credentials, err = newCredentials(c); err != nil {
 			return nil, err
+		}
+		if c.TokenSource == nil && (a.endpoint == nil || isOf(a.universe, a.endpoint)) {
+			a.credentials.universe = a.universe
 		}
 	}
 	a.identify(c)
@@ -79,8 +83,15 @@ func (a *account) place(c Config) error {
 			endpoint = "http://" + emulator
 		}
 	}
+	a.universe = googleUniverse
+	if c.Client == nil && !c.Anonymous && emulator == "" {
+		a.universe = universeOf(c)
+	}
 	if endpoint == "" {
-		return nil
+		if a.universe == googleUniverse {
+			return nil
+		}
+		endpoint = "https://storage." + a.universe
 	}
 	u, ok := address.Endpoint(endpoint)
 	if !ok || strings.Trim(u.Path, "/") != "" {
@@ -88,17 +99,14 @@ func (a *account) place(c Config) error {
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
-	if c.Client == nil && (emulator != "" || !given && !isGoogle(u)) {
+	switch {
+	case c.Client != nil || a.anonymous:
+	case emulator != "" || !given && !isOf(a.universe, u) && !isOf(googleUniverse, u):
 		a.anonymous = true
+	case a.universe != googleUniverse && isOf(googleUniverse, u):
+		return invalid.Argument("endpoint", "must be of the credentials' universe, "+a.universe, "leave the endpoint out, or set https://storage."+a.universe)
 	}
 	return nil
-}
-
-// isGoogle reports whether the endpoint is one of Google's own hosts, which may
-// be told any credentials: a region's, or that of a private network.
-func isGoogle(u *url.URL) bool {
-	host := u.Hostname()
-	return u.Scheme == "https" && (host == "googleapis.com" || strings.HasSuffix(host, ".googleapis.com"))
 }
 
 // connect makes the clients. That no redirect is followed has a use of its own

@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/transport"
 )
 
 // composeSources is how many objects one request joins.
@@ -53,6 +54,7 @@ type join struct {
 }
 
 func (j *join) run(ctx context.Context) (*storage.Attrs, error) {
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // as a rewrite
 	for level := 1; len(j.sources) > composeSources; level++ {
 		if err := j.step(ctx, level); err != nil {
 			return nil, j.sourceFailed(err)

@@ -49,6 +49,7 @@ var unresumed = map[string]string{
 	"a signed size is enforced":                                                     noSignatures,
 	"a signed address opens one door":                                               noSignatures,
 	"an expired address is refused":                                                 noSignatures,
+	"a signed HEAD tells the attributes and reads nothing":                          noSignatures,
 	"a fault at every call of an upload in parts, retried":                          appends,
 	"a fault at every call of an upload in parts that creates, retried":             appends,
 	"a fault at every call of an upload in parts that replaces a revision, retried": appends,

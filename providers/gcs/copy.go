@@ -8,6 +8,7 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
 )
 
 // Copy is a rewrite of any size, which the server may want to be asked for
@@ -49,6 +50,7 @@ const maxRewrites = 8
 // rewrite runs a copier to its end. An answer that was lost, and that of a
 // later call is not, may have been the last.
 func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server works for half a minute
 	unknown := false
 	for tries := 1; ; tries++ {
 		at := copier.RewriteToken

@@ -25,7 +25,9 @@ var scopes = []string{"https://www.googleapis.com/auth/devstorage.full_control",
 
 // credentials are found when they are first needed, if they were not given.
 type credentials struct {
-	found atomic.Pointer[auth.Credentials]
+	found    atomic.Pointer[auth.Credentials]
+	universe string // of the endpoint; "": a server that is not Google's, to which the caller sends given credentials
+	checked  atomic.Bool
 }
 
 func newCredentials(c Config) (*credentials, error) {
@@ -74,6 +76,9 @@ func (c *credentials) token(ctx context.Context) (*auth.Token, string, error) {
 		return nil, "", err
 	}
 	apart, _ := transport.CountRequests(ctx)
+	if err := c.checkUniverse(apart, found); err != nil {
+		return nil, "", err
+	}
 	token, err := found.Token(apart)
 	if err != nil {
 		return nil, "", tokenFailed(ctx, err)

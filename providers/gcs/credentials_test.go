@@ -77,7 +77,8 @@ func TestTokenThatCannotBeHad(t *testing.T) {
 
 func TestDefaultCredentialsAreFoundByTheFirstRequest(t *testing.T) {
 	alone(t, nil)
-	metadata := newStandIn(t, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
+	noUniverse := reply{Status: http.StatusNotFound} // as before there were others
+	metadata := newStandIn(t, noUniverse, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
 	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
 	base := &recordingTransport{}
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})

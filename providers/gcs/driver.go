@@ -44,6 +44,8 @@ func (d *driver) Describe() storage.Description {
 		MaxSize:       maxObject,
 		MaxPutSize:    maxObject,
 		MaxPage:       maxPage,
+
+		CountsRequests: d.http != nil,
 	}
 	switch {
 	case d.http == nil:

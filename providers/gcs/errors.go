@@ -138,10 +138,13 @@ func (d *driver) lookAtBucket(ctx context.Context) *storage.Error {
 	return nil
 }
 
+// noBucket is what Google says of a bucket that is missing. Nothing less than the
+// whole sentence is believed: a message that quotes a key can have any part of it.
+const noBucket = "The specified bucket does not exist."
+
 // namesBucket reports whether a 404 says that the bucket is missing.
 func namesBucket(answer *googleapi.Error) bool {
-	return answer != nil && (hasReason(answer, "NoSuchBucket") ||
-		strings.Contains(strings.ToLower(answer.Message), "bucket does not exist"))
+	return answer != nil && (hasReason(answer, "NoSuchBucket") || answer.Message == noBucket)
 }
 
 // namesObject reports whether a 404 says that an object is missing.

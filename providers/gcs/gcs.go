@@ -18,6 +18,10 @@
 // The SDK beneath speaks gRPC too, which nothing here uses: the build tag
 // disable_grpc_modules leaves it out, and a third of the program's size with it.
 //
+// storage.As gives a *storage.Client of cloud.google.com/go/storage: the one of
+// Config.Client, or one with the same credentials and settings, which retries as
+// the SDK does.
+//
 // Importing it registers the scheme of its addresses: gs://photos with the
 // parameters project=, endpoint=, anonymous= and signing_key=. The address of
 // an account, for storage.OpenService, is the same without a bucket's name.
@@ -44,6 +48,11 @@ const provider = "gcs"
 // default credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, Google's
 // metadata service), which are looked up by the first request. With any but the
 // last, that service is never asked.
+//
+// Credentials of another universe than googleapis.com, as their file or
+// GOOGLE_CLOUD_UNIVERSE_DOMAIN says, go to that universe only: "" as Endpoint is
+// its storage host, and Google's hosts are refused. Client certificates (mTLS) are
+// those of HTTPClient or Client: GOOGLE_API_USE_CLIENT_CERTIFICATE is not read.
 type Config struct {
 	Bucket  string // the name; empty for an account
 	Project string // in which an account creates and lists buckets; "" is the credentials' own

@@ -251,6 +251,8 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 		{"no such object", failing(404, "notFound", "No such object: photos/a"), reply{}, storage.ObjectNotFound, 1},
 		{"no such bucket", failing(404, "notFound", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
 		{"no such key, in XML", failingXML(404, "NoSuchKey", "The specified key does not exist."), reply{}, storage.ObjectNotFound, 1},
+		{"no such object, whose key is a bucket's sentence", failing(404, "notFound", "No such object: photos/The specified bucket does not exist."), reply{}, storage.ObjectNotFound, 1},
+		{"other words, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
 		{"no such bucket, in XML", failingXML(404, "NoSuchBucket", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
 		{"no words, and a bucket", reply{Status: 404}, reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
 		{"no words, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},

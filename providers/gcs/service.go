@@ -164,7 +164,11 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, bucketFailed(err)
 	}
 	if r.PublicAccess == nil {
-		return b.info(ctx, attrs)
+		info, err := b.info(ctx, attrs)
+		if err != nil { // the change was made
+			return bucketInfo(attrs, false), nil
+		}
+		return info, nil
 	}
 	if *r.PublicAccess {
 		err = b.addPublicRead(ctx)

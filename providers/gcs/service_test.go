@@ -162,6 +162,16 @@ func TestUpdateChangesWhatItNames(t *testing.T) {
 	})
 }
 
+func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
+	s, w := managing(t, Config{}, map[string][]string{
+		"PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {refusal(503, "backendError", "try again")},
+	})
+	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+	require.NoError(t, err)
+	require.Equal(t, "EUROPE-WEST1", info.Region)
+	require.Equal(t, []string{"PATCH /b/photos", "GET /b/photos/iam"}, w.requests)
+}
+
 func TestBucketThatIsNotThere(t *testing.T) {
 	missing := refusal(404, "notFound", "The specified bucket does not exist.")
 	for name, do := range map[string]func(s *serviceDriver) error{

@@ -20,7 +20,7 @@ func signFeatures(a *account) storage.Features {
 	if a.signer == nil {
 		return 0
 	}
-	return storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+	return storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 }
 
 // Sign makes no request where the service account's key is here; else IAM is
@@ -45,7 +45,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		if request.header, err = signedHeaders(r); err != nil {
 			return nil, err
 		}
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		request.query = readQuery(r)
 	default:
 		return nil, storage.Unsupported

@@ -81,7 +81,7 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case no == nil && r.Method == http.MethodPut:
 		no = s.put(r, bucket, key, body)
-	case no == nil && r.Method == http.MethodGet:
+	case no == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		s.rules.ServeHTTP(&overriding{w, r.URL.Query()}, r)
 		return
 	case no == nil:

@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -17,10 +18,9 @@ import (
 )
 
 const (
-	iamEndpoint = "https://iamcredentials.googleapis.com"
-	iamCalls    = 16               // at once: each is answered within some 50 ms, and a project has a quota of them
-	iamTime     = 20 * time.Second // of one call
-	iamAnswer   = 64 << 10         // bytes of the longest answer that is read
+	iamCalls  = 16               // at once: each is answered within some 50 ms, and a project has a quota of them
+	iamTime   = 20 * time.Second // of one call
+	iamAnswer = 64 << 10         // bytes of the longest answer that is read
 
 	// maxSignedByIAM: Google changes the key that it keeps, and may forget the
 	// old one 12 hours later (gcloud storage sign-url, --duration).
@@ -40,7 +40,7 @@ type iamSignatory struct {
 }
 
 func newIAMSignatory(name string, by *account) *iamSignatory {
-	return &iamSignatory{name: name, by: by, endpoint: iamEndpoint, calls: make(chan struct{}, iamCalls), time: iamTime}
+	return &iamSignatory{name: name, by: by, endpoint: "https://iamcredentials." + cmp.Or(by.universe, googleUniverse), calls: make(chan struct{}, iamCalls), time: iamTime}
 }
 
 func (s *iamSignatory) email() string { return s.name }

@@ -115,7 +115,7 @@ func TestWhoSigns(t *testing.T) {
 			d, err := NewDriver(t.Context(), test.config)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, d.Close()) }()
-			all := storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+			all := storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 			if test.want == nil {
 				require.Nil(t, d.(*driver).signer)
 				require.Zero(t, d.Describe().Features&all)

@@ -1,6 +1,7 @@
 package gcs_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -84,4 +85,16 @@ func TestSignedVersionIsThatVersion(t *testing.T) {
 	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
 	require.NoError(t, err)
 	require.Equal(t, "one", wiretest.NetHTTP(t, signed, "").Body)
+}
+
+func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
+	b := startSignedServer(t).open(t)
+	signed, err := b.SignedUploadURL(t.Context(), "my-user-id")
+	require.NoError(t, err)
+	address, err := url.Parse(signed.URL)
+	require.NoError(t, err)
+	require.Equal(t, "host", address.Query().Get("X-Goog-SignedHeaders"))
+	require.Empty(t, signed.Header)
+	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "curl adds a type of its own")
+	require.Equal(t, 200, wiretest.NetHTTP(t, signed, "text").Status, "net/http adds none")
 }

@@ -21,7 +21,7 @@ const (
 	accountHint = "no credentials were sent, or they are not accepted: are they expired, or is this machine's clock wrong?"
 	aclHint     = "the bucket has uniform access: make it public by its policy, and leave WithPublicRead away"
 	publicHint  = "public access is prevented for this bucket or its organisation"
-	payerHint   = "the requester pays for this bucket, and no project was named"
+	payerHint   = "the requester pays for this bucket: name the project to bill as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT, or gcloud auth application-default set-quota-project)"
 	lockedHint  = "a retention policy or a hold keeps the object"
 )
 
@@ -71,6 +71,7 @@ func verdictOf(answer *googleapi.Error) verdict {
 	}
 	words := strings.ToLower(answer.Message)
 	switch {
+	case answer.Code == http.StatusNotFound && !namesBucket(answer): // its message quotes the key
 	case strings.Contains(words, "uniform bucket-level access"):
 		return verdict{storage.Unsupported, aclHint}
 	case strings.Contains(words, "public access prevention"):

@@ -3,8 +3,10 @@ package local
 import (
 	"context"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -14,7 +16,7 @@ import (
 
 func init() {
 	storage.Register("file", storage.Opener{
-		Params:  []string{"create", "sync"},
+		Params:  []string{"create", "sync", "mode", "sidecars"},
 		Driver:  openBucket,
 		Service: openService,
 	})
@@ -33,7 +35,7 @@ func openService(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 	if err != nil {
 		return nil, err
 	}
-	return NewServiceDriver(path, ServiceConfig{Create: c.Create, NoSync: c.NoSync})
+	return NewServiceDriver(path, ServiceConfig{Create: c.Create, NoSync: c.NoSync, FileMode: c.FileMode, Sidecars: c.Sidecars})
 }
 
 func parseAddress(u *url.URL) (path string, c Config, err error) {
@@ -57,7 +59,17 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	if err != nil {
 		return "", c, err
 	}
-	return pathOf(u.Path, runtime.GOOS == "windows"), Config{Create: create, NoSync: !sync}, nil
+	sidecars, err := address.Flag(query, "sidecars", false)
+	if err != nil {
+		return "", c, err
+	}
+	mode := uint64(0)
+	if text := query.Get("mode"); query.Has("mode") {
+		if mode, err = strconv.ParseUint(text, 8, 32); err != nil || mode == 0 || mode > 0o777 {
+			return "", c, invalid.Argument("mode", "must be permissions in octal, and is "+strconv.Quote(text), "write mode=0640")
+		}
+	}
+	return pathOf(u.Path, runtime.GOOS == "windows"), Config{Create: create, NoSync: !sync, FileMode: os.FileMode(mode), Sidecars: sidecars}, nil
 }
 
 // pathOf is the system's path: on Windows, /C:/data is C:\data.

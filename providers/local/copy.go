@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/crc32"
 	"io"
+	"path/filepath"
 
 	"github.com/omnibucket/storage"
 )
@@ -14,7 +15,7 @@ type account struct{ dir string }
 
 // Locate names the object for a copy.
 func (d *driver) Locate(key string) storage.ObjectRef {
-	return storage.ObjectRef{Account: account{d.parent}, Bucket: d.bucket, Key: key}
+	return storage.ObjectRef{Account: account{d.parent}, Bucket: d.bucket, Key: key, Directory: filepath.Join(d.parent, d.bucket)}
 }
 
 // Copy copies the bytes, by the kernel where it can, which on some file systems

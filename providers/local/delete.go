@@ -105,9 +105,15 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 		return false, err
 	}
 	defer s.hold(current)()
+	if err := at.dropVisible(ctx); err != nil {
+		return false, err
+	}
 	switch {
 	case r.Version != "":
 		promoted, err := s.promote(ctx, r.Key, current)
+		if promoted && err == nil && s.visible {
+			err = at.showAgain(ctx, current)
+		}
 		if promoted || err != nil {
 			return false, err
 		}

@@ -22,7 +22,8 @@ type meta struct {
 	size  int64
 	mtime int64 // nanoseconds since 1970
 	kind  kind
-	links int // names that the file has; 0: not known
+	mode  uint32 // permissions; 0 on Windows, which has other ones
+	links int    // names that the file has; 0: not known
 }
 
 func (m meta) time() time.Time { return time.Unix(0, m.mtime).UTC() }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
@@ -22,7 +24,7 @@ func again(call func() error) error {
 }
 
 func metaOf(st *unix.Stat_t) meta {
-	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink)}
+	m := meta{ino: uint64(st.Ino), size: st.Size, mtime: st.Mtim.Nano(), links: int(st.Nlink), mode: uint32(st.Mode) & 0o777}
 	switch uint32(st.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:
 		m.kind = kindFile
@@ -112,8 +114,13 @@ func (d *dir) link(base string, from *dir, fromBase string) error {
 	return again(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }
 
-// sync makes d's entries last.
-func (d *dir) sync() error { return fsync(d.fd()) }
+// sync makes d's entries last, if the file system can.
+func (d *dir) sync() error {
+	if err := fsync(d.fd()); !durable.Unsupported(err) {
+		return err
+	}
+	return nil
+}
 
 // sharedRoot is root itself: an open directory is in nobody's way here.
 func sharedRoot(root *os.Root) (*os.Root, error) { return root, nil }

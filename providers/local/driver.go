@@ -22,6 +22,8 @@ type driver struct {
 	bucket   string // the directory's name
 	managed  bool   // by a service: the directory must lie in parent, also through symbolic links
 	sync     bool
+	visible  bool   // write visible sidecars
+	fileMode uint32 // 0: what the umask leaves
 	clock    clock
 	versions atomic.Bool                 // keep them
 	given    signed.Keys                 // of Config
@@ -39,7 +41,10 @@ type driver struct {
 }
 
 func newDriver(root string, c Config) (*driver, error) {
-	path, err := absolute(root, c.Create)
+	if err := checkMode(c.FileMode); err != nil {
+		return nil, err
+	}
+	path, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +54,7 @@ func newDriver(root string, c Config) (*driver, error) {
 }
 
 func bucketDriver(parent, bucket string, c Config) *driver {
-	d := &driver{parent: parent, bucket: bucket, sync: !c.NoSync}
+	d := &driver{parent: parent, bucket: bucket, sync: !c.NoSync, fileMode: uint32(c.FileMode), visible: c.Sidecars}
 	if d.clock.now = c.Now; c.Now == nil {
 		d.clock.now = time.Now
 	}

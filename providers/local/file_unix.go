@@ -93,6 +93,10 @@ func (f *file) setTime(d *dir, base string, at time.Time) error {
 	return setFileTime(d, f.fd, base, at)
 }
 
+func (f *file) setMode(mode uint32) error {
+	return again(func() error { return unix.Fchmod(f.fd, mode) })
+}
+
 func (f *file) sync() error {
 	if f.os != nil {
 		return f.os.Sync()
@@ -113,6 +117,12 @@ func (f *file) close() error {
 		return f.os.Close()
 	}
 	return unix.Close(f.fd)
+}
+
+// identity is the file's inode.
+func identity(f *os.File) (uint64, error) {
+	m, err := (&file{fd: int(f.Fd()), os: f}).stat()
+	return m.ino, err
 }
 
 func (f *file) xattr() ([]byte, error) { return getXattr(f.fd) }

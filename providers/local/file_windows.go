@@ -68,6 +68,9 @@ func (f *file) setTime(_ *dir, _ string, at time.Time) error {
 	return windows.SetFileTime(windows.Handle(f.os.Fd()), nil, &stamp, &stamp)
 }
 
+// setMode does nothing: what a new file may be, its directory says.
+func (f *file) setMode(uint32) error { return nil }
+
 func (f *file) sync() error { return f.os.Sync() }
 
 func (f *file) take(string) *os.File { return f.os }

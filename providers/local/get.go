@@ -114,6 +114,12 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 			return nil, nil, s.gone()
 		}
 		a, err := s.attrsOfFile(f)
+		if err == nil && a == nil && version == "" {
+			a, err = s.visibleAttrs(l, f.meta)
+			if err == nil && a != nil && !s.still(l, f) {
+				a = nil
+			}
+		}
 		if err == nil && (a != nil || version != "" || s.still(l, f)) {
 			return f, a, nil
 		}

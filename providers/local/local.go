@@ -13,9 +13,24 @@
 // storage.WithSigningBaseURL says. The directory keeps the key that signs them, so
 // that they outlive a restart.
 //
+// storage.As gives the *os.Root of the bucket's directory once the bucket has been
+// used; before that, and without the directory, there is none.
+//
 // Importing it registers the scheme of its addresses: file:///var/data is the
-// bucket in that directory, with the parameters create=true and sync=false; for
+// bucket in that directory, with the parameters create=true, sync=false,
+// mode=0640 (Config.FileMode, octal) and sidecars=true (Config.Sidecars); for
 // storage.OpenService it is the directory that holds the buckets.
+//
+// # Backups
+//
+// cp -a, rsync -X and tar --xattrs keep extended attributes; zip, tar and cp -r lose
+// them. What comes back from these has its bytes and its key, and no content type
+// but the one that the key tells, no metadata, no checksum, no cache-control and no
+// permission to be read by everybody. With Config.Sidecars these attributes are also
+// in a file beside each object, photo.jpg in .omnibucket~photo.jpg, and a copy of
+// the directory that has these files has the attributes, if the object still has the
+// size that the file says. The checksum comes back only with the file's time to the
+// nanosecond. Older versions have no such file. Revisions never survive a copy.
 package local
 
 import (
@@ -26,6 +41,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
@@ -40,6 +56,14 @@ type Config struct {
 	// SigningKeys sign addresses and forms. Nil: a key that the bucket's directory
 	// keeps in .omnibucket/signing.key, for its owner alone to read.
 	SigningKeys SigningKeys
+	// FileMode is the mode of new files, of which the umask takes nothing; its owner
+	// must be able to read and write them. 0: 0666 less the umask. A file that is
+	// replaced keeps its mode. Windows has no such modes.
+	FileMode os.FileMode
+	// Sidecars has the attributes of each object that is written in a file beside
+	// it, too, for backups by tools that do not know extended attributes. It costs a
+	// second file for each object. They are read with and without this option.
+	Sidecars bool
 }
 
 // Open opens the bucket in the directory root. BucketNotFound where there is
@@ -81,6 +105,8 @@ type ServiceConfig struct {
 	Now    func() time.Time // the clock of Attrs.Modified, BucketInfo.Created, signed addresses and how old uploads in parts are; nil is time.Now
 	// SigningKeys sign addresses and forms of all buckets. Nil: each has its own.
 	SigningKeys SigningKeys
+	FileMode    os.FileMode // as Config.FileMode, for its buckets
+	Sidecars    bool        // as Config.Sidecars, for its buckets
 }
 
 // NewService manages the buckets that are the directories in root. Errors are
@@ -93,8 +119,16 @@ func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*stor
 	return storage.NewService(d, opts...), nil
 }
 
+// checkMode refuses what is not the mode of a file that we can write.
+func checkMode(mode os.FileMode) error {
+	if mode != 0 && (mode&^os.ModePerm != 0 || mode&0o600 != 0o600) {
+		return invalid.Argument("FileMode", "must have permissions only, and let the owner read and write", "")
+	}
+	return nil
+}
+
 // absolute is root as one path for all who open it, whichever way.
-func absolute(root string, create bool) (string, error) {
+func absolute(root string, create, sync bool) (string, error) {
 	if root == "" {
 		return "", invalid.Argument("root", "must not be empty", "")
 	}
@@ -103,7 +137,11 @@ func absolute(root string, create bool) (string, error) {
 		return "", failure(err)
 	}
 	if create {
-		if err := os.MkdirAll(path, 0o777); err != nil {
+		makeAll := os.MkdirAll
+		if sync {
+			makeAll = durable.MkdirAll
+		}
+		if err := makeAll(path, 0o777); err != nil {
 			return "", failure(err)
 		}
 	}

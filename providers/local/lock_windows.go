@@ -8,19 +8,29 @@ import (
 
 const errLocked = windows.ERROR_LOCK_VIOLATION
 
-func tryLockFile(f *os.File) error { return lockByte(f, windows.LOCKFILE_EXCLUSIVE_LOCK) }
+func tryLockFile(f *os.File) error { return tryLockRange(f, 0, 1) }
 
 // tryShareFile takes a lock that others may share, and that keeps out tryLockFile.
-func tryShareFile(f *os.File) error { return lockByte(f, 0) }
+func tryShareFile(f *os.File) error { return lockBytes(f, 0, 0, 1) }
 
-func lockByte(f *os.File, flags uint32) error {
-	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, lockedByte())
+func unlockFile(f *os.File) error { return unlockRange(f, 0, 1) }
+
+func rangesWork(*os.File) bool { return true }
+
+func tryLockRange(f *os.File, at, n int64) error {
+	return lockBytes(f, windows.LOCKFILE_EXCLUSIVE_LOCK, at, n)
 }
 
-func unlockFile(f *os.File) error {
-	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, lockedByte())
+func lockBytes(f *os.File, flags uint32, at, n int64) error {
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0, lockedFrom(at))
 }
 
-// lockedByte is far past the end of every file that is locked: Windows keeps
+func unlockRange(f *os.File, at, n int64) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(at))
+}
+
+// lockedFrom is far past the end of every file that is locked: Windows keeps
 // others from reading the bytes under a lock.
-func lockedByte() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 1 << 30} }
+func lockedFrom(at int64) *windows.Overlapped {
+	return &windows.Overlapped{Offset: uint32(at), OffsetHigh: 1 << 30}
+}

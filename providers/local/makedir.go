@@ -135,21 +135,17 @@ func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location
 	}
 	at := spots{store: s, l: l, natural: parent}
 	defer at.close()
-	aside, err := at.asideDir()
-	if err == nil && aside == nil {
-		if err := s.mkdirs(l.asideDir); err != nil {
-			return err
-		}
-		aside, err = at.asideDir()
-	}
+	aside, err := at.makeAsideDir()
 	if err != nil {
 		return err
 	}
-	if aside == nil {
-		return errDirGone
-	}
 	if err := persist(ctx, func() error { return aside.rename(l.asideBase, parent, l.base) }); err != nil {
 		return err
+	}
+	if s.sync && aside != parent { // before the directory's: the file must have one name at least
+		if err := aside.sync(); err != nil {
+			return err
+		}
 	}
 	return s.mkdirIn(parent, l.base)
 }

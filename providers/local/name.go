@@ -14,6 +14,7 @@ import (
 //	.omnibucket=NAME    an object whose own name is a directory's
 //	.omnibucket+CHUNK/  the beginning of a NAME too long for one name
 //	.omnibucket@/       in the tree of kept versions: one object's versions
+//	.omnibucket~NAME    the attributes of an object, with Config.Sidecars
 //
 // NAME is encode(segment). Only files are ever moved to "=" names, never
 // directories: a directory on the way to a key has one name, known without
@@ -25,6 +26,7 @@ const (
 	markAside    = '='
 	markChunk    = '+'
 	markVersions = '@'
+	markVisible  = '~'
 
 	maxName  = 255                              // bytes; ext4, XFS, APFS, NTFS (there UTF-16 units, which are never more)
 	maxChunk = maxName - len(reserved) - 1 - 15 // with room for a mark; the rest is margin

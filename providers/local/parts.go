@@ -110,6 +110,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	defer s.discard(st)
+	if err := s.hideAs(r.Key, st); err != nil {
+		return storage.Part{}, err
+	}
 	if err := st.fill(ctx, r.Body); err != nil {
 		return storage.Part{}, err
 	}
@@ -139,6 +142,30 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	}
 	_ = s.removeUpload(ctx, r.Upload) // what stays is no object, and a sweep drops it
 	return out, nil
+}
+
+// hideAs gives a part the mode of the object that will be replaced, so that nobody
+// reads in the one what the other does not show. Without an object it does nothing.
+func (s *store) hideAs(key string, st *staged) error {
+	l, ok := s.names().locate(key)
+	if !ok {
+		return nil
+	}
+	natural, err := s.open(l.dir)
+	if noObject(err) {
+		return nil
+	}
+	if err != nil {
+		return failure(err)
+	}
+	defer s.shut(natural)
+	at := spots{store: s, l: l, natural: natural}
+	defer at.close()
+	old, err := at.find()
+	if err != nil || !old.found() || old.meta.mode == 0 {
+		return err
+	}
+	return failure(st.file.setMode(old.meta.mode | 0o600)) // which CompleteParts reads
 }
 
 func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
@@ -196,7 +223,10 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	u.close()
-	return s.removeUpload(ctx, upload)
+	if err := s.removeUpload(ctx, upload); err != nil {
+		return err
+	}
+	return s.syncDir(uploadsPath)
 }
 
 var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy inside the kernel

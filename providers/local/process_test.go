@@ -36,6 +36,13 @@ func play(role string) int {
 		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
 		"sender": sendSlowly,
 	}
+	if role == "deleter" {
+		if err := deleteBucket(os.Getenv(rootVariable)); err != nil {
+			fmt.Println("error:", err)
+			return 1
+		}
+		return 0
+	}
 	d, err := newDriver(os.Getenv(rootVariable), Config{NoSync: true})
 	if err == nil {
 		d.noXattr = os.Getenv(diskVariable) == "none"

@@ -38,6 +38,12 @@ func (s *store) save(ctx context.Context, key string, st *staged, c storage.Cond
 	if err := s.seal(st); err != nil {
 		return nil, err
 	}
+	if s.visible {
+		var err error
+		if st.visible, err = s.stageVisible(ctx, &st.attrs, st.meta); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.commit(ctx, key, st, c); err != nil {
 		return nil, err
 	}
@@ -94,25 +100,28 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 
 // place compares and renames. The key's lock is held.
 func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c storage.Condition) error {
-	var old spot
-	if c != (storage.Condition{}) || s.keeping() || s.sidecars.Load() || s.strict.Load() {
-		var err error
-		if old, err = at.find(); err != nil {
-			return err
-		}
-		if err := s.checkWrite(old, c); err != nil {
-			return err
-		}
-		if s.keeping() && old.found() {
-			if old.meta.mtime >= st.meta.mtime {
-				if err := s.restamp(st, old.meta.mtime); err != nil {
-					return err
-				}
-			}
-			if err := s.keep(ctx, key, old, time.Time{}); err != nil {
+	old, err := at.find()
+	if err != nil {
+		return err
+	}
+	if err := s.checkWrite(old, c); err != nil {
+		return err
+	}
+	if s.keeping() && old.found() {
+		if old.meta.mtime >= st.meta.mtime {
+			if err := s.restamp(st, old.meta.mtime); err != nil {
 				return err
 			}
 		}
+		if err := s.keep(ctx, key, old, time.Time{}); err != nil {
+			return err
+		}
+	}
+	if err := s.keepMode(st, old); err != nil {
+		return err
+	}
+	if err := at.dropVisible(ctx); err != nil {
+		return err
 	}
 	defer s.hold(old)()
 	if err := at.put(ctx, st, c.Absent); err != nil {
@@ -121,7 +130,13 @@ func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c 
 	if !s.keeping() {
 		s.dropSidecar(old.meta)
 	}
-	return nil
+	if st.visible == nil {
+		return nil
+	}
+	if err := s.keepMode(st.visible, old); err != nil {
+		return uncertain(err)
+	}
+	return at.putVisible(ctx, st.visible)
 }
 
 // checkWrite is the verdict on a condition.

@@ -102,15 +102,7 @@ func (s *store) makeSecret(ctx context.Context) error {
 		_ = s.root.Remove(tmp)
 		return failure(err)
 	}
-	if !s.sync {
-		return nil
-	}
-	d, err := s.open(reserved)
-	if err != nil {
-		return failure(err)
-	}
-	defer s.shut(d)
-	return failure(d.sync())
+	return s.syncDir(reserved)
 }
 
 func (s *store) writeSecret(path, content string) error {

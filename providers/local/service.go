@@ -2,11 +2,12 @@ package local
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -33,7 +34,10 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 	if err != nil {
 		return nil, err
 	}
-	path, err := absolute(root, c.Create)
+	if err := checkMode(c.FileMode); err != nil {
+		return nil, err
+	}
+	path, err := absolute(root, c.Create, !c.NoSync)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,9 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &serviceDriver{path: path, root: opened, config: c, keys: keys}, nil
+	s := &serviceDriver{path: path, root: opened, config: c, keys: keys}
+	s.sweepTrash(context.Background())
+	return s, nil
 }
 
 func (s *serviceDriver) Provider() string { return provider }
@@ -68,6 +74,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err := checkName(r.Name); err != nil {
 		return nil, err
 	}
+	s.sweepTrash(ctx)
 	if err := s.root.Mkdir(r.Name, 0o777); err != nil {
 		if isExist(err) {
 			return nil, storage.BucketExists
@@ -75,7 +82,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, failure(err)
 	}
 	if !s.config.NoSync {
-		if err := syncDir(s.root); err != nil {
+		if err := syncDir(s.root, ""); err != nil {
 			return nil, uncertain(err)
 		}
 	}
@@ -85,8 +92,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	})
 }
 
-func syncDir(root *os.Root) error {
-	d, err := openDir(root, nil, "")
+func syncDir(root *os.Root, path string) error {
+	d, err := openDir(root, nil, path)
 	if err != nil {
 		return err
 	}
@@ -211,56 +218,46 @@ func (s *serviceDriver) bucketNames(after string) ([]string, error) {
 // DeleteBucket answers BucketNotEmpty where there is an object or an older
 // version. Uploads that were never completed go with the bucket.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	return s.within(ctx, name, func(b *store) error {
-		w := &walker{store: b}
-		for _, kept := range [...]bool{false, true} {
-			w.kept = kept
-			path := ""
-			if kept {
-				path = versionsPath
-			}
-			holds, err := w.holds(path, true)
-			if err != nil {
-				return err
-			}
-			if holds {
-				return storage.BucketNotEmpty
-			}
-		}
-		return s.removeDir(b, name)
-	})
-}
-
-// removeDir removes a directory of empty directories. Whoever writes at this
-// moment wins: the last step, the removal of the empty directory, fails, and
-// the reserved entry, which was moved away, is put back.
-func (s *serviceDriver) removeDir(b *store, name string) error {
-	if err := b.removeEmpty(""); err != nil {
+	if err := checkName(name); err != nil {
+		return storage.BucketNotFound
+	}
+	s.sweepTrash(ctx)
+	d := s.driver(name)
+	defer func() { _ = d.Close() }()
+	b, err := d.enter(ctx)
+	if err != nil {
 		return err
 	}
-	trash := ".omnibucket-removed-" + randomName()
-	moved := s.root.Rename(name+"/"+reserved, trash)
-	if moved != nil && !isNotExist(moved) {
-		return failure(moved)
+	left := sync.OnceFunc(func() {
+		d.leave(b)
+		_ = d.Close()
+	})
+	defer left()
+	if err := b.mustBeEmpty(); err != nil {
+		return err
 	}
-	top, err := openDir(s.root, nil, "")
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	unlock, err := b.lockAll(ctx) // nobody places an object, nor changes settings
 	if err != nil {
-		return failure(err)
+		return err
 	}
-	defer top.close()
-	if err := top.rmdir(name); err != nil {
-		if moved == nil {
-			_ = s.root.Rename(trash, name+"/"+reserved)
-		}
-		if errors.Is(err, os.ErrPermission) {
-			return failure(err)
-		}
-		return storage.BucketNotEmpty
+	unlock = sync.OnceFunc(unlock)
+	defer unlock()
+	if err := b.mustBeEmpty(); err != nil {
+		return err
 	}
-	if moved == nil {
-		return failure(s.root.RemoveAll(trash))
+	t, err := s.newTrash(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer t.close()
+	if runtime.GOOS == "windows" { // where nobody renames a directory in which somebody has a file open
+		unlock()
+		left()
+	}
+	return t.take(ctx, name)
 }
 
 // removeEmpty removes the directories in path that hold nothing.
@@ -275,8 +272,11 @@ func (s *store) removeEmpty(path string) error {
 	defer d.close()
 	var inner []string
 	if err := d.read(func(e dirent) bool {
-		if e.kind == kindDir && d.name(e.name) != reserved {
+		switch {
+		case e.kind == kindDir && d.name(e.name) != reserved:
 			inner = append(inner, e.name)
+		case strings.HasPrefix(e.name, reserved+string(markVisible)): // of an object that somebody removed by hand
+			_ = d.unlink(e.name)
 		}
 		return true
 	}); err != nil {
@@ -301,7 +301,7 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 }
 
 func (s *serviceDriver) driver(name string) *driver {
-	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now})
+	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode, Sidecars: s.config.Sidecars})
 	d.managed, d.given = true, s.keys
 	return d
 }

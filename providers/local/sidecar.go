@@ -48,6 +48,9 @@ func (s *store) writeSidecar(st *staged, value []byte) error {
 	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
 		return s.lost(err)
 	}
+	if err := s.syncDir(reserved); err != nil {
+		return err
+	}
 	return s.replaceFile(sidecarPath(st.meta), st.dir.path, value)
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
 // Sign signs for the handler of package serve.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {

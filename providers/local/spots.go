@@ -150,43 +150,76 @@ func (s *spots) put(ctx context.Context, st *staged, absent bool) error {
 		return err
 	}
 	if aside, err := s.asideDir(); err == nil && aside != nil {
-		_ = persist(ctx, func() error { return aside.unlink(s.l.asideBase) })
+		if err := s.empty(ctx, s.natural, aside, s.l.asideBase); err != nil {
+			return err
+		}
 	}
-	s.emptyRaw(ctx)
-	return nil
+	return s.emptyRaw(ctx, s.natural)
 }
 
 func (s *spots) putAside(ctx context.Context, st *staged, absent bool) error {
-	aside, err := s.asideDir()
+	aside, err := s.makeAsideDir()
 	if err != nil {
 		return err
-	}
-	if aside == nil {
-		if err := s.mkdirs(s.l.asideDir); err != nil {
-			return err
-		}
-		if aside, err = s.asideDir(); err != nil {
-			return err
-		}
-		if aside == nil {
-			return errDirGone
-		}
 	}
 	if err := s.move(ctx, aside, s.l.asideBase, st, absent); err != nil {
 		return err
 	}
-	s.emptyRaw(ctx)
 	if s.sync && aside != s.natural {
-		return uncertain(aside.sync())
+		if err := aside.sync(); err != nil {
+			return uncertain(err)
+		}
 	}
-	return nil
+	return s.emptyRaw(ctx, aside)
 }
 
-func (s *spots) emptyRaw(ctx context.Context) {
-	if raw, err := s.rawDir(); err == nil && raw != nil {
-		_, base := split(s.l.raw)
-		_ = persist(ctx, func() error { return raw.unlink(base) })
+// makeAsideDir is asideDir, which it makes where there is none. It is errDirGone
+// where somebody removes it meanwhile.
+func (s *spots) makeAsideDir() (*dir, error) {
+	aside, err := s.asideDir()
+	if aside != nil || err != nil {
+		return aside, err
 	}
+	if err := s.mkdirs(s.l.asideDir); err != nil {
+		return nil, err
+	}
+	if aside, err = s.asideDir(); aside == nil && err == nil {
+		err = errDirGone
+	}
+	return aside, err
+}
+
+// emptyRaw removes the file that has the key's literal name, as empty does.
+func (s *spots) emptyRaw(ctx context.Context, filled *dir) error {
+	raw, err := s.rawDir()
+	if err != nil || raw == nil {
+		return nil
+	}
+	_, base := split(s.l.raw)
+	return s.empty(ctx, filled, raw, base)
+}
+
+// empty removes what lies at a spot that does not count, if anything does, also on
+// the disk. There, too, the spot that counts is filled first: its directory is
+// filled, or nil for a removal. In one directory the order holds by itself.
+func (s *spots) empty(ctx context.Context, filled, d *dir, base string) error {
+	remove := func() error { return persist(ctx, func() error { return d.unlink(base) }) }
+	if !s.sync || d == filled {
+		_ = remove()
+		return nil
+	}
+	if _, err := d.stat(base); err != nil {
+		return nil
+	}
+	if filled != nil {
+		if err := filled.sync(); err != nil {
+			return uncertain(err)
+		}
+	}
+	if remove() != nil {
+		return nil
+	}
+	return uncertain(d.sync())
 }
 
 // move renames. A file that must not be there yet is linked instead, which
@@ -253,12 +286,19 @@ func (s *spots) exchange(to *dir, base string, st *staged) bool {
 	return true
 }
 
-// remove takes the object away; the caller has found it. What would show in its
-// stead, were it removed first, goes first.
+// remove takes the object away; the caller has found it, and syncs the natural
+// directory. What would show in its stead, were it removed first, goes first, also
+// on the disk.
 func (s *spots) remove(ctx context.Context) error {
-	s.emptyRaw(ctx)
+	if err := s.emptyRaw(ctx, nil); err != nil {
+		return err
+	}
 	if aside, err := s.asideDir(); err == nil && aside != nil {
-		if err := persist(ctx, func() error { return aside.unlink(s.l.asideBase) }); err != nil && !noObject(err) {
+		err := persist(ctx, func() error { return aside.unlink(s.l.asideBase) })
+		if err == nil && s.sync && aside != s.natural {
+			err = aside.sync()
+		}
+		if err != nil && !noObject(err) {
 			return failure(err)
 		}
 	}

@@ -68,7 +68,7 @@ func (s *store) newWorkshop() (*workshop, error) {
 		_ = marker.Close()
 		return nil, s.orGone(nil)
 	}
-	if err = s.root.Mkdir(path, 0o777); err == nil {
+	if err = s.root.Mkdir(path, 0o700); err == nil { // for nobody else: what is written there may replace a private file
 		var d *dir
 		if d, err = openDir(s.root, s.top, path); err == nil {
 			return &workshop{dir: d, marker: marker}, nil
@@ -110,6 +110,8 @@ type staged struct {
 	file  *file // nil when sealed
 	attrs attrs
 	meta  meta
+	// visible is its sidecar with Config.Sidecars, sealed; else nil.
+	visible *staged
 }
 
 // stage makes an empty file.
@@ -126,7 +128,7 @@ func (s *store) stage(ctx context.Context) (*staged, error) {
 		st := &staged{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
 		st.file, err = w.dir.create(st.name)
 		if err == nil {
-			return st, nil
+			return s.withMode(st)
 		}
 		if !isNotExist(err) {
 			return nil, failure(err)
@@ -138,11 +140,45 @@ func (s *store) stage(ctx context.Context) (*staged, error) {
 	}
 }
 
+// withMode gives a new file Config.FileMode.
+func (s *store) withMode(st *staged) (*staged, error) {
+	if s.fileMode == 0 {
+		return st, nil
+	}
+	if err := st.file.setMode(s.fileMode); err != nil {
+		s.discard(st)
+		return nil, failure(err)
+	}
+	return st, nil
+}
+
+// keepMode gives a sealed file the mode of the one that it replaces.
+func (s *store) keepMode(st *staged, old spot) error {
+	if !old.found() || old.meta.mode == st.meta.mode {
+		return nil
+	}
+	f, err := st.dir.open(st.name)
+	if err != nil {
+		return s.vanished(err)
+	}
+	defer func() { _ = f.close() }() // it was not written to
+	if err := f.setMode(old.meta.mode); err != nil {
+		return failure(err)
+	}
+	if s.sync {
+		return failure(f.sync())
+	}
+	return nil
+}
+
 // discard removes what was not placed.
 func (s *store) discard(st *staged) {
 	if st.file != nil {
 		_ = st.file.close()
 		st.file = nil
+	}
+	if st.visible != nil {
+		s.discard(st.visible)
 	}
 	if st.name != "" {
 		s.dropSidecar(st.meta)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
 )
 
 // What the reserved directory holds. It is made by the first write; a bucket
@@ -24,11 +25,14 @@ const (
 	formatPath   = reserved + "/format.json" // how this disk behaves
 	settingsPath = reserved + "/bucket.json" // the bucket's own settings
 	tmpPath      = reserved + "/tmp"         // files that are being written, one directory for each writer
-	locksPath    = reserved + "/locks"       // files that are locked, never read
+	lockPath     = reserved + "/lock"        // is locked, never read; empty
 	attrsPath    = reserved + "/attrs"       // sidecars, by inode
 	uploadsPath  = reserved + "/uploads"     // parts, one directory for each upload
 	versionsPath = reserved + "/versions"    // older versions, by key
 )
+
+// formerLocksPath held the files that earlier versions locked, one for each slot.
+const formerLocksPath = reserved + "/locks"
 
 // A format is what was found out about a disk when the bucket was first
 // written. It is kept, so that names mean the same for ever.
@@ -147,6 +151,9 @@ func (s *store) shut(d *dir) {
 // removed while it was open.
 func (s *store) gone() error {
 	if _, linked, err := s.top.own(); err == nil && linked {
+		if err := s.notDeleted(); err != nil {
+			return err
+		}
 		return storage.ObjectNotFound
 	}
 	return &storage.Error{Code: storage.BucketNotFound, Err: errors.New("the bucket's directory was removed")}
@@ -188,10 +195,11 @@ func (s *store) prepare() error {
 	if known, err := s.written(); known || err != nil {
 		return err
 	}
-	for _, path := range [...]string{reserved, tmpPath, locksPath} {
-		if err := s.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return s.lost(err)
-		}
+	if err := s.makeReserved(); err != nil {
+		return err
+	}
+	if err := s.makeLockFile(); err != nil {
+		return err
 	}
 	f, err := s.probe()
 	if err != nil {
@@ -202,17 +210,28 @@ func (s *store) prepare() error {
 		return failure(err)
 	}
 	if err := s.replaceFile(formatPath, tmpPath, b); err != nil {
+		var e *storage.Error
+		if errors.As(err, &e) && e.Unknown {
+			return err // it has its name, perhaps not on the disk
+		}
 		if known, _ := s.readFormat(); known {
 			return nil // another process was first, and has the file open
 		}
 		return err
 	}
-	if s.sync {
-		if err := s.top.sync(); err != nil {
-			return failure(err)
-		}
+	if err := s.syncDir(""); err != nil {
+		return err
 	}
 	s.use(f)
+	return nil
+}
+
+func (s *store) makeReserved() error {
+	for _, path := range [...]string{reserved, tmpPath} {
+		if err := s.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			return s.lost(err)
+		}
+	}
 	return nil
 }
 
@@ -222,7 +241,7 @@ func (s *store) use(f format) {
 	s.ready.Store(true)
 }
 
-// written reports whether there is a reserved directory, with locks.
+// written reports whether there is a reserved directory, with a lock file.
 func (s *store) written() (bool, error) {
 	if s.ready.Load() {
 		return true, nil
@@ -276,8 +295,21 @@ func (s *store) replaceFile(path, tmp string, content []byte) error {
 	}
 	if err != nil {
 		_ = s.root.Remove(tmp)
+		return failure(err)
 	}
-	return failure(err)
+	dir, _ := split(path)
+	return s.syncDir(dir)
+}
+
+// syncDir has the names in a directory on the disk, unless that is turned off.
+func (s *store) syncDir(path string) error {
+	if !s.sync {
+		return nil
+	}
+	if path == "" {
+		return uncertain(s.top.sync())
+	}
+	return uncertain(durable.SyncDirIn(s.root, path))
 }
 
 // randomName is 96 random bits: no two of them are ever the same.

@@ -184,3 +184,41 @@ func TestACallStartsOverABoundedNumberOfTimes(t *testing.T) {
 		})
 	}
 }
+
+// TestAVisibleSidecarsDirectoryIsMadeAgain: the object is in its place by then, and
+// must not be placed a second time.
+func TestAVisibleSidecarsDirectoryIsMadeAgain(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		times int
+		want  storage.Code
+	}{
+		{"removed once", 1, ""},
+		{"removed whenever it is opened", 1 << 20, storage.Unavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t, withSidecars)
+			key := strings.Repeat("n", 250)
+			l, ok := s.live.names().locate(key)
+			require.True(t, ok)
+			require.NotEqual(t, l.dir, l.asideDir)
+			calls := 0
+			s.opened = func(path string) {
+				if path == l.asideDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
+					calls++
+				}
+			}
+			r := request(key, "x")
+			r.Condition = storage.Condition{Absent: true}
+			_, err := s.Put(soon(t), r)
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			var e *storage.Error
+			if errors.As(err, &e) {
+				require.True(t, e.Unknown, "the object is there")
+			}
+			require.Positive(t, calls)
+			s.opened = nil
+			require.Equal(t, "x", s.get(key))
+		})
+	}
+}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -74,7 +75,7 @@ func (s *store) keep(ctx context.Context, key string, current spot, removed time
 		if err != nil {
 			return failure(err)
 		}
-		err = s.link(to, versionOf(current.meta), current, removed)
+		err = s.link(ctx, to, versionOf(current.meta), current, removed)
 		s.shut(to)
 		if !isNotExist(err) {
 			return err
@@ -83,13 +84,13 @@ func (s *store) keep(ctx context.Context, key string, current spot, removed time
 }
 
 // link makes the older version and, where its key is removed, the mark of that.
-func (s *store) link(to *dir, version string, current spot, removed time.Time) error {
+func (s *store) link(ctx context.Context, to *dir, version string, current spot, removed time.Time) error {
 	err := to.link(version, current.dir, current.base)
 	switch {
 	case isNotExist(err):
 		return err
 	case isExist(err): // a crash left it, and perhaps the mark of a removal that did not end
-		if err := to.unlink(version + removedSuffix); err != nil && !isNotExist(err) {
+		if err := persist(ctx, func() error { return to.unlink(version + removedSuffix) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	case err != nil:
@@ -111,10 +112,11 @@ func (s *store) markRemoved(path string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
+	err = s.root.Chtimes(path, at, at) // nothing is written that would set another time
+	if err == nil && s.sync {
+		err = f.Sync()
 	}
-	return s.root.Chtimes(path, at, at)
+	return errors.Join(err, f.Close())
 }
 
 // An older is an older version of a key.
@@ -204,7 +206,7 @@ func (s *store) promote(ctx context.Context, key string, current spot) (bool, er
 	}
 	defer s.shut(d)
 	for _, name := range [...]string{versionOf(current.meta) + removedSuffix, versionOf(current.meta)} {
-		_ = d.unlink(name) // what a crash left
+		_ = persist(ctx, func() error { return d.unlink(name) }) // what a crash left
 	}
 	left, err := s.kept(key, current)
 	if err != nil || len(left) == 0 {
@@ -212,7 +214,7 @@ func (s *store) promote(ctx context.Context, key string, current spot) (bool, er
 		return false, err
 	}
 	if left[0].removed {
-		if err := d.unlink(left[0].name + removedSuffix); err != nil && !isNotExist(err) {
+		if err := persist(ctx, func() error { return d.unlink(left[0].name + removedSuffix) }); err != nil && !isNotExist(err) {
 			return false, failure(err)
 		}
 	}
@@ -221,8 +223,10 @@ func (s *store) promote(ctx context.Context, key string, current spot) (bool, er
 	}
 	s.dropSidecar(current.meta)
 	if s.sync {
-		if err := current.dir.sync(); err != nil {
-			return true, uncertain(err)
+		for _, changed := range [...]*dir{current.dir, d} {
+			if err := changed.sync(); err != nil {
+				return true, uncertain(err)
+			}
 		}
 	}
 	s.prune(ctx, path, versionsPath)

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/transport"
@@ -26,7 +27,10 @@ type account struct {
 	resolved    bool     // a resolver of the user's has the last word on where requests go
 	pathStyle   bool
 	profile     Profile
+	chosen      bool // Config says which profile
+	payer       bool // Config.RequesterPays
 	anonymous   bool
+	sessionEnds time.Time            // of the environment's credentials; zero: it does not say
 	http        *http.Client         // nil where the SDK's configuration or client brought its own
 	owned       bool                 // http was made here, and ends with the account
 	direct      *transport.Transport // http's, where the lane is open; else nil
@@ -44,7 +48,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &account{anonymous: c.Anonymous, given: c.Client, keys: &signingKeys{}, clock: &clock{now: time.Now}}
+	a := &account{anonymous: c.Anonymous, given: c.Client, payer: c.RequesterPays, chosen: c.Profile != nil, sessionEnds: sessionEnd(), keys: &signingKeys{}, clock: &clock{now: time.Now}}
 	if err := a.place(c, &s); err != nil {
 		return nil, err
 	}
@@ -63,6 +67,8 @@ func checkConfig(c Config) error {
 		return invalid.Argument("Config.Client", "brings credentials and HTTP client of its own", "")
 	case static && c.Anonymous:
 		return invalid.Argument("Config.Anonymous", "does not fit credentials", "")
+	case c.RequesterPays && c.Anonymous:
+		return invalid.Argument("Config.RequesterPays", "does not fit Anonymous: nobody would pay", "")
 	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
 		return invalid.Argument("Config.AWS", "brings credentials of its own", "set its Credentials to nil, or leave Config's away")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
@@ -91,7 +97,7 @@ func (a *account) settle(o *awss3.Options) {
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.given == nil {
+	if a.given == nil && o.ClientLogMode == 0 { // else Config.AWS asks for it
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
 	if !o.DisableClockSkewCorrection {
@@ -99,6 +105,9 @@ func (a *account) settle(o *awss3.Options) {
 	}
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
+	}
+	if a.payer {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(payerHeader, requester))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // addresses are what parseAddress reads.
 var addresses = address.Form{
 	Scheme:      "s3",
-	Params:      []string{"region", "endpoint", "path_style", "profile", "anonymous"},
+	Params:      []string{"region", "endpoint", "path_style", "profile", "requester_pays", "anonymous"},
 	Bucket:      "bucket",
 	Account:     "s3://",
 	Credentials: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -36,6 +36,9 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		c.PathStyle = &style
 	}
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
+		return c, err
+	}
+	if c.RequesterPays, err = address.Flag(query, "requester_pays", false); err != nil {
 		return c, err
 	}
 	if query.Has("profile") {

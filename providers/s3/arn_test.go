@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,7 +15,8 @@ import (
 const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 
 func TestOnlyWhatCanBeSignedHereIsSigned(t *testing.T) {
-	abroad := Config{Bucket: accessPoint, Client: awss3.New(awss3.Options{
+	ofBucket, _ := NamedProfile("aws")
+	abroad := Config{Bucket: accessPoint, Profile: &ofBucket, Client: awss3.New(awss3.Options{
 		Region: "eu-west-1", UseARNRegion: true, Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})}
 	for _, row := range []struct {
@@ -23,7 +25,9 @@ func TestOnlyWhatCanBeSignedHereIsSigned(t *testing.T) {
 		urls, forms bool
 	}{
 		{"a bucket", Config{Bucket: "photos", Region: "us-west-2"}, true, true},
-		{"an access point, whose bucket a policy cannot name", Config{Bucket: accessPoint, Region: "us-west-2"}, true, false},
+		{"an access point of a bucket, which a policy cannot name", Config{Bucket: accessPoint, Region: "us-west-2", Profile: &ofBucket}, true, false},
+		{"an access point of nobody knows what", Config{Bucket: accessPoint, Region: "us-west-2"}, false, false},
+		{"an alias of a volume", Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"}, false, false},
 		{"an access point of another region, signed for there", abroad, false, false},
 		{"a directory bucket, signed for with a session", Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}, false, false},
 	} {
@@ -62,4 +66,55 @@ func TestAServiceHasOnlyBucketsThatItCanKeepItsWordOf(t *testing.T) {
 	require.NoError(t, err)
 	_, err = service.Bucket("arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap")
 	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// FSx keeps no conditions and no versions, and an access point may lead there.
+func TestAnAccessPointIsCarefullyUsed(t *testing.T) {
+	ofBucket, _ := NamedProfile("aws")
+	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACL | storage.KeepVersions
+	for _, row := range []struct {
+		name    string
+		config  Config
+		careful bool
+	}{
+		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias"}, careful: true},
+		{name: "an ARN", config: Config{Bucket: accessPoint}, careful: true},
+		{name: "an ARN at an endpoint of Amazon's", config: Config{Bucket: accessPoint, Endpoint: "https://s3.us-west-2.amazonaws.com"}, careful: true},
+		{name: "an ARN of a bucket, as Config says", config: Config{Bucket: accessPoint, Profile: &ofBucket}},
+		{name: "an alias of a bucket", config: Config{Bucket: "my-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias"}},
+		{name: "a bucket", config: Config{Bucket: "photos"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			row.config.Region = "us-west-2"
+			d, err := NewDriver(t.Context(), row.config)
+			require.NoError(t, err)
+			b := storage.New(d, storage.WithVersions())
+			if !row.careful {
+				require.True(t, storage.Supports(b, kept))
+				return
+			}
+			require.Zero(t, d.Describe().Features&kept)
+			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, "profile=aws")
+			_, err = b.SignedDownloadURL(t.Context(), "k")
+			require.ErrorContains(t, err, "profile=aws")
+			require.False(t, d.(*driver).pathStyle, "it has a host of its own")
+		})
+	}
+}
+
+func TestCopiesStayInsideAnAccessPoint(t *testing.T) {
+	service, err := NewServiceDriver(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
+	require.NoError(t, err)
+	at := func(bucket string) any {
+		d, err := service.Driver(bucket)
+		require.NoError(t, err)
+		return d.Locate("k").Account
+	}
+	require.Equal(t, at("data-abc123-ext-s3alias"), at("data-abc123-ext-s3alias"))
+	require.NotEqual(t, at("data-abc123-ext-s3alias"), at("photos"))
+	require.NotEqual(t, at("data-abc123-ext-s3alias"), at("other-abc123-ext-s3alias"))
+	require.Equal(t, at("photos"), at("pictures"))
 }

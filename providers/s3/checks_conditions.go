@@ -17,15 +17,18 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 		_, err := p.put(ctx, "create", text, storage.Condition{Absent: true})
 		return err
 	}
-	return inTurn(
+	verdict, detail := inTurn(
 		must("the first create", func() error { return create("old") }),
 		refuses("the second create", func() error { return create("new") }),
 		p.holds(ctx, "create", "old"),
-		oneWins("several creators at once", func(i int) error {
-			_, err := p.put(ctx, "create-race", fmt.Sprint(i), storage.Condition{Absent: true})
-			return err
+		rounds(writeRaces, func(round int) step {
+			return oneWins("several creators at once", func(i int) error {
+				_, err := p.put(ctx, fmt.Sprint("create-race-", round), fmt.Sprint(i), storage.Condition{Absent: true})
+				return err
+			})
 		}),
 	)
+	return raced(writeRaces, verdict, detail)
 }
 
 // revisions writes two keys and tells the first's revision and another one.
@@ -52,23 +55,26 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 			return err
 		}
 	}
-	return inTurn(
+	verdict, detail := inTurn(
 		refuses("an update of another revision", update("update", "new", wrong)),
 		p.holds(ctx, "update", "old"),
 		refuses("an update of nothing", update("update-missing", "new", right)),
 		p.lacks(ctx, "update-missing"),
 		must("an update of this revision", update("update", "new", right)),
 		p.holds(ctx, "update", "new"),
-		func() (Verdict, string) {
-			old, err := p.put(ctx, "update-race", "old", storage.Condition{})
-			if err != nil {
-				return unclear("writing", err)
+		rounds(writeRaces, func(int) step {
+			return func() (Verdict, string) {
+				old, err := p.put(ctx, "update-race", "old", storage.Condition{})
+				if err != nil {
+					return unclear("writing", err)
+				}
+				return oneWins("several updates of one revision at once", func(i int) error {
+					return update("update-race", fmt.Sprint(i), old.Revision)()
+				})()
 			}
-			return oneWins("several updates of one revision at once", func(i int) error {
-				return update("update-race", fmt.Sprint(i), old.Revision)()
-			})()
-		},
+		}),
 	)
+	return raced(writeRaces, verdict, detail)
 }
 
 func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
@@ -82,7 +88,7 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 			return err
 		}
 	}
-	return inTurn(
+	verdict, detail := inTurn(
 		refuses("a create where there is one", upload("complete", "new", storage.Condition{Absent: true})),
 		p.holds(ctx, "complete", "old"),
 		refuses("an update of another revision", upload("complete", "new", storage.Condition{Revision: wrong})),
@@ -90,17 +96,22 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 		must("a create where there is none", upload("complete-new", "new", storage.Condition{Absent: true})),
 		must("an update of this revision", upload("complete", "new", storage.Condition{Revision: right})),
 		p.holds(ctx, "complete", "new"),
-		p.oneCompletes(ctx, "several creators at once", "complete-create-race", func() (storage.Condition, error) {
-			return storage.Condition{Absent: true}, nil
+		rounds(writeRaces, func(round int) step {
+			return p.oneCompletes(ctx, "several creators at once", fmt.Sprint("complete-create-race-", round), func() (storage.Condition, error) {
+				return storage.Condition{Absent: true}, nil
+			})
 		}),
-		p.oneCompletes(ctx, "several updates of one revision at once", "complete-update-race", func() (storage.Condition, error) {
-			old, err := p.put(ctx, "complete-update-race", "old", storage.Condition{})
-			if err != nil {
-				return storage.Condition{}, err
-			}
-			return storage.Condition{Revision: old.Revision}, nil
+		rounds(writeRaces, func(int) step {
+			return p.oneCompletes(ctx, "several updates of one revision at once", "complete-update-race", func() (storage.Condition, error) {
+				old, err := p.put(ctx, "complete-update-race", "old", storage.Condition{})
+				if err != nil {
+					return storage.Condition{}, err
+				}
+				return storage.Condition{Revision: old.Revision}, nil
+			})
 		}),
 	)
+	return raced(writeRaces, verdict, detail)
 }
 
 func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
@@ -113,25 +124,22 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 			return p.driver.Delete(ctx, &storage.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
 		})
 	}
-	return inTurn(
+	verdict, detail := inTurn(
 		refuses("a delete of another revision", func() error { return remove("remove", wrong) }),
 		p.holds(ctx, "remove", "old"),
 		must("a delete of this revision", func() error { return remove("remove", right) }),
 		p.lacks(ctx, "remove"),
-		func() (verdict Verdict, detail string) {
-			for range deleteRaces {
+		rounds(deleteRaces, func(int) step {
+			return func() (Verdict, string) {
 				old, err := p.put(ctx, "remove-race", "old", storage.Condition{})
 				if err != nil {
 					return unclear("writing", err)
 				}
-				verdict, detail = p.outlives(ctx, "remove-race", func() error { return remove("remove-race", old.Revision) })
-				if verdict != Enforced {
-					break
-				}
+				return p.outlives(ctx, "remove-race", func() error { return remove("remove-race", old.Revision) })
 			}
-			return verdict, detail
-		},
+		}),
 	)
+	return raced(deleteRaces, verdict, detail)
 }
 
 // copy copies the key "source", which it writes first.
@@ -170,7 +178,7 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 	onto := func(key string, condition storage.Condition) func() error {
 		return func() error { return p.copy(ctx, key, condition) }
 	}
-	return inTurn(
+	verdict, detail := inTurn(
 		refuses("a create where there is one", onto("copy-onto", storage.Condition{Absent: true})),
 		p.holds(ctx, "copy-onto", "old"),
 		refuses("an update of another revision", onto("copy-onto", storage.Condition{Revision: wrong})),
@@ -180,6 +188,7 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 		p.holds(ctx, "copy-onto", "new"),
 		func() (Verdict, string) { return p.copiesRace(ctx) },
 	)
+	return raced(writeRaces, verdict, detail)
 }
 
 // checkCompose joins one object, whose part is the last and may be small.

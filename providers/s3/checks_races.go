@@ -3,19 +3,47 @@ package s3
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
-const atOnceTries = 8 // of what is tried at once
+const (
+	atOnceTries = 8 // of what is tried at once
+
+	// A race proves a gap between looking and writing, and none that it did not
+	// hit. Of writers, winners are counted, so that each try may show it; a removal
+	// shows it only if a write falls into the gap.
+	writeRaces  = 5
+	deleteRaces = 50
+)
+
+// rounds is a step: a race that is run n times.
+func rounds(n int, race func(round int) step) step {
+	return func() (Verdict, string) {
+		for round := range n {
+			if verdict, detail := race(round)(); verdict != Enforced {
+				return verdict, detail
+			}
+		}
+		return Enforced, ""
+	}
+}
+
+// raced adds to a verdict what a race cannot tell.
+func raced(n int, verdict Verdict, detail string) (Verdict, string) {
+	if verdict == Enforced {
+		detail = fmt.Sprintf("not disproved by %d races", n)
+	}
+	return verdict, detail
+}
 
 // atOnce makes tries at the same time, and tells how each went.
 func atOnce(try func(i int) error) []error {
-	var group sync.WaitGroup
+	var group panics.Group
 	errs := make([]error, atOnceTries)
 	for i := range errs {
-		group.Go(func() { errs[i] = try(i) })
+		group.Go(func() { errs[i] = try(i) }, nil)
 	}
 	group.Wait()
 	return errs
@@ -81,23 +109,23 @@ func (p *probe) copiesRace(ctx context.Context) (Verdict, string) {
 	if err != nil {
 		return unclear("writing", err)
 	}
-	old, err := p.put(ctx, "copy-update-race", "old", storage.Condition{})
-	if err != nil {
-		return unclear("writing", err)
-	}
-	return inTurn(
-		oneWins("several creators at once", func(int) error {
-			return p.copyOf(ctx, source.Revision, "copy-create-race", storage.Condition{Absent: true})
-		}),
-		oneWins("several updates of one revision at once", func(int) error {
-			return p.copyOf(ctx, source.Revision, "copy-update-race", storage.Condition{Revision: old.Revision})
-		}),
-	)
+	return rounds(writeRaces, func(round int) step {
+		return func() (Verdict, string) {
+			old, err := p.put(ctx, "copy-update-race", "old", storage.Condition{})
+			if err != nil {
+				return unclear("writing", err)
+			}
+			return inTurn(
+				oneWins("several creators at once", func(int) error {
+					return p.copyOf(ctx, source.Revision, fmt.Sprint("copy-create-race-", round), storage.Condition{Absent: true})
+				}),
+				oneWins("several updates of one revision at once", func(int) error {
+					return p.copyOf(ctx, source.Revision, "copy-update-race", storage.Condition{Revision: old.Revision})
+				}),
+			)
+		}
+	})()
 }
-
-// deleteRaces: nobody counts winners of a delete, for what is gone is gone, so
-// that a race is lost only where the write falls into the gap.
-const deleteRaces = 3
 
 // outlives has the key written while several remove its old revision: whatever
 // came first, what was written stays.

@@ -19,6 +19,9 @@ const (
 	refusedEarly   = "the server refuses a part of an upload that is gone while the part is still on its way, and closes the connection: some of its answers are lost"
 )
 
+// tree names our own server where it lists like a directory tree.
+const tree = "tree"
+
 // unjudged are the cases left out, by server.
 var unjudged = map[string]map[string]string{
 	"minio": {
@@ -36,7 +39,9 @@ var unjudged = map[string]map[string]string{
 		"a signed upload works as returned, of a key with a segment of 300 bytes":   noLongSegment,
 		"a signed upload works as returned, of a key with 1,024 bytes":              noLongSegment,
 		"reads take empty segments":                                                 "the server refuses a//b as a name (400 XMinioInvalidObjectName)",
-		"pages join to the listing":                                                 "in pages of one entry the server says of the last that it is not, and answers an empty one behind it",
+	},
+	tree: {
+		"the next page comes while one is read": "a store that lists like a directory tree is listed folder by folder, without reading ahead",
 	},
 	"versitygw": {
 		"a key and keys below it coexist":                                           noKeyBelowAKey,
@@ -81,6 +86,17 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	conform(t, s, "s3", func(d storage.Driver) storage.Driver { return smallParts{d, least} })
 }
 
+// The same server, listing like a directory tree.
+func TestConformanceOfAServerThatListsLikeATree(t *testing.T) {
+	const least = 64 << 10
+	server, err := s3server.Start(s3server.Config{FolderOrder: true, Limits: s3server.Limits{MinPartSize: least}})
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	s := &testServer{name: tree, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s.raw = s.clientOver(keepingNothing())
+	conform(t, s, "s3 (listing like a tree)", func(d storage.Driver) storage.Driver { return smallParts{d, least} })
+}
+
 func conform(t *testing.T, s *testServer, column string, layer func(storage.Driver) storage.Driver) {
 	t.Helper()
 	opts := []storagetest.Option{
@@ -102,8 +118,13 @@ func conform(t *testing.T, s *testServer, column string, layer func(storage.Driv
 // config reaches a bucket of the server through the driver, or the account.
 func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	t.Helper()
-	profile, known := s3.NamedProfile(s.name)
-	require.True(t, known, s.name)
+	name := s.name
+	if name == tree {
+		name = "aws"
+	}
+	profile, known := s3.NamedProfile(name)
+	require.True(t, known, name)
+	profile.OrderedList = profile.OrderedList && s.name != tree
 	return s3.Config{Bucket: bucket, Endpoint: s.endpoint, Region: "us-east-1", Profile: &profile, AccessKeyID: s.key, SecretKey: s.secret}
 }
 

@@ -89,7 +89,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		in.ContentDisposition = httpheader.Optional(r.ContentDisposition)
 		in.ContentLanguage = httpheader.Optional(r.ContentLanguage)
 		in.CacheControl = httpheader.Optional(r.CacheControl)
-		in.Metadata = r.Metadata
+		in.Metadata = d.profile.storedNames(r.Metadata)
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {

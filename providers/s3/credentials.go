@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -11,8 +12,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 // settings are the SDK's, of what the Config brings: a client, a configuration,
@@ -123,5 +127,24 @@ func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error)
 	if err == nil || ctx.Err() != nil {
 		return c, err
 	}
+	if passes(err) {
+		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the service that gives the credentials did not answer"}
+	}
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
+}
+
+// passes reports whether credentials may be had a moment later: whoever gives them
+// answered with a failure of its own, or did not answer. The metadata service is not
+// there on most machines: only its answers count.
+func passes(err error) bool {
+	var answer *smithyhttp.ResponseError
+	if errors.As(err, &answer) && answer.Response != nil && answer.Response.Response != nil {
+		return outcome.Passes(outcome.OfStatus(answer.HTTPStatusCode()))
+	}
+	var call *smithy.OperationError
+	if errors.As(err, &call) && call.Service() == imds.ServiceID {
+		return false
+	}
+	var unsent *smithyhttp.RequestSendError
+	return errors.As(err, &unsent)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -19,7 +20,8 @@ type driver struct {
 	storage.UnimplementedDriver
 	*account
 	bucket string
-	places [2]atomic.Pointer[place] // the server's own, and the last that was asked for
+	places [2]atomic.Pointer[place]  // the server's own, and the last that was asked for
+	seen   atomic.Pointer[time.Time] // when a miss last found that the bucket is there
 
 	// Tests lower these, so that a copy in parts need not be of 5 GiB.
 	copyLimit, copyPart, minPart int64 // bytes; 0: the profile's
@@ -36,11 +38,20 @@ func (d *driver) Describe() storage.Description {
 		Features:      p.features(),
 		PublicBaseURL: d.publicURL(),
 		ASCIIMetadata: true,
-		MaxPutSize:    p.putLimit(),
-		MinPartSize:   minPartSize,
-		MaxPartSize:   p.putLimit(),
-		MaxParts:      p.partsLimit(),
-		MaxPage:       maxPage,
+		SigningHint:   d.signingHint(),
+		FeatureHint:   d.featureHint(),
+
+		FolderOrder:    !p.OrderedList,
+		SlashDelimiter: p.SlashDelimiter,
+		TokenAfterLast: p.TokenAfterLast,
+
+		MaxPutSize:  p.putLimit(),
+		MinPartSize: minPartSize,
+		MaxPartSize: p.putLimit(),
+		MaxParts:    p.partsLimit(),
+		MaxPage:     maxPage,
+
+		CountsRequests: true,
 	}
 	if d.endpoint != nil || d.resolved { // Amazon's names are unique
 		if u, err := d.addressOf(context.Background(), d.bucket, ""); err == nil {
@@ -51,15 +62,34 @@ func (d *driver) Describe() storage.Description {
 		desc.MaxBatch = maxBatch
 	}
 	if d.anonymous || !d.signsPlainly() {
-		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms
+		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 	}
-	if isARN(d.bucket) { // a policy names the bucket, which nobody here knows
+	if d.payer || isARN(d.bucket) { // a form cannot say who pays; a policy names the bucket, which nobody here knows
 		desc.Features &^= storage.SignForms
 	}
 	if strings.HasSuffix(d.bucket, directorySuffix) {
 		desc.Features &^= storage.OrderedList
+		desc.FolderOrder = false
 	}
 	return desc
+}
+
+// featureHint is for what is not declared because nobody knows that it is kept.
+func (a *account) featureHint() string {
+	switch a.profile.Name {
+	case "unknown":
+		return "name the server with profile= (minio, ceph, …) or Config.Profile, or prove with s3.Probe what it enforces"
+	case accessPointProfile:
+		return "an access point may lead to a volume of FSx: set profile=aws if it is one of a bucket"
+	}
+	return ""
+}
+
+func (a *account) signingHint() string {
+	if a.profile.NoSigning {
+		return a.featureHint()
+	}
+	return ""
 }
 
 // signsPlainly reports whether addresses of the bucket can be signed here: those

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -91,6 +92,11 @@ func (a *account) place(c Config, s *awss3.Options) error {
 	if err != nil {
 		return err
 	}
+	if e.url == nil && !e.resolved && c.Profile != nil {
+		if e.url, err = ownEndpoint(c, s); err != nil {
+			return err
+		}
+	}
 	host := ""
 	if e.url != nil {
 		host = e.url.Hostname()
@@ -122,6 +128,45 @@ func (a *account) place(c Config, s *awss3.Options) error {
 		return invalid.Argument("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
 	}
 	return nil
+}
+
+// ownEndpoint returns the endpoint of the profile that Config names, if that is
+// one of another service than Amazon's: nil stands for Amazon's own.
+func ownEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
+	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, probedSuffix))
+	if !known || named.Name == "aws" || named.Name == "unknown" || named.Name == accessPointProfile {
+		return nil, nil // a profile of the user's own, or one that is for Amazon's too
+	}
+	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
+	host := ""
+	if len(named.Hosts) > 0 {
+		host = named.Hosts[0]
+	}
+	region := c.Region
+	if region == "" {
+		region = s.Region
+	}
+	switch {
+	case c.Client != nil: // it would ask Amazon
+		return nil, invalid.Argument("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
+	case strings.Contains(host, regionLabel):
+		if !isLabel(region) {
+			return nil, invalid.Argument("region", "must be one of the provider's with profile "+named.Name+" and without an endpoint", hint)
+		}
+	case host == "" || strings.Contains(host, "*") || named.Region == "":
+		return nil, invalid.Argument("endpoint", "must be given with profile "+named.Name, hint)
+	}
+	return parseEndpoint("https://" + strings.ReplaceAll(host, regionLabel, region))
+}
+
+// isLabel reports whether a name is one label of a host.
+func isLabel(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // isNumberOrLocal reports whether a bucket's name cannot stand before host.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -173,7 +174,9 @@ func headerOf(err error, name string) string {
 }
 
 // notFound tells a missing object from a missing bucket, for an answer that
-// leaves it open: HEAD's has no body. It costs one request, on this path only.
+// leaves it open: HEAD's has no body. That costs one request, on this path only, and
+// once in bucketRemembered: a bucket that is removed meanwhile is an object that is
+// missing for so long.
 func (d *driver) notFound(ctx context.Context, err error) error {
 	e := translate(err)
 	if statusOf(err) != http.StatusNotFound {
@@ -186,8 +189,19 @@ func (d *driver) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return outcome.Missing(e, d.headBucket(ctx), d.bucketHint())
+	if seen := d.seen.Load(); seen != nil && d.clock.now().Sub(*seen) < bucketRemembered {
+		e.Code = storage.ObjectNotFound
+		return e
+	}
+	missing := outcome.Missing(e, d.headBucket(ctx), d.bucketHint())
+	if missing.Code == storage.ObjectNotFound {
+		now := d.clock.now()
+		d.seen.Store(&now)
+	}
+	return missing
 }
+
+const bucketRemembered = time.Minute
 
 // bucketHint is for a bucket that is not there: S3's names have no capitals.
 func (d *driver) bucketHint() string {

@@ -33,7 +33,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 		return nil, err
 	}
 	key := d.keys.of(&s.credentials, d.region, s.From)
-	fields := formFields(r)
+	fields := d.formFields(r)
 	fields["X-Amz-Algorithm"] = signingAlgorithm
 	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
 	fields["X-Amz-Date"] = s.From.Format(amzTime)
@@ -50,7 +50,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 }
 
 // formFields are the fields that say what the object shall be.
-func formFields(r *storage.SignRequest) map[string]string {
+func (d *driver) formFields(r *storage.SignRequest) map[string]string {
 	fields := map[string]string{
 		"key":                   r.Key,
 		"success_action_status": "204", // as S3 answers by itself; some compatible servers do not
@@ -66,7 +66,7 @@ func formFields(r *storage.SignRequest) map[string]string {
 			fields[name] = value
 		}
 	}
-	for name, value := range r.Metadata {
+	for name, value := range d.profile.storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
 	if r.PublicRead {

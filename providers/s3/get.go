@@ -31,7 +31,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, d.readFailed(ctx, err, r)
 	}
-	attrs, err := attrsOfGet(out, r)
+	attrs, err := d.attrsOfGet(out, r)
 	if err != nil {
 		_ = out.Body.Close()
 		return nil, nil, err
@@ -50,7 +50,7 @@ func errNoLength() error {
 	}
 }
 
-func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
+func (d *driver) attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, mostLast) != ""
 	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
 		return nil, errNoLength()
@@ -64,7 +64,7 @@ func attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Att
 			ContentDisposition: aws.ToString(out.ContentDisposition),
 			ContentLanguage:    aws.ToString(out.ContentLanguage),
 			CacheControl:       aws.ToString(out.CacheControl),
-			Metadata:           out.Metadata,
+			Metadata:           d.profile.plainNames(out.Metadata),
 			StorageClass:       storageClass(string(out.StorageClass)),
 		},
 		ETag:     quoted(out.ETag),
@@ -125,7 +125,7 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 			ContentDisposition: aws.ToString(out.ContentDisposition),
 			ContentLanguage:    aws.ToString(out.ContentLanguage),
 			CacheControl:       aws.ToString(out.CacheControl),
-			Metadata:           out.Metadata,
+			Metadata:           d.profile.plainNames(out.Metadata),
 			StorageClass:       storageClass(string(out.StorageClass)),
 		},
 		ETag:     quoted(out.ETag),

@@ -24,7 +24,10 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	}
 	trust, standard := standardButTLS(s.HTTPClient)
 	if c.Client != nil || !standard {
-		return // the SDK's options have it
+		if s.HTTPClient != nil { // else the SDK makes its own
+			s.HTTPClient = watched(s.HTTPClient)
+		}
+		return
 	}
 	own := transport.New(transport.Options{TLS: trust})
 	a.http, _ = transport.NewClient(&http.Client{Transport: own})
@@ -34,6 +37,28 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 		_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
 	}
 }
+
+// watched is an HTTP client of the SDK's with our transport around its own. What
+// its owner has is left as it is.
+func watched(client awss3.HTTPClient) awss3.HTTPClient {
+	if client, ok := client.(*http.Client); ok && client != nil {
+		return transport.Around(client)
+	}
+	return watchedClient{client, transport.Over(byClient{client})}
+}
+
+// A watchedClient is an HTTP client of the SDK's under a Transport.
+type watchedClient struct {
+	given awss3.HTTPClient
+	over  *transport.Transport
+}
+
+func (c watchedClient) Do(r *http.Request) (*http.Response, error) { return c.over.RoundTrip(r) }
+
+// A byClient makes requests by an HTTP client of the SDK's.
+type byClient struct{ client awss3.HTTPClient }
+
+func (t byClient) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
 
 // standardButTLS reports whether an HTTP client is the SDK's own, which nobody
 // has chosen, and how it does TLS: AWS_CA_BUNDLE makes a difference there, and

@@ -80,7 +80,8 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 			require.Equal(t, row.lane, isLane(t, d))
 			require.Equal(t, row.lane, d.owned)
 			if row.kept == http.DefaultClient {
-				require.Same(t, row.kept, d.client.Options().HTTPClient)
+				require.IsType(t, http.DefaultClient, d.client.Options().HTTPClient)
+				require.Nil(t, http.DefaultClient.Transport, "it is left as it was")
 			}
 		})
 	}
@@ -94,7 +95,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, isLane(t, d))
-			kept := d.client.Options().HTTPClient.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			kept := d.client.Options().HTTPClient.(watchedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
 			require.Equal(t, chosen.GetTimeout(), kept.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, kept.GetTransport().MaxConnsPerHost)
 			require.Equal(t, chosen.GetTransport().Proxy == nil, kept.GetTransport().Proxy == nil)

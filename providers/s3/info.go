@@ -9,32 +9,49 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
 )
 
-// BucketInfo is one look at the bucket and then, side by side, one at each
-// thing that the server has. When it was created S3 tells in ListBuckets alone.
+// BucketInfo looks at the bucket and then, side by side, at each thing that the
+// server has. To read each of them is a right of its own: what may not be read is
+// left out. When the bucket was created S3 tells in ListBuckets only.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	var b *managed
-	var region string
-	err := s.inItsRegion(name, func(found *managed) (err error) {
-		b = found
-		region, err = b.head(ctx)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	info := &storage.BucketInfo{Name: name, Region: region}
-	err = together(ctx,
-		func(ctx context.Context) (err error) { info.Public, err = b.public(ctx); return err },
-		func(ctx context.Context) (err error) { info.Versioning, err = b.versioning(ctx); return err },
-		func(ctx context.Context) (err error) { info.CORS, err = b.cors(ctx); return err },
-		func(ctx context.Context) (err error) { info.Lifecycle, err = b.lifecycle(ctx); return err },
-	)
-	if err != nil {
+	info := &storage.BucketInfo{Name: name}
+	if err := s.look(ctx, info); err != nil {
 		return nil, err
 	}
 	return info, nil
+}
+
+// look fills info; what may not be read stays as it is.
+func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) error {
+	var b *managed
+	err := s.inItsRegion(info.Name, func(found *managed) (err error) {
+		b = found
+		info.Region, err = b.head(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return together(ctx,
+		func(ctx context.Context) error { return permitted(&info.Public, b.public, ctx) },
+		func(ctx context.Context) error { return permitted(&info.Versioning, b.versioning, ctx) },
+		func(ctx context.Context) error { return permitted(&info.CORS, b.cors, ctx) },
+		func(ctx context.Context) error { return permitted(&info.Lifecycle, b.lifecycle, ctx) },
+	)
+}
+
+// permitted sets what to what read returns, if that may be read.
+func permitted[V any](what *V, read func(context.Context) (V, error), ctx context.Context) error {
+	seen, err := read(ctx)
+	switch {
+	case err == nil:
+		*what = seen
+	case storage.CodeOf(err) == storage.PermissionDenied:
+		return nil
+	}
+	return err
 }
 
 // together runs all at once; the first that fails ends the others, and is the
@@ -42,7 +59,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 func together(ctx context.Context, looks ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var group sync.WaitGroup
+	var group panics.Group
 	var once sync.Once
 	var first error
 	for _, look := range looks {
@@ -53,7 +70,7 @@ func together(ctx context.Context, looks ...func(context.Context) error) error {
 					cancel()
 				})
 			}
-		})
+		}, cancel)
 	}
 	group.Wait()
 	return first

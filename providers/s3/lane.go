@@ -57,7 +57,7 @@ func isUsual(c Config, s *awss3.Options) bool {
 	switch {
 	case c.Client != nil, c.AWS != nil && len(c.AWS.ServiceOptions) > 0: // which may have changed anything
 		return false
-	case len(s.APIOptions) > 0, resolver != nil:
+	case len(s.APIOptions) > 0, resolver != nil, s.ClientLogMode != 0: // the lane logs nothing
 		return false
 	}
 	for _, interceptors := range reflect.ValueOf(s.Interceptors).Fields() {
@@ -145,6 +145,9 @@ func (l *lane) authorize(ctx context.Context, c *laneCall, path string) error {
 	const encoding = "Accept-Encoding"
 	h := &c.head
 	h.put("X-Amz-Content-Sha256", c.sha256)
+	if l.payer {
+		h.put(payerHeader, requester)
+	}
 	if !l.profile.UnsignedEncoding {
 		h.put(encoding, "identity")
 	}

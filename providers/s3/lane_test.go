@@ -62,7 +62,7 @@ func spoken(s wiretest.Request) wiretest.Request {
 func attributes() storage.Properties {
 	return storage.Properties{
 		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: `attachment;  filename="a  b"`, ContentLanguage: "de",
-		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "empty": "", "omnibucket_write_id": "1", "word": "=?utf-8?q?a_b?="},
+		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "empty": "", "omnibucketwriteid": "1", "word": "=?utf-8?q?a_b?="},
 	}
 }
 

@@ -187,6 +187,14 @@ const (
 	metadataHeader     = "X-Amz-Meta-"
 )
 
+// Who pays for a request, in its header; an address has it in its query, in lower
+// case. https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
+const (
+	payerHeader = "X-Amz-Request-Payer"
+	payerQuery  = "x-amz-request-payer"
+	requester   = "requester"
+)
+
 // valueOf is a header's value, or nil.
 func valueOf(h http.Header, name string) *string {
 	if values := h[name]; len(values) > 0 {

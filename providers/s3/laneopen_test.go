@@ -3,18 +3,22 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
 )
 
 func TestWhereTheLaneIsOpen(t *testing.T) {
@@ -40,6 +44,7 @@ func TestWhereTheLaneIsOpen(t *testing.T) {
 		"signatures of its own":   {with(func(c *aws.Config) { c.AuthSchemePreference = []string{"sigv4a"} }), false},
 		"an application's name":   {with(func(c *aws.Config) { c.AppID = "app" }), false},
 		"a clock that is right":   {with(func(c *aws.Config) { c.DisableClockSkewCorrection = true }), false},
+		"logging":                 {with(func(c *aws.Config) { c.ClientLogMode = aws.LogRequest }), false},
 		"a client of the SDK's":   {Config{Client: awss3.NewFromConfig(own)}, false},
 		"an own HTTP client":      {Config{HTTPClient: &http.Client{}}, false},
 		"a directory bucket":      {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
@@ -138,3 +143,34 @@ func TestTheLaneLeadsWhereTheSDKGoes(t *testing.T) {
 type watcher struct{}
 
 func (watcher) BeforeSigning(context.Context, *smithyhttp.InterceptorContext) error { return nil }
+
+func TestRequestsAreLoggedAsTheConfigurationAsks(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		mode   aws.ClientLogMode
+		logged bool
+	}{
+		{name: "requests", mode: aws.LogRequest, logged: true},
+		{name: "nothing"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, nil)
+			w := newStandIn(t, stored)
+			var lines []string
+			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.URL, AWS: &aws.Config{
+				Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""), ClientLogMode: row.mode,
+				Logger: logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
+					lines = append(lines, fmt.Sprintf(format, args...))
+				}),
+			}})
+			require.NoError(t, err)
+			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+			if row.logged {
+				require.Contains(t, strings.Join(lines, ""), "PUT /photos/k")
+			} else {
+				require.Empty(t, lines)
+			}
+		})
+	}
+}

@@ -34,7 +34,9 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	}
 	after, err := b.lifecycleRules(ctx)
 	if err != nil {
-		return err
+		e := *asError(err)
+		e.Unknown = true // the rules are in force, and perhaps not all of them
+		return &e
 	}
 	for _, r := range after {
 		if r.AbortIncompleteMultipartUpload != nil {

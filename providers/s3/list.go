@@ -2,9 +2,9 @@ package s3
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -26,7 +26,9 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		ContinuationToken: httpheader.Optional(r.Token),
 		EncodingType:      types.EncodingTypeUrl,
 	}
-	if r.Token == "" {
+	// A start before the prefix leaves nothing out, and SeaweedFS up to 4.47 then
+	// lists nothing.
+	if r.Token == "" && (r.StartAfter > r.Prefix || strings.HasPrefix(r.StartAfter, r.Prefix)) {
 		in.StartAfter = httpheader.Optional(r.StartAfter)
 	}
 	page := &storage.Page{}
@@ -108,10 +110,30 @@ func (p *listPage) finish() (err error) {
 			return err
 		}
 	}
-	slices.SortFunc(p.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+	mergePrefixes(p.Entries)
 	more, err := p.goesOn(p.Token)
 	if !more {
 		p.Token = ""
 	}
 	return err
+}
+
+// mergePrefixes puts the common prefixes, which S3 sends apart, among the
+// objects. It only merges: if either kind does not ascend, the server lists in
+// another order, which the core must see.
+func mergePrefixes(entries []storage.ListEntry) {
+	var object, prefix *storage.ListEntry
+	for i := range entries {
+		last := &object
+		if entries[i].IsPrefix {
+			last = &prefix
+		}
+		if *last != nil && entries[i].Key < (*last).Key {
+			return
+		}
+		*last = &entries[i]
+	}
+	if prefix != nil {
+		slices.SortStableFunc(entries, func(a, b storage.ListEntry) int { return strings.Compare(a.Key, b.Key) })
+	}
 }

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,9 @@ func TestListRequest(t *testing.T) {
 		{"the first page", storage.ListRequest{Limit: 1000}, "encoding-type=url&list-type=2&max-keys=1000"},
 		{"prefix and delimiter", storage.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"}, "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F"},
 		{"behind a key", storage.ListRequest{Limit: 10, StartAfter: "k"}, "encoding-type=url&list-type=2&max-keys=10&start-after=k"},
+		{"a start before the prefix, which leaves nothing out", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F"},
+		{"a start in the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1"},
+		{"a start after the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0"},
 		{"a token says where, not the key", storage.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
 		{"no page is larger than the store's", storage.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
 	} {
@@ -64,6 +68,35 @@ func TestListReadsKeysAsTheAnswerSays(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			var got []string
 			for _, e := range listed(t, `<ListBucketResult>`+row.answer+`</ListBucketResult>`).Entries {
+				got = append(got, e.Key)
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+}
+
+func TestListMergesAndDoesNotSort(t *testing.T) {
+	const object, prefix = `<Contents><Key>%</Key></Contents>`, `<CommonPrefixes><Prefix>%</Prefix></CommonPrefixes>`
+	for _, row := range []struct {
+		name              string
+		objects, prefixes []string
+		want              []string
+	}{
+		{"both kinds ascend", []string{"a", "a-b", "c"}, []string{"a/", "b/"}, []string{"a", "a-b", "a/", "b/", "c"}},
+		{"objects that do not", []string{"a/1", "a-b", "b"}, nil, []string{"a/1", "a-b", "b"}},
+		{"objects that do not, beside a prefix", []string{"b", "a"}, []string{"0/"}, []string{"b", "a", "0/"}},
+		{"prefixes that do not", []string{"c"}, []string{"a/", "a-b/"}, []string{"c", "a/", "a-b/"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var answer strings.Builder
+			for _, key := range row.objects {
+				answer.WriteString(strings.Replace(object, "%", key, 1))
+			}
+			for _, key := range row.prefixes {
+				answer.WriteString(strings.Replace(prefix, "%", key, 1))
+			}
+			var got []string
+			for _, e := range listed(t, `<ListBucketResult>`+answer.String()+`</ListBucketResult>`).Entries {
 				got = append(got, e.Key)
 			}
 			require.Equal(t, row.want, got)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,7 +23,7 @@ func alone(t *testing.T, variables map[string]string) {
 	t.Helper()
 	none := filepath.Join(t.TempDir(), "none")
 	for _, name := range []string{
-		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
 		"AWS_ENDPOINT_URL_S3", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE",
 		"AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_DEFAULTS_MODE", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_DISABLED",
 		"AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
@@ -76,7 +77,14 @@ func TestPlace(t *testing.T) {
 		{name: "the environment's endpoint, for nobody in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "the environment's FIPS, beside a credential and a region", config: Config{Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "aws", region: "us-east-1", public: "https://photos.s3-fips.us-east-1.amazonaws.com/"},
 		{name: "the environment's FIPS is Amazon's", config: Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "an access point", config: Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"}, profile: "aws", region: "us-west-2", public: "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
+		{name: "an access point", config: Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"}, profile: "accesspoint", region: "us-west-2", public: "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
+		{name: "Spaces by name", config: Config{Region: "nyc3", Profile: named("spaces")}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
+		{name: "Spaces by name, in the environment's region", config: Config{Profile: named("spaces")}, env: map[string]string{"AWS_REGION": "ams3"}, profile: "spaces", region: "ams3", public: "https://photos.ams3.cdn.digitaloceanspaces.com/"},
+		{name: "Wasabi by name", config: Config{Region: "eu-central-1", Profile: named("wasabi")}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
+		{name: "B2 by name", config: Config{Region: "us-west-004", Profile: named("b2")}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
+		{name: "Google by name", config: Config{Profile: named("gcs")}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
+		{name: "a profile, and the environment's endpoint", config: Config{Region: "here", Profile: named("minio")}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "minio", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the careful profile is Amazon's too", config: Config{Region: "eu-west-1", Profile: named("unknown")}, profile: "unknown", region: "eu-west-1", public: "https://s3.eu-west-1.amazonaws.com/photos/", pathStyle: true},
 		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
 		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
 		{name: "a client keeps the bucket in the host", config: Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
@@ -110,6 +118,7 @@ func TestConfigThatCannotBe(t *testing.T) {
 		"a token alone":                            {Bucket: "b", Region: "r", SessionToken: "token"},
 		"credentials of nobody":                    {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
 		"a client and a configuration":             {Bucket: "b", Client: client, AWS: &aws.Config{}},
+		"nobody who pays":                          {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
 		"a client and a credential":                {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
 		"a client and an HTTP client":              {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
 		"a configuration's credential and another": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, AccessKeyID: "key", SecretKey: "secret"},
@@ -129,6 +138,78 @@ func TestConfigThatCannotBe(t *testing.T) {
 	}
 }
 
+// Its requests would go to Amazon, with the key of another provider.
+func TestAProfileWithoutAnEndpoint(t *testing.T) {
+	client := awss3.New(awss3.Options{Region: "eu-north-1"})
+	for _, row := range []struct {
+		name, profile, region string
+		client                *awss3.Client
+	}{
+		{name: "a region that is missing", profile: "spaces"},
+		{name: "a region that is no host's", profile: "spaces", region: "x.example.org/"},
+		{name: "a host of the account's own", profile: "r2"},
+		{name: "a server of anybody's", profile: "minio", region: "us-east-1"},
+		{name: "another server of anybody's", profile: "garage"},
+		{name: "a server that Probe has seen", profile: "ceph (probed)", region: "us-east-1"},
+		{name: "a client that asks Amazon", profile: "wasabi", client: client},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			p, _ := NamedProfile(strings.TrimSuffix(row.profile, probedSuffix))
+			p.Name = row.profile
+			_, err := Open(t.Context(), Config{Bucket: "photos", Region: row.region, Profile: &p, Client: row.client})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+	t.Run("by its address", func(t *testing.T) {
+		alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+		b, err := storage.Open(t.Context(), "s3://my-bucket?profile=spaces&region=nyc3")
+		require.NoError(t, err)
+		u, err := b.SignedUploadURL(t.Context(), "k")
+		require.NoError(t, err)
+		require.Contains(t, u.URL, "https://my-bucket.nyc3.digitaloceanspaces.com/k?")
+		require.NoError(t, storage.Close(b))
+	})
+}
+
+// Who locks, leases or creates once on a server that is not known meets it first.
+func TestWhatAnUnknownServerLacksHasAHint(t *testing.T) {
+	w := newStandIn(t)
+	b := storage.New(w.on(t, "unknown"))
+	upload := func(opt storage.UploadOption) error {
+		_, err := b.Upload(t.Context(), "k", http.NoBody, opt)
+		return err
+	}
+	for name, try := range map[string]func() error{
+		"IfAbsent":         func() error { return upload(storage.IfAbsent()) },
+		"IfRevision":       func() error { return upload(storage.IfRevision("s3:x")) },
+		"WithPublicRead":   func() error { return upload(storage.WithPublicRead()) },
+		"WithStorageClass": func() error { return upload(storage.WithStorageClass("COLD")) },
+		"Remove":           func() error { return b.Remove(t.Context(), "k", storage.IfRevision("s3:x")) },
+		"Update": func() error {
+			_, err := storage.Update(t.Context(), b, "k", func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil })
+			return err
+		},
+		"a signed upload": func() error {
+			_, err := b.SignedUploadURL(t.Context(), "k", storage.IfAbsent())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := try()
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, "profile=")
+			require.ErrorContains(t, err, "s3.Probe")
+			require.ErrorContains(t, err, "photos", "the bucket is named")
+		})
+	}
+	require.Empty(t, w.Lines())
+	known := storage.New(w.on(t, "minio"))
+	err := known.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.NotContains(t, err.Error(), "profile=", "it is known what this one does not do")
+}
+
 func TestAddress(t *testing.T) {
 	yes := true
 	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
@@ -143,6 +224,8 @@ func TestAddress(t *testing.T) {
 		{address: "s3://photos?endpoint=http%3A%2F%2F127.0.0.1:9000&path_style=true", want: Config{Bucket: "photos", Endpoint: "http://127.0.0.1:9000", PathStyle: &yes}},
 		{address: "s3://photos?profile=r2&anonymous=true", want: Config{Bucket: "photos", Profile: named("r2"), Anonymous: true}},
 		{address: "s3://?endpoint=https://s3.example.org", want: Config{Endpoint: "https://s3.example.org"}},
+		{address: "s3://photos?requester_pays=true", want: Config{Bucket: "photos", RequesterPays: true}},
+		{address: "s3://photos?requester_pays=yes", bad: true},
 		{address: "s3://photos/prefix", bad: true},
 		{address: "s3://photos:9000", bad: true},
 		{address: "s3://key:secret@photos", bad: true},

@@ -31,7 +31,7 @@ func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, p
 		ContentDisposition: httpheader.Optional(p.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(p.ContentLanguage),
 		CacheControl:       httpheader.Optional(p.CacheControl),
-		Metadata:           p.Metadata,
+		Metadata:           d.profile.storedNames(p.Metadata),
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(publicRead),
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"hash/crc32"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -24,13 +25,16 @@ const (
 	maxVersionPages = 10 // of what a probing leaves: it fits one
 )
 
-// Probe finds out what a server really enforces, by some two hundred small requests
+// Probe finds out what a server really enforces, by some 1,500 small requests
 // in the bucket of c under prefix, where it makes a folder of its own and
 // removes it again, old versions too. It asks below the core, and trusts no
 // profile: each condition is sent and must be refused, what it guards must
-// still be there, and of several writers at once one may win. The bucket's own settings are left alone, so what they can do
-// (CORS, lifecycle, policies, versions) and what costs much to try (equal parts,
-// limits, storage classes) stays in Report.Profile as c has it.
+// still be there, and of several writers at once one may win. A race can disprove
+// a condition and never prove it: the report says "not disproved", and conditions
+// that c's Profile, or that of the server's own name, has as Racy are not declared
+// whatever a race would show. The bucket's own settings are left alone, so what
+// they can do (CORS, lifecycle, policies, versions) and what costs much to try
+// (equal parts, limits, storage classes) stays in Report.Profile as c has it.
 //
 //	report, err := s3.Probe(ctx, config, "tmp/")
 //	fmt.Println(report)
@@ -58,22 +62,25 @@ func Probe(ctx context.Context, c Config, prefix string) (*Report, error) {
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
+	p.racy = p.knownRaces(ctx)
+	p.report.Profile.Racy = p.racy
 	for _, c := range checks {
-		verdict, detail := c.run(ctx, p)
+		verdict, detail := c.ask(ctx, p)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		p.report.Checks = append(p.report.Checks, Check{Name: c.name, Verdict: verdict, Detail: detail})
-		if c.set != nil {
-			c.set(&p.report.Profile, verdict == Enforced)
-		}
+		c.set(&p.report.Profile, verdict == Enforced)
 	}
 	return p.report, nil
 }
 
+// probedSuffix ends the name of a profile that Probe made.
+const probedSuffix = " (probed)"
+
 // probed is the profile before anything was proven.
 func probed(p Profile) Profile {
-	p.Name += " (probed)"
+	p.Name += probedSuffix
 	return p
 }
 
@@ -94,6 +101,7 @@ func boldly(d *driver) *driver {
 type probe struct {
 	*driver
 	prefix string
+	racy   Conditions       // known not to be atomic
 	client awss3.HTTPClient // for what is signed: the SDK's own
 	report *Report
 
@@ -124,6 +132,32 @@ func (p *probe) begin(ctx context.Context) error {
 		err = &storage.Error{Code: storage.Internal, Hint: "what was written is not what was read"}
 	}
 	return err
+}
+
+// knownRaces returns the conditions that the profile, or that of the name by which
+// the server calls itself, knows not to be atomic.
+func (p *probe) knownRaces(ctx context.Context) Conditions {
+	races := p.profile.Racy
+	address, err := p.bucketAddress(ctx, "")
+	if err != nil {
+		return races
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodHead, address.String(), nil)
+	if err != nil {
+		return races
+	}
+	answer, err := p.client.Do(r)
+	if err != nil {
+		return races
+	}
+	_ = answer.Body.Close()
+	server := strings.ToLower(answer.Header.Get("Server"))
+	for _, known := range profiles {
+		if strings.HasPrefix(server, known.Name) {
+			return races.or(known.Racy)
+		}
+	}
+	return races
 }
 
 // try makes a call again where it failed for a passing reason.

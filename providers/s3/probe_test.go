@@ -3,7 +3,6 @@ package s3_test
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,11 +21,17 @@ var probedAs = map[string]struct {
 }{
 	"minio": {
 		s3.Conditions{Create: true, Update: true, Complete: true},
-		[]string{"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket"},
+		[]string{
+			"a listing takes a delimiter other than a slash", "a full last page of a listing names no other",
+			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
+		},
 	},
 	"versitygw": {
-		s3.Conditions{Create: true, Update: true, Complete: true, Remove: true},
-		[]string{"create-only and compare-and-swap on a copy", "a public object in a private bucket"},
+		s3.Conditions{Create: true, Update: true, Complete: true},
+		[]string{
+			"a full last page of a listing names no other",
+			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
+		},
 	},
 }
 
@@ -44,12 +49,13 @@ func TestProbe(t *testing.T) {
 				require.NoError(t, err)
 				t.Log(report)
 				want := probedAs[name]
-				if name == "versitygw" && !report.Profile.Conditions.Remove { // it looks, and removes a while later: who comes first is chance
-					want.conditions.Remove = false
-					want.ignored = append(slices.Clone(want.ignored), "a conditional delete")
-				}
 				require.Equal(t, want.conditions, report.Profile.Conditions)
 				require.Equal(t, s3.ChecksumFullObject, report.Profile.Checksum)
+				named, _ := s3.NamedProfile(name)
+				require.True(t, report.Profile.OrderedList)
+				require.Equal(t, named.SlashDelimiter, report.Profile.SlashDelimiter)
+				require.Equal(t, named.TokenAfterLast, report.Profile.TokenAfterLast)
+				require.Equal(t, named.SignedUploads, report.Profile.SignedUploads)
 				require.True(t, report.Profile.Copy && report.Profile.CopyParts && report.Profile.SignForms)
 				require.NotEqual(t, s3.BatchNone, report.Profile.Batch)
 				var ignored []string

@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
 )
 
 // A hasty server heeds every condition that it is asked for one at a time, but of
@@ -52,6 +54,9 @@ func (s *hastyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	response.Request = r
 	return response, nil
 }
+
+// inGap is a header of one request that a hasty server looks at first.
+const inGap = "X-In-Gap"
 
 func tagOf(text string) string { return fmt.Sprintf(`"%x"`, md5.Sum([]byte(text))) }
 
@@ -129,7 +134,7 @@ func (s *hastyServer) write(operation, key, text string, header http.Header) (re
 		}
 		return header.Get("If-None-Match") == "" || !there
 	}
-	if s.gap[operation] && (match != "" || header.Get("If-None-Match") != "") {
+	if (s.gap[operation] || header.Get(inGap) != "") && (match != "" || header.Get("If-None-Match") != "") {
 		s.mu.Lock()
 		holds := held()
 		s.mu.Unlock()
@@ -180,6 +185,79 @@ func TestProbeFindsConditionsThatAreNotAtomic(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A condition that a profile knows not to be atomic stays undeclared, also if no
+// race shows it.
+func TestProbeRaisesNoConditionThatIsKnownToRace(t *testing.T) {
+	all := Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+	for _, row := range []struct{ name, profile, server string }{
+		{"by the profile", "versitygw", ""},
+		{"by the name that the server gives itself", "unknown", "VERSITYGW"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := &hastyServer{objects: map[string]string{}, parts: map[string]string{}}
+				profile, known := NamedProfile(row.profile)
+				require.True(t, known)
+				report, err := Probe(t.Context(), Config{
+					Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", Profile: &profile,
+					HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+						answer, err := server.RoundTrip(r)
+						if err == nil {
+							answer.Header.Set("Server", row.server)
+						}
+						return answer, err
+					})},
+				}, "tmp/")
+				require.NoError(t, err)
+				want := all
+				want.Remove = false
+				require.Equal(t, want, report.Profile.Conditions, "%v", report)
+				require.Contains(t, report.String(), "not disproved by")
+			})
+		})
+	}
+}
+
+// A gap that few races hit is found, if it is not too small.
+func TestProbeRacesForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &hastyServer{objects: map[string]string{}, parts: map[string]string{}}
+		removals := 0
+		var mu sync.Mutex
+		report, err := Probe(t.Context(), Config{
+			Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret",
+			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				mu.Lock()
+				if r.Method == http.MethodDelete && r.Header.Get("If-Match") != "" {
+					if removals++; removals > 300 {
+						r.Header.Set(inGap, "yes")
+					}
+				}
+				mu.Unlock()
+				return server.RoundTrip(r)
+			})},
+		}, "tmp/")
+		require.NoError(t, err)
+		require.False(t, report.Profile.Conditions.Remove, "%v", report)
+	})
+}
+
+// Every check has somebody who acts on it, and what is not proven is taken back.
+func TestProbeDeclaresNothingThatItCouldNotProve(t *testing.T) {
+	p, known := NamedProfile("aws")
+	require.True(t, known)
+	for _, c := range checks {
+		before := p
+		require.NotNil(t, c.set, c.name)
+		c.set(&p, false)
+		if c.name != checks[1].name { // the first one took the sums away already
+			require.NotEqual(t, before, p, c.name)
+		}
+	}
+	require.Zero(t, p.features()&^(storage.SignURLs|storage.UploadParts|storage.KeepVersions|storage.StorageClasses))
+	require.False(t, p.OrderedList)
 }
 
 // A roundTripper is a function.

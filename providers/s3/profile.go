@@ -11,7 +11,10 @@ import (
 type Profile struct {
 	Name string
 
-	Conditions Conditions    // what the server enforces, operation by operation
+	Conditions Conditions // what the server enforces, operation by operation
+	// Racy are conditions that the server is known to look at before it writes, and
+	// not in one step with it. Probe never declares them: racing seldom shows it.
+	Racy       Conditions
 	Checksum   ChecksumStyle // how a CRC32C travels, and what is kept of it
 	ContentMD5 bool          // where no CRC32C is checked: a body is sent with its MD5, for which it is read once more
 
@@ -21,19 +24,30 @@ type Profile struct {
 	CopyParts  bool        // UploadPartCopy: copies of what CopyObject refuses as too large, and Compose
 	CopiedSums bool        // parts that are copied are summed up too, where Checksum is ChecksumFullObject
 
+	// OrderedList says that the server lists keys in byte order. If it does not,
+	// as a server that lists like a directory tree, buckets are listed folder by
+	// folder, which takes a request for each folder.
+	OrderedList    bool
+	SlashDelimiter bool // the server lists by no delimiter but "/": others are found by listing all keys
+	TokenAfterLast bool // a full last page of a listing names a next one, which is empty
+
+	NoSigning      bool // signed addresses and forms are refused
 	ObjectACL      bool // canned ACLs on single objects
 	StorageClasses bool // x-amz-storage-class
 	SignForms      bool // POST policies
-	Versioning     bool // versions of objects
-	BucketACL      bool // a bucket is made public by its ACL
-	BucketPolicy   bool // a bucket is made public by its policy
-	CORS           bool // CORS rules of a bucket
-	Lifecycle      bool // lifecycle rules of a bucket
-	Location       bool // CreateBucket takes the region as LocationConstraint
+	// SignedUploads says what the server enforces of presigned uploads.
+	SignedUploads SignedUploads
+	Versioning    bool // versions of objects
+	BucketACL     bool // a bucket is made public by its ACL
+	BucketPolicy  bool // a bucket is made public by its policy
+	CORS          bool // CORS rules of a bucket
+	Lifecycle     bool // lifecycle rules of a bucket
+	Location      bool // CreateBucket takes the region as LocationConstraint
 
 	VirtualHost bool // the bucket stands in the host, where that is a name; else in the path
 	// Hosts are the endpoints by which the profile is known: a "*" stands for
-	// anything, "{region}" for one label, which is the region.
+	// anything, "{region}" for one label, or its end, which is the region. If no
+	// endpoint is given and the first one has no "*", it is the endpoint.
 	Hosts  []string
 	Region string // to sign for where neither Config nor the host says; "" is us-east-1
 	// PublicURL is where public objects are served, with {bucket} and {region}
@@ -47,6 +61,10 @@ type Profile struct {
 	// UnsignedEncoding keeps Accept-Encoding out of the signature: a server
 	// whose front end rewrites it refuses every request otherwise.
 	UnsignedEncoding bool
+
+	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", and reads it
+	// back: the server returns "_" as "-".
+	EscapeUnderscores bool
 }
 
 // Conditions are the requests whose conditions a server enforces atomically. A
@@ -57,6 +75,21 @@ type Conditions struct {
 	Complete bool // both on CompleteMultipartUpload
 	Copy     bool // both on CopyObject, of the destination; without it a conditional copy passes through this process
 	Remove   bool // If-Match on DeleteObject
+}
+
+// or returns the conditions of either.
+func (c Conditions) or(d Conditions) Conditions {
+	return Conditions{
+		Create: c.Create || d.Create, Update: c.Update || d.Update, Complete: c.Complete || d.Complete,
+		Copy: c.Copy || d.Copy, Remove: c.Remove || d.Remove,
+	}
+}
+
+// SignedUploads are the guards of a presigned upload that a server enforces.
+type SignedUploads struct {
+	ContentType bool // another Content-Type is refused
+	Size        bool // a body of another length is refused
+	IfAbsent    bool // an object that exists is not replaced
 }
 
 // ChecksumStyle is how a body's CRC32C travels. No style sends trailers: they
@@ -98,13 +131,14 @@ const (
 // features are what the profile makes of a bucket that is asked with
 // credentials.
 func (p *Profile) features() storage.Features {
-	f := storage.UploadParts | storage.OrderedList | signFeatures(p)
+	f := storage.UploadParts | signFeatures(p)
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// One bit stands for Put and for parts, so that both must be enforced.
 		storage.ConditionalCreate: c.Create && c.Complete,
 		storage.ConditionalUpdate: c.Update && c.Complete,
 		storage.ConditionalRemove: c.Remove,
+		storage.OrderedList:       p.OrderedList,
 		storage.EqualParts:        p.EqualParts,
 		storage.ServerCopy:        p.Copy,
 		storage.ServerCompose:     p.CopyParts && !p.EqualParts,

@@ -13,7 +13,7 @@ import (
 func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
-		signs                  = storage.SignURLs | storage.SignContentType | storage.SignSize
+		signs                  = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignHead
 		all                    = storage.UploadParts | storage.OrderedList | storage.ServerCopy | signs
 		compose, versions      = storage.ServerCompose, storage.KeepVersions
 		acls, classes          = storage.ObjectACL, storage.StorageClasses
@@ -28,10 +28,12 @@ func TestFeatures(t *testing.T) {
 		"minio":     all | create | update | compose | versions | classes | forms | signedCreate,
 		"ceph":      all | compose | versions | acls | classes | forms,
 		"garage":    all | compose | forms,
-		"seaweedfs": all | compose | versions | forms,
+		"seaweedfs": all&^storage.OrderedList | compose | versions | forms,
 		"versitygw": all | create | update | compose | versions | forms | signedCreate,
 		"gcs":       all | acls,
 		"unknown":   all | compose | versions | forms,
+
+		"accesspoint": (all | compose) &^ signs,
 	}
 	require.Len(t, profiles, len(want))
 	for _, p := range profiles {

@@ -7,7 +7,9 @@ import (
 
 // profiles are what is known of each kind of server, and from where. "Run" is
 // what was seen on a server built from source; "docs" is what the provider
-// says; what is neither is not declared.
+// says; what is neither is not declared. A server that speaks SigV4 refuses a
+// signed header that was changed, the content type and the content length of a
+// presigned upload among them; whether it heeds If-None-Match is another matter.
 var profiles = []Profile{
 	{
 		// Docs: conditional writes (August and November 2024), conditional
@@ -29,7 +31,10 @@ var profiles = []Profile{
 		Lifecycle:      true,
 		Location:       true,
 		VirtualHost:    true,
-		Hosts:          amazonHosts,
+		Hosts:          amazonHosts(),
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
 		// Docs: ACLs of objects, policies, CORS, lifecycle and versioning are
@@ -38,20 +43,25 @@ var profiles = []Profile{
 		// where the Space has one. Conditional writes: third parties
 		// claim them, nobody confirmed them, so that Probe must. Built on Ceph:
 		// an older one takes a CRC32C and does not check it, Content-MD5 it does.
-		Name:         "spaces",
-		ContentMD5:   true,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		ObjectACL:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		CORS:         true,
-		Lifecycle:    true,
-		VirtualHost:  true,
-		Hosts:        []string{"{region}.digitaloceanspaces.com"},
-		PublicURL:    "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
+		// Nobody says which release, so that names of metadata have no "_".
+		Name:              "spaces",
+		ContentMD5:        true,
+		Batch:             BatchMD5,
+		Copy:              true,
+		CopyParts:         true,
+		ObjectACL:         true,
+		SignForms:         true,
+		Versioning:        true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		VirtualHost:       true,
+		EscapeUnderscores: true,
+		Hosts:             []string{"{region}.digitaloceanspaces.com"},
+		PublicURL:         "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: conditions on PutObject and CompleteMultipartUpload; a copy's
@@ -73,6 +83,9 @@ var profiles = []Profile{
 		Region:         "auto",
 		PublicURL:      "none",
 		MaxPutSize:     maxPutSize - minPartSize,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
 		// Docs: the bucket's ACL alone makes public; every bucket keeps
@@ -88,6 +101,9 @@ var profiles = []Profile{
 		CORS:        true,
 		VirtualHost: true,
 		Hosts:       []string{"s3.{region}.backblazeb2.com"},
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: path style is what they advise; public access is for paid
@@ -106,6 +122,9 @@ var profiles = []Profile{
 		Lifecycle:    true,
 		Location:     true,
 		Hosts:        []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Run (source of February 2026): If-None-Match and If-Match hold on Put
@@ -114,7 +133,8 @@ var profiles = []Profile{
 		// upload with a checksum is 400. An update of a missing key is
 		// 404 since August 2025: before that it wrote, and such a server needs a
 		// profile of Probe's. CORS of a bucket is 501, an object's ACL a stub,
-		// and a lifecycle loses AbortIncompleteMultipartUpload.
+		// and a lifecycle loses AbortIncompleteMultipartUpload. With a delimiter
+		// other than "/" it repeats pages.
 		Name:           "minio",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,
@@ -127,24 +147,34 @@ var profiles = []Profile{
 		BucketPolicy:   true,
 		Lifecycle:      true,
 		Hosts:          []string{"play.min.io"},
+
+		OrderedList:    true,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		SlashDelimiter: true,
+		TokenAfterLast: true,
 	},
 	{
 		// Docs and its conformance tests: conditions on Put are old, on
 		// Complete they came in 2025 (pull request 64830) and on deletes too
 		// (63348), which an endpoint does not tell. A CRC32C is checked from
-		// Squid on, Content-MD5 always.
-		Name:           "ceph",
-		ContentMD5:     true,
-		Batch:          BatchMD5,
-		Copy:           true,
-		CopyParts:      true,
-		ObjectACL:      true,
-		StorageClasses: true,
-		SignForms:      true,
-		Versioning:     true,
-		BucketPolicy:   true,
-		CORS:           true,
-		Lifecycle:      true,
+		// Squid on, Content-MD5 always. Until Quincy "_" in a name of metadata
+		// comes back as "-" (ceph/ceph pull request 38737).
+		Name:              "ceph",
+		ContentMD5:        true,
+		Batch:             BatchMD5,
+		Copy:              true,
+		CopyParts:         true,
+		ObjectACL:         true,
+		StorageClasses:    true,
+		SignForms:         true,
+		Versioning:        true,
+		BucketPolicy:      true,
+		CORS:              true,
+		Lifecycle:         true,
+		EscapeUnderscores: true,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: no ACLs, no versions, no policies; a bucket is made public as a
@@ -160,11 +190,17 @@ var profiles = []Profile{
 		Lifecycle:  true,
 		Region:     "garage", // what its configuration has unless it was changed
 		PublicURL:  "none",
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		Racy:          Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
 	},
 	{
 		// Its changes: conditions since August 2025, atomic since March 2026;
 		// before that the object was overwritten. A CRC32C is kept since April
 		// 2026, whole for parts since July 2026. An endpoint tells no version.
+		// Run (4.44): it lists like a directory tree, all of a/ before a-b, and with
+		// start-after it leaves folders out.
 		Name:         "seaweedfs",
 		ContentMD5:   true,
 		Batch:        BatchMD5,
@@ -175,6 +211,8 @@ var profiles = []Profile{
 		BucketPolicy: true,
 		CORS:         true,
 		Lifecycle:    true,
+
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Run (v1.8.0 over a file system): conditions hold on Put and Complete, with
@@ -192,6 +230,11 @@ var profiles = []Profile{
 		Versioning:   true,
 		BucketPolicy: true,
 		CORS:         true,
+
+		OrderedList:    true,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		TokenAfterLast: true,
+		Racy:           Conditions{Remove: true},
 	},
 	{
 		// Issues of its users: the XML API has no DeleteObjects, ignores
@@ -205,6 +248,23 @@ var profiles = []Profile{
 		Hosts:            []string{"storage.googleapis.com"},
 		Region:           "auto",
 		UnsignedEncoding: true,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
+	},
+	{
+		// An access point at Amazon, by its ARN or its alias, may lead to a volume
+		// of FSx instead of a bucket. Docs of FSx: no ACLs, versions, conditional
+		// writes, classes or presigned URLs; copies inside one access point only.
+		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
+		Name:        accessPointProfile,
+		ContentMD5:  true,
+		Batch:       BatchMD5,
+		Copy:        true,
+		CopyParts:   true,
+		VirtualHost: true,
+		NoSigning:   true,
+		OrderedList: true, // the core ends a listing that is not
 	},
 	{
 		// The careful one: no conditions until Probe has proved them, sums that
@@ -217,20 +277,14 @@ var profiles = []Profile{
 		CopyParts:  true,
 		SignForms:  true,
 		Versioning: true,
+
+		OrderedList:   true,
+		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 }
 
-var amazonHosts = []string{
-	"s3.amazonaws.com",
-	"s3.{region}.amazonaws.com", "s3-fips.{region}.amazonaws.com",
-	"s3.dualstack.{region}.amazonaws.com", "s3-fips.dualstack.{region}.amazonaws.com",
-	"*.s3.{region}.vpce.amazonaws.com",
-	"s3.{region}.amazonaws.com.cn", "s3.dualstack.{region}.amazonaws.com.cn", "*.s3.{region}.vpce.amazonaws.com.cn",
-	"s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com",
-}
-
 // NamedProfile is the profile of that name: aws, spaces, r2, b2, wasabi, minio,
-// ceph, garage, seaweedfs, versitygw, gcs or unknown.
+// ceph, garage, seaweedfs, versitygw, gcs, accesspoint or unknown.
 func NamedProfile(name string) (Profile, bool) {
 	for _, p := range profiles {
 		if p.Name == name {
@@ -260,6 +314,9 @@ func profileAt(given *Profile, host string) (p Profile, region string) {
 	}
 	return p, region
 }
+
+// regionLabel stands for a region in Profile.Hosts.
+const regionLabel = "{region}"
 
 // profileOfHost is the profile that host is known by.
 func profileOfHost(host string) (p Profile, region string, known bool) {
@@ -293,7 +350,7 @@ func (p *Profile) regionOf(host string) (region string, known bool) {
 }
 
 // matchHost compares label by label from the end; a leading "*" takes all that
-// is left, at least one label.
+// is left, at least one label. "{region}" may end a label.
 func matchHost(pattern, host string) (region string, ok bool) {
 	want, have := strings.Split(pattern, "."), strings.Split(host, ".")
 	slices.Reverse(want)
@@ -304,8 +361,11 @@ func matchHost(pattern, host string) (region string, ok bool) {
 			return "", false
 		case label == "*":
 			return region, true
-		case label == "{region}":
-			region = have[i]
+		case strings.HasSuffix(label, regionLabel):
+			var ours bool
+			if region, ours = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !ours || region == "" {
+				return "", false
+			}
 		case label != have[i]:
 			return "", false
 		}

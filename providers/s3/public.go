@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -29,14 +28,14 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 			return err
 		})
 	}
+	policy, err := b.policy(ctx) // before anything is changed: it may be forbidden
+	if err != nil {
+		return err
+	}
 	if b.hasAccessBlock() {
 		if err := b.setAccessBlock(ctx, public); err != nil {
 			return err
 		}
-	}
-	policy, err := b.policy(ctx)
-	if err != nil {
-		return err
 	}
 	if public {
 		if policy.public(b.arn()) {
@@ -120,12 +119,7 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 func (b *managed) arn() string {
 	partition := "aws"
 	if b.amazon() {
-		switch {
-		case strings.HasPrefix(b.region, "cn-"):
-			partition = "aws-cn"
-		case strings.HasPrefix(b.region, "us-gov-"):
-			partition = "aws-us-gov"
-		}
+		partition = partitionOf(b.region).id
 	}
 	return "arn:" + partition + ":s3:::" + b.name
 }

@@ -27,7 +27,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		ContentDisposition: httpheader.Optional(r.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(r.ContentLanguage),
 		CacheControl:       httpheader.Optional(r.CacheControl),
-		Metadata:           r.Metadata,
+		Metadata:           d.profile.storedNames(r.Metadata),
 		StorageClass:       types.StorageClass(r.StorageClass),
 		ACL:                acl(r.PublicRead),
 		ChecksumCRC32C:     d.crcHeader(r.CRC32C),

@@ -13,7 +13,7 @@ import (
 func TestPutRequest(t *testing.T) {
 	all := storage.Properties{
 		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: "inline", ContentLanguage: "de",
-		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "omnibucket_write_id": "1"},
+		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "omnibucketwriteid": "1"},
 	}
 	for _, row := range []struct {
 		name    string
@@ -38,7 +38,7 @@ func TestPutRequest(t *testing.T) {
 			line:    "PUT /photos/a/b.txt?x-id=PutObject",
 			header: map[string]string{
 				"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de",
-				"Cache-Control": "no-store", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Meta-Owner": "me", "X-Amz-Meta-Omnibucket_write_id": "1", "X-Amz-Acl": "",
+				"Cache-Control": "no-store", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Meta-Owner": "me", "X-Amz-Meta-Omnibucketwriteid": "1", "X-Amz-Acl": "",
 			},
 		},
 		{

@@ -10,9 +10,13 @@
 // endpoint's host, or by name. A server that is not known gets the careful one,
 // "unknown", which declares no conditions: Probe finds out what it enforces.
 //
+// storage.As gives a *s3.Client of aws-sdk-go-v2's service/s3: the one of
+// Config.Client, or one with the same credentials and settings, which retries as
+// the SDK does.
+//
 // Importing it registers the scheme of its addresses: s3://photos with the
-// parameters region=, endpoint=, path_style=, profile= and anonymous=. The
-// address of an account, for storage.OpenService, is the same without a
+// parameters region=, endpoint=, path_style=, profile=, requester_pays= and
+// anonymous=. The address of an account, for storage.OpenService, is the same without a
 // bucket's name.
 package s3
 
@@ -44,22 +48,34 @@ const provider = "s3"
 type Config struct {
 	Bucket   string // the name, or the ARN of an access point in one region; empty for an account
 	Region   string // "" is the profile's, the endpoint's, or the default chain's
-	Endpoint string // the server's root, "https://nyc3.digitaloceanspaces.com"; "" is Amazon S3, or what the default chain names
+	Endpoint string // the server's root, "https://nyc3.digitaloceanspaces.com"; "" is what the default chain names, or the Profile's, or Amazon S3
 	// PathStyle says whether the bucket stands in the path (true) or in the
 	// host. Nil is Client's way or, without one, the profile's; an address that
 	// is a number, or localhost, then has it in the path.
 	PathStyle *bool
 	// Profile says what the server can do. Nil: by the endpoint's host, and
 	// where that tells nothing, or an endpoint resolver of the user's own may send
-	// requests anywhere, the careful one. NamedProfile has them all.
+	// requests anywhere, the careful one. An access point that is named by its ARN,
+	// or by an alias that ends in "-ext-s3alias", may lead to a volume of FSx: it
+	// has the profile "accesspoint", unless Profile says otherwise. Without an
+	// Endpoint, a profile of another provider has the host of its Region, or it is
+	// InvalidArgument. NamedProfile has them all.
 	Profile *Profile
+
+	// RequesterPays has requests and signed addresses say that whoever signs them
+	// pays, as a bucket of Amazon's may demand of all but its owner. Forms cannot
+	// say so, and are Unsupported.
+	RequesterPays bool
 
 	AccessKeyID  string
 	SecretKey    string
 	SessionToken string
 	Anonymous    bool
 
-	AWS        *aws.Config   // a configuration of the SDK: its region, endpoint, credentials and HTTP client
+	// AWS is a configuration of the SDK: its region, endpoint, credentials, HTTP
+	// client and logging are used. With a ClientLogMode the SDK makes all requests,
+	// which is slower, and logs what the mode says; some modes show signatures.
+	AWS        *aws.Config
 	Client     *awss3.Client // a client of the SDK: its settings are kept, but for retrying and checksums
 	HTTPClient *http.Client  // nil: one made for bulk transfers
 }
@@ -93,5 +109,5 @@ func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 			return nil, invalid.Argument("endpoint", "must be the server's, without the bucket's name", "leave "+c.Bucket+". away")
 		}
 	}
-	return &driver{account: a, bucket: c.Bucket}, nil
+	return &driver{account: a.at(c.Bucket), bucket: c.Bucket}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/outcome"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -62,7 +63,7 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return &driver{account: s.accountOf(name), bucket: name}, nil
+	return &driver{account: s.accountOf(name).at(name), bucket: name}, nil
 }
 
 // Close closes the account.
@@ -158,7 +159,8 @@ func (b *managed) settle(ctx context.Context, r *storage.BucketRequest, info *st
 }
 
 // UpdateBucket makes one change after another, and stops at the first that
-// fails: those before it have been made. Opening to the public comes last.
+// fails: those before it have been made. Opening to the public comes last. When
+// all have been made it succeeds, whatever can be read of the bucket.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -169,7 +171,11 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if err := s.inItsRegion(r.Name, func(b *managed) error { return b.change(ctx, r) }); err != nil {
 		return nil, err
 	}
-	return s.BucketInfo(ctx, r.Name)
+	info := outcome.Asked(r)
+	if err := s.look(ctx, info); err != nil && !outcome.Asks(r) {
+		return nil, err
+	}
+	return info, nil
 }
 
 func (b *managed) change(ctx context.Context, r *storage.BucketRequest) error {
@@ -202,7 +208,12 @@ func (b *managed) change(ctx context.Context, r *storage.BucketRequest) error {
 // refuse answers Unsupported, before any request, to what the server lacks.
 func (s *serviceDriver) refuse(r *storage.BucketRequest) error {
 	p := &s.profile
-	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
+	lacks := func(hint string) error {
+		if more := s.featureHint(); more != "" {
+			hint += "; " + more
+		}
+		return &storage.Error{Code: storage.Unsupported, Hint: hint}
+	}
 	switch {
 	case r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL:
 		return lacks("this server has no public access by API: see its dashboard, or open the bucket with WithPublicBaseURL")
@@ -259,7 +270,7 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	if s.anonymous {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "the account was opened without credentials"}
 	}
-	now, err := s.credentials.Retrieve(ctx)
+	now, err := s.current(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ func TestANewBucketIsSetUpOrGone(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, info.Versioning)
 	require.True(t, info.Public)
-	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "GET /?publicAccessBlock", "GET /?policy", "PUT /?policy"}, w.requests)
+	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "GET /?policy", "GET /?publicAccessBlock", "PUT /?policy"}, w.requests)
 
 	s, w = onWire(t, Config{}, private(map[string]string{"PUT /?versioning": failure(403, "AccessDenied")}))
 	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
@@ -174,7 +174,7 @@ func TestAnUpdateAsksForNoMore(t *testing.T) {
 		"no CORS":      {storage.WithCORS(), []string{"DELETE /?cors"}},
 		"lifecycle":    {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1, AbortUploadsAfterDays: 1}), []string{"PUT /?lifecycle"}},
 		"no lifecycle": {storage.WithLifecycle(), []string{"DELETE /?lifecycle"}},
-		"made private": {storage.WithPublicAccess(false), []string{"PUT /?publicAccessBlock", "GET /?policy"}},
+		"made private": {storage.WithPublicAccess(false), []string{"GET /?policy", "PUT /?publicAccessBlock"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
@@ -191,7 +191,7 @@ func TestABucketIsMadePublic(t *testing.T) {
 	s, w := onWire(t, Config{Region: "cn-north-1"}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked}))
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
-	require.Equal(t, []string{"GET /?publicAccessBlock", "PUT /?publicAccessBlock", "GET /?policy", "PUT /?policy"}, w.requests[:4], "the block comes off first")
+	require.Equal(t, []string{"GET /?policy", "GET /?publicAccessBlock", "PUT /?publicAccessBlock", "PUT /?policy"}, w.requests[:4], "the block comes off first")
 	require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
 	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws-cn:s3:::photos/*"}]}`, w.bodies["PUT /?policy"])
 
@@ -324,13 +324,58 @@ func TestWhatAServerLacksIsUnsupported(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos"}, w.requests, "nothing is asked that the server has not")
 }
 
+// What may not be read, of policy, versions, CORS and lifecycle, is a right of its
+// own on AWS; R2's tokens for objects have none of them.
+func TestWhatMayNotBeReadIsLeftOut(t *testing.T) {
+	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
+	denied := failure(403, "AccessDenied")
+	s, _ := onWire(t, Config{}, private(map[string]string{
+		"HEAD /": "200 ", "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": cors,
+	}))
+	info, err := s.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, &storage.BucketInfo{Name: "photos", Region: "eu-west-1", CORS: []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}}}, info)
+}
+
+func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
+	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
+	denied, busy := failure(403, "AccessDenied"), failure(503, "SlowDown")
+	for name, answers := range map[string]map[string]string{
+		"the policy may not be read": {"HEAD /": "200 ", "GET /?policy": denied, "GET /?cors": denied},
+		"nothing may be read":        {"HEAD /": denied, "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": denied},
+		"the server is busy":         {"HEAD /": "503 ", "GET /?policy": busy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := onWire(t, Config{}, private(answers))
+			info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
+			require.NoError(t, err)
+			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "which was put there")
+			require.Equal(t, "PUT /?cors", w.requests[0])
+		})
+	}
+	t.Run("of no change it is a look", func(t *testing.T) {
+		s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": denied}))
+		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest())
+		require.ErrorIs(t, err, storage.PermissionDenied)
+	})
+}
+
+func TestPublicAccessIsNotHalfChanged(t *testing.T) {
+	for _, public := range []bool{true, false} {
+		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": failure(403, "AccessDenied")}))
+		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(public)))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.Equal(t, []string{"GET /?policy"}, w.requests)
+	}
+}
+
 func TestBucketInfoThatCannotBeHad(t *testing.T) {
 	for name, test := range map[string]struct {
 		answers map[string]string
 		want    storage.Code
 	}{
 		"a bucket that is not there":        {private(nil), storage.BucketNotFound},
-		"settings that may not be seen":     {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(403, "AccessDenied")}), storage.PermissionDenied},
+		"a setting that does not come":      {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}), storage.RateLimited},
 		"a bucket that went away meanwhile": {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
 		"settings that the server has not":  {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
 	} {

@@ -15,12 +15,19 @@ import (
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
 
-// signFeatures are what the profile makes of signing. A server that speaks
-// SigV4 refuses a signed header that was changed, the content type and the
-// content length among them; whether it heeds If-None-Match is another matter.
+// signFeatures returns what the profile declares of signing.
 func signFeatures(p *Profile) storage.Features {
-	f := storage.SignURLs | storage.SignContentType | storage.SignSize
-	if p.Conditions.Create {
+	if p.NoSigning {
+		return 0
+	}
+	f := storage.SignURLs | storage.SignHead
+	if p.SignedUploads.ContentType {
+		f |= storage.SignContentType
+	}
+	if p.SignedUploads.Size {
+		f |= storage.SignSize
+	}
+	if p.SignedUploads.IfAbsent {
 		f |= storage.SignIfAbsent
 	}
 	if p.SignForms {
@@ -59,10 +66,16 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		}
 		// A browser sets the length itself: it is signed, and not in the result.
 		request.length = max(r.MaxSize, 0)
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead:
 		request.query = readQuery(r)
 	default:
 		return nil, storage.Unsupported
+	}
+	if d.payer {
+		if request.query != "" {
+			request.query += "&"
+		}
+		request.query += payerQuery + "=" + requester // last, in the order of the names
 	}
 	key := d.keys.of(&s.credentials, d.region, s.From)
 	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.Seconds)
@@ -74,7 +87,9 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed address fixes a size; bounds are SignedUploadForm's"}
 	}
-	h := v4.Headers(r, "X-Amz-")
+	properties := *r
+	properties.Metadata = d.profile.storedNames(r.Metadata)
+	h := v4.Headers(&properties, "X-Amz-")
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
@@ -116,17 +131,22 @@ type signingTerm struct {
 	credentials aws.Credentials
 }
 
-// signAt is a term of at least ttl, but never past the end of the credentials:
-// the address would die with them, whatever it says.
+// signAt returns a term of at least ttl, but never past the end of the
+// credentials: the address would die with them, whatever it says. A session that
+// does not say when it ends is taken to last for longestSession.
 func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if d.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
 	}
-	credentials, err := d.credentials.Retrieve(ctx)
+	credentials, err := d.current(ctx)
 	if err != nil {
 		return s, err
 	}
-	s = signingTerm{v4.NewTerm(now, ttl, v4.Longest), credentials}
+	longest := v4.Longest
+	if credentials.SessionToken != "" && !credentials.CanExpire {
+		longest = longestSession
+	}
+	s = signingTerm{v4.NewTerm(now, ttl, longest), credentials}
 	if credentials.CanExpire {
 		s.EndBy(credentials.Expires)
 	}

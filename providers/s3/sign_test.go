@@ -124,6 +124,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 					row.sdk.Key = aws.String("a")
 				}
 				row.sdk.ContentType = aws.String("text/plain")
+				row.sdk.Metadata = d.profile.storedNames(row.sdk.Metadata)
 				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
 				got, err := d.sign(t.Context(), wiretest.SignedUpload(row.ask), now)
 				require.NoError(t, err)
@@ -221,7 +222,8 @@ func TestSignedUntil(t *testing.T) {
 		want time.Time
 	}{
 		"at least what was asked":         {time.Second, time.Time{}, second.Add(2 * time.Second)},
-		"at most 7 days":                  {7 * 24 * time.Hour, time.Time{}, second.Add(7 * 24 * time.Hour)},
+		"at most 7 days":                  {7 * 24 * time.Hour, now.Add(30 * 24 * time.Hour), second.Add(7 * 24 * time.Hour)},
+		"a session that says no end":      {7 * 24 * time.Hour, time.Time{}, second.Add(12 * time.Hour)},
 		"credentials that outlast it":     {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
 		"credentials that end before":     {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
 		"credentials of half a second on": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},

@@ -2,12 +2,15 @@ package s3_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
 	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/providers/s3"
 )
 
 func TestSignedAddressesWorkFromCurl(t *testing.T) {
@@ -68,4 +71,26 @@ func TestASignedChecksumIsHeld(t *testing.T) {
 			require.Equal(t, uint32(0xE3069283), *attrs.CRC32C)
 		})
 	}
+}
+
+func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
+	s, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	profile, known := s3.NamedProfile("aws")
+	require.True(t, known)
+	b, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: s.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	signed, err := b.SignedUploadURL(t.Context(), "my-user-id")
+	require.NoError(t, err)
+	address, err := url.Parse(signed.URL)
+	require.NoError(t, err)
+	require.Equal(t, "host", address.Query().Get("X-Amz-SignedHeaders"))
+	require.Empty(t, signed.Header)
+	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "curl adds a type of its own")
+	require.Equal(t, 200, wiretest.NetHTTP(t, signed, "text").Status, "net/http adds none")
 }

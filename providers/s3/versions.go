@@ -147,12 +147,33 @@ func (p *versionsPage) finish() (err error) {
 	if p.nextKey, err = p.key(p.nextKey); err != nil {
 		return err
 	}
-	slices.SortStableFunc(p.entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
+	p.mergeKinds()
 	if p.marked && p.marksApart {
 		p.placeMarkers()
 	}
 	p.more, err = p.goesOn(p.nextKey)
 	return err
+}
+
+// mergeKinds puts versions, delete markers and common prefixes, which some
+// servers send apart, in one sequence. It only merges: if one kind does not
+// ascend, the server lists in another order, which the core must see.
+func (p *versionsPage) mergeKinds() {
+	var last [3]string
+	for i := range p.entries {
+		kind := 0
+		switch e := &p.entries[i]; {
+		case e.IsDelete:
+			kind = 1
+		case e.IsPrefix:
+			kind = 2
+		}
+		if p.entries[i].Key < last[kind] {
+			return
+		}
+		last[kind] = p.entries[i].Key
+	}
+	slices.SortStableFunc(p.entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
 }
 
 // placeMarkers has each key's delete markers, which stand behind its versions,

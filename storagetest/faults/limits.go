@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/omnibucket/storage"
 )
@@ -41,6 +42,7 @@ func Limits(b Bounds) storage.Layer {
 
 func (b Bounds) apply(d storage.Description) storage.Description {
 	d.Features &^= b.Without
+	d.FolderOrder = d.FolderOrder && b.Without&storage.OrderedList == 0
 	if b.EqualParts {
 		d.Features |= storage.EqualParts
 	}
@@ -216,6 +218,9 @@ func (d *limited) ListVersions(ctx context.Context, r *storage.ListRequest) (*st
 func (d *limited) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	if !d.has(storage.SignURLs) {
 		return nil, broken("Sign without SignURLs")
+	}
+	if r.Method == http.MethodHead && !d.has(storage.SignHead) {
+		return nil, broken("a signed HEAD without SignHead")
 	}
 	return d.Driver.Sign(ctx, r)
 }

@@ -1,4 +1,4 @@
-package sqlrecords_test
+package databases_test
 
 import (
 	"context"
@@ -71,7 +71,7 @@ func createPostgreSQL(t *testing.T) string {
 	t.Helper()
 	address := os.Getenv(postgresVariable)
 	if address == "" {
-		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -only postgres -- go test ./files/...", postgresVariable)
+		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -only postgres -- go test -C files/sqlrecords/databases ./...", postgresVariable)
 	}
 	server, err := sql.Open("pgx", address)
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package sqlrecords_test
+package databases_test
 
 import (
 	"context"

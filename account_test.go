@@ -1,0 +1,44 @@
+package storage_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// hidingService opens buckets whose first page has nothing that is shown.
+type hidingService struct{ storage.ServiceDriver }
+
+func (s hidingService) Driver(name string) (storage.Driver, error) {
+	d, err := s.ServiceDriver.Driver(name)
+	return hidingFirst{d}, err
+}
+
+func (s hidingService) DeleteBucket(context.Context, string) error { return nil } // Azure deletes what is in it
+
+type hidingFirst struct{ storage.Driver }
+
+func (d hidingFirst) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if r.Token == "" {
+		return &storage.Page{Token: "second"}, nil
+	}
+	return d.Driver.List(ctx, &storage.ListRequest{Limit: r.Limit})
+}
+
+func TestDeleteBucketLooksPastEmptyPages(t *testing.T) {
+	s := storage.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
+	_, err := s.CreateBucket(t.Context(), "photos")
+	require.NoError(t, err)
+	b, err := s.Bucket("photos")
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
+	require.NoError(t, b.Remove(t.Context(), "a"))
+	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
+}

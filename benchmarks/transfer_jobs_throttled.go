@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/omnibucket/storage/internal/s3server"
+)
+
+const (
+	throttledFiles = 1000
+	throttledRate  = 150 // writes that the server takes in a second
+)
+
+// throttledJobCases are a job beside rclone and s5cmd on a server that takes 150
+// writes a second and answers the others with 503 SlowDown. It is internal/s3server,
+// in this process. A contender that loses a file fails. There are rows
+// for those of the two that are named:
+//
+//	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run . -run jobs-throttled
+func throttledJobCases() []benchCase {
+	if os.Getenv(rcloneVariable) == "" && os.Getenv(s5cmdVariable) == "" {
+		return nil
+	}
+	c := benchCase{
+		name:  "jobs-throttled",
+		title: fmt.Sprintf("%d small files into a server that takes %d writes a second", throttledFiles, throttledRate),
+		rows: []row{
+			throttledRow(ours, migrate()),
+			throttledRow(ours256, migrate("-concurrency", "256")),
+		},
+	}
+	if os.Getenv(rcloneVariable) != "" {
+		c.rows = append(c.rows, throttledRow(rcloneBest, rclone("--transfers", "32", "--checkers", "32")), throttledRow(rcloneOwn, rclone()))
+		c.goals = append(c.goals, within(rcloneBest, 1.2), within(rcloneOwn, 1.2))
+	}
+	if os.Getenv(s5cmdVariable) != "" {
+		c.rows = append(c.rows, throttledRow(s5cmdOwn, s5cmd()))
+		c.goals = append(c.goals, within(s5cmdOwn, 1.2))
+	}
+	return []benchCase{c}
+}
+
+// throttledRow is jobRow on the throttled server, which keeps every file.
+func throttledRow(name string, make job) row {
+	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
+		server, err := e.throttledServer()
+		if err != nil {
+			return nil, err
+		}
+		dir, err := e.jobTree()
+		if err != nil {
+			return nil, err
+		}
+		return func(int) error {
+			bucket, err := e.jobBucket()
+			if err != nil {
+				return err
+			}
+			server.Reset()
+			if e.told[name], err = e.runJob(make, dir, bucket); err != nil {
+				return err
+			}
+			stored := map[string]bool{}
+			for _, r := range server.Requests() {
+				if r.Operation == "PutObject" && r.Status == 200 {
+					stored[r.Key] = true
+				}
+			}
+			if len(stored) != throttledFiles {
+				return fmt.Errorf("%s stored %d of %d files", name, len(stored), throttledFiles)
+			}
+			return nil
+		}, nil
+	}}
+}
+
+func (e *env) throttledServer() (*s3server.Server, error) {
+	const name = "jobs-throttled-server"
+	if server, ok := e.shared[name].(*s3server.Server); ok {
+		return server, nil
+	}
+	server, err := s3server.Start(s3server.Config{})
+	if err != nil {
+		return nil, err
+	}
+	e.cleanup = append(e.cleanup, func() error {
+		server.Close()
+		return nil
+	})
+	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate, Times: -1})
+	e.shared[name] = server
+	e.shared[jobServerName] = jobServer{server.URL, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey}
+	return server, nil
+}
+
+func throttledTree(dir string) error {
+	for i := range throttledFiles {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d", i)), []byte("0123456789"), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

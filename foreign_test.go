@@ -1,0 +1,313 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A foreign bucket is a user's type: it promises ten bytes, and its bodies are
+// whatever they are.
+type foreign struct {
+	storage.Bucket
+	body string
+}
+
+func (f foreign) Download(_ context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	var r storage.GetRequest
+	if err := r.Apply(opts...); err != nil {
+		return nil, err
+	}
+	body := f.body[min(int(r.Offset), len(f.body)):]
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, r.Offset, 10-r.Offset, io.NopCloser(strings.NewReader(body))), nil
+}
+
+func (foreign) Attrs(_ context.Context, key string, _ ...storage.AttrsOption) (*storage.Attrs, error) {
+	return &storage.Attrs{Key: key, Size: 10}, nil
+}
+
+// uses are all the ways in which this package reads a bucket to the end.
+var uses = []struct {
+	name string
+	read func(ctx context.Context, b storage.Bucket, path string) error
+}{
+	{"Read", func(ctx context.Context, b storage.Bucket, _ string) error {
+		r, err := b.Download(ctx, "k")
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadAll(struct{ io.Reader }{r})
+		return err
+	}},
+	{"WriteTo", func(ctx context.Context, b storage.Bucket, _ string) error {
+		r, err := b.Download(ctx, "k")
+		if err != nil {
+			return err
+		}
+		_, err = r.WriteTo(io.Discard)
+		return err
+	}},
+	{"ReadAll", func(ctx context.Context, b storage.Bucket, _ string) error {
+		_, _, err := storage.ReadAll(ctx, b, "k")
+		return err
+	}},
+	{"DownloadFile", func(ctx context.Context, b storage.Bucket, path string) error {
+		_, err := storage.DownloadFile(ctx, b, "k", path)
+		return err
+	}},
+	{"Copy", func(ctx context.Context, b storage.Bucket, _ string) error {
+		_, err := storage.Copy(ctx, memstore.New(), "k", b, "k")
+		return err
+	}},
+	{"Compose", func(ctx context.Context, b storage.Bucket, _ string) error {
+		_, err := storage.Compose(ctx, b, "to", []string{"k"})
+		return err
+	}},
+	{"ReaderAt", func(ctx context.Context, b storage.Bucket, _ string) error {
+		r, err := storage.NewReaderAt(ctx, b, "k")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = r.Close() }()
+		_, err = io.ReadAll(r)
+		return err
+	}},
+	{"ReadFile of FS", func(ctx context.Context, b storage.Bucket, _ string) error {
+		_, err := storage.FS(ctx, b).(interface{ ReadFile(string) ([]byte, error) }).ReadFile("k")
+		return err
+	}},
+	{"Prefixed", func(ctx context.Context, b storage.Bucket, _ string) error {
+		_, _, err := storage.ReadAll(ctx, storage.Prefixed(b, "p/"), "k")
+		return err
+	}},
+}
+
+func TestAForeignBodyIsCounted(t *testing.T) {
+	for _, row := range []struct {
+		name, body string
+		code       storage.Code
+	}{
+		{"all of it", "0123456789", ""},
+		{"nothing", "", storage.Unavailable},
+		{"too short", "0123", storage.Unavailable},
+		{"too long", "0123456789a", storage.Internal},
+	} {
+		for _, use := range uses {
+			t.Run(row.name+"/"+use.name, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "to")
+				err := use.read(t.Context(), foreign{memstore.New(), row.body}, path)
+				if row.code == "" {
+					require.NoError(t, err)
+					return
+				}
+				if row.code == storage.Internal && use.name == "ReaderAt" {
+					require.NoError(t, err, "it asks for so many bytes, and has them")
+					return
+				}
+				want := row.code
+				if use.name == "Copy" || use.name == "Compose" { // the source's Code is not theirs
+					want = storage.BodyFailed
+				}
+				require.Equal(t, want, storage.CodeOf(err), "%v", err)
+				var own *storage.Error
+				require.ErrorAs(t, err, &own)
+				require.NotEmpty(t, own.Op)
+				if row.code == storage.Unavailable {
+					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				}
+				_, err = os.Stat(path)
+				require.ErrorIs(t, err, os.ErrNotExist)
+			})
+		}
+	}
+}
+
+// A hasty bucket takes an error of the body's for its end.
+type hasty struct{ storage.Bucket }
+
+func (h hasty) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	head, _ := io.ReadAll(body)
+	return h.Bucket.Upload(ctx, key, bytes.NewReader(head), opts...)
+}
+
+func TestAWriterWhoseSourceFailedIsNeverCommitted(t *testing.T) {
+	w := storage.NewWriter(t.Context(), hasty{memstore.New()}, "k")
+	_, err := w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrNoProgress)))
+	require.Equal(t, io.ErrNoProgress, err)
+	attrs, err := w.Commit()
+	require.Nil(t, attrs)
+	require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
+	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+// A stamping bucket stores another body than it is given, and says what it adds.
+type stamping struct{ storage.Bucket }
+
+func (s stamping) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+	opts = append([]storage.UploadOption{storage.WithContentLanguage("en")}, opts...)
+	return s.Bucket.Upload(ctx, key, io.MultiReader(strings.NewReader("stamp: "), body), opts...)
+}
+
+func TestACopyIntoABucketThatChangesBodies(t *testing.T) {
+	src := memstore.New()
+	_, err := src.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithContentType("text/x-test"),
+		storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"of": "source"}))
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name string
+		copy func(ctx context.Context, dst storage.Bucket) error
+		want string
+	}{
+		{"Copy", func(ctx context.Context, dst storage.Bucket) error {
+			_, err := storage.Copy(ctx, dst, "to", src, "k", storage.WithCacheControl("private"))
+			return err
+		}, "stamp: text"},
+		{"Compose", func(ctx context.Context, dst storage.Bucket) error {
+			if _, err := storage.Copy(ctx, dst.(stamping).Bucket, "k", src, "k"); err != nil {
+				return err
+			}
+			_, err := storage.Compose(ctx, dst, "to", []string{"k", "k"}, storage.WithCacheControl("private"), storage.WithMetadata(map[string]string{"of": "source"}))
+			return err
+		}, "stamp: texttext"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dst := stamping{memstore.New()}
+			require.NoError(t, row.copy(t.Context(), dst))
+			data, attrs, err := storage.ReadAll(t.Context(), dst, "to")
+			require.NoError(t, err)
+			require.Equal(t, row.want, string(data))
+			require.Equal(t, "text/x-test", attrs.ContentType)
+			require.Equal(t, "private", attrs.CacheControl, "what is given prevails")
+			require.Equal(t, "en", attrs.ContentLanguage, "what the bucket adds stays")
+			require.Equal(t, map[string]string{"of": "source"}, attrs.Metadata)
+		})
+	}
+}
+
+// A breaking bucket fails where it is opened or read.
+type breaking struct {
+	storage.Bucket
+	opening, reading error
+}
+
+func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	if b.opening != nil {
+		return nil, b.opening
+	}
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading)))), nil
+}
+
+func TestAnErrorOfACopysSourceIsNotTheCopysOwn(t *testing.T) {
+	coded := func(code storage.Code) error { return &storage.Error{Code: code, Op: "Download", Key: "k"} }
+	mine := errors.New("mine")
+	for _, row := range []struct {
+		name string
+		src  breaking
+		want storage.Code
+	}{
+		{"opening: a condition", breaking{opening: coded(storage.PreconditionFailed)}, storage.Changed},
+		{"opening: nothing there", breaking{opening: coded(storage.ObjectNotFound)}, storage.ObjectNotFound},
+		{"reading: a condition", breaking{reading: coded(storage.PreconditionFailed)}, storage.Changed},
+		{"reading: nothing there", breaking{reading: coded(storage.ObjectNotFound)}, storage.Changed},
+		{"reading: changed", breaking{reading: coded(storage.Changed)}, storage.Changed},
+		{"reading: out of reach", breaking{reading: coded(storage.Unavailable)}, storage.BodyFailed},
+		{"reading: its own", breaking{reading: mine}, storage.BodyFailed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for name, dst := range map[string]storage.Bucket{"ours": memstore.New(), "a user's": stamping{memstore.New()}, "a hasty one": hasty{memstore.New()}} {
+				_, err := storage.Copy(t.Context(), dst, "to", row.src, "k", storage.IfAbsent())
+				require.Equal(t, row.want, storage.CodeOf(err), "%s: %v", name, err)
+				require.NotErrorIs(t, err, storage.PreconditionFailed, name)
+				require.NotErrorIs(t, err, fs.ErrExist, name)
+				var own *storage.Error
+				require.ErrorAs(t, err, &own)
+				require.Equal(t, "Copy", own.Op)
+				require.NotEmpty(t, own.Key)
+				if row.src.opening == nil {
+					require.Equal(t, "to", own.Key, name)
+				}
+				if row.src.opening == nil && name == "ours" {
+					require.NotEmpty(t, own.Provider)
+					require.NotEmpty(t, own.Bucket)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryErrorSaysWhere(t *testing.T) {
+	driver := memstore.NewDriver(memstore.Config{})
+	desc := driver.Describe()
+	b := storage.New(driver)
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
+	require.NoError(t, err)
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	closed, err := b.Download(t.Context(), "k")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	for _, row := range []struct {
+		name, op, key string
+		do            func() error
+	}{
+		{"Copy of no version", "Copy", "dst", func() error {
+			_, err := storage.Copy(t.Context(), b, "dst", b, "k", storage.WithVersion(""))
+			return err
+		}},
+		{"Compose of nothing", "Compose", "dst", func() error {
+			_, err := storage.Compose(t.Context(), b, "dst", nil)
+			return err
+		}},
+		{"Compose to no key", "Compose", "", func() error {
+			_, err := storage.Compose(t.Context(), b, "", []string{"k"})
+			return err
+		}},
+		{"RemoveAll after the end", "RemoveAll", "", func() error {
+			_, err := storage.RemoveAll(canceled, b, slices.Values([]string{"k"}))
+			return err
+		}},
+		{"Update with a condition", "Update", "k", func() error {
+			_, err := storage.Update(t.Context(), b, "k", nil, storage.IfAbsent())
+			return err
+		}},
+		{"UploadFile of no file", "UploadFile", "k", func() error {
+			_, err := storage.UploadFile(t.Context(), b, "k", filepath.Join(t.TempDir(), "none"))
+			return err
+		}},
+		{"DownloadFile onto a directory", "DownloadFile", "k", func() error {
+			_, err := storage.DownloadFile(t.Context(), b, "k", t.TempDir())
+			return err
+		}},
+		{"a closed reader", "Download", "k", func() error {
+			_, err := closed.Read(make([]byte, 1))
+			return err
+		}},
+		{"a ReaderAt", "ReadAt", "k", func() error {
+			r, err := storage.NewReaderAt(t.Context(), b, "k")
+			if err != nil {
+				return err
+			}
+			_, err = r.ReadAt(nil, -1)
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var e *storage.Error
+			require.ErrorAs(t, row.do(), &e)
+			require.Equal(t, []string{row.op, desc.Provider, desc.Bucket, row.key}, []string{e.Op, e.Provider, e.Bucket, e.Key})
+		})
+	}
+}

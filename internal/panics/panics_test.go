@@ -1,0 +1,56 @@
+package panics
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestAPanicIsRaisedWhereTheGroupIsWaitedFor(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		value any
+	}{
+		{"a text", "boom"},
+		{"an error", errors.New("boom")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var g Group
+			returned, broken := false, false
+			g.Go(func() { returned = true }, nil)
+			g.Go(func() { panic(row.value) }, func() { broken = true })
+			require.PanicsWithValue(t, row.value, g.Wait)
+			require.True(t, returned)
+			require.True(t, broken)
+			require.NotPanics(t, g.Wait, "it is raised once")
+		})
+	}
+}
+
+func TestANilPanicIsRaised(t *testing.T) {
+	var g Group
+	g.Go(func() { panic(nil) }, nil) //nolint:govet // what a caller's code may do
+	require.Panics(t, g.Wait)
+}
+
+func TestAGoroutineThatExitsEndsTheOneThatWaits(t *testing.T) {
+	var g Group
+	broken := false
+	g.Go(runtime.Goexit, func() { broken = true })
+	reached := make(chan bool, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { reached <- recover() != nil }()
+		g.Wait()
+		reached <- true
+	}()
+	<-done
+	require.False(t, <-reached)
+	require.True(t, broken)
+}

@@ -1,0 +1,327 @@
+package powercut
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// requiredVariable set makes it a failure that this machine cannot run the test.
+const requiredVariable = "OMNIBUCKET_POWERCUT"
+
+// cannot skips the test, or fails it if it is required.
+func cannot(t *testing.T, format string, arguments ...any) {
+	t.Helper()
+	reason := fmt.Sprintf("this machine cannot cut the power of a disk: "+format, arguments...)
+	if os.Getenv(requiredVariable) != "" {
+		require.Fail(t, reason)
+	}
+	t.Skip(reason)
+}
+
+// requireLoop skips the test where no image can be mounted.
+func requireLoop(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		cannot(t, "only root may mount")
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		cannot(t, "there are no loop devices: %v", err)
+	}
+}
+
+// A disk is a file system in an image, which is mounted at path.
+type disk struct {
+	path, image string
+	options     string // to mount the copy of an image
+}
+
+// newDisk mounts a new file system that writes nothing by itself while the test
+// runs. In the image is what was flushed; dirty pages, and names that were not
+// committed, are only in the memory of the kernel.
+func newDisk(t *testing.T, kind, size, options string) *disk {
+	t.Helper()
+	for _, tool := range []string{"mkfs." + kind, "mount", "umount", "truncate", "cp", "sync"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			cannot(t, "%v", err)
+		}
+	}
+	dir := t.TempDir()
+	d := &disk{path: filepath.Join(dir, "disk"), image: filepath.Join(dir, "image"), options: "loop" + options}
+	require.NoError(t, os.Mkdir(d.path, 0o777))
+	run(t, "truncate", "-s", size, d.image)
+	run(t, "mkfs."+kind, "-q", d.image)
+	if out, err := exec.Command("mount", "-t", kind, "-o", d.options, d.image, d.path).CombinedOutput(); err != nil {
+		cannot(t, "mount: %s", out)
+	}
+	t.Cleanup(func() { run(t, "umount", d.path) })
+	return d
+}
+
+// settle writes everything to the disk: what is there before a step.
+func (d *disk) settle(t *testing.T) { run(t, "sync", "-f", d.path) }
+
+// cut is the directory of a disk that holds what this one would after a power cut
+// at this instant.
+func (d *disk) cut(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	image, path := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
+	run(t, "cp", "--sparse=always", d.image, image)
+	require.NoError(t, os.Mkdir(path, 0o777))
+	run(t, "mount", "-o", d.options, image, path)
+	t.Cleanup(func() { run(t, "umount", path) })
+	return path
+}
+
+func run(t *testing.T, name string, arguments ...string) {
+	t.Helper()
+	out, err := exec.Command(name, arguments...).CombinedOutput()
+	require.NoError(t, err, "%s %s: %s", name, strings.Join(arguments, " "), out)
+}
+
+// content is an object of which no file system keeps a part beside the name.
+var content = bytes.Repeat([]byte("0123456789abcdef"), 20_000)
+
+// A step is done on a disk, after before was done and written. After a power cut
+// the disk holds what holds says.
+type step struct {
+	name   string
+	before func(t *testing.T, root string)
+	do     func(t *testing.T, root string)
+	holds  func(t *testing.T, root string)
+}
+
+func source(t *testing.T) storage.Bucket {
+	b := memstore.New()
+	for _, key := range []string{"one", "deep/er/two"} {
+		_, err := b.Upload(t.Context(), key, bytes.NewReader(content))
+		require.NoError(t, err)
+	}
+	return b
+}
+
+func bucket(t *testing.T, root string, c local.Config) storage.Bucket {
+	c.Create = true
+	b, err := local.Open(filepath.Join(root, "made", "bucket"), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+func service(t *testing.T, root string) *storage.Service {
+	s, err := local.NewService(filepath.Join(root, "made", "service"), local.ServiceConfig{Create: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func old(path ...string) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		file := filepath.Join(append([]string{root}, path...)...)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
+		require.NoError(t, os.WriteFile(file, []byte("old"), 0o600))
+	}
+}
+
+func whole(path ...string) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		got, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(content, got), "%d bytes of %d", len(got), len(content))
+	}
+}
+
+func put(key string, c local.Config) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		_, err := bucket(t, root, c).Upload(t.Context(), key, bytes.NewReader(content), storage.WithContentType("text/x-kept"))
+		require.NoError(t, err)
+	}
+}
+
+func stored(key string, c local.Config) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		got, attrs, err := storage.ReadAll(t.Context(), bucket(t, root, c), key)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(content, got), "%d bytes of %d", len(got), len(content))
+		require.Equal(t, "text/x-kept", attrs.ContentType)
+	}
+}
+
+func removed(key string) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		exists, err := bucket(t, root, local.Config{}).Exists(t.Context(), key)
+		require.NoError(t, err)
+		require.False(t, exists)
+	}
+}
+
+func remove(key string) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		require.NoError(t, bucket(t, root, local.Config{}).Remove(t.Context(), key))
+	}
+}
+
+func download(t *testing.T, root string) {
+	_, err := storage.DownloadFile(t.Context(), source(t), "one", filepath.Join(root, "one"))
+	require.NoError(t, err)
+}
+
+func createBucket(public bool) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		_, err := service(t, root).CreateBucket(t.Context(), "photos", storage.WithPublicAccess(public))
+		require.NoError(t, err)
+	}
+}
+
+func isPublic(public bool) func(*testing.T, string) {
+	return func(t *testing.T, root string) {
+		info, err := service(t, root).BucketInfo(t.Context(), "photos")
+		require.NoError(t, err)
+		require.Equal(t, public, info.Public)
+	}
+}
+
+func steps(program string) []step {
+	command := func(arguments ...string) func(*testing.T, string) {
+		return func(t *testing.T, root string) {
+			c := exec.Command(program, arguments...)
+			c.Dir = root
+			out, err := c.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+		}
+	}
+	served := filepath.Join(filepath.Dir(program), "served")
+	return []step{
+		{"DownloadFile", nil, download, whole("one")},
+		{"DownloadFile over a file", old("one"), download, whole("one")},
+		{"transfer.Download", nil, func(t *testing.T, root string) {
+			_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
+			require.NoError(t, err)
+		}, whole("made", "tree", "deep", "er", "two")},
+		{"transfer.Download over a file", old("made", "tree", "one"), func(t *testing.T, root string) {
+			_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
+			require.NoError(t, err)
+		}, whole("made", "tree", "one")},
+		{"transfer.Sync removes", func(t *testing.T, root string) {
+			old("made", "tree", "deep", "spare")(t, root)
+			old("made", "tree", "deep", "er", "two")(t, root)
+		}, func(t *testing.T, root string) {
+			_, err := transfer.Sync(t.Context(), transfer.Dir(filepath.Join(root, "made", "tree")), transfer.Bucket(source(t)), transfer.WithDelete())
+			require.NoError(t, err)
+		}, func(t *testing.T, root string) {
+			require.NoFileExists(t, filepath.Join(root, "made", "tree", "deep", "spare"))
+		}},
+		{"omnibucket cp", old("one"), command("cp", "file://"+served+"#one", "one"), whole("one")},
+		{"omnibucket cp -r", nil, command("cp", "-r", "file://"+served, "tree"), whole("tree", "deep", "er", "two")},
+		{"omnibucket sync", nil, command("sync", "file://"+served, "tree"), whole("tree", "deep", "er", "two")},
+		{"Upload", nil, put("a/b/c", local.Config{}), stored("a/b/c", local.Config{})},
+		{"Upload over an object", put("a", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
+		{"Upload beside a directory of that name", put("a/b", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
+		{"Upload below an object", put("a", local.Config{}), put("a/b", local.Config{}), stored("a", local.Config{})},
+		{"Upload with a sidecar", put("a", local.Config{}), put("a", local.Config{Sidecars: true}), func(t *testing.T, root string) {
+			stored("a", local.Config{})(t, root)
+			sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
+			require.NoError(t, err)
+			require.Contains(t, string(sidecar), "text/x-kept")
+		}},
+		{"Upload over a private file", old("made", "bucket", "a"), put("a", local.Config{}), func(t *testing.T, root string) {
+			stored("a", local.Config{})(t, root)
+			info, err := os.Stat(filepath.Join(root, "made", "bucket", "a"))
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o600), info.Mode())
+		}},
+		{"Remove", put("a", local.Config{}), remove("a"), removed("a")},
+		{"Remove beside a directory of that name", func(t *testing.T, root string) {
+			put("a/b", local.Config{})(t, root)
+			put("a", local.Config{})(t, root)
+		}, remove("a"), removed("a")},
+		{"AbortUpload", nil, func(t *testing.T, root string) {
+			d, err := local.NewDriver(filepath.Join(root, "made", "bucket"), local.Config{Create: true})
+			require.NoError(t, err)
+			upload, err := d.BeginParts(t.Context(), &storage.PutRequest{Key: "k"})
+			require.NoError(t, err)
+			run(t, "sync", "-f", root)
+			require.NoError(t, d.AbortParts(t.Context(), "k", upload))
+			require.NoError(t, d.Close())
+		}, func(t *testing.T, root string) {
+			left, err := os.ReadDir(filepath.Join(root, "made", "bucket", ".omnibucket", "uploads"))
+			require.NoError(t, err)
+			require.Empty(t, left)
+		}},
+		{"CreateBucket", nil, createBucket(true), isPublic(true)},
+		{"UpdateBucket", createBucket(true), func(t *testing.T, root string) {
+			_, err := service(t, root).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(false))
+			require.NoError(t, err)
+		}, isPublic(false)},
+		{"DeleteBucket", createBucket(true), func(t *testing.T, root string) {
+			require.NoError(t, service(t, root).DeleteBucket(t.Context(), "photos"))
+		}, func(t *testing.T, root string) {
+			_, err := service(t, root).BucketInfo(t.Context(), "photos")
+			require.ErrorIs(t, err, storage.BucketNotFound)
+		}},
+	}
+}
+
+// buildProgram builds the command line, and fills the bucket that it reads.
+func buildProgram(t *testing.T) string {
+	program := filepath.Join(t.TempDir(), "omnibucket")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("..", "..", "cmd", "omnibucket")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	b, err := local.Open(filepath.Join(filepath.Dir(program), "served"), local.Config{Create: true})
+	require.NoError(t, err)
+	_, err = transfer.Sync(context.Background(), transfer.Bucket(b), transfer.Bucket(source(t)))
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(b))
+	return program
+}
+
+// TestPowerCut copies the image of a disk at the instant at which a call returns,
+// and looks at what the copy holds.
+func TestPowerCut(t *testing.T) {
+	requireLoop(t)
+	program := buildProgram(t)
+	for _, system := range []struct{ kind, size, options string }{
+		{"ext4", "64M", ",commit=300"},
+		{"xfs", "300M", ",nouuid"},
+	} {
+		t.Run(system.kind, func(t *testing.T) {
+			d := newDisk(t, system.kind, system.size, system.options)
+			for _, step := range steps(program) {
+				t.Run(step.name, func(t *testing.T) {
+					empty(t, d.path)
+					if step.before != nil {
+						step.before(t, d.path)
+					}
+					d.settle(t)
+					step.do(t, d.path)
+					step.holds(t, d.cut(t))
+				})
+			}
+		})
+	}
+}
+
+func empty(t *testing.T, root string) {
+	entries, err := os.ReadDir(root)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if e.Name() != "lost+found" {
+			require.NoError(t, os.RemoveAll(filepath.Join(root, e.Name())))
+		}
+	}
+}

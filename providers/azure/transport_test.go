@@ -1,0 +1,25 @@
+package azure
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+func openedBy(t *testing.T) wiretest.OpenBy {
+	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
+		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root + "/" + testAccount, Key: testKey, HTTPClient: client}, opts...)
+		require.NoError(t, err)
+		return b
+	}
+}
+
+func TestEveryCallEndsThatAServerNeverAnswers(t *testing.T) { wiretest.SilentServer(t, openedBy(t)) }
+
+func TestHooksAreToldTheRequestsThatTheServerSees(t *testing.T) {
+	wiretest.CountedRequests(t, openedBy(t))
+}

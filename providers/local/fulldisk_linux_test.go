@@ -1,0 +1,60 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestRemovingFromAFullDisk: what filled a disk can be removed again, also where
+// an earlier version wrote the bucket, which has no lock file then.
+func TestRemovingFromAFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a file system that is small enough to be filled")
+	}
+	for _, row := range []struct {
+		name   string
+		before func(t *testing.T, root string)
+	}{
+		{"of this version", func(*testing.T, string) {}},
+		{"of an earlier version", func(t *testing.T, root string) {
+			require.NoError(t, os.Remove(filepath.Join(root, lockPath)))
+			require.NoError(t, os.MkdirAll(filepath.Join(root, formerLocksPath), 0o777))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			root := t.TempDir()
+			if err := syscall.Mount("none", root, "tmpfs", 0, "nr_inodes=60"); errors.Is(err, syscall.EPERM) {
+				t.Skip("root may not mount here")
+			} else {
+				require.NoError(t, err)
+			}
+			t.Cleanup(func() { require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH)) })
+			s := reopen(t, root)
+			for i := 0; ; i++ {
+				if _, err := s.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {
+					require.ErrorIs(t, err, syscall.ENOSPC)
+					break
+				}
+			}
+			require.NoError(t, s.Close())
+			row.before(t, root)
+			for i := range 60 { // what is left of the inodes
+				if err := os.WriteFile(filepath.Join(root, fmt.Sprint("more-", i)), nil, 0o666); err != nil {
+					require.ErrorIs(t, err, syscall.ENOSPC)
+					break
+				}
+			}
+			s = reopen(t, root)
+			for i := range 5 { // a write needs a few inodes
+				s.remove(fmt.Sprint(i))
+			}
+			s.put("0", "again")
+		})
+	}
+}

@@ -1,0 +1,14 @@
+//go:build darwin || freebsd
+
+package local
+
+import "os"
+
+// FreeBSD has no locks of ranges that belong to an open file, and macOS documents
+// none: its POSIX locks would be shared by all of a process.
+
+func rangesWork(*os.File) bool { return false }
+
+func tryLockRange(f *os.File, _, _ int64) error { return tryLockFile(f) }
+
+func unlockRange(f *os.File, _, _ int64) error { return unlockFile(f) }

@@ -1,0 +1,43 @@
+package local
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Locks of an open file description (fcntl, F_OFD_SETLK): of a range as POSIX
+// locks are, but not shared by all of a process, nor lost when it closes another
+// descriptor of the file.
+
+func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
+	return again(func() error {
+		l := unix.Flock_t{Type: kind, Start: at, Len: n}
+		return unix.FcntlFlock(f.Fd(), command, &l)
+	})
+}
+
+// rangesWork reports whether bytes of f can be locked: gVisor knows locks of whole
+// files only.
+func rangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_WRLCK, 0, 1) == nil }
+
+// tryLockRange locks n bytes, or the whole file where ranges do not work.
+func tryLockRange(f *os.File, at, n int64) error {
+	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, at, n)
+	switch {
+	case errors.Is(err, unix.EACCES): // fcntl's other word for it
+		return errLocked
+	case errors.Is(err, unix.EINVAL):
+		return tryLockFile(f)
+	}
+	return err
+}
+
+func unlockRange(f *os.File, at, n int64) error {
+	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_UNLCK, at, n)
+	if errors.Is(err, unix.EINVAL) {
+		return unlockFile(f)
+	}
+	return err
+}

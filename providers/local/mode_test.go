@@ -1,0 +1,120 @@
+//go:build unix
+
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func modeOf(t *testing.T, path string) os.FileMode {
+	t.Helper()
+	fi, err := os.Stat(path)
+	require.NoError(t, err)
+	return fi.Mode().Perm()
+}
+
+func TestOverwritingKeepsTheMode(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		there string // the file on the disk
+		key   string
+		write func(t *testing.T, s *subject, key string)
+	}{
+		{"a plain write", "f", "f", func(_ *testing.T, s *subject, key string) { s.put(key, "new") }},
+		{"a conditional write", "f", "f", func(t *testing.T, s *subject, key string) {
+			a, body, err := s.Get(t.Context(), &storage.GetRequest{Key: key, Length: -1})
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			r := request(key, "new")
+			r.Condition.Revision = a.Revision
+			_, err = s.Put(t.Context(), r)
+			require.NoError(t, err)
+		}},
+		{"an upload in parts", "f", "f", func(t *testing.T, s *subject, key string) {
+			upload, err := s.BeginParts(t.Context(), request(key, ""))
+			require.NoError(t, err)
+			part, err := s.PutPart(t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
+			require.NoError(t, err)
+			file := filepath.Join(s.root, uploadPath(upload), partName(1))
+			require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the part, meanwhile")
+			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []storage.Part{part}})
+			require.NoError(t, err)
+		}},
+		{"a copy", "f", "f", func(t *testing.T, s *subject, key string) {
+			s.put("source", "new")
+			_, err := s.Copy(t.Context(), &storage.CopyRequest{Key: key, Source: s.Locate("source")})
+			require.NoError(t, err)
+		}},
+		{"of versions", "f", "f", func(t *testing.T, s *subject, key string) {
+			s.versions.Store(true)
+			s.put(key, "new")
+		}},
+		{"below a directory of that name", reserved + "=f", "f", func(t *testing.T, s *subject, key string) {
+			s.put("f/other", "x")
+			s.put(key, "new")
+		}},
+	} {
+		for _, mode := range []os.FileMode{0o600, 0o400, 0o666} {
+			t.Run(row.name+"/"+mode.String(), func(t *testing.T) {
+				for _, sync := range []bool{false, true} {
+					s := open(t)
+					s.driver.sync = sync
+					path := filepath.Join(s.root, row.there)
+					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+					require.NoError(t, os.Chmod(path, mode))
+					row.write(t, s, row.key)
+					require.Equal(t, "new", s.get(row.key))
+					require.Equal(t, mode, modeOf(t, path))
+				}
+			})
+		}
+	}
+}
+
+func TestTheModeOfNewFiles(t *testing.T) {
+	open := func(t *testing.T, c Config) (*subject, error) {
+		c.NoSync = true
+		root := t.TempDir()
+		d, err := NewDriver(root, c)
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { require.NoError(t, d.Close()) })
+		return &subject{d.(*driver), t, root}, nil
+	}
+	s, err := open(t, Config{FileMode: 0o620})
+	require.NoError(t, err)
+	s.put("f", "x")
+	require.Equal(t, os.FileMode(0o620), modeOf(t, filepath.Join(s.root, "f")), "the umask takes nothing")
+	require.NoError(t, os.Chmod(filepath.Join(s.root, "f"), 0o600))
+	s.put("f", "y")
+	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "f")))
+
+	s, err = open(t, Config{})
+	require.NoError(t, err)
+	umask := os.FileMode(syscall.Umask(0))
+	syscall.Umask(int(umask))
+	s.put("f", "x")
+	require.Equal(t, 0o666&^umask, modeOf(t, filepath.Join(s.root, "f")))
+
+	for _, mode := range []os.FileMode{0o400, 0o1600, os.ModeDir | 0o600} {
+		_, err = open(t, Config{FileMode: mode})
+		require.ErrorIs(t, err, storage.InvalidArgument, mode)
+	}
+}
+
+// TestOthersDoNotReadWhatIsBeingWritten: the file that will be replaced may be one
+// that only its owner reads.
+func TestOthersDoNotReadWhatIsBeingWritten(t *testing.T) {
+	s := open(t)
+	s.put("f", "x")
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.live.writing.dir.path)))
+}

@@ -1,0 +1,294 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A trash is a directory beside the buckets into which one of them is moved, whole
+// and in one step, to be removed: whatever ends the process, a bucket is there with
+// its settings, or not there. The marker in it is locked for as long as its process
+// lives, so that others can tell leftovers from work.
+//
+// Who had the bucket open has it open still. The lock file is removed while all
+// keys are locked: who waits for a lock then has to make that file again, and
+// finds the marker.
+type trash struct {
+	*serviceDriver
+	path   string
+	marker *os.File
+}
+
+const (
+	trashPrefix = ".omnibucket-deleted-"
+	trashMarker = ".omnibucket-deleted"
+)
+
+// notDeleted fails where a bucket that is open was moved into a trash. Windows
+// moves no directory that is open.
+func (s *store) notDeleted() error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	if _, err := s.top.stat("../" + trashMarker); err == nil {
+		return &storage.Error{Code: storage.BucketNotFound, Err: errors.New("the bucket was deleted")}
+	}
+	return nil
+}
+
+// newTrash starts over where another process's sweep took the marker for a dead
+// one's before it was locked.
+func (s *serviceDriver) newTrash(ctx context.Context) (*trash, error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
+		t := &trash{serviceDriver: s, path: trashPrefix + randomName()}
+		err := s.root.Mkdir(t.path, 0o777)
+		if err == nil {
+			t.marker, err = s.root.OpenFile(t.path+"/"+trashMarker, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+		}
+		if err != nil {
+			_ = s.root.Remove(t.path)
+			return nil, failure(err)
+		}
+		err = tryLockFile(t.marker)
+		if err == nil {
+			if _, err = s.root.Lstat(t.path + "/" + trashMarker); err == nil {
+				return t, nil
+			}
+		}
+		_ = t.marker.Close()
+		if !errors.Is(err, errLocked) && !isNotExist(err) {
+			_ = s.root.RemoveAll(t.path)
+			return nil, noLocks(err)
+		}
+	}
+}
+
+// close removes the trash, if it is empty.
+func (t *trash) close() {
+	entries, err := t.names()
+	if err != nil || len(entries) > 0 {
+		_ = t.marker.Close()
+		return
+	}
+	if runtime.GOOS == "windows" {
+		_ = t.marker.Close()
+	}
+	_ = t.root.Remove(t.path + "/" + trashMarker)
+	_ = t.root.Remove(t.path)
+	_ = t.marker.Close()
+}
+
+// names are the buckets in it.
+func (t *trash) names() ([]string, error) {
+	d, err := openDir(t.root, nil, t.path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	var names []string
+	err = d.read(func(e dirent) bool {
+		if e.name != trashMarker {
+			names = append(names, e.name)
+		}
+		return true
+	})
+	return names, err
+}
+
+// take deletes a bucket that was found empty, and in which nobody can write.
+func (t *trash) take(ctx context.Context, name string) error {
+	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {
+		return err
+	}
+	b, err := t.open(name)
+	if err != nil {
+		return nil // it is deleted, and a sweep will see what is left
+	}
+	defer b.leave()
+	if b.mustBeEmpty() != nil { // somebody put a file there by hand
+		b.leave()
+		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
+			return err
+		}
+		return storage.BucketNotEmpty
+	}
+	b.remove(ctx)
+	return nil
+}
+
+// rename moves a bucket's directory, and has that on the disk.
+func (t *trash) rename(ctx context.Context, from, to string) error {
+	fi, err := t.root.Lstat(from)
+	if err == nil && !fi.IsDir() {
+		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is no directory, but a link to one"), Hint: "remove the link by hand"}
+	}
+	if err == nil {
+		err = persist(ctx, func() error { return t.root.Rename(from, to) })
+	}
+	if isNotExist(err) {
+		if _, look := t.root.Lstat(from); isNotExist(look) { // else it is the trash that is missing
+			return &storage.Error{Code: storage.BucketNotFound, Err: err}
+		}
+	}
+	if err != nil || t.config.NoSync {
+		return failure(err)
+	}
+	for _, dir := range [...]string{t.path, ""} {
+		if err := syncDir(t.root, dir); err != nil {
+			return uncertain(err)
+		}
+	}
+	return nil
+}
+
+// A trashed bucket is open.
+type trashed struct {
+	*store
+	trash *trash
+	name  string
+	d     *driver
+}
+
+func (t *trash) open(name string) (*trashed, error) {
+	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), name, Config{NoSync: true})
+	d.managed = true
+	s, err := d.enter(context.Background())
+	if err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return &trashed{store: s, trash: t, name: name, d: d}, nil
+}
+
+func (b *trashed) leave() {
+	if b.d != nil {
+		b.d.leave(b.store)
+		_ = b.d.Close()
+		b.d = nil
+	}
+}
+
+// remove removes the lock file, and then what is not an object. What others still
+// put there, who had the bucket open, is left to a sweep: they are told that there
+// is no bucket.
+func (b *trashed) remove(ctx context.Context) {
+	_ = persist(ctx, func() error { return b.root.Remove(lockPath) })
+	_ = persist(ctx, func() error { return b.root.RemoveAll(reserved) })
+	_ = b.removeEmpty("")
+	if runtime.GOOS == "windows" {
+		b.leave()
+	}
+	top, err := openDir(b.trash.root, nil, b.trash.path)
+	if err != nil {
+		return
+	}
+	defer top.close()
+	_ = persist(ctx, func() error { return top.rmdir(b.name) })
+}
+
+// sweepTrash sees to what a process left behind that died while it deleted a
+// bucket. What it cannot do now is left to another time.
+func (s *serviceDriver) sweepTrash(ctx context.Context) {
+	d, err := openDir(s.root, nil, "")
+	if err != nil {
+		return
+	}
+	var paths []string
+	_ = d.read(func(e dirent) bool {
+		if strings.HasPrefix(e.name, trashPrefix) {
+			paths = append(paths, e.name)
+		}
+		return true
+	})
+	d.close()
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			return
+		}
+		s.sweepTrashed(ctx, path)
+	}
+}
+
+func (s *serviceDriver) sweepTrashed(ctx context.Context, path string) {
+	marker, err := s.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
+	if isNotExist(err) { // its maker died between two steps, or is about to take the second
+		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandoned {
+			_ = s.root.Remove(path)
+		}
+		return
+	}
+	if err != nil {
+		return
+	}
+	t := &trash{serviceDriver: s, path: path, marker: marker}
+	if tryLockFile(marker) != nil {
+		_ = marker.Close()
+		return
+	}
+	defer t.close()
+	names, err := t.names()
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		t.sweep(ctx, name)
+	}
+}
+
+// sweep ends a deletion. A bucket into which somebody has written before it was
+// closed to writers is put back: its deletion was never acknowledged, and the
+// object was.
+func (t *trash) sweep(ctx context.Context, name string) {
+	b, err := t.open(name)
+	if err != nil {
+		return
+	}
+	defer b.leave()
+	if _, err := b.root.Lstat(lockPath); err == nil && runtime.GOOS != "windows" { // where nobody has it open
+		f, err := b.useLockFile()
+		if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
+			return // somebody is writing
+		}
+		defer b.locks.release(f)
+		if b.mustBeEmpty() != nil {
+			b.leave()
+			if _, err := t.root.Lstat(name); isNotExist(err) {
+				_ = t.rename(ctx, t.path+"/"+name, name)
+			}
+			return
+		}
+	}
+	b.remove(ctx)
+}
+
+// mustBeEmpty fails with BucketNotEmpty where there is an object or an older
+// version.
+func (s *store) mustBeEmpty() error {
+	w := &walker{store: s}
+	for _, kept := range [...]bool{false, true} {
+		w.kept = kept
+		path := ""
+		if kept {
+			path = versionsPath
+		}
+		holds, err := w.holds(path, true)
+		if err != nil {
+			return err
+		}
+		if holds {
+			return storage.BucketNotEmpty
+		}
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// publicBucket makes a bucket whose settings tell that they are its own.
+func (s *serviceDriver) publicBucket(t *testing.T, name string) {
+	t.Helper()
+	yes := true
+	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
+	require.NoError(t, err)
+}
+
+// TestABucketIsDeletedOrWritten has somebody who has the bucket open write while
+// another deletes it.
+func TestABucketIsDeletedOrWritten(t *testing.T) {
+	s, root := service(t)
+	won := map[bool]int{}
+	for round := range 100 {
+		name := fmt.Sprint("bucket-", round)
+		s.publicBucket(t, name)
+		b := s.bucket(t, name, root)
+		if round%2 == 0 {
+			b.put("written", "before")
+			b.remove("written")
+		}
+		var written, deleted error
+		var both sync.WaitGroup
+		both.Go(func() { _, written = b.Put(t.Context(), request("some/key", "x")) })
+		both.Go(func() { deleted = s.DeleteBucket(t.Context(), name) })
+		both.Wait()
+		won[written == nil]++
+		if written == nil {
+			require.ErrorIs(t, deleted, storage.BucketNotEmpty)
+			require.Equal(t, "x", b.get("some/key"))
+			info, err := s.BucketInfo(t.Context(), name)
+			require.NoError(t, err)
+			require.True(t, info.Public)
+			continue
+		}
+		require.ErrorIs(t, written, storage.BucketNotFound)
+		require.NoError(t, deleted)
+		require.NoDirExists(t, filepath.Join(root, name))
+	}
+	t.Logf("written %d, deleted %d", won[true], won[false])
+	s.sweepTrash(t.Context())
+	left, err := filepath.Glob(filepath.Join(root, ".*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// deleteBucket is the role of a process that is killed.
+func deleteBucket(root string) error {
+	d, err := NewServiceDriver(root, ServiceConfig{NoSync: true})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	return d.DeleteBucket(context.Background(), "bucket")
+}
+
+func TestDeletingABucketIsKilled(t *testing.T) {
+	s, root := service(t)
+	for range 20 {
+		s.publicBucket(t, "bucket")
+		for i := range 20 { // so that it takes a while
+			require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", fmt.Sprint(i), "empty"), 0o777))
+		}
+		p := start(t, root, "deleter", "")
+		require.True(t, p.output.Scan())
+		timer := time.NewTimer(time.Duration(rand.IntN(4000)) * time.Microsecond)
+		<-timer.C
+		require.NoError(t, p.Process.Kill())
+		_ = p.Wait() // killed, or done before
+
+		info, err := s.BucketInfo(t.Context(), "bucket")
+		if err == nil {
+			require.True(t, info.Public)
+			require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
+		} else {
+			require.ErrorIs(t, err, storage.BucketNotFound)
+		}
+		entries, err := os.ReadDir(root)
+		require.NoError(t, err)
+		old := time.Now().Add(-2 * abandoned) // of one without a marker
+		for _, e := range entries {
+			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
+		}
+		s.sweepTrash(t.Context())
+		entries, err = os.ReadDir(root)
+		require.NoError(t, err)
+		require.Empty(t, entries)
+	}
+}
+
+// TestLeftOfDeletedBuckets: what a process leaves that dies between two steps.
+func TestLeftOfDeletedBuckets(t *testing.T) {
+	const held = trashPrefix + "0123456789abcdef01234567"
+	old := time.Now().Add(-2 * abandoned)
+	for _, row := range []struct {
+		name string
+		die  func(t *testing.T, s *serviceDriver, root string)
+		back bool // the bucket is there again
+		left bool // the directory stays
+	}{
+		{"before the marker, long ago", func(t *testing.T, _ *serviceDriver, root string) {
+			require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
+			require.NoError(t, os.Chtimes(filepath.Join(root, held), old, old))
+		}, false, false},
+		{"before the marker, just now", func(t *testing.T, _ *serviceDriver, root string) {
+			require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
+		}, false, true},
+		{"before the bucket is moved", func(t *testing.T, _ *serviceDriver, root string) {
+			trashAt(t, root, held)
+		}, false, false},
+		{"after the bucket was moved", func(t *testing.T, s *serviceDriver, root string) {
+			s.publicBucket(t, "bucket")
+			trashAt(t, root, held, "bucket")
+		}, false, false},
+		{"after somebody wrote into the moved bucket", func(t *testing.T, s *serviceDriver, root string) {
+			s.publicBucket(t, "bucket")
+			s.bucket(t, "bucket", root).put("k", "x")
+			trashAt(t, root, held, "bucket")
+		}, true, false},
+		{"after the lock file was removed", func(t *testing.T, s *serviceDriver, root string) {
+			s.publicBucket(t, "bucket")
+			trashAt(t, root, held, "bucket")
+			require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", lockPath)))
+		}, false, false},
+		{"after the settings were removed", func(t *testing.T, s *serviceDriver, root string) {
+			s.publicBucket(t, "bucket")
+			trashAt(t, root, held, "bucket")
+			require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", reserved)))
+		}, false, false},
+		{"at no step: it lives", func(t *testing.T, s *serviceDriver, root string) {
+			s.publicBucket(t, "bucket")
+			marker := trashAt(t, root, held, "bucket")
+			f, err := os.OpenFile(marker, os.O_RDWR, 0)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, f.Close()) })
+			require.NoError(t, tryLockFile(f))
+		}, false, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, root := service(t)
+			row.die(t, s, root)
+			next, err := NewServiceDriver(root, ServiceConfig{NoSync: true})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, next.Close()) }()
+			info, err := next.BucketInfo(t.Context(), "bucket")
+			if row.back {
+				require.NoError(t, err)
+				require.True(t, info.Public)
+			} else {
+				require.ErrorIs(t, err, storage.BucketNotFound)
+			}
+			if row.left {
+				require.DirExists(t, filepath.Join(root, held))
+			} else {
+				require.NoDirExists(t, filepath.Join(root, held))
+			}
+		})
+	}
+}
+
+func trashAt(t *testing.T, root, name string, buckets ...string) (marker string) {
+	t.Helper()
+	dir := filepath.Join(root, name)
+	require.NoError(t, os.Mkdir(dir, 0o777))
+	marker = filepath.Join(dir, trashMarker)
+	require.NoError(t, os.WriteFile(marker, nil, 0o666))
+	for _, bucket := range buckets {
+		require.NoError(t, os.Rename(filepath.Join(root, bucket), filepath.Join(dir, bucket)))
+	}
+	return marker
+}
+
+func TestWritingToABucketThatWasMovedAway(t *testing.T) {
+	s, root := service(t)
+	s.publicBucket(t, "bucket")
+	b := s.bucket(t, "bucket", root)
+	b.put("k", "x")
+	b.remove("k")
+	trashAt(t, root, trashPrefix+"0123456789abcdef01234567", "bucket")
+	moved := filepath.Join(root, trashPrefix+"0123456789abcdef01234567", "bucket")
+	require.NoError(t, os.Remove(filepath.Join(moved, lockPath)))
+	_, err := b.Put(t.Context(), request("k", "x"))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	require.NoError(t, os.RemoveAll(filepath.Join(moved, reserved)))
+	_, err = b.Put(t.Context(), request("k", "x"))
+	require.ErrorIs(t, err, storage.BucketNotFound)
+}

@@ -1,0 +1,167 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// With Config.Sidecars the attributes are also in a file beside the object, which
+// zip, tar and cp -r take along: photo.jpg has .omnibucket~photo.jpg. It is never
+// read while the object has its attributes otherwise, and believed only of a file of
+// its size.
+//
+// It is removed before the object is replaced, and there again afterwards: a process
+// that dies in between leaves an object without one, never one with another's.
+type visibleAttrs struct {
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	PublicRead         bool              `json:"publicRead,omitempty"`
+	CRC32C             *uint32           `json:"crc32c,omitempty"`
+	Size               int64             `json:"size"`
+	Modified           time.Time         `json:"modified"`
+}
+
+const maxVisible = 1 << 20 // bytes; a larger one is none of ours
+
+// visibleName is the sidecar's own name, in the directory asideDir.
+func (l location) visibleName() string {
+	return reserved + string(markVisible) + l.asideBase[len(reserved)+1:]
+}
+
+// stageVisible writes the sidecar of an object, which nobody sees yet.
+func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*staged, error) {
+	text, err := json.MarshalIndent(visibleAttrs{
+		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
+		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
+		PublicRead: a.publicRead, CRC32C: a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
+	}, "", "\t")
+	if err != nil {
+		return nil, failure(err)
+	}
+	st, err := s.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = st.fill(ctx, bytes.NewReader(append(text, '\n'))); err == nil && like.mode != 0 {
+		err = failure(st.file.setMode(like.mode))
+	}
+	if err == nil {
+		err = s.finish(st)
+	}
+	if err != nil {
+		s.discard(st)
+		return nil, err
+	}
+	return st, nil
+}
+
+// visibleAttrs are those beside the current object; nil where there are none of a
+// file like m.
+func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
+	f, err := s.openIn(l.asideDir, l.visibleName())
+	if f == nil || err != nil {
+		return nil, err
+	}
+	file := f.take(l.visibleName())
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
+	if err != nil {
+		return nil, failure(err)
+	}
+	var v visibleAttrs
+	if json.Unmarshal(text, &v) != nil || v.Size != m.size {
+		return nil, nil
+	}
+	return &attrs{
+		Properties: storage.Properties{
+			ContentType: v.ContentType, ContentEncoding: v.ContentEncoding, ContentDisposition: v.ContentDisposition,
+			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass, Metadata: v.Metadata,
+		},
+		publicRead: v.PublicRead, crc: v.CRC32C, size: v.Size, mtime: v.Modified.UnixNano(),
+	}, nil
+}
+
+// dropVisible removes the sidecar of an object that is about to change, also where
+// this driver writes none.
+func (s *spots) dropVisible(ctx context.Context) error {
+	aside, err := s.asideDir()
+	if err != nil || aside == nil {
+		return err
+	}
+	err = persist(ctx, func() error { return aside.unlink(s.l.visibleName()) })
+	if noObject(err) {
+		return nil
+	}
+	if err == nil && s.sync { // before the object changes: the name must not come back beside another
+		err = aside.sync()
+	}
+	return failure(err)
+}
+
+// putVisible gives a staged sidecar its name. The object shows already, so it is
+// not for commit to start over where the directory was removed.
+func (s *spots) putVisible(ctx context.Context, st *staged) error {
+	var round rounds
+	for {
+		err := s.moveVisible(ctx, st)
+		if !errors.Is(err, errDirGone) {
+			return uncertain(err)
+		}
+		if err := round.next(ctx); err != nil {
+			return uncertain(err)
+		}
+		if s.aside != nil && s.aside != s.natural {
+			s.shut(s.aside)
+			s.aside = nil
+		}
+	}
+}
+
+func (s *spots) moveVisible(ctx context.Context, st *staged) error {
+	aside, err := s.makeAsideDir()
+	if err != nil {
+		return err
+	}
+	err = persist(ctx, func() error { return aside.rename(s.l.visibleName(), st.dir, st.name) })
+	if isNotExist(err) {
+		return s.missingEnd(st)
+	}
+	if err != nil {
+		return err
+	}
+	st.placed()
+	if s.sync {
+		return aside.sync()
+	}
+	return nil
+}
+
+// showAgain writes the sidecar of a version that has become current.
+func (s *spots) showAgain(ctx context.Context, at spot) error {
+	f, err := at.dir.open(at.base)
+	if err != nil {
+		return uncertain(err)
+	}
+	defer func() { _ = f.close() }()
+	a, err := s.attrsOfFile(f)
+	if a == nil || err != nil {
+		return uncertain(err)
+	}
+	st, err := s.stageVisible(ctx, a, f.meta)
+	if err != nil {
+		return uncertain(err)
+	}
+	defer s.discard(st)
+	return s.putVisible(ctx, st)
+}

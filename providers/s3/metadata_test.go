@@ -1,0 +1,111 @@
+package s3_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// pacific is a server that returns "-" for "_" in names of metadata, as Ceph RGW
+// before Quincy does.
+func pacific(t *testing.T, profile string) (*s3server.Server, storage.Bucket) {
+	t.Helper()
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, DashForUnderscore: true, AllowACL: true})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	p, known := s3.NamedProfile(profile)
+	require.True(t, known)
+	b, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &p, PathStyle: new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return server, b
+}
+
+var scores = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9", "a_x005f_": "10"}
+
+func TestUnderscoresOfMetadataComeBack(t *testing.T) {
+	for _, profile := range []string{"ceph", "spaces"} {
+		t.Run(profile, func(t *testing.T) {
+			_, b := pacific(t, profile)
+			for _, row := range []struct {
+				name  string
+				write func(t *testing.T)
+			}{
+				{name: "of one request", write: func(t *testing.T) {
+					_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithMetadata(scores))
+					require.NoError(t, err)
+				}},
+				{name: "in parts", write: func(t *testing.T) {
+					body := io.MultiReader(bytes.NewReader(make([]byte, 11<<20)))
+					_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(5<<20), storage.WithMetadata(scores))
+					require.NoError(t, err)
+				}},
+				{name: "copied", write: func(t *testing.T) {
+					_, err := b.Upload(t.Context(), "from", strings.NewReader("x"), storage.WithMetadata(scores))
+					require.NoError(t, err)
+					_, err = storage.Copy(t.Context(), b, "k", b, "from")
+					require.NoError(t, err)
+				}},
+				{name: "of a signed address", write: func(t *testing.T) {
+					signed, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(scores))
+					require.NoError(t, err)
+					request, err := http.NewRequestWithContext(t.Context(), signed.Method, signed.URL, strings.NewReader("x"))
+					require.NoError(t, err)
+					request.Header = signed.Header
+					answer, err := http.DefaultClient.Do(request)
+					require.NoError(t, err)
+					require.NoError(t, answer.Body.Close())
+					require.Equal(t, http.StatusOK, answer.StatusCode)
+				}},
+			} {
+				t.Run(row.name, func(t *testing.T) {
+					require.NoError(t, b.Remove(t.Context(), "k"))
+					row.write(t)
+					a, err := b.Attrs(t.Context(), "k")
+					require.NoError(t, err)
+					require.Equal(t, scores, a.Metadata)
+					_, a, err = storage.ReadAll(t.Context(), b, "k")
+					require.NoError(t, err)
+					require.Equal(t, scores, a.Metadata)
+				})
+			}
+		})
+	}
+}
+
+func TestUnderscoresOfAFormComeBack(t *testing.T) {
+	_, b := pacific(t, "ceph")
+	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10, storage.WithMetadata(map[string]string{"owner_id": "7"}))
+	require.NoError(t, err)
+	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
+}
+
+// The completion takes effect, its answer is lost, and the server does not know
+// the upload any more: one look at the object tells by the write id.
+func TestALostCompletionIsReconciledWithoutUnderscores(t *testing.T) {
+	for _, profile := range []string{"ceph", "unknown", "aws"} {
+		t.Run(profile, func(t *testing.T) {
+			server, b := pacific(t, profile)
+			server.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Lose: true})
+			server.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload", Times: -1})
+			body := make([]byte, 11<<20)
+			_, err := b.Upload(t.Context(), "k", io.MultiReader(bytes.NewReader(body)), storage.WithPartSize(5<<20))
+			require.NoError(t, err)
+			a, err := b.Attrs(t.Context(), "k")
+			require.NoError(t, err)
+			require.EqualValues(t, len(body), a.Size)
+			require.Empty(t, a.Metadata, "the write id is hidden")
+		})
+	}
+}

@@ -1,0 +1,63 @@
+package s3
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+)
+
+// The SDK's own table is internal: its resolver tells the host of each region, and
+// refuses an ARN whose partition is not the region's.
+func TestPartitionsAreTheSDKs(t *testing.T) {
+	resolver := awss3.NewDefaultEndpointResolverV2()
+	for _, row := range []struct{ region, id string }{
+		{"eu-west-1", "aws"}, {"us-east-1", "aws"}, {"mx-central-1", "aws"}, {"il-central-1", "aws"}, {"cn-north-1", "aws-cn"}, {"cn-northwest-1", "aws-cn"},
+		{"eusc-de-east-1", "aws-eusc"}, {"us-iso-east-1", "aws-iso"}, {"us-isob-east-1", "aws-iso-b"}, {"eu-isoe-west-1", "aws-iso-e"},
+		{"us-isof-south-1", "aws-iso-f"}, {"us-gov-west-1", "aws-us-gov"},
+	} {
+		t.Run(row.region, func(t *testing.T) {
+			p := partitionOf(row.region)
+			require.Equal(t, row.id, p.id)
+			e, err := resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &row.region}.WithDefaults())
+			require.NoError(t, err)
+			require.Equal(t, "s3."+row.region+"."+p.suffix, e.URI.Host)
+			profile, region, known := profileOfHost(e.URI.Host)
+			require.True(t, known)
+			require.Equal(t, []string{"aws", row.region}, []string{profile.Name, region})
+			arn := "arn:" + row.id + ":s3:" + row.region + ":123456789012:accesspoint/my"
+			_, err = resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &row.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}.WithDefaults())
+			require.NoError(t, err)
+
+			opened, err := NewServiceDriver(t.Context(), Config{Region: row.region, AccessKeyID: "key", SecretKey: "secret"})
+			require.NoError(t, err)
+			require.Equal(t, "arn:"+row.id+":s3:::photos", opened.(*serviceDriver).manage("photos").arn())
+		})
+	}
+}
+
+func TestAmazonsHostsAreKnown(t *testing.T) {
+	for host, want := range map[string]string{
+		"s3.amazonaws.com":                                  "",
+		"s3-external-1.amazonaws.com":                       "",
+		"s3-accelerate.amazonaws.com":                       "",
+		"s3-us-west-2.amazonaws.com":                        "us-west-2",
+		"s3-fips-us-gov-west-1.amazonaws.com":               "us-gov-west-1",
+		"s3.eusc-de-east-1.amazonaws.eu":                    "eusc-de-east-1",
+		"s3.us-iso-east-1.c2s.ic.gov":                       "us-iso-east-1",
+		"s3.us-east-1.api.aws":                              "us-east-1",
+		"s3-fips.us-east-1.api.aws":                         "us-east-1",
+		"s3.dualstack.us-isob-east-1.sc2s.sgov.gov":         "us-isob-east-1",
+		"bucket.vpce-1.s3.cn-north-1.vpce.amazonaws.com.cn": "cn-north-1",
+	} {
+		p, region, known := profileOfHost(host)
+		require.True(t, known, host)
+		require.Equal(t, "aws", p.Name, host)
+		require.Equal(t, want, region, host)
+	}
+	for _, host := range []string{"amazonaws.com", "s3-.amazonaws.com", "s3.us-east-1.amazonaws.eu.example.org", "s3.us-east-1.aws"} {
+		_, _, known := profileOfHost(host)
+		require.False(t, known, host)
+	}
+}

@@ -1,0 +1,73 @@
+package s3_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+func TestTheRequesterPays(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, RequesterPays: true})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	profile, _ := s3.NamedProfile("aws")
+	config := s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	}
+	for _, row := range []struct {
+		name   string
+		client *http.Client // of the user's: the SDK makes the requests
+	}{{name: "on the fast path"}, {name: "by the SDK", client: &http.Client{}}} {
+		t.Run(row.name, func(t *testing.T) {
+			c := config
+			c.HTTPClient = row.client
+			b, err := s3.Open(t.Context(), c)
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+			require.ErrorIs(t, err, storage.PermissionDenied, "nobody pays")
+
+			c.RequesterPays = true
+			b, err = s3.Open(t.Context(), c)
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+			require.NoError(t, err)
+			_, _, err = storage.ReadAll(t.Context(), b, "k")
+			require.NoError(t, err)
+			_, err = storage.Copy(t.Context(), b, "copy", b, "k")
+			require.NoError(t, err)
+			for _, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+			}
+			require.NoError(t, b.Remove(t.Context(), "copy"))
+
+			download, err := b.SignedDownloadURL(t.Context(), "k", storage.WithDownloadName("a b.txt"))
+			require.NoError(t, err)
+			answer, err := http.Get(download.URL)
+			require.NoError(t, err)
+			text, err := io.ReadAll(answer.Body)
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+			require.Equal(t, "x", string(text))
+			require.Contains(t, answer.Header.Get("Content-Disposition"), "a b.txt")
+
+			upload, err := b.SignedUploadURL(t.Context(), "signed", storage.WithSize(1))
+			require.NoError(t, err)
+			request, err := upload.Request(t.Context(), strings.NewReader("y"))
+			require.NoError(t, err)
+			answer, err = http.DefaultClient.Do(request)
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+			require.Equal(t, http.StatusOK, answer.StatusCode)
+
+			require.False(t, storage.Supports(b, storage.SignForms))
+		})
+	}
+}

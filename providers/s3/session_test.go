@@ -1,0 +1,63 @@
+package s3
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+// Lambda, containers and CI pass a session's credentials by the environment,
+// most of them without its end.
+func TestSignedUntilTheSessionOfTheEnvironmentEnds(t *testing.T) {
+	second, week := now.Truncate(time.Second), 7*24*time.Hour
+	for _, row := range []struct {
+		name string
+		env  map[string]string
+		c    Config
+		want time.Time
+	}{
+		{name: "no session", want: second.Add(week)},
+		{name: "a session that says no end", env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(12 * time.Hour)},
+		{name: "an end", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339)}, want: second.Add(40 * time.Minute)},
+		{name: "an end that is far", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339)}, want: second.Add(36 * time.Hour)},
+		{name: "an end that is no time", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"}, want: second.Add(12 * time.Hour)},
+		{
+			name: "an end of others' credentials", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
+			env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339)}, want: second.Add(12 * time.Hour),
+		},
+		{name: "a session of Config", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"}, want: second.Add(12 * time.Hour)},
+		{name: "a key of Config", c: Config{AccessKeyID: "own", SecretKey: "secret"}, env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(week)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			for name, value := range row.env {
+				t.Setenv(name, value)
+			}
+			row.c.Bucket, row.c.Region = "photos", "eu-west-1"
+			opened, err := NewDriver(t.Context(), row.c)
+			require.NoError(t, err)
+			d := opened.(*driver)
+			signed, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) { r.TTL = week }), now)
+			require.NoError(t, err)
+			require.Equal(t, row.want, signed.ExpiresAt)
+			form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) { r.TTL = week }), now)
+			require.NoError(t, err)
+			require.Equal(t, row.want, form.ExpiresAt)
+		})
+	}
+}
+
+func TestCredentialsTellTheSessionsEnd(t *testing.T) {
+	alone(t, map[string]string{
+		"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "2026-03-04T06:00:00+01:00",
+	})
+	d, err := NewServiceDriver(t.Context(), Config{Region: "eu-west-1"})
+	require.NoError(t, err)
+	c, err := d.Credentials(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC), c.ExpiresAt)
+}

@@ -1,0 +1,43 @@
+package s3
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+func openedBy(t *testing.T) wiretest.OpenBy {
+	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
+		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret", HTTPClient: client}, opts...)
+		require.NoError(t, err)
+		return b
+	}
+}
+
+// inConfiguration has the client given by the SDK's configuration.
+func inConfiguration(t *testing.T) wiretest.OpenBy {
+	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
+		c := aws.Config{Region: "us-east-1"}
+		if client != nil {
+			c.HTTPClient = client
+		}
+		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, AccessKeyID: "key", SecretKey: "secret", AWS: &c}, opts...)
+		require.NoError(t, err)
+		return b
+	}
+}
+
+func TestEveryCallEndsThatAServerNeverAnswers(t *testing.T) {
+	wiretest.SilentServer(t, openedBy(t))
+	t.Run("of a configuration", func(t *testing.T) { wiretest.SilentServer(t, inConfiguration(t)) })
+}
+
+func TestHooksAreToldTheRequestsThatTheServerSees(t *testing.T) {
+	wiretest.CountedRequests(t, openedBy(t))
+	t.Run("of a configuration", func(t *testing.T) { wiretest.CountedRequests(t, inConfiguration(t)) })
+}

@@ -1,0 +1,368 @@
+package storagetest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// aroundAFolder are keys whose order tells bytes from folders. Servers that keep
+// objects as files can hold them: none of them is the name of a folder.
+var aroundAFolder = []string{"a!b", "a-b", "a-c/1", "a.c", "a/1", "a/2", "a/2-x", "a/2b/c", "a/3", "a0", "b/1", "c"}
+
+var treeCases = []Case{
+	{
+		Name: "keys around a folder are in the order of their bytes", Rule: "K4",
+		Explanation: "a-b comes before a/1 and a0 after all of a/, where the folder has more keys than a page, too",
+		run: func(t *T) {
+			b := t.open()
+			all := []string{"a-b", "a/1", "a/2", "a/3", "a0"}
+			t.puts(b, all...)
+			require.Equal(t, all, t.keys(b))
+			require.Equal(t, all, t.keys(b, storage.WithPageSize(2)))
+			require.Equal(t, all, t.pages(b, 2))
+			require.Equal(t, []string{"a-b", ">a/", "a0"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
+			require.Equal(t, all[1:], t.keys(b, storage.WithStartAfter("a-b"), storage.WithPageSize(2)))
+			require.Equal(t, all[3:], t.keys(b, storage.WithStartAfter("a/2"), storage.WithPageSize(2)))
+			require.Equal(t, all[1:4], t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a-"), storage.WithPageSize(2)), "a start before the prefix")
+			require.Empty(t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix")
+			require.Equal(t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.unmarked(b, storage.WithDelimiter("-"), storage.WithPageSize(2)))
+		},
+	},
+	{
+		Name: "a listing in another order is an error", Rule: "K4",
+		Explanation: "a key that comes late ends the listing with Unsupported: nobody acts on a listing without it",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(treeOrder(false)))
+			t.puts(b, "a/1", "a/2", "a-b", "c")
+			for _, size := range []int{1, 2, 3, 100} {
+				require.NotEmpty(t, t.fails(t.lastOf(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
+			}
+			t.fails(t.lastOf(b, storage.WithDelimiter("/"), storage.WithPageSize(1)), storage.Unsupported)
+			_, err := storage.ListPage(t.Context(), b, "")
+			t.fails(err, storage.Unsupported)
+			_, err = storage.FS(t.Context(), b).(interface {
+				ReadFile(string) ([]byte, error)
+			}).ReadFile("c")
+			require.NoError(t, err, "a read needs no listing in order")
+			_, err = storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(2))
+			require.ErrorIs(t, err, storage.Unsupported)
+		},
+	},
+	{
+		Name: "a store that lists like a directory tree is listed in order", Rule: "K4",
+		Explanation: "with FolderOrder the core lists folder by folder: nothing is left out, by any prefix, delimiter, start and size of page",
+		run:         listingOfATree,
+	},
+	{
+		Name: "a start, a limit and a token in a tree", Rule: "K4",
+		Explanation: "folders before the start are passed over, and what is wanted ends the listing",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(treeOrder(true)))
+			t.puts(b, aroundAFolder...)
+			made := t.requests(func() {
+				require.Equal(t, []string{"b/1", "c"}, t.keys(b, storage.WithStartAfter("a0")))
+			})
+			if t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder) {
+				require.Equal(t, 2, made, "the whole bucket, and b/")
+			}
+			removed, err := storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(2))
+			require.NoError(t, err)
+			require.Equal(t, len(aroundAFolder), removed)
+			require.Empty(t, t.keys(b))
+		},
+	},
+	{
+		Name: "a repeated prefix is no disorder", Rule: "L1",
+		Explanation: "stores that name a common prefix again on the next page, or beside an object of its name, are listed without it",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &repeater{next} }))
+			t.puts(b, "a/1", "b", "c/1")
+			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)))
+			require.Equal(t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/")))
+		},
+	},
+	{
+		Name: "a delimiter that the store does not take", Rule: "L1",
+		Explanation: "with SlashDelimiter the core lists all keys and finds the prefixes itself",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &slashLister{next} }))
+			t.puts(b, aroundAFolder...)
+			for _, delimiter := range []string{"/", "-", "/2"} {
+				want := model(aroundAFolder, "", delimiter, "")
+				require.Equal(t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPageSize(3)))
+				require.Equal(t, want, t.pages(b, 3, storage.WithDelimiter(delimiter)))
+				want = model(aroundAFolder, "a", delimiter, "a-b")
+				require.Equal(t, want, t.keys(b, storage.WithDelimiter(delimiter), storage.WithPrefix("a"), storage.WithStartAfter("a-b")))
+			}
+		},
+	},
+	{
+		Name: "a full last page has no token", Rule: "L3",
+		Explanation: "with TokenAfterLast, of a store that names a next page after a full last one, as MinIO does",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &tokenGiver{next} }))
+			t.puts(b, "a", "b", "c", "d/1", "d/2", "e")
+			for _, delimiter := range []string{"", "/"} {
+				want := model([]string{"a", "b", "c", "d/1", "d/2", "e"}, "", delimiter, "")
+				largest := len(want) + 1
+				if t.desc.MaxPage > 0 {
+					largest = min(largest, t.desc.MaxPage)
+				}
+				for size := 1; size <= largest; size++ {
+					var got []string
+					pages := 0
+					for token := ""; ; {
+						page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(size), storage.WithDelimiter(delimiter))
+						require.NoError(t, err)
+						for _, entry := range page.Entries {
+							got = append(got, mark(entry))
+						}
+						pages++
+						if token = page.Token; token == "" {
+							break
+						}
+					}
+					require.Equal(t, want, got, "pages of %d", size)
+					require.Equal(t, (len(want)+size-1)/size, pages, "pages of %d", size)
+				}
+			}
+		},
+	},
+	{
+		Name: "a folder marker is not in its own folder", Rule: "K5",
+		Explanation: "an object named as the prefix of a view has no key in the view, and is not listed there",
+		run: func(t *T) {
+			b := t.open(storage.WithLayer(func(next storage.Driver) storage.Driver { return &marking{next, "mark/"} }))
+			t.puts(b, "mark/x")
+			require.Equal(t, []string{"mark/", "mark/x"}, t.keys(b))
+			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/")))
+			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/"), storage.WithDelimiter("/")))
+			require.Equal(t, []string{"x"}, t.pages(storage.Prefixed(b, "mark/"), 1))
+			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(struct{ storage.Bucket }{b}, "mark/")), "of a bucket that is not ours")
+		},
+	},
+	{
+		Name: "a canceled listing ends at the next entry", Rule: "E3",
+		Explanation: "ctx is looked at between the entries of one page, on the last page too",
+		run: func(t *T) {
+			b := t.open()
+			t.puts(b, "a", "b", "c", "d", "e")
+			ctx, cancel := contextOf(t)
+			defer cancel()
+			var keys []string
+			var last error
+			for entry, err := range b.List(ctx) {
+				if last = err; err != nil {
+					break
+				}
+				if keys = append(keys, entry.Key); len(keys) == 3 {
+					cancel()
+				}
+			}
+			t.fails(last, storage.Canceled)
+			require.Equal(t, []string{"a", "b", "c"}, keys)
+		},
+	},
+}
+
+func listingOfATree(t *T) {
+	b := t.open(storage.WithLayer(treeOrder(true)))
+	t.puts(b, aroundAFolder...)
+	sizes := []int{1, 2, 3, 1000}
+	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
+	starts := []string{"", "a", "a-", "a-b", "a.c", "a/", "a/2", "a/2-", "a/2b/c", "a0", "z"}
+	if t.remote() { // many requests prove no more
+		sizes, prefixes, starts = []int{2}, []string{""}, []string{"", "a/2"}
+	}
+	for _, prefix := range prefixes {
+		for _, delimiter := range []string{"", "/", "-", "b"} {
+			for _, after := range starts {
+				want := model(aroundAFolder, prefix, delimiter, after)
+				opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter), storage.WithStartAfter(after)}
+				for _, size := range sizes {
+					require.Equal(t, want, t.keys(b, append(opts, storage.WithPageSize(size))...),
+						"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, after, size)
+				}
+			}
+			opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter)}
+			require.Equal(t, model(aroundAFolder, prefix, delimiter, ""), t.pages(b, 3, opts...), "prefix %q, delimiter %q, by ListPage", prefix, delimiter)
+		}
+	}
+}
+
+// pages lists by ListPage; prefixes are marked as those of keys.
+func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []string {
+	t.Helper()
+	all := []string{}
+	for token := ""; ; {
+		page, err := storage.ListPage(t.Context(), b, token, append(opts, storage.WithPageSize(size))...)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Entries), size)
+		for _, entry := range page.Entries {
+			all = append(all, mark(entry))
+		}
+		if token = page.Token; token == "" {
+			return all
+		}
+	}
+}
+
+// unmarked are the keys and prefixes of a listing.
+func (t *T) unmarked(b storage.Bucket, opts ...storage.ListOption) []string {
+	t.Helper()
+	var all []string
+	for _, key := range t.keys(b, opts...) {
+		all = append(all, strings.TrimPrefix(key, ">"))
+	}
+	return all
+}
+
+// lastOf is the error that ends a listing, nil if none does.
+func (t *T) lastOf(b storage.Bucket, opts ...storage.ListOption) (last error) {
+	t.Helper()
+	for _, err := range b.List(t.Context(), opts...) {
+		require.NoError(t, last, "an entry after an error")
+		last = err
+	}
+	return last
+}
+
+// treeOrder is a layer that lists as SeaweedFS does: like a directory tree, also
+// in pages, with a delimiter and from a start. It declares so if it is told to.
+func treeOrder(declared bool) storage.Layer {
+	return func(next storage.Driver) storage.Driver { return &treeLister{next, declared} }
+}
+
+type treeLister struct {
+	storage.Driver
+	declared bool
+}
+
+func (d *treeLister) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Features |= storage.OrderedList
+	if desc.FolderOrder = d.declared; d.declared {
+		desc.Features &^= storage.OrderedList
+	}
+	return desc
+}
+
+// treePath is a key as it sorts among folders.
+func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
+
+func (d *treeLister) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	all, err := d.all(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b storage.ListEntry) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
+	after := cmp.Or(r.Token, r.StartAfter)
+	page := &storage.Page{}
+	for _, entry := range all {
+		if after != "" && treePath(entry.Key) <= treePath(after) {
+			continue
+		}
+		if len(page.Entries) == r.Limit {
+			page.Token = page.Entries[r.Limit-1].Key
+			break
+		}
+		page.Entries = append(page.Entries, entry)
+	}
+	return page, nil
+}
+
+// all are the keys and prefixes that the driver below has.
+func (d *treeLister) all(ctx context.Context, r *storage.ListRequest) ([]storage.ListEntry, error) {
+	var all []storage.ListEntry
+	below := &storage.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
+	if most := d.Driver.Describe().MaxPage; most > 0 {
+		below.Limit = min(below.Limit, most)
+	}
+	for {
+		page, err := d.Driver.List(ctx, below)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Entries...)
+		if below.Token = page.Token; below.Token == "" {
+			return all, nil
+		}
+	}
+}
+
+// A repeater sends each common prefix twice: again on the next page, and as an
+// object.
+type repeater struct{ storage.Driver }
+
+func (d *repeater) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var entries []storage.ListEntry
+	for _, entry := range page.Entries {
+		if entry.IsPrefix {
+			entries = append(entries, storage.ListEntry{Key: entry.Key, ETag: `"marker"`}, entry)
+		}
+		entries = append(entries, entry)
+	}
+	return &storage.Page{Entries: entries, Token: page.Token}, nil
+}
+
+// marking shows a folder marker that the store itself need not be able to hold.
+type marking struct {
+	storage.Driver
+	key string
+}
+
+func (d *marking) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err != nil || r.Token != "" || !strings.HasPrefix(d.key, r.Prefix) {
+		return page, err
+	}
+	return &storage.Page{Entries: append([]storage.ListEntry{{Key: d.key}}, page.Entries...), Token: page.Token}, nil
+}
+
+// A slashLister takes no delimiter but a slash.
+type slashLister struct{ storage.Driver }
+
+func (d *slashLister) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.SlashDelimiter = true
+	return desc
+}
+
+func (d *slashLister) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if r.Delimiter != "" && r.Delimiter != "/" {
+		return nil, storage.Internal
+	}
+	return d.Driver.List(ctx, r)
+}
+
+// A tokenGiver names a next page after each full one, which may be empty.
+type tokenGiver struct{ storage.Driver }
+
+const lastPageMark = "after the last page"
+
+func (d *tokenGiver) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.TokenAfterLast = true
+	return desc
+}
+
+func (d *tokenGiver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	if r.Token == lastPageMark {
+		return &storage.Page{}, nil
+	}
+	page, err := d.Driver.List(ctx, r)
+	if err == nil && page.Token == "" && len(page.Entries) == r.Limit {
+		return &storage.Page{Entries: page.Entries, Token: lastPageMark}, nil
+	}
+	return page, err
+}

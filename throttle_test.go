@@ -1,0 +1,357 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A limit says whether a store serves a request now.
+type limit interface{ serves(now time.Time) bool }
+
+// windows is a store that serves so many requests in each second.
+type windows struct {
+	most, n int
+	since   time.Time
+}
+
+func (w *windows) serves(now time.Time) bool {
+	if now.Sub(w.since) >= time.Second {
+		w.since, w.n = now, 0
+	}
+	w.n++
+	return w.n <= w.most
+}
+
+// tokens is a store that serves so many requests a second, a few at once.
+type tokens struct {
+	rate, burst, left float64
+	last              time.Time
+}
+
+func (s *tokens) serves(now time.Time) bool {
+	if s.last.IsZero() {
+		s.left = s.burst
+	} else {
+		s.left = min(s.burst, s.left+now.Sub(s.last).Seconds()*s.rate)
+	}
+	s.last = now
+	if s.left < 1 {
+		return false
+	}
+	s.left--
+	return true
+}
+
+// always serves everything, or nothing.
+type always bool
+
+func (a always) serves(time.Time) bool { return bool(a) }
+
+// first refuses so many requests, and serves all others.
+type first struct{ refuses int }
+
+func (f *first) serves(time.Time) bool {
+	f.refuses--
+	return f.refuses < 0
+}
+
+// throttled is a store on synctest's clock that refuses calls over its limit.
+type throttled struct {
+	only  string        // the call that is throttled; "": all
+	after time.Duration // RetryAfter
+
+	mu      sync.Mutex
+	limit   limit
+	calls   []time.Time
+	refused int
+}
+
+func (s *throttled) open(opts ...storage.OpenOption) storage.Bucket {
+	return memstore.New(append(opts, storage.WithLayer(s.layer))...)
+}
+
+const answerTime = 20 * time.Millisecond
+
+func (s *throttled) layer(d storage.Driver) storage.Driver {
+	return storage.Around(remote{d}, func(ctx context.Context, call string, next func(context.Context) error) error {
+		if s.only != "" && s.only != call {
+			return next(ctx)
+		}
+		s.mu.Lock()
+		s.calls = append(s.calls, time.Now())
+		serves := s.limit.serves(time.Now())
+		if !serves {
+			s.refused++
+		}
+		s.mu.Unlock()
+		time.Sleep(answerTime)
+		if !serves {
+			return &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: s.after, Status: http.StatusServiceUnavailable}
+		}
+		return next(ctx)
+	})
+}
+
+func (s *throttled) becomes(l limit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = l
+}
+
+// remote is a store that is not on this machine.
+type remote struct{ storage.Driver }
+
+func (d remote) Describe() storage.Description {
+	desc := d.Driver.Describe()
+	desc.Local = false
+	return desc
+}
+
+func TestAStoreThatThrottlesLosesNothing(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		limit   limit
+		workers int
+		longest time.Duration
+	}{
+		{"a smooth limit, few workers", &tokens{rate: 150, burst: 15}, 12, 12 * time.Second},
+		{"a smooth limit, many workers", &tokens{rate: 150, burst: 15}, 256, 20 * time.Second},
+		{"a limit for each second, few workers", &windows{most: 150}, 12, 12 * time.Second},
+		{"a limit for each second, many workers", &windows{most: 150}, 256, 20 * time.Second},
+		{"a very low limit", &tokens{rate: 10, burst: 3}, 64, 130 * time.Second},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &throttled{limit: row.limit}
+				b := store.open()
+				begun := time.Now()
+				next := make(chan int)
+				var group sync.WaitGroup
+				for range row.workers {
+					group.Go(func() {
+						for i := range next {
+							_, err := b.Upload(t.Context(), strconv.Itoa(i), strings.NewReader("x"))
+							require.NoError(t, err)
+						}
+					})
+				}
+				for i := range 1000 {
+					next <- i
+				}
+				close(next)
+				group.Wait()
+				require.Less(t, time.Since(begun), row.longest)
+				require.Less(t, store.refused, 1000, "the bucket as a whole slows down")
+			})
+		})
+	}
+}
+
+func TestAStoreThatRefusesEverythingIsGivenUpAfterAboutAMinute(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		policy   storage.RetryPolicy
+		calls    int
+		atLeast  time.Duration
+		atMost   time.Duration
+		firstGap time.Duration // at most, between the first two calls
+	}{
+		{"by default", storage.RetryPolicy{}, 12, 10 * time.Second, 75 * time.Second, time.Second},
+		{"with fewer attempts", storage.RetryPolicy{Attempts: 3}, 3, 0, 5 * time.Second, time.Second},
+		{"with one attempt", storage.RetryPolicy{Attempts: 1}, 1, 0, 0, 0},
+		{"with a shorter wait in all", storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second}, -1, 10 * time.Second, 25 * time.Second, time.Second},
+		{"with a shorter longest wait", storage.RetryPolicy{MaxDelay: time.Millisecond}, 12, 0, time.Second, time.Millisecond},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &throttled{limit: always(false)}
+				begun := time.Now()
+				_, err := store.open(storage.WithRetry(row.policy)).Attrs(t.Context(), "k")
+				require.ErrorIs(t, err, storage.RateLimited)
+				if row.calls > 0 {
+					require.Len(t, store.calls, row.calls)
+				}
+				took := time.Since(begun) - time.Duration(len(store.calls))*answerTime
+				require.GreaterOrEqual(t, took, row.atLeast)
+				require.LessOrEqual(t, took, row.atMost)
+				if len(store.calls) > 1 {
+					require.LessOrEqual(t, store.calls[1].Sub(store.calls[0])-answerTime, row.firstGap)
+				}
+			})
+		})
+	}
+}
+
+func TestTheStoreSaysHowLongToWait(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		after, want time.Duration
+	}{
+		{"longer than we would", 7 * time.Second, 7 * time.Second},
+		{"longer than MaxDelay", time.Hour, 20 * time.Second},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &throttled{limit: &windows{most: 0}, after: row.after}
+				time.AfterFunc(time.Second, func() { store.becomes(always(true)) })
+				_, err := store.open().Exists(t.Context(), "k")
+				require.NoError(t, err)
+				require.Equal(t, row.want, store.calls[1].Sub(store.calls[0])-answerTime)
+			})
+		})
+	}
+}
+
+func TestACallThatWaitsForAThrottlingStoreEndsWithItsContext(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		ctx  func(context.Context) (context.Context, context.CancelFunc)
+		is   error
+	}{
+		{"a deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 30*time.Second)
+		}, context.DeadlineExceeded},
+		{"canceled", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(30*time.Second, cancel)
+			return ctx, cancel
+		}, context.Canceled},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &throttled{limit: always(false), after: 15 * time.Second}
+				b := store.open()
+				ctx, cancel := row.ctx(t.Context())
+				defer cancel()
+				begun := time.Now()
+				var group sync.WaitGroup
+				for range 100 { // at one request a second most wait for their first
+					group.Go(func() {
+						_, err := b.Attrs(ctx, "k")
+						require.ErrorIs(t, err, row.is)
+						require.ErrorIs(t, err, storage.RateLimited, "the store's own error is said")
+						require.LessOrEqual(t, time.Since(begun), 30*time.Second+answerTime)
+					})
+				}
+				group.Wait()
+			})
+		})
+	}
+}
+
+func TestABucketIsFreeAgainSomeTimeAfterTheLastRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &throttled{limit: always(false)}
+		b := store.open()
+		const calls = 100
+		all := func() time.Duration {
+			begun := time.Now()
+			var group sync.WaitGroup
+			for range calls {
+				group.Go(func() { _, _ = b.Exists(t.Context(), "k") })
+			}
+			group.Wait()
+			return time.Since(begun)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := b.Exists(ctx, "k")
+		cancel()
+		require.ErrorIs(t, err, storage.RateLimited)
+		store.becomes(always(true))
+		require.Greater(t, all(), time.Second, "others are held back too")
+		time.Sleep(time.Minute)
+		require.Equal(t, answerTime, all())
+	})
+}
+
+func TestThrottlingSpendsNothingOfTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &throttled{limit: always(false)}
+		var failed error
+		b := store.open(storage.WithLayer(func(d storage.Driver) storage.Driver {
+			return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+				if err := failed; err != nil {
+					failed = nil
+					return err
+				}
+				return next(ctx)
+			})
+		}))
+		for range 50 {
+			_, err := b.Attrs(t.Context(), "k")
+			require.ErrorIs(t, err, storage.RateLimited)
+		}
+		store.becomes(always(true))
+		failed = storage.Unavailable
+		_, err := b.Exists(t.Context(), "k")
+		require.NoError(t, err, "a retry is still made")
+	})
+}
+
+func TestUpdateWaitsForAStoreThatThrottles(t *testing.T) {
+	increment := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
+	for _, row := range []struct {
+		name   string
+		limit  limit
+		policy storage.RetryPolicy
+	}{
+		{"one write a second", &windows{most: 1}, storage.RetryPolicy{}},
+		{"longer than the retries of one write", &first{refuses: 3}, storage.RetryPolicy{Attempts: 2}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := (&throttled{limit: row.limit, only: "Put"}).open(storage.WithRetry(row.policy))
+				var group sync.WaitGroup
+				for range 2 {
+					group.Go(func() {
+						for range 4 {
+							_, err := storage.Update(t.Context(), b, "k", increment)
+							require.NoError(t, err)
+						}
+					})
+				}
+				group.Wait()
+				content, _, err := storage.ReadAll(t.Context(), b, "k")
+				require.NoError(t, err)
+				require.Equal(t, "xxxxxxxx", string(content))
+			})
+		})
+	}
+	t.Run("not with one attempt", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := (&throttled{limit: &first{refuses: 1}, only: "Put"}).open(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			_, err := storage.Update(t.Context(), b, "k", increment)
+			require.ErrorIs(t, err, storage.RateLimited)
+		})
+	})
+}
+
+func TestRemoveAllWaitsForAStoreThatThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := (&throttled{limit: &first{refuses: 6}}).open()
+		removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
+		require.NoError(t, err)
+		require.Equal(t, 3, removed)
+	})
+}
+
+func TestAnErrorOfUpdatesChangeSaysSo(t *testing.T) {
+	_, err := storage.Update(t.Context(), memstore.New(), "k", func([]byte, *storage.Attrs) ([]byte, error) {
+		return nil, errors.New("out of range")
+	})
+	require.ErrorIs(t, err, storage.BodyFailed)
+	require.EqualError(t, err, `storage: Update "k": change failed: out of range`)
+}

@@ -1,0 +1,86 @@
+package transfer_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// onServer opens the bucket "photos" of a new server by a profile.
+func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
+	t.Helper()
+	c.Buckets = []string{"photos"}
+	server, err := s3server.Start(c)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	p, known := s3.NamedProfile(profile)
+	require.True(t, known)
+	b, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Profile: &p, PathStyle: new(true), Region: s3server.DefaultRegion,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// A server that lists like a directory tree has photos-2025/ after all of
+// photos/: what a listing leaves out must not be deleted from a backup.
+func TestSyncDeletesNoGoodCopyOfAServerThatListsLikeATree(t *testing.T) {
+	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
+	for _, row := range []struct {
+		name, profile string
+		code          storage.Code
+	}{
+		{"listed folder by folder", "seaweedfs", ""},
+		{"taken for one that lists in order", "unknown", storage.Unsupported},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := onServer(t, s3server.Config{FolderOrder: true, Limits: s3server.Limits{MaxPage: 2}}, row.profile)
+			backup := t.TempDir()
+			for _, key := range keys {
+				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+				require.NoError(t, err)
+				path := filepath.Join(backup, filepath.FromSlash(key))
+				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+				require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+			}
+			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b), transfer.WithDelete())
+			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
+			for _, key := range keys {
+				require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
+			}
+		})
+	}
+}
+
+// The consoles of S3 and Google make a folder by an empty object named "mark/".
+func TestFolderMarkerStopsNoTransfer(t *testing.T) {
+	b := onServer(t, s3server.Config{}, "aws")
+	client, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new("mark/")})
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "mark/x", strings.NewReader("x"))
+	require.NoError(t, err)
+	in := storage.Prefixed(b, "mark/")
+
+	dir := t.TempDir()
+	result, err := transfer.Download(t.Context(), in, dir)
+	require.NoError(t, err)
+	require.Equal(t, 1, int(result.Transferred))
+	require.FileExists(t, filepath.Join(dir, "x"))
+	_, err = transfer.Copy(t.Context(), storage.Prefixed(b, "copy/"), in)
+	require.NoError(t, err)
+	_, err = transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(in), transfer.WithDelete())
+	require.NoError(t, err)
+}

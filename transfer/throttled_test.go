@@ -1,0 +1,46 @@
+package transfer_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/transfer"
+)
+
+func TestAServerThatThrottlesLosesNoFile(t *testing.T) {
+	const files, rate = 1000, 300
+	dir := t.TempDir()
+	for i := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), []byte("0123456789"), 0o600))
+	}
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: rate, Times: -1})
+	b, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: server.URL, PathStyle: aws.Bool(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Region: s3server.DefaultRegion,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	begun := time.Now()
+	report, err := transfer.Upload(t.Context(), b, dir)
+	require.NoError(t, err)
+	require.EqualValues(t, files, report.Transferred)
+	stored := 0
+	for _, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		stored++
+	}
+	require.Equal(t, files, stored)
+	t.Log(time.Since(begun), server.Count("PutObject"))
+}

@@ -1,0 +1,112 @@
+package uploads_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func TestFinishKeepsNoAttributeThatTheSenderSet(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{CacheControl: map[string]string{}})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+		require.NoError(t, err)
+		_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(aPNG()),
+			storage.WithContentDisposition(`attachment; filename="photo.hta"`), storage.WithContentEncoding("gzip"),
+			storage.WithContentLanguage("de"), storage.WithCacheControl("max-age=1"),
+			storage.WithStorageClass("REDUCED_REDUNDANCY"), storage.WithMetadata(map[string]string{"name": "evil"}))
+		require.NoError(t, err)
+
+		r, err := s.Finish(t.Context(), ticket.Token, nil)
+		require.NoError(t, err)
+		kept, err := b.Attrs(t.Context(), r.Key)
+		require.NoError(t, err)
+		require.Equal(t, storage.Properties{ContentType: "image/png"}, kept.Properties)
+	})
+}
+
+func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
+	b := onAmazonsRules(t)
+	s := newService(t, b, uploads.Config{})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+	require.NoError(t, err)
+	sent, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
+	require.NoError(t, err)
+	sent.Header.Set("Content-Disposition", `attachment; filename="photo.hta"`)
+	sent.Header.Set("Content-Encoding", "gzip")
+	sent.Header.Set("Content-Language", "de")
+	require.Equal(t, http.StatusOK, statusOf(t, sent))
+	waiting, err := b.Attrs(t.Context(), pendingOf(ticket))
+	require.NoError(t, err)
+	require.Equal(t, "gzip", waiting.ContentEncoding, "the store takes a header that was not signed")
+
+	r, err := s.Finish(t.Context(), ticket.Token, nil)
+	require.NoError(t, err)
+	kept, err := b.Attrs(t.Context(), r.Key)
+	require.NoError(t, err)
+	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, kept.Properties)
+}
+
+// onAmazonsRules is a bucket of a server that keeps Amazon's rules.
+func onAmazonsRules(t *testing.T) storage.Bucket {
+	t.Helper()
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	profile, known := s3.NamedProfile("aws")
+	require.True(t, known)
+	b, err := s3.Open(t.Context(), s3.Config{
+		Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, Profile: &profile, PathStyle: new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, HTTPClient: client,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+func TestWhatIsKeptCanBePublic(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		public bool
+		status int
+	}{{"as a rule", false, http.StatusForbidden}, {"with PublicRead", true, http.StatusOK}} {
+		t.Run(row.name, func(t *testing.T) {
+			b := inMemory(t, storage.WithPublic())
+			s := newService(t, b, uploads.Config{Link: uploads.PublicLink, PublicRead: row.public})
+			read := func(address string) int {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+				require.NoError(t, err)
+				return statusOf(t, r)
+			}
+			stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			require.NoError(t, err)
+			require.Equal(t, row.status, read(stored.URL))
+
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))})
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+			pending, err := b.PublicURL(pendingOf(ticket))
+			require.NoError(t, err)
+			require.Equal(t, http.StatusForbidden, read(pending), "what was not looked at is not public")
+			finished, err := s.Finish(t.Context(), ticket.Token, nil)
+			require.NoError(t, err)
+			require.Equal(t, row.status, read(finished.URL))
+		})
+	}
+}
+
+func TestPublicReadNeedsAStoreThatHasIt(t *testing.T) {
+	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ObjectACL})))
+	_, err := uploads.New(b, uploads.Config{PublicRead: true})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "PublicRead")
+}

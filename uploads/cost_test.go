@@ -1,0 +1,158 @@
+//go:build unix
+
+package uploads
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// TestJudgingCostsTimeInProportion gives every judge what repeats the beginning of
+// whatever the judge searches for, once short and once sixteen times as long.
+func TestJudgingCostsTimeInProportion(t *testing.T) {
+	const (
+		page  = `<svg xmlns="http://www.w3.org/2000/svg">`
+		short = headBytes / 32
+		times = 16
+	)
+	repeat := func(before, unit, after string) func(n int) string {
+		return func(n int) string {
+			return before + strings.Repeat(unit, (n-len(before)-len(after))/len(unit)) + after
+		}
+	}
+	style := func(unit string) func(n int) string { return repeat(page+"<style>", unit, "</style></svg>") }
+	chunk := func(name string) string { return name + "\x00\x00\x00\x00" }
+	for _, row := range []struct {
+		name string
+		of   func(n int) string
+	}{
+		{"SVG: pictures in a style", style("url(data:image/png;scripscripscrip")},
+		{"SVG: pictures in quotes", style(`url("""""data:image/png;`)},
+		{"SVG: references to the document", style("url(#a")},
+		{"SVG: one reference and letters", style("url(#script")},
+		{"SVG: functions that do not end", style("min(a ")},
+		{"SVG: a function's name that does not end", style("a")},
+		{"SVG: a function's words that do not end", repeat(page+"<style>min(", "a ", "</style></svg>")},
+		{"SVG: imports that are none", style("@impor")},
+		{"SVG: pictures in an attribute", repeat(page+`<g style="`, "url(data:image/png;scrip", `"/></svg>`)},
+		{"SVG: pictures in an animation", repeat(page+`<set to="`, "url(#scrip", `"/></svg>`)},
+		{"SVG: an address", repeat(page+`<use href="data:image/png;`, "scrip", `"/></svg>`)},
+		{"SVG: elements in elements", func(n int) string {
+			return page + strings.Repeat("<g>", n/7-7) + strings.Repeat("</g>", n/7-7) + "</svg>"
+		}},
+		{"SVG: attributes of one element", func(n int) string {
+			var b strings.Builder
+			b.WriteString(page + "<g ")
+			for i := 0; b.Len() < n-30; i++ {
+				b.WriteString("a" + strconv.Itoa(i) + `="" `)
+			}
+			return b.String() + "/></svg>"
+		}},
+		{"SVG: elements with a style", repeat(page, `<g style="fill:url(#a)"/>`, "</svg>")},
+		{"SVG: style sheets", repeat(page, `<style>url(data:image/png;</style>`, "</svg>")},
+		{"SVG: comments", repeat(page, `<!-- - -->`, "</svg>")},
+		{"SVG: a comment", repeat(page+"<!--", "- ", "--></svg>")},
+		{"SVG: entities", repeat(page, "&lt;", "</svg>")},
+		{"SVG: text in pieces", repeat(page, "]] >", "</svg>")},
+		{"SVG: one document type", repeat(`<?xml version="1.0"?><!DOCTYPE svg PUBLIC "`, " ", `" "">`+page+"</svg>")},
+		{"GIF: extensions", repeat("GIF89a\x01\x00\x01\x00\x00\x00\x00", "\x21\xfe\x00", ";")},
+		{"GIF: pieces of an extension", repeat("GIF89a\x01\x00\x01\x00\x00\x00\x00\x21\xfe", "\x01 ", "\x00;")},
+		{"GIF: a program", repeat("GIF89a/*\x00\x00\x00\x00", "*", "\x00;")},
+		{"GIF: a program of texts", repeat("GIF89a=\x001\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", "`${'/[", "")},
+		{"JPEG: segments", repeat("\xff\xd8", "\xff\xfe\x00\x02", "")},
+		{"JPEG: fill bytes", repeat("\xff\xd8", "\xff", "")},
+		{"JPEG: tables", repeat("\xff\xd8", "\xff\xc4\x00\x14\x00\x01"+strings.Repeat("\x00", 15)+"\x00", "")},
+		{"PNG: a program", repeat("\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00\x3a\x7e\x9b\x55", "\x00\x00\x00\x00tEXt\x00\x00\x00\x00", "")},
+		{"WebP: chunks", repeat("RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", chunk("EXIF"), "")},
+		{"AVIF: boxes", repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00", "\x00\x00\x00\x08free", "")},
+		{"AVIF: boxes in boxes", repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x10\x00\x00meta\x00\x00\x00\x00", "\x00\x00\x10\x00iprp\x00\x00\x00\x08ipco", "")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, err := New(memstore.New(), Config{Types: append(DefaultTypes(), typeSVG)})
+			require.NoError(t, err)
+			// The better of two runs, in time of processors: the machine does other
+			// things as well.
+			cost := func(content []byte) time.Duration {
+				best := time.Hour
+				for range 2 {
+					began := processorTime(t)
+					_, _ = s.inspect(&head{src: bytes.NewReader(content)}, "")
+					best = min(best, processorTime(t)-began)
+				}
+				return best
+			}
+			var small, large time.Duration
+			for range 3 {
+				small, large = cost([]byte(row.of(short))), cost([]byte(row.of(short*times)))
+				if large < 3*times*max(small, 2*time.Millisecond) {
+					return
+				}
+			}
+			t.Fatalf("%v for %d bytes, %v for %d times as many", small, short, large, times)
+		})
+	}
+}
+
+// processorTime is what this process has used.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+func TestJudgingStopsWithItsContext(t *testing.T) {
+	for _, row := range []struct {
+		name, content string
+	}{
+		{"SVG", `<svg xmlns="http://www.w3.org/2000/svg">` + strings.Repeat("<g/>", 100_000) + "</svg>"},
+		{"GIF", "GIF89a\x01\x00\x01\x00\x00\x00\x00" + strings.Repeat("\x21\xfe\x00", 100_000)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, err := New(memstore.New(), Config{Types: append(DefaultTypes(), typeSVG)})
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			r := &cancelsAfter{from: strings.NewReader(row.content), left: 2 * sniffBytes, cancel: cancel}
+			_, err = s.Store(ctx, Upload{Body: r})
+			require.Equal(t, Interrupted, CodeOf(err))
+			require.ErrorIs(t, err, storage.Canceled)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Less(t, r.read, int64(len(row.content)), "the rest is not read")
+		})
+	}
+	t.Run("an SVG that was read whole", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		h := &head{ctx: ctx, src: strings.NewReader(`<svg xmlns="http://www.w3.org/2000/svg"/>`)}
+		h.fill(headBytes)
+		cancel()
+		_, _, _ = inspectSVG(h)
+		require.ErrorIs(t, h.failure(), context.Canceled)
+	})
+}
+
+// cancelsAfter cancels a call that has read so much of it.
+type cancelsAfter struct {
+	from   io.Reader
+	read   int64
+	left   int64
+	cancel context.CancelFunc
+}
+
+func (c *cancelsAfter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p[:min(len(p), sniffBytes)])
+	if c.read += int64(n); c.read >= c.left {
+		c.cancel()
+	}
+	return n, err
+}

@@ -1,0 +1,255 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+)
+
+// Some stores list in the order of a directory tree: all of "a/…" comes where
+// the name "a" belongs, which is before "a-b". Their keys are listed here folder
+// by folder, and so in byte order.
+//
+// Within one folder this needs the order of names, where "a/" counts as "a", or
+// the order of bytes. Either one is put into byte order as it comes: a prefix
+// "a/" is held until an entry is greater, and only names that begin with "a" can
+// come before that. So no more prefixes are held than a name has bytes, and one
+// page for each folder on the way to the current one. Any other order is
+// errOrder: no entry is ever left out because it comes late.
+
+// derives reports whether entries come from derive and not page by page.
+func (l *listing) derives() bool { return l.core.desc.FolderOrder || l.rolls() }
+
+// rolls reports whether the store cannot be asked for the delimiter.
+func (l *listing) rolls() bool {
+	d := &l.core.desc
+	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
+}
+
+const folderDelimiter = "/"
+
+// A visit takes one entry of a listing with its whole key. Its error ends the
+// listing.
+type visit func(ListEntry) *Error
+
+// derive visits what was asked for, in byte order. It reads no token.
+func (l *listing) derive(ctx context.Context, to visit) *Error {
+	deep := l.req.Delimiter != folderDelimiter
+	if l.rolls() {
+		to = l.rollingUp(to)
+	}
+	if l.core.desc.FolderOrder {
+		return l.folder(ctx, l.req.Prefix, deep, to)
+	}
+	return l.flat(ctx, to)
+}
+
+// flat visits all objects of a store that lists in byte order.
+func (l *listing) flat(ctx context.Context, to visit) *Error {
+	r := l.req
+	r.Delimiter = ""
+	for {
+		page, e := l.fetch(ctx, &r)
+		if e == nil {
+			e = l.ascend(page, &r)
+		}
+		if e != nil {
+			return e
+		}
+		for _, entry := range page.Entries {
+			if e := to(entry); e != nil {
+				return e
+			}
+		}
+		if page.Token == "" {
+			return nil
+		}
+		r.Token, r.Entries = page.Token, page.Entries[:0]
+	}
+}
+
+// rollingUp replaces objects by the common prefix that the delimiter gives them.
+func (l *listing) rollingUp(to visit) visit {
+	last := ""
+	return func(entry ListEntry) *Error {
+		start := len(l.req.Prefix)
+		if i := strings.Index(entry.Key[start:], l.req.Delimiter); i >= 0 {
+			entry = ListEntry{Key: entry.Key[:start+i+len(l.req.Delimiter)], IsPrefix: true}
+			if entry.Key == last || entry.Key <= l.req.StartAfter {
+				return nil
+			}
+			last = entry.Key
+		}
+		return to(entry)
+	}
+}
+
+// folder visits the entries of one level that begin with prefix; if deep is set,
+// what lies below each of its prefixes in place of the prefix.
+func (l *listing) folder(ctx context.Context, prefix string, deep bool, to visit) *Error {
+	r := l.req
+	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
+	level := &level{visit: func(entry ListEntry) *Error {
+		switch {
+		case deep && entry.IsPrefix && (entry.Key > l.req.StartAfter || strings.HasPrefix(l.req.StartAfter, entry.Key)):
+			return l.folder(ctx, entry.Key, deep, to)
+		case deep && entry.IsPrefix || !l.wants(&entry, &l.req):
+			return nil
+		}
+		return to(entry)
+	}}
+	for {
+		page, e := l.fetch(ctx, &r)
+		if e != nil {
+			return e
+		}
+		// S3 sends objects and prefixes apart. This merges them, and hides no
+		// disorder: level compares across all pages of the folder.
+		slices.SortFunc(page.Entries, compareNames)
+		for _, entry := range page.Entries {
+			if !strings.HasPrefix(entry.Key, prefix) {
+				continue
+			}
+			if entry.IsPrefix && entry.Key == prefix { // it would be listed for ever
+				return errOrder
+			}
+			if rollsUp(&entry, &r) {
+				entry = ListEntry{Key: entry.Key, IsPrefix: true}
+			}
+			if e := level.add(entry); e != nil {
+				return e
+			}
+		}
+		if page.Token == "" {
+			return level.finish()
+		}
+		r.Token, r.Entries = page.Token, page.Entries[:0]
+	}
+}
+
+// compareNames is the order of a directory, in which a folder "a/" has the name
+// "a".
+func compareNames(a, b ListEntry) int {
+	return cmp.Or(strings.Compare(nameOf(&a), nameOf(&b)), strings.Compare(a.Key, b.Key))
+}
+
+func nameOf(e *ListEntry) string {
+	if e.IsPrefix {
+		return strings.TrimSuffix(e.Key, folderDelimiter)
+	}
+	return e.Key
+}
+
+// A level puts the entries of one folder into byte order.
+type level struct {
+	visit visit
+	last  string      // the greatest key that was visited
+	held  []ListEntry // prefixes that other entries may still precede, the least last
+}
+
+func (v *level) add(entry ListEntry) *Error {
+	if e := v.release(entry.Key); e != nil {
+		return e
+	}
+	if n := len(v.held); n > 0 {
+		if entry.Key == v.held[n-1].Key {
+			return nil // a repeat
+		}
+		if !strings.HasPrefix(entry.Key, nameOf(&v.held[n-1])) {
+			return errOrder
+		}
+	}
+	if !entry.IsPrefix {
+		return v.pass(entry)
+	}
+	v.held = append(v.held, entry)
+	return nil
+}
+
+// release visits the held prefixes that come before key.
+func (v *level) release(key string) *Error {
+	for n := len(v.held); n > 0 && v.held[n-1].Key < key; n-- {
+		entry := v.held[n-1]
+		v.held = v.held[:n-1]
+		if e := v.pass(entry); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (v *level) finish() *Error {
+	for len(v.held) > 0 {
+		entry := v.held[len(v.held)-1]
+		v.held = v.held[:len(v.held)-1]
+		if e := v.pass(entry); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (v *level) pass(entry ListEntry) *Error {
+	switch {
+	case entry.Key == v.last:
+		return nil // a repeat
+	case entry.Key < v.last:
+		return errOrder
+	}
+	v.last = entry.Key
+	return v.visit(entry)
+}
+
+// eachDerived is each for a listing that derives.
+func (l *listing) eachDerived(ctx context.Context, yield func(ListEntry, error) bool) *Error {
+	left := l.req.set.limit // 0: there is none
+	l.req.Limit = l.pageSize(defaultMaxPage)
+	if left > 0 {
+		l.req.Limit = min(l.req.Limit, left+1) // a prefix waits for the entry after it
+	}
+	e := l.derive(ctx, func(entry ListEntry) *Error {
+		if err := ctx.Err(); err != nil {
+			return asError(ctx, err)
+		}
+		if !yield(l.present(entry), nil) {
+			return errStopped
+		}
+		if left--; left == 0 {
+			return errEnough
+		}
+		return nil
+	})
+	if e == errEnough {
+		return nil
+	}
+	return e
+}
+
+// errEnough ends a derived listing of which no more is wanted.
+var errEnough = &Error{Code: Canceled}
+
+// pageDerived returns a page of at most size entries. Its token is a key, so each
+// page lists the folders above that key from their start.
+func (l *listing) pageDerived(ctx context.Context, size int) (*Page, *Error) {
+	l.req.Limit = l.core.maxPage()
+	page := &Page{}
+	e := l.derive(ctx, func(entry ListEntry) *Error {
+		if len(page.Entries) == size {
+			page.Token = l.sealKey(page.Entries[size-1].Key)
+			return errEnough
+		}
+		page.Entries = append(page.Entries, l.present(entry))
+		return nil
+	})
+	if e != nil && e != errEnough {
+		return nil, e
+	}
+	return page, nil
+}
+
+func (l *listing) present(entry ListEntry) ListEntry {
+	one := [...]ListEntry{entry}
+	l.presentEntries(one[:])
+	return one[0]
+}
