@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // core is what all views of one opened bucket share.
@@ -21,6 +23,7 @@ type core struct {
 	signingBaseURL string
 	bad            *Error // of an option: what every operation answers
 
+	closed   atomic.Bool
 	closing  sync.Once
 	closeErr error
 }
@@ -218,8 +221,9 @@ func Supports(b any, features Features) bool {
 }
 
 // Close releases what opening b took: connections, a local directory's handle.
-// It does nothing to what Ref or Prefixed made of b. Operations under way or
-// begun later fail, or not, as the provider has it.
+// After it every operation on b, and on what Ref and Prefixed made of b, fails with
+// InvalidArgument; whether those under way fail depends on the provider. Close of
+// what Ref or Prefixed returned does nothing.
 func Close(b Bucket) error {
 	switch b := b.(type) {
 	case *bucket:
@@ -236,6 +240,7 @@ func Close(b Bucket) error {
 }
 
 func (c *core) close() error {
+	c.closed.Store(true)
 	c.closing.Do(func() {
 		if err := c.driver.Close(); err != nil {
 			e := ownError(err)
@@ -244,6 +249,14 @@ func (c *core) close() error {
 		}
 	})
 	return c.closeErr
+}
+
+// open is an error once the bucket was closed.
+func (c *core) open() *Error {
+	if c.closed.Load() {
+		return &Error{Code: InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again"}
+	}
+	return nil
 }
 
 // has reports whether f is in force.

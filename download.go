@@ -205,6 +205,7 @@ func (d *download) placed(e *Error) *Error {
 	placed := *e
 	placed.Op, placed.Provider, placed.Bucket = d.name, d.core.desc.Provider, d.core.desc.Bucket
 	placed.Key, placed.Unknown = d.key[len(d.prefix):], false
+	placed.advise()
 	return &placed
 }
 

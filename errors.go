@@ -66,7 +66,9 @@ func (c Code) Is(target error) bool {
 	return s != nil && s == target
 }
 
-// An Error is every error of this package; RemoveAll joins several.
+// An Error is every error of this package; RemoveAll joins several. Test for a
+// missing object with errors.Is(err, fs.ErrNotExist): os.IsNotExist, which is older
+// than errors.Is, knows only the errors of package os, and returns false.
 type Error struct {
 	Code       Code
 	Op         string // the method or function: "Upload"

@@ -73,3 +73,20 @@ func TestDownloadFileNamesTheDirectoryThatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+func TestAttrsAsAFile(t *testing.T) {
+	b := memstore.New()
+	attrs, err := b.Upload(t.Context(), "a/b.txt", strings.NewReader("text"))
+	require.NoError(t, err)
+	info := storage.FileInfo(attrs)
+	require.Equal(t, "b.txt", info.Name())
+	require.Equal(t, int64(4), info.Size())
+	require.Equal(t, attrs.Modified, info.ModTime())
+	require.True(t, info.Mode().IsRegular())
+	require.False(t, info.IsDir())
+	require.Equal(t, attrs, info.Sys())
+
+	_, err = b.Attrs(t.Context(), "missing")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.False(t, os.IsNotExist(err), "as the documentation says")
+}

@@ -88,7 +88,7 @@ func (o *operation) prepare(b *bucket, may permission, name, key string) *Error 
 	case b.core.bad != nil:
 		return b.core.bad
 	}
-	return nil
+	return b.core.open()
 }
 
 // begin runs the hooks and opens the span.
@@ -145,6 +145,7 @@ func (o *operation) end(failure *Error) error {
 			e.Op, e.Provider, e.Bucket = o.name, o.core.desc.Provider, o.core.desc.Bucket
 			e.Key = strings.TrimPrefix(o.key, o.prefix)
 			e.Unknown = e.Unknown && o.writes
+			e.advise()
 		}
 		err = &e
 	}
@@ -157,6 +158,13 @@ func (o *operation) end(failure *Error) error {
 	}
 	o.core.telemetry.end(o, err)
 	return err
+}
+
+// advise says what to check where every provider means the same.
+func (e *Error) advise() {
+	if e.Code == BucketNotFound && e.Hint == "" {
+		e.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"
+	}
 }
 
 // call makes one driver call, and makes it again where it failed for a passing

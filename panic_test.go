@@ -83,13 +83,14 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 			_, _ = storage.RemoveAll(ctx, b, slices.Values(slices.Repeat([]string{"k"}, 100)))
 		}},
 		{"of the next page", "List", func(ctx context.Context, b storage.Bucket, _ string) {
-			for range b.List(ctx, storage.WithPageSize(3)) {
+			for _, err := range b.List(ctx, storage.WithPageSize(3)) {
+				_ = err // a panic is what is waited for
 			}
 		}},
 		{"of the next page, after the loop", "List", func(ctx context.Context, b storage.Bucket, _ string) {
 			n := 0
-			for range b.List(ctx, storage.WithPageSize(3)) {
-				if n++; n == 3 {
+			for _, err := range b.List(ctx, storage.WithPageSize(3)) {
+				if n++; n == 3 || err != nil {
 					break
 				}
 			}

@@ -119,6 +119,9 @@ func open[D any](ctx context.Context, op, address string, opts []OpenOption, cho
 }
 
 func parseAddress(address string) (*url.URL, Opener, *Error) {
+	if address == "" {
+		return nil, Opener{}, invalid("address", "must not be empty")
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		// The error of url.Parse quotes the address, which may hold a secret.
@@ -128,6 +131,9 @@ func parseAddress(address string) (*url.URL, Opener, *Error) {
 	opener, known := registry.openers[u.Scheme]
 	schemes := slices.Sorted(maps.Keys(registry.openers))
 	registry.RUnlock()
+	if u.Scheme == "" {
+		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
+	}
 	if !known {
 		e := invalid("address", fmt.Sprintf("has scheme %s; known are: %s", quoted(u.Scheme), strings.Join(schemes, ", ")))
 		e.Hint = "a provider's package registers its scheme when it is imported"

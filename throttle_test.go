@@ -353,5 +353,5 @@ func TestAnErrorOfUpdatesChangeSaysSo(t *testing.T) {
 		return nil, errors.New("out of range")
 	})
 	require.ErrorIs(t, err, storage.BodyFailed)
-	require.EqualError(t, err, `storage: Update "k": change failed: out of range`)
+	require.EqualError(t, err, `storage: Update "k" in memory bucket "memory": change failed: out of range`)
 }

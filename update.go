@@ -8,9 +8,14 @@ import (
 	"time"
 )
 
+// maxConflicts is how often Update runs again after another writer was faster:
+// some ten minutes.
+const maxConflicts = 1000
+
 // Update changes an object by compare-and-swap: change gets what is there (nil,
-// nil where nothing is) and says what shall be; another writer in between makes
-// it run again, until ctx is done. If a read or write is still [RateLimited] after
+// nil where nothing is) and returns what to store. If another writer was faster, it
+// runs again, until ctx is done or 1,000 writers were faster: then Update fails with
+// Unavailable. If a read or write is still [RateLimited] after
 // its retries, Update waits and runs again too, within the bounds of the bucket's
 // [RetryPolicy], which start afresh after each conflict. An error of change
 // ends it, as BodyFailed that errors.As and errors.Is reach through, and nothing is
@@ -50,6 +55,10 @@ func Update(ctx context.Context, b interface {
 		var delay time.Duration
 		switch {
 		case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
+			if conflicts == maxConflicts {
+				_, ended := fail(&Error{Code: Unavailable, Err: err, Hint: "too many writers update this object: spread them over several keys"})
+				return ended
+			}
 			delay = rand.N(firstDelay << min(conflicts, 5))
 			conflicts++
 			throttled = tries{}

@@ -211,8 +211,8 @@ func (l lister) List(context.Context, ...storage.ListOption) iter.Seq2[storage.L
 
 func (f failing) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		for entry := range lister(f).List(ctx, opts...) {
-			if !yield(entry, nil) {
+		for entry, err := range lister(f).List(ctx, opts...) {
+			if !yield(entry, err) {
 				return
 			}
 		}

@@ -19,8 +19,9 @@ import (
 // handler is gone when Close returns.
 func TestServerCutsOffWhoDoesNotFinish(t *testing.T) {
 	begun, ended := make(chan struct{}), false
+	driver := memstore.NewDriver(memstore.Config{})
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
-		return memstore.New(storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return storage.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			if op.Name != "Upload" {
 				return nil, nil, nil
 			}
@@ -46,7 +47,7 @@ func TestServerCutsOffWhoDoesNotFinish(t *testing.T) {
 	<-begun
 	server.Close()
 	require.True(t, ended)
-	there, err := server.Bucket.Exists(t.Context(), "key")
+	there, err := storage.New(driver).Exists(t.Context(), "key") // the server has closed its bucket
 	require.NoError(t, err)
 	require.False(t, there)
 	_, err = http.Get(server.URL)

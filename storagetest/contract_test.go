@@ -43,6 +43,42 @@ func TestTheContractDefinesTheRuleOfEveryCase(t *testing.T) {
 	}
 }
 
+var (
+	namedCase = regexp.MustCompile(`case "([^"]+)"`)
+	namedTest = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9_]+)`")
+)
+
+func TestThePageOfReliabilityNamesTestsThatExist(t *testing.T) {
+	page, err := os.ReadFile("../docs/reliability.md")
+	require.NoError(t, err)
+	cases := make(map[string]bool)
+	for _, c := range Cases() {
+		cases[c.Name] = true
+	}
+	for _, c := range serviceCases {
+		cases[c.Name] = true
+	}
+	named := namedCase.FindAllSubmatch(page, -1)
+	require.NotEmpty(t, named)
+	for _, m := range named {
+		require.True(t, cases[string(m[1])], "the suite has no case %q", m[1])
+	}
+	tests := namedTest.FindAllSubmatch(page, -1)
+	require.NotEmpty(t, tests)
+	for _, m := range tests {
+		dir := filepath.Join("..", strings.TrimPrefix(string(m[1]), "storage"))
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		require.NoError(t, err)
+		found := false
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			found = found || strings.Contains(string(text), "func "+string(m[2])+"(")
+		}
+		require.True(t, found, "%s has no test %s", m[1], m[2])
+	}
+}
+
 func TestTheContractDefinesEveryRuleThatIsCited(t *testing.T) {
 	defined := contractRules(t)
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"strings"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -20,6 +22,7 @@ var openCases = []Case{
 				_, err := storage.Open(t.Context(), address)
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 				require.Equal(t, "Open", t.fails(err, storage.InvalidArgument).Op)
+				require.Equal(t, name == "no address", strings.Contains(err.Error(), "must not be empty"), "%s: %v", name, err)
 				require.NotContains(t, err.Error(), "SECRET")
 				_, err = storage.OpenService(t.Context(), address)
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
@@ -50,14 +53,24 @@ var openCases = []Case{
 		},
 	},
 	{
-		Name: "Close is once", Rule: "A1",
-		Explanation: "a second Close is nil, and views do not close their bucket",
+		Name: "Close is once, and for good", Rule: "A1",
+		Explanation: "a second Close is nil, views do not close their bucket, and after Close every operation is InvalidArgument, through views too",
 		run: func(t *T) {
 			b := t.open()
 			require.NoError(t, storage.Close(storage.Ref[storage.Bucket](storage.Prefixed(b, "p/"))))
 			t.put(b, "a", "still open")
 			require.NoError(t, storage.Close(b))
 			require.NoError(t, storage.Close(b))
+			t.silently(func() {
+				for name, view := range map[string]storage.Bucket{
+					"the bucket": b, "Prefixed": storage.Prefixed(b, "p/"), "Ref": storage.Ref[storage.Bucket](b),
+				} {
+					for operation, err := range everyOperation(t, view, "key") {
+						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s of %s after Close: %v", operation, name, err)
+						require.ErrorContains(t, err, "the bucket is closed", "%s of %s", operation, name)
+					}
+				}
+			})
 		},
 	},
 }

@@ -174,7 +174,7 @@ var serviceCases = []serviceCase{
 		func(s *S) {
 			name := s.name()
 			_, err := s.BucketInfo(s.T.Context(), name)
-			s.T.fails(err, storage.BucketNotFound)
+			require.NotEmpty(s.T, s.T.fails(err, storage.BucketNotFound).Hint, "what to check")
 			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
 			b := s.bucket(name)
 			for operation, err := range map[string]error{
@@ -274,6 +274,29 @@ var serviceCases = []serviceCase{
 			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle())
 			require.NoError(s.T, err)
 			require.Empty(s.T, rules())
+		},
+	},
+	{
+		Case{Name: "a lifecycle rule that only ends uploads", Rule: "B2", Explanation: "it is kept as it was given, or Unsupported and the rules before it stay: never the caller's mistake"},
+		func(s *S) {
+			name := s.create()
+			before := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(before)); !s.unless(err) {
+				return
+			}
+			want := storage.LifecycleRule{ID: "uploads", Prefix: "up/", AbortUploadsAfterDays: 3}
+			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(want))
+			if !s.unless(err) {
+				want = before
+			}
+			info, err := s.BucketInfo(s.T.Context(), name)
+			require.NoError(s.T, err)
+			require.Len(s.T, info.Lifecycle, 1)
+			got := info.Lifecycle[0]
+			if got.ID == "" {
+				got.ID = want.ID // Google's rules have no name
+			}
+			require.Equal(s.T, want, got)
 		},
 	},
 	{

@@ -206,7 +206,8 @@ func TestVersionsOfWhatWasRemovedExpire(t *testing.T) {
 			}
 			require.Equal(t, int64(1), expire(start.Add(6*day)), "the first, which was replaced long ago")
 			require.Equal(t, int64(1), expire(start.Add(8*day)), "the second, which was removed 8 days ago")
-			for v := range storage.Versions(t.Context(), b) {
+			for v, err := range storage.Versions(t.Context(), b) {
+				require.NoError(t, err)
 				require.Fail(t, "nothing is left", "%v", v)
 			}
 		})

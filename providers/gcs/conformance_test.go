@@ -1,7 +1,9 @@
 package gcs_test
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +18,6 @@ import (
 // tests that look at the request itself.
 const (
 	noConditions = "the server heeds generation conditions on uploads alone: not on reads, removals, copies and compositions"
-	allPrefixes  = "the server answers every page of a listing with all common prefixes"
 	noSignatures = "the server checks no signature, and nothing that is signed; the vectors of Google's SDK do"
 	appends      = "the server appends the bytes of a chunk that it has already; Google ignores them"
 	keepsOld     = "the server composes onto an object that is there with that object's attributes, and without its condition"
@@ -26,18 +27,14 @@ const (
 
 // unjudged are the cases left out.
 var unjudged = map[string]string{
-	"IfRevision guards Remove":                            noConditions,
-	"a conditional removal that another has overtaken":    noConditions,
-	"a ReaderAt is pinned to one revision":                noConditions,
-	"conditional reads":                                   noConditions,
-	"IfAbsent guards the destination of a copy":           noConditions,
-	"IfAbsent of a copy is fs.ErrExist":                   noConditions,
-	"IfRevision guards the destination of a copy":         noConditions,
-	"conditions guard Compose":                            noConditions,
-	"common prefixes stand among the keys":                allPrefixes,
-	"empty pages are no end":                              allPrefixes,
-	"prefix, delimiter and start are as they are written": allPrefixes,
-	"pages join to the listing":                           allPrefixes,
+	"IfRevision guards Remove":                         noConditions,
+	"a conditional removal that another has overtaken": noConditions,
+	"a ReaderAt is pinned to one revision":             noConditions,
+	"conditional reads":                                noConditions,
+	"IfAbsent guards the destination of a copy":        noConditions,
+	"IfAbsent of a copy is fs.ErrExist":                noConditions,
+	"IfRevision guards the destination of a copy":      noConditions,
+	"conditions guard Compose":                         noConditions,
 }
 
 // unresumed are left out where parts are chunks of a session, and addresses are
@@ -75,8 +72,22 @@ var uncomposed = map[string]string{
 
 // unmanaged are the cases left out of managing buckets.
 var unmanaged = map[string]string{
+	"a lifecycle rule that only ends uploads":          "the server takes a lifecycle and keeps none; what Google is asked is pinned in lifecycle_test.go",
 	"lifecycle rules are set and cleared":              "the server takes a lifecycle and keeps none",
 	"an update changes what it names and nothing else": "the server takes CORS rules and keeps none",
+}
+
+// merged corrects what fake-gcs-server does with a delimiter: it pages the objects
+// only, and adds every later common prefix to each page. Google merges prefixes into
+// the pages, each once. Its page token is the next object's name.
+type merged struct{ storage.Driver }
+
+func (m merged) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
+	page, err := m.Driver.List(ctx, r)
+	if err == nil && page.Token != "" {
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return e.IsPrefix && e.Key > page.Token })
+	}
+	return page, err
 }
 
 func TestConformance(t *testing.T) {
@@ -114,7 +125,7 @@ func TestConformance(t *testing.T) {
 				}
 				d, err := gcs.NewDriver(t.Context(), c)
 				require.NoError(t, err)
-				return d
+				return merged{d}
 			}, opts...)
 		})
 	}

@@ -3,9 +3,12 @@ package s3
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"os"
 	"reflect"
+	"sync/atomic"
+	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -114,11 +117,44 @@ func trustedByEnvironment() (s awss3.Options, err error) {
 	if file == "" {
 		return s, nil
 	}
-	bundle, err := os.ReadFile(file)
-	pool := x509.NewCertPool()
-	if err != nil || !pool.AppendCertsFromPEM(bundle) {
+	pool, err := trustedPool(file)
+	if err != nil {
 		return s, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "AWS_CA_BUNDLE must name a file of certificates"}
 	}
 	s.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
 	return s, nil
+}
+
+// A bundle is a file of certificates that was read.
+type bundle struct {
+	file     string
+	modified time.Time
+	size     int64
+	pool     *x509.CertPool // never changed
+}
+
+// lastBundle is the one that was read last: a process has one, and to parse it
+// takes milliseconds.
+var lastBundle atomic.Pointer[bundle]
+
+// trustedPool returns the certificates in a file, which is read again when it has
+// changed.
+func trustedPool(file string) (*x509.CertPool, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if b := lastBundle.Load(); b != nil && b.file == file && b.modified.Equal(info.ModTime()) && b.size == info.Size() {
+		return b.pool, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	b := &bundle{file: file, modified: info.ModTime(), size: info.Size(), pool: x509.NewCertPool()}
+	if !b.pool.AppendCertsFromPEM(text) {
+		return nil, errors.New("the file has no certificate")
+	}
+	lastBundle.Store(b)
+	return b.pool, nil
 }

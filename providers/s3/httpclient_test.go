@@ -1,9 +1,14 @@
 package s3
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -57,6 +62,44 @@ func TestCertificatesThatTheEnvironmentTrusts(t *testing.T) {
 			require.ErrorContains(t, err, "AWS_CA_BUNDLE")
 		}
 	})
+}
+
+func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
+	one, other := wiretest.NewTLSServer(t, stored), pemOfNobody(t)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
+	require.NoError(t, os.WriteFile(file, certificate, 0o600))
+	first, err := trustedPool(file)
+	require.NoError(t, err)
+	again, err := trustedPool(file)
+	require.NoError(t, err)
+	require.Same(t, first, again)
+
+	require.NoError(t, os.WriteFile(file, append(certificate, other...), 0o600))
+	changed, err := trustedPool(file)
+	require.NoError(t, err)
+	require.NotSame(t, first, changed)
+	require.False(t, first.Equal(changed))
+
+	touched := time.Now().Add(time.Hour)
+	require.NoError(t, os.Chtimes(file, touched, touched))
+	read, err := trustedPool(file)
+	require.NoError(t, err)
+	require.NotSame(t, changed, read, "it may hold others of the same length")
+	require.NoError(t, os.Remove(file))
+	_, err = trustedPool(file)
+	require.Error(t, err)
+}
+
+// pemOfNobody is a certificate that no server has.
+func pemOfNobody(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "nobody"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func TestHTTPClientOfAConfiguration(t *testing.T) {

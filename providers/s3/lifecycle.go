@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,6 +31,11 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		return err
 	}
 	if err := b.putLifecycle(ctx, configured); err != nil {
+		if isCode(err, "MalformedXML", "InvalidArgument") && slices.ContainsFunc(rules, onlyAborts) { // MinIO knows no such rule
+			e := *asError(err)
+			e.Code, e.Hint = storage.Unsupported, "this server has no rules that only end uploads: leave AbortUploadsAfterDays out"
+			return &e
+		}
 		return err
 	}
 	after, err := b.lifecycleRules(ctx)
@@ -50,6 +56,11 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		return err
 	}
 	return &storage.Error{Code: storage.Unsupported, Hint: "this server drops AbortUploadsAfterDays"}
+}
+
+// onlyAborts reports whether a rule does nothing but end uploads.
+func onlyAborts(rule storage.LifecycleRule) bool {
+	return rule.AbortUploadsAfterDays > 0 && rule.ExpireAfterDays == 0 && rule.ExpireOldVersionsAfterDays == 0 && rule.TransitionAfterDays == 0
 }
 
 // putLifecycle writes rules as S3 has them; none clears them.

@@ -82,7 +82,9 @@ type Config struct {
 
 // Open opens a bucket without a request: a bucket that is not there is
 // BucketNotFound at the first operation. InvalidArgument where Config makes no
-// sense, or where no region is known.
+// sense, or where no region is known. Open a bucket once and share it: each has
+// connections of its own, and reads the environment again. For many buckets of
+// one account, use [NewService].
 func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(ctx, c)
 	if err != nil {

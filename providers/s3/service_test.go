@@ -297,6 +297,27 @@ func TestAServerThatDropsAbortedUploadsGetsItsRulesBack(t *testing.T) {
 	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which servers of old insist on")
 }
 
+func TestAServerWithoutRulesThatOnlyEndUploads(t *testing.T) {
+	minio, known := NamedProfile("minio")
+	require.True(t, known)
+	refused := map[string]string{"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"), "PUT /photos?lifecycle": failure(400, "MalformedXML")}
+	for name, row := range map[string]struct {
+		rules []storage.LifecycleRule
+		want  storage.Code
+	}{
+		"one that only ends uploads":        {[]storage.LifecycleRule{{AbortUploadsAfterDays: 3}}, storage.Unsupported},
+		"one beside others":                 {[]storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}}, storage.Unsupported},
+		"one that does more":                {[]storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}}, storage.InvalidArgument},
+		"none, so that it is another fault": {[]storage.LifecycleRule{{ExpireAfterDays: 1}}, storage.InvalidArgument},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, refused)
+			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(row.rules...)))
+			require.ErrorIs(t, err, row.want)
+		})
+	}
+}
+
 func TestWhatAServerLacksIsUnsupported(t *testing.T) {
 	bare := Profile{Name: "bare"}
 	for name, option := range map[string]storage.BucketOption{

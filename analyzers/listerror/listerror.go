@@ -1,0 +1,57 @@
+// Package listerror finds loops over a listing that drop its error.
+//
+//	for entry := range bucket.List(ctx) { // a listing that failed looks like an empty bucket
+//
+// An iterator of two values whose second is an error, as List of a Bucket
+// returns it, must be ranged over with both.
+package listerror
+
+import (
+	"go/ast"
+	"go/types"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/inspect"
+	"golang.org/x/tools/go/ast/inspector"
+)
+
+// Analyzer reports a range over an iterator of values and errors that has no
+// variable for the error, or the blank one.
+var Analyzer = &analysis.Analyzer{
+	Name:     "listerror",
+	Doc:      "report range loops that drop the error of an iterator",
+	Requires: []*analysis.Analyzer{inspect.Analyzer},
+	Run:      run,
+}
+
+func run(pass *analysis.Pass) (any, error) {
+	loops := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
+	loops.Preorder([]ast.Node{(*ast.RangeStmt)(nil)}, func(n ast.Node) {
+		loop := n.(*ast.RangeStmt)
+		if yieldsError(pass.TypesInfo.TypeOf(loop.X)) && isDropped(loop.Value) {
+			pass.Reportf(loop.Pos(), "the error of the iterator is dropped: range over both values and check the second")
+		}
+	})
+	return nil, nil
+}
+
+// yieldsError reports whether t is a func(yield func(K, error) bool).
+func yieldsError(t types.Type) bool {
+	if t == nil {
+		return false
+	}
+	iterator, ok := t.Underlying().(*types.Signature)
+	if !ok || iterator.Params().Len() != 1 {
+		return false
+	}
+	yield, ok := iterator.Params().At(0).Type().Underlying().(*types.Signature)
+	return ok && yield.Params().Len() == 2 && types.Identical(yield.Params().At(1).Type(), types.Universe.Lookup("error").Type())
+}
+
+func isDropped(value ast.Expr) bool {
+	if value == nil {
+		return true
+	}
+	name, ok := value.(*ast.Ident)
+	return ok && name.Name == "_"
+}
