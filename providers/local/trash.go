@@ -255,12 +255,14 @@ func (t *trash) sweep(ctx context.Context, name string) {
 		return
 	}
 	defer b.leave()
-	if _, err := b.root.Lstat(lockPath); err == nil && runtime.GOOS != "windows" { // where nobody has it open
-		f, err := b.useLockFile()
-		if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
-			return // somebody is writing
+	if _, err := b.root.Lstat(lockPath); err == nil {
+		if runtime.GOOS != "windows" { // where nobody has it open
+			f, err := b.useLockFile()
+			if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
+				return // somebody is writing
+			}
+			defer b.locks.release(f)
 		}
-		defer b.locks.release(f)
 		if b.mustBeEmpty() != nil {
 			b.leave()
 			if _, err := t.root.Lstat(name); isNotExist(err) {
