@@ -13,7 +13,7 @@ DATABASES := files/sqlrecords/databases
 # Runs a command here with real servers beside it: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
-.PHONY: test run vet lint fmt imports bench fuzz support powercut
+.PHONY: test run vet lint fmt imports bench fuzz support powercut wine
 
 test: ## every test, beside real servers, with the race detector, which wants a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -62,3 +62,6 @@ powercut: ## what was acknowledged outlives a power cut; as root on Linux, with 
 
 support: ## write docs/support.md from what the suite finds
 	GO="$(GO)" scripts/support
+
+wine: ## the local driver's tests on Windows code, by Wine
+	GO="$(GO)" scripts/wine

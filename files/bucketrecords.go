@@ -82,7 +82,7 @@ func readJSON[T any](ctx context.Context, b storage.Downloader, key string) (*T,
 // SetPurpose writes on the condition that the record is the one it read: another's
 // change is read anew, and one that was removed stays so.
 func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
-	for {
+	for range maxConflicts {
 		r, revision, err := readJSON[Record](ctx, b.bucket, b.key(id))
 		if err != nil {
 			return nil, err
@@ -104,6 +104,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Rec
 			return nil, err
 		}
 	}
+	return nil, errConflicts(b.key(id))
 }
 
 func (b bucketRecords) Remove(ctx context.Context, id string) error {

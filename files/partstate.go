@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -142,10 +143,25 @@ func (u *partUpload) write(ctx context.Context, state *partState, condition stor
 		return &storage.Error{Code: storage.Internal, Err: err}
 	}
 	attrs, err := u.bucket.Upload(ctx, u.prefix+stateName, bytes.NewReader(text), condition)
-	if err == nil {
+	switch {
+	case err == nil:
 		state.revision = attrs.Revision
+	case storage.CodeOf(err) == storage.PreconditionFailed && u.conflicts.Add(1) >= maxConflicts:
+		return errConflicts(u.prefix + stateName)
 	}
 	return err
+}
+
+// maxConflicts is how often one call reads a state or a record again because
+// another call changed it in between. Hundreds of calls at once stay below it; a
+// store that is wrong about conditions does not.
+const maxConflicts = 1000
+
+func errConflicts(key string) error {
+	return &storage.Error{
+		Code: storage.Unavailable, Key: key, Err: errors.New("the object changed " + strconv.Itoa(maxConflicts) + " times while this call updated it"),
+		Hint: "check that the store keeps IfRevision: storagetest does",
+	}
 }
 
 // swap changes the state on the condition that it is what was read: false where it

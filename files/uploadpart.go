@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage"
 )
@@ -47,6 +48,8 @@ type partUpload struct {
 	options PartOptions
 	prefix  string // of all that the upload keeps
 	run     string // the state's, once it was entered
+
+	conflicts atomic.Int64 // how often another call changed the state first
 }
 
 // partsPrefix is where the parts are.

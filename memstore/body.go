@@ -139,21 +139,30 @@ func join(chunks [][]byte, total int) []byte {
 	return data
 }
 
+// maxEmptyReads is how many reads in a row may return nothing.
+const maxEmptyReads = 100
+
 // fill reads until buffer is full or body has ended. It differs from
 // io.ReadFull in that a body's own io.ErrUnexpectedEOF, a broken download's, is
 // not taken for its end.
 func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool, err error) {
-	for n < len(buffer) {
+	for empty := 0; n < len(buffer); {
 		if err := interrupted(ctx); err != nil {
 			return n, false, err
 		}
 		m, err := body.Read(buffer[n:min(len(buffer), n+block)])
 		n += m
+		if empty++; m > 0 {
+			empty = 0
+		}
 		if err == io.EOF {
 			return n, true, nil
 		}
 		if err != nil {
 			return n, false, err
+		}
+		if empty == maxEmptyReads {
+			return n, false, io.ErrNoProgress
 		}
 	}
 	return n, false, nil

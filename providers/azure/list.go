@@ -78,6 +78,9 @@ func (d *driver) listWhole(ctx context.Context, r *storage.ListRequest, o *conta
 		if len(l.entries) > maxHeld {
 			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys have an emoji where others have a character from U+E000 on, which Azure lists in another order: list them by a longer prefix"}
 		}
+		if o.Marker != nil && *o.Marker == l.marker {
+			return &storage.Error{Code: storage.Internal, Err: errors.New("the listing repeats a page")}
+		}
 		o.Marker, o.StartFrom = httpheader.Optional(l.marker), nil
 	}
 }

@@ -146,9 +146,13 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 			return removed, translate(err)
 		}
 		removed += len(found)
-		if token = next; token == "" {
+		if next == "" {
 			return removed, nil
 		}
+		if next == token {
+			return removed, errRepeats
+		}
+		token = next
 	}
 }
 

@@ -3,6 +3,7 @@ package gcs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -84,6 +85,9 @@ func (d *driver) listPage(ctx context.Context, query *gcs.Query, fields []string
 	}
 	return page, next, nil
 }
+
+// errRepeats is for a listing that would never end.
+var errRepeats = &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
 
 // listFailed: nothing but a bucket can be missing to a listing.
 func listFailed(err error) *storage.Error {

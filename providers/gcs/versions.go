@@ -25,6 +25,9 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		if err != nil {
 			return nil, err
 		}
+		if next != "" && next == token {
+			return nil, errRepeats
+		}
 		found = append(found, more...)
 		if token = next; token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {
 			break

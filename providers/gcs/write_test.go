@@ -249,6 +249,13 @@ func TestCopyAndComposeWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
+func TestAServerThatRepeatsAPageOfVersionsIsNotAskedForEver(t *testing.T) {
+	server := newStandIn(t, reply{Header: stored.Header, Body: `{"items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`})
+	_, err := server.on(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
+	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
+	require.Less(t, len(server.Calls()), 20)
+}
+
 func TestListOnTheWire(t *testing.T) {
 	item := func(name string) string {
 		return fmt.Sprintf(`{"name":%q,"generation":"42","size":"3","etag":"CAE=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","timeCreated":"2026-01-02T03:04:05.678Z"}`, name)

@@ -34,13 +34,13 @@ func TestConformance(t *testing.T) {
 		b := served(t, driverOf(t, local.Config{NoSync: true}), opts...)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
-	})
+	}, excluded()...)
 }
 
 func TestDriverConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		return driverOf(t, local.Config{})
-	}, storagetest.Opening(served))
+	}, append(excluded(), storagetest.Opening(served))...)
 }
 
 func TestServiceConformance(t *testing.T) {
@@ -48,5 +48,5 @@ func TestServiceConformance(t *testing.T) {
 		s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true})
 		require.NoError(t, err)
 		return s
-	})
+	}, excludedOfService()...)
 }

@@ -47,7 +47,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	defer func() { _ = source.close() }()
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,9 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead}
 	if old.describes(source.meta) {
 		st.attrs.crc = old.crc
+	}
+	if err := source.close(); err != nil { // it may be what is replaced
+		return nil, failure(err)
 	}
 	return s.save(ctx, r.Key, st, r.Condition)
 }
@@ -112,7 +115,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		return nil, err
 	}
 	defer d.leave(s)
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}

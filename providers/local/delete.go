@@ -55,9 +55,14 @@ func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest
 	if err != nil && !noObject(err) {
 		return failure(err)
 	}
-	if err == nil {
-		defer s.shut(natural)
+	closed := err != nil
+	shut := func() {
+		if !closed {
+			closed = true
+			s.shut(natural)
+		}
 	}
+	defer shut()
 	removed, err := s.deleteLocked(ctx, natural, l, r)
 	if err != nil || !removed {
 		return s.orGone(err)
@@ -67,10 +72,11 @@ func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest
 			return uncertain(err)
 		}
 	}
+	shut() // else it could be in the way
 	if l.asideDir != l.dir {
-		s.prune(l.asideDir, "")
+		s.prune(ctx, l.asideDir, "")
 	}
-	s.prune(l.dir, "")
+	s.prune(ctx, l.dir, "")
 	return nil
 }
 
@@ -90,7 +96,7 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 		return false, err
 	}
 	if r.Version != "" && (!current.found() || versionOf(current.meta) != r.Version) {
-		return false, s.deleteVersion(r)
+		return false, s.deleteVersion(ctx, r)
 	}
 	if !current.found() {
 		return false, nil
@@ -99,12 +105,12 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 		return false, err
 	}
 	defer s.hold(current)()
-	if err := at.dropVisible(); err != nil {
+	if err := at.dropVisible(ctx); err != nil {
 		return false, err
 	}
 	switch {
 	case r.Version != "":
-		promoted, err := s.promote(r.Key, current)
+		promoted, err := s.promote(ctx, r.Key, current)
 		if promoted && err == nil && s.visible {
 			err = at.showAgain(ctx, current)
 		}
@@ -113,12 +119,12 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 		}
 	case s.keeping():
 		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // of a file whose time lies ahead too
-		if err := s.keep(r.Key, current, removed); err != nil {
+		if err := s.keep(ctx, r.Key, current, removed); err != nil {
 			return false, err
 		}
-		return true, at.remove()
+		return true, at.remove(ctx)
 	}
-	if err := at.remove(); err != nil {
+	if err := at.remove(ctx); err != nil {
 		return false, err
 	}
 	s.dropSidecar(current.meta)

@@ -11,6 +11,9 @@ import (
 // directory is the descriptor's, and d may be read twice.
 func readEntries(d *dir, each func(dirent) bool) error {
 	fresh, err := openFileOf(d.root, d.path)
+	if isNotExist(err) {
+		return nil // the directory was removed, so it is empty
+	}
 	if err != nil {
 		return err
 	}

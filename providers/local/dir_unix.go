@@ -121,3 +121,6 @@ func (d *dir) sync() error {
 	}
 	return nil
 }
+
+// sharedRoot is root itself: an open directory is in nobody's way here.
+func sharedRoot(root *os.Root) (*os.Root, error) { return root, nil }

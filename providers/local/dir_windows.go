@@ -1,30 +1,63 @@
 package local
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
 )
 
 const openDirFlags = os.O_RDONLY
 
-// A dirHandle is an open directory.
+// A dirHandle is an open directory. It was opened so that others may remove the
+// directory meanwhile, as os.Root opens everything but itself.
 type dirHandle struct{ file *os.File }
 
+// openHandle looks whether it opened a directory: Windows opens a file, too,
+// and later calls it a missing directory to whoever looks below it.
 func openHandle(root *os.Root, _ *dir, path string) (dirHandle, error) {
 	f, err := openFileOf(root, path)
-	return dirHandle{f}, err
+	if err != nil {
+		return dirHandle{}, err
+	}
+	fi, err := f.Stat()
+	if err == nil && !fi.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		_ = f.Close()
+		return dirHandle{}, err
+	}
+	return dirHandle{f}, nil
+}
+
+// sharedRoot is root opened again in a way that does not keep others from
+// removing or renaming the directory. It closes root.
+func sharedRoot(root *os.Root) (*os.Root, error) {
+	defer func() { _ = root.Close() }()
+	return root.OpenRoot(".")
 }
 
 func (h dirHandle) close() { _ = h.file.Close() }
 
+func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) }
+
+// own looks for the directory's name, too: a handle does not tell that somebody
+// removed its directory.
 func (d *dir) own() (meta, bool, error) {
 	fi, err := d.handle.file.Stat()
 	if err != nil {
 		return meta{}, false, err
 	}
-	return metaOfInfo(fi, 0), true, nil
+	named, err := os.Stat(filepath.Join(d.root.Name(), filepath.FromSlash(d.path)))
+	if err != nil && !isNotExist(err) && !inUse(err) { // in use: it is about to be removed
+		return meta{}, false, err
+	}
+	return metaOfInfo(fi, 0), err == nil && os.SameFile(fi, named), nil
 }
 
 // stat opens a file to know its identity: what a directory lists has none.
@@ -52,12 +85,39 @@ func (d *dir) mkdir(base string) error { return d.root.Mkdir(d.name(base), 0o777
 
 // rmdir removes an empty directory and never anything else, which os.Root's
 // Remove would: between a look and the removal somebody may put a file there.
+// The name is free at once where the file system can do that (NTFS), also while
+// somebody has the directory open.
 func (d *dir) rmdir(base string) error {
-	path, err := syscall.UTF16PtrFromString(filepath.Join(d.root.Name(), filepath.FromSlash(d.name(base))))
+	name, err := windows.NewNTUnicodeString(base)
 	if err != nil {
 		return err
 	}
-	return syscall.RemoveDirectory(path)
+	object := windows.OBJECT_ATTRIBUTES{RootDirectory: d.handle.handle(), ObjectName: name}
+	object.Length = uint32(unsafe.Sizeof(object))
+	var h windows.Handle
+	err = windows.NtCreateFile(&h, windows.DELETE|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, &object, &windows.IO_STATUS_BLOCK{},
+		nil, 0, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, windows.FILE_OPEN,
+		windows.FILE_DIRECTORY_FILE|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT, 0, 0)
+	if err != nil {
+		return errnoOf(err)
+	}
+	defer func() { _ = windows.CloseHandle(h) }()
+	flags := uint32(windows.FILE_DISPOSITION_DELETE | windows.FILE_DISPOSITION_POSIX_SEMANTICS)
+	err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)), uint32(unsafe.Sizeof(flags)))
+	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) || errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
+		remove := byte(1) // FAT, and other file systems without: removed when nobody has it open
+		err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfo, &remove, 1)
+	}
+	return err
+}
+
+// errnoOf is what the system says of a status, in the words that package errors
+// compares.
+func errnoOf(err error) error {
+	if status, ok := err.(windows.NTStatus); ok {
+		return status.Errno()
+	}
+	return err
 }
 
 // unlink removes a file or link.

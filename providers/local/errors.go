@@ -35,6 +35,7 @@ var failures = []struct {
 	{syscall.ENFILE, storage.Unavailable, "the system has too many open files"},
 	{errCrossDevice, storage.Unsupported, "another file system is mounted inside the bucket's directory: objects cannot be moved onto it atomically"},
 	{fs.ErrPermission, storage.PermissionDenied, "check the owner and mode of the bucket's directory"},
+	{errBusy, storage.Unavailable, "close the file in the program that has it open"},
 	{errNameTooLong, storage.InvalidArgument, "the file system cannot hold a name this long"},
 	{fs.ErrClosed, storage.Internal, "the bucket was closed"},
 }
@@ -71,7 +72,7 @@ func uncertain(err error) error {
 
 // isNotExist also means a directory on the way that is a file.
 func isNotExist(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || noDirectory(err)
 }
 
 func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }
@@ -91,5 +92,5 @@ func leadsOutside(err error) bool {
 
 // noObject: nothing that this bucket can show is there.
 func noObject(err error) bool {
-	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong)
+	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || noName(err)
 }

@@ -13,7 +13,14 @@ const (
 	errReadOnly    = syscall.EROFS
 	errCrossDevice = syscall.EXDEV
 	errNameTooLong = syscall.ENAMETOOLONG
+	errBusy        = syscall.EBUSY
 )
+
+// noDirectory: ENOTDIR says so everywhere.
+func noDirectory(error) bool { return false }
+
+// noName: a name is refused only for its length, or before anybody asks.
+func noName(error) bool { return false }
 
 // errNoReader is what opening a socket meets.
 func errNoReader(err error) bool {

@@ -1,6 +1,10 @@
 package local
 
-import "golang.org/x/sys/windows"
+import (
+	"errors"
+
+	"golang.org/x/sys/windows"
+)
 
 const (
 	errDiskFull    = windows.ERROR_DISK_FULL
@@ -8,6 +12,15 @@ const (
 	errReadOnly    = windows.ERROR_WRITE_PROTECT
 	errCrossDevice = windows.ERROR_NOT_SAME_DEVICE
 	errNameTooLong = windows.ERROR_FILENAME_EXCED_RANGE
+	errBusy        = windows.ERROR_SHARING_VIOLATION
 )
+
+// noDirectory is what looking below a file meets.
+func noDirectory(err error) bool { return errors.Is(err, windows.ERROR_DIRECTORY) }
+
+// noName is what asking for a name meets that Windows cannot hold.
+func noName(err error) bool {
+	return errors.Is(err, windows.ERROR_INVALID_NAME) || errors.Is(err, windows.ERROR_BAD_PATHNAME)
+}
 
 func errNoReader(error) bool { return false }

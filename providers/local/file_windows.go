@@ -61,8 +61,11 @@ func (f *file) stat() (meta, error) {
 
 func (f *file) Write(p []byte) (int, error) { return f.os.Write(p) }
 
-func (f *file) setTime(d *dir, base string, at time.Time) error {
-	return d.root.Chtimes(d.name(base), at, at)
+// setTime sets it through the handle that wrote the file: closing that handle
+// would otherwise set the time of the last write.
+func (f *file) setTime(_ *dir, _ string, at time.Time) error {
+	stamp := windows.NsecToFiletime(at.UnixNano())
+	return windows.SetFileTime(windows.Handle(f.os.Fd()), nil, &stamp, &stamp)
 }
 
 // setMode does nothing: what a new file may be, its directory says.

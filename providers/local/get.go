@@ -95,8 +95,9 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 	if !ok {
 		return nil, nil, s.gone()
 	}
+	var round rounds
 	for {
-		if err := interrupted(ctx); err != nil {
+		if err := round.next(ctx); err != nil {
 			return nil, nil, err
 		}
 		f, err := s.openCurrent(l)

@@ -96,6 +96,7 @@ func TestAMissingBucketIsNoMissingObject(t *testing.T) {
 	require.NoError(t, d.Close())
 
 	s := reopen(t, root)
+	wineCannot(t, openDirStays)
 	require.NoError(t, os.Remove(root))
 	_, _, err = s.getErr("k")
 	require.ErrorIs(t, err, storage.BucketNotFound)

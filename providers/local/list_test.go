@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -187,7 +188,10 @@ func TestTokens(t *testing.T) {
 
 func TestStrangersNamesThatAreNoKeys(t *testing.T) {
 	s := open(t)
-	for _, name := range []string{"\xff", ".omnibucket%", ".omnibucket%a", ".omnibucket=%41", ".omnibucket+short/.omnibucket%x", ".omnibucketx", ".OMNIBUCKET%x"} {
+	if runtime.GOOS != "windows" { // Windows: names are UTF-16
+		s.write("\xff", "x")
+	}
+	for _, name := range []string{".omnibucket%", ".omnibucket%a", ".omnibucket=%41", ".omnibucket+short/.omnibucket%x", ".omnibucketx", ".OMNIBUCKET%x"} {
 		s.write(name, "x")
 	}
 	s.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200), "a key of more than 1,024 bytes")
@@ -238,6 +242,7 @@ func TestWindows(t *testing.T) {
 }
 
 func TestSymbolicLinks(t *testing.T) {
+	wineCannot(t, noLinks)
 	s := open(t)
 	outside := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o666))

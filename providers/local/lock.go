@@ -43,10 +43,6 @@ type lockFile struct {
 	users  int
 }
 
-// maxRelocks is how often a lock may turn out to be one of a file that was
-// replaced. It happens once each time that somebody removes the file.
-const maxRelocks = 100
-
 // lock waits for key's lock. The caller calls unlock.
 func (s *store) lock(ctx context.Context, key string) (unlock func(), err error) {
 	h := fnv.New32a()
@@ -60,8 +56,14 @@ func (s *store) lockAll(ctx context.Context) (unlock func(), err error) {
 	return s.lockBytes(ctx, 0, lockSlots)
 }
 
+// lockBytes starts over where the lock turns out to be one of a file that was
+// replaced. It happens once each time that somebody removes the file.
 func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
-	for range maxRelocks {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
 		f, err := s.useLockFile()
 		if err != nil {
 			return nil, err
@@ -76,7 +78,6 @@ func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err 
 		unlock()
 		s.locks.replaced(f)
 	}
-	return nil, &storage.Error{Code: storage.Internal, Err: errors.New(lockPath + " is replaced again and again"), Hint: "leave that file alone while the bucket is open"}
 }
 
 // lockIn takes over f from the caller until unlock, or until it fails. current

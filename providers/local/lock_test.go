@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ func TestLocksExclude(t *testing.T) {
 				unlock, err = row.second(t.Context(), other)
 				require.NoError(t, err)
 				unlock()
+				windowsCannot(t, openDirStays)
 				require.NoError(t, os.Rename(filepath.Join(s.root, reserved), filepath.Join(s.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))))
 			}
 		})
@@ -77,7 +79,7 @@ func TestABucketHasOneLockFile(t *testing.T) {
 func descriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
+	if err != nil || runtime.GOOS == "windows" { // by Wine it would be the files of Linux
 		return 0
 	}
 	return len(entries)

@@ -22,9 +22,15 @@ func tryLockRange(f *os.File, at, n int64) error {
 }
 
 func lockBytes(f *os.File, flags uint32, at, n int64) error {
-	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0, &windows.Overlapped{Offset: uint32(at)})
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0, lockedFrom(at))
 }
 
 func unlockRange(f *os.File, at, n int64) error {
-	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, &windows.Overlapped{Offset: uint32(at)})
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(at))
+}
+
+// lockedFrom is far past the end of every file that is locked: Windows keeps
+// others from reading the bytes under a lock.
+func lockedFrom(at int64) *windows.Overlapped {
+	return &windows.Overlapped{Offset: uint32(at), OffsetHigh: 1 << 30}
 }

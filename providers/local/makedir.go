@@ -11,8 +11,9 @@ import (
 // makeDirs opens the directory in which key's object lies, and makes it where
 // it is missing. A file in the way of a directory is moved aside.
 func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
+	var round rounds
 	for {
-		if err := interrupted(ctx); err != nil {
+		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
 		d, err := s.open(l.dir)
@@ -134,20 +135,11 @@ func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location
 	}
 	at := spots{store: s, l: l, natural: parent}
 	defer at.close()
-	aside, err := at.asideDir()
-	if err == nil && aside == nil {
-		if err := s.mkdirs(l.asideDir); err != nil {
-			return err
-		}
-		aside, err = at.asideDir()
-	}
+	aside, err := at.makeAsideDir()
 	if err != nil {
 		return err
 	}
-	if aside == nil {
-		return errDirGone
-	}
-	if err := aside.rename(l.asideBase, parent, l.base); err != nil {
+	if err := persist(ctx, func() error { return aside.rename(l.asideBase, parent, l.base) }); err != nil {
 		return err
 	}
 	if s.sync && aside != parent { // before the directory's: the file must have one name at least
@@ -191,14 +183,14 @@ func (s *store) mkdirs(path string) error {
 
 // prune removes the directories from path upwards that are empty. A writer that
 // finds its directory gone makes it again.
-func (s *store) prune(path, top string) {
+func (s *store) prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
 		dir, base := split(path)
 		parent, err := s.open(dir)
 		if err != nil {
 			return
 		}
-		err = parent.rmdir(base)
+		err = persist(ctx, func() error { return parent.rmdir(base) })
 		s.shut(parent)
 		if err != nil {
 			return

@@ -25,7 +25,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	}
 	defer d.leave(s)
 	s.sweepUploadsAgain(ctx)
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +34,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
-		return "", failure(err)
+		return "", s.vanished(err)
 	}
 	if err := s.finish(st); err != nil {
 		return "", err
@@ -48,7 +48,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", s.lost(err)
 	}
 	defer s.shut(to)
-	return upload, s.moveTo(to, uploadKeyName, st)
+	return upload, s.moveTo(ctx, to, uploadKeyName, st)
 }
 
 // finish closes a staged file that needs no attributes.
@@ -63,15 +63,30 @@ func (s *store) finish(st *staged) (err error) {
 	return failure(err)
 }
 
-func (s *store) moveTo(to *dir, name string, st *staged) error {
-	if err := to.rename(name, st.dir, st.name); err != nil {
-		return s.lost(err)
+func (s *store) moveTo(ctx context.Context, to *dir, name string, st *staged) error {
+	if err := persist(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
+		return s.lostPart(st, err)
 	}
 	st.placed()
 	if s.sync {
 		return failure(to.sync())
 	}
 	return nil
+}
+
+// lostPart is failure for a rename into an upload. The upload's directory is
+// missing if the upload was aborted meanwhile.
+func (s *store) lostPart(st *staged, err error) error {
+	if !isNotExist(err) {
+		return failure(err)
+	}
+	if _, err := st.dir.stat(st.name); err != nil {
+		return s.vanished(err)
+	}
+	if err := s.orGone(nil); err != nil {
+		return err
+	}
+	return errUpload
 }
 
 // PutPart stores a part, over an earlier one of its number, in one step. The
@@ -90,7 +105,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	defer to.close()
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -102,12 +117,12 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return storage.Part{}, failure(err)
+		return storage.Part{}, s.vanished(err)
 	}
 	if err := s.finish(st); err != nil {
 		return storage.Part{}, err
 	}
-	if err := s.moveTo(to.dir, partName(r.Number), st); err != nil {
+	if err := s.moveTo(ctx, to.dir, partName(r.Number), st); err != nil {
 		return storage.Part{}, err
 	}
 	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
@@ -125,7 +140,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if err != nil {
 		return nil, err
 	}
-	_ = s.removeUpload(r.Upload) // what stays is no object, and a sweep drops it
+	_ = s.removeUpload(ctx, r.Upload) // what stays is no object, and a sweep drops it
 	return out, nil
 }
 
@@ -159,7 +174,7 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 		return nil, err
 	}
 	defer from.close()
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +223,7 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	u.close()
-	if err := s.removeUpload(upload); err != nil {
+	if err := s.removeUpload(ctx, upload); err != nil {
 		return err
 	}
 	return s.syncDir(uploadsPath)

@@ -121,7 +121,7 @@ func TestSweepLeavesUploadsAndLivingWriters(t *testing.T) {
 	live, err := s.enter(t.Context())
 	require.NoError(t, err)
 	defer s.leave(live)
-	st, err := live.stage()
+	st, err := live.stage(t.Context())
 	require.NoError(t, err)
 
 	dead := filepath.Join(s.root, tmpPath, "dead")

@@ -244,6 +244,7 @@ func overwriteForEver(d *driver, _ string) error {
 }
 
 func TestProcessesNeverSeeATornObject(t *testing.T) {
+	wineCannot(t, openStays)
 	for _, disk := range disks {
 		if disk.name != "plain" && disk.name != "without extended attributes" {
 			continue

@@ -21,7 +21,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	defer d.leave(s)
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,13 +52,17 @@ func (s *store) save(ctx context.Context, key string, st *staged, c storage.Cond
 
 // commit makes a sealed file the object of key, if c holds. Directories are
 // made before the key's lock is taken, because that may take the locks of
-// other keys; where one was removed in between, as empty, all begins again.
+// other keys. If one was removed in between, as empty, it starts over.
 func (s *store) commit(ctx context.Context, key string, st *staged, c storage.Condition) error {
 	l, ok := s.names().locate(key)
 	if !ok {
 		return invalid.Argument("key", "must not have an empty segment", "")
 	}
+	var round rounds
 	for {
+		if err := round.next(ctx); err != nil {
+			return err
+		}
 		target, err := s.makeDirs(ctx, key, l)
 		if err != nil {
 			return err
@@ -91,11 +95,11 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 	}
 	spots := spots{store: s, l: l, natural: target}
 	defer spots.close()
-	return s.place(key, &spots, st, c)
+	return s.place(ctx, key, &spots, st, c)
 }
 
 // place compares and renames. The key's lock is held.
-func (s *store) place(key string, at *spots, st *staged, c storage.Condition) error {
+func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c storage.Condition) error {
 	old, err := at.find()
 	if err != nil {
 		return err
@@ -109,18 +113,18 @@ func (s *store) place(key string, at *spots, st *staged, c storage.Condition) er
 				return err
 			}
 		}
-		if err := s.keep(key, old, time.Time{}); err != nil {
+		if err := s.keep(ctx, key, old, time.Time{}); err != nil {
 			return err
 		}
 	}
 	if err := s.keepMode(st, old); err != nil {
 		return err
 	}
-	if err := at.dropVisible(); err != nil {
+	if err := at.dropVisible(ctx); err != nil {
 		return err
 	}
 	defer s.hold(old)()
-	if err := at.put(st, c.Absent); err != nil {
+	if err := at.put(ctx, st, c.Absent); err != nil {
 		return err
 	}
 	if !s.keeping() {
@@ -132,7 +136,7 @@ func (s *store) place(key string, at *spots, st *staged, c storage.Condition) er
 	if err := s.keepMode(st.visible, old); err != nil {
 		return uncertain(err)
 	}
-	return at.putVisible(st.visible)
+	return at.putVisible(ctx, st.visible)
 }
 
 // checkWrite is the verdict on a condition.

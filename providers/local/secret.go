@@ -81,7 +81,7 @@ func parseSecret(content []byte) (signed.Keys, error) {
 
 // makeSecret keeps a new secret, unless another process has done so meanwhile.
 func (s *store) makeSecret(ctx context.Context) error {
-	w, err := s.workshop()
+	w, err := s.workshop(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *store) makeSecret(ctx context.Context) error {
 		_ = s.root.Remove(tmp)
 		return err
 	}
-	if err := s.root.Rename(tmp, secretPath); err != nil {
+	if err := persist(ctx, func() error { return s.root.Rename(tmp, secretPath) }); err != nil {
 		_ = s.root.Remove(tmp)
 		return failure(err)
 	}

@@ -49,7 +49,7 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 		c.Now = time.Now
 	}
 	s := &serviceDriver{path: path, root: opened, config: c, keys: keys}
-	s.sweepTrash()
+	s.sweepTrash(context.Background())
 	return s, nil
 }
 
@@ -74,7 +74,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err := checkName(r.Name); err != nil {
 		return nil, err
 	}
-	s.sweepTrash()
+	s.sweepTrash(ctx)
 	if err := s.root.Mkdir(r.Name, 0o777); err != nil {
 		if isExist(err) {
 			return nil, storage.BucketExists
@@ -129,7 +129,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
 	err := s.within(ctx, name, func(b *store) error {
-		if _, err := b.workshop(); err != nil {
+		if _, err := b.workshop(ctx); err != nil {
 			return err
 		}
 		unlock, err := b.lock(ctx, settingsPath)
@@ -143,7 +143,7 @@ func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bu
 		}
 		change(&settings)
 		info = settings.info(name)
-		return b.saveSettings(settings)
+		return b.saveSettings(ctx, settings)
 	})
 	if err != nil {
 		return nil, err
@@ -221,7 +221,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return storage.BucketNotFound
 	}
-	s.sweepTrash()
+	s.sweepTrash(ctx)
 	d := s.driver(name)
 	defer func() { _ = d.Close() }()
 	b, err := d.enter(ctx)
@@ -248,7 +248,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := b.mustBeEmpty(); err != nil {
 		return err
 	}
-	t, err := s.newTrash()
+	t, err := s.newTrash(ctx)
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		unlock()
 		left()
 	}
-	return t.take(name)
+	return t.take(ctx, name)
 }
 
 // removeEmpty removes the directories in path that hold nothing.

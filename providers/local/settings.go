@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -33,8 +34,8 @@ func (s *store) settings() (bucketSettings, error) {
 	return out, nil
 }
 
-func (s *store) saveSettings(b bucketSettings) error {
-	w, err := s.workshop()
+func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
+	w, err := s.workshop(ctx)
 	if err != nil {
 		return err
 	}

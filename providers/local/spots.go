@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 
 	"github.com/omnibucket/storage"
@@ -134,69 +135,97 @@ func (s *store) behind(d *dir, base string) (meta, error) {
 
 // put gives the staged file the object's name: the natural one, or, where a
 // directory with entries has that, aside.
-func (s *spots) put(st *staged, absent bool) error {
+func (s *spots) put(ctx context.Context, st *staged, absent bool) error {
 	if s.occupied {
 		return invalid.Argument("key", "differs only in case from a file that was put there by hand", "this disk folds case: rename that file")
 	}
-	err := s.move(s.natural, s.l.base, st, absent)
+	err := s.move(ctx, s.natural, s.l.base, st, absent)
 	if inTheWay(err) && s.natural.rmdir(s.l.base) == nil {
-		err = s.move(s.natural, s.l.base, st, absent)
+		err = s.move(ctx, s.natural, s.l.base, st, absent)
 	}
 	if inTheWay(err) {
-		return s.putAside(st, absent)
+		return s.putAside(ctx, st, absent)
 	}
 	if err != nil {
 		return err
 	}
 	if aside, err := s.asideDir(); err == nil && aside != nil {
-		_ = aside.unlink(s.l.asideBase)
+		if err := s.empty(ctx, s.natural, aside, s.l.asideBase); err != nil {
+			return err
+		}
 	}
-	s.emptyRaw()
-	return nil
+	return s.emptyRaw(ctx, s.natural)
 }
 
-func (s *spots) putAside(st *staged, absent bool) error {
-	aside, err := s.asideDir()
+func (s *spots) putAside(ctx context.Context, st *staged, absent bool) error {
+	aside, err := s.makeAsideDir()
 	if err != nil {
 		return err
 	}
-	if aside == nil {
-		if err := s.mkdirs(s.l.asideDir); err != nil {
-			return err
-		}
-		if aside, err = s.asideDir(); err != nil {
-			return err
-		}
-		if aside == nil {
-			return errDirGone
-		}
-	}
-	if err := s.move(aside, s.l.asideBase, st, absent); err != nil {
+	if err := s.move(ctx, aside, s.l.asideBase, st, absent); err != nil {
 		return err
 	}
-	s.emptyRaw()
 	if s.sync && aside != s.natural {
-		return uncertain(aside.sync())
-	}
-	return nil
-}
-
-// emptyRaw removes the file that has the key's literal name. It is the directory
-// from which one was removed, or nil.
-func (s *spots) emptyRaw() *dir {
-	if raw, err := s.rawDir(); err == nil && raw != nil {
-		_, base := split(s.l.raw)
-		if raw.unlink(base) == nil {
-			return raw
+		if err := aside.sync(); err != nil {
+			return uncertain(err)
 		}
 	}
-	return nil
+	return s.emptyRaw(ctx, aside)
+}
+
+// makeAsideDir is asideDir, which it makes where there is none. It is errDirGone
+// where somebody removes it meanwhile.
+func (s *spots) makeAsideDir() (*dir, error) {
+	aside, err := s.asideDir()
+	if aside != nil || err != nil {
+		return aside, err
+	}
+	if err := s.mkdirs(s.l.asideDir); err != nil {
+		return nil, err
+	}
+	if aside, err = s.asideDir(); aside == nil && err == nil {
+		err = errDirGone
+	}
+	return aside, err
+}
+
+// emptyRaw removes the file that has the key's literal name, as empty does.
+func (s *spots) emptyRaw(ctx context.Context, filled *dir) error {
+	raw, err := s.rawDir()
+	if err != nil || raw == nil {
+		return nil
+	}
+	_, base := split(s.l.raw)
+	return s.empty(ctx, filled, raw, base)
+}
+
+// empty removes what lies at a spot that does not count, if anything does, also on
+// the disk. There, too, the spot that counts is filled first: its directory is
+// filled, or nil for a removal. In one directory the order holds by itself.
+func (s *spots) empty(ctx context.Context, filled, d *dir, base string) error {
+	remove := func() error { return persist(ctx, func() error { return d.unlink(base) }) }
+	if !s.sync || d == filled {
+		_ = remove()
+		return nil
+	}
+	if _, err := d.stat(base); err != nil {
+		return nil
+	}
+	if filled != nil {
+		if err := filled.sync(); err != nil {
+			return uncertain(err)
+		}
+	}
+	if remove() != nil {
+		return nil
+	}
+	return uncertain(d.sync())
 }
 
 // move renames. A file that must not be there yet is linked instead, which
 // fails where there is one, whoever made it: the lock keeps out our own
 // writers, but not an editor. Where a directory is in the way, inTheWay holds.
-func (s *spots) move(to *dir, base string, st *staged, absent bool) error {
+func (s *spots) move(ctx context.Context, to *dir, base string, st *staged, absent bool) error {
 	if absent {
 		err := to.link(base, st.dir, st.name)
 		if err == nil {
@@ -215,7 +244,7 @@ func (s *spots) move(to *dir, base string, st *staged, absent bool) error {
 	if s.exchange(to, base, st) {
 		return nil
 	}
-	err := to.rename(base, st.dir, st.name)
+	err := persist(ctx, func() error { return to.rename(base, st.dir, st.name) })
 	switch {
 	case err == nil:
 		st.placed()
@@ -223,9 +252,18 @@ func (s *spots) move(to *dir, base string, st *staged, absent bool) error {
 	case inTheWay(err):
 		return err
 	case isNotExist(err):
-		return errDirGone
+		return s.missingEnd(st)
 	}
 	return failure(err)
+}
+
+// missingEnd tells why a rename found no file or no directory: the staged file
+// vanished, or the directory that it was renamed into, which is made again.
+func (s *spots) missingEnd(st *staged) error {
+	if _, err := st.dir.stat(st.name); err != nil {
+		return s.vanished(err)
+	}
+	return errDirGone
 }
 
 // exchange replaces a file without a rename over it, after which ext4 writes the
@@ -251,14 +289,12 @@ func (s *spots) exchange(to *dir, base string, st *staged) bool {
 // remove takes the object away; the caller has found it, and syncs the natural
 // directory. What would show in its stead, were it removed first, goes first, also
 // on the disk.
-func (s *spots) remove() error {
-	if raw := s.emptyRaw(); raw != nil && s.sync {
-		if err := raw.sync(); err != nil {
-			return uncertain(err)
-		}
+func (s *spots) remove(ctx context.Context) error {
+	if err := s.emptyRaw(ctx, nil); err != nil {
+		return err
 	}
 	if aside, err := s.asideDir(); err == nil && aside != nil {
-		err := aside.unlink(s.l.asideBase)
+		err := persist(ctx, func() error { return aside.unlink(s.l.asideBase) })
 		if err == nil && s.sync && aside != s.natural {
 			err = aside.sync()
 		}
@@ -272,7 +308,7 @@ func (s *spots) remove() error {
 	if at, err := s.look(s.natural, s.l.base); err != nil || !at.found() {
 		return err
 	}
-	if err := s.natural.unlink(s.l.base); err != nil && !noObject(err) {
+	if err := persist(ctx, func() error { return s.natural.unlink(s.l.base) }); err != nil && !noObject(err) {
 		return failure(err)
 	}
 	return nil

@@ -26,7 +26,7 @@ type workshop struct {
 const markerSuffix = ".lock"
 
 // workshop is made by the first write.
-func (s *store) workshop() (*workshop, error) {
+func (s *store) workshop(ctx context.Context) (*workshop, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writing != nil {
@@ -35,7 +35,11 @@ func (s *store) workshop() (*workshop, error) {
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
+	var round rounds
 	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
 		w, err := s.newWorkshop()
 		if w != nil || err != nil {
 			s.writing = w
@@ -111,28 +115,39 @@ type staged struct {
 }
 
 // stage makes an empty file.
-func (s *store) stage() (*staged, error) {
-	w, err := s.workshop()
-	if err != nil {
-		return nil, err
-	}
-	st := &staged{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
-	st.file, err = w.dir.create(st.name)
-	if isNotExist(err) {
+func (s *store) stage(ctx context.Context) (*staged, error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
+		w, err := s.workshop(ctx)
+		if err != nil {
+			return nil, err
+		}
+		st := &staged{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
+		st.file, err = w.dir.create(st.name)
+		if err == nil {
+			return s.withMode(st)
+		}
+		if !isNotExist(err) {
+			return nil, failure(err)
+		}
 		if err := s.orGone(nil); err != nil {
 			return nil, err
 		}
 		s.lostWorkshop(w)
-		return s.stage()
 	}
-	if err != nil {
+}
+
+// withMode gives a new file Config.FileMode.
+func (s *store) withMode(st *staged) (*staged, error) {
+	if s.fileMode == 0 {
+		return st, nil
+	}
+	if err := st.file.setMode(s.fileMode); err != nil {
+		s.discard(st)
 		return nil, failure(err)
-	}
-	if s.fileMode != 0 {
-		if err := st.file.setMode(s.fileMode); err != nil {
-			s.discard(st)
-			return nil, failure(err)
-		}
 	}
 	return st, nil
 }
@@ -144,7 +159,7 @@ func (s *store) keepMode(st *staged, old spot) error {
 	}
 	f, err := st.dir.open(st.name)
 	if err != nil {
-		return failure(err)
+		return s.vanished(err)
 	}
 	defer func() { _ = f.close() }() // it was not written to
 	if err := f.setMode(old.meta.mode); err != nil {
@@ -245,7 +260,7 @@ func (s *store) seal(st *staged) error {
 // stamp sets the file's time, and its attributes, which mention it.
 func (s *store) stamp(st *staged) (err error) {
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return failure(err)
+		return s.vanished(err)
 	}
 	if st.meta, err = st.file.stat(); err != nil {
 		return failure(err)
@@ -259,13 +274,13 @@ func (s *store) stamp(st *staged) (err error) {
 	if !s.noXattr && st.file.setXattr(value) == nil {
 		return nil
 	}
-	return s.writeSidecar(st, value)
+	return s.vanished(s.writeSidecar(st, value))
 }
 
 // restamp gives a sealed file a time later than after.
 func (s *store) restamp(st *staged, after int64) (err error) {
 	if st.file, err = st.dir.edit(st.name); err != nil {
-		return failure(err)
+		return s.vanished(err)
 	}
 	s.clock.pass(after)
 	return s.seal(st)

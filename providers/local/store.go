@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -83,7 +84,12 @@ func newStore(d *driver) (*store, error) {
 
 func (d *driver) openRoot() (*os.Root, error) {
 	if !d.managed {
-		return openRoot(filepath.Join(d.parent, d.bucket))
+		root, err := openRoot(filepath.Join(d.parent, d.bucket))
+		if err != nil {
+			return nil, err
+		}
+		root, err = sharedRoot(root)
+		return root, failure(err)
 	}
 	account, err := openRoot(d.parent)
 	if err != nil {
@@ -204,6 +210,13 @@ func (s *store) prepare() error {
 		return failure(err)
 	}
 	if err := s.replaceFile(formatPath, tmpPath, b); err != nil {
+		var e *storage.Error
+		if errors.As(err, &e) && e.Unknown {
+			return err // it has its name, perhaps not on the disk
+		}
+		if known, _ := s.readFormat(); known {
+			return nil // another process was first, and has the file open
+		}
 		return err
 	}
 	if err := s.syncDir(""); err != nil {
@@ -278,7 +291,7 @@ func (s *store) replaceFile(path, tmp string, content []byte) error {
 		err = closing
 	}
 	if err == nil {
-		err = s.root.Rename(tmp, path)
+		err = persist(context.Background(), func() error { return s.root.Rename(tmp, path) })
 	}
 	if err != nil {
 		_ = s.root.Remove(tmp)

@@ -89,6 +89,7 @@ func TestAPartFindsOutThatASweepWasFaster(t *testing.T) {
 }
 
 func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
+	wineCannot(t, lockedStays)
 	s := open(t)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	live, err := s.enter(t.Context())
@@ -210,11 +211,13 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 		}},
 		{"a link to an upload outside", func(t *testing.T, _ *subject, uploads, outside string) []string {
 			upload(t, outside)
+			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(outside, filepath.Join(uploads, name)))
 			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
 		}},
 		{"a link to objects", func(t *testing.T, s *subject, uploads, _ string) []string {
 			upload(t, filepath.Join(s.root, "dir"))
+			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, name)))
 			return []string{filepath.Join(s.root, "dir", uploadKeyName), filepath.Join(s.root, "dir", partName(1))}
 		}},
@@ -223,6 +226,7 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 			upload(t, filepath.Join(uploads, name))
 			key := filepath.Join(uploads, name, uploadKeyName)
 			require.NoError(t, os.Remove(key))
+			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join("..", "..", "..", "object"), key))
 			return []string{key, filepath.Join(uploads, name, partName(1)), filepath.Join(s.root, "object")}
 		}},
@@ -231,6 +235,7 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 			upload(t, filepath.Join(uploads, name))
 			key := filepath.Join(uploads, name, uploadKeyName)
 			require.NoError(t, os.Remove(key))
+			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join(outside, uploadKeyName), key))
 			return []string{key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName)}
 		}},
@@ -244,6 +249,7 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 			dir := filepath.Join(uploads, name)
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o777))
 			upload(t, dir)
+			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
 			reopen(t, s.root, later.tweak)
 			require.NoDirExists(t, dir, "it is dropped, links and all")
@@ -253,6 +259,7 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 			objects := filepath.Join(s.root, "objects")
 			upload(t, filepath.Join(objects, name))
 			require.NoError(t, os.Remove(uploads))
+			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
 			return []string{filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1))}
 		}},

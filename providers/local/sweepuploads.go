@@ -59,7 +59,7 @@ func (s *store) sweepUploads(ctx context.Context) {
 			return
 		}
 		if w.end(uploads, name) {
-			_ = s.removeUpload(name)
+			_ = s.removeUpload(ctx, name)
 		}
 	}
 }

@@ -43,8 +43,14 @@ func (s *store) notDeleted() error {
 	return nil
 }
 
-func (s *serviceDriver) newTrash() (*trash, error) {
-	for range 3 { // another process's sweep may take the marker for a dead one's before it is locked
+// newTrash starts over where another process's sweep took the marker for a dead
+// one's before it was locked.
+func (s *serviceDriver) newTrash(ctx context.Context) (*trash, error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
 		t := &trash{serviceDriver: s, path: trashPrefix + randomName()}
 		err := s.root.Mkdir(t.path, 0o777)
 		if err == nil {
@@ -66,7 +72,6 @@ func (s *serviceDriver) newTrash() (*trash, error) {
 			return nil, noLocks(err)
 		}
 	}
-	return nil, &storage.Error{Code: storage.Internal, Err: errors.New("directories of the service are removed while they are made")}
 }
 
 // close removes the trash, if it is empty.
@@ -102,8 +107,8 @@ func (t *trash) names() ([]string, error) {
 }
 
 // take deletes a bucket that was found empty, and in which nobody can write.
-func (t *trash) take(name string) error {
-	if err := t.rename(name, t.path+"/"+name); err != nil {
+func (t *trash) take(ctx context.Context, name string) error {
+	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {
 		return err
 	}
 	b, err := t.open(name)
@@ -113,26 +118,28 @@ func (t *trash) take(name string) error {
 	defer b.leave()
 	if b.mustBeEmpty() != nil { // somebody put a file there by hand
 		b.leave()
-		if err := t.rename(t.path+"/"+name, name); err != nil {
+		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
 			return err
 		}
 		return storage.BucketNotEmpty
 	}
-	b.remove()
+	b.remove(ctx)
 	return nil
 }
 
 // rename moves a bucket's directory, and has that on the disk.
-func (t *trash) rename(from, to string) error {
+func (t *trash) rename(ctx context.Context, from, to string) error {
 	fi, err := t.root.Lstat(from)
 	if err == nil && !fi.IsDir() {
 		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is no directory, but a link to one"), Hint: "remove the link by hand"}
 	}
 	if err == nil {
-		err = t.root.Rename(from, to)
+		err = persist(ctx, func() error { return t.root.Rename(from, to) })
 	}
 	if isNotExist(err) {
-		return &storage.Error{Code: storage.BucketNotFound, Err: err}
+		if _, look := t.root.Lstat(from); isNotExist(look) { // else it is the trash that is missing
+			return &storage.Error{Code: storage.BucketNotFound, Err: err}
+		}
 	}
 	if err != nil || t.config.NoSync {
 		return failure(err)
@@ -175,9 +182,9 @@ func (b *trashed) leave() {
 // remove removes the lock file, and then what is not an object. What others still
 // put there, who had the bucket open, is left to a sweep: they are told that there
 // is no bucket.
-func (b *trashed) remove() {
-	_ = b.root.Remove(lockPath)
-	_ = b.root.RemoveAll(reserved)
+func (b *trashed) remove(ctx context.Context) {
+	_ = persist(ctx, func() error { return b.root.Remove(lockPath) })
+	_ = persist(ctx, func() error { return b.root.RemoveAll(reserved) })
 	_ = b.removeEmpty("")
 	if runtime.GOOS == "windows" {
 		b.leave()
@@ -187,12 +194,12 @@ func (b *trashed) remove() {
 		return
 	}
 	defer top.close()
-	_ = top.rmdir(b.name)
+	_ = persist(ctx, func() error { return top.rmdir(b.name) })
 }
 
 // sweepTrash sees to what a process left behind that died while it deleted a
 // bucket. What it cannot do now is left to another time.
-func (s *serviceDriver) sweepTrash() {
+func (s *serviceDriver) sweepTrash(ctx context.Context) {
 	d, err := openDir(s.root, nil, "")
 	if err != nil {
 		return
@@ -206,11 +213,14 @@ func (s *serviceDriver) sweepTrash() {
 	})
 	d.close()
 	for _, path := range paths {
-		s.sweepTrashed(path)
+		if ctx.Err() != nil {
+			return
+		}
+		s.sweepTrashed(ctx, path)
 	}
 }
 
-func (s *serviceDriver) sweepTrashed(path string) {
+func (s *serviceDriver) sweepTrashed(ctx context.Context, path string) {
 	marker, err := s.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
 	if isNotExist(err) { // its maker died between two steps, or is about to take the second
 		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandoned {
@@ -232,34 +242,36 @@ func (s *serviceDriver) sweepTrashed(path string) {
 		return
 	}
 	for _, name := range names {
-		t.sweep(name)
+		t.sweep(ctx, name)
 	}
 }
 
 // sweep ends a deletion. A bucket into which somebody has written before it was
 // closed to writers is put back: its deletion was never acknowledged, and the
 // object was.
-func (t *trash) sweep(name string) {
+func (t *trash) sweep(ctx context.Context, name string) {
 	b, err := t.open(name)
 	if err != nil {
 		return
 	}
 	defer b.leave()
-	if _, err := b.root.Lstat(lockPath); err == nil && runtime.GOOS != "windows" { // where nobody has it open
-		f, err := b.useLockFile()
-		if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
-			return // somebody is writing
+	if _, err := b.root.Lstat(lockPath); err == nil {
+		if runtime.GOOS != "windows" { // where nobody has it open
+			f, err := b.useLockFile()
+			if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
+				return // somebody is writing
+			}
+			defer b.locks.release(f)
 		}
-		defer b.locks.release(f)
 		if b.mustBeEmpty() != nil {
 			b.leave()
 			if _, err := t.root.Lstat(name); isNotExist(err) {
-				_ = t.rename(t.path+"/"+name, name)
+				_ = t.rename(ctx, t.path+"/"+name, name)
 			}
 			return
 		}
 	}
-	b.remove()
+	b.remove(ctx)
 }
 
 // mustBeEmpty fails with BucketNotEmpty where there is an object or an older

@@ -101,8 +101,8 @@ func readKey(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, maxKey+1))
 }
 
-func (s *store) removeUpload(upload string) error {
-	if err := s.root.RemoveAll(uploadPath(upload)); err != nil {
+func (s *store) removeUpload(ctx context.Context, upload string) error {
+	if err := persist(ctx, func() error { return s.root.RemoveAll(uploadPath(upload)) }); err != nil {
 		return failure(err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -54,9 +55,13 @@ func (s *store) versionsDir(key string) string {
 
 // keep makes the current object an older version too; removed is when its key is
 // removed, or zero where it is replaced. The key's lock is held.
-func (s *store) keep(key string, current spot, removed time.Time) error {
+func (s *store) keep(ctx context.Context, key string, current spot, removed time.Time) error {
 	path := s.versionsDir(key)
+	var round rounds
 	for {
+		if err := round.next(ctx); err != nil {
+			return err
+		}
 		if err := s.mkdirs(path); err != nil && err != errDirGone {
 			return err
 		}
@@ -70,7 +75,7 @@ func (s *store) keep(key string, current spot, removed time.Time) error {
 		if err != nil {
 			return failure(err)
 		}
-		err = s.link(to, versionOf(current.meta), current, removed)
+		err = s.link(ctx, to, versionOf(current.meta), current, removed)
 		s.shut(to)
 		if !isNotExist(err) {
 			return err
@@ -79,13 +84,13 @@ func (s *store) keep(key string, current spot, removed time.Time) error {
 }
 
 // link makes the older version and, where its key is removed, the mark of that.
-func (s *store) link(to *dir, version string, current spot, removed time.Time) error {
+func (s *store) link(ctx context.Context, to *dir, version string, current spot, removed time.Time) error {
 	err := to.link(version, current.dir, current.base)
 	switch {
 	case isNotExist(err):
 		return err
 	case isExist(err): // a crash left it, and perhaps the mark of a removal that did not end
-		if err := to.unlink(version + removedSuffix); err != nil && !isNotExist(err) {
+		if err := persist(ctx, func() error { return to.unlink(version + removedSuffix) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	case err != nil:
@@ -154,7 +159,7 @@ func (s *store) openVersion(key, version string) (*file, error) {
 }
 
 // deleteVersion removes an older version. The key's lock is held.
-func (s *store) deleteVersion(r *storage.DeleteRequest) error {
+func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
 	path := s.versionsDir(r.Key)
 	d, err := s.open(path)
 	if noObject(err) {
@@ -174,7 +179,7 @@ func (s *store) deleteVersion(r *storage.DeleteRequest) error {
 	defer s.hold(at)()
 	// The mark goes first: alone it would keep the directory from being removed.
 	for _, name := range [...]string{r.Version + removedSuffix, r.Version} {
-		if err := d.unlink(name); err != nil && !isNotExist(err) {
+		if err := persist(ctx, func() error { return d.unlink(name) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	}
@@ -184,13 +189,13 @@ func (s *store) deleteVersion(r *storage.DeleteRequest) error {
 			return uncertain(err)
 		}
 	}
-	s.prune(path, versionsPath)
+	s.prune(ctx, path, versionsPath)
 	return nil
 }
 
 // promote puts the newest older version in the place of the current object, in
 // one step; false where there is none. The key's lock is held.
-func (s *store) promote(key string, current spot) (bool, error) {
+func (s *store) promote(ctx context.Context, key string, current spot) (bool, error) {
 	path := s.versionsDir(key)
 	d, err := s.open(path)
 	if noObject(err) {
@@ -201,19 +206,19 @@ func (s *store) promote(key string, current spot) (bool, error) {
 	}
 	defer s.shut(d)
 	for _, name := range [...]string{versionOf(current.meta) + removedSuffix, versionOf(current.meta)} {
-		_ = d.unlink(name) // what a crash left
+		_ = persist(ctx, func() error { return d.unlink(name) }) // what a crash left
 	}
 	left, err := s.kept(key, current)
 	if err != nil || len(left) == 0 {
-		s.prune(path, versionsPath)
+		s.prune(ctx, path, versionsPath)
 		return false, err
 	}
 	if left[0].removed {
-		if err := d.unlink(left[0].name + removedSuffix); err != nil && !isNotExist(err) {
+		if err := persist(ctx, func() error { return d.unlink(left[0].name + removedSuffix) }); err != nil && !isNotExist(err) {
 			return false, failure(err)
 		}
 	}
-	if err := current.dir.rename(current.base, d, left[0].name); err != nil {
+	if err := persist(ctx, func() error { return current.dir.rename(current.base, d, left[0].name) }); err != nil {
 		return false, failure(err)
 	}
 	s.dropSidecar(current.meta)
@@ -224,6 +229,6 @@ func (s *store) promote(key string, current spot) (bool, error) {
 			}
 		}
 	}
-	s.prune(path, versionsPath)
+	s.prune(ctx, path, versionsPath)
 	return true, nil
 }

@@ -208,7 +208,7 @@ func TestAVersionThatACrashLeftTwiceIsOne(t *testing.T) {
 	require.NoError(t, err)
 	defer s.leave(live)
 	removal := time.Now() // that did not end
-	require.NoError(t, live.keep("k", spot{live.top, "k", live.mustStat(t, "k")}, removal))
+	require.NoError(t, live.keep(t.Context(), "k", spot{live.top, "k", live.mustStat(t, "k")}, removal))
 	require.Len(t, s.history(storage.ListRequest{}), 1)
 	s.put("k", "2")
 	kept := s.history(storage.ListRequest{})

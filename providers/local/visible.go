@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
-	"os"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -49,7 +49,7 @@ func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*staged,
 	if err != nil {
 		return nil, failure(err)
 	}
-	st, err := s.stage()
+	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +94,12 @@ func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
 
 // dropVisible removes the sidecar of an object that is about to change, also where
 // this driver writes none.
-func (s *spots) dropVisible() error {
+func (s *spots) dropVisible(ctx context.Context) error {
 	aside, err := s.asideDir()
 	if err != nil || aside == nil {
 		return err
 	}
-	err = aside.unlink(s.l.visibleName())
+	err = persist(ctx, func() error { return aside.unlink(s.l.visibleName()) })
 	if noObject(err) {
 		return nil
 	}
@@ -109,26 +109,40 @@ func (s *spots) dropVisible() error {
 	return failure(err)
 }
 
-// putVisible gives a staged sidecar its name. The object shows already.
-func (s *spots) putVisible(st *staged) error {
-	aside, err := s.asideDir()
-	if err == nil && aside == nil {
-		if err = s.mkdirs(s.l.asideDir); err == nil {
-			aside, err = s.asideDir()
+// putVisible gives a staged sidecar its name. The object shows already, so it is
+// not for commit to start over where the directory was removed.
+func (s *spots) putVisible(ctx context.Context, st *staged) error {
+	var round rounds
+	for {
+		err := s.moveVisible(ctx, st)
+		if !errors.Is(err, errDirGone) {
+			return uncertain(err)
+		}
+		if err := round.next(ctx); err != nil {
+			return uncertain(err)
+		}
+		if s.aside != nil && s.aside != s.natural {
+			s.shut(s.aside)
+			s.aside = nil
 		}
 	}
-	if err == nil && aside == nil {
-		err = os.ErrNotExist
+}
+
+func (s *spots) moveVisible(ctx context.Context, st *staged) error {
+	aside, err := s.makeAsideDir()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = aside.rename(s.l.visibleName(), st.dir, st.name)
+	err = persist(ctx, func() error { return aside.rename(s.l.visibleName(), st.dir, st.name) })
+	if isNotExist(err) {
+		return s.missingEnd(st)
 	}
 	if err != nil {
-		return uncertain(err)
+		return err
 	}
 	st.placed()
 	if s.sync {
-		return uncertain(aside.sync())
+		return aside.sync()
 	}
 	return nil
 }
@@ -149,5 +163,5 @@ func (s *spots) showAgain(ctx context.Context, at spot) error {
 		return uncertain(err)
 	}
 	defer s.discard(st)
-	return s.putVisible(st)
+	return s.putVisible(ctx, st)
 }

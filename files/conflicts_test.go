@@ -1,0 +1,52 @@
+package files_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/files"
+)
+
+// A refusing store is wrong about conditions: no revision is ever the current
+// one.
+type refusing struct{ storage.Driver }
+
+func (d refusing) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	if r.Condition.Revision != "" {
+		return nil, storage.PreconditionFailed
+	}
+	return d.Driver.Put(ctx, r)
+}
+
+func refuseRevisions(d storage.Driver) storage.Driver { return refusing{d} }
+
+func TestAStoreThatAlwaysRefusesIsNotAskedForEver(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, row := range []struct {
+		name string
+		call func(f *fixture) error
+	}{
+		{"a purpose", func(f *fixture) error {
+			_, err := f.SetPurpose(ctx, f.upload(t, "x").ID, "new")
+			return err
+		}},
+		{"the last part", func(f *fixture) error {
+			require.Nil(t, f.send(t, "x", part(token, 2, 1)))
+			_, err := f.UploadPart(ctx, strings.NewReader("y"), part(token, 2, 2))
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := inMemory(t, files.Config{}, storage.WithLayer(refuseRevisions))
+			err := row.call(f)
+			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+			require.NoError(t, ctx.Err())
+		})
+	}
+}

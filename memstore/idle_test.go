@@ -1,0 +1,21 @@
+package memstore
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
+
+func TestABodyThatMakesNoProgressFails(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := readStream(ctx, idle{})
+	require.ErrorIs(t, err, io.ErrNoProgress)
+}
