@@ -58,6 +58,7 @@ fuzz: ## every fuzz target for FUZZTIME
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
 powercut: ## what was acknowledged outlives a power cut; as root on Linux, with mkfs.ext4 and mkfs.xfs
+	@scripts/programs e2fsprogs xfsprogs
 	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
 
 support: ## write docs/support.md from what the suite finds
