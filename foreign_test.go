@@ -311,3 +311,28 @@ func TestEveryErrorSaysWhere(t *testing.T) {
 		})
 	}
 }
+
+// An unfiltered store sends the versions of all keys, whatever the prefix.
+type unfiltered struct{ storage.Driver }
+
+func (d unfiltered) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+	whole := *r
+	whole.Prefix = ""
+	return d.Driver.ListVersions(ctx, &whole)
+}
+
+func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
+	b := memstore.New(storage.WithVersions(), storage.WithLayer(func(next storage.Driver) storage.Driver { return unfiltered{next} }))
+	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
+		require.NoError(t, err)
+	}
+	for prefix, want := range map[string][]string{"tenant/": {"x"}, "longer/than/every/key/": nil} {
+		var keys []string
+		for v, err := range storage.Versions(t.Context(), storage.Prefixed(b, prefix)) {
+			require.NoError(t, err)
+			keys = append(keys, v.Key)
+		}
+		require.Equal(t, want, keys, prefix)
+	}
+}

@@ -150,7 +150,7 @@ func (r *removal) remove(keys []string) bool {
 	}
 	var errs []error
 	if r.own == nil {
-		errs = atOnce(len(keys), func(i int) error { return r.remover.Remove(r.ctx, keys[i]) })
+		errs = atOnce(len(keys), func(i int) error { return r.ofKey(keys[i], r.remover.Remove(r.ctx, keys[i])) })
 	} else {
 		errs = r.removeOwn(slices.Clone(keys)) // hooks may keep them
 	}
@@ -163,6 +163,15 @@ func (r *removal) remove(keys []string) bool {
 		}
 	}
 	return len(r.failures) < maxFailures
+}
+
+// ofKey is the error of a Remover that is not ours as one that names the key: who
+// looks for the key would take it for removed.
+func (r *removal) ofKey(key string, err error) error {
+	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == key {
+		return err
+	}
+	return located(r.remover, "RemoveAll", key, &Error{Code: asError(r.ctx, err).Code, Err: err})
 }
 
 // removeOwn removes a group as one operation: hooks see all of its keys and

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"iter"
+	"strings"
 )
 
 // Versions yields the kept versions under a prefix: by key, newest first. It
@@ -66,7 +67,9 @@ func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, erro
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
 			}
-			if entry.Key == l.prefix { // the folder marker of a Prefixed view: it has no key there
+			// Some servers send keys outside of the prefix. The folder marker of a
+			// Prefixed view has no key there.
+			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.prefix {
 				continue
 			}
 			entry.Key = entry.Key[len(l.prefix):]

@@ -113,12 +113,19 @@ func (v *view) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry
 			return
 		}
 		v.inward(&r)
+		left := r.set.limit // 0: there is none
+		if left > 0 && v.prefix != "" {
+			r.set.limit++ // the folder marker, which is left out, counts
+		}
 		for entry, err := range v.to.List(ctx, wholeList(r)) {
 			if err == nil && v.prefix != "" && entry.Key == v.prefix {
 				continue // a folder marker: it has no key in the view
 			}
 			entry.Key = strings.TrimPrefix(entry.Key, v.prefix)
 			if !yield(entry, v.outward(err)) || err != nil {
+				return
+			}
+			if left--; left == 0 {
 				return
 			}
 		}

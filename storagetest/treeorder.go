@@ -145,6 +145,9 @@ var treeCases = []Case{
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/"), storage.WithDelimiter("/")))
 			require.Equal(t, []string{"x"}, t.pages(storage.Prefixed(b, "mark/"), 1))
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(struct{ storage.Bucket }{b}, "mark/")), "of a bucket that is not ours")
+			for _, of := range []storage.Bucket{b, struct{ storage.Bucket }{b}} {
+				require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(of, "mark/"), storage.WithLimit(1)), "nor does it count")
+			}
 		},
 	},
 	{

@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -239,4 +240,41 @@ func keysOf[V any](m map[string]V) []string {
 		keys = append(keys, key)
 	}
 	return keys
+}
+
+// A holding bucket of the user's own does not remove one key, and its error names
+// another, or none.
+type holding struct {
+	storage.Bucket
+	err error
+}
+
+func (h holding) Remove(ctx context.Context, key string, opts ...storage.RemoveOption) error {
+	if key == "b" {
+		return h.err
+	}
+	return h.Bucket.Remove(ctx, key, opts...)
+}
+
+func TestWhatAUsersBucketDoesNotRemoveIsNotDeleted(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		err  error
+		code storage.Code
+	}{
+		{"an error of another key", &storage.Error{Code: storage.PermissionDenied, Key: "tenant/b"}, storage.PermissionDenied},
+		{"an error without a key", &storage.Error{Code: storage.Locked}, storage.Locked},
+		{"an error of another package", errors.New("held"), storage.Internal},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dst := filled(t, []string{"a", "b", "c"})
+			report, err := transfer.Copy(t.Context(), holding{dst, row.err}, filled(t, []string{"keep"}), transfer.WithDelete())
+			require.ErrorIs(t, err, row.err)
+			require.Equal(t, int64(2), report.Deleted)
+			require.Len(t, report.Failures, 1)
+			require.Equal(t, "b", report.Failures[0].Key)
+			require.Equal(t, row.code, storage.CodeOf(report.Failures[0].Err))
+			require.ElementsMatch(t, []string{"b", "keep"}, keysOf(contents(t, dst)))
+		})
+	}
 }

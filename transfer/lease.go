@@ -92,7 +92,11 @@ func (l *lease) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, &l.record); err != nil {
+	err = json.Unmarshal(data, &l.record)
+	if err == nil && l.record.Holder == "" && l.record.Nonce == "" { // another document, which a write would replace
+		err = errors.New("it has neither a holder nor a nonce")
+	}
+	if err != nil {
 		return &storage.Error{
 			Code: storage.InvalidArgument, Op: "Every", Key: l.key, Err: err,
 			Hint: "the object is no lease: another key is needed, or it is to be removed",

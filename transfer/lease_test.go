@@ -186,3 +186,21 @@ func TestARecordFromTheFutureIsTakenForExpiredAndDue(t *testing.T) {
 func stamp(field string, at time.Time) string {
 	return `"` + field + `":"` + at.Format(time.RFC3339Nano) + `"`
 }
+
+func TestADocumentOfSomebodyElsesIsNoLease(t *testing.T) {
+	for _, text := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``} {
+		t.Run(text, func(t *testing.T) {
+			b := memstore.New()
+			_, err := b.Upload(t.Context(), leaseKey, file(text))
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			err = transfer.Every(ctx, time.Hour, func(context.Context) error {
+				cancel()
+				return nil
+			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Equal(t, text, contents(t, b)[leaseKey])
+		})
+	}
+}

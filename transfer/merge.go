@@ -19,8 +19,9 @@ type cursor struct {
 	more  bool
 }
 
-func (c *cursor) open(entries iter.Seq2[entry, error]) {
-	*c = cursor{}
+// open begins with entries, which come after a key.
+func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
+	*c = cursor{entry: entry{key: after}}
 	c.next, c.stop = iter.Pull2(entries)
 	c.step()
 }
@@ -43,9 +44,9 @@ const passedBy = 2000
 // counted, what is not or may not be becomes a task. Its error ends the job.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
-	src.open(j.src.entries(ctx, j.settings, ""))
+	src.open(j.src.entries(ctx, j.settings, ""), "")
 	defer func() { src.stop() }()
-	dst.open(j.dst.entries(ctx, j.settings, ""))
+	dst.open(j.dst.entries(ctx, j.settings, ""), "")
 	defer func() { dst.stop() }()
 	var files, unknown paths
 	passed := 0
@@ -63,7 +64,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			if start := before(src.entry.key); passed > passedBy && !j.remove && j.dst.startsAnywhere() && start > dst.entry.key {
 				passed = 0
 				dst.stop()
-				dst.open(j.dst.entries(ctx, j.settings, start))
+				dst.open(j.dst.entries(ctx, j.settings, start), start)
 				continue
 			}
 			dst.step()

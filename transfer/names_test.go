@@ -71,6 +71,21 @@ func TestALinkInTheDirectoryDoesNotLeadOut(t *testing.T) {
 	require.Empty(t, fingerprints(t, outside))
 }
 
+// What was written through a link within the directory would be listed under its
+// other name, and deleted by the next job.
+func TestALinkInTheDestinationIsNotFollowed(t *testing.T) {
+	src := tree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
+	dir := tree(t, map[string]string{"z/sub/keep": "x"})
+	require.NoError(t, os.Symlink("z", filepath.Join(dir, "a")))
+	for range 2 {
+		report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Dir(src))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "link")
+		require.Equal(t, int64(2), report.Failed)
+		require.ElementsMatch(t, []string{"keep", "z/sub/keep"}, keysOf(fingerprints(t, dir)))
+	}
+}
+
 func TestADirectoryCannotHoldAKeyBelowAFile(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "d/e/f", "d/e"} {

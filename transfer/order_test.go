@@ -1,10 +1,13 @@
 package transfer_test
 
 import (
+	"context"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
@@ -83,4 +86,18 @@ func TestFolderMarkerStopsNoTransfer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(in), transfer.WithDelete())
 	require.NoError(t, err)
+}
+
+// A restarting bucket of the user's own lists from its first key, whatever the start.
+type restarting struct{ storage.Bucket }
+
+func (r restarting) List(ctx context.Context, _ ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return r.Bucket.List(ctx)
+}
+
+func TestABucketThatListsFromItsFirstKeyIsNotListedForEver(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := transfer.Copy(ctx, restarting{filled(t, keysN(5000))}, filled(t, []string{"z/z"}))
+	require.ErrorContains(t, err, "order of the keys")
 }

@@ -121,7 +121,7 @@ func (t *tree) clear(key string, known bool) (fs.FileInfo, error) {
 	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	case err != nil:
-		return nil, nil // what is wrong with the way there, making it will say
+		return nil, t.noLink(key) // what else is wrong with the way there, making it will say
 	case info.IsDir():
 		return nil, invalid("key", "is the name of a directory here: a directory cannot hold both")
 	case !info.Mode().IsRegular():
@@ -130,6 +130,24 @@ func (t *tree) clear(key string, known bool) (fs.FileInfo, error) {
 		return nil, invalid("key", "is the name of another file here: one that differs in case, or that was made meanwhile")
 	}
 	return info, nil
+}
+
+// noLink makes sure that no link leads to key. A walk does not follow it: with
+// WithDelete, the next job would remove the file under its other name.
+func (t *tree) noLink(key string) error {
+	for i, c := range []byte(key) {
+		if c != '/' {
+			continue
+		}
+		info, err := t.root.Lstat(key[:i])
+		if err != nil {
+			return nil // nor is anything below it
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return invalid("key", fmt.Sprintf("needs a directory where there is the link %q, which is not followed", key[:i]))
+		}
+	}
+	return nil
 }
 
 // createBeside makes the temporary file in the target's own directory, so that

@@ -54,7 +54,8 @@
 // (storage.Prefixed makes an end of a part of one). A file whose name is no
 // valid key fails with InvalidArgument, as does an object whose key a directory
 // cannot hold, and one whose key needs a directory where there is a file: of a
-// and a/b in a bucket, a/b fails. A directory .omnibucket, where a local bucket
+// and a/b in a bucket, a/b fails. A link in the destination is not followed: what
+// would be written below it fails too. A directory .omnibucket, where a local bucket
 // keeps its signing key, is never read and never written. The directory of
 // WithResume is left out as well.
 //
