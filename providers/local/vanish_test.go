@@ -222,3 +222,26 @@ func TestAVisibleSidecarsDirectoryIsMadeAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestWritingWithoutTheDirectoryOfTemporaryFiles: tools that copy files only, and
+// those that remove empty directories, leave a bucket without it.
+func TestWritingWithoutTheDirectoryOfTemporaryFiles(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		open bool
+	}{{"a copy that is opened", false}, {"while the bucket is open", true}} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t)
+			s.put("k", "old")
+			if !row.open {
+				require.NoError(t, s.Close())
+			}
+			require.NoError(t, os.RemoveAll(filepath.Join(s.root, tmpPath)))
+			if !row.open {
+				s = reopen(t, s.root)
+			}
+			s.put("k", "new")
+			require.Equal(t, "new", s.get("k"))
+		})
+	}
+}
