@@ -105,6 +105,9 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 		return false, err
 	}
 	defer s.hold(current)()
+	if err := at.adopt(ctx, current); err != nil {
+		return false, err
+	}
 	if err := at.dropVisible(ctx); err != nil {
 		return false, err
 	}

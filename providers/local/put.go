@@ -107,6 +107,11 @@ func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c 
 	if err := s.checkWrite(old, c); err != nil {
 		return err
 	}
+	if old.found() {
+		if err := at.adopt(ctx, old); err != nil {
+			return err
+		}
+	}
 	if s.keeping() && old.found() {
 		if old.meta.mtime >= st.meta.mtime {
 			if err := s.restamp(st, old.meta.mtime); err != nil {

@@ -260,6 +260,44 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	return t.take(ctx, name)
 }
 
+// holdsFile reports whether path has a file that removeEmpty leaves there. It may be
+// no object: a name that is no key, or a symbolic link to nowhere.
+func (s *store) holdsFile(path string) (holds bool, err error) {
+	d, err := s.openToRead(path)
+	if noObject(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, failure(err)
+	}
+	var inner []string
+	err = d.read(func(e dirent) bool {
+		if e.kind == kindUnknown {
+			if m, err := d.stat(e.name); err == nil {
+				e.kind = m.kind
+			}
+		}
+		switch {
+		case d.name(e.name) == reserved || strings.HasPrefix(e.name, reserved+string(markVisible)):
+		case e.kind == kindDir:
+			inner = append(inner, d.name(e.name))
+		default:
+			holds = true
+		}
+		return !holds
+	})
+	d.close()
+	for _, path := range inner {
+		if holds || err != nil {
+			break
+		}
+		if holds, err = s.holdsFile(path); err != nil {
+			return false, err
+		}
+	}
+	return holds, failure(err)
+}
+
 // removeEmpty removes the directories in path that hold nothing.
 func (s *store) removeEmpty(path string) error {
 	d, err := s.openToRead(path)

@@ -70,10 +70,10 @@ func (s *store) hold(at spot) (release func()) {
 }
 
 // dropSidecar is for a file that nobody can see any more, and that still is:
-// held open, or not unlinked yet. A sidecar that stays
-// behind describes no other file.
+// held open, or not unlinked yet. A file with another name, which somebody gave it or
+// a crash left, needs its sidecar. One that stays behind describes no other file.
 func (s *store) dropSidecar(m meta) {
-	if m.ino != 0 && s.sidecars.Load() {
+	if m.ino != 0 && m.links < 2 && s.sidecars.Load() {
 		_ = s.root.Remove(sidecarPath(m))
 	}
 }

@@ -48,13 +48,20 @@ func (s *store) workshop(ctx context.Context) (*workshop, error) {
 	}
 }
 
-// newWorkshop is nil, nil where a sweep took the marker for a dead writer's
-// before it was locked.
+// newWorkshop is nil, nil where it has to be tried again: a sweep took the marker for
+// a dead writer's before it was locked, or tmpPath was missing. Tools that copy no
+// empty directories leave it out.
 func (s *store) newWorkshop() (*workshop, error) {
 	path := tmpPath + "/" + randomName()
 	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	if isNotExist(err) {
+		if err := s.makeReserved(); err != nil {
+			return nil, err
+		}
+		return nil, s.notDeleted()
+	}
 	if err != nil {
-		return nil, s.lost(err)
+		return nil, failure(err)
 	}
 	if err := tryLockFile(marker); err != nil {
 		_ = marker.Close()
@@ -76,7 +83,10 @@ func (s *store) newWorkshop() (*workshop, error) {
 	}
 	_ = s.root.Remove(path + markerSuffix)
 	_ = marker.Close()
-	return nil, s.lost(err)
+	if isNotExist(err) {
+		return nil, s.orGone(nil)
+	}
+	return nil, failure(err)
 }
 
 // close leaves the marker where there are files yet.

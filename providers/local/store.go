@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -176,6 +177,9 @@ func (s *store) readFormat() (bool, error) {
 	}
 	if err != nil {
 		return false, failure(err)
+	}
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		return false, nil // a power failure took it, with Config.NoSync: the next write asks the disk again
 	}
 	var f format
 	if err := json.Unmarshal(b, &f); err != nil {

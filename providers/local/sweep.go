@@ -91,8 +91,6 @@ func (s *store) sweepShop(shops *dir, name string) {
 // sweepFile leaves the sidecar of a file that was linked into its place before
 // its writer died: the object needs it.
 func (s *store) sweepFile(d *dir, name string, m meta) {
-	if m.links < 2 {
-		s.dropSidecar(m)
-	}
+	s.dropSidecar(m)
 	_ = d.unlink(name)
 }

@@ -275,22 +275,18 @@ func (t *trash) sweep(ctx context.Context, name string) {
 }
 
 // mustBeEmpty fails with BucketNotEmpty where there is an object or an older
-// version.
+// version, or another file: nobody would look for it in the trash.
 func (s *store) mustBeEmpty() error {
-	w := &walker{store: s}
-	for _, kept := range [...]bool{false, true} {
-		w.kept = kept
-		path := ""
-		if kept {
-			path = versionsPath
-		}
-		holds, err := w.holds(path, true)
-		if err != nil {
-			return err
-		}
-		if holds {
-			return storage.BucketNotEmpty
-		}
+	holds, err := s.holdsFile("")
+	if err == nil && !holds {
+		older := &walker{store: s, kept: true}
+		holds, err = older.holds(versionsPath, true)
+	}
+	if err != nil {
+		return err
+	}
+	if holds {
+		return storage.BucketNotEmpty
 	}
 	return nil
 }

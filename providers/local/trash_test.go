@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -205,4 +206,32 @@ func TestWritingToABucketThatWasMovedAway(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(moved, reserved)))
 	_, err = b.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
+}
+
+// TestABucketWithAFileThatIsNoObjectStays: DeleteBucket neither removes nor hides a
+// file that no listing shows.
+func TestABucketWithAFileThatIsNoObjectStays(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		make func(path string) error
+	}{
+		{"a name that is no key", func(path string) error { return os.WriteFile(path+"/"+reserved+"-notes", []byte("x"), 0o666) }},
+		{"a link to nowhere", func(path string) error { return os.Symlink("nowhere", path+"/link") }},
+		{"in a directory", func(path string) error {
+			return errors.Join(os.Mkdir(path+"/dir", 0o777), os.WriteFile(path+"/dir/"+reserved+"-notes", []byte("x"), 0o666))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, root := service(t)
+			s.publicBucket(t, "bucket")
+			require.NoError(t, row.make(filepath.Join(root, "bucket")))
+			require.ErrorIs(t, s.DeleteBucket(t.Context(), "bucket"), storage.BucketNotEmpty)
+			entries, err := os.ReadDir(root)
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+			info, err := s.BucketInfo(t.Context(), "bucket")
+			require.NoError(t, err)
+			require.True(t, info.Public)
+		})
+	}
 }

@@ -222,3 +222,68 @@ func TestAVisibleSidecarsDirectoryIsMadeAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestWritingWithoutTheDirectoryOfTemporaryFiles: tools that copy files only, and
+// those that remove empty directories, leave a bucket without it.
+func TestWritingWithoutTheDirectoryOfTemporaryFiles(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		open bool
+	}{{"a copy that is opened", false}, {"while the bucket is open", true}} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t)
+			s.put("k", "old")
+			if !row.open {
+				require.NoError(t, s.Close())
+			}
+			require.NoError(t, os.RemoveAll(filepath.Join(s.root, tmpPath)))
+			if !row.open {
+				s = reopen(t, s.root)
+			}
+			s.put("k", "new")
+			require.Equal(t, "new", s.get("k"))
+		})
+	}
+}
+
+// TestAPowerFailureTookTheFormat: with Config.NoSync a file that was new may be empty,
+// or hold zeros, after it. The objects of the bucket are there all the same.
+func TestAPowerFailureTookTheFormat(t *testing.T) {
+	for _, row := range []struct{ name, left string }{{"empty", ""}, {"zeros", "\x00\x00\x00"}} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t)
+			s.put("k", "old")
+			path := filepath.Join(s.root, formatPath)
+			was, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, []byte(row.left), 0o666))
+			s = reopen(t, s.root)
+			require.Equal(t, "old", s.get("k"))
+			s.put("k", "new")
+			now, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, string(was), string(now))
+		})
+	}
+}
+
+// TestAFileWithTwoNamesKeepsItsSidecar: the attributes of a file without extended
+// ones are those of all its names.
+func TestAFileWithTwoNamesKeepsItsSidecar(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(s *subject)
+	}{
+		{"a removal", func(s *subject) { s.remove("one") }},
+		{"an overwrite", func(s *subject) { s.put("one", "new") }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t, withoutXattrs)
+			_, err := s.Put(t.Context(), described("one", "content"))
+			require.NoError(t, err)
+			require.NoError(t, os.Link(filepath.Join(s.root, "one"), filepath.Join(s.root, "two")))
+			row.change(s)
+			require.Equal(t, described("two", "").Properties, s.head("two").Properties)
+		})
+	}
+}

@@ -109,6 +109,54 @@ func (s *spots) dropVisible(ctx context.Context) error {
 	return failure(err)
 }
 
+// adopt gives an object that came back from a copy its attributes as its own, before
+// it changes. With its sidecar it would lose them, if the process dies between the two
+// steps, or if it becomes an older version.
+func (s *spots) adopt(ctx context.Context, at spot) error {
+	aside, err := s.asideDir()
+	if err != nil || aside == nil {
+		return err
+	}
+	if _, err := aside.stat(s.l.visibleName()); noObject(err) {
+		return nil
+	}
+	err = s.adoptVisible(ctx, at)
+	if noObject(err) || !s.keeping() {
+		return nil // a full disk need not be in the way of a removal
+	}
+	return failure(err)
+}
+
+func (s *spots) adoptVisible(ctx context.Context, at spot) error {
+	f, err := at.dir.open(at.base)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.close() }()
+	a, err := s.attrsOfFile(f)
+	if a != nil || err != nil {
+		return err
+	}
+	if a, err = s.visibleAttrs(s.l, f.meta); a == nil || err != nil {
+		return err
+	}
+	if !a.describes(f.meta) {
+		a.crc, a.mtime = nil, f.meta.mtime
+	}
+	value := a.encode()
+	if !s.noXattr && f.setXattr(value) == nil {
+		if s.sync {
+			return f.sync()
+		}
+		return nil
+	}
+	w, err := s.workshop(ctx)
+	if err != nil {
+		return err
+	}
+	return s.writeSidecar(&staged{dir: w.dir, meta: f.meta}, value)
+}
+
 // putVisible gives a staged sidecar its name. The object shows already, so it is
 // not for commit to start over where the directory was removed.
 func (s *spots) putVisible(ctx context.Context, st *staged) error {

@@ -150,3 +150,42 @@ func TestRemovingTakesTheVisibleSidecarAlong(t *testing.T) {
 	require.NoError(t, s.Delete(context.Background(), &storage.DeleteRequest{Key: "k", Version: now.Version}))
 	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the older version is current")
 }
+
+// TestAttributesOfACopyOutliveTheirSidecar: they are lost neither to a process that
+// dies after it has removed the sidecar, nor to a write that keeps a version.
+func TestAttributesOfACopyOutliveTheirSidecar(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		options []tweak
+	}{
+		{"plain", nil}, {"on the disk", []tweak{withFlush}}, {"without extended attributes", []tweak{withoutXattrs}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			first := open(t, withSidecars)
+			for _, key := range []string{"k", "dir/k"} {
+				_, err := first.Put(t.Context(), described(key, "content"))
+				require.NoError(t, err)
+			}
+			s := reopen(t, copied(t, first.root).root, row.options...)
+			live, err := s.enter(t.Context())
+			require.NoError(t, err)
+			defer s.leave(live)
+			l, _ := live.names().locate("k")
+			at := spots{store: live, l: l, natural: live.top}
+			defer at.close()
+			old, err := at.find()
+			require.NoError(t, err)
+			require.NoError(t, at.adopt(t.Context(), old))
+			require.NoError(t, at.dropVisible(t.Context()))
+			require.Len(t, visibleFiles(t, s.root), 1)
+			require.Equal(t, described("k", "").Properties, s.head("k").Properties)
+
+			s.versions.Store(true)
+			version := s.head("dir/k").Version
+			s.put("dir/k", "new")
+			_, a, err := s.getVersion("dir/k", version)
+			require.NoError(t, err)
+			require.Equal(t, described("k", "").Properties, a.Properties)
+		})
+	}
+}
