@@ -45,7 +45,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.reading = true
 	b.mu.Unlock()
 
-	b.exchange.rest()
+	b.exchange.sourceReads()
 	n, err := b.inner.Read(p)
 
 	b.mu.Lock()
