@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,4 +73,25 @@ func TestAHandshakeThatFallsSilent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// exits ends the goroutine that reads it, as a test's FailNow does.
+type exits struct{}
+
+func (exits) Read([]byte) (int, error) {
+	runtime.Goexit()
+	return 0, nil
+}
+
+func TestABodyThatEndsTheGoroutineThatReadsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onWire(t, false, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		start := time.Now()
+		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, exits{}))
+		require.Error(t, err)
+		require.False(t, Sent(err))
+		require.Zero(t, time.Since(start))
+	})
 }
