@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 )
@@ -41,8 +42,12 @@ func (h *handler) answer(f func(*call) error) http.HandlerFunc {
 	}
 }
 
-// maxDrain is how many bytes of a refused body are read nevertheless.
-const maxDrain = 16 << 20
+// maxDrain is how many bytes of a refused body are read nevertheless, and drainTime
+// for how long: whoever is refused may send a byte a minute.
+const (
+	maxDrain  = 16 << 20
+	drainTime = 30 * time.Second
+)
 
 // sentBody is a request's body. It remembers whether it was read.
 type sentBody struct {
@@ -58,12 +63,15 @@ func (b *sentBody) Read(p []byte) (int, error) {
 // drain reads the rest of a body that was refused. A client that is still sending
 // when the connection is closed, as after a proxy's "Connection: close", sees a
 // reset and not the response. A client that waits for "100 Continue" has sent
-// nothing yet, and a longer body costs more than the response is worth.
+// nothing yet, and a longer or slower body costs more than the response is worth.
 func (b *sentBody) drain(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil || r.ProtoMajor != 1 || !b.begun && r.Header.Get("Expect") != "" {
 		return
 	}
-	if n, _ := io.CopyN(io.Discard, b.ReadCloser, maxDrain); n == maxDrain {
+	if http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)) != nil {
+		return // a middleware hides the connection: nothing would end a slow body
+	}
+	if _, err := io.CopyN(io.Discard, b.ReadCloser, maxDrain); err != io.EOF {
 		w.Header().Set("Connection", "close")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"mime/multipart"
 	"net/http"
+	"time"
 )
 
 const (
@@ -14,6 +15,8 @@ const (
 	formOverhead  = 1 << 20  // bytes of such parts and of what frames the files
 	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
 	maxDrain      = 4 << 20  // bytes of a refused form that are read nevertheless
+
+	drainTime = 30 * time.Second // for which it is read: whoever is refused may send a byte a minute
 )
 
 // storeForm takes every file of a form, or none.
@@ -65,10 +68,13 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 }
 
 // drain reads the rest of a short form: a browser that is still sending when the
-// connection is closed shows its user that, and not our words. What is longer
-// costs more than the words are worth.
+// connection is closed shows its user that, and not our words. What is longer or
+// slower costs more than the words are worth.
 func drain(w http.ResponseWriter, rest io.Reader) {
-	if n, _ := io.CopyN(io.Discard, rest, maxDrain); n == maxDrain {
+	if http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)) != nil {
+		return // a middleware hides the connection: nothing would end a slow body
+	}
+	if _, err := io.CopyN(io.Discard, rest, maxDrain); err != io.EOF {
 		w.Header().Set("Connection", "close")
 	}
 }

@@ -45,19 +45,31 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.reading = true
 	b.mu.Unlock()
 
-	b.exchange.rest()
+	b.exchange.sourceReads()
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit: net/http's own goroutine ends too, and tells nobody
+			b.rested(0)
+			b.exchange.cancel(errLetGo)
+		}
+	}()
 	n, err := b.inner.Read(p)
-
-	b.mu.Lock()
-	b.reading = false
-	b.read += int64(n)
-	sofar := b.read
-	b.idle.Broadcast()
-	b.mu.Unlock()
+	returned = true
+	sofar := b.rested(n)
 	if err == nil || err == io.EOF {
 		b.exchange.handedOver(sofar, err == io.EOF)
 	}
 	return n, err
+}
+
+// rested is after each Read; it returns the bytes so far.
+func (b *requestBody) rested(n int) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
+	b.read += int64(n)
+	b.idle.Broadcast()
+	return b.read
 }
 
 // Close is net/http's, when it has read enough, or the exchange's end. It may

@@ -28,6 +28,7 @@ type exchange struct {
 	replied bool // the head of the answer is here
 	ended   bool
 	traced  bool           // who makes the request tells of connection and head
+	linked  bool           // traced: the request has its connection
 	headed  bool           // the request's head was written
 	whole   bool           // the request's body was handed over to its end
 	body    *requestBody   // the request's
@@ -82,6 +83,16 @@ func (x *exchange) rest() {
 	}
 }
 
+// sourceReads is called before each Read of the request's body. Once the answer is
+// here the clock is the answer's alone, which may be read meanwhile.
+func (x *exchange) sourceReads() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.timer != nil && !x.replied {
+		x.timer.Stop()
+	}
+}
+
 // requestContext is what net/http has. It tells of the head where no Read of the
 // body does: one that has a length is not read before the head is written, while
 // the first bytes of one that has none are.
@@ -91,6 +102,9 @@ func (x *exchange) requestContext() context.Context {
 	}
 	if x.foreign {
 		x.trace.GetConn = x.connecting
+		x.trace.ConnectStart = func(string, string) { x.dialed() }
+		x.trace.TLSHandshakeStart = x.dialed
+		x.trace.GotConn = x.connected
 	}
 	x.trace.WroteHeaders = x.wroteHeaders
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
@@ -111,13 +125,33 @@ func (x *exchange) begin() {
 	}
 }
 
-// connecting is net/http's, which waits for a connection within limits of its own:
-// another request may have to end first.
+// connecting is net/http's, which waits for a connection as long as its owner has
+// said: another request may have to end first.
 func (x *exchange) connecting(string) {
 	x.rest()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.traced = true
+	x.traced, x.linked = true, false
+}
+
+// dialed is net/http's: a connection is being made for this request. Its owner may
+// have set no limit to that, nor to the TLS handshake.
+func (x *exchange) dialed() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.linked { // else it has another connection by now
+		x.waitLocked(x.stall)
+	}
+}
+
+// connected is net/http's: the request is about to be written.
+func (x *exchange) connected(httptrace.GotConnInfo) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.linked = true
+	if x.timer != nil {
+		x.timer.Stop()
+	}
 }
 
 // wroteHeaders is net/http's: the head of the request is on its way, or in a

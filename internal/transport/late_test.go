@@ -1,0 +1,97 @@
+package transport
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// onWire is a transport whose one connection serve has the other end of. given
+// settles whether the transport is one that somebody gave.
+func onWire(t *testing.T, given bool, serve func(net.Conn)) *Transport {
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		client, peer := net.Pipe()
+		t.Cleanup(func() { _ = peer.Close() })
+		go serve(peer)
+		return client, nil
+	}
+	if !given {
+		return New(Options{DialContext: dial})
+	}
+	base := &http.Transport{DialContext: dial}
+	t.Cleanup(base.CloseIdleConnections)
+	return Over(base)
+}
+
+func TestAnEarlyAnswerThatFallsSilentWhileTheBodyIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onWire(t, false, func(c net.Conn) {
+			in := bufio.NewReader(c)
+			_, _ = http.ReadRequest(in)
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nx")
+			_, _ = io.Copy(io.Discard, in)
+		})
+		body := struct{ io.Reader }{&slowly{bytes: 10, pause: 10 * time.Second}}
+		response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = io.ReadAll(response.Body)
+		require.ErrorIs(t, err, ErrStalled)
+		require.Equal(t, DefaultStall, time.Since(start))
+		require.NoError(t, response.Body.Close())
+	})
+}
+
+func TestAHandshakeThatFallsSilent(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		given bool
+		takes time.Duration
+	}{
+		{"by our transport", false, DefaultDial},
+		{"by one that was given", true, DefaultStall},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := onWire(t, row.given, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				ctx, _ = CountRequests(ctx)
+				start := time.Now()
+				_, err := tr.RoundTrip(request(t, ctx, http.MethodGet, "https://store.invalid/key", nil))
+				require.Error(t, err)
+				require.False(t, Sent(err))
+				require.Equal(t, row.takes, time.Since(start))
+			})
+		})
+	}
+}
+
+// exits ends the goroutine that reads it, as a test's FailNow does.
+type exits struct{}
+
+func (exits) Read([]byte) (int, error) {
+	runtime.Goexit()
+	return 0, nil
+}
+
+func TestABodyThatEndsTheGoroutineThatReadsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := onWire(t, false, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		start := time.Now()
+		_, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, exits{}))
+		require.Error(t, err)
+		require.False(t, Sent(err))
+		require.Zero(t, time.Since(start))
+	})
+}
