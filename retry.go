@@ -28,9 +28,10 @@ type RetryPolicy struct {
 	// bucket: only ctx ends that.
 	MaxWait time.Duration
 	// Stall is how long a connection may move no byte in either direction
-	// before it counts as dropped, by default 30 s. It holds for every request;
-	// after a large body twice as long, because the system may still be sending
-	// it. A copy that the server makes by itself may take longer.
+	// before it counts as dropped, by default 30 s. It holds for every request.
+	// While a large body is sent it is four times as long, because the system takes
+	// a megabyte or more at once and tells nothing in between; after the body, twice
+	// as long. A copy that the server makes by itself may take longer.
 	Stall time.Duration
 }
 

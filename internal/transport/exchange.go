@@ -180,8 +180,13 @@ func (x *exchange) handedOver(sofar int64, end bool) {
 		x.waitLocked(x.answer)
 		return
 	}
-	x.waitLocked(x.stall)
+	x.waitLocked(sendPatience * x.stall)
 }
+
+// sendPatience is how many times the stall a body may wait for the peer to take more
+// of it. The system takes a body in steps of a megabyte or more, and tells nothing
+// in between: a slow line needs a minute for one.
+const sendPatience = 4
 
 // answered is called when the head of the answer is here.
 func (x *exchange) answered() {
