@@ -25,7 +25,7 @@ func readEntries(d *dir, each func(dirent) bool) error {
 				return nil
 			}
 		}
-		if err == io.EOF {
+		if err == io.EOF || isNotExist(err) { // or it was removed while it was read
 			return nil
 		}
 		if err != nil {
