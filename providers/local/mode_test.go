@@ -118,3 +118,24 @@ func TestOthersDoNotReadWhatIsBeingWritten(t *testing.T) {
 	s.put("f", "x")
 	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.live.writing.dir.path)))
 }
+
+func TestWhoMayNotReadAnObjectMayNotReadItsMetadata(t *testing.T) {
+	s := open(t)
+	withoutXattrs(s.driver)
+	sidecars := func() []os.FileMode {
+		var modes []os.FileMode
+		entries, err := os.ReadDir(filepath.Join(s.root, attrsPath))
+		require.NoError(t, err)
+		for _, e := range entries {
+			modes = append(modes, modeOf(t, filepath.Join(s.root, attrsPath, e.Name())))
+		}
+		return modes
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(s.root, "f"), []byte("old"), 0o600))
+	s.put("f", "new")
+	require.Equal(t, []os.FileMode{0o600}, sidecars(), "the mode of a file that is replaced")
+
+	s.driver.fileMode = 0o640
+	s.put("g", "x")
+	require.Contains(t, sidecars(), os.FileMode(0o640), "the mode of new files")
+}

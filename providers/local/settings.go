@@ -43,7 +43,7 @@ func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
 	if err != nil {
 		return failure(err)
 	}
-	return s.replaceFile(settingsPath, w.dir.path, append(content, '\n'))
+	return s.replaceFile(settingsPath, w.dir.path, append(content, '\n'), 0o666)
 }
 
 // change takes over what r asks for.

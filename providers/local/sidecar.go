@@ -2,6 +2,7 @@ package local
 
 import (
 	"errors"
+	"io/fs"
 	"runtime"
 	"strconv"
 )
@@ -41,7 +42,11 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 // writeSidecar is for a file that nobody can see yet.
 func (s *store) writeSidecar(st *staged, value []byte) error {
 	s.sidecars.Store(true)
-	err := s.replaceFile(sidecarPath(st.meta), st.dir.path, value)
+	mode := fs.FileMode(st.meta.mode & 0o666) // whoever may not read the object may not read its metadata
+	if mode == 0 {
+		mode = 0o666 // Windows has no modes
+	}
+	err := s.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
 	if !isNotExist(err) {
 		return err
 	}
@@ -51,7 +56,7 @@ func (s *store) writeSidecar(st *staged, value []byte) error {
 	if err := s.syncDir(reserved); err != nil {
 		return err
 	}
-	return s.replaceFile(sidecarPath(st.meta), st.dir.path, value)
+	return s.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
 }
 
 // hold keeps the inode of a file that is about to lose its name from being used

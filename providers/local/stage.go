@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"sync"
@@ -174,6 +175,9 @@ func (s *store) keepMode(st *staged, old spot) error {
 	defer func() { _ = f.close() }() // it was not written to
 	if err := f.setMode(old.meta.mode); err != nil {
 		return failure(err)
+	}
+	if s.sidecars.Load() { // there may be one; a file system without modes keeps its own
+		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(old.meta.mode&0o666))
 	}
 	if s.sync {
 		return failure(f.sync())

@@ -213,7 +213,7 @@ func (s *store) prepare() error {
 	if err != nil {
 		return failure(err)
 	}
-	if err := s.replaceFile(formatPath, tmpPath, b); err != nil {
+	if err := s.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
 		var e *storage.Error
 		if errors.As(err, &e) && e.Unknown {
 			return err // it has its name, perhaps not on the disk
@@ -281,9 +281,9 @@ func (s *store) probe() (format, error) {
 
 // replaceFile writes a small file of the reserved directory in one step, by way
 // of the directory tmp: a workshop's, or, before there is one, tmpPath.
-func (s *store) replaceFile(path, tmp string, content []byte) error {
+func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
 	tmp += "/" + randomName()
-	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return s.lost(err)
 	}
