@@ -6,9 +6,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/drain"
 )
 
 // A call is one request and what is known of it.
@@ -42,12 +42,8 @@ func (h *handler) answer(f func(*call) error) http.HandlerFunc {
 	}
 }
 
-// maxDrain is how many bytes of a refused body are read nevertheless, and drainTime
-// for how long: whoever is refused may send a byte a minute.
-const (
-	maxDrain  = 16 << 20
-	drainTime = 30 * time.Second
-)
+// maxDrain is how many bytes of a refused body are read nevertheless.
+const maxDrain = 16 << 20
 
 // sentBody is a request's body. It remembers whether it was read.
 type sentBody struct {
@@ -68,12 +64,7 @@ func (b *sentBody) drain(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil || r.ProtoMajor != 1 || !b.begun && r.Header.Get("Expect") != "" {
 		return
 	}
-	if http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)) != nil {
-		return // a middleware hides the connection: nothing would end a slow body
-	}
-	if _, err := io.CopyN(io.Discard, b.ReadCloser, maxDrain); err != io.EOF {
-		w.Header().Set("Connection", "close")
-	}
+	drain.Body(w, b.ReadCloser, maxDrain)
 }
 
 // authorized is f for those who may.

@@ -7,7 +7,8 @@ import (
 	"math"
 	"mime/multipart"
 	"net/http"
-	"time"
+
+	"github.com/omnibucket/storage/internal/drain"
 )
 
 const (
@@ -15,8 +16,6 @@ const (
 	formOverhead  = 1 << 20  // bytes of such parts and of what frames the files
 	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
 	maxDrain      = 4 << 20  // bytes of a refused form that are read nevertheless
-
-	drainTime = 30 * time.Second // for which it is read: whoever is refused may send a byte a minute
 )
 
 // storeForm takes every file of a form, or none.
@@ -32,7 +31,7 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 	defer func() {
 		if err != nil {
 			h.removeAll(c.Context(), stored)
-			drain(c.w, whole)
+			drain.Body(c.w, whole, maxDrain)
 		}
 	}()
 	for fields := 0; ; {
@@ -65,18 +64,6 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 		return 0, nil, refuse(NoFile, "There is no file.")
 	}
 	return http.StatusCreated, map[string]any{"files": stored}, nil
-}
-
-// drain reads the rest of a short form: a browser that is still sending when the
-// connection is closed shows its user that, and not our words. What is longer or
-// slower costs more than the words are worth.
-func drain(w http.ResponseWriter, rest io.Reader) {
-	if http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime)) != nil {
-		return // a middleware hides the connection: nothing would end a slow body
-	}
-	if _, err := io.CopyN(io.Discard, rest, maxDrain); err != io.EOF {
-		w.Header().Set("Connection", "close")
-	}
 }
 
 // A frameReader bounds what is read between the files: mime/multipart holds up

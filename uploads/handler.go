@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/drain"
 )
 
 // HandlerConfig says who may upload, and how many at once.
@@ -98,7 +99,7 @@ func (h *handler) answer(f func(*call) (status int, value any, err error)) http.
 		values, err := h.config.Authorize(r)
 		if err != nil {
 			if r.Body != nil && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" { // else it was not sent yet
-				drain(w, r.Body)
+				drain.Body(w, r.Body, maxDrain)
 			}
 			h.fail(w, r, unauthorized(err))
 			return
