@@ -73,6 +73,12 @@ func TestListing(t *testing.T) {
 			}
 			prefixes := []string{"", "a", "a/", "a/b", "a/b/", "b", "b-", "b/", "c/", "c/d/e/y", "nothing", "a/x/", "a//", "/", "l", strings.Repeat("l", 299)}
 			starts := append([]string{"", "a", "a/", "a/b", "a/b/", "a/zz", "b", "b-", "b-1/x", "zz", "0"}, keys...)
+			if testing.Short() { // as under Wine, where opening a directory is slow; the whole table runs elsewhere
+				for i := range len(starts) / 8 {
+					starts[i] = starts[8*i]
+				}
+				starts = starts[:len(starts)/8]
+			}
 			for _, prefix := range prefixes {
 				for _, delimiter := range []string{"", "/", "-", "y-", "/y"} {
 					for _, start := range starts {
