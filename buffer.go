@@ -26,9 +26,9 @@ var (
 type buffer struct {
 	op     *operation
 	chunks [][]byte  // full length each; the last may be filled in part
-	few    [1][]byte // where chunks begins: a small body needs no more
+	inline [1][]byte // the first of chunks: a small body needs no more
 	size   int64     // bytes filled
-	held   int64     // bytes granted
+	reserved int64   // bytes granted
 	crc    uint32    // of what was filled
 }
 
@@ -38,7 +38,7 @@ func newBuffer(o *operation) *buffer {
 	return b
 }
 
-func (b *buffer) init(o *operation) { b.op, b.chunks = o, b.few[:0] }
+func (b *buffer) init(o *operation) { b.op, b.chunks = o, b.inline[:0] }
 
 func (b *buffer) memory() *Memory { return b.op.core.memory }
 
@@ -52,10 +52,10 @@ func chunkSize(index int) int {
 	return chunkBytes
 }
 
-// room is space for at most most more bytes, at the end of what is filled.
-func (b *buffer) room(ctx context.Context, most int64) ([]byte, error) {
-	if b.size == b.held {
-		if err := b.grow(ctx, b.size+most); err != nil {
+// space returns space for up to limit bytes more.
+func (b *buffer) space(ctx context.Context, limit int64) ([]byte, error) {
+	if b.size == b.reserved {
+		if err := b.grow(ctx, b.size+limit); err != nil {
 			return nil, err
 		}
 	}
@@ -63,15 +63,15 @@ func (b *buffer) room(ctx context.Context, most int64) ([]byte, error) {
 	for _, c := range b.chunks {
 		if end += int64(len(c)); b.size < end {
 			free := c[int64(len(c))-(end-b.size):]
-			return free[:min(int64(len(free)), most)], nil
+			return free[:min(int64(len(free)), limit)], nil
 		}
 	}
-	return nil, io.ErrShortBuffer // not reached: held is the chunks' length
+	return nil, io.ErrShortBuffer // not reached: reserved is the chunks' length
 }
 
 // reserve asks for the memory of size bytes at once.
 func (b *buffer) reserve(ctx context.Context, size int64) error {
-	for b.held < size {
+	for b.reserved < size {
 		if err := b.grow(ctx, size); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 		return nil
 	}
 	sizes, total := []int{first}, int64(first)
-	for len(b.chunks) > 1 && b.held+total < whole {
+	for len(b.chunks) > 1 && b.reserved+total < whole {
 		size := chunkSize(len(b.chunks) + len(sizes))
 		sizes, total = append(sizes, size), total+int64(size)
 	}
@@ -109,7 +109,7 @@ func (b *buffer) grow(ctx context.Context, whole int64) error {
 
 // add takes a chunk that was granted.
 func (b *buffer) add(size int) {
-	b.held += int64(size)
+	b.reserved += int64(size)
 	b.chunks = append(b.chunks, takeChunk(size))
 }
 
@@ -138,7 +138,7 @@ func giveChunk(c []byte) {
 // also where nothing was read.
 func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
-		free, err := b.room(ctx, size-b.size)
+		free, err := b.space(ctx, size-b.size)
 		if err != nil {
 			return err
 		}
@@ -161,8 +161,8 @@ func (b *buffer) free() {
 	for _, c := range b.chunks {
 		giveChunk(c)
 	}
-	b.memory().release(b.held)
-	b.chunks, b.held, b.size = nil, 0, 0
+	b.memory().release(b.reserved)
+	b.chunks, b.reserved, b.size = nil, 0, 0
 }
 
 // ReadAt makes a buffer the io.ReaderAt of an io.SectionReader.

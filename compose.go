@@ -6,17 +6,16 @@ import (
 	"slices"
 )
 
-// Compose makes one object of several in the same bucket, in order: on the
-// server's side where the provider can, else by streaming. Options say its
-// attributes; the default content type is by dstKey's extension, else the first
-// source's. Every source is pinned to one revision (Changed), and may be dstKey
-// itself.
+// Compose makes one object of several objects of the same bucket, in order: on the
+// server if the provider can, else by streaming. Options set its attributes; without
+// [WithContentType], the content type is that of dstKey's extension, else that of the
+// first source. Each source is pinned to one revision: if one changes meanwhile,
+// Compose fails with Changed. A source may be dstKey itself.
 func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader
 }, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
-	c := &composing{srcKeys: slices.Clone(srcKeys)}
-	c.opts = opts
+	c := &composeOp{srcKeys: slices.Clone(srcKeys)}
 	err := c.req.apply(opts)
 	if err == nil && (len(srcKeys) == 0 || c.req.set.version) {
 		err = invalid("srcKeys", "must name at least one object, and options no version")
@@ -26,36 +25,33 @@ func Compose(ctx context.Context, b interface {
 		if err != nil {
 			return nil, located(b, "Compose", dstKey, ownError(err))
 		}
-		return c.streamTo(ctx, b, b, dstKey)
+		return composeForeign(ctx, b, b, dstKey, c, opts)
 	}
-	e := c.openCompose(own, dstKey, err)
+	e := c.open(own, dstKey, err)
 	if e == nil {
-		ctx, e = c.begin(ctx)
+		ctx, e = c.op.begin(ctx)
 	}
-	if e != nil {
-		return nil, c.end(e)
+	var a *Attrs
+	if e == nil {
+		a, e = c.run(ctx)
 	}
-	a, e := c.runCompose(ctx)
-	if e != nil {
-		return nil, c.end(e)
-	}
-	return a, c.end(nil)
+	return a, c.op.end(e)
 }
 
-// composing is one call of Compose.
-type composing struct {
-	copying
+// A composeOp is one call of Compose.
+type composeOp struct {
+	op      operation
+	req     CopyRequest
 	srcKeys []string // whole, once opened
 	sources []*Attrs
 }
 
-func (c *composing) openCompose(b *bucket, key string, bad error) *Error {
-	e := c.open(b, key, bad)
-	c.name = "Compose"
-	if e != nil {
+// open checks the options and keys; failed is how reading the options went.
+func (c *composeOp) open(b *bucket, key string, failed error) *Error {
+	if e := c.op.prepare(b, mayUpload|mayDownload, "Compose", key); e != nil {
 		return e
 	}
-	if e := c.prepare(b, mayUpload|mayDownload, "Compose", key); e != nil {
+	if e := b.core.resolveCopy(c.op.key, &c.req, failed); e != nil {
 		return e
 	}
 	for i, key := range c.srcKeys {
@@ -64,61 +60,53 @@ func (c *composing) openCompose(b *bucket, key string, bad error) *Error {
 			return e
 		}
 	}
-	c.keys = c.srcKeys
+	c.op.keys = c.srcKeys
 	return nil
 }
 
-func (c *composing) runCompose(ctx context.Context) (*Attrs, *Error) {
-	if e := c.look(ctx); e != nil {
+func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
+	if e := c.headSources(ctx); e != nil {
 		return nil, e
 	}
 	if c.req.ContentType == "" {
-		c.req.ContentType = contentType("", c.key, func() []byte { return nil })
-		if typeByExtension(c.key) == "" && c.sources[0].ContentType != "" {
+		c.req.ContentType = contentType("", c.op.key, func() []byte { return nil })
+		if typeByExtension(c.op.key) == "" && c.sources[0].ContentType != "" {
 			c.req.ContentType = c.sources[0].ContentType
 		}
 	}
-	if c.core.has(ServerCompose) {
-		a, e := c.composeOnServer(ctx)
+	if c.op.core.has(ServerCompose) {
+		a, e := c.serverCompose(ctx)
 		if e == nil || e.Code != Unsupported {
 			return a, e
 		}
 	}
-	return c.composeHere(ctx)
+	return c.streamCompose(ctx)
 }
 
-// look pins every source to what it is now.
-func (c *composing) look(ctx context.Context) *Error {
+// headSources pins each source's current revision.
+func (c *composeOp) headSources(ctx context.Context) *Error {
 	c.sources = make([]*Attrs, len(c.srcKeys))
 	failed := make([]*Error, len(c.srcKeys))
-	atOnce(len(c.srcKeys), func(i int) error {
-		failed[i] = c.call(ctx, func(ctx context.Context) (err error) {
-			c.sources[i], err = c.core.driver.Head(ctx, &GetRequest{Key: c.srcKeys[i], Length: -1})
-			return err
-		})
+	eachConcurrently(len(c.srcKeys), func(i int) error {
+		c.sources[i], failed[i] = head(ctx, &c.op, &GetRequest{Key: c.srcKeys[i], Length: -1})
 		return nil
 	})
 	for i, e := range failed {
 		if e != nil {
-			return c.sourceFailed(e, i)
+			return keyError(&c.op, e, c.srcKeys[i])
 		}
 	}
 	return nil
 }
 
-// sourceFailed is an error that names the source.
-func (c *composing) sourceFailed(e *Error, i int) *Error {
-	of := operation{core: c.core, name: c.name, key: c.srcKeys[i], prefix: c.prefix}
-	return ownError(of.end(e))
-}
-
-func (c *composing) composeOnServer(ctx context.Context) (*Attrs, *Error) {
-	r := &ComposeRequest{Key: c.key, Properties: c.req.Properties, PublicRead: c.req.PublicRead, Condition: c.req.Condition, Native: c.req.Native}
-	var size int64
+// serverCompose composes inside the provider.
+func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
+	core := c.op.core
+	r := &ComposeRequest{Key: c.op.key, Properties: c.req.Properties, PublicRead: c.req.PublicRead, Condition: c.req.Condition, Native: c.req.Native}
 	var crc uint32
 	known := true
 	for i, key := range c.srcKeys {
-		ref := c.core.driver.Locate(key)
+		ref := core.driver.Locate(key)
 		ref.Revision, ref.Attrs = c.sources[i].Revision, c.sources[i]
 		r.Sources = append(r.Sources, ref)
 		if sum := c.sources[i].CRC32C; sum != nil {
@@ -126,70 +114,50 @@ func (c *composing) composeOnServer(ctx context.Context) (*Attrs, *Error) {
 		} else {
 			known = false
 		}
-		size += c.sources[i].Size
+		r.Size += c.sources[i].Size
 	}
+	writeID := ""
 	if c.req.Condition != (Condition{}) {
-		c.identify()
+		writeID = newWriteID()
 	}
-	r.Metadata = c.core.stored(c.req.Metadata, c.writeID)
-	if r.Size = size; known {
+	r.Metadata = core.encodeMetadata(c.req.Metadata, writeID)
+	if known {
 		r.CRC32C = &crc
 	}
 	var a *Attrs
-	e := c.call(ctx, func(ctx context.Context) (err error) {
-		a, err = c.core.driver.Compose(ctx, r)
+	e := c.op.call(ctx, func(ctx context.Context) (err error) {
+		a, err = core.driver.Compose(ctx, r)
 		return err
 	})
-	if e != nil {
-		if e.Code == ObjectNotFound {
-			e.Code = Changed
-		}
-		if a, e = c.settle(ctx, e, r.Condition, c.writeID); e != nil {
-			return nil, e
-		}
-		return c.present(a), nil
+	if e != nil && e.Code == ObjectNotFound { // it was there a moment ago
+		e.Code = Changed
 	}
-	a.Size, a.Properties = size, c.req.Properties
-	if a.CRC32C == nil {
-		a.CRC32C = r.CRC32C
-	}
-	return c.presentWritten(a), nil
+	return finishWrite(ctx, &c.op, a, e, &intent{
+		properties: c.req.Properties, size: r.Size, crc: r.CRC32C, condition: r.Condition, writeID: writeID,
+	})
 }
 
-// composeHere streams the sources, one after the other, into one upload.
-func (c *composing) composeHere(ctx context.Context) (*Attrs, *Error) {
-	var size int64
+// streamCompose streams the sources, one after the other, into one upload.
+func (c *composeOp) streamCompose(ctx context.Context) (*Attrs, *Error) {
+	r := c.req.put()
 	for _, source := range c.sources {
-		size += source.Size
+		r.Size += source.Size
 	}
 	body := &joinedBody{open: func(i int) (io.ReadCloser, error) {
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
 		}
-		d := &download{operation: operation{core: c.core, name: c.name, key: c.srcKeys[i], prefix: c.prefix}}
-		return d.pinned(ctx, c.sources[i].Revision)
+		return openPinned(ctx, &c.op, c.srcKeys[i], c.sources[i].Revision)
 	}}
 	defer body.close()
-	u := &c.upload
-	u.writeID = ""
-	u.req = PutRequest{Key: c.key, Size: size, Properties: c.req.Properties, Condition: c.req.Condition, PublicRead: c.req.PublicRead, Native: c.req.Native}
-	u.req.set.concurrency, u.req.set.progress, u.req.set.journal = c.req.set.concurrency, c.req.set.progress, c.req.set.journal
-	if e := u.src.init(body, size); e != nil {
-		return nil, e
-	}
-	a, e := u.store(ctx)
-	if body.failed != nil && e != nil && e.Code == BodyFailed {
-		e = sourceFailed(ctx, body.failed)
-	}
-	return a, e
+	return storeSource(ctx, &c.op, r, body)
 }
 
-// pinned opens a whole object at one revision, within another operation.
-func (d *download) pinned(ctx context.Context, revision string) (io.ReadCloser, error) {
-	d.ctx = ctx
-	d.req = GetRequest{Key: d.key, Length: -1, Condition: Condition{Revision: revision}}
-	r := &Reader{}
-	if e := d.open(r); e != nil {
+// openPinned opens a whole object at one revision, within the operation o.
+func openPinned(ctx context.Context, o *operation, key, revision string) (io.ReadCloser, error) {
+	d := &download{ctx: ctx, req: GetRequest{Key: key, Length: -1, Condition: Condition{Revision: revision}}}
+	d.op.core, d.op.name, d.op.key, d.op.prefix = o.core, o.name, key, o.prefix
+	if e := d.open(); e != nil {
 		if e.Code == PreconditionFailed || e.Code == ObjectNotFound {
 			e.Code = Changed
 		}
@@ -198,36 +166,8 @@ func (d *download) pinned(ctx context.Context, revision string) (io.ReadCloser, 
 	return d, nil
 }
 
-// streamTo streams between the methods of a bucket that is not ours.
-func (c *composing) streamTo(ctx context.Context, dst Uploader, src Downloader, key string) (*Attrs, error) {
-	first, err := src.Download(ctx, c.srcKeys[0])
-	if err != nil {
-		return nil, err
-	}
-	var opts []UploadOption
-	if typeByExtension(key) == "" && c.req.ContentType == "" {
-		kind := first.Attrs().ContentType
-		opts = append(opts, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
-	}
-	body := &joinedBody{open: func(i int) (io.ReadCloser, error) {
-		switch i {
-		case 0:
-			return first, nil
-		case len(c.srcKeys):
-			return nil, io.EOF
-		}
-		return src.Download(ctx, c.srcKeys[i])
-	}}
-	defer body.close()
-	a, err := dst.Upload(ctx, key, body, append(opts, c.givenOptions()...)...)
-	if body.failed != nil && (err == nil || CodeOf(err) == BodyFailed) {
-		return nil, located(dst, "Compose", key, sourceFailed(ctx, body.failed))
-	}
-	return a, err
-}
-
-// A joinedBody reads one source after the other, each opened when its turn
-// comes; open answers io.EOF behind the last.
+// A joinedBody reads one source after the other, and opens each when its turn comes.
+// After the last one, open returns io.EOF.
 type joinedBody struct {
 	open    func(i int) (io.ReadCloser, error)
 	next    int
@@ -263,6 +203,8 @@ func (b *joinedBody) Read(p []byte) (int, error) {
 		return n, err
 	}
 }
+
+func (b *joinedBody) sourceFailure() error { return b.failed }
 
 func (b *joinedBody) close() {
 	if b.current != nil {

@@ -5,168 +5,148 @@ import (
 	"io"
 )
 
-// Copy copies inside the provider where both ends allow it, and streams
-// otherwise, between any two buckets. Attributes and metadata come along,
-// one by one, unless options replace them; a storage class, which is a word of
-// one provider's, only within that. The source is pinned to one revision
-// (Changed). IfAbsent and IfRevision guard the destination, WithVersion picks
-// the source. Onto itself it restores a version, or changes attributes.
+// Copy copies an object, between any two buckets: on the server if both ends allow
+// it, else by streaming. Attributes and metadata are copied unless options replace
+// them. A storage class is copied only within one provider.
+//
+// The source is pinned to one revision: if it changes meanwhile, Copy fails with
+// Changed. [IfAbsent] and [IfRevision] guard the destination; [WithVersion] selects
+// the version of the source. A copy of an object onto itself restores a version, or
+// changes attributes.
 func Copy(ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption) (*Attrs, error) {
-	c := &copying{src: src, srcKey: srcKey, opts: opts}
-	bad := c.req.apply(opts)
+	c := &copyOp{src: src, srcKey: srcKey}
+	failed := c.req.apply(opts)
 	own, ok := dst.(*bucket)
 	if !ok {
-		if bad != nil {
-			return nil, located(dst, "Copy", dstKey, ownError(bad))
+		if failed != nil {
+			return nil, located(dst, "Copy", dstKey, ownError(failed))
 		}
-		return c.streamTo(ctx, dst, dstKey)
+		return copyToForeign(ctx, dst, dstKey, c, opts)
 	}
-	e := c.open(own, dstKey, bad)
+	e := c.op.prepare(own, mayUpload, "Copy", dstKey)
 	if e == nil {
-		ctx, e = c.begin(ctx)
+		e = own.core.resolveCopy(c.op.key, &c.req, failed)
 	}
-	if e != nil {
-		return nil, c.end(e)
+	if e == nil {
+		ctx, e = c.op.begin(ctx)
 	}
-	a, e := c.run(ctx)
-	if e != nil {
-		return nil, c.end(e)
+	var a *Attrs
+	if e == nil {
+		a, e = c.run(ctx)
 	}
-	return a, c.end(nil)
+	return a, c.op.end(e)
 }
 
-// copying is one call of Copy; its operation, and the upload where the bytes
-// pass through this process, are the destination's.
-type copying struct {
-	upload
+// A copyOp is one call of Copy. Its operation is the destination's.
+type copyOp struct {
+	op     operation
 	req    CopyRequest
 	src    Downloader
 	srcKey string
-	opts   []CopyOption
-	from   *Reader // of a source of New's: its operation, which is a Download to its hooks
+	source *Reader // of a bucket from New, with an operation of its own: a Download
 }
 
-// open checks the options, of which bad says that they are wrong, and the
-// destination's side.
-func (c *copying) open(dst *bucket, key string, bad error) *Error {
-	r := &c.req
-	if e := c.prepare(dst, mayUpload, "Copy", key); e != nil {
+// resolveCopy checks the options of Copy and Compose, and completes the request.
+// failed is how reading the options went.
+func (c *core) resolveCopy(key string, r *CopyRequest, failed error) (e *Error) {
+	if e = optionFailure(failed); e != nil {
 		return e
 	}
-	if bad != nil {
-		return ownError(bad)
-	}
-	if e := checkWriteKey(c.key); e != nil {
+	if e = checkWriteKey(key); e != nil {
 		return e
 	}
-	if e := c.core.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e = c.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
 		return e
 	}
-	r.Key = c.key
-	native, e := c.core.natives(r.set.natives)
-	r.Native = native
+	r.Key = key
+	r.Native, e = c.natives(r.set.natives)
 	return e
 }
 
-// run copies on the server's side where that is possible, else by streaming.
-func (c *copying) run(ctx context.Context) (*Attrs, *Error) {
+// run copies on the server if that is possible, else by streaming.
+func (c *copyOp) run(ctx context.Context) (*Attrs, *Error) {
 	src, ok := c.src.(*bucket)
 	if !ok {
-		return c.throughHere(ctx)
+		return c.streamCopy(ctx)
 	}
 	if e := c.openSource(ctx, src); e != nil {
 		return nil, e
 	}
-	defer func() { _ = c.from.d.Close() }()
-	if c.core.has(ServerCopy) {
-		from := src.core.driver.Locate(c.from.d.key)
-		to := c.core.driver.Locate(c.key)
+	defer func() { _ = c.source.d.Close() }()
+	if c.op.core.has(ServerCopy) {
+		from := src.core.driver.Locate(c.source.d.op.key)
+		to := c.op.core.driver.Locate(c.op.key)
 		if comparableEqual(from.Account, to.Account) {
-			a, e := c.onServer(ctx, from)
+			a, e := c.serverCopy(ctx, from)
 			if e == nil || e.Code != Unsupported || e.Op != "" {
 				return a, e
 			}
 		}
 	}
-	return c.throughHere(ctx)
+	return c.streamCopy(ctx)
 }
 
-// openSource begins the source's own operation.
-func (c *copying) openSource(ctx context.Context, src *bucket) *Error {
-	c.from = &Reader{}
-	d := &c.from.d
-	e := d.prepare(src, mayDownload, "Download", c.srcKey)
+// openSource begins the operation of the source.
+func (c *copyOp) openSource(ctx context.Context, src *bucket) *Error {
+	c.source = &Reader{}
+	d := &c.source.d
+	e := d.op.prepare(src, mayDownload, "Download", c.srcKey)
 	if e == nil {
 		d.req.Length, d.req.Version, d.req.set.version = -1, c.req.Source.Version, c.req.set.version
 		d.req.set.concurrency = c.req.set.concurrency
-		e = d.resolveRead(&d.req)
+		e = src.core.resolveRead(d.op.key, &d.req)
 	}
 	if e == nil {
-		d.ctx, e = d.begin(ctx)
+		d.ctx, e = d.op.begin(ctx)
 	}
 	if e != nil {
-		return c.ofSource(d.end(e))
+		return sourceError(d.op.end(e))
 	}
 	return nil
 }
 
-// ofSource is an error that the source's operation has put into its context.
-func (c *copying) ofSource(err error) *Error {
+// sourceError returns an error of the source, with its own bucket and key, as one of
+// Copy.
+func sourceError(err error) *Error {
 	e := ownError(err)
 	e.Op = "Copy"
 	return e
 }
 
-// onServer is the provider's own copy.
-func (c *copying) onServer(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
-	d := &c.from.d
-	var source *Attrs
-	e := d.call(d.ctx, func(ctx context.Context) (err error) {
-		source, err = d.core.driver.Head(ctx, &d.req)
-		return err
-	})
+// serverCopy copies inside the provider.
+func (c *copyOp) serverCopy(ctx context.Context, from ObjectRef) (*Attrs, *Error) {
+	d := &c.source.d
+	source, e := head(d.ctx, &d.op, &d.req)
 	if e != nil {
-		return nil, c.ofSource(d.fail(e))
+		return nil, sourceError(d.fail(e))
 	}
 	r := c.req
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, source
 	r.Source = from
 	marked := holdsReserved(source.Metadata)
-	source.Metadata = d.core.shown(source.Metadata)
+	source.Metadata = d.op.core.decodeMetadata(source.Metadata)
 	merged := mergeProperties(source.Properties, r.Properties, r.set.given)
+	writeID := ""
 	if r.Condition != (Condition{}) {
-		c.identify()
+		writeID = newWriteID()
 	}
 	r.Properties = merged
-	r.Metadata = c.core.stored(merged.Metadata, c.writeID)
-	r.Replace = r.set.given != 0 || marked || c.writeID != ""
+	r.Metadata = c.op.core.encodeMetadata(merged.Metadata, writeID)
+	r.Replace = r.set.given != 0 || marked || writeID != ""
 	var a *Attrs
-	e = c.call(ctx, func(ctx context.Context) (err error) {
-		a, err = c.core.driver.Copy(ctx, &r)
+	e = c.op.call(ctx, func(ctx context.Context) (err error) {
+		a, err = c.op.core.driver.Copy(ctx, &r)
 		return err
 	})
-	if e != nil {
-		if e.Code == ObjectNotFound { // it was there a moment ago
-			e.Code = Changed
-		}
-		a, e = c.settle(ctx, e, r.Condition, c.writeID)
-		if e != nil {
-			return nil, e
-		}
-		return c.present(a), nil
+	if e != nil && e.Code == ObjectNotFound { // it was there a moment ago
+		e.Code = Changed
 	}
-	class := a.StorageClass
-	a.Size, a.Properties = source.Size, merged
-	if class != "" {
-		a.StorageClass = class
-	}
-	if a.CRC32C == nil {
-		a.CRC32C = source.CRC32C
-	}
-	return c.presentWritten(a), nil
+	return finishWrite(ctx, &c.op, a, e, &intent{
+		properties: merged, size: source.Size, crc: source.CRC32C, condition: r.Condition, writeID: writeID,
+	})
 }
 
-// mergeProperties is the source's properties with those that were given.
+// mergeProperties returns the source's properties with those that were given.
 func mergeProperties(source, with Properties, given property) Properties {
 	for _, p := range [...]struct {
 		bit      property
@@ -189,34 +169,15 @@ func mergeProperties(source, with Properties, given property) Properties {
 	return source
 }
 
-// throughHere streams between two buckets, within the destination's operation.
-func (c *copying) throughHere(ctx context.Context) (*Attrs, *Error) {
+// streamCopy streams between two buckets, within the destination's operation.
+func (c *copyOp) streamCopy(ctx context.Context) (*Attrs, *Error) {
 	from, e := c.download(ctx)
 	if e != nil {
 		return nil, e
 	}
 	defer func() { _ = from.Close() }()
-	body := &sourceBody{from: from}
-	u := &c.upload
-	u.writeID = ""
-	u.req = PutRequest{Condition: c.req.Condition, PublicRead: c.req.PublicRead, Native: c.req.Native, Key: c.key}
-	c.fill(&u.req, from.Attrs())
-	u.req.set.concurrency, u.req.set.progress, u.req.set.journal = c.req.set.concurrency, c.req.set.progress, c.req.set.journal
-	if e := u.src.init(body, u.req.Size); e != nil {
-		return nil, e
-	}
-	if e := u.core.checkSize(u.req.Size); e != nil {
-		return nil, e
-	}
-	a, e := u.store(ctx)
-	if body.failed != nil && e != nil && e.Code == BodyFailed {
-		e = sourceFailed(ctx, body.failed)
-	}
-	return a, e
-}
-
-// fill says of the upload what the source says of itself, and what was given.
-func (c *copying) fill(r *PutRequest, source *Attrs) {
+	source := from.Attrs()
+	r := c.req.put()
 	r.Properties = mergeProperties(source.Properties, c.req.Properties, c.req.set.given)
 	if r.ContentType == "" {
 		r.ContentType = "application/octet-stream"
@@ -225,24 +186,50 @@ func (c *copying) fill(r *PutRequest, source *Attrs) {
 		r.StorageClass = ""
 	}
 	r.Size, r.CRC32C = source.Size, source.CRC32C
+	return storeSource(ctx, &c.op, r, &sourceBody{from: from})
 }
 
-// keepsClass: another provider would refuse the source's storage class, or take
-// it for one of its own. Whose the objects of a user's type are is not known.
-func (c *copying) keepsClass() bool {
+// keepsClass reports whether the copy has the source's storage class. Another
+// provider would refuse it, or take it for a class of its own; the provider of a
+// user's own type is not known.
+func (c *copyOp) keepsClass() bool {
 	if c.req.set.given&propStorageClass != 0 {
 		return true
 	}
-	return c.from != nil && c.core.has(StorageClasses) && c.from.d.core.desc.Provider == c.core.desc.Provider
+	return c.source != nil && c.op.core.has(StorageClasses) && c.source.d.op.core.desc.Provider == c.op.core.desc.Provider
+}
+
+// put returns the request that stores what r copies, without what the source decides.
+func (r *CopyRequest) put() PutRequest {
+	return PutRequest{
+		Key: r.Key, Properties: r.Properties, Condition: r.Condition, PublicRead: r.PublicRead, Native: r.Native,
+		set: settings{concurrency: r.set.concurrency, progress: r.set.progress, resumeFile: r.set.resumeFile},
+	}
+}
+
+// storeSource stores what a body reads from objects.
+func storeSource(ctx context.Context, o *operation, r PutRequest, body interface {
+	io.Reader
+	sourceFailure() error
+}) (*Attrs, *Error) {
+	w := &write{op: o, req: r}
+	if e := w.open(body); e != nil {
+		return nil, e
+	}
+	a, e := w.store(ctx)
+	if failed := body.sourceFailure(); failed != nil && e != nil && e.Code == BodyFailed {
+		e = sourceFailed(ctx, failed)
+	}
+	return a, e
 }
 
 // download opens the source's bytes.
-func (c *copying) download(ctx context.Context) (*Reader, *Error) {
-	if r := c.from; r != nil {
-		if e := r.d.open(r); e != nil {
-			return nil, c.ofSource(r.d.fail(e))
+func (c *copyOp) download(ctx context.Context) (*Reader, *Error) {
+	if r := c.source; r != nil {
+		if e := r.d.open(); e != nil {
+			return nil, sourceError(r.d.fail(e))
 		}
-		r.attrs, r.from = r.d.present(r.d.attrs), &r.d
+		r.present()
 		return r, nil
 	}
 	var opts []DownloadOption
@@ -259,7 +246,7 @@ func (c *copying) download(ctx context.Context) (*Reader, *Error) {
 		if e.Key == "" {
 			e.Key = c.srcKey
 		}
-		if e.Code == PreconditionFailed { // no condition of this call's
+		if e.Code == PreconditionFailed { // not a condition of this call
 			e.Code, e.Err = Changed, bodyError{err}
 		}
 		return nil, e
@@ -267,66 +254,8 @@ func (c *copying) download(ctx context.Context) (*Reader, *Error) {
 	return r, nil
 }
 
-// streamTo streams into a bucket that is not ours, by its Upload.
-func (c *copying) streamTo(ctx context.Context, dst Uploader, key string) (*Attrs, error) {
-	from, e := c.download(ctx)
-	if e != nil {
-		return nil, e
-	}
-	defer func() { _ = from.Close() }()
-	body := &sourceBody{from: from}
-	a, err := dst.Upload(ctx, key, body, c.uploadOptions(from.Attrs().Properties)...)
-	if body.failed != nil && (err == nil || CodeOf(err) == BodyFailed) {
-		return nil, located(dst, "Copy", key, sourceFailed(ctx, body.failed))
-	}
-	return a, err
-}
-
-// uploadOptions say to a bucket that is not ours what the source says of itself,
-// and then what was given. They say neither size nor checksum: the bucket may
-// store other bytes.
-func (c *copying) uploadOptions(source Properties) []UploadOption {
-	if source.ContentType == "" {
-		source.ContentType = "application/octet-stream"
-	}
-	said := source.said() &^ propStorageClass // whose it is, is not known
-	opts := []UploadOption{writeOption(func(w written) {
-		*w.properties = mergeProperties(*w.properties, source, said)
-	})}
-	return append(opts, c.givenOptions()...)
-}
-
-// said is what p says anything of.
-func (p *Properties) said() (said property) {
-	for bit, isSaid := range map[property]bool{
-		propContentType:        p.ContentType != "",
-		propContentEncoding:    p.ContentEncoding != "",
-		propContentDisposition: p.ContentDisposition != "",
-		propContentLanguage:    p.ContentLanguage != "",
-		propCacheControl:       p.CacheControl != "",
-		propStorageClass:       p.StorageClass != "",
-		propMetadata:           len(p.Metadata) > 0,
-	} {
-		if isSaid {
-			said |= bit
-		}
-	}
-	return said
-}
-
-// givenOptions are those of the call that fit an upload: all but WithVersion.
-func (c *copying) givenOptions() []UploadOption {
-	var opts []UploadOption
-	for _, o := range c.opts {
-		if o, ok := o.(UploadOption); ok {
-			opts = append(opts, o)
-		}
-	}
-	return opts
-}
-
-// sourceFailed is the error of a copy whose source broke off. The source's Code is
-// not the copy's: its PreconditionFailed would say that the destination is there.
+// sourceFailed returns the error of a copy whose source failed with err. The Code is
+// not the source's: PreconditionFailed would say that the destination exists.
 func sourceFailed(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
@@ -341,8 +270,8 @@ func sourceFailed(ctx context.Context, err error) *Error {
 	return e
 }
 
-// A sourceBody is a download that is uploaded. It remembers what the download
-// failed with: to Copy that is an error of the source, not of a body.
+// A sourceBody is a download that is uploaded. It keeps the error of the download: to
+// Copy that is an error of the source, not of a body.
 type sourceBody struct {
 	from   io.Reader
 	failed error
@@ -355,3 +284,5 @@ func (b *sourceBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+func (b *sourceBody) sourceFailure() error { return b.failed }

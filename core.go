@@ -251,8 +251,8 @@ func (c *core) close() error {
 	return c.closeErr
 }
 
-// open is an error once the bucket was closed.
-func (c *core) open() *Error {
+// checkOpen returns an error if the bucket was closed.
+func (c *core) checkOpen() *Error {
 	if c.closed.Load() {
 		return &Error{Code: InvalidArgument, Err: errors.New("the bucket is closed"), Hint: "open it again"}
 	}

@@ -7,132 +7,128 @@ import (
 	"sync"
 )
 
-// download is one call of Download, from its first request to Close.
+// A download is one call of Download, from its first request to Close.
 type download struct {
-	operation
+	op       operation
 	req      GetRequest
-	ctx      context.Context // of the caller, through the hooks
-	attrs    *Attrs
-	revision string // of the first answer, without its tag
+	ctx      context.Context // the caller's, after the hooks
+	attrs    *Attrs          // of the first response
+	revision string          // of the first response, without its tag
+	offset   int64           // of what is delivered
+	length   int64           // likewise, in bytes
 	progress *progress
 
-	stream  stream  // one connection at a time
-	ranges  *ranges // or parallel ranges
-	left    int64   // bytes to be delivered
+	stream  stream       // one connection at a time
+	ranges  *rangeReader // or parallel ranges; nil: none
+	left    int64        // bytes to be delivered
 	crc     uint32
 	hashing bool // the whole object is read, and its checksum is known
 
-	ended  bool // Close was called; like failed, under mu
+	ended  bool // Close was called; like failed, guarded by mu
 	mu     sync.Mutex
-	failed *Error // what Read answers from then on
+	failed *Error // what Read returns from now on
 }
 
 // Download opens the object for reading.
 func (b *bucket) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
 	r := &Reader{}
-	if err := r.download(ctx, b, key, opts); err != nil {
-		return nil, err
+	d := &r.d
+	e := d.op.prepare(b, mayDownload, "Download", key)
+	if e == nil {
+		e = optionFailure(d.req.Apply(opts...))
 	}
+	if e == nil {
+		e = b.core.resolveRead(d.op.key, &d.req)
+	}
+	if e == nil {
+		d.ctx, e = d.op.begin(ctx)
+	}
+	if e == nil {
+		e = d.open()
+	}
+	if e != nil {
+		return nil, d.op.end(e)
+	}
+	r.present()
 	return r, nil
 }
 
-// download is Download with a Reader that is there already.
-func (r *Reader) download(ctx context.Context, b *bucket, key string, opts []DownloadOption) error {
-	d := &r.d
-	e := d.prepare(b, mayDownload, "Download", key)
-	if e == nil {
-		if err := d.req.Apply(opts...); err != nil {
-			e = ownError(err)
-		} else {
-			e = d.resolveRead(&d.req)
-		}
+// open makes the first request, and determines what is delivered.
+func (d *download) open() *Error {
+	if d.req.set.concurrency > 1 && d.canSplit() {
+		return d.openRanges()
 	}
-	if e != nil {
-		return d.end(e)
+	if d.req.Length == 0 { // no provider has a range of 0 bytes
+		return d.openEmpty()
 	}
-	ctx, e = d.begin(ctx)
-	if e != nil {
-		return d.end(e)
+	if e := d.connect(&d.req); e != nil || d.stream.req == nil {
+		return e
 	}
-	d.ctx = ctx
-	if e = d.open(r); e != nil {
-		return d.end(e)
-	}
-	r.attrs, r.from = d.present(d.attrs), d
+	d.stream.pin(d.revision, d.offset, d.length)
 	return nil
 }
 
-// open makes the first request and works out what will be delivered.
-func (d *download) open(r *Reader) *Error {
-	req := &d.req
-	if req.set.concurrency > 1 {
-		return d.openRanges(r)
-	}
-	if req.Length == 0 { // no provider has a range of nothing
-		return d.openEmpty(r)
-	}
+// connect opens the stream with the first request. If the store refuses the range,
+// the stream is none, and the object is described without it.
+func (d *download) connect(req *GetRequest) *Error {
 	d.stream.d, d.stream.ctx, d.stream.req = d, d.ctx, req
 	attrs, e := d.stream.connect()
 	if e != nil && e.Code == RangeNotSatisfiable {
-		return d.openEmpty(r)
+		d.stream.req = nil
+		return d.openEmpty()
 	}
 	if e != nil {
 		return e
 	}
-	if e := d.start(r, attrs); e != nil {
+	if e := d.start(attrs); e != nil {
 		d.stream.close()
 		return e
 	}
-	d.stream.pin(d.revision, r.offset, r.length)
 	return nil
 }
 
-// openEmpty is for ranges that no provider answers: what the object is tells
-// whether it is an empty one or one behind the end.
-func (d *download) openEmpty(r *Reader) *Error {
-	var attrs *Attrs
-	e := d.call(d.ctx, func(ctx context.Context) (err error) {
-		attrs, err = d.core.driver.Head(ctx, &d.req)
-		return err
-	})
+// openEmpty is for ranges that no provider returns: the object's size tells whether
+// the range is empty or past the end.
+func (d *download) openEmpty() *Error {
+	attrs, e := head(d.ctx, &d.op, &d.req)
 	if e != nil {
 		return e
 	}
-	if e := d.start(r, attrs); e != nil {
+	if e := d.start(attrs); e != nil {
 		return e
 	}
-	if r.length > 0 {
+	if d.length > 0 {
 		return &Error{Code: Internal, Err: errors.New("the provider refused a range that the object has")}
 	}
 	return nil
 }
 
-// setRange resolves the range that was asked for against the object's size.
-func (d *download) setRange(r *Reader) *Error {
-	size, req := d.attrs.Size, &d.req
-	switch {
-	case req.Suffix > 0:
-		r.offset = max(size-req.Suffix, 0)
-		r.length = size - r.offset
-	case req.Offset > size:
-		return &Error{Code: RangeNotSatisfiable, Hint: "the offset lies behind the end of the object"}
-	case req.Length < 0:
-		r.offset, r.length = req.Offset, size-req.Offset
-	default:
-		r.offset, r.length = req.Offset, min(req.Length, size-req.Offset)
+// start takes over the first response.
+func (d *download) start(attrs *Attrs) *Error {
+	d.attrs, d.revision = attrs, attrs.Revision
+	if e := d.setRange(); e != nil {
+		return e
 	}
+	d.left = d.length
+	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C != nil
+	d.progress = newProgress(d.req.set.progress, d.length)
 	return nil
 }
 
-// start takes in what the first answer says.
-func (d *download) start(r *Reader, attrs *Attrs) *Error {
-	d.attrs, d.revision = attrs, attrs.Revision
-	if e := d.setRange(r); e != nil {
-		return e
+// setRange resolves the requested range against the object's size.
+func (d *download) setRange() *Error {
+	size, req := d.attrs.Size, &d.req
+	switch {
+	case req.Suffix > 0:
+		d.offset = max(size-req.Suffix, 0)
+		d.length = size - d.offset
+	case req.Offset > size:
+		return &Error{Code: RangeNotSatisfiable, Hint: "the offset is past the end of the object"}
+	case req.Length < 0:
+		d.offset, d.length = req.Offset, size-req.Offset
+	default:
+		d.offset, d.length = req.Offset, min(req.Length, size-req.Offset)
 	}
-	d.left = r.length
-	d.hashing = r.offset == 0 && r.length == attrs.Size && attrs.CRC32C != nil
-	d.progress = newProgress(d.req.set.progress, r.length)
 	return nil
 }
 
@@ -149,7 +145,7 @@ func (d *download) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, d.fail(asError(d.ctx, err))
 	}
-	p = p[:min(int64(len(p)), d.left, deliverBytes)] // one Read of a file is not interrupted
+	p = p[:min(int64(len(p)), d.left, deliverBytes)] // one Read of a file cannot be interrupted
 	var n int
 	var e *Error
 	if d.ranges != nil {
@@ -164,23 +160,21 @@ func (d *download) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// deliver accounts for bytes that reach the caller.
+// deliver accounts for bytes that the caller gets.
 func (d *download) deliver(p []byte) {
 	if d.hashing {
 		d.crc = updateCRC(d.crc, p)
 	}
 	d.left -= int64(len(p))
-	d.moved(int64(len(p)))
+	d.count(int64(len(p)))
 }
 
-func (d *download) moved(n int64) {
-	d.bytes.Add(n)
-	if d.progress != nil {
-		d.progress.add()(n)
-	}
+func (d *download) count(n int64) {
+	d.op.bytes.Add(n)
+	d.progress.add(n)
 }
 
-// finish is what comes after the last byte.
+// finish returns io.EOF after the last byte, if the checksum is right.
 func (d *download) finish() error {
 	if d.hashing && d.crc != *d.attrs.CRC32C {
 		return d.fail(mismatch(*d.attrs.CRC32C, d.crc))
@@ -195,33 +189,33 @@ func (d *download) failure() error {
 	case d.failed != nil:
 		return d.failed
 	case d.ended:
-		return d.placed(errClosed)
+		return d.withContext(errClosed)
 	}
 	return nil
 }
 
-// placed is a copy of e with its context.
-func (d *download) placed(e *Error) *Error {
-	placed := *e
-	placed.Op, placed.Provider, placed.Bucket = d.name, d.core.desc.Provider, d.core.desc.Bucket
-	placed.Key, placed.Unknown = d.key[len(d.prefix):], false
-	placed.advise()
-	return &placed
+// withContext returns a copy of e with the operation, bucket and key.
+func (d *download) withContext(e *Error) *Error {
+	c := *e
+	c.Op, c.Provider, c.Bucket = d.op.name, d.op.core.desc.Provider, d.op.core.desc.Bucket
+	c.Key, c.Unknown = d.op.key[len(d.op.prefix):], false
+	c.advise()
+	return &c
 }
 
 var errClosed = &Error{Code: InvalidArgument, Op: "Read", Err: errors.New("the reader is closed")}
 
-// fail makes e what Read answers from now on, with its context.
+// fail makes e what Read returns from now on, with its context.
 func (d *download) fail(e *Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failed == nil {
-		d.failed = d.placed(e)
+		d.failed = d.withContext(e)
 	}
 	return d.failed
 }
 
-// Close may come at any moment, also while a Read waits.
+// Close may be called at any time, also while a Read waits.
 func (d *download) Close() error {
 	d.mu.Lock()
 	if d.ended {
@@ -236,6 +230,6 @@ func (d *download) Close() error {
 	} else {
 		d.stream.close()
 	}
-	_ = d.end(failed)
+	_ = d.op.end(failed)
 	return nil
 }

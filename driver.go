@@ -31,16 +31,8 @@ import (
 // Describe, Put, Get, Head, List and Delete are required; embed
 // UnimplementedDriver for the rest. A layer embeds the Driver that it wraps.
 //
-// Three things make a driver that keeps objects in memory faster, and are no part
-// of the interface, so that no layer passes them on: a method Transient(), which
-// says that nothing reads a request after its call has returned, lets the core
-// use its memory again; a transient driver's Lend(context.Context, *GetRequest)
-// (*Attrs, []byte, error) answers a request for a whole object with its bytes as
-// they lie, which the core copies for ReadAll; and a Put's Body that has
-// HandOver(io.Writer) (int64, error) gives its bytes in one piece, checked before
-// the first is written. For a driver that has to know the bytes before it sends
-// them, a Body that has LookAt(p []byte, offset int64) (int, error) shows them, as
-// ReadAt, and counts nothing.
+// A driver that has to know the bytes of a body before it sends them reads them by
+// [BodyPeeker].
 type Driver interface {
 	// Describe is called once, by New.
 	Describe() Description
@@ -98,6 +90,14 @@ type Driver interface {
 	Native() any
 	// Close is called once.
 	Close() error
+}
+
+// A BodyPeeker shows the bytes of a body before the body is read. The Body of a
+// [PutRequest] implements it unless Size is -1, and so does that of a [PartRequest].
+type BodyPeeker interface {
+	// PeekAt is ReadAt for a body. The bytes count neither as read nor as progress, and
+	// are not hashed.
+	PeekAt(p []byte, offset int64) (n int, err error)
 }
 
 // Description is what the core needs to know of a driver. The zero value of

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,11 +12,10 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/panics"
 )
 
-// UploadFile uploads a file at full speed: in place, parts in parallel, no part
-// in memory. A file that cannot be read is BodyFailed.
+// UploadFile uploads a file: read in place, its parts in parallel, and none of them in
+// memory. If the file cannot be read, it fails with BodyFailed.
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -27,18 +25,19 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 	return b.Upload(ctx, key, file, opts...)
 }
 
-// DownloadFile downloads to a file at full speed: with WithConcurrency above 1
-// in parallel ranges, which are written in place, none in memory. The file
-// appears whole or not at all, and replaces what is there: of a file it keeps
-// the mode, a symbolic link it does not follow. Where there is anything else, a
-// directory or a device, is InvalidArgument; so is a path in a directory that does
-// not exist, which also matches fs.ErrNotExist. A file that cannot be written is
-// Internal, and errors.As reaches the *fs.PathError. What the object's checksum
-// refuses never appears.
+// DownloadFile downloads an object to a file. With [WithConcurrency] above 1 it fetches
+// parallel ranges and writes them in place, none of them in memory. The file appears
+// whole or not at all. If path is a regular file, it is replaced and its mode is kept;
+// if it is a symbolic link, the link is replaced. If the checksum does not match, path
+// is not changed.
 //
-// The file, and its name, are on the disk before DownloadFile returns: after a
-// power failure there is the old file or the new one, whole. [WithNoSync] leaves
-// that out. If an error comes after the file has its name, it may be there.
+// InvalidArgument: path is any other kind of file, or its directory does not exist
+// (then the error matches fs.ErrNotExist too). Internal: the file cannot be written;
+// errors.As reaches the *fs.PathError.
+//
+// The file and its name are on the disk before DownloadFile returns: after a power
+// failure there is the old file or the new one, whole. [WithNoSync] turns that off. If
+// DownloadFile fails after the file has its name, the new file may be there.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)
@@ -59,7 +58,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		_ = file.Close()
 		_ = os.Remove(file.Name())
 	}()
-	if err := r.fill(file); err != nil {
+	if err := r.writeFile(file); err != nil {
 		var own *Error
 		if errors.As(err, &own) {
 			return nil, err
@@ -67,7 +66,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		return fail(err)
 	}
 	sync := !r.d.req.set.noSync
-	if sync { // before the rename: else the name may outlive a power failure, and the bytes not
+	if sync { // before the rename: else the name could survive a power failure without the bytes
 		if err := file.Sync(); err != nil {
 			return fail(err)
 		}
@@ -86,7 +85,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	return r.Attrs(), nil
 }
 
-// checkTarget refuses what a file would replace for good: a directory, or a device
+// checkTarget refuses a path that a file must not replace: a directory, or a device
 // such as /dev/null. It also refuses a path that no file can have.
 func checkTarget(path string) *Error {
 	if e := checkDir(filepath.Dir(path)); e != nil {
@@ -94,25 +93,25 @@ func checkTarget(path string) *Error {
 	}
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().IsRegular() || info.Mode()&os.ModeSymlink != 0 {
-		return nil // what else is wrong, making the file tells
+		return nil // creating the file tells any other error
 	}
-	return invalid("path", "must be a file's, or one where nothing is yet")
+	return invalid("path", "must name a regular file, or not exist")
 }
 
-// checkDir refuses what is no directory.
+// checkDir refuses a path that is not a directory.
 func checkDir(dir string) *Error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err), Hint: "make the directory first"}
+		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be in a directory that exists: %w", err), Hint: "create the directory first"}
 	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
-	return nil // what else is wrong, making the file tells
+	return nil // creating the file tells any other error
 }
 
-// createBeside makes the temporary file in the target's directory, so that the
-// rename stays on one file system.
+// createBeside creates a temporary file in the directory of path, so that the rename
+// stays on one file system.
 func createBeside(path string) (*os.File, error) {
 	mode := os.FileMode(0o666) // less the umask
 	info, err := os.Lstat(path)
@@ -120,20 +119,18 @@ func createBeside(path string) (*os.File, error) {
 	if replaces {
 		mode = info.Mode().Perm()
 	}
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails
-	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+hex.EncodeToString(random[:]))
+	name := filepath.Join(filepath.Dir(path), ".omnibucket-"+rand.Text())
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
-		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name tells nobody anything
+		return nil, &fs.PathError{Op: failed.Op, Path: filepath.Dir(path), Err: failed.Err} // the temporary name would tell nobody anything
 	}
 	if err != nil || !replaces {
 		return file, err
 	}
 	if made, err := file.Stat(); err == nil && made.Mode().Perm() == mode {
-		return file, nil // some file systems refuse to be told
+		return file, nil // some file systems refuse Chmod
 	}
-	if err := file.Chmod(mode); err != nil { // what the umask took
+	if err := file.Chmod(mode); err != nil { // restores what the umask removed
 		_ = file.Close()
 		_ = os.Remove(name)
 		return nil, err
@@ -141,86 +138,107 @@ func createBeside(path string) (*os.File, error) {
 	return file, nil
 }
 
-// fill writes the whole reader to file, its ranges in place where they come in
-// parallel.
-func (r *Reader) fill(file *os.File) error {
+// writeFile writes the whole reader to file. Parallel ranges are written in place.
+func (r *Reader) writeFile(file *os.File) error {
 	if r.d.ranges != nil {
-		return r.d.writeAt(file)
+		return r.d.writeRanges(file)
 	}
 	_, err := r.WriteTo(file)
 	return err
 }
 
-// writeAt fetches the ranges in parallel, each to its place in the file. The
-// checksum of the whole is joined from those of the ranges.
-func (d *download) writeAt(file io.WriterAt) error {
-	g := d.ranges
-	g.starting.Do(func() { close(g.queue) }) // nothing goes through buffers
-	type piece struct {
-		off, length int64
-		crc         uint32
-		err         error
+// writeRanges fetches parallel ranges, each to its place in the file. The checksum of
+// the whole is joined from those of the ranges.
+func (d *download) writeRanges(file io.WriterAt) error {
+	f := newRangeFetcher(d, d.ranges.from, d.ranges.end)
+	defer f.cancel()
+	d.ranges = nil // nothing goes through buffers
+	concurrency := min(int64(d.req.set.concurrency), maxRanges)
+	sink := &fileSink{d: d, file: file, slots: make(chan struct{}, concurrency), cancel: f.cancel}
+	if first, err := sink.next(f.ctx, d.offset, d.stream.left); err == nil {
+		f.start(&d.stream, first)
 	}
-	base := g.from - d.stream.left // what offset 0 of the file is
-	pieces := []piece{{off: base, length: d.stream.left}}
-	each := min(max((g.end-g.from)/int64(d.req.set.concurrency)+1, maxRangeBytes), maxInPlacePart)
-	for off := g.from; off < g.end; off += each {
-		pieces = append(pieces, piece{off: off, length: min(each, g.end-off)})
+	f.run(sink, min(max((f.end-f.from)/concurrency+1, maxRangeBytes), maxInPlacePart))
+	f.group.Wait()
+	return sink.result()
+}
+
+// A fileSink writes each range to its place in a file.
+type fileSink struct {
+	d      *download
+	file   io.WriterAt
+	slots  chan struct{}
+	cancel context.CancelFunc
+	ranges []*fileRange // in order
+}
+
+// A fileRange is a range that is written to a file.
+type fileRange struct {
+	sink   *fileSink
+	at     int64 // offset in the file of the next byte
+	length int64
+	chunk  *[copyBytes]byte
+	crc    uint32
+	failed error
+}
+
+func (s *fileSink) next(ctx context.Context, off, length int64) (rangeWriter, error) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	var group panics.Group
-	slots := make(chan struct{}, min(len(pieces), int(d.req.set.concurrency)))
-	for i := range pieces {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
-			p := &pieces[i]
-			from := &d.stream
-			if i > 0 {
-				req := d.req
-				from = &stream{d: d, ctx: g.ctx, req: &req}
-				from.pin(d.revision, p.off, p.length)
-			}
-			if p.crc, p.err = d.writePiece(from, file, p.off-base); p.err != nil {
-				g.cancel()
-			}
-		}, g.cancel)
+	r := &fileRange{sink: s, at: off - s.d.offset, length: length, chunk: copyPool.Get().(*[copyBytes]byte)}
+	s.ranges = append(s.ranges, r)
+	return r, nil
+}
+
+func (r *fileRange) space(_ context.Context, limit int64) ([]byte, error) {
+	return r.chunk[:min(copyBytes, limit)], nil
+}
+
+func (r *fileRange) filled(p []byte) error {
+	if r.sink.d.hashing {
+		r.crc = updateCRC(r.crc, p)
 	}
-	group.Wait()
-	var first error
-	for _, p := range pieces {
-		if p.err != nil && (first == nil || CodeOf(first) == Canceled) {
-			first = p.err // those that were cut off because of it say Canceled
-		}
-		d.crc = joinCRC(d.crc, p.crc, p.length)
-		d.left -= p.length
-	}
-	if first != nil {
-		return first
-	}
-	if err := d.finish(); err != io.EOF {
+	if _, err := r.sink.file.WriteAt(p, r.at); err != nil {
 		return err
 	}
+	r.at += int64(len(p))
+	r.sink.d.count(int64(len(p)))
 	return nil
 }
 
-// writePiece is one range, from its stream to its place.
-func (d *download) writePiece(from *stream, file io.WriterAt, at int64) (crc uint32, err error) {
-	defer from.close()
-	chunk := copyPool.Get().(*[copyBytes]byte)
-	defer copyPool.Put(chunk)
-	for from.left > 0 {
-		n, e := from.read(chunk[:])
-		if e != nil {
-			return crc, d.fail(e)
-		}
-		if d.hashing {
-			crc = updateCRC(crc, chunk[:n])
-		}
-		if _, err := file.WriteAt(chunk[:n], at); err != nil {
-			return crc, err
-		}
-		at += int64(n)
-		d.moved(int64(n))
+func (r *fileRange) end(err error) {
+	copyPool.Put(r.chunk)
+	if e, own := err.(*Error); own {
+		err = r.sink.d.fail(e)
 	}
-	return crc, nil
+	if r.failed = err; err != nil {
+		r.sink.cancel()
+	}
+	<-r.sink.slots
+}
+
+// result returns the first failure, or checks the checksum of the whole.
+func (s *fileSink) result() error {
+	d := s.d
+	var first error
+	for _, r := range s.ranges {
+		if r.failed != nil && (first == nil || CodeOf(first) == Canceled) {
+			first = r.failed // the ranges that it has interrupted say Canceled
+		}
+		d.crc = joinCRC(d.crc, r.crc, r.length)
+		d.left -= r.length
+	}
+	if first == nil && d.left > 0 {
+		first = d.fail(asError(d.ctx, d.ctx.Err()))
+	}
+	if first == nil {
+		first = d.finish()
+	}
+	if first == io.EOF {
+		return nil
+	}
+	return first
 }

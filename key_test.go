@@ -33,7 +33,7 @@ func FuzzListToken(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		l := &listing{operation: operation{core: &core{desc: Description{Provider: "memory"}}}}
+		l := &listOp{op: operation{core: &core{desc: Description{Provider: "memory"}}}}
 		e := l.openPage(token)
 		if token == "" {
 			require.Nil(t, e)
@@ -63,12 +63,11 @@ func FuzzRange(f *testing.F) {
 			return
 		}
 		d := &download{req: r, attrs: &Attrs{Size: size}}
-		var reader Reader
-		if e := d.setRange(&reader); e != nil {
+		if e := d.setRange(); e != nil {
 			require.Equal(t, RangeNotSatisfiable, e.Code)
 			require.Greater(t, offset, size)
 			return
 		}
-		require.True(t, reader.offset >= 0 && reader.length >= 0 && reader.offset+reader.length <= size)
+		require.True(t, d.offset >= 0 && d.length >= 0 && d.offset+d.length <= size)
 	})
 }

@@ -16,9 +16,9 @@ const (
 	defaultPageSize = 100 // of ListPage
 )
 
-// listing is one operation that lists.
-type listing struct {
-	operation
+// A listOp is one call that lists.
+type listOp struct {
+	op   operation
 	req  ListRequest
 	last string // the greatest key or prefix yielded so far
 	// spare is the memory of the page before the one that is read.
@@ -28,21 +28,21 @@ type listing struct {
 // List yields the matching objects in key order.
 func (b *bucket) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	return func(yield func(ListEntry, error) bool) {
-		l := &listing{}
+		l := &listOp{}
 		e := l.open(b, "List", opts)
 		if e == nil {
 			var begun context.Context
-			if begun, e = l.begin(ctx); e == nil && l.derives() {
+			if begun, e = l.op.begin(ctx); e == nil && l.derives() {
 				e = l.eachDerived(begun, yield)
 			} else if e == nil {
 				e = l.each(begun, yield)
 			}
 		}
 		if e == errStopped {
-			_ = l.end(nil)
+			_ = l.op.end(nil)
 			return
 		}
-		if err := l.end(e); err != nil {
+		if err := l.op.end(e); err != nil {
 			yield(ListEntry{}, err)
 		}
 	}
@@ -62,10 +62,10 @@ var errOrder = &Error{
 var errStopped = &Error{Code: Canceled}
 
 // open checks the request and completes it with the prefix of the view.
-func (l *listing) open(b *bucket, op string, opts []ListOption) *Error {
+func (l *listOp) open(b *bucket, op string, opts []ListOption) *Error {
 	r := &l.req
 	applied := r.Apply(opts...)
-	if e := l.prepare(b, mayList, op, r.Prefix); e != nil {
+	if e := l.op.prepare(b, mayList, op, r.Prefix); e != nil {
 		return e
 	}
 	if applied != nil {
@@ -95,8 +95,8 @@ func (c *core) maxPage() int {
 }
 
 // pageSize is how many entries one request asks for.
-func (l *listing) pageSize(standard int) int {
-	maximum := l.core.maxPage()
+func (l *listOp) pageSize(standard int) int {
+	maximum := l.op.core.maxPage()
 	size := l.req.set.pageSize
 	if size == 0 {
 		size = min(standard, maximum)
@@ -105,11 +105,11 @@ func (l *listing) pageSize(standard int) int {
 }
 
 // each yields entry by entry, page by page.
-func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *Error {
+func (l *listOp) each(ctx context.Context, yield func(ListEntry, error) bool) *Error {
 	size := l.pageSize(defaultMaxPage)
 	left := l.req.set.limit // 0: there is none
 	bounded := left > 0
-	var next *pageAhead
+	var next *pagePrefetch
 	defer func() { next.stop() }()
 	for {
 		l.req.Limit = size
@@ -124,8 +124,8 @@ func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *
 		count := len(page.Entries)
 		more := page.Token != "" && !(bounded && left <= count)
 		for i, entry := range page.Entries {
-			if more && l.aheadAt(i, count) {
-				next = l.ahead(ctx, page.Token, size, left+i-count)
+			if more && l.shouldPrefetch(i, count) {
+				next = l.prefetch(ctx, page.Token, size, left+i-count)
 			}
 			if err := ctx.Err(); err != nil {
 				return asError(ctx, err)
@@ -146,7 +146,7 @@ func (l *listing) each(ctx context.Context, yield func(ListEntry, error) bool) *
 
 // page returns one page of the driver's, filtered: in order, nothing twice,
 // nothing outside the prefix or before the start.
-func (l *listing) page(ctx context.Context) (*Page, *Error) {
+func (l *listOp) page(ctx context.Context) (*Page, *Error) {
 	page, e := l.fetch(ctx, &l.req)
 	if e == nil {
 		e = l.filter(page)
@@ -158,10 +158,10 @@ func (l *listing) page(ctx context.Context) (*Page, *Error) {
 }
 
 // fetch is one page as the driver has it.
-func (l *listing) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
+func (l *listOp) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 	var page *Page
-	e := l.call(ctx, func(ctx context.Context) (err error) {
-		page, err = l.core.driver.List(ctx, r)
+	e := l.op.call(ctx, func(ctx context.Context) (err error) {
+		page, err = l.op.core.driver.List(ctx, r)
 		return err
 	})
 	if e == nil && page.Token != "" && page.Token == r.Token {
@@ -171,7 +171,7 @@ func (l *listing) fetch(ctx context.Context, r *ListRequest) (*Page, *Error) {
 }
 
 // filter leaves what the caller gets of a page.
-func (l *listing) filter(page *Page) *Error {
+func (l *listOp) filter(page *Page) *Error {
 	if e := l.ascend(page, &l.req); e != nil {
 		return e
 	}
@@ -183,7 +183,7 @@ func (l *listing) filter(page *Page) *Error {
 // last entry again. Any other entry that is not greater than the last one is an
 // error: it would be left out silently, and its callers would act on a listing
 // that is incomplete.
-func (l *listing) ascend(page *Page, r *ListRequest) *Error {
+func (l *listOp) ascend(page *Page, r *ListRequest) *Error {
 	kept := 0
 	for i := range page.Entries {
 		entry := &page.Entries[i]
@@ -211,8 +211,8 @@ func (l *listing) ascend(page *Page, r *ListRequest) *Error {
 
 // wants reports whether the entry is one that was asked for. An object that has
 // the name of a Prefixed view (a console's folder marker) has no key in it.
-func (l *listing) wants(entry *ListEntry, r *ListRequest) bool {
-	return strings.HasPrefix(entry.Key, r.Prefix) && entry.Key > r.StartAfter && (l.prefix == "" || entry.Key != l.prefix)
+func (l *listOp) wants(entry *ListEntry, r *ListRequest) bool {
+	return strings.HasPrefix(entry.Key, r.Prefix) && entry.Key > r.StartAfter && (l.op.prefix == "" || entry.Key != l.op.prefix)
 }
 
 // rollsUp reports whether the entry is an object that the delimiter makes its own
@@ -226,16 +226,16 @@ func rollsUp(entry *ListEntry, r *ListRequest) bool {
 const revisionBlock = 4 << 10
 
 // presentEntries takes prefixes off and tags the revisions.
-func (l *listing) presentEntries(entries []ListEntry) {
-	if l.prefix != "" {
+func (l *listOp) presentEntries(entries []ListEntry) {
+	if l.op.prefix != "" {
 		for i := range entries {
-			entries[i].Key = entries[i].Key[len(l.prefix):]
+			entries[i].Key = entries[i].Key[len(l.op.prefix):]
 		}
 	}
-	if l.core.desc.TaggedRevisions {
+	if l.op.core.desc.TaggedRevisions {
 		return
 	}
-	tag, left := l.core.tag, 0
+	tag, left := l.op.core.tag, 0
 	for i := range entries {
 		left += len(tag) + len(entries[i].Revision)
 	}
@@ -267,32 +267,32 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 	if !ok {
 		return listForeignPage(ctx, b, token, opts)
 	}
-	l := &listing{}
+	l := &listOp{}
 	e := l.open(own, "ListPage", opts)
 	if e == nil {
 		e = l.openPage(token)
 	}
 	if e != nil {
-		return nil, l.end(e)
+		return nil, l.op.end(e)
 	}
-	ctx, e = l.begin(ctx)
+	ctx, e = l.op.begin(ctx)
 	if e != nil {
-		return nil, l.end(e)
+		return nil, l.op.end(e)
 	}
 	size := l.req.Limit
 	if l.derives() {
 		page, e := l.pageDerived(ctx, size)
-		return page, l.end(e)
+		return page, l.op.end(e)
 	}
-	unsure := l.core.desc.TokenAfterLast
+	unsure := l.op.core.desc.TokenAfterLast
 	if unsure { // only an entry after the page proves that there is one
-		l.req.Limit = min(size+1, l.core.maxPage())
+		l.req.Limit = min(size+1, l.op.core.maxPage())
 	}
 	var before []ListEntry
 	for {
 		page, e := l.page(ctx)
 		if e != nil {
-			return nil, l.end(e)
+			return nil, l.op.end(e)
 		}
 		if before != nil {
 			page.Entries = append(before, page.Entries...)
@@ -300,11 +300,11 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if len(page.Entries) > size { // Azure's driver returns more where it has to sort
 			page.Entries = page.Entries[:size]
 			page.Token = l.sealKey(page.Entries[size-1].Key)
-			return page, l.end(nil)
+			return page, l.op.end(nil)
 		}
 		if page.Token == "" || len(page.Entries) > 0 && !unsure {
 			page.Token = l.seal(page.Token)
-			return page, l.end(nil)
+			return page, l.op.end(nil)
 		}
 		before, l.req.Token = page.Entries, page.Token
 	}
@@ -320,7 +320,7 @@ func checkPageOptions(r *ListRequest, token string) *Error {
 	return nil
 }
 
-func (l *listing) openPage(token string) *Error {
+func (l *listOp) openPage(token string) *Error {
 	if e := checkPageOptions(&l.req, token); e != nil {
 		return e
 	}
@@ -336,7 +336,7 @@ func (l *listing) openPage(token string) *Error {
 			l.req.Token = rest
 			return nil
 		case mark == l.mark(rest, behindKey) && len(rest) <= maxKeyBytes && utf8.ValidString(rest):
-			l.req.StartAfter = l.prefix + rest
+			l.req.StartAfter = l.op.prefix + rest
 			l.last = l.req.StartAfter
 			return nil
 		}
@@ -345,7 +345,7 @@ func (l *listing) openPage(token string) *Error {
 }
 
 // seal marks the driver's token with what it belongs to.
-func (l *listing) seal(token string) string {
+func (l *listOp) seal(token string) string {
 	if token == "" {
 		return ""
 	}
@@ -354,7 +354,7 @@ func (l *listing) seal(token string) string {
 
 // sealKey is a token that goes on behind a key of the view's: of a page that was
 // cut, the driver's is of what was cut off.
-func (l *listing) sealKey(key string) string {
+func (l *listOp) sealKey(key string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(l.mark(key, behindKey) + key))
 }
 
@@ -365,48 +365,12 @@ const (
 
 // mark ties the driver's token to provider, prefix and delimiter, and shows
 // that it came back whole. It is no secret: a token can only move the start.
-func (l *listing) mark(token string, kind ...string) string {
+func (l *listOp) mark(token string, kind ...string) string {
 	var joined []byte
-	for _, part := range append([]string{l.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
+	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {
 		joined = binary.AppendUvarint(joined, uint64(len(part)))
 		joined = append(joined, part...)
 	}
 	sum := sha256.Sum256(joined)
 	return string(sum[:markBytes])
-}
-
-// listForeignPage lists a page of somebody else's Lister, one entry further
-// than the page, to know whether it is the last. It says no limit: the Lister
-// may count what it hides.
-func listForeignPage(ctx context.Context, b Lister, token string, opts []ListOption) (*Page, error) {
-	var r ListRequest
-	err := r.Apply(opts...)
-	if err == nil {
-		if e := checkPageOptions(&r, token); e != nil {
-			err = e
-		}
-	}
-	if err != nil {
-		return nil, located(b, "ListPage", "", ownError(err))
-	}
-	size := r.set.pageSize
-	if size == 0 {
-		size = defaultPageSize
-	}
-	r.set.pageSize = size + 1
-	if token != "" {
-		r.StartAfter = token
-	}
-	page := &Page{}
-	for entry, err := range b.List(ctx, wholeList(r)) {
-		if err != nil {
-			return nil, err
-		}
-		if len(page.Entries) == size {
-			page.Token = page.Entries[size-1].Key
-			break
-		}
-		page.Entries = append(page.Entries, entry)
-	}
-	return page, nil
 }

@@ -8,9 +8,9 @@ import (
 
 const (
 	defaultMemoryLimit = 128 << 20
-	// stuckAfter is how long nothing may move before a request that waits is
-	// granted over the limit.
-	stuckAfter = 10 * time.Millisecond
+	// stallAfter is how long nothing may move before a waiting request is granted over
+	// the limit.
+	stallAfter = 10 * time.Millisecond
 )
 
 // A Memory bounds the transfer buffers of all buckets that share it. Nobody
@@ -22,11 +22,11 @@ type Memory struct {
 
 	mu      sync.Mutex
 	used    int64
-	moving  int       // buffers on their way to or from a store
-	stuck   bool      // the last grant was over the limit, and nothing moved since
+	inFlight int      // buffers on their way to or from a store
+	stalled bool      // the last grant was over the limit, and nothing has moved since
 	waiting []*waiter // in order of arrival
 	watch   *time.Timer
-	news    uint64 // counts whatever happens, so that the watch sees stillness
+	epoch   uint64 // counts every event, so that the watch sees whether there was one
 }
 
 type waiter struct {
@@ -44,16 +44,16 @@ var defaultMemory = sync.OnceValue(func() *Memory { return NewMemory(defaultMemo
 // tells that the grant is beyond the limit.
 func (m *Memory) acquire(ctx context.Context, bytes int64) (over bool, err error) {
 	m.mu.Lock()
-	if len(m.waiting) == 0 && (m.used+bytes <= m.limit || m.used == 0 || m.stuck && m.moving == 0) {
+	if len(m.waiting) == 0 && (m.used+bytes <= m.limit || m.used == 0 || m.stalled && m.inFlight == 0) {
 		over = m.used+bytes > m.limit
 		m.used += bytes
-		m.news++
+		m.epoch++
 		m.mu.Unlock()
 		return over, nil
 	}
 	w := &waiter{bytes: bytes, ready: make(chan struct{})}
 	m.waiting = append(m.waiting, w)
-	m.watchStillness()
+	m.watchForStall()
 	m.mu.Unlock()
 	select {
 	case <-w.ready:
@@ -74,7 +74,7 @@ func (m *Memory) try(bytes int64) bool {
 		return false
 	}
 	m.used += bytes
-	m.news++
+	m.epoch++
 	return true
 }
 
@@ -97,23 +97,23 @@ func (m *Memory) abandon(w *waiter) {
 func (m *Memory) release(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.news++
+	m.epoch++
 	m.used -= bytes
 	if m.used <= m.limit {
-		m.stuck = false
+		m.stalled = false
 	}
 	m.grant()
 }
 
-// move counts buffers that are on their way to or from a store: they come back
-// without anybody's doing.
-func (m *Memory) move(buffers int) {
+// addInFlight counts buffers on their way to or from a store: their memory comes back
+// without any action of a caller.
+func (m *Memory) addInFlight(buffers int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.news++
-	m.moving += buffers
-	if m.moving > 0 {
-		m.stuck = false
+	m.epoch++
+	m.inFlight += buffers
+	if m.inFlight > 0 {
+		m.stalled = false
 	}
 }
 
@@ -132,30 +132,30 @@ func (m *Memory) give(w *waiter) {
 	m.waiting = m.waiting[1:]
 	w.over = m.used+w.bytes > m.limit
 	m.used += w.bytes
-	m.news++
+	m.epoch++
 	close(w.ready)
 }
 
-// watchStillness arms the timer that looks whether anything moves at all while
-// somebody waits.
-func (m *Memory) watchStillness() {
+// watchForStall starts the timer that checks whether anything moves while a request
+// waits.
+func (m *Memory) watchForStall() {
 	if m.watch != nil {
 		return
 	}
-	seen := m.news
-	m.watch = time.AfterFunc(stuckAfter, func() {
+	seen := m.epoch
+	m.watch = time.AfterFunc(stallAfter, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.watch = nil
 		if len(m.waiting) == 0 {
 			return
 		}
-		if m.moving == 0 && m.news == seen {
-			m.stuck = true
+		if m.inFlight == 0 && m.epoch == seen {
+			m.stalled = true
 			m.give(m.waiting[0])
 		}
 		if len(m.waiting) > 0 {
-			m.watchStillness()
+			m.watchForStall()
 		}
 	})
 }

@@ -16,7 +16,7 @@ func TestMemoryGrantsInOrderAsItIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(2 * mib)
 		require.False(t, granted(t, m, 2*mib))
-		m.move(1) // on its way to the store: waiting will end
+		m.addInFlight(1) // on its way to the store: waiting will end
 		var order []int
 		var group sync.WaitGroup
 		for i := range 2 {
@@ -30,7 +30,7 @@ func TestMemoryGrantsInOrderAsItIsGivenBack(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		require.Empty(t, order, "nobody is granted anything over the limit while something moves")
-		m.move(-1)
+		m.addInFlight(-1)
 		m.release(mib)
 		synctest.Wait()
 		m.release(mib)
@@ -55,7 +55,7 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(mib)
 		granted(t, m, mib)
-		m.move(1)
+		m.addInFlight(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
 		var group sync.WaitGroup
@@ -64,7 +64,7 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 		cancel()
 		group.Wait()
 		require.ErrorIs(t, err, context.Canceled)
-		m.move(-1)
+		m.addInFlight(-1)
 		m.release(mib)
 		require.Zero(t, m.used)
 		require.Empty(t, m.waiting)
@@ -101,9 +101,9 @@ func TestStreamsThatShareAMemoryFinishTheirPartsOneAfterTheOther(t *testing.T) {
 				for range parts {
 					b := newBuffer(o)
 					require.NoError(t, b.fill(t.Context(), zeros{}, part))
-					m.move(1)
+					m.addInFlight(1)
 					time.Sleep(sending)
-					m.move(-1)
+					m.addInFlight(-1)
 					b.free()
 				}
 			})
@@ -112,6 +112,6 @@ func TestStreamsThatShareAMemoryFinishTheirPartsOneAfterTheOther(t *testing.T) {
 		require.Zero(t, m.used)
 		// A tenth of what it takes where every chunk waits; how often
 		// stillness is met depends on who runs first.
-		require.Less(t, time.Since(begun), streams*parts*sending+40*stuckAfter)
+		require.Less(t, time.Since(begun), streams*parts*sending+40*stallAfter)
 	})
 }

@@ -94,7 +94,7 @@ type settings struct {
 	natives     []native
 	partSize    int64
 	progress    func(done, total int64)
-	journal     *journal // of WithResume
+	resumeFile  string // of WithResume; "": none
 	concurrency int32
 	given       property
 	guarded     bool // a condition was given
@@ -399,4 +399,119 @@ func WithPageSize(n int) ListOption {
 		}
 		r.set.pageSize = n
 	})
+}
+
+func (s *settings) guard(c *Condition, to Condition) {
+	if s.guarded {
+		s.fail("condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
+		return
+	}
+	s.guarded = true
+	*c = to
+}
+
+// IfAbsent is PreconditionFailed, and fs.ErrExist, where the key exists. Of
+// several that create one key at once, exactly one succeeds.
+func IfAbsent() WriteOption {
+	return writeOption(func(w written) { w.set.guard(w.condition, Condition{Absent: true}) })
+}
+
+type revisionOption string
+
+func (o revisionOption) guard(c *Condition, s *settings) {
+	if o == "" {
+		s.fail("IfRevision", `must not be "": that is not "no condition"`)
+	}
+	s.guard(c, Condition{Revision: string(o)})
+}
+func (o revisionOption) applyUpload(r *PutRequest)    { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyCopy(r *CopyRequest)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyDownload(r *GetRequest)  { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyAttrs(r *GetRequest)     { o.guard(&r.Condition, &r.set) }
+func (o revisionOption) applyRemove(r *DeleteRequest) { o.guard(&r.Condition, &r.set) }
+
+// IfRevision is PreconditionFailed where the object is another revision than
+// this Attrs.Revision. "" is InvalidArgument, not "no condition"; so is a
+// revision of another provider. Where UniqueRevisions is not declared (S3), a
+// revision is the content's: an object that was changed and changed back
+// passes.
+func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
+
+type revisionNotOption string
+
+func (o revisionNotOption) guard(r *GetRequest) {
+	if o == "" {
+		r.set.fail("IfRevisionNot", "must not be empty")
+	}
+	r.set.guard(&r.Condition, Condition{NotRevision: string(o)})
+}
+func (o revisionNotOption) applyDownload(r *GetRequest) { o.guard(r) }
+func (o revisionNotOption) applyAttrs(r *GetRequest)    { o.guard(r) }
+
+// IfRevisionNot is NotModified where the object still is that revision.
+func IfRevisionNot(revision string) ReadOption { return revisionNotOption(revision) }
+
+// each has every option write into its request, and refuses one that is nil.
+func each[O any](s *settings, opts []O, apply func(O)) {
+	for _, o := range opts {
+		if any(o) == nil {
+			s.fail("option", "must not be nil")
+			continue
+		}
+		apply(o)
+	}
+}
+
+// Apply reads options, for code that implements Uploader itself; a bad or
+// second condition or a bad number is InvalidArgument. Size is -1 unless
+// WithSize was given.
+func (r *PutRequest) Apply(opts ...UploadOption) error {
+	r.Size = -1
+	each(&r.set, opts, func(o UploadOption) { o.applyUpload(r) })
+	return r.set.failure()
+}
+
+// Apply reads options, for code that implements Downloader itself; a bad or
+// second condition or a bad range is InvalidArgument. Without WithRange, Offset
+// is 0 and Length -1.
+func (r *GetRequest) Apply(opts ...DownloadOption) error {
+	r.Length = -1
+	each(&r.set, opts, func(o DownloadOption) { o.applyDownload(r) })
+	return r.set.failure()
+}
+
+// ApplyAttrs reads options, for code that implements Attrser itself; a bad or
+// second condition is InvalidArgument.
+func (r *GetRequest) ApplyAttrs(opts ...AttrsOption) error {
+	r.Length = -1
+	each(&r.set, opts, func(o AttrsOption) { o.applyAttrs(r) })
+	return r.set.failure()
+}
+
+// Apply reads options, for code that implements Lister itself; a bad number is
+// InvalidArgument. Limit is WithLimit's, or 0.
+func (r *ListRequest) Apply(opts ...ListOption) error {
+	each(&r.set.settings, opts, func(o ListOption) { o.applyList(r) })
+	r.Limit = r.set.limit
+	return r.set.failure()
+}
+
+// Apply reads options, for code that implements Remover itself; a bad or second
+// condition is InvalidArgument.
+func (r *DeleteRequest) Apply(opts ...RemoveOption) error {
+	each(&r.set, opts, func(o RemoveOption) { o.applyRemove(r) })
+	return r.set.failure()
+}
+
+func (r *CopyRequest) apply(opts []CopyOption) error {
+	each(&r.set, opts, func(o CopyOption) { o.applyCopy(r) })
+	return r.set.failure()
+}
+
+// optionFailure returns the error of reading options as an *Error of its own, or nil.
+func optionFailure(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	return ownError(err)
 }

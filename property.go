@@ -14,23 +14,22 @@ const (
 	maxMetadataBytes = 2048 // S3 allows no more, names and values together
 	maxMetadataKey   = 64
 
-	// Metadata whose name begins so is the library's own: hidden from users,
-	// refused in theirs, not copied.
+	// Metadata with this prefix is the library's own: hidden from users, refused in
+	// their metadata, and not copied.
 	reservedMetadata = "omnibucket"
 	// The name has letters only. Ceph RGW before Quincy returns "-" for "_", and
 	// nginx drops headers with "_" unless it is told to keep them.
 	writeIDKey = reservedMetadata + "writeid"
-	// A write id is 16 random bytes in hexadecimal; every write leaves room for
-	// one, so that whether metadata fits does not depend on a condition.
+	// A write id is 16 random bytes in hexadecimal. Every write leaves room for one, so
+	// that a condition does not change whether metadata fits.
 	writeIDBytes = 32
 )
 
-// oldWriteIDKeys are what earlier releases called writeIDKey, and what Ceph RGW
-// made of it: such an object, or an upload in parts, may still be in the store.
+// oldWriteIDKeys are the names that earlier releases used for writeIDKey, and what Ceph
+// RGW made of them. Objects and multipart uploads with them may still be in a store.
 var oldWriteIDKeys = [...]string{reservedMetadata + "_write_id", reservedMetadata + "-write-id"}
 
-// holdsWriteID reports whether metadata, as a driver returned it, has this write
-// id.
+// holdsWriteID reports whether metadata of a driver has this write id.
 func holdsWriteID(metadata map[string]string, id string) bool {
 	if metadata[writeIDKey] == id {
 		return true
@@ -46,8 +45,7 @@ func holdsWriteID(metadata map[string]string, id string) bool {
 // isReserved reports whether a name of metadata is the library's own.
 func isReserved(name string) bool { return strings.HasPrefix(name, reservedMetadata) }
 
-// holdsReserved reports whether metadata, as a driver returned it, has an entry
-// of the library's own.
+// holdsReserved reports whether metadata of a driver has an entry of the library's own.
 func holdsReserved(metadata map[string]string) bool {
 	for name := range metadata {
 		if isReserved(strings.ToLower(name)) {
@@ -57,7 +55,7 @@ func holdsReserved(metadata map[string]string) bool {
 	return false
 }
 
-// checkProperties checks and normalises what a write sets, in place.
+// checkProperties checks and normalises, in place, the properties that a write sets.
 func checkProperties(p *Properties, given property) *Error {
 	for _, h := range [...]struct{ option, value string }{
 		{"WithContentType", p.ContentType},
@@ -120,8 +118,8 @@ func validMediaType(value string) bool {
 	return err == nil && found && kind != "" && sub != ""
 }
 
-// foldMetadata holds rule W8. It always answers with a map of its own: the
-// caller's may change.
+// foldMetadata implements rule W8. It returns a map of its own: the caller's may
+// change.
 func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 	folded := make(map[string]string, len(metadata)+1)
 	size := len(writeIDKey) + writeIDBytes
@@ -148,7 +146,7 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 		folded[name] = value
 	}
 	for name, value := range folded {
-		size += len(name) + len(encodeMetadata(value))
+		size += len(name) + len(encodeValue(value))
 	}
 	if size > maxMetadataBytes {
 		return nil, invalid("WithMetadata", fmt.Sprintf("takes %d bytes as stored, the write id's place included, and may take 2,048", size))
@@ -156,7 +154,7 @@ func foldMetadata(metadata map[string]string) (map[string]string, *Error) {
 	return folded, nil
 }
 
-// lowerASCII folds no other letters: U+212A, the sign for kelvin, is no "k".
+// lowerASCII folds only ASCII letters: U+212A, the kelvin sign, is not a "k".
 func lowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
@@ -178,9 +176,9 @@ func validMetadataKey(name string) bool {
 	return true
 }
 
-// encodeMetadata is how a value is stored where only ASCII is: as an RFC 2047
-// encoded word where it is not plain, or looks like one itself.
-func encodeMetadata(value string) string {
+// encodeValue returns a value as a store keeps it that knows only ASCII: as RFC 2047
+// encoded words, if it is not plain or looks like an encoded word.
+func encodeValue(value string) string {
 	if strings.Contains(value, "=?") {
 		return encodedWord(value)
 	}
@@ -192,9 +190,8 @@ func encodeMetadata(value string) string {
 	return value
 }
 
-// encodedWord encodes value whole, also where mime.BEncoding would leave it: in
-// words of at most 75 characters, as RFC 2047 has it, none of which cuts a
-// character in two.
+// encodedWord encodes all of value, also if mime.BEncoding would not: in words of at
+// most 75 characters, as RFC 2047 requires, without cutting a character in two.
 func encodedWord(value string) string {
 	const perWord = 45 // bytes: 60 characters of base64
 	var words []string
@@ -209,7 +206,7 @@ func encodedWord(value string) string {
 	return strings.Join(words, " ")
 }
 
-func decodeMetadata(value string) string {
+func decodeValue(value string) string {
 	if !strings.Contains(value, "=?") {
 		return value
 	}
@@ -220,16 +217,16 @@ func decodeMetadata(value string) string {
 	return decoded
 }
 
-// stored is what the driver is given: the metadata as the provider can hold it,
-// with the write id where there is one.
-func (c *core) stored(metadata map[string]string, writeID string) map[string]string {
+// encodeMetadata returns metadata for a driver: as the provider can keep it, with the
+// write id if there is one.
+func (c *core) encodeMetadata(metadata map[string]string, writeID string) map[string]string {
 	if writeID == "" && (len(metadata) == 0 || !c.desc.ASCIIMetadata) {
 		return metadata
 	}
 	out := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if c.desc.ASCIIMetadata {
-			value = encodeMetadata(value)
+			value = encodeValue(value)
 		}
 		out[name] = value
 	}
@@ -239,10 +236,9 @@ func (c *core) stored(metadata map[string]string, writeID string) map[string]str
 	return out
 }
 
-// shown is what the user gets back of the provider's metadata: folded, decoded,
-// and without what is the library's own. Nothing is copied where nothing has to
-// change; copyMetadata says that the map is somebody else's.
-func (c *core) shown(metadata map[string]string) map[string]string {
+// decodeMetadata returns the metadata of a driver as the user sees it: folded, decoded,
+// and without the library's own entries.
+func (c *core) decodeMetadata(metadata map[string]string) map[string]string {
 	if len(metadata) == 0 {
 		return nil
 	}
@@ -253,10 +249,10 @@ func (c *core) shown(metadata map[string]string) map[string]string {
 			continue
 		}
 		if _, twice := out[name]; twice && name != key {
-			continue // of two that fold together the one in lower case wins
+			continue // of two that fold to one name, the one in lower case wins
 		}
 		if c.desc.ASCIIMetadata {
-			value = decodeMetadata(value)
+			value = decodeValue(value)
 		}
 		out[name] = value
 	}
@@ -266,8 +262,8 @@ func (c *core) shown(metadata map[string]string) map[string]string {
 	return out
 }
 
-// contentType is rule W9: as given, else by the key's extension, else by the
-// first bytes. sniff is called only where the key says nothing.
+// contentType implements rule W9: the type that was given, else that of the key's
+// extension, else that of the first bytes. sniff is called only if it is needed.
 func contentType(given, key string, sniff func() []byte) string {
 	if given != "" {
 		return given

@@ -13,11 +13,11 @@ func TestMetadataValuesComeBackFromASCIIAsTheyWere(t *testing.T) {
 		"tab is no\u00a0space", "emoji 🎉",
 	} {
 		t.Run(value, func(t *testing.T) {
-			encoded := encodeMetadata(value)
+			encoded := encodeValue(value)
 			for _, c := range []byte(encoded) {
 				require.True(t, c >= 0x20 && c < 0x7F, "%q is not ASCII", encoded)
 			}
-			require.Equal(t, value, decodeMetadata(encoded))
+			require.Equal(t, value, decodeValue(encoded))
 		})
 	}
 }
@@ -66,7 +66,7 @@ func TestAMetadataKeyThatIsNotASCIIIsRefused(t *testing.T) {
 		require.Equal(t, InvalidArgument, e.Code)
 	}
 	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
-		(&core{}).shown(map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "nor does one of another tool hide ours")
+		(&core{}).decodeMetadata(map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "nor does one of another tool hide ours")
 }
 
 func FuzzMetadataValue(f *testing.F) {
@@ -77,7 +77,7 @@ func FuzzMetadataValue(f *testing.F) {
 		if !plainText(value) || strings.TrimSpace(value) != value {
 			t.Skip("refused before it is encoded")
 		}
-		require.Equal(t, value, decodeMetadata(encodeMetadata(value)))
+		require.Equal(t, value, decodeValue(encodeValue(value)))
 	})
 }
 
@@ -88,7 +88,7 @@ func FuzzAnyTextIsAMetadataValue(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		value := EncodeMetadataValue(text)
 		require.True(t, isASCII(value) && plainText(value) && strings.TrimSpace(value) == value, "%q", value)
-		require.Equal(t, value, encodeMetadata(value), "it is stored as it is")
+		require.Equal(t, value, encodeValue(value), "it is stored as it is")
 		require.Equal(t, text, DecodeMetadataValue(value))
 	})
 }

@@ -12,8 +12,8 @@ import (
 const (
 	// maxFailures bounds what RemoveAll joins into its error.
 	maxFailures = 1000
-	// A provider without batches is sent singles, this many at once, gathered
-	// into groups that pass the hooks together.
+	// A provider without batches gets single requests, singlesAtOnce at a time, in
+	// groups that pass the hooks together.
 	singlesAtOnce   = 16
 	singlesTogether = 256
 )
@@ -24,59 +24,59 @@ func (b *bucket) Remove(ctx context.Context, key string, opts ...RemoveOption) e
 	r := &DeleteRequest{}
 	e := o.prepare(b, mayRemove, "Remove", key)
 	if e == nil {
-		if err := r.Apply(opts...); err != nil {
-			e = ownError(err)
-		} else {
-			e = o.resolveRemove(r)
-		}
+		e = optionFailure(r.Apply(opts...))
 	}
-	if e != nil {
-		return o.end(e)
+	if e == nil {
+		e = b.core.resolveRemove(o.key, r)
 	}
-	ctx, e = o.begin(ctx)
-	if e != nil {
-		return o.end(e)
+	if e == nil {
+		ctx, e = o.begin(ctx)
 	}
-	return o.end(o.remove(ctx, r))
+	if e == nil {
+		e = removeOne(ctx, o, r)
+	}
+	return o.end(e)
 }
 
-func (o *operation) resolveRemove(r *DeleteRequest) *Error {
-	if e := checkReadKey(o.key); e != nil {
+// resolveRemove checks a removal, and completes its request.
+func (c *core) resolveRemove(key string, r *DeleteRequest) *Error {
+	if e := checkReadKey(key); e != nil {
 		return e
 	}
-	r.Key = o.key
+	r.Key = key
 	if r.set.version {
-		if e := o.core.need(KeepVersions, "WithVersion"); e != nil {
+		if e := c.need(KeepVersions, "WithVersion"); e != nil {
 			return e
 		}
 	}
-	return o.core.condition(&r.Condition, ConditionalRemove)
+	return c.condition(&r.Condition, ConditionalRemove)
 }
 
-func (o *operation) remove(ctx context.Context, r *DeleteRequest) *Error {
+// removeOne makes one Delete request.
+func removeOne(ctx context.Context, o *operation, r *DeleteRequest) *Error {
 	e := o.call(ctx, func(ctx context.Context) error { return o.core.driver.Delete(ctx, r) })
-	return removeVerdict(e)
+	return removeFailure(e)
 }
 
-// removeVerdict is what a removal's failure means: what is gone is gone, and a
-// condition that fails after an unanswered attempt proves nothing.
-func removeVerdict(e *Error) *Error {
+// removeFailure returns what the failure of a removal means: a missing object is a
+// success, and a condition that failed after a lost response proves nothing.
+func removeFailure(e *Error) *Error {
 	switch {
 	case e == nil || e.Code == ObjectNotFound:
 		return nil
 	case e.Code == PreconditionFailed && e.Unknown:
 		e.Code = OutcomeUnknown
-		e.Hint = "an answer was lost: this call may have removed the object, and another been written since"
+		e.Hint = "a response was lost: this call may have removed the object, and another write may have followed"
 	}
 	return e
 }
 
-// RemoveAll removes every key, in the provider's batches, and goes on past
-// failures: err joins one *Error for each key that is still there, or may be.
-// After 1,000 failures it stops, so that memory is bounded; removed counts the
-// keys that are gone, those that were not there included.
+// RemoveAll removes every key, in the provider's batches, and continues after failures:
+// err joins one *Error for each key that may still be there. After 1,000 failures it
+// stops, so that memory is bounded. removed counts the keys that are gone, including
+// those that did not exist.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	r := &removal{remover: b, ctx: ctx}
+	r := &removeOp{remover: b, ctx: ctx}
 	if own, ok := b.(*bucket); ok {
 		r.own = own
 	}
@@ -98,9 +98,9 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	return r.removed, errors.Join(r.failures...)
 }
 
-// RemoveMatching removes what a listing yields and match accepts (nil: all),
-// as RemoveAll does; an error of the listing is among those joined. Prefixes of
-// a listing with a delimiter are passed over.
+// RemoveMatching removes every object of a listing that match accepts (nil: all), as
+// [RemoveAll] does; err joins an error of the listing too. It skips the prefixes of a
+// listing with a delimiter.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
@@ -123,26 +123,25 @@ func RemoveMatching(ctx context.Context, b interface {
 	return removed, errors.Join(listed, err)
 }
 
-// removal is one call of RemoveAll.
-type removal struct {
+// A removeOp is one call of RemoveAll.
+type removeOp struct {
 	ctx      context.Context
 	remover  Remover
-	own      *bucket // nil where the Remover is not ours
+	own      *bucket // nil for a foreign Remover
 	singles  bool    // the provider refused a batch
 	removed  int
 	failures []error
 }
 
-func (r *removal) groupSize() int {
+func (r *removeOp) groupSize() int {
 	if r.own == nil || r.own.core.desc.MaxBatch == 0 {
 		return singlesTogether
 	}
 	return r.own.core.desc.MaxBatch
 }
 
-// remove removes one group of keys and takes in how each went; false where that
-// was the last.
-func (r *removal) remove(keys []string) bool {
+// remove removes one group of keys. It returns false if there must be no other.
+func (r *removeOp) remove(keys []string) bool {
 	if r.ctx.Err() != nil {
 		e := located(r.remover, "RemoveAll", "", asError(r.ctx, r.ctx.Err()))
 		r.failures = append(r.failures, e)
@@ -150,9 +149,9 @@ func (r *removal) remove(keys []string) bool {
 	}
 	var errs []error
 	if r.own == nil {
-		errs = atOnce(len(keys), func(i int) error { return r.ofKey(keys[i], r.remover.Remove(r.ctx, keys[i])) })
+		errs = eachConcurrently(len(keys), func(i int) error { return r.ofKey(keys[i], r.remover.Remove(r.ctx, keys[i])) })
 	} else {
-		errs = r.removeOwn(slices.Clone(keys)) // hooks may keep them
+		errs = r.removeGroup(slices.Clone(keys)) // hooks may keep them
 	}
 	for _, err := range errs {
 		switch {
@@ -165,18 +164,18 @@ func (r *removal) remove(keys []string) bool {
 	return len(r.failures) < maxFailures
 }
 
-// ofKey is the error of a Remover that is not ours as one that names the key: who
-// looks for the key would take it for removed.
-func (r *removal) ofKey(key string, err error) error {
+// ofKey returns the error of a foreign Remover as one that names the key: a caller that
+// searches for the key would take it for removed.
+func (r *removeOp) ofKey(key string, err error) error {
 	if own := (*Error)(nil); err == nil || errors.As(err, &own) && own.Key == key {
 		return err
 	}
 	return located(r.remover, "RemoveAll", key, &Error{Code: asError(r.ctx, err).Code, Err: err})
 }
 
-// removeOwn removes a group as one operation: hooks see all of its keys and
-// refuse it whole.
-func (r *removal) removeOwn(keys []string) []error {
+// removeGroup removes a group as one operation: hooks see all its keys and refuse it
+// whole.
+func (r *removeOp) removeGroup(keys []string) []error {
 	o := &operation{}
 	errs := make([]error, len(keys))
 	e := o.prepare(r.own, mayRemove, "RemoveAll", "")
@@ -187,7 +186,7 @@ func (r *removal) removeOwn(keys []string) []error {
 		whole := r.own.prefix + key
 		o.keys = append(o.keys, whole)
 		if bad := checkReadKey(whole); bad != nil && e == nil {
-			errs[i] = o.keyed(bad, whole)
+			errs[i] = keyError(o, bad, whole)
 			continue
 		}
 		requests = append(requests, DeleteRequest{Key: whole})
@@ -199,7 +198,7 @@ func (r *removal) removeOwn(keys []string) []error {
 	}
 	if e != nil {
 		for _, i := range slots {
-			errs[i] = o.keyed(e, o.keys[i])
+			errs[i] = keyError(o, e, o.keys[i])
 		}
 		_ = o.end(e)
 		return errs
@@ -208,7 +207,7 @@ func (r *removal) removeOwn(keys []string) []error {
 	var first *Error
 	for j, e := range failed {
 		if e != nil {
-			errs[slots[j]] = o.keyed(e, requests[j].Key)
+			errs[slots[j]] = keyError(o, e, requests[j].Key)
 			first = e
 		}
 	}
@@ -216,35 +215,27 @@ func (r *removal) removeOwn(keys []string) []error {
 	return errs
 }
 
-// keyed is one key's error.
-func (o *operation) keyed(e *Error, key string) error {
-	one := operation{core: o.core, name: o.name, key: key, prefix: o.prefix, writes: true}
-	kept := *e
-	kept.Key = ""
-	return one.end(&kept)
-}
-
-// send removes by batch where the provider has batches, and one by one where
-// it has none or refuses them.
-func (r *removal) send(ctx context.Context, o *operation, requests []DeleteRequest) []*Error {
+// send removes by batch if the provider has batches and does not refuse them, else one
+// by one.
+func (r *removeOp) send(ctx context.Context, o *operation, requests []DeleteRequest) []*Error {
 	if o.core.desc.MaxBatch > 0 && !r.singles {
-		failed, supported := o.removeBatch(ctx, requests)
+		failed, supported := removeBatch(ctx, o, requests)
 		if supported {
 			return failed
 		}
 		r.singles = true
 	}
 	failed := make([]*Error, len(requests))
-	atOnce(len(requests), func(i int) error {
-		failed[i] = o.remove(ctx, &requests[i])
+	eachConcurrently(len(requests), func(i int) error {
+		failed[i] = removeOne(ctx, o, &requests[i])
 		return nil
 	})
 	return failed
 }
 
-// removeBatch is one batch; what failed for a passing reason is sent again in a
-// smaller one. supported is false where the provider refuses batches.
-func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (failed []*Error, supported bool) {
+// removeBatch removes one batch. Requests that failed for a reason that passes are sent
+// again in a smaller one. supported is false if the provider refuses batches.
+func removeBatch(ctx context.Context, o *operation, requests []DeleteRequest) (failed []*Error, supported bool) {
 	failed = make([]*Error, len(requests))
 	left := make([]int, len(requests))
 	for i := range left {
@@ -256,15 +247,14 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 		for i, at := range left {
 			batch[i] = requests[at]
 		}
-		if o.turn(ctx) != nil {
-			o.gaveUpAll(ctx, failed, left)
+		if o.startAttempt(ctx) != nil {
+			gaveUpAll(ctx, o, failed, left)
 			return failed, true
 		}
-		o.attempted()
 		errs := o.core.driver.DeleteBatch(ctx, batch)
 		if attempt > 1 && allUnsupported(errs) {
-			atOnce(len(left), func(i int) error {
-				failed[left[i]] = o.remove(ctx, &requests[left[i]])
+			eachConcurrently(len(left), func(i int) error {
+				failed[left[i]] = removeOne(ctx, o, &requests[left[i]])
 				return nil
 			})
 			return failed, true
@@ -290,9 +280,9 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 					why = e
 				}
 			}
-			failed[at] = removeVerdict(e)
+			failed[at] = removeFailure(e)
 		}
-		o.ended(why)
+		o.endAttempt(why)
 		if len(again) == 0 || ctx.Err() != nil {
 			return failed, true
 		}
@@ -301,7 +291,7 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 			return failed, true
 		}
 		if sleep(ctx, delay) != nil {
-			o.gaveUpAll(ctx, failed, again)
+			gaveUpAll(ctx, o, failed, again)
 			return failed, true
 		}
 		left = again
@@ -309,7 +299,7 @@ func (o *operation) removeBatch(ctx context.Context, requests []DeleteRequest) (
 }
 
 // gaveUpAll is gaveUp for the requests of a batch that are left.
-func (o *operation) gaveUpAll(ctx context.Context, failed []*Error, left []int) {
+func gaveUpAll(ctx context.Context, o *operation, failed []*Error, left []int) {
 	for _, at := range left {
 		failed[at] = o.gaveUp(ctx, failed[at], failed[at] != nil && failed[at].Unknown)
 	}
@@ -319,8 +309,8 @@ func allUnsupported(errs []error) bool {
 	return !slices.ContainsFunc(errs, func(err error) bool { return err == nil || CodeOf(err) != Unsupported })
 }
 
-// atOnce calls do for 0 to n-1, several at a time, and waits for all.
-func atOnce(n int, do func(i int) error) []error {
+// eachConcurrently calls do for 0 to n-1, several at a time, and waits for all.
+func eachConcurrently(n int, do func(i int) error) []error {
 	errs := make([]error, n)
 	var group panics.Group
 	slots := make(chan struct{}, singlesAtOnce)

@@ -9,40 +9,40 @@ import (
 	"github.com/omnibucket/storage/internal/escape"
 )
 
-// signing is one operation that signs.
-type signing struct {
-	operation
+// A signOp is one call that signs.
+type signOp struct {
+	op  operation
 	req SignRequest
 }
 
 // SignedUploadURL returns a request that anyone can make to store one object.
 func (b *bucket) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
-	s := &signing{}
+	s := &signOp{}
 	s.req.MinSize, s.req.MaxSize = -1, -1
 	e := s.openUpload(b, "SignedUploadURL", key, http.MethodPut, opts)
 	if e == nil && s.req.MaxSize >= 0 {
-		e = s.core.need(SignSize, "WithSize on a signed upload")
+		e = s.op.core.need(SignSize, "WithSize on a signed upload")
 	}
 	return s.sign(ctx, e)
 }
 
 // SignedDownloadURL returns a request that anyone can make to read the object.
 func (b *bucket) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
-	s := &signing{}
+	s := &signOp{}
 	r := &s.req
 	r.MinSize, r.MaxSize = -1, -1
 	each(&r.set, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
 	e := s.open(b, maySignDownload, "SignedDownloadURL", key, cmp.Or(r.Method, http.MethodGet))
 	if e == nil {
-		e = checkReadKey(s.key)
+		e = checkReadKey(s.op.key)
 	}
 	if e == nil && r.Method == http.MethodHead {
-		if e = s.core.need(SignHead, "a signed HEAD"); e != nil {
+		if e = s.op.core.need(SignHead, "a signed HEAD"); e != nil {
 			e.Hint = "leave out WithMethod: this store's signatures name no method, and an address that reads answers HEAD too"
 		}
 	}
 	if e == nil && r.set.version {
-		e = s.core.need(KeepVersions, "WithVersion")
+		e = s.op.core.need(KeepVersions, "WithVersion")
 	}
 	return s.sign(ctx, e)
 }
@@ -58,7 +58,7 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 		e.Op, e.Key = "SignedUploadForm", key
 		return nil, e
 	}
-	s := &signing{}
+	s := &signOp{}
 	s.req.MinSize, s.req.MaxSize = -1, -1
 	e := s.openUpload(own, "SignedUploadForm", key, http.MethodPost, opts)
 	switch {
@@ -68,38 +68,38 @@ func SignedUploadForm(ctx context.Context, b SignedUploader, key string, minSize
 	case minSize < 0 || maxSize < minSize:
 		e = invalid("size", "must be bounds from 0 on, the smaller first")
 	default:
-		e = s.core.need(SignForms, "SignedUploadForm")
+		e = s.op.core.need(SignForms, "SignedUploadForm")
 	}
 	s.req.MinSize, s.req.MaxSize = minSize, maxSize
 	var form *UploadForm
 	if e == nil {
-		ctx, e = s.begin(ctx)
+		ctx, e = s.op.begin(ctx)
 	}
 	if e == nil {
-		e = s.call(ctx, func(ctx context.Context) (err error) {
-			form, err = s.core.driver.SignForm(ctx, &s.req)
+		e = s.op.call(ctx, func(ctx context.Context) (err error) {
+			form, err = s.op.core.driver.SignForm(ctx, &s.req)
 			return err
 		})
 	}
 	if e != nil {
-		return nil, s.end(e)
+		return nil, s.op.end(e)
 	}
-	return form, s.end(nil)
+	return form, s.op.end(nil)
 }
 
 // open checks what all signing has in common.
-func (s *signing) open(b *bucket, may permission, op, key, method string) *Error {
+func (s *signOp) open(b *bucket, may permission, op, key, method string) *Error {
 	r := &s.req
-	s.signs = true
-	if e := s.prepare(b, may, op, key); e != nil {
+	s.op.signs = true
+	if e := s.op.prepare(b, may, op, key); e != nil {
 		return e
 	}
 	if r.set.err != nil {
 		return ownError(r.set.err)
 	}
-	if e := s.core.need(SignURLs, op); e != nil {
-		e.Hint = s.core.desc.SigningHint
-		if s.core.desc.SigningBase && s.core.signingBaseURL == "" {
+	if e := s.op.core.need(SignURLs, op); e != nil {
+		e.Hint = s.op.core.desc.SigningHint
+		if s.op.core.desc.SigningBase && s.op.core.signingBaseURL == "" {
 			e.Hint = "open the bucket with WithSigningBaseURL, at which the handler of package serve answers"
 		}
 		return e
@@ -107,54 +107,54 @@ func (s *signing) open(b *bucket, may permission, op, key, method string) *Error
 	if r.TTL == 0 {
 		r.TTL = defaultTTL
 	}
-	r.Key, r.Method, r.BaseURL = s.key, method, s.core.signingBaseURL
+	r.Key, r.Method, r.BaseURL = s.op.key, method, s.op.core.signingBaseURL
 	return nil
 }
 
-func (s *signing) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
+func (s *signOp) openUpload(b *bucket, op, key, method string, opts []SignedUploadOption) *Error {
 	r := &s.req
 	each(&r.set, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
 	if e := s.open(b, maySignUpload, op, key, method); e != nil {
 		return e
 	}
-	if e := checkWriteKey(s.key); e != nil {
+	if e := checkWriteKey(s.op.key); e != nil {
 		return e
 	}
-	if e := s.core.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	if e := s.op.core.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
 		return e
 	}
 	if r.Condition.Absent {
-		if e := s.core.need(SignIfAbsent, "IfAbsent on a signed upload"); e != nil {
+		if e := s.op.core.need(SignIfAbsent, "IfAbsent on a signed upload"); e != nil {
 			return e
 		}
 	}
-	r.Metadata = s.core.stored(r.Metadata, "")
+	r.Metadata = s.op.core.encodeMetadata(r.Metadata, "")
 	// A page sends a form's fields as they are and can add none. Whoever makes the
 	// request of an address sends what type it likes, unless one was asked for.
 	if r.ContentType == "" && method == http.MethodPost {
-		r.ContentType = contentType("", s.key, func() []byte { return nil })
+		r.ContentType = contentType("", s.op.key, func() []byte { return nil })
 	}
-	native, e := s.core.natives(r.set.natives)
+	native, e := s.op.core.natives(r.set.natives)
 	r.Native = native
 	return e
 }
 
-func (s *signing) sign(ctx context.Context, e *Error) (*SignedURL, error) {
+func (s *signOp) sign(ctx context.Context, e *Error) (*SignedURL, error) {
 	var u *SignedURL
 	if e == nil {
-		ctx, e = s.begin(ctx)
+		ctx, e = s.op.begin(ctx)
 	}
 	if e == nil {
-		e = s.call(ctx, func(ctx context.Context) (err error) {
-			u, err = s.core.driver.Sign(ctx, &s.req)
+		e = s.op.call(ctx, func(ctx context.Context) (err error) {
+			u, err = s.op.core.driver.Sign(ctx, &s.req)
 			return err
 		})
 	}
 	if e != nil {
-		return nil, s.end(e)
+		return nil, s.op.end(e)
 	}
 	u.ExpiresAt = u.ExpiresAt.UTC().Truncate(time.Second)
-	return u, s.end(nil)
+	return u, s.op.end(nil)
 }
 
 // PublicURL is the address at which a public object is served.

@@ -126,14 +126,14 @@ func (t *telemetry) start(ctx context.Context, o *operation) context.Context {
 
 func (t *telemetry) end(o *operation, err error) {
 	if o.span != nil {
-		o.endSpan(err)
+		endSpan(o, err)
 	}
 	if o.measured {
 		t.measure(o, err)
 	}
 }
 
-func (o *operation) endSpan(err error) {
+func endSpan(o *operation, err error) {
 	if o.span.IsRecording() {
 		o.span.SetAttributes(
 			attribute.Int64("omnibucket.bytes", o.bytes.Load()),

@@ -8,110 +8,95 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"strconv"
-	"sync"
+
+	"github.com/omnibucket/storage/internal/journal"
 )
 
 const (
-	// lookAhead is how much of a stream is read before it is decided how to
-	// store it: a body that ends within is sent whole, with its size and
-	// checksum known, and can be sent again.
+	// lookAhead is how many bytes of a stream are read before the choice between
+	// one Put and parts. If the body ends within them, it is sent whole with its
+	// size and checksum, and can be sent again.
 	lookAhead = firstChunk + secondChunk
 
-	// singleLimit is the largest body that goes in one request where the
-	// provider has parts and nothing was said.
+	// singleLimit is the largest body that goes in one request to a provider that
+	// has parts, if no option says otherwise.
 	singleLimit = 8 << 20
 )
 
-// upload is one call of Upload.
-type upload struct {
-	operation
-	req      PutRequest
-	src      source
-	writeID  string
-	metadata map[string]string // the user's
-	progress *progress
-	content  sectionBody // of one Put
-	first    buffer      // of a stream
-}
-
-var uploads = sync.Pool{New: func() any { return new(upload) }}
-
-func newUpload(c *core) *upload {
-	if c.recycles() {
-		return uploads.Get().(*upload)
-	}
-	return &upload{}
-}
-
-// recycle leaves u to another call, where nothing can be left that reads it.
-func (u *upload) recycle() {
-	if u.core.recycles() {
-		*u = upload{}
-		uploads.Put(u)
-	}
-}
-
 // Upload stores all of body under key.
 func (b *bucket) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
-	u := newUpload(b.core)
-	a, err := u.upload(ctx, b, key, body, opts)
-	u.recycle()
-	return a, err
+	u := &struct { // one allocation
+		op    operation
+		write write
+	}{}
+	u.write.op = &u.op
+	e := u.op.prepare(b, mayUpload, "Upload", key)
+	if e == nil {
+		e = u.write.resolve(body, opts)
+	}
+	if e == nil {
+		ctx, e = u.op.begin(ctx)
+	}
+	var a *Attrs
+	if e == nil {
+		a, e = u.write.store(ctx)
+	}
+	return a, u.op.end(e)
 }
 
-func (u *upload) upload(ctx context.Context, b *bucket, key string, body io.Reader, opts []UploadOption) (*Attrs, error) {
-	e := u.prepare(b, mayUpload, "Upload", key)
-	if e == nil {
-		e = u.resolve(body, opts)
-	}
-	if e != nil {
-		return nil, u.end(e)
-	}
-	ctx, e = u.begin(ctx)
-	if e != nil {
-		return nil, u.end(e)
-	}
-	a, e := u.store(ctx)
-	if e != nil {
-		return nil, u.end(e)
-	}
-	return a, u.end(nil)
+// A write stores one object: a resolved request and a body in, the stored Attrs
+// out. Upload makes one from options; Copy and Compose make one if the bytes pass
+// through this process.
+type write struct {
+	op       *operation
+	req      PutRequest
+	src      source
+	metadata map[string]string // the user's; req.Metadata is as the store keeps it
+	writeID  string
+	progress *progress
+	journal  *journal.Journal // nil without WithResume
+	content  sectionBody      // of one Put
+	first    buffer           // of a stream
 }
 
 // resolve checks everything that can be checked before a request.
-func (u *upload) resolve(body io.Reader, opts []UploadOption) *Error {
-	r := &u.req
+func (w *write) resolve(body io.Reader, opts []UploadOption) *Error {
+	r, c := &w.req, w.op.core
 	if err := r.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	if e := checkWriteKey(u.key); e != nil {
+	if e := checkWriteKey(w.op.key); e != nil {
 		return e
 	}
-	r.Key = u.key
-	if e := u.core.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
+	r.Key = w.op.key
+	if e := c.resolveWrite(&r.Properties, r.PublicRead, &r.Condition, &r.set); e != nil {
 		return e
 	}
-	native, e := u.core.natives(r.set.natives)
+	native, e := c.natives(r.set.natives)
 	if e != nil {
 		return e
 	}
 	r.Native = native
-	if e := u.checkPartSize(); e != nil {
+	if e := c.checkPartSize(r.set.partSize); e != nil {
 		return e
 	}
-	if e := u.src.init(body, r.Size); e != nil {
+	return w.open(body)
+}
+
+// open looks at the body, and refuses one that is too large for the provider.
+func (w *write) open(body io.Reader) *Error {
+	if e := w.src.init(body, w.req.Size); e != nil {
 		return e
 	}
-	if u.src.size >= 0 {
-		return u.core.checkSize(u.src.size)
+	if w.src.size >= 0 {
+		return w.op.core.checkSize(w.src.size)
 	}
 	return nil
 }
 
-// resolveWrite checks what all writes have in common.
+// resolveWrite checks the options that all writes have in common.
 func (c *core) resolveWrite(p *Properties, publicRead bool, cond *Condition, set *settings) *Error {
 	if e := checkProperties(p, set.given); e != nil {
 		return e
@@ -129,21 +114,22 @@ func (c *core) resolveWrite(p *Properties, publicRead bool, cond *Condition, set
 	return c.condition(cond, ConditionalUpdate)
 }
 
-func (u *upload) checkPartSize() *Error {
-	size, d := u.req.set.partSize, &u.core.desc
+// checkPartSize checks the size of WithPartSize; 0 means that it was not given.
+func (c *core) checkPartSize(size int64) *Error {
+	d := &c.desc
 	if size == 0 {
 		return nil
 	}
-	if e := u.core.need(UploadParts, "WithPartSize"); e != nil {
+	if e := c.need(UploadParts, "WithPartSize"); e != nil {
 		return e
 	}
 	largest := cmp.Or(d.MaxPartSize, d.MaxSize) // no part is larger than an object
 	if size < d.MinPartSize || largest > 0 && size > largest {
-		most := "any number of"
+		bound := "any number of"
 		if largest > 0 {
-			most = strconv.FormatInt(largest, 10)
+			bound = strconv.FormatInt(largest, 10)
 		}
-		return invalid("WithPartSize", fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, most, d.Provider))
+		return invalid("WithPartSize", fmt.Sprintf("must be from %d to %s bytes on %s", d.MinPartSize, bound, d.Provider))
 	}
 	if d.PartUnit > 0 && size%d.PartUnit != 0 {
 		return invalid("WithPartSize", fmt.Sprintf("must be a multiple of %d bytes on %s", d.PartUnit, d.Provider))
@@ -151,125 +137,140 @@ func (u *upload) checkPartSize() *Error {
 	return nil
 }
 
-// store stores the body; what is known of it decides between one Put and parts.
-func (u *upload) store(ctx context.Context) (*Attrs, *Error) {
-	r := &u.req
-	u.metadata = r.Metadata
-	u.progress = newProgress(r.set.progress, u.src.size)
-	r.ContentType = contentType(r.ContentType, u.key, u.src.sniff)
-	if r.set.journal != nil {
-		return u.storeResumed(ctx)
+// checkSize refuses early a size that the provider cannot store in one object.
+func (c *core) checkSize(size int64) *Error {
+	d := &c.desc
+	switch {
+	case d.MaxSize > 0 && size > d.MaxSize:
+		return tooLarge(0)
+	case !c.has(UploadParts):
+		if d.MaxPutSize > 0 && size > d.MaxPutSize {
+			return tooLarge(0)
+		}
+	case d.MaxParts > 0 && d.MaxPartSize > 0 && size/int64(d.MaxParts) >= d.MaxPartSize && size > int64(d.MaxParts)*d.MaxPartSize:
+		return tooLarge(0)
 	}
-	return u.storeBody(ctx)
+	return nil
 }
 
-func (u *upload) storeBody(ctx context.Context) (*Attrs, *Error) {
-	r := &u.req
-	if r.Condition != (Condition{}) && u.writeID == "" {
-		u.identify()
+// store stores the body. On success it returns Attrs as the user sees them.
+func (w *write) store(ctx context.Context) (*Attrs, *Error) {
+	r := &w.req
+	w.metadata = r.Metadata
+	w.progress = newProgress(r.set.progress, w.src.size)
+	r.ContentType = contentType(r.ContentType, w.op.key, w.src.sniff)
+	if r.set.resumeFile != "" {
+		return w.storeResumable(ctx)
 	}
-	r.Metadata = u.core.stored(u.metadata, u.writeID)
-	if u.src.at == nil {
-		return u.storeStream(ctx)
-	}
-	if u.src.size <= u.singleBound() {
-		return u.putSection(ctx, u.src.at, u.src.off, u.src.size, nil)
-	}
-	return u.storeParts(ctx, nil, nil)
+	return w.storeBody(ctx)
 }
 
-// identify gives the write an id by which it can be told from another's.
-func (u *upload) identify() {
+// storeBody chooses between one Put and parts by what is known of the body.
+func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
+	if w.req.Condition != (Condition{}) && w.writeID == "" {
+		w.writeID = newWriteID()
+	}
+	w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
+	if w.src.at == nil {
+		return w.storeStream(ctx)
+	}
+	if w.src.size <= w.singleBound() {
+		return w.putSection(ctx, w.src.at, w.src.off, w.src.size, nil)
+	}
+	return w.storeParts(ctx, nil, nil)
+}
+
+// newWriteID returns an id that tells one write from any other.
+func newWriteID() string {
 	var id [writeIDBytes / 2]byte
 	_, _ = rand.Read(id[:]) // never fails
-	u.writeID = hex.EncodeToString(id[:])
+	return hex.EncodeToString(id[:])
 }
 
-// singleBound is the largest body that goes in one Put.
-func (u *upload) singleBound() int64 {
-	bound := int64(math.MaxInt64)
-	if u.core.desc.MaxPutSize > 0 {
-		bound = u.core.desc.MaxPutSize
+// singleBound returns the size in bytes of the largest body that goes in one Put.
+func (w *write) singleBound() int64 {
+	c, bound := w.op.core, int64(math.MaxInt64)
+	if c.desc.MaxPutSize > 0 {
+		bound = c.desc.MaxPutSize
 	}
 	switch {
-	case !u.core.has(UploadParts):
-	case u.req.set.partSize > 0:
-		bound = min(bound, u.req.set.partSize)
-	case !u.core.has(StreamPut):
+	case !c.has(UploadParts):
+	case w.req.set.partSize > 0:
+		bound = min(bound, w.req.set.partSize)
+	case !c.has(StreamPut):
 		bound = min(bound, singleLimit)
 	}
 	return bound
 }
 
-// storeStream reads ahead, and knows more then.
-func (u *upload) storeStream(ctx context.Context) (*Attrs, *Error) {
-	first := &u.first
-	first.init(&u.operation)
-	if !u.streams() {
-		next, e := u.fillPart(ctx, first, 1)
-		if e == nil && u.src.size >= 0 && first.size > u.src.size {
-			next.free()
-			e = tooLong(u.src.size)
-		}
-		switch {
-		case e != nil:
-			first.free()
-			return nil, e
-		case next == nil && first.size <= u.singleBound():
-			defer first.free()
-			return u.putBuffer(ctx, first)
-		case !u.core.has(UploadParts):
-			first.free()
-			next.free()
-			return nil, tooLarge(0)
-		}
-		return u.storeParts(ctx, first, next)
+// storeStream reads the beginning of a stream, and then knows more of it.
+func (w *write) storeStream(ctx context.Context) (*Attrs, *Error) {
+	first := &w.first
+	first.init(w.op)
+	if !w.streams() {
+		return w.storeFilled(ctx, first)
 	}
 	defer first.free()
-	err := first.fill(ctx, &u.src, lookAhead)
+	err := first.fill(ctx, &w.src, lookAhead)
 	switch {
 	case err == nil:
-		return u.putStream(ctx, first)
-	case err == io.EOF && first.size <= u.singleBound():
-		return u.putBuffer(ctx, first)
+		return w.putStream(ctx, first)
+	case err == io.EOF && first.size <= w.singleBound():
+		return w.putBuffer(ctx, first)
 	case err == io.EOF:
 		return nil, tooLarge(0)
 	}
-	return nil, u.readFailed(ctx, err)
+	return nil, readFailed(ctx, err)
 }
 
 // streams reports whether a stream goes in one Put of unknown size.
-func (u *upload) streams() bool {
-	maximum := u.core.desc.MaxPutSize
-	return u.core.has(StreamPut) && u.req.set.partSize == 0 &&
-		(maximum == 0 || u.src.size <= maximum || !u.core.has(UploadParts))
+func (w *write) streams() bool {
+	maximum := w.op.core.desc.MaxPutSize
+	return w.op.core.has(StreamPut) && w.req.set.partSize == 0 &&
+		(maximum == 0 || w.src.size <= maximum || !w.op.core.has(UploadParts))
 }
 
-// readFailed is why a part could not be read: ctx, or the caller's reader.
-func (u *upload) readFailed(ctx context.Context, err error) *Error {
-	if ctx.Err() != nil {
-		return asError(ctx, err)
+// storeFilled fills the buffer of the first part. If the stream ends in it, it is
+// one Put; else it is a multipart upload.
+func (w *write) storeFilled(ctx context.Context, first *buffer) (*Attrs, *Error) {
+	plan := w.plan()
+	next, e := w.fillPart(ctx, first, plan.size(1))
+	if e == nil && w.src.size >= 0 && first.size > w.src.size {
+		next.free()
+		e = tooLong(w.src.size)
 	}
-	return bodyFailed(err)
+	switch {
+	case e != nil:
+		first.free()
+		return nil, e
+	case next == nil && first.size <= w.singleBound():
+		defer first.free()
+		return w.putBuffer(ctx, first)
+	case !w.op.core.has(UploadParts):
+		first.free()
+		next.free()
+		return nil, tooLarge(0)
+	}
+	return w.storeParts(ctx, first, next)
 }
 
 // putBuffer stores a stream that has ended within a buffer.
-func (u *upload) putBuffer(ctx context.Context, b *buffer) (*Attrs, *Error) {
-	if declared := u.req.Size; declared >= 0 && declared != b.size {
+func (w *write) putBuffer(ctx context.Context, b *buffer) (*Attrs, *Error) {
+	if declared := w.req.Size; declared >= 0 && declared != b.size {
 		return nil, wrongLength(b.size, declared)
 	}
-	u.core.memory.move(1)
-	defer u.core.memory.move(-1)
-	return u.putSection(ctx, b, 0, b.size, &b.crc)
+	w.op.core.memory.addInFlight(1)
+	defer w.op.core.memory.addInFlight(-1)
+	return w.putSection(ctx, b, 0, b.size, &b.crc)
 }
 
-// putSection stores a body that can be read again. Where the driver wants the
-// checksum before the bytes, it is computed first.
-func (u *upload) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc *uint32) (*Attrs, *Error) {
-	r, want, content := &u.req, u.req.CRC32C, &u.content
+// putSection stores a body that can be read again. If the driver needs the checksum
+// before the bytes, it is computed first.
+func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc *uint32) (*Attrs, *Error) {
+	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(at, off, length)
-	content.moved = u.progress.add()
-	if crc == nil && (length == 0 || !u.core.has(StreamPut)) {
+	content.onBytes = w.progress.counter()
+	if crc == nil && (length == 0 || !w.op.core.has(StreamPut)) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
 			return nil, bodyFailed(err)
@@ -280,105 +281,58 @@ func (u *upload) putSection(ctx context.Context, at io.ReaderAt, off, length int
 		return nil, mismatch(*want, *crc)
 	}
 	r.CRC32C, r.Size, r.Body = crc, length, content
-	if memory, ok := content.inMemory(); ok && u.core.recycles() {
-		r.Body = memory
-	}
 	if crc == nil {
 		content.want, content.sum = want, &r.CRC32C
 	}
-	return u.put(ctx, content, &content.body)
+	return w.put(ctx, content, &content.body)
 }
 
-// putStream stores a stream in one request: what was read ahead, and the rest.
-func (u *upload) putStream(ctx context.Context, first *buffer) (*Attrs, *Error) {
-	r := &u.req
+// putStream stores a stream in one request: first holds its beginning.
+func (w *write) putStream(ctx context.Context, first *buffer) (*Attrs, *Error) {
+	r := &w.req
 	content := &body{
-		from:  io.MultiReader(io.NewSectionReader(first, 0, first.size), &u.src),
-		size:  r.Size,
-		limit: u.core.desc.MaxPutSize,
-		want:  r.CRC32C,
-		sum:   &r.CRC32C,
-		moved: u.progress.add(),
+		from:    io.MultiReader(io.NewSectionReader(first, 0, first.size), &w.src),
+		size:    r.Size,
+		limit:   w.op.core.desc.MaxPutSize,
+		want:    r.CRC32C,
+		sum:     &r.CRC32C,
+		onBytes: w.progress.counter(),
 	}
 	r.CRC32C, r.Size, r.Body = nil, -1, content
-	return u.put(ctx, content, content)
+	return w.put(ctx, content, content)
 }
 
-// put is one Put and its verdict.
-func (u *upload) put(ctx context.Context, rewind replayable, content *body) (*Attrs, *Error) {
+// put makes one Put request.
+func (w *write) put(ctx context.Context, replay replayable, content *body) (*Attrs, *Error) {
 	var a *Attrs
-	e := u.send(ctx, rewind, func(ctx context.Context) (err error) {
-		a, err = u.core.driver.Put(ctx, &u.req)
+	e := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
+		a, err = w.op.core.driver.Put(ctx, &w.req)
 		return err
 	})
 	if e == nil && !content.ended && !(content.exact && content.size == 0) {
 		e = &Error{Code: Internal, Err: errors.New("the driver stored the body without reading all of it")}
 	}
-	return u.verdict(ctx, a, e, content.read)
+	return w.finish(ctx, a, e, content.read)
 }
 
-// verdict ends a write: settled, counted, and described as the user sees it.
-func (u *upload) verdict(ctx context.Context, a *Attrs, e *Error, size int64) (*Attrs, *Error) {
-	settled := false
-	if e != nil {
-		if a, e = u.settle(ctx, e, u.req.Condition, u.writeID); e != nil {
-			return nil, e
-		}
-		settled = true
+// finish returns what the write has stored, or why it failed; size is the bytes
+// that were sent.
+func (w *write) finish(ctx context.Context, a *Attrs, e *Error, size int64) (*Attrs, *Error) {
+	properties := w.req.Properties
+	properties.Metadata = w.metadata
+	a, e = finishWrite(ctx, w.op, a, e, &intent{
+		properties: properties, size: size, crc: w.req.CRC32C, condition: w.req.Condition, writeID: w.writeID,
+	})
+	if e == nil {
+		w.op.bytes.Store(size)
 	}
-	if crc := u.req.CRC32C; crc != nil {
-		if a.CRC32C == nil {
-			kept := *crc // crc points into the upload, which would live as long as a
-			a.CRC32C = &kept
-		}
-		if *a.CRC32C != *crc {
-			return nil, mismatch(*crc, *a.CRC32C)
-		}
-	}
-	u.bytes.Store(size)
-	if settled {
-		return u.present(a), nil
-	}
-	class := a.StorageClass
-	a.Size, a.Properties = size, u.req.Properties
-	a.Metadata = u.metadata
-	if class != "" {
-		a.StorageClass = class
-	}
-	return u.presentWritten(a), nil
-}
-
-// presentWritten is present for Attrs whose metadata is the user's already.
-func (o *operation) presentWritten(a *Attrs) *Attrs {
-	metadata := a.Metadata
-	a.Metadata = nil
-	a = o.present(a)
-	a.Metadata = maps.Clone(metadata) // a driver may keep the one that it was given
-	return a
-}
-
-func hashSection(section *io.SectionReader) (uint32, error) {
-	chunk := takeChunk(secondChunk)
-	defer giveChunk(chunk)
-	var crc uint32
-	for off := int64(0); off < section.Size(); {
-		n, err := section.ReadAt(chunk, off)
-		crc = updateCRC(crc, chunk[:n])
-		off += int64(n)
-		if err != nil && off < section.Size() {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return 0, err
-		}
-	}
-	return crc, nil
+	return a, e
 }
 
 func tooLarge(parts int) *Error {
-	e := &Error{Code: TooLarge, Err: errors.New("the body is larger than what the provider stores in one object")}
+	e := &Error{Code: TooLarge, Err: errors.New("the body is larger than the provider stores in one object")}
 	if parts > 0 {
-		e.Hint = fmt.Sprintf("all %d parts are used: a larger WithPartSize, or WithSize, makes room for more", parts)
+		e.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", parts)
 	}
 	return e
 }

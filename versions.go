@@ -19,35 +19,35 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 			yield(VersionEntry{}, e)
 			return
 		}
-		l := &listing{}
+		l := &listOp{}
 		e := l.openVersions(own, opts)
 		if e == nil {
 			var begun context.Context
-			if begun, e = l.begin(ctx); e == nil {
+			if begun, e = l.op.begin(ctx); e == nil {
 				e = l.eachVersion(begun, yield)
 			}
 		}
 		if e == errStopped {
-			_ = l.end(nil)
+			_ = l.op.end(nil)
 			return
 		}
-		if err := l.end(e); err != nil {
+		if err := l.op.end(e); err != nil {
 			yield(VersionEntry{}, err)
 		}
 	}
 }
 
-func (l *listing) openVersions(b *bucket, opts []ListOption) *Error {
+func (l *listOp) openVersions(b *bucket, opts []ListOption) *Error {
 	if e := l.open(b, "Versions", opts); e != nil {
 		return e
 	}
 	if l.req.Delimiter != "" || l.req.StartAfter != "" {
 		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
 	}
-	return l.core.need(KeepVersions, "Versions")
+	return l.op.core.need(KeepVersions, "Versions")
 }
 
-func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, error) bool) *Error {
+func (l *listOp) eachVersion(ctx context.Context, yield func(VersionEntry, error) bool) *Error {
 	left := l.req.set.limit
 	var newer VersionEntry
 	for {
@@ -56,8 +56,8 @@ func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, erro
 			l.req.Limit = min(l.req.Limit, left)
 		}
 		var page *VersionPage
-		e := l.call(ctx, func(ctx context.Context) (err error) {
-			page, err = l.core.driver.ListVersions(ctx, &l.req)
+		e := l.op.call(ctx, func(ctx context.Context) (err error) {
+			page, err = l.op.core.driver.ListVersions(ctx, &l.req)
 			return err
 		})
 		if e != nil {
@@ -69,14 +69,14 @@ func (l *listing) eachVersion(ctx context.Context, yield func(VersionEntry, erro
 			}
 			// Some servers send keys outside of the prefix. The folder marker of a
 			// Prefixed view has no key there.
-			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.prefix {
+			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.op.prefix {
 				continue
 			}
-			entry.Key = entry.Key[len(l.prefix):]
+			entry.Key = entry.Key[len(l.op.prefix):]
 			if entry.Key < newer.Key {
 				return errOrder
 			}
-			entry.Revision = l.core.tagged(entry.Revision)
+			entry.Revision = l.op.core.tagged(entry.Revision)
 			// Where the store tells nothing else, a version was current until the
 			// next one was written.
 			if entry.OldSince.IsZero() && !entry.Current && newer.Key == entry.Key {

@@ -19,11 +19,11 @@ import (
 // errOrder: no entry is ever left out because it comes late.
 
 // derives reports whether entries come from derive and not page by page.
-func (l *listing) derives() bool { return l.core.desc.FolderOrder || l.rolls() }
+func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
 
 // rolls reports whether the store cannot be asked for the delimiter.
-func (l *listing) rolls() bool {
-	d := &l.core.desc
+func (l *listOp) rolls() bool {
+	d := &l.op.core.desc
 	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
 }
 
@@ -34,19 +34,19 @@ const folderDelimiter = "/"
 type visit func(ListEntry) *Error
 
 // derive visits what was asked for, in byte order. It reads no token.
-func (l *listing) derive(ctx context.Context, to visit) *Error {
+func (l *listOp) derive(ctx context.Context, to visit) *Error {
 	deep := l.req.Delimiter != folderDelimiter
 	if l.rolls() {
 		to = l.rollingUp(to)
 	}
-	if l.core.desc.FolderOrder {
+	if l.op.core.desc.FolderOrder {
 		return l.folder(ctx, l.req.Prefix, deep, to)
 	}
 	return l.flat(ctx, to)
 }
 
 // flat visits all objects of a store that lists in byte order.
-func (l *listing) flat(ctx context.Context, to visit) *Error {
+func (l *listOp) flat(ctx context.Context, to visit) *Error {
 	r := l.req
 	r.Delimiter = ""
 	for {
@@ -70,7 +70,7 @@ func (l *listing) flat(ctx context.Context, to visit) *Error {
 }
 
 // rollingUp replaces objects by the common prefix that the delimiter gives them.
-func (l *listing) rollingUp(to visit) visit {
+func (l *listOp) rollingUp(to visit) visit {
 	last := ""
 	return func(entry ListEntry) *Error {
 		start := len(l.req.Prefix)
@@ -87,7 +87,7 @@ func (l *listing) rollingUp(to visit) visit {
 
 // folder visits the entries of one level that begin with prefix; if deep is set,
 // what lies below each of its prefixes in place of the prefix.
-func (l *listing) folder(ctx context.Context, prefix string, deep bool, to visit) *Error {
+func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *Error {
 	r := l.req
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
 	level := &level{visit: func(entry ListEntry) *Error {
@@ -202,7 +202,7 @@ func (v *level) pass(entry ListEntry) *Error {
 }
 
 // eachDerived is each for a listing that derives.
-func (l *listing) eachDerived(ctx context.Context, yield func(ListEntry, error) bool) *Error {
+func (l *listOp) eachDerived(ctx context.Context, yield func(ListEntry, error) bool) *Error {
 	left := l.req.set.limit // 0: there is none
 	l.req.Limit = l.pageSize(defaultMaxPage)
 	if left > 0 {
@@ -231,8 +231,8 @@ var errEnough = &Error{Code: Canceled}
 
 // pageDerived returns a page of at most size entries. Its token is a key, so each
 // page lists the folders above that key from their start.
-func (l *listing) pageDerived(ctx context.Context, size int) (*Page, *Error) {
-	l.req.Limit = l.core.maxPage()
+func (l *listOp) pageDerived(ctx context.Context, size int) (*Page, *Error) {
+	l.req.Limit = l.op.core.maxPage()
 	page := &Page{}
 	e := l.derive(ctx, func(entry ListEntry) *Error {
 		if len(page.Entries) == size {
@@ -248,7 +248,7 @@ func (l *listing) pageDerived(ctx context.Context, size int) (*Page, *Error) {
 	return page, nil
 }
 
-func (l *listing) present(entry ListEntry) ListEntry {
+func (l *listOp) present(entry ListEntry) ListEntry {
 	one := [...]ListEntry{entry}
 	l.presentEntries(one[:])
 	return one[0]

@@ -22,9 +22,6 @@ const (
 // memory of exactly that length. No lock is held: the body may read the bucket
 // that it is stored in.
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
-	if m, ok := body.(inMemory); ok {
-		return copyMemory(m, size)
-	}
 	if size < 0 || size > exactSize {
 		data, err := readStream(ctx, body)
 		if err == nil && size >= 0 && int64(len(data)) != size {
@@ -44,35 +41,6 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 		return nil, wrongSize(size)
 	}
 	return data, nil
-}
-
-// inMemory is a body of the core's whose bytes lie in memory: HandOver writes all
-// of them at once.
-type inMemory interface {
-	HandOver(w io.Writer) (int64, error)
-}
-
-// A sink keeps what is written to it. Memory that append takes for a copy is not
-// cleared first, as make's is.
-type sink struct{ data []byte }
-
-func (s *sink) Write(p []byte) (int, error) {
-	s.data = append(s.data, p...)
-	return len(p), nil
-}
-
-var sinks = sync.Pool{New: func() any { return new(sink) }}
-
-func copyMemory(body inMemory, size int64) ([]byte, error) {
-	s := sinks.Get().(*sink)
-	_, err := body.HandOver(s)
-	data := s.data
-	s.data = nil
-	sinks.Put(s)
-	if err == nil && size >= 0 && int64(len(data)) != size {
-		return nil, wrongSize(size)
-	}
-	return data, err
 }
 
 // readStream reads in chunks that grow with what has come, up to blocks that

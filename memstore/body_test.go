@@ -15,17 +15,9 @@ import (
 func bodies(content string) map[string]io.Reader {
 	return map[string]io.Reader{
 		"read":         strings.NewReader(content),
-		"handed over":  handed{strings.NewReader(content)},
 		"in two parts": io.MultiReader(strings.NewReader(content[:len(content)/2]), strings.NewReader(content[len(content)/2:])),
 	}
 }
-
-// handed is a body as the core has it of bytes in memory.
-type handed struct{ *strings.Reader }
-
-func (h handed) Read([]byte) (int, error) { panic("what is handed over is not read") }
-
-func (h handed) HandOver(w io.Writer) (int64, error) { return h.Reader.WriteTo(w) }
 
 // overriding has a Read of its own, and all other methods of what it embeds.
 type overriding struct{ *bytes.Reader }

@@ -94,8 +94,3 @@ func (d *driver) open(ctx context.Context, native ...any) (*bucket, error) {
 	d.found.Store(b)
 	return b, err
 }
-
-// Transient tells the core that nothing here reads a request after its call: its
-// memory may be used for the next. It is no method of storage.Driver, so that a
-// layer around this driver does not say the same of itself.
-func (d *driver) Transient() {}

@@ -30,16 +30,6 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	return attrs, c, nil
 }
 
-// Lend is Get of a whole object for the core's ReadAll, which copies the bytes.
-// It is no method of storage.Driver, like Transient.
-func (d *driver) Lend(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, []byte, error) {
-	o, attrs, err := d.look(ctx, r)
-	if err != nil {
-		return nil, nil, err
-	}
-	return attrs, o.data, nil
-}
-
 // look finds what a read asks for.
 func (d *driver) look(ctx context.Context, r *storage.GetRequest) (*object, *storage.Attrs, error) {
 	revision, err := parseVersion(r.Version)

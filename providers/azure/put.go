@@ -70,8 +70,8 @@ var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // reading fails with is the body's own error.
 func sumBody(body io.ReadSeeker, want *uint32) (uint64, error) {
 	var from io.Reader = body
-	if b, ok := body.(lookable); ok { // such a look is no progress
-		from = io.NewSectionReader(looking{b}, 0, math.MaxInt64)
+	if b, ok := body.(storage.BodyPeeker); ok { // such a look is no progress
+		from = io.NewSectionReader(peekReader{b}, 0, math.MaxInt64)
 	}
 	buffer := hashBuffers.Get().(*[64 << 10]byte)
 	defer hashBuffers.Put(buffer)
@@ -94,15 +94,10 @@ func sumBody(body io.ReadSeeker, want *uint32) (uint64, error) {
 	return sum, nil
 }
 
-// lookable is a body that shows its bytes (see storage.Driver).
-type lookable interface {
-	LookAt(p []byte, offset int64) (int, error)
-}
+// peekReader is a body as an io.ReaderAt that counts nothing.
+type peekReader struct{ storage.BodyPeeker }
 
-// looking is it as an io.ReaderAt.
-type looking struct{ lookable }
-
-func (l looking) ReadAt(p []byte, offset int64) (int, error) { return l.LookAt(p, offset) }
+func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -1,4 +1,4 @@
-package storage
+package journal
 
 import (
 	"encoding/json"
@@ -10,48 +10,48 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzJournal: what is no journal is refused and stays as it is; of what is one,
-// only whole lines are believed, and what is written behind them is read again.
+// FuzzJournal: a file that is not a journal is refused and not changed; of a
+// journal only whole lines are believed, and lines written after them are read.
 func FuzzJournal(f *testing.F) {
-	first, err := json.Marshal(begun{Format: journalFormat, Upload: "u", WriteID: "w", PartSize: 1})
+	first, err := json.Marshal(Header{Format: format, Upload: "u", WriteID: "w", PartSize: 1})
 	require.NoError(f, err)
 	for _, text := range []string{
 		"", "{", "hello\n", string(first), string(first) + "\n",
 		string(first) + "\n" + `{"Part":{"Number":1,"Tag":"t","Size":5,"CRC32C":7}}` + "\n",
 		string(first) + "\n" + `{"Part":{"Number":1}}` + "\n" + `{"Completing":true}` + "\n" + `{"Part":`,
-		journalMagic + strings.Repeat("9", 2*journalLine),
+		magic + strings.Repeat("9", 2*lineBytes),
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		path := filepath.Join(t.TempDir(), "journal")
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		j, err := openJournal(path)
+		j, err := Open(path)
 		if err != nil {
-			require.ErrorIs(t, err, errNoJournal)
+			require.ErrorIs(t, err, ErrNotJournal)
 			kept, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.Equal(t, text, string(kept))
 			return
 		}
-		if j.Upload == "" {
+		if !j.Begun() {
 			require.Empty(t, j.parts)
-			require.NoError(t, j.start(begun{Upload: "u", WriteID: "w", PartSize: 1}))
+			require.NoError(t, j.Start(Header{Upload: "u", WriteID: "w", PartSize: 1}))
 		}
-		_, err = openJournal(path)
-		require.ErrorIs(t, err, errJournalInUse)
-		parts, crc := len(j.parts), uint32(3)
+		_, err = Open(path)
+		require.ErrorIs(t, err, ErrInUse)
+		parts := len(j.parts)
 		delete(j.parts, 1<<30)
-		require.NoError(t, j.write(journalEntry{Part: &Part{Number: 1 << 30, CRC32C: &crc}}))
-		j.close()
+		require.NoError(t, j.RecordPart(Part{Number: 1 << 30, CRC32C: 3}))
+		j.Close()
 
-		again, err := openJournal(path)
+		again, err := Open(path)
 		require.NoError(t, err)
-		defer again.close()
-		require.Equal(t, j.begun, again.begun)
+		defer again.Close()
+		require.Equal(t, j.header, again.header)
 		require.Contains(t, again.parts, 1<<30)
 		require.LessOrEqual(t, parts, len(again.parts))
-		require.NoError(t, again.forget())
+		require.NoError(t, again.Forget())
 		require.NoFileExists(t, path)
 	})
 }

@@ -6,11 +6,11 @@ import (
 	"math"
 )
 
-// deliverBytes is how much one call hands over before it looks at ctx again.
+// deliverBytes is how many bytes one call delivers before it checks ctx again.
 const deliverBytes = 1 << 20
 
-// writeTo hands the body's bytes to w without a copy of ours, where the body can
-// write itself: out of memory, or by the kernel from a file to a socket.
+// writeTo has the body write itself to w, if it can: a body in memory without a copy,
+// a file to a socket by the kernel.
 func (d *download) writeTo(w io.Writer) (int64, error) {
 	if d.ranges == nil && d.left > 0 && d.failure() == nil {
 		if from, ok := d.stream.opened().(io.WriterTo); ok {
@@ -24,21 +24,21 @@ type onlyReader struct{ d *download }
 
 func (r onlyReader) Read(p []byte) (int, error) { return r.d.Read(p) }
 
-// bodyTo counts and hashes between the two only where there is a checksum to
-// compare: the kernel's road has no place for it.
+// bodyTo wraps w only if there is a checksum to verify or progress to report: sendfile
+// would bypass both.
 func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
-	to := &target{Writer: w, ctx: d.ctx}
+	to := &destWriter{Writer: w, ctx: d.ctx}
 	left := d.left
 	if d.hashing || d.progress != nil {
-		n, err = from.WriteTo(&tee{d: d, to: to})
-	} else if n, err = from.WriteTo(to.asItIs()); n <= d.left {
+		n, err = from.WriteTo(&accountingWriter{d: d, to: to})
+	} else if n, err = from.WriteTo(to.withReaderFrom()); n <= d.left {
 		d.left -= n
-		d.moved(n)
+		d.count(n)
 	}
 	d.stream.advance(left - d.left)
 	switch {
 	case to.failed != nil:
-		d.stream.drop() // how far the body was read is not known: what is left is asked for anew
+		d.stream.drop() // how far the body was read is not known: the rest is requested again
 		return n, to.failed
 	case err == nil && d.left == 0:
 		if err = d.finish(); err == io.EOF {
@@ -51,16 +51,16 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	return n, d.fail(asError(d.ctx, err))
 }
 
-// A tee accounts for what the caller gets.
-type tee struct {
+// An accountingWriter accounts for what the caller gets.
+type accountingWriter struct {
 	d  *download
-	to *target
+	to *destWriter
 }
 
-func (t *tee) Write(p []byte) (int, error) {
+func (t *accountingWriter) Write(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), t.d.left)]
 	written := 0
-	for { // what was written is still in the cache when it is hashed
+	for { // chunks are hashed while they are in the cache
 		chunk := p[written:min(len(p), written+deliverBytes)]
 		n, err := t.to.Write(chunk)
 		t.d.deliver(chunk[:n])
@@ -70,15 +70,15 @@ func (t *tee) Write(p []byte) (int, error) {
 	}
 }
 
-// A target is the caller's writer. It tells whose an error was, and fails once ctx
+// A destWriter is the caller's writer. It keeps the writer's error, and fails once ctx
 // has ended: a body in memory writes itself in one call.
-type target struct {
+type destWriter struct {
 	io.Writer
 	ctx    context.Context
 	failed error
 }
 
-func (t *target) Write(p []byte) (int, error) {
+func (t *destWriter) Write(p []byte) (int, error) {
 	written := 0
 	for {
 		if err := t.ctx.Err(); err != nil {
@@ -96,20 +96,20 @@ func (t *target) Write(p []byte) (int, error) {
 	}
 }
 
-// asItIs is t with the ReadFrom that its writer has, which is where a socket lets
-// the kernel copy.
-func (t *target) asItIs() io.Writer {
+// withReaderFrom returns t with the ReadFrom of its writer, if it has one: with it a
+// socket lets the kernel copy.
+func (t *destWriter) withReaderFrom() io.Writer {
 	if _, ok := t.Writer.(io.ReaderFrom); ok {
-		return &readingTarget{t}
+		return &destReaderFrom{t}
 	}
 	return t
 }
 
-type readingTarget struct{ *target }
+type destReaderFrom struct{ *destWriter }
 
 // ReadFrom has the writer read the body in chunks. A chunk of a limited file is a
 // limited file, which the kernel copies.
-func (t *readingTarget) ReadFrom(body io.Reader) (int64, error) {
+func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	limited, ok := body.(*io.LimitedReader)
 	if !ok {
 		limited = &io.LimitedReader{R: body, N: math.MaxInt64}
@@ -129,9 +129,9 @@ func (t *readingTarget) ReadFrom(body io.Reader) (int64, error) {
 	return written, nil
 }
 
-// readChunk fails with what either of the two failed with. A body that can still
-// be read is not to blame.
-func (t *readingTarget) readChunk(body *io.LimitedReader) (int64, error) {
+// readChunk returns the error of either of the two. If the body can still be read, the
+// error was the writer's.
+func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 	n, err := t.Writer.(io.ReaderFrom).ReadFrom(body)
 	if err != nil {
 		if _, broken := body.R.Read(make([]byte, 1)); broken == nil || broken == io.EOF {

@@ -6,8 +6,8 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// A pageAhead is the next page on its way while the one before it is read.
-type pageAhead struct {
+// A pagePrefetch is the next page on its way while the one before it is read.
+type pagePrefetch struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	page   *Page
@@ -18,14 +18,14 @@ type pageAhead struct {
 // aheadAt reports whether the next page is asked for at entry i of count: in
 // the middle, so that who leaves a loop early has cost no request more. An
 // answer from this machine is not waited for.
-func (l *listing) aheadAt(i, count int) bool {
-	return i > 0 && i == count/2 && !l.core.desc.Local
+func (l *listOp) shouldPrefetch(i, count int) bool {
+	return i > 0 && i == count/2 && !l.op.core.desc.Local
 }
 
 // ahead asks for the page of token: of size entries, or of fewer where no more
 // than left are wanted, which is below 1 where there is no limit.
-func (l *listing) ahead(ctx context.Context, token string, size, left int) *pageAhead {
-	n := &pageAhead{done: make(chan struct{})}
+func (l *listOp) prefetch(ctx context.Context, token string, size, left int) *pagePrefetch {
+	n := &pagePrefetch{done: make(chan struct{})}
 	ctx, n.cancel = context.WithCancel(ctx)
 	r := l.req
 	r.Token, r.Entries, r.Limit = token, l.spare, size
@@ -41,7 +41,7 @@ func (l *listing) ahead(ctx context.Context, token string, size, left int) *page
 }
 
 // next is the page that is on its way, else the one that l.req asks for now.
-func (l *listing) next(ctx context.Context, n *pageAhead) (*Page, *Error) {
+func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*Page, *Error) {
 	if n == nil {
 		return l.page(ctx)
 	}
@@ -59,7 +59,7 @@ func (l *listing) next(ctx context.Context, n *pageAhead) (*Page, *Error) {
 }
 
 // stop waits until nothing is on its way.
-func (n *pageAhead) stop() {
+func (n *pagePrefetch) stop() {
 	if n == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package storage
+package journal
 
 import (
 	"os"
@@ -11,8 +11,8 @@ const removesOpenFiles = false
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
 // tryLock locks the file against other calls until it is closed; false where one
-// has it. The byte that is locked lies behind every journal: a lock here keeps
-// others from reading and writing.
+// holds it. The locked byte is past the end of every journal: a lock on Windows
+// keeps others from reading and writing.
 func tryLock(f *os.File) bool {
 	const (
 		failImmediately  = 1

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// freshStart is how many bytes must come for a connection to count as one that
-// works: the attempts begin anew then. Until that, they are bounded.
+// freshStart is after how many bytes a connection counts as one that works. The
+// attempts are counted from 0 then.
 const freshStart = 256 << 10
 
-// A stream is one range of one revision, over as many connections as it takes.
+// A stream reads one range of one revision, over as many connections as it takes.
 type stream struct {
 	d    *download
 	ctx  context.Context
-	req  *GetRequest // of the range that is left, pinned once the first answer came
+	req  *GetRequest // of the rest of the range, pinned to the revision of the first response
 	left int64
 
-	mu       sync.Mutex // body and cancel change hands between Read and Close
+	mu       sync.Mutex // guards body and cancel, between Read and Close
 	body     io.ReadCloser
 	cancel   context.CancelFunc
 	watchdog *time.Timer
@@ -31,7 +31,7 @@ type stream struct {
 	since int64 // bytes since the last that failed
 }
 
-// pin fixes the revision, and what is left to read.
+// pin sets the revision and the range to read.
 func (s *stream) pin(revision string, offset, length int64) {
 	s.req.Condition = Condition{Revision: revision}
 	s.req.Offset, s.req.Length, s.req.Suffix = offset, length, 0
@@ -42,31 +42,31 @@ func (s *stream) pin(revision string, offset, length int64) {
 func (s *stream) connect() (*Attrs, *Error) {
 	var attrs *Attrs
 	get := s.get
-	if !s.d.core.desc.Local {
+	if !s.d.op.core.desc.Local {
 		get = s.getWatched
 	}
-	e := s.d.call(s.ctx, func(ctx context.Context) (err error) {
+	e := s.d.op.call(s.ctx, func(ctx context.Context) (err error) {
 		attrs, err = get(ctx)
 		return err
 	})
 	return attrs, e
 }
 
-// get is the driver's Get, whose body becomes the one that is read.
+// get makes a Get request; its body becomes the open one.
 func (s *stream) get(ctx context.Context) (*Attrs, error) {
-	attrs, body, err := s.d.core.driver.Get(ctx, s.req)
+	attrs, body, err := s.d.op.core.driver.Get(ctx, s.req)
 	if err != nil {
 		return nil, err
 	}
 	return attrs, s.adopt(body, nil)
 }
 
-// getWatched gives the connection a context of its own, which lives as long as
-// the body, and gives it up where no answer comes for too long.
+// getWatched gives the connection a context of its own, which lives as long as the
+// body, and gives up if no response comes for too long.
 func (s *stream) getWatched(ctx context.Context) (*Attrs, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	waited := time.AfterFunc(s.d.core.retry.stall, cancel)
-	attrs, body, err := s.d.core.driver.Get(ctx, s.req)
+	waited := time.AfterFunc(s.d.op.core.retry.stall, cancel)
+	attrs, body, err := s.d.op.core.driver.Get(ctx, s.req)
 	if err != nil {
 		cancel()
 		if !waited.Stop() {
@@ -83,7 +83,7 @@ func (s *stream) getWatched(ctx context.Context) (*Attrs, error) {
 
 var errStalled = errors.New("no byte came for too long")
 
-// adopt makes body the one that is read, unless Close came first.
+// adopt makes body the open one, unless Close was called first.
 func (s *stream) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,11 +98,11 @@ func (s *stream) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	return nil
 }
 
-// read delivers at least one byte, or an error that no further connection cures.
+// read delivers at least one byte, or an error that another connection cannot cure.
 func (s *stream) read(p []byte) (int, *Error) {
 	p = p[:min(int64(len(p)), s.left)]
 	for empty := 0; ; {
-		if err := s.ctx.Err(); err != nil { // a body on this machine does not look at it
+		if err := s.ctx.Err(); err != nil { // a body on this machine does not check it
 			return 0, asError(s.ctx, err)
 		}
 		body, e := s.current()
@@ -112,7 +112,7 @@ func (s *stream) read(p []byte) (int, *Error) {
 		n, err := s.readWatched(body, p)
 		if n > 0 {
 			s.advance(int64(n))
-			return n, nil // an error beside bytes comes again, or is cured
+			return n, nil // an error returned with bytes recurs, or is cured
 		}
 		if err == nil {
 			if empty++; empty < maxEmptyReads {
@@ -120,7 +120,7 @@ func (s *stream) read(p []byte) (int, *Error) {
 			}
 			err = io.ErrNoProgress
 		}
-		if e := s.dropped(err); e != nil {
+		if e := s.afterDrop(err); e != nil {
 			return 0, e
 		}
 	}
@@ -135,14 +135,14 @@ func (s *stream) advance(n int64) {
 	}
 }
 
-// opened is the open body, or nil.
+// opened returns the open body, or nil.
 func (s *stream) opened() io.ReadCloser {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.body
 }
 
-// current is the open body, or a new one.
+// current returns the open body, or a new one.
 func (s *stream) current() (io.Reader, *Error) {
 	s.mu.Lock()
 	body, closed := s.body, s.closed
@@ -156,7 +156,7 @@ func (s *stream) current() (io.Reader, *Error) {
 	return s.reconnect()
 }
 
-// reconnect continues on the revision that the first answer had.
+// reconnect opens a new connection, on the revision of the first response.
 func (s *stream) reconnect() (io.Reader, *Error) {
 	pinned := s.req.Condition.Revision
 	attrs, e := s.connect()
@@ -177,18 +177,18 @@ func (s *stream) reconnect() (io.Reader, *Error) {
 	return nil, errClosed
 }
 
-// readWatched is one Read, cut off where nothing comes for too long.
+// readWatched makes one Read, and interrupts it if no byte comes for too long.
 func (s *stream) readWatched(body io.Reader, p []byte) (int, error) {
-	if s.d.core.desc.Local {
+	if s.d.op.core.desc.Local {
 		return body.Read(p)
 	}
 	if s.watchdog == nil {
-		s.watchdog = time.AfterFunc(s.d.core.retry.stall, func() {
+		s.watchdog = time.AfterFunc(s.d.op.core.retry.stall, func() {
 			s.stalled.Store(true)
 			s.interrupt()
 		})
 	} else {
-		s.watchdog.Reset(s.d.core.retry.stall)
+		s.watchdog.Reset(s.d.op.core.retry.stall)
 	}
 	n, err := body.Read(p)
 	s.watchdog.Stop()
@@ -206,9 +206,9 @@ func (s *stream) interrupt() {
 	}
 }
 
-// dropped decides whether to go on after a connection ended early: nil, or why
-// not.
-func (s *stream) dropped(err error) *Error {
+// afterDrop decides whether another connection may follow one that ended early with
+// err: it returns nil, or why not.
+func (s *stream) afterDrop(err error) *Error {
 	s.drop()
 	e := &Error{Code: Unavailable, Retryable: true, Err: io.ErrUnexpectedEOF}
 	if err != io.EOF {
@@ -230,14 +230,14 @@ func (s *stream) dropped(err error) *Error {
 		return e
 	}
 	first := s.tried.failed == 0
-	delay, again := s.d.core.retry.again(&s.tried, e)
+	delay, again := s.d.op.core.retry.again(&s.tried, e)
 	switch {
 	case !again:
 		return e
-	case first && e.Code != RateLimited: // a connection that has worked: the next is made at once
+	case first && e.Code != RateLimited: // a connection that has worked: the next one follows at once
 		s.tried.waited = 0
 	case sleep(s.ctx, delay) != nil:
-		return s.d.gaveUp(s.ctx, e, false)
+		return s.d.op.gaveUp(s.ctx, e, false)
 	}
 	return nil
 }
@@ -245,10 +245,10 @@ func (s *stream) dropped(err error) *Error {
 // drop closes the connection.
 func (s *stream) drop() { s.end(false) }
 
-// close ends the stream. It may come at any moment.
+// close ends the stream. It may be called at any time.
 func (s *stream) close() { s.end(true) }
 
-// end closes the connection; after the last one none is opened any more.
+// end closes the connection; if it is the last, no other is opened.
 func (s *stream) end(last bool) {
 	s.mu.Lock()
 	s.closed = s.closed || last
@@ -259,7 +259,7 @@ func (s *stream) end(last bool) {
 		return
 	}
 	if cancel != nil && s.left > 0 {
-		cancel() // a body of net/http waits in Close for a Read that waits
+		cancel() // in Close, a body of net/http waits for a Read that waits
 	}
 	_ = body.Close()
 	if cancel != nil {

@@ -1,0 +1,318 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"math"
+	"sync"
+
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+const (
+	firstRangeBytes = 256 << 10 // read from the first response, which also tells the object's size
+	minRangeBytes   = 64 << 10
+	maxRangeBytes   = 4 << 20
+	maxRanges       = 1 << 14 // at once: 1 GiB in ranges of minRangeBytes
+)
+
+// A rangeFetcher fetches the bytes of an object from an offset to an end, in ranges of
+// one size, concurrently.
+type rangeFetcher struct {
+	d         *download
+	ctx       context.Context
+	cancel    context.CancelFunc
+	group     panics.Group
+	from, end int64
+}
+
+// A rangeSink decides where the bytes of a range go, and how many ranges there are at
+// once.
+type rangeSink interface {
+	// next waits until another range may be fetched. It is called in the order of the
+	// ranges.
+	next(ctx context.Context, off, length int64) (rangeWriter, error)
+}
+
+// A rangeWriter takes the bytes of one range.
+type rangeWriter interface {
+	// space returns memory for at most limit bytes, which the fetcher then fills.
+	space(ctx context.Context, limit int64) ([]byte, error)
+	// filled tells that the bytes are in p, the beginning of the last space.
+	filled(p []byte) error
+	// end is called once, last, with how the range failed; nil: it did not.
+	end(err error)
+}
+
+func newRangeFetcher(d *download, from, end int64) *rangeFetcher {
+	f := &rangeFetcher{d: d, from: from, end: end}
+	f.ctx, f.cancel = context.WithCancel(d.ctx)
+	return f
+}
+
+// run fetches all ranges, of size bytes each; it returns when the last one has begun.
+func (f *rangeFetcher) run(sink rangeSink, size int64) {
+	for off := f.from; off < f.end; off += size {
+		length := min(size, f.end-off)
+		to, err := sink.next(f.ctx, off, length)
+		if err != nil {
+			return
+		}
+		req := f.d.req
+		s := &stream{d: f.d, ctx: f.ctx, req: &req}
+		s.pin(f.d.revision, off, length)
+		f.start(s, to)
+	}
+}
+
+// start fetches one range in a goroutine.
+func (f *rangeFetcher) start(s *stream, to rangeWriter) {
+	f.group.Go(func() {
+		f.group.Do(func() { to.end(f.fetch(s, to)) }, func() { to.end(errPanicked("")) })
+	}, nil)
+}
+
+// fetch reads one stream to its end.
+func (f *rangeFetcher) fetch(s *stream, to rangeWriter) error {
+	defer s.close()
+	for s.left > 0 {
+		free, err := to.space(f.ctx, s.left)
+		if err != nil {
+			return asError(f.ctx, err)
+		}
+		n, e := s.read(free)
+		if n > 0 {
+			if err := to.filled(free[:n]); err != nil {
+				return err
+			}
+		}
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// canSplit reports whether the requested range may be long enough for parallel ranges.
+// The last bytes of an object are counted from an end that is not known yet; a range
+// that begins past the end of any object is not worth it either.
+func (d *download) canSplit() bool {
+	req := &d.req
+	return req.Suffix == 0 && (req.Length < 0 || req.Length > firstRangeBytes) && req.Offset <= math.MaxInt64-firstRangeBytes
+}
+
+// openRanges requests the first range, and prepares the others. The first range is read
+// from its connection.
+func (d *download) openRanges() *Error {
+	req := d.req
+	if req.Offset > 0 || req.Length >= 0 {
+		req.Length = firstRangeBytes
+	} // else the whole is requested, and only its beginning read: S3 returns no checksum for a range
+	if e := d.connect(&req); e != nil || d.stream.req == nil {
+		return e
+	}
+	d.stream.pin(d.revision, d.offset, min(d.length, firstRangeBytes))
+	if d.length > firstRangeBytes {
+		d.ranges = newRangeReader(d)
+	}
+	return nil
+}
+
+// A rangeReader delivers parallel ranges in order, through buffers. At most
+// WithConcurrency of them are being fetched or wait to be read.
+type rangeReader struct {
+	d         *download
+	from, end int64
+	size      int64 // of one range, in bytes
+
+	starting sync.Once
+	fetcher  *rangeFetcher       // nil until the first read
+	window   chan struct{}       // holds a token for each range that was not read yet
+	queue    chan *bufferedRange // in order; closed after the last
+
+	mu      sync.Mutex // guards current, between read and close
+	current *bufferedRange
+	pos     int64 // read of current
+	closed  bool
+}
+
+// A bufferedRange is a range in memory.
+type bufferedRange struct {
+	buffer *buffer
+	done   chan struct{} // closed when the range ended
+	failed error
+}
+
+func newRangeReader(d *download) *rangeReader {
+	g := &rangeReader{d: d, from: d.offset + firstRangeBytes, end: d.offset + d.length}
+	// WithConcurrency is an upper bound and may be any number.
+	length := g.end - g.from
+	n := min(int64(d.req.set.concurrency), maxRanges, (length+minRangeBytes-1)/minRangeBytes)
+	g.size = min(max((length+n-1)/n, minRangeBytes), maxRangeBytes)
+	g.window = make(chan struct{}, n)
+	g.queue = make(chan *bufferedRange, n)
+	return g
+}
+
+// next reserves memory for a range. Ranges get it in order, so that the one that is
+// read next has it first.
+func (g *rangeReader) next(ctx context.Context, _, length int64) (rangeWriter, error) {
+	select {
+	case g.window <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	r := &bufferedRange{buffer: newBuffer(&g.d.op), done: make(chan struct{})}
+	g.queue <- r
+	if err := r.buffer.reserve(ctx, length); err != nil {
+		r.failed = asError(ctx, err)
+		close(r.done)
+		return nil, err
+	}
+	r.buffer.memory().addInFlight(1)
+	return r, nil
+}
+
+func (r *bufferedRange) space(ctx context.Context, limit int64) ([]byte, error) {
+	return r.buffer.space(ctx, limit)
+}
+
+func (r *bufferedRange) filled(p []byte) error {
+	r.buffer.size += int64(len(p))
+	return nil
+}
+
+func (r *bufferedRange) end(err error) {
+	r.buffer.memory().addInFlight(-1)
+	r.failed = err
+	close(r.done)
+}
+
+// read delivers the next bytes, and waits for them.
+func (g *rangeReader) read(p []byte) (int, *Error) {
+	g.starting.Do(func() {
+		g.fetcher = newRangeFetcher(g.d, g.from, g.end)
+		g.fetcher.group.Go(func() {
+			defer close(g.queue)
+			g.fetcher.run(g, g.size)
+		}, nil)
+	})
+	if first := &g.d.stream; first.left > 0 {
+		n, e := first.read(p)
+		if first.left == 0 {
+			first.drop()
+		}
+		return n, e
+	}
+	for {
+		r, e := g.wait()
+		if e != nil {
+			return 0, e
+		}
+		if n := g.copy(r, p); n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// wait returns the range that is being read, once it is in memory.
+func (g *rangeReader) wait() (*bufferedRange, *Error) {
+	r, e := g.take()
+	if e == nil {
+		<-r.done // ends with the context, as every request does
+	}
+	g.fetcher.group.Raise()
+	if e != nil {
+		return nil, e
+	}
+	if r.failed != nil {
+		if e := g.interrupted(); e != nil {
+			return nil, e
+		}
+		return nil, ownError(r.failed)
+	}
+	return r, nil
+}
+
+// take returns the current range, or makes the next one of the queue current.
+func (g *rangeReader) take() (*bufferedRange, *Error) {
+	g.mu.Lock()
+	r, closed := g.current, g.closed
+	g.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	if r != nil {
+		return r, nil
+	}
+	r = <-g.queue // closed when the context is done
+	if r == nil {
+		if e := g.interrupted(); e != nil {
+			return nil, e
+		}
+		return nil, &Error{Code: Internal, Err: io.ErrUnexpectedEOF}
+	}
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		<-r.done
+		r.buffer.free()
+		return nil, errClosed
+	}
+	g.current, g.pos = r, 0
+	g.mu.Unlock()
+	return r, nil
+}
+
+// interrupted returns why the context is done; nil if it is not.
+func (g *rangeReader) interrupted() *Error {
+	switch {
+	case g.d.ctx.Err() != nil:
+		return asError(g.d.ctx, g.d.ctx.Err())
+	case g.fetcher.ctx.Err() != nil:
+		return errClosed
+	}
+	return nil
+}
+
+// copy delivers bytes of r, and frees it after its last byte.
+func (g *rangeReader) copy(r *bufferedRange, p []byte) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return 0
+	}
+	n, _ := r.buffer.ReadAt(p[:min(int64(len(p)), r.buffer.size-g.pos)], g.pos)
+	if g.pos += int64(n); g.pos == r.buffer.size {
+		r.buffer.free()
+		g.current = nil
+		<-g.window
+	}
+	return n
+}
+
+// close stops everything, waits for it, and gives the memory back.
+func (g *rangeReader) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	started := true
+	g.starting.Do(func() { started = false })
+	if !started {
+		g.d.stream.close()
+		return
+	}
+	g.fetcher.cancel()
+	g.d.stream.close()
+	g.fetcher.group.Join()
+	defer g.fetcher.group.Raise()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.current != nil {
+		g.current.buffer.free()
+		g.current = nil
+	}
+	for r := range g.queue {
+		r.buffer.free()
+	}
+}

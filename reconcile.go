@@ -1,0 +1,80 @@
+package storage
+
+import (
+	"context"
+	"errors"
+)
+
+// An intent is what a write is meant to store.
+type intent struct {
+	properties Properties // the metadata is the user's
+	size       int64      // bytes
+	crc        *uint32    // nil: not known
+	condition  Condition
+	writeID    string // "": the write has none
+}
+
+// finishWrite returns what a write has stored, as the user sees it, or why it
+// failed. a and e are the driver's result.
+func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *intent) (*Attrs, *Error) {
+	reconciled := e != nil
+	if reconciled {
+		if a, e = reconcile(ctx, o, e, want.condition, want.writeID); e != nil {
+			return nil, e
+		}
+	}
+	if want.crc != nil {
+		if a.CRC32C == nil {
+			crc := *want.crc // a must not keep the request alive
+			a.CRC32C = &crc
+		}
+		if *a.CRC32C != *want.crc {
+			return nil, mismatch(*want.crc, *a.CRC32C)
+		}
+	}
+	if reconciled { // Head has returned everything
+		return o.toUser(a), nil
+	}
+	class := a.StorageClass
+	a.Size, a.Properties = want.size, want.properties
+	if class != "" {
+		a.StorageClass = class
+	}
+	return o.toUserWritten(a), nil
+}
+
+// reconcile determines whether a failed write took effect. If an attempt may have
+// reached the store (e.Unknown), it reads the object's attributes: the write id
+// tells whether they are of this write.
+func reconcile(ctx context.Context, o *operation, e *Error, cond Condition, writeID string) (*Attrs, *Error) {
+	if e.Code == PreconditionFailed && cond.Absent {
+		e.absent = true
+	}
+	if !e.Unknown || writeID == "" || ctx.Err() != nil {
+		return nil, e
+	}
+	found, failed := head(ctx, o, &GetRequest{Key: o.key, Length: -1})
+	if failed == nil && holdsWriteID(found.Metadata, writeID) {
+		return found, nil
+	}
+	if e.Code != PreconditionFailed {
+		return nil, e // nothing is proven: the request may still be in progress
+	}
+	if cond.Absent && failed == nil {
+		e.Unknown = false // another client's object was there first
+		return nil, e
+	}
+	return nil, errOverwritten(e)
+}
+
+// errOverwritten is for a write that may have taken effect, if the object is another
+// write's now: ours may have been there and been replaced.
+func errOverwritten(e *Error) *Error {
+	return &Error{
+		Code:    OutcomeUnknown,
+		Unknown: true,
+		Err:     errors.New("the response was lost and the object now holds another write"),
+		Hint:    "read the object to see what it holds",
+		Status:  e.Status,
+	}
+}

@@ -1,0 +1,111 @@
+package storage
+
+import (
+	"context"
+	"maps"
+)
+
+// Attrs describes the object; if there is none, it fails with ObjectNotFound.
+func (b *bucket) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
+	a, err := b.stat(ctx, mayAttrs, "Attrs", key, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Exists returns false, nil if there is no object.
+func (b *bucket) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
+	_, err := b.stat(ctx, mayExists, "Exists", key, opts)
+	if err == nil {
+		return true, nil
+	}
+	if CodeOf(err) == ObjectNotFound {
+		return false, nil
+	}
+	return false, err
+}
+
+// stat is Attrs and Exists.
+func (b *bucket) stat(ctx context.Context, may permission, name, key string, opts []AttrsOption) (*Attrs, error) {
+	s := &struct { // one allocation
+		op  operation
+		req GetRequest
+	}{}
+	o, r := &s.op, &s.req
+	e := o.prepare(b, may, name, key)
+	if e == nil {
+		e = optionFailure(r.ApplyAttrs(opts...))
+	}
+	if e == nil {
+		e = b.core.resolveRead(o.key, r)
+	}
+	if e == nil {
+		ctx, e = o.begin(ctx)
+	}
+	var a *Attrs
+	if e == nil {
+		a, e = head(ctx, o, r)
+	}
+	if e != nil {
+		// To Exists, a missing object is a result: hooks and telemetry see no failure.
+		if name == "Exists" && e.Code == ObjectNotFound && o.begun {
+			_ = o.end(nil)
+			return nil, ObjectNotFound
+		}
+		return nil, o.end(e)
+	}
+	return o.toUser(a), o.end(nil)
+}
+
+// head makes a Head request, and returns Attrs as the driver does.
+func head(ctx context.Context, o *operation, r *GetRequest) (a *Attrs, e *Error) {
+	e = o.call(ctx, func(ctx context.Context) (err error) {
+		a, err = o.core.driver.Head(ctx, r)
+		return err
+	})
+	return a, e
+}
+
+// resolveRead checks what all reads have in common, and completes the request.
+func (c *core) resolveRead(key string, r *GetRequest) (e *Error) {
+	if e = checkReadKey(key); e != nil {
+		return e
+	}
+	r.Key = key
+	if r.set.version {
+		if e = c.need(KeepVersions, "WithVersion"); e != nil {
+			return e
+		}
+	}
+	if e = c.condition(&r.Condition, 0); e != nil {
+		return e
+	}
+	r.Native, e = c.natives(r.set.natives)
+	return e
+}
+
+// toUser changes a driver's Attrs to what the user sees: without prefix and reserved
+// metadata, with a tagged revision, and with a content type even if the store keeps
+// none (a file that was put into a directory by hand).
+func (o *operation) toUser(a *Attrs) *Attrs {
+	a.Key = o.key[len(o.prefix):]
+	a.Revision = o.core.tagged(a.Revision)
+	a.Metadata = o.core.decodeMetadata(a.Metadata)
+	if a.ContentType == "" {
+		a.ContentType = contentType("", o.key, func() []byte { return nil })
+	}
+	if !o.core.has(KeepVersions) {
+		a.Version = ""
+	}
+	return a
+}
+
+// toUserWritten is toUser for Attrs with the user's metadata.
+func (o *operation) toUserWritten(a *Attrs) *Attrs {
+	metadata := a.Metadata
+	a.Metadata = nil
+	a = o.toUser(a)
+	a.Metadata = maps.Clone(metadata) // a driver may keep the map that it was given
+	return a
+}

@@ -1,0 +1,245 @@
+package storage
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage/internal/journal"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+// abortTimeout bounds how long an abort may take.
+const abortTimeout = 30 * time.Second
+
+// A multipart is one multipart upload in progress: from BeginParts to
+// CompleteParts or AbortParts. Its parts are sent by at most WithConcurrency
+// goroutines, which have all ended when it has.
+type multipart struct {
+	w       *write
+	plan    partPlan
+	id      string // the driver's name for the upload
+	resumed bool   // an earlier call has begun it
+
+	offset int64      // of the next part
+	final  *finalPart // with SequentialParts
+	mu     sync.Mutex
+	parts  []Part
+	failed *Error // the first
+	cancel context.CancelFunc
+	slots  chan struct{} // one for each part that is being sent
+	space  chan struct{} // one for each part of a stream that is in memory
+	group  panics.Group
+}
+
+// storeParts stores the body in parts: a random-access body in place, a stream
+// from first and next on. next is nil if there is nothing after first.
+func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
+	var tried tries
+	for {
+		if w.writeID == "" {
+			w.writeID = newWriteID()
+			w.req.Metadata = w.op.core.encodeMetadata(w.metadata, w.writeID)
+		}
+		resumed := w.journal.Begun()
+		a, e := w.sendParts(ctx, first, next)
+		if !mustRestart(e) || e.Unknown || w.src.at == nil || ctx.Err() != nil {
+			return a, e
+		}
+		if !resumed {
+			delay, again := w.op.core.retry.again(&tried, e)
+			if !again {
+				return a, e
+			}
+			if sleep(ctx, delay) != nil {
+				return nil, w.op.gaveUp(ctx, e, false)
+			}
+		}
+		w.writeID = ""
+		w.progress.restart()
+	}
+}
+
+// sendParts makes one multipart upload.
+func (w *write) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
+	m := &multipart{w: w, plan: w.plan()}
+	declared := w.req.CRC32C
+	w.req.Body, w.req.Size, w.req.CRC32C = nil, w.src.size, nil
+	defer func() { w.req.CRC32C = declared }()
+	e := m.begin(ctx)
+	if e != nil {
+		first.free()
+		next.free()
+		return nil, e
+	}
+	panicked := true
+	defer func() {
+		if panicked {
+			m.abandon(ctx)
+		}
+	}()
+	if first == nil {
+		e = m.sendSections(ctx)
+	} else {
+		e = m.sendStream(ctx, first, next)
+	}
+	var a *Attrs
+	if e == nil {
+		a, e = m.complete(ctx, declared)
+	}
+	m.final.free()
+	e = m.end(ctx, e)
+	panicked = false
+	m.group.Raise() // if a source has panicked, now that nothing is left of the upload
+	return a, e
+}
+
+// begin begins the upload, unless an earlier call has.
+func (m *multipart) begin(ctx context.Context) *Error {
+	w := m.w
+	if w.journal.Begun() {
+		m.id, m.resumed = w.journal.Header().Upload, true
+		return nil
+	}
+	e := w.op.call(ctx, func(ctx context.Context) (err error) {
+		m.id, err = w.op.core.driver.BeginParts(ctx, &w.req)
+		return err
+	})
+	if e != nil {
+		e.Unknown = false // an upload that was begun is not the object
+		e.absent = e.Code == PreconditionFailed && w.req.Condition.Absent
+		return e
+	}
+	if w.journal == nil {
+		return nil
+	}
+	if e = journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
+		m.abort(ctx, e)
+	}
+	return e
+}
+
+// complete has the store make the object of the parts.
+func (m *multipart) complete(ctx context.Context, declared *uint32) (*Attrs, *Error) {
+	w := m.w
+	slices.SortFunc(m.parts, func(a, b Part) int { return a.Number - b.Number })
+	last, replay, e := m.finalRequest()
+	if e != nil {
+		return nil, e
+	}
+	r := &CompleteRequest{Put: &w.req, Upload: m.id, Parts: m.parts, Last: last}
+	size, crc := objectSum(r)
+	if declared != nil && *declared != crc {
+		return nil, mismatch(*declared, crc)
+	}
+	w.req.Size, w.req.CRC32C = size, &crc
+	completing, err := w.journal.MarkCompleting()
+	if err != nil {
+		return nil, journalFailed(err)
+	}
+	var a *Attrs
+	e = m.sendUnlessRestart(ctx, replay, func(ctx context.Context) (err error) {
+		a, err = w.op.core.driver.CompleteParts(ctx, r)
+		return err
+	})
+	if e != nil && !e.Unknown && (m.uploadMissing(e) || completing && e.Code == PreconditionFailed) {
+		if a, e = m.reconcileResumed(ctx, e, completing, size); e != nil {
+			return nil, e
+		}
+	}
+	a, e = w.finish(ctx, a, e, size)
+	if m.resumed && e != nil && e.Code == ChecksumMismatch && !e.Unknown {
+		e = errUploadLost(e) // the body has changed: the store has bytes of before
+	}
+	return a, e
+}
+
+// sendUnlessRestart is send for a request of an upload that may have to restart: if
+// it must, the request is not sent again.
+func (m *multipart) sendUnlessRestart(ctx context.Context, replay replayable, do func(context.Context) error) *Error {
+	var last *Error
+	e := m.w.op.send(ctx, replay, func(ctx context.Context) error {
+		err := do(ctx)
+		if err != nil {
+			if last = asError(ctx, err); mustRestart(last) {
+				return Internal
+			}
+		}
+		return err
+	})
+	if e != nil && mustRestart(last) {
+		last.Unknown = e.Unknown
+		return last
+	}
+	return e
+}
+
+// mustRestart reports whether the store has dropped the upload, or S3 has answered
+// its completion with ConditionalRequestConflict. That decides nothing about the
+// condition, and the upload is of no more use.
+func mustRestart(e *Error) bool {
+	return e != nil && e.Code == Unavailable && e.Status == http.StatusConflict
+}
+
+// end ends an upload that was completed or has failed with e. It aborts the upload,
+// or keeps it for the next call if that can resume it.
+func (m *multipart) end(ctx context.Context, e *Error) *Error {
+	if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
+		e = errUploadLost(e)
+	}
+	recorded := m.w.journal != nil
+	keeps := e != nil && (e.Unknown && e.Code != OutcomeUnknown || recorded && isResumable(e))
+	if e != nil && !keeps && (!e.Unknown || recorded) {
+		m.abort(ctx, e)
+	}
+	if !keeps {
+		_ = m.w.journal.Forget() // if the file stays, the next call finds that it is of no use
+	}
+	return e
+}
+
+// abandon ends an upload if a panic in the caller's goroutine has interrupted it.
+func (m *multipart) abandon(ctx context.Context) {
+	if m.cancel != nil {
+		m.cancel()
+	}
+	m.group.Join()
+	_ = m.end(ctx, errPanicked(""))
+}
+
+// abort has the store drop the parts, with a context of its own: the caller's has
+// often ended by then. If that fails too, e tells.
+func (m *multipart) abort(ctx context.Context, e *Error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	op := m.w.op
+	failed := op.call(ctx, func(ctx context.Context) error {
+		return op.core.driver.AbortParts(ctx, op.key, m.id)
+	})
+	if failed != nil && e.Hint == "" {
+		e.Hint = "the parts that were sent could not be removed: " + string(failed.Code)
+	}
+}
+
+// record notes in the journal a part that the store has.
+func (m *multipart) record(part Part) *Error {
+	if m.w.journal == nil {
+		return nil
+	}
+	return journalFailed(m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: *part.CRC32C}))
+}
+
+// objectSum returns the size in bytes and the CRC32C of the object that r makes.
+func objectSum(r *CompleteRequest) (size int64, crc uint32) {
+	for _, part := range r.Parts {
+		crc = joinCRC(crc, *part.CRC32C, part.Size)
+		size += part.Size
+	}
+	if last := r.Last; last != nil {
+		crc = joinCRC(crc, *last.CRC32C, last.Size)
+		size += last.Size
+	}
+	return size, crc
+}

@@ -1,0 +1,261 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/journal"
+)
+
+// WithResume records in the file at path how far a multipart upload has come. If
+// the upload was cancelled, failed for a reason that passes, or its process was
+// killed, the same call resumes it: parts that the store has are not sent again if
+// their bytes, read and compared by CRC32C, are the same. The file does not hold the
+// body. It is created when the first part begins and removed when the upload has
+// ended, so that a body that goes in one request has none: on local and memory
+// buckets every body without [WithPartSize].
+//
+// Each upload needs a file of its own, in a directory that exists. A file that
+// something else has written is InvalidArgument and not changed; a file that another
+// call uses is Locked.
+//
+// The same call has the same key, attributes, condition, size and WithPartSize. If
+// the file describes a different call, that upload is abandoned (and its parts
+// removed, if it belongs to this bucket) and a new one starts. A new one starts too
+// if the store has dropped the parts: Azure, GCS, local and memory do after a week,
+// S3 by a lifecycle rule. An upload that nobody resumes leaves its parts in the
+// store: [AbandonUpload] removes them.
+//
+// A body that is read in place, such as a file, is best. A stream must deliver the
+// same bytes again; if the store has dropped the parts, the call fails with
+// Unavailable and the next call starts over. A failure to write the file ends the
+// upload with Internal, and errors.As reaches the *fs.PathError. With GCS, a program
+// that can read the file can write to the upload: the file's mode is 0600.
+func WithResume(path string) ResumeOption {
+	return resumeOption(path)
+}
+
+type resumeOption string
+
+func (o resumeOption) apply(s *settings) {
+	if o == "" {
+		s.fail("WithResume", "must name a file")
+	}
+	s.resumeFile = string(o)
+}
+
+func (o resumeOption) applyUpload(r *PutRequest) { o.apply(&r.set) }
+func (o resumeOption) applyCopy(r *CopyRequest)  { o.apply(&r.set) }
+
+// AbandonUpload gives up the upload that [WithResume] recorded in the file at path:
+// it removes the parts from the store, and then the file. If there is no such file,
+// it does nothing.
+//
+// InvalidArgument, and the file stays: the upload is another bucket's, its key is
+// outside of b's prefix, or WithResume has not written the file. Locked: a call uses
+// the file. Unsupported: b is not from [New] or Open.
+func AbandonUpload(ctx context.Context, b Uploader, path string) error {
+	const name = "AbandonUpload"
+	own, ok := b.(*bucket)
+	if !ok {
+		return &Error{Code: Unsupported, Op: name, Hint: "call AbandonUpload with a bucket from storage.Open or storage.New"}
+	}
+	o := &operation{}
+	if e := o.prepare(own, mayUpload, name, ""); e != nil {
+		return o.end(e)
+	}
+	j, err := journal.Open(path)
+	if err != nil {
+		return o.end(journalFailed(err))
+	}
+	defer j.Close()
+	if !j.Begun() {
+		return o.end(journalFailed(j.Forget()))
+	}
+	o.key = j.Header().Key
+	if !own.core.hasBegun(j) || !strings.HasPrefix(o.key, own.prefix) || checkWriteKey(o.key) != nil {
+		return o.end(invalid("path", "must name the file of an upload to this bucket"))
+	}
+	ctx, e := o.begin(ctx)
+	if e == nil {
+		e = abandonUpload(ctx, o, j)
+	}
+	return o.end(e)
+}
+
+// abandonUpload removes an upload from the store, then its file.
+func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *Error {
+	h := j.Header()
+	e := o.call(ctx, func(ctx context.Context) error {
+		return o.core.driver.AbortParts(ctx, h.Key, h.Upload)
+	})
+	if e != nil {
+		return e
+	}
+	return journalFailed(j.Forget())
+}
+
+// hasBegun reports whether j's upload is to this bucket.
+func (c *core) hasBegun(j *journal.Journal) bool {
+	h := j.Header()
+	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
+}
+
+func journalFailed(err error) *Error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, journal.ErrNotJournal):
+		return invalid("WithResume", "must name a file of its own: "+err.Error())
+	case errors.Is(err, journal.ErrInUse):
+		return &Error{Code: Locked, Err: err, Hint: "the same upload is in progress; give each upload a file of its own"}
+	}
+	return &Error{Code: Internal, Err: fmt.Errorf("the file of WithResume: %w", err)}
+}
+
+// storeResumable is storeBody with a journal.
+func (w *write) storeResumable(ctx context.Context) (*Attrs, *Error) {
+	j, err := journal.Open(w.req.set.resumeFile)
+	if err != nil {
+		return nil, journalFailed(err)
+	}
+	defer j.Close()
+	w.journal = j
+	if e := w.resume(ctx); e != nil {
+		return nil, e
+	}
+	a, e := w.storeBody(ctx)
+	if e == nil && j.Begun() { // begun by an earlier call, and now the body went in one request
+		_ = abandonUpload(ctx, w.op, j) // the object is there: nobody waits for this
+	}
+	return a, e
+}
+
+// resume takes over the upload of an earlier call if it is of the same call, and
+// abandons it if not.
+func (w *write) resume(ctx context.Context) *Error {
+	j := w.journal
+	switch {
+	case !j.Begun():
+	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, w.op.prefix):
+		j.Ignore()
+	case j.Header().Request == w.fingerprint():
+		w.writeID = j.Header().WriteID
+	default:
+		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
+			return e
+		}
+		j.Ignore() // the store drops some day what could not be removed
+	}
+	return nil
+}
+
+// fingerprint identifies the call: everything that BeginParts tells the store, and
+// everything that decides how the body is cut.
+func (w *write) fingerprint() string {
+	r := &w.req
+	natives := make([]string, len(r.Native))
+	for i, n := range r.Native {
+		natives[i] = fmt.Sprintf("%T %+v", n, n)
+	}
+	properties := r.Properties
+	properties.Metadata = w.metadata
+	text, _ := json.Marshal(struct { // strings and numbers: never fails
+		Key        string
+		Properties Properties
+		PublicRead bool
+		Condition  Condition
+		Size       int64
+		PartSize   int64
+		Natives    []string
+	}{w.op.key, properties, r.PublicRead, r.Condition, w.src.size, r.set.partSize, natives})
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// journalHeader describes the upload that m has begun.
+func (w *write) journalHeader(m *multipart) journal.Header {
+	desc := &w.op.core.desc
+	return journal.Header{
+		Provider: desc.Provider, Bucket: desc.Bucket, Location: desc.Location, Key: w.op.key,
+		Request: w.fingerprint(), Upload: m.id, WriteID: w.writeID, PartSize: m.plan.first,
+	}
+}
+
+// storedPart returns the part if the store has it already, with the bytes that would
+// be sent now. If the parts are sequential, one with other bytes cannot be replaced.
+func (m *multipart) storedPart(number int, section *io.SectionReader, crc *uint32) (part Part, found bool, e *Error) {
+	recorded, found := m.w.journal.Part(number)
+	if !found {
+		return Part{}, false, nil
+	}
+	if crc == nil {
+		sum, err := hashSection(section)
+		if err != nil {
+			return Part{}, false, bodyFailed(err)
+		}
+		crc = &sum
+	}
+	if recorded.Size == section.Size() && recorded.CRC32C == *crc {
+		return Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
+	}
+	if m.sequential() {
+		return Part{}, false, errUploadLost(errors.New("the body has changed since its upload was begun"))
+	}
+	return Part{}, false, nil
+}
+
+// uploadMissing reports whether e says that the store has dropped the upload of an
+// earlier call.
+func (m *multipart) uploadMissing(e *Error) bool {
+	return m.resumed && e != nil && (e.Code == InvalidArgument || e.Code == ObjectNotFound || mustRestart(e))
+}
+
+// reconcileResumed determines whether an earlier call completed the upload, if its
+// completion failed with e: the upload is missing, or another object is there.
+// completing says that the journal had noted the completion before.
+func (m *multipart) reconcileResumed(ctx context.Context, e *Error, completing bool, size int64) (*Attrs, *Error) {
+	w := m.w
+	found, failed := head(ctx, w.op, &GetRequest{Key: w.op.key, Length: -1})
+	switch {
+	case failed == nil && holdsWriteID(found.Metadata, w.writeID) && found.Size == size:
+		return found, nil
+	case failed != nil && failed.Code != ObjectNotFound: // nothing is known
+		failed.Unknown, failed.Err = true, errors.Join(failed.Err, e)
+		return nil, failed
+	case completing && w.req.Condition.Revision != "" && (found == nil || found.Revision != w.req.Condition.Revision):
+		return nil, errOverwritten(e)
+	case e.Code == PreconditionFailed:
+		e.absent = w.req.Condition.Absent
+		return nil, e
+	}
+	return nil, errUploadLost(e)
+}
+
+func errUploadLost(err error) *Error {
+	return &Error{
+		Code: Unavailable, Status: http.StatusConflict, Retryable: true, Err: err,
+		Hint: "the upload that an earlier call has begun is of no more use: make the same call again, it starts over",
+	}
+}
+
+// isResumable reports whether the same call may succeed later.
+func isResumable(e *Error) bool {
+	switch e.Code {
+	case Canceled, DeadlineExceeded, RateLimited, Unauthenticated, PermissionDenied:
+		return true
+	case Unavailable:
+		return !mustRestart(e)
+	case BodyFailed: // a copy's source
+		var source *Error
+		return errors.As(e.Err, &source) && isResumable(source)
+	}
+	return false
+}

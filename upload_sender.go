@@ -1,0 +1,265 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// sendSections sends the parts of a random-access body, read in place.
+func (m *multipart) sendSections(ctx context.Context) *Error {
+	running := m.start(ctx)
+	size, src := m.plan.first, &m.w.src
+	number := 1
+	for off := int64(0); off < src.size; off += size {
+		section := src.section(off, min(size, src.size-off))
+		if off+size >= src.size && m.sequential() {
+			m.final = &finalPart{number: number, section: section, done: func() {}}
+		} else if !m.sendPart(running, number, section, nil, func() {}) {
+			break
+		}
+		number++
+	}
+	return m.wait(ctx)
+}
+
+// sendStream sends the parts of a stream: one is filled while others are sent.
+func (m *multipart) sendStream(ctx context.Context, first, next *buffer) *Error {
+	running := m.start(ctx)
+	w, total, current := m.w, int64(0), first
+	m.space <- struct{}{}
+	for number := 1; ; number++ {
+		total += current.size
+		if declared := w.src.size; declared >= 0 && total > declared {
+			m.fail(tooLong(declared))
+		}
+		if maximum := w.op.core.desc.MaxSize; maximum > 0 && total > maximum {
+			m.fail(tooLarge(0))
+		}
+		crc, section := current.crc, io.NewSectionReader(current, 0, current.size)
+		w.op.core.memory.addInFlight(1)
+		if next == nil && m.sequential() {
+			m.final = &finalPart{number: number, section: section, crc: &crc, done: m.release(current)}
+		} else if !m.sendPart(running, number, section, &crc, m.release(current)) {
+			break
+		}
+		if next == nil {
+			if declared := w.src.size; declared >= 0 && total != declared {
+				m.fail(wrongLength(total, declared))
+			}
+			break
+		}
+		if maximum := w.op.core.desc.MaxParts; maximum > 0 && number == maximum {
+			m.fail(tooLarge(maximum))
+			break
+		}
+		current = next
+		var e *Error
+		if next, e = m.fillNext(running, current, number+1); e != nil {
+			m.fail(e)
+			current.free()
+			break
+		}
+	}
+	next.free()
+	return m.wait(ctx)
+}
+
+// fillNext is fillPart once there is space for one more part.
+func (m *multipart) fillNext(ctx context.Context, current *buffer, number int) (*buffer, *Error) {
+	select {
+	case m.space <- struct{}{}:
+		return m.w.fillPart(ctx, current, m.plan.size(number))
+	case <-ctx.Done():
+		return nil, asError(ctx, ctx.Err())
+	}
+}
+
+// fillPart fills current with a part of size bytes, and next with the first byte
+// after it; next is nil if there is none.
+func (w *write) fillPart(ctx context.Context, current *buffer, size int64) (next *buffer, e *Error) {
+	panicked := true
+	defer func() {
+		if panicked {
+			current.free()
+			next.free()
+		}
+	}()
+	err := current.fill(ctx, &w.src, size)
+	if err == nil {
+		next = newBuffer(w.op)
+		err = next.fill(ctx, &w.src, 1)
+	}
+	panicked = false
+	if err == nil {
+		return next, nil
+	}
+	next.free()
+	if err == io.EOF {
+		return nil, nil
+	}
+	return nil, readFailed(ctx, err)
+}
+
+// release returns what ends a buffer's way to the store.
+func (m *multipart) release(b *buffer) func() {
+	return func() {
+		m.w.op.core.memory.addInFlight(-1)
+		b.free()
+		<-m.space
+	}
+}
+
+// start makes the slots, and the context that ends when a part fails.
+func (m *multipart) start(ctx context.Context) context.Context {
+	m.slots = make(chan struct{}, m.plan.concurrency)
+	m.space = make(chan struct{}, max(2, m.plan.concurrency)) // while one is sent, the next is filled
+	ctx, m.cancel = context.WithCancel(ctx)
+	return ctx
+}
+
+// wait waits for all parts, and returns the first failure.
+func (m *multipart) wait(ctx context.Context) *Error {
+	m.group.Join()
+	m.cancel()
+	if m.failed == nil && ctx.Err() != nil {
+		return asError(ctx, ctx.Err())
+	}
+	return m.failed
+}
+
+func (m *multipart) fail(e *Error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failed == nil {
+		m.failed = e
+		m.cancel()
+	}
+}
+
+// sendPart sends one part once there is a free slot. It calls done when the part's
+// bytes are no longer needed, and returns false if the upload has failed.
+func (m *multipart) sendPart(ctx context.Context, number int, section *io.SectionReader, crc *uint32, done func()) bool {
+	select {
+	case m.slots <- struct{}{}:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		done()
+		return false
+	}
+	offset := m.offset
+	m.offset += section.Size()
+	send := func() {
+		defer func() { <-m.slots }()
+		defer done()
+		if ctx.Err() != nil {
+			return
+		}
+		part, e := m.part(ctx, number, offset, section, crc)
+		if e != nil {
+			m.fail(e)
+			return
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.parts = append(m.parts, part)
+	}
+	m.group.Go(send, func() { m.fail(errPanicked("")) })
+	return true
+}
+
+// part returns a part that the store has: sent now, or by an earlier call.
+func (m *multipart) part(ctx context.Context, number int, offset int64, section *io.SectionReader, crc *uint32) (Part, *Error) {
+	if m.resumed {
+		part, found, e := m.storedPart(number, section, crc)
+		if found {
+			m.w.progress.add(part.Size)
+		}
+		if found || e != nil {
+			return part, e
+		}
+	}
+	part, e := m.putPart(ctx, number, offset, section, crc)
+	if e == nil {
+		e = m.record(part)
+	}
+	return part, e
+}
+
+// putPart makes one PutPart request.
+func (m *multipart) putPart(ctx context.Context, number int, offset int64, section *io.SectionReader, crc *uint32) (Part, *Error) {
+	r, content, e := m.partRequest(number, offset, section, crc)
+	if e != nil {
+		return Part{}, e
+	}
+	var part Part
+	e = m.sendUnlessRestart(ctx, content, func(ctx context.Context) (err error) {
+		part, err = m.w.op.core.driver.PutPart(ctx, r)
+		return err
+	})
+	switch {
+	case e != nil:
+		e.Unknown = false // a part is not the object
+		return Part{}, e
+	case r.CRC32C == nil:
+		return Part{}, &Error{Code: Internal, Err: errors.New("the driver stored a part without reading all of it")}
+	case part.CRC32C != nil && *part.CRC32C != *r.CRC32C:
+		return Part{}, mismatch(*r.CRC32C, *part.CRC32C)
+	}
+	part.Number, part.Size, part.CRC32C = number, section.Size(), r.CRC32C
+	return part, nil
+}
+
+// partRequest returns the request that stores a part. If the driver needs the
+// checksum before the bytes, it is computed first.
+func (m *multipart) partRequest(number int, offset int64, section *io.SectionReader, crc *uint32) (*PartRequest, *sectionBody, *Error) {
+	content := &sectionBody{}
+	content.init(section.Outer())
+	content.onBytes = m.w.progress.counter()
+	if crc == nil && (!m.w.op.core.has(StreamPut) || m.sequential()) {
+		sum, err := hashSection(section)
+		if err != nil {
+			return nil, nil, bodyFailed(err)
+		}
+		crc = &sum
+	}
+	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc}
+	if crc == nil {
+		content.sum = &r.CRC32C
+	}
+	return r, content, nil
+}
+
+// A finalPart is the last part of an upload with SequentialParts. The request that
+// sends it ends the object, so CompleteParts sends it.
+type finalPart struct {
+	number  int
+	section *io.SectionReader
+	crc     *uint32
+	done    func()
+}
+
+// sequential reports whether the driver takes parts in order, the last one with
+// CompleteParts.
+func (m *multipart) sequential() bool { return m.w.op.core.has(SequentialParts) }
+
+// finalRequest returns the request for the final part, and its body; nil if there is
+// none.
+func (m *multipart) finalRequest() (*PartRequest, replayable, *Error) {
+	if m.final == nil {
+		return nil, nil, nil
+	}
+	r, content, e := m.partRequest(m.final.number, m.offset, m.final.section, m.final.crc)
+	if e != nil {
+		return nil, nil, e
+	}
+	return r, content, nil
+}
+
+// free gives the part's memory back.
+func (f *finalPart) free() {
+	if f != nil {
+		f.done()
+	}
+}
