@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // Chunk sizes: the first two are small, so that a small body costs little; all
@@ -24,12 +26,12 @@ var (
 // A buffer is a part in memory, in chunks that are asked of a Memory as they
 // are needed: a slow source does not hold a whole part.
 type buffer struct {
-	op     *operation
-	chunks [][]byte  // full length each; the last may be filled in part
-	inline [1][]byte // the first of chunks: a small body needs no more
-	size   int64     // bytes filled
-	reserved int64   // bytes granted
-	crc    uint32    // of what was filled
+	op       *operation
+	chunks   [][]byte  // full length each; the last may be filled in part
+	inline   [1][]byte // the first of chunks: a small body needs no more
+	size     int64     // bytes filled
+	reserved int64     // bytes granted
+	crc      uint32    // of what was filled
 }
 
 func newBuffer(o *operation) *buffer {
@@ -143,7 +145,7 @@ func (b *buffer) fill(ctx context.Context, r io.Reader, size int64) error {
 			return err
 		}
 		n, err := readSome(r, free)
-		b.crc = updateCRC(b.crc, free[:n])
+		b.crc = crc32c.Update(b.crc, free[:n])
 		b.size += int64(n)
 		if err != nil {
 			return err

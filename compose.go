@@ -4,6 +4,9 @@ import (
 	"context"
 	"io"
 	"slices"
+
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/mediatype"
 )
 
 // Compose makes one object of several objects of the same bucket, in order: on the
@@ -70,7 +73,7 @@ func (c *composeOp) run(ctx context.Context) (*Attrs, *Error) {
 	}
 	if c.req.ContentType == "" {
 		c.req.ContentType = contentType("", c.op.key, func() []byte { return nil })
-		if typeByExtension(c.op.key) == "" && c.sources[0].ContentType != "" {
+		if mediatype.ByExtension(c.op.key) == "" && c.sources[0].ContentType != "" {
 			c.req.ContentType = c.sources[0].ContentType
 		}
 	}
@@ -110,7 +113,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 		ref.Revision, ref.Attrs = c.sources[i].Revision, c.sources[i]
 		r.Sources = append(r.Sources, ref)
 		if sum := c.sources[i].CRC32C; sum != nil {
-			crc = joinCRC(crc, *sum, c.sources[i].Size)
+			crc = crc32c.Join(crc, *sum, c.sources[i].Size)
 		} else {
 			known = false
 		}

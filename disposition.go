@@ -17,9 +17,8 @@ func (r *SignRequest) ResponseDisposition() string {
 	return attachment(r.ResponseName)
 }
 
-// attachment is the Content-Disposition (RFC 6266) with which a browser saves
-// the object under the name: once for browsers that know RFC 8187, and once in
-// ASCII for others.
+// attachment returns the Content-Disposition (RFC 6266) with which a browser saves a
+// response under the name: encoded by RFC 8187, and in ASCII for old browsers.
 func attachment(name string) string {
 	ascii := strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e || strings.ContainsRune(`"\%/`, r) {
@@ -27,7 +26,7 @@ func attachment(name string) string {
 		}
 		return r
 	}, name)
-	// PathEscape leaves some bytes as they are that RFC 8187 does not allow.
+	// PathEscape does not escape some bytes that RFC 8187 forbids.
 	encoded := strings.NewReplacer("&", "%26", "=", "%3D", ":", "%3A", "@", "%40", "$", "%24", "+", "%2B").Replace(url.PathEscape(name))
 	return `attachment; filename="` + ascii + `"; filename*=UTF-8''` + encoded
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // A download is one call of Download, from its first request to Close.
@@ -163,7 +165,7 @@ func (d *download) Read(p []byte) (int, error) {
 // deliver accounts for bytes that the caller gets.
 func (d *download) deliver(p []byte) {
 	if d.hashing {
-		d.crc = updateCRC(d.crc, p)
+		d.crc = crc32c.Update(d.crc, p)
 	}
 	d.left -= int64(len(p))
 	d.count(int64(len(p)))

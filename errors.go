@@ -253,3 +253,7 @@ func redact(text string) string {
 	text = addressQuery.ReplaceAllString(text, "${1}REDACTED")
 	return secretParam.ReplaceAllString(text, "${1}=REDACTED")
 }
+
+func mismatch(want, got uint32) *Error {
+	return &Error{Code: ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %08x", got, want)}
+}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/durable"
 )
 
@@ -199,7 +200,7 @@ func (r *fileRange) space(_ context.Context, limit int64) ([]byte, error) {
 
 func (r *fileRange) filled(p []byte) error {
 	if r.sink.d.hashing {
-		r.crc = updateCRC(r.crc, p)
+		r.crc = crc32c.Update(r.crc, p)
 	}
 	if _, err := r.sink.file.WriteAt(p, r.at); err != nil {
 		return err
@@ -228,7 +229,7 @@ func (s *fileSink) result() error {
 		if r.failed != nil && (first == nil || CodeOf(first) == Canceled) {
 			first = r.failed // the ranges that it has interrupted say Canceled
 		}
-		d.crc = joinCRC(d.crc, r.crc, r.length)
+		d.crc = crc32c.Join(d.crc, r.crc, r.length)
 		d.left -= r.length
 	}
 	if first == nil && d.left > 0 {

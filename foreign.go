@@ -8,6 +8,8 @@ import (
 	"iter"
 	"strings"
 	"sync"
+
+	"github.com/omnibucket/storage/internal/mediatype"
 )
 
 // A view is what Ref and Prefixed return for a foreign bucket, a type of the user's
@@ -245,7 +247,7 @@ func composeForeign(ctx context.Context, dst Uploader, src Downloader, key strin
 		return nil, err
 	}
 	var opts []UploadOption
-	if typeByExtension(key) == "" && c.req.ContentType == "" {
+	if mediatype.ByExtension(key) == "" && c.req.ContentType == "" {
 		kind := first.Attrs().ContentType
 		opts = append(opts, propertyOption(0, func(p *Properties) { p.ContentType = kind }))
 	}

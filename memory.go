@@ -20,13 +20,13 @@ const (
 type Memory struct {
 	limit int64
 
-	mu      sync.Mutex
-	used    int64
-	inFlight int      // buffers on their way to or from a store
-	stalled bool      // the last grant was over the limit, and nothing has moved since
-	waiting []*waiter // in order of arrival
-	watch   *time.Timer
-	epoch   uint64 // counts every event, so that the watch sees whether there was one
+	mu       sync.Mutex
+	used     int64
+	inFlight int       // buffers on their way to or from a store
+	stalled  bool      // the last grant was over the limit, and nothing has moved since
+	waiting  []*waiter // in order of arrival
+	watch    *time.Timer
+	epoch    uint64 // counts every event, so that the watch sees whether there was one
 }
 
 type waiter struct {

@@ -3,10 +3,13 @@ package storage
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/mediatype"
 )
 
 const (
@@ -268,7 +271,7 @@ func contentType(given, key string, sniff func() []byte) string {
 	if given != "" {
 		return given
 	}
-	if t := typeByExtension(key); t != "" {
+	if t := mediatype.ByExtension(key); t != "" {
 		return t
 	}
 	if head := sniff(); len(head) > 0 {
@@ -277,14 +280,27 @@ func contentType(given, key string, sniff func() []byte) string {
 	return "application/octet-stream"
 }
 
-func typeByExtension(key string) string {
-	dot := strings.LastIndexByte(key, '.')
-	if dot < 0 || strings.IndexByte(key[dot:], '/') >= 0 {
-		return ""
+// toUser changes a driver's Attrs to what the user sees: without prefix and reserved
+// metadata, with a tagged revision, and with a content type even if the store keeps
+// none (a file that was put into a directory by hand).
+func (o *operation) toUser(a *Attrs) *Attrs {
+	a.Key = o.key[len(o.prefix):]
+	a.Revision = o.core.tagged(a.Revision)
+	a.Metadata = o.core.decodeMetadata(a.Metadata)
+	if a.ContentType == "" {
+		a.ContentType = contentType("", o.key, func() []byte { return nil })
 	}
-	extension := key[dot+1:]
-	if t, ok := extensionTypes[extension]; ok {
-		return t
+	if !o.core.has(KeepVersions) {
+		a.Version = ""
 	}
-	return extensionTypes[strings.ToLower(extension)]
+	return a
+}
+
+// toUserWritten is toUser for Attrs with the user's metadata.
+func (o *operation) toUserWritten(a *Attrs) *Attrs {
+	metadata := a.Metadata
+	a.Metadata = nil
+	a = o.toUser(a)
+	a.Metadata = maps.Clone(metadata) // a driver may keep the map that it was given
+	return a
 }

@@ -3,10 +3,10 @@ package storage
 import (
 	"bytes"
 	"context"
-	"hash/crc32"
 	"io"
 	"testing"
 
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,7 +27,7 @@ func (d *oneObject) Get(context.Context, *GetRequest) (*Attrs, io.ReadCloser, er
 }
 
 func holding(text string) *oneObject {
-	sum := crc32.Checksum([]byte(text), castagnoli)
+	sum := crc32c.Sum([]byte(text))
 	return &oneObject{attrs: Attrs{Size: int64(len(text)), CRC32C: &sum}, data: []byte(text)}
 }
 

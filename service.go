@@ -2,178 +2,282 @@ package storage
 
 import (
 	"context"
-	"log/slog"
-	"time"
+	"iter"
+	"strings"
+	"sync"
 )
 
-// A ServiceDriver is one provider's translation, as Driver is.
-type ServiceDriver interface {
-	// CreateBucket answers BucketExists where the name is taken, by whomever.
-	CreateBucket(ctx context.Context, r *BucketRequest) (*BucketInfo, error)
-	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
-	// UpdateBucket fails only if the change does: a look after it may not.
-	UpdateBucket(ctx context.Context, r *BucketRequest) (*BucketInfo, error)
-	// DeleteBucket is called when the core has looked: it was empty. One that
-	// is not empty after all must not be deleted where the provider can tell.
-	DeleteBucket(ctx context.Context, name string) error
-	// ListBuckets is one page, by name.
-	ListBuckets(ctx context.Context, token string) ([]BucketInfo, string, error)
-	// Driver makes no request.
-	Driver(name string) (Driver, error)
-	Credentials(ctx context.Context, name string) (*Credentials, error)
-	Provider() string
-	Close() error
+// A Service manages the buckets of one account at one provider.
+type Service struct {
+	driver ServiceDriver
+	opts   []OpenOption
+	core   *core // without a driver: hooks, retrying, telemetry
+
+	versions sync.Map // buckets that keep versions, as far as this Service was told: true by name
 }
 
-// UnimplementedServiceDriver answers Unsupported to everything that a service
-// driver may leave out. Embed it by value.
-type UnimplementedServiceDriver struct{}
-
-// CreateBucket is Unsupported.
-func (UnimplementedServiceDriver) CreateBucket(context.Context, *BucketRequest) (*BucketInfo, error) {
-	return nil, Unsupported
+// NewService makes a Service of a ServiceDriver; hooks, telemetry, retrying and
+// errors are the core's, as with New. The options hold for every bucket that
+// Bucket opens.
+func NewService(d ServiceDriver, opts ...OpenOption) *Service {
+	o := readOpenOptions(opts)
+	desc := Description{Provider: d.Provider()}
+	return &Service{driver: d, opts: opts, core: &core{
+		desc:      desc,
+		hooks:     o.hooks,
+		memory:    o.memory,
+		retry:     newRetrier(o.retry, &desc),
+		telemetry: newTelemetry(o, desc),
+		bad:       o.bad,
+	}}
 }
 
-// BucketInfo is Unsupported.
-func (UnimplementedServiceDriver) BucketInfo(context.Context, string) (*BucketInfo, error) {
-	return nil, Unsupported
+// do is one operation on a bucket as a whole.
+func (s *Service) do(ctx context.Context, op, name string, checked *Error, f func(ctx context.Context) error) error {
+	c := s.core
+	scope := &core{desc: c.desc, hooks: c.hooks, memory: c.memory, retry: c.retry, telemetry: c.telemetry}
+	scope.desc.Bucket = name
+	o := &operation{core: scope, name: op, writes: true}
+	e := checked
+	if s.core.bad != nil {
+		e = s.core.bad
+	}
+	if e == nil {
+		if ctx, e = o.begin(ctx); e == nil {
+			e = o.call(ctx, f)
+		}
+	}
+	return o.end(e)
 }
 
-// UpdateBucket is Unsupported.
-func (UnimplementedServiceDriver) UpdateBucket(context.Context, *BucketRequest) (*BucketInfo, error) {
-	return nil, Unsupported
-}
-
-// DeleteBucket is Unsupported.
-func (UnimplementedServiceDriver) DeleteBucket(context.Context, string) error { return Unsupported }
-
-// ListBuckets is Unsupported.
-func (UnimplementedServiceDriver) ListBuckets(context.Context, string) ([]BucketInfo, string, error) {
-	return nil, "", Unsupported
-}
-
-// Driver is Unsupported.
-func (UnimplementedServiceDriver) Driver(string) (Driver, error) { return nil, Unsupported }
-
-// Credentials is Unsupported.
-func (UnimplementedServiceDriver) Credentials(context.Context, string) (*Credentials, error) {
-	return nil, Unsupported
-}
-
-// Provider is unknown.
-func (UnimplementedServiceDriver) Provider() string { return "" }
-
-// Close does nothing.
-func (UnimplementedServiceDriver) Close() error { return nil }
-
-// A BucketOption says how a bucket shall be.
-type BucketOption interface{ applyBucket(*BucketRequest) }
-
-type bucketOption func(*BucketRequest)
-
-func (o bucketOption) applyBucket(r *BucketRequest) { o(r) }
-
-// A BucketRequest's nil fields were not asked for; WithCORS() with no rule is
-// an empty list: clear them.
-type BucketRequest struct {
-	Name, Region string
-	PublicAccess *bool
-	Versioning   *bool
-	CORS         *[]CORSRule
-	Lifecycle    *[]LifecycleRule
-}
-
-// WithRegion says where CreateBucket makes the bucket, in the provider's words.
-// Unsupported on Azure, where it is the account's.
-func WithRegion(region string) BucketOption {
-	return bucketOption(func(r *BucketRequest) { r.Region = region })
-}
-
-// WithPublicAccess makes every object of the bucket readable by anyone, or by
-// nobody without credentials.
-func WithPublicAccess(public bool) BucketOption {
-	return bucketOption(func(r *BucketRequest) { r.PublicAccess = &public })
-}
-
-// WithVersioning has the bucket keep versions, or no new ones.
-func WithVersioning(on bool) BucketOption {
-	return bucketOption(func(r *BucketRequest) { r.Versioning = &on })
-}
-
-// WithCORS replaces the bucket's CORS rules; without a rule it clears them.
-func WithCORS(rules ...CORSRule) BucketOption {
-	return bucketOption(func(r *BucketRequest) {
-		kept := append([]CORSRule{}, rules...)
-		r.CORS = &kept
+// CreateBucket creates a bucket. One that is there, by whomever, is
+// BucketExists. Names are 3 to 63 of a-z, 0-9 and "-", a letter or digit at
+// both ends, no "--", which every provider takes; else InvalidArgument.
+func (s *Service) CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error) {
+	r, e := readBucketOptions(name, opts)
+	if e == nil {
+		e = checkBucketName(name)
+	}
+	info, err := s.info(ctx, "CreateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
+		return s.driver.CreateBucket(ctx, r)
 	})
+	if err == nil {
+		s.keepsVersions(name, r.Versioning != nil && *r.Versioning)
+	}
+	return info, err
 }
 
-// WithLifecycle replaces the bucket's lifecycle rules; without a rule it clears
-// them.
-func WithLifecycle(rules ...LifecycleRule) BucketOption {
-	return bucketOption(func(r *BucketRequest) {
-		kept := append([]LifecycleRule{}, rules...)
-		r.Lifecycle = &kept
+// BucketInfo describes a bucket; BucketNotFound where there is none. What the
+// credentials may not read is the zero value.
+func (s *Service) BucketInfo(ctx context.Context, name string) (*BucketInfo, error) {
+	info, err := s.info(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (*BucketInfo, error) {
+		return s.driver.BucketInfo(ctx, name)
 	})
+	if err == nil && info.Versioning { // else it may be that it could not be read
+		s.keepsVersions(name, true)
+	}
+	return info, err
 }
 
-// BucketInfo describes a bucket. What a provider does not say, or the credentials
-// may not read, is the zero value.
-type BucketInfo struct {
-	Name       string
-	Provider   string
-	Region     string
-	Created    time.Time
-	Public     bool
-	Versioning bool
-	CORS       []CORSRule
-	Lifecycle  []LifecycleRule
+// UpdateBucket changes what the options name and nothing else. If the change was
+// made it succeeds, whatever can be read of the bucket afterwards.
+func (s *Service) UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error) {
+	r, e := readBucketOptions(name, opts)
+	if e == nil {
+		e = checkOpenName(name)
+	}
+	if e == nil && r.Region != "" {
+		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays where it was made")
+	}
+	info, err := s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*BucketInfo, error) {
+		return s.driver.UpdateBucket(ctx, r)
+	})
+	if err == nil && r.Versioning != nil {
+		s.keepsVersions(name, *r.Versioning)
+	}
+	return info, err
 }
 
-// A CORSRule lets pages of other origins use the bucket.
-type CORSRule struct {
-	Origins, Methods, AllowedHeaders, ExposedHeaders []string
-	MaxAge                                           time.Duration
+// keepsVersions remembers what this Service was told of a bucket, for Bucket.
+func (s *Service) keepsVersions(name string, keeps bool) {
+	if keeps {
+		s.versions.Store(name, true)
+	} else {
+		s.versions.Delete(name)
+	}
 }
 
-// A LifecycleRule is applied by the store to the keys under Prefix. Zero days are
-// never. On local and memory transfer.Expire applies what expires; uploads in
-// parts these two drop themselves, when a later one is begun and, on local, when
-// the bucket is opened: AbortUploadsAfterDays after they were begun and, without a
-// rule too, a week after their last part.
-type LifecycleRule struct {
-	ID                         string
-	Prefix                     string
-	ExpireAfterDays            int
-	ExpireOldVersionsAfterDays int
-	AbortUploadsAfterDays      int
-	TransitionAfterDays        int
-	TransitionTo               string // the provider's storage class
+func (s *Service) info(ctx context.Context, op, name string, checked *Error, f func(ctx context.Context) (*BucketInfo, error)) (*BucketInfo, error) {
+	var info *BucketInfo
+	err := s.do(ctx, op, name, checked, func(ctx context.Context) (err error) {
+		info, err = f(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	info.Provider = s.core.desc.Provider
+	return info, nil
 }
 
-// Credentials are what another S3 client needs to reach the bucket. String and
-// slog show no secret.
-type Credentials struct {
-	Endpoint, Region, Bucket             string
-	AccessKeyID, SecretKey, SessionToken string
-	ExpiresAt                            time.Time // zero: they do not expire or, with a SessionToken, do not say when
+// Buckets yields the account's buckets by name, and at most one error, last.
+func (s *Service) Buckets(ctx context.Context) iter.Seq2[BucketInfo, error] {
+	return func(yield func(BucketInfo, error) bool) {
+		token, stopped := "", false
+		for !stopped {
+			var page []BucketInfo
+			next := ""
+			err := s.do(ctx, "Buckets", "", nil, func(ctx context.Context) (err error) {
+				page, next, err = s.driver.ListBuckets(ctx, token)
+				return err
+			})
+			if err != nil {
+				yield(BucketInfo{}, err)
+				return
+			}
+			for _, info := range page {
+				info.Provider = s.core.desc.Provider
+				if !yield(info, nil) {
+					return
+				}
+			}
+			stopped = next == "" || next == token
+			token = next
+		}
+	}
 }
 
-// String tells where and who, without a secret.
-func (c Credentials) String() string {
-	return "credentials " + c.AccessKeyID + " for bucket " + c.Bucket + " at " + c.Endpoint
+// DeleteBucket removes a bucket that is empty, of old versions too: else
+// BucketNotEmpty, on every provider.
+func (s *Service) DeleteBucket(ctx context.Context, name string) error {
+	e := checkOpenName(name)
+	err := s.do(ctx, "DeleteBucket", name, e, func(ctx context.Context) error {
+		d, err := s.driver.Driver(name)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = d.Close() }()
+		// Azure would delete everything. A page without entries may name a next one
+		// that has some: a driver leaves folder markers out.
+		for token := ""; ; {
+			page, err := d.List(ctx, &ListRequest{Limit: 1, Token: token})
+			switch {
+			case err != nil:
+				return err
+			case len(page.Entries) > 0:
+				return BucketNotEmpty
+			case page.Token == "":
+				return s.driver.DeleteBucket(ctx, name)
+			case page.Token == token:
+				return errRepeats
+			}
+			token = page.Token
+		}
+	})
+	if err == nil {
+		s.keepsVersions(name, false)
+	}
+	return err
 }
 
-// GoString is String.
-func (c Credentials) GoString() string { return c.String() }
+// Bucket opens a bucket of the account, without a request: a bucket that is not
+// there is BucketNotFound at the first operation. opts come after the service's
+// own. If CreateBucket, UpdateBucket or BucketInfo of this Service has told that
+// the bucket keeps versions, it is opened as with [WithVersions]. Another process,
+// or another Service, has to say so on S3 and GCS.
+func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
+	fail := func(e *Error) (Bucket, error) {
+		e.Op, e.Provider, e.Bucket = "Bucket", s.core.desc.Provider, name
+		return nil, e
+	}
+	if e := checkOpenName(name); e != nil {
+		return fail(e)
+	}
+	d, err := s.driver.Driver(name)
+	if err != nil {
+		return fail(ownError(err))
+	}
+	o := readOpenOptions(append(s.opts[:len(s.opts):len(s.opts)], opts...))
+	_, o.told = s.versions.Load(name)
+	b := newBucketWith(d, o)
+	if b.core.bad != nil {
+		e := *b.core.bad
+		_ = d.Close()
+		return fail(&e)
+	}
+	return b, nil
+}
 
-// LogValue shows no secret.
-func (c Credentials) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("endpoint", c.Endpoint),
-		slog.String("region", c.Region),
-		slog.String("bucket", c.Bucket),
-		slog.String("accessKeyID", c.AccessKeyID),
-		slog.Time("expiresAt", c.ExpiresAt),
-	)
+// Credentials are what another S3 client needs to reach the bucket; Unsupported
+// where the provider speaks no S3.
+func (s *Service) Credentials(ctx context.Context, name string) (*Credentials, error) {
+	var c *Credentials
+	err := s.do(ctx, "Credentials", name, checkOpenName(name), func(ctx context.Context) (err error) {
+		c, err = s.driver.Credentials(ctx, name)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close releases what opening the service took, and with it its buckets.
+func (s *Service) Close() error {
+	s.core.closing.Do(func() {
+		if err := s.driver.Close(); err != nil {
+			e := ownError(err)
+			e.Op, e.Provider = "Close", s.core.desc.Provider
+			s.core.closeErr = e
+		}
+	})
+	return s.core.closeErr
+}
+
+func readBucketOptions(name string, opts []BucketOption) (*BucketRequest, *Error) {
+	r := &BucketRequest{Name: name}
+	for _, o := range opts {
+		if o == nil {
+			return nil, invalid("option", "must not be nil")
+		}
+		o.applyBucket(r)
+	}
+	if r.Lifecycle != nil {
+		for _, rule := range *r.Lifecycle {
+			if min(rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays, rule.TransitionAfterDays) < 0 {
+				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must not have negative days")
+			}
+			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
+				return nil, invalid("WithLifecycle", "rule "+quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither")
+			}
+		}
+	}
+	if r.CORS != nil {
+		for _, rule := range *r.CORS {
+			if len(rule.Origins) == 0 || len(rule.Methods) == 0 || rule.MaxAge < 0 {
+				return nil, invalid("WithCORS", "rules must have an origin and a method, and no negative age")
+			}
+		}
+	}
+	return r, nil
+}
+
+func checkBucketName(name string) *Error {
+	alnum := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+	valid := len(name) >= 3 && len(name) <= 63 && alnum(name[0]) && alnum(name[len(name)-1]) && !strings.Contains(name, "--")
+	for i := 0; valid && i < len(name); i++ {
+		valid = alnum(name[i]) || name[i] == '-'
+	}
+	if !valid {
+		return invalid("name", `must be 3 to 63 of a-z, 0-9 and "-", a letter or digit at both ends, no "--"`)
+	}
+	return nil
+}
+
+// checkOpenName refuses what no provider could mean; the rest it knows itself.
+func checkOpenName(name string) *Error {
+	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !plainText(name) || name == "." || name == ".." {
+		return invalid("name", "must be a bucket's name, without slashes")
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"maps"
 )
 
 // Attrs describes the object; if there is none, it fails with ObjectNotFound.
@@ -83,29 +82,4 @@ func (c *core) resolveRead(key string, r *GetRequest) (e *Error) {
 	}
 	r.Native, e = c.natives(r.set.natives)
 	return e
-}
-
-// toUser changes a driver's Attrs to what the user sees: without prefix and reserved
-// metadata, with a tagged revision, and with a content type even if the store keeps
-// none (a file that was put into a directory by hand).
-func (o *operation) toUser(a *Attrs) *Attrs {
-	a.Key = o.key[len(o.prefix):]
-	a.Revision = o.core.tagged(a.Revision)
-	a.Metadata = o.core.decodeMetadata(a.Metadata)
-	if a.ContentType == "" {
-		a.ContentType = contentType("", o.key, func() []byte { return nil })
-	}
-	if !o.core.has(KeepVersions) {
-		a.Version = ""
-	}
-	return a
-}
-
-// toUserWritten is toUser for Attrs with the user's metadata.
-func (o *operation) toUserWritten(a *Attrs) *Attrs {
-	metadata := a.Metadata
-	a.Metadata = nil
-	a = o.toUser(a)
-	a.Metadata = maps.Clone(metadata) // a driver may keep the map that it was given
-	return a
 }

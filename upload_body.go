@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/panics"
 )
 
@@ -126,11 +127,11 @@ const hashBlock = 64 << 10
 // A body is the io.Reader that a driver gets. It counts and hashes the bytes, and
 // ends in an error in place of io.EOF if length or checksum are not as declared.
 type body struct {
-	from  io.Reader
-	size  int64         // -1: unknown
-	limit int64         // the provider's, in bytes; 0: none
-	want  *uint32       // the CRC32C that was declared
-	sum   **uint32      // receives the CRC32C at the end; nil: it is known already
+	from    io.Reader
+	size    int64         // -1: unknown
+	limit   int64         // the provider's, in bytes; 0: none
+	want    *uint32       // the CRC32C that was declared
+	sum     **uint32      // receives the CRC32C at the end; nil: it is known already
 	onBytes func(n int64) // reports progress; nil: nobody listens
 
 	read    int64
@@ -192,7 +193,7 @@ func (b *body) next(p []byte) (int, error) {
 // count counts and hashes bytes that were read.
 func (b *body) count(p []byte) {
 	if b.sum != nil {
-		b.crc = updateCRC(b.crc, p)
+		b.crc = crc32c.Update(b.crc, p)
 	}
 	b.read += int64(len(p))
 }
@@ -276,7 +277,7 @@ func hashSection(section *io.SectionReader) (uint32, error) {
 	var crc uint32
 	for off := int64(0); off < section.Size(); {
 		n, err := section.ReadAt(chunk, off)
-		crc = updateCRC(crc, chunk[:n])
+		crc = crc32c.Update(crc, chunk[:n])
 		off += int64(n)
 		if err != nil && off < section.Size() {
 			if err == io.EOF {

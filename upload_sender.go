@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
+
+	"github.com/omnibucket/storage/internal/crc32c"
 )
 
 // sendSections sends the parts of a random-access body, read in place.
@@ -262,4 +265,44 @@ func (f *finalPart) free() {
 	if f != nil {
 		f.done()
 	}
+}
+
+// sendUnlessRestart is send for a request of an upload that may have to restart: if
+// it must, the request is not sent again.
+func (m *multipart) sendUnlessRestart(ctx context.Context, replay replayable, do func(context.Context) error) *Error {
+	var last *Error
+	e := m.w.op.send(ctx, replay, func(ctx context.Context) error {
+		err := do(ctx)
+		if err != nil {
+			if last = asError(ctx, err); mustRestart(last) {
+				return Internal
+			}
+		}
+		return err
+	})
+	if e != nil && mustRestart(last) {
+		last.Unknown = e.Unknown
+		return last
+	}
+	return e
+}
+
+// mustRestart reports whether the store has dropped the upload, or S3 has answered
+// its completion with ConditionalRequestConflict. That decides nothing about the
+// condition, and the upload is of no more use.
+func mustRestart(e *Error) bool {
+	return e != nil && e.Code == Unavailable && e.Status == http.StatusConflict
+}
+
+// objectSum returns the size in bytes and the CRC32C of the object that r makes.
+func objectSum(r *CompleteRequest) (size int64, crc uint32) {
+	for _, part := range r.Parts {
+		crc = crc32c.Join(crc, *part.CRC32C, part.Size)
+		size += part.Size
+	}
+	if last := r.Last; last != nil {
+		crc = crc32c.Join(crc, *last.CRC32C, last.Size)
+		size += last.Size
+	}
+	return size, crc
 }

@@ -1,8 +1,25 @@
-package storage
+// Package mediatype knows the media types of file name extensions.
+package mediatype
 
-// extensionTypes is the same on every machine, which mime.TypeByExtension,
-// reading the system's tables, is not. Types are IANA's; text is UTF-8.
-var extensionTypes = map[string]string{
+import "strings"
+
+// ByExtension returns the media type of the extension of name, a file name or name; ""
+// if it has none that is known.
+func ByExtension(name string) string {
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 || strings.IndexByte(name[dot:], '/') >= 0 {
+		return ""
+	}
+	extension := name[dot+1:]
+	if t, ok := byExtension[extension]; ok {
+		return t
+	}
+	return byExtension[strings.ToLower(extension)]
+}
+
+// byExtension is the same on every machine; mime.TypeByExtension reads the tables of
+// the system. Types are IANA's; text is UTF-8.
+var byExtension = map[string]string{
 	"7z":      "application/x-7z-compressed",
 	"aac":     "audio/aac",
 	"apng":    "image/apng",

@@ -1,0 +1,21 @@
+package crc32c
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	data := make([]byte, 5000)
+	for i := range data {
+		data[i] = byte(random.Uint32())
+	}
+	whole := Sum(data)
+	for _, cut := range []int{0, 1, 7, 8, 9, 2500, 4095, 4999, 5000} {
+		a, b := Sum(data[:cut]), Sum(data[cut:])
+		require.Equal(t, whole, Join(a, b, int64(len(data)-cut)), "cut at %d", cut)
+	}
+}

@@ -1,0 +1,143 @@
+package storage
+
+import "reflect"
+
+// A permission is one bit for each method of Bucket.
+type permission uint16
+
+const (
+	mayUpload permission = 1 << iota
+	mayDownload
+	mayList
+	mayAttrs
+	mayExists
+	mayRemove
+	maySignUpload
+	maySignDownload
+	mayPublicURL
+
+	everything permission = 1<<iota - 1
+)
+
+var methodPermissions = map[string]permission{
+	"Upload":            mayUpload,
+	"Download":          mayDownload,
+	"List":              mayList,
+	"Attrs":             mayAttrs,
+	"Exists":            mayExists,
+	"Remove":            mayRemove,
+	"SignedUploadURL":   maySignUpload,
+	"SignedDownloadURL": maySignDownload,
+	"PublicURL":         mayPublicURL,
+}
+
+// Ref narrows b to the methods of P, an interface of methods that Bucket has;
+// any other P panics. The result cannot be widened: what else it may be found
+// to have by a type assertion answers PermissionDenied and reaches nothing,
+// also through Ref, Prefixed, As and every function of this package.
+//
+//	ref := storage.Ref[storage.Downloader](bucket)
+//	ref := storage.Ref[interface{ storage.Uploader; storage.Lister }](bucket)
+func Ref[P any](b Bucket) P {
+	narrowed := narrow(b, maskOf(reflect.TypeFor[P]()))
+	return narrowed.(P)
+}
+
+func maskOf(p reflect.Type) permission {
+	if p.Kind() != reflect.Interface || p.NumMethod() == 0 {
+		panic("storage: Ref: " + p.String() + " is not an interface of Bucket's methods")
+	}
+	whole := reflect.TypeFor[Bucket]()
+	var mask permission
+	for i := range p.NumMethod() {
+		method := p.Method(i)
+		own, found := whole.MethodByName(method.Name)
+		if !found || own.Type != method.Type {
+			panic("storage: Ref: " + p.String() + " has the method " + method.Name + ", which Bucket has not")
+		}
+		mask |= methodPermissions[method.Name]
+	}
+	return mask
+}
+
+func narrow(b Bucket, mask permission) Bucket {
+	switch b := b.(type) {
+	case *bucket:
+		narrowed := *b
+		narrowed.mask &= mask
+		return &narrowed
+	case *view:
+		narrowed := *b
+		narrowed.mask &= mask
+		return &narrowed
+	}
+	return &view{to: b, mask: mask}
+}
+
+// Prefixed is b seen from under prefix: keys gain it on the way in and lose it
+// on the way out, in Attrs, entries and Error.Key; nothing outside it can be
+// reached, listed, signed or removed. A prefix is whole segments and ends in
+// "/" ("users/1" would reach users/10); with any other, every operation is
+// InvalidArgument. Hooks see whole keys. As finds nothing behind it.
+func Prefixed(b Bucket, prefix string) Bucket {
+	bad := checkPrefix(prefix)
+	switch b := b.(type) {
+	case *bucket:
+		inner := *b
+		inner.prefix += prefix
+		if inner.bad == nil {
+			inner.bad = bad
+		}
+		return &inner
+	case *view:
+		inner := *b
+		inner.prefix += prefix
+		if inner.bad == nil {
+			inner.bad = bad
+		}
+		return &inner
+	}
+	return &view{to: b, mask: everything, prefix: prefix, bad: bad}
+}
+
+// As returns the provider's own client behind b, for what this package does
+// not cover: client, ok := storage.As[*s3.Client](bucket). Never through Ref
+// or Prefixed. Each driver has one type: *s3.Client of aws-sdk-go-v2's service/s3
+// for S3, *storage.Client of cloud.google.com/go/storage for Google,
+// *container.Client of azblob for Azure (also if a *service.Client was given),
+// *os.Root for a local directory. Memory has none. With another T, As returns
+// false.
+func As[T any](b Bucket) (T, bool) {
+	if own, ok := b.(*bucket); ok && own.mask == everything && own.prefix == "" && own.bad == nil {
+		native, ok := own.core.driver.Native().(T)
+		return native, ok
+	}
+	var none T
+	return none, false
+}
+
+// Supports reports whether b declares every one of features. b is a Bucket or
+// what Ref made of one; of any other type nothing is known: false.
+func Supports(b any, features Features) bool {
+	own, ok := b.(*bucket)
+	return ok && own.core.features&features == features
+}
+
+// Close releases what opening b took: connections, a local directory's handle.
+// After it every operation on b, and on what Ref and Prefixed made of b, fails with
+// InvalidArgument; whether those under way fail depends on the provider. Close of
+// what Ref or Prefixed returned does nothing.
+func Close(b Bucket) error {
+	switch b := b.(type) {
+	case *bucket:
+		if b.mask != everything || b.prefix != "" || b.bad != nil {
+			return nil
+		}
+		return b.core.close()
+	case *view:
+		return nil
+	case interface{ Close() error }:
+		return b.Close()
+	}
+	return nil
+}
