@@ -9,9 +9,10 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// NewWriter is Upload for code that writes. Commit stores the object; Close
-// without it discards, so that "defer w.Close()" is always right. ctx governs
-// the writer until then.
+// NewWriter is Upload for code that writes. Commit stores the object; Close without
+// Commit discards it and returns an error, so that code which takes Close for the commit
+// (as in gocloud and Google's SDK) does not lose objects silently. "defer w.Close()" is
+// always right. ctx governs the writer until then.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{done: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancel(ctx)
@@ -19,8 +20,8 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 	return w
 }
 
-// A Writer is an upload that is written to. Its methods are for one goroutine
-// at a time. From the first Write until Commit or Close it holds one goroutine.
+// A Writer is an upload that is written to. Its methods are for one goroutine at a time.
+// It runs one goroutine from the first Write until Commit or Close.
 type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -28,19 +29,20 @@ type Writer struct {
 
 	begin sync.Once
 	pipe  *io.PipeWriter
-	unset func() bool   // takes back what ctx would do to the pipe
+	unset func() bool   // stops ctx from closing the pipe
 	done  chan struct{} // closed when upload has returned
 	attrs *Attrs
-	err   error
-	ended bool // by Commit or Close
+	err   error // of Commit
+	ended bool  // by Commit or Close
+	lost  error // of Close: bytes were written and not committed
 
 	caught panics.Caught // of the upload
 	failed error         // what a Write or ReadFrom returned: the object is not whole
 }
 
-var errDiscarded = errors.New("the writer was closed without Commit")
+var errDiscarded = errors.New("the writer was closed without Commit: nothing was stored")
 
-// start runs the upload at the other end of a pipe.
+// start runs the upload, which reads from a pipe.
 func (w *Writer) start() {
 	w.begin.Do(func() {
 		body, pipe := io.Pipe()
@@ -58,14 +60,14 @@ func (w *Writer) start() {
 	})
 }
 
-// Write adds to the object. It fails with what the upload failed with; after that
-// the writer cannot be committed.
+// Write adds to the object. If the upload has failed, it returns that error; then the
+// object cannot be committed.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.ended {
 		return 0, &Error{Code: InvalidArgument, Op: "Write", Err: errors.New("the writer is closed")}
 	}
 	if len(p) == 0 {
-		return 0, nil // the pipe would hand it on, as a Read that makes no progress
+		return 0, nil // through the pipe it would be a Read that makes no progress
 	}
 	w.start()
 	n, err := w.pipe.Write(p)
@@ -76,8 +78,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom adds all of r. It returns an error of r's as it is; after that the
-// writer cannot be committed, because part of r is missing.
+// ReadFrom adds all of r. It returns an error of r as it is; then the object cannot be
+// committed, because part of r is missing.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.ended {
 		return 0, &Error{Code: InvalidArgument, Op: "ReadFrom", Err: errors.New("the writer is closed")}
@@ -102,7 +104,7 @@ type onlyWriter struct{ w *Writer }
 
 func (o onlyWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
 
-// reason is why the pipe is closed: the upload's own error.
+// reason returns why the pipe is closed: the upload's own error, if there is one.
 func (w *Writer) reason(err error) error {
 	<-w.done
 	w.caught.Raise()
@@ -112,14 +114,14 @@ func (w *Writer) reason(err error) error {
 	return err
 }
 
-// Commit stores the object, as Upload does. If a Write or ReadFrom failed, it
-// stores nothing and returns why: BodyFailed, if a reader failed. A second call
-// returns what the first did; after Close it is InvalidArgument.
+// Commit stores the object, as Upload does. If a Write or ReadFrom failed, it stores
+// nothing and returns why: BodyFailed, if a reader failed. A second call returns the
+// same. After Close it fails with InvalidArgument.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
 		w.end(nil)
-		if w.err == nil && w.failed != nil { // an Uploader of the user's own took part of a body for a whole one
+		if w.err == nil && w.failed != nil { // a foreign Uploader took part of a body for the whole
 			e := bodyFailed(w.failed)
 			e.Op = "Commit"
 			w.attrs, w.err = nil, e
@@ -128,24 +130,29 @@ func (w *Writer) Commit() (*Attrs, error) {
 	return w.attrs, w.err
 }
 
-// Close discards what was written unless it was committed. It is nil, always.
+// Close ends the writer. After Commit, or if nothing was written, it returns nil. Else it
+// discards the bytes and fails with InvalidArgument: nothing was stored. A second call
+// returns the same.
 func (w *Writer) Close() error {
 	if w.ended {
-		return nil
+		return w.lost
 	}
 	began := true
 	w.begin.Do(func() { began = false })
+	closed := &Error{Code: InvalidArgument, Op: "Commit", Err: errDiscarded, Hint: "call Commit before Close"}
 	if began {
 		w.end(errDiscarded)
+		lost := *closed
+		lost.Op = "Close"
+		w.lost = &lost
 	}
 	w.ended = true
 	w.cancel()
-	w.attrs = nil
-	w.err = &Error{Code: InvalidArgument, Op: "Commit", Err: errDiscarded}
-	return nil
+	w.attrs, w.err = nil, closed
+	return w.lost
 }
 
-// end gives the upload its end, io.EOF or an error, and waits for it.
+// end ends the upload's body, with io.EOF or an error, and waits for the upload.
 func (w *Writer) end(err error) {
 	w.ended = true
 	_ = w.pipe.CloseWithError(err) // nil is io.EOF

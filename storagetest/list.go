@@ -174,7 +174,7 @@ var listCases = []Case{
 			require.NoError(t, err)
 			require.Empty(t, t.keys(b))
 			require.Empty(t, t.keys(b, storage.WithDelimiter("/")))
-			require.NoError(t, w.Close())
+			require.ErrorIs(t, w.Close(), storage.InvalidArgument, "it was not committed")
 			require.Empty(t, t.keys(b))
 			require.Empty(t, t.keys(b, storage.WithDelimiter("/")))
 		},

@@ -156,6 +156,25 @@ var writeCases = []Case{
 		run:         writerCommits,
 	},
 	{
+		Name: "Close without Commit fails after a write", Rule: "W1",
+		Explanation: "code that takes Close for the commit gets an error, and not a missing object; a writer that was not written to closes with nil",
+		run: func(t *T) {
+			b := t.open()
+			w := storage.NewWriter(t.Context(), b, "a")
+			require.NoError(t, w.Close(), "nothing was written")
+			w = storage.NewWriter(t.Context(), b, "a")
+			_, err := io.WriteString(w, "text")
+			require.NoError(t, err)
+			err = w.Close()
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "nothing was stored")
+			require.Equal(t, err, w.Close(), "a second call returns the same")
+			_, err = w.Commit()
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			t.missing(b, "a")
+		},
+	},
+	{
 		Name: "a Writer that fails says so", Rule: "W1",
 		Explanation: "what makes the upload fail is the answer of Commit, and Write does not block",
 		run: func(t *T) {
@@ -361,7 +380,7 @@ func writerCommits(t *T) {
 		n, err := w.ReadFrom(strings.NewReader(text))
 		require.NoError(t, err)
 		require.Equal(t, way.size, n)
-		require.NoError(t, w.Close())
+		require.ErrorIs(t, w.Close(), storage.InvalidArgument)
 		t.missing(b, "b")
 
 		w = storage.NewWriter(t.Context(), b, "empty")
