@@ -71,7 +71,7 @@ func newBucketWith(d Driver, o *openOptions) *bucket {
 	switch {
 	case o.versions && desc.StartVersions != nil:
 		desc.StartVersions()
-	case !o.versions && !desc.Versioned && !(o.told && desc.StartVersions == nil):
+	case !o.versions && !desc.Versioned && !(o.serviced && desc.StartVersions == nil):
 		c.features &^= KeepVersions
 	}
 	return &bucket{core: c, mask: everything}

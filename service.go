@@ -198,7 +198,7 @@ func (s *Service) Bucket(name string, opts ...OpenOption) (Bucket, error) {
 		return fail(ownError(err))
 	}
 	o := readOpenOptions(append(s.opts[:len(s.opts):len(s.opts)], opts...))
-	_, o.told = s.versions.Load(name)
+	_, o.serviced = s.versions.Load(name)
 	b := newBucketWith(d, o)
 	if b.core.bad != nil {
 		e := *b.core.bad
