@@ -214,9 +214,8 @@ func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// A bodyError keeps the error of a caller's reader reachable, but it does not match as an
-// error of the upload: a failed download that is used as a body is not a failed condition of
-// the upload.
+// A bodyError keeps the error of a caller's reader reachable, but does not match as an error of
+// the upload. A failed download that is used as a body is not a failed condition.
 type bodyError struct{ err error }
 
 func (e bodyError) Error() string { return e.err.Error() }

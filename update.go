@@ -65,7 +65,7 @@ func Update(ctx context.Context, b interface {
 			throttled = tries{}
 		case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
 			var again bool
-			if delay, again = policy.again(&throttled, e); !again {
+			if delay, again = policy.allow(&throttled, e); !again {
 				return err
 			}
 		default:
