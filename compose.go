@@ -112,8 +112,8 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 		ref := core.driver.Locate(key)
 		ref.Revision, ref.Attrs = c.sources[i].Revision, c.sources[i]
 		r.Sources = append(r.Sources, ref)
-		if sum := c.sources[i].CRC32C; sum != nil {
-			crc = crc32c.Join(crc, *sum, c.sources[i].Size)
+		if sum := c.sources[i].CRC32C; sum.Known {
+			crc = crc32c.Join(crc, sum.Sum, c.sources[i].Size)
 		} else {
 			known = false
 		}
@@ -125,7 +125,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*Attrs, *Error) {
 	}
 	r.Metadata = core.encodeMetadata(c.req.Metadata, writeID)
 	if known {
-		r.CRC32C = &crc
+		r.CRC32C = KnownCRC32C(crc)
 	}
 	var a *Attrs
 	e := c.op.call(ctx, func(ctx context.Context) (err error) {

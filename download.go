@@ -112,7 +112,7 @@ func (d *download) start(attrs *Attrs) *Error {
 		return e
 	}
 	d.left = d.length
-	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C != nil
+	d.hashing = d.offset == 0 && d.length == attrs.Size && attrs.CRC32C.Known
 	d.progress = newProgress(d.req.set.progress, d.length)
 	return nil
 }
@@ -178,8 +178,8 @@ func (d *download) count(n int64) {
 
 // finish returns io.EOF after the last byte, if the checksum is right.
 func (d *download) finish() error {
-	if d.hashing && d.crc != *d.attrs.CRC32C {
-		return d.fail(mismatch(*d.attrs.CRC32C, d.crc))
+	if d.hashing && d.crc != d.attrs.CRC32C.Sum {
+		return d.fail(mismatch(d.attrs.CRC32C, KnownCRC32C(d.crc)))
 	}
 	return io.EOF
 }

@@ -221,7 +221,7 @@ type (
 		// CRC32C is the checksum of the whole body. With StreamPut it may be unknown until
 		// Body has delivered its last byte, so that it is computed only once. Without
 		// StreamPut it is always known.
-		CRC32C *uint32
+		CRC32C CRC32C
 		Native []any // values of this provider's own options; an unknown type is Unsupported
 
 		set settings
@@ -233,14 +233,14 @@ type (
 		Offset      int64 // bytes in the parts before it
 		Body        io.ReadSeeker
 		Size        int64
-		CRC32C      *uint32 // as PutRequest.CRC32C
+		CRC32C      CRC32C // as PutRequest.CRC32C
 	}
 	// A Part describes a part that is stored.
 	Part struct {
 		Number int
 		Tag    string // opaque
 		Size   int64
-		CRC32C *uint32
+		CRC32C CRC32C
 	}
 	// A CompleteRequest makes an object of the parts.
 	CompleteRequest struct {
@@ -295,7 +295,7 @@ type (
 		Key     string
 		Sources []ObjectRef
 		Size    int64   // bytes of all sources
-		CRC32C  *uint32 // of all sources; nil: one is not known
+		CRC32C  CRC32C // of all sources; unknown if one is
 		Properties
 		PublicRead bool
 		Condition  Condition
@@ -310,7 +310,7 @@ type (
 		PublicRead       bool
 		Condition        Condition
 		MinSize, MaxSize int64 // bytes; -1: unbounded
-		CRC32C           *uint32
+		CRC32C           CRC32C
 		ResponseType     string
 		ResponseName     string // of an attachment; see ResponseDisposition
 		// ResponseContentDisposition is the whole header; "": ResponseName decides.

@@ -252,6 +252,6 @@ func redact(text string) string {
 	return secretParam.ReplaceAllString(text, "${1}=REDACTED")
 }
 
-func mismatch(want, got uint32) *Error {
-	return &Error{Code: ChecksumMismatch, Err: fmt.Errorf("CRC32C is %08x and should be %08x", got, want)}
+func mismatch(want, got CRC32C) *Error {
+	return &Error{Code: ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}
 }

@@ -13,7 +13,7 @@ type Attrs struct {
 	Revision string    // opaque, for IfRevision; changes with every write (UniqueRevisions) or every change of content
 	Version  string    // opaque; empty unless the bucket keeps versions
 	Modified time.Time // when this revision was written, UTC; zero in what a write on S3 returns
-	CRC32C   *uint32   // Castagnoli, of all bytes
+	CRC32C   CRC32C    // of all bytes
 	MD5      []byte    // of all bytes, never guessed from an ETag
 }
 

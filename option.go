@@ -254,8 +254,8 @@ func WithSize(bytes int64) SizeOption { return sizeOption(bytes) }
 
 type crcOption uint32
 
-func (o crcOption) applyUpload(r *PutRequest)        { sum := uint32(o); r.CRC32C = &sum }
-func (o crcOption) applySignedUpload(r *SignRequest) { sum := uint32(o); r.CRC32C = &sum }
+func (o crcOption) applyUpload(r *PutRequest)        { r.CRC32C = KnownCRC32C(uint32(o)) }
+func (o crcOption) applySignedUpload(r *SignRequest) { r.CRC32C = KnownCRC32C(uint32(o)) }
 
 // WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
 // stores nothing, and the upload fails with ChecksumMismatch.

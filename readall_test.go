@@ -28,7 +28,7 @@ func (d *oneObject) Get(context.Context, *GetRequest) (*Attrs, io.ReadCloser, er
 
 func holding(text string) *oneObject {
 	sum := crc32c.Sum([]byte(text))
-	return &oneObject{attrs: Attrs{Size: int64(len(text)), CRC32C: &sum}, data: []byte(text)}
+	return &oneObject{attrs: Attrs{Size: int64(len(text)), CRC32C: KnownCRC32C(sum)}, data: []byte(text)}
 }
 
 func TestReadAllIsADownloadToHooks(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 type intent struct {
 	properties Properties // the metadata is the user's
 	size       int64      // bytes
-	crc        *uint32    // nil: not known
+	crc        CRC32C
 	condition  Condition
 	writeID    string // "": the write has none
 }
@@ -23,14 +23,11 @@ func finishWrite(ctx context.Context, o *operation, a *Attrs, e *Error, want *in
 			return nil, e
 		}
 	}
-	if want.crc != nil {
-		if a.CRC32C == nil {
-			crc := *want.crc // a must not keep the request alive
-			a.CRC32C = &crc
+	if want.crc.Known {
+		if a.CRC32C.Known && a.CRC32C != want.crc {
+			return nil, mismatch(want.crc, a.CRC32C)
 		}
-		if *a.CRC32C != *want.crc {
-			return nil, mismatch(*want.crc, *a.CRC32C)
-		}
+		a.CRC32C = want.crc
 	}
 	if reconciled { // Head has returned everything
 		return o.toUser(a), nil

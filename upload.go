@@ -175,7 +175,7 @@ func (w *write) storeBody(ctx context.Context) (*Attrs, *Error) {
 		return w.storeStream(ctx)
 	}
 	if w.src.size <= w.singleBound() {
-		return w.putSection(ctx, w.src.at, w.src.off, w.src.size, nil)
+		return w.putSection(ctx, w.src.at, w.src.off, w.src.size, CRC32C{})
 	}
 	return w.storeParts(ctx, nil, nil)
 }
@@ -261,27 +261,27 @@ func (w *write) putBuffer(ctx context.Context, b *buffer) (*Attrs, *Error) {
 	}
 	w.op.core.memory.addInFlight(1)
 	defer w.op.core.memory.addInFlight(-1)
-	return w.putSection(ctx, b, 0, b.size, &b.crc)
+	return w.putSection(ctx, b, 0, b.size, KnownCRC32C(b.crc))
 }
 
 // putSection stores a body that can be read again. If the driver needs the checksum
 // before the bytes, it is computed first.
-func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc *uint32) (*Attrs, *Error) {
+func (w *write) putSection(ctx context.Context, at io.ReaderAt, off, length int64, crc CRC32C) (*Attrs, *Error) {
 	r, want, content := &w.req, w.req.CRC32C, &w.content
 	content.init(at, off, length)
 	content.onBytes = w.progress.counter()
-	if crc == nil && (length == 0 || !w.op.core.has(StreamPut)) {
+	if !crc.Known && (length == 0 || !w.op.core.has(StreamPut)) {
 		sum, err := hashSection(&content.section)
 		if err != nil {
 			return nil, bodyFailed(err)
 		}
-		crc = &sum
+		crc = KnownCRC32C(sum)
 	}
-	if crc != nil && want != nil && *crc != *want {
-		return nil, mismatch(*want, *crc)
+	if crc.Known && want.Known && crc != want {
+		return nil, mismatch(want, crc)
 	}
 	r.CRC32C, r.Size, r.Body = crc, length, content
-	if crc == nil {
+	if !crc.Known {
 		content.want, content.sum = want, &r.CRC32C
 	}
 	return w.put(ctx, content, &content.body)
@@ -298,7 +298,7 @@ func (w *write) putStream(ctx context.Context, first *buffer) (*Attrs, *Error) {
 		sum:     &r.CRC32C,
 		onBytes: w.progress.counter(),
 	}
-	r.CRC32C, r.Size, r.Body = nil, -1, content
+	r.CRC32C, r.Size, r.Body = CRC32C{}, -1, content
 	return w.put(ctx, content, content)
 }
 

@@ -130,8 +130,8 @@ type body struct {
 	from    io.Reader
 	size    int64         // -1: unknown
 	limit   int64         // the provider's, in bytes; 0: none
-	want    *uint32       // the CRC32C that was declared
-	sum     **uint32      // receives the CRC32C at the end; nil: it is known already
+	want    CRC32C        // that was declared
+	sum     *CRC32C       // receives the checksum at the end; nil: it is known already
 	onBytes func(n int64) // reports progress; nil: nobody listens
 
 	read    int64
@@ -211,10 +211,11 @@ func (b *body) finish() *Error {
 		return wrongLength(b.read, b.size)
 	}
 	if b.sum != nil && !b.partial {
-		if b.want != nil && *b.want != b.crc {
-			return mismatch(*b.want, b.crc)
+		got := KnownCRC32C(b.crc)
+		if b.want.Known && b.want != got {
+			return mismatch(b.want, got)
 		}
-		*b.sum = &b.crc
+		*b.sum = got
 	}
 	b.ended = true
 	return nil
@@ -250,7 +251,7 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	b.read, b.crc, b.broken, b.ended = at, 0, nil, false
 	b.partial = at != 0
 	if b.sum != nil {
-		*b.sum = nil // it is b.crc, which begins again
+		*b.sum = CRC32C{}
 	}
 	return at, nil
 }

@@ -164,7 +164,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer) (*Attrs, *E
 func (w *write) sendParts(ctx context.Context, first, next *buffer) (*Attrs, *Error) {
 	m := &multipart{w: w, plan: w.plan()}
 	declared := w.req.CRC32C
-	w.req.Body, w.req.Size, w.req.CRC32C = nil, w.src.size, nil
+	w.req.Body, w.req.Size, w.req.CRC32C = nil, w.src.size, CRC32C{}
 	defer func() { w.req.CRC32C = declared }()
 	e := m.begin(ctx)
 	if e != nil {
@@ -220,7 +220,7 @@ func (m *multipart) begin(ctx context.Context) *Error {
 }
 
 // complete has the store make the object of the parts.
-func (m *multipart) complete(ctx context.Context, declared *uint32) (*Attrs, *Error) {
+func (m *multipart) complete(ctx context.Context, declared CRC32C) (*Attrs, *Error) {
 	w := m.w
 	slices.SortFunc(m.parts, func(a, b Part) int { return a.Number - b.Number })
 	last, replay, e := m.finalRequest()
@@ -229,10 +229,10 @@ func (m *multipart) complete(ctx context.Context, declared *uint32) (*Attrs, *Er
 	}
 	r := &CompleteRequest{Put: &w.req, Upload: m.id, Parts: m.parts, Last: last}
 	size, crc := objectSum(r)
-	if declared != nil && *declared != crc {
-		return nil, mismatch(*declared, crc)
+	if declared.Known && declared.Sum != crc {
+		return nil, mismatch(declared, KnownCRC32C(crc))
 	}
-	w.req.Size, w.req.CRC32C = size, &crc
+	w.req.Size, w.req.CRC32C = size, KnownCRC32C(crc)
 	completing, err := w.journal.MarkCompleting()
 	if err != nil {
 		return nil, journalFailed(err)
@@ -299,5 +299,5 @@ func (m *multipart) record(part Part) *Error {
 	if m.w.journal == nil {
 		return nil
 	}
-	return journalFailed(m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: *part.CRC32C}))
+	return journalFailed(m.w.journal.RecordPart(journal.Part{Number: part.Number, Tag: part.Tag, Size: part.Size, CRC32C: part.CRC32C.Sum}))
 }

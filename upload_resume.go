@@ -191,19 +191,19 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 
 // storedPart returns the part if the store has it already, with the bytes that would
 // be sent now. If the parts are sequential, one with other bytes cannot be replaced.
-func (m *multipart) storedPart(number int, section *io.SectionReader, crc *uint32) (part Part, found bool, e *Error) {
+func (m *multipart) storedPart(number int, section *io.SectionReader, crc CRC32C) (part Part, found bool, e *Error) {
 	recorded, found := m.w.journal.Part(number)
 	if !found {
 		return Part{}, false, nil
 	}
-	if crc == nil {
+	if !crc.Known {
 		sum, err := hashSection(section)
 		if err != nil {
 			return Part{}, false, bodyFailed(err)
 		}
-		crc = &sum
+		crc = KnownCRC32C(sum)
 	}
-	if recorded.Size == section.Size() && recorded.CRC32C == *crc {
+	if recorded.Size == section.Size() && recorded.CRC32C == crc.Sum {
 		return Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
 	}
 	if m.sequential() {

@@ -18,7 +18,7 @@ func (m *multipart) sendSections(ctx context.Context) *Error {
 		section := src.section(off, min(size, src.size-off))
 		if off+size >= src.size && m.sequential() {
 			m.final = &finalPart{number: number, section: section, done: func() {}}
-		} else if !m.sendPart(running, number, section, nil, func() {}) {
+		} else if !m.sendPart(running, number, section, CRC32C{}, func() {}) {
 			break
 		}
 		number++
@@ -39,11 +39,11 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer) *Error 
 		if maximum := w.op.core.desc.MaxSize; maximum > 0 && total > maximum {
 			m.fail(tooLarge(0))
 		}
-		crc, section := current.crc, io.NewSectionReader(current, 0, current.size)
+		crc, section := KnownCRC32C(current.crc), io.NewSectionReader(current, 0, current.size)
 		w.op.core.memory.addInFlight(1)
 		if next == nil && m.sequential() {
-			m.final = &finalPart{number: number, section: section, crc: &crc, done: m.release(current)}
-		} else if !m.sendPart(running, number, section, &crc, m.release(current)) {
+			m.final = &finalPart{number: number, section: section, crc: crc, done: m.release(current)}
+		} else if !m.sendPart(running, number, section, crc, m.release(current)) {
 			break
 		}
 		if next == nil {
@@ -142,7 +142,7 @@ func (m *multipart) fail(e *Error) {
 
 // sendPart sends one part once there is a free slot. It calls done when the part's
 // bytes are no longer needed, and returns false if the upload has failed.
-func (m *multipart) sendPart(ctx context.Context, number int, section *io.SectionReader, crc *uint32, done func()) bool {
+func (m *multipart) sendPart(ctx context.Context, number int, section *io.SectionReader, crc CRC32C, done func()) bool {
 	select {
 	case m.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -173,7 +173,7 @@ func (m *multipart) sendPart(ctx context.Context, number int, section *io.Sectio
 }
 
 // part returns a part that the store has: sent now, or by an earlier call.
-func (m *multipart) part(ctx context.Context, number int, offset int64, section *io.SectionReader, crc *uint32) (Part, *Error) {
+func (m *multipart) part(ctx context.Context, number int, offset int64, section *io.SectionReader, crc CRC32C) (Part, *Error) {
 	if m.resumed {
 		part, found, e := m.storedPart(number, section, crc)
 		if found {
@@ -191,7 +191,7 @@ func (m *multipart) part(ctx context.Context, number int, offset int64, section 
 }
 
 // putPart makes one PutPart request.
-func (m *multipart) putPart(ctx context.Context, number int, offset int64, section *io.SectionReader, crc *uint32) (Part, *Error) {
+func (m *multipart) putPart(ctx context.Context, number int, offset int64, section *io.SectionReader, crc CRC32C) (Part, *Error) {
 	r, content, e := m.partRequest(number, offset, section, crc)
 	if e != nil {
 		return Part{}, e
@@ -205,10 +205,10 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 	case e != nil:
 		e.Unknown = false // a part is not the object
 		return Part{}, e
-	case r.CRC32C == nil:
+	case !r.CRC32C.Known:
 		return Part{}, &Error{Code: Internal, Err: errors.New("the driver stored a part without reading all of it")}
-	case part.CRC32C != nil && *part.CRC32C != *r.CRC32C:
-		return Part{}, mismatch(*r.CRC32C, *part.CRC32C)
+	case part.CRC32C.Known && part.CRC32C != r.CRC32C:
+		return Part{}, mismatch(r.CRC32C, part.CRC32C)
 	}
 	part.Number, part.Size, part.CRC32C = number, section.Size(), r.CRC32C
 	return part, nil
@@ -216,19 +216,19 @@ func (m *multipart) putPart(ctx context.Context, number int, offset int64, secti
 
 // partRequest returns the request that stores a part. If the driver needs the
 // checksum before the bytes, it is computed first.
-func (m *multipart) partRequest(number int, offset int64, section *io.SectionReader, crc *uint32) (*PartRequest, *sectionBody, *Error) {
+func (m *multipart) partRequest(number int, offset int64, section *io.SectionReader, crc CRC32C) (*PartRequest, *sectionBody, *Error) {
 	content := &sectionBody{}
 	content.init(section.Outer())
 	content.onBytes = m.w.progress.counter()
-	if crc == nil && (!m.w.op.core.has(StreamPut) || m.sequential()) {
+	if !crc.Known && (!m.w.op.core.has(StreamPut) || m.sequential()) {
 		sum, err := hashSection(section)
 		if err != nil {
 			return nil, nil, bodyFailed(err)
 		}
-		crc = &sum
+		crc = KnownCRC32C(sum)
 	}
 	r := &PartRequest{Key: m.w.op.key, Upload: m.id, Number: number, Offset: offset, Body: content, Size: section.Size(), CRC32C: crc}
-	if crc == nil {
+	if !crc.Known {
 		content.sum = &r.CRC32C
 	}
 	return r, content, nil
@@ -239,7 +239,7 @@ func (m *multipart) partRequest(number int, offset int64, section *io.SectionRea
 type finalPart struct {
 	number  int
 	section *io.SectionReader
-	crc     *uint32
+	crc     CRC32C
 	done    func()
 }
 
@@ -297,11 +297,11 @@ func mustRestart(e *Error) bool {
 // objectSum returns the size in bytes and the CRC32C of the object that r makes.
 func objectSum(r *CompleteRequest) (size int64, crc uint32) {
 	for _, part := range r.Parts {
-		crc = crc32c.Join(crc, *part.CRC32C, part.Size)
+		crc = crc32c.Join(crc, part.CRC32C.Sum, part.Size)
 		size += part.Size
 	}
 	if last := r.Last; last != nil {
-		crc = crc32c.Join(crc, *last.CRC32C, last.Size)
+		crc = crc32c.Join(crc, last.CRC32C.Sum, last.Size)
 		size += last.Size
 	}
 	return size, crc
