@@ -13,7 +13,7 @@ DATABASES := files/sqlrecords/databases
 # Runs a command here with real servers beside it: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
-.PHONY: test run vet lint fmt imports bench fuzz support powercut wine
+.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine
 
 test: ## every test, beside real servers, with the race detector, which wants a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
@@ -40,8 +40,11 @@ vet: ## on every system that the local driver is written for
 fmt: ## fails where gofmt would change something
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
 
-imports: ## who may import whom
+imports: ## fails if a package imports one that it may not
 	$(GO) run ./internal/importrules
+
+prose: ## fails if a comment, a document or a text breaks docs/writing.md
+	$(GO) run ./internal/proselint
 
 lint: fmt imports
 	$(GO) run $(STATICCHECK) ./...
