@@ -21,7 +21,7 @@ test: ## every test, beside real servers, with the race detector, which wants a 
 	@scripts/programs
 	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 10m ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race -timeout 5m ./...'
 
-run: ## the quickstart: upload this tree, list it, read it, remove it
+run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
 
 vet: ## on every system that the local driver is written for
