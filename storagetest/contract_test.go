@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// definition is how docs/contract.md introduces a rule: "**W5. Write conditions.**".
+// definition matches how docs/contract.md introduces a rule: "**W5. Write
+// conditions.**".
 var definition = regexp.MustCompile(`(?m)^\*\*([A-Z]+(?:-FS|[0-9]+))\. `)
 
-// contractRules are the ids that docs/contract.md defines.
+// contractRules returns the ids that docs/contract.md defines.
 func contractRules(t *testing.T) map[string]bool {
 	t.Helper()
 	page, err := os.ReadFile("../docs/contract.md")

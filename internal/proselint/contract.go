@@ -7,7 +7,8 @@ import (
 )
 
 var (
-	// definition matches how docs/contract.md introduces a rule: "**W5. Write conditions.**".
+	// definition matches how docs/contract.md introduces a rule: "**W5. Write
+	// conditions.**".
 	definition = regexp.MustCompile(`(?m)^\*\*([A-Z]+(?:-FS|[0-9]+))\. `)
 
 	// citation matches "rule W5", "Rules W5" and "contract W5", and W5 by itself.

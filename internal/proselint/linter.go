@@ -20,7 +20,6 @@ type finding struct {
 // A paragraph is text that is checked: its words are separated by single spaces.
 type paragraph struct {
 	file string
-	line int // of its first word
 	text string
 	at   []int // the line of each word
 }
@@ -130,7 +129,7 @@ func (c *collector) add(number int, line string) {
 // end ends the current paragraph.
 func (c *collector) end() {
 	if len(c.words) > 0 {
-		c.done(paragraph{file: c.file, line: c.at[0], text: strings.Join(c.words, " "), at: c.at})
+		c.done(paragraph{file: c.file, text: strings.Join(c.words, " "), at: c.at})
 	}
 	c.words, c.at = nil, nil
 }
