@@ -6,25 +6,25 @@ CC       ?= cc
 FUZZTIME ?= 10s
 ROUNDS   ?= 5
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# Packages tested at once: some wait for timers and disks more than they compute.
+# Packages to test at the same time: some wait for timers and disks more than they compute.
 TOGETHER ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# The tests of files/sqlrecords that need a database are a module of their own.
+# The tests of files/sqlrecords that need a database are a separate module.
 DATABASES := files/sqlrecords/databases
-# Runs a command here with real servers beside it: docs/testing.md.
+# Runs a command here with real servers: docs/testing.md.
 WITH_SERVERS := $(GO) run -C testservers . --
 
-.PHONY: test run vet lint fmt imports bench fuzz support powercut wine
+.PHONY: test run vet lint fmt imports prose bench fuzz support powercut wine
 
-test: ## every test, beside real servers, with the race detector, which wants a C compiler
+test: ## every test, with real servers and the race detector, which needs a C compiler
 	@command -v $(GO) >/dev/null || { echo "make test: Go is missing" >&2; exit 1; }
-	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector links against C" >&2; exit 1; }
+	@command -v $(CC) >/dev/null || { echo "make test: a C compiler is missing; the race detector needs one" >&2; exit 1; }
 	@scripts/programs
 	CGO_ENABLED=1 $(WITH_SERVERS) sh -c '$(GO) test -race -p $(TOGETHER) -timeout 10m ./... && cd cmd/omnibucket && $(GO) test -race -timeout 5m ./... && cd ../../$(DATABASES) && $(GO) test -race -timeout 5m ./...'
 
-run: ## the quickstart: upload this tree, list it, read it, remove it
+run: ## the quickstart: uploads an object, lists it, reads it, removes it
 	$(GO) run ./examples/quickstart
 
-vet: ## on every system that the local driver is written for
+vet: ## go vet on every system that the local driver supports, and our analyzer
 	@for os in linux darwin windows; do \
 		echo "go vet ($$os)"; \
 		GOOS=$$os CGO_ENABLED=0 $(GO) vet . ./memstore ./providers/local || exit 1; \
@@ -37,11 +37,14 @@ vet: ## on every system that the local driver is written for
 	cd analyzers && $(GO) vet ./... && $(GO) test ./...
 	@dir=$$(mktemp -d) && cd analyzers && $(GO) build -o $$dir/analyzers . && cd .. && $(GO) vet -vettool=$$dir/analyzers ./...; code=$$?; rm -r $$dir; exit $$code
 
-fmt: ## fails where gofmt would change something
+fmt: ## fails if gofmt would change a file
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
 
-imports: ## who may import whom
+imports: ## fails if a package imports one that it may not
 	$(GO) run ./internal/importrules
+
+prose: ## fails if a comment, a document or a text breaks docs/writing.md
+	$(GO) run ./internal/proselint
 
 lint: fmt imports
 	$(GO) run $(STATICCHECK) ./...
@@ -51,18 +54,18 @@ lint: fmt imports
 	cd testservers && $(GO) run $(STATICCHECK) ./...
 	cd analyzers && $(GO) run $(STATICCHECK) ./...
 
-bench: ## us beside others, with goals; ROUNDS=9 for steadier figures
+bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd benchmarks && $(GO) run . -rounds $(ROUNDS)
 
 fuzz: ## every fuzz target for FUZZTIME
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
-powercut: ## what was acknowledged outlives a power cut; as root on Linux, with mkfs.ext4 and mkfs.xfs
+powercut: ## simulates power failures; as root on Linux, with mkfs.ext4 and mkfs.xfs
 	@scripts/programs e2fsprogs xfsprogs
 	OMNIBUCKET_POWERCUT=1 $(GO) test -count 1 -timeout 5m ./internal/powercut
 
-support: ## write docs/support.md from what the suite finds
+support: ## writes docs/support.md from the results of the suite
 	GO="$(GO)" scripts/support
 
-wine: ## the local driver's tests on Windows code, by Wine
+wine: ## runs the local driver's tests on Windows code, with Wine
 	GO="$(GO)" scripts/wine

@@ -1,4 +1,4 @@
-// Command analyzers reports mistakes in code that uses this library:
+// Analyzers reports mistakes in code that uses this library:
 //
 //	go vet -vettool=$(go env GOPATH)/bin/analyzers ./...
 package main

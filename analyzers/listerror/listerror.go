@@ -1,9 +1,9 @@
 // Package listerror finds loops over a listing that drop its error.
 //
-//	for entry := range bucket.List(ctx) { // a listing that failed looks like an empty bucket
+//	for entry := range bucket.List(ctx) { // a failed listing looks like an empty bucket
 //
-// An iterator of two values whose second is an error, as List of a Bucket
-// returns it, must be ranged over with both.
+// If an iterator yields a value and an error, as List of a Bucket does, a loop must
+// use both.
 package listerror
 
 import (
@@ -16,7 +16,7 @@ import (
 )
 
 // Analyzer reports a range over an iterator of values and errors that has no
-// variable for the error, or the blank one.
+// variable for the error, or the blank identifier.
 var Analyzer = &analysis.Analyzer{
 	Name:     "listerror",
 	Doc:      "report range loops that drop the error of an iterator",

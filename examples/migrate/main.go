@@ -1,6 +1,6 @@
-// Migrate brings a directory into a bucket of any provider: what is there already
-// and the same is passed over, so that a migration that was interrupted, or that
-// had failures, goes on where it is begun again.
+// Migrate copies a directory into a bucket of any provider. It skips files that the
+// bucket already has, so that running it again completes a migration that was
+// interrupted or had failures.
 //
 //	go run ./examples/migrate                                          this repository, into a temporary bucket
 //	go run ./examples/migrate ./uploads file:///srv/uploads?create=true
@@ -45,11 +45,11 @@ func main() {
 	}
 }
 
-// A migration is what the arguments say.
+// A migration is one run, as the arguments describe it.
 type migration struct {
 	dir     string
 	address string
-	kept    string // where large files that are on their way are kept; "": nowhere
+	resume  string // the directory for state of large files; "" keeps none
 	options []transfer.Option
 	dryRun  bool
 }
@@ -67,10 +67,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		}
 		defer func() { result = errors.Join(result, os.RemoveAll(temp)) }()
 		m.address = directoryAddress(temp)
-		_, _ = fmt.Fprintln(stdout, "No bucket was named: a temporary one is used, and removed at the end.")
+		_, _ = fmt.Fprintln(stdout, "No bucket was named: using a temporary one, which is removed at the end.")
 	}
-	if m.kept != "" {
-		m.options = append(m.options, transfer.WithResume(m.kept))
+	if m.resume != "" {
+		m.options = append(m.options, transfer.WithResume(m.resume))
 	}
 	bucket, err := storage.Open(ctx, m.address)
 	if err != nil {
@@ -83,15 +83,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	report, err := transfer.Upload(ctx, bucket, m.dir, append(m.options,
 		transfer.WithProgress(screen.progress), transfer.WithChanges(screen.change(m.dryRun)))...)
 	screen.done()
-	_, _ = fmt.Fprintf(stdout, "%s: %v\n", verdict(ctx, report, err), report)
+	_, _ = fmt.Fprintf(stdout, "%s: %v\n", outcome(ctx, report, err), report)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, advice(ctx, report))
 	}
 	return nil
 }
 
-// verdict is how the migration went, in a few words.
-func verdict(ctx context.Context, report *transfer.Report, err error) string {
+// outcome describes the result of the migration in a few words.
+func outcome(ctx context.Context, report *transfer.Report, err error) string {
 	switch {
 	case err == nil && report.DryRun:
 		return "Nothing was changed"
@@ -105,16 +105,16 @@ func verdict(ctx context.Context, report *transfer.Report, err error) string {
 	return "Migration INCOMPLETE"
 }
 
-// advice is what to do about a migration that is not complete.
+// advice says how to complete a migration.
 func advice(ctx context.Context, report *transfer.Report) string {
-	underWay := func(f transfer.Failure) bool { // what a store has locked has its status
+	inUse := func(f transfer.Failure) bool { // an object that the store has locked has a status
 		var own *storage.Error
 		return errors.As(f.Err, &own) && own.Code == storage.Locked && own.Status == 0
 	}
-	if ctx.Err() == nil && slices.ContainsFunc(report.Failures, underWay) {
-		return "Is the same migration running elsewhere? When that has ended, the same command does what is left"
+	if ctx.Err() == nil && slices.ContainsFunc(report.Failures, inUse) {
+		return "Is the same migration running elsewhere? When it has ended, run the same command to complete this one"
 	}
-	return "The same command does what is left"
+	return "Run the same command to complete it"
 }
 
 // parse reads the command line.
@@ -126,25 +126,25 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		_, _ = fmt.Fprintln(stdout, "usage: migrate [flags] [DIR [ADDRESS]]")
 		flags.PrintDefaults()
 	}
-	flags.BoolVar(&m.dryRun, "dry-run", false, "tell what would be done, and do nothing")
-	remove := flags.Bool("delete", false, "remove from the bucket what the directory does not have")
+	flags.BoolVar(&m.dryRun, "dry-run", false, "print what would be done, and do nothing")
+	remove := flags.Bool("delete", false, "remove objects from the bucket that the directory does not have")
 	checksum := flags.Bool("checksum", false, "compare checksums, not times")
 	links := flags.Bool("links", false, "follow symbolic links that stay in the directory")
-	concurrency := flags.Int("concurrency", 32, "how many `requests` may be under way at once")
-	flags.StringVar(&m.kept, "resume", "", "`directory` in which large files are kept that are on their way (default: one of this job in the user's cache)")
+	concurrency := flags.Int("concurrency", 32, "`number` of requests at the same time")
+	flags.StringVar(&m.resume, "resume", "", "`directory` for the state of large uploads, so that they can be resumed (default: one for this job in the user's cache)")
 	patterns := func(name, usage string, with func(...string) transfer.Option) {
 		flags.Func(name, usage, func(pattern string) error {
 			m.options = append(m.options, with(pattern))
 			return nil
 		})
 	}
-	patterns("include", "take only what matches this `pattern`, such as **/*.jpg; may be given several times", transfer.WithInclude)
-	patterns("exclude", "leave out what matches this `pattern`, such as .git/**; may be given several times", transfer.WithExclude)
+	patterns("include", "upload only files that match `pattern`, such as **/*.jpg; may be given several times", transfer.WithInclude)
+	patterns("exclude", "leave out files that match `pattern`, such as .git/**; may be given several times", transfer.WithExclude)
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 2 {
-		return nil, fmt.Errorf("a directory and an address at most, not %d arguments: %s", flags.NArg(), strings.Join(flags.Args(), " "))
+		return nil, fmt.Errorf("want at most a directory and an address, not %d arguments: %s", flags.NArg(), strings.Join(flags.Args(), " "))
 	}
 	m.options = append(m.options, transfer.WithConcurrency(*concurrency))
 	for _, o := range []struct {
@@ -158,16 +158,16 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 	m.dir, m.address = flags.Arg(0), flags.Arg(1)
 	if m.dir == "" {
 		m.options = append(m.options, transfer.WithExclude(".git/**"))
-		return m, m.takeRepository()
+		return m, m.useRepository()
 	}
-	if m.kept == "" && m.address != "" {
-		m.kept = m.cache()
+	if m.resume == "" && m.address != "" {
+		m.resume = m.cache()
 	}
 	return m, nil
 }
 
-// cache is this job's own directory in the user's cache; "" where there is none, or
-// none that can be made: of a service's user, who has no home.
+// cache returns the directory of this job in the user's cache. It returns "" if the
+// directory cannot be created, as for a service's user without a home.
 func (m *migration) cache() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -187,8 +187,8 @@ func (m *migration) cache() string {
 
 var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)
 
-// takeRepository is for no arguments: the tree that this program is a part of.
-func (m *migration) takeRepository() error {
+// useRepository makes the repository that contains the working directory the source.
+func (m *migration) useRepository() error {
 	dir, err := os.Getwd()
 	if err != nil {
 		return err
@@ -199,12 +199,12 @@ func (m *migration) takeRepository() error {
 			return nil
 		}
 		if dir == filepath.Dir(dir) {
-			return errors.New("which directory? This is not the repository of omnibucket: migrate DIR ADDRESS")
+			return errors.New("name a directory: migrate DIR ADDRESS (this is not the repository of omnibucket)")
 		}
 	}
 }
 
-// directoryAddress is the address of a directory, on Windows too.
+// directoryAddress returns the address of a directory, also on Windows.
 func directoryAddress(dir string) string {
 	path := filepath.ToSlash(dir)
 	if !strings.HasPrefix(path, "/") {

@@ -24,7 +24,7 @@ func write(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// migrate runs the program and gives back what it prints.
+// migrate runs the program and returns its output.
 func migrate(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -53,7 +53,7 @@ func TestAMigration(t *testing.T) {
 	require.Contains(t, out, "0 transferred (0 B), 1 the same, 1 deleted")
 }
 
-func TestFailuresAreToldAndTheRestIsMigrated(t *testing.T) {
+func TestFailuresArePrintedAndTheRestIsMigrated(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"good": "x", "bad.": "no key ends so"})
 	out, err := migrate(t, dir, "mem://migrate-failures")
@@ -61,7 +61,7 @@ func TestFailuresAreToldAndTheRestIsMigrated(t *testing.T) {
 	require.Contains(t, out, `Failed: "bad.": storage: Upload "bad."`)
 	require.Contains(t, out, "Migration INCOMPLETE, 1 failed: 1 transferred (1 B), 0 the same, 1 failed")
 	require.NotContains(t, out, "complete:")
-	require.ErrorContains(t, err, "The same command does what is left")
+	require.ErrorContains(t, err, "Run the same command to complete it")
 	b, err := storage.Open(t.Context(), "mem://migrate-failures")
 	require.NoError(t, err)
 	there, err := b.Exists(t.Context(), "good")
@@ -69,7 +69,7 @@ func TestFailuresAreToldAndTheRestIsMigrated(t *testing.T) {
 	require.True(t, there)
 }
 
-func TestWhatHappenedIsToldInAFewWords(t *testing.T) {
+func TestTheOutcomeIsDescribedInAFewWords(t *testing.T) {
 	interrupted, stop := context.WithCancel(t.Context())
 	stop()
 	running := &storage.Error{Code: storage.Locked, Key: "a", Hint: "the same upload is under way already"}
@@ -83,15 +83,15 @@ func TestWhatHappenedIsToldInAFewWords(t *testing.T) {
 	}{
 		{"all is there", t.Context(), transfer.Report{}, nil, "Migration complete", ""},
 		{"a dry run", t.Context(), transfer.Report{DryRun: true}, nil, "Nothing was changed", ""},
-		{"control C", interrupted, transfer.Report{}, storage.Canceled, "Migration interrupted", "The same command does what is left"},
-		{"the listing failed", t.Context(), transfer.Report{}, storage.PermissionDenied, "Migration INCOMPLETE", "The same command does what is left"},
+		{"control C", interrupted, transfer.Report{}, storage.Canceled, "Migration interrupted", "Run the same command to complete it"},
+		{"the listing failed", t.Context(), transfer.Report{}, storage.PermissionDenied, "Migration INCOMPLETE", "Run the same command to complete it"},
 		{
 			"a second one beside it", t.Context(), transfer.Report{Failed: 1, Failures: []transfer.Failure{{Key: "a", Err: running}}}, running,
-			"Migration INCOMPLETE, 1 failed", "Is the same migration running elsewhere? When that has ended, the same command does what is left",
+			"Migration INCOMPLETE, 1 failed", "Is the same migration running elsewhere? When it has ended, run the same command to complete this one",
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, row.verdict, verdict(row.ctx, &row.report, row.err))
+			require.Equal(t, row.verdict, outcome(row.ctx, &row.report, row.err))
 			if row.err != nil {
 				require.Equal(t, row.advice, advice(row.ctx, &row.report))
 			}
@@ -100,7 +100,7 @@ func TestWhatHappenedIsToldInAFewWords(t *testing.T) {
 }
 
 // The cache of uploads that are under way may lie in the directory.
-func TestTheCacheIsNoPartOfTheMigration(t *testing.T) {
+func TestTheCacheIsNotMigrated(t *testing.T) {
 	home, cache := t.TempDir(), ".cache/omnibucket"
 	write(t, home, map[string]string{"mine": "x"})
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
@@ -138,21 +138,21 @@ func TestADryRunMakesNoCache(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-func TestWithoutArgumentsItIsThisRepository(t *testing.T) {
+func TestWithoutArgumentsTheRepositoryIsMigrated(t *testing.T) {
 	repository := t.TempDir() // the real one may be changed by tests that run beside this one
 	write(t, repository, map[string]string{"go.mod": "module github.com/omnibucket/storage\n", "sub/x": "x", ".git/HEAD": "left out"})
 	t.Chdir(filepath.Join(repository, "sub"))
 	out, err := migrate(t)
 	require.NoError(t, err)
-	require.Contains(t, out, "a temporary one is used")
+	require.Contains(t, out, "using a temporary one")
 	require.Contains(t, out, "Migration complete: 2 transferred")
 
 	t.Chdir(t.TempDir())
 	_, err = migrate(t)
-	require.ErrorContains(t, err, "which directory?")
+	require.ErrorContains(t, err, "name a directory")
 }
 
-func TestNonsenseIsRefused(t *testing.T) {
+func TestInvalidArgumentsAreRefused(t *testing.T) {
 	for _, args := range [][]string{{"-nonsense"}, {"a", "b", "c"}, {"-concurrency", "0", t.TempDir(), "mem://x"}, {"-include", "[", t.TempDir(), "mem://x"}, {t.TempDir(), "nonsense://x"}} {
 		_, err := migrate(t, args...)
 		require.Error(t, err, args)
@@ -175,7 +175,7 @@ func TestTheBar(t *testing.T) {
 	require.Equal(t, "[....................]   0%", bar(transfer.Progress{})[:27])
 }
 
-func TestOnATerminalLinesStandAboveTheBar(t *testing.T) {
+func TestOnATerminalLinesAreAboveTheBar(t *testing.T) {
 	var out bytes.Buffer
 	s := &screen{out: &out, terminal: true}
 	s.progress(transfer.Progress{Files: 1, TotalFiles: 2})
@@ -187,7 +187,7 @@ func TestOnATerminalLinesStandAboveTheBar(t *testing.T) {
 	require.Equal(t, "Failed: \"x\": locked\n", drawn[2])
 }
 
-func TestElsewhereALineComesNowAndThen(t *testing.T) {
+func TestWithoutATerminalALineIsPrintedNowAndThen(t *testing.T) {
 	var out bytes.Buffer
 	s := newScreen(&out)
 	for tenths := range 120 {

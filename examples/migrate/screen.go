@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// columns is how wide the bar's line is: what every terminal has.
+	// columns is the width of the bar's line. Every terminal is this wide.
 	columns = 79
-	// plainEvery is how often progress is told where there is no terminal.
+	// plainEvery is the interval of progress lines if the output is not a terminal.
 	plainEvery = 5 * time.Second
 )
 
-// A screen shows how far the migration is: a bar that is drawn over itself on a
-// terminal, and a line now and then elsewhere. Its methods may be called by
-// several goroutines at once.
+// A screen shows the progress of the migration. On a terminal it redraws a bar;
+// otherwise it writes a line every few seconds. Several goroutines may call its
+// methods at the same time.
 type screen struct {
 	mu       sync.Mutex
 	out      io.Writer
 	terminal bool
-	bar      string // as it stands on the terminal
+	bar      string // the text on the terminal
 	last     time.Duration
 }
 
@@ -52,7 +52,7 @@ func (s *screen) progress(p transfer.Progress) {
 	}
 }
 
-// change tells of failures and, in a dry run, of everything.
+// change returns a function that prints failures and, in a dry run, every change.
 func (s *screen) change(dryRun bool) func(transfer.Change) {
 	return func(c transfer.Change) {
 		switch {
@@ -76,7 +76,7 @@ func (s *screen) line(text string) {
 	s.draw(was)
 }
 
-// done leaves the line of the bar.
+// done ends the line of the bar.
 func (s *screen) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +94,7 @@ func (s *screen) draw(bar string) {
 	s.bar = bar
 }
 
-// bar is one line: a bar, how much of it is done, how fast, and what now.
+// bar returns one line: a bar, the progress, the rate and the current file.
 func bar(p transfer.Progress) string {
 	const width = 20
 	done := fraction(p)
@@ -103,9 +103,9 @@ func bar(p transfer.Progress) string {
 	return cut(text+printable(p.Current), columns)
 }
 
-// plain is how far it is, in words.
+// plain returns the progress in words.
 func plain(p transfer.Progress) string {
-	more := "+" // there may be more: the directory is not read to its end
+	more := "+" // the directory has not been read to its end
 	if p.Listed {
 		more = ""
 	}
@@ -116,7 +116,7 @@ func plain(p transfer.Progress) string {
 	return text
 }
 
-// fraction is how much is done, by bytes; where there are none, by files.
+// fraction returns the part that is done, by bytes or, if all files are empty, by files.
 func fraction(p transfer.Progress) float64 {
 	switch {
 	case p.Done:
@@ -129,8 +129,8 @@ func fraction(p transfer.Progress) float64 {
 	return 0
 }
 
-// printable is a text without what a terminal would take for a command, or that
-// has the rest seem to be something else.
+// printable replaces characters that a terminal would interpret, or that could
+// disguise the rest of the text.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
@@ -140,10 +140,10 @@ func printable(text string) string {
 	}, text)
 }
 
-// cut is text in at most so many characters.
-func cut(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
+// cut shortens text to at most limit characters.
+func cut(text string, limit int) string {
+	if runes := []rune(text); len(runes) > limit {
+		return string(runes[:limit-1]) + "…"
 	}
 	return text
 }

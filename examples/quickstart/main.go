@@ -1,12 +1,4 @@
-// Quickstart uploads a directory tree to a bucket and shows what can be done
-// with it there. It cleans up behind itself, and touches nothing in the bucket
-// but what lies under a prefix of its own.
-//
-//	go run ./examples/quickstart                             this repository, into a temporary directory
-//	go run ./examples/quickstart ~/pictures                  another tree
-//	go run ./examples/quickstart -bucket mem://demo          into memory
-//	go run ./examples/quickstart -bucket file:///tmp/demo?create=true -keep
-//	go run ./examples/quickstart -bucket 's3://demo?region=eu-west-1'
+// Quickstart uploads an object, lists it, reads it and removes it.
 package main
 
 import (
@@ -15,128 +7,51 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/url"
+	"log"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage"
 	_ "github.com/omnibucket/storage/memstore"        // mem://
-	_ "github.com/omnibucket/storage/providers/azure" // azblob://
-	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
 	_ "github.com/omnibucket/storage/providers/local" // file:///
 	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Stdout)
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "quickstart:", strings.ReplaceAll(err.Error(), "\n", "; "))
-		os.Exit(1)
+	address := flag.String("bucket", "mem://demo", "address of the bucket")
+	flag.Parse()
+	if err := run(context.Background(), *address, os.Stdout); err != nil {
+		log.Fatal(err)
 	}
 }
 
-// run is the whole program.
-func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
-	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(stdout)
-	flags.Usage = func() {
-		_, _ = fmt.Fprintln(stdout, "usage: quickstart [-bucket ADDRESS] [-create] [-keep] [DIR]")
-		flags.PrintDefaults()
-	}
-	address := flags.String("bucket", "", "`address` of the bucket, such as mem://demo or file:///tmp/demo?create=true (default a temporary directory)")
-	create := flags.Bool("create", false, "make the bucket first, where the store has none of that name")
-	keep := flags.Bool("keep", false, "leave the objects in the bucket, to look at")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() > 1 {
-		return fmt.Errorf("one directory at most, not %d: %s", flags.NArg(), strings.Join(flags.Args(), " "))
-	}
-	tree, err := openTree(flags.Arg(0))
+func run(ctx context.Context, address string, out io.Writer) error {
+	bucket, err := storage.Open(ctx, address)
 	if err != nil {
 		return err
 	}
+	defer storage.Close(bucket)
 
-	where := *address
-	if where == "" {
-		dir, err := os.MkdirTemp("", "omnibucket-quickstart-")
+	const key = "quickstart/hello.txt"
+	_, err = bucket.Upload(ctx, key, strings.NewReader("hello"), storage.IfAbsent())
+	if err != nil && !errors.Is(err, storage.PreconditionFailed) { // it exists already: fine
+		return err
+	}
+	fmt.Fprintln(out, "uploaded", key)
+	for entry, err := range bucket.List(ctx, storage.WithPrefix("quickstart/")) {
 		if err != nil {
 			return err
 		}
-		if !*keep {
-			defer func() { result = errors.Join(result, os.RemoveAll(dir)) }()
-		}
-		where = directoryAddress(dir)
+		fmt.Fprintln(out, "listed", entry.Key, entry.Size, "bytes")
 	}
-	if *create {
-		if err := createBucket(ctx, where); err != nil {
-			return err
-		}
-	}
-	bucket, err := storage.Open(ctx, where)
+	text, attrs, err := storage.ReadAll(ctx, bucket, key)
 	if err != nil {
 		return err
 	}
-	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
-
-	// The bucket may be one that is in use: everything happens under a prefix
-	// that nobody else has.
-	prefix := "quickstart-" + time.Now().UTC().Format("20060102-150405.000000") + "/"
-	tour := &tour{
-		out:    newPrinter(stdout),
-		bucket: storage.Prefixed(bucket, prefix),
-		tree:   tree,
-	}
-	tour.out.facts("omnibucket quickstart",
-		fact{"tree", tree.name},
-		fact{"bucket", where + temporary(*address, *keep)},
-		fact{"prefix", prefix})
-	return tour.take(ctx, *keep)
-}
-
-// createBucket makes the bucket that an address names. The account's address
-// is the same without the name.
-func createBucket(ctx context.Context, address string) error {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return errors.New("-create needs an address that names a bucket, such as s3://demo")
-	}
-	name := u.Host
-	u.Host = ""
-	service, err := storage.OpenService(ctx, u.Scheme+"://?"+u.RawQuery)
-	if err != nil {
+	fmt.Fprintf(out, "read %q (%s)\n", text, attrs.ContentType)
+	if err := bucket.Remove(ctx, key); err != nil {
 		return err
 	}
-	_, err = service.CreateBucket(ctx, name)
-	if errors.Is(err, storage.BucketExists) {
-		err = nil
-	}
-	return errors.Join(err, service.Close())
-}
-
-// directoryAddress is the address of a directory, on Windows too.
-func directoryAddress(dir string) string {
-	path := filepath.ToSlash(dir)
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
-	return (&url.URL{Scheme: "file", Path: path}).String()
-}
-
-func temporary(address string, keep bool) string {
-	switch {
-	case address != "":
-		return ""
-	case keep:
-		return "  (a temporary directory, kept)"
-	default:
-		return "  (a temporary directory, removed at the end)"
-	}
+	fmt.Fprintln(out, "removed", key)
+	return nil
 }

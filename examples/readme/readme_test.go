@@ -1,4 +1,4 @@
-package main
+package readme
 
 import (
 	"io/fs"
@@ -28,12 +28,6 @@ func TestCodeInTheReadmeCompiles(t *testing.T) {
 		source, err := os.ReadFile(filepath.Join(root, string(block[1])))
 		require.NoError(t, err)
 		require.Equal(t, string(source), string(block[2]), "README.md shows %s as it is", block[1])
-	}
-}
-
-func TestCodeInTheReadmeRuns(t *testing.T) {
-	for _, address := range []string{"mem://readme", "file://" + t.TempDir()} {
-		require.NoError(t, run(t.Context(), address))
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A tour is one walk through what a bucket can do, each stop printed.
+// A tour shows the operations of a bucket one after the other.
 type tour struct {
 	out    *printer
 	bucket storage.Bucket
@@ -19,14 +19,14 @@ type tour struct {
 	start  time.Time
 }
 
-// take walks through all stops. Whatever happens, it removes what it uploaded,
-// unless it shall keep it.
+// take makes all stops. It removes the uploaded objects, also after an error, unless
+// keep is set.
 func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	t.start = time.Now()
 	up, err := t.upload(ctx)
 	if !keep {
 		defer func() {
-			if err != nil { // also when ctx is done: what is half done must not stay
+			if err != nil { // objects of an interrupted tour must not stay, either
 				_, removal := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
 				err = errors.Join(err, removal)
 			}
@@ -64,7 +64,7 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	return nil
 }
 
-// list shows the top of the tree, with what each folder holds.
+// list shows the top of the tree, with the number and size of files in each folder.
 func (t *tour) list(ctx context.Context) (total, error) {
 	t.out.section("List by folder", `bucket.List(ctx, storage.WithDelimiter("/"))`)
 	var sum, top total
@@ -176,7 +176,7 @@ func (t *tour) refuseOverwrite(ctx context.Context, key string) error {
 	return nil
 }
 
-// narrow shows that a reference to some permissions is no way to the others.
+// narrow shows that a reference with some permissions cannot be widened.
 func (t *tour) narrow(ctx context.Context, key string) error {
 	t.out.section("Hand out less", "storage.Ref[storage.Downloader](bucket)")
 	reader := storage.Ref[storage.Downloader](t.bucket)
@@ -187,7 +187,7 @@ func (t *tour) narrow(ctx context.Context, key string) error {
 	facts := []fact{{"reads", grouped(int64(len(data))) + " bytes"}}
 	switch widened, ok := reader.(storage.Remover); {
 	case !ok:
-		facts = append(facts, fact{"removes", "not at all: it has no such method"})
+		facts = append(facts, fact{"removes", "no: it has no such method"})
 	default:
 		err := widened.Remove(ctx, key)
 		if !errors.Is(err, storage.PermissionDenied) {
@@ -225,7 +225,7 @@ func (t *tour) remove(ctx context.Context, want int) error {
 	return nil
 }
 
-// unexpected is err, or words for its absence.
+// unexpected returns err, or an error that says that there was none.
 func unexpected(err error) error {
 	if err == nil {
 		return errors.New("it succeeded")

@@ -14,14 +14,14 @@ var sample embed.FS
 
 var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)
 
-// A tree is what is uploaded.
+// A tree is a directory to upload.
 type tree struct {
-	name string // for the reader
+	name string // to print
 	fsys fs.FS
 }
 
-// openTree is the tree at dir; without one, the repository if this is it, else
-// the sample that is built in.
+// openTree returns the tree at dir. If dir is empty, it returns the repository if that
+// is the working directory, else the built-in sample.
 func openTree(dir string) (tree, error) {
 	if dir == "" {
 		if gomod, err := os.ReadFile("go.mod"); err == nil && ownModule.Match(gomod) {
@@ -40,8 +40,8 @@ func openTree(dir string) (tree, error) {
 	return tree{name: filepath.ToSlash(dir), fsys: os.DirFS(dir)}, nil
 }
 
-// files are the paths of the regular files in t, in order; hidden directories
-// (.git and the like) are passed over.
+// files returns the paths of the regular files in t, in order. It skips hidden
+// directories, such as .git.
 func (t tree) files() ([]string, error) {
 	var paths []string
 	err := fs.WalkDir(t.fsys, ".", func(path string, d fs.DirEntry, err error) error {

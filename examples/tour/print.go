@@ -10,14 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// A printer writes for a person: sections, aligned columns, and bold headings
-// where they are seen.
+// A printer writes sections and aligned columns. On a terminal, headings are bold.
 type printer struct {
 	w    io.Writer
 	bold bool
 }
 
-// A fact is a line of a section: a name and what it is.
+// A fact is a line of a section: a name and a value.
 type fact struct{ name, value string }
 
 const nameWidth = 14
@@ -35,8 +34,8 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// line writes one line. A reader that has gone away (a closed pipe) is no
-// reason to leave objects behind, so that its error is passed over.
+// line writes one line. It ignores errors: even if the output is closed, the tour must
+// remove its objects.
 func (p *printer) line(text string) { _, _ = fmt.Fprintln(p.w, strings.TrimRight(text, " ")) }
 
 func (p *printer) heading(text string) string {
@@ -46,14 +45,14 @@ func (p *printer) heading(text string) string {
 	return text
 }
 
-// section begins one: what is done, and the call that does it.
+// section begins a section with a title and the call that it shows.
 func (p *printer) section(title, call string) {
 	p.line("")
 	p.line(p.heading(title))
 	p.line("  " + call)
 }
 
-// facts writes names and values in two columns, under a title if there is one.
+// facts writes names and values in two columns, under a title unless it is empty.
 func (p *printer) facts(title string, facts ...fact) {
 	indent := "    "
 	if title != "" {
@@ -65,7 +64,7 @@ func (p *printer) facts(title string, facts ...fact) {
 	}
 }
 
-// table writes rows in columns, the first to the left, the others to the right.
+// table writes rows in columns. The first is aligned left, the others right.
 func (p *printer) table(rows [][]string) {
 	var widths []int
 	for _, row := range rows {
@@ -94,7 +93,7 @@ func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
 }
 
-// amount is files and bytes for a person: "12 files (3.4 MiB)".
+// amount formats a number of files and bytes: "12 files (3.4 MiB)".
 func amount(files int, bytes int64) string { return count(files, "file") + " (" + size(bytes) + ")" }
 
 func count(n int, noun string) string {
@@ -104,7 +103,7 @@ func count(n int, noun string) string {
 	return grouped(int64(n)) + " " + noun + "s"
 }
 
-// size is bytes in a unit that leaves at most four digits.
+// size formats bytes in a unit that leaves at most four digits.
 func size(bytes int64) string {
 	if bytes < 1024 {
 		return strconv.FormatInt(bytes, 10) + " B"
@@ -117,7 +116,7 @@ func size(bytes int64) string {
 	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
 }
 
-// grouped is n with its thousands apart: 12,345.
+// grouped formats n with commas between thousands: 12,345.
 func grouped(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	var b strings.Builder
@@ -130,7 +129,7 @@ func grouped(n int64) string {
 	return b.String()
 }
 
-// duration is d to three digits.
+// duration formats d with about three digits.
 func duration(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-const parallel = 8 // uploads at once
+const parallel = 8 // uploads at the same time
 
 // A total counts files.
 type total struct {
@@ -25,14 +25,14 @@ func (t *total) add(bytes int64) {
 	t.bytes += bytes
 }
 
-// uploaded is what the upload of a tree came to.
+// uploaded describes the upload of a tree.
 type uploaded struct {
 	total
-	example string   // the file that the rest of the tour looks at
+	example string   // the file that the rest of the tour shows
 	refused []string // files whose names cannot be keys
 }
 
-// upload stores every file of the tree, a few at a time, and stops at the first
+// upload stores every file of the tree, several at a time. It stops at the first
 // failure.
 func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	paths, err := t.tree.files()
@@ -60,7 +60,7 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 					cancel(err)
 				default:
 					up.add(attrs.Size)
-					up.example = better(up.example, path, attrs.Size)
+					up.example = preferred(up.example, path, attrs.Size)
 				}
 				mu.Unlock()
 			}
@@ -79,7 +79,7 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	}
 	facts := []fact{{"uploaded", fmt.Sprintf("%s in %s, %d at a time", amount(up.files, up.bytes), duration(time.Since(start)), parallel)}}
 	for _, path := range up.refused {
-		facts = append(facts, fact{"passed over", fmt.Sprintf("%q: no provider can hold such a name", path)})
+		facts = append(facts, fact{"skipped", fmt.Sprintf("%q: not every provider can store such a name", path)})
 	}
 	t.out.facts("", facts...)
 	return &up, nil
@@ -91,12 +91,12 @@ func (t *tour) uploadFile(ctx context.Context, path string) (*storage.Attrs, err
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	return t.bucket.Upload(ctx, path, file, storage.WithMetadata(map[string]string{"uploaded-by": "quickstart"}))
+	return t.bucket.Upload(ctx, path, file, storage.WithMetadata(map[string]string{"uploaded-by": "tour"}))
 }
 
-// better is which of two files shows more: a README, else the first in order
-// that is not empty.
-func better(known, path string, size int64) string {
+// preferred returns the better example of two files: a README, else the first in
+// order that is not empty.
+func preferred(known, path string, size int64) string {
 	switch {
 	case path == "README.md" || known == "":
 		return path
@@ -107,7 +107,7 @@ func better(known, path string, size int64) string {
 	}
 }
 
-// sum is the CRC32C of a file of the tree.
+// sum returns the CRC32C of a file of the tree.
 func (t tree) sum(path string) (uint32, error) {
 	file, err := t.fsys.Open(path)
 	if err != nil {

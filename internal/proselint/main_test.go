@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFindings(t *testing.T) {
+	var out bytes.Buffer
+	found, err := run([]string{"testdata/src"}, &out)
+	require.NoError(t, err)
+	want, err := os.ReadFile("testdata/findings.txt")
+	require.NoError(t, err)
+	require.Equal(t, string(want), out.String())
+	require.Equal(t, strings.Count(string(want), "\n"), found)
+}
+
+func TestArguments(t *testing.T) {
+	var out bytes.Buffer
+	_, err := run([]string{"testdata/none"}, &out)
+	require.Error(t, err)
+	_, err = run([]string{"-unknown"}, &out)
+	require.Error(t, err)
+	require.Contains(t, out.String(), "usage: proselint")
+	found, err := run([]string{"main.go", "linter.go"}, &out)
+	require.NoError(t, err)
+	require.Zero(t, found, out.String())
+}
+
+func TestPhrasesAreRefusedThatDoNotParse(t *testing.T) {
+	for _, list := range []string{"a", "(\tb", "a\tb\t(", "a\tb\tc\td"} {
+		_, err := parsePhrases(list)
+		require.ErrorContains(t, err, "phrases.tsv:1", list)
+	}
+}
+
+func TestWordsOfNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"AUsersBucket":  "A users bucket",
+		"ReadURL":       "Read url",
+		"URLsAreKept":   "Ur ls are kept",
+		"S3Is_SlowNow":  "S3 is slow now",
+		"AllMayNotRead": "All may not read",
+	} {
+		require.Equal(t, want, splitWords(name), name)
+	}
+}
