@@ -127,11 +127,3 @@ func extension(name string) string {
 	}
 	return "." + strings.ToLower(suffix)
 }
-
-// inWords is a number of bytes for people.
-func inWords(n int64) string {
-	if n >= 1<<20 && n%(1<<20) == 0 {
-		return strconv.FormatInt(n>>20, 10) + " MiB"
-	}
-	return strconv.FormatInt(n, 10) + " bytes"
-}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A Code says what went wrong; the package's documentation has the table. It is
@@ -29,33 +29,17 @@ const (
 	Internal        Code = "internal"
 )
 
-// meanings are a code's storage.Code, where no error of the store says more, and
-// its HTTP status.
-var meanings = map[Code]struct {
-	storage storage.Code
-	status  int
-}{
-	InvalidValue:    {storage.InvalidArgument, http.StatusBadRequest},
-	NotFound:        {storage.ObjectNotFound, http.StatusNotFound},
-	TooLarge:        {storage.TooLarge, http.StatusRequestEntityTooLarge},
-	PartsChanged:    {storage.PreconditionFailed, http.StatusConflict},
-	Completed:       {storage.PreconditionFailed, http.StatusConflict},
-	Interrupted:     {storage.BodyFailed, http.StatusBadRequest},
-	StoreFailed:     {storage.Unavailable, http.StatusServiceUnavailable},
-	InvalidRequest:  {storage.InvalidArgument, http.StatusBadRequest},
-	Unauthenticated: {storage.Unauthenticated, http.StatusUnauthorized},
-	NotAllowed:      {storage.PermissionDenied, http.StatusForbidden},
-	Internal:        {storage.Internal, http.StatusInternalServerError},
-}
+// meanings has the storage code and the HTTP status of each code.
+var meanings = webapi.WithShared(webapi.Meanings[Code]{
+	NotFound:     {Storage: storage.ObjectNotFound, Status: http.StatusNotFound},
+	PartsChanged: {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+	Completed:    {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+})
 
-// Storage returns the storage.Code that an Error of this code has if no error of the
-// store says more; storage.Internal for a code that is not one of this package.
-func (c Code) Storage() storage.Code {
-	if m, known := meanings[c]; known {
-		return m.storage
-	}
-	return storage.Internal
-}
+// Storage returns the [storage.Code] that an [Error] with this code has if no error
+// of the store says more. It returns [storage.Internal] if the package does not have
+// the code.
+func (c Code) Storage() storage.Code { return meanings.Storage(c) }
 
 // An Error is every error of a Store's methods.
 type Error struct {
@@ -70,19 +54,8 @@ type Error struct {
 	Err     error   // a storage.Code, or the *storage.Error that caused it; not for that person
 }
 
-// Error is for logs; Message is for people.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("files: ")
-	if e.Field != "" {
-		b.WriteString(e.Field + ": ")
-	}
-	b.WriteString(string(e.Code) + ": " + e.Message)
-	if _, bare := e.Err.(storage.Code); !bare && e.Err != nil {
-		b.WriteString(" (" + e.Err.Error() + ")")
-	}
-	return b.String()
-}
+// Error returns a text for logs. The text for people is Message.
+func (e *Error) Error() string { return webapi.ErrorText("files", e.Field, e.Code, e.Message, e.Err) }
 
 // Unwrap is Err.
 func (e *Error) Unwrap() error { return e.Err }
@@ -96,7 +69,7 @@ func CodeOf(err error) Code {
 }
 
 func refuse(field string, code Code, message string) *Error {
-	return &Error{Field: field, Code: code, Message: message, Err: meanings[code].storage}
+	return &Error{Field: field, Code: code, Message: message, Err: meanings.Storage(code)}
 }
 
 func invalid(field, message string) *Error { return refuse(field, InvalidValue, message) }
@@ -104,7 +77,7 @@ func invalid(field, message string) *Error { return refuse(field, InvalidValue, 
 func notFound() *Error { return refuse(fieldID, NotFound, "There is no such file.") }
 
 func tooLarge(limit int64) error {
-	return refuse(fieldFile, TooLarge, "The file is too large: at most "+inWords(limit)+".")
+	return refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(limit)+".")
 }
 
 // failed is an error of the bucket, the records or the sender's stream, as the
@@ -134,9 +107,4 @@ func failed(err error) error {
 		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
 	}
 	return &Error{Code: StoreFailed, Message: "The files cannot be reached. Try again in a moment.", Err: err}
-}
-
-// misconfigured is what New fails with.
-func misconfigured(argument, rule, hint string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: "files.New", Err: errors.New(argument + " " + rule), Hint: hint}
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // OpenAPI describes what Handler offers: OpenAPI 3.1, in YAML. Handler answers
@@ -84,11 +84,11 @@ func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	const op = "files.Handler"
 	switch {
 	case s == nil:
-		return nil, handlerMisconfigured(op, "the store must not be nil")
+		return nil, webapi.Misconfigured(op, "the store", "must not be nil", "")
 	case c.Authorize == nil:
-		return nil, handlerMisconfigured(op, "HandlerConfig.Authorize must not be nil")
+		return nil, webapi.Misconfigured(op, "HandlerConfig.Authorize", "must not be nil", "")
 	case c.MaxUploadSize < 0 || c.MaxDelete < 0:
-		return nil, handlerMisconfigured(op, "HandlerConfig has a negative limit")
+		return nil, webapi.Misconfigured(op, "HandlerConfig", "has a negative limit", "")
 	}
 	if c.MaxUploadSize == 0 {
 		c.MaxUploadSize = defaultMaxUploadSize
@@ -98,14 +98,6 @@ func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	}
 	h := &handler{store: s, config: c}
 	return h.mux(), nil
-}
-
-type configError string
-
-func (e configError) Error() string { return string(e) }
-
-func handlerMisconfigured(op, rule string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: configError(rule)}
 }
 
 type handler struct {

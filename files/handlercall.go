@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A call is one request and what is known of it.
@@ -102,15 +102,8 @@ func unauthorized(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
-	e := refuse("", Internal, "Something went wrong here. Try again in a moment.")
-	switch storage.CodeOf(err) {
-	case storage.Unauthenticated:
-		e = refuse("", Unauthenticated, "Sign in first.")
-	case storage.PermissionDenied:
-		e = refuse("", NotAllowed, "You may not do this.")
-	}
-	e.Err = err
-	return e
+	code, message := webapi.FromAuthorize[Code](err)
+	return &Error{Code: code, Message: message, Err: err}
 }
 
 // maxRequestID is in bytes.

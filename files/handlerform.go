@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // maxFormFields is how many bytes a form may have beside its file, names and
@@ -104,13 +106,13 @@ func (f *formReader) failure(field string, err error) *Error {
 		return own
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // of http.MaxBytesHandler around this one
-		return refuse(field, TooLarge, "This is too large: at most "+inWords(tooLarge.Limit)+".")
+		return refuse(field, TooLarge, "This is too large: at most "+webapi.Bytes(tooLarge.Limit)+".")
 	}
 	if f.body.exhausted() {
 		if field == "" {
 			field = f.longest()
 		}
-		return refuse(field, TooLarge, "This is too long: at most "+inWords(maxFormFields)+" besides the file's bytes.")
+		return refuse(field, TooLarge, "This is too long: at most "+webapi.Bytes(maxFormFields)+" besides the file's bytes.")
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
 		// Its text has the line. What cannot stand there came with a file's name.

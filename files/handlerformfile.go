@@ -3,6 +3,8 @@ package files
 import (
 	"io"
 	"mime/multipart"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A formFile reads the file of a form. It ends with io.EOF only where the form is
@@ -27,7 +29,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 	f.left -= int64(n)
 	switch {
 	case f.left < 0:
-		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+inWords(f.limit)+" in one request. Send it in parts.")
+		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(f.limit)+" in one request. Send it in parts.")
 		return 0, f.err
 	case err == io.EOF:
 		f.err = f.end()

@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 const (
@@ -35,7 +37,7 @@ func readField(r *http.Request, name string, limit int64, to any) error {
 	case err != nil:
 		return refuse("", Interrupted, "The request did not arrive whole. Try again.")
 	case int64(len(document)) > limit:
-		return refuse(name, TooLarge, "The document is too long: at most "+inWords(limit)+".")
+		return refuse(name, TooLarge, "The document is too long: at most "+webapi.Bytes(limit)+".")
 	case !utf8.Valid(document):
 		return refuse(name, InvalidRequest, "The document is no text.")
 	}

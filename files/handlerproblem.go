@@ -1,13 +1,13 @@
 package files
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A problem is an error as a client sees it. Nothing of the store is in it.
@@ -34,11 +34,7 @@ func problemOf(err error) (status int, p problem) {
 	if !own {
 		e = refuse("", Internal, "Something went wrong here. Try again in a moment.")
 	}
-	status = meanings[e.Code].status
-	if status == 0 { // of a code of the application's own
-		status = http.StatusForbidden
-	}
-	return status, problem{Code: e.Code, Field: shown(e.Field), Message: e.Message, Record: e.Record}
+	return meanings.Status(e.Code), problem{Code: e.Code, Field: shown(e.Field), Message: e.Message, Record: e.Record}
 }
 
 // renamed is an error of a field that has another name in this request.
@@ -80,13 +76,5 @@ func (h *handler) fail(c *call, err error) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
-	document, err := json.Marshal(value)
-	if err != nil { // of a time beyond the year 9999, and nothing else
-		status, document = http.StatusInternalServerError, []byte(`{"code":"internal","message":"Something went wrong here."}`)
-	}
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(document)))
-	w.WriteHeader(status)
-	_, _ = w.Write(document) // the client is gone
+	webapi.WriteJSON(w, status, "application/json", value)
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A Config's zero fields are the defaults.
@@ -59,17 +60,18 @@ type kind struct {
 // neither; without them [Store.UploadPart] and [Store.UploadTempPart] fail with
 // Unsupported, and only the 128 bits of an ID keep one file from replacing another.
 func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
+	const op = "files.New"
 	switch {
 	case bucket == nil:
-		return nil, misconfigured("bucket", "must not be nil", "")
+		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	case records == nil:
-		return nil, misconfigured("records", "must not be nil", "files.BucketRecords(bucket) keeps them in the bucket")
+		return nil, webapi.Misconfigured(op, "records", "must not be nil", "files.BucketRecords(bucket) keeps them in the bucket")
 	case c.MaxSize < 0 || c.Grace < 0 || c.PartsTTL < 0:
-		return nil, misconfigured("config", "has a negative size or duration", "")
+		return nil, webapi.Misconfigured(op, "config", "has a negative size or duration", "")
 	}
 	if r, ok := records.(bucketRecords); ok && !storage.Supports(r.bucket, conditions) {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: "files.New",
+			Code: storage.Unsupported, Op: op,
 			Hint: "keep the records in a database (package sqlrecords), or in a bucket of storage.New or storage.Open that enforces IfAbsent and IfRevision",
 		}
 	}

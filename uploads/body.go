@@ -1,6 +1,10 @@
 package uploads
 
-import "io"
+import (
+	"io"
+
+	"github.com/omnibucket/storage/internal/webapi"
+)
 
 // bounds are what a file's length must be, in bytes.
 type bounds struct {
@@ -29,9 +33,9 @@ func (b bounds) judge(n int64) *Error {
 	case b.claimed > 0 && n != b.claimed:
 		return refuse(WrongSize, "The file is not as long as it was said to be.")
 	case n > b.max:
-		return refuse(TooLarge, "The file is too large: at most "+bytesInWords(b.max)+" are allowed.")
+		return refuse(TooLarge, "The file is too large: at most "+webapi.Bytes(b.max)+" are allowed.")
 	case n < b.min:
-		return refuse(TooSmall, "The file is too small: at least "+bytesInWords(b.min)+" are needed.")
+		return refuse(TooSmall, "The file is too small: at least "+webapi.Bytes(b.min)+" are needed.")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 func TestTheTableInTheDocumentationIsTheCode(t *testing.T) {
@@ -32,7 +33,7 @@ func TestTheTableInTheDocumentationIsTheCode(t *testing.T) {
 		for word := range strings.SplitSeq(string(code), "_") {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
-		require.Equal(t, [2]string{fmt.Sprint(m.status), byStorage[m.storage]}, rows[name.String()], name.String())
+		require.Equal(t, [2]string{fmt.Sprint(m.Status), byStorage[m.Storage]}, rows[name.String()], name.String())
 	}
 }
 
@@ -56,7 +57,7 @@ func TestErrorsAreOfBothKinds(t *testing.T) {
 
 func TestNumbersAndListsInWords(t *testing.T) {
 	for n, want := range map[int64]string{1: "1 byte", 1023: "1023 bytes", 1024: "1 KiB", 1536: "1.5 KiB", 10 << 20: "10 MiB", 5 << 40: "5 TiB", 5 << 50: "5120 TiB"} {
-		require.Equal(t, want, bytesInWords(n))
+		require.Equal(t, want, webapi.Bytes(n))
 	}
 	require.Equal(t, "PNG", listInWords([]string{"image/png"}))
 	require.Equal(t, "PNG, PDF and audio/mpeg", listInWords([]string{"image/png", "application/pdf", "audio/mpeg"}))

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // HandlerConfig says who may upload, and how many at once.
@@ -63,11 +63,11 @@ const (
 // InvalidArgument where c makes no sense.
 func (s *Service) Handler(c HandlerConfig) (http.Handler, error) {
 	if c.Authorize == nil {
-		return nil, misconfigured("uploads.Handler", "HandlerConfig.Authorize", "must not be nil", "")
+		return nil, webapi.Misconfigured("uploads.Handler", "HandlerConfig.Authorize", "must not be nil", "")
 	}
 	setDefault(&c.MaxFiles, defaultMaxFiles)
 	if c.MaxFiles < 1 {
-		return nil, misconfigured("uploads.Handler", "HandlerConfig.MaxFiles", "must be at least 1", "")
+		return nil, webapi.Misconfigured("uploads.Handler", "HandlerConfig.MaxFiles", "must be at least 1", "")
 	}
 	h := &handler{service: s, config: c}
 	mux := http.NewServeMux()
@@ -111,15 +111,9 @@ func (h *handler) answer(f func(*call) (status int, value any, err error)) http.
 		case value == nil:
 			w.WriteHeader(status)
 		default:
-			writeJSON(w, status, "application/json", value)
+			webapi.WriteJSON(w, status, "application/json", value)
 		}
 	}
-}
-
-func writeJSON(w http.ResponseWriter, status int, contentType string, value any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client is gone
 }
 
 func (h *handler) sign(c *call) (status int, value any, err error) {
@@ -168,13 +162,6 @@ func unauthorized(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	e := refuseField("", Internal, "Something went wrong here. Try again in a moment.")
-	switch storage.CodeOf(err) {
-	case storage.Unauthenticated:
-		e = refuseField("", Unauthenticated, "Sign in first.")
-	case storage.PermissionDenied:
-		e = refuseField("", NotAllowed, "You may not do this.")
-	}
-	e.Err = err
-	return e
+	code, message := webapi.FromAuthorize[Code](err)
+	return &Error{Code: code, Message: message, Err: err}
 }

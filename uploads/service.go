@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 // A Bucket is what the service needs of one: it never lists.
@@ -43,20 +44,20 @@ type Service struct {
 func New(bucket Bucket, c Config) (*Service, error) {
 	const op = "uploads.New"
 	if bucket == nil {
-		return nil, misconfigured(op, "bucket", "must not be nil", "")
+		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	}
 	c.CacheControl = maps.Clone(c.CacheControl)
 	c.fill()
 	if field, rule := c.flaw(); rule != "" {
-		return nil, misconfigured(op, field, rule, "")
+		return nil, webapi.Misconfigured(op, field, rule, "")
 	}
 	types, flaw := allowTypes(c.Types)
 	if flaw != "" {
-		return nil, misconfigured(op, "Config.Types", flaw, "")
+		return nil, webapi.Misconfigured(op, "Config.Types", flaw, "")
 	}
 	p, flaw := parsePattern(c.Key)
 	if flaw != "" {
-		return nil, misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
+		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
 	for _, n := range c.needed() {
 		if !storage.Supports(bucket, n.feature) {

@@ -1,10 +1,6 @@
 package uploads
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // typeNames are what people call a type.
 var typeNames = map[string]string{
@@ -36,22 +32,4 @@ func listInWords(mediaTypes []string) string {
 		return names[0]
 	}
 	return strings.Join(names[:last], ", ") + " and " + names[last]
-}
-
-// bytesInWords is "10 MiB", "1.5 KiB", "1 byte".
-func bytesInWords(n int64) string {
-	switch {
-	case n == 1:
-		return "1 byte"
-	case n < 1<<10:
-		return strconv.FormatInt(n, 10) + " bytes"
-	}
-	value, unit := float64(n), ""
-	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value < 1<<10 {
-			break
-		}
-		value, unit = value/(1<<10), u
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + " " + unit
 }
