@@ -17,18 +17,20 @@ func AllowActiveContent() Option {
 	return option(func(o *options) { o.activeContent = true })
 }
 
-// harmless are media types that a browser shows without running anything of them
-// in the origin of the page.
+// harmless has the media types that a browser shows without running anything in the
+// origin of the page. PDF is not one of them: browsers show none in a sandbox.
 var harmless = []string{
-	"application/json", "application/octet-stream", "application/pdf",
+	"application/json", "application/octet-stream",
 	"image/apng", "image/avif", "image/bmp", "image/gif", "image/heic", "image/heif", "image/jpeg", "image/jxl",
 	"image/png", "image/tiff", "image/vnd.microsoft.icon", "image/webp",
 	"text/csv", "text/markdown", "text/plain", "text/tab-separated-values",
 }
 
-// disarm has a browser believe the type, and save what it could run.
-func disarm(h http.Header, _ *storage.Attrs) {
+// neutralize makes a browser believe the content type and run nothing of the
+// object, and save it unless its type is harmless.
+func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox")
 	if !isHarmless(h.Get("Content-Type")) {
 		h.Set("Content-Disposition", asAttachment(h.Get("Content-Disposition")))
 	}

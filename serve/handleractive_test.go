@@ -30,14 +30,14 @@ func TestActiveContentIsAnAttachment(t *testing.T) {
 		"a picture with a name":      {"image/jpeg", `inline; filename="a.jpg"`, `inline; filename="a.jpg"`},
 		"text":                       {"text/plain; charset=utf-8", "", ""},
 		"a film":                     {"video/mp4", "", ""},
-		"a document":                 {"application/pdf", "", ""},
+		"a PDF":                      {"application/pdf", "", attachment},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, allowed := range []bool{false, true} {
 				var opts []serve.Option
-				want, nosniff := row.want, "nosniff"
+				want, nosniff, policy := row.want, "nosniff", "sandbox"
 				if allowed {
-					opts, want, nosniff = []serve.Option{serve.AllowActiveContent()}, row.disposition, ""
+					opts, want, nosniff, policy = []serve.Option{serve.AllowActiveContent()}, row.disposition, "", ""
 				}
 				s := newSite(t, opts...)
 				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(row.contentType), storage.WithContentDisposition(row.disposition))
@@ -47,6 +47,7 @@ func TestActiveContentIsAnAttachment(t *testing.T) {
 					require.Equal(t, row.contentType, w.Header().Get("Content-Type"))
 					require.Equal(t, want, w.Header().Get("Content-Disposition"))
 					require.Equal(t, nosniff, w.Header().Get("X-Content-Type-Options"))
+					require.Equal(t, policy, w.Header().Get("Content-Security-Policy"))
 				}
 			}
 		})

@@ -40,7 +40,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 		from = &publicObjects{h.bucket, h.origin}
 	}
 	if !h.options.activeContent {
-		o.headers = append(o.headers, disarm)
+		o.headers = append(o.headers, neutralize)
 	}
 	serveObject(w, r, from, key, o)
 	return nil

@@ -19,9 +19,11 @@ const (
 
 // DefaultTypes are those that are allowed where Config.Types is empty: pictures
 // that browsers show and that hold no program.
-func DefaultTypes() []string {
-	return []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
-}
+func DefaultTypes() []string { return slices.Clone(rasterTypes) }
+
+// rasterTypes are the pictures that hold no program. Browsers show them; they save
+// all else that is stored here.
+var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
 
 // allowTypes checks a list of types and names them as the detection does.
 func allowTypes(types []string) (allowed []string, flaw string) {
@@ -161,9 +163,6 @@ func (s *Service) inspectAs(h *head, k *kind) *Error {
 		return nil
 	}
 	width, height, refused := look(h)
-	if refused == nil && k.mediaType != typeSVG && readsAsScript(h) {
-		refused = program
-	}
 	if refused != nil {
 		return refused.refusal(k.mediaType)
 	}

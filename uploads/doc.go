@@ -19,22 +19,26 @@
 // the store, to be looked at when it has arrived. Handler offers all of them over
 // HTTP.
 //
-// # What is refused
+// # Refused files
 //
-// By default JPEG, PNG, GIF, WebP and AVIF pass, and nothing else. Of those the
-// header has to be sound, the pixels within bounds, the first bytes without
-// markup, and the file no program of JavaScript, whatever encoding a page says
-// that it has: one is refused whose first MiB may be read as one. SVG can be
-// allowed; one with a script, an event handler, a link or a reference to
-// elsewhere is refused, as is one that no XML parser opens. Of any other
-// type that is allowed (PDF, office documents, sound) the detection and the look
-// for markup decide alone. What browsers run as a page of its own (HTML, XML,
-// JavaScript) cannot be allowed at all.
+// By default a file must be a JPEG, PNG, GIF, WebP or AVIF. Its header must be sound,
+// its pixels within bounds, and its first bytes without markup. SVG can be allowed: one
+// with a script, an event handler, a link or an external reference is refused, as is one
+// that is not valid XML. For any other type that is allowed (PDF, office documents,
+// audio), only detection and the search for markup decide. The types that browsers run
+// as a page (HTML, XML, JavaScript) cannot be allowed.
 //
-// Only the head of a file is looked at, and nothing in it is changed: the place
-// where a photo was taken stays in it, and so does what is hidden behind its end.
-// Whatever serves the files shall send X-Content-Type-Options: nosniff, as the
-// handler of package serve does, or the files have a host of their own.
+// The package inspects only the beginning of a file, and changes nothing in it. The
+// place where a photo was taken stays in it, and so does anything hidden after its end.
+//
+// # Serving the files
+//
+// A picture can be a JavaScript program too, so the headers that a file is served with
+// must keep browsers from running it. The package stores the content type that it
+// detected, and a Content-Disposition of attachment unless the file is a JPEG, PNG, GIF,
+// WebP or AVIF. Serve files with X-Content-Type-Options: nosniff and
+// Content-Security-Policy: sandbox, as
+// [github.com/omnibucket/storage/serve.NewHandler] does, or from a host of their own.
 //
 // # Errors
 //

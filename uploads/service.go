@@ -135,6 +135,9 @@ func (s *Service) checkValues(v Values) *Error {
 // writeOptions are those of every object that is kept.
 func (s *Service) writeOptions(k kind) []storage.WriteOption {
 	opts := []storage.WriteOption{storage.WithContentType(k.contentType)}
+	if !slices.Contains(rasterTypes, k.mediaType) {
+		opts = append(opts, storage.WithContentDisposition("attachment")) // so that a browser saves it
+	}
 	if directives := s.config.cacheControl(k.mediaType); directives != "" {
 		opts = append(opts, storage.WithCacheControl(directives))
 	}
