@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"hash/crc32"
-	"io"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -15,8 +13,21 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
+)
+
+// These are shared with package recordstest.
+const token = filestest.Token
+
+var (
+	named   = filestest.Named
+	part    = filestest.Part
+	content = filestest.Content
+	refused = filestest.Refused
+	listed  = filestest.Listed
+	text    = filestest.Text
 )
 
 // A clock is the store's and the bucket's, and moves when it is told to.
@@ -131,42 +142,11 @@ func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	return f.beside(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-func named(name string) files.UploadOptions {
-	return files.UploadOptions{OriginalFileName: name, UploadedBy: "user-1"}
-}
-
 func (f *fixture) upload(t *testing.T, content string) *files.Record {
 	t.Helper()
 	r, err := f.Upload(t.Context(), strings.NewReader(content), named("note.txt"))
 	require.NoError(t, err)
 	return r
-}
-
-// part is one of a file that is called note.txt.
-func part(token string, count, number int) files.PartOptions {
-	return files.PartOptions{Token: token, Count: count, Part: number, UploadOptions: named("note.txt")}
-}
-
-func content(t *testing.T, s *files.Store, id string) string {
-	t.Helper()
-	r, _, err := s.Download(t.Context(), id)
-	require.NoError(t, err)
-	b, err := io.ReadAll(r)
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
-	return string(b)
-}
-
-// refused holds an error to its field, its code and the storage.Code beneath.
-func refused(t *testing.T, err error, field string, code files.Code, beneath storage.Code) *files.Error {
-	t.Helper()
-	var e *files.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, field, e.Field, "field of: %v", err)
-	require.Equal(t, code, e.Code, "code of: %v", err)
-	require.ErrorIs(t, err, beneath)
-	require.NotEmpty(t, e.Message)
-	return e
 }
 
 // under are the keys with a prefix.
@@ -207,14 +187,4 @@ func whole(t *testing.T, b storage.Bucket, records files.Records) {
 		}
 		require.ElementsMatch(t, want, under(t, b, prefix), "bytes without a record, or a record without bytes")
 	}
-}
-
-// text is n bytes that are like no others.
-func text(n int, seed uint64) string {
-	letters := make([]byte, n)
-	r := rand.New(rand.NewPCG(seed, 1))
-	for i := range letters {
-		letters[i] = byte('a' + r.IntN(26))
-	}
-	return string(letters)
 }

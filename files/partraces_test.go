@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
@@ -55,42 +56,6 @@ func (g *gate) Read(p []byte) (int, error) {
 	return g.Reader.Read(p)
 }
 
-// racing has n calls send the last of five parts, one after another or at once.
-func racing(t *testing.T, s *files.Store, n int) []*files.Record {
-	t.Helper()
-	for number := 1; number < 5; number++ {
-		r, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(token, 5, number))
-		require.NoError(t, err)
-		require.Nil(t, r)
-	}
-	records, errs := make([]*files.Record, n), make([]error, n)
-	start := make(chan struct{})
-	var group sync.WaitGroup
-	for i := range n {
-		group.Go(func() {
-			<-start
-			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
-		})
-	}
-	close(start)
-	group.Wait()
-	for i, err := range errs {
-		if err != nil { // it began when the file was there
-			records[i] = refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record
-		}
-	}
-	return records
-}
-
-// inFive is the file that racing makes.
-func inFive() string {
-	want := ""
-	for number := 1; number <= 5; number++ {
-		want += text(5000, uint64(number))
-	}
-	return want
-}
-
 func TestManyRaceTheLastPart(t *testing.T) {
 	for _, p := range places() {
 		for _, backend := range backends() {
@@ -99,13 +64,13 @@ func TestManyRaceTheLastPart(t *testing.T) {
 				records := backend.open(t, b)
 				s, err := files.New(b, records, files.Config{})
 				require.NoError(t, err)
-				got := racing(t, s, 32)
+				got := filestest.SendLastPart(t, s, 32)
 				for _, r := range got {
 					require.NotNil(t, r, "every call answers with the record")
 					require.Equal(t, got[0], r)
 				}
 				require.Equal(t, []string{got[0].ID}, listed(t, s, files.ListFilter{}, 10), "there is one record")
-				require.Equal(t, inFive(), content(t, s, got[0].ID))
+				require.Equal(t, filestest.FileOfFiveParts(), content(t, s, got[0].ID))
 				whole(t, b, records)
 			})
 		}

@@ -13,8 +13,6 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-const token = "token-1234"
-
 // send is a part that has to be stored.
 func (f *fixture) send(t *testing.T, body string, o files.PartOptions) *files.Record {
 	t.Helper()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/providers/local"
 )
 
@@ -94,7 +95,7 @@ func TestProcessesRaceTheLastPart(t *testing.T) {
 	made := listed(t, s, files.ListFilter{}, 10)
 	require.Len(t, made, 1)
 	require.Contains(t, ids, made[0])
-	require.Equal(t, inFive(), content(t, s, made[0]))
+	require.Equal(t, filestest.FileOfFiveParts(), content(t, s, made[0]))
 	whole(t, b, records)
 }
 

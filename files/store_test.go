@@ -31,22 +31,6 @@ func TestStore(t *testing.T) {
 	}
 }
 
-func listed(t *testing.T, s *files.Store, f files.ListFilter, size int) []string {
-	t.Helper()
-	var ids []string
-	for token := ""; ; {
-		page, err := s.List(t.Context(), f, token, size)
-		require.NoError(t, err)
-		require.LessOrEqual(t, len(page.Records), size)
-		for _, r := range page.Records {
-			ids = append(ids, r.ID)
-		}
-		if token = page.Token; token == "" {
-			return ids
-		}
-	}
-}
-
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 	without := func(f storage.Features) storage.Bucket {
