@@ -94,12 +94,12 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left < 0 && b.more != nil {
 		more, failure := b.more()
 		if failure != nil {
-			return 0, failed(failure)
+			return 0, toError(failure)
 		}
 		b.left, b.more = b.left+more, nil
 	}
 	if b.left < 0 {
-		return 0, tooLarge(b.limit)
+		return 0, tooLargeError(b.limit)
 	}
 	return n, err
 }

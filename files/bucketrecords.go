@@ -15,7 +15,7 @@ const (
 	tempRecordsPrefix   = "files/records/temp/"
 	recordSuffix        = ".json"
 
-	readsAtOnce = 16
+	readConcurrency = 16
 	// scanPage is how many records one call of List reads, whether they match or
 	// not, scanBatch how many it takes from the listing at a time.
 	scanPage  = 1000
@@ -104,7 +104,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Rec
 			return nil, err
 		}
 	}
-	return nil, errConflicts(b.key(id))
+	return nil, conflictsError(b.key(id))
 }
 
 func (b bucketRecords) Remove(ctx context.Context, id string) error {
@@ -139,7 +139,7 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 // id is false for an object that somebody else put there.
 func (b bucketRecords) id(key string) (string, bool) {
 	id := strings.TrimSuffix(strings.TrimPrefix(key, b.prefix), recordSuffix)
-	return id, checkID(id) == nil && key == b.key(id)
+	return id, validateID(id) == nil && key == b.key(id)
 }
 
 func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, limit int) ([]*Record, string, error) {
@@ -156,7 +156,7 @@ func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, lim
 		if err != nil {
 			return nil, "", err
 		}
-		if n := earlier(ids, f); n < len(ids) {
+		if n := countBefore(ids, f); n < len(ids) {
 			ids, next = ids[:n], ""
 		}
 		found, err := b.readAll(ctx, ids)
@@ -181,7 +181,7 @@ func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, lim
 }
 
 // earlier is how many of ids are of before f.To.
-func earlier(ids []string, f ListFilter) int {
+func countBefore(ids []string, f ListFilter) int {
 	if f.To.IsZero() {
 		return len(ids)
 	}
@@ -196,7 +196,7 @@ func earlier(ids []string, f ListFilter) int {
 // readAll has nil for what was removed meanwhile.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*Record, error) {
 	records := make([]*Record, len(ids))
-	errs := atOnce(len(ids), readsAtOnce, func(i int) (err error) {
+	errs := forEach(len(ids), readConcurrency, func(i int) (err error) {
 		if records[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}

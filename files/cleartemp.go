@@ -18,11 +18,11 @@ func (s *Store) ClearTemp(ctx context.Context, olderThan time.Duration) (int, er
 	}
 	now, err := s.storeTime(ctx)
 	if err != nil {
-		return 0, failed(err)
+		return 0, toError(err)
 	}
 	w := &sweep{Store: s, kind: s.temp, report: &SweepReport{}, now: now}
 	removed, err := w.clear(ctx, olderThan)
-	return removed, failed(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
+	return removed, toError(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
 }
 
 // clearBatch is how many files are removed between two looks at the listing.
@@ -33,7 +33,7 @@ func (w *sweep) clear(ctx context.Context, olderThan time.Duration) (removed int
 	var errs []error
 	var batch []string
 	flush := func() bool {
-		for _, err := range atOnce(len(batch), removalsAtOnce, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
+		for _, err := range forEach(len(batch), removeConcurrency, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
 			if err != nil {
 				errs = append(errs, err)
 				continue

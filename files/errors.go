@@ -74,15 +74,15 @@ func refuse(field string, code Code, message string) *Error {
 
 func invalid(field, message string) *Error { return refuse(field, InvalidValue, message) }
 
-func notFound() *Error { return refuse(fieldID, NotFound, "There is no such file.") }
+func notFoundError() *Error { return refuse(fieldID, NotFound, "There is no such file.") }
 
-func tooLarge(limit int64) error {
+func tooLargeError(limit int64) error {
 	return refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(limit)+".")
 }
 
 // failed is an error of the bucket, the records or the sender's stream, as the
 // client is to see it.
-func failed(err error) error {
+func toError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -93,7 +93,7 @@ func failed(err error) error {
 		return own
 	}
 	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge(limit.Limit)
+		return tooLargeError(limit.Limit)
 	}
 	switch storage.CodeOf(err) {
 	case storage.BodyFailed:

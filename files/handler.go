@@ -141,11 +141,11 @@ func (h *handler) mux() *http.ServeMux {
 			allowed[path] = append(allowed[path], http.MethodHead)
 		}
 	}
-	handle(http.MethodGet, "/openapi.yaml", h.answer(describe))
+	handle(http.MethodGet, "/openapi.yaml", h.respond(serveOpenAPI))
 	for _, r := range h.routes() {
-		handle(r.method, r.path, h.answer(h.authorized(r.serve)))
+		handle(r.method, r.path, h.respond(h.authorized(r.serve)))
 	}
-	mux.HandleFunc("/", h.answer(func(c *call) error {
+	mux.HandleFunc("/", h.respond(func(c *call) error {
 		_, path := paths.Handler(c.Request)
 		if methods := allowed[path]; methods != nil {
 			return wrongMethod(c, methods)
@@ -155,7 +155,7 @@ func (h *handler) mux() *http.ServeMux {
 	return mux
 }
 
-func describe(c *call) error {
+func serveOpenAPI(c *call) error {
 	c.w.Header().Set("Content-Type", "application/yaml")
 	_, _ = c.w.Write(OpenAPI)
 	return nil
@@ -163,5 +163,5 @@ func describe(c *call) error {
 
 func wrongMethod(c *call, allowed []string) error {
 	c.w.Header().Set("Allow", strings.Join(slices.Sorted(slices.Values(allowed)), ", "))
-	return &answeredError{http.StatusMethodNotAllowed, refuse("", InvalidRequest, "This method is not allowed here.")}
+	return &statusError{http.StatusMethodNotAllowed, refuse("", InvalidRequest, "This method is not allowed here.")}
 }

@@ -22,7 +22,7 @@ const requestIDHeader = "X-Request-Id"
 
 // answer runs f, which answers or returns an error before it has written
 // anything.
-func (h *handler) answer(f func(*call) error) http.HandlerFunc {
+func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
 		asked := *r // the header is net/http's
@@ -32,7 +32,7 @@ func (h *handler) answer(f func(*call) error) http.HandlerFunc {
 		header.Set(requestIDHeader, id)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Cache-Control", "no-store")
-		body := &sentBody{ReadCloser: r.Body}
+		body := &requestBody{ReadCloser: r.Body}
 		asked.Body = body
 		c := &call{Request: &asked, w: w}
 		if err := f(c); err != nil {
@@ -46,13 +46,13 @@ func (h *handler) answer(f func(*call) error) http.HandlerFunc {
 const maxDrain = 16 << 20
 
 // sentBody is a request's body. It remembers whether it was read.
-type sentBody struct {
+type requestBody struct {
 	io.ReadCloser
-	begun bool
+	started bool
 }
 
-func (b *sentBody) Read(p []byte) (int, error) {
-	b.begun = true
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.started = true
 	return b.ReadCloser.Read(p)
 }
 
@@ -60,8 +60,8 @@ func (b *sentBody) Read(p []byte) (int, error) {
 // when the connection is closed, as after a proxy's "Connection: close", sees a
 // reset and not the response. A client that waits for "100 Continue" has sent
 // nothing yet, and a longer or slower body costs more than the response is worth.
-func (b *sentBody) drain(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.ProtoMajor != 1 || !b.begun && r.Header.Get("Expect") != "" {
+func (b *requestBody) drain(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.ProtoMajor != 1 || !b.started && r.Header.Get("Expect") != "" {
 		return
 	}
 	drain.Body(w, b.ReadCloser, maxDrain)
@@ -76,7 +76,7 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 		}
 		c.user = user
 		if id := c.PathValue("id"); id != "" {
-			if err := checkID(id); err != nil {
+			if err := validateID(id); err != nil {
 				return err
 			}
 			if err := h.authorizeFile(c, id); err != nil {
@@ -112,7 +112,7 @@ const maxRequestID = 128
 // requestID is the client's own where it can stand in any log.
 func requestID(r *http.Request) string {
 	given := r.Header.Values(requestIDHeader)
-	if len(given) == 1 && given[0] != "" && len(given[0]) <= maxRequestID && !strings.ContainsFunc(given[0], notInToken) {
+	if len(given) == 1 && given[0] != "" && len(given[0]) <= maxRequestID && !strings.ContainsFunc(given[0], isNoTokenRune) {
 		return given[0]
 	}
 	return rand.Text()

@@ -69,7 +69,7 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	var allowed []string
 	var places []int
 	for i, id := range ids {
-		err := checkID(id)
+		err := validateID(id)
 		if err == nil {
 			err = h.authorizeFile(c, id)
 		}

@@ -110,7 +110,7 @@ func (f *formReader) failure(field string, err error) *Error {
 	}
 	if f.body.exhausted() {
 		if field == "" {
-			field = f.longest()
+			field = f.longestField()
 		}
 		return refuse(field, TooLarge, "This is too long: at most "+webapi.Bytes(maxFormFields)+" besides the file's bytes.")
 	}
@@ -131,7 +131,7 @@ func (f *formReader) failure(field string, err error) *Error {
 
 // longest is the field that has made the form too long where no field's value is
 // being read: else it is the header of the file, with its name.
-func (f *formReader) longest() string {
+func (f *formReader) longestField() string {
 	for name, value := range f.form.fields {
 		if len(value) > maxFormFields/2 {
 			return name
@@ -141,7 +141,7 @@ func (f *formReader) longest() string {
 }
 
 // need is a field that has to be there.
-func (f *form) need(name string) (string, error) {
+func (f *form) required(name string) (string, error) {
 	value, given := f.fields[name]
 	switch {
 	case !given:
@@ -154,7 +154,7 @@ func (f *form) need(name string) (string, error) {
 
 // number is a field that has to be one, without a sign or a point.
 func (f *form) number(name string) (int, error) {
-	text, err := f.need(name)
+	text, err := f.required(name)
 	if err != nil {
 		return 0, err
 	}

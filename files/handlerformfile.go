@@ -17,7 +17,7 @@ type formFile struct {
 	limit int64
 	// behind is asked when the fields behind the file have been read; nil: there are
 	// none.
-	behind func() error
+	after func() error
 	err    error // of all reads to come
 }
 
@@ -42,7 +42,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 // end is io.EOF, unless something is wrong with what comes after the file.
 func (f *formFile) end() error {
 	f.form.body.lifted, f.form.body.left = false, maxFormFields
-	if f.behind != nil {
+	if f.after != nil {
 		for {
 			if err := f.form.next(0); err == io.EOF {
 				break
@@ -50,7 +50,7 @@ func (f *formFile) end() error {
 				return err
 			}
 		}
-		if err := f.behind(); err != nil {
+		if err := f.after(); err != nil {
 			return err
 		}
 		return io.EOF

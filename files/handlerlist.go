@@ -43,7 +43,7 @@ func (h *handler) list(c *call) error {
 	}
 	found, err := h.store.List(c.Context(), f, query.Get(fieldPageToken), size)
 	if err != nil {
-		return renamed(renamed(err, fieldPurpose, queryPurpose), fieldUploadedBy, fieldUploader)
+		return renameField(renameField(err, fieldPurpose, queryPurpose), fieldUploadedBy, fieldUploader)
 	}
 	records := found.Records
 	if records == nil {

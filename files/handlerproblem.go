@@ -20,13 +20,13 @@ type problem struct {
 }
 
 // answeredError is an error with a status that is not its code's.
-type answeredError struct {
+type statusError struct {
 	status int
 	err    *Error
 }
 
-func (e *answeredError) Error() string { return e.err.Error() }
-func (e *answeredError) Unwrap() error { return e.err }
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
 
 // problemOf is err, its status and what a client is told.
 func problemOf(err error) (status int, p problem) {
@@ -34,11 +34,11 @@ func problemOf(err error) (status int, p problem) {
 	if !own {
 		e = refuse("", Internal, "Something went wrong here. Try again in a moment.")
 	}
-	return meanings.Status(e.Code), problem{Code: e.Code, Field: shown(e.Field), Message: e.Message, Record: e.Record}
+	return meanings.Status(e.Code), problem{Code: e.Code, Field: truncateField(e.Field), Message: e.Message, Record: e.Record}
 }
 
 // renamed is an error of a field that has another name in this request.
-func renamed(err error, field, here string) error {
+func renameField(err error, field, here string) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Field == field {
 		told := *e
 		told.Field = here
@@ -50,7 +50,7 @@ func renamed(err error, field, here string) error {
 // maxField is how much is repeated of a field's name that the client made up.
 const maxField = 64
 
-func shown(field string) string {
+func truncateField(field string) string {
 	if len(field) <= maxField {
 		return field
 	}
@@ -60,7 +60,7 @@ func shown(field string) string {
 // fail answers with err.
 func (h *handler) fail(c *call, err error) {
 	status, p := problemOf(err)
-	if answered, ok := err.(*answeredError); ok {
+	if answered, ok := err.(*statusError); ok {
 		status = answered.status
 	}
 	p.RequestID = c.w.Header().Get(requestIDHeader)

@@ -15,13 +15,13 @@ func (h *handler) upload(k kind, fields ...string) func(*call) error {
 			return err
 		}
 		o := &UploadOptions{OriginalFileName: f.fileName, UploadedBy: c.user, Purpose: f.fields[fieldPurpose]}
-		f.file.behind = func() error {
+		f.file.after = func() error {
 			o.Purpose = f.fields[fieldPurpose]
-			return checkLabel(fieldPurpose, o.Purpose)
+			return validateLabel(fieldPurpose, o.Purpose)
 		}
 		record, err := h.store.upload(c.Context(), k, f.file, o)
 		if err != nil {
-			return renamed(f.file.failure(err), fieldName, fieldFile) // the file itself has the name
+			return renameField(f.file.failure(err), fieldName, fieldFile) // the file itself has the name
 		}
 		writeJSON(c.w, http.StatusCreated, record)
 		return nil
@@ -67,10 +67,10 @@ type storedPart struct {
 }
 
 func (f *form) part() (o PartOptions, err error) {
-	if o.OriginalFileName, err = f.need(fieldName); err != nil {
+	if o.OriginalFileName, err = f.required(fieldName); err != nil {
 		return o, err
 	}
-	if o.Token, err = f.need(fieldToken); err != nil {
+	if o.Token, err = f.required(fieldToken); err != nil {
 		return o, err
 	}
 	if o.Count, err = f.number(fieldCount); err != nil {

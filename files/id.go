@@ -48,7 +48,7 @@ func putIDTime(raw []byte, t time.Time) {
 }
 
 // checkID refuses what NewID cannot have made, before it gets into a key.
-func checkID(id string) error {
+func validateID(id string) error {
 	if len(id) == idLength {
 		if raw, err := idText.DecodeString(id); err == nil && idText.EncodeToString(raw) == id {
 			return nil

@@ -26,10 +26,10 @@ func (s *Store) List(ctx context.Context, f ListFilter, token string, size int) 
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		return nil, invalid(fieldFrom, "The span of time ends before it begins.")
 	}
-	if err := checkLabel(fieldPurpose, f.Purpose); err != nil {
+	if err := validateLabel(fieldPurpose, f.Purpose); err != nil {
 		return nil, err
 	}
-	if err := checkLabel(fieldUploadedBy, f.UploadedBy); err != nil {
+	if err := validateLabel(fieldUploadedBy, f.UploadedBy); err != nil {
 		return nil, err
 	}
 	after, err := f.open(token)
@@ -38,7 +38,7 @@ func (s *Store) List(ctx context.Context, f ListFilter, token string, size int) 
 	}
 	records, next, err := s.client.records.List(ctx, f, after, min(size, maxPage))
 	if err != nil {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
 	return &Page{Records: records, Token: f.seal(next)}, nil
 }
@@ -61,7 +61,7 @@ func (f ListFilter) open(token string) (after string, err error) {
 	if err != nil || len(raw) != markBytes+idLength || f.mark(string(raw[markBytes:])) != string(raw[:markBytes]) {
 		return "", invalid(fieldPageToken, "This is not the token of a page of these files.")
 	}
-	return string(raw[markBytes:]), checkID(string(raw[markBytes:]))
+	return string(raw[markBytes:]), validateID(string(raw[markBytes:]))
 }
 
 func (f ListFilter) mark(after string) string {

@@ -58,18 +58,18 @@ func (u *partUpload) enter(ctx context.Context) (*partState, error) {
 		var condition storage.UploadOption
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
-			state, condition = u.begin(), storage.IfAbsent()
+			state, condition = u.newState(), storage.IfAbsent()
 		case err != nil:
 			return nil, err
 		case state.Expired:
 			condition = storage.IfRevision(state.revision)
-			state = u.begin()
+			state = u.newState()
 		default:
 			u.run = state.Run
-			if err := state.agrees(&u.options); err != nil {
+			if err := state.checkSame(&u.options); err != nil {
 				return nil, err
 			}
-			return u.alive(ctx, state)
+			return u.confirm(ctx, state)
 		}
 		if err = u.write(ctx, state, condition); err == nil {
 			u.run = state.Run
@@ -82,7 +82,7 @@ func (u *partUpload) enter(ctx context.Context) (*partState, error) {
 }
 
 // begin is the state of an upload that nobody has begun.
-func (u *partUpload) begin() *partState {
+func (u *partUpload) newState() *partState {
 	o := &u.options
 	return &partState{
 		Count: o.Count, OriginalFileName: o.OriginalFileName, MIMEType: o.MIMEType, Purpose: o.Purpose,
@@ -93,7 +93,7 @@ func (u *partUpload) begin() *partState {
 // alive is the state of the upload that this call has entered, nil to be read. A
 // Sweep that asks whether anybody goes on with it learns it from the write.
 // ObjectNotFound where the upload has expired meanwhile.
-func (u *partUpload) alive(ctx context.Context, state *partState) (_ *partState, err error) {
+func (u *partUpload) confirm(ctx context.Context, state *partState) (_ *partState, err error) {
 	for {
 		if state == nil {
 			if state, err = u.read(ctx); err != nil {
@@ -114,7 +114,7 @@ func (u *partUpload) alive(ctx context.Context, state *partState) (_ *partState,
 	}
 }
 
-func (p *partState) agrees(o *PartOptions) error {
+func (p *partState) checkSame(o *PartOptions) error {
 	switch {
 	case o.Count != p.Count:
 		return refuse(fieldCount, PartsChanged, "The parts before were of "+strconv.Itoa(p.Count)+".")
@@ -147,7 +147,7 @@ func (u *partUpload) write(ctx context.Context, state *partState, condition stor
 	case err == nil:
 		state.revision = attrs.Revision
 	case storage.CodeOf(err) == storage.PreconditionFailed && u.conflicts.Add(1) >= maxConflicts:
-		return errConflicts(u.prefix + stateName)
+		return conflictsError(u.prefix + stateName)
 	}
 	return err
 }
@@ -157,7 +157,7 @@ func (u *partUpload) write(ctx context.Context, state *partState, condition stor
 // store that is wrong about conditions does not.
 const maxConflicts = 1000
 
-func errConflicts(key string) error {
+func conflictsError(key string) error {
 	return &storage.Error{
 		Code: storage.Unavailable, Key: key, Err: errors.New("the object changed " + strconv.Itoa(maxConflicts) + " times while this call updated it"),
 		Hint: "check that the store keeps IfRevision: storagetest does",

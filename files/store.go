@@ -38,8 +38,8 @@ type Store struct {
 	config  Config
 	client  kind
 	temp    kind
-	wait    waiter // for others
-	pulse   waiter // between two signs of life
+	wait    waitFunc // for others
+	pulse   waitFunc // between two signs of life
 }
 
 // conditions are what records in a bucket, and uploads in parts, need of it.

@@ -18,13 +18,13 @@ type SweepReport struct {
 // A SweepOption changes what Sweep does.
 type SweepOption interface{ applySweep(*sweep) }
 
-type anyShare struct{}
+type withoutOrphanLimit struct{}
 
-func (anyShare) applySweep(w *sweep) { w.anyShare = true }
+func (withoutOrphanLimit) applySweep(w *sweep) { w.noOrphanLimit = true }
 
 // AnyShare has Sweep remove what stands alone however much of the store it is: for
 // whom Sweep has refused, and who has looked why.
-func AnyShare() SweepOption { return anyShare{} }
+func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 
 // Sweep repairs what crashes have left: it removes bytes without a record that
 // are older than Config.Grace, records whose bytes are gone, and uploads in parts
@@ -47,7 +47,7 @@ func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, e
 	report := &SweepReport{}
 	now, err := s.storeTime(ctx)
 	if err != nil {
-		return report, failed(err)
+		return report, toError(err)
 	}
 	var errs []error
 	for _, k := range []kind{s.client, s.temp} {
@@ -60,7 +60,7 @@ func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, e
 		// Uploads first: what one that is given up has left is bytes without a record.
 		errs = append(errs, w.uploads(ctx, s.config.PartsTTL), w.files(ctx))
 	}
-	return report, failed(errors.Join(errs...))
+	return report, toError(errors.Join(errs...))
 }
 
 // maxFailures are how many failures one pass collects before it ends.
@@ -70,7 +70,7 @@ const maxFailures = 100
 type sweep struct {
 	*Store
 	kind
-	anyShare bool
+	noOrphanLimit bool
 	report   *SweepReport
 	now      time.Time // by the store's clock
 	errs     []error
@@ -79,36 +79,36 @@ type sweep struct {
 // files removes what stands alone. It is looked at again before: the walks over
 // keys and IDs are not of one moment.
 func (w *sweep) files(ctx context.Context) error {
-	found, err := w.alone(ctx)
+	found, err := w.findOrphans(ctx)
 	if err != nil {
 		return err
 	}
-	if err := w.plausible(found); err != nil {
+	if err := w.checkLimit(found); err != nil {
 		return err
 	}
-	for _, entry := range found.bytes.some {
-		if !w.hopeless() {
-			w.note(w.bytesAlone(ctx, entry))
+	for _, entry := range found.bytes.found {
+		if !w.failedTooOften() {
+			w.addError(w.removeOrphanBytes(ctx, entry))
 		}
 	}
-	for _, id := range found.records.some {
-		if !w.hopeless() {
-			w.note(w.recordAlone(ctx, id))
+	for _, id := range found.records.found {
+		if !w.failedTooOften() {
+			w.addError(w.removeOrphanRecord(ctx, id))
 		}
 	}
 	return errors.Join(w.errs...)
 }
 
-func (w *sweep) note(err error) {
+func (w *sweep) addError(err error) {
 	if err != nil {
 		w.errs = append(w.errs, err)
 	}
 }
 
 // hopeless ends what goes on past failures, so that memory is bounded.
-func (w *sweep) hopeless() bool { return len(w.errs) >= maxFailures }
+func (w *sweep) failedTooOften() bool { return len(w.errs) >= maxFailures }
 
-func (w *sweep) bytesAlone(ctx context.Context, entry lone) error {
+func (w *sweep) removeOrphanBytes(ctx context.Context, entry orphan) error {
 	switch _, err := w.records.Record(ctx, entry.id); {
 	case err == nil:
 		return nil
@@ -122,7 +122,7 @@ func (w *sweep) bytesAlone(ctx context.Context, entry lone) error {
 	return nil
 }
 
-func (w *sweep) recordAlone(ctx context.Context, id string) error {
+func (w *sweep) removeOrphanRecord(ctx context.Context, id string) error {
 	r, err := w.records.Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil

@@ -56,7 +56,7 @@ func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 
 func TestSweepPassesOverAnOptionThatIsNil(t *testing.T) {
 	f := inMemory(t, files.Config{})
-	require.Equal(t, &files.SweepReport{}, f.sweep(t, nil, files.AnyShare()))
+	require.Equal(t, &files.SweepReport{}, f.sweep(t, nil, files.WithoutOrphanLimit()))
 }
 
 func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
@@ -84,7 +84,7 @@ func TestSweepAmongMany(t *testing.T) {
 		f.clock.Advance(time.Millisecond)
 	}
 	f.clock.Advance(24 * time.Hour)
-	require.Equal(t, &files.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, files.AnyShare()))
+	require.Equal(t, &files.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, files.WithoutOrphanLimit()))
 	require.Equal(t, want, listed(t, f.Store, files.ListFilter{}, 7))
 	whole(t, f.bucket, f.records)
 }

@@ -38,7 +38,7 @@ func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions)
 
 // upload reads o.Purpose when body has ended: it may come behind it.
 func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOptions) (*Record, error) {
-	if err := o.check(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	if body == nil {
@@ -55,15 +55,15 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	}
 	attrs, err := s.bucket.Upload(ctx, k.key(r), s.bounded(body), opts...)
 	if err != nil {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
 	r.describe(attrs)
 	r.Purpose = o.Purpose
-	if err := s.record(ctx, k, r); err != nil {
+	if err := s.createRecord(ctx, k, r); err != nil {
 		return nil, err
 	}
 	if time.Since(began) >= s.config.Grace/2 {
-		if err := s.stillThere(ctx, k, r); err != nil {
+		if err := s.checkBytes(ctx, k, r); err != nil {
 			return nil, err
 		}
 	}
@@ -90,7 +90,7 @@ func (r *Record) describe(a *storage.Attrs) {
 // record makes the file known, as the last step of an upload. Where that fails for
 // certain the bytes are removed; where it may have succeeded they are left, for
 // Sweep.
-func (s *Store) record(ctx context.Context, k kind, r *Record) error {
+func (s *Store) createRecord(ctx context.Context, k kind, r *Record) error {
 	err := k.records.Create(ctx, r)
 	if err == nil {
 		return nil
@@ -104,29 +104,29 @@ func (s *Store) record(ctx context.Context, k kind, r *Record) error {
 		if found, look := k.records.Record(ctx, r.ID); look == nil && found != nil {
 			return nil
 		}
-		return failed(err)
+		return toError(err)
 	}
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	_ = s.bucket.Remove(after, k.key(r)) // else Sweep does
-	return failed(err)
+	return toError(err)
 }
 
 // tidyTimeout bounds what is tidied up when the caller's ctx may be done.
-const tidyTimeout = 10 * time.Second
+const cleanupTimeout = 10 * time.Second
 
 // stillThere is for a record that was made late: Sweep may have taken the bytes
 // for those of a process that died.
-func (s *Store) stillThere(ctx context.Context, k kind, r *Record) error {
+func (s *Store) checkBytes(ctx context.Context, k kind, r *Record) error {
 	there, err := s.hasBytes(ctx, k, r)
 	if err != nil {
-		return failed(err)
+		return toError(err)
 	}
 	if there {
 		return nil
 	}
 	if err := k.records.Remove(ctx, r.ID); err != nil {
-		return failed(err)
+		return toError(err)
 	}
 	return &Error{
 		Field: fieldFile, Code: StoreFailed, Message: "The upload took too long. Try again.",

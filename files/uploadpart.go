@@ -70,7 +70,7 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 			Err: &storage.Error{Code: storage.Unsupported, Op: "UploadPart", Hint: "use a bucket that enforces IfAbsent and IfRevision"},
 		}
 	}
-	if err := o.check(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	if body == nil {
@@ -80,56 +80,56 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	state, err := u.enter(ctx)
 	switch {
 	case err != nil:
-		return nil, failed(err)
+		return nil, toError(err)
 	case state.Claim != nil:
-		return u.again(ctx, state)
+		return u.finishClaimed(ctx, state)
 	}
 	if body, err = u.bounded(ctx, body); err != nil {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
 	// A part has no extension: its type is that of its first bytes, and so the
 	// file's, where nothing else says it.
 	if _, err := s.bucket.Upload(ctx, u.partKey(o.Part), body); err != nil {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
 	complete, err := u.complete(ctx)
 	if err == nil && !complete {
 		// Others may have completed it since, and tidied up; or it has expired, and
 		// the part with it.
-		if state, err = u.alive(ctx, nil); err == nil && state.Claim == nil {
+		if state, err = u.confirm(ctx, nil); err == nil && state.Claim == nil {
 			return nil, nil
 		}
 	}
 	if err != nil {
-		return nil, ofUpload(err)
+		return nil, uploadError(err)
 	}
 	return u.join(ctx)
 }
 
 // again is a call for an upload that was complete before it began. It drives to
 // its end what was left unfinished.
-func (u *partUpload) again(ctx context.Context, state *partState) (*Record, error) {
+func (u *partUpload) finishClaimed(ctx context.Context, state *partState) (*Record, error) {
 	if !state.Claim.Recorded {
 		return u.join(ctx)
 	}
 	r, err := u.records.Record(ctx, state.Claim.ID)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
-	return nil, completed(r)
+	return nil, completedError(r)
 }
 
 // ofUpload is the error of what is done to an upload whose state was there.
-func ofUpload(err error) error {
+func uploadError(err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return refuse(fieldToken, NotFound, "The parts have expired. Send all of them again.")
 	}
-	return failed(err)
+	return toError(err)
 }
 
 // completed refuses a token that has made its file; r is nil where that was
 // deleted.
-func completed(r *Record) error {
+func completedError(r *Record) error {
 	e := refuse(fieldToken, Completed, "All parts of this file have been received already.")
 	e.Record = r
 	return e
@@ -150,7 +150,7 @@ func (u *partUpload) complete(ctx context.Context) (bool, error) {
 	case err != nil || len(keys) < u.options.Count:
 		return false, err
 	case u.config.MaxSize > 0 && size > u.config.MaxSize:
-		return false, tooLarge(u.config.MaxSize)
+		return false, tooLargeError(u.config.MaxSize)
 	}
 	return true, nil
 }

@@ -9,25 +9,25 @@ import (
 // judge weighs the conditions of a request in the order of RFC 9110, section
 // 13.2.2, and with the leniency of http.ServeContent. It is the status of the
 // answer that they end in, or 0.
-func judge(r *http.Request, etag string, modified time.Time) int {
+func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if list := r.Header.Get("If-Match"); list != "" {
-		if !matches(list, etag, strongly) {
+		if !matches(list, etag, strongMatch) {
 			return http.StatusPreconditionFailed
 		}
-	} else if since, given := dateIn(r, "If-Unmodified-Since", modified); given && laterThan(modified, since) {
+	} else if since, given := headerDate(r, "If-Unmodified-Since", modified); given && isAfter(modified, since) {
 		return http.StatusPreconditionFailed
 	}
 	if list := r.Header.Get("If-None-Match"); list != "" {
 		switch {
-		case !matches(list, etag, weakly):
+		case !matches(list, etag, weakMatch):
 			return 0
 		case read:
 			return http.StatusNotModified
 		}
 		return http.StatusPreconditionFailed
 	}
-	if since, given := dateIn(r, "If-Modified-Since", modified); given && read && !laterThan(modified, since) {
+	if since, given := headerDate(r, "If-Modified-Since", modified); given && read && !isAfter(modified, since) {
 		return http.StatusNotModified
 	}
 	return 0
@@ -40,7 +40,7 @@ func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 		return true
 	}
 	if tag, _ := cutTag(trimSpace(condition)); tag != "" {
-		return strongly(tag, etag)
+		return strongMatch(tag, etag)
 	}
 	date, err := http.ParseTime(condition)
 	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
@@ -48,9 +48,9 @@ func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 
 // dateIn is a header's date; not given where it, or when the object was
 // modified, is not known.
-func dateIn(r *http.Request, header string, modified time.Time) (date time.Time, given bool) {
+func headerDate(r *http.Request, header string, modified time.Time) (date time.Time, given bool) {
 	value := r.Header.Get(header)
-	if value == "" || !known(modified) {
+	if value == "" || !isKnown(modified) {
 		return time.Time{}, false
 	}
 	date, err := http.ParseTime(value)
@@ -58,11 +58,11 @@ func dateIn(r *http.Request, header string, modified time.Time) (date time.Time,
 }
 
 // laterThan compares as whole seconds: headers tell no more.
-func laterThan(modified, date time.Time) bool {
+func isAfter(modified, date time.Time) bool {
 	return modified.Truncate(time.Second).After(date)
 }
 
-func known(modified time.Time) bool {
+func isKnown(modified time.Time) bool {
 	return !modified.IsZero() && modified.Unix() != 0
 }
 
@@ -107,11 +107,11 @@ func cutTag(s string) (tag, rest string) {
 }
 
 // strongly and weakly compare entity tags as RFC 9110, section 8.8.3.2, has it.
-func strongly(a, b string) bool {
+func strongMatch(a, b string) bool {
 	return a == b && strings.HasPrefix(a, `"`)
 }
 
-func weakly(a, b string) bool {
+func weakMatch(a, b string) bool {
 	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
 }
 

@@ -39,7 +39,7 @@ var (
 )
 
 // saying is f with other words.
-func (f *failure) saying(message string) *failure { return &failure{f.status, f.code, message} }
+func (f *failure) withMessage(message string) *failure { return &failure{f.status, f.code, message} }
 
 // failures are what the codes are over HTTP. A code that is not here is the
 // server's own trouble.

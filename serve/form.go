@@ -12,13 +12,13 @@ import (
 
 const (
 	maxFields  = 20 << 10  // bytes of names and values before the file, as S3 has it
-	maxPrelude = 128 << 10 // bytes before the file, with all that frames them
+	maxFormHead = 128 << 10 // bytes before the file, with all that frames them
 )
 
 // post stores the file of a signed form. The fields come first, so that they are
 // judged before the file is read; what comes behind it is ignored, as S3 does.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
-	begin := &prelude{ReadCloser: r.Body, left: maxPrelude}
+	begin := &formHeadReader{ReadCloser: r.Body, left: maxFormHead}
 	within := r.WithContext(r.Context()) // a copy: the server's own keeps its body
 	within.Body = begin
 	parts, err := within.MultipartReader()
@@ -27,21 +27,21 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	}
 	fields, file, f := readForm(parts)
 	switch {
-	case f == errForm && begin.broken != nil:
-		return unreadable(begin.broken) // the multipart reader does not always say why
+	case f == errForm && begin.err != nil:
+		return bodyFailure(begin.err) // the multipart reader does not always say why
 	case f != nil:
 		return f
 	}
-	begin.over = true
+	begin.done = true
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
 		return failureOf(err)
 	}
 	g, standing := signed.OpenForm(keys, h.origin.Name, fields, h.origin.Now())
-	if f := refusalOf(standing); f != nil {
+	if f := failureOfStanding(standing); f != nil {
 		return f
 	}
-	if r.ContentLength-2*maxPrelude > g.MaxSize {
+	if r.ContentLength-2*maxFormHead > g.MaxSize {
 		return errTooLong // without reading up to the bound
 	}
 	attrs, f := h.store(r, g, file, -1, nil)
@@ -81,7 +81,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 }
 
 func formFailure(err error) *failure {
-	if errors.Is(err, errPrelude) {
+	if errors.Is(err, errFormHead) {
 		return errFormTooLarge
 	}
 	if f := failureOf(err); f != errInternal {
@@ -92,27 +92,27 @@ func formFailure(err error) *failure {
 
 // A prelude is the beginning of a body, of which so much may be read and no
 // more: the multipart reader would take headers of any length.
-type prelude struct {
+type formHeadReader struct {
 	io.ReadCloser
 	left int
-	over bool
+	done bool
 	// broken is why the body cannot be read any further; nil at its end.
-	broken error
+	err error
 }
 
-var errPrelude = errors.New("there is too much before the file")
+var errFormHead = errors.New("there is too much before the file")
 
-func (p *prelude) Read(b []byte) (int, error) {
-	if p.over {
+func (p *formHeadReader) Read(b []byte) (int, error) {
+	if p.done {
 		return p.ReadCloser.Read(b)
 	}
 	if p.left == 0 {
-		return 0, errPrelude
+		return 0, errFormHead
 	}
 	n, err := p.ReadCloser.Read(b[:min(len(b), p.left)])
 	p.left -= n
 	if err != nil && err != io.EOF {
-		p.broken = err
+		p.err = err
 	}
 	return n, err
 }

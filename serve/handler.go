@@ -114,10 +114,10 @@ func (h *handler) verify(r *http.Request, method, key string) (*signed.Grant, *f
 		return nil, failureOf(err)
 	}
 	g, standing := signed.Open(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
-	return g, refusalOf(standing)
+	return g, failureOfStanding(standing)
 }
 
-func refusalOf(s signed.Standing) *failure {
+func failureOfStanding(s signed.Standing) *failure {
 	switch s {
 	case signed.Good:
 		return nil

@@ -58,8 +58,8 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 	if o.bad != nil {
 		return o.bad
 	}
-	a := &answer{w: w, r: r, options: o, asked: readRange(r.Header.Get("Range"))}
-	if !a.asked.given { // one request, whatever the object is by then
+	a := &response{w: w, r: r, options: o, requested: parseRange(r.Header.Get("Range"))}
+	if !a.requested.given { // one request, whatever the object is by then
 		return a.attempt(b, key)
 	}
 	before := w.Header().Clone()
@@ -80,19 +80,19 @@ func restore(h, before http.Header) {
 }
 
 // answer is one answer with an object.
-type answer struct {
+type response struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	options objectOptions
-	asked   rangeHeader
+	requested   rangeHeader
 	from    *source
 	// sized is whether Content-Length may be set. It may not where the caller has
 	// set a Content-Encoding: w compresses what it is given then.
 	sized bool
 }
 
-func (a *answer) attempt(b storage.Downloader, key string) (err error) {
-	first := a.asked.firstRead()
+func (a *response) attempt(b storage.Downloader, key string) (err error) {
+	first := a.requested.firstRead()
 	if a.r.Method == http.MethodHead {
 		first = attributesOnly
 	}
@@ -108,15 +108,15 @@ func (a *answer) attempt(b storage.Downloader, key string) (err error) {
 		adjust(h, attrs)
 	}
 	etag := h.Get("Etag")
-	if status := judge(a.r, etag, attrs.Modified); status != 0 {
+	if status := evaluatePreconditions(a.r, etag, attrs.Modified); status != 0 {
 		a.stop(status, key)
 		return nil
 	}
-	asked := a.asked
+	asked := a.requested
 	if asked.given && !rangeApplies(a.r, etag, attrs.Modified) {
 		asked = rangeHeader{}
 	}
-	ranges, err := asked.of(attrs.Size)
+	ranges, err := asked.resolve(attrs.Size)
 	if err != nil {
 		if err == errNoOverlap {
 			h.Set("Content-Range", "bytes */"+strconv.FormatInt(attrs.Size, 10))
@@ -129,7 +129,7 @@ func (a *answer) attempt(b storage.Downloader, key string) (err error) {
 // stop is the answer to a condition. That of a precondition is an error like
 // others: no cache may keep it for as long as the object, and no browser save it
 // under the object's name.
-func (a *answer) stop(status int, key string) {
+func (a *response) stop(status int, key string) {
 	h := a.w.Header()
 	switch {
 	case status == http.StatusNotModified:
@@ -150,7 +150,7 @@ func (a *answer) stop(status int, key string) {
 }
 
 // send answers with the ranges; none is the whole object.
-func (a *answer) send(ranges []byteRange) error {
+func (a *response) send(ranges []byteRange) error {
 	size, h, status := a.from.attrs.Size, a.w.Header(), http.StatusOK
 	length := size
 	body := ranges
@@ -214,7 +214,7 @@ func setHeader(h http.Header, a *storage.Attrs) {
 	offer(h, "Content-Disposition", a.ContentDisposition)
 	offer(h, "Cache-Control", a.CacheControl)
 	offer(h, "Etag", a.ETag)
-	if known(a.Modified) {
+	if isKnown(a.Modified) {
 		h.Set("Last-Modified", a.Modified.UTC().Format(http.TimeFormat))
 	}
 }

@@ -17,11 +17,11 @@ const (
 	// Ranges that lie so far apart that one answer would take more requests to
 	// the store are no range at all: a client could have thousands made by one of
 	// its own.
-	maxLegs = 16
+	maxReadSpans = 16
 )
 
 // A spec is one range as it stands in a request.
-type spec struct {
+type rangeSpec struct {
 	first  int64 // -1: the last bytes, as many as last says
 	last   int64 // inclusive; -1: to the end
 	broken bool  // the end cannot be read, or lies before the beginning
@@ -31,7 +31,7 @@ type spec struct {
 type rangeHeader struct {
 	given     bool
 	malformed bool
-	specs     []spec
+	specs     []rangeSpec
 }
 
 var (
@@ -40,7 +40,7 @@ var (
 )
 
 // readRange reads a Range header as http.ServeContent does.
-func readRange(header string) rangeHeader {
+func parseRange(header string) rangeHeader {
 	if header == "" {
 		return rangeHeader{}
 	}
@@ -51,14 +51,14 @@ func readRange(header string) rangeHeader {
 		if text = trimSpace(text); text == "" {
 			continue
 		}
-		s, ok := readSpec(text)
+		s, ok := parseRangeSpec(text)
 		asked.malformed = asked.malformed || !ok
 		asked.specs = append(asked.specs, s)
 	}
 	return asked
 }
 
-func readSpec(text string) (s spec, ok bool) {
+func parseRangeSpec(text string) (s rangeSpec, ok bool) {
 	first, last, ok := strings.Cut(text, "-")
 	first, last = trimSpace(first), trimSpace(last)
 	if !ok {
@@ -91,7 +91,7 @@ func (r byteRange) contentRange(size int64) string {
 
 // of is what is asked for of an object of size bytes; nil is all of it. A range
 // of nothing overlaps nothing: it has no Content-Range.
-func (a rangeHeader) of(size int64) ([]byteRange, error) {
+func (a rangeHeader) resolve(size int64) ([]byteRange, error) {
 	if a.malformed {
 		return nil, errMalformed
 	}
@@ -118,7 +118,7 @@ func (a rangeHeader) of(size int64) ([]byteRange, error) {
 	switch {
 	case len(ranges) == 0 && len(a.specs) > 0 && size > 0:
 		return nil, errNoOverlap
-	case total > size || len(legsOf(ranges)) > maxLegs:
+	case total > size || len(mergeRanges(ranges)) > maxReadSpans:
 		return nil, nil
 	}
 	return ranges, nil
@@ -149,7 +149,7 @@ func (a rangeHeader) firstRead() storage.DownloadOption {
 	if len(ranges) == 0 {
 		return attributesOnly
 	}
-	return legsOf(ranges)[0].option()
+	return mergeRanges(ranges)[0].option()
 }
 
 var (
@@ -165,16 +165,16 @@ func (r byteRange) option() storage.DownloadOption {
 	return storage.WithRange(r.start, r.length)
 }
 
-// A leg is the part that one request to the store reads: ranges that follow one
+// A readSpan is the part that one request to the store reads: ranges that follow one
 // another, and what lies between them.
-type leg struct {
+type readSpan struct {
 	byteRange
-	holds int // ranges
+	ranges int // ranges
 }
 
-// legsOf splits ranges. Which ones are one leg depends on none behind them.
-func legsOf(ranges []byteRange) []leg {
-	var legs []leg
+// mergeRanges splits ranges. Which ones are one leg depends on none behind them.
+func mergeRanges(ranges []byteRange) []readSpan {
+	var legs []readSpan
 	var wanted, skipped int64
 	for _, r := range ranges {
 		gap := int64(-1)
@@ -182,11 +182,11 @@ func legsOf(ranges []byteRange) []leg {
 			gap = r.start - legs[len(legs)-1].end()
 		}
 		if gap < 0 || gap > maxGap || skipped+gap > max(maxGap, wanted) {
-			legs = append(legs, leg{r, 1})
+			legs = append(legs, readSpan{r, 1})
 		} else {
 			last := &legs[len(legs)-1]
 			last.length = r.end() - last.start
-			last.holds++
+			last.ranges++
 			skipped += gap
 		}
 		wanted = min(wanted, math.MaxInt64-r.length) + r.length

@@ -20,7 +20,7 @@ type source struct {
 
 	reader  *storage.Reader // nil: nothing is open
 	at, end int64           // what it has left
-	legs    []leg           // of the ranges that are still to be copied
+	spans    []readSpan           // of the ranges that are still to be copied
 }
 
 // openSource makes the one request that most answers take. Of a range behind the
@@ -49,7 +49,7 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 }
 
 // plan says what copy will be asked for, in that order.
-func (s *source) plan(ranges []byteRange) { s.legs = legsOf(ranges) }
+func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 
 // seek has r open, which is next; what is opened for it serves the others of its
 // leg as well.
@@ -58,7 +58,7 @@ func (s *source) seek(r byteRange) error {
 		return nil
 	}
 	s.close()
-	rest := byteRange{r.start, s.legs[0].end() - r.start}
+	rest := byteRange{r.start, s.spans[0].end() - r.start}
 	opts := []storage.DownloadOption{rest.option()}
 	if s.attrs.Revision != "" && !s.pinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
@@ -66,9 +66,9 @@ func (s *source) seek(r byteRange) error {
 	err := s.download(opts...)
 	switch storage.CodeOf(err) {
 	case "":
-		return s.same()
+		return s.checkUnchanged()
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
-		return s.changed(err)
+		return s.changedError(err)
 	}
 	return err
 }
@@ -81,15 +81,15 @@ func (s *source) pinned() bool {
 }
 
 // same is for a Downloader that knows no revisions.
-func (s *source) same() error {
+func (s *source) checkUnchanged() error {
 	now := s.reader.Attrs()
 	if now.Revision != s.attrs.Revision || now.ETag != s.attrs.ETag || now.Size != s.attrs.Size {
-		return s.changed(nil)
+		return s.changedError(nil)
 	}
 	return nil
 }
 
-func (s *source) changed(err error) error {
+func (s *source) changedError(err error) error {
 	return &storage.Error{Code: storage.Changed, Op: "Download", Key: s.key, Err: err}
 }
 
@@ -101,8 +101,8 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.copyOpened(w, r); err != nil {
 		return err
 	}
-	if s.legs[0].holds--; s.legs[0].holds == 0 {
-		s.legs = s.legs[1:]
+	if s.spans[0].ranges--; s.spans[0].ranges == 0 {
+		s.spans = s.spans[1:]
 		s.close()
 	}
 	return nil
@@ -122,7 +122,7 @@ func (s *source) copyOpened(w io.Writer, r byteRange) error {
 
 // Up to here the bytes go out in one piece with the header, rather than by the
 // kernel behind it.
-const withHeader = 32 << 10
+const sentWithHeader = 32 << 10
 
 // copyAll leaves the copying to the reader: out of memory in one piece, from a
 // file to a socket by the kernel. The last byte of what has a checksum to be
@@ -133,20 +133,20 @@ func (s *source) copyAll(w io.Writer) error {
 	s.at = s.end
 	whole := want == s.attrs.Size && s.attrs.CRC32C != nil
 	if !whole {
-		if want <= withHeader {
+		if want <= sentWithHeader {
 			w = struct{ io.Writer }{w} // no io.ReaderFrom
 		}
-		return complete(want)(s.reader.WriteTo(w))
+		return requireLength(want)(s.reader.WriteTo(w))
 	}
-	t := &tail{to: w, left: want}
-	if err := complete(want)(s.reader.WriteTo(t)); err != nil {
+	t := &lastByteWriter{to: w, left: want}
+	if err := requireLength(want)(s.reader.WriteTo(t)); err != nil {
 		return err
 	}
 	return t.release()
 }
 
 // complete is an error where fewer bytes came than were promised.
-func complete(want int64) func(int64, error) error {
+func requireLength(want int64) func(int64, error) error {
 	return func(n int64, err error) error {
 		if err == nil && n < want {
 			return io.ErrUnexpectedEOF
@@ -163,7 +163,7 @@ func (s *source) close() {
 }
 
 // A tail writes all but the last of left bytes, which release writes.
-type tail struct {
+type lastByteWriter struct {
 	to   io.Writer
 	left int64
 	last []byte
@@ -171,7 +171,7 @@ type tail struct {
 
 var errTooMuch = errors.New("the reader delivers more than it said")
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))
 	switch {
 	case size > t.left:
@@ -192,7 +192,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (t *tail) release() error {
+func (t *lastByteWriter) release() error {
 	if len(t.last) == 0 {
 		return nil
 	}

@@ -59,9 +59,9 @@ func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOpti
 
 // store stores length bytes of body, -1 where that is not known, as g has it.
 func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
-	content := &bounded{from: body, least: g.MinSize, most: g.MaxSize}
+	content := &boundedBody{from: body, min: g.MinSize, max: g.MaxSize}
 	if length >= 0 {
-		if f := content.judge(length); f != nil {
+		if f := content.check(length); f != nil {
 			return nil, f
 		}
 		opts = append(opts, storage.WithSize(length))
@@ -74,47 +74,47 @@ func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length
 	switch {
 	case err == nil:
 		return attrs, nil
-	case content.broken != nil:
-		return nil, content.broken
+	case content.failure != nil:
+		return nil, content.failure
 	}
 	return nil, failureOf(err)
 }
 
 // bounded is a body that fails where it is not as long as was signed, as soon as
 // that shows: an upload of it stores nothing.
-type bounded struct {
+type boundedBody struct {
 	from        io.Reader
-	least, most int64 // bytes; most -1: any
+	min, max int64 // bytes; most -1: any
 	read        int64
-	broken      *failure
+	failure      *failure
 }
 
 var errBounds = errors.New("the body is not as long as was signed")
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.most >= 0 {
-		p = p[:min(int64(len(p)), b.most-b.read+1)]
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.max >= 0 {
+		p = p[:min(int64(len(p)), b.max-b.read+1)]
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)
-	if b.most >= 0 && b.read > b.most {
-		b.broken = errTooLong
+	if b.max >= 0 && b.read > b.max {
+		b.failure = errTooLong
 		return 0, errBounds
 	}
 	switch err {
 	case nil:
 	case io.EOF:
-		if b.broken = b.judge(b.read); b.broken != nil {
+		if b.failure = b.check(b.read); b.failure != nil {
 			return 0, errBounds
 		}
 	default: // net/http ends the request's context too: that is not why
-		b.broken = unreadable(err)
+		b.failure = bodyFailure(err)
 	}
 	return n, err
 }
 
 // unreadable is why a body cannot be read any further.
-func unreadable(err error) *failure {
+func bodyFailure(err error) *failure {
 	if f := failureOf(err); f != errInternal {
 		return f
 	}
@@ -122,13 +122,13 @@ func unreadable(err error) *failure {
 }
 
 // judge is the verdict on a body of size bytes.
-func (b *bounded) judge(size int64) *failure {
+func (b *boundedBody) check(size int64) *failure {
 	switch {
-	case b.most < 0:
+	case b.max < 0:
 		return nil
-	case size > b.most:
+	case size > b.max:
 		return errTooLong
-	case size < b.least:
+	case size < b.min:
 		return errTooShort
 	}
 	return nil

@@ -22,13 +22,13 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 		name string
 		skip int // bytes of its version and flags
 	}{{"meta", 4}, {"iprp", 0}, {"ipco", 0}} {
-		boxes = within(h, boxes, step.name, &left)
+		boxes = childBoxes(h, boxes, step.name, &left)
 		for i := range boxes {
 			boxes[i].from += step.skip
 		}
 	}
-	for _, b := range within(h, boxes, "ispe", &left) {
-		size, ok := h.piece(b.from+4, 8)
+	for _, b := range childBoxes(h, boxes, "ispe", &left) {
+		size, ok := h.bytesAt(b.from+4, 8)
 		if !ok || b.from+12 > b.to {
 			return 0, 0, damaged
 		}
@@ -48,7 +48,7 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 
 // within are the boxes of this name in these. One of the file itself ends the
 // search, for what follows is the data.
-func within(h *head, outer []box, name string, left *int) (found []box) {
+func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	for _, o := range outer {
 		for at := o.from; at < o.to && *left > 0; {
 			*left--
@@ -71,7 +71,7 @@ func within(h *head, outer []box, name string, left *int) (found []box) {
 // boxAt reads a box's size and name. Sizes of 64 bits and "to the end" are the
 // data's: nothing is looked for in or behind it.
 func boxAt(h *head, at, end int) (box, bool) {
-	b, ok := h.piece(at, 8)
+	b, ok := h.bytesAt(at, 8)
 	if !ok {
 		return box{}, false
 	}

@@ -18,15 +18,15 @@ func (s *Service) bounds(claimed int64) bounds {
 }
 
 // promise judges what is claimed alone.
-func (b bounds) promise() *Error {
+func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil
 	}
-	return bounds{min: b.min, max: b.max}.judge(b.claimed)
+	return bounds{min: b.min, max: b.max}.check(b.claimed)
 }
 
 // judge is for a file of n bytes.
-func (b bounds) judge(n int64) *Error {
+func (b bounds) check(n int64) *Error {
 	switch {
 	case n == 0:
 		return refuse(Empty, "The file is empty.")
@@ -41,7 +41,7 @@ func (b bounds) judge(n int64) *Error {
 }
 
 // most is where a stream is too long.
-func (b bounds) most() int64 {
+func (b bounds) limit() int64 {
 	if b.claimed > 0 {
 		return min(b.claimed, b.max)
 	}
@@ -64,10 +64,10 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.read += int64(n)
 	switch {
-	case b.read > b.bounds.most():
-		b.refused = b.bounds.judge(b.read)
+	case b.read > b.bounds.limit():
+		b.refused = b.bounds.check(b.read)
 	case err == io.EOF:
-		b.refused = b.bounds.judge(b.read)
+		b.refused = b.bounds.check(b.read)
 	case err != nil:
 		b.refused = interrupted(err)
 	}

@@ -88,7 +88,7 @@ const (
 )
 
 // fill sets the defaults.
-func (c *Config) fill() {
+func (c *Config) setDefaults() {
 	setDefault(&c.MinSize, 1)
 	setDefault(&c.MaxSize, DefaultMaxSize)
 	setDefault(&c.MaxPixels, DefaultMaxPixels)
@@ -122,7 +122,7 @@ func setDefault[T comparable](to *T, value T) {
 
 // flaw is the field that makes no sense, and the rule that it breaks; c has been
 // filled.
-func (c *Config) flaw() (field, rule string) {
+func (c *Config) problem() (field, rule string) {
 	switch {
 	case len(c.Types) == 0:
 		return "Config.Types", "must have a type, or be nil"
@@ -160,24 +160,24 @@ func (c *Config) cacheControl(mediaType string) string {
 }
 
 // needed are the features that the bucket has to have, and what for.
-func (c *Config) needed() []need {
-	needs := []need{}
+func (c *Config) requirements() []requirement {
+	needs := []requirement{}
 	if !c.Unguarded {
-		needs = append(needs, need{storage.ConditionalCreate, "IfAbsent, without which an upload might overwrite another",
+		needs = append(needs, requirement{storage.ConditionalCreate, "IfAbsent, without which an upload might overwrite another",
 			"set Config.Unguarded to rely on keys of 128 random bits alone"})
 	}
 	if c.Link == SignedLink {
-		needs = append(needs, need{storage.SignURLs, "signed addresses, for SignedLink",
+		needs = append(needs, requirement{storage.SignURLs, "signed addresses, for SignedLink",
 			"a local or memory bucket needs storage.WithSigningBaseURL"})
 	}
 	if c.PublicRead {
-		needs = append(needs, need{storage.ObjectACL, "WithPublicRead, for PublicRead",
+		needs = append(needs, requirement{storage.ObjectACL, "WithPublicRead, for PublicRead",
 			"make the bucket public instead, and leave out Config.PublicRead"})
 	}
 	return slices.Clip(needs)
 }
 
-type need struct {
+type requirement struct {
 	feature    storage.Features
 	what, hint string
 }

@@ -37,7 +37,7 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 			return nil, fmt.Sprintf("has %q, which no detection by content knows", t)
 		case known.Parent() == nil:
 			return nil, fmt.Sprintf("has %q, which is what cannot be told", t)
-		case runs(known):
+		case isActive(known):
 			return nil, fmt.Sprintf("has %q, which browsers run: nothing here makes it safe", t)
 		}
 		allowed = append(allowed, mediaTypeOf(known))
@@ -46,7 +46,7 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 }
 
 // runs reports whether a browser that is sent there runs what is in it.
-func runs(t *mimetype.MIME) bool {
+func isActive(t *mimetype.MIME) bool {
 	name := mediaTypeOf(t)
 	if name == typeSVG {
 		return false // where it is allowed, its scripts are not
@@ -86,10 +86,10 @@ func detect(h *head) kind {
 
 // before are what may stand before an SVG's root: a mark, a declaration, comments
 // (of the license) and the document's type, which the detection takes for others'.
-var before = regexp.MustCompile(`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
+var svgPrologue = regexp.MustCompile(`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
 
 func beginsSVG(b []byte) bool {
-	return before.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
+	return svgPrologue.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
 }
 
 // extensionOf is one for each type, so that a type's name is enough to find the
@@ -107,7 +107,7 @@ func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
 	h.fill(sniffBytes)
 	switch {
 	case h.failure() != nil:
-		return kind{}, h.interruption()
+		return kind{}, h.interruptedError()
 	case len(h.buf) == 0:
 		return kind{}, refuse(Empty, "The file is empty.")
 	}
@@ -117,7 +117,7 @@ func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
 	}
 	e := s.inspectAs(h, &k)
 	if h.failure() != nil {
-		e = h.interruption()
+		e = h.interruptedError()
 	}
 	return k, e
 }
@@ -145,12 +145,12 @@ func claimedType(claimed string) string {
 func (s *Service) notAllowed(found, claimed string) *Error {
 	words := "This kind of file cannot be uploaded"
 	if found != "application/octet-stream" {
-		words += " (it is " + typeInWords(found) + ")"
+		words += " (it is " + typeName(found) + ")"
 	}
 	if claimed := claimedType(claimed); claimed != "" && claimed != found && slices.Contains(s.types, claimed) {
-		words = "This file is not the " + typeInWords(claimed) + " that it claims to be"
+		words = "This file is not the " + typeName(claimed) + " that it claims to be"
 	}
-	return refuse(TypeNotAllowed, words+". Allowed: "+listInWords(s.types)+".")
+	return refuse(TypeNotAllowed, words+". Allowed: "+listTypes(s.types)+".")
 }
 
 // inspectAs looks behind the first bytes, which anybody can write.

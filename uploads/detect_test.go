@@ -75,9 +75,9 @@ func TestAHeadHoldsNoMoreThanItsBound(t *testing.T) {
 	require.EqualValues(t, headBytes, n)
 	require.False(t, h.whole())
 	require.LessOrEqual(t, cap(h.buf), headBytes)
-	_, ok := h.piece(headBytes-1, 2)
+	_, ok := h.bytesAt(headBytes-1, 2)
 	require.False(t, ok)
-	_, ok = h.piece(headBytes+1, 0)
+	_, ok = h.bytesAt(headBytes+1, 0)
 	require.False(t, ok)
 }
 

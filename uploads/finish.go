@@ -30,7 +30,7 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 	if e := s.checkValues(values); e != nil {
 		return nil, e
 	}
-	t, e := s.open(token, values)
+	t, e := s.decodeToken(token, values)
 	if e != nil {
 		return nil, e
 	}
@@ -43,15 +43,15 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 
 func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Error) {
 	pending := s.pendingKey(t)
-	arrived, e := s.look(ctx, pending, t.size)
+	arrived, e := s.inspectStored(ctx, pending, t.size)
 	switch {
-	case e != nil && gone(e):
-		return s.finished(ctx, t, v, e)
-	case e != nil && !refused(e):
+	case e != nil && isGone(e):
+		return s.findFinished(ctx, t, v, e)
+	case e != nil && !isRefusal(e):
 		return nil, e
 	}
-	if !s.arrivesOnce(t) { // it may have been finished, and sent again
-		if r, before := s.finished(ctx, t, v, notUploaded()); before == nil || before.Code != NotUploaded {
+	if !s.acceptsOnce(t) { // it may have been finished, and sent again
+		if r, before := s.findFinished(ctx, t, v, notUploadedError()); before == nil || before.Code != NotUploaded {
 			if before == nil {
 				s.discard(ctx, pending)
 			}
@@ -63,24 +63,24 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 		return nil, e
 	}
 	key := s.pattern.key(v, t.issued, s.finalRandom(t), arrived.extension)
-	if e := s.keep(ctx, pending, key, arrived.kind); e != nil {
-		if gone(e) {
-			return s.finished(ctx, t, v, e)
+	if e := s.copyToFinal(ctx, pending, key, arrived.kind); e != nil {
+		if isGone(e) {
+			return s.findFinished(ctx, t, v, e)
 		}
 		return nil, e
 	}
-	kept, e := s.look(ctx, key, t.size)
+	kept, e := s.inspectStored(ctx, key, t.size)
 	if e == nil && kept.mediaType != arrived.mediaType {
-		e = changed()
+		e = changedError()
 	}
 	if e != nil {
-		if refused(e) {
+		if isRefusal(e) {
 			s.discard(ctx, key)
 		}
 		return nil, e
 	}
-	s.spend(ctx, t, pending)
-	return s.answer(ctx, kept, t)
+	s.markSpent(ctx, t, pending)
+	return s.resultOf(ctx, kept, t)
 }
 
 // contentTypeOfSpent marks what stands in for a file that was finished. The
@@ -90,8 +90,8 @@ const contentTypeOfSpent = "application/x-omnibucket-finished"
 // spend ends a ticket. Where the store takes its file once, an empty object stays
 // at the pending key, so that the address does not work again; it is cleared
 // away with all that waits there. Elsewhere the sender could replace it.
-func (s *Service) spend(ctx context.Context, t ticket, pending string) {
-	if !s.arrivesOnce(t) {
+func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
+	if !s.acceptsOnce(t) {
 		s.discard(ctx, pending)
 		return
 	}
@@ -105,17 +105,17 @@ var errSpent = errors.New("the ticket's file was finished")
 
 // gone reports whether the pending file is gone, or was when it was read: by
 // another call that was faster, or because it has not arrived.
-func gone(e *Error) bool {
+func isGone(e *Error) bool {
 	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
 }
 
-func notUploaded() *Error { return refuse(NotUploaded, "The file has not arrived yet.") }
+func notUploadedError() *Error { return refuse(NotUploaded, "The file has not arrived yet.") }
 
-func changed() *Error {
+func changedError() *Error {
 	return refuse(Damaged, "The file was changed while it was looked at. Send it again.")
 }
 
-func (s *Service) answer(ctx context.Context, f *looked, t ticket) (*Result, *Error) {
+func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*Result, *Error) {
 	r, err := s.result(ctx, f.attrs, f.kind, t.name)
 	if err != nil {
 		return nil, storeFailed(err)
@@ -125,7 +125,7 @@ func (s *Service) answer(ctx context.Context, f *looked, t ticket) (*Result, *Er
 
 // keep copies the file to its final key; one that is there is this file, of an
 // earlier call.
-func (s *Service) keep(ctx context.Context, pending, key string, k kind) *Error {
+func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) *Error {
 	// A copy keeps the attributes that no option sets, and whoever sent the file
 	// chose those.
 	opts := []storage.CopyOption{
@@ -147,7 +147,7 @@ func (s *Service) keep(ctx context.Context, pending, key string, k kind) *Error 
 }
 
 // finished finds what an earlier call has kept.
-func (s *Service) finished(ctx context.Context, t ticket, v Values, why *Error) (*Result, *Error) {
+func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Error) (*Result, *Error) {
 	tried := map[string]bool{}
 	for _, mediaType := range s.types {
 		extension := extensionOf(mediaType)
@@ -155,9 +155,9 @@ func (s *Service) finished(ctx context.Context, t ticket, v Values, why *Error) 
 			continue
 		}
 		tried[extension] = true
-		f, e := s.look(ctx, s.pattern.key(v, t.issued, s.finalRandom(t), extension), t.size)
+		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.finalRandom(t), extension), t.size)
 		if e == nil {
-			return s.answer(ctx, f, t)
+			return s.resultOf(ctx, f, t)
 		}
 		if !errors.Is(e, storage.ObjectNotFound) {
 			return nil, e
@@ -167,19 +167,19 @@ func (s *Service) finished(ctx context.Context, t ticket, v Values, why *Error) 
 	case errors.Is(why, errSpent):
 		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file removed since. Send the file again.")
 	case errors.Is(why, storage.Changed): // and is not gone: it was sent again
-		return nil, changed()
+		return nil, changedError()
 	}
-	return nil, notUploaded()
+	return nil, notUploadedError()
 }
 
 // looked is a stored file that keeps the rules.
-type looked struct {
+type inspected struct {
 	kind
 	attrs *storage.Attrs
 }
 
 // look inspects a stored file by its first bytes, as many as that takes.
-func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked, *Error) {
+func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*inspected, *Error) {
 	// One byte more than a head holds: the range's end must not pass for the file's.
 	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, headBytes+1))
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
 		return nil, storeFailed(errSpent)
 	}
-	if e := s.bounds(claimed).judge(r.Attrs().Size); e != nil {
+	if e := s.bounds(claimed).check(r.Attrs().Size); e != nil {
 		return nil, e
 	}
 	h := &head{ctx: ctx, src: r}
@@ -200,8 +200,8 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 	case e != nil:
 		return nil, e
 	}
-	return &looked{k, r.Attrs()}, nil
+	return &inspected{k, r.Attrs()}, nil
 }
 
 // refused tells a file that breaks a rule from one that the store could not show.
-func refused(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }
+func isRefusal(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }

@@ -30,7 +30,7 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 	var stored []*Result
 	defer func() {
 		if err != nil {
-			h.removeAll(c.Context(), stored)
+			h.discardAll(c.Context(), stored)
 			drain.Body(c.w, whole, maxDrain)
 		}
 	}()
@@ -120,7 +120,7 @@ func formFailure(err error) *Error {
 	return refuseField("", InvalidRequest, "The form is not understood.")
 }
 
-func (h *handler) removeAll(ctx context.Context, stored []*Result) {
+func (h *handler) discardAll(ctx context.Context, stored []*Result) {
 	for _, r := range stored {
 		h.service.discard(ctx, r.Key)
 	}

@@ -71,10 +71,10 @@ func (s *Service) Handler(c HandlerConfig) (http.Handler, error) {
 	}
 	h := &handler{service: s, config: c}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /{$}", h.answer(h.storeForm))
-	mux.HandleFunc("POST /tickets", h.answer(h.sign))
-	mux.HandleFunc("POST /tickets/finish", h.answer(h.finish))
-	mux.HandleFunc("DELETE /{key...}", h.answer(h.remove))
+	mux.HandleFunc("POST /{$}", h.respond(h.storeForm))
+	mux.HandleFunc("POST /tickets", h.respond(h.sign))
+	mux.HandleFunc("POST /tickets/finish", h.respond(h.finish))
+	mux.HandleFunc("DELETE /{key...}", h.respond(h.remove))
 	return mux, nil
 }
 
@@ -91,7 +91,7 @@ type call struct {
 }
 
 // answer writes what f returns, as JSON where there is anything.
-func (h *handler) answer(f func(*call) (status int, value any, err error)) http.HandlerFunc {
+func (h *handler) respond(f func(*call) (status int, value any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Cache-Control", "no-store") // signed addresses and tokens are in it

@@ -63,7 +63,7 @@ func (h *head) canceled() bool {
 }
 
 // interruption is the failure as the sender is told of it.
-func (h *head) interruption() *Error {
+func (h *head) interruptedError() *Error {
 	if !h.canceled() {
 		return interrupted(h.failure())
 	}
@@ -86,9 +86,9 @@ func (h *head) exhausted() bool { return len(h.buf) == headBytes && h.err == nil
 
 // missing is why what stands behind the head is not there: it is too far behind,
 // or the file is cut short.
-func (h *head) missing() *reason {
+func (h *head) missingReason() *reason {
 	if h.fill(headBytes); h.exhausted() {
-		return tooLate
+		return headTooLong
 	}
 	return damaged
 }
@@ -108,7 +108,7 @@ func (h *head) first(n int) []byte {
 }
 
 // piece is n bytes from at on; false where the head ends before.
-func (h *head) piece(at, n int) ([]byte, bool) {
+func (h *head) bytesAt(at, n int) ([]byte, bool) {
 	if at < 0 || n < 0 || at > headBytes || n > headBytes-at {
 		return nil, false
 	}

@@ -26,7 +26,7 @@ func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width,
 	c, err := decode(h.reader())
 	switch {
 	case err != nil && h.exhausted() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
-		return 0, 0, tooLate
+		return 0, 0, headTooLong
 	case err != nil || c.Width < 1 || c.Height < 1:
 		return 0, 0, damaged
 	}
@@ -42,23 +42,23 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	if refused != nil {
 		return 0, 0, refused
 	}
-	screen, ok := h.piece(0, gifScreen)
+	screen, ok := h.bytesAt(0, gifScreen)
 	if !ok {
 		return 0, 0, damaged
 	}
-	at := gifScreen + colorTable(screen[10])
+	at := gifScreen + colorTableSize(screen[10])
 	for {
-		block, ok := h.piece(at, 1)
+		block, ok := h.bytesAt(at, 1)
 		if !ok {
-			return 0, 0, h.missing()
+			return 0, 0, h.missingReason()
 		}
 		switch block[0] {
 		case 0x21: // an extension: a label, then pieces
-			if at, ok = skipPieces(h, at+2); !ok {
-				return 0, 0, h.missing()
+			if at, ok = skipSubBlocks(h, at+2); !ok {
+				return 0, 0, h.missingReason()
 			}
 		case 0x2C:
-			frame, ok := h.piece(at+1, 9)
+			frame, ok := h.bytesAt(at+1, 9)
 			if !ok || little16(frame)+little16(frame[4:]) > width || little16(frame[2:])+little16(frame[6:]) > height {
 				return 0, 0, damaged
 			}
@@ -70,7 +70,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 }
 
 // colorTable is the bytes of the table that the flags announce.
-func colorTable(flags byte) int {
+func colorTableSize(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
 	}
@@ -78,9 +78,9 @@ func colorTable(flags byte) int {
 }
 
 // skipPieces goes behind the empty piece that ends a GIF's block.
-func skipPieces(h *head, at int) (int, bool) {
+func skipSubBlocks(h *head, at int) (int, bool) {
 	for {
-		size, ok := h.piece(at, 1)
+		size, ok := h.bytesAt(at, 1)
 		if !ok {
 			return 0, false
 		}

@@ -28,18 +28,18 @@ var randomText = base32.NewEncoding(randomAlphabet).WithPadding(base32.NoPadding
 const randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
 
 // A place is a piece of a pattern: fixed text, or a name in braces.
-type place struct{ literal, name string }
+type piece struct{ literal, name string }
 
 // A pattern makes keys. Of a key it made, one reading is possible: all but the
 // values are of known lengths, and a segment holds one value at most.
 type pattern struct {
 	text   string
-	places []place
+	places []piece
 	values []string // the names of the application's
 }
 
 // widths are the places that this package fills, and their bytes.
-var widths = map[string]int{
+var ownNames = map[string]int{
 	"yyyy": 4, "mm": 2, "dd": 2,
 	"random": (randomBytes*8 + 4) / 5,
 	"ext":    maxSuffix,
@@ -55,7 +55,7 @@ func parsePattern(text string) (*pattern, string) {
 			if open < 0 {
 				open = len(rest)
 			}
-			p.places = append(p.places, place{literal: rest[:open]})
+			p.places = append(p.places, piece{literal: rest[:open]})
 			length += open
 			rest = rest[open:]
 			continue
@@ -64,7 +64,7 @@ func parsePattern(text string) (*pattern, string) {
 		if !closed || !isName(name) {
 			return nil, fmt.Sprintf("has %q, which is no name in braces", rest)
 		}
-		width, own := widths[name]
+		width, own := ownNames[name]
 		if !own {
 			width = maxValue
 			if slices.Contains(p.values, name) {
@@ -72,18 +72,18 @@ func parsePattern(text string) (*pattern, string) {
 			}
 			p.values = append(p.values, name)
 		}
-		p.places = append(p.places, place{name: name})
+		p.places = append(p.places, piece{name: name})
 		length += width
 		rest = after
 	}
 	if length > maxKey {
 		return nil, "may make keys of more than 1,024 bytes"
 	}
-	return p, p.flaw()
+	return p, p.problem()
 }
 
 // flaw is the rule that the pattern as a whole breaks, or "".
-func (p *pattern) flaw() string {
+func (p *pattern) problem() string {
 	switch strings.Count(p.text, "{random}") {
 	case 0:
 		return "must have {random}: keys have to be unique"
@@ -174,9 +174,9 @@ func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extensio
 }
 
 // made reports whether the pattern could have made key of these values.
-func (p *pattern) made(key string, v Values) bool {
+func (p *pattern) matches(key string, v Values) bool {
 	for _, pl := range p.places {
-		want, width := pl.literal, widths[pl.name]
+		want, width := pl.literal, ownNames[pl.name]
 		switch pl.name {
 		case "":
 		case "yyyy", "mm", "dd":

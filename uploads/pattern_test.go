@@ -45,8 +45,8 @@ func TestPatternIsFilled(t *testing.T) {
 	require.Nil(t, p.check(v))
 	key := p.key(v, at, [randomBytes]byte{0: 0xFF, 15: 1}, ".jpg")
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
-	require.True(t, p.made(key, v))
-	require.True(t, p.made(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
+	require.True(t, p.matches(key, v))
+	require.True(t, p.matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
 }
 
 func TestValuesThatAreUnsafe(t *testing.T) {
@@ -87,7 +87,7 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 	require.Empty(t, rule)
 	v := Values{"user": "4"}
 	key := p.key(v, time.Now(), [randomBytes]byte{}, ".png")
-	require.True(t, p.made(key, v))
+	require.True(t, p.matches(key, v))
 	random := strings.Repeat("a", 26)
 	for _, other := range []string{
 		"", "users/4", "users/4/2026/" + random[1:] + ".png", "users/4/2026/" + random + "a.png",
@@ -96,7 +96,7 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 		"users/4/2026/" + strings.ToUpper(random) + ".png", "users/4/2026/" + random[2:] + "\r\n.png",
 		"users/4/2026/" + random + ".longerthananyextension", "x" + key, key + "/x",
 	} {
-		require.False(t, p.made(other, v), "%q", other)
+		require.False(t, p.matches(other, v), "%q", other)
 	}
 }
 
@@ -113,7 +113,7 @@ func FuzzAKeyIsOfOneSetOfValues(f *testing.F) {
 			return
 		}
 		key := p.key(first, time.Unix(1e9, 0), [randomBytes]byte{1, 2, 3}, ".jpg")
-		require.True(t, p.made(key, first))
-		require.Equal(t, a == c && b == d, p.made(key, second))
+		require.True(t, p.matches(key, first))
+		require.Equal(t, a == c && b == d, p.matches(key, second))
 	})
 }

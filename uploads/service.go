@@ -47,8 +47,8 @@ func New(bucket Bucket, c Config) (*Service, error) {
 		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	}
 	c.CacheControl = maps.Clone(c.CacheControl)
-	c.fill()
-	if field, rule := c.flaw(); rule != "" {
+	c.setDefaults()
+	if field, rule := c.problem(); rule != "" {
 		return nil, webapi.Misconfigured(op, field, rule, "")
 	}
 	types, flaw := allowTypes(c.Types)
@@ -59,7 +59,7 @@ func New(bucket Bucket, c Config) (*Service, error) {
 	if flaw != "" {
 		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
-	for _, n := range c.needed() {
+	for _, n := range c.requirements() {
 		if !storage.Supports(bucket, n.feature) {
 			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
 		}
@@ -150,7 +150,7 @@ func (s *Service) writeOptions(k kind) []storage.WriteOption {
 	return opts
 }
 
-func (s *Service) draw() (random [randomBytes]byte, err error) {
+func (s *Service) randomKey() (random [randomBytes]byte, err error) {
 	if _, err = io.ReadFull(s.config.Random, random[:]); err != nil {
 		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random gives no bytes")}
 	}
@@ -174,7 +174,7 @@ func (s *Service) Delete(ctx context.Context, key string, values Values) error {
 	if e := s.checkValues(values); e != nil {
 		return e
 	}
-	if !s.pattern.made(key, values) {
+	if !s.pattern.matches(key, values) {
 		return refuseField("key", NotYours, "This file is not yours, or not one of this place.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {

@@ -31,7 +31,7 @@ const maxDraws = 8
 // overwritten: where the drawn key exists, another is drawn, for a body that fits
 // the first buffer or can seek, else StoreFailed, to be tried again.
 func (s *Service) Store(ctx context.Context, u Upload) (*Result, error) {
-	r, e := s.take(ctx, u)
+	r, e := s.store(ctx, u)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
@@ -41,7 +41,7 @@ func (s *Service) Store(ctx context.Context, u Upload) (*Result, error) {
 // StorePart takes one file of a multipart form, under the part's field.
 func (s *Service) StorePart(ctx context.Context, part *multipart.Part, values Values) (*Result, error) {
 	name := part.FileName()
-	r, e := s.take(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), Values: values})
+	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), Values: values})
 	if e != nil {
 		if field := part.FormName(); field != "" && e.Field == fileField {
 			e.Field = CleanName(field)
@@ -51,24 +51,24 @@ func (s *Service) StorePart(ctx context.Context, part *multipart.Part, values Va
 	return r, nil
 }
 
-func (s *Service) take(ctx context.Context, u Upload) (*Result, *Error) {
+func (s *Service) store(ctx context.Context, u Upload) (*Result, *Error) {
 	if e := s.checkValues(u.Values); e != nil {
 		return nil, e
 	}
 	if u.Body == nil {
 		return nil, refuse(NoFile, "There is no file.")
 	}
-	t := &taking{service: s, upload: u, bounds: s.bounds(u.Size), head: head{ctx: ctx, src: u.Body}}
-	if e := t.bounds.promise(); e != nil {
+	t := &storeOp{service: s, upload: u, bounds: s.bounds(u.Size), head: head{ctx: ctx, src: u.Body}}
+	if e := t.bounds.checkClaim(); e != nil {
 		return nil, e
 	}
-	t.remember()
+	t.noteStart()
 	k, e := s.inspect(&t.head, u.ClaimedType)
 	if e != nil {
 		return nil, e
 	}
 	if t.head.whole() {
-		if e := t.bounds.judge(int64(len(t.head.buf))); e != nil {
+		if e := t.bounds.check(int64(len(t.head.buf))); e != nil {
 			return nil, e
 		}
 	}
@@ -85,7 +85,7 @@ func (s *Service) take(ctx context.Context, u Upload) (*Result, *Error) {
 }
 
 // A taking is one call of Store.
-type taking struct {
+type storeOp struct {
 	service *Service
 	upload  Upload
 	bounds  bounds
@@ -95,7 +95,7 @@ type taking struct {
 }
 
 // remember where the body began, if it can be read again from there.
-func (t *taking) remember() {
+func (t *storeOp) noteStart() {
 	seeker, ok := t.upload.Body.(io.Seeker)
 	if !ok {
 		return
@@ -105,10 +105,10 @@ func (t *taking) remember() {
 	}
 }
 
-func (t *taking) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
+func (t *storeOp) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
 	s := t.service
 	for range maxDraws {
-		random, err := s.draw()
+		random, err := s.randomKey()
 		if err != nil {
 			return nil, storeFailed(err)
 		}
@@ -128,7 +128,7 @@ func (t *taking) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
 }
 
 // put is one attempt; an *Error is one of the body.
-func (t *taking) put(ctx context.Context, key string, k kind) (*storage.Attrs, error) {
+func (t *storeOp) put(ctx context.Context, key string, k kind) (*storage.Attrs, error) {
 	var opts []storage.UploadOption
 	for _, o := range t.service.writeOptions(k) {
 		opts = append(opts, o)
@@ -153,7 +153,7 @@ func (t *taking) put(ctx context.Context, key string, k kind) (*storage.Attrs, e
 }
 
 // rewind has the body read again from where the head ends.
-func (t *taking) rewind() bool {
+func (t *storeOp) rewind() bool {
 	if t.head.whole() {
 		return true
 	}

@@ -67,7 +67,7 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 		}
 	case xml.Comment: // one of HTML ends with these, and what follows is no comment
 		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
-			return program
+			return activeContent
 		}
 	case xml.ProcInst:
 		return v.instruction(t)
@@ -79,7 +79,7 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 
 func (v *svgVisitor) enter(e xml.StartElement) *reason {
 	if v.styleDepth > 0 { // browsers leave its text out of the sheet, and join what it cuts
-		return program
+		return activeContent
 	}
 	if len(v.open) == 0 {
 		if v.roots++; v.roots > 1 || !strings.EqualFold(e.Name.Local, "svg") {
@@ -122,7 +122,7 @@ var (
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 	switch {
 	case t.Target != "xml":
-		return program // xml-stylesheet
+		return activeContent // xml-stylesheet
 	case !v.first || !declaration.Match(t.Inst):
 		return damaged
 	}
@@ -134,7 +134,7 @@ func (v *svgVisitor) directive(t xml.Directive) *reason {
 	v.typed = true
 	switch {
 	case bytes.ContainsAny(t, "[]<>"):
-		return program
+		return activeContent
 	case typed || v.roots > 0 || !documentType.Match(t):
 		return damaged
 	}

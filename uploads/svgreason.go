@@ -27,7 +27,7 @@ var (
 // elementReason is what an element or one of its attributes is refused for.
 func elementReason(e xml.StartElement) *reason {
 	if slices.Contains(activeElements, strings.ToLower(e.Name.Local)) {
-		return program
+		return activeContent
 	}
 	for _, a := range e.Attr {
 		if refused := attributeReason(a); refused != nil {
@@ -38,32 +38,32 @@ func elementReason(e xml.StartElement) *reason {
 }
 
 func attributeReason(a xml.Attr) *reason {
-	name, value := strings.ToLower(a.Name.Local), squeezed(a.Value)
+	name, value := strings.ToLower(a.Name.Local), withoutSpaces(a.Value)
 	switch {
 	case strings.HasPrefix(name, "on"):
-		return program
+		return activeContent
 	case a.Name.Space == "xmlns" || name == "xmlns":
 		if value == "http://www.w3.org/1999/xhtml" {
-			return program
+			return activeContent
 		}
 		return nil
 	case name == "base": // makes #name one of elsewhere
-		return reference
+		return externalReference
 	case slices.Contains(addressAttributes, name):
 		return addressReason(value)
 	case slices.Contains(animationAttributes, name):
 		switch {
 		case strings.Contains(value, "script:"):
-			return program
+			return activeContent
 		case strings.Contains(value, "data:"), strings.Contains(value, "//"):
-			return reference
+			return externalReference
 		}
 		return styleReason(a.Value, true)
 	case slices.Contains(plainAttributes, name):
 		return nil
 	case name == "attributename": // an animation that sets a reference or a handler
 		if strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on") {
-			return program
+			return activeContent
 		}
 		return nil
 	}
@@ -77,7 +77,7 @@ func isStyle(space, name string) bool {
 }
 
 // squeezed is the text as browsers read addresses: without spaces and controls.
-func squeezed(text string) string {
+func withoutSpaces(text string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
 		if r <= ' ' || r == 0x7F {
 			return -1
@@ -93,11 +93,11 @@ func addressReason(address string) *reason {
 	case address == "" || address[0] == '#':
 		return nil
 	case strings.Contains(address, "script:"):
-		return program
+		return activeContent
 	case isPicture(address):
 		return nil
 	}
-	return reference
+	return externalReference
 }
 
 // isPicture reports whether the address is a raster picture of its own.
@@ -112,10 +112,10 @@ func isPicture(address string) bool {
 
 // functionOfCSS is a function's name, and its arguments where these are bare words
 // and no more.
-var functionOfCSS = regexp.MustCompile(`([-\w\x{80}-\x{10FFFF}]+)\(([-\w\s.,%]*\))?`)
+var cssFunction = regexp.MustCompile(`([-\w\x{80}-\x{10FFFF}]+)\(([-\w\s.,%]*\))?`)
 
 // harmlessFunctions are those of CSS that fetch nothing; url is looked at.
-var harmlessFunctions = words(`
+var harmlessFunctions = wordSet(`
 	url rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk icc-color
 	calc min max clamp abs round mod rem sin cos tan asin acos atan atan2 sqrt pow hypot exp log sign var env attr
 	matrix matrix3d translate translatex translatey translatez translate3d
@@ -127,7 +127,7 @@ var harmlessFunctions = words(`
 	not is where has nth-child nth-last-child nth-of-type nth-last-of-type lang dir host and or
 	media supports container layer scope selector style`)
 
-func words(list string) map[string]bool {
+func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
 	for _, word := range strings.Fields(list) {
 		set[word] = true
@@ -141,21 +141,21 @@ func words(list string) map[string]bool {
 // that are yet to come fetch without url. Bare words name nothing elsewhere, and
 // are mostly those of a comment: icon(s).
 func styleReason(text string, style bool) *reason {
-	tight := squeezed(text)
+	tight := withoutSpaces(text)
 	for _, bad := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
 		if strings.Contains(tight, bad) {
-			return program
+			return activeContent
 		}
 	}
 	if strings.Contains(tight, "@import") {
-		return reference
+		return externalReference
 	}
 	if refused := urlReason(tight); refused != nil || !style {
 		return refused
 	}
-	for _, found := range functionOfCSS.FindAllStringSubmatch(strings.ToLower(text), -1) {
+	for _, found := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
 		if name, bareWords := found[1], found[2] != ""; !bareWords && !harmlessFunctions[name] {
-			return reference
+			return externalReference
 		}
 	}
 	return nil
@@ -176,11 +176,11 @@ func urlReason(text string) *reason {
 			continue
 		}
 		if !searched && strings.Contains(address, "script:") {
-			return program
+			return activeContent
 		}
 		searched = true
 		if !isPicture(address) {
-			return reference
+			return externalReference
 		}
 	}
 }

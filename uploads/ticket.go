@@ -57,16 +57,16 @@ const contentTypeOfPending = "application/octet-stream"
 // Unsupported, below StoreFailed, where the bucket signs no addresses.
 func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	name := CleanName(r.Name)
-	if e := s.mayAsk(r); e != nil {
+	if e := s.precheck(r); e != nil {
 		return nil, e.about(name)
 	}
-	random, err := s.draw()
+	random, err := s.randomKey()
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
 	said := ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}
-	t := &Ticket{Token: s.seal(said, r.Values), MaxSize: s.config.MaxSize}
-	if s.byForm(said) {
+	t := &Ticket{Token: s.encodeToken(said, r.Values), MaxSize: s.config.MaxSize}
+	if s.usesForm(said) {
 		err = s.signForm(ctx, t, said)
 	} else {
 		err = s.signPut(ctx, t, said)
@@ -79,26 +79,26 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 
 // byForm reports whether the ticket has a form, which bounds a size that nobody
 // knows.
-func (s *Service) byForm(t ticket) bool {
+func (s *Service) usesForm(t ticket) bool {
 	return t.size == 0 && storage.Supports(s.bucket, storage.SignForms)
 }
 
 // arrivesOnce reports whether the store refuses the ticket's file where there is
 // one, and the final key's as well.
-func (s *Service) arrivesOnce(t ticket) bool {
-	return s.guarded && !s.byForm(t) && storage.Supports(s.bucket, storage.SignIfAbsent)
+func (s *Service) acceptsOnce(t ticket) bool {
+	return s.guarded && !s.usesForm(t) && storage.Supports(s.bucket, storage.SignIfAbsent)
 }
 
 // mayAsk refuses what Finish would refuse for sure.
-func (s *Service) mayAsk(r Request) *Error {
+func (s *Service) precheck(r Request) *Error {
 	if e := s.checkValues(r.Values); e != nil {
 		return e
 	}
-	if e := s.bounds(r.Size).promise(); e != nil {
+	if e := s.bounds(r.Size).checkClaim(); e != nil {
 		return e
 	}
 	claimed := claimedType(r.ClaimedType)
-	if known := mimetype.Lookup(claimed); known == nil || !runs(known) {
+	if known := mimetype.Lookup(claimed); known == nil || !isActive(known) {
 		return nil
 	}
 	return s.notAllowed(claimed, "")

@@ -31,26 +31,26 @@ const (
 
 // seal is the token's text: what it says, and a proof over that, the values and
 // the place they lead to.
-func (s *Service) seal(t ticket, v Values) string {
+func (s *Service) encodeToken(t ticket, v Values) string {
 	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
 	b = append(b, tokenVersion)
 	b = append(b, t.random[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.size))
 	b = append(b, t.name...)
-	return base64.RawURLEncoding.EncodeToString(s.prove(b, v).Sum(b))
+	return base64.RawURLEncoding.EncodeToString(s.sign(b, v).Sum(b))
 }
 
 // open is what the token says. One that was changed, of other values, of another
 // key or place is InvalidTicket.
-func (s *Service) open(token string, v Values) (ticket, *Error) {
+func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
 	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or not known here.")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < tokenFixed+sha256.Size {
 		return ticket{}, invalid
 	}
 	said, proof := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if said[0] != tokenVersion || !hmac.Equal(proof, s.prove(said, v).Sum(nil)) {
+	if said[0] != tokenVersion || !hmac.Equal(proof, s.sign(said, v).Sum(nil)) {
 		return ticket{}, invalid
 	}
 	t := ticket{random: [randomBytes]byte(said[1:]), name: string(said[tokenFixed:])}
@@ -62,7 +62,7 @@ func (s *Service) open(token string, v Values) (ticket, *Error) {
 	return t, nil
 }
 
-func (s *Service) prove(said []byte, v Values) hash.Hash {
+func (s *Service) sign(said []byte, v Values) hash.Hash {
 	mac := hmac.New(sha256.New, s.tokenKey)
 	field := func(text string) {
 		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))

@@ -49,7 +49,7 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &Client{base: base, client: keepingMethod(client), wait: sleep, jitter: rand.N[time.Duration]}, nil
+	return &Client{base: base, client: withoutMethodChange(client), wait: sleep, jitter: rand.N[time.Duration]}, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -69,7 +69,7 @@ const maxRedirects = 10
 // keepingMethod is a client that follows redirects where they keep the method: 301,
 // 302 and 303 turn an upload or a deletion into a GET, which succeeds and has done
 // nothing. The caller's own stays as it is.
-func keepingMethod(client *http.Client) *http.Client {
+func withoutMethodChange(client *http.Client) *http.Client {
 	own := *client
 	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
 		switch {
@@ -123,14 +123,14 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 
 // maxAnswer bounds what is read of a JSON answer: a page of records with names
 // as long as they may be.
-const maxAnswer = 32 << 20
+const maxDocument = 32 << 20
 
 // An answer is a document that tells whether it is one of the operation's own. A
 // 200 may be a page to sign in at, or another server's.
-type answer interface{ ours() bool }
+type document interface{ ours() bool }
 
 // ask reads the JSON answer into to, where that is not nil.
-func (c *Client) ask(ctx context.Context, r request, to answer) error {
+func (c *Client) ask(ctx context.Context, r request, to document) error {
 	response, err := c.do(ctx, r)
 	if err != nil {
 		return err
@@ -142,13 +142,13 @@ func (c *Client) ask(ctx context.Context, r request, to answer) error {
 	return read(response, to)
 }
 
-func read(response *http.Response, to answer) error {
-	document, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+func read(response *http.Response, to document) error {
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {
 		return err
 	}
 	if json.Unmarshal(document, to) != nil || !to.ours() {
-		return notOurs(response)
+		return foreignResponse(response)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // notOurs is the error of an answer that the handler cannot have made: a proxy's, or
 // another server's.
-func notOurs(response *http.Response) *Error {
+func foreignResponse(response *http.Response) *Error {
 	return errorOf(response, &files.Error{Code: files.Internal, Message: "The answer is not one of the file API."})
 }
 
@@ -193,7 +193,7 @@ func readError(response *http.Response) *Error {
 	}
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
 	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
-		return notOurs(response)
+		return foreignResponse(response)
 	}
 	return errorOf(response, &files.Error{Code: p.Code, Field: p.Field, Message: p.Message, Record: p.Record})
 }

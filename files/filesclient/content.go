@@ -54,7 +54,7 @@ func (c *Client) content(ctx context.Context, method, under, id, byteRange strin
 	disposition, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
 	if err != nil || disposition != "attachment" { // as every download is one
 		_ = response.Body.Close()
-		return nil, notOurs(response)
+		return nil, foreignResponse(response)
 	}
 	return &Content{
 		ReadCloser: response.Body, Length: response.ContentLength, Range: header.Get("Content-Range"),

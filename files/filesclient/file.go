@@ -128,9 +128,9 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.Header.Get("Content-Type") != "application/yaml" {
-		return nil, notOurs(response)
+		return nil, foreignResponse(response)
 	}
-	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
 // recordAnswer is an answer that is a record.

@@ -206,7 +206,7 @@ const (
 func (u *largeUpload) send(ctx context.Context, part int) (*files.Record, error) {
 	for attempt := 1; ; attempt++ {
 		record, err := u.attempt(ctx, part)
-		if err == nil || attempt == u.file.Attempts || ctx.Err() != nil || !transient(err) {
+		if err == nil || attempt == u.file.Attempts || ctx.Err() != nil || !isRetryable(err) {
 			return record, err
 		}
 		wait := u.client.jitter(min(longestWait, firstWait<<min(attempt, 10)))
@@ -237,7 +237,7 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*files.Record, err
 }
 
 // transient is an error that another attempt may not meet.
-func transient(err error) bool {
+func isRetryable(err error) bool {
 	e, answered := errors.AsType[*Error](err)
 	if !answered {
 		return true // the connection

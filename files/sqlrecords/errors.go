@@ -29,7 +29,7 @@ func readError(ctx context.Context, op string, err error) error {
 func writeError(ctx context.Context, op string, err error) error {
 	told := readError(ctx, op, err)
 	if e, ok := told.(*storage.Error); ok {
-		e.Unknown = !refused(err)
+		e.Unknown = !notExecuted(err)
 	}
 	return told
 }
@@ -53,7 +53,7 @@ func stateOf(err error) string {
 // driver.ErrBadConn that is not certain: a driver is not to answer with it where
 // the database may have got the statement, but github.com/lib/pq does so where the
 // connection ends before the answer.
-func refused(err error) bool {
+func notExecuted(err error) bool {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		return true // there was no connection to send it on
@@ -66,7 +66,7 @@ func refused(err error) bool {
 		return !strings.HasPrefix(state, "08") && state != "40003" // connection_exception, statement_completion_unknown
 	}
 	var result codeError
-	return errors.As(err, &result) && primary(result) != sqliteInterrupt
+	return errors.As(err, &result) && primaryCode(result) != sqliteInterrupt
 }
 
 // https://www.sqlite.org/rescode.html; the low byte is the primary one.
@@ -78,7 +78,7 @@ const (
 	sqliteCantOpen  = 14
 )
 
-func primary(e codeError) int { return e.Code() & 0xFF }
+func primaryCode(e codeError) int { return e.Code() & 0xFF }
 
 func codeOf(ctx context.Context, err error) storage.Code {
 	switch {
@@ -90,11 +90,11 @@ func codeOf(ctx context.Context, err error) storage.Code {
 		return storage.Unavailable
 	}
 	if state := stateOf(err); state != "" {
-		return ofState(state)
+		return codeOfState(state)
 	}
 	var result codeError
 	if errors.As(err, &result) {
-		return ofResult(primary(result))
+		return codeOfResult(primaryCode(result))
 	}
 	var network net.Error
 	if errors.As(err, &network) {
@@ -104,7 +104,7 @@ func codeOf(ctx context.Context, err error) storage.Code {
 }
 
 // ofState is by class: https://www.postgresql.org/docs/current/errcodes-appendix.html
-func ofState(state string) storage.Code {
+func codeOfState(state string) storage.Code {
 	switch {
 	case state == "42501": // insufficient_privilege
 		return storage.PermissionDenied
@@ -120,7 +120,7 @@ func ofState(state string) storage.Code {
 	return storage.Internal
 }
 
-func ofResult(code int) storage.Code {
+func codeOfResult(code int) storage.Code {
 	switch code {
 	case sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteCantOpen:
 		return storage.Unavailable

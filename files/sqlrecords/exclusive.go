@@ -13,7 +13,7 @@ const migrationLock = 0x6F6D6E6966696C65
 
 // sqlitePatience is how long a migration waits for another process, in
 // milliseconds, where the connection's own is shorter.
-const sqlitePatience = 30_000
+const migrationBusyTimeout = 30_000
 
 // rollbackTimeout bounds what is left to do when ctx is done already.
 const rollbackTimeout = 5 * time.Second
@@ -26,7 +26,7 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 		// A plain BEGIN would take the lock with the first write, and fail at once
 		// where another process got it in between.
 		begin = "BEGIN IMMEDIATE"
-		restore, err := waitLonger(ctx, c)
+		restore, err := raiseBusyTimeout(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -57,19 +57,19 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 
 // waitLonger makes a connection that would give up soon wait for others, until
 // restore.
-func waitLonger(ctx context.Context, c *sql.Conn) (restore func(), err error) {
+func raiseBusyTimeout(ctx context.Context, c *sql.Conn) (restore func(), err error) {
 	var own int
 	if err := c.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&own); err != nil {
 		return nil, err
 	}
-	if own >= sqlitePatience {
+	if own >= migrationBusyTimeout {
 		return func() {}, nil
 	}
 	set := func(ctx context.Context, milliseconds int) error {
 		// The answer is a row. A pragma takes no parameters.
 		return c.QueryRowContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", milliseconds)).Scan(&milliseconds)
 	}
-	if err := set(ctx, sqlitePatience); err != nil {
+	if err := set(ctx, migrationBusyTimeout); err != nil {
 		return nil, err
 	}
 	return func() {

@@ -74,10 +74,10 @@ func (d Dialect) matching(f files.ListFilter) (where string, values []any) {
 		and("uploaded_by = ?", f.UploadedBy)
 	}
 	if !f.From.IsZero() {
-		and("created >= ?", d.boundary(f.From))
+		and("created >= ?", d.bound(f.From))
 	}
 	if !f.To.IsZero() {
-		and("created < ?", d.boundary(f.To))
+		and("created < ?", d.bound(f.To))
 	}
 	return b.String(), values
 }

@@ -45,7 +45,7 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	defer func() { _ = connection.Close() }()
 	version, err := versionOf(ctx, connection)
 	if err == nil && version >= all[len(all)-1].version {
-		return known(version, all)
+		return checkVersion(version, all)
 	}
 	// Else there is something to do, or no table yet; any other trouble comes again.
 	return d.exclusively(ctx, connection, func(ctx context.Context) error {
@@ -60,7 +60,7 @@ func versionOf(ctx context.Context, connection *sql.Conn) (version int, err erro
 }
 
 // known refuses tables that a later program has changed.
-func known(version int, all []migration) error {
+func checkVersion(version int, all []migration) error {
 	last := all[len(all)-1].version
 	if version <= last {
 		return nil
@@ -79,7 +79,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration
 	if err != nil {
 		return err
 	}
-	if err := known(version, all); err != nil {
+	if err := checkVersion(version, all); err != nil {
 		return err
 	}
 	for _, m := range all {

@@ -41,7 +41,7 @@ func (d Dialect) time(t time.Time) any {
 
 // boundary is a bound of times of whole milliseconds: what lies between two of
 // them is the same as the later one.
-func (d Dialect) boundary(t time.Time) any {
+func (d Dialect) bound(t time.Time) any {
 	if whole := t.Truncate(time.Millisecond); whole.Before(t) {
 		t = whole.Add(time.Millisecond)
 	}

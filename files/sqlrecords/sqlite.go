@@ -9,7 +9,7 @@ import (
 
 // checkPatience refuses connections that do not wait for another that writes: they
 // work until two are used at once. A pool of one has none to wait for.
-func checkPatience(ctx context.Context, db *sql.DB) error {
+func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
 	if db.Stats().MaxOpenConnections == 1 {
 		return nil
 	}
@@ -18,7 +18,7 @@ func checkPatience(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	defer func() { _ = connection.Close() }()
-	file, err := fileOf(ctx, connection)
+	file, err := databaseFile(ctx, connection)
 	if err != nil || file == "" {
 		return err
 	}
@@ -37,7 +37,7 @@ func checkPatience(ctx context.Context, db *sql.DB) error {
 
 // fileOf is "" for a database in memory. https://www.sqlite.org/pragma.html#pragma_database_list
 // takes no lock, as the table of the same name would.
-func fileOf(ctx context.Context, connection *sql.Conn) (string, error) {
+func databaseFile(ctx context.Context, connection *sql.Conn) (string, error) {
 	var number int
 	var name string
 	var file sql.NullString
@@ -56,7 +56,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	defer func() { _ = first.Close() }()
-	if file, err := fileOf(ctx, first); err != nil || file != "" {
+	if file, err := databaseFile(ctx, first); err != nil || file != "" {
 		return err
 	}
 	second, err := db.Conn(ctx)

@@ -94,7 +94,7 @@ func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 	if d != SQLite {
 		return migrate(ctx, db, d)
 	}
-	if err := checkPatience(ctx, db); err != nil {
+	if err := checkBusyTimeout(ctx, db); err != nil {
 		return err
 	}
 	if err := migrate(ctx, db, d); err != nil {

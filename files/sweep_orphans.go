@@ -11,45 +11,45 @@ import (
 // Of the files that stand alone a sweep may find so many, or such a part of all,
 // before it takes them for those of another store.
 const (
-	alonePlausible = 10
-	aloneShare     = 10 // a tenth
+	maxOrphans = 10
+	orphanShare     = 10 // a tenth
 	// maxAlone bounds what one pass remembers.
-	maxAlone = 10_000
+	maxRemembered = 10_000
 )
 
 // A side is what a walk has seen of bytes or of records.
-type side[T any] struct {
-	all, alone int
-	some       []T // of those that are alone, maxAlone at most
+type tally[T any] struct {
+	total, orphaned int
+	found       []T // of those that are alone, maxAlone at most
 }
 
-func (s *side[T]) add(one T) {
-	if s.alone++; len(s.some) < maxAlone {
-		s.some = append(s.some, one)
+func (s *tally[T]) add(one T) {
+	if s.orphaned++; len(s.found) < maxRemembered {
+		s.found = append(s.found, one)
 	}
 }
 
-func (s *side[T]) plausible() bool {
-	return s.alone <= alonePlausible || s.alone <= s.all/aloneShare
+func (s *tally[T]) withinLimit() bool {
+	return s.orphaned <= maxOrphans || s.orphaned <= s.total/orphanShare
 }
 
 // A lone object has bytes and no record.
-type lone struct{ id, key string }
+type orphan struct{ id, key string }
 
 // standing are both sides of a store.
-type standing struct {
-	bytes   side[lone]
-	records side[string]
+type orphans struct {
+	bytes   tally[orphan]
+	records tally[string]
 }
 
 // alone walks keys and IDs, which are in one order, side by side. Young bytes are
 // not alone: their record may be on its way, as that of a claim may.
-func (w *sweep) alone(ctx context.Context) (*standing, error) {
-	found := &standing{}
+func (w *sweep) findOrphans(ctx context.Context) (*orphans, error) {
+	found := &orphans{}
 	ids := &idWalk{records: w.records}
 	id, more := ids.next(ctx)
 	next := func() {
-		found.records.all++
+		found.records.total++
 		id, more = ids.next(ctx)
 	}
 	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.bytes)) {
@@ -60,7 +60,7 @@ func (w *sweep) alone(ctx context.Context) (*standing, error) {
 		if !ours {
 			continue
 		}
-		found.bytes.all++
+		found.bytes.total++
 		for ; more && id < of; next() {
 			found.records.add(id)
 		}
@@ -70,7 +70,7 @@ func (w *sweep) alone(ctx context.Context) (*standing, error) {
 		case more && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.config.Grace:
-			found.bytes.add(lone{of, entry.Key})
+			found.bytes.add(orphan{of, entry.Key})
 		}
 	}
 	for ; more; next() {
@@ -79,34 +79,34 @@ func (w *sweep) alone(ctx context.Context) (*standing, error) {
 	if ids.err != nil {
 		return nil, ids.err
 	}
-	return found, w.leaveClaimed(ctx, &found.bytes)
+	return found, w.dropClaimed(ctx, &found.bytes)
 }
 
 // leaveClaimed leaves out what has its record to come.
-func (w *sweep) leaveClaimed(ctx context.Context, bytes *side[lone]) error {
-	if bytes.alone == 0 {
+func (w *sweep) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
+	if bytes.orphaned == 0 {
 		return nil
 	}
 	claimed, err := w.claimed(ctx)
 	if err != nil {
 		return err
 	}
-	before := len(bytes.some)
-	bytes.some = slices.DeleteFunc(bytes.some, func(one lone) bool { return claimed[one.id] })
-	bytes.alone -= before - len(bytes.some)
+	before := len(bytes.found)
+	bytes.found = slices.DeleteFunc(bytes.found, func(one orphan) bool { return claimed[one.id] })
+	bytes.orphaned -= before - len(bytes.found)
 	return nil
 }
 
 // plausible refuses to take one side of a store for the leftovers of the other.
 // Temp files and their records are in one bucket.
-func (w *sweep) plausible(found *standing) error {
-	if w.anyShare || w.bytes == w.temp.bytes || found.bytes.plausible() && found.records.plausible() {
+func (w *sweep) checkLimit(found *orphans) error {
+	if w.noOrphanLimit || w.bytes == w.temp.bytes || found.bytes.withinLimit() && found.records.withinLimit() {
 		return nil
 	}
 	return &storage.Error{
 		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.bytes,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
-			found.bytes.alone, found.bytes.all, found.records.alone, found.records.all),
+			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
 		Hint: "look whether the store was opened with its own bucket and its own records; where it was, AnyShare removes them",
 	}
 }

@@ -6,12 +6,6 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Details is the record of a client file; NotFound where there is none, also for
-// a temp file's ID.
-func (s *Store) Details(ctx context.Context, id string) (*Record, error) {
-	return s.details(ctx, s.client, id)
-}
-
 // Download opens a client file for reading, a range of it with
 // storage.WithRange; the Reader is for the caller to close. NotFound where there
 // is none; InvalidValue where the options ask for what the file cannot give:
@@ -25,22 +19,6 @@ func (s *Store) DownloadTemp(ctx context.Context, id string, opts ...storage.Dow
 	return s.download(ctx, s.temp, id, opts)
 }
 
-func (s *Store) details(ctx context.Context, k kind, id string) (*Record, error) {
-	if err := checkID(id); err != nil {
-		return nil, err
-	}
-	r, err := k.records.Record(ctx, id)
-	return r, ofFile(err)
-}
-
-// ofFile is the error of what is done to one file.
-func ofFile(err error) error {
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return notFound()
-	}
-	return failed(err)
-}
-
 func (s *Store) download(ctx context.Context, k kind, id string, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
 	record, err := s.details(ctx, k, id)
 	if err != nil {
@@ -48,17 +26,17 @@ func (s *Store) download(ctx context.Context, k kind, id string, opts []storage.
 	}
 	reader, err := s.bucket.Download(ctx, k.key(record), opts...)
 	if err != nil {
-		return nil, nil, ofReading(err)
+		return nil, nil, readError(err)
 	}
 	return reader, record, nil
 }
 
 // ofReading keeps apart what the caller's options ask for and the file cannot
 // give.
-func ofReading(err error) error {
+func readError(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.RangeNotSatisfiable, storage.NotModified, storage.PreconditionFailed, storage.InvalidArgument:
 		return &Error{Field: fieldFile, Code: InvalidValue, Message: "This cannot be read of the file.", Err: err}
 	}
-	return ofFile(err)
+	return fileError(err)
 }

@@ -8,11 +8,11 @@ import (
 )
 
 // joinParts makes the bytes of the parts, and the record to be.
-func (j *joining) joinParts(ctx context.Context) (*Record, error) {
-	r := j.newRecord(&j.options.UploadOptions)
-	r.ID, r.Created = j.state.Claim.ID, j.state.Claim.Created
-	if !j.drawn { // an earlier call may have come so far, and no further
-		attrs, err := j.bucket.Attrs(ctx, j.key(r))
+func (a *assembly) assemble(ctx context.Context) (*Record, error) {
+	r := a.newRecord(&a.options.UploadOptions)
+	r.ID, r.Created = a.state.Claim.ID, a.state.Claim.Created
+	if !a.drawn { // an earlier call may have come so far, and no further
+		attrs, err := a.bucket.Attrs(ctx, a.key(r))
 		if err == nil {
 			r.describe(attrs)
 			return r, nil
@@ -26,8 +26,8 @@ func (j *joining) joinParts(ctx context.Context) (*Record, error) {
 		opts = append(opts, storage.WithContentType(r.MIMEType))
 	}
 	var attrs *storage.Attrs
-	err := j.beating(ctx, func() (err error) {
-		attrs, err = j.compose(ctx, j.key(r), opts)
+	err := a.withHeartbeat(ctx, func() (err error) {
+		attrs, err = a.compose(ctx, a.key(r), opts)
 		return err
 	})
 	if err != nil {
@@ -39,25 +39,25 @@ func (j *joining) joinParts(ctx context.Context) (*Record, error) {
 
 // compose is again where a part was replaced meanwhile, and what is there where
 // another call was first.
-func (j *joining) compose(ctx context.Context, key string, opts []storage.CopyOption) (*storage.Attrs, error) {
+func (a *assembly) compose(ctx context.Context, key string, opts []storage.CopyOption) (*storage.Attrs, error) {
 	for attempt := 1; ; attempt++ {
-		keys, size, err := j.parts(ctx)
+		keys, size, err := a.parts(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if len(keys) < j.options.Count {
+		if len(keys) < a.options.Count {
 			return nil, storage.ObjectNotFound
 		}
-		if j.config.MaxSize > 0 && size > j.config.MaxSize {
-			return nil, tooLarge(j.config.MaxSize)
+		if a.config.MaxSize > 0 && size > a.config.MaxSize {
+			return nil, tooLargeError(a.config.MaxSize)
 		}
-		attrs, err := storage.Compose(ctx, j.bucket, key, keys, opts...)
+		attrs, err := storage.Compose(ctx, a.bucket, key, keys, opts...)
 		switch storage.CodeOf(err) {
 		case "":
-			j.fresh = true
+			a.fresh = true
 			return attrs, nil
 		case storage.PreconditionFailed:
-			return j.bucket.Attrs(ctx, key)
+			return a.bucket.Attrs(ctx, key)
 		case storage.Changed:
 			if attempt < joinAttempts {
 				continue
@@ -69,17 +69,17 @@ func (j *joining) compose(ctx context.Context, key string, opts []storage.CopyOp
 
 // beatEvery is how often a call that joins parts shows that it lives, so that one
 // lost beat, or two, are not taken for its death.
-const beatEvery = joinPatience / 3
+const heartbeatInterval = joinPatience / 3
 
 // beating does work, and renews the claim meanwhile: a large file takes longer
 // than others would wait.
-func (j *joining) beating(ctx context.Context, work func() error) error {
+func (a *assembly) withHeartbeat(ctx context.Context, work func() error) error {
 	waiting, stop := context.WithCancel(ctx)
 	var beats panics.Group
 	beats.Go(func() {
-		for j.pulse(waiting, beatEvery) == nil {
-			j.state.Claim.Beat++
-			if swapped, err := j.swap(ctx, j.state); err == nil && !swapped {
+		for a.pulse(waiting, heartbeatInterval) == nil {
+			a.state.Claim.Beat++
+			if swapped, err := a.swap(ctx, a.state); err == nil && !swapped {
 				return // another call has it now; who is done first is
 			}
 		}

@@ -18,7 +18,7 @@ func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 		if upload == "" || w.now.Sub(newest) < ttl {
 			return
 		}
-		gone, err := w.giveUp(ctx, upload, newest)
+		gone, err := w.removeUpload(ctx, upload, newest)
 		if err != nil {
 			errs = append(errs, err)
 		} else if gone {
@@ -48,7 +48,7 @@ func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 // the state. It is false for one that somebody goes on with after all. Once the
 // state has Expired, a call for the token begins another upload, with keys of its
 // own, whether this gets to its end or not.
-func (w *sweep) giveUp(ctx context.Context, upload string, newest time.Time) (bool, error) {
+func (w *sweep) removeUpload(ctx context.Context, upload string, newest time.Time) (bool, error) {
 	u := &partUpload{Store: w.Store, kind: w.kind, prefix: upload}
 	state, err := u.read(ctx)
 	switch {
@@ -71,7 +71,7 @@ func (w *sweep) giveUp(ctx context.Context, upload string, newest time.Time) (bo
 	if state == nil {
 		return true, nil
 	}
-	err = u.forget(ctx, state.revision)
+	err = u.removeState(ctx, state.revision)
 	return err == nil, err
 }
 
@@ -79,7 +79,7 @@ func (w *sweep) giveUp(ctx context.Context, upload string, newest time.Time) (bo
 // the store knows no such condition it looks first: one that begins between the two
 // requests loses its state. A part that is on its way then is answered NotFound; one
 // that was stored by then has to be sent again.
-func (u *partUpload) forget(ctx context.Context, revision string) error {
+func (u *partUpload) removeState(ctx context.Context, revision string) error {
 	var opts []storage.RemoveOption
 	if storage.Supports(u.bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(revision))
@@ -134,7 +134,7 @@ func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	states := make([]*partState, len(prefixes))
-	errs := atOnce(len(prefixes), readsAtOnce, func(i int) (err error) {
+	errs := forEach(len(prefixes), readConcurrency, func(i int) (err error) {
 		u := &partUpload{Store: w.Store, kind: w.kind, prefix: prefixes[i]}
 		if states[i], err = u.read(ctx); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil

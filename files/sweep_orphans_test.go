@@ -64,8 +64,8 @@ func TestHowMuchStandsAlone(t *testing.T) {
 		{"more than a tenth of the files", 109, 11, 0, nil, true},
 		{"a tenth of the records", 110, 0, 11, nil, false},
 		{"more than a tenth of the records", 109, 0, 11, nil, true},
-		{"all of the files, and it was said", 20, 20, 0, []files.SweepOption{files.AnyShare()}, false},
-		{"all of the records, and it was said", 20, 0, 20, []files.SweepOption{files.AnyShare()}, false},
+		{"all of the files, and it was said", 20, 20, 0, []files.SweepOption{files.WithoutOrphanLimit()}, false},
+		{"all of the records, and it was said", 20, 0, 20, []files.SweepOption{files.WithoutOrphanLimit()}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := stocked(t, row.all)

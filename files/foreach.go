@@ -4,7 +4,7 @@ import "github.com/omnibucket/storage/internal/panics"
 
 // atOnce does n things, up to width of them at once, and answers with the error of
 // each.
-func atOnce(n, width int, do func(i int) error) []error {
+func forEach(n, width int, do func(i int) error) []error {
 	errs := make([]error, n)
 	turns := make(chan struct{}, width)
 	var group panics.Group

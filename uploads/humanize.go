@@ -14,7 +14,7 @@ var typeNames = map[string]string{
 	"text/plain":      "plain text",
 }
 
-func typeInWords(mediaType string) string {
+func typeName(mediaType string) string {
 	if name, ok := typeNames[mediaType]; ok {
 		return name
 	}
@@ -22,10 +22,10 @@ func typeInWords(mediaType string) string {
 }
 
 // listInWords is "JPEG, PNG and GIF".
-func listInWords(mediaTypes []string) string {
+func listTypes(mediaTypes []string) string {
 	names := make([]string, len(mediaTypes))
 	for i, t := range mediaTypes {
-		names[i] = typeInWords(t)
+		names[i] = typeName(t)
 	}
 	last := len(names) - 1
 	if last == 0 {

@@ -4,15 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"strings"
-	"time"
 
 	"github.com/omnibucket/storage"
 )
-
-// clockKey is an object that is written to see what time the store has.
-const clockKey = "files/clock"
 
 // key is where a file's bytes are. The extension decides the object's type as
 // that of any key, and lets a person see what lies there.
@@ -21,7 +16,7 @@ func (k kind) key(r *Record) string { return k.bytes + r.ID + r.FileExt }
 // id is false for an object that somebody else put there.
 func (k kind) id(key string) (string, bool) {
 	name := strings.TrimPrefix(key, k.bytes)
-	if len(name) < idLength || checkID(name[:idLength]) != nil {
+	if len(name) < idLength || validateID(name[:idLength]) != nil {
 		return "", false
 	}
 	suffix := name[idLength:]
@@ -49,35 +44,6 @@ func (k kind) uploadPrefix(o *PartOptions) string {
 }
 
 const stateName = "upload.json"
-
-// storeTime is now, by the clock that Attrs.Modified is of.
-func (s *Store) storeTime(ctx context.Context) (time.Time, error) {
-	if _, err := s.bucket.Upload(ctx, clockKey, strings.NewReader(""), storage.WithContentType("text/plain")); err != nil {
-		return time.Time{}, err
-	}
-	attrs, err := s.bucket.Attrs(ctx, clockKey)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if attrs.Modified.IsZero() {
-		return time.Time{}, &storage.Error{Code: storage.Internal, Key: clockKey, Err: errors.New("the store does not say when it was written")}
-	}
-	return attrs.Modified, nil
-}
-
-// A waiter waits, or until ctx is done.
-type waiter func(ctx context.Context, d time.Duration) error
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // uploadOf is the prefix of the upload that a key belongs to, "" for an object
 // that somebody else put there.

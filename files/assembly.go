@@ -20,7 +20,7 @@ const (
 )
 
 // A joining is one call's work on a set of parts that is complete.
-type joining struct {
+type assembly struct {
 	*partUpload
 	holder string     // this call
 	state  *partState // as last read or written
@@ -32,62 +32,62 @@ type joining struct {
 // many calls come here, in whatever process, and wherever one of them stops, they
 // make one file and answer with its record.
 func (u *partUpload) join(ctx context.Context) (*Record, error) {
-	j := &joining{partUpload: u, holder: rand.Text()}
-	r, err := j.run(ctx)
+	a := &assembly{partUpload: u, holder: rand.Text()}
+	r, err := a.run(ctx)
 	if err != nil {
-		j.release(ctx, err)
-		return nil, ofUpload(err)
+		a.release(ctx, err)
+		return nil, uploadError(err)
 	}
 	return r, nil
 }
 
-func (j *joining) run(ctx context.Context) (*Record, error) {
+func (a *assembly) run(ctx context.Context) (*Record, error) {
 	for {
-		r, err := j.hold(ctx)
+		r, err := a.acquireClaim(ctx)
 		if r != nil || err != nil {
 			return r, err
 		}
-		r, err = j.advance(ctx)
+		r, err = a.advance(ctx)
 		if r != nil {
 			return r, nil
 		}
 		// A call that was slow may find the work done by another, and its parts gone.
-		if err != nil && !j.overtaken(ctx) {
+		if err != nil && !a.superseded(ctx) {
 			return nil, err
 		}
 	}
 }
 
 // hold returns when this call is the one to go on, or with what another made.
-func (j *joining) hold(ctx context.Context) (*Record, error) {
+func (a *assembly) acquireClaim(ctx context.Context) (*Record, error) {
 	var seen string // the revision that was waited on
 	var waited time.Duration
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		state, err := j.alive(ctx, nil)
+		state, err := a.confirm(ctx, nil)
 		if err != nil {
 			return nil, err
 		}
-		j.state = state
-		if r, err := j.made(ctx); r != nil || err != nil {
+		a.state = state
+		if r, err := a.existing(ctx); r != nil || err != nil {
 			return r, err
 		}
-		state = j.state
+		state = a.state
 		if state.revision != seen {
 			seen, waited = state.revision, 0
 		}
-		if c := state.Claim; c != nil && c.Holder != "" && c.Holder != j.holder && waited < joinPatience {
-			if err := j.wait(ctx, poll); err != nil {
+		if c := state.Claim; c != nil && c.Holder != "" && c.Holder != a.holder && waited < joinPatience {
+			if err := a.wait(ctx, poll); err != nil {
 				return nil, err
 			}
 			waited += poll
 			continue
 		}
-		if j.drawn = state.Claim == nil; j.drawn {
-			r := j.newRecord(&j.options.UploadOptions)
+		if a.drawn = state.Claim == nil; a.drawn {
+			r := a.newRecord(&a.options.UploadOptions)
 			state.Claim = &claim{ID: r.ID, Created: r.Created}
 		}
-		state.Claim.Holder = j.holder
-		if swapped, err := j.swap(ctx, state); swapped || err != nil {
+		state.Claim.Holder = a.holder
+		if swapped, err := a.swap(ctx, state); swapped || err != nil {
 			return nil, err
 		}
 	}
@@ -96,16 +96,16 @@ func (j *joining) hold(ctx context.Context) (*Record, error) {
 // made is the record of a file that is there already, nil where it is not. Nobody
 // answers with a record before the state says that it is there: the claim of one
 // that does not could expire.
-func (j *joining) made(ctx context.Context) (*Record, error) {
+func (a *assembly) existing(ctx context.Context) (*Record, error) {
 	for {
-		c := j.state.Claim
+		c := a.state.Claim
 		if c == nil || c.Joined == nil {
 			return nil, nil
 		}
-		r, err := j.records.Record(ctx, c.ID)
+		r, err := a.records.Record(ctx, c.ID)
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound && c.Recorded:
-			return nil, completed(nil)
+			return nil, completedError(nil)
 		case storage.CodeOf(err) == storage.ObjectNotFound:
 			return nil, nil
 		case err != nil:
@@ -113,10 +113,10 @@ func (j *joining) made(ctx context.Context) (*Record, error) {
 		case c.Recorded:
 			return r, nil
 		}
-		if swapped, err := j.finish(ctx); swapped || err != nil {
+		if swapped, err := a.finish(ctx); swapped || err != nil {
 			return r, err
 		}
-		if j.state, err = j.alive(ctx, nil); err != nil {
+		if a.state, err = a.confirm(ctx, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -125,34 +125,34 @@ func (j *joining) made(ctx context.Context) (*Record, error) {
 // advance does the steps that are left, each behind the one before: bytes, their
 // note in the state, record, its note. It has neither record nor error where
 // another call has taken over.
-func (j *joining) advance(ctx context.Context) (*Record, error) {
-	r := j.state.Claim.Joined
+func (a *assembly) advance(ctx context.Context) (*Record, error) {
+	r := a.state.Claim.Joined
 	if r == nil {
-		joined, err := j.joinParts(ctx)
+		joined, err := a.assemble(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if noted, err := j.noteJoined(ctx, joined); !noted || err != nil {
+		if noted, err := a.noteJoined(ctx, joined); !noted || err != nil {
 			return nil, err
 		}
 		r = joined
-	} else if err := j.stillHas(ctx, r); err != nil {
+	} else if err := a.verify(ctx, r); err != nil {
 		return nil, err
 	}
-	err := j.records.Create(ctx, r)
+	err := a.records.Create(ctx, r)
 	if err != nil && storage.CodeOf(err) != storage.PreconditionFailed {
 		return nil, err
 	}
-	if !j.fresh {
-		if err := j.stillHas(ctx, r); err != nil {
+	if !a.fresh {
+		if err := a.verify(ctx, r); err != nil {
 			return nil, err
 		}
 	}
-	swapped, err := j.finish(ctx)
+	swapped, err := a.finish(ctx)
 	if err == nil && !swapped {
 		// Another has taken over, or Sweep has given the upload up: the record is
 		// there, but the file may have been deleted before it was.
-		err = j.stillHas(ctx, r)
+		err = a.verify(ctx, r)
 	}
 	if err != nil {
 		return nil, err
@@ -162,67 +162,67 @@ func (j *joining) advance(ctx context.Context) (*Record, error) {
 
 // stillHas is Completed for a file that was made and deleted, as Sweep leaves the
 // bytes of a claim alone. A record of it is taken back.
-func (j *joining) stillHas(ctx context.Context, r *Record) error {
-	there, err := j.hasBytes(ctx, j.kind, r)
+func (a *assembly) verify(ctx context.Context, r *Record) error {
+	there, err := a.hasBytes(ctx, a.kind, r)
 	if err != nil || there {
 		return err
 	}
-	if err := j.records.Remove(ctx, r.ID); err != nil {
+	if err := a.records.Remove(ctx, r.ID); err != nil {
 		return err
 	}
-	return completed(nil)
+	return completedError(nil)
 }
 
 // noteJoined notes that the bytes are there, also where another call has taken
 // over meanwhile: it need not join them again. It is false where that one has
 // noted it itself, or gone on with another claim.
-func (j *joining) noteJoined(ctx context.Context, r *Record) (bool, error) {
+func (a *assembly) noteJoined(ctx context.Context, r *Record) (bool, error) {
 	for {
-		j.state.Claim.Joined = r
-		if swapped, err := j.swap(ctx, j.state); swapped || err != nil {
+		a.state.Claim.Joined = r
+		if swapped, err := a.swap(ctx, a.state); swapped || err != nil {
 			return swapped, err
 		}
-		state, err := j.alive(ctx, nil)
+		state, err := a.confirm(ctx, nil)
 		if err != nil {
 			return false, err
 		}
 		if c := state.Claim; c == nil || c.ID != r.ID || c.Joined != nil {
 			return false, nil
 		}
-		state.Claim.Holder, j.state = j.holder, state
+		state.Claim.Holder, a.state = a.holder, state
 	}
 }
 
 // finish notes that the record is there. What is left over then Sweep removes; the
 // file is there.
-func (j *joining) finish(ctx context.Context) (bool, error) {
-	c := j.state.Claim
+func (a *assembly) finish(ctx context.Context) (bool, error) {
+	c := a.state.Claim
 	c.Holder, c.Recorded = "", true
-	swapped, err := j.swap(ctx, j.state)
+	swapped, err := a.swap(ctx, a.state)
 	if swapped {
-		_, _ = storage.RemoveMatching(ctx, j.bucket, nil, storage.WithPrefix(j.partsPrefix()))
+		_, _ = storage.RemoveMatching(ctx, a.bucket, nil, storage.WithPrefix(a.partsPrefix()))
 	}
 	return swapped, err
 }
 
 // overtaken is true where another call has taken this one for dead.
-func (j *joining) overtaken(ctx context.Context) bool {
-	state, err := j.read(ctx)
-	return err == nil && state.Claim != nil && state.Claim.Holder != j.holder
+func (a *assembly) superseded(ctx context.Context) bool {
+	state, err := a.read(ctx)
+	return err == nil && state.Claim != nil && state.Claim.Holder != a.holder
 }
 
 // release lets another call go on at once, where this one has failed with err. Of
 // parts that were too large the claim is given up, so that a smaller one is taken.
-func (j *joining) release(ctx context.Context, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+func (a *assembly) release(ctx context.Context, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	state, failure := j.read(ctx)
-	if failure != nil || state.Claim == nil || state.Claim.Holder != j.holder {
+	state, failure := a.read(ctx)
+	if failure != nil || state.Claim == nil || state.Claim.Holder != a.holder {
 		return
 	}
 	state.Claim.Holder = ""
 	if CodeOf(err) == TooLarge && state.Claim.Joined == nil {
 		state.Claim = nil
 	}
-	_, _ = j.swap(ctx, state) // else it is taken over after joinPatience
+	_, _ = a.swap(ctx, state) // else it is taken over after joinPatience
 }

@@ -35,32 +35,32 @@ const (
 	maxSuffix = 15 // characters of an extension behind its point
 )
 
-func (o *UploadOptions) check() error {
-	if err := checkName(o.OriginalFileName); err != nil {
+func (o *UploadOptions) validate() error {
+	if err := validateName(o.OriginalFileName); err != nil {
 		return err
 	}
-	if err := checkType(o.MIMEType); err != nil {
+	if err := validateType(o.MIMEType); err != nil {
 		return err
 	}
-	if err := checkLabel(fieldPurpose, o.Purpose); err != nil {
+	if err := validateLabel(fieldPurpose, o.Purpose); err != nil {
 		return err
 	}
-	return checkLabel(fieldUploadedBy, o.UploadedBy)
+	return validateLabel(fieldUploadedBy, o.UploadedBy)
 }
 
-func (o *PartOptions) check() error {
+func (o *PartOptions) validate() error {
 	switch {
-	case len(o.Token) < minToken || len(o.Token) > maxToken || strings.ContainsFunc(o.Token, notInToken):
+	case len(o.Token) < minToken || len(o.Token) > maxToken || strings.ContainsFunc(o.Token, isNoTokenRune):
 		return invalid(fieldToken, fmt.Sprintf(`The token has to be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
 	case o.Count < 1 || o.Count > maxParts:
 		return invalid(fieldCount, "The number of parts has to be 1 to 10,000.")
 	case o.Part < 1 || o.Part > o.Count:
 		return invalid(fieldPart, "The part has to be 1 to "+strconv.Itoa(o.Count)+".")
 	}
-	return o.UploadOptions.check()
+	return o.UploadOptions.validate()
 }
 
-func notInToken(r rune) bool {
+func isNoTokenRune(r rune) bool {
 	return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.'
 }
 
@@ -70,7 +70,7 @@ func isAlphanumeric(r rune) bool {
 
 // checkName holds a name to what can be shown and saved anywhere. It is refused
 // rather than cleaned, so that OriginalFileName is what it says.
-func checkName(name string) error {
+func validateName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
 		return invalid(fieldName, "The file needs a name.")
@@ -80,7 +80,7 @@ func checkName(name string) error {
 		return invalid(fieldName, "The file's name is too long: at most 1,000 characters.")
 	case strings.ContainsAny(name, `/\`) || name == "." || name == "..":
 		return invalid(fieldName, "The file's name is a path.")
-	case strings.ContainsFunc(name, isTreacherous):
+	case strings.ContainsFunc(name, isConfusable):
 		return invalid(fieldName, "The file's name has characters that cannot be shown.")
 	}
 	return nil
@@ -89,14 +89,14 @@ func checkName(name string) error {
 // isTreacherous tells control characters, line ends, and what turns the direction
 // of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks that
 // scripts need (ZWJ, ZWNJ, RLM) turn nothing.
-func isTreacherous(r rune) bool {
+func isConfusable(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
 		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
-func checkLabel(field, text string) error {
+func validateLabel(field, text string) error {
 	switch {
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, isTreacherous):
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable):
 		return invalid(field, "This is no text, or has characters that cannot be shown.")
 	case utf8.RuneCountInString(text) > maxLabel:
 		return invalid(field, "This is too long: at most 256 characters.")
@@ -104,7 +104,7 @@ func checkLabel(field, text string) error {
 	return nil
 }
 
-func checkType(mediaType string) error {
+func validateType(mediaType string) error {
 	if mediaType == "" {
 		return nil
 	}
