@@ -18,7 +18,7 @@ type formFile struct {
 	// behind is asked when the fields behind the file have been read; nil: there are
 	// none.
 	after func() error
-	err    error // of all reads to come
+	err   error // of all reads to come
 }
 
 func (f *formFile) Read(p []byte) (int, error) {

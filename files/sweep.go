@@ -71,9 +71,9 @@ type sweep struct {
 	*Store
 	kind
 	noOrphanLimit bool
-	report   *SweepReport
-	now      time.Time // by the store's clock
-	errs     []error
+	report        *SweepReport
+	now           time.Time // by the store's clock
+	errs          []error
 }
 
 // files removes what stands alone. It is looked at again before: the walks over

@@ -11,8 +11,8 @@ import (
 // Of the files that stand alone a sweep may find so many, or such a part of all,
 // before it takes them for those of another store.
 const (
-	maxOrphans = 10
-	orphanShare     = 10 // a tenth
+	maxOrphans  = 10
+	orphanShare = 10 // a tenth
 	// maxAlone bounds what one pass remembers.
 	maxRemembered = 10_000
 )
@@ -20,7 +20,7 @@ const (
 // A side is what a walk has seen of bytes or of records.
 type tally[T any] struct {
 	total, orphaned int
-	found       []T // of those that are alone, maxAlone at most
+	found           []T // of those that are alone, maxAlone at most
 }
 
 func (s *tally[T]) add(one T) {

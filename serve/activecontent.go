@@ -9,16 +9,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// AllowActiveContent has NewHandler serve HTML, SVG, XML, JavaScript and all
-// other content as it was stored, to be shown and run by browsers. Whoever may
-// upload can then run scripts in the handler's origin: serve it from a host of
-// its own, without cookies.
+// AllowActiveContent makes [NewHandler] serve HTML, SVG, XML, JavaScript and all
+// other content as it was stored, so that browsers show and run it. Anyone who may
+// upload can then run scripts in the handler's origin. Serve it from a host of its
+// own, without cookies.
 func AllowActiveContent() Option {
 	return option(func(o *options) { o.activeContent = true })
 }
 
-// harmless has the media types that a browser shows without running anything in the
-// origin of the page. PDF is not one of them: browsers show none in a sandbox.
+// harmless lists the media types that a browser shows without running anything in the
+// origin of the page. PDF is missing, because browsers show no PDF in a sandbox.
 var harmless = []string{
 	"application/json", "application/octet-stream",
 	"image/apng", "image/avif", "image/bmp", "image/gif", "image/heic", "image/heif", "image/jpeg", "image/jxl",
@@ -26,8 +26,8 @@ var harmless = []string{
 	"text/csv", "text/markdown", "text/plain", "text/tab-separated-values",
 }
 
-// neutralize makes a browser believe the content type and run nothing of the
-// object, and save it unless its type is harmless.
+// neutralize makes a browser trust the content type and run nothing in the object.
+// The browser saves the object unless its type is harmless.
 func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox")
@@ -45,7 +45,7 @@ func isHarmless(contentType string) bool {
 	return slices.Contains([]string{"audio", "font", "video"}, kind) || slices.Contains(harmless, mediaType)
 }
 
-// asAttachment keeps the file name of a disposition.
+// asAttachment turns disposition into an attachment and keeps its file name.
 func asAttachment(disposition string) string {
 	kind, parameters, found := strings.Cut(disposition, ";")
 	if strings.EqualFold(strings.TrimSpace(kind), "attachment") {

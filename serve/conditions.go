@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// judge weighs the conditions of a request in the order of RFC 9110, section
-// 13.2.2, and with the leniency of http.ServeContent. It is the status of the
-// answer that they end in, or 0.
+// evaluatePreconditions evaluates the conditions of a request in the order of RFC
+// 9110, section 13.2.2, as leniently as http.ServeContent. It returns the status to
+// respond with, or 0 to send the object.
 func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if list := r.Header.Get("If-Match"); list != "" {
@@ -33,7 +33,8 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 	return 0
 }
 
-// rangeApplies is If-Range: false where the client's part is of another object.
+// rangeApplies evaluates If-Range. It returns false if the client has a part of
+// another object.
 func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 	condition := r.Header.Get("If-Range")
 	if condition == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -46,8 +47,8 @@ func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
 }
 
-// dateIn is a header's date; not given where it, or when the object was
-// modified, is not known.
+// headerDate returns the date in a header. given is false if the date, or the
+// object's modification time, is not known.
 func headerDate(r *http.Request, header string, modified time.Time) (date time.Time, given bool) {
 	value := r.Header.Get(header)
 	if value == "" || !isKnown(modified) {
@@ -57,7 +58,7 @@ func headerDate(r *http.Request, header string, modified time.Time) (date time.T
 	return date, err == nil
 }
 
-// laterThan compares as whole seconds: headers tell no more.
+// isAfter compares whole seconds, because headers have no fractions.
 func isAfter(modified, date time.Time) bool {
 	return modified.Truncate(time.Second).After(date)
 }
@@ -66,8 +67,8 @@ func isKnown(modified time.Time) bool {
 	return !modified.IsZero() && modified.Unix() != 0
 }
 
-// matches reports whether a list of entity tags names etag, or anything ("*").
-// What cannot be read ends the list.
+// matches reports whether a list of entity tags contains etag or is "*". It stops at
+// the first malformed tag.
 func matches(list, etag string, same func(a, b string) bool) bool {
 	for {
 		list = strings.TrimLeft(list, ", \t\r\n")
@@ -88,7 +89,7 @@ func matches(list, etag string, same func(a, b string) bool) bool {
 	}
 }
 
-// cutTag takes the entity tag that s begins with; "" where there is none.
+// cutTag splits off the entity tag that s begins with. tag is "" if there is none.
 func cutTag(s string) (tag, rest string) {
 	opaque := strings.TrimPrefix(s, "W/")
 	if opaque == "" || opaque[0] != '"' {
@@ -106,7 +107,7 @@ func cutTag(s string) (tag, rest string) {
 	return "", ""
 }
 
-// strongly and weakly compare entity tags as RFC 9110, section 8.8.3.2, has it.
+// strongMatch and weakMatch compare entity tags by RFC 9110, section 8.8.3.2.
 func strongMatch(a, b string) bool {
 	return a == b && strings.HasPrefix(a, `"`)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// allowed is the first rule that lets a page of origin send method with headers;
-// nil where none does.
+// matchingRule returns the first rule that lets a page of origin send method with
+// headers, or nil.
 func matchingRule(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
 	for i := range rules {
 		rule := &rules[i]
@@ -37,7 +37,8 @@ func matchesAny(patterns []string, text string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, text) })
 }
 
-// like reports whether text is pattern, in which each * is any text.
+// wildcardMatch reports whether text matches pattern, in which each * stands for any
+// text.
 func wildcardMatch(pattern, text string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {
@@ -60,9 +61,9 @@ func wildcardMatch(pattern, text string) bool {
 	}
 }
 
-// allowOrigin lets the page that asked read the answer, where a rule says so.
-// Where none does the browser keeps the answer from the page. No cookie is asked
-// for: signatures are all that counts here.
+// allowOrigin lets the page read the response if a rule allows its origin. Without a
+// rule, the browser hides the response from the page. Credentials are not allowed,
+// because only signatures count here.
 func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
 	if len(rules) == 0 {
 		return
@@ -86,7 +87,7 @@ func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 }
 
-// preflight answers a browser that asks before it sends.
+// preflight responds to a browser that asks for permission before it sends a request.
 func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
 	h := w.Header()
 	h.Add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
@@ -111,7 +112,7 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	return nil
 }
 
-// refusedByCORS says what of the request no rule allows: the origin, else the
+// corsFailure says which part of the request no rule allows: the origin, else the
 // method, else the first header.
 func corsFailure(rules []storage.CORSRule, origin, method string, headers []string) *failure {
 	knowsOrigin := false
@@ -140,7 +141,7 @@ func corsFailure(rules []storage.CORSRule, origin, method string, headers []stri
 	return errCORS.withMessage("No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")
 }
 
-// quoted is what a browser has sent, cut to what a message holds.
+// quote quotes text that a browser sent, and shortens it to fit a message.
 func quote(text string) string {
 	const most = 200 // bytes
 	return strconv.Quote(text[:min(len(text), most)])

@@ -10,16 +10,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A failure is an answer that says no: as S3's, a status and a short document
-// with a code. Neither names the bucket, the key or the cause.
+// A failure is an error response in the form that S3 uses: a status and a short XML
+// document with a code. It never names the bucket, the key or the cause.
 type failure struct {
 	status  int
 	code    string
 	message string
 }
 
-// What the handler says of itself. One that has no valid signature learns
-// nothing else, also not whether the object is there.
+// These are the handler's own failures. A request without a valid signature learns
+// nothing else, not even whether the object exists.
 var (
 	errDenied       = &failure{http.StatusForbidden, "AccessDenied", "Access denied."}
 	errSignature    = &failure{http.StatusForbidden, "SignatureDoesNotMatch", "The address, the method, a header or a field is not as it was signed."}
@@ -38,11 +38,10 @@ var (
 	errCORS         = &failure{http.StatusForbidden, "AccessForbidden", "No CORS rule of the bucket allows this."}
 )
 
-// saying is f with other words.
+// withMessage returns a copy of f with another message.
 func (f *failure) withMessage(message string) *failure { return &failure{f.status, f.code, message} }
 
-// failures are what the codes are over HTTP. A code that is not here is the
-// server's own trouble.
+// failures maps storage codes to responses. Any other code is an internal error.
 var failures = map[storage.Code]*failure{
 	storage.ObjectNotFound:      {http.StatusNotFound, "NoSuchKey", "There is no such object."},
 	storage.BucketNotFound:      {http.StatusNotFound, "NoSuchBucket", "There is no such bucket."},
@@ -67,11 +66,11 @@ var failures = map[storage.Code]*failure{
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
 
 func failureOf(err error) *failure {
-	var tooLong *http.MaxBytesError // of http.MaxBytesHandler around this one
+	var tooLong *http.MaxBytesError // from an http.MaxBytesHandler around this handler
 	switch {
 	case errors.As(err, &tooLong):
 		return errTooLong
-	case errors.Is(err, os.ErrDeadlineExceeded): // of http.Server.ReadTimeout
+	case errors.Is(err, os.ErrDeadlineExceeded): // from http.Server.ReadTimeout
 		return errSlow
 	}
 	if f, known := failures[storage.CodeOf(err)]; known {
@@ -86,8 +85,7 @@ type failureBody struct {
 	Message string
 }
 
-// write answers with the failure, and with none of the headers that were meant
-// for an object.
+// write sends the failure, and removes the headers that were set for an object.
 func (f *failure) write(w http.ResponseWriter, r *http.Request) {
 	body, err := xml.Marshal(failureBody{Code: f.code, Message: f.message})
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	maxFields  = 20 << 10  // bytes of names and values before the file, as S3 has it
-	maxFormHead = 128 << 10 // bytes before the file, with all that frames them
+	maxFields   = 20 << 10  // bytes of names and values before the file, the limit of S3
+	maxFormHead = 128 << 10 // bytes before the file, boundaries and headers included
 )
 
-// post stores the file of a signed form. The fields come first, so that they are
-// judged before the file is read; what comes behind it is ignored, as S3 does.
+// post stores the file of a signed form. The fields must come first, so that they are
+// checked before the file is read. Anything after the file is ignored, as on S3.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	begin := &formHeadReader{ReadCloser: r.Body, left: maxFormHead}
-	within := r.WithContext(r.Context()) // a copy: the server's own keeps its body
+	within := r.WithContext(r.Context()) // a copy, so that the server keeps its own body
 	within.Body = begin
 	parts, err := within.MultipartReader()
 	if err != nil {
@@ -28,7 +28,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	fields, file, f := readForm(parts)
 	switch {
 	case f == errForm && begin.err != nil:
-		return bodyFailure(begin.err) // the multipart reader does not always say why
+		return bodyFailure(begin.err) // the multipart reader does not always return the cause
 	case f != nil:
 		return f
 	}
@@ -42,7 +42,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 		return f
 	}
 	if r.ContentLength-2*maxFormHead > g.MaxSize {
-		return errTooLong // without reading up to the bound
+		return errTooLong // without reading up to the limit
 	}
 	attrs, f := h.store(r, g, file, -1, nil)
 	if f != nil {
@@ -53,8 +53,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	return nil
 }
 
-// readForm reads up to the file. Names of fields are in lower case, and each
-// stands once. The file's own name and type are not used.
+// readForm reads the form up to the file. It returns field names in lower case, and
+// refuses a name that occurs twice. It does not use the file's own name and type.
 func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) {
 	fields, total := map[string]string{}, 0
 	for {
@@ -90,13 +90,13 @@ func formFailure(err error) *failure {
 	return errForm
 }
 
-// A prelude is the beginning of a body, of which so much may be read and no
-// more: the multipart reader would take headers of any length.
+// A formHeadReader limits the bytes that are read before the file. The multipart
+// reader would accept headers of any length.
 type formHeadReader struct {
 	io.ReadCloser
 	left int
 	done bool
-	// broken is why the body cannot be read any further; nil at its end.
+	// err is the error that ended the body, other than io.EOF.
 	err error
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A source is one revision of an object, of which it has one part open at a
-// time. The first answer of the store fixes the revision; what is opened later
-// is the same, or Changed.
+// A source reads one revision of an object, with at most one range open. The first
+// response of the store fixes the revision. If a later one differs, the source fails
+// with Changed.
 type source struct {
 	ctx   context.Context
 	from  storage.Downloader
@@ -19,12 +19,12 @@ type source struct {
 	attrs *storage.Attrs
 
 	reader  *storage.Reader // nil: nothing is open
-	at, end int64           // what it has left
-	spans    []readSpan           // of the ranges that are still to be copied
+	at, end int64           // the bytes that reader has left
+	spans   []readSpan      // of the ranges that remain to be copied
 }
 
-// openSource makes the one request that most answers take. Of a range behind the
-// object's end a store tells no attributes: they are asked for then.
+// openSource makes the only request that most responses take. If the range is past
+// the end, the store returns no attributes, so it requests them separately.
 func openSource(ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption, first storage.DownloadOption) (*source, error) {
 	s := &source{ctx: ctx, from: from, key: key, opts: opts}
 	err := s.download(first)
@@ -48,11 +48,11 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 	return nil
 }
 
-// plan says what copy will be asked for, in that order.
+// plan sets the ranges that copy will be called with, in order.
 func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 
-// seek has r open, which is next; what is opened for it serves the others of its
-// leg as well.
+// seek opens the next range r. The reader that it opens also serves the other ranges
+// of its span.
 func (s *source) seek(r byteRange) error {
 	if s.reader != nil && s.at <= r.start && r.start-s.at <= maxGap && r.end() <= s.end {
 		return nil
@@ -76,11 +76,11 @@ func (s *source) seek(r byteRange) error {
 // pinned reports whether the caller's options name a version.
 func (s *source) pinned() bool {
 	var r storage.GetRequest
-	_ = r.Apply(s.opts...) // a bad option has failed before
+	_ = r.Apply(s.opts...) // an invalid option has failed before
 	return r.Version != ""
 }
 
-// same is for a Downloader that knows no revisions.
+// checkUnchanged compares attributes, for a Downloader without revisions.
 func (s *source) checkUnchanged() error {
 	now := s.reader.Attrs()
 	if now.Revision != s.attrs.Revision || now.ETag != s.attrs.ETag || now.Size != s.attrs.Size {
@@ -93,7 +93,7 @@ func (s *source) changedError(err error) error {
 	return &storage.Error{Code: storage.Changed, Op: "Download", Key: s.key, Err: err}
 }
 
-// copy writes r, which is next, to w.
+// copy writes the next range r to w.
 func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.seek(r); err != nil {
 		return err
@@ -120,14 +120,14 @@ func (s *source) copyOpened(w io.Writer, r byteRange) error {
 	return err
 }
 
-// Up to here the bytes go out in one piece with the header, rather than by the
-// kernel behind it.
+// sentWithHeader is the size up to which the bytes are written together with the
+// header, rather than by the kernel after it.
 const sentWithHeader = 32 << 10
 
-// copyAll leaves the copying to the reader: out of memory in one piece, from a
-// file to a socket by the kernel. The last byte of what has a checksum to be
-// compared is kept back until it has been: without it no client takes the answer
-// for whole.
+// copyAll lets the reader do the copying: in one write from memory, or by the kernel
+// from a file to a socket. If there is a checksum to verify, the last byte is held
+// back until it matches. A client does not accept the response as complete without
+// that byte.
 func (s *source) copyAll(w io.Writer) error {
 	want := s.end - s.at
 	s.at = s.end
@@ -145,7 +145,7 @@ func (s *source) copyAll(w io.Writer) error {
 	return t.release()
 }
 
-// complete is an error where fewer bytes came than were promised.
+// requireLength returns an error if fewer bytes than want arrived.
 func requireLength(want int64) func(int64, error) error {
 	return func(n int64, err error) error {
 		if err == nil && n < want {
@@ -157,12 +157,12 @@ func requireLength(want int64) func(int64, error) error {
 
 func (s *source) close() {
 	if s.reader != nil {
-		_ = s.reader.Close() // nil, always
+		_ = s.reader.Close() // always nil
 		s.reader = nil
 	}
 }
 
-// A tail writes all but the last of left bytes, which release writes.
+// A lastByteWriter writes all but the last of left bytes. release writes that one.
 type lastByteWriter struct {
 	to   io.Writer
 	left int64

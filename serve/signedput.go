@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-// put stores the body of a signed upload. What can be refused by the headers is,
-// before a byte of the body is asked for.
+// put stores the body of a signed upload. It checks the header before it reads the
+// body.
 func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failure {
 	g, f := h.verify(r, http.MethodPut, key)
 	if f != nil {
@@ -31,9 +31,9 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	return nil
 }
 
-// requestOptions are what the client asks for beside what was signed: it may
-// bind itself to create, and say the type if none was signed, as on clouds. A
-// condition that cannot be kept is not passed over.
+// requestOptions returns options for what the client requests beyond what was signed.
+// A client may add If-None-Match: *, and set the content type if none was signed, as
+// on clouds. A condition that cannot be enforced is refused.
 func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOption, f *failure) {
 	h := r.Header
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasType() {
@@ -57,7 +57,7 @@ func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOpti
 	return nil, errCondition
 }
 
-// store stores length bytes of body, -1 where that is not known, as g has it.
+// store stores length bytes of body by the grant g. length is -1 if it is not known.
 func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
 	content := &boundedBody{from: body, min: g.MinSize, max: g.MaxSize}
 	if length >= 0 {
@@ -80,13 +80,13 @@ func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length
 	return nil, failureOf(err)
 }
 
-// bounded is a body that fails where it is not as long as was signed, as soon as
-// that shows: an upload of it stores nothing.
+// A boundedBody fails as soon as its length is known to differ from what was signed,
+// so that the upload stores nothing.
 type boundedBody struct {
-	from        io.Reader
-	min, max int64 // bytes; most -1: any
-	read        int64
-	failure      *failure
+	from     io.Reader
+	min, max int64 // bytes; max -1: any length
+	read     int64
+	failure  *failure
 }
 
 var errBounds = errors.New("the body is not as long as was signed")
@@ -107,13 +107,13 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		if b.failure = b.check(b.read); b.failure != nil {
 			return 0, errBounds
 		}
-	default: // net/http ends the request's context too: that is not why
+	default: // net/http cancels the request's context too, but that is not the cause
 		b.failure = bodyFailure(err)
 	}
 	return n, err
 }
 
-// unreadable is why a body cannot be read any further.
+// bodyFailure returns the response to a read error of a body.
 func bodyFailure(err error) *failure {
 	if f := failureOf(err); f != errInternal {
 		return f
@@ -121,7 +121,7 @@ func bodyFailure(err error) *failure {
 	return errIncomplete
 }
 
-// judge is the verdict on a body of size bytes.
+// check returns the failure of a body that has size bytes, or nil.
 func (b *boundedBody) check(size int64) *failure {
 	switch {
 	case b.max < 0:
