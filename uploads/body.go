@@ -6,18 +6,18 @@ import (
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// bounds are what a file's length must be, in bytes.
+// bounds limits the length of a file, in bytes.
 type bounds struct {
 	min, max int64
-	claimed  int64 // 0: nobody said
+	claimed  int64 // 0: not known
 }
 
-// bounds are the service's, with what the sender says of this file.
+// bounds returns the service's bounds, with the length that the sender claims.
 func (s *Service) bounds(claimed int64) bounds {
 	return bounds{min: s.config.MinSize, max: s.config.MaxSize, claimed: max(claimed, 0)}
 }
 
-// promise judges what is claimed alone.
+// checkClaim checks only the claimed length.
 func (b bounds) checkClaim() *Error {
 	if b.claimed == 0 {
 		return nil
@@ -25,7 +25,7 @@ func (b bounds) checkClaim() *Error {
 	return bounds{min: b.min, max: b.max}.check(b.claimed)
 }
 
-// judge is for a file of n bytes.
+// check checks the length n of a file.
 func (b bounds) check(n int64) *Error {
 	switch {
 	case n == 0:
@@ -40,7 +40,7 @@ func (b bounds) check(n int64) *Error {
 	return nil
 }
 
-// most is where a stream is too long.
+// limit returns the length after which a stream is too long.
 func (b bounds) limit() int64 {
 	if b.claimed > 0 {
 		return min(b.claimed, b.max)
@@ -48,8 +48,8 @@ func (b bounds) limit() int64 {
 	return b.max
 }
 
-// A body is a file that streams into the store. It fails, and so stores nothing,
-// as soon as a bound is passed, and at its end where it is too short.
+// A body is a file that streams into the store. It fails as soon as the file is too
+// long, and at its end if it is too short, so that nothing is stored.
 type body struct {
 	from    io.Reader
 	bounds  bounds

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A Code says why a file was not taken; the package's documentation has the
-// table. It is part of the JSON that Handler answers.
+// A Code says why a file was refused. The package documentation has the table. The
+// JSON of [Service.Handler] contains it.
 type Code string
 
 // The codes.
@@ -55,23 +55,23 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 	NotYours:       {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
 })
 
-// An Error is every error of this package but New's and Handler's, which are
-// *storage.Error.
+// An Error is the error of every function of this package, except [New] and
+// [Service.Handler], which return a *storage.Error.
 type Error struct {
 	Field   string // of the form: the file's, "token", "key", or the value's name
 	Code    Code
-	Message string // a sentence for the person who sent the file, in English
+	Message string // a sentence for the sender of the file, in English
 	Name    string // the file's, safe to show; "" where it is not about one
-	Err     error  // a storage.Code, or the *storage.Error that caused it; not for that person
+	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
 }
 
 // Error returns a text for logs. The text for people is Message.
 func (e *Error) Error() string { return webapi.ErrorText("uploads", e.Field, e.Code, e.Message, e.Err) }
 
-// Unwrap is Err.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf is the code of the first *Error in err's tree, "" where there is none.
+// CodeOf returns the code of the first *Error in err's tree, or "".
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
@@ -79,7 +79,7 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-const fileField = "file" // of what is wrong with the file itself
+const fileField = "file" // the field of errors about the file itself
 
 func refuse(code Code, message string) *Error {
 	return &Error{Field: fileField, Code: code, Message: message, Err: meanings.Storage(code)}
@@ -91,13 +91,13 @@ func refuseField(field string, code Code, message string) *Error {
 	return e
 }
 
-// about says which file it is.
+// about sets the name of the file.
 func (e *Error) about(name string) *Error {
 	e.Name = name
 	return e
 }
 
-// storeFailed is an error of the bucket. Who went away needs no other word.
+// storeFailed returns the error for an error of the bucket.
 func storeFailed(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		return &Error{Field: fileField, Code: Interrupted, Message: "The upload was interrupted.", Err: err}
@@ -105,7 +105,7 @@ func storeFailed(err error) *Error {
 	return &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
 }
 
-// interrupted is an error of the sender's stream.
+// interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		e := refuse(TooLarge, "The files are too large: together they may have "+webapi.Bytes(tooLarge.Limit)+".")

@@ -8,24 +8,24 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Finish looks at a file that was sent by a ticket's Put or Form, and moves it to
-// its final key: token is the ticket's, values are those that Sign had, again by
-// what the application knows of the user. A file that breaks a rule is removed,
-// and the error says which; NotUploaded where none has arrived. Called again, as
-// by a client that lost the answer, it gives the same file, whatever was sent
-// since; TicketExpired where that was removed again.
+// Finish inspects a file that was sent with a ticket's Put or Form, and moves it to
+// its final key. token is the ticket's. values are those of [Service.Sign], again
+// from what the application knows of the user. If the file breaks a rule, Finish
+// removes it and returns the reason. If no file has arrived, it fails with
+// NotUploaded. Called again, for example by a client that lost the response, it
+// returns the same file, even if other bytes were sent since. If that file has been
+// removed, it fails with TicketExpired.
 //
-// The store sees to the latter, by a ticket's Put (storage.SignIfAbsent). By a
-// Form, or where the store takes a file as often as it comes, or does not guard
-// (Config.Unguarded), a ticket whose file was removed can be used again until it
-// ends; and who calls Finish twice at the same moment, and sends another type
-// between, may have two files of it.
+// The last rule needs a ticket's Put and a store with [storage.SignIfAbsent]. With a
+// Form, with a store that accepts a file repeatedly, or with Config.Unguarded, a
+// ticket whose file was removed can be used again until it expires. A sender who then
+// calls Finish twice at once, and sends another type in between, may get two files.
 //
-// What was looked at is what is kept: the copy is looked at too, for the sender
-// can write to the pending key as long as the ticket lasts. The kept object has
-// the media type of its content and the directives of Config.CacheControl. It has
-// no other attribute that the sender set: disposition, encoding, language, storage
-// class and metadata are empty.
+// Finish inspects the copy too, because the sender can write to the pending key until
+// the ticket expires. The stored object has the media type of its content and the
+// directives of Config.CacheControl. Its disposition is attachment unless it is a
+// JPEG, PNG, GIF, WebP or AVIF. Encoding, language, storage class and metadata are
+// empty, whatever the sender set.
 func (s *Service) Finish(ctx context.Context, token string, values Values) (*Result, error) {
 	if e := s.checkValues(values); e != nil {
 		return nil, e
@@ -83,13 +83,14 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 	return s.resultOf(ctx, kept, t)
 }
 
-// contentTypeOfSpent marks what stands in for a file that was finished. The
-// sender's own have contentTypeOfPending.
+// contentTypeOfSpent marks the object that replaces a finished file. The sender's own
+// objects have contentTypeOfPending.
 const contentTypeOfSpent = "application/x-omnibucket-finished"
 
-// spend ends a ticket. Where the store takes its file once, an empty object stays
-// at the pending key, so that the address does not work again; it is cleared
-// away with all that waits there. Elsewhere the sender could replace it.
+// markSpent ends a ticket. If the store accepts its file only once, an empty object
+// stays at the pending key, so that the address does not work again. It is removed
+// with everything else that waits there. Otherwise the object is removed, because the
+// sender could replace it anyway.
 func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
 	if !s.acceptsOnce(t) {
 		s.discard(ctx, pending)
@@ -97,14 +98,14 @@ func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	// A failure leaves the file: the address does not work again with that either.
+	// If this fails, the file stays, and the address does not work again either.
 	_, _ = s.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
 }
 
 var errSpent = errors.New("the ticket's file was finished")
 
-// gone reports whether the pending file is gone, or was when it was read: by
-// another call that was faster, or because it has not arrived.
+// isGone reports whether the pending file has not arrived, or was taken by another
+// call that was faster.
 func isGone(e *Error) bool {
 	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
 }
@@ -123,11 +124,10 @@ func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*Result
 	return r, nil
 }
 
-// keep copies the file to its final key; one that is there is this file, of an
-// earlier call.
+// copyToFinal copies the file to its final key. An object that exists there is this
+// file, from an earlier call.
 func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) *Error {
-	// A copy keeps the attributes that no option sets, and whoever sent the file
-	// chose those.
+	// A copy keeps the attributes that no option sets, and the sender chose those.
 	opts := []storage.CopyOption{
 		storage.WithContentDisposition(""),
 		storage.WithContentEncoding(""),
@@ -146,7 +146,7 @@ func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) 
 	return nil
 }
 
-// finished finds what an earlier call has kept.
+// findFinished returns the file that an earlier call has stored.
 func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Error) (*Result, *Error) {
 	tried := map[string]bool{}
 	for _, mediaType := range s.types {
@@ -166,21 +166,22 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Err
 	switch {
 	case errors.Is(why, errSpent):
 		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file removed since. Send the file again.")
-	case errors.Is(why, storage.Changed): // and is not gone: it was sent again
+	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
 	}
 	return nil, notUploadedError()
 }
 
-// looked is a stored file that keeps the rules.
+// inspected is a stored file that passed inspection.
 type inspected struct {
 	kind
 	attrs *storage.Attrs
 }
 
-// look inspects a stored file by its first bytes, as many as that takes.
+// inspectStored inspects a stored file. It reads only as many bytes as that takes.
 func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*inspected, *Error) {
-	// One byte more than a head holds: the range's end must not pass for the file's.
+	// One byte more than a head holds, so that the end of the range is not taken for
+	// the end of the file.
 	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, headBytes+1))
 	if err != nil {
 		return nil, storeFailed(err)
@@ -203,5 +204,6 @@ func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) 
 	return &inspected{k, r.Attrs()}, nil
 }
 
-// refused tells a file that breaks a rule from one that the store could not show.
+// isRefusal reports whether the file breaks a rule, rather than that the store
+// failed.
 func isRefusal(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }

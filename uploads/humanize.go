@@ -2,7 +2,7 @@ package uploads
 
 import "strings"
 
-// typeNames are what people call a type.
+// typeNames has the common names of types.
 var typeNames = map[string]string{
 	"image/jpeg":      "JPEG",
 	"image/png":       "PNG",
@@ -21,7 +21,7 @@ func typeName(mediaType string) string {
 	return mediaType
 }
 
-// listInWords is "JPEG, PNG and GIF".
+// listTypes returns a list such as "JPEG, PNG and GIF".
 func listTypes(mediaTypes []string) string {
 	names := make([]string, len(mediaTypes))
 	for i, t := range mediaTypes {

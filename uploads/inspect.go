@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// An inspector looks at the structure behind a type's first bytes. It tells the
-// picture's size in pixels, or why the file is refused.
+// An inspector reads the structure after a type's first bytes. It returns the size of
+// the picture in pixels, or why the file is refused.
 type inspector func(*head) (width, height int, refused *reason)
 
 var inspectors = map[string]inspector{
@@ -33,10 +33,11 @@ func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width,
 	return c.Width, c.Height, nil
 }
 
-const gifScreen = 13 // bytes up to the color table
+const gifScreen = 13 // bytes before the color table
 
-// inspectGIF goes through the blocks up to the first picture: a file that has
-// none, or none of its screen's size at most, is something else with this magic.
+// inspectGIF reads the blocks up to the first picture. It refuses a file without a
+// picture, or with one that exceeds the screen, because that is another format with
+// the first bytes of a GIF.
 func inspectGIF(h *head) (width, height int, refused *reason) {
 	width, height, refused = decodeConfig(h, gif.DecodeConfig)
 	if refused != nil {
@@ -53,7 +54,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 			return 0, 0, h.missingReason()
 		}
 		switch block[0] {
-		case 0x21: // an extension: a label, then pieces
+		case 0x21: // an extension: a label, then sub-blocks
 			if at, ok = skipSubBlocks(h, at+2); !ok {
 				return 0, 0, h.missingReason()
 			}
@@ -69,7 +70,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	}
 }
 
-// colorTable is the bytes of the table that the flags announce.
+// colorTableSize returns the length of the color table that the flags announce.
 func colorTableSize(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
@@ -77,7 +78,7 @@ func colorTableSize(flags byte) int {
 	return 3 << (flags&7 + 1)
 }
 
-// skipPieces goes behind the empty piece that ends a GIF's block.
+// skipSubBlocks returns the offset after the empty sub-block that ends a GIF's block.
 func skipSubBlocks(h *head, at int) (int, bool) {
 	for {
 		size, ok := h.bytesAt(at, 1)

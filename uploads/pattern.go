@@ -8,44 +8,44 @@ import (
 	"time"
 )
 
-// Values fill the named places of a key's pattern. They come from the
-// application, by what it knows of the user, never from the client. A value has
-// 1 to 128 letters, digits, "-", "_" and ".", the last neither first nor at the
-// end; else InvalidValue.
+// Values fill the named places of a key's pattern. They come from what the
+// application knows of the user, never from the client. A value has 1 to 128 letters,
+// digits, "-", "_" and ".", and "." is neither first nor last. Any other value fails
+// with InvalidValue.
 type Values map[string]string
 
 const (
 	randomBytes = 16
 	maxValue    = 128  // bytes
-	maxSuffix   = 16   // bytes of an extension, its point included
-	maxKey      = 1024 // bytes, the store's bound
+	maxSuffix   = 16   // bytes of an extension, with its dot
+	maxKey      = 1024 // bytes, the limit of stores
 )
 
-// randomText is what 16 bytes look like in a key: 26 characters that no file
-// system confuses, whatever it thinks of case.
+// randomText encodes 16 bytes as 26 characters that no file system confuses, whether
+// or not it ignores case.
 var randomText = base32.NewEncoding(randomAlphabet).WithPadding(base32.NoPadding)
 
 const randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
 
-// A place is a piece of a pattern: fixed text, or a name in braces.
+// A piece is a part of a pattern: fixed text, or a name in braces.
 type piece struct{ literal, name string }
 
-// A pattern makes keys. Of a key it made, one reading is possible: all but the
-// values are of known lengths, and a segment holds one value at most.
+// A pattern makes keys. A key can be read in only one way, because everything but the
+// values has a known length and a segment has at most one value.
 type pattern struct {
 	text   string
 	places []piece
-	values []string // the names of the application's
+	values []string // the names that the application fills
 }
 
-// widths are the places that this package fills, and their bytes.
+// ownNames has the names that this package fills, and their length in bytes.
 var ownNames = map[string]int{
 	"yyyy": 4, "mm": 2, "dd": 2,
 	"random": (randomBytes*8 + 4) / 5,
 	"ext":    maxSuffix,
 }
 
-// parsePattern fails with the rule that the pattern breaks.
+// parsePattern returns the pattern, or the rule that it breaks.
 func parsePattern(text string) (*pattern, string) {
 	p := &pattern{text: text}
 	length := 0
@@ -82,7 +82,7 @@ func parsePattern(text string) (*pattern, string) {
 	return p, p.problem()
 }
 
-// flaw is the rule that the pattern as a whole breaks, or "".
+// problem returns the rule that the pattern as a whole breaks, or "".
 func (p *pattern) problem() string {
 	switch strings.Count(p.text, "{random}") {
 	case 0:
@@ -114,7 +114,7 @@ func (p *pattern) problem() string {
 	return ""
 }
 
-// isName tells a to z, then letters, digits and "_".
+// isName reports whether name is a letter from a to z, then letters, digits and "_".
 func isName(name string) bool {
 	for i, r := range name {
 		if (r < 'a' || r > 'z') && (i == 0 || r != '_' && (r < '0' || r > '9')) {
@@ -128,7 +128,7 @@ func isSafe(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// check refuses values that do not fill the pattern, each and no other.
+// check checks that there is a valid value for each name, and no other value.
 func (p *pattern) check(v Values) *Error {
 	for name := range v {
 		if !slices.Contains(p.values, name) {
@@ -149,7 +149,7 @@ func (p *pattern) check(v Values) *Error {
 	return nil
 }
 
-// key fills the pattern; values have been checked.
+// key fills the pattern. The values have been checked.
 func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extension string) string {
 	var b strings.Builder
 	for _, pl := range p.places {
@@ -173,7 +173,7 @@ func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extensio
 	return b.String()
 }
 
-// made reports whether the pattern could have made key of these values.
+// matches reports whether the pattern could have made key from these values.
 func (p *pattern) matches(key string, v Values) bool {
 	for _, pl := range p.places {
 		want, width := pl.literal, ownNames[pl.name]
@@ -202,8 +202,8 @@ func (p *pattern) matches(key string, v Values) bool {
 	return key == ""
 }
 
-// isExtension takes any that a detection could have given: what is allowed may
-// have been another list when the file was stored. Some types have none.
+// isExtension accepts any extension that detection could return, because other types
+// may have been allowed when the file was stored. Some types have none.
 func isExtension(text string) bool {
 	name, pointed := strings.CutPrefix(text, ".")
 	if !pointed {

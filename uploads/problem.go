@@ -7,10 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A problem is an error as a client sees it (RFC 9457). Nothing of the store is
-// in it.
+// A problem is the JSON of an error (RFC 9457). It reveals nothing of the store.
 type problem struct {
-	Title  string `json:"title"` // the status in words
+	Title  string `json:"title"` // the text of the status
 	Status int    `json:"status"`
 	Detail string `json:"detail"` // for a person
 	Code   Code   `json:"code"`

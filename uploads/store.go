@@ -10,26 +10,28 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An Upload is a file that somebody sends.
+// An Upload is a file to store.
 type Upload struct {
 	Body io.Reader // never closed
-	Name string    // as the sender calls it: shown by CleanName, used for nothing
-	// ClaimedType is what the sender says it is. It decides nothing, and makes
-	// the words clearer where it is wrong.
+	Name string    // by the sender: shown by CleanName, and used for nothing else
+	// ClaimedType is the type by the sender. It decides nothing, but makes the
+	// message clearer if it is wrong.
 	ClaimedType string
-	// Size is how long the sender says it is, in bytes: another length is
-	// WrongSize. 0 or less: it did not say.
+	// Size is the length by the sender, in bytes; any other length fails with
+	// WrongSize. 0 or less: not known.
 	Size   int64
 	Values Values
 }
 
-// maxDraws bounds how often a key is drawn again: twice is a broken Random.
+// maxDraws limits how often a key is drawn. If two keys exist already, Random is
+// broken.
 const maxDraws = 8
 
-// Store takes one file. It is read until something is wrong with it; then
-// nothing is stored, and the error is an *Error that says what. No object is
-// overwritten: where the drawn key exists, another is drawn, for a body that fits
-// the first buffer or can seek, else StoreFailed, to be tried again.
+// Store stores one file. It reads the file until something is wrong with it; then it
+// stores nothing and returns an *Error that says why. No object is overwritten. If
+// the key exists, Store draws another one, provided that the body fits the first
+// buffer or can seek. Otherwise it fails with StoreFailed, and the call can be
+// repeated.
 func (s *Service) Store(ctx context.Context, u Upload) (*Result, error) {
 	r, e := s.store(ctx, u)
 	if e != nil {
@@ -38,7 +40,7 @@ func (s *Service) Store(ctx context.Context, u Upload) (*Result, error) {
 	return r, nil
 }
 
-// StorePart takes one file of a multipart form, under the part's field.
+// StorePart stores one file of a multipart form. Errors name the part's field.
 func (s *Service) StorePart(ctx context.Context, part *multipart.Part, values Values) (*Result, error) {
 	name := part.FileName()
 	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), Values: values})
@@ -84,17 +86,17 @@ func (s *Service) store(ctx context.Context, u Upload) (*Result, *Error) {
 	return r, nil
 }
 
-// A taking is one call of Store.
+// A storeOp is one call of Store.
 type storeOp struct {
 	service *Service
 	upload  Upload
 	bounds  bounds
 	head    head
-	seeker  io.Seeker // nil where the body cannot be read again
+	seeker  io.Seeker // nil if the body cannot be read again
 	start   int64
 }
 
-// remember where the body began, if it can be read again from there.
+// noteStart notes where the body starts, if it can seek.
 func (t *storeOp) noteStart() {
 	seeker, ok := t.upload.Body.(io.Seeker)
 	if !ok {
@@ -127,7 +129,7 @@ func (t *storeOp) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
 	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random draws keys that exist, again and again")})
 }
 
-// put is one attempt; an *Error is one of the body.
+// put makes one attempt. It returns an *Error if the body is refused.
 func (t *storeOp) put(ctx context.Context, key string, k kind) (*storage.Attrs, error) {
 	var opts []storage.UploadOption
 	for _, o := range t.service.writeOptions(k) {
@@ -146,13 +148,13 @@ func (t *storeOp) put(ctx context.Context, key string, k kind) (*storage.Attrs, 
 		return attrs, nil
 	case b.refused != nil:
 		return nil, b.refused
-	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed before the body did
+	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed it before the body did
 		return nil, refuse(WrongSize, "The file is not as long as it was said to be.")
 	}
 	return nil, err
 }
 
-// rewind has the body read again from where the head ends.
+// rewind moves the body to where the head ends.
 func (t *storeOp) rewind() bool {
 	if t.head.whole() {
 		return true

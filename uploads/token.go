@@ -12,25 +12,25 @@ import (
 	"time"
 )
 
-// A ticket is what a token says: one upload that somebody may finish. The values
-// are not in it, but it is theirs alone.
+// A ticket is the content of a token: one upload that may be finished. The values are
+// not in it, but it is valid only for them.
 type ticket struct {
 	random [randomBytes]byte // of the pending key
 	issued time.Time         // to the second; the date in the final key
-	size   int64             // bytes, as claimed; 0: nobody said
+	size   int64             // bytes, as claimed; 0: not known
 	name   string            // safe to show
 }
 
 const (
 	tokenVersion = 1
 	tokenFixed   = 1 + randomBytes + 8 + 8
-	// finishWithin is how long after the last moment to begin an upload it may
-	// be finished: large files on slow lines, and a night's sleep.
+	// finishWithin is how long an upload may be finished after it could last start.
+	// It allows for large files on slow lines, and a night's sleep.
 	finishWithin = 24 * time.Hour
 )
 
-// seal is the token's text: what it says, and a proof over that, the values and
-// the place they lead to.
+// encodeToken returns the token: its content and a MAC over that, the values and the
+// place they lead to.
 func (s *Service) encodeToken(t ticket, v Values) string {
 	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
 	b = append(b, tokenVersion)
@@ -41,8 +41,8 @@ func (s *Service) encodeToken(t ticket, v Values) string {
 	return base64.RawURLEncoding.EncodeToString(s.sign(b, v).Sum(b))
 }
 
-// open is what the token says. One that was changed, of other values, of another
-// key or place is InvalidTicket.
+// decodeToken returns the content of a token. If the token was changed, or is for
+// other values, another key or another place, it fails with InvalidTicket.
 func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
 	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or not known here.")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
@@ -79,9 +79,9 @@ func (s *Service) sign(said []byte, v Values) hash.Hash {
 	return mac
 }
 
-// finalRandom is the random part of the final key. The sender, who knows the
-// pending key, cannot tell it before Finish does: nobody asks for an object that
-// is still being looked at.
+// finalRandom returns the random part of the final key. The sender knows the pending
+// key but cannot derive this one, so nobody requests an object that is still being
+// inspected.
 func (s *Service) finalRandom(t ticket) [randomBytes]byte {
 	mac := hmac.New(sha256.New, s.tokenKey)
 	mac.Write([]byte("omnibucket upload key"))

@@ -5,13 +5,13 @@ import "encoding/binary"
 const (
 	riffHeader  = 12
 	riffChunk   = 8    // a chunk's name and length
-	webpPicture = 10   // bytes of a picture, or of a canvas, that tell its size
+	webpPicture = 10   // bytes of a picture, or of a canvas, that have its size
 	webpFrame   = 16   // bytes of a frame before its picture
-	webpMoves   = 0x02 // of a canvas' flags
+	webpMoves   = 0x02 // a flag of a canvas: animated
 )
 
-// inspectWebP reads the container (RFC 9649) up to the first picture. Where there
-// is a canvas, the picture has to fit it: who unpacks the file may trust either.
+// inspectWebP reads the container (RFC 9649) up to the first picture. If there is a
+// canvas, the picture must fit it, because a decoder may trust either.
 func inspectWebP(h *head) (width, height int, refused *reason) {
 	b, ok := h.bytesAt(0, riffHeader+riffChunk+webpPicture)
 	if !ok || string(b[:4]) != "RIFF" || string(b[8:12]) != "WEBP" {
@@ -39,13 +39,13 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 	return 0, 0, damaged
 }
 
-// evenChunk is the length of a chunk's content, which ends at an even place, or
-// more than is looked at.
+// paddedLength returns the even length of a chunk's content, or more than a head
+// holds.
 func paddedLength(chunk []byte) int {
 	return int(min(binary.LittleEndian.Uint32(chunk[4:]), headBytes)+1) &^ 1
 }
 
-// frameOfWebP looks at the first frame of an animation, and the picture in it.
+// checkWebPFrame checks the first frame of an animation, and the picture in it.
 func checkWebPFrame(h *head, at, width, height int) *reason {
 	frame, ok := h.bytesAt(at, webpFrame+riffChunk)
 	if !ok {
@@ -61,7 +61,7 @@ func checkWebPFrame(h *head, at, width, height int) *reason {
 	return checkSize(h, at, w, hgt)
 }
 
-// fits reports that the picture at this chunk is of another size, or none.
+// checkSize checks that the picture in this chunk has this size.
 func checkSize(h *head, at, width, height int) *reason {
 	w, hgt, refused := webpPictureSize(h, at)
 	if refused == nil && (w != width || hgt != height) {
@@ -70,7 +70,8 @@ func checkSize(h *head, at, width, height int) *reason {
 	return refused
 }
 
-// pictureOfWebP is the size that the picture at this chunk has by its own word.
+// webpPictureSize returns the size that the picture in this chunk has by its own
+// header.
 func webpPictureSize(h *head, at int) (width, height int, refused *reason) {
 	b, ok := h.bytesAt(at, riffChunk+webpPicture)
 	if !ok {
@@ -79,7 +80,7 @@ func webpPictureSize(h *head, at int) (width, height int, refused *reason) {
 	switch data := b[riffChunk:]; string(b[:4]) {
 	case "VP8 ":
 		if data[0]&1 != 0 || string(data[3:6]) != "\x9d\x01\x2a" {
-			return 0, 0, damaged // no key frame
+			return 0, 0, damaged // not a key frame
 		}
 		width, height = little16(data[6:])&0x3FFF, little16(data[8:])&0x3FFF
 	case "VP8L":
