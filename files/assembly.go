@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	// joinPatience is how long a call waits for another that joins the parts and
-	// shows no sign of life, before it takes over: its process may have died.
+	// joinPatience is how long a call waits for the holder of a claim without a
+	// heartbeat before it takes over, because the holder's process may have died.
 	joinPatience = time.Minute
 	firstPoll    = 50 * time.Millisecond
 	lastPoll     = 2 * time.Second
-	// joinAttempts bounds how often a part may be replaced while it is joined, by
-	// calls that began before the set was complete.
+	// joinAttempts limits how often a part may be replaced while the parts are
+	// joined, by calls that started before the set was complete.
 	joinAttempts = 4
 )
 
-// A joining is one call's work on a set of parts that is complete.
+// An assembly is one call's work on a complete set of parts.
 type assembly struct {
 	*partUpload
 	holder string     // this call
 	state  *partState // as last read or written
-	drawn  bool       // the claim is new: nobody has worked on it before
-	fresh  bool       // this call has joined the parts, a moment ago
+	drawn  bool       // the claim is new: no call has worked on it before
+	fresh  bool       // this call has just joined the parts
 }
 
-// join makes the file of a complete set, or waits for the call that does. However
-// many calls come here, in whatever process, and wherever one of them stops, they
-// make one file and answer with its record.
+// join makes the file of a complete set, or waits for the call that does. Many calls
+// may come here in many processes, and any of them may stop. They make one file and
+// return its record.
 func (u *partUpload) join(ctx context.Context) (*Record, error) {
 	a := &assembly{partUpload: u, holder: rand.Text()}
 	r, err := a.run(ctx)
@@ -51,16 +51,17 @@ func (a *assembly) run(ctx context.Context) (*Record, error) {
 		if r != nil {
 			return r, nil
 		}
-		// A call that was slow may find the work done by another, and its parts gone.
+		// A slow call may find that another has done the work and removed the parts.
 		if err != nil && !a.superseded(ctx) {
 			return nil, err
 		}
 	}
 }
 
-// hold returns when this call is the one to go on, or with what another made.
+// acquireClaim returns when this call holds the claim, or with the record that
+// another call made.
 func (a *assembly) acquireClaim(ctx context.Context) (*Record, error) {
-	var seen string // the revision that was waited on
+	var seen string // the revision that it waited for
 	var waited time.Duration
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
 		state, err := a.confirm(ctx, nil)
@@ -93,9 +94,9 @@ func (a *assembly) acquireClaim(ctx context.Context) (*Record, error) {
 	}
 }
 
-// made is the record of a file that is there already, nil where it is not. Nobody
-// answers with a record before the state says that it is there: the claim of one
-// that does not could expire.
+// existing returns the record of a file that already exists, or nil. A record is
+// returned only after the state says that it exists; otherwise its claim could still
+// expire.
 func (a *assembly) existing(ctx context.Context) (*Record, error) {
 	for {
 		c := a.state.Claim
@@ -122,9 +123,9 @@ func (a *assembly) existing(ctx context.Context) (*Record, error) {
 	}
 }
 
-// advance does the steps that are left, each behind the one before: bytes, their
-// note in the state, record, its note. It has neither record nor error where
-// another call has taken over.
+// advance does the remaining steps in order: store the bytes, note them in the state,
+// create the record, note it. If another call has taken over, it returns neither a
+// record nor an error.
 func (a *assembly) advance(ctx context.Context) (*Record, error) {
 	r := a.state.Claim.Joined
 	if r == nil {
@@ -150,8 +151,8 @@ func (a *assembly) advance(ctx context.Context) (*Record, error) {
 	}
 	swapped, err := a.finish(ctx)
 	if err == nil && !swapped {
-		// Another has taken over, or Sweep has given the upload up: the record is
-		// there, but the file may have been deleted before it was.
+		// Another call has taken over, or Sweep has removed the upload. The record
+		// exists, but the file may have been deleted before that.
 		err = a.verify(ctx, r)
 	}
 	if err != nil {
@@ -160,8 +161,8 @@ func (a *assembly) advance(ctx context.Context) (*Record, error) {
 	return r, nil
 }
 
-// stillHas is Completed for a file that was made and deleted, as Sweep leaves the
-// bytes of a claim alone. A record of it is taken back.
+// verify returns Completed if the file was made and then deleted, because Sweep never
+// removes the bytes of a claim. It then removes the record again.
 func (a *assembly) verify(ctx context.Context, r *Record) error {
 	there, err := a.hasBytes(ctx, a.kind, r)
 	if err != nil || there {
@@ -173,9 +174,9 @@ func (a *assembly) verify(ctx context.Context, r *Record) error {
 	return completedError(nil)
 }
 
-// noteJoined notes that the bytes are there, also where another call has taken
-// over meanwhile: it need not join them again. It is false where that one has
-// noted it itself, or gone on with another claim.
+// noteJoined notes in the state that the bytes are stored, even if another call has
+// taken over, which then need not join them again. It returns false if that call has
+// noted it, or has another claim.
 func (a *assembly) noteJoined(ctx context.Context, r *Record) (bool, error) {
 	for {
 		a.state.Claim.Joined = r
@@ -193,8 +194,8 @@ func (a *assembly) noteJoined(ctx context.Context, r *Record) (bool, error) {
 	}
 }
 
-// finish notes that the record is there. What is left over then Sweep removes; the
-// file is there.
+// finish notes in the state that the record exists. If removing the parts fails,
+// Sweep removes them later.
 func (a *assembly) finish(ctx context.Context) (bool, error) {
 	c := a.state.Claim
 	c.Holder, c.Recorded = "", true
@@ -205,14 +206,14 @@ func (a *assembly) finish(ctx context.Context) (bool, error) {
 	return swapped, err
 }
 
-// overtaken is true where another call has taken this one for dead.
+// superseded reports whether another call has taken over.
 func (a *assembly) superseded(ctx context.Context) bool {
 	state, err := a.read(ctx)
 	return err == nil && state.Claim != nil && state.Claim.Holder != a.holder
 }
 
-// release lets another call go on at once, where this one has failed with err. Of
-// parts that were too large the claim is given up, so that a smaller one is taken.
+// release lets another call continue at once after this one failed with err. If the
+// parts are too large, it gives up the claim, so that a smaller part is accepted.
 func (a *assembly) release(ctx context.Context, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -224,5 +225,5 @@ func (a *assembly) release(ctx context.Context, err error) {
 	if CodeOf(err) == TooLarge && state.Claim.Joined == nil {
 		state.Claim = nil
 	}
-	_, _ = a.swap(ctx, state) // else it is taken over after joinPatience
+	_, _ = a.swap(ctx, state) // otherwise another call takes over after joinPatience
 }

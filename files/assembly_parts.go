@@ -7,11 +7,11 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// joinParts makes the bytes of the parts, and the record to be.
+// assemble stores the bytes of the parts and returns the record to create.
 func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 	r := a.newRecord(&a.options.UploadOptions)
 	r.ID, r.Created = a.state.Claim.ID, a.state.Claim.Created
-	if !a.drawn { // an earlier call may have come so far, and no further
+	if !a.drawn { // an earlier call may have stored the bytes
 		attrs, err := a.bucket.Attrs(ctx, a.key(r))
 		if err == nil {
 			r.describe(attrs)
@@ -37,8 +37,8 @@ func (a *assembly) assemble(ctx context.Context) (*Record, error) {
 	return r, nil
 }
 
-// compose is again where a part was replaced meanwhile, and what is there where
-// another call was first.
+// compose joins the parts. It starts again if a part was replaced meanwhile, and
+// returns the existing object if another call was first.
 func (a *assembly) compose(ctx context.Context, key string, opts []storage.CopyOption) (*storage.Attrs, error) {
 	for attempt := 1; ; attempt++ {
 		keys, size, err := a.parts(ctx)
@@ -67,12 +67,12 @@ func (a *assembly) compose(ctx context.Context, key string, opts []storage.CopyO
 	}
 }
 
-// beatEvery is how often a call that joins parts shows that it lives, so that one
-// lost beat, or two, are not taken for its death.
+// heartbeatInterval is short enough that one or two lost heartbeats are not taken for
+// the death of the call.
 const heartbeatInterval = joinPatience / 3
 
-// beating does work, and renews the claim meanwhile: a large file takes longer
-// than others would wait.
+// withHeartbeat runs work and renews the claim meanwhile, because joining a large
+// file takes longer than joinPatience.
 func (a *assembly) withHeartbeat(ctx context.Context, work func() error) error {
 	waiting, stop := context.WithCancel(ctx)
 	var beats panics.Group
@@ -80,11 +80,11 @@ func (a *assembly) withHeartbeat(ctx context.Context, work func() error) error {
 		for a.pulse(waiting, heartbeatInterval) == nil {
 			a.state.Claim.Beat++
 			if swapped, err := a.swap(ctx, a.state); err == nil && !swapped {
-				return // another call has it now; who is done first is
+				return // another call has taken over; whichever finishes first wins
 			}
 		}
 	}, nil)
-	defer beats.Wait() // a beat on its way is not cut off: its outcome would not be known
+	defer beats.Wait() // a heartbeat in progress is not canceled, because its outcome would not be known
 	defer stop()
 	return work()
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ClearTemp removes temp files whose record is older than olderThan by the
-// store's clock, and uploads of temp files in parts that were left alone for as
-// long and for Config.PartsTTL. It answers with how many files it removed; the
-// error joins what failed. A negative olderThan is InvalidValue.
+// ClearTemp removes temp files whose record is older than olderThan by the store's
+// clock. It also removes uploads of temp files in parts that were idle for olderThan
+// and for Config.PartsTTL. It returns how many files it removed; the error joins all
+// failures. If olderThan is negative, it fails with InvalidValue.
 func (s *Store) ClearTemp(ctx context.Context, olderThan time.Duration) (int, error) {
 	if olderThan < 0 {
-		return 0, invalid("", "An age is not negative.")
+		return 0, invalid("", "An age must not be negative.")
 	}
 	now, err := s.storeTime(ctx)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Store) ClearTemp(ctx context.Context, olderThan time.Duration) (int, er
 	return removed, toError(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
 }
 
-// clearBatch is how many files are removed between two looks at the listing.
+// clearBatch is how many files are removed before the listing continues.
 const clearBatch = 100
 
 // clear removes files by the age of their records, which are in the bucket.

@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// clockKey is an object that is written to see what time the store has.
+// clockKey is an object that is written to read the store's time.
 const clockKey = "files/clock"
 
-// storeTime is now, by the clock that Attrs.Modified is of.
+// storeTime returns the current time by the clock of Attrs.Modified.
 func (s *Store) storeTime(ctx context.Context) (time.Time, error) {
 	if _, err := s.bucket.Upload(ctx, clockKey, strings.NewReader(""), storage.WithContentType("text/plain")); err != nil {
 		return time.Time{}, err
@@ -22,12 +22,12 @@ func (s *Store) storeTime(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if attrs.Modified.IsZero() {
-		return time.Time{}, &storage.Error{Code: storage.Internal, Key: clockKey, Err: errors.New("the store does not say when it was written")}
+		return time.Time{}, &storage.Error{Code: storage.Internal, Key: clockKey, Err: errors.New("the store does not report the time of the write")}
 	}
 	return attrs.Modified, nil
 }
 
-// A waiter waits, or until ctx is done.
+// A waitFunc waits for d, or until ctx is done.
 type waitFunc func(ctx context.Context, d time.Duration) error
 
 func sleep(ctx context.Context, d time.Duration) error {

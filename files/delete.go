@@ -6,23 +6,24 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Delete removes a client file, its record first. One that is not there is nil,
-// so that a retry is safe; a malformed ID is InvalidValue.
+// Delete removes a client file, its record first. If there is no such file, it
+// returns nil, so that a retry is safe. If the ID is malformed, it fails with
+// InvalidValue.
 func (s *Store) Delete(ctx context.Context, id string) error {
 	return s.remove(ctx, s.client, id)
 }
 
-// A DeleteResult is what became of one ID.
+// A DeleteResult is the result for one ID.
 type DeleteResult struct {
 	ID  string
 	Err error // as of Delete
 }
 
-// removalsAtOnce is how many files are removed at a time.
+// removeConcurrency is how many files are removed at once.
 const removeConcurrency = 8
 
-// DeleteMany removes client files as Delete does, going on past failures. The
-// results are in the order of ids, one for each.
+// DeleteMany removes client files like [Store.Delete], and continues after failures.
+// It returns one result for each ID, in order.
 func (s *Store) DeleteMany(ctx context.Context, ids []string) []DeleteResult {
 	results := make([]DeleteResult, len(ids))
 	for i, err := range forEach(len(ids), removeConcurrency, func(i int) error { return s.Delete(ctx, ids[i]) }) {
@@ -40,7 +41,7 @@ func (s *Store) remove(ctx context.Context, k kind, id string) error {
 		return toError(err)
 	}
 	if record == nil {
-		// An earlier removal may have stopped between record and bytes.
+		// An earlier call may have stopped after it removed the record.
 		return toError(s.removeBytes(ctx, k, id))
 	}
 	if err := k.records.Remove(ctx, id); err != nil {

@@ -6,15 +6,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Details is the record of a client file; NotFound where there is none, also for
-// a temp file's ID.
+// Details returns the record of a client file. If there is none, or it is a temp
+// file, it fails with NotFound.
 func (s *Store) Details(ctx context.Context, id string) (*Record, error) {
 	return s.details(ctx, s.client, id)
 }
 
-// SetPurpose changes a client file's purpose ("": none) and answers with the
-// record as it is then. NotFound where there is no such file; InvalidValue for
-// the ID or a purpose that is too long or holds control characters.
+// SetPurpose changes a client file's purpose ("": none) and returns the new record.
+// If there is no such file, it fails with NotFound. If the ID is malformed, or the
+// purpose is too long or has control characters, it fails with InvalidValue.
 func (s *Store) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
 	if err := validateID(id); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (s *Store) details(ctx context.Context, k kind, id string) (*Record, error)
 	return r, fileError(err)
 }
 
-// ofFile is the error of what is done to one file.
+// fileError converts the error of an operation on one file.
 func fileError(err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFoundError()

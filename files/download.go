@@ -6,15 +6,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Download opens a client file for reading, a range of it with
-// storage.WithRange; the Reader is for the caller to close. NotFound where there
-// is none; InvalidValue where the options ask for what the file cannot give:
-// storage.RangeNotSatisfiable, NotModified or PreconditionFailed is beneath.
+// Download opens a client file for reading, or a range of it with
+// [storage.WithRange]. The caller must close the Reader. If there is no such file,
+// Download fails with NotFound. If the options ask for something that the file cannot
+// give, it fails with InvalidValue, which wraps RangeNotSatisfiable, NotModified or
+// PreconditionFailed.
 func (s *Store) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *Record, error) {
 	return s.download(ctx, s.client, id, opts)
 }
 
-// DownloadTemp opens a temp file for reading, as Download does.
+// DownloadTemp opens a temp file for reading, like [Store.Download].
 func (s *Store) DownloadTemp(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, *Record, error) {
 	return s.download(ctx, s.temp, id, opts)
 }
@@ -31,12 +32,12 @@ func (s *Store) download(ctx context.Context, k kind, id string, opts []storage.
 	return reader, record, nil
 }
 
-// ofReading keeps apart what the caller's options ask for and the file cannot
-// give.
+// readError converts the error of a download. An error of the caller's options is
+// InvalidValue.
 func readError(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.RangeNotSatisfiable, storage.NotModified, storage.PreconditionFailed, storage.InvalidArgument:
-		return &Error{Field: fieldFile, Code: InvalidValue, Message: "This cannot be read of the file.", Err: err}
+		return &Error{Field: fieldFile, Code: InvalidValue, Message: "The file cannot be read in this way.", Err: err}
 	}
 	return fileError(err)
 }

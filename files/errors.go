@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A Code says what went wrong; the package's documentation has the table. It is
-// part of the JSON that Handler answers.
+// A Code says what went wrong. The package documentation has the table. The JSON of
+// [Handler] contains it.
 type Code string
 
 // The codes.
@@ -41,26 +41,25 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 // the code.
 func (c Code) Storage() storage.Code { return meanings.Storage(c) }
 
-// An Error is every error of a Store's methods.
+// An Error is the error of every method of [Store].
 type Error struct {
-	// Field is what the error is about, by its name in requests and records:
-	// "ID", "originalFileName", "MIMEType", "Purpose", "UploadedByUser.ID",
-	// "token", "count", "part", "file", "pageToken", "pageSize", "from";
-	// "" where it is about none.
+	// Field is what the error is about, by its name in requests and records: "ID",
+	// "originalFileName", "MIMEType", "Purpose", "UploadedByUser.ID", "token",
+	// "count", "part", "file", "pageToken", "pageSize" or "from". "" means no field.
 	Field   string
 	Code    Code
-	Message string  // a sentence for the person at the client, in English
-	Record  *Record // of Completed: what the token made; nil where that was deleted
-	Err     error   // a storage.Code, or the *storage.Error that caused it; not for that person
+	Message string  // a sentence for the user of the client, in English
+	Record  *Record // of Completed: the record that the token made; nil if it was deleted
+	Err     error   // a storage.Code, or the *storage.Error that caused it; not for users
 }
 
 // Error returns a text for logs. The text for people is Message.
 func (e *Error) Error() string { return webapi.ErrorText("files", e.Field, e.Code, e.Message, e.Err) }
 
-// Unwrap is Err.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf is the code of the first *Error in err's tree, "" where there is none.
+// CodeOf returns the code of the first *Error in err's tree, or "".
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
@@ -80,8 +79,7 @@ func tooLargeError(limit int64) error {
 	return refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(limit)+".")
 }
 
-// failed is an error of the bucket, the records or the sender's stream, as the
-// client is to see it.
+// toError converts an error of the bucket, the records or the sender's stream.
 func toError(err error) error {
 	if err == nil {
 		return nil
@@ -97,7 +95,7 @@ func toError(err error) error {
 	}
 	switch storage.CodeOf(err) {
 	case storage.BodyFailed:
-		return &Error{Field: fieldFile, Code: Interrupted, Message: "The file did not arrive whole. Try again.", Err: err}
+		return &Error{Field: fieldFile, Code: Interrupted, Message: "The file did not arrive completely. Try again.", Err: err}
 	case storage.Canceled:
 		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
 	case storage.TooLarge:

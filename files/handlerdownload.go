@@ -13,7 +13,7 @@ type downloadFunc func(ctx context.Context, id string, opts ...storage.DownloadO
 func (h *handler) download(open downloadFunc) func(*call) error {
 	return func(c *call) error {
 		header := c.w.Header()
-		// An HTML file must not become a page of this host, whatever opens it.
+		// An HTML file must not become a page of this host, however it is opened.
 		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		header.Set("Cache-Control", "private, no-cache")
 		serve.Object(c.w, c.Request, &recordDownloader{header, open}, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
@@ -21,18 +21,18 @@ func (h *handler) download(open downloadFunc) func(*call) error {
 	}
 }
 
-// undownloaded answers where a download could not begin.
+// downloadFailed responds if a download cannot start.
 func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status int, err error) {
 	w.Header().Del("Content-Security-Policy")
 	w.Header().Set("Cache-Control", "no-store")
 	if status == http.StatusRequestedRangeNotSatisfiable {
-		err = &statusError{status, invalid("Range", "The range lies behind the end of the file.")}
+		err = &statusError{status, invalid("Range", "The range is past the end of the file.")}
 	}
 	h.fail(&call{Request: r, w: w}, err)
 }
 
-// opened is a file whose answer has what the record says. A header that is set
-// when the object is opened stays: see serve.Object.
+// A recordDownloader opens a file and sets the response headers from its record.
+// serve.Object keeps headers that are set when the object is opened.
 type recordDownloader struct {
 	header http.Header
 	open   downloadFunc

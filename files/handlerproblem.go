@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A problem is an error as a client sees it. Nothing of the store is in it.
+// A problem is the JSON of an error. It reveals nothing of the store.
 type problem struct {
 	Code      Code    `json:"code"`
 	Field     string  `json:"field,omitempty"`
@@ -19,7 +19,7 @@ type problem struct {
 	Record    *Record `json:"record,omitempty"` // of Completed
 }
 
-// answeredError is an error with a status that is not its code's.
+// A statusError is an error with another status than that of its code.
 type statusError struct {
 	status int
 	err    *Error
@@ -28,7 +28,7 @@ type statusError struct {
 func (e *statusError) Error() string { return e.err.Error() }
 func (e *statusError) Unwrap() error { return e.err }
 
-// problemOf is err, its status and what a client is told.
+// problemOf returns the status and the problem of err.
 func problemOf(err error) (status int, p problem) {
 	e, own := errors.AsType[*Error](err)
 	if !own {
@@ -37,7 +37,7 @@ func problemOf(err error) (status int, p problem) {
 	return meanings.Status(e.Code), problem{Code: e.Code, Field: truncateField(e.Field), Message: e.Message, Record: e.Record}
 }
 
-// renamed is an error of a field that has another name in this request.
+// renameField returns err with the name that the field has in this request.
 func renameField(err error, field, here string) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Field == field {
 		told := *e
@@ -47,7 +47,7 @@ func renameField(err error, field, here string) error {
 	return err
 }
 
-// maxField is how much is repeated of a field's name that the client made up.
+// maxField limits how much of a field name chosen by the client is repeated.
 const maxField = 64
 
 func truncateField(field string) string {
@@ -57,7 +57,7 @@ func truncateField(field string) string {
 	return field[:maxField]
 }
 
-// fail answers with err.
+// fail responds with err.
 func (h *handler) fail(c *call, err error) {
 	status, p := problemOf(err)
 	if answered, ok := err.(*statusError); ok {

@@ -9,11 +9,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// key is where a file's bytes are. The extension decides the object's type as
-// that of any key, and lets a person see what lies there.
+// key returns the key of a file's bytes. The extension determines the object's type,
+// as for any key, and shows a person what the object is.
 func (k kind) key(r *Record) string { return k.bytes + r.ID + r.FileExt }
 
-// id is false for an object that somebody else put there.
+// id returns false for an object that this package did not write.
 func (k kind) id(key string) (string, bool) {
 	name := strings.TrimPrefix(key, k.bytes)
 	if len(name) < idLength || validateID(name[:idLength]) != nil {
@@ -23,19 +23,19 @@ func (k kind) id(key string) (string, bool) {
 	return name[:idLength], suffix == "" || extension(suffix) == suffix
 }
 
-// removeBytes removes a file's bytes where no record tells their extension.
+// removeBytes removes a file's bytes if no record says their extension.
 func (s *Store) removeBytes(ctx context.Context, k kind, id string) error {
 	_, err := storage.RemoveMatching(ctx, s.bucket, nil, storage.WithPrefix(k.bytes+id))
 	return err
 }
 
-// hasBytes is true for a file whose bytes are there.
+// hasBytes reports whether the file's bytes exist.
 func (s *Store) hasBytes(ctx context.Context, k kind, r *Record) (bool, error) {
 	return s.bucket.Exists(ctx, k.key(r))
 }
 
-// uploadPrefix is where an upload in parts is: the hash makes a key of any token,
-// and keeps users apart.
+// uploadPrefix returns the prefix of an upload in parts. The hash makes a key of any
+// token, and separates users.
 func (k kind) uploadPrefix(o *PartOptions) string {
 	text := binary.AppendUvarint(nil, uint64(len(o.UploadedBy)))
 	text = append(append(text, o.UploadedBy...), o.Token...)
@@ -45,8 +45,8 @@ func (k kind) uploadPrefix(o *PartOptions) string {
 
 const stateName = "upload.json"
 
-// uploadOf is the prefix of the upload that a key belongs to, "" for an object
-// that somebody else put there.
+// uploadOf returns the prefix of the upload that a key belongs to, or "" for an
+// object that this package did not write.
 func (k kind) uploadOf(key string) string {
 	name, _, found := strings.Cut(strings.TrimPrefix(key, k.parts), "/")
 	if !found || len(name) != idText.EncodedLen(sha256.Size) {

@@ -8,19 +8,19 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Of the files that stand alone a sweep may find so many, or such a part of all,
-// before it takes them for those of another store.
+// A sweep refuses to run if more than maxOrphans, and more than one in orphanShare,
+// are orphans: it was probably given another store's bucket or records.
 const (
 	maxOrphans  = 10
 	orphanShare = 10 // a tenth
-	// maxAlone bounds what one pass remembers.
+	// maxRemembered limits the orphans that one pass remembers.
 	maxRemembered = 10_000
 )
 
-// A side is what a walk has seen of bytes or of records.
+// A tally counts bytes or records.
 type tally[T any] struct {
 	total, orphaned int
-	found           []T // of those that are alone, maxAlone at most
+	found           []T // the orphans, at most maxRemembered
 }
 
 func (s *tally[T]) add(one T) {
@@ -33,17 +33,17 @@ func (s *tally[T]) withinLimit() bool {
 	return s.orphaned <= maxOrphans || s.orphaned <= s.total/orphanShare
 }
 
-// A lone object has bytes and no record.
+// An orphan is an object with bytes and without a record.
 type orphan struct{ id, key string }
 
-// standing are both sides of a store.
+// orphans has the tallies of bytes and of records.
 type orphans struct {
 	bytes   tally[orphan]
 	records tally[string]
 }
 
-// alone walks keys and IDs, which are in one order, side by side. Young bytes are
-// not alone: their record may be on its way, as that of a claim may.
+// findOrphans walks keys and IDs together, because both are sorted. Young bytes are
+// not orphans, because their record may not be created yet, as that of a claim.
 func (w *sweep) findOrphans(ctx context.Context) (*orphans, error) {
 	found := &orphans{}
 	ids := &idWalk{records: w.records}
@@ -66,7 +66,7 @@ func (w *sweep) findOrphans(ctx context.Context) (*orphans, error) {
 		}
 		switch {
 		case ids.err != nil:
-			return nil, ids.err // what else has a record is not known
+			return nil, ids.err // it is not known what else has a record
 		case more && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.config.Grace:
@@ -82,7 +82,7 @@ func (w *sweep) findOrphans(ctx context.Context) (*orphans, error) {
 	return found, w.dropClaimed(ctx, &found.bytes)
 }
 
-// leaveClaimed leaves out what has its record to come.
+// dropClaimed drops bytes whose record will be created.
 func (w *sweep) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
 	if bytes.orphaned == 0 {
 		return nil
@@ -97,8 +97,8 @@ func (w *sweep) dropClaimed(ctx context.Context, bytes *tally[orphan]) error {
 	return nil
 }
 
-// plausible refuses to take one side of a store for the leftovers of the other.
-// Temp files and their records are in one bucket.
+// checkLimit refuses a bucket and records that do not belong together. It does not
+// apply to temp files, whose bytes and records are in one bucket.
 func (w *sweep) checkLimit(found *orphans) error {
 	if w.noOrphanLimit || w.bytes == w.temp.bytes || found.bytes.withinLimit() && found.records.withinLimit() {
 		return nil
@@ -107,17 +107,17 @@ func (w *sweep) checkLimit(found *orphans) error {
 		Code: storage.PreconditionFailed, Op: "Sweep", Key: w.bytes,
 		Err: fmt.Errorf("%d of %d files have no record, and %d of %d records no bytes",
 			found.bytes.orphaned, found.bytes.total, found.records.orphaned, found.records.total),
-		Hint: "look whether the store was opened with its own bucket and its own records; where it was, AnyShare removes them",
+		Hint: "check that the store was opened with its own bucket and its own records; if so, call Sweep with WithoutOrphanLimit",
 	}
 }
 
-// An idWalk gives the IDs of all records, one after the other, a page at a time.
+// An idWalk returns the IDs of all records, one by one, and reads them in pages.
 type idWalk struct {
 	records Records
 	page    []string
 	after   string
-	last    bool  // there is no page behind this one
-	err     error // why it ended, where that is not the end
+	last    bool  // there are no more pages
+	err     error // why it stopped before the end
 }
 
 func (w *idWalk) next(ctx context.Context) (string, bool) {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// The fields of errors.
+// These are the fields of errors.
 const (
 	fieldID         = "ID"
 	fieldName       = "originalFileName"
@@ -32,7 +32,7 @@ const (
 	maxParts  = 10_000
 	minToken  = 8
 	maxToken  = 128
-	maxSuffix = 15 // characters of an extension behind its point
+	maxSuffix = 15 // characters of an extension after its dot
 )
 
 func (o *UploadOptions) validate() error {
@@ -51,11 +51,11 @@ func (o *UploadOptions) validate() error {
 func (o *PartOptions) validate() error {
 	switch {
 	case len(o.Token) < minToken || len(o.Token) > maxToken || strings.ContainsFunc(o.Token, isNoTokenRune):
-		return invalid(fieldToken, fmt.Sprintf(`The token has to be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
+		return invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
 	case o.Count < 1 || o.Count > maxParts:
-		return invalid(fieldCount, "The number of parts has to be 1 to 10,000.")
+		return invalid(fieldCount, "The number of parts must be 1 to 10,000.")
 	case o.Part < 1 || o.Part > o.Count:
-		return invalid(fieldPart, "The part has to be 1 to "+strconv.Itoa(o.Count)+".")
+		return invalid(fieldPart, "The part must be 1 to "+strconv.Itoa(o.Count)+".")
 	}
 	return o.UploadOptions.validate()
 }
@@ -68,14 +68,14 @@ func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
-// checkName holds a name to what can be shown and saved anywhere. It is refused
-// rather than cleaned, so that OriginalFileName is what it says.
+// validateName checks that a name can be shown and saved anywhere. A bad name is
+// refused rather than cleaned, so that OriginalFileName is what the client sent.
 func validateName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
 		return invalid(fieldName, "The file needs a name.")
 	case !utf8.ValidString(name):
-		return invalid(fieldName, "The file's name is no text.")
+		return invalid(fieldName, "The file's name is not valid text.")
 	case utf8.RuneCountInString(name) > maxName:
 		return invalid(fieldName, "The file's name is too long: at most 1,000 characters.")
 	case strings.ContainsAny(name, `/\`) || name == "." || name == "..":
@@ -86,9 +86,9 @@ func validateName(name string) error {
 	return nil
 }
 
-// isTreacherous tells control characters, line ends, and what turns the direction
-// of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks that
-// scripts need (ZWJ, ZWNJ, RLM) turn nothing.
+// isConfusable reports whether r is a control character, a line end, or changes the
+// direction of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks
+// that scripts need (ZWJ, ZWNJ, RLM) are fine.
 func isConfusable(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
 		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
@@ -97,7 +97,7 @@ func isConfusable(r rune) bool {
 func validateLabel(field, text string) error {
 	switch {
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable):
-		return invalid(field, "This is no text, or has characters that cannot be shown.")
+		return invalid(field, "This is not valid text, or has characters that cannot be shown.")
 	case utf8.RuneCountInString(text) > maxLabel:
 		return invalid(field, "This is too long: at most 256 characters.")
 	}
@@ -110,12 +110,12 @@ func validateType(mediaType string) error {
 	}
 	parsed, _, err := mime.ParseMediaType(mediaType)
 	if err != nil || !strings.Contains(parsed, "/") || len(mediaType) > maxType || strings.ContainsFunc(mediaType, unicode.IsControl) {
-		return invalid(fieldType, "The type of the file has to be such as image/png.")
+		return invalid(fieldType, "The type of the file must be one such as image/png.")
 	}
 	return nil
 }
 
-// extension is a Record's FileExt.
+// extension returns a Record's FileExt.
 func extension(name string) string {
 	i := strings.LastIndexByte(name, '.')
 	if i < 0 {

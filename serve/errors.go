@@ -22,19 +22,19 @@ type failure struct {
 // nothing else, not even whether the object exists.
 var (
 	errDenied       = &failure{http.StatusForbidden, "AccessDenied", "Access denied."}
-	errSignature    = &failure{http.StatusForbidden, "SignatureDoesNotMatch", "The address, the method, a header or a field is not as it was signed."}
+	errSignature    = &failure{http.StatusForbidden, "SignatureDoesNotMatch", "The address, the method, a header or a field differs from what was signed."}
 	errExpired      = &failure{http.StatusForbidden, "RequestExpired", "The signed request has expired."}
 	errMethod       = &failure{http.StatusMethodNotAllowed, "MethodNotAllowed", "This method is not allowed here."}
 	errTooLong      = &failure{http.StatusRequestEntityTooLarge, "EntityTooLarge", "The body is longer than was signed."}
 	errTooShort     = &failure{http.StatusBadRequest, "EntityTooSmall", "The body is shorter than was signed."}
 	errIncomplete   = &failure{http.StatusBadRequest, "IncompleteBody", "The body ended before its length was reached."}
-	errSlow         = &failure{http.StatusRequestTimeout, "RequestTimeout", "The body did not come in time."}
+	errSlow         = &failure{http.StatusRequestTimeout, "RequestTimeout", "The body did not arrive in time."}
 	errRequest      = &failure{http.StatusBadRequest, "InvalidRequest", "The request cannot be understood."}
 	errForm         = &failure{http.StatusBadRequest, "MalformedPOSTRequest", "The form is not a multipart/form-data with its fields first and one file last."}
 	errFormTooLarge = &failure{http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "The fields of the form are too long."}
-	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "A condition that the request asks for is not one that is kept here."}
-	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket was opened without a signing base address, its store answers itself, or it was given narrowed or as another type that embeds it."}
-	errOutside      = &failure{http.StatusNotFound, "InvalidURI", "The path does not begin with that of the signing base address. Where a proxy takes that away, the handler has to be told: serve.WithoutPrefix."}
+	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "The request has a condition that is not supported here."}
+	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket has no signing base address, its store serves it, or it was narrowed or embedded in another type."}
+	errOutside      = &failure{http.StatusNotFound, "InvalidURI", "The path does not begin with that of the signing base address. If a proxy removes it, create the handler with serve.WithoutPrefix."}
 	errCORS         = &failure{http.StatusForbidden, "AccessForbidden", "No CORS rule of the bucket allows this."}
 )
 
@@ -48,7 +48,7 @@ var failures = map[storage.Code]*failure{
 	storage.PreconditionFailed:  {http.StatusPreconditionFailed, "PreconditionFailed", "A condition does not hold."},
 	storage.Changed:             {http.StatusConflict, "OperationAborted", "The object changed meanwhile."},
 	storage.InvalidArgument:     errRequest,
-	storage.RangeNotSatisfiable: {http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The range lies behind the end of the object."},
+	storage.RangeNotSatisfiable: {http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The range is past the end of the object."},
 	storage.PermissionDenied:    errDenied,
 	storage.Unauthenticated:     errDenied,
 	storage.Archived:            {http.StatusForbidden, "InvalidObjectState", "The object is archived."},

@@ -100,7 +100,7 @@ type formHeadReader struct {
 	err error
 }
 
-var errFormHead = errors.New("there is too much before the file")
+var errFormHead = errors.New("the part of the form before the file is too long")
 
 func (p *formHeadReader) Read(b []byte) (int, error) {
 	if p.done {

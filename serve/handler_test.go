@@ -279,7 +279,7 @@ func TestWhatSignsElsewhereIsNotServedHere(t *testing.T) {
 			s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 			w := s.ask("GET", siteBase+"/a", nil)
 			s.refused(w, 501, "NotImplemented")
-			require.Contains(t, w.Body.String(), "narrowed or as another type that embeds it")
+			require.Contains(t, w.Body.String(), "narrowed or embedded in another type")
 		})
 	}
 }

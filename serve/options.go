@@ -64,8 +64,8 @@ func flawOf(opts []storage.DownloadOption) error {
 	}
 	return &storage.Error{
 		Code: storage.InvalidArgument, Op: "WithDownloadOptions",
-		Err:  errors.New("conditions are the request's: IfRevision and IfRevisionNot do not fit"),
-		Hint: "WithVersion serves one version",
+		Err:  errors.New("options must not have IfRevision or IfRevisionNot: conditions come from the request"),
+		Hint: "use WithVersion to serve one version",
 	}
 }
 

@@ -169,7 +169,7 @@ type lastByteWriter struct {
 	last []byte
 }
 
-var errTooMuch = errors.New("the reader delivers more than it said")
+var errTooMuch = errors.New("the reader returns more bytes than announced")
 
 func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))

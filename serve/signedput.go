@@ -89,7 +89,7 @@ type boundedBody struct {
 	failure  *failure
 }
 
-var errBounds = errors.New("the body is not as long as was signed")
+var errBounds = errors.New("the length of the body is not the signed one")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.max >= 0 {

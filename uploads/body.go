@@ -31,7 +31,7 @@ func (b bounds) check(n int64) *Error {
 	case n == 0:
 		return refuse(Empty, "The file is empty.")
 	case b.claimed > 0 && n != b.claimed:
-		return refuse(WrongSize, "The file is not as long as it was said to be.")
+		return refuse(WrongSize, "The length of the file is not the announced one.")
 	case n > b.max:
 		return refuse(TooLarge, "The file is too large: at most "+webapi.Bytes(b.max)+" are allowed.")
 	case n < b.min:

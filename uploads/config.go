@@ -126,9 +126,9 @@ func setDefault[T comparable](to *T, value T) {
 func (c *Config) problem() (field, rule string) {
 	switch {
 	case len(c.Types) == 0:
-		return "Config.Types", "must have a type, or be nil"
+		return "Config.Types", "must be nil or have a type"
 	case c.MinSize < 1 || c.MaxSize < c.MinSize:
-		return "Config.MinSize and MaxSize", "must be bounds from 1 on, the smaller first"
+		return "Config.MinSize and MaxSize", "must satisfy 1 <= MinSize <= MaxSize"
 	case c.MaxPixels < 1:
 		return "Config.MaxPixels", "must be at least 1"
 	case c.Link < NoLink || c.Link > SignedLink:
@@ -144,7 +144,7 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.PendingPrefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
 	if strings.HasPrefix(c.Key, c.PendingPrefix) {
-		return "Config.Key", "must not begin with PendingPrefix: what is there is cleared away"
+		return "Config.Key", "must not begin with PendingPrefix, where objects are removed"
 	}
 	return "", ""
 }
@@ -164,12 +164,12 @@ func (c *Config) cacheControl(mediaType string) string {
 func (c *Config) requirements() []requirement {
 	needs := []requirement{}
 	if !c.Unguarded {
-		needs = append(needs, requirement{storage.ConditionalCreate, "IfAbsent, without which an upload might overwrite another",
-			"set Config.Unguarded to rely on keys of 128 random bits alone"})
+		needs = append(needs, requirement{storage.ConditionalCreate, "IfAbsent, so an upload might overwrite another",
+			"set Config.Unguarded to rely only on the 128 random bits of keys"})
 	}
 	if c.Link == SignedLink {
 		needs = append(needs, requirement{storage.SignURLs, "signed addresses, for SignedLink",
-			"a local or memory bucket needs storage.WithSigningBaseURL"})
+			"open a local or memory bucket with storage.WithSigningBaseURL"})
 	}
 	if c.PublicRead {
 		needs = append(needs, requirement{storage.ObjectACL, "WithPublicRead, for PublicRead",

@@ -20,7 +20,7 @@ func TestConfigurationsThatMakeNoSense(t *testing.T) {
 	}{
 		{"no types", uploads.Config{Types: []string{}}, "Config.Types"},
 		{"a type that nobody detects", uploads.Config{Types: []string{"image/nonsense"}}, "image/nonsense"},
-		{"any type", uploads.Config{Types: []string{"application/octet-stream"}}, "cannot be told"},
+		{"any type", uploads.Config{Types: []string{"application/octet-stream"}}, "type of unknown content"},
 		{"pages", uploads.Config{Types: []string{"text/html"}}, "browsers run"},
 		{"scripts", uploads.Config{Types: []string{"application/javascript"}}, "browsers run"},
 		{"documents of XML", uploads.Config{Types: []string{"application/rss+xml"}}, "browsers run"},

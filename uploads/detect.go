@@ -33,11 +33,11 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 		}
 		switch {
 		case known == nil:
-			return nil, fmt.Sprintf("has %q, which no detection by content knows", t)
+			return nil, fmt.Sprintf("has %q, which cannot be detected by content", t)
 		case known.Parent() == nil:
-			return nil, fmt.Sprintf("has %q, which is what cannot be told", t)
+			return nil, fmt.Sprintf("has %q, which is the type of unknown content", t)
 		case isActive(known):
-			return nil, fmt.Sprintf("has %q, which browsers run: nothing here makes it safe", t)
+			return nil, fmt.Sprintf("has %q, which browsers run", t)
 		}
 		allowed = append(allowed, mediaTypeOf(known))
 	}

@@ -108,11 +108,11 @@ func storeFailed(err error) *Error {
 // interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		e := refuse(TooLarge, "The files are too large: together they may have "+webapi.Bytes(tooLarge.Limit)+".")
+		e := refuse(TooLarge, "The files are too large: together they may have at most "+webapi.Bytes(tooLarge.Limit)+".")
 		return e
 	}
 	return &Error{
-		Field: fileField, Code: Interrupted, Message: "The file did not arrive whole. Try again.",
+		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",
 		Err: &storage.Error{Code: storage.BodyFailed, Err: err},
 	}
 }

@@ -113,7 +113,7 @@ func isGone(e *Error) bool {
 func notUploadedError() *Error { return refuse(NotUploaded, "The file has not arrived yet.") }
 
 func changedError() *Error {
-	return refuse(Damaged, "The file was changed while it was looked at. Send it again.")
+	return refuse(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
 func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*Result, *Error) {
@@ -165,7 +165,7 @@ func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Err
 	}
 	switch {
 	case errors.Is(why, errSpent):
-		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file removed since. Send the file again.")
+		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file has been removed. Send the file again.")
 	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
 		return nil, changedError()
 	}

@@ -25,7 +25,7 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 	c.Body = frame
 	parts, err := c.MultipartReader()
 	if err != nil {
-		return 0, nil, refuseField("", InvalidRequest, "The files have to come as multipart/form-data.")
+		return 0, nil, refuseField("", InvalidRequest, "The files must be sent as multipart/form-data.")
 	}
 	var stored []*Result
 	defer func() {

@@ -62,7 +62,7 @@ func parsePattern(text string) (*pattern, string) {
 		}
 		name, after, closed := strings.Cut(rest[1:], "}")
 		if !closed || !isName(name) {
-			return nil, fmt.Sprintf("has %q, which is no name in braces", rest)
+			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest)
 		}
 		width, own := ownNames[name]
 		if !own {
@@ -86,13 +86,13 @@ func parsePattern(text string) (*pattern, string) {
 func (p *pattern) problem() string {
 	switch strings.Count(p.text, "{random}") {
 	case 0:
-		return "must have {random}: keys have to be unique"
+		return "must have {random}, so that keys are unique"
 	case 1:
 	default:
 		return "has {random} twice"
 	}
 	if before, after, found := strings.Cut(p.text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}")) {
-		return "may have {ext} behind {random} and at its end alone"
+		return "may have {ext} only at its end, after {random}"
 	}
 	for segment := range strings.SplitSeq(p.text, "/") {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
@@ -103,12 +103,12 @@ func (p *pattern) problem() string {
 			named += strings.Count(segment, "{"+name+"}")
 		}
 		if named > 1 {
-			return fmt.Sprintf("has two values in the segment %q, so that 1 and 23 were 12 and 3", segment)
+			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
 		}
 	}
 	for _, pl := range p.places {
 		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !isSafe(r) }); i >= 0 {
-			return fmt.Sprintf(`has %q: only letters, digits, "-", "_", "." and "/" stand outside of braces`, pl.literal)
+			return fmt.Sprintf(`has %q: only letters, digits, "-", "_", "." and "/" are allowed outside braces`, pl.literal)
 		}
 	}
 	return ""
@@ -132,7 +132,7 @@ func isSafe(r rune) bool {
 func (p *pattern) check(v Values) *Error {
 	for name := range v {
 		if !slices.Contains(p.values, name) {
-			return refuseField(CleanName(name), InvalidValue, "This value has no place in the file's key.")
+			return refuseField(CleanName(name), InvalidValue, "This value is not part of the file's key.")
 		}
 	}
 	for _, name := range p.values {
@@ -143,7 +143,7 @@ func (p *pattern) check(v Values) *Error {
 		case len(value) > maxValue:
 			return refuseField(name, InvalidValue, "This value is longer than 128 characters.")
 		case value[0] == '.' || strings.HasSuffix(value, ".") || strings.ContainsFunc(value, func(r rune) bool { return !isSafe(r) }):
-			return refuseField(name, InvalidValue, `This value may have letters, digits, "-", "_" and "." alone, and a point neither first nor last.`)
+			return refuseField(name, InvalidValue, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`)
 		}
 	}
 	return nil

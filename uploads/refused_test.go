@@ -74,12 +74,12 @@ func refusals() []refusal {
 		{"a PNG of no pixels", uploads.Upload{Body: strings.NewReader(aPNGOf(0, 9))}, uploads.Damaged, "damaged"},
 		{"a WebP of 16,384 by 16,384 pixels", uploads.Upload{Body: strings.NewReader(aWebPOf(16384, 16384, false, aLossless(16384, 16384)))}, uploads.TooManyPixels, "16384"},
 		{"an AVIF of 65,536 by 65,536 pixels", uploads.Upload{Body: strings.NewReader(anAVIF(65536, 65536))}, uploads.TooManyPixels, "65536"},
-		{"10 GB that claim to be 1 KB", uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{}), Size: 1 << 10}, uploads.WrongSize, "not as long"},
+		{"10 GB that claim to be 1 KB", uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{}), Size: 1 << 10}, uploads.WrongSize, "not the announced one"},
 		{"10 GB that claim nothing", uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{})}, uploads.TooLarge, "at most 2 MiB"},
 		{"a claim of 10 GB", uploads.Upload{Body: strings.NewReader(aPNG()), Size: 10 << 30}, uploads.TooLarge, "at most 2 MiB"},
 		{"one byte too many", uploads.Upload{Body: strings.NewReader(aPNG() + strings.Repeat("x", 2*mib+1-len(aPNG())))}, uploads.TooLarge, "at most 2 MiB"},
 		{"one byte too few", uploads.Upload{Body: strings.NewReader(aGIF(1, 1)[:30])}, uploads.Damaged, "damaged"},
-		{"less than it claims", uploads.Upload{Body: onlyRead{strings.NewReader(aPNG() + strings.Repeat("x", mib))}, Size: mib * 3 / 2}, uploads.WrongSize, "not as long"},
+		{"less than it claims", uploads.Upload{Body: onlyRead{strings.NewReader(aPNG() + strings.Repeat("x", mib))}, Size: mib * 3 / 2}, uploads.WrongSize, "not the announced one"},
 		{"a file below the least size", uploads.Upload{Body: strings.NewReader(aWebP())}, uploads.TooSmall, "at least 40 bytes"},
 	}
 }

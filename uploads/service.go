@@ -128,7 +128,7 @@ func (s *Service) checkValues(v Values) *Error {
 		return e
 	}
 	if strings.HasPrefix(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, ""), s.config.PendingPrefix) {
-		return refuseField(s.pattern.values[0], InvalidValue, "This value is the name of another place.")
+		return refuseField(s.pattern.values[0], InvalidValue, "This value is reserved.")
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (s *Service) writeOptions(k kind) []storage.WriteOption {
 
 func (s *Service) randomKey() (random [randomBytes]byte, err error) {
 	if _, err = io.ReadFull(s.config.Random, random[:]); err != nil {
-		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random gives no bytes")}
+		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
 	}
 	return random, err
 }
@@ -177,7 +177,7 @@ func (s *Service) Delete(ctx context.Context, key string, values Values) error {
 		return e
 	}
 	if !s.pattern.matches(key, values) {
-		return refuseField("key", NotYours, "This file is not yours, or not one of this place.")
+		return refuseField("key", NotYours, "This file is not yours, or is not stored here.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {
 		e := storeFailed(err)

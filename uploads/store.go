@@ -126,7 +126,7 @@ func (t *storeOp) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
 			return nil, storeFailed(err)
 		}
 	}
-	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random draws keys that exist, again and again")})
+	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random repeatedly returns the bytes of existing keys")})
 }
 
 // put makes one attempt. It returns an *Error if the body is refused.
@@ -149,7 +149,7 @@ func (t *storeOp) put(ctx context.Context, key string, k kind) (*storage.Attrs, 
 	case b.refused != nil:
 		return nil, b.refused
 	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed it before the body did
-		return nil, refuse(WrongSize, "The file is not as long as it was said to be.")
+		return nil, refuse(WrongSize, "The length of the file is not the announced one.")
 	}
 	return nil, err
 }

@@ -93,6 +93,6 @@ func TestAnSVGWithALinkIsNotCalledAProgram(t *testing.T) {
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(
 		`<svg xmlns="http://www.w3.org/2000/svg"><a href="https://example.com"><text>x</text></a></svg>`)})
 	require.Equal(t, uploads.ActiveContent, uploads.CodeOf(err))
-	require.ErrorContains(t, err, "a link or a reference to elsewhere")
+	require.ErrorContains(t, err, "a link or an external reference")
 	require.NotContains(t, err.Error(), "program")
 }

@@ -44,7 +44,7 @@ func (s *Service) encodeToken(t ticket, v Values) string {
 // decodeToken returns the content of a token. If the token was changed, or is for
 // other values, another key or another place, it fails with InvalidTicket.
 func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
-	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or not known here.")
+	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or is not known here.")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < tokenFixed+sha256.Size {
 		return ticket{}, invalid
@@ -57,7 +57,7 @@ func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
 	t.issued = time.Unix(int64(binary.BigEndian.Uint64(said[1+randomBytes:])), 0)
 	t.size = int64(binary.BigEndian.Uint64(said[1+randomBytes+8:]))
 	if s.config.Now().After(t.issued.Add(s.config.UploadTTL + finishWithin)) {
-		return ticket{}, refuseField("token", TicketExpired, "This upload was begun too long ago. Send the file again.")
+		return ticket{}, refuseField("token", TicketExpired, "This upload was started too long ago. Send the file again.")
 	}
 	return t, nil
 }

@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		flags.PrintDefaults()
 	}
 	address := flags.String("bucket", "", "`address` of the bucket, such as mem://demo or file:///tmp/demo?create=true (default a temporary directory)")
-	create := flags.Bool("create", false, "make the bucket first, where the store has none of that name")
+	create := flags.Bool("create", false, "create the bucket first if it does not exist")
 	keep := flags.Bool("keep", false, "leave the objects in the bucket, to look at")
 	if err := flags.Parse(args); err != nil {
 		return err

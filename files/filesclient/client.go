@@ -43,7 +43,7 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument, Op: "filesclient.New",
-			Hint: "the base address is one such as https://example.com/api, without a query",
+			Hint: "give a base address such as https://example.com/api, without a query",
 		}
 	}
 	if client == nil {
@@ -179,7 +179,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // notOurs is the error of an answer that the handler cannot have made: a proxy's, or
 // another server's.
 func foreignResponse(response *http.Response) *Error {
-	return errorOf(response, &files.Error{Code: files.Internal, Message: "The answer is not one of the file API."})
+	return errorOf(response, &files.Error{Code: files.Internal, Message: "The response is not one of the file API."})
 }
 
 const maxProblem = 64 << 10

@@ -33,8 +33,8 @@ func TestErrorsTellWhatTheServerSaid(t *testing.T) {
 		want   files.Error
 	}{
 		{"of the handler", http.StatusBadRequest, `{"code": "invalid_value", "field": "count", "message": "No."}`, files.Error{Code: files.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument}},
-		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, files.Error{Code: files.Internal, Message: "The answer is not one of the file API.", Err: storage.Internal}},
-		{"an address that has moved", http.StatusMultipleChoices, ``, files.Error{Code: files.Internal, Message: "The answer is not one of the file API.", Err: storage.Internal}},
+		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, files.Error{Code: files.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
+		{"an address that has moved", http.StatusMultipleChoices, ``, files.Error{Code: files.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {

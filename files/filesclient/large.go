@@ -182,7 +182,7 @@ func (u *largeUpload) arrived(part int, record *files.Record) {
 	}
 }
 
-var errPartsLost = errors.New("every part was sent and the server still misses some: the upload has expired, or others were left out")
+var errPartsLost = errors.New("every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out")
 
 func (u *largeUpload) result() (*files.Record, error) {
 	if u.record != nil {

@@ -101,7 +101,7 @@ type field struct{ name, value string }
 // request is sent.
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
 	if body == nil {
-		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "filesclient", Hint: "the body must not be nil"}
+		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "filesclient", Hint: "give a body that is not nil"}
 	}
 	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)

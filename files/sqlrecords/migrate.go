@@ -67,7 +67,7 @@ func checkVersion(version int, all []migration) error {
 	}
 	return &storage.Error{
 		Code: storage.Unsupported, Op: "sqlrecords.New",
-		Hint: fmt.Sprintf("the tables are of version %d and this program knows version %d: it is older than another that uses them", version, last),
+		Hint: fmt.Sprintf("update this program: the tables have version %d, and it knows version %d", version, last),
 	}
 }
 

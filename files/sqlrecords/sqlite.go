@@ -29,7 +29,7 @@ func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
 	if patience == 0 {
 		return &storage.Error{
 			Code: storage.InvalidArgument, Op: "sqlrecords.New",
-			Hint: "a connection has to wait for another that writes: set busy_timeout in the address, with modernc.org/sqlite by _pragma=busy_timeout(10000)",
+			Hint: "set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)",
 		}
 	}
 	return nil
@@ -68,7 +68,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		if _, err := versionOf(ctx, connection); err != nil {
 			return &storage.Error{
 				Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err,
-				Hint: "each connection has a database in memory of its own: call db.SetMaxOpenConns(1)",
+				Hint: "call db.SetMaxOpenConns(1), because each connection has its own database in memory",
 			}
 		}
 	}
