@@ -13,29 +13,29 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// ok is the success of what only reads or changes.
+// ok is the status of success of most operations.
 var ok = []int{http.StatusOK}
 
-// Details is the record of a client file.
+// Details returns the record of a client file.
 func (c *Client) Details(ctx context.Context, id string) (*files.Record, error) {
 	return c.record(ctx, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok})
 }
 
-// Delete removes a client file. One that is not there is nil.
+// Delete removes a client file. If there is none, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.ask(ctx, request{
 		method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent},
 	}, nil)
 }
 
-// A Deletion is what became of one file of DeleteMany.
+// A Deletion is the result for one file of [Client.DeleteMany].
 type Deletion struct {
 	ID      string
 	Deleted bool
-	Err     *files.Error // why not
+	Err     *files.Error // nil if it was deleted
 }
 
-// deletions are the answer to DeleteMany.
+// deletions is the response to DeleteMany.
 type deletions struct {
 	asked int
 	Items []struct {
@@ -51,8 +51,8 @@ type deletions struct {
 
 func (d *deletions) ours() bool { return len(d.Items) == d.asked }
 
-// DeleteMany removes client files, going on past failures. The answer has one for
-// each ID, in order.
+// DeleteMany removes client files, and continues after failures. It returns one
+// result for each ID, in order.
 func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
 	r, err := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	return results, nil
 }
 
-// SetPurpose changes a client file's purpose; "" takes it away.
+// SetPurpose changes a client file's purpose; "" removes it.
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*files.Record, error) {
 	r, err := jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose})
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*files.Rec
 	return c.record(ctx, r)
 }
 
-// page is the answer to List.
+// page is the response to List.
 type page struct {
 	Items         []*files.Record
 	NextPageToken string
@@ -89,8 +89,8 @@ type page struct {
 
 func (p *page) ours() bool { return p.Items != nil } // "[]" where there are none
 
-// List is one page of the client files that match f, the oldest first: size of
-// them at most, from token on; 0 is the server's own size.
+// List returns one page of the client files that match f, oldest first. The page
+// starts at token and has at most size files; 0 is the server's default.
 func (c *Client) List(ctx context.Context, f files.ListFilter, token string, size int) (*files.Page, error) {
 	query := url.Values{}
 	set := func(name, value string) {
@@ -120,7 +120,7 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// OpenAPI is the description of the handler, in YAML.
+// OpenAPI returns the handler's description, in YAML.
 func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: ok})
 	if err != nil {
@@ -133,7 +133,7 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
-// recordAnswer is an answer that is a record.
+// A recordAnswer is a response with a record.
 type recordAnswer struct{ files.Record }
 
 func (r *recordAnswer) ours() bool { return r.ID != "" }

@@ -22,7 +22,7 @@ var concurrentCases = []testCase{
 
 const racers = 16
 
-// race runs do at once.
+// race runs do in several goroutines at once.
 func race(do func(i int)) {
 	var group sync.WaitGroup
 	start := make(chan struct{})

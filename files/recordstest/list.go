@@ -21,7 +21,7 @@ var listCases = []testCase{
 	{"IDs are those of all records, in order, in pages", listedIDs},
 }
 
-// stock creates n records, last first, and answers with them in order.
+// stock creates n records, last first, and returns them in order.
 func stock(t *testing.T, r files.Records, n int, change func(i int, r *files.Record)) []*files.Record {
 	t.Helper()
 	records := make([]*files.Record, n)

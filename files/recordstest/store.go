@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/filestest"
 )
 
-// RunStore proves what a files.Store does, whatever bucket and records it is made
-// of. open makes an empty one for each case, and is called from parallel cases.
+// RunStore tests a [files.Store] on any bucket and records. open returns an empty
+// store for each case, and is called from parallel cases.
 func RunStore(t *testing.T, open func(t *testing.T) *files.Store) {
 	t.Helper()
 	t.Run("store", func(t *testing.T) {
@@ -27,8 +27,7 @@ func RunStore(t *testing.T, open func(t *testing.T) *files.Store) {
 	})
 }
 
-// storeCases is what a store does, on every kind of bucket and every place for
-// records.
+// storeCases hold for every kind of bucket and records.
 var storeCases = []struct {
 	name string
 	run  func(t *testing.T, s *files.Store)

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// readError is an error of a statement that changed nothing.
+// readError converts the error of a statement that changed nothing.
 func readError(ctx context.Context, op string, err error) error {
 	if own, ok := errors.AsType[*storage.Error](err); ok {
 		return own
@@ -24,8 +24,9 @@ func readError(ctx context.Context, op string, err error) error {
 	return &storage.Error{Code: code, Op: op, Provider: "sql", Retryable: code == storage.Unavailable, Err: err}
 }
 
-// writeError is an error of one that may have changed something: all but what
-// the database, or the driver, says was not done.
+// writeError converts the error of a statement that may have changed something. It
+// sets Unknown unless the database or the driver says that the statement was not
+// executed.
 func writeError(ctx context.Context, op string, err error) error {
 	told := readError(ctx, op, err)
 	if e, ok := told.(*storage.Error); ok {
@@ -34,7 +35,7 @@ func writeError(ctx context.Context, op string, err error) error {
 	return told
 }
 
-// What drivers say of their errors, without a driver being imported.
+// These interfaces describe errors of drivers, without an import of a driver.
 type (
 	stateError interface{ SQLState() string } // github.com/jackc/pgx, github.com/lib/pq
 	codeError  interface{ Code() int }        // modernc.org/sqlite: SQLite's result code
@@ -49,10 +50,10 @@ func stateOf(err error) string {
 	return ""
 }
 
-// refused reports whether the statement was certainly not carried out. Of
-// driver.ErrBadConn that is not certain: a driver is not to answer with it where
-// the database may have got the statement, but github.com/lib/pq does so where the
-// connection ends before the answer.
+// notExecuted reports whether the statement was certainly not executed. That is not
+// certain for driver.ErrBadConn: a driver must not return it if the database may have
+// received the statement, but github.com/lib/pq does if the connection ends before
+// the response.
 func notExecuted(err error) bool {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
@@ -69,7 +70,7 @@ func notExecuted(err error) bool {
 	return errors.As(err, &result) && primaryCode(result) != sqliteInterrupt
 }
 
-// https://www.sqlite.org/rescode.html; the low byte is the primary one.
+// These are primary result codes, the low byte: https://www.sqlite.org/rescode.html
 const (
 	sqliteBusy      = 5
 	sqliteLocked    = 6
@@ -103,7 +104,8 @@ func codeOf(ctx context.Context, err error) storage.Code {
 	return storage.Internal
 }
 
-// ofState is by class: https://www.postgresql.org/docs/current/errcodes-appendix.html
+// codeOfState goes by the class:
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
 func codeOfState(state string) storage.Code {
 	switch {
 	case state == "42501": // insufficient_privilege

@@ -18,8 +18,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// A migration is one file of migrations: 0001_files.sql is version 1. One that
-// was released is never changed.
+// A migration is one file of migrations: 0001_files.sql is version 1. A released
+// migration is never changed.
 type migration struct {
 	version    int
 	statements []string
@@ -30,9 +30,9 @@ const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
 	applied TEXT    NOT NULL
 )`
 
-// migrate applies what is missing, all of it or nothing. Processes that start
-// at once do it one after the other, and the first alone finds work. Where there
-// is none, nothing is asked for that takes more than the right to read.
+// migrate applies all missing migrations, or none. Processes that start at once
+// migrate in turn, and only the first has work to do. If none is missing, it needs
+// only the right to read.
 func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	all, err := readMigrations(d)
 	if err != nil {
@@ -47,7 +47,8 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	if err == nil && version >= all[len(all)-1].version {
 		return checkVersion(version, all)
 	}
-	// Else there is something to do, or no table yet; any other trouble comes again.
+	// Otherwise a migration or the table is missing. Any other error will occur
+	// again.
 	return d.exclusively(ctx, connection, func(ctx context.Context) error {
 		return apply(ctx, connection, d, all)
 	})
@@ -59,7 +60,7 @@ func versionOf(ctx context.Context, connection *sql.Conn) (version int, err erro
 	return version, err
 }
 
-// known refuses tables that a later program has changed.
+// checkVersion refuses tables that a later program has changed.
 func checkVersion(version int, all []migration) error {
 	last := all[len(all)-1].version
 	if version <= last {
@@ -99,8 +100,8 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration
 	return nil
 }
 
-// readMigrations are a dialect's, in the order of their versions. Statements
-// are set apart by a semicolon at the end of a line.
+// readMigrations returns a dialect's migrations in the order of versions. A semicolon
+// at the end of a line separates statements.
 func readMigrations(d Dialect) ([]migration, error) {
 	dir := path.Join("migrations", d.String())
 	entries, err := fs.ReadDir(migrations, dir)

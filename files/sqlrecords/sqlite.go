@@ -7,8 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// checkPatience refuses connections that do not wait for another that writes: they
-// work until two are used at once. A pool of one has none to wait for.
+// checkBusyTimeout refuses connections that do not wait for another that writes,
+// because they fail when two are used at once. A pool of one connection needs no
+// timeout.
 func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
 	if db.Stats().MaxOpenConnections == 1 {
 		return nil
@@ -35,8 +36,8 @@ func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// fileOf is "" for a database in memory. https://www.sqlite.org/pragma.html#pragma_database_list
-// takes no lock, as the table of the same name would.
+// databaseFile returns "" for a database in memory. Unlike the table of the same
+// name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
 func databaseFile(ctx context.Context, connection *sql.Conn) (string, error) {
 	var number int
 	var name string
@@ -45,8 +46,8 @@ func databaseFile(ctx context.Context, connection *sql.Conn) (string, error) {
 	return file.String, err
 }
 
-// checkShared refuses a pool whose connections have a database in memory each. Two
-// at once have to see the tables that one of them has made.
+// checkShared refuses a pool in which each connection has its own database in memory.
+// Two connections must see the tables that one of them created.
 func checkShared(ctx context.Context, db *sql.DB) error {
 	if db.Stats().MaxOpenConnections == 1 {
 		return nil
