@@ -20,7 +20,7 @@ var bodies = map[string]func(text string) io.Reader{
 	"a length that is not known": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
 }
 
-func TestTheLargestSizeThatThereIs(t *testing.T) {
+func TestTheLargestPossibleSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{MaxSize: math.MaxInt64})
@@ -34,7 +34,7 @@ func TestTheLargestSizeThatThereIs(t *testing.T) {
 	}
 }
 
-func TestAFileInPartsIsBounded(t *testing.T) {
+func TestAFileInPartsEnforcesMaxSize(t *testing.T) {
 	for name, body := range bodies {
 		for _, row := range []struct {
 			name   string
@@ -83,7 +83,7 @@ func stored(t *testing.T, b storage.Lister) map[string]int64 {
 }
 
 // A set that is too large is not the end of its token.
-func TestASmallerPartIsTakenWhereAllWereTooLarge(t *testing.T) {
+func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
 	unbounded := f.beside(t)
 	unbounded.send(t, "0123456789", part(token, 2, 1)) // as of two that came at once
@@ -97,7 +97,7 @@ func TestASmallerPartIsTakenWhereAllWereTooLarge(t *testing.T) {
 
 // Parts that come at once do not know of each other. Their file is not made, and
 // one of them can be sent again.
-func TestPartsThatAreTooLargeTogether(t *testing.T) {
+func TestPartsWhoseSumIsTooLarge(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
 	slow, inside := newGate("567890") // more than its share: it looks when it is read
 	var late sync.WaitGroup
@@ -112,7 +112,7 @@ func TestPartsThatAreTooLargeTogether(t *testing.T) {
 }
 
 // A part is replaced by a larger one while all of them are joined.
-func TestPartsThatGrowWhileTheyAreJoined(t *testing.T) {
+func TestPartsThatGrowDuringJoining(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
 	f.send(t, "01234", part(token, 2, 1))
 	grows := f.beside(t)
@@ -131,7 +131,7 @@ func TestPartsThatGrowWhileTheyAreJoined(t *testing.T) {
 }
 
 // A sender that keeps to its share is not charged for the others.
-func TestAPartOfItsShareIsNotCompared(t *testing.T) {
+func TestAPartWithinItsShareIsNotCompared(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, files.Config{MaxSize: 1000}, storage.WithLayer(calls.Layer()))
 	for number := 1; number < 10; number++ {

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-func TestARefusedClientThatTricklesItsBodyIsNotWaitedForForEver(t *testing.T) {
+func TestARefusedClientThatSendsSlowlyIsCutOff(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	handler, err := files.Handler(f.Store, files.HandlerConfig{
 		Authorize: func(*http.Request) (string, error) { return "", storage.Unauthenticated },

@@ -143,7 +143,7 @@ func TestHandlerRefusesItsConfiguration(t *testing.T) {
 	}
 }
 
-func TestHandlerAsksWhoItIs(t *testing.T) {
+func TestHandlerAuthorizesTheUser(t *testing.T) {
 	secret := errors.New("the password of the session store is hunter2")
 	for _, row := range []struct {
 		name   string
@@ -177,7 +177,7 @@ func TestHandlerAsksWhoItIs(t *testing.T) {
 	}
 }
 
-func TestHandlerAsksForEachFile(t *testing.T) {
+func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	mine, theirs := f.upload(t, "mine"), f.upload(t, "theirs")
 	a := newAPI(t, f, files.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
@@ -207,7 +207,7 @@ func TestHandlerAsksForEachFile(t *testing.T) {
 	})
 }
 
-func TestHandlerTellsOperationAndFileToAuthorize(t *testing.T) {
+func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	record := f.upload(t, "x")
 	var pattern, id string
@@ -220,7 +220,7 @@ func TestHandlerTellsOperationAndFileToAuthorize(t *testing.T) {
 	require.Equal(t, record.ID, id)
 }
 
-func TestHandlerNamesEveryRequest(t *testing.T) {
+func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
 	for _, row := range []struct {
 		name  string
@@ -241,7 +241,7 @@ func TestHandlerNamesEveryRequest(t *testing.T) {
 	}
 }
 
-func TestHandlerAnswersInJSONWhereThereIsNothing(t *testing.T) {
+func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
 	id := files.NewID(newClock().Now())
 	for _, row := range []struct {

@@ -209,7 +209,7 @@ func TestHandlerRefusesBodiesOfAnotherKind(t *testing.T) {
 	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", nil).problem(t, bad, "", files.Interrupted)
 }
 
-func TestHandlerKeepsNothingOfAFormThatIsCutOff(t *testing.T) {
+func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
 	whole, contentType := formOf(t, withContent(100_000))
 	text, err := io.ReadAll(whole)

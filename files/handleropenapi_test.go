@@ -64,7 +64,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	require.ElementsMatch(t, readDescription(t).operations(), routes)
 }
 
-func TestOpenAPIRefersToWhatThereIs(t *testing.T) {
+func TestOpenAPIReferencesResolve(t *testing.T) {
 	var whole yaml.Node
 	require.NoError(t, yaml.Unmarshal(files.OpenAPI, &whole))
 	var document map[string]any

@@ -52,7 +52,7 @@ func (j *longJoin) end(t *testing.T) *files.Record {
 }
 
 // Others wait for as long as it takes, and join nothing themselves.
-func TestALongJoinIsWaitedFor(t *testing.T) {
+func TestOtherCallsWaitForALongJoin(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	j := startLongJoin(t, f)
 	const long = 10 * time.Minute
@@ -97,7 +97,7 @@ func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
 
 // Two that join at once come to one file, and the first that is done does not wait
 // for the other.
-func TestACallThatHasLostItsClaimGoesOnWithItsBytes(t *testing.T) {
+func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	first := startLongJoin(t, f)
 	second := newComposeGate()

@@ -173,7 +173,7 @@ func TestIDsThatAreRefused(t *testing.T) {
 	require.Equal(t, "x", content(t, f.Store, good))
 }
 
-func TestPurposesThatAreRefused(t *testing.T) {
+func TestInvalidPurposes(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	id := f.upload(t, "x").ID
 	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "\xff", "a\u202eb"} {
@@ -228,7 +228,7 @@ func TestClearTempRefusesANegativeAge(t *testing.T) {
 	refused(t, err, "", files.InvalidValue, storage.InvalidArgument)
 }
 
-func TestRecordsAreJSONOfTheSourceDocument(t *testing.T) {
+func TestTheJSONOfRecords(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	r, err := f.Upload(t.Context(), strings.NewReader("x"), files.UploadOptions{OriginalFileName: "A.TXT"})
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestAPartThatArrivesWhenTheFileIsMade(t *testing.T) {
+func TestAPartThatArrivesAfterTheFileIsMade(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 3, 1))
 	f.send(t, "b", part(token, 3, 2))
@@ -123,7 +123,7 @@ func (m meeting) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return m.Driver.Put(ctx, r)
 }
 
-func TestOfCallsThatSeeTheSetCompleteAtOnceOneDecides(t *testing.T) {
+func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
 	const n = 4
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))

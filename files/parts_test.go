@@ -69,7 +69,7 @@ func TestTheTypeOfAFileInParts(t *testing.T) {
 	}
 }
 
-func TestPartsHaveToAgree(t *testing.T) {
+func TestPartsMustMatch(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	require.Nil(t, f.send(t, "x", part(token, 3, 1)))
 	for name, c := range map[string]struct {
@@ -142,7 +142,7 @@ func TestNoPartIsLeftOfAFile(t *testing.T) {
 	require.Len(t, left, 1, "but for what tells that the token was used: %v", left)
 }
 
-func TestAPartThatDoesNotArriveWhole(t *testing.T) {
+func TestAPartThatIsCutOff(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	cause := errors.New("the sender went away")
@@ -152,7 +152,7 @@ func TestAPartThatDoesNotArriveWhole(t *testing.T) {
 	require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
 }
 
-func TestPartsAreJoinedByTheStoreWhereItCan(t *testing.T) {
+func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
 	for name, c := range map[string]struct {
 		without  storage.Features
 		composed int

@@ -86,7 +86,7 @@ func TestADeletedFileDoesNotComeBack(t *testing.T) {
 
 // One that wakes when another has made the file, and when that was deleted, does not
 // bring it back: not its record either.
-func TestADeletedFileDoesNotComeBackWithACallThatWakes(t *testing.T) {
+func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	wakes := lateRecords{f.records, func() {
@@ -105,7 +105,7 @@ func TestADeletedFileDoesNotComeBackWithACallThatWakes(t *testing.T) {
 
 // A call that wakes when its upload was given up has made its file all the same, or
 // has not.
-func TestACallThatWakesWhenItsUploadHasExpired(t *testing.T) {
+func TestACallThatResumesAfterItsUploadExpired(t *testing.T) {
 	for name, sweeps := range map[string]int{"the bytes are there": 0, "the bytes were swept": 1} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
@@ -136,7 +136,7 @@ func TestACallThatWakesWhenItsUploadHasExpired(t *testing.T) {
 
 // Who answers with the record of a call that died behind it finishes its work: the
 // state says that there is a record, and no part is left.
-func TestACallFinishesWhatOneThatDiedHasLeft(t *testing.T) {
+func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	dying := f.beside(t)
@@ -152,7 +152,7 @@ func TestACallFinishesWhatOneThatDiedHasLeft(t *testing.T) {
 
 // A call that was taken for dead wakes when another has made the file, and when a
 // part that was slow has come in again.
-func TestACallThatWasTakenForDead(t *testing.T) {
+func TestACallThatOthersTookOverFrom(t *testing.T) {
 	for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
@@ -189,7 +189,7 @@ func TestACallThatWasTakenForDead(t *testing.T) {
 	}
 }
 
-func TestAPartThatIsReplacedWhileTheyAreJoined(t *testing.T) {
+func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	slow, inside := newGate("A, sent again, ")

@@ -58,7 +58,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // A bucket without conditions is enough for whole files whose records are elsewhere.
-func TestRecordsElsewhereNeedNoConditionsOfTheBucket(t *testing.T) {
+func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
 	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
 	// A type of its own, as a database's is.
 	records := struct{ files.Records }{files.BucketRecords(memstore.New())}
@@ -122,7 +122,7 @@ func TestUploadWhoseRecordIsRefused(t *testing.T) {
 
 // An attempt whose answer was lost has made the record, and the one that is told
 // of is told that the ID is taken.
-func TestUploadWhoseRecordWasMadeByALostAttempt(t *testing.T) {
+func TestUploadWhoseRecordWasCreatedByALostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := inMemory(t, files.Config{})
 		s, err := files.New(f.bucket, repeatedRecords{f.records}, files.Config{Now: f.clock.Now})
@@ -147,7 +147,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-func TestUploadIsBounded(t *testing.T) {
+func TestUploadEnforcesMaxSize(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
 	for name, body := range map[string]func(text string) io.Reader{
 		"in place":         func(text string) io.Reader { return strings.NewReader(text) },
@@ -191,7 +191,7 @@ func TestIDsAreInTheOrderOfTime(t *testing.T) {
 	require.Equal(t, want[:10], listed(t, f.Store, files.ListFilter{To: from}, 7))
 }
 
-func TestStoreInAPlaceOfItsOwn(t *testing.T) {
+func TestStoreInAPrefixedBucket(t *testing.T) {
 	b := memstore.New()
 	for _, place := range []string{"a/", "b/"} {
 		view := storage.Prefixed(b, place)

@@ -50,7 +50,7 @@ func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 }
 
 // Some that share the bucket are a few of many, or few at all.
-func TestHowMuchStandsAlone(t *testing.T) {
+func TestTheLimitOfOrphans(t *testing.T) {
 	for _, row := range []struct {
 		name           string
 		all            int // files

@@ -54,7 +54,7 @@ func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	require.Zero(t, report.Bytes)
 }
 
-func TestSweepPassesOverAnOptionThatIsNil(t *testing.T) {
+func TestSweepIgnoresANilOption(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	require.Equal(t, &files.SweepReport{}, f.sweep(t, nil, files.WithoutOrphanLimit()))
 }
@@ -110,7 +110,7 @@ func (r *staleRecords) IDs(ctx context.Context, after string, limit int) ([]stri
 	return ids, next, err
 }
 
-func TestSweepLooksAgainBeforeItRemoves(t *testing.T) {
+func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	first := f.upload(t, "first")
 	f.clock.Advance(time.Second)
@@ -142,7 +142,7 @@ func (r lateRecords) Create(ctx context.Context, one *files.Record) error {
 	return r.Records.Create(ctx, one)
 }
 
-func TestAnUploadThatWasTakenForDead(t *testing.T) {
+func TestAnUploadThatOutlivesItsGrace(t *testing.T) {
 	f := inMemory(t, files.Config{Grace: time.Nanosecond})
 	late := lateRecords{f.records, func() {
 		f.clock.Advance(time.Second)
@@ -156,7 +156,7 @@ func TestAnUploadThatWasTakenForDead(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-func TestSweepBesideEverything(t *testing.T) {
+func TestSweepDuringOtherOperations(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	done := make(chan struct{})
 	var sweeps, senders sync.WaitGroup
@@ -202,7 +202,7 @@ func TestSweepBesideEverything(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-func TestSweepLeavesWhatOthersPutThere(t *testing.T) {
+func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.upload(t, "x")
 	strangers := []string{"files/client/logo.png", "files/client/" + strings.Repeat("z", 36), "files/parts/client/notes.txt", "files/records/client/a.json", "other/x"}

@@ -27,7 +27,7 @@ func TestPartsExpire(t *testing.T) {
 }
 
 // A store that cannot remove on a condition gives up what was left alone as well.
-func TestPartsExpireWhereNothingIsRemovedOnACondition(t *testing.T) {
+func TestPartsExpireWithoutConditionalRemove(t *testing.T) {
 	f := inMemory(t, files.Config{}, storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.send(t, "a", part(token, 2, 1))
@@ -78,7 +78,7 @@ func (r *refusingRecords) Create(ctx context.Context, one *files.Record) error {
 
 // A file whose bytes are joined and whose record cannot be made is not lost,
 // however long that lasts and however often Sweep comes by.
-func TestSweepLeavesTheBytesOfAClaim(t *testing.T) {
+func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		config files.Config
@@ -122,7 +122,7 @@ func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
 }
 
 // A client goes on, while Sweep is at it, with a file whose bytes are old.
-func TestSweepBesideACallThatGoesOn(t *testing.T) {
+func TestSweepDuringACallThatContinues(t *testing.T) {
 	f := inMemory(t, files.Config{PartsTTL: 48 * time.Hour})
 	f.put(t, "files/client/"+files.NewID(f.clock.Now()))
 	f.send(t, "a", part(token, 2, 1))
@@ -143,7 +143,7 @@ func TestSweepBesideACallThatGoesOn(t *testing.T) {
 
 // A part that is sent while Sweep gives the upload up is either kept, or not said
 // to be stored.
-func TestSweepBesideAPart(t *testing.T) {
+func TestSweepDuringAPart(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		call    string
@@ -185,7 +185,7 @@ func TestSweepBesideAPart(t *testing.T) {
 }
 
 // A part whose upload expires while it is on its way was not stored.
-func TestAPartThatArrivesWhenItsUploadHasExpired(t *testing.T) {
+func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
 	swept := func(t *testing.T, f *fixture) { require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t)) }
 	half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
 		failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)

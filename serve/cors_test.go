@@ -19,7 +19,7 @@ var (
 	}
 )
 
-func TestAPreflightIsAnsweredByTheRules(t *testing.T) {
+func TestAPreflightFollowsTheRules(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead, appPut)
 	for name, row := range map[string]struct {
@@ -86,7 +86,7 @@ func TestARefusedPreflightSaysWhatToAllow(t *testing.T) {
 	}
 }
 
-func TestAPreflightKeepsWhatOthersVaryBy(t *testing.T) {
+func TestAPreflightKeepsOtherVaryHeaders(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead)
 	r := httptest.NewRequest("OPTIONS", siteBase+"/a", nil)
@@ -100,7 +100,7 @@ func TestAPreflightKeepsWhatOthersVaryBy(t *testing.T) {
 }
 
 // A page may read an answer, a refusal too: it tells the user what is wrong.
-func TestAnAnswerIsOpenToThePagesOfTheRules(t *testing.T) {
+func TestAResponseAdmitsThePagesOfTheRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")
 	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {

@@ -28,7 +28,7 @@ func pagesOf(t *testing.T, b storage.Bucket) {
 	}
 }
 
-func TestFileServerAnswersAsFileServerFSDoes(t *testing.T) {
+func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
 		pagesOf(t, b)
 		ours := httptest.NewServer(serve.FileServer(b, serve.WithListing(b)))
@@ -107,7 +107,7 @@ func TestFileServerAnswersAsFileServerFSDoes(t *testing.T) {
 	})
 }
 
-func TestFileServerAsksOnce(t *testing.T) {
+func TestFileServerMakesOneRequest(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		pagesOf(t, b)
 		for _, c := range []struct {
@@ -244,7 +244,7 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 	}
 }
 
-func TestFileServerRedirectsNowhereElse(t *testing.T) {
+func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
 		_, _ = b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -262,7 +262,7 @@ func TestFileServerRedirectsNowhereElse(t *testing.T) {
 	}
 }
 
-func TestFileServerHasItsErrorsHandled(t *testing.T) {
+func TestFileServerCallsTheErrorHandler(t *testing.T) {
 	b := memstore.New()
 	h := serve.FileServer(b, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
 		http.Error(w, "own page", status)
@@ -274,7 +274,7 @@ func TestFileServerHasItsErrorsHandled(t *testing.T) {
 	require.Equal(t, "own page\n", w.Body.String())
 }
 
-func TestFileServerTellsTroubleFromNothing(t *testing.T) {
+func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	for name, c := range map[string]struct {
 		path    string
 		listing bool

@@ -79,7 +79,7 @@ func TestAFormIsStoredAsItWasSigned(t *testing.T) {
 	require.Equal(t, "123456789", s.ask("GET", s.public("a b/\u00e9+"), nil).Body.String())
 }
 
-func TestAFormIsHeldToItsBounds(t *testing.T) {
+func TestAFormEnforcesItsBounds(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 2, 5)
 	for name, row := range map[string]struct {
@@ -192,7 +192,7 @@ func TestAFormThatIsCutOffStoresNothing(t *testing.T) {
 }
 
 // The name of the user's file is not used, whatever it is made of.
-func TestAFileNameIsNobodys(t *testing.T) {
+func TestAFileNameIsNotUsedInKeys(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	fields := fieldsOf(f, "x")
@@ -205,7 +205,7 @@ func TestAFileNameIsNobodys(t *testing.T) {
 	}
 }
 
-func TestAFormThatMustBeTooLongIsNotRead(t *testing.T) {
+func TestAFormThatIsCertainlyTooLongIsNotRead(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "x"))

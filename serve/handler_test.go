@@ -62,7 +62,7 @@ func TestASignedVersionIsServed(t *testing.T) {
 	s.refused(s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil), 404, "NoSuchKey")
 }
 
-func TestASignedAnswerIsAsItWasSigned(t *testing.T) {
+func TestASignedResponseHasTheSignedHeaders(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithContentType("text/plain"), storage.WithContentDisposition("inline"))
 	u := s.download("a", storage.WithResponseContentType("application/pdf"), storage.WithDownloadName("r\u00e9sum\u00e9\".pdf"))
@@ -72,7 +72,7 @@ func TestASignedAnswerIsAsItWasSigned(t *testing.T) {
 }
 
 // Who has no valid signature learns nothing: not whether the object is there.
-func TestWithoutASignatureNothingIsTold(t *testing.T) {
+func TestWithoutASignatureNothingIsRevealed(t *testing.T) {
 	s := newSite(t)
 	s.put("secret-key", "hidden")
 	signed := s.download("secret-key").URL
@@ -152,7 +152,7 @@ func TestPublicObjectsAreServed(t *testing.T) {
 }
 
 // The object is replaced by a private one between the look and the download.
-func TestAPublicObjectIsServedAsItWasLookedAt(t *testing.T) {
+func TestAPublicObjectIsServedAsItWasChecked(t *testing.T) {
 	replace := func() {}
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -221,7 +221,7 @@ func TestAHandlerWorksHoweverItIsMounted(t *testing.T) {
 
 // A proxy that takes the prefix away leaves a path that may begin with it: no
 // object is another's.
-func TestAProxyMayTakeThePrefixAway(t *testing.T) {
+func TestAProxyMayRemoveThePrefix(t *testing.T) {
 	s := newSite(t, serve.WithoutPrefix())
 	s.makePublic()
 	keys := []string{"a", "files/a", "files/files/a", "files", "a b/\u00e9+%2F?#"}
@@ -266,7 +266,7 @@ func TestABaseAddressMayBeAHost(t *testing.T) {
 	require.Equal(t, "http://files.example.com/a/b?", s.download("a/b").URL[:len("http://files.example.com/a/b?")])
 }
 
-func TestWhatSignsElsewhereIsNotServedHere(t *testing.T) {
+func TestBucketsOfOtherStoresAreNotServed(t *testing.T) {
 	whole := memstore.New(storage.WithSigningBaseURL(siteBase))
 	for name, b := range map[string]storage.Bucket{
 		"no base address": memstore.New(),
@@ -302,7 +302,7 @@ func TestAMissingBucketIsMissing(t *testing.T) {
 }
 
 // The bucket's own refusals are answered as the clouds do.
-func TestErrorsAreAnsweredAsTheCloudsDo(t *testing.T) {
+func TestErrorResponsesAreThoseOfClouds(t *testing.T) {
 	for code, want := range map[storage.Code]struct {
 		status int
 		code   string
@@ -328,7 +328,7 @@ func TestErrorsAreAnsweredAsTheCloudsDo(t *testing.T) {
 	}
 }
 
-func TestTenThousandRangesAreNoBurden(t *testing.T) {
+func TestTenThousandRangesAreCheap(t *testing.T) {
 	s := newSite(t)
 	s.put("a", strings.Repeat("x", 100))
 	ranges := make([]string, 10_000)

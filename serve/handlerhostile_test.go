@@ -107,7 +107,7 @@ func TestBrokenRequestsStoreNothing(t *testing.T) {
 
 // Wherever a form stops, the answer says that it is slow or cut off, and not that
 // it is malformed.
-func TestABrokenFormSaysWhereItBroke(t *testing.T) {
+func TestABrokenFormNamesTheField(t *testing.T) {
 	s := newSite(t)
 	server, strict := s.start(patient), s.start(impatient)
 	f := s.form("a", 0, 100)

@@ -66,7 +66,7 @@ func text(t *testing.T, r *http.Response) string {
 	return string(body)
 }
 
-func TestPermissionToDownloadIsEnough(t *testing.T) {
+func TestOnlyPermissionToDownloadIsNeeded(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "0123456789")
 	only := storage.Ref[storage.Downloader](b)
@@ -87,7 +87,7 @@ func TestPermissionToDownloadIsEnough(t *testing.T) {
 	}
 }
 
-func TestWhatTheCallerHasSetStays(t *testing.T) {
+func TestHeadersOfTheCallerStay(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"), storage.WithContentLanguage("de"))
 	own := map[string]string{"Content-Type": "text/markdown", "Cache-Control": "private", "Content-Language": "en", "Content-Disposition": "inline", "Etag": `"mine"`}
@@ -115,7 +115,7 @@ func TestWhatTheCallerHasSetStays(t *testing.T) {
 	})
 }
 
-func TestATypeIsAlwaysSaid(t *testing.T) {
+func TestAContentTypeIsAlwaysSet(t *testing.T) {
 	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, html, "key") })
 	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"), "net/http would guess from the bytes")
@@ -238,7 +238,7 @@ func TestAnObjectThatChangesMeanwhile(t *testing.T) {
 	})
 }
 
-func TestABodyThatEndsEarlyIsNoWholeAnswer(t *testing.T) {
+func TestABodyThatEndsEarlyIsNotACompleteResponse(t *testing.T) {
 	for _, span := range []string{"", "bytes=0-9", "bytes=0-3,5-9"} {
 		short := bodied(storage.Attrs{Size: 20}, func() io.Reader { return strings.NewReader("012") })
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, short, "key") }))

@@ -12,7 +12,7 @@ import (
 
 // A condition would hold for one of the requests that an answer takes and fail
 // for the next, when the first bytes are sent.
-func TestConditionsAreTheRequestsOwn(t *testing.T) {
+func TestConditionsComeFromTheRequest(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		old := put(t, b, "key", "before")
 		current := put(t, b, "key", "0123456789")

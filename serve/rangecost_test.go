@@ -42,7 +42,7 @@ func (c *counting) Get(ctx context.Context, r *storage.GetRequest) (*storage.Att
 
 // What a header of some kilobytes has the server read is bounded by what the
 // client takes of it.
-func TestRangesCostLittleMoreThanTheyAsk(t *testing.T) {
+func TestRangesReadLittleMoreThanRequested(t *testing.T) {
 	const (
 		MiB  = 1 << 20
 		size = 64 * MiB

@@ -19,7 +19,7 @@ var suffixOfNothing = regexp.MustCompile(`(^|[=,])\s*-\s*\+?0+\s*(,|$)`)
 
 const manyPieces = 16
 
-func FuzzObjectAnswersAsServeContentDoes(f *testing.F) {
+func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	for _, c := range rangeCases {
 		f.Add(c.header["Range"], "", "")
 	}

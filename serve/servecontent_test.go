@@ -189,7 +189,7 @@ func (c contentCase) asks(method string) []string {
 	return []string{"Get"}
 }
 
-func TestObjectAnswersAsServeContentDoes(t *testing.T) {
+func TestObjectRespondsLikeServeContent(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		fill(t, b)
 		ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

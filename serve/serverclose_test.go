@@ -17,7 +17,7 @@ import (
 
 // An upload whose body never ends is cut off: nothing of it is stored, and its
 // handler is gone when Close returns.
-func TestServerCutsOffWhoDoesNotFinish(t *testing.T) {
+func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	begun, ended := make(chan struct{}), false
 	driver := memstore.NewDriver(memstore.Config{})
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {

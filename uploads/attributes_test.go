@@ -73,7 +73,7 @@ func onAmazonsRules(t *testing.T) storage.Bucket {
 	return b
 }
 
-func TestWhatIsKeptCanBePublic(t *testing.T) {
+func TestStoredFilesCanBePublic(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		public bool
@@ -104,7 +104,7 @@ func TestWhatIsKeptCanBePublic(t *testing.T) {
 	}
 }
 
-func TestPublicReadNeedsAStoreThatHasIt(t *testing.T) {
+func TestPublicReadNeedsObjectACL(t *testing.T) {
 	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ObjectACL})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})
 	require.ErrorIs(t, err, storage.Unsupported)

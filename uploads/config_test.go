@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestConfigurationsThatMakeNoSense(t *testing.T) {
+func TestInvalidConfigurations(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		config uploads.Config
@@ -78,7 +78,7 @@ func TestABucketOfAnotherTypeIsRefusedUnlessAskedFor(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestLinksThatTheBucketCannotGiveAreRefusedAtOnce(t *testing.T) {
+func TestLinksThatTheBucketDoesNotSupportAreRefused(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Link: uploads.SignedLink})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = uploads.New(memstore.New(), uploads.Config{Link: uploads.PublicLink})
@@ -96,7 +96,7 @@ func TestPublicLinksAreThoseOfTheCDN(t *testing.T) {
 	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
 }
 
-func TestCacheControlIsOfTheClosestRow(t *testing.T) {
+func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{
 		Types:        append(uploads.DefaultTypes(), "application/pdf", "text/plain"),
@@ -111,7 +111,7 @@ func TestCacheControlIsOfTheClosestRow(t *testing.T) {
 	}
 }
 
-func TestAValueDoesNotLeadToWhereUploadsWait(t *testing.T) {
+func TestAValueCannotNameThePendingPrefix(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}"})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: uploads.Values{"user": "pending"}})

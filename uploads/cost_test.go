@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// TestJudgingCostsTimeInProportion gives every judge what repeats the beginning of
+// TestInspectionTakesTimeInProportion gives every judge what repeats the beginning of
 // whatever the judge searches for, once short and once sixteen times as long.
-func TestJudgingCostsTimeInProportion(t *testing.T) {
+func TestInspectionTakesTimeInProportion(t *testing.T) {
 	const (
 		page  = `<svg xmlns="http://www.w3.org/2000/svg">`
 		short = headBytes / 32
@@ -112,7 +112,7 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-func TestJudgingStopsWithItsContext(t *testing.T) {
+func TestInspectionStopsWithItsContext(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
 	}{

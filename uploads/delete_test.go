@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestDeleteRemovesTheUsersOwnFilesAlone(t *testing.T) {
+func TestDeleteRemovesOnlyTheUsersOwnFiles(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: me})

@@ -68,7 +68,7 @@ func FuzzDetection(f *testing.F) {
 	})
 }
 
-func TestAHeadHoldsNoMoreThanItsBound(t *testing.T) {
+func TestAHeadHasALimit(t *testing.T) {
 	h := &head{src: zeros{}}
 	n, err := io.Copy(io.Discard, h.reader())
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-func TestAReaderThatGivesNothingIsNoEndlessLoop(t *testing.T) {
+func TestAReaderWithoutProgressDoesNotLoopForever(t *testing.T) {
 	_, e := everyType(t).inspect(&head{src: nothing{}}, "")
 	require.Equal(t, Interrupted, e.Code)
 	require.True(t, errors.Is(e, io.ErrNoProgress))

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestARefusedClientThatTricklesItsBodyIsNotWaitedForForEver(t *testing.T) {
+func TestARefusedClientThatSendsSlowlyIsCutOff(t *testing.T) {
 	handler := newSite(t, memstore.New(), uploads.Config{}).handler
 	wiretest.RefusesSlowBody(t, handler, "/uploads/")
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-func TestTheTableInTheDocumentationIsTheCode(t *testing.T) {
+func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	rows := map[string][2]string{}
@@ -37,7 +37,7 @@ func TestTheTableInTheDocumentationIsTheCode(t *testing.T) {
 	}
 }
 
-func TestErrorsAreOfBothKinds(t *testing.T) {
+func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
 	refused := fmt.Errorf("taking the avatar: %w", refuse(TooManyPixels, "The picture is too large.").about("me.png"))
 	require.Equal(t, TooManyPixels, CodeOf(refused))
 	require.ErrorIs(t, refused, storage.TooLarge)
@@ -55,7 +55,7 @@ func TestErrorsAreOfBothKinds(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(nil))
 }
 
-func TestNumbersAndListsInWords(t *testing.T) {
+func TestSizesAndListsInWords(t *testing.T) {
 	for n, want := range map[int64]string{1: "1 byte", 1023: "1023 bytes", 1024: "1 KiB", 1536: "1.5 KiB", 10 << 20: "10 MiB", 5 << 40: "5 TiB", 5 << 50: "5120 TiB"} {
 		require.Equal(t, want, webapi.Bytes(n))
 	}

@@ -89,7 +89,7 @@ func TestFinishingAtOnceMakesOneFile(t *testing.T) {
 	})
 }
 
-func TestFinishingWhileTheFileIsMoved(t *testing.T) {
+func TestFinishDuringAnotherFinish(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		by   func(t *testing.T, s *uploads.Service, b storage.Bucket, ticket *uploads.Ticket)
@@ -159,7 +159,7 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 	}
 }
 
-func TestASignedSVGIsLookedThroughOrRefused(t *testing.T) {
+func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Types: []string{"image/svg+xml"}})
 		begin, end := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`, `<!-- -->`
@@ -180,7 +180,7 @@ func TestASignedSVGIsLookedThroughOrRefused(t *testing.T) {
 
 // A sender may write to the pending key once more, after it was looked at.
 
-func TestAFileThatIsSwappedWhileItIsLookedAtIsRefused(t *testing.T) {
+func TestAFileThatIsReplacedDuringInspectionIsRefused(t *testing.T) {
 	var b storage.Bucket
 	var swap func()
 	b = inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {

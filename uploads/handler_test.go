@@ -128,7 +128,7 @@ func TestFilesOfAFormAreStoredAndDeleted(t *testing.T) {
 	})
 }
 
-func TestAFormIsTakenWholeOrNotAtAll(t *testing.T) {
+func TestAFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	good := formFile{"photo", "good.png", "image/png", aPNG()}
 	for _, row := range []struct {
 		name        string
@@ -165,7 +165,7 @@ func TestAFormIsTakenWholeOrNotAtAll(t *testing.T) {
 }
 
 // A browser whose connection is closed while it sends shows no answer.
-func TestAFormIsReadToItsEndWhereAFileIsRefused(t *testing.T) {
+func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{MaxSize: 1 << 20})
 	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
 	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage}, big, big)
@@ -181,7 +181,7 @@ func TestAFormIsReadToItsEndWhereAFileIsRefused(t *testing.T) {
 }
 
 // What follows a refused file is read for the browser's sake, and no further.
-func TestALongFormIsNotReadToItsEndWhereAFileIsRefused(t *testing.T) {
+func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
 	h, err := newService(t, memstore.New(), uploads.Config{MaxSize: 1 << 30}).Handler(uploads.HandlerConfig{
 		Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil },
 	})
@@ -198,7 +198,7 @@ func TestALongFormIsNotReadToItsEndWhereAFileIsRefused(t *testing.T) {
 }
 
 // mime/multipart holds 10 MiB of a part's header, several times over.
-func TestAPartsHeaderIsBounded(t *testing.T) {
+func TestAPartsHeaderHasALimit(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
 	for _, row := range []struct {
 		name   string
@@ -229,14 +229,14 @@ func TestAPartsHeaderIsBounded(t *testing.T) {
 	}
 }
 
-func TestLongFieldsBesideAFileAreNoHeader(t *testing.T) {
+func TestLongFieldsBesideAFileAreNotItsHeader(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{})
 	status, answer := s.form("42", formFile{"text", "", "text/plain", strings.Repeat("x", 500<<10)}, formFile{"photo", "me.png", "image/png", aPNG()})
 	require.Equal(t, http.StatusCreated, status, answer)
 }
 
 // Without a value in the key, nothing says whose a file is.
-func TestDeletingOverHTTPNeedsAKeyThatSaysWhoseItIs(t *testing.T) {
+func TestDeletingOverHTTPNeedsAKeyWithAnOwner(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		shared bool
@@ -260,7 +260,7 @@ func TestDeletingOverHTTPNeedsAKeyThatSaysWhoseItIs(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAreNotUnderstood(t *testing.T) {
+func TestMalformedRequests(t *testing.T) {
 	body, contentType := formOf(t, formFile{"photo", "a.png", "image/png", aPNG()})
 	cut := body.String()[:body.Len()-60]
 	manyFields := &bytes.Buffer{}
@@ -293,7 +293,7 @@ func TestRequestsThatAreNotUnderstood(t *testing.T) {
 	}
 }
 
-func TestWhoMayUpload(t *testing.T) {
+func TestAuthorization(t *testing.T) {
 	for _, row := range []struct {
 		user   string
 		status int
@@ -349,7 +349,7 @@ func jsonOf(t *testing.T, v any) string {
 	return string(b)
 }
 
-func TestHandlerNeedsToKnowWhoMay(t *testing.T) {
+func TestHandlerNeedsAuthorize(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{})
 	for _, c := range []uploads.HandlerConfig{{}, {Authorize: byHeader, MaxFiles: -1}} {
 		_, err := s.Handler(c)

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestPicturesTellTheirSize(t *testing.T) {
+func TestResultsHaveTheSizeOfPictures(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
 		width, height int
@@ -37,7 +37,7 @@ func TestPicturesTellTheirSize(t *testing.T) {
 	}
 }
 
-func TestGIFsOfAnySizePeopleMakeAreTaken(t *testing.T) {
+func TestGIFsOfAnySizeAreAccepted(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{})
 	for width := 1; width < 400; width++ {
 		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(width, 1+width%97))})
@@ -49,7 +49,7 @@ func TestGIFsOfAnySizePeopleMakeAreTaken(t *testing.T) {
 	}
 }
 
-func TestHeadersThatContradictThemselvesAreRefused(t *testing.T) {
+func TestContradictoryHeadersAreRefused(t *testing.T) {
 	whole := aGIF(3, 2)
 	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
 	for _, row := range []struct {
@@ -88,7 +88,7 @@ func TestHeadersThatContradictThemselvesAreRefused(t *testing.T) {
 }
 
 // Looking has to be cheap for what is made to be looked at for long.
-func TestFilesThatAreAllTrapsAreJudgedSoon(t *testing.T) {
+func TestHostileFilesAreInspectedQuickly(t *testing.T) {
 	j, segment := aJPEG(), "\xff\xfe\xff\xff"+strings.Repeat("*/", 0x7FFE)+"*"
 	for _, row := range []struct{ name, content string }{
 		{"ends of comments in a JPEG", j[:2] + "\xff\xe1/*" + strings.Repeat("*/", 6036) + strings.Repeat(segment, 15) + j[2:]},

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNamesAreMadeSafeToShow(t *testing.T) {
+func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
 	for _, row := range []struct{ name, given, want string }{
 		{"an ordinary one", "My photo (1).JPG", "My photo (1).JPG"},
 		{"letters of anywhere", "Überfahrt – 写真 🙂.png", "Überfahrt – 写真 🙂.png"},

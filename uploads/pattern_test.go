@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPatternsThatMakeNoGoodKeys(t *testing.T) {
+func TestInvalidPatterns(t *testing.T) {
 	for _, row := range []struct{ name, pattern, rule string }{
 		{"nothing", "", "must have {random}"},
 		{"nothing that is unique", "users/{user}{ext}", "must have {random}"},
@@ -101,7 +101,7 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 }
 
 // No two sets of values can make one key, so that nobody deletes another's.
-func FuzzAKeyIsOfOneSetOfValues(f *testing.F) {
+func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Add("1", "23", "12", "3")
 	f.Add("a-b", "c", "a", "b-c")
 	f.Add("2026", "x", "20262026", "x")

@@ -24,7 +24,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-func TestWhatIsNoPictureIsRefusedAndNothingStored(t *testing.T) {
+func TestRefusedFilesAreNotStored(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{MinSize: 40, MaxSize: 2 * mib, Key: "x/{random}{ext}"})
 		for _, row := range refusals() {
@@ -84,7 +84,7 @@ func refusals() []refusal {
 	}
 }
 
-func TestAStreamIsReadNoFurtherThanItsBound(t *testing.T) {
+func TestAStreamIsReadOnlyUpToItsLimit(t *testing.T) {
 	b := inMemory(t)
 	s := newService(t, b, uploads.Config{MaxSize: 5 << 20})
 	rest := &endless{}

@@ -41,7 +41,7 @@ func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
 	})
 }
 
-func TestWhatIsSentAgainChangesNothing(t *testing.T) {
+func TestSendingAgainChangesNothing(t *testing.T) {
 	first := aPNG()
 	for _, with := range []struct {
 		name   string

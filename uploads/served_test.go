@@ -30,7 +30,7 @@ func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPictureIsServedAsAnAttachment(t *testing.T) {
+func TestOtherFilesAreServedAsAttachments(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}, Link: uploads.SignedLink})
 		for name, content := range map[string]string{"SVG": anSVG, "PDF": "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "text": "all is well"} {

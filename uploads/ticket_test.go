@@ -26,7 +26,7 @@ func pendingOf(ticket *uploads.Ticket) string {
 	return address[strings.Index(address, "pending/"):]
 }
 
-func TestTheStoreItselfHoldsTheSizeAndTakesAFileOnce(t *testing.T) {
+func TestTheStoreEnforcesTheSizeAndAcceptsAFileOnce(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{MaxSize: 1 << 20})
 		content := aPNG()
@@ -65,7 +65,7 @@ func post(t *testing.T, form *storage.UploadForm, content string) int {
 	return statusOf(t, r)
 }
 
-func TestATicketIsOfOneUserAndPlaceAndTime(t *testing.T) {
+func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
 	b := inMemory(t)
 	now := time.Now()
 	key := bytes.Repeat([]byte("k"), 16)
@@ -145,7 +145,7 @@ func TestSigningRefusesEarly(t *testing.T) {
 
 // What a file is, its content says: browsers name types by other names, and by
 // the file's extension.
-func TestSigningGoesByNoClaim(t *testing.T) {
+func TestSigningIgnoresTheClaimedType(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}})
 	for _, claimed := range []string{
 		"image/jpg", "image/pjpeg", "image/x-png", "application/x-zip-compressed", "audio/x-wav", "IMAGE/JPEG",

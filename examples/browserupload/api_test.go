@@ -112,7 +112,7 @@ func keys(t *testing.T, b storage.Lister) []string {
 	return all
 }
 
-func TestAnUploadThatCannotBeIsRefusedBeforeItIsSigned(t *testing.T) {
+func TestAnImpossibleUploadIsRefusedBeforeSigning(t *testing.T) {
 	c := newClient(t, settings{})
 	for _, row := range []struct {
 		name, body string
@@ -217,7 +217,7 @@ func TestAnotherSitesPageIsRefused(t *testing.T) {
 	require.Len(t, c.images("").Images, 1)
 }
 
-func TestAStoreThatFailsIsToldInWordsThatGiveNothingAway(t *testing.T) {
+func TestAFailureOfTheStoreRevealsNothing(t *testing.T) {
 	dir := filepath.ToSlash(filepath.Join(t.TempDir(), "secret-name"))
 	c := newClient(t, settings{bucket: fileAddress(dir)})
 	require.NoError(t, removeAll(dir))
@@ -227,7 +227,7 @@ func TestAStoreThatFailsIsToldInWordsThatGiveNothingAway(t *testing.T) {
 	require.NotEmpty(t, words)
 }
 
-func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
+func TestThePageLoadsOnlyItsOwnFiles(t *testing.T) {
 	c := newClient(t, settings{})
 	response, err := http.Get(c.url)
 	require.NoError(t, err)

@@ -89,7 +89,7 @@ func TestTempFilesAreCleared(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-func TestOtherSitesAreKeptOut(t *testing.T) {
+func TestOtherSitesAreRefused(t *testing.T) {
 	address := start(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"api/files/delete", strings.NewReader("{}"))
 	require.NoError(t, err)

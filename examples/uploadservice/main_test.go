@@ -87,7 +87,7 @@ func read(t *testing.T, text string, to any) {
 	require.NoError(t, json.Unmarshal([]byte(text), to), text)
 }
 
-func TestPicturesAreTakenShownAndDeleted(t *testing.T) {
+func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 	for _, row := range []struct{ name, address, dir string }{
 		{"a directory", "", t.TempDir()},
 		{"memory", "mem://uploadservice-test", ""},
@@ -160,7 +160,7 @@ func jsonOf(t *testing.T, v any) string {
 	return string(b)
 }
 
-func TestWhatIsWrongIsToldInWords(t *testing.T) {
+func TestErrorsAreSentences(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	foreign := form(t, origin, picture(t))
 	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -220,7 +220,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestCommandLinesThatMakeNoSense(t *testing.T) {
+func TestInvalidCommandLines(t *testing.T) {
 	for _, args := range [][]string{{"a", "b"}, {"-bucket", "mem://x", "dir"}, {"-bucket", "nowhere://x"}, {"-addr", "nowhere"}, {"-nonsense"}} {
 		require.Error(t, run(t.Context(), args, io.Discard), args)
 	}

@@ -91,7 +91,7 @@ func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 }
 
 // Whatever it is that answers, only the API's own answer is success.
-func TestAnAnswerThatIsNotOfTheAPIIsNoSuccess(t *testing.T) {
+func TestAResponseOfAnotherServerIsAnError(t *testing.T) {
 	for _, row := range []struct {
 		name, contentType, body string
 		status                  int
@@ -121,12 +121,12 @@ func TestAnAnswerThatIsNotOfTheAPIIsNoSuccess(t *testing.T) {
 	}
 }
 
-func TestADeletionIsAnsweredWithItsOwnStatus(t *testing.T) {
+func TestADeletionHasItsOwnStatus(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
 	require.Error(t, client.Delete(t.Context(), "1"))
 }
 
-func TestTheAnswerToAPartIsOfThatPart(t *testing.T) {
+func TestTheResponseToAPartMatchesThatPart(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = w.Write([]byte(`{"part": 2, "count": 2}`))
@@ -161,7 +161,7 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreAlsoTheCallers(t *testing.T) {
+func TestRedirectsAlsoObeyTheCallersClient(t *testing.T) {
 	s := newServer(t, nil)
 	moved := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, s.url+r.URL.RequestURI(), http.StatusFound)
@@ -180,7 +180,7 @@ func TestRedirectsAreAlsoTheCallers(t *testing.T) {
 	require.Nil(t, none.CheckRedirect, "the caller's client stays as it is")
 }
 
-func TestRedirectsHaveAnEnd(t *testing.T) {
+func TestRedirectsAreLimited(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) })
 	_, err := client.List(t.Context(), files.ListFilter{}, "", 0)
 	require.ErrorContains(t, err, "10 redirects")

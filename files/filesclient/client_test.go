@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-func TestNewRefusesWhatIsNoBaseAddress(t *testing.T) {
+func TestNewRefusesInvalidBaseAddresses(t *testing.T) {
 	for _, address := range []string{"", "files.example/api", "ftp://files.example", "http://", "http://files.example/?a=b", "http://files.example/#a", "http://a b"} {
 		_, err := filesclient.New(address, nil)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
@@ -25,7 +25,7 @@ func TestNewRefusesWhatIsNoBaseAddress(t *testing.T) {
 	}
 }
 
-func TestErrorsTellWhatTheServerSaid(t *testing.T) {
+func TestErrorsHaveTheServersResponse(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		status int

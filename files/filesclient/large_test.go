@@ -99,7 +99,7 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	}
 }
 
-func TestUploadLargeFindsTheRecordWhoseAnswerWasLost(t *testing.T) {
+func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		if n != 3 {
 			return false
@@ -118,7 +118,7 @@ func TestUploadLargeFindsTheRecordWhoseAnswerWasLost(t *testing.T) {
 	require.Equal(t, 4, s.number)
 }
 
-func TestUploadLargeIsGoneOnWith(t *testing.T) {
+func TestUploadLargeIsResumed(t *testing.T) {
 	down := true
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 		return down && n > 3 && unavailable(w)
@@ -144,7 +144,7 @@ func TestUploadLargeIsGoneOnWith(t *testing.T) {
 	require.Equal(t, 5+7, s.number, "what had arrived is not sent again")
 }
 
-func TestUploadLargeDoesNotRepeatWhatIsRefused(t *testing.T) {
+func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	s := newServer(t, nil)
 	f := large(content(3000))
 	f.Name, f.Concurrency = "a/b", 1
@@ -156,7 +156,7 @@ func TestUploadLargeDoesNotRepeatWhatIsRefused(t *testing.T) {
 	require.Empty(t, s.waited)
 }
 
-func TestUploadLargeTellsOfPartsThatNobodySent(t *testing.T) {
+func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	s := newServer(t, nil)
 	f := large(content(3000))
 	f.Only = []int{1, 3}
@@ -183,7 +183,7 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	require.Contains(t, left.Missing, 10)
 }
 
-func TestUploadLargeRefusesWhatMakesNoSense(t *testing.T) {
+func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool {
 		t.Error("a request was made")
 		return false

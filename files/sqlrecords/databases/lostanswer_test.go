@@ -53,7 +53,7 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 }
 
 // A file whose record was made has its bytes, and who uploaded it is told of it.
-func TestAnInsertWhoseAnswerIsLost(t *testing.T) {
+func TestAnInsertWhoseResponseIsLost(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		losses int

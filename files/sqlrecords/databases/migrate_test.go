@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/files/sqlrecords"
 )
 
-func TestManyThatStartAtOnceMigrateOnce(t *testing.T) {
+func TestConcurrentStartsMigrateOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) { startAtOnce(t, d, d.create(t)) })
 		t.Run("one of an earlier version", func(t *testing.T) {
@@ -60,7 +60,7 @@ const (
 	childDialect = "OMNIBUCKET_SQLRECORDS_DIALECT"
 )
 
-func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
+func TestConcurrentProcessesMigrateOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		var group sync.WaitGroup
@@ -96,7 +96,7 @@ func TestAsAChild(t *testing.T) {
 	}
 }
 
-func TestALaterVersionIsLeftAlone(t *testing.T) {
+func TestTablesOfALaterVersionAreNotTouched(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		_, db := d.records(t)
 		_, err := db.ExecContext(t.Context(), "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (1000, '')")
