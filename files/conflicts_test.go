@@ -12,8 +12,7 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// A refusing store is wrong about conditions: no revision is ever the current
-// one.
+// A refusing store has broken conditions: no revision is ever the current one.
 type refusing struct{ storage.Driver }
 
 func (d refusing) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {

@@ -30,7 +30,7 @@ var (
 	text    = filestest.Text
 )
 
-// A clock is the store's and the bucket's, and moves when it is told to.
+// A clock is the clock of the store and the bucket. Tests move it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -50,23 +50,23 @@ func (c *clock) Advance(by time.Duration) {
 	c.now = c.now.Add(by)
 }
 
-// A fixture is a store and what it is made of.
+// A fixture is a store with its parts.
 type fixture struct {
 	*files.Store
-	driver  storage.Driver // nil where the test has the bucket alone
+	driver  storage.Driver // nil if the test has only the bucket
 	bucket  storage.Bucket
 	records files.Records
 	clock   *clock
 }
 
-// inMemory is a store on a fresh bucket whose clock the test has.
+// inMemory returns a store on a new bucket with a clock that the test controls.
 func inMemory(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	clock := newClock()
 	return on(t, memstore.NewDriver(memstore.Config{Now: clock.Now}), clock, c, opts...)
 }
 
-// inADirectory is one on a local directory.
+// inADirectory returns such a store on a local directory.
 func inADirectory(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	clock := newClock()
@@ -94,13 +94,13 @@ func newFixture(t *testing.T, c files.Config, clock *clock, b storage.Bucket) *f
 	return f
 }
 
-// beside is another store on the same objects, as another process has it.
+// beside returns another store on the same objects, like that of another process.
 func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return f.withLayers(t, files.Config{}, opts...)
 }
 
-// withLayers is another store of f's, configured as c.
+// withLayers returns another store of f's, configured as c.
 func (f *fixture) withLayers(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return on(t, f.driver, f.clock, c, opts...)
@@ -108,8 +108,8 @@ func (f *fixture) withLayers(t *testing.T, c files.Config, opts ...storage.OpenO
 
 var errDead = errors.New("the process was killed")
 
-// A death is when a process is killed: before its call number "before", or behind
-// its first call "after". Nothing that it asks for happens from then on.
+// A death kills a process: before its call number "before", or after its first call
+// "after". None of its later calls is executed.
 type death struct {
 	before int
 	after  string
@@ -136,7 +136,7 @@ func (d *death) layer(next storage.Driver) storage.Driver {
 	})
 }
 
-// mortal is a store beside f whose process is killed.
+// mortal returns a store beside f whose process is killed.
 func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	t.Helper()
 	return f.beside(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -149,7 +149,7 @@ func (f *fixture) upload(t *testing.T, content string) *files.Record {
 	return r
 }
 
-// under are the keys with a prefix.
+// under returns the keys with a prefix.
 func under(t *testing.T, b storage.Lister, prefix string) []string {
 	t.Helper()
 	keys := []string{}
@@ -160,8 +160,8 @@ func under(t *testing.T, b storage.Lister, prefix string) []string {
 	return keys
 }
 
-// whole proves the invariant, of client files and temp files: a record if and only
-// if its bytes are there, and of the length and checksum that it says.
+// whole checks the invariant for client files and temp files. There is a record if
+// and only if the bytes exist, with the length and checksum of the record.
 func whole(t *testing.T, b storage.Bucket, records files.Records) {
 	t.Helper()
 	for prefix, records := range map[string]files.Records{

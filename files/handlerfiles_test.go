@@ -22,7 +22,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// everywhere runs a test on each kind of bucket, and of records.
+// everywhere runs a test on each kind of bucket and of records.
 func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
 	t.Helper()
 	for _, place := range places() {
@@ -244,7 +244,7 @@ func TestMaxDeleteFilesCanBeDeletedAtOnce(t *testing.T) {
 	}
 }
 
-// A person, or a library, may write the purpose behind the file.
+// A client may send the purpose after the file.
 func TestThePurposeMayFollowTheFile(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -252,8 +252,8 @@ func TestThePurposeMayFollowTheFile(t *testing.T) {
 		want   string
 	}{
 		{"before", []piece{value("Purpose", "invoices"), theFile}, "invoices"},
-		{"behind", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
-		{"an empty one behind", []piece{theFile, value("Purpose", "")}, ""},
+		{"after", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
+		{"an empty one after", []piece{theFile, value("Purpose", "")}, ""},
 		{"none", []piece{theFile}, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

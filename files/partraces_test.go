@@ -33,12 +33,12 @@ func TestAPartThatArrivesAfterTheFileIsMade(t *testing.T) {
 	close(slow.open)
 	<-done
 	require.NoError(t, err)
-	require.Equal(t, r, late, "nobody waits for a file that is made")
+	require.Equal(t, r, late, "no call waits for a file that is made")
 	require.Equal(t, "abc", content(t, f.Store, r.ID))
 	whole(t, f.bucket, f.records)
 }
 
-// A gate is a body that waits to be opened.
+// A gate is a body that blocks until it is opened.
 type gate struct {
 	io.Reader
 	open, inside chan struct{}
@@ -106,10 +106,10 @@ func TestManySendAllPartsAtOnce(t *testing.T) {
 	require.Equal(t, []string{made.ID}, listed(t, f.Store, files.ListFilter{}, 10))
 }
 
-// A meeting has each of n calls wait for the others.
+// A meeting makes each of n calls wait for the others.
 type meeting struct {
 	storage.Driver
-	group *sync.WaitGroup // of those that are missing
+	group *sync.WaitGroup // of the calls that have not arrived
 	once  *sync.Once      // this driver's
 }
 
@@ -131,7 +131,7 @@ func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
 	missing.Add(n)
 	records, errs := make([]*files.Record, n), make([]error, n)
 	for i := range n {
-		// The parts stay, so that nobody is stopped by their absence.
+		// The parts stay, so that no call stops because they are missing.
 		s := f.beside(t, storage.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
 			storage.WithLayer(func(d storage.Driver) storage.Driver { return meeting{d, &missing, new(sync.Once)} }),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// send is a part that has to be stored.
+// send stores a part, which must succeed.
 func (f *fixture) send(t *testing.T, body string, o files.PartOptions) *files.Record {
 	t.Helper()
 	r, err := f.UploadPart(t.Context(), strings.NewReader(body), o)
@@ -125,7 +125,7 @@ func TestATokenIsUsedOnce(t *testing.T) {
 	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10), "what was deleted does not come back")
 }
 
-// unread is a body that nobody may read.
+// unread is a body that must not be read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -169,7 +169,8 @@ func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
 	}
 }
 
-// A part of a long upload costs as many requests, however many there are already.
+// A part of a long upload costs the same number of requests, however many parts there
+// are.
 func TestAPartCostsTheSameHoweverManyThereAre(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()))

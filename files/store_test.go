@@ -57,10 +57,10 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A bucket without conditions is enough for whole files whose records are elsewhere.
+// A bucket without conditions can store whole files if the records are in a database.
 func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
 	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
-	// A type of its own, as a database's is.
+	// The records have a type of their own, as those of a database have.
 	records := struct{ files.Records }{files.BucketRecords(memstore.New())}
 	s, err := files.New(b, records, files.Config{})
 	require.NoError(t, err)
@@ -120,8 +120,8 @@ func TestUploadWhoseRecordIsRefused(t *testing.T) {
 	}
 }
 
-// An attempt whose answer was lost has made the record, and the one that is told
-// of is told that the ID is taken.
+// An attempt whose response was lost has created the record. The repeated attempt
+// fails because the ID exists.
 func TestUploadWhoseRecordWasCreatedByALostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := inMemory(t, files.Config{})
@@ -164,7 +164,7 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 	}
 }
 
-// bytewise is a reader of single bytes.
+// bytewise returns a reader of single bytes.
 func bytewise(text string) io.Reader { return &single{text} }
 
 type single struct{ left string }

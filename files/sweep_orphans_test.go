@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// stocked is a store of n files that are old.
+// stocked returns a store with n old files.
 func stocked(t *testing.T, n int) *fixture {
 	t.Helper()
 	f := inMemory(t, files.Config{})
@@ -21,8 +21,8 @@ func stocked(t *testing.T, n int) *fixture {
 	return f
 }
 
-// A store that was opened with what belongs to another one looks as if most of it
-// were left over.
+// In a store that was opened with the wrong bucket or records, most files seem to be
+// orphans.
 func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -49,7 +49,7 @@ func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 	}
 }
 
-// Some that share the bucket are a few of many, or few at all.
+// Orphans of programs that share the bucket are few.
 func TestTheLimitOfOrphans(t *testing.T) {
 	for _, row := range []struct {
 		name           string

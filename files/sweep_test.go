@@ -35,14 +35,14 @@ func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 		f.upload(t, "stays")
 		f.put(t, key+files.NewID(f.clock.Now())+".txt")
 		f.clock.Advance(2*time.Hour - time.Second)
-		require.Equal(t, &files.SweepReport{}, f.sweep(t), "%s: an upload may be under way", name)
+		require.Equal(t, &files.SweepReport{}, f.sweep(t), "%s: an upload may be in progress", name)
 		f.clock.Advance(time.Second)
 		require.Equal(t, &files.SweepReport{Bytes: 1}, f.sweep(t), name)
 		whole(t, f.bucket, f.records)
 	}
 }
 
-// The store's clock decides, not the one of Record.Created.
+// The store's clock decides, not that of Record.Created.
 func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	wrong, err := files.New(f.bucket, f.records, files.Config{Now: func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }})
@@ -89,8 +89,7 @@ func TestSweepAmongMany(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// staleRecords tell of their IDs what was true a while ago: between is what
-// happened since.
+// staleRecords return IDs from a while ago; between is what happened since.
 type staleRecords struct {
 	files.Records
 	hide    string
@@ -130,8 +129,8 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// lateRecords come when their bytes have been swept: the upload's process had
-// been stopped in between.
+// lateRecords are created after their bytes were swept, because the upload's process
+// was suspended.
 type lateRecords struct {
 	files.Records
 	before func()
@@ -264,7 +263,7 @@ func TestClearTempOfParts(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)
-	require.Len(t, under(t, f.bucket, "files/parts/temp/"), 2, "an upload may be under way")
+	require.Len(t, under(t, f.bucket, "files/parts/temp/"), 2, "an upload may be in progress")
 	f.clock.Advance(24 * time.Hour)
 	_, err = f.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)

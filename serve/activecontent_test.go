@@ -22,7 +22,7 @@ func TestActiveContentIsAnAttachment(t *testing.T) {
 		"XML":                        {"application/xml", "", attachment},
 		"a feed":                     {"application/atom+xml", "", attachment},
 		"JavaScript":                 {"text/javascript", "", attachment},
-		"a type nobody knows":        {"x/y", "", attachment},
+		"an unknown type":            {"x/y", "", attachment},
 		"HTML that wants to be seen": {"text/html", "inline", attachment},
 		"HTML with a name":           {"text/html", `inline; filename="a.html"`, `attachment; filename="a.html"`},
 		"an attachment as it is":     {"text/html", `Attachment; filename="a.html"`, `Attachment; filename="a.html"`},

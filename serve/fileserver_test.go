@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// pages is what the file servers are compared over.
+// pages are the objects that the file servers are compared with.
 var pages = []string{
 	"index.html", "about.txt", ".hidden", "dir/index.html", "dir/page.html", "dir/sub/deep.txt", "bare/a.txt", "bare/b c?#%.txt",
 	"both", "both/inner.txt", "ünï/ß.txt", "odd:name/index.html",
@@ -93,7 +93,7 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 					c.method = http.MethodGet
 				}
 				got, want := fetch(t, c.method, ours.URL+c.path, header), fetch(t, c.method, theirs.URL+c.path, header)
-				got.header.Del("Etag") // which a file system has not
+				got.header.Del("Etag") // which a file system cannot have
 				if c.differs == "" {
 					require.Equal(t, want, got)
 					return
@@ -185,7 +185,7 @@ func TestListing(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{}))
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	})
-	t.Run("a failure behind it is said", func(t *testing.T) {
+	t.Run("a later failure is shown", func(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{{Key: "bare/one"}}))
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Contains(t, w.Body.String(), "one")
@@ -193,7 +193,7 @@ func TestListing(t *testing.T) {
 	})
 }
 
-// lister lists these, and failing an error behind them.
+// A lister lists these keys, and then an error if it fails.
 type (
 	lister  []storage.ListEntry
 	failing []storage.ListEntry

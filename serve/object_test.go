@@ -19,14 +19,14 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// downloading is a Downloader of one function.
+// downloading is a Downloader with one function.
 type downloading func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error)
 
 func (d downloading) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	return d(ctx, key, opts...)
 }
 
-// bodied is an object that delivers body, whatever its attributes say.
+// bodied is an object that returns body, whatever its attributes say.
 func bodied(attrs storage.Attrs, body func() io.Reader) downloading {
 	return func(_ context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 		var r storage.GetRequest
@@ -48,7 +48,7 @@ func put(t *testing.T, b storage.Uploader, key, data string, opts ...storage.Upl
 	return attrs
 }
 
-// recorded is the answer of a handler that writes into memory.
+// recorded is a handler's response in memory.
 func recorded(method string, header map[string]string, handle func(w http.ResponseWriter, r *http.Request)) *http.Response {
 	r := httptest.NewRequest(method, "/key", nil)
 	for name, value := range header {
@@ -134,7 +134,7 @@ func TestAVersionIsServed(t *testing.T) {
 	require.Contains(t, text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6,0-2"}, handle)), "old")
 }
 
-// A readerFrom is what a socket is to net/http: it can have the kernel copy.
+// A readerFrom acts like a socket in net/http: the kernel can copy to it.
 type readerFrom struct {
 	*httptest.ResponseRecorder
 	from []io.Reader

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// Where the two differ on purpose: rangeCases say why.
+// rangeCases say why the two differ here.
 var suffixOfNothing = regexp.MustCompile(`(^|[=,])\s*-\s*\+?0+\s*(,|$)`)
 
 const manyPieces = 16

@@ -69,7 +69,7 @@ func TestServerReturnsTheErrorOfOpen(t *testing.T) {
 	})
 	require.ErrorIs(t, err, failed)
 	_, err = net.Dial("tcp", address)
-	require.Error(t, err, "nobody listens any more")
+	require.Error(t, err, "the listener is closed")
 	_, err = serve.NewServer(func(string) (storage.Bucket, error) { return nil, nil })
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -142,7 +142,7 @@ func TestServerWaitsForRequestsInProgress(t *testing.T) {
 	require.Equal(t, 1, closes)
 }
 
-// A browser opens connections before it has anything to ask.
+// A browser opens connections before it has a request.
 func TestServerDoesNotWaitForIdleConnections(t *testing.T) {
 	server := started(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// An upload whose body never ends is cut off: nothing of it is stored, and its
-// handler is gone when Close returns.
+// An upload whose body never ends is cut off. Nothing of it is stored, and its
+// handler has returned when Close returns.
 func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	begun, ended := make(chan struct{}), false
 	driver := memstore.NewDriver(memstore.Config{})

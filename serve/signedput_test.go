@@ -48,7 +48,7 @@ func TestASignedUploadCanMakeAPublicObject(t *testing.T) {
 	require.Equal(t, "x", s.ask("GET", s.public("a"), nil).Body.String())
 }
 
-// unread is a body that may not be touched.
+// unread is a body that must not be read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -161,7 +161,7 @@ func TestASignedCreateNeverOverwrites(t *testing.T) {
 	s.refused(s.use(u, "fourth"), 403, "SignatureDoesNotMatch")
 }
 
-// A body goes through as it comes: the handler holds none of it back.
+// A body streams to the store: the handler holds none of it back.
 func TestAnUploadIsStreamed(t *testing.T) {
 	const size = 64 << 20
 	var most int64

@@ -115,7 +115,7 @@ func TestErrorHandler(t *testing.T) {
 	})
 }
 
-// damaged is a store whose bytes rot.
+// damaged is a store whose bytes change.
 type damaged struct{ storage.Driver }
 
 func (d damaged) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {

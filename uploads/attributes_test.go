@@ -56,7 +56,7 @@ func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
 	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, kept.Properties)
 }
 
-// onAmazonsRules is a bucket of a server that keeps Amazon's rules.
+// onAmazonsRules returns a bucket of a server with Amazon's rules.
 func onAmazonsRules(t *testing.T) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})

@@ -19,7 +19,7 @@ func TestInvalidConfigurations(t *testing.T) {
 		words  string
 	}{
 		{"no types", uploads.Config{Types: []string{}}, "Config.Types"},
-		{"a type that nobody detects", uploads.Config{Types: []string{"image/nonsense"}}, "image/nonsense"},
+		{"a type that cannot be detected", uploads.Config{Types: []string{"image/nonsense"}}, "image/nonsense"},
 		{"any type", uploads.Config{Types: []string{"application/octet-stream"}}, "type of unknown content"},
 		{"pages", uploads.Config{Types: []string{"text/html"}}, "browsers run"},
 		{"scripts", uploads.Config{Types: []string{"application/javascript"}}, "browsers run"},
@@ -67,7 +67,7 @@ func TestABucketThatMayOverwriteIsRefusedUnlessAskedFor(t *testing.T) {
 	require.Len(t, keys(t, b), 1)
 }
 
-// wrapped is a type of an application, of which nothing is known.
+// wrapped is an application's own type, whose features are not known.
 type wrapped struct{ storage.Bucket }
 
 func TestABucketOfAnotherTypeIsRefusedUnlessAskedFor(t *testing.T) {

@@ -23,7 +23,7 @@ func TestDeleteRemovesOnlyTheUsersOwnFiles(t *testing.T) {
 		}{
 			{"another user's", mine.Key, uploads.Values{"user": "4"}},
 			{"what the pattern did not make", "users/42/notes.txt", me},
-			{"a key that goes on", mine.Key + "/x", me},
+			{"a longer key", mine.Key + "/x", me},
 			{"a path out of it", strings.Replace(mine.Key, "42/", "42/../43/", 1), me},
 			{"nothing", "", me},
 		} {

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// textOfXML is what is no element, whatever it looks like.
+// textOfXML matches text that is no element, whatever it looks like.
 var textOfXML = regexp.MustCompile(`(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>`)
 
 func everyType(t testing.TB) *Service {
@@ -25,8 +25,8 @@ func everyType(t testing.TB) *Service {
 	return s
 }
 
-// What is taken is what it is called; the verdict is of the bytes alone, however
-// they come; and looking costs no more than the head.
+// An accepted file has the detected type. The result depends only on the bytes,
+// however they arrive, and inspection reads only the head.
 func FuzzDetection(f *testing.F) {
 	for _, head := range []string{
 		"", "GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR",

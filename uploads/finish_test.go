@@ -49,7 +49,7 @@ func TestASignedUploadIsFinished(t *testing.T) {
 	})
 }
 
-// A service needs no more than Bucket of a bucket, nor the whole of it.
+// A service needs only the methods of Bucket.
 
 func TestANarrowedBucketIsEnough(t *testing.T) {
 	b := inMemory(t)
@@ -149,7 +149,8 @@ func TestASignedUploadThatBreaksARuleIsRemoved(t *testing.T) {
 			s := newService(t, b, uploads.Config{Key: ofMe, MinSize: 20, MaxSize: 1 << 20})
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png", Values: me})
 			require.NoError(t, err)
-			// Whatever the store let in: here it would have held the size.
+			// The store might accept any file, although here it would enforce the
+			// size.
 			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(row.content))
 			require.NoError(t, err)
 			_, err = s.Finish(t.Context(), ticket.Token, me)
@@ -178,7 +179,7 @@ func TestASignedSVGIsInspectedWholeOrRefused(t *testing.T) {
 	})
 }
 
-// A sender may write to the pending key once more, after it was looked at.
+// A sender may write to the pending key again after the file was inspected.
 
 func TestAFileThatIsReplacedDuringInspectionIsRefused(t *testing.T) {
 	var b storage.Bucket

@@ -22,7 +22,7 @@ import (
 
 type formFile struct{ field, name, contentType, content string }
 
-// formOf is a body of multipart/form-data, and its type.
+// formOf returns a body of multipart/form-data, and its type.
 func formOf(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType string) {
 	t.Helper()
 	body = &bytes.Buffer{}
@@ -41,7 +41,7 @@ func formOf(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType st
 	return body, w.FormDataContentType()
 }
 
-// byHeader is an application whose sessions are a header.
+// byHeader authorizes by a header.
 func byHeader(r *http.Request) (uploads.Values, error) {
 	switch user := r.Header.Get("User"); user {
 	case "":
@@ -76,7 +76,7 @@ func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	return s
 }
 
-// ask gives the status and the answer's JSON.
+// ask returns the status and the response's JSON.
 func (s *site) ask(user, method, path, contentType string, body io.Reader) (int, map[string]any) {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), method, "/uploads"+path, body)
@@ -164,7 +164,7 @@ func TestAFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A browser whose connection is closed while it sends shows no answer.
+// A browser whose connection is closed while it sends shows no response.
 func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{MaxSize: 1 << 20})
 	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
@@ -180,7 +180,7 @@ func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
 	require.Less(t, endless.read, int64(5<<20), "but no further than all files may be long")
 }
 
-// What follows a refused file is read for the browser's sake, and no further.
+// The rest of a form is read for the browser's sake after a refusal, up to a limit.
 func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
 	h, err := newService(t, memstore.New(), uploads.Config{MaxSize: 1 << 30}).Handler(uploads.HandlerConfig{
 		Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil },
@@ -197,7 +197,7 @@ func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
 	require.Equal(t, "close", w.Header().Get("Connection"))
 }
 
-// mime/multipart holds 10 MiB of a part's header, several times over.
+// mime/multipart would hold 10 MiB of a part's header, several times over.
 func TestAPartsHeaderHasALimit(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
 	for _, row := range []struct {
@@ -278,7 +278,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"a form cut short", http.MethodPost, "/", contentType, cut, 400},
 		{"a form of fields", http.MethodPost, "/", w.FormDataContentType(), manyFields.String(), 400},
 		{"a ticket's request that is no JSON", http.MethodPost, "/tickets", "application/json", "name=x", 400},
-		{"a field that nobody knows", http.MethodPost, "/tickets", "application/json", `{"key": "mine"}`, 400},
+		{"an unknown field", http.MethodPost, "/tickets", "application/json", `{"key": "mine"}`, 400},
 		{"a document without end", http.MethodPost, "/tickets", "application/json", `{"name": "` + strings.Repeat("x", 1<<20), 400},
 		{"a token that is none", http.MethodPost, "/tickets/finish", "application/json", `{"token": "x"}`, 403},
 		{"a method that is not there", http.MethodPut, "/", "", "", 405},

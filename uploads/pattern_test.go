@@ -19,7 +19,7 @@ func TestInvalidPatterns(t *testing.T) {
 		{"no name", "{}/{random}", "not a name in braces"},
 		{"two values in a segment", "{a}-{b}/{random}", "two values"},
 		{"an extension in the middle", "{random}{ext}/x", "{ext}"},
-		{"an extension behind a value", "{random}/{user}{ext}", "{ext}"},
+		{"an extension after a value", "{random}/{user}{ext}", "{ext}"},
 		{"a slash at the beginning", "/{random}", "segment"},
 		{"a slash at the end", "{random}/", "segment"},
 		{"an empty segment", "a//{random}", "segment"},
@@ -100,7 +100,7 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 	}
 }
 
-// No two sets of values can make one key, so that nobody deletes another's.
+// No two sets of values can make one key, so that no user can delete another's file.
 func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Add("1", "23", "12", "3")
 	f.Add("a-b", "c", "a", "b-c")

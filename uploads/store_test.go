@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// onlyRead hides all of a reader but Read.
+// onlyRead hides all methods of a reader but Read.
 type onlyRead struct{ io.Reader }
 
 func TestAFileIsStoredByItsContent(t *testing.T) {
@@ -87,7 +87,7 @@ func TestTheResultDescribesTheFile(t *testing.T) {
 func TestALargeFileStreams(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{MaxSize: 20 << 20})
-		content := aPNG() + strings.Repeat("behind the end", 1<<20)
+		content := aPNG() + strings.Repeat("past the end", 1<<20)
 		for _, claimed := range []int64{0, int64(len(content))} {
 			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(content)}, Size: claimed})
 			require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestUploadsOfOneNameAreSeparateObjects(t *testing.T) {
 	})
 }
 
-// repeating gives each 16 bytes of text in turn, then the last for ever.
+// repeating returns each 16 bytes of text in turn, then repeats the last.
 type repeating struct {
 	mu    sync.Mutex
 	draws []byte
@@ -149,7 +149,7 @@ func TestAnotherKeyIsDrawnIfOneExists(t *testing.T) {
 			s := newService(t, b, uploads.Config{Random: &repeating{draws: []byte{1, 1, 1, 2}}})
 			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(3, 2) + "first")})
 			require.NoError(t, err)
-			// The same extension, so that the keys are equal.
+			// The extension is the same, so the keys are equal.
 			_, err = b.Upload(t.Context(), strings.Replace(first.Key, ".gif", ".png", 1), strings.NewReader("mine"))
 			require.NoError(t, err)
 			second, err := s.Store(t.Context(), uploads.Upload{Body: row.wrap(strings.NewReader(row.content))})
@@ -210,7 +210,7 @@ func TestAFileWhoseURLCannotBeSignedIsRemoved(t *testing.T) {
 	require.Empty(t, keys(t, b))
 }
 
-// hesitant gives nothing every other time, as readers may.
+// hesitant returns nothing every other time, as readers may.
 type hesitant struct {
 	from  io.Reader
 	turns int

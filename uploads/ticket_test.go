@@ -116,7 +116,7 @@ func TestAnotherProcessWithTheKeyFinishes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, nil)
-	require.Equal(t, uploads.InvalidTicket, uploads.CodeOf(err), "a key drawn at random is nobody else's")
+	require.Equal(t, uploads.InvalidTicket, uploads.CodeOf(err), "a random key is not shared")
 	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, nil)
 	require.NoError(t, err)
 }
@@ -131,7 +131,7 @@ func TestSigningRefusesEarly(t *testing.T) {
 		{"a size above the bound", uploads.Request{Size: 101, Values: me}, uploads.TooLarge},
 		{"a size below the bound", uploads.Request{Size: 9, Values: me}, uploads.TooSmall},
 		{"a type that is not allowed", uploads.Request{ClaimedType: "text/html; charset=utf-8", Values: me}, uploads.TypeNotAllowed},
-		{"a value that leads elsewhere", uploads.Request{Values: uploads.Values{"user": "../1"}}, uploads.InvalidValue},
+		{"a value with a path", uploads.Request{Values: uploads.Values{"user": "../1"}}, uploads.InvalidValue},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.request.Name = "x.png"
@@ -140,11 +140,11 @@ func TestSigningRefusesEarly(t *testing.T) {
 		})
 	}
 	_, err := newService(t, memstore.New(), uploads.Config{}).Sign(t.Context(), uploads.Request{})
-	require.ErrorIs(t, err, storage.Unsupported, "nobody answers this bucket's addresses")
+	require.ErrorIs(t, err, storage.Unsupported, "the bucket has no signing base address")
 }
 
-// What a file is, its content says: browsers name types by other names, and by
-// the file's extension.
+// The content decides the type: browsers name types by other names, and by the file's
+// extension.
 func TestSigningIgnoresTheClaimedType(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}})
 	for _, claimed := range []string{

@@ -25,8 +25,8 @@ func TestTheStoreEnforcesWhatWasAnnounced(t *testing.T) {
 	require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, tinyGIF, nil), "what is being checked cannot be replaced")
 }
 
-// Azure signs no header, and knows no sizes: there the look at what has arrived is
-// all that keeps the gallery.
+// Azure signs no header and no size, so only the check of what has arrived protects
+// the gallery.
 func TestUploadsToAStoreThatEnforcesNothingAreChecked(t *testing.T) {
 	c := newClient(t, settings{bucket: azuriteBucket(t), create: true})
 	for _, row := range []struct {
@@ -120,8 +120,8 @@ func TestAnAcceptedImageDoesNotChange(t *testing.T) {
 	})
 }
 
-// replaced is what is incoming in a store whose signed requests can replace: it is
-// another file as soon as it was looked at.
+// replaced is the incoming bucket of a store whose signed requests can replace. The
+// file is replaced as soon as it was checked.
 type replaced struct {
 	storage.Bucket
 	by string

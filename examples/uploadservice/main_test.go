@@ -33,7 +33,7 @@ func picture(t *testing.T) string {
 	return b.String()
 }
 
-// started is the service's address.
+// started returns the service's address.
 func started(t *testing.T, address, dir string) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
@@ -135,7 +135,7 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 	require.Equal(t, content, body)
 }
 
-// A file without a byte has no size that could be signed.
+// An empty file has no size that could be signed.
 func TestThePageSendsAnyFileStraightToTheStore(t *testing.T) {
 	node, err := exec.LookPath("node")
 	require.NoError(t, err, "node runs the page's code")
@@ -194,7 +194,7 @@ func TestThePageIsServed(t *testing.T) {
 	}
 }
 
-// TestRun starts the program as the command line does, and ends it.
+// TestRun starts the program as the command line does, and stops it.
 func TestRun(t *testing.T) {
 	for _, args := range [][]string{{}, {"-bucket", "mem://run-test"}, {t.TempDir()}} {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-// calls are all operations of a client, of a file of that ID.
+// calls are all operations of a client, on a file with this ID.
 var calls = map[string]func(ctx context.Context, c *filesclient.Client, id string) error{
 	"Upload": func(ctx context.Context, c *filesclient.Client, _ string) error {
 		_, err := c.Upload(ctx, "a.txt", strings.NewReader("precious"), "")
@@ -80,7 +80,7 @@ func closed(c *filesclient.Content, err error) error {
 	return c.Close()
 }
 
-// clientOf is a client of a handler that is no file API.
+// clientOf returns a client of a handler that is not the file API.
 func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	t.Helper()
 	server := httptest.NewServer(h)
@@ -90,7 +90,7 @@ func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	return c
 }
 
-// Whatever it is that answers, only the API's own answer is success.
+// Only the API's own response is success, whoever responds.
 func TestAResponseOfAnotherServerIsAnError(t *testing.T) {
 	for _, row := range []struct {
 		name, contentType, body string
@@ -135,8 +135,8 @@ func TestTheResponseToAPartMatchesThatPart(t *testing.T) {
 	require.Error(t, err)
 }
 
-// An address that has moved: what only reads follows, what changes is not turned
-// into a GET that does nothing.
+// If the address has moved, reads follow the redirect, and changes do not become a
+// GET that does nothing.
 func TestRedirectsKeepTheMethod(t *testing.T) {
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
 		s := newServer(t, nil)

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-// content is n bytes that are like no others.
+// content returns n bytes without a pattern.
 func content(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
@@ -30,7 +30,7 @@ func large(b []byte) filesclient.LargeFile {
 	return filesclient.LargeFile{Name: "large.bin", Body: bytes.NewReader(b), Size: int64(len(b)), PartSize: 1000}
 }
 
-// answers are of handlers that do not get to answer.
+// These responses come from handlers that the request does not reach.
 func unavailable(w http.ResponseWriter) bool {
 	w.Header().Set("Retry-After", "7")
 	w.WriteHeader(http.StatusServiceUnavailable)
@@ -134,7 +134,7 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	var answer *filesclient.Error
 	require.ErrorAs(t, err, &answer)
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
-	require.Equal(t, 5, s.number, "no part is begun behind one that failed for good")
+	require.Equal(t, 5, s.number, "no part starts after one that failed finally")
 
 	down = false
 	f.Token, f.PartSize, f.Only = left.Token, left.PartSize, left.Missing
@@ -248,7 +248,7 @@ func TestPartsGrowWithTheFile(t *testing.T) {
 	}
 }
 
-// asked answers every request with a record.
+// asked responds to every request with a record.
 type asked func(r *http.Request)
 
 func (f asked) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -14,7 +14,7 @@ import (
 var listCases = []testCase{
 	{"an empty place lists nothing", emptyList},
 	{"records come in the order of their IDs, whatever the page", orderedList},
-	{"a list begins behind an ID, whether it is there or not", listAfter},
+	{"a list starts after an ID, whether or not it exists", listAfter},
 	{"a page has no more than it may", boundedPage},
 	{"a filter gives what matches all of it", filteredList},
 	{"few among many are found", fewAmongMany},
@@ -81,7 +81,7 @@ func listAfter(t *testing.T, r files.Records) {
 	want := idsOf(records, files.ListFilter{})
 	require.Equal(t, want[3:], after(want[2]))
 	require.NoError(t, r.Remove(t.Context(), want[2]))
-	require.Equal(t, want[3:], after(want[2]), "a page goes on where a record was removed meanwhile")
+	require.Equal(t, want[3:], after(want[2]), "a page continues after a record that was removed meanwhile")
 	require.Empty(t, after(want[4]))
 }
 

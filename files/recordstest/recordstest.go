@@ -83,13 +83,13 @@ func all(t *testing.T, r files.Records, f files.ListFilter, limit int) []string 
 		require.LessOrEqual(t, len(page), limit)
 		for _, one := range page {
 			require.True(t, f.Matches(one), "%+v is not meant", one)
-			require.Greater(t, one.ID, after, "in ascending order, behind where it was to go on")
+			require.Greater(t, one.ID, after, "in ascending order, after the given ID")
 			ids, after = append(ids, one.ID), one.ID
 		}
 		if next == "" {
 			return ids
 		}
-		require.GreaterOrEqual(t, next, after, "goes on behind what was given")
+		require.GreaterOrEqual(t, next, after, "continues after the returned IDs")
 		after = next
 	}
 	require.Fail(t, "the pages have no end")
