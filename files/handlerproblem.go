@@ -60,8 +60,8 @@ func truncateField(field string) string {
 // fail responds with err.
 func (h *handler) fail(c *call, err error) {
 	status, p := problemOf(err)
-	if answered, ok := err.(*statusError); ok {
-		status = answered.status
+	if own, ok := err.(*statusError); ok {
+		status = own.status
 	}
 	p.RequestID = c.w.Header().Get(requestIDHeader)
 	if status >= http.StatusInternalServerError {

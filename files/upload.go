@@ -16,7 +16,7 @@ type UploadOptions struct {
 	// text. uploads.CleanName makes such a name of any other.
 	OriginalFileName string
 	MIMEType         string // type/subtype; "": by the name's extension, else by the first bytes
-	UploadedBy       string // the user's ID, 256 characters at most; "": nobody is known
+	UploadedBy       string // the user's ID, at most 256 characters; "": not known
 	Purpose          string // the application's category, at most 256 characters
 }
 

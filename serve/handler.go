@@ -64,7 +64,7 @@ type handler struct {
 
 // ServeHTTP responds to one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := h.answer(w, r)
+	f := h.respond(w, r)
 	if f == nil {
 		return
 	}
@@ -75,7 +75,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.write(w, r)
 }
 
-func (h *handler) answer(w http.ResponseWriter, r *http.Request) *failure {
+func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	info, err := h.origin.BucketInfo(r.Context())
 	if err != nil {
 		return failureOf(err)

@@ -58,10 +58,10 @@ var meanings = webapi.WithShared(webapi.Meanings[Code]{
 // An Error is the error of every function of this package, except [New] and
 // [Service.Handler], which return a *storage.Error.
 type Error struct {
-	Field   string // of the form: the file's, "token", "key", or the value's name
+	Field   string // of the form: the file's field, "token", "key", or the name of a value
 	Code    Code
 	Message string // a sentence for the sender of the file, in English
-	Name    string // the file's, safe to show; "" where it is not about one
+	Name    string // of the file, safe to show; "" if the error is not about one
 	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
 }
 

@@ -14,7 +14,7 @@ import (
 
 // routeAPI adds all requests of the page.
 func (s *site) routeAPI(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/settings", answer(s.settings))           // what may be uploaded, and where it goes
+	mux.HandleFunc("GET /api/settings", answer(s.settings))           // the types that may be uploaded, and the bucket
 	mux.HandleFunc("POST /api/uploads", answer(s.startUpload))        // {size, type} → {id, request}: then the page makes the request
 	mux.HandleFunc("POST /api/uploads/{id}", answer(s.finishUpload))  // {name} → the image: checks the file that has arrived
 	mux.HandleFunc("GET /api/images", answer(s.listImages))           // ?page= → {images, next}
@@ -53,8 +53,8 @@ var failures = map[storage.Code]*failure{
 	storage.PermissionDenied: {http.StatusBadGateway, "The store refuses this server's credentials."},
 	storage.Unauthenticated:  {http.StatusBadGateway, "The store refuses this server's credentials."},
 	storage.RateLimited:      {http.StatusServiceUnavailable, "The store is busy. Try again in a moment."},
-	storage.Unavailable:      {http.StatusServiceUnavailable, "The store does not answer. Try again in a moment."},
-	storage.DeadlineExceeded: {http.StatusServiceUnavailable, "The store does not answer. Try again in a moment."},
+	storage.Unavailable:      {http.StatusServiceUnavailable, "The store does not respond. Try again in a moment."},
+	storage.DeadlineExceeded: {http.StatusServiceUnavailable, "The store does not respond. Try again in a moment."},
 }
 
 // answer responds with the result of f as JSON, or with 204 if it is nil.

@@ -25,7 +25,7 @@ func (s *site) sweepUntil(ctx context.Context) {
 	defer hourly.Stop()
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("what is incoming was not swept", "error", err)
+			slog.Error("sweeping incoming failed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -12,7 +12,7 @@ import (
 type Content struct {
 	io.ReadCloser
 	Length      int64  // of the bytes to read; -1: not known
-	Range       string // Content-Range; "" of a whole file
+	Range       string // Content-Range; "" for a whole file
 	ContentType string
 	ETag        string
 	FileName    string // the original name

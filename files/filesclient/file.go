@@ -37,8 +37,8 @@ type Deletion struct {
 
 // deletions is the response to DeleteMany.
 type deletions struct {
-	asked int
-	Items []struct {
+	requested int
+	Items     []struct {
 		ID      string
 		Deleted bool
 		Error   *struct {
@@ -49,7 +49,7 @@ type deletions struct {
 	}
 }
 
-func (d *deletions) ours() bool { return len(d.Items) == d.asked }
+func (d *deletions) ours() bool { return len(d.Items) == d.requested }
 
 // DeleteMany removes client files, and continues after failures. It returns one
 // result for each ID, in order.
@@ -58,12 +58,12 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	if err != nil {
 		return nil, err
 	}
-	answer := deletions{asked: len(ids)}
-	if err := c.ask(ctx, r, &answer); err != nil {
+	response := deletions{requested: len(ids)}
+	if err := c.ask(ctx, r, &response); err != nil {
 		return nil, err
 	}
-	results := make([]Deletion, len(answer.Items))
-	for i, item := range answer.Items {
+	results := make([]Deletion, len(response.Items))
+	for i, item := range response.Items {
 		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
 		if e := item.Error; e != nil {
 			results[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message, Err: e.Code.Storage()}
@@ -87,7 +87,7 @@ type page struct {
 	NextPageToken string
 }
 
-func (p *page) ours() bool { return p.Items != nil } // "[]" where there are none
+func (p *page) ours() bool { return p.Items != nil } // "[]" if there are none
 
 // List returns one page of the client files that match f, oldest first. The page
 // starts at token and has at most size files; 0 is the server's default.
@@ -106,11 +106,11 @@ func (c *Client) List(ctx context.Context, f files.ListFilter, token string, siz
 	if size != 0 {
 		set("pageSize", strconv.Itoa(size))
 	}
-	var answer page
-	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &answer); err != nil {
+	var found page
+	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &found); err != nil {
 		return nil, err
 	}
-	return &files.Page{Records: answer.Items, Token: answer.NextPageToken}, nil
+	return &files.Page{Records: found.Items, Token: found.NextPageToken}, nil
 }
 
 func timeText(t time.Time) string {
@@ -133,17 +133,17 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
-// A recordAnswer is a response with a record.
-type recordAnswer struct{ files.Record }
+// A recordResponse is a response with a record.
+type recordResponse struct{ files.Record }
 
-func (r *recordAnswer) ours() bool { return r.ID != "" }
+func (r *recordResponse) ours() bool { return r.ID != "" }
 
 func (c *Client) record(ctx context.Context, r request) (*files.Record, error) {
-	var answer recordAnswer
-	if err := c.ask(ctx, r, &answer); err != nil {
+	var found recordResponse
+	if err := c.ask(ctx, r, &found); err != nil {
 		return nil, err
 	}
-	return &answer.Record, nil
+	return &found.Record, nil
 }
 
 func jsonRequest(method, path string, value any) (request, error) {

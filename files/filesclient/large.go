@@ -99,7 +99,7 @@ func (f *LargeFile) complete() error {
 	case f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0:
 		return wrong("Size, PartSize, Concurrency and Attempts must not be negative")
 	case f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts:
-		return wrong("PartSize must be larger: there are 10,000 parts at most")
+		return wrong("PartSize must be larger: at most 10,000 parts are allowed")
 	}
 	if f.Token == "" {
 		f.Token = rand.Text()
@@ -114,7 +114,7 @@ func (f *LargeFile) complete() error {
 		f.Attempts = defaultAttempts
 	}
 	if slices.ContainsFunc(f.Only, func(part int) bool { return part < 1 || part > f.count() }) {
-		return wrong("Only must have numbers of parts, from 1 on")
+		return wrong("Only must have numbers of parts, beginning with 1")
 	}
 	return nil
 }
@@ -238,8 +238,8 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*files.Record, err
 
 // isRetryable reports whether another attempt may succeed.
 func isRetryable(err error) bool {
-	e, answered := errors.AsType[*Error](err)
-	if !answered {
+	e, responded := errors.AsType[*Error](err)
+	if !responded {
 		return true // the connection failed
 	}
 	return e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests || e.Err.Code == files.Interrupted

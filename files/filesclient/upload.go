@@ -80,7 +80,7 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	if response.StatusCode == http.StatusAccepted {
 		return nil, read(response, &storedPart{of: p})
 	}
-	var made recordAnswer
+	var made recordResponse
 	if err := read(response, &made); err != nil {
 		return nil, err
 	}

@@ -15,8 +15,8 @@ var listCases = []testCase{
 	{"an empty place lists nothing", emptyList},
 	{"records come in the order of their IDs, whatever the page", orderedList},
 	{"a list starts after an ID, whether or not it exists", listAfter},
-	{"a page has no more than it may", boundedPage},
-	{"a filter gives what matches all of it", filteredList},
+	{"a page has at most the limit", boundedPage},
+	{"a filter returns the records that match all of it", filteredList},
 	{"few among many are found", fewAmongMany},
 	{"IDs are those of all records, in order, in pages", listedIDs},
 }

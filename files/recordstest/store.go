@@ -32,7 +32,7 @@ var storeCases = []struct {
 	name string
 	run  func(t *testing.T, s *files.Store)
 }{
-	{"a client file is uploaded, told of and read", func(t *testing.T, s *files.Store) {
+	{"a client file is uploaded, described and read", func(t *testing.T, s *files.Store) {
 		before := time.Now().UTC().Truncate(time.Millisecond)
 		r, err := s.Upload(t.Context(), strings.NewReader("%PDF-1.7 all is well"), files.UploadOptions{
 			OriginalFileName: "Rechnung №7.PDF", UploadedBy: "user-1", Purpose: "invoices",
@@ -71,7 +71,7 @@ var storeCases = []struct {
 		require.NoError(t, err, "and so was not deleted")
 		require.NoError(t, reader.Close())
 	}},
-	{"a client file is no temp file", func(t *testing.T, s *files.Store) {
+	{"a client file is not a temp file", func(t *testing.T, s *files.Store) {
 		r, err := s.Upload(t.Context(), strings.NewReader("stays"), filestest.Named("a.txt"))
 		require.NoError(t, err)
 		_, _, err = s.DownloadTemp(t.Context(), r.ID)
@@ -103,7 +103,7 @@ var storeCases = []struct {
 		require.Equal(t, "text/plain; charset=utf-8", r.MIMEType, "by the first bytes")
 		require.Equal(t, want, filestest.Content(t, s, r.ID))
 	}},
-	{"a purpose is set and taken away", func(t *testing.T, s *files.Store) {
+	{"a purpose is set and removed", func(t *testing.T, s *files.Store) {
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), filestest.Named("a.txt"))
 		require.NoError(t, err)
 		for _, purpose := range []string{"invoices", ""} {
@@ -129,7 +129,7 @@ var storeCases = []struct {
 			filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
 		}
 	}},
-	{"of many each has its own result", func(t *testing.T, s *files.Store) {
+	{"each of many files has its own result", func(t *testing.T, s *files.Store) {
 		ids := []string{"../nonsense", files.NewID(time.Now())}
 		for range 20 {
 			r, err := s.Upload(t.Context(), strings.NewReader("x"), filestest.Named("a.txt"))
@@ -151,7 +151,7 @@ var storeCases = []struct {
 		require.Empty(t, page.Records)
 		require.Empty(t, s.DeleteMany(t.Context(), nil))
 	}},
-	{"files are listed in pages, by what they are", func(t *testing.T, s *files.Store) {
+	{"files are listed in pages, and filtered", func(t *testing.T, s *files.Store) {
 		want := map[string][]string{}
 		for i := range 9 {
 			o := filestest.Named("a.txt")
@@ -200,7 +200,7 @@ var storeCases = []struct {
 		_, err = s.Details(t.Context(), r.ID)
 		filestest.Refused(t, err, "ID", files.NotFound, storage.ObjectNotFound)
 	}},
-	{"nothing is left that the sweep would remove", func(t *testing.T, s *files.Store) {
+	{"an upload leaves nothing that Sweep would remove", func(t *testing.T, s *files.Store) {
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), filestest.Named("a.txt"))
 		require.NoError(t, err)
 		report, err := s.Sweep(t.Context())
@@ -211,7 +211,7 @@ var storeCases = []struct {
 	{"many race the last part", func(t *testing.T, s *files.Store) {
 		got := filestest.SendLastPart(t, s, 32)
 		for _, r := range got {
-			require.NotNil(t, r, "every call answers with the record")
+			require.NotNil(t, r, "every call returns the record")
 			require.Equal(t, got[0], r)
 		}
 		require.Equal(t, []string{got[0].ID}, filestest.Listed(t, s, files.ListFilter{}, 10), "there is one record")
