@@ -17,10 +17,12 @@ func AllowActiveContent() Option {
 	return option(func(o *options) { o.activeContent = true })
 }
 
+const typePDF = "application/pdf"
+
 // harmless lists the media types that a browser shows without running anything in the
-// origin of the page. PDF is missing, because browsers show no PDF in a sandbox.
+// origin of the page.
 var harmless = []string{
-	"application/json", "application/octet-stream",
+	"application/json", "application/octet-stream", typePDF,
 	"image/apng", "image/avif", "image/bmp", "image/gif", "image/heic", "image/heif", "image/jpeg", "image/jxl",
 	"image/png", "image/tiff", "image/vnd.microsoft.icon", "image/webp",
 	"text/csv", "text/markdown", "text/plain", "text/tab-separated-values",
@@ -30,17 +32,16 @@ var harmless = []string{
 // The browser saves the object unless its type is harmless.
 func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "sandbox")
-	if !isHarmless(h.Get("Content-Type")) {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if mediaType != typePDF { // browsers show no PDF in a sandbox, and run none in the page's origin
+		h.Set("Content-Security-Policy", "sandbox")
+	}
+	if err != nil || !isHarmless(mediaType) {
 		h.Set("Content-Disposition", asAttachment(h.Get("Content-Disposition")))
 	}
 }
 
-func isHarmless(contentType string) bool {
-	mediaType, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return false
-	}
+func isHarmless(mediaType string) bool {
 	kind, _, _ := strings.Cut(mediaType, "/")
 	return slices.Contains([]string{"audio", "font", "video"}, kind) || slices.Contains(harmless, mediaType)
 }
