@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A backend is a place for records that the store is tried with; b is the bucket
-// of the bytes. Databases are tried by the module in sqlrecords/databases.
+// A backend is a place for records that the store is tested with; b is the bucket of
+// the bytes. The module sqlrecords/databases tests databases.
 type backend struct {
 	name string
 	open func(t *testing.T, b storage.Bucket) files.Records
@@ -23,7 +23,7 @@ func backends() []backend {
 	}
 }
 
-// needServer is what the variable says of a server, or the end of the test.
+// needServer returns a variable that names a server, or fails the test.
 func needServer(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bounded is body, which fails behind Config.MaxSize bytes.
+// bounded returns a reader of body that fails after Config.MaxSize bytes.
 func (s *Store) bounded(body io.Reader) io.Reader {
 	if s.config.MaxSize == 0 {
 		return body
@@ -17,9 +17,9 @@ func (s *Store) bounded(body io.Reader) io.Reader {
 	return bound(body, s.config.MaxSize, s.config.MaxSize, nil)
 }
 
-// bounded is the body of a part, which fails where all parts together would be
-// larger than Config.MaxSize. A part of no more than its share is not the one to
-// make them so: the others are asked for their sizes by larger ones alone.
+// bounded returns a reader of a part that fails if all parts together would be larger
+// than Config.MaxSize. Only a part that is larger than its share needs the sizes of
+// the others.
 func (u *partUpload) bounded(ctx context.Context, body io.Reader) (io.Reader, error) {
 	limit := u.config.MaxSize
 	if limit == 0 {
@@ -39,7 +39,7 @@ func (u *partUpload) bounded(ctx context.Context, body io.Reader) (io.Reader, er
 	}), nil
 }
 
-// others is how many bytes the parts have but for this one.
+// others returns the size of all parts but this one.
 func (u *partUpload) others(ctx context.Context) (size int64, err error) {
 	own := u.partKey(u.options.Part)
 	for entry, err := range u.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {
@@ -53,8 +53,8 @@ func (u *partUpload) others(ctx context.Context) (size int64, err error) {
 	return size, nil
 }
 
-// bound is body, which fails behind so many bytes. What can be read in place and
-// is small enough stays what it is.
+// bound returns a reader of body that fails after the allowed bytes. A body that is
+// in memory and small enough is returned unchanged.
 func bound(body io.Reader, allowed, limit int64, more func() (int64, error)) io.Reader {
 	if left, known := lengthOf(body); known && left <= allowed {
 		return body
@@ -62,8 +62,8 @@ func bound(body io.Reader, allowed, limit int64, more func() (int64, error)) io.
 	return &boundedBody{body: body, left: max(0, allowed), limit: limit, more: more}
 }
 
-// lengthOf is known of what can be read in place, and of no type around one, which
-// may read something else.
+// lengthOf knows the length of readers in memory. It does not look into a type that
+// wraps one, which may read something else.
 func lengthOf(body io.Reader) (left int64, known bool) {
 	switch b := body.(type) {
 	case *bytes.Reader:
@@ -79,12 +79,12 @@ func lengthOf(body io.Reader) (left int64, known bool) {
 type boundedBody struct {
 	body        io.Reader
 	left, limit int64
-	// more is asked once, where left is used up, how many bytes there may be on
-	// top; nil: none.
+	// more is called once, when left is used up, and returns how many more bytes are
+	// allowed; nil: none.
 	more func() (int64, error)
 }
 
-// Read asks for one byte more than is allowed, to know whether there is one.
+// Read reads one byte more than is allowed, to know whether there is one.
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if int64(len(p))-1 > b.left {
 		p = p[:b.left+1]
@@ -94,12 +94,12 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left < 0 && b.more != nil {
 		more, failure := b.more()
 		if failure != nil {
-			return 0, failed(failure)
+			return 0, toError(failure)
 		}
 		b.left, b.more = b.left+more, nil
 	}
 	if b.left < 0 {
-		return 0, tooLarge(b.limit)
+		return 0, tooLargeError(b.limit)
 	}
 	return n, err
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// bodies are a text as a reader that is known, and as one that tells nothing.
+// bodies returns a text as a reader of known length, and as one that hides its
+// length.
 var bodies = map[string]func(text string) io.Reader{
 	"a length that is known":     func(text string) io.Reader { return strings.NewReader(text) },
 	"a length that is not known": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
 }
 
-func TestTheLargestSizeThatThereIs(t *testing.T) {
+func TestTheLargestPossibleSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{MaxSize: math.MaxInt64})
@@ -34,7 +35,7 @@ func TestTheLargestSizeThatThereIs(t *testing.T) {
 	}
 }
 
-func TestAFileInPartsIsBounded(t *testing.T) {
+func TestAFileInPartsEnforcesMaxSize(t *testing.T) {
 	for name, body := range bodies {
 		for _, row := range []struct {
 			name   string
@@ -47,7 +48,7 @@ func TestAFileInPartsIsBounded(t *testing.T) {
 			{"a part that is the whole file", nil, 1, "0123456789", true},
 			{"a part that is more than its share", map[int]string{1: "01"}, 2, "01234567", true},
 			{"a part too many bytes", map[int]string{1: "012345"}, 2, "01234", false},
-			{"a part behind one that is missing", map[int]string{3: "0123456789"}, 1, "x", true},
+			{"a part after a missing one", map[int]string{3: "0123456789"}, 1, "x", true},
 			{"a part in place of a larger one", map[int]string{1: "0123456789"}, 1, "0123456", true},
 			{"a part in place of a smaller one", map[int]string{1: "01", 2: "0123456"}, 1, "0123", false},
 		} {
@@ -69,7 +70,7 @@ func TestAFileInPartsIsBounded(t *testing.T) {
 	}
 }
 
-// stored are the sizes of all parts, by key.
+// stored returns the sizes of all parts, by key.
 func stored(t *testing.T, b storage.Lister) map[string]int64 {
 	t.Helper()
 	sizes := map[string]int64{}
@@ -82,11 +83,11 @@ func stored(t *testing.T, b storage.Lister) map[string]int64 {
 	return sizes
 }
 
-// A set that is too large is not the end of its token.
-func TestASmallerPartIsTakenWhereAllWereTooLarge(t *testing.T) {
+// A set that is too large does not end its token.
+func TestASmallerPartIsAcceptedAfterAllWereTooLarge(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
 	unbounded := f.beside(t)
-	unbounded.send(t, "0123456789", part(token, 2, 1)) // as of two that came at once
+	unbounded.send(t, "0123456789", part(token, 2, 1)) // as if two came at once
 	calls := faults.New()
 	s := f.withLayers(t, files.Config{MaxSize: 10}, storage.WithLayer(calls.Layer()))
 	_, err := s.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
@@ -95,11 +96,11 @@ func TestASmallerPartIsTakenWhereAllWereTooLarge(t *testing.T) {
 	require.Equal(t, "5678901234", content(t, f.Store, f.send(t, "56789", part(token, 2, 1)).ID))
 }
 
-// Parts that come at once do not know of each other. Their file is not made, and
-// one of them can be sent again.
-func TestPartsThatAreTooLargeTogether(t *testing.T) {
+// Parts that arrive at once do not see each other. Their file is not made, and one of
+// them can be sent again.
+func TestPartsWhoseSumIsTooLarge(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
-	slow, inside := newGate("567890") // more than its share: it looks when it is read
+	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
 	var late sync.WaitGroup
 	var err error
 	late.Go(func() { _, err = f.UploadPart(t.Context(), slow, part(token, 2, 1)) })
@@ -112,7 +113,7 @@ func TestPartsThatAreTooLargeTogether(t *testing.T) {
 }
 
 // A part is replaced by a larger one while all of them are joined.
-func TestPartsThatGrowWhileTheyAreJoined(t *testing.T) {
+func TestPartsThatGrowDuringJoining(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
 	f.send(t, "01234", part(token, 2, 1))
 	grows := f.beside(t)
@@ -130,8 +131,8 @@ func TestPartsThatGrowWhileTheyAreJoined(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// A sender that keeps to its share is not charged for the others.
-func TestAPartOfItsShareIsNotCompared(t *testing.T) {
+// A part within its share does not fail because of the others.
+func TestAPartWithinItsShareIsNotCompared(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, files.Config{MaxSize: 1000}, storage.WithLayer(calls.Layer()))
 	for number := 1; number < 10; number++ {
@@ -140,7 +141,7 @@ func TestAPartOfItsShareIsNotCompared(t *testing.T) {
 	require.Zero(t, calls.Count(faults.List))
 }
 
-// What the others are cannot be found out: the client is to try again.
+// The sizes of the others cannot be read, so the client must try again.
 func TestASizeThatCannotBeCompared(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {

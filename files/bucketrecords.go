@@ -15,33 +15,33 @@ const (
 	tempRecordsPrefix   = "files/records/temp/"
 	recordSuffix        = ".json"
 
-	readsAtOnce = 16
-	// scanPage is how many records one call of List reads, whether they match or
-	// not, scanBatch how many it takes from the listing at a time.
+	readConcurrency = 16
+	// scanPage is how many records one call of List reads, whether they match or not.
+	// scanBatch is how many of them it takes from the listing at a time.
 	scanPage  = 1000
 	scanBatch = 100
 )
 
 var _ Records = bucketRecords{}
 
-// bucketRecords keeps one small JSON object for each record. Keys are in the order
-// of time, because IDs are.
+// bucketRecords keeps one small JSON object for each record. Keys are in the order of
+// time, because IDs are.
 type bucketRecords struct {
 	bucket storage.ReadWriter
 	prefix string
-	// creates: records are created by IfAbsent. A temp file's may be without: its ID
-	// is drawn for it, and nothing changes it.
+	// creates says whether records are created with IfAbsent. The record of a temp
+	// file does not need it, because its ID is random and nothing changes it.
 	creates bool
 }
 
-// BucketRecords keeps the records in a bucket, which may be the one of the bytes:
-// one JSON object each, written conditionally, so that any number of processes
-// may use it. From and To of a ListFilter narrow what List reads; for Purpose and
-// UploadedBy it reads record by record, up to 1,000 in one call: those who query
-// often among many take a database.
+// BucketRecords keeps the records in a bucket, which may be the bucket of the bytes.
+// Each record is one JSON object, written conditionally, so that any number of
+// processes may use them. Only From and To of a [ListFilter] narrow what List reads.
+// For Purpose and UploadedBy it reads up to 1,000 records in one call: if you often
+// query among many, use a database.
 //
-// The bucket has to have storage.ConditionalCreate and ConditionalUpdate: without
-// them writes are Unsupported.
+// If the bucket lacks [storage.ConditionalCreate] or [storage.ConditionalUpdate],
+// writes fail with Unsupported.
 func BucketRecords(bucket storage.ReadWriter) Records {
 	return bucketRecords{bucket, clientRecordsPrefix, true}
 }
@@ -74,13 +74,13 @@ func readJSON[T any](ctx context.Context, b storage.Downloader, key string) (*T,
 	}
 	value := new(T)
 	if err := json.Unmarshal(text, value); err != nil {
-		return nil, "", &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("is not what package files wrote: " + err.Error())}
+		return nil, "", &storage.Error{Code: storage.Internal, Key: key, Err: errors.New("was not written by package files: " + err.Error())}
 	}
 	return value, attrs.Revision, nil
 }
 
-// SetPurpose writes on the condition that the record is the one it read: another's
-// change is read anew, and one that was removed stays so.
+// SetPurpose writes only if the record has not changed since it was read, and
+// otherwise reads it again. It does not restore a removed record.
 func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Record, error) {
 	for range maxConflicts {
 		r, revision, err := readJSON[Record](ctx, b.bucket, b.key(id))
@@ -99,19 +99,19 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Rec
 		if err == nil {
 			return r, nil
 		}
-		// The store makes no verdict of this code without somebody else's write.
+		// The core returns this code only if another write came first.
 		if storage.CodeOf(err) != storage.PreconditionFailed {
 			return nil, err
 		}
 	}
-	return nil, errConflicts(b.key(id))
+	return nil, conflictsError(b.key(id))
 }
 
 func (b bucketRecords) Remove(ctx context.Context, id string) error {
 	return b.bucket.Remove(ctx, b.key(id))
 }
 
-// IDs is a listing: no record is read.
+// IDs lists keys, and reads no record.
 func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error) {
 	opts := []storage.ListOption{storage.WithPrefix(b.prefix), storage.WithPageSize(min(limit+1, maxPage))}
 	if after != "" {
@@ -121,8 +121,8 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 		if err != nil {
 			return nil, "", err
 		}
-		// One entry more tells whether there is another page, where it costs no
-		// other request.
+		// One extra entry tells whether there is another page, without another
+		// request.
 		if len(ids) == limit {
 			return ids, ids[limit-1], nil
 		}
@@ -136,10 +136,10 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 	return ids, "", nil
 }
 
-// id is false for an object that somebody else put there.
+// id returns false for an object that this package did not write.
 func (b bucketRecords) id(key string) (string, bool) {
 	id := strings.TrimSuffix(strings.TrimPrefix(key, b.prefix), recordSuffix)
-	return id, checkID(id) == nil && key == b.key(id)
+	return id, validateID(id) == nil && key == b.key(id)
 }
 
 func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, limit int) ([]*Record, string, error) {
@@ -156,7 +156,7 @@ func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, lim
 		if err != nil {
 			return nil, "", err
 		}
-		if n := earlier(ids, f); n < len(ids) {
+		if n := countBefore(ids, f); n < len(ids) {
 			ids, next = ids[:n], ""
 		}
 		found, err := b.readAll(ctx, ids)
@@ -180,8 +180,8 @@ func (b bucketRecords) List(ctx context.Context, f ListFilter, after string, lim
 	return records, after, nil
 }
 
-// earlier is how many of ids are of before f.To.
-func earlier(ids []string, f ListFilter) int {
+// countBefore returns how many of ids are before f.To.
+func countBefore(ids []string, f ListFilter) int {
 	if f.To.IsZero() {
 		return len(ids)
 	}
@@ -193,10 +193,10 @@ func earlier(ids []string, f ListFilter) int {
 	return n
 }
 
-// readAll has nil for what was removed meanwhile.
+// readAll returns the records; nil stands for one that was removed meanwhile.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*Record, error) {
 	records := make([]*Record, len(ids))
-	errs := atOnce(len(ids), readsAtOnce, func(i int) (err error) {
+	errs := forEach(len(ids), readConcurrency, func(i int) (err error) {
 		if records[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}

@@ -8,24 +8,24 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ClearTemp removes temp files whose record is older than olderThan by the
-// store's clock, and uploads of temp files in parts that were left alone for as
-// long and for Config.PartsTTL. It answers with how many files it removed; the
-// error joins what failed. A negative olderThan is InvalidValue.
+// ClearTemp removes temp files whose record is older than olderThan by the store's
+// clock. It also removes uploads of temp files in parts that were idle for olderThan
+// and for Config.PartsTTL. It returns how many files it removed; the error joins all
+// failures. If olderThan is negative, it fails with InvalidValue.
 func (s *Store) ClearTemp(ctx context.Context, olderThan time.Duration) (int, error) {
 	if olderThan < 0 {
-		return 0, invalid("", "An age is not negative.")
+		return 0, invalid("", "An age must not be negative.")
 	}
 	now, err := s.storeTime(ctx)
 	if err != nil {
-		return 0, failed(err)
+		return 0, toError(err)
 	}
 	w := &sweep{Store: s, kind: s.temp, report: &SweepReport{}, now: now}
 	removed, err := w.clear(ctx, olderThan)
-	return removed, failed(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
+	return removed, toError(errors.Join(err, w.uploads(ctx, max(olderThan, s.config.PartsTTL))))
 }
 
-// clearBatch is how many files are removed between two looks at the listing.
+// clearBatch is how many files are removed before the listing continues.
 const clearBatch = 100
 
 // clear removes files by the age of their records, which are in the bucket.
@@ -33,7 +33,7 @@ func (w *sweep) clear(ctx context.Context, olderThan time.Duration) (removed int
 	var errs []error
 	var batch []string
 	flush := func() bool {
-		for _, err := range atOnce(len(batch), removalsAtOnce, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
+		for _, err := range forEach(len(batch), removeConcurrency, func(i int) error { return w.remove(ctx, w.kind, batch[i]) }) {
 			if err != nil {
 				errs = append(errs, err)
 				continue

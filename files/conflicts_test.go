@@ -12,8 +12,7 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// A refusing store is wrong about conditions: no revision is ever the current
-// one.
+// A refusing store has broken conditions: no revision is ever the current one.
 type refusing struct{ storage.Driver }
 
 func (d refusing) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
@@ -25,7 +24,7 @@ func (d refusing) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attr
 
 func refuseRevisions(d storage.Driver) storage.Driver { return refusing{d} }
 
-func TestAStoreThatAlwaysRefusesIsNotAskedForEver(t *testing.T) {
+func TestAStoreThatAlwaysRefusesIsNotAskedForever(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, row := range []struct {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A Code says what went wrong; the package's documentation has the table. It is
-// part of the JSON that Handler answers.
+// A Code says what went wrong. The package documentation has the table. The JSON of
+// [Handler] contains it.
 type Code string
 
 // The codes.
@@ -29,65 +29,37 @@ const (
 	Internal        Code = "internal"
 )
 
-// meanings are a code's storage.Code, where no error of the store says more, and
-// its HTTP status.
-var meanings = map[Code]struct {
-	storage storage.Code
-	status  int
-}{
-	InvalidValue:    {storage.InvalidArgument, http.StatusBadRequest},
-	NotFound:        {storage.ObjectNotFound, http.StatusNotFound},
-	TooLarge:        {storage.TooLarge, http.StatusRequestEntityTooLarge},
-	PartsChanged:    {storage.PreconditionFailed, http.StatusConflict},
-	Completed:       {storage.PreconditionFailed, http.StatusConflict},
-	Interrupted:     {storage.BodyFailed, http.StatusBadRequest},
-	StoreFailed:     {storage.Unavailable, http.StatusServiceUnavailable},
-	InvalidRequest:  {storage.InvalidArgument, http.StatusBadRequest},
-	Unauthenticated: {storage.Unauthenticated, http.StatusUnauthorized},
-	NotAllowed:      {storage.PermissionDenied, http.StatusForbidden},
-	Internal:        {storage.Internal, http.StatusInternalServerError},
-}
+// meanings has the storage code and the HTTP status of each code.
+var meanings = webapi.WithShared(webapi.Meanings[Code]{
+	NotFound:     {Storage: storage.ObjectNotFound, Status: http.StatusNotFound},
+	PartsChanged: {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+	Completed:    {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+})
 
-// Storage returns the storage.Code that an Error of this code has if no error of the
-// store says more; storage.Internal for a code that is not one of this package.
-func (c Code) Storage() storage.Code {
-	if m, known := meanings[c]; known {
-		return m.storage
-	}
-	return storage.Internal
-}
+// Storage returns the [storage.Code] that an [Error] with this code has if no error
+// of the store says more. It returns [storage.Internal] if the package does not have
+// the code.
+func (c Code) Storage() storage.Code { return meanings.Storage(c) }
 
-// An Error is every error of a Store's methods.
+// An Error is the error of every method of [Store].
 type Error struct {
-	// Field is what the error is about, by its name in requests and records:
-	// "ID", "originalFileName", "MIMEType", "Purpose", "UploadedByUser.ID",
-	// "token", "count", "part", "file", "pageToken", "pageSize", "from";
-	// "" where it is about none.
+	// Field is what the error is about, by its name in requests and records: "ID",
+	// "originalFileName", "MIMEType", "Purpose", "UploadedByUser.ID", "token",
+	// "count", "part", "file", "pageToken", "pageSize" or "from". "" means no field.
 	Field   string
 	Code    Code
-	Message string  // a sentence for the person at the client, in English
-	Record  *Record // of Completed: what the token made; nil where that was deleted
-	Err     error   // a storage.Code, or the *storage.Error that caused it; not for that person
+	Message string  // a sentence for the user of the client, in English
+	Record  *Record // of Completed: the record that the token made; nil if it was deleted
+	Err     error   // a storage.Code, or the *storage.Error that caused it; not for users
 }
 
-// Error is for logs; Message is for people.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("files: ")
-	if e.Field != "" {
-		b.WriteString(e.Field + ": ")
-	}
-	b.WriteString(string(e.Code) + ": " + e.Message)
-	if _, bare := e.Err.(storage.Code); !bare && e.Err != nil {
-		b.WriteString(" (" + e.Err.Error() + ")")
-	}
-	return b.String()
-}
+// Error returns a text for logs. The text for people is Message.
+func (e *Error) Error() string { return webapi.ErrorText("files", e.Field, e.Code, e.Message, e.Err) }
 
-// Unwrap is Err.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf is the code of the first *Error in err's tree, "" where there is none.
+// CodeOf returns the code of the first *Error in err's tree, or "".
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
@@ -96,20 +68,19 @@ func CodeOf(err error) Code {
 }
 
 func refuse(field string, code Code, message string) *Error {
-	return &Error{Field: field, Code: code, Message: message, Err: meanings[code].storage}
+	return &Error{Field: field, Code: code, Message: message, Err: meanings.Storage(code)}
 }
 
 func invalid(field, message string) *Error { return refuse(field, InvalidValue, message) }
 
-func notFound() *Error { return refuse(fieldID, NotFound, "There is no such file.") }
+func notFoundError() *Error { return refuse(fieldID, NotFound, "There is no such file.") }
 
-func tooLarge(limit int64) error {
-	return refuse(fieldFile, TooLarge, "The file is too large: at most "+inWords(limit)+".")
+func tooLargeError(limit int64) error {
+	return refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(limit)+".")
 }
 
-// failed is an error of the bucket, the records or the sender's stream, as the
-// client is to see it.
-func failed(err error) error {
+// toError converts an error of the bucket, the records or the sender's stream.
+func toError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -120,11 +91,11 @@ func failed(err error) error {
 		return own
 	}
 	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge(limit.Limit)
+		return tooLargeError(limit.Limit)
 	}
 	switch storage.CodeOf(err) {
 	case storage.BodyFailed:
-		return &Error{Field: fieldFile, Code: Interrupted, Message: "The file did not arrive whole. Try again.", Err: err}
+		return &Error{Field: fieldFile, Code: Interrupted, Message: "The file did not arrive completely. Try again.", Err: err}
 	case storage.Canceled:
 		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
 	case storage.TooLarge:
@@ -134,9 +105,4 @@ func failed(err error) error {
 		return &Error{Code: Interrupted, Message: "The request was interrupted.", Err: err}
 	}
 	return &Error{Code: StoreFailed, Message: "The files cannot be reached. Try again in a moment.", Err: err}
-}
-
-// misconfigured is what New fails with.
-func misconfigured(argument, rule, hint string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: "files.New", Err: errors.New(argument + " " + rule), Hint: hint}
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// SetWait has a store wait by another clock.
+// SetWait makes a store wait by another clock.
 func (s *Store) SetWait(wait func(ctx context.Context, d time.Duration) error) { s.wait = wait }
 
-// SetPulse has the holder of a claim give signs of life by another clock.
+// SetPulse makes the holder of a claim send heartbeats by another clock.
 func (s *Store) SetPulse(wait func(ctx context.Context, d time.Duration) error) { s.pulse = wait }
 
-// TempRecords are the records of the temp files in a bucket.
+// TempRecords returns the records of the temp files in a bucket.
 func TempRecords(b storage.Bucket) Records { return bucketRecords{b, tempRecordsPrefix, true} }

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// failingRecords are a database whose n-th call fails: before it was made, or
-// with its answer lost, as a dropped connection at a COMMIT does.
+// failingRecords is a database whose n-th call fails: before it was executed, or with
+// its response lost, as when a connection drops at a COMMIT.
 type failingRecords struct {
 	files.Records
 	n    int
@@ -25,7 +25,7 @@ func (r *failingRecords) hit() bool {
 	return r.calls >= r.n
 }
 
-// call makes one, or fails.
+// call makes one call, or fails.
 func (r *failingRecords) call(next func() error, writes bool) error {
 	r.mu.Lock()
 	r.calls++
@@ -72,15 +72,15 @@ func (r *failingRecords) IDs(ctx context.Context, after string, limit int) (ids 
 	return ids, next, err
 }
 
-// blindRecords cannot be read, so that nothing settles what was lost.
+// blindRecords cannot be read, so that the outcome of a lost call stays unknown.
 type blindRecords struct{ failingRecords }
 
 func (r *blindRecords) Record(context.Context, string) (*files.Record, error) {
 	return nil, &storage.Error{Code: storage.Unavailable}
 }
 
-// repeatedRecords are a database whose driver loses the answer to a Create, and has
-// database/sql make it again.
+// repeatedRecords is a database whose driver loses the response to a Create and makes
+// database/sql repeat it.
 type repeatedRecords struct{ files.Records }
 
 func (r repeatedRecords) Create(ctx context.Context, one *files.Record) error {

@@ -13,18 +13,19 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An operation is tried with a fault at its first driver call, at its second, and
-// so on, until there are no more calls.
+// An operation is tested with a fault at its first driver call, at its second, and so
+// on, until there are no more calls.
 type operation struct {
 	name  string
-	setUp func(t *testing.T, f *fixture) string // its result is given to do and done
+	setUp func(t *testing.T, f *fixture) string // its result is passed to do and done
 	do    func(t *testing.T, s *files.Store, given string) error
-	// done proves the effect of one that succeeded, at once or the second time.
+	// done checks the effect of an operation that succeeded, at once or the second
+	// time.
 	done func(t *testing.T, f *fixture, given string)
 	// noRecords: it makes no call to the client files' records.
 	noRecords bool
-	// later: what a pass that failed had asked about is given up by one that comes
-	// when Config.PartsTTL has passed again.
+	// later: a failed pass may have asked about an upload. A pass after another
+	// Config.PartsTTL removes it.
 	later bool
 }
 
@@ -135,7 +136,7 @@ var operations = []operation{
 	},
 }
 
-// sent is nil for a part whose file is made, by whichever call.
+// sent is nil for a part whose file is made, by any call.
 func sent(r *files.Record, err error) error {
 	if files.CodeOf(err) == files.Completed {
 		return nil
@@ -146,7 +147,7 @@ func sent(r *files.Record, err error) error {
 	return err
 }
 
-// debris is one of everything that a sweep removes.
+// debris creates one of everything that a sweep removes.
 func debris(t *testing.T, f *fixture) string {
 	put := func(key string) {
 		_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("debris"))
@@ -160,11 +161,11 @@ func debris(t *testing.T, f *fixture) string {
 	return ""
 }
 
-// maxCalls ends a test that does not end by itself.
+// maxCalls stops a test that does not end by itself.
 const maxCalls = 80
 
-// failures are the ways in which the n-th call of a process can go wrong. hit
-// tells whether there was such a call.
+// failures are the ways in which the n-th call of a process can go wrong. hit reports
+// whether there was such a call.
 var failures = []struct {
 	name string
 	at   func(t *testing.T, f *fixture, n int) (s *fixture, hit func() bool)
@@ -243,7 +244,7 @@ func TestAFaultAtEveryCall(t *testing.T) {
 
 func (op operation) judge(t *testing.T, f *fixture, given, name string, err error, again bool) {
 	t.Helper()
-	if op.name != "a sweep" { // whose debris has none
+	if op.name != "a sweep" { // its debris has none
 		for _, id := range listed(t, f.Store, files.ListFilter{}, 10) {
 			content(t, f.Store, id) // a record has its bytes at every moment
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"hash/crc32"
-	"io"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -15,11 +13,24 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// A clock is the store's and the bucket's, and moves when it is told to.
+// These are shared with package recordstest.
+const token = filestest.Token
+
+var (
+	named   = filestest.Named
+	part    = filestest.Part
+	content = filestest.Content
+	refused = filestest.Refused
+	listed  = filestest.Listed
+	text    = filestest.Text
+)
+
+// A clock is the clock of the store and the bucket. Tests move it.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -39,23 +50,23 @@ func (c *clock) Advance(by time.Duration) {
 	c.now = c.now.Add(by)
 }
 
-// A fixture is a store and what it is made of.
+// A fixture is a store with its parts.
 type fixture struct {
 	*files.Store
-	driver  storage.Driver // nil where the test has the bucket alone
+	driver  storage.Driver // nil if the test has only the bucket
 	bucket  storage.Bucket
 	records files.Records
 	clock   *clock
 }
 
-// inMemory is a store on a fresh bucket whose clock the test has.
+// inMemory returns a store on a new bucket with a clock that the test controls.
 func inMemory(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	clock := newClock()
 	return on(t, memstore.NewDriver(memstore.Config{Now: clock.Now}), clock, c, opts...)
 }
 
-// inADirectory is one on a local directory.
+// inADirectory returns such a store on a local directory.
 func inADirectory(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	clock := newClock()
@@ -83,13 +94,13 @@ func newFixture(t *testing.T, c files.Config, clock *clock, b storage.Bucket) *f
 	return f
 }
 
-// beside is another store on the same objects, as another process has it.
+// beside returns another store on the same objects, like that of another process.
 func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return f.withLayers(t, files.Config{}, opts...)
 }
 
-// withLayers is another store of f's, configured as c.
+// withLayers returns another store of f's, configured as c.
 func (f *fixture) withLayers(t *testing.T, c files.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return on(t, f.driver, f.clock, c, opts...)
@@ -97,8 +108,8 @@ func (f *fixture) withLayers(t *testing.T, c files.Config, opts ...storage.OpenO
 
 var errDead = errors.New("the process was killed")
 
-// A death is when a process is killed: before its call number "before", or behind
-// its first call "after". Nothing that it asks for happens from then on.
+// A death kills a process: before its call number "before", or after its first call
+// "after". None of its later calls is executed.
 type death struct {
 	before int
 	after  string
@@ -125,14 +136,10 @@ func (d *death) layer(next storage.Driver) storage.Driver {
 	})
 }
 
-// mortal is a store beside f whose process is killed.
+// mortal returns a store beside f whose process is killed.
 func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	t.Helper()
 	return f.beside(t, storage.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-}
-
-func named(name string) files.UploadOptions {
-	return files.UploadOptions{OriginalFileName: name, UploadedBy: "user-1"}
 }
 
 func (f *fixture) upload(t *testing.T, content string) *files.Record {
@@ -142,34 +149,7 @@ func (f *fixture) upload(t *testing.T, content string) *files.Record {
 	return r
 }
 
-// part is one of a file that is called note.txt.
-func part(token string, count, number int) files.PartOptions {
-	return files.PartOptions{Token: token, Count: count, Part: number, UploadOptions: named("note.txt")}
-}
-
-func content(t *testing.T, s *files.Store, id string) string {
-	t.Helper()
-	r, _, err := s.Download(t.Context(), id)
-	require.NoError(t, err)
-	b, err := io.ReadAll(r)
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
-	return string(b)
-}
-
-// refused holds an error to its field, its code and the storage.Code beneath.
-func refused(t *testing.T, err error, field string, code files.Code, beneath storage.Code) *files.Error {
-	t.Helper()
-	var e *files.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, field, e.Field, "field of: %v", err)
-	require.Equal(t, code, e.Code, "code of: %v", err)
-	require.ErrorIs(t, err, beneath)
-	require.NotEmpty(t, e.Message)
-	return e
-}
-
-// under are the keys with a prefix.
+// under returns the keys with a prefix.
 func under(t *testing.T, b storage.Lister, prefix string) []string {
 	t.Helper()
 	keys := []string{}
@@ -180,8 +160,8 @@ func under(t *testing.T, b storage.Lister, prefix string) []string {
 	return keys
 }
 
-// whole proves the invariant, of client files and temp files: a record if and only
-// if its bytes are there, and of the length and checksum that it says.
+// whole checks the invariant for client files and temp files. There is a record if
+// and only if the bytes exist, with the length and checksum of the record.
 func whole(t *testing.T, b storage.Bucket, records files.Records) {
 	t.Helper()
 	for prefix, records := range map[string]files.Records{
@@ -207,14 +187,4 @@ func whole(t *testing.T, b storage.Bucket, records files.Records) {
 		}
 		require.ElementsMatch(t, want, under(t, b, prefix), "bytes without a record, or a record without bytes")
 	}
-}
-
-// text is n bytes that are like no others.
-func text(n int, seed uint64) string {
-	letters := make([]byte, n)
-	r := rand.New(rand.NewPCG(seed, 1))
-	for i := range letters {
-		letters[i] = byte('a' + r.IntN(26))
-	}
-	return string(letters)
 }

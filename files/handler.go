@@ -6,37 +6,37 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// OpenAPI describes what Handler offers: OpenAPI 3.1, in YAML. Handler answers
-// with it at /openapi.yaml, to anyone.
+// OpenAPI describes the API of [Handler] as OpenAPI 3.1, in YAML. Handler serves it
+// at /openapi.yaml to anyone.
 //
 //go:embed openapi.yaml
 var OpenAPI []byte
 
 // HandlerConfig says who may do what over HTTP, and how much at once.
 type HandlerConfig struct {
-	// Authorize tells who asks, by the request's session or token: the user's ID,
-	// which becomes Record.UploadedBy. Request.Pattern says which operation is
-	// asked for ("DELETE /files/{id}"), Request.PathValue("id") of which file.
-	// storage.Unauthenticated is answered 401, storage.PermissionDenied 403, an
-	// *Error as it is, anything else 500 without a word of it. It must not read
-	// the body.
+	// Authorize determines the user from the request's session or token, and returns
+	// the user's ID, which becomes Record.UploadedBy. Request.Pattern is the
+	// operation ("DELETE /files/{id}"), and Request.PathValue("id") the file.
+	// [storage.Unauthenticated] becomes 401, [storage.PermissionDenied] 403, and an
+	// *Error its own response. Any other error becomes 500 and is not shown.
+	// Authorize must not read the body.
 	Authorize func(*http.Request) (user string, err error)
-	// AuthorizeFile is asked beside Authorize for each file that a request names,
-	// also for each of several to be deleted; its errors are answered alike. It is
-	// not asked for the files of a list: where not everyone may see all of them,
-	// have Authorize refuse "GET /files", or insist on its uploadedBy. nil: whoever
-	// is authorized may do it with every file whose ID is known.
+	// AuthorizeFile is called after Authorize for each file that a request names,
+	// including each of several files to delete. Its errors become responses in the
+	// same way. It is not called for the files of a list: if users may not see all of
+	// them, let Authorize refuse "GET /files", or require its uploadedBy. nil: an
+	// authorized user may do anything with a file whose ID is known.
 	AuthorizeFile func(r *http.Request, user, id string) error
-	// MaxUploadSize is the largest file, or part of one, that is taken in one
-	// request, in bytes; 0: 100 MiB.
+	// MaxUploadSize is the largest file, or part of a file, in one request, in bytes;
+	// 0: 100 MiB.
 	MaxUploadSize int64
-	// MaxDelete is how many files can be deleted by one request; 0: 1,000.
+	// MaxDelete is how many files one request may delete; 0: 1,000.
 	MaxDelete int
-	// OnError is told what a 5xx answer hides; nil: nobody. The header X-Request-Id
-	// of the request is the one that the client has been told.
+	// OnError receives the errors that 5xx responses hide; nil: they are dropped. The
+	// request's header X-Request-Id is the one that the client received.
 	OnError func(*http.Request, error)
 }
 
@@ -51,7 +51,7 @@ const (
 //	POST   /files                     form: Purpose, file → 201 and the record
 //	POST   /files/parts               form: originalFileName, token, count, part, Purpose, file
 //	                                  → 202, and to the last 201 and the record
-//	POST   /files/delete              {"Items": [ID, …]} → what became of each
+//	POST   /files/delete              {"Items": [ID, …]} → the result for each
 //	GET    /files/{id}                the record
 //	DELETE /files/{id}                → 204
 //	PUT    /files/{id}/purpose        {"Purpose": "…"} → the record
@@ -63,32 +63,32 @@ const (
 //
 //	mux.Handle("/api/", http.StripPrefix("/api", handler))
 //
-// The fields of a form come in any order, but for "file", which is the last of a
-// part's: its bytes go to the store as they arrive. Purpose may come behind a whole
-// file. The MIME type is found by name and
-// content, not taken from the form. Downloads are attachments under the original
-// name, with ranges, ETag and conditions, and never run as a page of this host.
+// The fields of a form may come in any order. In the form of a part, "file" must be
+// last, because its bytes go to the store as they arrive. In the form of a whole
+// file, Purpose may follow the file. The MIME type is detected from name and content,
+// not taken from the form. Downloads are attachments with the original name. They
+// support ranges, ETag and conditions, and never run as a page of this host.
 //
-// Errors are JSON, with code and field of the Error, words for a person and the
-// request's ID, which every answer has as X-Request-Id:
+// Errors are JSON: code and field of the [Error], a message for a person, and the
+// request's ID. Every response has that ID as X-Request-Id:
 //
 //	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
 //
-// A browser sends a form of another site along with its cookies. Where Authorize
-// goes by cookies, wrap the handler in http.CrossOriginProtection, or check a
-// token of your own in Authorize. Bodies are bounded, their duration is not: set
-// http.Server.ReadTimeout, or a deadline by http.ResponseController.
+// A browser sends a form of another site with the user's cookies. If Authorize uses
+// cookies, wrap the handler in [http.CrossOriginProtection], or check a token of your
+// own in Authorize. The handler limits the length of a body, but not its duration.
+// Set http.Server.ReadTimeout, or a deadline with [http.ResponseController].
 //
-// InvalidArgument (of storage) where c makes no sense.
+// If c is invalid, Handler fails with storage.InvalidArgument.
 func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	const op = "files.Handler"
 	switch {
 	case s == nil:
-		return nil, handlerMisconfigured(op, "the store must not be nil")
+		return nil, webapi.Misconfigured(op, "the store", "must not be nil", "")
 	case c.Authorize == nil:
-		return nil, handlerMisconfigured(op, "HandlerConfig.Authorize must not be nil")
+		return nil, webapi.Misconfigured(op, "HandlerConfig.Authorize", "must not be nil", "")
 	case c.MaxUploadSize < 0 || c.MaxDelete < 0:
-		return nil, handlerMisconfigured(op, "HandlerConfig has a negative limit")
+		return nil, webapi.Misconfigured(op, "HandlerConfig", "has a negative limit", "")
 	}
 	if c.MaxUploadSize == 0 {
 		c.MaxUploadSize = defaultMaxUploadSize
@@ -98,14 +98,6 @@ func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	}
 	h := &handler{store: s, config: c}
 	return h.mux(), nil
-}
-
-type configError string
-
-func (e configError) Error() string { return string(e) }
-
-func handlerMisconfigured(op, rule string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: configError(rule)}
 }
 
 type handler struct {
@@ -135,25 +127,25 @@ func (h *handler) routes() []route {
 	}
 }
 
-// mux also has an answer of ours for what is not there.
+// mux adds JSON responses for unknown paths and methods.
 func (h *handler) mux() *http.ServeMux {
 	mux, paths := http.NewServeMux(), http.NewServeMux()
 	allowed := map[string][]string{}
 	handle := func(method, path string, serve http.HandlerFunc) {
 		mux.HandleFunc(method+" "+path, serve)
 		if allowed[path] == nil {
-			paths.HandleFunc(path, http.NotFound) // to be found, not to be called
+			paths.HandleFunc(path, http.NotFound) // only to find the path; never called
 		}
 		allowed[path] = append(allowed[path], method)
-		if method == http.MethodGet { // also HEAD, by ServeMux's rules
+		if method == http.MethodGet { // and HEAD, by the rules of ServeMux
 			allowed[path] = append(allowed[path], http.MethodHead)
 		}
 	}
-	handle(http.MethodGet, "/openapi.yaml", h.answer(describe))
+	handle(http.MethodGet, "/openapi.yaml", h.respond(serveOpenAPI))
 	for _, r := range h.routes() {
-		handle(r.method, r.path, h.answer(h.authorized(r.serve)))
+		handle(r.method, r.path, h.respond(h.authorized(r.serve)))
 	}
-	mux.HandleFunc("/", h.answer(func(c *call) error {
+	mux.HandleFunc("/", h.respond(func(c *call) error {
 		_, path := paths.Handler(c.Request)
 		if methods := allowed[path]; methods != nil {
 			return wrongMethod(c, methods)
@@ -163,7 +155,7 @@ func (h *handler) mux() *http.ServeMux {
 	return mux
 }
 
-func describe(c *call) error {
+func serveOpenAPI(c *call) error {
 	c.w.Header().Set("Content-Type", "application/yaml")
 	_, _ = c.w.Write(OpenAPI)
 	return nil
@@ -171,5 +163,5 @@ func describe(c *call) error {
 
 func wrongMethod(c *call, allowed []string) error {
 	c.w.Header().Set("Allow", strings.Join(slices.Sorted(slices.Values(allowed)), ", "))
-	return &answeredError{http.StatusMethodNotAllowed, refuse("", InvalidRequest, "This method is not allowed here.")}
+	return &statusError{http.StatusMethodNotAllowed, refuse("", InvalidRequest, "This method is not allowed here.")}
 }

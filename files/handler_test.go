@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-// An api is a store behind HTTP, and a client of it.
+// An api is a store with a handler, and a client of it.
 type api struct {
 	*fixture
 	url    string
@@ -25,10 +25,10 @@ type api struct {
 	client *filesclient.Client
 
 	mu     sync.Mutex
-	hidden []error // what OnError was told
+	hidden []error // the errors that OnError received
 }
 
-// whoAsks is the header by which the tests say who they are.
+// whoAsks is the header with the user of a request.
 const whoAsks = "X-User"
 
 func authorizeByHeader(r *http.Request) (string, error) {
@@ -60,7 +60,7 @@ func newAPI(t *testing.T, f *fixture, c files.HandlerConfig) *api {
 	return a
 }
 
-// as sends requests as somebody who says nothing else.
+// as sends requests of this user.
 type as struct {
 	user string
 	next http.RoundTripper
@@ -74,7 +74,7 @@ func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// A told is an answer.
+// A told is a response.
 type told struct {
 	status int
 	header http.Header
@@ -99,7 +99,7 @@ func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader
 	return told{response.StatusCode, response.Header, string(text)}
 }
 
-// A problem is the document of an answer that says no.
+// A problem is the JSON of an error response.
 type problem struct {
 	Code      files.Code    `json:"code"`
 	Field     string        `json:"field"`
@@ -108,7 +108,7 @@ type problem struct {
 	Record    *files.Record `json:"record"`
 }
 
-// problem holds an answer to a status, a field and a code.
+// problem checks the status, field and code of a response.
 func (a told) problem(t *testing.T, status int, field string, code files.Code) problem {
 	t.Helper()
 	require.Equal(t, status, a.status, "%s", a.body)
@@ -132,7 +132,7 @@ func TestHandlerRefusesItsConfiguration(t *testing.T) {
 		config files.HandlerConfig
 	}{
 		{"no store", nil, files.HandlerConfig{Authorize: authorizeByHeader}},
-		{"nobody who authorizes", f.Store, files.HandlerConfig{}},
+		{"no Authorize", f.Store, files.HandlerConfig{}},
 		{"a negative size", f.Store, files.HandlerConfig{Authorize: authorizeByHeader, MaxUploadSize: -1}},
 		{"a negative number of files", f.Store, files.HandlerConfig{Authorize: authorizeByHeader, MaxDelete: -1}},
 	} {
@@ -143,7 +143,7 @@ func TestHandlerRefusesItsConfiguration(t *testing.T) {
 	}
 }
 
-func TestHandlerAsksWhoItIs(t *testing.T) {
+func TestHandlerAuthorizesTheUser(t *testing.T) {
 	secret := errors.New("the password of the session store is hunter2")
 	for _, row := range []struct {
 		name   string
@@ -177,7 +177,7 @@ func TestHandlerAsksWhoItIs(t *testing.T) {
 	}
 }
 
-func TestHandlerAsksForEachFile(t *testing.T) {
+func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	mine, theirs := f.upload(t, "mine"), f.upload(t, "theirs")
 	a := newAPI(t, f, files.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
@@ -207,7 +207,7 @@ func TestHandlerAsksForEachFile(t *testing.T) {
 	})
 }
 
-func TestHandlerTellsOperationAndFileToAuthorize(t *testing.T) {
+func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	record := f.upload(t, "x")
 	var pattern, id string
@@ -220,7 +220,7 @@ func TestHandlerTellsOperationAndFileToAuthorize(t *testing.T) {
 	require.Equal(t, record.ID, id)
 }
 
-func TestHandlerNamesEveryRequest(t *testing.T) {
+func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
 	for _, row := range []struct {
 		name  string
@@ -241,7 +241,7 @@ func TestHandlerNamesEveryRequest(t *testing.T) {
 	}
 }
 
-func TestHandlerAnswersInJSONWhereThereIsNothing(t *testing.T) {
+func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
 	id := files.NewID(newClock().Now())
 	for _, row := range []struct {
@@ -251,7 +251,7 @@ func TestHandlerAnswersInJSONWhereThereIsNothing(t *testing.T) {
 		code               files.Code
 	}{
 		{"a path that is none", "GET", "/else", http.StatusNotFound, "", files.NotFound},
-		{"a path that goes on", "GET", "/files/" + id + "/content/x", http.StatusNotFound, "", files.NotFound},
+		{"a longer path", "GET", "/files/" + id + "/content/x", http.StatusNotFound, "", files.NotFound},
 		{"a method that is none", "PATCH", "/files", http.StatusMethodNotAllowed, "", files.InvalidRequest},
 		{"details of a temp file", "GET", "/temp-files/" + id, http.StatusNotFound, "", files.NotFound},
 		{"details of no file", "GET", "/files/" + id, http.StatusNotFound, "ID", files.NotFound},

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// A piece is one part of a form, with its header as it stands there.
+// A piece is one part of a form, with its header verbatim.
 type piece struct{ disposition, content string }
 
 func value(name, content string) piece {
@@ -26,7 +26,7 @@ func attached(name, fileName, content string) piece {
 	return piece{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, fileName), content}
 }
 
-// formOf is a form and its content type.
+// formOf returns a form and its content type.
 func formOf(t *testing.T, pieces []piece) (io.Reader, string) {
 	t.Helper()
 	var b bytes.Buffer
@@ -41,7 +41,7 @@ func formOf(t *testing.T, pieces []piece) (io.Reader, string) {
 	return &b, w.FormDataContentType()
 }
 
-// A badForm is one that is refused.
+// A badForm is a form that must be refused.
 type badForm struct {
 	name   string
 	pieces []piece
@@ -70,7 +70,7 @@ var theFile = attached("file", "a.txt", "content")
 
 func withName(name string) []piece { return []piece{attached("file", name, "content")} }
 
-// badNames are file names as they stand in a form.
+// badNames are file names as they are sent in a form.
 var badNames = map[string]string{
 	"a path":                         "a/b.txt",
 	"a path upwards":                 "../../etc/passwd",
@@ -140,7 +140,7 @@ func withContent(size int) []piece {
 	return []piece{attached("file", "a.txt", strings.Repeat("x", size))}
 }
 
-// partForm is the form of a part, spoiled.
+// partForm returns the form of a part, with one change.
 func partForm(spoil func(fields map[string]string)) []piece {
 	fields := map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "3", "part": "1"}
 	spoil(fields)
@@ -169,7 +169,7 @@ func TestHandlerRefusesParts(t *testing.T) {
 		add("an empty "+field, partWith(field, ""), field, files.InvalidValue)
 		add("two of "+field, append([]piece{value(field, "1")}, partForm(func(map[string]string) {})...), field, files.InvalidRequest)
 		add(field+" as a file", append([]piece{attached(field, "a.txt", "1")}, partWithout(field)...), field, files.InvalidValue)
-		add(field+" behind the file", append(partWithout(field), value(field, "1")), field, files.InvalidValue)
+		add(field+" after the file", append(partWithout(field), value(field, "1")), field, files.InvalidValue)
 		rows = append(rows, badForm{field + " of 1 MiB", append([]piece{value(field, strings.Repeat("1", 1<<20))}, partWithout(field)...),
 			http.StatusRequestEntityTooLarge, field, files.TooLarge})
 	}
@@ -178,7 +178,7 @@ func TestHandlerRefusesParts(t *testing.T) {
 			add(field+" as "+number[:min(20, len(number))], partWith(field, number), field, files.InvalidValue)
 		}
 	}
-	add("a part behind the last", partWith("part", "4"), "part", files.InvalidValue)
+	add("a part after the last", partWith("part", "4"), "part", files.InvalidValue)
 	for _, token := range []string{"1234567", strings.Repeat("x", 129), "../../secret", "with spaces", "12345678\x00", "éééééééé"} {
 		add(fmt.Sprintf("token %.20q", token), partWith("token", token), "token", files.InvalidValue)
 	}
@@ -209,7 +209,7 @@ func TestHandlerRefusesBodiesOfAnotherKind(t *testing.T) {
 	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", nil).problem(t, bad, "", files.Interrupted)
 }
 
-func TestHandlerKeepsNothingOfAFormThatIsCutOff(t *testing.T) {
+func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	a := newAPI(t, inMemory(t, files.Config{}), files.HandlerConfig{})
 	whole, contentType := formOf(t, withContent(100_000))
 	text, err := io.ReadAll(whole)

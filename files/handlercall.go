@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A call is one request and what is known of it.
+// A call is one request and its user.
 type call struct {
 	*http.Request
 	w    http.ResponseWriter
@@ -20,19 +20,19 @@ type call struct {
 
 const requestIDHeader = "X-Request-Id"
 
-// answer runs f, which answers or returns an error before it has written
+// respond runs f. f either responds, or returns an error before it has written
 // anything.
-func (h *handler) answer(f func(*call) error) http.HandlerFunc {
+func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
-		asked := *r // the header is net/http's
+		asked := *r // the header belongs to net/http
 		asked.Header = r.Header.Clone()
 		asked.Header.Set(requestIDHeader, id)
 		header := w.Header()
 		header.Set(requestIDHeader, id)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Cache-Control", "no-store")
-		body := &sentBody{ReadCloser: r.Body}
+		body := &requestBody{ReadCloser: r.Body}
 		asked.Body = body
 		c := &call{Request: &asked, w: w}
 		if err := f(c); err != nil {
@@ -42,32 +42,33 @@ func (h *handler) answer(f func(*call) error) http.HandlerFunc {
 	}
 }
 
-// maxDrain is how many bytes of a refused body are read nevertheless.
+// maxDrain is how many bytes of a refused body are still read.
 const maxDrain = 16 << 20
 
-// sentBody is a request's body. It remembers whether it was read.
-type sentBody struct {
+// A requestBody is a request's body that knows whether it was read.
+type requestBody struct {
 	io.ReadCloser
-	begun bool
+	started bool
 }
 
-func (b *sentBody) Read(p []byte) (int, error) {
-	b.begun = true
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.started = true
 	return b.ReadCloser.Read(p)
 }
 
-// drain reads the rest of a body that was refused. A client that is still sending
-// when the connection is closed, as after a proxy's "Connection: close", sees a
-// reset and not the response. A client that waits for "100 Continue" has sent
-// nothing yet, and a longer or slower body costs more than the response is worth.
-func (b *sentBody) drain(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.ProtoMajor != 1 || !b.begun && r.Header.Get("Expect") != "" {
+// drain reads the rest of a refused body. If the connection is closed while the
+// client is still sending, for example after a proxy's "Connection: close", the
+// client sees a reset instead of the response. A client that waits for "100 Continue"
+// has sent nothing yet. Reading a longer or slower body costs more than the response
+// is worth.
+func (b *requestBody) drain(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.ProtoMajor != 1 || !b.started && r.Header.Get("Expect") != "" {
 		return
 	}
 	drain.Body(w, b.ReadCloser, maxDrain)
 }
 
-// authorized is f for those who may.
+// authorized returns f for authorized requests.
 func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		user, err := h.config.Authorize(c.Request)
@@ -76,7 +77,7 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 		}
 		c.user = user
 		if id := c.PathValue("id"); id != "" {
-			if err := checkID(id); err != nil {
+			if err := validateID(id); err != nil {
 				return err
 			}
 			if err := h.authorizeFile(c, id); err != nil {
@@ -97,29 +98,23 @@ func (h *handler) authorizeFile(c *call, id string) error {
 	return nil
 }
 
-// unauthorized is an error of the application's functions as one of ours.
+// unauthorized converts an error of the application's functions.
 func unauthorized(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
-	e := refuse("", Internal, "Something went wrong here. Try again in a moment.")
-	switch storage.CodeOf(err) {
-	case storage.Unauthenticated:
-		e = refuse("", Unauthenticated, "Sign in first.")
-	case storage.PermissionDenied:
-		e = refuse("", NotAllowed, "You may not do this.")
-	}
-	e.Err = err
-	return e
+	code, message := webapi.FromAuthorize[Code](err)
+	return &Error{Code: code, Message: message, Err: err}
 }
 
 // maxRequestID is in bytes.
 const maxRequestID = 128
 
-// requestID is the client's own where it can stand in any log.
+// requestID returns the client's own ID if it can appear in any log, otherwise a
+// random one.
 func requestID(r *http.Request) string {
 	given := r.Header.Values(requestIDHeader)
-	if len(given) == 1 && given[0] != "" && len(given[0]) <= maxRequestID && !strings.ContainsFunc(given[0], notInToken) {
+	if len(given) == 1 && given[0] != "" && len(given[0]) <= maxRequestID && !strings.ContainsFunc(given[0], isNoTokenRune) {
 		return given[0]
 	}
 	return rand.Text()

@@ -13,34 +13,34 @@ type downloadFunc func(ctx context.Context, id string, opts ...storage.DownloadO
 func (h *handler) download(open downloadFunc) func(*call) error {
 	return func(c *call) error {
 		header := c.w.Header()
-		// An HTML file must not become a page of this host, whatever opens it.
+		// An HTML file must not become a page of this host, however it is opened.
 		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		header.Set("Cache-Control", "private, no-cache")
-		serve.Object(c.w, c.Request, &opened{header, open}, c.PathValue("id"), serve.WithErrorHandler(h.undownloaded))
+		serve.Object(c.w, c.Request, &recordDownloader{header, open}, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
 		return nil
 	}
 }
 
-// undownloaded answers where a download could not begin.
-func (h *handler) undownloaded(w http.ResponseWriter, r *http.Request, status int, err error) {
+// downloadFailed responds if a download cannot start.
+func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status int, err error) {
 	w.Header().Del("Content-Security-Policy")
 	w.Header().Set("Cache-Control", "no-store")
 	if status == http.StatusRequestedRangeNotSatisfiable {
-		err = &answeredError{status, invalid("Range", "The range lies behind the end of the file.")}
+		err = &statusError{status, invalid("Range", "The range is past the end of the file.")}
 	}
 	h.fail(&call{Request: r, w: w}, err)
 }
 
-// opened is a file whose answer has what the record says. A header that is set
-// when the object is opened stays: see serve.Object.
-type opened struct {
+// A recordDownloader opens a file and sets the response headers from its record.
+// serve.Object keeps headers that are set when the object is opened.
+type recordDownloader struct {
 	header http.Header
 	open   downloadFunc
 }
 
-var _ storage.Downloader = (*opened)(nil)
+var _ storage.Downloader = (*recordDownloader)(nil)
 
-func (o *opened) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+func (o *recordDownloader) Download(ctx context.Context, id string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	reader, record, err := o.open(ctx, id, opts...)
 	if err != nil {
 		return nil, err

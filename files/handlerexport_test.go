@@ -1,6 +1,6 @@
 package files
 
-// Routes are what a store's handler answers to those who may: "GET /files/{id}".
+// Routes returns the operations that require authorization: "GET /files/{id}".
 func Routes(s *Store) []string {
 	var all []string
 	for _, r := range (&handler{store: s}).routes() {

@@ -34,7 +34,7 @@ func (h *handler) setPurpose(c *call) error {
 
 const fieldItems = "Items"
 
-// deletion is what became of one file of several.
+// A deletion is the result for one of several files.
 type deletion struct {
 	ID      string   `json:"ID"`
 	Deleted bool     `json:"Deleted"`
@@ -47,7 +47,7 @@ func (h *handler) deleteMany(c *call) error {
 		return err
 	}
 	if len(ids) == 0 || len(ids) > h.config.MaxDelete {
-		return invalid(fieldItems, "There are none, or too many to delete at once.")
+		return invalid(fieldItems, "The list is empty, or has too many files to delete at once.")
 	}
 	writeJSON(c.w, http.StatusOK, map[string]any{fieldItems: h.deleteEach(c, ids)})
 	return nil
@@ -69,7 +69,7 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	var allowed []string
 	var places []int
 	for i, id := range ids {
-		err := checkID(id)
+		err := validateID(id)
 		if err == nil {
 			err = h.authorizeFile(c, id)
 		}

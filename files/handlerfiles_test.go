@@ -22,7 +22,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// everywhere runs a test on each kind of bucket, and of records.
+// everywhere runs a test on each kind of bucket and of records.
 func everywhere(t *testing.T, test func(t *testing.T, a *api)) {
 	t.Helper()
 	for _, place := range places() {
@@ -195,7 +195,7 @@ func TestDeleteManyOverHTTP(t *testing.T) {
 	require.Equal(t, kept.ID, all.Records[0].ID)
 }
 
-func TestAMalformedIDHasAResultOfItsOwn(t *testing.T) {
+func TestAMalformedIDHasItsOwnResult(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	a := newAPI(t, f, files.HandlerConfig{})
 	one := f.upload(t, "1")
@@ -226,7 +226,7 @@ func TestAnErrorOverHTTPHasTheStoresCode(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAsManyAsMaxDeleteAreDeletedAtOnce(t *testing.T) {
+func TestMaxDeleteFilesCanBeDeletedAtOnce(t *testing.T) {
 	for name, most := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
@@ -244,16 +244,16 @@ func TestAsManyAsMaxDeleteAreDeletedAtOnce(t *testing.T) {
 	}
 }
 
-// A person, or a library, may write the purpose behind the file.
-func TestThePurposeOfAFileMayComeBehindIt(t *testing.T) {
+// A client may send the purpose after the file.
+func TestThePurposeMayFollowTheFile(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		pieces []piece
 		want   string
 	}{
 		{"before", []piece{value("Purpose", "invoices"), theFile}, "invoices"},
-		{"behind", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
-		{"an empty one behind", []piece{theFile, value("Purpose", "")}, ""},
+		{"after", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
+		{"an empty one after", []piece{theFile, value("Purpose", "")}, ""},
 		{"none", []piece{theFile}, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -331,7 +331,7 @@ func TestDownloadsKeepToTheirConditions(t *testing.T) {
 	require.Empty(t, answer.header.Get("Content-Disposition"))
 }
 
-func TestWhatTheStoreFailsWithIsHidden(t *testing.T) {
+func TestErrorsOfTheStoreAreHidden(t *testing.T) {
 	clock := newClock()
 	injector := faults.New()
 	bucket := storage.New(memstore.NewDriver(memstore.Config{Now: clock.Now}), storage.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

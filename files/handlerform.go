@@ -10,27 +10,29 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// maxFormFields is how many bytes a form may have beside its file, names and
-// separators counted.
+// maxFormFields limits the bytes of a form besides its file, including names and
+// boundaries.
 const maxFormFields = 64 << 10
 
 // A form is a multipart/form-data body that has been read up to its file.
 type form struct {
 	fields map[string]string
-	// fileName is as the client sent it; multipart.Part.FileName would have cut it
-	// at its last slash.
+	// fileName is as the client sent it. multipart.Part.FileName would remove
+	// everything before its last slash.
 	fileName string
 	file     *formFile
 }
 
-// readForm reads the fields of a form that come before the file. known are all that
-// there may be besides it.
+// readForm reads the fields of a form before the file. known lists the fields that
+// are allowed besides it.
 func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
-		return nil, refuse("Content-Type", InvalidRequest, "The body has to be multipart/form-data.")
+		return nil, refuse("Content-Type", InvalidRequest, "The body must be multipart/form-data.")
 	}
 	body := &fieldsLimit{from: r.Body, left: maxFormFields}
 	f := &formReader{
@@ -56,7 +58,8 @@ type formReader struct {
 	form  *form
 }
 
-// next reads one field, or comes to the file. It is io.EOF at the end of the form.
+// next reads one field, or stops at the file. It returns io.EOF at the end of the
+// form.
 func (f *formReader) next(maxFile int64) error {
 	part, err := f.parts.NextRawPart()
 	if err == io.EOF {
@@ -76,7 +79,7 @@ func (f *formReader) next(maxFile int64) error {
 	case name == fieldFile && f.form.file != nil:
 		return refuse(name, InvalidRequest, "This field is given twice.")
 	case name == fieldFile && !isFile:
-		return invalid(fieldFile, "This has to be a file.")
+		return invalid(fieldFile, "This must be a file.")
 	case name == fieldFile:
 		f.body.lifted = true
 		f.form.fileName = fileName
@@ -85,7 +88,7 @@ func (f *formReader) next(maxFile int64) error {
 	case !slices.Contains(f.known, name):
 		return refuse(name, InvalidRequest, "This is not a field of the form.")
 	case isFile:
-		return invalid(name, "This has to be text, not a file.")
+		return invalid(name, "This must be text, not a file.")
 	}
 	if _, given := f.form.fields[name]; given {
 		return refuse(name, InvalidRequest, "This field is given twice.")
@@ -98,22 +101,22 @@ func (f *formReader) next(maxFile int64) error {
 	return nil
 }
 
-// failure is an error of reading the form as the client is told of it.
+// failure converts an error of reading the form.
 func (f *formReader) failure(field string, err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // of http.MaxBytesHandler around this one
-		return refuse(field, TooLarge, "This is too large: at most "+inWords(tooLarge.Limit)+".")
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // from an http.MaxBytesHandler around this handler
+		return refuse(field, TooLarge, "This is too large: at most "+webapi.Bytes(tooLarge.Limit)+".")
 	}
 	if f.body.exhausted() {
 		if field == "" {
-			field = f.longest()
+			field = f.longestField()
 		}
-		return refuse(field, TooLarge, "This is too long: at most "+inWords(maxFormFields)+" besides the file's bytes.")
+		return refuse(field, TooLarge, "This is too long: at most "+webapi.Bytes(maxFormFields)+" besides the file's bytes.")
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
-		// Its text has the line. What cannot stand there came with a file's name.
+		// The text has the line. Only a file's name has such characters.
 		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
 			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
 		}
@@ -122,14 +125,15 @@ func (f *formReader) failure(field string, err error) *Error {
 	if strings.HasPrefix(err.Error(), "multipart: ") && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return refuse(field, InvalidRequest, "The form is not understood.")
 	}
-	// The cause is not wrapped: a form that is cut off fails with an io.EOF within
-	// another error, which is not to be taken for the end of the file.
-	return refuse(field, Interrupted, "The form did not arrive whole. Try again.")
+	// The cause is not wrapped, because a truncated form fails with a wrapped io.EOF,
+	// which must not be taken for the end of the file.
+	return refuse(field, Interrupted, "The form did not arrive completely. Try again.")
 }
 
-// longest is the field that has made the form too long where no field's value is
-// being read: else it is the header of the file, with its name.
-func (f *formReader) longest() string {
+// longestField returns the field that made the form too long, if it was not a value
+// that is being read. If no other field is long, it is the header of the file, with
+// its name.
+func (f *formReader) longestField() string {
 	for name, value := range f.form.fields {
 		if len(value) > maxFormFields/2 {
 			return name
@@ -138,32 +142,32 @@ func (f *formReader) longest() string {
 	return fieldFile
 }
 
-// need is a field that has to be there.
-func (f *form) need(name string) (string, error) {
+// required returns a field that must not be missing or empty.
+func (f *form) required(name string) (string, error) {
 	value, given := f.fields[name]
 	switch {
 	case !given:
-		return "", invalid(name, "This field is missing. It has to come before the file.")
+		return "", invalid(name, "This field is missing. It must come before the file.")
 	case value == "":
 		return "", invalid(name, "This field is empty.")
 	}
 	return value, nil
 }
 
-// number is a field that has to be one, without a sign or a point.
+// number returns a field that must be a number, without a sign or a point.
 func (f *form) number(name string) (int, error) {
-	text, err := f.need(name)
+	text, err := f.required(name)
 	if err != nil {
 		return 0, err
 	}
 	const digits = 9
 	if len(text) > digits || strings.Trim(text, "0123456789") != "" {
-		return 0, invalid(name, "This has to be a number from 1 on.")
+		return 0, invalid(name, "This must be a number of at least 1.")
 	}
 	return strconv.Atoi(text)
 }
 
-// A fieldsLimit bounds what is read of a form besides the file's own bytes.
+// A fieldsLimit limits what is read of a form besides the file's own bytes.
 type fieldsLimit struct {
 	from   io.Reader
 	left   int64

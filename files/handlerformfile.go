@@ -3,20 +3,22 @@ package files
 import (
 	"io"
 	"mime/multipart"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A formFile reads the file of a form. It ends with io.EOF only where the form is
-// whole and has nothing after the file that may not be there: of any other error a
-// store keeps nothing.
+// A formFile reads the file of a form. It ends with io.EOF only if the form is
+// complete and nothing forbidden follows the file. After any other error, a store
+// keeps nothing.
 type formFile struct {
 	part  *multipart.Part
 	form  *formReader
 	left  int64
 	limit int64
-	// behind is asked when the fields behind the file have been read; nil: there are
-	// none.
-	behind func() error
-	err    error // of all reads to come
+	// after is called when the fields after the file have been read; nil: no field
+	// may follow.
+	after func() error
+	err   error // of all later reads
 }
 
 func (f *formFile) Read(p []byte) (int, error) {
@@ -27,7 +29,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 	f.left -= int64(n)
 	switch {
 	case f.left < 0:
-		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+inWords(f.limit)+" in one request. Send it in parts.")
+		f.err = refuse(fieldFile, TooLarge, "The file is too large: at most "+webapi.Bytes(f.limit)+" in one request. Send it in parts.")
 		return 0, f.err
 	case err == io.EOF:
 		f.err = f.end()
@@ -37,10 +39,10 @@ func (f *formFile) Read(p []byte) (int, error) {
 	return n, f.err
 }
 
-// end is io.EOF, unless something is wrong with what comes after the file.
+// end returns io.EOF, unless something after the file is wrong.
 func (f *formFile) end() error {
 	f.form.body.lifted, f.form.body.left = false, maxFormFields
-	if f.behind != nil {
+	if f.after != nil {
 		for {
 			if err := f.form.next(0); err == io.EOF {
 				break
@@ -48,7 +50,7 @@ func (f *formFile) end() error {
 				return err
 			}
 		}
-		if err := f.behind(); err != nil {
+		if err := f.after(); err != nil {
 			return err
 		}
 		return io.EOF
@@ -62,11 +64,10 @@ func (f *formFile) end() error {
 	case after.FormName() == fieldFile:
 		return refuse(fieldFile, InvalidRequest, "This field is given twice.")
 	}
-	return refuse(after.FormName(), InvalidRequest, "This field has to come before the file, which is the last.")
+	return refuse(after.FormName(), InvalidRequest, "This field must come before the file, which is last.")
 }
 
-// failure is what went wrong with the form, in place of what the store made of
-// it.
+// failure returns the error of the form if there is one, otherwise err.
 func (f *formFile) failure(err error) error {
 	if f.err != nil && f.err != io.EOF {
 		return f.err

@@ -8,50 +8,52 @@ import (
 	"mime"
 	"net/http"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
 const (
-	// maxJSON is the longest document that is read, in bytes, but for one of more
-	// IDs than fit: those take idJSON each, blanks counted.
+	// maxJSON limits a JSON document, in bytes. A document with more IDs than fit may
+	// have idJSON bytes for each, including white space.
 	maxJSON = 64 << 10
 	idJSON  = 64
 )
 
-// maxIDs is the longest document of n IDs that is read, in bytes.
+// maxIDs returns the limit for a document with n IDs, in bytes.
 func maxIDs(n int) int64 {
-	const most = 1 << 40 // so that there is no overflow
+	const most = 1 << 40 // avoids overflow
 	return max(maxJSON, idJSON*min(int64(n), most))
 }
 
-// readField reads a JSON object of one field. encoding/json would take the last
-// of two, its name in any case, and null for nothing.
+// readField reads a JSON object with one field. encoding/json would accept the last
+// of two, a name in any case, and null.
 func readField(r *http.Request, name string, limit int64, to any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
-		return refuse("Content-Type", InvalidRequest, "The body has to be application/json.")
+		return refuse("Content-Type", InvalidRequest, "The body must be application/json.")
 	}
 	document, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
 	case err != nil:
-		return refuse("", Interrupted, "The request did not arrive whole. Try again.")
+		return refuse("", Interrupted, "The request did not arrive completely. Try again.")
 	case int64(len(document)) > limit:
-		return refuse(name, TooLarge, "The document is too long: at most "+inWords(limit)+".")
+		return refuse(name, TooLarge, "The document is too long: at most "+webapi.Bytes(limit)+".")
 	case !utf8.Valid(document):
-		return refuse(name, InvalidRequest, "The document is no text.")
+		return refuse(name, InvalidRequest, "The document is not valid UTF-8.")
 	}
 	value, err := onlyField(document, name)
 	if err != nil {
 		return err
 	}
 	if string(value) == "null" || json.Unmarshal(value, to) != nil {
-		return invalid(name, "This is of another type.")
+		return invalid(name, "This has the wrong type.")
 	}
 	return nil
 }
 
-// onlyField is the value of an object's one field.
+// onlyField returns the value of an object's only field.
 func onlyField(document []byte, name string) (value json.RawMessage, err error) {
-	malformed := refuse(name, InvalidRequest, "The body has to be one JSON object.")
+	malformed := refuse(name, InvalidRequest, "The body must be one JSON object.")
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
 		return nil, malformed

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// readerAt is pattern as a file that is read at several places at once.
+// readerAt is a pattern that can be read at several offsets at once.
 type readerAt struct{ size int64 }
 
 func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
@@ -27,7 +27,7 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// TestALargeFileOverHTTP has client and server in this process: the bound is for
+// TestALargeFileOverHTTP has client and server in one process, so the limit is for
 // both.
 func TestALargeFileOverHTTP(t *testing.T) {
 	size := int64(largeMiB) << 20

@@ -17,7 +17,7 @@ const (
 
 var listParameters = []string{queryPurpose, fieldUploader, fieldFrom, fieldTo, fieldPageToken, fieldPageSize}
 
-// page is Page in JSON.
+// page is a Page in JSON.
 type page struct {
 	Items         []*Record `json:"Items"`
 	NextPageToken string    `json:"NextPageToken,omitempty"`
@@ -38,12 +38,12 @@ func (h *handler) list(c *call) error {
 	size := defaultPageSize
 	if query.Has(fieldPageSize) {
 		if size, err = strconv.Atoi(query.Get(fieldPageSize)); err != nil {
-			return invalid(fieldPageSize, "This has to be a number.")
+			return invalid(fieldPageSize, "This must be a number.")
 		}
 	}
 	found, err := h.store.List(c.Context(), f, query.Get(fieldPageToken), size)
 	if err != nil {
-		return renamed(renamed(err, fieldPurpose, queryPurpose), fieldUploadedBy, fieldUploader)
+		return renameField(renameField(err, fieldPurpose, queryPurpose), fieldUploadedBy, fieldUploader)
 	}
 	records := found.Records
 	if records == nil {
@@ -53,8 +53,8 @@ func (h *handler) list(c *call) error {
 	return nil
 }
 
-// readQuery takes each parameter once, and none that would be ignored: a filter
-// that is spelled wrong would list everything.
+// readQuery accepts each parameter once, and no unknown ones: a misspelled filter
+// would list everything.
 func readQuery(r *http.Request, known []string) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -66,7 +66,7 @@ func readQuery(r *http.Request, known []string) (url.Values, error) {
 			return nil, refuse(name, InvalidRequest, "This is not a parameter of the list.")
 		case len(values) > 1:
 			return nil, refuse(name, InvalidRequest, "This parameter is given twice.")
-		case values[0] == "" && (name == queryPurpose || name == fieldUploader): // in a ListFilter it is any
+		case values[0] == "" && (name == queryPurpose || name == fieldUploader): // in a ListFilter, "" matches any
 			return nil, invalid(name, "This parameter is empty. Leave it out to have all files.")
 		}
 	}
@@ -78,8 +78,8 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
-	if err != nil || t.IsZero() { // the zero time is open in a ListFilter
-		return time.Time{}, invalid(name, "This has to be a time such as 2026-11-20T09:30:00Z.")
+	if err != nil || t.IsZero() { // in a ListFilter, the zero time is no limit
+		return time.Time{}, invalid(name, "This must be a time such as 2026-11-20T09:30:00Z.")
 	}
 	return t, nil
 }

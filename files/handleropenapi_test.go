@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-// A description is what these tests read of OpenAPI.
+// A description has the parts of OpenAPI that these tests read.
 type description struct {
 	OpenAPI    string                          `yaml:"openapi"`
 	Paths      map[string]map[string]yaml.Node `yaml:"paths"`
@@ -38,7 +38,7 @@ func readDescription(t *testing.T) description {
 	return d
 }
 
-// operations are as a request's first line: "GET /files/{id}".
+// operations are written like "GET /files/{id}".
 func (d description) operations() []string {
 	var all []string
 	for path, item := range d.Paths {
@@ -64,7 +64,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	require.ElementsMatch(t, readDescription(t).operations(), routes)
 }
 
-func TestOpenAPIRefersToWhatThereIs(t *testing.T) {
+func TestOpenAPIReferencesResolve(t *testing.T) {
 	var whole yaml.Node
 	require.NoError(t, yaml.Unmarshal(files.OpenAPI, &whole))
 	var document map[string]any
@@ -96,8 +96,7 @@ func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 	require.ElementsMatch(t, required, schema.Required)
 }
 
-// TestTheClientUsesEveryOperation is the proof that both were written from one
-// description.
+// TestTheClientUsesEveryOperation checks that the client covers the description.
 func TestTheClientUsesEveryOperation(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	handler, err := files.Handler(f.Store, files.HandlerConfig{Authorize: authorizeByHeader})
@@ -143,7 +142,7 @@ func TestTheClientUsesEveryOperation(t *testing.T) {
 	require.Equal(t, readDescription(t).operations(), used.all())
 }
 
-// uses are the operations that were asked for.
+// uses are the operations that were requested.
 type uses struct {
 	next http.Handler
 

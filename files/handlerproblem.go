@@ -1,16 +1,16 @@
 package files
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A problem is an error as a client sees it. Nothing of the store is in it.
+// A problem is the JSON of an error. It reveals nothing of the store.
 type problem struct {
 	Code      Code    `json:"code"`
 	Field     string  `json:"field,omitempty"`
@@ -19,30 +19,26 @@ type problem struct {
 	Record    *Record `json:"record,omitempty"` // of Completed
 }
 
-// answeredError is an error with a status that is not its code's.
-type answeredError struct {
+// A statusError is an error with another status than that of its code.
+type statusError struct {
 	status int
 	err    *Error
 }
 
-func (e *answeredError) Error() string { return e.err.Error() }
-func (e *answeredError) Unwrap() error { return e.err }
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
 
-// problemOf is err, its status and what a client is told.
+// problemOf returns the status and the problem of err.
 func problemOf(err error) (status int, p problem) {
 	e, own := errors.AsType[*Error](err)
 	if !own {
 		e = refuse("", Internal, "Something went wrong here. Try again in a moment.")
 	}
-	status = meanings[e.Code].status
-	if status == 0 { // of a code of the application's own
-		status = http.StatusForbidden
-	}
-	return status, problem{Code: e.Code, Field: shown(e.Field), Message: e.Message, Record: e.Record}
+	return meanings.Status(e.Code), problem{Code: e.Code, Field: truncateField(e.Field), Message: e.Message, Record: e.Record}
 }
 
-// renamed is an error of a field that has another name in this request.
-func renamed(err error, field, here string) error {
+// renameField returns err with the name that the field has in this request.
+func renameField(err error, field, here string) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Field == field {
 		told := *e
 		told.Field = here
@@ -51,21 +47,21 @@ func renamed(err error, field, here string) error {
 	return err
 }
 
-// maxField is how much is repeated of a field's name that the client made up.
+// maxField limits how much of a field name chosen by the client is repeated.
 const maxField = 64
 
-func shown(field string) string {
+func truncateField(field string) string {
 	if len(field) <= maxField {
 		return field
 	}
 	return field[:maxField]
 }
 
-// fail answers with err.
+// fail responds with err.
 func (h *handler) fail(c *call, err error) {
 	status, p := problemOf(err)
-	if answered, ok := err.(*answeredError); ok {
-		status = answered.status
+	if own, ok := err.(*statusError); ok {
+		status = own.status
 	}
 	p.RequestID = c.w.Header().Get(requestIDHeader)
 	if status >= http.StatusInternalServerError {
@@ -80,13 +76,5 @@ func (h *handler) fail(c *call, err error) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
-	document, err := json.Marshal(value)
-	if err != nil { // of a time beyond the year 9999, and nothing else
-		status, document = http.StatusInternalServerError, []byte(`{"code":"internal","message":"Something went wrong here."}`)
-	}
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(document)))
-	w.WriteHeader(status)
-	_, _ = w.Write(document) // the client is gone
+	webapi.WriteJSON(w, status, "application/json", value)
 }

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// upload takes a whole file. fields are those that its form may have, before the
-// file or behind it.
+// upload stores a whole file. fields are the fields that its form may have, before or
+// after the file.
 func (h *handler) upload(k kind, fields ...string) func(*call) error {
 	return func(c *call) error {
 		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
@@ -15,13 +15,13 @@ func (h *handler) upload(k kind, fields ...string) func(*call) error {
 			return err
 		}
 		o := &UploadOptions{OriginalFileName: f.fileName, UploadedBy: c.user, Purpose: f.fields[fieldPurpose]}
-		f.file.behind = func() error {
+		f.file.after = func() error {
 			o.Purpose = f.fields[fieldPurpose]
-			return checkLabel(fieldPurpose, o.Purpose)
+			return validateLabel(fieldPurpose, o.Purpose)
 		}
 		record, err := h.store.upload(c.Context(), k, f.file, o)
 		if err != nil {
-			return renamed(f.file.failure(err), fieldName, fieldFile) // the file itself has the name
+			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is that of the file itself
 		}
 		writeJSON(c.w, http.StatusCreated, record)
 		return nil
@@ -30,10 +30,10 @@ func (h *handler) upload(k kind, fields ...string) func(*call) error {
 
 type uploadPartFunc func(ctx context.Context, body io.Reader, o PartOptions) (*Record, error)
 
-// partFields are in the form of every part.
+// partFields are the fields in the form of every part.
 var partFields = []string{fieldName, fieldToken, fieldCount, fieldPart}
 
-// uploadPart takes a part of a file. fields are those that its form may have
+// uploadPart stores a part of a file. fields are the fields that its form may have
 // besides partFields.
 func (h *handler) uploadPart(store uploadPartFunc, fields ...string) func(*call) error {
 	fields = append(fields, partFields...)
@@ -60,17 +60,17 @@ func (h *handler) uploadPart(store uploadPartFunc, fields ...string) func(*call)
 	}
 }
 
-// storedPart is the answer where other parts are missing.
+// storedPart is the response while other parts are missing.
 type storedPart struct {
 	Part  int `json:"part"`
 	Count int `json:"count"`
 }
 
 func (f *form) part() (o PartOptions, err error) {
-	if o.OriginalFileName, err = f.need(fieldName); err != nil {
+	if o.OriginalFileName, err = f.required(fieldName); err != nil {
 		return o, err
 	}
-	if o.Token, err = f.need(fieldToken); err != nil {
+	if o.Token, err = f.required(fieldToken); err != nil {
 		return o, err
 	}
 	if o.Count, err = f.number(fieldCount); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// uploadInputs are what is wrong with an upload, and the field that says so.
+// uploadInputs are invalid options of an upload, and the field of the error.
 var uploadInputs = []struct {
 	name  string
 	spoil func(o *files.UploadOptions)
@@ -50,7 +50,7 @@ var uploadInputs = []struct {
 	{"a user's ID with a NUL", func(o *files.UploadOptions) { o.UploadedBy = "a\x00b" }, "UploadedByUser.ID"},
 }
 
-// partInputs are what is wrong with a part.
+// partInputs are invalid options of a part.
 var partInputs = []struct {
 	name  string
 	spoil func(o *files.PartOptions)
@@ -69,7 +69,7 @@ var partInputs = []struct {
 	{"a huge count", func(o *files.PartOptions) { o.Count = math.MaxInt }, "count"},
 	{"no part", func(o *files.PartOptions) { o.Part = 0 }, "part"},
 	{"a negative part", func(o *files.PartOptions) { o.Part = -1 }, "part"},
-	{"a part behind the last", func(o *files.PartOptions) { o.Part = 3 }, "part"},
+	{"a part after the last", func(o *files.PartOptions) { o.Part = 3 }, "part"},
 	{"a huge part", func(o *files.PartOptions) { o.Part = math.MaxInt }, "part"},
 }
 
@@ -144,15 +144,15 @@ func TestIDsThatAreRefused(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	good := f.upload(t, "x").ID
 	for name, id := range map[string]string{
-		"none":                  "",
-		"too short":             good[1:],
-		"too long":              good + "0",
-		"in upper case":         strings.ToUpper(good),
-		"a path":                "../../records/client/" + good[:15],
-		"a NUL":                 good[:35] + "\x00",
-		"of other letters":      good[:34] + "é",
-		"bits that nobody drew": good[:35] + "1",
-		"10,000 characters":     strings.Repeat("0", 10_000),
+		"none":              "",
+		"too short":         good[1:],
+		"too long":          good + "0",
+		"in upper case":     strings.ToUpper(good),
+		"a path":            "../../records/client/" + good[:15],
+		"a NUL":             good[:35] + "\x00",
+		"of other letters":  good[:34] + "é",
+		"impossible bits":   good[:35] + "1",
+		"10,000 characters": strings.Repeat("0", 10_000),
 	} {
 		if name == "in upper case" {
 			require.NotEqual(t, good, id)
@@ -173,7 +173,7 @@ func TestIDsThatAreRefused(t *testing.T) {
 	require.Equal(t, "x", content(t, f.Store, good))
 }
 
-func TestPurposesThatAreRefused(t *testing.T) {
+func TestInvalidPurposes(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	id := f.upload(t, "x").ID
 	for _, purpose := range []string{strings.Repeat("é", 257), "a\x00b", "\xff", "a\u202eb"} {
@@ -228,7 +228,7 @@ func TestClearTempRefusesANegativeAge(t *testing.T) {
 	refused(t, err, "", files.InvalidValue, storage.InvalidArgument)
 }
 
-func TestRecordsAreJSONOfTheSourceDocument(t *testing.T) {
+func TestTheJSONOfRecords(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	r, err := f.Upload(t.Context(), strings.NewReader("x"), files.UploadOptions{OriginalFileName: "A.TXT"})
 	require.NoError(t, err)

@@ -22,11 +22,11 @@ import (
 )
 
 const (
-	// largeVariable is how many MiB the large file has.
+	// largeVariable names the size of the large file in MiB.
 	largeVariable = "OMNIBUCKET_FILES_TEST_LARGE_MIB"
 	largeMiB      = 200
 	largePart     = 10 << 20
-	// largeHeap bounds what the store takes in all for it.
+	// largeHeap limits the heap that the store may use.
 	largeHeap = 64 << 20
 )
 
@@ -49,7 +49,7 @@ func TestALargeFileInPartsOutOfOrder(t *testing.T) {
 	}
 }
 
-// large stores a file of size bytes by four senders at once, and reads it back.
+// large stores a file of size bytes with four senders at once, and reads it back.
 func large(t *testing.T, s *files.Store, size int64) {
 	count := int((size + largePart - 1) / largePart)
 	heap := watchHeap()
@@ -100,7 +100,7 @@ func large(t *testing.T, s *files.Store, size int64) {
 	require.Less(t, peak, uint64(largeHeap))
 }
 
-// watchHeap samples the heap until it is asked for the most that it grew.
+// watchHeap samples the heap until it is asked for the largest growth.
 func watchHeap() func() uint64 {
 	debug.FreeOSMemory()
 	var before, now runtime.MemStats
@@ -128,8 +128,8 @@ func watchHeap() func() uint64 {
 	}
 }
 
-// A pattern is the bytes of a large file between two offsets: each MiB begins at
-// another place of noise.
+// A pattern is the bytes of a large file between two offsets. Each MiB begins at
+// another offset of the noise.
 type pattern struct{ offset, end int64 }
 
 const (

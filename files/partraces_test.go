@@ -12,10 +12,11 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-func TestAPartThatArrivesWhenTheFileIsMade(t *testing.T) {
+func TestAPartThatArrivesAfterTheFileIsMade(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 3, 1))
 	f.send(t, "b", part(token, 3, 2))
@@ -32,12 +33,12 @@ func TestAPartThatArrivesWhenTheFileIsMade(t *testing.T) {
 	close(slow.open)
 	<-done
 	require.NoError(t, err)
-	require.Equal(t, r, late, "nobody waits for a file that is made")
+	require.Equal(t, r, late, "no call waits for a file that is made")
 	require.Equal(t, "abc", content(t, f.Store, r.ID))
 	whole(t, f.bucket, f.records)
 }
 
-// A gate is a body that waits to be opened.
+// A gate is a body that blocks until it is opened.
 type gate struct {
 	io.Reader
 	open, inside chan struct{}
@@ -55,42 +56,6 @@ func (g *gate) Read(p []byte) (int, error) {
 	return g.Reader.Read(p)
 }
 
-// racing has n calls send the last of five parts, one after another or at once.
-func racing(t *testing.T, s *files.Store, n int) []*files.Record {
-	t.Helper()
-	for number := 1; number < 5; number++ {
-		r, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(token, 5, number))
-		require.NoError(t, err)
-		require.Nil(t, r)
-	}
-	records, errs := make([]*files.Record, n), make([]error, n)
-	start := make(chan struct{})
-	var group sync.WaitGroup
-	for i := range n {
-		group.Go(func() {
-			<-start
-			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
-		})
-	}
-	close(start)
-	group.Wait()
-	for i, err := range errs {
-		if err != nil { // it began when the file was there
-			records[i] = refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record
-		}
-	}
-	return records
-}
-
-// inFive is the file that racing makes.
-func inFive() string {
-	want := ""
-	for number := 1; number <= 5; number++ {
-		want += text(5000, uint64(number))
-	}
-	return want
-}
-
 func TestManyRaceTheLastPart(t *testing.T) {
 	for _, p := range places() {
 		for _, backend := range backends() {
@@ -99,13 +64,13 @@ func TestManyRaceTheLastPart(t *testing.T) {
 				records := backend.open(t, b)
 				s, err := files.New(b, records, files.Config{})
 				require.NoError(t, err)
-				got := racing(t, s, 32)
+				got := filestest.SendLastPart(t, s, 32)
 				for _, r := range got {
 					require.NotNil(t, r, "every call answers with the record")
 					require.Equal(t, got[0], r)
 				}
 				require.Equal(t, []string{got[0].ID}, listed(t, s, files.ListFilter{}, 10), "there is one record")
-				require.Equal(t, inFive(), content(t, s, got[0].ID))
+				require.Equal(t, filestest.FileOfFiveParts(), content(t, s, got[0].ID))
 				whole(t, b, records)
 			})
 		}
@@ -141,10 +106,10 @@ func TestManySendAllPartsAtOnce(t *testing.T) {
 	require.Equal(t, []string{made.ID}, listed(t, f.Store, files.ListFilter{}, 10))
 }
 
-// A meeting has each of n calls wait for the others.
+// A meeting makes each of n calls wait for the others.
 type meeting struct {
 	storage.Driver
-	group *sync.WaitGroup // of those that are missing
+	group *sync.WaitGroup // of the calls that have not arrived
 	once  *sync.Once      // this driver's
 }
 
@@ -158,7 +123,7 @@ func (m meeting) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return m.Driver.Put(ctx, r)
 }
 
-func TestOfCallsThatSeeTheSetCompleteAtOnceOneDecides(t *testing.T) {
+func TestOneOfSeveralCallsThatCompleteTheSetDecides(t *testing.T) {
 	const n = 4
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
@@ -166,7 +131,7 @@ func TestOfCallsThatSeeTheSetCompleteAtOnceOneDecides(t *testing.T) {
 	missing.Add(n)
 	records, errs := make([]*files.Record, n), make([]error, n)
 	for i := range n {
-		// The parts stay, so that nobody is stopped by their absence.
+		// The parts stay, so that no call stops because they are missing.
 		s := f.beside(t, storage.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
 			storage.WithLayer(func(d storage.Driver) storage.Driver { return meeting{d, &missing, new(sync.Once)} }),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

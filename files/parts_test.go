@@ -13,9 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-const token = "token-1234"
-
-// send is a part that has to be stored.
+// send stores a part, which must succeed.
 func (f *fixture) send(t *testing.T, body string, o files.PartOptions) *files.Record {
 	t.Helper()
 	r, err := f.UploadPart(t.Context(), strings.NewReader(body), o)
@@ -71,7 +69,7 @@ func TestTheTypeOfAFileInParts(t *testing.T) {
 	}
 }
 
-func TestPartsHaveToAgree(t *testing.T) {
+func TestPartsMustMatch(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	require.Nil(t, f.send(t, "x", part(token, 3, 1)))
 	for name, c := range map[string]struct {
@@ -127,7 +125,7 @@ func TestATokenIsUsedOnce(t *testing.T) {
 	require.Empty(t, listed(t, f.Store, files.ListFilter{}, 10), "what was deleted does not come back")
 }
 
-// unread is a body that nobody may read.
+// unread is a body that must not be read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -144,7 +142,7 @@ func TestNoPartIsLeftOfAFile(t *testing.T) {
 	require.Len(t, left, 1, "but for what tells that the token was used: %v", left)
 }
 
-func TestAPartThatDoesNotArriveWhole(t *testing.T) {
+func TestAPartThatIsCutOff(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	cause := errors.New("the sender went away")
@@ -154,7 +152,7 @@ func TestAPartThatDoesNotArriveWhole(t *testing.T) {
 	require.Equal(t, "ab", content(t, f.Store, f.send(t, "b", part(token, 2, 2)).ID))
 }
 
-func TestPartsAreJoinedByTheStoreWhereItCan(t *testing.T) {
+func TestPartsAreJoinedByTheStoreIfItCan(t *testing.T) {
 	for name, c := range map[string]struct {
 		without  storage.Features
 		composed int
@@ -171,7 +169,8 @@ func TestPartsAreJoinedByTheStoreWhereItCan(t *testing.T) {
 	}
 }
 
-// A part of a long upload costs as many requests, however many there are already.
+// A part of a long upload costs the same number of requests, however many parts there
+// are.
 func TestAPartCostsTheSameHoweverManyThereAre(t *testing.T) {
 	calls := faults.New()
 	f := inMemory(t, files.Config{}, storage.WithLayer(calls.Layer()))

@@ -12,77 +12,77 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A partState is what the calls for one upload in parts agree on, whichever
-// process they are in: one object, created by whoever comes first, and changed
-// only on the condition that it is what was read.
+// A partState is what all calls for one upload in parts share, in any process. It is
+// one object. The first call creates it, and it is changed only if it has not changed
+// since it was read.
 type partState struct {
 	Count            int    `json:"count"`
 	OriginalFileName string `json:"originalFileName"`
 	MIMEType         string `json:"mimeType,omitempty"`
 	Purpose          string `json:"purpose,omitempty"`
-	// Run sets the keys of these parts apart from those of an earlier upload of the
-	// token, which Sweep may still be at.
+	// Run separates the keys of these parts from those of an earlier upload with the
+	// same token, which Sweep may still be removing.
 	Run   string `json:"run,omitempty"`
 	Claim *claim `json:"claim,omitempty"` // nil until all parts were seen
-	// Asked is by a Sweep that has found the upload left alone and is about to give
-	// it up: who goes on with it takes this away. It is drawn at random, so that no
-	// two states are one revision where the store makes that of the content.
+	// Asked is set by a Sweep that found the upload idle and is about to remove it. A
+	// call that continues the upload clears it. Its value is random, so that no two
+	// states have the same revision in a store that derives revisions from content.
 	Asked string `json:"asked,omitempty"`
-	// Expired is for good: the parts are going away, and who comes begins anew.
+	// Expired is final: the parts are being removed, and the next call starts over.
 	Expired bool `json:"expired,omitempty"`
 
 	revision string
 }
 
-// A claim is the decision which file the parts become. It is made once; whoever
-// goes on with it makes the same file.
+// A claim decides which file the parts become. It is made once; every call that
+// continues with it makes the same file.
 type claim struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
-	// Holder is the call that joins the parts at the moment, so that others do not
-	// do the same work; "" where it has given up. Nothing rests on it: several that
-	// join come to one result.
+	// Holder is the call that is joining the parts, so that others do not repeat the
+	// work; "" if it has given up. Correctness does not depend on it, because several
+	// calls that join get the same result.
 	Holder string `json:"holder,omitempty"`
-	Beat   int    `json:"beat,omitempty"` // counts the holder's signs of life
-	// Joined is the record to be, once the bytes are there. If they are gone later,
-	// the file was made and deleted: Sweep leaves the bytes of a claim alone.
+	Beat   int    `json:"beat,omitempty"` // counts the holder's heartbeats
+	// Joined is the record to create, once the bytes are stored. If the bytes are
+	// missing later, the file was made and deleted, because Sweep keeps the bytes of
+	// a claim.
 	Joined   *Record `json:"joined,omitempty"`
-	Recorded bool    `json:"recorded,omitempty"` // the record is there, or was
+	Recorded bool    `json:"recorded,omitempty"` // the record was created
 }
 
-// enter reads the state, or creates it, and holds the call to what the others
-// have said.
+// enter reads or creates the state, and checks that the call's options match it.
 func (u *partUpload) enter(ctx context.Context) (*partState, error) {
 	for {
 		state, err := u.read(ctx)
 		var condition storage.UploadOption
 		switch {
 		case storage.CodeOf(err) == storage.ObjectNotFound:
-			state, condition = u.begin(), storage.IfAbsent()
+			state, condition = u.newState(), storage.IfAbsent()
 		case err != nil:
 			return nil, err
 		case state.Expired:
 			condition = storage.IfRevision(state.revision)
-			state = u.begin()
+			state = u.newState()
 		default:
 			u.run = state.Run
-			if err := state.agrees(&u.options); err != nil {
+			if err := state.checkSame(&u.options); err != nil {
 				return nil, err
 			}
-			return u.alive(ctx, state)
+			return u.confirm(ctx, state)
 		}
 		if err = u.write(ctx, state, condition); err == nil {
 			u.run = state.Run
 			return state, nil
 		}
-		if storage.CodeOf(err) != storage.PreconditionFailed { // else another was first
+		if storage.CodeOf(err) != storage.PreconditionFailed { // otherwise another call was first
 			return nil, err
 		}
 	}
 }
 
-// begin is the state of an upload that nobody has begun.
-func (u *partUpload) begin() *partState {
+// newState returns the state of a new upload.
+func (u *partUpload) newState() *partState {
 	o := &u.options
 	return &partState{
 		Count: o.Count, OriginalFileName: o.OriginalFileName, MIMEType: o.MIMEType, Purpose: o.Purpose,
@@ -90,10 +90,10 @@ func (u *partUpload) begin() *partState {
 	}
 }
 
-// alive is the state of the upload that this call has entered, nil to be read. A
-// Sweep that asks whether anybody goes on with it learns it from the write.
-// ObjectNotFound where the upload has expired meanwhile.
-func (u *partUpload) alive(ctx context.Context, state *partState) (_ *partState, err error) {
+// confirm returns the state of the upload that this call has entered; nil means to
+// read it. If a Sweep asks whether the upload is in use, confirm tells it with a
+// write. If the upload has expired meanwhile, it fails with ObjectNotFound.
+func (u *partUpload) confirm(ctx context.Context, state *partState) (_ *partState, err error) {
 	for {
 		if state == nil {
 			if state, err = u.read(ctx); err != nil {
@@ -114,16 +114,16 @@ func (u *partUpload) alive(ctx context.Context, state *partState) (_ *partState,
 	}
 }
 
-func (p *partState) agrees(o *PartOptions) error {
+func (p *partState) checkSame(o *PartOptions) error {
 	switch {
 	case o.Count != p.Count:
-		return refuse(fieldCount, PartsChanged, "The parts before were of "+strconv.Itoa(p.Count)+".")
+		return refuse(fieldCount, PartsChanged, "The earlier parts were of "+strconv.Itoa(p.Count)+".")
 	case o.OriginalFileName != p.OriginalFileName:
-		return refuse(fieldName, PartsChanged, "The parts before were of a file of another name.")
+		return refuse(fieldName, PartsChanged, "The earlier parts were of a file of another name.")
 	case o.MIMEType != p.MIMEType:
-		return refuse(fieldType, PartsChanged, "The parts before were of a file of another type.")
+		return refuse(fieldType, PartsChanged, "The earlier parts were of a file of another type.")
 	case o.Purpose != p.Purpose:
-		return refuse(fieldPurpose, PartsChanged, "The parts before were of a file of another purpose.")
+		return refuse(fieldPurpose, PartsChanged, "The earlier parts were of a file of another purpose.")
 	}
 	return nil
 }
@@ -147,25 +147,25 @@ func (u *partUpload) write(ctx context.Context, state *partState, condition stor
 	case err == nil:
 		state.revision = attrs.Revision
 	case storage.CodeOf(err) == storage.PreconditionFailed && u.conflicts.Add(1) >= maxConflicts:
-		return errConflicts(u.prefix + stateName)
+		return conflictsError(u.prefix + stateName)
 	}
 	return err
 }
 
-// maxConflicts is how often one call reads a state or a record again because
-// another call changed it in between. Hundreds of calls at once stay below it; a
-// store that is wrong about conditions does not.
+// maxConflicts limits how often one call reads a state or a record again because
+// another call changed it. Hundreds of calls at once stay below the limit; a store
+// with broken conditions does not.
 const maxConflicts = 1000
 
-func errConflicts(key string) error {
+func conflictsError(key string) error {
 	return &storage.Error{
 		Code: storage.Unavailable, Key: key, Err: errors.New("the object changed " + strconv.Itoa(maxConflicts) + " times while this call updated it"),
-		Hint: "check that the store keeps IfRevision: storagetest does",
+		Hint: "check with storagetest that the store supports IfRevision",
 	}
 }
 
-// swap changes the state on the condition that it is what was read: false where it
-// is not.
+// swap writes the state if it has not changed since it was read, and otherwise
+// returns false.
 func (u *partUpload) swap(ctx context.Context, state *partState) (bool, error) {
 	err := u.write(ctx, state, storage.IfRevision(state.revision))
 	if storage.CodeOf(err) == storage.PreconditionFailed {

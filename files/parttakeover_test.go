@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A holder that died is waited for, but not for ever.
+// Other calls wait for a holder that died, but not forever.
 func TestACallTakesOverFromOneThatDied(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
@@ -35,7 +35,7 @@ func TestACallTakesOverFromOneThatDied(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// One that failed, and lives, is not waited for.
+// They do not wait for a holder that failed and is alive.
 func TestACallTakesOverFromOneThatFailed(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
@@ -63,8 +63,8 @@ func TestACallThatWaitsEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// A file that was deleted between the death of the call that made it and the next
-// one for its token stays deleted.
+// A file that was deleted after the call that made it died stays deleted at the next
+// call with its token.
 func TestADeletedFileDoesNotComeBack(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
@@ -84,13 +84,13 @@ func TestADeletedFileDoesNotComeBack(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// One that wakes when another has made the file, and when that was deleted, does not
-// bring it back: not its record either.
-func TestADeletedFileDoesNotComeBackWithACallThatWakes(t *testing.T) {
+// A slow call that resumes after another has made the file, and the file was deleted,
+// restores neither the file nor its record.
+func TestADeletedFileDoesNotComeBackWhenASlowCallResumes(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	wakes := lateRecords{f.records, func() {
-		r := f.send(t, "b", part(token, 2, 2)) // by another, which has waited for a minute
+		r := f.send(t, "b", part(token, 2, 2)) // by another, which waited for a minute
 		require.Equal(t, "ab", content(t, f.Store, r.ID))
 		require.NoError(t, f.Delete(t.Context(), r.ID))
 	}}
@@ -103,9 +103,9 @@ func TestADeletedFileDoesNotComeBackWithACallThatWakes(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// A call that wakes when its upload was given up has made its file all the same, or
-// has not.
-func TestACallThatWakesWhenItsUploadHasExpired(t *testing.T) {
+// A slow call that resumes after its upload was removed has made its file, or has
+// not.
+func TestACallThatResumesAfterItsUploadExpired(t *testing.T) {
 	for name, sweeps := range map[string]int{"the bytes are there": 0, "the bytes were swept": 1} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
@@ -134,9 +134,9 @@ func TestACallThatWakesWhenItsUploadHasExpired(t *testing.T) {
 	}
 }
 
-// Who answers with the record of a call that died behind it finishes its work: the
-// state says that there is a record, and no part is left.
-func TestACallFinishesWhatOneThatDiedHasLeft(t *testing.T) {
+// A call that returns the record of a call that died finishes its work: the state
+// says that there is a record, and no part is left.
+func TestACallFinishesTheWorkOfOneThatDied(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	dying := f.beside(t)
@@ -150,9 +150,9 @@ func TestACallFinishesWhatOneThatDiedHasLeft(t *testing.T) {
 	require.Equal(t, r, refused(t, err, "token", files.Completed, storage.PreconditionFailed).Record)
 }
 
-// A call that was taken for dead wakes when another has made the file, and when a
-// part that was slow has come in again.
-func TestACallThatWasTakenForDead(t *testing.T) {
+// A slow call that others took over from resumes after another has made the file and
+// a late part has arrived.
+func TestACallThatOthersTookOverFrom(t *testing.T) {
 	for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
 		t.Run(name, func(t *testing.T) {
 			f := inMemory(t, files.Config{})
@@ -189,7 +189,7 @@ func TestACallThatWasTakenForDead(t *testing.T) {
 	}
 }
 
-func TestAPartThatIsReplacedWhileTheyAreJoined(t *testing.T) {
+func TestAPartThatIsReplacedDuringJoining(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
 	slow, inside := newGate("A, sent again, ")
@@ -215,7 +215,7 @@ func TestAPartThatIsReplacedWhileTheyAreJoined(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// A composeGate has the first Compose wait to be let through.
+// A composeGate blocks the first Compose until it is opened.
 type composeGate struct {
 	inside, open chan struct{}
 	once         sync.Once

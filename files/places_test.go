@@ -17,12 +17,12 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A place is a kind of bucket that the store is tried on.
+// A place is a kind of bucket that the store is tested on.
 type place struct {
 	name string
-	// open makes an empty bucket, which t removes.
+	// open creates an empty bucket, which t removes.
 	open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
-	// now is the clock of Attrs.Modified, where a test can have it.
+	// now is the clock of Attrs.Modified, if a test can control it.
 	clocked func(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket
 }
 
@@ -45,7 +45,7 @@ func inDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption)
 	return b
 }
 
-// minioVariable is the address of a MinIO that "make test" has started.
+// minioVariable names the address of a MinIO that "make test" starts.
 const minioVariable = "OMNIBUCKET_TEST_MINIO"
 
 var bucketNumber atomic.Int64
@@ -58,7 +58,7 @@ func onMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	account, err := s3.NewService(t.Context(), s3.Config{
 		Endpoint: endpoint, Region: "us-east-1", Profile: &profile,
 		AccessKeyID: os.Getenv(minioVariable + "_KEY"), SecretKey: os.Getenv(minioVariable + "_SECRET"),
-		// A connection that waits for more is a goroutine that goleak finds.
+		// goleak would find an idle connection as a goroutine.
 		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	})
 	require.NoError(t, err)

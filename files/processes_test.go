@@ -15,18 +15,19 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
+	"github.com/omnibucket/storage/internal/testing/filestest"
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// These tests start the test binary again, to have processes that share nothing
-// but a directory.
-const roleVariable = "OMNIBUCKET_FILES_TEST_ROOT" // where it is
+// These tests start the test binary again, because the processes must share only a
+// directory.
+const roleVariable = "OMNIBUCKET_FILES_TEST_ROOT" // the directory
 
-// processes are how many race.
+// processes is how many processes race.
 const processes = 32
 
-// play is what another process does: it is ready, waits until its input ends, and
-// sends the last of five parts. It answers with the file's ID.
+// play is the other process. It reports that it is ready, waits until its input ends,
+// and sends the last of five parts. It prints the file's ID.
 func play() int {
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)
@@ -51,7 +52,7 @@ func sendLast(root string) (id string, err error) {
 	}
 	r, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
 	if e, ok := errors.AsType[*files.Error](err); ok && e.Code == files.Completed {
-		r, err = e.Record, nil // it began when the file was there
+		r, err = e.Record, nil // it started after the file was made
 	}
 	switch {
 	case err != nil:
@@ -94,11 +95,11 @@ func TestProcessesRaceTheLastPart(t *testing.T) {
 	made := listed(t, s, files.ListFilter{}, 10)
 	require.Len(t, made, 1)
 	require.Contains(t, ids, made[0])
-	require.Equal(t, inFive(), content(t, s, made[0]))
+	require.Equal(t, filestest.FileOfFiveParts(), content(t, s, made[0]))
 	whole(t, b, records)
 }
 
-// A racer is a process that plays.
+// A racer is a process that runs play.
 type racer struct {
 	*exec.Cmd
 	input  io.Closer

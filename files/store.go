@@ -4,22 +4,23 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A Config's zero fields are the defaults.
+// A Config configures a [Store]. Zero fields have the defaults.
 type Config struct {
-	// MaxSize is the largest file, in bytes, also of one in parts, whose parts
-	// together are held to it as they come; 0: as large as the provider stores.
+	// MaxSize is the largest file, in bytes, or the largest sum of its parts; 0: the
+	// provider's limit.
 	MaxSize int64
-	// Grace is how old bytes without a record have to be for Sweep to remove them,
-	// by the store's clock; default 24 h. It has to be longer than the longest
-	// upload: some providers count an object's age from when its upload began.
+	// Grace is the age, by the store's clock, at which Sweep removes bytes without a
+	// record; default 24 h. It must be longer than the longest upload, because some
+	// providers count an object's age from the start of its upload.
 	Grace time.Duration
-	// PartsTTL is how long an upload in parts may be left alone, by the store's
-	// clock, before Sweep removes it; default 24 h. Its token is good for another
-	// upload then.
+	// PartsTTL is how long an upload in parts may be idle, by the store's clock,
+	// before Sweep removes it; default 24 h. Its token can then be used for another
+	// upload.
 	PartsTTL time.Duration
-	// Now is the clock of Record.Created; nil is time.Now. Ages are not by it.
+	// Now is the clock of Record.Created; nil is time.Now. Ages do not depend on it.
 	Now func() time.Time
 }
 
@@ -28,48 +29,50 @@ const (
 	defaultPartsTTL = 24 * time.Hour
 )
 
-// A Store keeps client files and temp files. Its methods are safe for concurrent
-// use, and honour ctx until they return.
+// A Store keeps client files and temp files. Its methods are safe for concurrent use,
+// and honor ctx until they return.
 type Store struct {
 	bucket  storage.Bucket
-	creates bool // the bucket knows IfAbsent
-	swaps   bool // and IfRevision: uploads in parts rest on both
+	creates bool // the bucket supports IfAbsent
+	swaps   bool // and IfRevision; uploads in parts need both
 	config  Config
 	client  kind
 	temp    kind
-	wait    waiter // for others
-	pulse   waiter // between two signs of life
+	wait    waitFunc // for other calls
+	pulse   waitFunc // between two heartbeats
 }
 
-// conditions are what records in a bucket, and uploads in parts, need of it.
+// conditions are the features that uploads in parts, and records in a bucket, need.
 const conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 
-// A kind is what client files and temp files differ in: where they are.
+// A kind says where client files, or temp files, are kept.
 type kind struct {
 	bytes   string // prefix of the bytes' keys
 	parts   string // prefix of the uploads in parts
 	records Records
 }
 
-// New makes a store of a bucket and a place for the records of its client files.
-// It makes no request. It fails with InvalidArgument if the configuration is wrong,
-// and with Unsupported if the records are in a bucket ([BucketRecords]) that does not
-// have storage.ConditionalCreate and storage.ConditionalUpdate: one record for each
-// file rests on them. With records in a database the bucket of the bytes needs
-// neither; without them [Store.UploadPart] and [Store.UploadTempPart] fail with
-// Unsupported, and only the 128 bits of an ID keep one file from replacing another.
+// New returns a store with a bucket for the bytes and a place for the records of its
+// client files. It makes no request. If c is invalid, it fails with InvalidArgument.
+// If the records are in a bucket ([BucketRecords]) without
+// [storage.ConditionalCreate] and [storage.ConditionalUpdate], it fails with
+// Unsupported, because a single record for each file depends on them. With records in
+// a database, the bucket of the bytes needs neither. Without them, [Store.UploadPart]
+// and [Store.UploadTempPart] fail with Unsupported, and only the 128 random bits of
+// an ID keep one file from replacing another.
 func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
+	const op = "files.New"
 	switch {
 	case bucket == nil:
-		return nil, misconfigured("bucket", "must not be nil", "")
+		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	case records == nil:
-		return nil, misconfigured("records", "must not be nil", "files.BucketRecords(bucket) keeps them in the bucket")
+		return nil, webapi.Misconfigured(op, "records", "must not be nil", "files.BucketRecords(bucket) keeps them in the bucket")
 	case c.MaxSize < 0 || c.Grace < 0 || c.PartsTTL < 0:
-		return nil, misconfigured("config", "has a negative size or duration", "")
+		return nil, webapi.Misconfigured(op, "config", "has a negative size or duration", "")
 	}
 	if r, ok := records.(bucketRecords); ok && !storage.Supports(r.bucket, conditions) {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Op: "files.New",
+			Code: storage.Unsupported, Op: op,
 			Hint: "keep the records in a database (package sqlrecords), or in a bucket of storage.New or storage.Open that enforces IfAbsent and IfRevision",
 		}
 	}

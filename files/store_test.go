@@ -31,22 +31,6 @@ func TestStore(t *testing.T) {
 	}
 }
 
-func listed(t *testing.T, s *files.Store, f files.ListFilter, size int) []string {
-	t.Helper()
-	var ids []string
-	for token := ""; ; {
-		page, err := s.List(t.Context(), f, token, size)
-		require.NoError(t, err)
-		require.LessOrEqual(t, len(page.Records), size)
-		for _, r := range page.Records {
-			ids = append(ids, r.ID)
-		}
-		if token = page.Token; token == "" {
-			return ids
-		}
-	}
-}
-
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 	without := func(f storage.Features) storage.Bucket {
@@ -73,10 +57,10 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A bucket without conditions is enough for whole files whose records are elsewhere.
-func TestRecordsElsewhereNeedNoConditionsOfTheBucket(t *testing.T) {
+// A bucket without conditions can store whole files if the records are in a database.
+func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
 	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
-	// A type of its own, as a database's is.
+	// The records have a type of their own, as those of a database have.
 	records := struct{ files.Records }{files.BucketRecords(memstore.New())}
 	s, err := files.New(b, records, files.Config{})
 	require.NoError(t, err)
@@ -136,9 +120,9 @@ func TestUploadWhoseRecordIsRefused(t *testing.T) {
 	}
 }
 
-// An attempt whose answer was lost has made the record, and the one that is told
-// of is told that the ID is taken.
-func TestUploadWhoseRecordWasMadeByALostAttempt(t *testing.T) {
+// An attempt whose response was lost has created the record. The repeated attempt
+// fails because the ID exists.
+func TestUploadWhoseRecordWasCreatedByALostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := inMemory(t, files.Config{})
 		s, err := files.New(f.bucket, repeatedRecords{f.records}, files.Config{Now: f.clock.Now})
@@ -163,7 +147,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-func TestUploadIsBounded(t *testing.T) {
+func TestUploadEnforcesMaxSize(t *testing.T) {
 	f := inMemory(t, files.Config{MaxSize: 10})
 	for name, body := range map[string]func(text string) io.Reader{
 		"in place":         func(text string) io.Reader { return strings.NewReader(text) },
@@ -180,7 +164,7 @@ func TestUploadIsBounded(t *testing.T) {
 	}
 }
 
-// bytewise is a reader of single bytes.
+// bytewise returns a reader of single bytes.
 func bytewise(text string) io.Reader { return &single{text} }
 
 type single struct{ left string }
@@ -207,7 +191,7 @@ func TestIDsAreInTheOrderOfTime(t *testing.T) {
 	require.Equal(t, want[:10], listed(t, f.Store, files.ListFilter{To: from}, 7))
 }
 
-func TestStoreInAPlaceOfItsOwn(t *testing.T) {
+func TestStoreInAPrefixedBucket(t *testing.T) {
 	b := memstore.New()
 	for _, place := range []string{"a/", "b/"} {
 		view := storage.Prefixed(b, place)

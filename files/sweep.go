@@ -8,46 +8,44 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A SweepReport counts what Sweep removed.
+// A SweepReport counts what [Store.Sweep] removed.
 type SweepReport struct {
 	Bytes   int // objects without a record
 	Records int // records without bytes
-	Uploads int // uploads in parts that nobody went on with, and what is left of completed ones
+	Uploads int // expired uploads in parts, and leftovers of completed ones
 }
 
-// A SweepOption changes what Sweep does.
+// A SweepOption changes what [Store.Sweep] does.
 type SweepOption interface{ applySweep(*sweep) }
 
-type anyShare struct{}
+type withoutOrphanLimit struct{}
 
-func (anyShare) applySweep(w *sweep) { w.anyShare = true }
+func (withoutOrphanLimit) applySweep(w *sweep) { w.noOrphanLimit = true }
 
-// AnyShare has Sweep remove what stands alone however much of the store it is: for
-// whom Sweep has refused, and who has looked why.
-func AnyShare() SweepOption { return anyShare{} }
+// WithoutOrphanLimit makes [Store.Sweep] remove orphans however many there are. Use
+// it after Sweep has refused and you have checked the store.
+func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 
-// Sweep repairs what crashes have left: it removes bytes without a record that
-// are older than Config.Grace, records whose bytes are gone, and uploads in parts
-// that were left alone for Config.PartsTTL, of client files and temp files
-// alike. It harms nothing that is under way, and reads every key and every
-// record's ID, in pages. Run it on a schedule, such as once a day. What is more
-// than 10,000 files waits for the next time.
+// Sweep repairs what crashes have left. It removes bytes without a record that are
+// older than Config.Grace, records without bytes, and uploads in parts that were idle
+// for Config.PartsTTL, of client files and temp files alike. It does not affect
+// operations in progress. It reads every key and every record's ID, in pages. Run it
+// on a schedule, such as once a day. One run removes at most 10,000 files.
 //
-// The error joins what failed; the report counts what was done nevertheless.
+// The error joins all failures. The report counts what was removed nevertheless.
 //
-// A store that was opened with the wrong bucket or the wrong database looks like
-// one of leftovers alone. Where more than ten client files have no record, or more
-// than ten records no bytes, and these are more than a tenth of all that there
-// are, Sweep removes neither bytes nor records and says so, with the numbers
-// (storage.PreconditionFailed beneath); AnyShare has it do so nevertheless. It
-// does not tell bucket and database apart that are nearly of one store: a database
-// restored from a backup does not know the files since. Do not sweep before they
-// were looked for.
+// A store that was opened with the wrong bucket or database seems to consist of
+// orphans. If more than ten client files have no record, or more than ten records
+// have no bytes, and these are more than a tenth of all, Sweep removes neither. It
+// then returns the numbers in an error that wraps [storage.PreconditionFailed].
+// [WithoutOrphanLimit] removes them nevertheless. Sweep cannot detect a bucket and a
+// database that differ only a little: a database that was restored from a backup
+// lacks the latest files. Restore those before you sweep.
 func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
 	report := &SweepReport{}
 	now, err := s.storeTime(ctx)
 	if err != nil {
-		return report, failed(err)
+		return report, toError(err)
 	}
 	var errs []error
 	for _, k := range []kind{s.client, s.temp} {
@@ -57,58 +55,58 @@ func (s *Store) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, e
 				o.applySweep(w)
 			}
 		}
-		// Uploads first: what one that is given up has left is bytes without a record.
+		// Uploads first, because an expired upload leaves bytes without a record.
 		errs = append(errs, w.uploads(ctx, s.config.PartsTTL), w.files(ctx))
 	}
-	return report, failed(errors.Join(errs...))
+	return report, toError(errors.Join(errs...))
 }
 
-// maxFailures are how many failures one pass collects before it ends.
+// maxFailures is how many failures one pass collects before it stops.
 const maxFailures = 100
 
 // A sweep is one pass over the files of one kind.
 type sweep struct {
 	*Store
 	kind
-	anyShare bool
-	report   *SweepReport
-	now      time.Time // by the store's clock
-	errs     []error
+	noOrphanLimit bool
+	report        *SweepReport
+	now           time.Time // by the store's clock
+	errs          []error
 }
 
-// files removes what stands alone. It is looked at again before: the walks over
-// keys and IDs are not of one moment.
+// files removes orphans. It checks each again before, because keys and IDs were not
+// listed at the same moment.
 func (w *sweep) files(ctx context.Context) error {
-	found, err := w.alone(ctx)
+	found, err := w.findOrphans(ctx)
 	if err != nil {
 		return err
 	}
-	if err := w.plausible(found); err != nil {
+	if err := w.checkLimit(found); err != nil {
 		return err
 	}
-	for _, entry := range found.bytes.some {
-		if !w.hopeless() {
-			w.note(w.bytesAlone(ctx, entry))
+	for _, entry := range found.bytes.found {
+		if !w.failedTooOften() {
+			w.addError(w.removeOrphanBytes(ctx, entry))
 		}
 	}
-	for _, id := range found.records.some {
-		if !w.hopeless() {
-			w.note(w.recordAlone(ctx, id))
+	for _, id := range found.records.found {
+		if !w.failedTooOften() {
+			w.addError(w.removeOrphanRecord(ctx, id))
 		}
 	}
 	return errors.Join(w.errs...)
 }
 
-func (w *sweep) note(err error) {
+func (w *sweep) addError(err error) {
 	if err != nil {
 		w.errs = append(w.errs, err)
 	}
 }
 
-// hopeless ends what goes on past failures, so that memory is bounded.
-func (w *sweep) hopeless() bool { return len(w.errs) >= maxFailures }
+// failedTooOften stops a pass with many failures, so that memory is bounded.
+func (w *sweep) failedTooOften() bool { return len(w.errs) >= maxFailures }
 
-func (w *sweep) bytesAlone(ctx context.Context, entry lone) error {
+func (w *sweep) removeOrphanBytes(ctx context.Context, entry orphan) error {
 	switch _, err := w.records.Record(ctx, entry.id); {
 	case err == nil:
 		return nil
@@ -122,7 +120,7 @@ func (w *sweep) bytesAlone(ctx context.Context, entry lone) error {
 	return nil
 }
 
-func (w *sweep) recordAlone(ctx context.Context, id string) error {
+func (w *sweep) removeOrphanRecord(ctx context.Context, id string) error {
 	r, err := w.records.Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil

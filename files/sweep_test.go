@@ -35,14 +35,14 @@ func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 		f.upload(t, "stays")
 		f.put(t, key+files.NewID(f.clock.Now())+".txt")
 		f.clock.Advance(2*time.Hour - time.Second)
-		require.Equal(t, &files.SweepReport{}, f.sweep(t), "%s: an upload may be under way", name)
+		require.Equal(t, &files.SweepReport{}, f.sweep(t), "%s: an upload may be in progress", name)
 		f.clock.Advance(time.Second)
 		require.Equal(t, &files.SweepReport{Bytes: 1}, f.sweep(t), name)
 		whole(t, f.bucket, f.records)
 	}
 }
 
-// The store's clock decides, not the one of Record.Created.
+// The store's clock decides, not that of Record.Created.
 func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	wrong, err := files.New(f.bucket, f.records, files.Config{Now: func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }})
@@ -54,9 +54,9 @@ func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	require.Zero(t, report.Bytes)
 }
 
-func TestSweepPassesOverAnOptionThatIsNil(t *testing.T) {
+func TestSweepIgnoresANilOption(t *testing.T) {
 	f := inMemory(t, files.Config{})
-	require.Equal(t, &files.SweepReport{}, f.sweep(t, nil, files.AnyShare()))
+	require.Equal(t, &files.SweepReport{}, f.sweep(t, nil, files.WithoutOrphanLimit()))
 }
 
 func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
@@ -84,13 +84,12 @@ func TestSweepAmongMany(t *testing.T) {
 		f.clock.Advance(time.Millisecond)
 	}
 	f.clock.Advance(24 * time.Hour)
-	require.Equal(t, &files.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, files.AnyShare()))
+	require.Equal(t, &files.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, files.WithoutOrphanLimit()))
 	require.Equal(t, want, listed(t, f.Store, files.ListFilter{}, 7))
 	whole(t, f.bucket, f.records)
 }
 
-// staleRecords tell of their IDs what was true a while ago: between is what
-// happened since.
+// staleRecords return IDs from a while ago; between is what happened since.
 type staleRecords struct {
 	files.Records
 	hide    string
@@ -110,7 +109,7 @@ func (r *staleRecords) IDs(ctx context.Context, after string, limit int) ([]stri
 	return ids, next, err
 }
 
-func TestSweepLooksAgainBeforeItRemoves(t *testing.T) {
+func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	first := f.upload(t, "first")
 	f.clock.Advance(time.Second)
@@ -130,8 +129,8 @@ func TestSweepLooksAgainBeforeItRemoves(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// lateRecords come when their bytes have been swept: the upload's process had
-// been stopped in between.
+// lateRecords are created after their bytes were swept, because the upload's process
+// was suspended.
 type lateRecords struct {
 	files.Records
 	before func()
@@ -142,7 +141,7 @@ func (r lateRecords) Create(ctx context.Context, one *files.Record) error {
 	return r.Records.Create(ctx, one)
 }
 
-func TestAnUploadThatWasTakenForDead(t *testing.T) {
+func TestAnUploadThatOutlivesItsGrace(t *testing.T) {
 	f := inMemory(t, files.Config{Grace: time.Nanosecond})
 	late := lateRecords{f.records, func() {
 		f.clock.Advance(time.Second)
@@ -156,7 +155,7 @@ func TestAnUploadThatWasTakenForDead(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-func TestSweepBesideEverything(t *testing.T) {
+func TestSweepDuringOtherOperations(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	done := make(chan struct{})
 	var sweeps, senders sync.WaitGroup
@@ -202,7 +201,7 @@ func TestSweepBesideEverything(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-func TestSweepLeavesWhatOthersPutThere(t *testing.T) {
+func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.upload(t, "x")
 	strangers := []string{"files/client/logo.png", "files/client/" + strings.Repeat("z", 36), "files/parts/client/notes.txt", "files/records/client/a.json", "other/x"}
@@ -264,7 +263,7 @@ func TestClearTempOfParts(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)
-	require.Len(t, under(t, f.bucket, "files/parts/temp/"), 2, "an upload may be under way")
+	require.Len(t, under(t, f.bucket, "files/parts/temp/"), 2, "an upload may be in progress")
 	f.clock.Advance(24 * time.Hour)
 	_, err = f.ClearTemp(t.Context(), 0)
 	require.NoError(t, err)

@@ -9,36 +9,37 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// UploadOptions say what a file is.
+// UploadOptions describe a file.
 type UploadOptions struct {
 	// OriginalFileName is required: 1 to 1,000 characters of text, without path
-	// separators, control characters and those that turn the direction of text.
-	// uploads.CleanName makes such a name of any other.
+	// separators, control characters and characters that change the direction of
+	// text. uploads.CleanName makes such a name of any other.
 	OriginalFileName string
 	MIMEType         string // type/subtype; "": by the name's extension, else by the first bytes
-	UploadedBy       string // the user's ID, 256 characters at most; "": nobody is known
-	Purpose          string // the application's category, 256 characters at most
+	UploadedBy       string // the user's ID, at most 256 characters; "": not known
+	Purpose          string // the application's category, at most 256 characters
 }
 
-// Upload stores body as a client file, in bounded memory, and answers with its
-// record. After an error there is no file; where errors.Is(err,
-// storage.OutcomeUnknown) there may be one, of an ID that nobody has.
+// Upload stores body as a client file, in bounded memory, and returns its record.
+// After an error there is no file. If errors.Is(err, [storage.OutcomeUnknown]), there
+// may be one, with an ID that nobody knows.
 //
-// InvalidValue names a field; TooLarge, Interrupted and StoreFailed are as in
-// the package's table.
+// InvalidValue names a field. TooLarge, Interrupted and StoreFailed are as in the
+// package's table.
 func (s *Store) Upload(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
 	return s.upload(ctx, s.client, body, &o)
 }
 
-// UploadTemp stores body as a temp file, as Upload does. ClearTemp removes it one
-// day; until then DownloadTemp has it.
+// UploadTemp stores body as a temp file, like [Store.Upload]. [Store.DownloadTemp]
+// reads it until [Store.ClearTemp] removes it.
 func (s *Store) UploadTemp(ctx context.Context, body io.Reader, o UploadOptions) (*Record, error) {
 	return s.upload(ctx, s.temp, body, &o)
 }
 
-// upload reads o.Purpose when body has ended: it may come behind it.
+// upload reads o.Purpose after body has ended, because it may follow the file in a
+// form.
 func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOptions) (*Record, error) {
-	if err := o.check(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	if body == nil {
@@ -55,22 +56,22 @@ func (s *Store) upload(ctx context.Context, k kind, body io.Reader, o *UploadOpt
 	}
 	attrs, err := s.bucket.Upload(ctx, k.key(r), s.bounded(body), opts...)
 	if err != nil {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
 	r.describe(attrs)
 	r.Purpose = o.Purpose
-	if err := s.record(ctx, k, r); err != nil {
+	if err := s.createRecord(ctx, k, r); err != nil {
 		return nil, err
 	}
 	if time.Since(began) >= s.config.Grace/2 {
-		if err := s.stillThere(ctx, k, r); err != nil {
+		if err := s.checkBytes(ctx, k, r); err != nil {
 			return nil, err
 		}
 	}
 	return r, nil
 }
 
-// newRecord is all of a record that is known before the bytes are there.
+// newRecord returns a record with all that is known before the bytes are stored.
 func (s *Store) newRecord(o *UploadOptions) *Record {
 	created := s.config.Now().UTC().Truncate(time.Millisecond)
 	return &Record{
@@ -79,7 +80,7 @@ func (s *Store) newRecord(o *UploadOptions) *Record {
 	}
 }
 
-// describe takes what the stored bytes tell.
+// describe sets what the stored bytes determine.
 func (r *Record) describe(a *storage.Attrs) {
 	r.OriginalLength, r.CRC32C = a.Size, a.CRC32C
 	if r.MIMEType == "" {
@@ -87,49 +88,48 @@ func (r *Record) describe(a *storage.Attrs) {
 	}
 }
 
-// record makes the file known, as the last step of an upload. Where that fails for
-// certain the bytes are removed; where it may have succeeded they are left, for
-// Sweep.
-func (s *Store) record(ctx context.Context, k kind, r *Record) error {
+// createRecord creates the record, the last step of an upload. If that certainly
+// failed, it removes the bytes. If it may have succeeded, it leaves them for Sweep.
+func (s *Store) createRecord(ctx context.Context, k kind, r *Record) error {
 	err := k.records.Create(ctx, r)
 	if err == nil {
 		return nil
 	}
 	if storage.CodeOf(err) == storage.PreconditionFailed {
-		// Nobody else has drawn this ID: an attempt whose answer was lost has made the
-		// record, and database/sql, or the driver, has tried again.
+		// No other file has this ID: an attempt whose response was lost has created
+		// the record, and database/sql or its driver has tried again.
 		err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: err}
 	}
 	if errors.Is(err, storage.OutcomeUnknown) {
 		if found, look := k.records.Record(ctx, r.ID); look == nil && found != nil {
 			return nil
 		}
-		return failed(err)
+		return toError(err)
 	}
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	_ = s.bucket.Remove(after, k.key(r)) // else Sweep does
-	return failed(err)
+	_ = s.bucket.Remove(after, k.key(r)) // otherwise Sweep removes it
+	return toError(err)
 }
 
-// tidyTimeout bounds what is tidied up when the caller's ctx may be done.
-const tidyTimeout = 10 * time.Second
+// cleanupTimeout limits cleaning up after the caller's ctx may have ended.
+const cleanupTimeout = 10 * time.Second
 
-// stillThere is for a record that was made late: Sweep may have taken the bytes
-// for those of a process that died.
-func (s *Store) stillThere(ctx context.Context, k kind, r *Record) error {
+// checkBytes checks the bytes of a record that was created late, because Sweep may
+// have removed them as orphans.
+func (s *Store) checkBytes(ctx context.Context, k kind, r *Record) error {
 	there, err := s.hasBytes(ctx, k, r)
 	if err != nil {
-		return failed(err)
+		return toError(err)
 	}
 	if there {
 		return nil
 	}
 	if err := k.records.Remove(ctx, r.ID); err != nil {
-		return failed(err)
+		return toError(err)
 	}
 	return &Error{
 		Field: fieldFile, Code: StoreFailed, Message: "The upload took too long. Try again.",
-		Err: &storage.Error{Code: storage.Unavailable, Key: k.key(r), Hint: "Config.Grace has to be longer than the longest upload"},
+		Err: &storage.Error{Code: storage.Unavailable, Key: k.key(r), Hint: "make Config.Grace longer than the longest upload"},
 	}
 }

@@ -9,34 +9,33 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// PartOptions say which part of which file a body is.
+// PartOptions describe one part of a file.
 type PartOptions struct {
 	// Token names the upload: 8 to 128 ASCII letters, digits, "-", "_" and ".",
-	// drawn at random by who uploads, such as a UUID. Uploads of different
-	// UploadedBy never meet, whatever their tokens.
+	// chosen at random by the client, such as a UUID. Uploads of different UploadedBy
+	// never share one, whatever their tokens.
 	Token string
-	Count int // of all parts, 1 to 10,000; the same in every call
+	Count int // how many parts there are, 1 to 10,000; the same in every call
 	Part  int // this one's number, 1 to Count
-	// UploadOptions are the whole file's, and the same in every call.
+	// UploadOptions describe the whole file, and are the same in every call.
 	UploadOptions
 }
 
-// UploadPart stores one part of a client file. The record is nil until all parts
-// are there; then every call that finds them complete joins them and answers
-// with the one record. A part may be empty. Where the provider wants parts of
-// some size to join them itself (S3: 5 MiB and more, but for the last), smaller
-// ones are joined by streaming.
+// UploadPart stores one part of a client file. The record is nil until all parts are
+// there. Then every call that finds them complete joins them and returns the same
+// record. A part may be empty. If the provider joins only parts of some size (S3: at
+// least 5 MiB, except for the last), smaller ones are joined by streaming.
 //
-// InvalidValue names a field; PartsChanged where Count or an option is not that
-// of the parts before; Completed, with the Record, where the token has made its
-// file already. Unsupported, below StoreFailed, if the bucket does not have
-// storage.ConditionalCreate and storage.ConditionalUpdate. After any other error
-// send the part again.
+// InvalidValue names a field. If Count or an option differs from the earlier parts,
+// UploadPart fails with PartsChanged. If the token has made its file already, it
+// fails with Completed, and the Error has the Record. If the bucket does not support
+// [storage.ConditionalCreate] and [storage.ConditionalUpdate], it fails with
+// StoreFailed, which wraps Unsupported. After any other error, send the part again.
 func (s *Store) UploadPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
 	return s.uploadPart(ctx, s.client, body, o)
 }
 
-// UploadTempPart stores one part of a temp file, as UploadPart does.
+// UploadTempPart stores one part of a temp file, like [Store.UploadPart].
 func (s *Store) UploadTempPart(ctx context.Context, body io.Reader, o PartOptions) (*Record, error) {
 	return s.uploadPart(ctx, s.temp, body, o)
 }
@@ -46,21 +45,21 @@ type partUpload struct {
 	*Store
 	kind
 	options PartOptions
-	prefix  string // of all that the upload keeps
-	run     string // the state's, once it was entered
+	prefix  string // of all objects of the upload
+	run     string // of the state, after enter
 
 	conflicts atomic.Int64 // how often another call changed the state first
 }
 
-// partsPrefix is where the parts are.
+// partsPrefix returns the prefix of the parts.
 func (u *partUpload) partsPrefix() string {
-	if u.run == "" { // of a state that had no Run yet
+	if u.run == "" { // of a state of an earlier version
 		return u.prefix + "part/"
 	}
 	return u.prefix + "part/" + u.run + "/"
 }
 
-// partKey keeps parts in the order of their numbers.
+// partKey returns a key. Parts are in the order of their numbers.
 func (u *partUpload) partKey(part int) string { return fmt.Sprintf("%s%05d", u.partsPrefix(), part) }
 
 func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOptions) (*Record, error) {
@@ -70,7 +69,7 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 			Err: &storage.Error{Code: storage.Unsupported, Op: "UploadPart", Hint: "use a bucket that enforces IfAbsent and IfRevision"},
 		}
 	}
-	if err := o.check(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	if body == nil {
@@ -80,64 +79,64 @@ func (s *Store) uploadPart(ctx context.Context, k kind, body io.Reader, o PartOp
 	state, err := u.enter(ctx)
 	switch {
 	case err != nil:
-		return nil, failed(err)
+		return nil, toError(err)
 	case state.Claim != nil:
-		return u.again(ctx, state)
+		return u.finishClaimed(ctx, state)
 	}
 	if body, err = u.bounded(ctx, body); err != nil {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
-	// A part has no extension: its type is that of its first bytes, and so the
-	// file's, where nothing else says it.
+	// A part has no extension: its type is detected from its first bytes, and is the
+	// file's if nothing else says it.
 	if _, err := s.bucket.Upload(ctx, u.partKey(o.Part), body); err != nil {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
 	complete, err := u.complete(ctx)
 	if err == nil && !complete {
-		// Others may have completed it since, and tidied up; or it has expired, and
-		// the part with it.
-		if state, err = u.alive(ctx, nil); err == nil && state.Claim == nil {
+		// Others may have completed it and removed the parts. Or it has expired
+		// together with the part.
+		if state, err = u.confirm(ctx, nil); err == nil && state.Claim == nil {
 			return nil, nil
 		}
 	}
 	if err != nil {
-		return nil, ofUpload(err)
+		return nil, uploadError(err)
 	}
 	return u.join(ctx)
 }
 
-// again is a call for an upload that was complete before it began. It drives to
-// its end what was left unfinished.
-func (u *partUpload) again(ctx context.Context, state *partState) (*Record, error) {
+// finishClaimed handles a call for an upload that was complete before. It finishes
+// what is left to do.
+func (u *partUpload) finishClaimed(ctx context.Context, state *partState) (*Record, error) {
 	if !state.Claim.Recorded {
 		return u.join(ctx)
 	}
 	r, err := u.records.Record(ctx, state.Claim.ID)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
-		return nil, failed(err)
+		return nil, toError(err)
 	}
-	return nil, completed(r)
+	return nil, completedError(r)
 }
 
-// ofUpload is the error of what is done to an upload whose state was there.
-func ofUpload(err error) error {
+// uploadError converts the error of an upload whose state existed.
+func uploadError(err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return refuse(fieldToken, NotFound, "The parts have expired. Send all of them again.")
 	}
-	return failed(err)
+	return toError(err)
 }
 
-// completed refuses a token that has made its file; r is nil where that was
-// deleted.
-func completed(r *Record) error {
+// completedError returns the error for a token that has made its file; r is nil if
+// that was deleted.
+func completedError(r *Record) error {
 	e := refuse(fieldToken, Completed, "All parts of this file have been received already.")
 	e.Record = r
 	return e
 }
 
-// complete looks whether all parts are there. The last one is mostly sent last, so
-// that one request answers for most parts. Of too many bytes no file is begun: a
-// smaller part, sent again, makes them fewer.
+// complete reports whether all parts are there. The last part is usually sent last,
+// so one request is enough for most parts. If the parts are too large, no file is
+// started, and a smaller part can replace one.
 func (u *partUpload) complete(ctx context.Context) (bool, error) {
 	if u.options.Part != u.options.Count {
 		there, err := u.bucket.Exists(ctx, u.partKey(u.options.Count))
@@ -150,12 +149,12 @@ func (u *partUpload) complete(ctx context.Context) (bool, error) {
 	case err != nil || len(keys) < u.options.Count:
 		return false, err
 	case u.config.MaxSize > 0 && size > u.config.MaxSize:
-		return false, tooLarge(u.config.MaxSize)
+		return false, tooLargeError(u.config.MaxSize)
 	}
 	return true, nil
 }
 
-// parts are the keys of the parts and their bytes in all, up to the first that is
+// parts returns the keys of the parts and their total size, up to the first that is
 // missing.
 func (u *partUpload) parts(ctx context.Context) (keys []string, size int64, err error) {
 	for entry, err := range u.bucket.List(ctx, storage.WithPrefix(u.partsPrefix())) {

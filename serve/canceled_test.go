@@ -15,12 +15,12 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// forGood is what a page allows caches for an object whose key never changes: an
-// empty answer that is kept so long is the end of it.
+// forGood is what a page allows caches for an object whose key never changes. An
+// empty response that is cached for so long would stay.
 const forGood = "public, max-age=31536000, immutable"
 
-// A client cannot tell that the server has given up but by the answer: an empty
-// 200 would pass for the object.
+// Only the response tells a client that the server has given up. An empty 200 would
+// be taken for the object.
 func TestARequestThatIsCanceledIsAnErrorToItsClient(t *testing.T) {
 	notAsked := serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) { t.Error("is not called") })
 	handlers := map[string]func(b storage.Bucket) http.Handler{

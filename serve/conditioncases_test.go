@@ -24,7 +24,7 @@ var conditionCases = []contentCase{
 	with("If-None-Match/none of several", "If-None-Match", `"a","b"`),
 	with("If-None-Match/any among several", "If-None-Match", `"a", *`),
 	with("If-None-Match/unquoted", "If-None-Match", `another`),
-	with("If-None-Match/behind what is unquoted", "If-None-Match", `another, {etag}`),
+	with("If-None-Match/after an unquoted tag", "If-None-Match", `another, {etag}`),
 	with("If-None-Match/not closed", "If-None-Match", `"another`),
 	with("If-None-Match/with a space in it", "If-None-Match", `"a b", {etag}`),
 	with("If-None-Match/only commas", "If-None-Match", ` , ,`),
@@ -62,8 +62,8 @@ var conditionCases = []contentCase{
 	of("empty", with("If-None-Match/the same", "If-None-Match", `{etag}`)),
 }
 
-// refetched is a range that If-Range turns into the whole object: a second
-// request, for this is rare, and the other way round it would be every time.
+// refetched is a range that If-Range turns into the whole object. That takes a second
+// request, because it is rare; the other way, every range would take two.
 func refetched(c contentCase) contentCase {
 	return asking(c, "Get", "Get")
 }
@@ -81,12 +81,12 @@ var rangeConditionCases = []contentCase{
 	with("If-Range/without a range", "If-Range", `"another"`),
 	posting(with("If-Range/is for reading", "Range", "bytes=1-5", "If-Range", `"another"`)),
 	refetched(with("If-Range/another, several", "Range", "bytes=1-5,7-9", "If-Range", `"another"`)),
-	asking(with("If-Range/another, behind the end", "Range", "bytes=5000-", "If-Range", `"another"`), append(behindTheEnd[:3:3], "Get")...),
+	asking(with("If-Range/another, past the end", "Range", "bytes=5000-", "If-Range", `"another"`), append(pastTheEnd[:3:3], "Get")...),
 	asking(with("If-Range/another, malformed", "Range", "bytes=x", "If-Range", `"another"`), "Head", "Get"),
 
 	with("range/not modified", "Range", "bytes=1-5", "If-None-Match", `{etag}`),
 	with("range/modified", "Range", "bytes=1-5", "If-None-Match", `"another"`),
 	with("range/another than expected", "Range", "bytes=1-5", "If-Match", `"another"`),
-	asking(with("range/behind the end of what is not modified", "Range", "bytes=5000-", "If-None-Match", `{etag}`), behindTheEnd...),
+	asking(with("range/past the end of what is not modified", "Range", "bytes=5000-", "If-None-Match", `{etag}`), pastTheEnd...),
 	asking(with("range/malformed, of what is not modified", "Range", "bytes=x", "If-None-Match", `{etag}`), "Head"),
 }

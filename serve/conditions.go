@@ -6,68 +6,69 @@ import (
 	"time"
 )
 
-// judge weighs the conditions of a request in the order of RFC 9110, section
-// 13.2.2, and with the leniency of http.ServeContent. It is the status of the
-// answer that they end in, or 0.
-func judge(r *http.Request, etag string, modified time.Time) int {
+// evaluatePreconditions evaluates the conditions of a request in the order of RFC
+// 9110, section 13.2.2, as leniently as http.ServeContent. It returns the status to
+// respond with, or 0 to send the object.
+func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if list := r.Header.Get("If-Match"); list != "" {
-		if !matches(list, etag, strongly) {
+		if !matches(list, etag, strongMatch) {
 			return http.StatusPreconditionFailed
 		}
-	} else if since, given := dateIn(r, "If-Unmodified-Since", modified); given && laterThan(modified, since) {
+	} else if since, given := headerDate(r, "If-Unmodified-Since", modified); given && isAfter(modified, since) {
 		return http.StatusPreconditionFailed
 	}
 	if list := r.Header.Get("If-None-Match"); list != "" {
 		switch {
-		case !matches(list, etag, weakly):
+		case !matches(list, etag, weakMatch):
 			return 0
 		case read:
 			return http.StatusNotModified
 		}
 		return http.StatusPreconditionFailed
 	}
-	if since, given := dateIn(r, "If-Modified-Since", modified); given && read && !laterThan(modified, since) {
+	if since, given := headerDate(r, "If-Modified-Since", modified); given && read && !isAfter(modified, since) {
 		return http.StatusNotModified
 	}
 	return 0
 }
 
-// rangeApplies is If-Range: false where the client's part is of another object.
+// rangeApplies evaluates If-Range. It returns false if the client has a part of
+// another object.
 func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 	condition := r.Header.Get("If-Range")
 	if condition == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return true
 	}
 	if tag, _ := cutTag(trimSpace(condition)); tag != "" {
-		return strongly(tag, etag)
+		return strongMatch(tag, etag)
 	}
 	date, err := http.ParseTime(condition)
 	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
 }
 
-// dateIn is a header's date; not given where it, or when the object was
-// modified, is not known.
-func dateIn(r *http.Request, header string, modified time.Time) (date time.Time, given bool) {
+// headerDate returns the date in a header. given is false if the date, or the
+// object's modification time, is not known.
+func headerDate(r *http.Request, header string, modified time.Time) (date time.Time, given bool) {
 	value := r.Header.Get(header)
-	if value == "" || !known(modified) {
+	if value == "" || !isKnown(modified) {
 		return time.Time{}, false
 	}
 	date, err := http.ParseTime(value)
 	return date, err == nil
 }
 
-// laterThan compares as whole seconds: headers tell no more.
-func laterThan(modified, date time.Time) bool {
+// isAfter compares whole seconds, because headers have no fractions.
+func isAfter(modified, date time.Time) bool {
 	return modified.Truncate(time.Second).After(date)
 }
 
-func known(modified time.Time) bool {
+func isKnown(modified time.Time) bool {
 	return !modified.IsZero() && modified.Unix() != 0
 }
 
-// matches reports whether a list of entity tags names etag, or anything ("*").
-// What cannot be read ends the list.
+// matches reports whether a list of entity tags contains etag or is "*". It stops at
+// the first malformed tag.
 func matches(list, etag string, same func(a, b string) bool) bool {
 	for {
 		list = strings.TrimLeft(list, ", \t\r\n")
@@ -88,7 +89,7 @@ func matches(list, etag string, same func(a, b string) bool) bool {
 	}
 }
 
-// cutTag takes the entity tag that s begins with; "" where there is none.
+// cutTag splits off the entity tag that s begins with. tag is "" if there is none.
 func cutTag(s string) (tag, rest string) {
 	opaque := strings.TrimPrefix(s, "W/")
 	if opaque == "" || opaque[0] != '"' {
@@ -106,12 +107,12 @@ func cutTag(s string) (tag, rest string) {
 	return "", ""
 }
 
-// strongly and weakly compare entity tags as RFC 9110, section 8.8.3.2, has it.
-func strongly(a, b string) bool {
+// strongMatch and weakMatch compare entity tags by RFC 9110, section 8.8.3.2.
+func strongMatch(a, b string) bool {
 	return a == b && strings.HasPrefix(a, `"`)
 }
 
-func weakly(a, b string) bool {
+func weakMatch(a, b string) bool {
 	return strings.TrimPrefix(a, "W/") == strings.TrimPrefix(b, "W/")
 }
 

@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// allowed is the first rule that lets a page of origin send method with headers;
-// nil where none does.
-func allowed(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
+// matchingRule returns the first rule that lets a page of origin send method with
+// headers, or nil.
+func matchingRule(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
 	for i := range rules {
 		rule := &rules[i]
 		if matchesAny(rule.Origins, origin) && slices.Contains(rule.Methods, method) && allowsHeaders(rule, headers) {
@@ -25,7 +25,7 @@ func allowed(rules []storage.CORSRule, origin, method string, headers []string) 
 func allowsHeaders(rule *storage.CORSRule, names []string) bool {
 	for _, name := range names {
 		if !slices.ContainsFunc(rule.AllowedHeaders, func(pattern string) bool {
-			return like(strings.ToLower(pattern), strings.ToLower(name))
+			return wildcardMatch(strings.ToLower(pattern), strings.ToLower(name))
 		}) {
 			return false
 		}
@@ -34,11 +34,12 @@ func allowsHeaders(rule *storage.CORSRule, names []string) bool {
 }
 
 func matchesAny(patterns []string, text string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool { return like(pattern, text) })
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, text) })
 }
 
-// like reports whether text is pattern, in which each * is any text.
-func like(pattern, text string) bool {
+// wildcardMatch reports whether text matches pattern, in which each * stands for any
+// text.
+func wildcardMatch(pattern, text string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {
 		return text == pattern
@@ -60,16 +61,16 @@ func like(pattern, text string) bool {
 	}
 }
 
-// allowOrigin lets the page that asked read the answer, where a rule says so.
-// Where none does the browser keeps the answer from the page. No cookie is asked
-// for: signatures are all that counts here.
+// allowOrigin lets the page read the response if a rule allows its origin. Without a
+// rule, the browser hides the response from the page. Credentials are not allowed,
+// because only signatures count here.
 func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
 	if len(rules) == 0 {
 		return
 	}
 	h.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
-	rule := allowed(rules, origin, r.Method, nil)
+	rule := matchingRule(rules, origin, r.Method, nil)
 	if origin == "" || rule == nil {
 		return
 	}
@@ -86,7 +87,7 @@ func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 }
 
-// preflight answers a browser that asks before it sends.
+// preflight responds to a browser that asks for permission before it sends a request.
 func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
 	h := w.Header()
 	h.Add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
@@ -95,9 +96,9 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 		return errRequest
 	}
 	names := requestedHeaders(r.Header)
-	rule := allowed(rules, origin, method, names)
+	rule := matchingRule(rules, origin, method, names)
 	if rule == nil {
-		return refusedByCORS(rules, origin, method, names)
+		return corsFailure(rules, origin, method, names)
 	}
 	setOrigin(h, rule, origin)
 	h.Set("Access-Control-Allow-Methods", strings.Join(rule.Methods, ", "))
@@ -111,9 +112,9 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	return nil
 }
 
-// refusedByCORS says what of the request no rule allows: the origin, else the
+// corsFailure says which part of the request no rule allows: the origin, else the
 // method, else the first header.
-func refusedByCORS(rules []storage.CORSRule, origin, method string, headers []string) *failure {
+func corsFailure(rules []storage.CORSRule, origin, method string, headers []string) *failure {
 	knowsOrigin := false
 	for i := range rules {
 		rule := &rules[i]
@@ -126,22 +127,22 @@ func refusedByCORS(rules []storage.CORSRule, origin, method string, headers []st
 		}
 		for _, name := range headers {
 			if !allowsHeaders(rule, []string{name}) {
-				message := "No CORS rule of the bucket allows the header " + quoted(name) + " of this origin and method. Name it in AllowedHeaders."
+				message := "No CORS rule of the bucket allows the header " + quote(name) + " of this origin and method. Name it in AllowedHeaders."
 				if strings.EqualFold(name, "If-None-Match") {
 					message += " A signed upload with IfAbsent sends it."
 				}
-				return errCORS.saying(message)
+				return errCORS.withMessage(message)
 			}
 		}
 	}
 	if knowsOrigin {
-		return errCORS.saying("No CORS rule of the bucket allows the method " + quoted(method) + " of the origin " + quoted(origin) + ". Name it in Methods.")
+		return errCORS.withMessage("No CORS rule of the bucket allows the method " + quote(method) + " of the origin " + quote(origin) + ". Name it in Methods.")
 	}
-	return errCORS.saying("No CORS rule of the bucket allows the origin " + quoted(origin) + ". Name it in Origins.")
+	return errCORS.withMessage("No CORS rule of the bucket allows the origin " + quote(origin) + ". Name it in Origins.")
 }
 
-// quoted is what a browser has sent, cut to what a message holds.
-func quoted(text string) string {
+// quote quotes text that a browser sent, and shortens it to fit a message.
+func quote(text string) string {
 	const most = 200 // bytes
 	return strconv.Quote(text[:min(len(text), most)])
 }

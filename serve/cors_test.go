@@ -19,7 +19,7 @@ var (
 	}
 )
 
-func TestAPreflightIsAnsweredByTheRules(t *testing.T) {
+func TestAPreflightFollowsTheRules(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead, appPut)
 	for name, row := range map[string]struct {
@@ -27,17 +27,17 @@ func TestAPreflightIsAnsweredByTheRules(t *testing.T) {
 		allowed                 string
 		maxAge                  string
 	}{
-		"a read from anywhere":       {"https://evil.example.org", "GET", "", "*", "3600"},
-		"a read with a header":       {"https://evil.example.org", "GET", "x-more", "", ""},
-		"an upload from the app":     {"https://app.example.com", "PUT", "content-type, X-Omnibucket-Meta-Name", "https://app.example.com", "90"},
-		"an upload from a laptop":    {"http://localhost:3000", "POST", "content-type", "http://localhost:3000", "90"},
-		"without headers":            {"http://localhost:3000", "PUT", "", "http://localhost:3000", "90"},
-		"an upload from elsewhere":   {"https://evil.example.org", "PUT", "content-type", "", ""},
-		"from a name like the app's": {"https://app.example.com.evil.org", "PUT", "content-type", "", ""},
-		"from another scheme":        {"http://app.example.com", "PUT", "content-type", "", ""},
-		"with a header more":         {"https://app.example.com", "PUT", "content-type, x-other", "", ""},
-		"with another method":        {"https://app.example.com", "DELETE", "", "", ""},
-		"from nowhere":               {"null", "PUT", "", "", ""},
+		"a read from anywhere":          {"https://evil.example.org", "GET", "", "*", "3600"},
+		"a read with a header":          {"https://evil.example.org", "GET", "x-more", "", ""},
+		"an upload from the app":        {"https://app.example.com", "PUT", "content-type, X-Omnibucket-Meta-Name", "https://app.example.com", "90"},
+		"an upload from a laptop":       {"http://localhost:3000", "POST", "content-type", "http://localhost:3000", "90"},
+		"without headers":               {"http://localhost:3000", "PUT", "", "http://localhost:3000", "90"},
+		"an upload from another origin": {"https://evil.example.org", "PUT", "content-type", "", ""},
+		"from a name like the app's":    {"https://app.example.com.evil.org", "PUT", "content-type", "", ""},
+		"from another scheme":           {"http://app.example.com", "PUT", "content-type", "", ""},
+		"with a header more":            {"https://app.example.com", "PUT", "content-type, x-other", "", ""},
+		"with another method":           {"https://app.example.com", "DELETE", "", "", ""},
+		"from nowhere":                  {"null", "PUT", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := []string{"Origin", row.origin, "Access-Control-Request-Method", row.method}
@@ -86,7 +86,7 @@ func TestARefusedPreflightSaysWhatToAllow(t *testing.T) {
 	}
 }
 
-func TestAPreflightKeepsWhatOthersVaryBy(t *testing.T) {
+func TestAPreflightKeepsOtherVaryHeaders(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead)
 	r := httptest.NewRequest("OPTIONS", siteBase+"/a", nil)
@@ -99,8 +99,8 @@ func TestAPreflightKeepsWhatOthersVaryBy(t *testing.T) {
 	require.Equal(t, []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
 }
 
-// A page may read an answer, a refusal too: it tells the user what is wrong.
-func TestAnAnswerIsOpenToThePagesOfTheRules(t *testing.T) {
+// A page may read a refusal too, because it tells the user what is wrong.
+func TestAResponseAdmitsThePagesOfTheRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")
 	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {
@@ -110,11 +110,11 @@ func TestAnAnswerIsOpenToThePagesOfTheRules(t *testing.T) {
 			origin string
 			want   string
 		}{
-			"a download":               {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.download("a").URL, nil, h...) }, "https://any.example.org", "*"},
-			"a refused download":       {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.public("a"), nil, h...) }, "https://any.example.org", "*"},
-			"an upload":                {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://app.example.com", "https://app.example.com"},
-			"a refused upload":         {func(h ...string) *httptest.ResponseRecorder { return s.ask("PUT", s.public("b"), nil, h...) }, "https://app.example.com", "https://app.example.com"},
-			"an upload from elsewhere": {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://evil.example.org", ""},
+			"a download":                    {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.download("a").URL, nil, h...) }, "https://any.example.org", "*"},
+			"a refused download":            {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.public("a"), nil, h...) }, "https://any.example.org", "*"},
+			"an upload":                     {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://app.example.com", "https://app.example.com"},
+			"a refused upload":              {func(h ...string) *httptest.ResponseRecorder { return s.ask("PUT", s.public("b"), nil, h...) }, "https://app.example.com", "https://app.example.com"},
+			"an upload from another origin": {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://evil.example.org", ""},
 		} {
 			w := row.ask("Origin", row.origin)
 			if rules == nil {

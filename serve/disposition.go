@@ -6,10 +6,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// WithDownloadName has a browser save the object under this name
-// (Content-Disposition: attachment, RFC 6266), whatever the object or the caller
-// says; "" leaves the name to the browser. Any name is safe: no byte of it can
-// end the header.
+// WithDownloadName makes a browser save the object under filename
+// (Content-Disposition: attachment, RFC 6266). It overrides the disposition of the
+// object and of the caller. If filename is "", the browser chooses the name. Any name
+// is safe: no byte of it can end the header.
 func WithDownloadName(filename string) Option {
 	asked := storage.SignRequest{ResponseName: filename}
 	disposition := asked.ResponseDisposition()

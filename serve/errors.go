@@ -10,46 +10,45 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A failure is an answer that says no: as S3's, a status and a short document
-// with a code. Neither names the bucket, the key or the cause.
+// A failure is an error response in the form that S3 uses: a status and a short XML
+// document with a code. It never names the bucket, the key or the cause.
 type failure struct {
 	status  int
 	code    string
 	message string
 }
 
-// What the handler says of itself. One that has no valid signature learns
-// nothing else, also not whether the object is there.
+// These are the handler's own failures. A request without a valid signature learns
+// nothing else, not even whether the object exists.
 var (
 	errDenied       = &failure{http.StatusForbidden, "AccessDenied", "Access denied."}
-	errSignature    = &failure{http.StatusForbidden, "SignatureDoesNotMatch", "The address, the method, a header or a field is not as it was signed."}
+	errSignature    = &failure{http.StatusForbidden, "SignatureDoesNotMatch", "The address, the method, a header or a field differs from what was signed."}
 	errExpired      = &failure{http.StatusForbidden, "RequestExpired", "The signed request has expired."}
 	errMethod       = &failure{http.StatusMethodNotAllowed, "MethodNotAllowed", "This method is not allowed here."}
 	errTooLong      = &failure{http.StatusRequestEntityTooLarge, "EntityTooLarge", "The body is longer than was signed."}
 	errTooShort     = &failure{http.StatusBadRequest, "EntityTooSmall", "The body is shorter than was signed."}
 	errIncomplete   = &failure{http.StatusBadRequest, "IncompleteBody", "The body ended before its length was reached."}
-	errSlow         = &failure{http.StatusRequestTimeout, "RequestTimeout", "The body did not come in time."}
+	errSlow         = &failure{http.StatusRequestTimeout, "RequestTimeout", "The body did not arrive in time."}
 	errRequest      = &failure{http.StatusBadRequest, "InvalidRequest", "The request cannot be understood."}
 	errForm         = &failure{http.StatusBadRequest, "MalformedPOSTRequest", "The form is not a multipart/form-data with its fields first and one file last."}
 	errFormTooLarge = &failure{http.StatusBadRequest, "MaxPostPreDataLengthExceeded", "The fields of the form are too long."}
-	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "A condition that the request asks for is not one that is kept here."}
-	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket was opened without a signing base address, its store answers itself, or it was given narrowed or as another type that embeds it."}
-	errOutside      = &failure{http.StatusNotFound, "InvalidURI", "The path does not begin with that of the signing base address. Where a proxy takes that away, the handler has to be told: serve.WithoutPrefix."}
+	errCondition    = &failure{http.StatusNotImplemented, "NotImplemented", "The request has a condition that is not supported here."}
+	errElsewhere    = &failure{http.StatusNotImplemented, "NotImplemented", "Nothing is served here: the bucket has no signing base address, its store serves it, or it was narrowed or embedded in another type."}
+	errOutside      = &failure{http.StatusNotFound, "InvalidURI", "The path does not begin with that of the signing base address. If a proxy removes it, create the handler with serve.WithoutPrefix."}
 	errCORS         = &failure{http.StatusForbidden, "AccessForbidden", "No CORS rule of the bucket allows this."}
 )
 
-// saying is f with other words.
-func (f *failure) saying(message string) *failure { return &failure{f.status, f.code, message} }
+// withMessage returns a copy of f with another message.
+func (f *failure) withMessage(message string) *failure { return &failure{f.status, f.code, message} }
 
-// failures are what the codes are over HTTP. A code that is not here is the
-// server's own trouble.
+// failures maps storage codes to responses. Any other code is an internal error.
 var failures = map[storage.Code]*failure{
 	storage.ObjectNotFound:      {http.StatusNotFound, "NoSuchKey", "There is no such object."},
 	storage.BucketNotFound:      {http.StatusNotFound, "NoSuchBucket", "There is no such bucket."},
 	storage.PreconditionFailed:  {http.StatusPreconditionFailed, "PreconditionFailed", "A condition does not hold."},
 	storage.Changed:             {http.StatusConflict, "OperationAborted", "The object changed meanwhile."},
 	storage.InvalidArgument:     errRequest,
-	storage.RangeNotSatisfiable: {http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The range lies behind the end of the object."},
+	storage.RangeNotSatisfiable: {http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The range is past the end of the object."},
 	storage.PermissionDenied:    errDenied,
 	storage.Unauthenticated:     errDenied,
 	storage.Archived:            {http.StatusForbidden, "InvalidObjectState", "The object is archived."},
@@ -67,11 +66,11 @@ var failures = map[storage.Code]*failure{
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
 
 func failureOf(err error) *failure {
-	var tooLong *http.MaxBytesError // of http.MaxBytesHandler around this one
+	var tooLong *http.MaxBytesError // from an http.MaxBytesHandler around this handler
 	switch {
 	case errors.As(err, &tooLong):
 		return errTooLong
-	case errors.Is(err, os.ErrDeadlineExceeded): // of http.Server.ReadTimeout
+	case errors.Is(err, os.ErrDeadlineExceeded): // from http.Server.ReadTimeout
 		return errSlow
 	}
 	if f, known := failures[storage.CodeOf(err)]; known {
@@ -86,8 +85,7 @@ type failureBody struct {
 	Message string
 }
 
-// write answers with the failure, and with none of the headers that were meant
-// for an object.
+// write sends the failure, and removes the headers that were set for an object.
 func (f *failure) write(w http.ResponseWriter, r *http.Request) {
 	body, err := xml.Marshal(failureBody{Code: f.code, Message: f.message})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A route of yours decides who may see what, and serves the object.
+// A route of yours decides who may see an object, and serves it.
 func ExampleObject() {
 	bucket := memstore.New()
 	if _, err := bucket.Upload(context.Background(), "photos/7.svg", strings.NewReader("<svg/>")); err != nil {

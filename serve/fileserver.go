@@ -11,24 +11,24 @@ import (
 
 const indexPage = "index.html"
 
-// FileServer serves the objects of b as files, in the manner of
-// http.FileServerFS: the path of the address, cleaned, is the key; a directory is
-// its index.html, which is itself redirected to the directory; a missing slash
-// is added, and one too many taken away. Answers are those of Object, and so are
-// options. An object is one request to the store.
+// FileServer serves the objects of b as files, like [http.FileServerFS]. The key is
+// the cleaned path of the URL. A directory is served by its index.html, and the path
+// of index.html redirects to the directory. A missing slash at the end is added, and
+// an extra one is removed. Responses and options are those of [Object]. Serving an
+// object takes one request to the store.
 //
-// It differs from http.FileServerFS in this: directories are listed only
-// WithListing; methods other than GET and HEAD are 405; and where there are both
-// an object x and objects under x/, the address without the slash is the object.
-// No key is hidden: one that begins with a dot is served as any other.
+// It differs from http.FileServerFS as follows. Directories are listed only with
+// [WithListing]. Methods other than GET and HEAD fail with 405. If an object x and
+// objects under x/ both exist, the URL without the slash is the object. No key is
+// hidden, not even one that begins with a dot.
 //
 //	http.Handle("/static/", http.StripPrefix("/static/", serve.FileServer(bucket)))
 func FileServer(b storage.Downloader, opts ...Option) http.Handler {
 	return &fileServer{bucket: b, options: readOptions(opts)}
 }
 
-// WithListing has FileServer show what a directory without index.html holds: l is
-// the bucket itself as a rule, or what may be seen of it.
+// WithListing makes [FileServer] list directories that have no index.html. l is
+// usually the bucket itself, or a part of it that may be seen.
 func WithListing(l storage.Lister) Option {
 	return option(func(o *options) { o.listing = l })
 }
@@ -38,7 +38,7 @@ type fileServer struct {
 	options options
 }
 
-// ServeHTTP answers with an object or a directory.
+// ServeHTTP responds with an object or a directory.
 func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -61,7 +61,7 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// file serves an object, or leads to the directory of that name.
+// file serves the object under key, or redirects to the directory of that name.
 func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) error {
 	err := f.options.serve(w, r, f.bucket, key)
 	if !missing(err) {
@@ -78,7 +78,7 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	return nil
 }
 
-// isDirectory reports whether there is anything to show under key.
+// isDirectory reports whether anything can be shown under key.
 func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	if f.options.listing == nil {
 		return f.exists(r, key+"/"+indexPage)
@@ -101,7 +101,7 @@ func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
 	return true, reader.Close()
 }
 
-// directory serves what stands for the directory key, "" being the root.
+// directory serves the directory key; "" is the root.
 func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key string) error {
 	prefix := key
 	if prefix != "" {
@@ -132,8 +132,8 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 
 func missing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFound }
 
-// redirect leads to an address relative to that of the request: where the file
-// server is mounted it does not know.
+// redirect redirects to an address relative to the request, because the file server
+// does not know where it is mounted.
 func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	if query := r.URL.RawQuery; query != "" {
 		to += "?" + query

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// pages is what the file servers are compared over.
+// pages are the objects that the file servers are compared with.
 var pages = []string{
 	"index.html", "about.txt", ".hidden", "dir/index.html", "dir/page.html", "dir/sub/deep.txt", "bare/a.txt", "bare/b c?#%.txt",
 	"both", "both/inner.txt", "ünï/ß.txt", "odd:name/index.html",
@@ -28,7 +28,7 @@ func pagesOf(t *testing.T, b storage.Bucket) {
 	}
 }
 
-func TestFileServerAnswersAsFileServerFSDoes(t *testing.T) {
+func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
 		pagesOf(t, b)
 		ours := httptest.NewServer(serve.FileServer(b, serve.WithListing(b)))
@@ -93,7 +93,7 @@ func TestFileServerAnswersAsFileServerFSDoes(t *testing.T) {
 					c.method = http.MethodGet
 				}
 				got, want := fetch(t, c.method, ours.URL+c.path, header), fetch(t, c.method, theirs.URL+c.path, header)
-				got.header.Del("Etag") // which a file system has not
+				got.header.Del("Etag") // which a file system cannot have
 				if c.differs == "" {
 					require.Equal(t, want, got)
 					return
@@ -107,7 +107,7 @@ func TestFileServerAnswersAsFileServerFSDoes(t *testing.T) {
 	})
 }
 
-func TestFileServerAsksOnce(t *testing.T) {
+func TestFileServerMakesOneRequest(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		pagesOf(t, b)
 		for _, c := range []struct {
@@ -185,7 +185,7 @@ func TestListing(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{}))
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	})
-	t.Run("a failure behind it is said", func(t *testing.T) {
+	t.Run("a later failure is shown", func(t *testing.T) {
 		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{{Key: "bare/one"}}))
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Contains(t, w.Body.String(), "one")
@@ -193,7 +193,7 @@ func TestListing(t *testing.T) {
 	})
 }
 
-// lister lists these, and failing an error behind them.
+// A lister lists these keys, and then an error if it fails.
 type (
 	lister  []storage.ListEntry
 	failing []storage.ListEntry
@@ -244,7 +244,7 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 	}
 }
 
-func TestFileServerRedirectsNowhereElse(t *testing.T) {
+func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
 		_, _ = b.Upload(t.Context(), key, strings.NewReader("x"))
@@ -262,7 +262,7 @@ func TestFileServerRedirectsNowhereElse(t *testing.T) {
 	}
 }
 
-func TestFileServerHasItsErrorsHandled(t *testing.T) {
+func TestFileServerCallsTheErrorHandler(t *testing.T) {
 	b := memstore.New()
 	h := serve.FileServer(b, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
 		http.Error(w, "own page", status)
@@ -274,7 +274,7 @@ func TestFileServerHasItsErrorsHandled(t *testing.T) {
 	require.Equal(t, "own page\n", w.Body.String())
 }
 
-func TestFileServerTellsTroubleFromNothing(t *testing.T) {
+func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	for name, c := range map[string]struct {
 		path    string
 		listing bool

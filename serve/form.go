@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	maxFields  = 20 << 10  // bytes of names and values before the file, as S3 has it
-	maxPrelude = 128 << 10 // bytes before the file, with all that frames them
+	maxFields   = 20 << 10  // bytes of names and values before the file, the limit of S3
+	maxFormHead = 128 << 10 // bytes before the file, boundaries and headers included
 )
 
-// post stores the file of a signed form. The fields come first, so that they are
-// judged before the file is read; what comes behind it is ignored, as S3 does.
+// post stores the file of a signed form. The fields must come first, so that they are
+// checked before the file is read. Anything after the file is ignored, as on S3.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
-	begin := &prelude{ReadCloser: r.Body, left: maxPrelude}
-	within := r.WithContext(r.Context()) // a copy: the server's own keeps its body
+	begin := &formHeadReader{ReadCloser: r.Body, left: maxFormHead}
+	within := r.WithContext(r.Context()) // a copy, so that the server keeps its own body
 	within.Body = begin
 	parts, err := within.MultipartReader()
 	if err != nil {
@@ -27,22 +27,22 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	}
 	fields, file, f := readForm(parts)
 	switch {
-	case f == errForm && begin.broken != nil:
-		return unreadable(begin.broken) // the multipart reader does not always say why
+	case f == errForm && begin.err != nil:
+		return bodyFailure(begin.err) // the multipart reader does not always return the cause
 	case f != nil:
 		return f
 	}
-	begin.over = true
+	begin.done = true
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
 		return failureOf(err)
 	}
 	g, standing := signed.OpenForm(keys, h.origin.Name, fields, h.origin.Now())
-	if f := refusalOf(standing); f != nil {
+	if f := failureOfStanding(standing); f != nil {
 		return f
 	}
-	if r.ContentLength-2*maxPrelude > g.MaxSize {
-		return errTooLong // without reading up to the bound
+	if r.ContentLength-2*maxFormHead > g.MaxSize {
+		return errTooLong // without reading up to the limit
 	}
 	attrs, f := h.store(r, g, file, -1, nil)
 	if f != nil {
@@ -53,8 +53,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	return nil
 }
 
-// readForm reads up to the file. Names of fields are in lower case, and each
-// stands once. The file's own name and type are not used.
+// readForm reads the form up to the file. It returns field names in lower case, and
+// refuses a name that occurs twice. It does not use the file's own name and type.
 func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) {
 	fields, total := map[string]string{}, 0
 	for {
@@ -81,7 +81,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 }
 
 func formFailure(err error) *failure {
-	if errors.Is(err, errPrelude) {
+	if errors.Is(err, errFormHead) {
 		return errFormTooLarge
 	}
 	if f := failureOf(err); f != errInternal {
@@ -90,29 +90,29 @@ func formFailure(err error) *failure {
 	return errForm
 }
 
-// A prelude is the beginning of a body, of which so much may be read and no
-// more: the multipart reader would take headers of any length.
-type prelude struct {
+// A formHeadReader limits the bytes that are read before the file. The multipart
+// reader would accept headers of any length.
+type formHeadReader struct {
 	io.ReadCloser
 	left int
-	over bool
-	// broken is why the body cannot be read any further; nil at its end.
-	broken error
+	done bool
+	// err is the error that ended the body, other than io.EOF.
+	err error
 }
 
-var errPrelude = errors.New("there is too much before the file")
+var errFormHead = errors.New("the part of the form before the file is too long")
 
-func (p *prelude) Read(b []byte) (int, error) {
-	if p.over {
+func (p *formHeadReader) Read(b []byte) (int, error) {
+	if p.done {
 		return p.ReadCloser.Read(b)
 	}
 	if p.left == 0 {
-		return 0, errPrelude
+		return 0, errFormHead
 	}
 	n, err := p.ReadCloser.Read(b[:min(len(b), p.left)])
 	p.left -= n
 	if err != nil && err != io.EOF {
-		p.broken = err
+		p.err = err
 	}
 	return n, err
 }

@@ -24,7 +24,8 @@ func (s *site) form(key string, least, most int64, opts ...storage.SignedUploadO
 	return f
 }
 
-// A field of a form, in the order in which a page sends it; the file has a name.
+// A field is a field of a form, in the order in which a page sends it. The file has a
+// name.
 type field struct{ name, value, filename string }
 
 func fieldsOf(f *storage.UploadForm, file string) []field {
@@ -35,7 +36,7 @@ func fieldsOf(f *storage.UploadForm, file string) []field {
 	return append(all, field{"file", file, "photo.png"})
 }
 
-// encode is what a browser makes of fields.
+// encode returns what a browser makes of fields.
 func encode(t *testing.T, fields []field) (contentType string, body []byte) {
 	t.Helper()
 	var b bytes.Buffer
@@ -79,7 +80,7 @@ func TestAFormIsStoredAsItWasSigned(t *testing.T) {
 	require.Equal(t, "123456789", s.ask("GET", s.public("a b/\u00e9+"), nil).Body.String())
 }
 
-func TestAFormIsHeldToItsBounds(t *testing.T) {
+func TestAFormEnforcesItsBounds(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 2, 5)
 	for name, row := range map[string]struct {
@@ -147,7 +148,7 @@ func TestAFormIsRefused(t *testing.T) {
 			s.empty()
 		})
 	}
-	require.Equal(t, 204, s.post(f, append(fieldsOf(f, "good"), field{name: "submit", value: "Go"})).Code, "what is behind the file is passed over")
+	require.Equal(t, 204, s.post(f, append(fieldsOf(f, "good"), field{name: "submit", value: "Go"})).Code, "fields after the file are ignored")
 	s.holds("a", "good")
 }
 
@@ -191,8 +192,8 @@ func TestAFormThatIsCutOffStoresNothing(t *testing.T) {
 	}
 }
 
-// The name of the user's file is not used, whatever it is made of.
-func TestAFileNameIsNobodys(t *testing.T) {
+// The name of the user's file is not used, whatever it is.
+func TestAFileNameIsNotUsedInKeys(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	fields := fieldsOf(f, "x")
@@ -205,7 +206,7 @@ func TestAFileNameIsNobodys(t *testing.T) {
 	}
 }
 
-func TestAFormThatMustBeTooLongIsNotRead(t *testing.T) {
+func TestAFormThatIsCertainlyTooLongIsNotRead(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "x"))
@@ -220,7 +221,7 @@ func TestAFormThatMustBeTooLongIsNotRead(t *testing.T) {
 	s.empty()
 }
 
-// What no cloud's form does is not done here either.
+// Forms do nothing that the forms of clouds do not do.
 func TestAFormThatNeverOverwritesIsNotSigned(t *testing.T) {
 	s := newSite(t)
 	_, err := storage.SignedUploadForm(t.Context(), s.bucket, "a", 0, 100, storage.IfAbsent())

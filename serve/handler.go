@@ -8,42 +8,43 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-// NewHandler answers the signed addresses, signed forms and public addresses of
-// a local or memory bucket. It is mounted where the bucket's
-// storage.WithSigningBaseURL points, with or without http.StripPrefix (and
-// WithoutPrefix, where a proxy takes the path away before):
+// NewHandler responds at the signed addresses, signed forms and public addresses of a
+// local or memory bucket. Mount it at the path of the bucket's
+// [storage.WithSigningBaseURL], with or without [http.StripPrefix]. If a proxy
+// removes that path, use [WithoutPrefix].
 //
 //	bucket, err := local.Open("data", local.Config{Create: true},
 //		storage.WithSigningBaseURL("http://localhost:8080/files"))
 //	mux.Handle("/files/", serve.NewHandler(bucket))
 //
-// A signed request is answered as it was signed, until it expires. Without a
-// signature an object is served where it was written with
-// storage.WithPublicRead, or where the bucket is public
-// (storage.WithPublicAccess); opening a bucket with storage.WithPublic makes
-// nothing public. Whatever else is asked for is 403, there or not. Pages of other
-// origins are let in by the bucket's CORS rules (storage.WithCORS). Errors are
-// answered as S3 does: a status and a short XML document with a Code.
+// A signed request works as it was signed, until it expires. Without a signature, an
+// object is served if it was written with [storage.WithPublicRead] or if the bucket
+// is public ([storage.WithPublicAccess]). Opening a bucket with [storage.WithPublic]
+// makes nothing public. Any other request fails with 403, whether or not the object
+// exists. The bucket's CORS rules ([storage.WithCORS]) admit pages of other origins.
+// Error responses are those of S3: a status and a short XML document with a Code.
 //
-// What a browser could run in the handler's origin (HTML, SVG, XML, JavaScript,
-// and all that is not known to be harmless) is served as an attachment, unless
-// AllowActiveContent is given. WithErrorHandler is not for this handler.
+// Every object is served with X-Content-Type-Options: nosniff and, unless it is a PDF,
+// which browsers do not show in a sandbox, with Content-Security-Policy: sandbox.
+// Content that a browser could run in the handler's origin (HTML, SVG, XML,
+// JavaScript, and any type that is not known to be harmless) is served as an
+// attachment. [AllowActiveContent] turns this off. [WithErrorHandler] has no effect on
+// this handler.
 //
-// Objects are read and written through b, its hooks and layers. Give the whole
-// bucket: one that was narrowed by storage.Ref or storage.Prefixed, one without
-// WithSigningBaseURL, and one of a cloud, whose store answers itself, get a
-// handler that answers 501 to everything, so that a program may mount it whatever
-// its bucket is. So does a type of yours that embeds a bucket, for what it does to
-// keys cannot be known: put what it adds into storage.WithHook or
-// storage.WithLayer, which this handler passes, and give the bucket itself.
+// The handler reads and writes objects through b, with its hooks and layers. Pass the
+// whole bucket. The handler responds with 501 to every request if the bucket was
+// narrowed by [storage.Ref] or [storage.Prefixed], has no WithSigningBaseURL, or is a
+// cloud's, whose store responds itself. A program can therefore mount it for any
+// bucket. The same holds for a type of yours that embeds a bucket, because it may
+// change keys. Use [storage.WithHook] or [storage.WithLayer] instead of such a type.
 //
-// The handler sets no deadlines. Use those of http.Server: ReadHeaderTimeout
-// against clients that never ask, ReadTimeout where a slow upload shall not last
-// for ever (408, and what had come by then is not stored), and WriteTimeout
-// against slow readers. The last two bound a whole body, be it gigabytes: to set
-// them by request, call http.ResponseController's SetReadDeadline and
-// SetWriteDeadline in a handler around this one. http.TimeoutHandler does not fit:
-// it keeps whole answers in memory, and its own answer waits for the body too.
+// The handler sets no deadlines. Use those of [http.Server]: ReadHeaderTimeout limits
+// the time to send a request's header. ReadTimeout limits slow uploads, which then
+// fail with 408 and store nothing. WriteTimeout limits slow readers. The last two
+// limit a whole body, however large. To set them for each request, call
+// SetReadDeadline and SetWriteDeadline of [http.ResponseController] in a handler
+// around this one. [http.TimeoutHandler] does not work, because it keeps whole
+// responses in memory, and its own response waits for the body too.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
 	of, ok := origin.Of(b)
@@ -61,20 +62,20 @@ type handler struct {
 	options options
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP responds to one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f := h.answer(w, r)
+	f := h.respond(w, r)
 	if f == nil {
 		return
 	}
 	if r.ProtoMajor == 1 && (r.Method == http.MethodPut || r.Method == http.MethodPost) {
-		// Else net/http would wait for the rest of the body before it answers.
+		// Otherwise net/http would read the rest of the body before it responds.
 		w.Header().Set("Connection", "close")
 	}
 	f.write(w, r)
 }
 
-func (h *handler) answer(w http.ResponseWriter, r *http.Request) *failure {
+func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	info, err := h.origin.BucketInfo(r.Context())
 	if err != nil {
 		return failureOf(err)
@@ -107,17 +108,17 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request) *failure {
 	return errMethod
 }
 
-// verify is the grant of a signed address.
+// verify returns the grant of a signed address.
 func (h *handler) verify(r *http.Request, method, key string) (*signed.Grant, *failure) {
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
 		return nil, failureOf(err)
 	}
 	g, standing := signed.Open(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
-	return g, refusalOf(standing)
+	return g, failureOfStanding(standing)
 }
 
-func refusalOf(s signed.Standing) *failure {
+func failureOfStanding(s signed.Standing) *failure {
 	switch s {
 	case signed.Good:
 		return nil

@@ -62,7 +62,7 @@ func TestASignedVersionIsServed(t *testing.T) {
 	s.refused(s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil), 404, "NoSuchKey")
 }
 
-func TestASignedAnswerIsAsItWasSigned(t *testing.T) {
+func TestASignedResponseHasTheSignedHeaders(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithContentType("text/plain"), storage.WithContentDisposition("inline"))
 	u := s.download("a", storage.WithResponseContentType("application/pdf"), storage.WithDownloadName("r\u00e9sum\u00e9\".pdf"))
@@ -71,8 +71,9 @@ func TestASignedAnswerIsAsItWasSigned(t *testing.T) {
 	require.Equal(t, `attachment; filename="r_sum__.pdf"; filename*=UTF-8''r%C3%A9sum%C3%A9%22.pdf`, w.Header().Get("Content-Disposition"))
 }
 
-// Who has no valid signature learns nothing: not whether the object is there.
-func TestWithoutASignatureNothingIsTold(t *testing.T) {
+// A request without a valid signature reveals nothing, not even whether the object
+// exists.
+func TestWithoutASignatureNothingIsRevealed(t *testing.T) {
 	s := newSite(t)
 	s.put("secret-key", "hidden")
 	signed := s.download("secret-key").URL
@@ -116,7 +117,7 @@ func TestWithoutASignatureNothingIsTold(t *testing.T) {
 		"a browser or proxy may escape a path in its own way")
 }
 
-// otherBucket is an address of a bucket of the same account.
+// otherBucket is an address of a bucket in the same account.
 func otherBucket(t *testing.T, s *site) string {
 	t.Helper()
 	s.update(s.service.CreateBucket(t.Context(), "other-bucket"))
@@ -137,7 +138,7 @@ func TestPublicObjectsAreServed(t *testing.T) {
 	s.put("shown", "for all", storage.WithPublicRead())
 	s.put("hidden", "for few")
 	require.Equal(t, "for all", s.ask("GET", s.public("shown"), nil).Body.String())
-	require.Equal(t, "for all", s.ask("GET", s.public("shown")+"?v=blob-7", nil).Body.String(), "a query of nobody's is passed over")
+	require.Equal(t, "for all", s.ask("GET", s.public("shown")+"?v=blob-7", nil).Body.String(), "an unknown query is ignored")
 	require.Equal(t, "all", s.ask("GET", s.public("shown"), nil, "Range", "bytes=-3").Body.String())
 	s.refused(s.ask("GET", s.public("hidden"), nil), 403, "AccessDenied")
 	s.refused(s.ask("GET", s.public("shown")+"?ob-signature=x", nil), 403, "SignatureDoesNotMatch")
@@ -151,8 +152,8 @@ func TestPublicObjectsAreServed(t *testing.T) {
 	s.refused(s.ask("PUT", s.public("new"), strings.NewReader("x")), 403, "SignatureDoesNotMatch")
 }
 
-// The object is replaced by a private one between the look and the download.
-func TestAPublicObjectIsServedAsItWasLookedAt(t *testing.T) {
+// A private object replaces the public one between the check and the download.
+func TestAPublicObjectIsServedAsItWasChecked(t *testing.T) {
 	replace := func() {}
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -219,9 +220,9 @@ func TestAHandlerWorksHoweverItIsMounted(t *testing.T) {
 	}
 }
 
-// A proxy that takes the prefix away leaves a path that may begin with it: no
-// object is another's.
-func TestAProxyMayTakeThePrefixAway(t *testing.T) {
+// If a proxy removes the prefix, the remaining path may begin with it. No path leads
+// to another object.
+func TestAProxyMayRemoveThePrefix(t *testing.T) {
 	s := newSite(t, serve.WithoutPrefix())
 	s.makePublic()
 	keys := []string{"a", "files/a", "files/files/a", "files", "a b/\u00e9+%2F?#"}
@@ -229,7 +230,7 @@ func TestAProxyMayTakeThePrefixAway(t *testing.T) {
 		s.put(key, "text of "+key)
 	}
 	for name, row := range map[string]struct {
-		to      string // what the proxy makes of /files/
+		to      string // the proxy's result for /files/
 		handler http.Handler
 	}{
 		"to the root":                        {"/", s.handler},
@@ -266,7 +267,7 @@ func TestABaseAddressMayBeAHost(t *testing.T) {
 	require.Equal(t, "http://files.example.com/a/b?", s.download("a/b").URL[:len("http://files.example.com/a/b?")])
 }
 
-func TestWhatSignsElsewhereIsNotServedHere(t *testing.T) {
+func TestBucketsOfOtherStoresAreNotServed(t *testing.T) {
 	whole := memstore.New(storage.WithSigningBaseURL(siteBase))
 	for name, b := range map[string]storage.Bucket{
 		"no base address": memstore.New(),
@@ -279,12 +280,12 @@ func TestWhatSignsElsewhereIsNotServedHere(t *testing.T) {
 			s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 			w := s.ask("GET", siteBase+"/a", nil)
 			s.refused(w, 501, "NotImplemented")
-			require.Contains(t, w.Body.String(), "narrowed or as another type that embeds it")
+			require.Contains(t, w.Body.String(), "narrowed or embedded in another type")
 		})
 	}
 }
 
-// elsewhere is a driver whose store answers what it signs.
+// elsewhere is a driver whose store serves signed addresses itself.
 type elsewhere struct{ storage.Driver }
 
 func (e elsewhere) Describe() storage.Description {
@@ -301,8 +302,8 @@ func TestAMissingBucketIsMissing(t *testing.T) {
 	s.refused(s.use(s.upload("a"), "x"), 404, "NoSuchBucket")
 }
 
-// The bucket's own refusals are answered as the clouds do.
-func TestErrorsAreAnsweredAsTheCloudsDo(t *testing.T) {
+// The bucket's own errors have the responses of clouds.
+func TestErrorResponsesAreThoseOfClouds(t *testing.T) {
 	for code, want := range map[storage.Code]struct {
 		status int
 		code   string
@@ -328,7 +329,7 @@ func TestErrorsAreAnsweredAsTheCloudsDo(t *testing.T) {
 	}
 }
 
-func TestTenThousandRangesAreNoBurden(t *testing.T) {
+func TestTenThousandRangesAreCheap(t *testing.T) {
 	s := newSite(t)
 	s.put("a", strings.Repeat("x", 100))
 	ranges := make([]string, 10_000)

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// curl makes a request with nothing that it would add by itself; what it prints
-// is the body and the status.
+// curl sends a request without any header of its own. It prints the body and the
+// status.
 func curl(t *testing.T, body string, args ...string) string {
 	t.Helper()
 	args = append([]string{"--silent", "--globoff", "--path-as-is", "--write-out", "%{http_code}"}, args...)

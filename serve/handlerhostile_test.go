@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// start has the site answer on a port. Each request passes before first.
+// start makes the site listen on a port. Each request passes through before first.
 func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		before(w)
@@ -29,13 +29,14 @@ func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
 
 func patient(http.ResponseWriter) {}
 
-// impatient waits no longer for what of a body has not come with the headers, as
-// http.Server does after its ReadTimeout.
+// impatient does not wait for the part of a body that has not arrived with the
+// header, like http.Server after its ReadTimeout.
 func impatient(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// raw sends bytes as they are, ends there or holds the line, and reads one answer.
+// raw sends bytes verbatim, then closes or holds the connection, and reads one
+// response.
 func raw(t *testing.T, server *httptest.Server, request string, hold bool) *http.Response {
 	t.Helper()
 	c, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -52,7 +53,7 @@ func raw(t *testing.T, server *httptest.Server, request string, hold bool) *http
 	return answer
 }
 
-// line is a signed request up to the headers that a row adds.
+// line returns a signed request up to the headers that a row adds.
 func line(t *testing.T, u *storage.SignedURL) string {
 	t.Helper()
 	address, err := url.Parse(u.URL)
@@ -84,7 +85,7 @@ func TestBrokenRequestsStoreNothing(t *testing.T) {
 		"a slow body":                    {upload + "Content-Length: 4\r\n\r\n12", true, 408},
 		"a slow body of any length":      {free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n", true, 408},
 		"chunks past the bound":          {upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n", true, 413},
-		"chunks that go on for ever":     {upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n", true, 413},
+		"endless chunks":                 {upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n", true, 413},
 		"chunks that end early":          {upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true, 400},
 		"chunks that break off":          {upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12", false, 400},
 		"chunks that are none":           {upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n", false, 400},
@@ -105,9 +106,9 @@ func TestBrokenRequestsStoreNothing(t *testing.T) {
 	require.Equal(t, 200, answer.StatusCode, "the request itself is good")
 }
 
-// Wherever a form stops, the answer says that it is slow or cut off, and not that
-// it is malformed.
-func TestABrokenFormSaysWhereItBroke(t *testing.T) {
+// Wherever a form stops, the response says that it is slow or cut off, not that it is
+// malformed.
+func TestABrokenFormNamesTheField(t *testing.T) {
 	s := newSite(t)
 	server, strict := s.start(patient), s.start(impatient)
 	f := s.form("a", 0, 100)
@@ -117,7 +118,7 @@ func TestABrokenFormSaysWhereItBroke(t *testing.T) {
 		"before the first boundary":  "",
 		"in the first boundary":      "--",
 		"in a line of a part's head": "Content-Disposition: form-d",
-		"behind a part's head":       "\r\n\r\n",
+		"after a part's head":        "\r\n\r\n",
 		"in the file":                "the cont",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,8 +158,7 @@ var hostileKeys = []string{
 	"http:/example", ".hidden/...c", " a/ b", "files/a", "ob-signature", "con/aux.txt", strings.Repeat("k", 1024), strings.Repeat("abcdefg/", 127) + "abcdefgh",
 }
 
-// Keys with every hostile character are their own, and nobody else's, however
-// often they are escaped.
+// Each key with hostile characters is a separate object, however often it is escaped.
 func TestHostileKeys(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)

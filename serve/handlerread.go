@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-// read serves an object to whoever may have it. An address for GET answers HEAD too,
-// which tells less; one for HEAD answers nothing else. A signature that is not good is no request without one.
+// read serves an object if the request is allowed to have it. A signature for GET is
+// valid for HEAD too, because HEAD reveals less; one for HEAD is valid only for HEAD.
+// An invalid signature is refused even if the object is public.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
 	o := h.options.objectOptions
 	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
@@ -40,13 +41,13 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 		from = &publicObjects{h.bucket, h.origin}
 	}
 	if !h.options.activeContent {
-		o.headers = append(o.headers, disarm)
+		o.headers = append(o.headers, neutralize)
 	}
 	serveObject(w, r, from, key, o)
 	return nil
 }
 
-// override has the answer as the signer wants it.
+// override sets the response headers that the signature names.
 func override(h http.Header, g *signed.Grant) {
 	if g.ResponseType != "" {
 		h.Set("Content-Type", g.ResponseType)
@@ -56,16 +57,16 @@ func override(h http.Header, g *signed.Grant) {
 	}
 }
 
-// publicObjects are those that were written with WithPublicRead.
+// publicObjects serves only the objects that were written with WithPublicRead.
 type publicObjects struct {
 	bucket storage.Bucket
 	origin origin.Origin
 }
 
-// Download looks again once the bytes are pinned: the object that was public may
-// have been replaced by one that is not.
+// Download checks the object again after it was opened, because a private object may
+// have replaced the public one.
 func (p *publicObjects) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	const tries = 10 // a layer may have revisions of its own, that never agree
+	const tries = 10 // a layer may have revisions of its own, which never match
 	for range tries {
 		body, err := p.bucket.Download(ctx, key, opts...)
 		if err != nil {

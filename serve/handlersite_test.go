@@ -18,7 +18,7 @@ import (
 
 const siteBase = "http://files.example.com/files"
 
-// A site is a memory bucket behind a handler, whose clock the test has.
+// A site is a memory bucket with a handler, and a clock that the test controls.
 type site struct {
 	*testing.T
 	now     time.Time
@@ -82,7 +82,7 @@ func (s *site) public(key string) string {
 	return address
 }
 
-// ask makes a request; header is name, value, name, value.
+// ask sends a request; header is name, value, name, value.
 func (s *site) ask(method, address string, body io.Reader, header ...string) *httptest.ResponseRecorder {
 	s.Helper()
 	r := httptest.NewRequestWithContext(s.Context(), method, address, body)
@@ -98,7 +98,7 @@ func (s *site) send(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// use makes a signed request with the headers that came with it.
+// use sends a signed request with its headers.
 func (s *site) use(u *storage.SignedURL, body string, header ...string) *httptest.ResponseRecorder {
 	s.Helper()
 	for name, values := range u.Header {
@@ -107,7 +107,7 @@ func (s *site) use(u *storage.SignedURL, body string, header ...string) *httptes
 	return s.ask(u.Method, u.URL, strings.NewReader(body), header...)
 }
 
-// refused requires an answer of the handler's own that says no, and nothing more.
+// refused requires an error response of the handler that reveals nothing else.
 func (s *site) refused(w *httptest.ResponseRecorder, status int, code string) {
 	s.Helper()
 	require.Equal(s, status, w.Code, w.Body.String())
@@ -133,7 +133,7 @@ func (s *site) holds(key, text string) {
 	require.Equal(s, text, string(data))
 }
 
-// empty requires that nothing was stored, in no version either.
+// empty requires that nothing was stored, not even a version.
 func (s *site) empty() {
 	s.Helper()
 	for entry, err := range storage.Versions(s.Context(), s.bucket) {

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// WithoutPrefix tells NewHandler that requests arrive without the path of the
-// signing base address, because a proxy has taken it away: what they have is the
-// key then, and nothing else. Without this option a request has that path, as the
-// client sent it, whether or not http.StripPrefix stands before the handler; one
-// that has it not is 404. The two cannot be told apart by looking: where keys may
-// begin with the path itself, the same request would mean two objects.
+// WithoutPrefix tells [NewHandler] that a proxy removes the path of the signing base
+// address from requests, so that the whole path is the key. Without this option, the
+// path that the client sent must begin with that of the base address, with or without
+// [http.StripPrefix]. Otherwise the request fails with 404. The handler cannot tell
+// the two apart by itself: if a key begins with the path, the same request could mean
+// two objects.
 func WithoutPrefix() Option {
 	return option(func(o *options) { o.withoutPrefix = true })
 }
 
-// A mount is where the handler answers: the path of the signing base address,
-// with a slash at its end; "" where that has been taken away.
+// A mount is the path of the signing base address, with a slash at its end. It is ""
+// if a proxy removes the path.
 type mount string
 
 func mountOf(baseURL string, o options) mount {
@@ -26,15 +26,14 @@ func mountOf(baseURL string, o options) mount {
 	}
 	u, err := url.Parse(baseURL)
 	if err != nil {
-		return "/" // the core has read it before
+		return "/" // the root package has parsed it before
 	}
 	return mount(strings.TrimSuffix(u.Path, "/") + "/")
 }
 
-// key is the object that a request names: what its path has behind the mount; ""
-// is the bucket itself. Only how the path decodes counts: browsers and proxies
-// escape it again, each in its own way. It is false where the path is not under
-// the mount: what else it may mean is not guessed.
+// key returns the key that a request names, the part of its path after the mount. ""
+// is the bucket itself. Only the decoded path counts, because browsers and proxies
+// escape it differently. It returns false if the path is not under the mount.
 func (m mount) key(r *http.Request) (string, bool) {
 	if m == "" {
 		return strings.TrimPrefix(r.URL.Path, "/"), true
@@ -46,8 +45,8 @@ func (m mount) key(r *http.Request) (string, bool) {
 	return strings.CutPrefix(path, string(m))
 }
 
-// asSent is the path that came over the wire: http.StripPrefix leaves it. A
-// request that no server has read has none.
+// asSent returns the path that the client sent, which http.StripPrefix does not
+// change. A request that no server has read does not have one.
 func asSent(r *http.Request) string {
 	if r.RequestURI == "" {
 		return r.URL.Path

@@ -17,9 +17,9 @@ const (
 	listingLost = "</pre>\n<p>The listing ends here: the rest could not be read.\n"
 )
 
-// list writes what lies right under prefix, as it comes. It is not listed where
-// there is nothing, but for the root, which may be empty. An error that it
-// returns came before anything was written.
+// list writes the entries directly under prefix, as they arrive. It returns false if
+// there are none, except for the root, which may be empty. If it returns an error, it
+// has written nothing.
 func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (listed bool, _ error) {
 	for entry, err := range f.options.listing.List(r.Context(), storage.WithPrefix(prefix), storage.WithDelimiter("/")) {
 		if err != nil && !listed {
@@ -37,7 +37,7 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 			return true, nil
 		}
 		if _, err := io.WriteString(w, line(strings.TrimPrefix(entry.Key, prefix))); err != nil {
-			return true, nil // nobody reads it any more
+			return true, nil // the client has gone
 		}
 	}
 	if prefix == "" && !listed {
@@ -56,8 +56,8 @@ func beginListing(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, listingHead)
 }
 
-// line is empty for a key of others' making that no address leads to: a folder
-// marker, or one with "//" or "..".
+// line returns "" for a key that no address leads to: a folder marker, or a key with
+// "//" or "..".
 func line(name string) string {
 	if file := strings.TrimSuffix(name, "/"); path.Clean("/"+file) != "/"+file || file == "" {
 		return ""

@@ -9,57 +9,55 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Object answers a request with the object under key, as http.ServeContent does
-// with a file: ranges, one or several; If-Match, If-None-Match,
-// If-Modified-Since, If-Unmodified-Since and If-Range; HEAD. Content type,
-// encoding, language, disposition, cache control, ETag and Last-Modified are
-// those of the object; of the first five, and the ETag, one that the caller has
-// set in w's header already stays. The stored bytes are sent as they are: what
-// was stored compressed is sent compressed, and a range is one of compressed
-// bytes.
+// Object responds to a request with the object under key, as [http.ServeContent] does
+// with a file. It supports HEAD, one range or several, and If-Match, If-None-Match,
+// If-Modified-Since, If-Unmodified-Since and If-Range. Content type, encoding,
+// language, disposition, cache control, ETag and Last-Modified are those of the
+// object. If the caller has set one of the first five, or the ETag, in w's header,
+// that value stays. The stored bytes are sent unchanged: a compressed object is sent
+// compressed, and its ranges are of the compressed bytes.
 //
-// The store is asked once, and conditions are judged by its answer: what they
-// need not send is closed unread. Asked again is where a range lies behind the
-// end, where If-Range is of another object, and for ranges that go backwards or
-// lie too far apart: of what is between them no more than 1 MiB, or as much as was
-// asked for, is read and thrown away. Several that would take more than 16
-// requests, or are more bytes than there are, are answered with the whole object,
-// 200, however many they are: a server may ignore Range, and a client that asks
-// must take that, while no 4xx would tell it what to do (RFC 9110, section 14.2).
+// Most requests take one request to the store. Conditions are evaluated against its
+// response, and an object that need not be sent is closed unread. More requests are
+// made if a range is past the end, if If-Range names another object, or if ranges go
+// backwards or are too far apart. At most 1 MiB between ranges, or as much as was
+// requested, is read and discarded. If several ranges would take more than 16
+// requests, or have more bytes than the object, the response is the whole object with
+// 200. A server may ignore Range (RFC 9110, section 14.2).
 //
-// Errors become statuses, with a short body that tells no more: 404
-// ObjectNotFound; 403 PermissionDenied, NotPublic and Archived; 400
-// InvalidArgument, of the key as a rule; 429 RateLimited; 503 Unavailable, Changed
-// and Canceled, as of a server that stops; 504 DeadlineExceeded; else 500. See
-// WithErrorHandler. They and 412 have none of the object's headers that say how to
-// show or keep it. What fails when the first bytes were sent, and a whole object
-// whose bytes are not those that were stored, leaves the answer shorter than it
-// says: a client sees that.
+// An error becomes a status with a short body: 404 for ObjectNotFound; 403 for
+// PermissionDenied, NotPublic and Archived; 400 for InvalidArgument, usually an
+// invalid key; 429 for RateLimited; 503 for Unavailable, Changed and Canceled; 504
+// for DeadlineExceeded; 500 for any other. See [WithErrorHandler]. These responses,
+// and 412, have none of the object's headers that say how to show or keep it. If an
+// error occurs after the first bytes were sent, or the bytes of a whole object do not
+// match its checksum, the response is shorter than its Content-Length. Clients notice
+// that.
 //
-// HTML and scripts are served as such: whoever serves what strangers uploaded
-// does it from a host name of its own, or with WithDownloadName.
+// Object serves HTML and scripts as such. Serve what others uploaded from a host name
+// of its own, or with [WithDownloadName].
 func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, opts ...Option) {
 	serveObject(w, r, b, key, readOptions(opts).objectOptions)
 }
 
-// serveObject is Object, for the handlers of this package.
+// serveObject is Object for the handlers of this package.
 func serveObject(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, o objectOptions) {
 	if err := o.serve(w, r, b, key); err != nil {
 		o.failed(w, r, err)
 	}
 }
 
-// An object that changes between two requests for one answer is served anew so
-// often.
+// maxAttempts limits how often a response starts again because the object changed
+// between two of its requests.
 const maxAttempts = 3
 
-// serve answers, unless it returns an error: then nothing has been written.
+// serve responds with the object. If it returns an error, it has written nothing.
 func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string) error {
 	if o.bad != nil {
 		return o.bad
 	}
-	a := &answer{w: w, r: r, options: o, asked: readRange(r.Header.Get("Range"))}
-	if !a.asked.given { // one request, whatever the object is by then
+	a := &response{w: w, r: r, options: o, requested: parseRange(r.Header.Get("Range"))}
+	if !a.requested.given { // one request, whichever revision it gets
 		return a.attempt(b, key)
 	}
 	before := w.Header().Clone()
@@ -79,20 +77,20 @@ func restore(h, before http.Header) {
 	}
 }
 
-// answer is one answer with an object.
-type answer struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	options objectOptions
-	asked   rangeHeader
-	from    *source
-	// sized is whether Content-Length may be set. It may not where the caller has
-	// set a Content-Encoding: w compresses what it is given then.
+// A response is one response with an object.
+type response struct {
+	w         http.ResponseWriter
+	r         *http.Request
+	options   objectOptions
+	requested rangeHeader
+	from      *source
+	// sized reports whether Content-Length may be set. It may not if the caller has
+	// set a Content-Encoding, because w then compresses the bytes.
 	sized bool
 }
 
-func (a *answer) attempt(b storage.Downloader, key string) (err error) {
-	first := a.asked.firstRead()
+func (a *response) attempt(b storage.Downloader, key string) (err error) {
+	first := a.requested.firstRead()
 	if a.r.Method == http.MethodHead {
 		first = attributesOnly
 	}
@@ -108,15 +106,15 @@ func (a *answer) attempt(b storage.Downloader, key string) (err error) {
 		adjust(h, attrs)
 	}
 	etag := h.Get("Etag")
-	if status := judge(a.r, etag, attrs.Modified); status != 0 {
+	if status := evaluatePreconditions(a.r, etag, attrs.Modified); status != 0 {
 		a.stop(status, key)
 		return nil
 	}
-	asked := a.asked
+	asked := a.requested
 	if asked.given && !rangeApplies(a.r, etag, attrs.Modified) {
 		asked = rangeHeader{}
 	}
-	ranges, err := asked.of(attrs.Size)
+	ranges, err := asked.resolve(attrs.Size)
 	if err != nil {
 		if err == errNoOverlap {
 			h.Set("Content-Range", "bytes */"+strconv.FormatInt(attrs.Size, 10))
@@ -126,10 +124,10 @@ func (a *answer) attempt(b storage.Downloader, key string) (err error) {
 	return a.send(ranges)
 }
 
-// stop is the answer to a condition. That of a precondition is an error like
-// others: no cache may keep it for as long as the object, and no browser save it
-// under the object's name.
-func (a *answer) stop(status int, key string) {
+// stop responds to a condition that does not hold. A failed precondition is handled
+// like other errors: no cache may keep it as long as the object, and no browser may
+// save it under the object's name.
+func (a *response) stop(status int, key string) {
 	h := a.w.Header()
 	switch {
 	case status == http.StatusNotModified:
@@ -149,8 +147,8 @@ func (a *answer) stop(status int, key string) {
 	a.w.WriteHeader(status)
 }
 
-// send answers with the ranges; none is the whole object.
-func (a *answer) send(ranges []byteRange) error {
+// send responds with ranges, or with the whole object if there are none.
+func (a *response) send(ranges []byteRange) error {
 	size, h, status := a.from.attrs.Size, a.w.Header(), http.StatusOK
 	length := size
 	body := ranges
@@ -189,24 +187,24 @@ func (a *answer) send(ranges []byteRange) error {
 		err = a.from.copy(a.w, body[0])
 	}
 	if err != nil && h.Get("Content-Length") == "" {
-		// Nothing else tells the client that this is not all.
+		// Nothing else tells the client that bytes are missing.
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// presentation are the headers that say how to show and keep the object; with
-// objectHeaders they are all that say something about it.
+// presentation lists the headers that say how to show and keep the object. Together
+// with objectHeaders they are all headers that describe it.
 var (
 	presentation  = []string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control"}
 	objectHeaders = append(presentation[:len(presentation):len(presentation)], "Etag", "Last-Modified")
 )
 
-// setHeader describes the object. What the caller has set stays.
+// setHeader describes the object in h. It keeps values that the caller has set.
 func setHeader(h http.Header, a *storage.Attrs) {
 	contentType := a.ContentType
 	if contentType == "" {
-		contentType = "application/octet-stream" // else net/http would guess from the bytes
+		contentType = "application/octet-stream" // otherwise net/http would guess from the bytes
 	}
 	offer(h, "Content-Type", contentType)
 	offer(h, "Content-Encoding", a.ContentEncoding)
@@ -214,13 +212,13 @@ func setHeader(h http.Header, a *storage.Attrs) {
 	offer(h, "Content-Disposition", a.ContentDisposition)
 	offer(h, "Cache-Control", a.CacheControl)
 	offer(h, "Etag", a.ETag)
-	if known(a.Modified) {
+	if isKnown(a.Modified) {
 		h.Set("Last-Modified", a.Modified.UTC().Format(http.TimeFormat))
 	}
 }
 
-// offer sets a header that is not there. A value that could end the line and
-// begin another header was not checked by this library: it is left out.
+// offer sets a header that is not set yet. It drops a value that could end the line
+// and begin another header, because the library has not checked it.
 func offer(h http.Header, name, value string) {
 	if _, given := h[name]; given || value == "" || strings.ContainsFunc(value, isControl) {
 		return

@@ -19,14 +19,14 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// downloading is a Downloader of one function.
+// downloading is a Downloader with one function.
 type downloading func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error)
 
 func (d downloading) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	return d(ctx, key, opts...)
 }
 
-// bodied is an object that delivers body, whatever its attributes say.
+// bodied is an object that returns body, whatever its attributes say.
 func bodied(attrs storage.Attrs, body func() io.Reader) downloading {
 	return func(_ context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 		var r storage.GetRequest
@@ -48,7 +48,7 @@ func put(t *testing.T, b storage.Uploader, key, data string, opts ...storage.Upl
 	return attrs
 }
 
-// recorded is the answer of a handler that writes into memory.
+// recorded is a handler's response in memory.
 func recorded(method string, header map[string]string, handle func(w http.ResponseWriter, r *http.Request)) *http.Response {
 	r := httptest.NewRequest(method, "/key", nil)
 	for name, value := range header {
@@ -66,7 +66,7 @@ func text(t *testing.T, r *http.Response) string {
 	return string(body)
 }
 
-func TestPermissionToDownloadIsEnough(t *testing.T) {
+func TestOnlyPermissionToDownloadIsNeeded(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "0123456789")
 	only := storage.Ref[storage.Downloader](b)
@@ -87,7 +87,7 @@ func TestPermissionToDownloadIsEnough(t *testing.T) {
 	}
 }
 
-func TestWhatTheCallerHasSetStays(t *testing.T) {
+func TestHeadersOfTheCallerStay(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"), storage.WithContentLanguage("de"))
 	own := map[string]string{"Content-Type": "text/markdown", "Cache-Control": "private", "Content-Language": "en", "Content-Disposition": "inline", "Etag": `"mine"`}
@@ -115,7 +115,7 @@ func TestWhatTheCallerHasSetStays(t *testing.T) {
 	})
 }
 
-func TestATypeIsAlwaysSaid(t *testing.T) {
+func TestAContentTypeIsAlwaysSet(t *testing.T) {
 	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, html, "key") })
 	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"), "net/http would guess from the bytes")
@@ -134,7 +134,7 @@ func TestAVersionIsServed(t *testing.T) {
 	require.Contains(t, text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6,0-2"}, handle)), "old")
 }
 
-// A readerFrom is what a socket is to net/http: it can have the kernel copy.
+// A readerFrom acts like a socket in net/http: the kernel can copy to it.
 type readerFrom struct {
 	*httptest.ResponseRecorder
 	from []io.Reader
@@ -238,7 +238,7 @@ func TestAnObjectThatChangesMeanwhile(t *testing.T) {
 	})
 }
 
-func TestABodyThatEndsEarlyIsNoWholeAnswer(t *testing.T) {
+func TestABodyThatEndsEarlyIsNotACompleteResponse(t *testing.T) {
 	for _, span := range []string{"", "bytes=0-9", "bytes=0-3,5-9"} {
 		short := bodied(storage.Attrs{Size: 20}, func() io.Reader { return strings.NewReader("012") })
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, short, "key") }))

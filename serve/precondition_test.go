@@ -14,7 +14,7 @@ import (
 // presentation are the headers that say how to show and keep an object.
 var presentation = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type"}
 
-// A cache that keeps a 412 for as long as the object would tell everyone.
+// A cache that keeps a 412 as long as the object would serve it to everyone.
 func TestAFailedPreconditionIsAnError(t *testing.T) {
 	told := []storage.UploadOption{
 		storage.WithCacheControl(forGood), storage.WithContentDisposition(`inline; filename="a"`),

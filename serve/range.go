@@ -10,28 +10,28 @@ import (
 )
 
 const (
-	// What lies between two ranges is read through up to here: a request of its
-	// own would take longer. Of one answer it is that much together, or as much as
-	// was asked for: a small header must not have a large object read.
+	// maxGap is how far two ranges may lie apart to be read with one request, which
+	// takes less time than another request. One response skips at most that much, or
+	// as much as was requested, so that a small header cannot make the server read a
+	// large object.
 	maxGap = 1 << 20 // bytes
-	// Ranges that lie so far apart that one answer would take more requests to
-	// the store are no range at all: a client could have thousands made by one of
-	// its own.
-	maxLegs = 16
+	// maxReadSpans limits the requests to the store for one response. Ranges that
+	// need more are ignored, because one request of a client could cause thousands.
+	maxReadSpans = 16
 )
 
-// A spec is one range as it stands in a request.
-type spec struct {
+// A rangeSpec is one range as the request states it.
+type rangeSpec struct {
 	first  int64 // -1: the last bytes, as many as last says
 	last   int64 // inclusive; -1: to the end
-	broken bool  // the end cannot be read, or lies before the beginning
+	broken bool  // the end is malformed, or is before the beginning
 }
 
-// A rangeHeader is what a request asks for; the zero value is all of it.
+// A rangeHeader is a parsed Range header. Its zero value requests the whole object.
 type rangeHeader struct {
 	given     bool
 	malformed bool
-	specs     []spec
+	specs     []rangeSpec
 }
 
 var (
@@ -39,8 +39,8 @@ var (
 	errNoOverlap = errors.New("invalid range: failed to overlap")
 )
 
-// readRange reads a Range header as http.ServeContent does.
-func readRange(header string) rangeHeader {
+// parseRange parses a Range header as http.ServeContent does.
+func parseRange(header string) rangeHeader {
 	if header == "" {
 		return rangeHeader{}
 	}
@@ -51,14 +51,14 @@ func readRange(header string) rangeHeader {
 		if text = trimSpace(text); text == "" {
 			continue
 		}
-		s, ok := readSpec(text)
+		s, ok := parseRangeSpec(text)
 		asked.malformed = asked.malformed || !ok
 		asked.specs = append(asked.specs, s)
 	}
 	return asked
 }
 
-func readSpec(text string) (s spec, ok bool) {
+func parseRangeSpec(text string) (s rangeSpec, ok bool) {
 	first, last, ok := strings.Cut(text, "-")
 	first, last = trimSpace(first), trimSpace(last)
 	if !ok {
@@ -89,9 +89,9 @@ func (r byteRange) contentRange(size int64) string {
 	return "bytes " + strconv.FormatInt(r.start, 10) + "-" + strconv.FormatInt(r.end()-1, 10) + "/" + strconv.FormatInt(size, 10)
 }
 
-// of is what is asked for of an object of size bytes; nil is all of it. A range
-// of nothing overlaps nothing: it has no Content-Range.
-func (a rangeHeader) of(size int64) ([]byteRange, error) {
+// resolve returns the requested ranges of an object of size bytes; nil is the whole
+// object. An empty range is left out, because it has no Content-Range.
+func (a rangeHeader) resolve(size int64) ([]byteRange, error) {
 	if a.malformed {
 		return nil, errMalformed
 	}
@@ -118,14 +118,15 @@ func (a rangeHeader) of(size int64) ([]byteRange, error) {
 	switch {
 	case len(ranges) == 0 && len(a.specs) > 0 && size > 0:
 		return nil, errNoOverlap
-	case total > size || len(legsOf(ranges)) > maxLegs:
+	case total > size || len(mergeRanges(ranges)) > maxReadSpans:
 		return nil, nil
 	}
 	return ranges, nil
 }
 
-// firstRead is what to ask the store for before the object's size is known: what
-// the answer will have at its beginning, as a rule all of it.
+// firstRead returns the option for the first request to the store, before the size of
+// the object is known. It covers the beginning of the response, and usually all of
+// it.
 func (a rangeHeader) firstRead() storage.DownloadOption {
 	switch {
 	case a.malformed:
@@ -149,12 +150,12 @@ func (a rangeHeader) firstRead() storage.DownloadOption {
 	if len(ranges) == 0 {
 		return attributesOnly
 	}
-	return legsOf(ranges)[0].option()
+	return mergeRanges(ranges)[0].option()
 }
 
 var (
 	everything = storage.WithRange(0, -1)
-	// attributesOnly reads no byte: the store is asked for attributes alone.
+	// attributesOnly reads no bytes, only the attributes.
 	attributesOnly = storage.WithRange(0, 0)
 )
 
@@ -165,16 +166,17 @@ func (r byteRange) option() storage.DownloadOption {
 	return storage.WithRange(r.start, r.length)
 }
 
-// A leg is the part that one request to the store reads: ranges that follow one
-// another, and what lies between them.
-type leg struct {
+// A readSpan is the part of an object that one request to the store reads: successive
+// ranges and the gaps between them.
+type readSpan struct {
 	byteRange
-	holds int // ranges
+	ranges int // ranges
 }
 
-// legsOf splits ranges. Which ones are one leg depends on none behind them.
-func legsOf(ranges []byteRange) []leg {
-	var legs []leg
+// mergeRanges groups ranges into spans. The grouping of a range does not depend on
+// later ranges.
+func mergeRanges(ranges []byteRange) []readSpan {
+	var legs []readSpan
 	var wanted, skipped int64
 	for _, r := range ranges {
 		gap := int64(-1)
@@ -182,11 +184,11 @@ func legsOf(ranges []byteRange) []leg {
 			gap = r.start - legs[len(legs)-1].end()
 		}
 		if gap < 0 || gap > maxGap || skipped+gap > max(maxGap, wanted) {
-			legs = append(legs, leg{r, 1})
+			legs = append(legs, readSpan{r, 1})
 		} else {
 			last := &legs[len(legs)-1]
 			last.length = r.end() - last.start
-			last.holds++
+			last.ranges++
 			skipped += gap
 		}
 		wanted = min(wanted, math.MaxInt64-r.length) + r.length

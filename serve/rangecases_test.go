@@ -18,7 +18,7 @@ func of(key string, c contentCase) contentCase {
 	return c
 }
 
-// asking is how many requests a GET makes; a HEAD is one, always.
+// asking sets the number of requests for a GET. A HEAD always makes one.
 func asking(c contentCase, calls ...string) contentCase {
 	c.method, c.calls = http.MethodGet, calls
 	return c
@@ -29,7 +29,7 @@ func heading(c contentCase) contentCase {
 	return c
 }
 
-// aRow is "bytes=" and n ranges, each of length bytes, step apart.
+// aRow returns "bytes=" and n ranges, each of length bytes, step apart.
 func aRow(n, length, step int) string {
 	ranges := make([]string, n)
 	for i := range ranges {
@@ -38,9 +38,10 @@ func aRow(n, length, step int) string {
 	return "bytes=" + strings.Join(ranges, ",")
 }
 
-// A range behind the end is asked for, refused by the store, and looked at by the
-// core and by Object: three requests in a case that is a client's mistake.
-var behindTheEnd = []string{"Get", "Head", "Head"}
+// A range past the end takes three requests: the range, which the store refuses, and
+// one each of the core and of Object for the attributes. Only a client's mistake
+// causes this.
+var pastTheEnd = []string{"Get", "Head", "Head"}
 
 var rangeCases = []contentCase{
 	{name: "whole"},
@@ -70,15 +71,15 @@ var rangeCases = []contentCase{
 	{name: "range/POST", method: http.MethodPost, header: map[string]string{"Range": "bytes=1-5"}},
 
 	asking(bare(ranged("at the end", "bytes=10-")), "Get"),
-	asking(bare(ranged("behind the end", "bytes=11-")), behindTheEnd...),
-	asking(bare(ranged("behind the end, bounded", "bytes=5000-6000")), behindTheEnd...),
-	asking(bare(ranged("behind the end, unreadable", "bytes=5000-x")), "Head"),
-	asking(bare(ranged("several behind the end", "bytes=5000-6000,7000-")), behindTheEnd...),
-	heading(bare(ranged("behind the end", "bytes=5000-6000"))),
+	asking(bare(ranged("past the end", "bytes=11-")), pastTheEnd...),
+	asking(bare(ranged("past the end, bounded", "bytes=5000-6000")), pastTheEnd...),
+	asking(bare(ranged("past the end, unreadable", "bytes=5000-x")), "Head"),
+	asking(bare(ranged("several past the end", "bytes=5000-6000,7000-")), pastTheEnd...),
+	heading(bare(ranged("past the end", "bytes=5000-6000"))),
 
 	of("empty", ranged("first byte", "bytes=0-0")),
 	of("empty", ranged("open", "bytes=0-")),
-	asking(of("empty", ranged("behind", "bytes=5-")), behindTheEnd...),
+	asking(of("empty", ranged("past the end", "bytes=5-")), pastTheEnd...),
 	of("gzip.gz", ranged("stored bytes", "bytes=10-19")),
 
 	malformed("no unit", "0-5"),
@@ -87,7 +88,7 @@ var rangeCases = []contentCase{
 	malformed("backwards", "bytes=5-3"),
 	malformed("no dash", "bytes=5"),
 	malformed("letters", "bytes=a-b"),
-	malformed("letters behind", "bytes=0-b"),
+	malformed("letters after", "bytes=0-b"),
 	malformed("two dashes", "bytes=0--5"),
 	malformed("a suffix of a suffix", "bytes=--5"),
 	malformed("only a dash", "bytes=-"),
@@ -101,25 +102,25 @@ var rangeCases = []contentCase{
 	ranged("several", "bytes=0-9,20-29"),
 	ranged("several, adjacent", "bytes=0-9,10-19"),
 	ranged("several, one to the end", "bytes=0-9,900-"),
-	ranged("several, one behind the end", "bytes=0-9,5000-"),
-	asking(ranged("several, a suffix behind", "bytes=0-9,-10"), "Get", "Get"),
-	heading(ranged("several, a suffix behind", "bytes=0-9,-10")),
+	ranged("several, one past the end", "bytes=0-9,5000-"),
+	asking(ranged("several, a suffix after", "bytes=0-9,-10"), "Get", "Get"),
+	heading(ranged("several, a suffix after", "bytes=0-9,-10")),
 	asking(ranged("several, a suffix first", "bytes=-10,0-9"), "Get", "Get"),
 	asking(ranged("several, backwards", "bytes=20-29,0-9"), "Get", "Get"),
-	asking(ranged("several, the first one behind the end", "bytes=5000-,0-9"), append(behindTheEnd[:3:3], "Get")...),
+	asking(ranged("several, the first one past the end", "bytes=5000-,0-9"), append(pastTheEnd[:3:3], "Get")...),
 	asking(ranged("several, overlapping", "bytes=0-9,5-14"), "Get", "Get"),
 	asking(ranged("several, the same twice", "bytes=3-4,3-4"), "Get", "Get"),
 	asking(ranged("several, more than there is", "bytes=0-999,0-0"), "Get"),
 	asking(ranged("several, more than there is, backwards", "bytes=500-999,0-999"), "Get", "Get"),
 	ranged("a hundred", aRow(100, 1, 10)),
 	asking(ranged("10,000 times the first byte", aRow(10_000, 1, 0)), "Get", "Get"),
-	ranged("10,000, most of them behind the end", aRow(10_000, 1, 2)),
+	ranged("10,000, most of them past the end", aRow(10_000, 1, 2)),
 	of("large", ranged("10,000 in a large object", aRow(10_000, 1, 100))),
 	asking(of("large", ranged("four, almost 1 MiB between them, in a large object", aRow(4, 1, 1<<20))), "Get", "Get", "Get"),
 	asking(of("large", ranged("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
 
 	{
-		name: "range/behind the end, of an object with a disposition", method: http.MethodGet, header: map[string]string{"Range": "bytes=5000-"}, calls: behindTheEnd,
+		name: "range/past the end, of an object with a disposition", method: http.MethodGet, header: map[string]string{"Range": "bytes=5000-"}, calls: pastTheEnd,
 		differs: "a browser would save the error under the object's name; ServeContent leaves Content-Disposition and Content-Language",
 		want: func(a answer, t *testing.T) {
 			require.Equal(t, http.StatusRequestedRangeNotSatisfiable, a.status)
@@ -174,14 +175,14 @@ var rangeCases = []contentCase{
 	},
 }
 
-// malformed ranges are told from attributes alone.
+// malformed ranges are refused with only the attributes.
 func malformed(name, value string) contentCase {
 	c := ranged("malformed, "+name, value)
 	c.calls = []string{"Head"}
 	return bare(c)
 }
 
-// bare is of the object that has no disposition and no language.
+// bare is a case with the object that has no disposition and no language.
 func bare(c contentCase) contentCase {
 	c.key = "plain"
 	return c

@@ -15,8 +15,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// counting is a store that counts what is read of its objects, in requests and
-// bytes.
+// counting is a store that counts requests, and the bytes that are read.
 type counting struct {
 	storage.Driver
 	requests int
@@ -40,9 +39,9 @@ func (c *counting) Get(ctx context.Context, r *storage.GetRequest) (*storage.Att
 	}{read, body}, nil
 }
 
-// What a header of some kilobytes has the server read is bounded by what the
-// client takes of it.
-func TestRangesCostLittleMoreThanTheyAsk(t *testing.T) {
+// A header of some kilobytes cannot make the server read much more than the client
+// receives.
+func TestRangesReadLittleMoreThanRequested(t *testing.T) {
 	const (
 		MiB  = 1 << 20
 		size = 64 * MiB
@@ -53,7 +52,7 @@ func TestRangesCostLittleMoreThanTheyAsk(t *testing.T) {
 		return store
 	}))
 	put(t, b, "key", strings.Repeat("x", size))
-	// later is aRow that begins at start.
+	// later is like aRow, from start on.
 	later := func(start, n, length, step int) string {
 		var all []string
 		for i := range n {
@@ -65,13 +64,13 @@ func TestRangesCostLittleMoreThanTheyAsk(t *testing.T) {
 		name, span string
 		status     int
 		requests   int
-		asked      int64 // bytes; what may be read beside them is 1 MiB, or as many
+		asked      int64 // bytes; besides them, 1 MiB may be read, or as much again
 	}{
 		{"two beside each other", "bytes=0-9,10-19", 206, 1, 20},
 		{"ten, 100 kB apart", aRow(10, 10_000, 110_000), 206, 1, 100_000},
 		{"ten, 200 kB apart", aRow(10, 10_000, 210_000), 206, 5, 100_000},
 		{"ten of 1 MiB, 1 MiB apart", aRow(10, MiB, 2*MiB), 206, 1, 10 * MiB},
-		{"ten small ones behind a large one", "bytes=0-20971519," + later(21*MiB, 10, 1, MiB), 206, 1, 20*MiB + 10},
+		{"ten small ones after a large one", "bytes=0-20971519," + later(21*MiB, 10, 1, MiB), 206, 1, 20*MiB + 10},
 		{"a byte of each MiB", aRow(size/MiB, 1, MiB), 200, 2, size},
 		{"a byte of every other kilobyte", aRow(32_000, 1, 2000), 200, 2, size},
 		{"a byte of each MiB, and a suffix", aRow(size/MiB, 1, MiB) + ",-1", 200, 2, size},

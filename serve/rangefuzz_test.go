@@ -14,12 +14,12 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// Where the two differ on purpose: rangeCases say why.
+// rangeCases say why the two differ here.
 var suffixOfNothing = regexp.MustCompile(`(^|[=,])\s*-\s*\+?0+\s*(,|$)`)
 
 const manyPieces = 16
 
-func FuzzObjectAnswersAsServeContentDoes(f *testing.F) {
+func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	for _, c := range rangeCases {
 		f.Add(c.header["Range"], "", "")
 	}

@@ -6,14 +6,14 @@ import (
 	"net/textproto"
 )
 
-// parts is the body of an answer with several ranges (multipart/byteranges).
+// parts is the body of a response with several ranges (multipart/byteranges).
 type parts struct {
 	ranges      []byteRange
 	contentType string // of each part
 	size        int64  // of the object
 }
 
-// writeTo writes the parts in the order in which they were asked for.
+// writeTo writes the parts in the order of the request.
 func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, r byteRange) error) error {
 	for _, r := range p.ranges {
 		part, err := to.CreatePart(textproto.MIMEHeader{
@@ -30,7 +30,7 @@ func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, r byteRange)
 	return to.Close()
 }
 
-// length is what writeTo writes, in bytes: every boundary is as long as another.
+// length returns how many bytes writeTo writes. All boundaries have the same length.
 func (p parts) length() int64 {
 	var n counter
 	_ = p.writeTo(multipart.NewWriter(&n), func(_ io.Writer, r byteRange) error {

@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A source is one revision of an object, of which it has one part open at a
-// time. The first answer of the store fixes the revision; what is opened later
-// is the same, or Changed.
+// A source reads one revision of an object, with at most one range open. The first
+// response of the store fixes the revision. If a later one differs, the source fails
+// with Changed.
 type source struct {
 	ctx   context.Context
 	from  storage.Downloader
@@ -19,12 +19,12 @@ type source struct {
 	attrs *storage.Attrs
 
 	reader  *storage.Reader // nil: nothing is open
-	at, end int64           // what it has left
-	legs    []leg           // of the ranges that are still to be copied
+	at, end int64           // the bytes that reader has left
+	spans   []readSpan      // of the ranges that remain to be copied
 }
 
-// openSource makes the one request that most answers take. Of a range behind the
-// object's end a store tells no attributes: they are asked for then.
+// openSource makes the only request that most responses take. If the range is past
+// the end, the store returns no attributes, so it requests them separately.
 func openSource(ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption, first storage.DownloadOption) (*source, error) {
 	s := &source{ctx: ctx, from: from, key: key, opts: opts}
 	err := s.download(first)
@@ -48,17 +48,17 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 	return nil
 }
 
-// plan says what copy will be asked for, in that order.
-func (s *source) plan(ranges []byteRange) { s.legs = legsOf(ranges) }
+// plan sets the ranges that copy will be called with, in order.
+func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 
-// seek has r open, which is next; what is opened for it serves the others of its
-// leg as well.
+// seek opens the next range r. The reader that it opens also serves the other ranges
+// of its span.
 func (s *source) seek(r byteRange) error {
 	if s.reader != nil && s.at <= r.start && r.start-s.at <= maxGap && r.end() <= s.end {
 		return nil
 	}
 	s.close()
-	rest := byteRange{r.start, s.legs[0].end() - r.start}
+	rest := byteRange{r.start, s.spans[0].end() - r.start}
 	opts := []storage.DownloadOption{rest.option()}
 	if s.attrs.Revision != "" && !s.pinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
@@ -66,9 +66,9 @@ func (s *source) seek(r byteRange) error {
 	err := s.download(opts...)
 	switch storage.CodeOf(err) {
 	case "":
-		return s.same()
+		return s.checkUnchanged()
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
-		return s.changed(err)
+		return s.changedError(err)
 	}
 	return err
 }
@@ -76,24 +76,24 @@ func (s *source) seek(r byteRange) error {
 // pinned reports whether the caller's options name a version.
 func (s *source) pinned() bool {
 	var r storage.GetRequest
-	_ = r.Apply(s.opts...) // a bad option has failed before
+	_ = r.Apply(s.opts...) // an invalid option has failed before
 	return r.Version != ""
 }
 
-// same is for a Downloader that knows no revisions.
-func (s *source) same() error {
+// checkUnchanged compares attributes, for a Downloader without revisions.
+func (s *source) checkUnchanged() error {
 	now := s.reader.Attrs()
 	if now.Revision != s.attrs.Revision || now.ETag != s.attrs.ETag || now.Size != s.attrs.Size {
-		return s.changed(nil)
+		return s.changedError(nil)
 	}
 	return nil
 }
 
-func (s *source) changed(err error) error {
+func (s *source) changedError(err error) error {
 	return &storage.Error{Code: storage.Changed, Op: "Download", Key: s.key, Err: err}
 }
 
-// copy writes r, which is next, to w.
+// copy writes the next range r to w.
 func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.seek(r); err != nil {
 		return err
@@ -101,8 +101,8 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.copyOpened(w, r); err != nil {
 		return err
 	}
-	if s.legs[0].holds--; s.legs[0].holds == 0 {
-		s.legs = s.legs[1:]
+	if s.spans[0].ranges--; s.spans[0].ranges == 0 {
+		s.spans = s.spans[1:]
 		s.close()
 	}
 	return nil
@@ -120,33 +120,33 @@ func (s *source) copyOpened(w io.Writer, r byteRange) error {
 	return err
 }
 
-// Up to here the bytes go out in one piece with the header, rather than by the
-// kernel behind it.
-const withHeader = 32 << 10
+// sentWithHeader is the size up to which the bytes are written together with the
+// header, rather than by the kernel after it.
+const sentWithHeader = 32 << 10
 
-// copyAll leaves the copying to the reader: out of memory in one piece, from a
-// file to a socket by the kernel. The last byte of what has a checksum to be
-// compared is kept back until it has been: without it no client takes the answer
-// for whole.
+// copyAll lets the reader do the copying: in one write from memory, or by the kernel
+// from a file to a socket. If there is a checksum to verify, the last byte is held
+// back until it matches. A client does not accept the response as complete without
+// that byte.
 func (s *source) copyAll(w io.Writer) error {
 	want := s.end - s.at
 	s.at = s.end
 	whole := want == s.attrs.Size && s.attrs.CRC32C != nil
 	if !whole {
-		if want <= withHeader {
+		if want <= sentWithHeader {
 			w = struct{ io.Writer }{w} // no io.ReaderFrom
 		}
-		return complete(want)(s.reader.WriteTo(w))
+		return requireLength(want)(s.reader.WriteTo(w))
 	}
-	t := &tail{to: w, left: want}
-	if err := complete(want)(s.reader.WriteTo(t)); err != nil {
+	t := &lastByteWriter{to: w, left: want}
+	if err := requireLength(want)(s.reader.WriteTo(t)); err != nil {
 		return err
 	}
 	return t.release()
 }
 
-// complete is an error where fewer bytes came than were promised.
-func complete(want int64) func(int64, error) error {
+// requireLength returns an error if fewer bytes than want arrived.
+func requireLength(want int64) func(int64, error) error {
 	return func(n int64, err error) error {
 		if err == nil && n < want {
 			return io.ErrUnexpectedEOF
@@ -157,21 +157,21 @@ func complete(want int64) func(int64, error) error {
 
 func (s *source) close() {
 	if s.reader != nil {
-		_ = s.reader.Close() // nil, always
+		_ = s.reader.Close() // always nil
 		s.reader = nil
 	}
 }
 
-// A tail writes all but the last of left bytes, which release writes.
-type tail struct {
+// A lastByteWriter writes all but the last of left bytes. release writes that one.
+type lastByteWriter struct {
 	to   io.Writer
 	left int64
 	last []byte
 }
 
-var errTooMuch = errors.New("the reader delivers more than it said")
+var errTooMuch = errors.New("the reader returns more bytes than announced")
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))
 	switch {
 	case size > t.left:
@@ -192,7 +192,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (t *tail) release() error {
+func (t *lastByteWriter) release() error {
 	if len(t.last) == 0 {
 		return nil
 	}

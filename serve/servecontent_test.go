@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// The objects that serve.Object and http.ServeContent are compared over.
+// These are the objects that serve.Object and http.ServeContent are compared with.
 var stored = map[string]struct {
 	data []byte
 	opts []storage.UploadOption
@@ -48,7 +48,7 @@ var modified = time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC)
 
 func clock() time.Time { return modified }
 
-// calls counts what a bucket asks of its driver.
+// calls counts a bucket's calls of its driver.
 type calls struct {
 	mu   sync.Mutex
 	seen []string
@@ -71,7 +71,7 @@ func (c *calls) take() []string {
 	return seen
 }
 
-// buckets are those that the tests run over.
+// buckets are the buckets that the tests run on.
 func buckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *calls)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
@@ -95,8 +95,8 @@ func fill(t *testing.T, b storage.Bucket) {
 	}
 }
 
-// unpresented is an answer of ServeContent's, which has with a 412 what is meant
-// for the object: TestAFailedPreconditionIsAnError says why ours has not.
+// unpresented is a response of ServeContent, whose 412 has headers that are meant for
+// the object. TestAFailedPreconditionIsAnError says why ours does not.
 type unpresented struct{ http.ResponseWriter }
 
 func (w unpresented) WriteHeader(status int) {
@@ -108,7 +108,7 @@ func (w unpresented) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// serveContent is what serve.Object is compared with.
+// serveContent is the reference for serve.Object.
 func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, data []byte) {
 	for name, value := range map[string]string{
 		"Content-Type": attrs.ContentType, "Content-Encoding": attrs.ContentEncoding, "Content-Language": attrs.ContentLanguage,
@@ -125,7 +125,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, 
 type answer struct {
 	status int
 	header http.Header
-	length int64 // -1: not told
+	length int64 // -1: not known
 	body   string
 }
 
@@ -150,21 +150,21 @@ func fetch(t *testing.T, method, address string, header http.Header) answer {
 	return a
 }
 
-// client takes answers as they are.
+// client does not decode or follow responses.
 var client = &http.Client{
 	Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// A contentCase is one request. {etag}, {modified}, {before} and {after} stand
-// for what the object has, and a second beside it.
+// A contentCase is one request. {etag}, {modified}, {before} and {after} stand for
+// the object's values, and for one second before and after.
 type contentCase struct {
 	name   string
 	key    string // "text.txt" where it is empty
-	method string // GET where it is empty
+	method string // GET if it is empty
 	header map[string]string
-	calls  []string // of the driver; Get, or Head for HEAD, where it is nil
-	// differs is why the answer is not that of http.ServeContent, but want.
+	calls  []string // of the driver; nil: Get, or Head for HEAD
+	// differs says why the response is want, and not that of http.ServeContent.
 	differs string
 	want    func(a answer, t *testing.T)
 }
@@ -189,7 +189,7 @@ func (c contentCase) asks(method string) []string {
 	return []string{"Get"}
 }
 
-func TestObjectAnswersAsServeContentDoes(t *testing.T) {
+func TestObjectRespondsLikeServeContent(t *testing.T) {
 	buckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		fill(t, b)
 		ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,31 +11,31 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Server is a local or memory bucket with signed and public addresses that
-// work, on this machine, for tests and laptops.
+// A Server is a local or memory bucket whose signed and public addresses work on this
+// machine, for tests and laptops.
 type Server struct {
 	Bucket storage.Bucket
 	URL    string // http://127.0.0.1:port, without a slash at its end
 
 	http        *http.Server
-	served      chan struct{} // closed when no connection is accepted any more
+	served      chan struct{} // closed when no more connections are accepted
 	connections sync.WaitGroup
 	closing     sync.Once
-	patience    time.Duration // with clients that do not finish, in Close
+	patience    time.Duration // how long Close waits for clients that do not finish
 
 	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // connections that have not asked anything yet; nil: none is let in
+	fresh map[net.Conn]struct{} // connections without a request so far; nil: none is accepted
 }
 
 const (
-	// Clients that never send a request, or never read its answer, are not waited
-	// for any longer.
+	// These limit the wait for clients that never send a request, or never read its
+	// response.
 	headerTimeout = 10 * time.Second
 	closeTimeout  = 5 * time.Second
 )
 
-// NewServer listens on a free port of the loopback interface, has open make the
-// bucket with that address, and serves it with NewHandler:
+// NewServer listens on a free port of the loopback interface, calls open with the
+// address, and serves the bucket with [NewHandler].
 //
 //	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
 //		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil
@@ -44,9 +44,9 @@ const (
 //	defer server.Close()
 //	signed, err := server.Bucket.SignedUploadURL(ctx, "photo.jpg")
 //
-// What open fails with is returned as it is; Unavailable where no port is free. A
-// client has 10 seconds to send its headers; bodies have no deadline, so that one
-// may be looked at in a debugger: Close cuts them off.
+// An error of open is returned unchanged. If no port is free, it fails with
+// Unavailable. A client has 10 seconds to send a request's header. Bodies have no
+// deadline, so that a debugger may pause them; [Server.Close] cuts them off.
 func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option) (*Server, error) {
 	listener, err := listen()
 	if err != nil {
@@ -83,7 +83,7 @@ func listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// track counts connections, and knows those that a browser opens ahead of need:
+// track counts connections, and notes those that a browser opens ahead of need.
 // http.Server.Shutdown would wait for their first request.
 func (s *Server) track(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
@@ -103,9 +103,9 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 	delete(s.fresh, c)
 }
 
-// Close waits for the requests under way, at most 5 seconds, then cuts them off;
-// it closes the bucket and leaves nothing behind. It may be called more than
-// once, but not by a request to this server.
+// Close waits at most 5 seconds for requests in progress, and then cuts them off. It
+// closes the bucket and stops every goroutine. It may be called more than once, but
+// not by a request to this server.
 func (s *Server) Close() {
 	s.closing.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), s.patience)

@@ -39,7 +39,7 @@ func started(t *testing.T, opts ...storage.OpenOption) *serve.Server {
 	return server
 }
 
-func TestServerAnswersWhatItsBucketSigns(t *testing.T) {
+func TestServerServesTheAddressesThatItsBucketSigns(t *testing.T) {
 	server := started(t, storage.WithPublic())
 	require.Regexp(t, `^http://(127\.0\.0\.1|\[::1\]):\d+$`, server.URL)
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "a key.txt")
@@ -56,11 +56,11 @@ func TestServerAnswersWhatItsBucketSigns(t *testing.T) {
 	require.Equal(t, "data", fetch(t, http.MethodGet, down.URL, down.Header).body)
 }
 
-func TestServersStandBesideEachOther(t *testing.T) {
+func TestSeveralServersCanRun(t *testing.T) {
 	require.NotEqual(t, started(t).URL, started(t).URL)
 }
 
-func TestServerPassesOnWhatOpenFailsWith(t *testing.T) {
+func TestServerReturnsTheErrorOfOpen(t *testing.T) {
 	failed := errors.New("failed")
 	var address string
 	_, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
@@ -69,7 +69,7 @@ func TestServerPassesOnWhatOpenFailsWith(t *testing.T) {
 	})
 	require.ErrorIs(t, err, failed)
 	_, err = net.Dial("tcp", address)
-	require.Error(t, err, "nobody listens any more")
+	require.Error(t, err, "the listener is closed")
 	_, err = serve.NewServer(func(string) (storage.Bucket, error) { return nil, nil })
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -96,7 +96,7 @@ func listening(server *serve.Server) bool {
 	return err == nil
 }
 
-func TestServerWaitsForRequestsUnderWay(t *testing.T) {
+func TestServerWaitsForRequestsInProgress(t *testing.T) {
 	closes, begun := 0, make(chan struct{})
 	server := started(t,
 		storage.WithLayer(func(d storage.Driver) storage.Driver { return closing{d, &closes} }),
@@ -142,8 +142,8 @@ func TestServerWaitsForRequestsUnderWay(t *testing.T) {
 	require.Equal(t, 1, closes)
 }
 
-// A browser opens connections before it has anything to ask.
-func TestServerDoesNotWaitForConnectionsThatAskNothing(t *testing.T) {
+// A browser opens connections before it has a request.
+func TestServerDoesNotWaitForIdleConnections(t *testing.T) {
 	server := started(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)

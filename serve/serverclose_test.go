@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// An upload whose body never ends is cut off: nothing of it is stored, and its
-// handler is gone when Close returns.
-func TestServerCutsOffWhoDoesNotFinish(t *testing.T) {
+// An upload whose body never ends is cut off. Nothing of it is stored, and its
+// handler has returned when Close returns.
+func TestServerCutsOffClientsThatDoNotFinish(t *testing.T) {
 	begun, ended := make(chan struct{}), false
 	driver := memstore.NewDriver(memstore.Config{})
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {

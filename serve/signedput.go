@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/signed"
 )
 
-// put stores the body of a signed upload. What can be refused by the headers is,
-// before a byte of the body is asked for.
+// put stores the body of a signed upload. It checks the header before it reads the
+// body.
 func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failure {
 	g, f := h.verify(r, http.MethodPut, key)
 	if f != nil {
@@ -31,9 +31,9 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	return nil
 }
 
-// requestOptions are what the client asks for beside what was signed: it may
-// bind itself to create, and say the type if none was signed, as on clouds. A
-// condition that cannot be kept is not passed over.
+// requestOptions returns options for what the client requests beyond what was signed.
+// A client may add If-None-Match: *, and set the content type if none was signed, as
+// on clouds. A condition that cannot be enforced is refused.
 func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOption, f *failure) {
 	h := r.Header
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasType() {
@@ -57,11 +57,11 @@ func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOpti
 	return nil, errCondition
 }
 
-// store stores length bytes of body, -1 where that is not known, as g has it.
+// store stores length bytes of body by the grant g. length is -1 if it is not known.
 func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
-	content := &bounded{from: body, least: g.MinSize, most: g.MaxSize}
+	content := &boundedBody{from: body, min: g.MinSize, max: g.MaxSize}
 	if length >= 0 {
-		if f := content.judge(length); f != nil {
+		if f := content.check(length); f != nil {
 			return nil, f
 		}
 		opts = append(opts, storage.WithSize(length))
@@ -74,61 +74,61 @@ func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length
 	switch {
 	case err == nil:
 		return attrs, nil
-	case content.broken != nil:
-		return nil, content.broken
+	case content.failure != nil:
+		return nil, content.failure
 	}
 	return nil, failureOf(err)
 }
 
-// bounded is a body that fails where it is not as long as was signed, as soon as
-// that shows: an upload of it stores nothing.
-type bounded struct {
-	from        io.Reader
-	least, most int64 // bytes; most -1: any
-	read        int64
-	broken      *failure
+// A boundedBody fails as soon as its length is known to differ from what was signed,
+// so that the upload stores nothing.
+type boundedBody struct {
+	from     io.Reader
+	min, max int64 // bytes; max -1: any length
+	read     int64
+	failure  *failure
 }
 
-var errBounds = errors.New("the body is not as long as was signed")
+var errBounds = errors.New("the length of the body is not the signed one")
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.most >= 0 {
-		p = p[:min(int64(len(p)), b.most-b.read+1)]
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.max >= 0 {
+		p = p[:min(int64(len(p)), b.max-b.read+1)]
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)
-	if b.most >= 0 && b.read > b.most {
-		b.broken = errTooLong
+	if b.max >= 0 && b.read > b.max {
+		b.failure = errTooLong
 		return 0, errBounds
 	}
 	switch err {
 	case nil:
 	case io.EOF:
-		if b.broken = b.judge(b.read); b.broken != nil {
+		if b.failure = b.check(b.read); b.failure != nil {
 			return 0, errBounds
 		}
-	default: // net/http ends the request's context too: that is not why
-		b.broken = unreadable(err)
+	default: // net/http cancels the request's context too, but that is not the cause
+		b.failure = bodyFailure(err)
 	}
 	return n, err
 }
 
-// unreadable is why a body cannot be read any further.
-func unreadable(err error) *failure {
+// bodyFailure returns the response to a read error of a body.
+func bodyFailure(err error) *failure {
 	if f := failureOf(err); f != errInternal {
 		return f
 	}
 	return errIncomplete
 }
 
-// judge is the verdict on a body of size bytes.
-func (b *bounded) judge(size int64) *failure {
+// check returns the failure of a body that has size bytes, or nil.
+func (b *boundedBody) check(size int64) *failure {
 	switch {
-	case b.most < 0:
+	case b.max < 0:
 		return nil
-	case size > b.most:
+	case size > b.max:
 		return errTooLong
-	case size < b.least:
+	case size < b.min:
 		return errTooShort
 	}
 	return nil

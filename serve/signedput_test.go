@@ -48,7 +48,7 @@ func TestASignedUploadCanMakeAPublicObject(t *testing.T) {
 	require.Equal(t, "x", s.ask("GET", s.public("a"), nil).Body.String())
 }
 
-// unread is a body that may not be touched.
+// unread is a body that must not be read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -56,7 +56,7 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAnUploadIsRefusedByItsHeadersAlone(t *testing.T) {
+func TestAnUploadIsRefusedByItsHeaders(t *testing.T) {
 	s := newSite(t)
 	sized := s.upload("a", storage.WithSize(4), storage.WithContentType("image/png"))
 	plain := s.upload("a", storage.WithContentType("image/png"))
@@ -141,7 +141,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestASignedChecksumIsHeld(t *testing.T) {
+func TestASignedChecksumIsEnforced(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 	s.refused(s.use(u, "987654321"), 400, "BadDigest")
@@ -161,7 +161,7 @@ func TestASignedCreateNeverOverwrites(t *testing.T) {
 	s.refused(s.use(u, "fourth"), 403, "SignatureDoesNotMatch")
 }
 
-// A body goes through as it comes: the handler holds none of it back.
+// A body streams to the store: the handler holds none of it back.
 func TestAnUploadIsStreamed(t *testing.T) {
 	const size = 64 << 20
 	var most int64

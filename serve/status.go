@@ -10,9 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// statusOf is what a client is told of an error. Credentials that the store
-// refuses and a bucket that is missing are mistakes of the server, and none of
-// the client.
+// statusOf returns the status for an error. Credentials that the store refuses, and a
+// missing bucket, are errors of the server, not of the client.
 func statusOf(err error) int {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound:
@@ -32,15 +31,15 @@ func statusOf(err error) int {
 	case storage.DeadlineExceeded:
 		return http.StatusGatewayTimeout
 	}
-	if errors.Is(err, context.Canceled) { // in a Downloader's own words
+	if errors.Is(err, context.Canceled) { // from a Downloader that does not use storage errors
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
-// failed answers with the status of err. A canceled request is answered too: as a
-// rule its client has gone, but a server that stops cancels its requests as well,
-// and without an answer net/http would send an empty 200.
+// failed responds with the status of err. It responds to a canceled request too. Its
+// client has usually gone, but a server that stops also cancels its requests, and
+// without a response net/http would send an empty 200.
 func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error) {
 	status := statusOf(err)
 	h := w.Header()
@@ -60,8 +59,8 @@ func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error)
 	}
 }
 
-// textOf is the body of an answer, in net/http's own words: nothing of err but
-// what is wrong with a range.
+// textOf returns the body of an error response in net/http's words. It reveals
+// nothing of err except an invalid range.
 func textOf(status int, err error) string {
 	switch {
 	case errors.Is(err, errMalformed):

@@ -73,7 +73,7 @@ func TestAKeyThatCannotBe(t *testing.T) {
 	})
 }
 
-func TestHowLongToWaitIsPassedOn(t *testing.T) {
+func TestRetryAfterIsPassedOn(t *testing.T) {
 	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, refusing(err), "key") })
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
@@ -115,7 +115,7 @@ func TestErrorHandler(t *testing.T) {
 	})
 }
 
-// damaged is a store whose bytes rot.
+// damaged is a store whose bytes change.
 type damaged struct{ storage.Driver }
 
 func (d damaged) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -132,7 +132,7 @@ func (d damaged) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	}{bytes.NewReader(data), io.NopCloser(nil)}, err
 }
 
-func TestAnAnswerThatFailsOnItsWayIsShort(t *testing.T) {
+func TestAResponseThatFailsHalfwayIsShort(t *testing.T) {
 	rotten := storage.New(memstore.NewDriver(memstore.Config{}), storage.WithLayer(func(d storage.Driver) storage.Driver { return damaged{d} }))
 	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {
 		put(t, rotten, name, strings.Repeat("x", size))

@@ -56,7 +56,7 @@ func TestFinishKeepsNoHeaderThatWasNotSigned(t *testing.T) {
 	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, kept.Properties)
 }
 
-// onAmazonsRules is a bucket of a server that keeps Amazon's rules.
+// onAmazonsRules returns a bucket of a server with Amazon's rules.
 func onAmazonsRules(t *testing.T) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
@@ -73,7 +73,7 @@ func onAmazonsRules(t *testing.T) storage.Bucket {
 	return b
 }
 
-func TestWhatIsKeptCanBePublic(t *testing.T) {
+func TestStoredFilesCanBePublic(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		public bool
@@ -104,7 +104,7 @@ func TestWhatIsKeptCanBePublic(t *testing.T) {
 	}
 }
 
-func TestPublicReadNeedsAStoreThatHasIt(t *testing.T) {
+func TestPublicReadNeedsObjectACL(t *testing.T) {
 	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ObjectACL})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})
 	require.ErrorIs(t, err, storage.Unsupported)

@@ -2,33 +2,33 @@ package uploads
 
 import "encoding/binary"
 
-// A box of the ISO base media file format: where its content is, and what is
-// behind it.
+// A box is a box of the ISO base media file format. Its content is between from and
+// to.
 type box struct {
 	name     string
 	from, to int
 }
 
-// maxBoxes bounds what a file of tiny boxes can cost.
+// maxBoxes limits the cost of a file with many tiny boxes.
 const maxBoxes = 10_000
 
-// inspectAVIF looks for the size of the largest picture that the file's meta box
-// tells of: ftyp, then meta / iprp / ipco / ispe. Encoders write meta before the
-// data, so that it can be shown while it loads.
+// inspectAVIF finds the size of the largest picture that the file's meta box
+// describes: ftyp, then meta / iprp / ipco / ispe. Encoders write meta before the
+// data, so that a picture can be shown while it loads.
 func inspectAVIF(h *head) (width, height int, refused *reason) {
 	left := maxBoxes
 	boxes := []box{{"", 0, headBytes}}
 	for _, step := range []struct {
 		name string
-		skip int // bytes of its version and flags
+		skip int // bytes of version and flags
 	}{{"meta", 4}, {"iprp", 0}, {"ipco", 0}} {
-		boxes = within(h, boxes, step.name, &left)
+		boxes = childBoxes(h, boxes, step.name, &left)
 		for i := range boxes {
 			boxes[i].from += step.skip
 		}
 	}
-	for _, b := range within(h, boxes, "ispe", &left) {
-		size, ok := h.piece(b.from+4, 8)
+	for _, b := range childBoxes(h, boxes, "ispe", &left) {
+		size, ok := h.bytesAt(b.from+4, 8)
 		if !ok || b.from+12 > b.to {
 			return 0, 0, damaged
 		}
@@ -46,9 +46,9 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 	return width, height, nil
 }
 
-// within are the boxes of this name in these. One of the file itself ends the
-// search, for what follows is the data.
-func within(h *head, outer []box, name string, left *int) (found []box) {
+// childBoxes returns the boxes of this name in outer. At the top level it returns
+// only the first, because the data follows.
+func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	for _, o := range outer {
 		for at := o.from; at < o.to && *left > 0; {
 			*left--
@@ -68,10 +68,10 @@ func within(h *head, outer []box, name string, left *int) (found []box) {
 	return found
 }
 
-// boxAt reads a box's size and name. Sizes of 64 bits and "to the end" are the
-// data's: nothing is looked for in or behind it.
+// boxAt reads the size and the name of a box. A size of 64 bits, or "to the end",
+// belongs to the data, where nothing is searched.
 func boxAt(h *head, at, end int) (box, bool) {
-	b, ok := h.piece(at, 8)
+	b, ok := h.bytesAt(at, 8)
 	if !ok {
 		return box{}, false
 	}

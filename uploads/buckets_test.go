@@ -20,11 +20,12 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// client keeps no connection, which would be a goroutine that outlives its test.
+// client keeps no connections, because they would be goroutines that outlive the
+// test.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// onBuckets runs f beside every bucket there is, each with addresses that work:
-// MinIO only where "make test" has started it.
+// onBuckets runs f on every kind of bucket, each with addresses that work. MinIO
+// needs "make test" to start it.
 func onBuckets(t *testing.T, f func(t *testing.T, b storage.Bucket)) {
 	t.Run("memory", func(t *testing.T) { f(t, inMemory(t)) })
 	t.Run("local", func(t *testing.T) {
@@ -85,7 +86,7 @@ func newService(t *testing.T, b uploads.Bucket, c uploads.Config) *uploads.Servi
 	return s
 }
 
-// keys are all objects of the bucket.
+// keys returns all keys of the bucket.
 func keys(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
 	found := []string{}
@@ -96,13 +97,13 @@ func keys(t *testing.T, b storage.Bucket) []string {
 	return found
 }
 
-// published are those of keys that are not where uploads wait.
+// published returns the keys that are not pending.
 func published(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
 	return slices.DeleteFunc(keys(t, b), func(key string) bool { return strings.Contains(key, uploads.DefaultPendingPrefix) })
 }
 
-// send makes a ticket's request, or its form, and gives the status.
+// send sends a ticket's request, and returns the status.
 func send(t *testing.T, ticket *uploads.Ticket, content string) int {
 	t.Helper()
 	require.NotNil(t, ticket.Put, "a ticket of a known size is a PUT")

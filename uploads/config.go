@@ -10,75 +10,76 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Link says what address a Result has.
+// A Link says which URL a [Result] has.
 type Link int
 
-// What a Result's URL is.
+// The links.
 const (
-	NoLink     Link = iota // none
-	PublicLink             // where a public bucket serves the object
-	SignedLink             // one that works for Config.LinkTTL
+	NoLink     Link = iota // no URL
+	PublicLink             // the URL where a public bucket serves the object
+	SignedLink             // a signed URL that works for Config.LinkTTL
 )
 
 // The defaults.
 const (
 	DefaultKey           = "uploads/{yyyy}/{mm}/{random}{ext}"
 	DefaultMaxSize       = 10 << 20   // bytes
-	DefaultMaxPixels     = 50_000_000 // a camera's largest picture; 200 MB unpacked
+	DefaultMaxPixels     = 50_000_000 // the largest picture of a camera; 200 MB when decoded
 	DefaultPendingPrefix = "pending/"
 	DefaultLinkTTL       = time.Hour
 	DefaultUploadTTL     = 15 * time.Minute
 )
 
-// Config says what is taken and how it is kept. The zero value is the defaults.
+// Config says which files are accepted and how they are stored. The zero value has
+// the defaults.
 type Config struct {
-	// Types are the media types that are allowed, by content; nil: DefaultTypes.
-	// Any that github.com/gabriel-vasile/mimetype knows fits, but what browsers
-	// run.
+	// Types are the media types that are allowed, by content; nil: [DefaultTypes].
+	// Any type that github.com/gabriel-vasile/mimetype detects can be allowed, unless
+	// browsers run it.
 	Types []string
-	// MinSize and MaxSize bound a file, in bytes; 0: 1 and DefaultMaxSize.
+	// MinSize and MaxSize limit the length of a file, in bytes; 0: 1 and
+	// DefaultMaxSize.
 	MinSize, MaxSize int64
-	// MaxPixels bounds width × height of pictures, so that nobody who unpacks
-	// them runs out of memory; 0: DefaultMaxPixels. Of animations it bounds one
-	// frame.
+	// MaxPixels limits width × height of pictures, so that decoding one does not
+	// exhaust memory; 0: DefaultMaxPixels. For an animation, it limits one frame.
 	MaxPixels int64
-	// Key is the pattern of keys; "": DefaultKey. In it stand {random}, 128 bits
-	// as 26 letters and digits, which it must have; {ext}, the extension that
-	// fits the content, at its end; {yyyy}, {mm} and {dd} in UTC; and names of
-	// the application's, one in a segment, which Values fill.
+	// Key is the pattern of keys; "": DefaultKey. It must have {random}, which stands
+	// for 128 bits as 26 letters and digits. It may have {yyyy}, {mm} and {dd}, in
+	// UTC, and {ext} at its end, the extension that fits the content. Other names in
+	// braces, at most one in a segment, are filled by [Values].
 	Key string
-	// CacheControl is by media type, "image/*" or "*"; the closest counts, and ""
-	// sets none. Nil: a year and immutable, for what is under a key never
-	// changes; public for PublicLink, else private.
+	// CacheControl maps a media type, "image/*" or "*" to directives. The closest
+	// match applies, and "" sets none. By default it is a year and immutable, because
+	// the content of a key never changes: public for PublicLink, otherwise private.
 	CacheControl map[string]string
-	// Link says what address a Result has, and LinkTTL how long a signed one
-	// works: 1 s to 7 days, 0: DefaultLinkTTL.
+	// Link says which URL a Result has, and LinkTTL how long a signed one works: 1 s
+	// to 7 days, 0: DefaultLinkTTL.
 	Link    Link
 	LinkTTL time.Duration
-	// PublicRead makes each file that is kept readable by anyone
-	// (storage.WithPublicRead), for PublicLink in a bucket that is not public
-	// itself. What waits under PendingPrefix is not made public. The bucket needs
-	// storage.ObjectACL.
+	// PublicRead makes each stored file readable by anyone
+	// ([storage.WithPublicRead]). It is for PublicLink in a bucket that is not public
+	// itself. Files that wait under PendingPrefix stay private. The bucket needs
+	// [storage.ObjectACL].
 	PublicRead bool
 
-	// PendingPrefix is where signed uploads wait until Finish; "":
-	// DefaultPendingPrefix. Whole segments that end in "/".
+	// PendingPrefix is where signed uploads wait for Finish; "":
+	// DefaultPendingPrefix. It has whole segments and ends in "/".
 	PendingPrefix string
-	// UploadTTL is how long a signed upload may be begun: 1 s to 7 days, 0:
+	// UploadTTL is how long a signed upload may start: 1 s to 7 days, 0:
 	// DefaultUploadTTL.
 	UploadTTL time.Duration
-	// TokenKey signs tickets, at least 16 bytes. Nil: drawn at random, so that
-	// tickets end with the process and mean nothing to its siblings.
+	// TokenKey signs tickets and has at least 16 bytes. If it is nil, a random key is
+	// drawn: tickets then end with the process, and are not valid in other processes.
 	TokenKey []byte
 
-	// Unguarded takes a bucket that cannot refuse to overwrite (IfAbsent). Keys
-	// are still unique by their 128 bits, but nothing proves it; and who calls
-	// Finish twice at the same moment, and sends other bytes between, replaces the
-	// file of his ticket.
+	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). Keys are
+	// then unique only because they have 128 random bits. A sender who calls Finish
+	// twice at once, and sends other bytes in between, replaces the file of that
+	// ticket.
 	Unguarded bool
 
 	Now    func() time.Time // nil: time.Now
-	Random io.Reader        // nil: crypto/rand's; read by several goroutines at once
+	Random io.Reader        // nil: crypto/rand; several goroutines read it at once
 }
 
 const (
@@ -87,8 +88,8 @@ const (
 	maxTTL      = 7 * 24 * time.Hour
 )
 
-// fill sets the defaults.
-func (c *Config) fill() {
+// setDefaults sets the defaults.
+func (c *Config) setDefaults() {
 	setDefault(&c.MinSize, 1)
 	setDefault(&c.MaxSize, DefaultMaxSize)
 	setDefault(&c.MaxPixels, DefaultMaxPixels)
@@ -120,14 +121,14 @@ func setDefault[T comparable](to *T, value T) {
 	}
 }
 
-// flaw is the field that makes no sense, and the rule that it breaks; c has been
-// filled.
-func (c *Config) flaw() (field, rule string) {
+// problem returns the field that is invalid and the rule that it breaks. It is called
+// after setDefaults.
+func (c *Config) problem() (field, rule string) {
 	switch {
 	case len(c.Types) == 0:
-		return "Config.Types", "must have a type, or be nil"
+		return "Config.Types", "must be nil or have a type"
 	case c.MinSize < 1 || c.MaxSize < c.MinSize:
-		return "Config.MinSize and MaxSize", "must be bounds from 1 on, the smaller first"
+		return "Config.MinSize and MaxSize", "must satisfy 1 <= MinSize <= MaxSize"
 	case c.MaxPixels < 1:
 		return "Config.MaxPixels", "must be at least 1"
 	case c.Link < NoLink || c.Link > SignedLink:
@@ -143,12 +144,12 @@ func (c *Config) flaw() (field, rule string) {
 		return "Config.PendingPrefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
 	if strings.HasPrefix(c.Key, c.PendingPrefix) {
-		return "Config.Key", "must not begin with PendingPrefix: what is there is cleared away"
+		return "Config.Key", "must not begin with PendingPrefix, where objects are removed"
 	}
 	return "", ""
 }
 
-// cacheControl is that of the closest row.
+// cacheControl returns the directives of the closest match.
 func (c *Config) cacheControl(mediaType string) string {
 	family, _, _ := strings.Cut(mediaType, "/")
 	for _, row := range []string{mediaType, family + "/*", "*"} {
@@ -159,25 +160,25 @@ func (c *Config) cacheControl(mediaType string) string {
 	return ""
 }
 
-// needed are the features that the bucket has to have, and what for.
-func (c *Config) needed() []need {
-	needs := []need{}
+// requirements returns the features that the bucket must have, and their purpose.
+func (c *Config) requirements() []requirement {
+	needs := []requirement{}
 	if !c.Unguarded {
-		needs = append(needs, need{storage.ConditionalCreate, "IfAbsent, without which an upload might overwrite another",
-			"set Config.Unguarded to rely on keys of 128 random bits alone"})
+		needs = append(needs, requirement{storage.ConditionalCreate, "IfAbsent, so an upload might overwrite another",
+			"set Config.Unguarded to rely only on the 128 random bits of keys"})
 	}
 	if c.Link == SignedLink {
-		needs = append(needs, need{storage.SignURLs, "signed addresses, for SignedLink",
-			"a local or memory bucket needs storage.WithSigningBaseURL"})
+		needs = append(needs, requirement{storage.SignURLs, "signed addresses, for SignedLink",
+			"open a local or memory bucket with storage.WithSigningBaseURL"})
 	}
 	if c.PublicRead {
-		needs = append(needs, need{storage.ObjectACL, "WithPublicRead, for PublicRead",
+		needs = append(needs, requirement{storage.ObjectACL, "WithPublicRead, for PublicRead",
 			"make the bucket public instead, and leave out Config.PublicRead"})
 	}
 	return slices.Clip(needs)
 }
 
-type need struct {
+type requirement struct {
 	feature    storage.Features
 	what, hint string
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestConfigurationsThatMakeNoSense(t *testing.T) {
+func TestInvalidConfigurations(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		config uploads.Config
 		words  string
 	}{
 		{"no types", uploads.Config{Types: []string{}}, "Config.Types"},
-		{"a type that nobody detects", uploads.Config{Types: []string{"image/nonsense"}}, "image/nonsense"},
-		{"any type", uploads.Config{Types: []string{"application/octet-stream"}}, "cannot be told"},
+		{"a type that cannot be detected", uploads.Config{Types: []string{"image/nonsense"}}, "image/nonsense"},
+		{"any type", uploads.Config{Types: []string{"application/octet-stream"}}, "type of unknown content"},
 		{"pages", uploads.Config{Types: []string{"text/html"}}, "browsers run"},
 		{"scripts", uploads.Config{Types: []string{"application/javascript"}}, "browsers run"},
 		{"documents of XML", uploads.Config{Types: []string{"application/rss+xml"}}, "browsers run"},
@@ -67,7 +67,7 @@ func TestABucketThatMayOverwriteIsRefusedUnlessAskedFor(t *testing.T) {
 	require.Len(t, keys(t, b), 1)
 }
 
-// wrapped is a type of an application, of which nothing is known.
+// wrapped is an application's own type, whose features are not known.
 type wrapped struct{ storage.Bucket }
 
 func TestABucketOfAnotherTypeIsRefusedUnlessAskedFor(t *testing.T) {
@@ -78,7 +78,7 @@ func TestABucketOfAnotherTypeIsRefusedUnlessAskedFor(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestLinksThatTheBucketCannotGiveAreRefusedAtOnce(t *testing.T) {
+func TestLinksThatTheBucketDoesNotSupportAreRefused(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Link: uploads.SignedLink})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = uploads.New(memstore.New(), uploads.Config{Link: uploads.PublicLink})
@@ -96,7 +96,7 @@ func TestPublicLinksAreThoseOfTheCDN(t *testing.T) {
 	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
 }
 
-func TestCacheControlIsOfTheClosestRow(t *testing.T) {
+func TestCacheControlIsThatOfTheClosestMatch(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{
 		Types:        append(uploads.DefaultTypes(), "application/pdf", "text/plain"),
@@ -111,7 +111,7 @@ func TestCacheControlIsOfTheClosestRow(t *testing.T) {
 	}
 }
 
-func TestAValueDoesNotLeadToWhereUploadsWait(t *testing.T) {
+func TestAValueCannotNameThePendingPrefix(t *testing.T) {
 	b := memstore.New()
 	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}"})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: uploads.Values{"user": "pending"}})

@@ -18,9 +18,10 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// TestJudgingCostsTimeInProportion gives every judge what repeats the beginning of
-// whatever the judge searches for, once short and once sixteen times as long.
-func TestJudgingCostsTimeInProportion(t *testing.T) {
+// TestInspectionTakesTimeInProportion inspects files that repeat the beginning of
+// whatever an inspector searches for. Each is inspected in a short form and in one
+// that is sixteen times as long.
+func TestInspectionTakesTimeInProportion(t *testing.T) {
 	const (
 		page  = `<svg xmlns="http://www.w3.org/2000/svg">`
 		short = headBytes / 32
@@ -81,8 +82,8 @@ func TestJudgingCostsTimeInProportion(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s, err := New(memstore.New(), Config{Types: append(DefaultTypes(), typeSVG)})
 			require.NoError(t, err)
-			// The better of two runs, in time of processors: the machine does other
-			// things as well.
+			// cost is the better of two runs, in processor time, because the machine
+			// does other things too.
 			cost := func(content []byte) time.Duration {
 				best := time.Hour
 				for range 2 {
@@ -104,7 +105,7 @@ func TestJudgingCostsTimeInProportion(t *testing.T) {
 	}
 }
 
-// processorTime is what this process has used.
+// processorTime returns the processor time of this process.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var used syscall.Rusage
@@ -112,7 +113,7 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-func TestJudgingStopsWithItsContext(t *testing.T) {
+func TestInspectionStopsWithItsContext(t *testing.T) {
 	for _, row := range []struct {
 		name, content string
 	}{
@@ -141,7 +142,7 @@ func TestJudgingStopsWithItsContext(t *testing.T) {
 	})
 }
 
-// cancelsAfter cancels a call that has read so much of it.
+// cancelsAfter cancels a call after it has read so many bytes.
 type cancelsAfter struct {
 	from   io.Reader
 	read   int64

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-func TestDeleteRemovesTheUsersOwnFilesAlone(t *testing.T) {
+func TestDeleteRemovesOnlyTheUsersOwnFiles(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Values: me})
@@ -23,7 +23,7 @@ func TestDeleteRemovesTheUsersOwnFilesAlone(t *testing.T) {
 		}{
 			{"another user's", mine.Key, uploads.Values{"user": "4"}},
 			{"what the pattern did not make", "users/42/notes.txt", me},
-			{"a key that goes on", mine.Key + "/x", me},
+			{"a longer key", mine.Key + "/x", me},
 			{"a path out of it", strings.Replace(mine.Key, "42/", "42/../43/", 1), me},
 			{"nothing", "", me},
 		} {

@@ -14,16 +14,17 @@ import (
 const (
 	typeSVG  = "image/svg+xml"
 	typePNG  = "image/png"
-	typeAPNG = "image/vnd.mozilla.apng" // a PNG that moves: any reader of PNG shows it
+	typeAPNG = "image/vnd.mozilla.apng" // an animated PNG, which every reader of PNG can show
 )
 
-// DefaultTypes are those that are allowed where Config.Types is empty: pictures
+// DefaultTypes returns the types that are allowed if Config.Types is nil: pictures
 // that browsers show and that hold no program.
-func DefaultTypes() []string {
-	return []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
-}
+func DefaultTypes() []string { return slices.Clone(rasterTypes) }
 
-// allowTypes checks a list of types and names them as the detection does.
+// rasterTypes lists the pictures that browsers show. They save every other file.
+var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
+
+// allowTypes checks a list of types, and returns the names that detection uses.
 func allowTypes(types []string) (allowed []string, flaw string) {
 	for _, t := range types {
 		known := mimetype.Lookup(t)
@@ -32,22 +33,22 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 		}
 		switch {
 		case known == nil:
-			return nil, fmt.Sprintf("has %q, which no detection by content knows", t)
+			return nil, fmt.Sprintf("has %q, which cannot be detected by content", t)
 		case known.Parent() == nil:
-			return nil, fmt.Sprintf("has %q, which is what cannot be told", t)
-		case runs(known):
-			return nil, fmt.Sprintf("has %q, which browsers run: nothing here makes it safe", t)
+			return nil, fmt.Sprintf("has %q, which is the type of unknown content", t)
+		case isActive(known):
+			return nil, fmt.Sprintf("has %q, which browsers run", t)
 		}
 		allowed = append(allowed, mediaTypeOf(known))
 	}
 	return allowed, ""
 }
 
-// runs reports whether a browser that is sent there runs what is in it.
-func runs(t *mimetype.MIME) bool {
+// isActive reports whether a browser that opens a file of this type runs its content.
+func isActive(t *mimetype.MIME) bool {
 	name := mediaTypeOf(t)
 	if name == typeSVG {
-		return false // where it is allowed, its scripts are not
+		return false // if it is allowed, its scripts are refused
 	}
 	return slices.ContainsFunc([]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}, t.Is) ||
 		strings.HasSuffix(name, "+xml")
@@ -61,15 +62,15 @@ func mediaTypeOf(t *mimetype.MIME) string {
 	return name
 }
 
-// A kind is what a file is.
+// A kind is the detected type of a file.
 type kind struct {
 	mediaType     string // without parameters
-	contentType   string // with them
-	extension     string // with its point
-	width, height int    // of pictures whose header is read
+	contentType   string // with parameters
+	extension     string // with its dot
+	width, height int    // of pictures whose header was read
 }
 
-// detect tells what the head is a head of.
+// detect determines the type of the file.
 func detect(h *head) kind {
 	t := mimetype.Detect(h.first(sniffBytes))
 	switch {
@@ -82,16 +83,17 @@ func detect(h *head) kind {
 	return kind{mediaType: name, contentType: t.String(), extension: extensionOf(name)}
 }
 
-// before are what may stand before an SVG's root: a mark, a declaration, comments
-// (of the license) and the document's type, which the detection takes for others'.
-var before = regexp.MustCompile(`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
+// svgPrologue matches what may precede an SVG's root: a byte order mark, a
+// declaration, comments (such as a license) and the document type. mimetype mistakes
+// such files for other types.
+var svgPrologue = regexp.MustCompile(`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
 
 func beginsSVG(b []byte) bool {
-	return before.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
+	return svgPrologue.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
 }
 
-// extensionOf is one for each type, so that a type's name is enough to find the
-// key again.
+// extensionOf returns the one extension of a type, so that the type is enough to find
+// the key again.
 func extensionOf(mediaType string) string {
 	if extension := mimetype.Lookup(mediaType).Extension(); isExtension(extension) {
 		return extension
@@ -99,13 +101,13 @@ func extensionOf(mediaType string) string {
 	return ""
 }
 
-// inspect decides what the file is and whether it may be that. What h reads
-// ahead stays in h.
+// inspect determines the type of the file and checks whether it is allowed. h keeps
+// the bytes that it reads.
 func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
 	h.fill(sniffBytes)
 	switch {
 	case h.failure() != nil:
-		return kind{}, h.interruption()
+		return kind{}, h.interruptedError()
 	case len(h.buf) == 0:
 		return kind{}, refuse(Empty, "The file is empty.")
 	}
@@ -115,17 +117,16 @@ func (s *Service) inspect(h *head, claimed string) (kind, *Error) {
 	}
 	e := s.inspectAs(h, &k)
 	if h.failure() != nil {
-		e = h.interruption()
+		e = h.interruptedError()
 	}
 	return k, e
 }
 
-// aliases are of browsers and old programs, beside those that the detection
-// knows.
+// aliases has names of browsers and old programs that mimetype does not know.
 var aliases = map[string]string{"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG}
 
-// claimedType is the type that somebody says, as the detection names it; "" where
-// it says nothing.
+// claimedType returns the claimed type by the name that detection uses, or "" if
+// nothing is claimed.
 func claimedType(claimed string) string {
 	name, _, err := mime.ParseMediaType(claimed)
 	if err != nil || name == contentTypeOfPending {
@@ -143,15 +144,15 @@ func claimedType(claimed string) string {
 func (s *Service) notAllowed(found, claimed string) *Error {
 	words := "This kind of file cannot be uploaded"
 	if found != "application/octet-stream" {
-		words += " (it is " + typeInWords(found) + ")"
+		words += " (it is " + typeName(found) + ")"
 	}
 	if claimed := claimedType(claimed); claimed != "" && claimed != found && slices.Contains(s.types, claimed) {
-		words = "This file is not the " + typeInWords(claimed) + " that it claims to be"
+		words = "This file is not the " + typeName(claimed) + " that it claims to be"
 	}
-	return refuse(TypeNotAllowed, words+". Allowed: "+listInWords(s.types)+".")
+	return refuse(TypeNotAllowed, words+". Allowed: "+listTypes(s.types)+".")
 }
 
-// inspectAs looks behind the first bytes, which anybody can write.
+// inspectAs checks more than the first bytes, which anyone can fake.
 func (s *Service) inspectAs(h *head, k *kind) *Error {
 	if k.mediaType != typeSVG && hasMarkup(h.first(markupBytes)) {
 		return refuse(ActiveContent, "This file has a web page or a program in it, and cannot be uploaded.")
@@ -161,9 +162,6 @@ func (s *Service) inspectAs(h *head, k *kind) *Error {
 		return nil
 	}
 	width, height, refused := look(h)
-	if refused == nil && k.mediaType != typeSVG && readsAsScript(h) {
-		refused = program
-	}
 	if refused != nil {
 		return refused.refusal(k.mediaType)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// textOfXML is what is no element, whatever it looks like.
+// textOfXML matches text that is no element, whatever it looks like.
 var textOfXML = regexp.MustCompile(`(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>`)
 
 func everyType(t testing.TB) *Service {
@@ -25,8 +25,8 @@ func everyType(t testing.TB) *Service {
 	return s
 }
 
-// What is taken is what it is called; the verdict is of the bytes alone, however
-// they come; and looking costs no more than the head.
+// An accepted file has the detected type. The result depends only on the bytes,
+// however they arrive, and inspection reads only the head.
 func FuzzDetection(f *testing.F) {
 	for _, head := range []string{
 		"", "GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR",
@@ -68,16 +68,16 @@ func FuzzDetection(f *testing.F) {
 	})
 }
 
-func TestAHeadHoldsNoMoreThanItsBound(t *testing.T) {
+func TestAHeadHasALimit(t *testing.T) {
 	h := &head{src: zeros{}}
 	n, err := io.Copy(io.Discard, h.reader())
 	require.NoError(t, err)
 	require.EqualValues(t, headBytes, n)
 	require.False(t, h.whole())
 	require.LessOrEqual(t, cap(h.buf), headBytes)
-	_, ok := h.piece(headBytes-1, 2)
+	_, ok := h.bytesAt(headBytes-1, 2)
 	require.False(t, ok)
-	_, ok = h.piece(headBytes+1, 0)
+	_, ok = h.bytesAt(headBytes+1, 0)
 	require.False(t, ok)
 }
 
@@ -89,7 +89,7 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-func TestAReaderThatGivesNothingIsNoEndlessLoop(t *testing.T) {
+func TestAReaderWithoutProgressDoesNotLoopForever(t *testing.T) {
 	_, e := everyType(t).inspect(&head{src: nothing{}}, "")
 	require.Equal(t, Interrupted, e.Code)
 	require.True(t, errors.Is(e, io.ErrNoProgress))

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A Code says why a file was not taken; the package's documentation has the
-// table. It is part of the JSON that Handler answers.
+// A Code says why a file was refused. The package documentation has the table. The
+// JSON of [Service.Handler] contains it.
 type Code string
 
 // The codes.
@@ -38,63 +38,40 @@ const (
 	Internal        Code = "internal"
 )
 
-// meanings are a code's storage.Code, where no error of the store says more, and
-// its HTTP status.
-var meanings = map[Code]struct {
-	storage storage.Code
-	status  int
-}{
-	NoFile:          {storage.InvalidArgument, http.StatusBadRequest},
-	TooManyFiles:    {storage.TooLarge, http.StatusRequestEntityTooLarge},
-	Empty:           {storage.InvalidArgument, http.StatusUnprocessableEntity},
-	TooSmall:        {storage.InvalidArgument, http.StatusUnprocessableEntity},
-	TooLarge:        {storage.TooLarge, http.StatusRequestEntityTooLarge},
-	WrongSize:       {storage.InvalidArgument, http.StatusUnprocessableEntity},
-	TypeNotAllowed:  {storage.InvalidArgument, http.StatusUnsupportedMediaType},
-	Damaged:         {storage.InvalidArgument, http.StatusUnprocessableEntity},
-	ActiveContent:   {storage.InvalidArgument, http.StatusUnprocessableEntity},
-	TooManyPixels:   {storage.TooLarge, http.StatusUnprocessableEntity},
-	InvalidValue:    {storage.InvalidArgument, http.StatusBadRequest},
-	InvalidRequest:  {storage.InvalidArgument, http.StatusBadRequest},
-	InvalidTicket:   {storage.PermissionDenied, http.StatusForbidden},
-	TicketExpired:   {storage.InvalidArgument, http.StatusGone},
-	NotUploaded:     {storage.ObjectNotFound, http.StatusConflict},
-	NotYours:        {storage.PermissionDenied, http.StatusForbidden},
-	NotAllowed:      {storage.PermissionDenied, http.StatusForbidden},
-	Unauthenticated: {storage.Unauthenticated, http.StatusUnauthorized},
-	Interrupted:     {storage.BodyFailed, http.StatusBadRequest},
-	StoreFailed:     {storage.Unavailable, http.StatusServiceUnavailable},
-	Internal:        {storage.Internal, http.StatusInternalServerError},
-}
+// meanings has the storage code and the HTTP status of each code.
+var meanings = webapi.WithShared(webapi.Meanings[Code]{
+	NoFile:         {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
+	TooManyFiles:   {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
+	Empty:          {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	TooSmall:       {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	WrongSize:      {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	TypeNotAllowed: {Storage: storage.InvalidArgument, Status: http.StatusUnsupportedMediaType},
+	Damaged:        {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	ActiveContent:  {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	TooManyPixels:  {Storage: storage.TooLarge, Status: http.StatusUnprocessableEntity},
+	InvalidTicket:  {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+	TicketExpired:  {Storage: storage.InvalidArgument, Status: http.StatusGone},
+	NotUploaded:    {Storage: storage.ObjectNotFound, Status: http.StatusConflict},
+	NotYours:       {Storage: storage.PermissionDenied, Status: http.StatusForbidden},
+})
 
-// An Error is every error of this package but New's and Handler's, which are
-// *storage.Error.
+// An Error is the error of every function of this package, except [New] and
+// [Service.Handler], which return a *storage.Error.
 type Error struct {
-	Field   string // of the form: the file's, "token", "key", or the value's name
+	Field   string // of the form: the file's field, "token", "key", or the name of a value
 	Code    Code
-	Message string // a sentence for the person who sent the file, in English
-	Name    string // the file's, safe to show; "" where it is not about one
-	Err     error  // a storage.Code, or the *storage.Error that caused it; not for that person
+	Message string // a sentence for the sender of the file, in English
+	Name    string // of the file, safe to show; "" if the error is not about one
+	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
 }
 
-// Error is for logs; Message is for people.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("uploads: ")
-	if e.Field != "" {
-		b.WriteString(e.Field + ": ")
-	}
-	b.WriteString(string(e.Code) + ": " + e.Message)
-	if _, bare := e.Err.(storage.Code); !bare && e.Err != nil {
-		b.WriteString(" (" + e.Err.Error() + ")")
-	}
-	return b.String()
-}
+// Error returns a text for logs. The text for people is Message.
+func (e *Error) Error() string { return webapi.ErrorText("uploads", e.Field, e.Code, e.Message, e.Err) }
 
-// Unwrap is Err.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf is the code of the first *Error in err's tree, "" where there is none.
+// CodeOf returns the code of the first *Error in err's tree, or "".
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
@@ -102,10 +79,10 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-const fileField = "file" // of what is wrong with the file itself
+const fileField = "file" // the field of errors about the file itself
 
 func refuse(code Code, message string) *Error {
-	return &Error{Field: fileField, Code: code, Message: message, Err: meanings[code].storage}
+	return &Error{Field: fileField, Code: code, Message: message, Err: meanings.Storage(code)}
 }
 
 func refuseField(field string, code Code, message string) *Error {
@@ -114,13 +91,13 @@ func refuseField(field string, code Code, message string) *Error {
 	return e
 }
 
-// about says which file it is.
+// about sets the name of the file.
 func (e *Error) about(name string) *Error {
 	e.Name = name
 	return e
 }
 
-// storeFailed is an error of the bucket. Who went away needs no other word.
+// storeFailed returns the error for an error of the bucket.
 func storeFailed(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		return &Error{Field: fileField, Code: Interrupted, Message: "The upload was interrupted.", Err: err}
@@ -128,19 +105,14 @@ func storeFailed(err error) *Error {
 	return &Error{Field: fileField, Code: StoreFailed, Message: "The file could not be stored. Try again in a moment.", Err: err}
 }
 
-// interrupted is an error of the sender's stream.
+// interrupted returns the error for a read error of the sender's stream.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		e := refuse(TooLarge, "The files are too large: together they may have "+bytesInWords(tooLarge.Limit)+".")
+		e := refuse(TooLarge, "The files are too large: together they may have at most "+webapi.Bytes(tooLarge.Limit)+".")
 		return e
 	}
 	return &Error{
-		Field: fileField, Code: Interrupted, Message: "The file did not arrive whole. Try again.",
+		Field: fileField, Code: Interrupted, Message: "The file did not arrive completely. Try again.",
 		Err: &storage.Error{Code: storage.BodyFailed, Err: err},
 	}
-}
-
-// misconfigured is what New and Handler fail with.
-func misconfigured(op, argument, rule, hint string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New(argument + " " + rule), Hint: hint}
 }

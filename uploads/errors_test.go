@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestTheTableInTheDocumentationIsTheCode(t *testing.T) {
+func TestTheTableInTheDocumentationMatchesTheCode(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	rows := map[string][2]string{}
@@ -32,11 +32,11 @@ func TestTheTableInTheDocumentationIsTheCode(t *testing.T) {
 		for word := range strings.SplitSeq(string(code), "_") {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 		}
-		require.Equal(t, [2]string{fmt.Sprint(m.status), byStorage[m.storage]}, rows[name.String()], name.String())
+		require.Equal(t, [2]string{fmt.Sprint(m.Status), byStorage[m.Storage]}, rows[name.String()], name.String())
 	}
 }
 
-func TestErrorsAreOfBothKinds(t *testing.T) {
+func TestErrorsMatchBothKindsOfCodes(t *testing.T) {
 	refused := fmt.Errorf("taking the avatar: %w", refuse(TooManyPixels, "The picture is too large.").about("me.png"))
 	require.Equal(t, TooManyPixels, CodeOf(refused))
 	require.ErrorIs(t, refused, storage.TooLarge)
@@ -54,10 +54,7 @@ func TestErrorsAreOfBothKinds(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(nil))
 }
 
-func TestNumbersAndListsInWords(t *testing.T) {
-	for n, want := range map[int64]string{1: "1 byte", 1023: "1023 bytes", 1024: "1 KiB", 1536: "1.5 KiB", 10 << 20: "10 MiB", 5 << 40: "5 TiB", 5 << 50: "5120 TiB"} {
-		require.Equal(t, want, bytesInWords(n))
-	}
-	require.Equal(t, "PNG", listInWords([]string{"image/png"}))
-	require.Equal(t, "PNG, PDF and audio/mpeg", listInWords([]string{"image/png", "application/pdf", "audio/mpeg"}))
+func TestListsInWords(t *testing.T) {
+	require.Equal(t, "PNG", listTypes([]string{"image/png"}))
+	require.Equal(t, "PNG, PDF and audio/mpeg", listTypes([]string{"image/png", "application/pdf", "audio/mpeg"}))
 }

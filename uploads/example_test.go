@@ -24,7 +24,7 @@ func ExampleService_Store() {
 	}
 	result, err := service.Store(context.Background(), uploads.Upload{
 		Body:   strings.NewReader(aPNG()),
-		Name:   `C:\Users\Eva\me.jpg`, // shown, and used for nothing
+		Name:   `C:\Users\Eva\me.jpg`, // shown, and used for nothing else
 		Values: uploads.Values{"user": "42"},
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func ExampleService_Handler() {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
-	// Sessions are cookies here, which a form of another site would send along.
+	// Sessions are cookies here, and a form of another site would send them.
 	_ = http.Server{Addr: ":8080", Handler: http.NewCrossOriginProtection().Handler(mux)}
 }
 

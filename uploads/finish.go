@@ -8,29 +8,29 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Finish looks at a file that was sent by a ticket's Put or Form, and moves it to
-// its final key: token is the ticket's, values are those that Sign had, again by
-// what the application knows of the user. A file that breaks a rule is removed,
-// and the error says which; NotUploaded where none has arrived. Called again, as
-// by a client that lost the answer, it gives the same file, whatever was sent
-// since; TicketExpired where that was removed again.
+// Finish inspects a file that was sent with a ticket's Put or Form, and moves it to
+// its final key. token is the ticket's. values are those of [Service.Sign], again
+// from what the application knows of the user. If the file breaks a rule, Finish
+// removes it and returns the reason. If no file has arrived, it fails with
+// NotUploaded. Called again, for example by a client that lost the response, it
+// returns the same file, even if other bytes were sent since. If that file has been
+// removed, it fails with TicketExpired.
 //
-// The store sees to the latter, by a ticket's Put (storage.SignIfAbsent). By a
-// Form, or where the store takes a file as often as it comes, or does not guard
-// (Config.Unguarded), a ticket whose file was removed can be used again until it
-// ends; and who calls Finish twice at the same moment, and sends another type
-// between, may have two files of it.
+// The last rule needs a ticket's Put and a store with [storage.SignIfAbsent]. With a
+// Form, with a store that accepts a file repeatedly, or with Config.Unguarded, a
+// ticket whose file was removed can be used again until it expires. A sender who then
+// calls Finish twice at once, and sends another type in between, may get two files.
 //
-// What was looked at is what is kept: the copy is looked at too, for the sender
-// can write to the pending key as long as the ticket lasts. The kept object has
-// the media type of its content and the directives of Config.CacheControl. It has
-// no other attribute that the sender set: disposition, encoding, language, storage
-// class and metadata are empty.
+// Finish inspects the copy too, because the sender can write to the pending key until
+// the ticket expires. The stored object has the media type of its content and the
+// directives of Config.CacheControl. Its disposition is attachment unless it is a
+// JPEG, PNG, GIF, WebP or AVIF. Encoding, language, storage class and metadata are
+// empty, whatever the sender set.
 func (s *Service) Finish(ctx context.Context, token string, values Values) (*Result, error) {
 	if e := s.checkValues(values); e != nil {
 		return nil, e
 	}
-	t, e := s.open(token, values)
+	t, e := s.decodeToken(token, values)
 	if e != nil {
 		return nil, e
 	}
@@ -43,15 +43,15 @@ func (s *Service) Finish(ctx context.Context, token string, values Values) (*Res
 
 func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Error) {
 	pending := s.pendingKey(t)
-	arrived, e := s.look(ctx, pending, t.size)
+	arrived, e := s.inspectStored(ctx, pending, t.size)
 	switch {
-	case e != nil && gone(e):
-		return s.finished(ctx, t, v, e)
-	case e != nil && !refused(e):
+	case e != nil && isGone(e):
+		return s.findFinished(ctx, t, v, e)
+	case e != nil && !isRefusal(e):
 		return nil, e
 	}
-	if !s.arrivesOnce(t) { // it may have been finished, and sent again
-		if r, before := s.finished(ctx, t, v, notUploaded()); before == nil || before.Code != NotUploaded {
+	if !s.acceptsOnce(t) { // it may have been finished, and sent again
+		if r, before := s.findFinished(ctx, t, v, notUploadedError()); before == nil || before.Code != NotUploaded {
 			if before == nil {
 				s.discard(ctx, pending)
 			}
@@ -63,59 +63,60 @@ func (s *Service) finish(ctx context.Context, t ticket, v Values) (*Result, *Err
 		return nil, e
 	}
 	key := s.pattern.key(v, t.issued, s.finalRandom(t), arrived.extension)
-	if e := s.keep(ctx, pending, key, arrived.kind); e != nil {
-		if gone(e) {
-			return s.finished(ctx, t, v, e)
+	if e := s.copyToFinal(ctx, pending, key, arrived.kind); e != nil {
+		if isGone(e) {
+			return s.findFinished(ctx, t, v, e)
 		}
 		return nil, e
 	}
-	kept, e := s.look(ctx, key, t.size)
+	kept, e := s.inspectStored(ctx, key, t.size)
 	if e == nil && kept.mediaType != arrived.mediaType {
-		e = changed()
+		e = changedError()
 	}
 	if e != nil {
-		if refused(e) {
+		if isRefusal(e) {
 			s.discard(ctx, key)
 		}
 		return nil, e
 	}
-	s.spend(ctx, t, pending)
-	return s.answer(ctx, kept, t)
+	s.markSpent(ctx, t, pending)
+	return s.resultOf(ctx, kept, t)
 }
 
-// contentTypeOfSpent marks what stands in for a file that was finished. The
-// sender's own have contentTypeOfPending.
+// contentTypeOfSpent marks the object that replaces a finished file. The sender's own
+// objects have contentTypeOfPending.
 const contentTypeOfSpent = "application/x-omnibucket-finished"
 
-// spend ends a ticket. Where the store takes its file once, an empty object stays
-// at the pending key, so that the address does not work again; it is cleared
-// away with all that waits there. Elsewhere the sender could replace it.
-func (s *Service) spend(ctx context.Context, t ticket, pending string) {
-	if !s.arrivesOnce(t) {
+// markSpent ends a ticket. If the store accepts its file only once, an empty object
+// stays at the pending key, so that the address does not work again. It is removed
+// with everything else that waits there. Otherwise the object is removed, because the
+// sender could replace it anyway.
+func (s *Service) markSpent(ctx context.Context, t ticket, pending string) {
+	if !s.acceptsOnce(t) {
 		s.discard(ctx, pending)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	// A failure leaves the file: the address does not work again with that either.
+	// If this fails, the file stays, and the address does not work again either.
 	_, _ = s.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
 }
 
 var errSpent = errors.New("the ticket's file was finished")
 
-// gone reports whether the pending file is gone, or was when it was read: by
-// another call that was faster, or because it has not arrived.
-func gone(e *Error) bool {
+// isGone reports whether the pending file has not arrived, or was taken by another
+// call that was faster.
+func isGone(e *Error) bool {
 	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
 }
 
-func notUploaded() *Error { return refuse(NotUploaded, "The file has not arrived yet.") }
+func notUploadedError() *Error { return refuse(NotUploaded, "The file has not arrived yet.") }
 
-func changed() *Error {
-	return refuse(Damaged, "The file was changed while it was looked at. Send it again.")
+func changedError() *Error {
+	return refuse(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
-func (s *Service) answer(ctx context.Context, f *looked, t ticket) (*Result, *Error) {
+func (s *Service) resultOf(ctx context.Context, f *inspected, t ticket) (*Result, *Error) {
 	r, err := s.result(ctx, f.attrs, f.kind, t.name)
 	if err != nil {
 		return nil, storeFailed(err)
@@ -123,11 +124,10 @@ func (s *Service) answer(ctx context.Context, f *looked, t ticket) (*Result, *Er
 	return r, nil
 }
 
-// keep copies the file to its final key; one that is there is this file, of an
-// earlier call.
-func (s *Service) keep(ctx context.Context, pending, key string, k kind) *Error {
-	// A copy keeps the attributes that no option sets, and whoever sent the file
-	// chose those.
+// copyToFinal copies the file to its final key. An object that exists there is this
+// file, from an earlier call.
+func (s *Service) copyToFinal(ctx context.Context, pending, key string, k kind) *Error {
+	// A copy keeps the attributes that no option sets, and the sender chose those.
 	opts := []storage.CopyOption{
 		storage.WithContentDisposition(""),
 		storage.WithContentEncoding(""),
@@ -146,8 +146,8 @@ func (s *Service) keep(ctx context.Context, pending, key string, k kind) *Error 
 	return nil
 }
 
-// finished finds what an earlier call has kept.
-func (s *Service) finished(ctx context.Context, t ticket, v Values, why *Error) (*Result, *Error) {
+// findFinished returns the file that an earlier call has stored.
+func (s *Service) findFinished(ctx context.Context, t ticket, v Values, why *Error) (*Result, *Error) {
 	tried := map[string]bool{}
 	for _, mediaType := range s.types {
 		extension := extensionOf(mediaType)
@@ -155,9 +155,9 @@ func (s *Service) finished(ctx context.Context, t ticket, v Values, why *Error) 
 			continue
 		}
 		tried[extension] = true
-		f, e := s.look(ctx, s.pattern.key(v, t.issued, s.finalRandom(t), extension), t.size)
+		f, e := s.inspectStored(ctx, s.pattern.key(v, t.issued, s.finalRandom(t), extension), t.size)
 		if e == nil {
-			return s.answer(ctx, f, t)
+			return s.resultOf(ctx, f, t)
 		}
 		if !errors.Is(e, storage.ObjectNotFound) {
 			return nil, e
@@ -165,22 +165,23 @@ func (s *Service) finished(ctx context.Context, t ticket, v Values, why *Error) 
 	}
 	switch {
 	case errors.Is(why, errSpent):
-		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file removed since. Send the file again.")
-	case errors.Is(why, storage.Changed): // and is not gone: it was sent again
-		return nil, changed()
+		return nil, refuseField("token", TicketExpired, "This upload was finished, and its file has been removed. Send the file again.")
+	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
+		return nil, changedError()
 	}
-	return nil, notUploaded()
+	return nil, notUploadedError()
 }
 
-// looked is a stored file that keeps the rules.
-type looked struct {
+// inspected is a stored file that passed inspection.
+type inspected struct {
 	kind
 	attrs *storage.Attrs
 }
 
-// look inspects a stored file by its first bytes, as many as that takes.
-func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked, *Error) {
-	// One byte more than a head holds: the range's end must not pass for the file's.
+// inspectStored inspects a stored file. It reads only as many bytes as that takes.
+func (s *Service) inspectStored(ctx context.Context, key string, claimed int64) (*inspected, *Error) {
+	// One byte more than a head holds, so that the end of the range is not taken for
+	// the end of the file.
 	r, err := s.bucket.Download(ctx, key, storage.WithRange(0, headBytes+1))
 	if err != nil {
 		return nil, storeFailed(err)
@@ -189,7 +190,7 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 	if r.Attrs().Size == 0 && r.Attrs().ContentType == contentTypeOfSpent {
 		return nil, storeFailed(errSpent)
 	}
-	if e := s.bounds(claimed).judge(r.Attrs().Size); e != nil {
+	if e := s.bounds(claimed).check(r.Attrs().Size); e != nil {
 		return nil, e
 	}
 	h := &head{ctx: ctx, src: r}
@@ -200,8 +201,9 @@ func (s *Service) look(ctx context.Context, key string, claimed int64) (*looked,
 	case e != nil:
 		return nil, e
 	}
-	return &looked{k, r.Attrs()}, nil
+	return &inspected{k, r.Attrs()}, nil
 }
 
-// refused tells a file that breaks a rule from one that the store could not show.
-func refused(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }
+// isRefusal reports whether the file breaks a rule, rather than that the store
+// failed.
+func isRefusal(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }

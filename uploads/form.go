@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	maxFormFields = 100      // parts that are no files, which are passed over
-	formOverhead  = 1 << 20  // bytes of such parts and of what frames the files
+	maxFormFields = 100      // parts that are no files, which are skipped
+	formOverhead  = 1 << 20  // bytes of such parts, and of boundaries and headers
 	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
-	maxDrain      = 4 << 20  // bytes of a refused form that are read nevertheless
+	maxDrain      = 4 << 20  // bytes of a refused form that are still read
 )
 
-// storeForm takes every file of a form, or none.
+// storeForm stores every file of a form, or none.
 func (h *handler) storeForm(c *call) (status int, value any, err error) {
 	whole := http.MaxBytesReader(c.w, c.Body, h.maxBody())
 	frame := &frameReader{from: whole}
 	c.Body = frame
 	parts, err := c.MultipartReader()
 	if err != nil {
-		return 0, nil, refuseField("", InvalidRequest, "The files have to come as multipart/form-data.")
+		return 0, nil, refuseField("", InvalidRequest, "The files must be sent as multipart/form-data.")
 	}
 	var stored []*Result
 	defer func() {
 		if err != nil {
-			h.removeAll(c.Context(), stored)
+			h.discardAll(c.Context(), stored)
 			drain.Body(c.w, whole, maxDrain)
 		}
 	}()
@@ -43,7 +43,7 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 			return 0, nil, formFailure(err)
 		}
 		if part.FileName() == "" {
-			if part.FormName() == "" { // its header cannot be read: who knows what it is
+			if part.FormName() == "" { // its header is malformed, so it may be anything
 				return 0, nil, refuseField("", InvalidRequest, "The form is not understood.")
 			}
 			if fields++; fields > maxFormFields {
@@ -66,8 +66,8 @@ func (h *handler) storeForm(c *call) (status int, value any, err error) {
 	return http.StatusCreated, map[string]any{"files": stored}, nil
 }
 
-// A frameReader bounds what is read between the files: mime/multipart holds up
-// to 10 MiB of a part's header, several times over.
+// A frameReader limits the bytes between the files. mime/multipart would hold up to
+// 10 MiB of a part's header, several times over.
 type frameReader struct {
 	from    io.ReadCloser
 	between bool
@@ -103,7 +103,7 @@ func (h *handler) storePart(c *call, part *multipart.Part, before int) (*Result,
 	return h.service.StorePart(c.Context(), part, c.values)
 }
 
-// maxBody is the bytes of as many files as there may be.
+// maxBody returns the length of the largest form.
 func (h *handler) maxBody() int64 {
 	files, each := int64(h.config.MaxFiles), h.service.config.MaxSize
 	if each > (math.MaxInt64-formOverhead)/files {
@@ -112,7 +112,7 @@ func (h *handler) maxBody() int64 {
 	return files*each + formOverhead
 }
 
-// formFailure is one between the files.
+// formFailure returns the error for a read error between the files.
 func formFailure(err error) *Error {
 	if e := interrupted(err); e.Code == TooLarge || errors.Is(err, io.ErrUnexpectedEOF) {
 		return e
@@ -120,7 +120,7 @@ func formFailure(err error) *Error {
 	return refuseField("", InvalidRequest, "The form is not understood.")
 }
 
-func (h *handler) removeAll(ctx context.Context, stored []*Result) {
+func (h *handler) discardAll(ctx context.Context, stored []*Result) {
 	for _, r := range stored {
 		h.service.discard(ctx, r.Key)
 	}

@@ -5,25 +5,24 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// HandlerConfig says who may upload, and how many at once.
+// HandlerConfig says who may upload, and how many files at once.
 type HandlerConfig struct {
-	// Authorize tells by the request's session or token whose files these are:
-	// the Values of the key's pattern. storage.Unauthenticated is answered 401,
-	// storage.PermissionDenied 403, an *Error as it is, anything else 500 without
-	// a word of it. It must not read the body.
+	// Authorize determines from the request's session or token whose files these are,
+	// and returns the [Values] of the key's pattern. [storage.Unauthenticated]
+	// becomes 401, [storage.PermissionDenied] 403, and an *Error its own response.
+	// Any other error becomes 500 and is not shown. Authorize must not read the body.
 	Authorize func(*http.Request) (Values, error)
-	// MaxFiles bounds the files of one form; 0: 10.
+	// MaxFiles limits the files in one form; 0: 10.
 	MaxFiles int
-	// DeleteShared offers DELETE also where Config.Key has no values of the
-	// application's, as DefaultKey: then nothing tells whose a file is, and
-	// everybody whom Authorize lets in may delete every file. Without it such a
-	// DELETE is NotAllowed.
+	// DeleteShared offers DELETE even if Config.Key has no values, like [DefaultKey].
+	// Nothing then says whose a file is: any user whom Authorize admits may delete
+	// any file. Without DeleteShared, such a DELETE fails with NotAllowed.
 	DeleteShared bool
-	// OnError is told what a 5xx answer hides; nil: nobody.
+	// OnError receives the errors that 5xx responses hide; nil: they are dropped.
 	OnError func(*http.Request, error)
 }
 
@@ -41,40 +40,41 @@ const (
 //
 //	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
 //
-// A form is taken whole or not at all: where one file is refused, those before
-// it are removed again, and those behind it passed over. Errors are problem
-// details (RFC 9457) with code, field, file and words for a person:
+// A form is stored whole or not at all. If one file is refused, the files before it
+// are removed again, and those after it are ignored. Errors are problem details (RFC
+// 9457) with code, field, file and a sentence for a person:
 //
 //	{"title": "Unsupported Media Type", "status": 415, "code": "type_not_allowed", "field": "photo",
 //	 "file": "me.png", "detail": "This kind of file cannot be uploaded …"}
 //
-// A browser sends a form of another site along with its cookies. Where Authorize
-// goes by cookies, wrap the handler in http.CrossOriginProtection, or check a
-// token of your own in Authorize:
+// A browser sends a form of another site with the user's cookies. If Authorize uses
+// cookies, wrap the handler in [http.CrossOriginProtection], or check a token of your
+// own in Authorize:
 //
 //	http.NewCrossOriginProtection().Handler(handler)
 //
-// Where a file is refused, some MiB of what follows are still read, so that the
-// browser sees the answer; of more, the connection is closed.
+// After a refusal, the handler reads up to 4 MiB of the rest, so that the browser
+// sees the response. If there is more, it closes the connection.
 //
-// The body is bounded, its duration is not: set http.Server.ReadTimeout, or a
-// deadline by http.ResponseController, against those who send a byte a minute.
+// The handler limits the length of a body, but not its duration. To stop clients that
+// send a byte a minute, set http.Server.ReadTimeout, or a deadline with
+// [http.ResponseController].
 //
-// InvalidArgument where c makes no sense.
+// If c is invalid, Handler fails with InvalidArgument.
 func (s *Service) Handler(c HandlerConfig) (http.Handler, error) {
 	if c.Authorize == nil {
-		return nil, misconfigured("uploads.Handler", "HandlerConfig.Authorize", "must not be nil", "")
+		return nil, webapi.Misconfigured("uploads.Handler", "HandlerConfig.Authorize", "must not be nil", "")
 	}
 	setDefault(&c.MaxFiles, defaultMaxFiles)
 	if c.MaxFiles < 1 {
-		return nil, misconfigured("uploads.Handler", "HandlerConfig.MaxFiles", "must be at least 1", "")
+		return nil, webapi.Misconfigured("uploads.Handler", "HandlerConfig.MaxFiles", "must be at least 1", "")
 	}
 	h := &handler{service: s, config: c}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /{$}", h.answer(h.storeForm))
-	mux.HandleFunc("POST /tickets", h.answer(h.sign))
-	mux.HandleFunc("POST /tickets/finish", h.answer(h.finish))
-	mux.HandleFunc("DELETE /{key...}", h.answer(h.remove))
+	mux.HandleFunc("POST /{$}", h.respond(h.storeForm))
+	mux.HandleFunc("POST /tickets", h.respond(h.sign))
+	mux.HandleFunc("POST /tickets/finish", h.respond(h.finish))
+	mux.HandleFunc("DELETE /{key...}", h.respond(h.remove))
 	return mux, nil
 }
 
@@ -83,22 +83,22 @@ type handler struct {
 	config  HandlerConfig
 }
 
-// A call is one request of somebody who is known.
+// A call is one request of a known user.
 type call struct {
 	*http.Request
 	w      http.ResponseWriter
 	values Values
 }
 
-// answer writes what f returns, as JSON where there is anything.
-func (h *handler) answer(f func(*call) (status int, value any, err error)) http.HandlerFunc {
+// respond writes the result of f, as JSON if it is not nil.
+func (h *handler) respond(f func(*call) (status int, value any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
-		header.Set("Cache-Control", "no-store") // signed addresses and tokens are in it
+		header.Set("Cache-Control", "no-store") // responses have signed addresses and tokens
 		header.Set("X-Content-Type-Options", "nosniff")
 		values, err := h.config.Authorize(r)
 		if err != nil {
-			if r.Body != nil && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" { // else it was not sent yet
+			if r.Body != nil && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" { // otherwise it was not sent yet
 				drain.Body(w, r.Body, maxDrain)
 			}
 			h.fail(w, r, unauthorized(err))
@@ -111,15 +111,9 @@ func (h *handler) answer(f func(*call) (status int, value any, err error)) http.
 		case value == nil:
 			w.WriteHeader(status)
 		default:
-			writeJSON(w, status, "application/json", value)
+			webapi.WriteJSON(w, status, "application/json", value)
 		}
 	}
-}
-
-func writeJSON(w http.ResponseWriter, status int, contentType string, value any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client is gone
 }
 
 func (h *handler) sign(c *call) (status int, value any, err error) {
@@ -153,7 +147,7 @@ func (h *handler) remove(c *call) (status int, value any, err error) {
 	return http.StatusNoContent, nil, h.service.Delete(c.Context(), c.PathValue("key"), c.values)
 }
 
-// readJSON reads a small document and nothing else.
+// readJSON reads a small document, and refuses unknown fields.
 func readJSON(c *call, to any) error {
 	d := json.NewDecoder(http.MaxBytesReader(c.w, c.Body, maxJSON))
 	d.DisallowUnknownFields()
@@ -163,18 +157,11 @@ func readJSON(c *call, to any) error {
 	return nil
 }
 
-// unauthorized is Authorize's error as one of ours.
+// unauthorized converts an error of Authorize.
 func unauthorized(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	e := refuseField("", Internal, "Something went wrong here. Try again in a moment.")
-	switch storage.CodeOf(err) {
-	case storage.Unauthenticated:
-		e = refuseField("", Unauthenticated, "Sign in first.")
-	case storage.PermissionDenied:
-		e = refuseField("", NotAllowed, "You may not do this.")
-	}
-	e.Err = err
-	return e
+	code, message := webapi.FromAuthorize[Code](err)
+	return &Error{Code: code, Message: message, Err: err}
 }

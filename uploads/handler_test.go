@@ -22,7 +22,7 @@ import (
 
 type formFile struct{ field, name, contentType, content string }
 
-// formOf is a body of multipart/form-data, and its type.
+// formOf returns a body of multipart/form-data, and its type.
 func formOf(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType string) {
 	t.Helper()
 	body = &bytes.Buffer{}
@@ -41,7 +41,7 @@ func formOf(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType st
 	return body, w.FormDataContentType()
 }
 
-// byHeader is an application whose sessions are a header.
+// byHeader authorizes by a header.
 func byHeader(r *http.Request) (uploads.Values, error) {
 	switch user := r.Header.Get("User"); user {
 	case "":
@@ -76,7 +76,7 @@ func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	return s
 }
 
-// ask gives the status and the answer's JSON.
+// ask returns the status and the response's JSON.
 func (s *site) ask(user, method, path, contentType string, body io.Reader) (int, map[string]any) {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), method, "/uploads"+path, body)
@@ -128,7 +128,7 @@ func TestFilesOfAFormAreStoredAndDeleted(t *testing.T) {
 	})
 }
 
-func TestAFormIsTakenWholeOrNotAtAll(t *testing.T) {
+func TestAFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	good := formFile{"photo", "good.png", "image/png", aPNG()}
 	for _, row := range []struct {
 		name        string
@@ -164,8 +164,8 @@ func TestAFormIsTakenWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A browser whose connection is closed while it sends shows no answer.
-func TestAFormIsReadToItsEndWhereAFileIsRefused(t *testing.T) {
+// A browser whose connection is closed while it sends shows no response.
+func TestAFormIsReadToItsEndIfAFileIsRefused(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{MaxSize: 1 << 20})
 	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
 	body, contentType := formOf(t, formFile{"photo", "me.png", "image/png", aPage}, big, big)
@@ -180,8 +180,8 @@ func TestAFormIsReadToItsEndWhereAFileIsRefused(t *testing.T) {
 	require.Less(t, endless.read, int64(5<<20), "but no further than all files may be long")
 }
 
-// What follows a refused file is read for the browser's sake, and no further.
-func TestALongFormIsNotReadToItsEndWhereAFileIsRefused(t *testing.T) {
+// The rest of a form is read for the browser's sake after a refusal, up to a limit.
+func TestALongFormIsNotReadToItsEndIfAFileIsRefused(t *testing.T) {
 	h, err := newService(t, memstore.New(), uploads.Config{MaxSize: 1 << 30}).Handler(uploads.HandlerConfig{
 		Authorize: func(*http.Request) (uploads.Values, error) { return nil, nil },
 	})
@@ -197,8 +197,8 @@ func TestALongFormIsNotReadToItsEndWhereAFileIsRefused(t *testing.T) {
 	require.Equal(t, "close", w.Header().Get("Connection"))
 }
 
-// mime/multipart holds 10 MiB of a part's header, several times over.
-func TestAPartsHeaderIsBounded(t *testing.T) {
+// mime/multipart would hold 10 MiB of a part's header, several times over.
+func TestAPartsHeaderHasALimit(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
 	for _, row := range []struct {
 		name   string
@@ -229,14 +229,14 @@ func TestAPartsHeaderIsBounded(t *testing.T) {
 	}
 }
 
-func TestLongFieldsBesideAFileAreNoHeader(t *testing.T) {
+func TestLongFieldsBesideAFileAreNotItsHeader(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{})
 	status, answer := s.form("42", formFile{"text", "", "text/plain", strings.Repeat("x", 500<<10)}, formFile{"photo", "me.png", "image/png", aPNG()})
 	require.Equal(t, http.StatusCreated, status, answer)
 }
 
 // Without a value in the key, nothing says whose a file is.
-func TestDeletingOverHTTPNeedsAKeyThatSaysWhoseItIs(t *testing.T) {
+func TestDeletingOverHTTPNeedsAKeyWithAnOwner(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		shared bool
@@ -260,7 +260,7 @@ func TestDeletingOverHTTPNeedsAKeyThatSaysWhoseItIs(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAreNotUnderstood(t *testing.T) {
+func TestMalformedRequests(t *testing.T) {
 	body, contentType := formOf(t, formFile{"photo", "a.png", "image/png", aPNG()})
 	cut := body.String()[:body.Len()-60]
 	manyFields := &bytes.Buffer{}
@@ -278,7 +278,7 @@ func TestRequestsThatAreNotUnderstood(t *testing.T) {
 		{"a form cut short", http.MethodPost, "/", contentType, cut, 400},
 		{"a form of fields", http.MethodPost, "/", w.FormDataContentType(), manyFields.String(), 400},
 		{"a ticket's request that is no JSON", http.MethodPost, "/tickets", "application/json", "name=x", 400},
-		{"a field that nobody knows", http.MethodPost, "/tickets", "application/json", `{"key": "mine"}`, 400},
+		{"an unknown field", http.MethodPost, "/tickets", "application/json", `{"key": "mine"}`, 400},
 		{"a document without end", http.MethodPost, "/tickets", "application/json", `{"name": "` + strings.Repeat("x", 1<<20), 400},
 		{"a token that is none", http.MethodPost, "/tickets/finish", "application/json", `{"token": "x"}`, 403},
 		{"a method that is not there", http.MethodPut, "/", "", "", 405},
@@ -293,7 +293,7 @@ func TestRequestsThatAreNotUnderstood(t *testing.T) {
 	}
 }
 
-func TestWhoMayUpload(t *testing.T) {
+func TestAuthorization(t *testing.T) {
 	for _, row := range []struct {
 		user   string
 		status int
@@ -349,7 +349,7 @@ func jsonOf(t *testing.T, v any) string {
 	return string(b)
 }
 
-func TestHandlerNeedsToKnowWhoMay(t *testing.T) {
+func TestHandlerNeedsAuthorize(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{})
 	for _, c := range []uploads.HandlerConfig{{}, {Authorize: byHeader, MaxFiles: -1}} {
 		_, err := s.Handler(c)

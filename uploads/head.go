@@ -9,23 +9,23 @@ import (
 )
 
 const (
-	sniffBytes = 4 << 10 // what the detection looks at
-	// headBytes is the most that is held of a file. Where a picture's size stands
-	// behind more (of color profiles, of previews), it is refused as TooLarge.
+	sniffBytes = 4 << 10 // the bytes that detection uses
+	// headBytes is the most that is held of a file. A file that has more before the
+	// size of its picture (color profiles, previews) is refused as TooLarge.
 	headBytes = 1 << 20
-	// A reader that gives nothing this often gives nothing ever.
+	// maxEmptyReads is how often a reader may return nothing in a row.
 	maxEmptyReads = 100
 )
 
-// A head is the first bytes of a file, as many as somebody asked for.
+// A head is the beginning of a file, as many bytes as were requested.
 type head struct {
-	ctx context.Context // of the call; nil: none
+	ctx context.Context // of the call; may be nil
 	src io.Reader
 	buf []byte
-	err error // what src ended with; io.EOF: buf is the whole file
+	err error // of src; io.EOF: buf is the whole file
 }
 
-// fill reads until there are n bytes, at most headBytes, or no more.
+// fill reads until buf has n bytes, at most headBytes, or src ends.
 func (h *head) fill(n int) {
 	n = min(n, headBytes)
 	for empty := 0; len(h.buf) < n && h.err == nil && !h.canceled(); {
@@ -40,7 +40,7 @@ func (h *head) fill(n int) {
 	}
 }
 
-// grow makes room for n bytes in all, in steps, so that many small files cost
+// grow makes space for n bytes. It grows in steps, so that many small files cost
 // little.
 func (h *head) grow(n int) {
 	if cap(h.buf) > len(h.buf) {
@@ -52,8 +52,8 @@ func (h *head) grow(n int) {
 	h.buf = grown
 }
 
-// canceled reports whether the call's context has ended; then that is what the
-// source failed with.
+// canceled reports whether the call's context has ended, and makes that the error of
+// the source.
 func (h *head) canceled() bool {
 	if h.ctx == nil || h.ctx.Err() == nil {
 		return false
@@ -62,8 +62,8 @@ func (h *head) canceled() bool {
 	return true
 }
 
-// interruption is the failure as the sender is told of it.
-func (h *head) interruption() *Error {
+// interruptedError returns the error of the source as the sender sees it.
+func (h *head) interruptedError() *Error {
 	if !h.canceled() {
 		return interrupted(h.failure())
 	}
@@ -80,20 +80,19 @@ func (h *head) interruption() *Error {
 // whole reports whether the file ended within the head.
 func (h *head) whole() bool { return h.err == io.EOF }
 
-// exhausted reports whether the head is as long as one may be, and the file is
-// longer.
+// exhausted reports whether the head is full and the file is longer.
 func (h *head) exhausted() bool { return len(h.buf) == headBytes && h.err == nil }
 
-// missing is why what stands behind the head is not there: it is too far behind,
-// or the file is cut short.
-func (h *head) missing() *reason {
+// missingReason says why there are no bytes after the head: the file is cut short, or
+// they are too far from its beginning.
+func (h *head) missingReason() *reason {
 	if h.fill(headBytes); h.exhausted() {
-		return tooLate
+		return headTooLong
 	}
 	return damaged
 }
 
-// failure is what the source failed with, or nil.
+// failure returns the error of the source, or nil.
 func (h *head) failure() error {
 	if h.err == io.EOF {
 		return nil
@@ -101,14 +100,14 @@ func (h *head) failure() error {
 	return h.err
 }
 
-// first is the first n bytes, or fewer of a shorter file.
+// first returns the first n bytes, or all of a shorter file.
 func (h *head) first(n int) []byte {
 	h.fill(n)
 	return h.buf[:min(n, len(h.buf))]
 }
 
-// piece is n bytes from at on; false where the head ends before.
-func (h *head) piece(at, n int) ([]byte, bool) {
+// bytesAt returns n bytes at an offset, or false if the head ends before.
+func (h *head) bytesAt(at, n int) ([]byte, bool) {
 	if at < 0 || n < 0 || at > headBytes || n > headBytes-at {
 		return nil, false
 	}
@@ -119,7 +118,7 @@ func (h *head) piece(at, n int) ([]byte, bool) {
 	return h.buf[at : at+n], true
 }
 
-// reader reads the head from its beginning, asking the source for more.
+// reader returns a reader of the head, which reads more of the source if needed.
 func (h *head) reader() io.Reader { return &headReader{h: h} }
 
 type headReader struct {
@@ -140,5 +139,5 @@ func (r *headReader) Read(p []byte) (int, error) {
 	case r.h.failure() != nil:
 		return 0, r.h.err
 	}
-	return 0, io.EOF // of the file, or of what may be held of it
+	return 0, io.EOF // of the file, or of the head
 }

@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// An inspector looks at the structure behind a type's first bytes. It tells the
-// picture's size in pixels, or why the file is refused.
+// An inspector reads the structure after a type's first bytes. It returns the size of
+// the picture in pixels, or why the file is refused.
 type inspector func(*head) (width, height int, refused *reason)
 
 var inspectors = map[string]inspector{
@@ -26,39 +26,40 @@ func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width,
 	c, err := decode(h.reader())
 	switch {
 	case err != nil && h.exhausted() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
-		return 0, 0, tooLate
+		return 0, 0, headTooLong
 	case err != nil || c.Width < 1 || c.Height < 1:
 		return 0, 0, damaged
 	}
 	return c.Width, c.Height, nil
 }
 
-const gifScreen = 13 // bytes up to the color table
+const gifScreen = 13 // bytes before the color table
 
-// inspectGIF goes through the blocks up to the first picture: a file that has
-// none, or none of its screen's size at most, is something else with this magic.
+// inspectGIF reads the blocks up to the first picture. It refuses a file without a
+// picture, or with one that exceeds the screen, because that is another format with
+// the first bytes of a GIF.
 func inspectGIF(h *head) (width, height int, refused *reason) {
 	width, height, refused = decodeConfig(h, gif.DecodeConfig)
 	if refused != nil {
 		return 0, 0, refused
 	}
-	screen, ok := h.piece(0, gifScreen)
+	screen, ok := h.bytesAt(0, gifScreen)
 	if !ok {
 		return 0, 0, damaged
 	}
-	at := gifScreen + colorTable(screen[10])
+	at := gifScreen + colorTableSize(screen[10])
 	for {
-		block, ok := h.piece(at, 1)
+		block, ok := h.bytesAt(at, 1)
 		if !ok {
-			return 0, 0, h.missing()
+			return 0, 0, h.missingReason()
 		}
 		switch block[0] {
-		case 0x21: // an extension: a label, then pieces
-			if at, ok = skipPieces(h, at+2); !ok {
-				return 0, 0, h.missing()
+		case 0x21: // an extension: a label, then sub-blocks
+			if at, ok = skipSubBlocks(h, at+2); !ok {
+				return 0, 0, h.missingReason()
 			}
 		case 0x2C:
-			frame, ok := h.piece(at+1, 9)
+			frame, ok := h.bytesAt(at+1, 9)
 			if !ok || little16(frame)+little16(frame[4:]) > width || little16(frame[2:])+little16(frame[6:]) > height {
 				return 0, 0, damaged
 			}
@@ -69,18 +70,18 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	}
 }
 
-// colorTable is the bytes of the table that the flags announce.
-func colorTable(flags byte) int {
+// colorTableSize returns the length of the color table that the flags announce.
+func colorTableSize(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
 	}
 	return 3 << (flags&7 + 1)
 }
 
-// skipPieces goes behind the empty piece that ends a GIF's block.
-func skipPieces(h *head, at int) (int, bool) {
+// skipSubBlocks returns the offset after the empty sub-block that ends a GIF's block.
+func skipSubBlocks(h *head, at int) (int, bool) {
 	for {
-		size, ok := h.piece(at, 1)
+		size, ok := h.bytesAt(at, 1)
 		if !ok {
 			return 0, false
 		}

@@ -2,12 +2,12 @@ package uploads
 
 import "bytes"
 
-// markupBytes is how much of a file's beginning is searched for markup: as much
-// as browsers look at when they guess.
+// markupBytes is how much of a file is searched for markup. Browsers look at no more
+// when they guess a type.
 const markupBytes = 1 << 10
 
-// markup makes a browser that guesses show a page, or a server run a program.
-// XMP, which many pictures begin with, is XML and has none of these.
+// markup lists what makes a browser that guesses show a page, or a server run a
+// program. XMP, which many pictures begin with, is XML and has none of these.
 var markup = [][]byte{
 	[]byte("<!doctype"), []byte("<html"), []byte("<head>"), []byte("<body"), []byte("<meta "), []byte("<base "), []byte("<link "),
 	[]byte("<script"), []byte("<style"), []byte("<svg"), []byte("<math"), []byte("<template"),
@@ -20,7 +20,7 @@ var markup = [][]byte{
 }
 
 func hasMarkup(b []byte) bool {
-	// UTF-16 is the same with zeros between.
+	// UTF-16 has the same letters, with zeros between them.
 	text := bytes.ToLower(bytes.ReplaceAll(b, []byte{0}, nil))
 	for _, m := range markup {
 		if bytes.Contains(text, m) {
@@ -30,11 +30,11 @@ func hasMarkup(b []byte) bool {
 	return hasShortTag(text)
 }
 
-// shortTagText is how much text has to follow a short tag: the three bytes alone
-// stand in one honest picture of 16,000.
+// shortTagText is how much text must follow a short tag. The three bytes by
+// themselves occur in one of 16,000 valid pictures.
 const shortTagText = 8
 
-// hasShortTag looks for PHP's <?=.
+// hasShortTag searches for PHP's <?=.
 func hasShortTag(text []byte) bool {
 	for {
 		_, after, found := bytes.Cut(text, []byte("<?="))

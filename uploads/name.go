@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	maxNameBytes  = 255 // what file systems hold
-	maxNameSuffix = 16  // bytes of an extension that outlives a cut
-	maxMarks      = 4   // combining marks on one letter; more climb over the lines around
+	maxNameBytes  = 255 // the limit of file systems
+	maxNameSuffix = 16  // bytes of an extension that is kept when a name is cut
+	maxMarks      = 4   // combining marks on one letter; more would cover the lines around it
 	noName        = "file"
 )
 
-// CleanName makes of a file's name what is safe to show: the last part of a path
-// (of Windows too), without control characters, invisible ones and those that
-// turn the direction of the text ("gpj.exe" in reverse), spaces folded, at most
-// 255 bytes; "file" where nothing is left. It is still text: escape it in HTML.
-// It is not for keys.
+// CleanName returns a file's name in a form that is safe to show. It keeps the last
+// part of a path (of Windows too). It removes control characters, invisible
+// characters and those that change the direction of text ("gpj.exe" in reverse), and
+// folds spaces. The result has at most 255 bytes, and is "file" if nothing is left.
+// It is still text: escape it in HTML. It is not for keys.
 func CleanName(name string) string {
 	name = strings.ToValidUTF8(name, "")
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
@@ -29,7 +29,7 @@ func CleanName(name string) string {
 		switch {
 		case unicode.IsSpace(r):
 			r = ' '
-		case !unicode.IsPrint(r): // controls, format characters, private use, what is unassigned
+		case !unicode.IsPrint(r): // controls, format characters, private use, unassigned
 			continue
 		}
 		if !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Me, r) {
@@ -46,7 +46,7 @@ func CleanName(name string) string {
 	return name
 }
 
-// cutName keeps the extension.
+// cutName shortens the name and keeps the extension.
 func cutName(name string) string {
 	if len(name) <= maxNameBytes {
 		return name

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNamesAreMadeSafeToShow(t *testing.T) {
+func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
 	for _, row := range []struct{ name, given, want string }{
 		{"an ordinary one", "My photo (1).JPG", "My photo (1).JPG"},
 		{"letters of anywhere", "Überfahrt – 写真 🙂.png", "Überfahrt – 写真 🙂.png"},
@@ -17,7 +17,7 @@ func TestNamesAreMadeSafeToShow(t *testing.T) {
 		{"a path of Windows", `C:\fakepath\me.png`, "me.png"},
 		{"a direction that turns", "invoice\u202Egpj.exe", "invoicegpj.exe"},
 		{"isolates and marks", "a\u2066b\u2069\u200F\u061C.png", "ab.png"},
-		{"what nobody sees", "a\u200B\u00AD\uFEFF\U000E0041.png", "a.png"},
+		{"invisible characters", "a\u200B\u00AD\uFEFF\U000E0041.png", "a.png"},
 		{"control characters", "a\x00\x1b[31m\r\nb.png", "a[31m b.png"},
 		{"spaces of all kinds", "  a \t\u00A0\u2003b .png ", "a b .png"},
 		{"line separators", "a\u2028b.png", "a b.png"},

@@ -8,44 +8,44 @@ import (
 	"time"
 )
 
-// Values fill the named places of a key's pattern. They come from the
-// application, by what it knows of the user, never from the client. A value has
-// 1 to 128 letters, digits, "-", "_" and ".", the last neither first nor at the
-// end; else InvalidValue.
+// Values fill the named places of a key's pattern. They come from what the
+// application knows of the user, never from the client. A value has 1 to 128 letters,
+// digits, "-", "_" and ".", and "." is neither first nor last. Any other value fails
+// with InvalidValue.
 type Values map[string]string
 
 const (
 	randomBytes = 16
 	maxValue    = 128  // bytes
-	maxSuffix   = 16   // bytes of an extension, its point included
-	maxKey      = 1024 // bytes, the store's bound
+	maxSuffix   = 16   // bytes of an extension, with its dot
+	maxKey      = 1024 // bytes, the limit of stores
 )
 
-// randomText is what 16 bytes look like in a key: 26 characters that no file
-// system confuses, whatever it thinks of case.
+// randomText encodes 16 bytes as 26 characters that no file system confuses, whether
+// or not it ignores case.
 var randomText = base32.NewEncoding(randomAlphabet).WithPadding(base32.NoPadding)
 
 const randomAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
 
-// A place is a piece of a pattern: fixed text, or a name in braces.
-type place struct{ literal, name string }
+// A piece is a part of a pattern: fixed text, or a name in braces.
+type piece struct{ literal, name string }
 
-// A pattern makes keys. Of a key it made, one reading is possible: all but the
-// values are of known lengths, and a segment holds one value at most.
+// A pattern makes keys. A key can be read in only one way, because everything but the
+// values has a known length and a segment has at most one value.
 type pattern struct {
 	text   string
-	places []place
-	values []string // the names of the application's
+	places []piece
+	values []string // the names that the application fills
 }
 
-// widths are the places that this package fills, and their bytes.
-var widths = map[string]int{
+// ownNames has the names that this package fills, and their length in bytes.
+var ownNames = map[string]int{
 	"yyyy": 4, "mm": 2, "dd": 2,
 	"random": (randomBytes*8 + 4) / 5,
 	"ext":    maxSuffix,
 }
 
-// parsePattern fails with the rule that the pattern breaks.
+// parsePattern returns the pattern, or the rule that it breaks.
 func parsePattern(text string) (*pattern, string) {
 	p := &pattern{text: text}
 	length := 0
@@ -55,16 +55,16 @@ func parsePattern(text string) (*pattern, string) {
 			if open < 0 {
 				open = len(rest)
 			}
-			p.places = append(p.places, place{literal: rest[:open]})
+			p.places = append(p.places, piece{literal: rest[:open]})
 			length += open
 			rest = rest[open:]
 			continue
 		}
 		name, after, closed := strings.Cut(rest[1:], "}")
 		if !closed || !isName(name) {
-			return nil, fmt.Sprintf("has %q, which is no name in braces", rest)
+			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest)
 		}
-		width, own := widths[name]
+		width, own := ownNames[name]
 		if !own {
 			width = maxValue
 			if slices.Contains(p.values, name) {
@@ -72,27 +72,27 @@ func parsePattern(text string) (*pattern, string) {
 			}
 			p.values = append(p.values, name)
 		}
-		p.places = append(p.places, place{name: name})
+		p.places = append(p.places, piece{name: name})
 		length += width
 		rest = after
 	}
 	if length > maxKey {
 		return nil, "may make keys of more than 1,024 bytes"
 	}
-	return p, p.flaw()
+	return p, p.problem()
 }
 
-// flaw is the rule that the pattern as a whole breaks, or "".
-func (p *pattern) flaw() string {
+// problem returns the rule that the pattern as a whole breaks, or "".
+func (p *pattern) problem() string {
 	switch strings.Count(p.text, "{random}") {
 	case 0:
-		return "must have {random}: keys have to be unique"
+		return "must have {random}, so that keys are unique"
 	case 1:
 	default:
 		return "has {random} twice"
 	}
 	if before, after, found := strings.Cut(p.text, "{ext}"); found && (after != "" || !strings.HasSuffix(before, "{random}")) {
-		return "may have {ext} behind {random} and at its end alone"
+		return "may have {ext} only at its end, after {random}"
 	}
 	for segment := range strings.SplitSeq(p.text, "/") {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
@@ -103,18 +103,18 @@ func (p *pattern) flaw() string {
 			named += strings.Count(segment, "{"+name+"}")
 		}
 		if named > 1 {
-			return fmt.Sprintf("has two values in the segment %q, so that 1 and 23 were 12 and 3", segment)
+			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
 		}
 	}
 	for _, pl := range p.places {
 		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !isSafe(r) }); i >= 0 {
-			return fmt.Sprintf(`has %q: only letters, digits, "-", "_", "." and "/" stand outside of braces`, pl.literal)
+			return fmt.Sprintf(`has %q: only letters, digits, "-", "_", "." and "/" are allowed outside braces`, pl.literal)
 		}
 	}
 	return ""
 }
 
-// isName tells a to z, then letters, digits and "_".
+// isName reports whether name is a letter from a to z, then letters, digits and "_".
 func isName(name string) bool {
 	for i, r := range name {
 		if (r < 'a' || r > 'z') && (i == 0 || r != '_' && (r < '0' || r > '9')) {
@@ -128,11 +128,11 @@ func isSafe(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// check refuses values that do not fill the pattern, each and no other.
+// check checks that there is a valid value for each name, and no other value.
 func (p *pattern) check(v Values) *Error {
 	for name := range v {
 		if !slices.Contains(p.values, name) {
-			return refuseField(CleanName(name), InvalidValue, "This value has no place in the file's key.")
+			return refuseField(CleanName(name), InvalidValue, "This value is not part of the file's key.")
 		}
 	}
 	for _, name := range p.values {
@@ -143,13 +143,13 @@ func (p *pattern) check(v Values) *Error {
 		case len(value) > maxValue:
 			return refuseField(name, InvalidValue, "This value is longer than 128 characters.")
 		case value[0] == '.' || strings.HasSuffix(value, ".") || strings.ContainsFunc(value, func(r rune) bool { return !isSafe(r) }):
-			return refuseField(name, InvalidValue, `This value may have letters, digits, "-", "_" and "." alone, and a point neither first nor last.`)
+			return refuseField(name, InvalidValue, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`)
 		}
 	}
 	return nil
 }
 
-// key fills the pattern; values have been checked.
+// key fills the pattern. The values have been checked.
 func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extension string) string {
 	var b strings.Builder
 	for _, pl := range p.places {
@@ -173,10 +173,10 @@ func (p *pattern) key(v Values, at time.Time, random [randomBytes]byte, extensio
 	return b.String()
 }
 
-// made reports whether the pattern could have made key of these values.
-func (p *pattern) made(key string, v Values) bool {
+// matches reports whether the pattern could have made key from these values.
+func (p *pattern) matches(key string, v Values) bool {
 	for _, pl := range p.places {
-		want, width := pl.literal, widths[pl.name]
+		want, width := pl.literal, ownNames[pl.name]
 		switch pl.name {
 		case "":
 		case "yyyy", "mm", "dd":
@@ -202,8 +202,8 @@ func (p *pattern) made(key string, v Values) bool {
 	return key == ""
 }
 
-// isExtension takes any that a detection could have given: what is allowed may
-// have been another list when the file was stored. Some types have none.
+// isExtension accepts any extension that detection could return, because other types
+// may have been allowed when the file was stored. Some types have none.
 func isExtension(text string) bool {
 	name, pointed := strings.CutPrefix(text, ".")
 	if !pointed {

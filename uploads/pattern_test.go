@@ -8,26 +8,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestPatternsThatMakeNoGoodKeys(t *testing.T) {
+func TestInvalidPatterns(t *testing.T) {
 	for _, row := range []struct{ name, pattern, rule string }{
 		{"nothing", "", "must have {random}"},
 		{"nothing that is unique", "users/{user}{ext}", "must have {random}"},
 		{"random twice", "{random}/{random}", "twice"},
 		{"a value twice", "{user}/{user}/{random}", "{user} twice"},
-		{"a brace that stays open", "a/{random", "no name in braces"},
-		{"a name that is none", "{User}/{random}", "no name in braces"},
-		{"no name", "{}/{random}", "no name in braces"},
+		{"a brace that stays open", "a/{random", "not a name in braces"},
+		{"a name that is none", "{User}/{random}", "not a name in braces"},
+		{"no name", "{}/{random}", "not a name in braces"},
 		{"two values in a segment", "{a}-{b}/{random}", "two values"},
 		{"an extension in the middle", "{random}{ext}/x", "{ext}"},
-		{"an extension behind a value", "{random}/{user}{ext}", "{ext}"},
+		{"an extension after a value", "{random}/{user}{ext}", "{ext}"},
 		{"a slash at the beginning", "/{random}", "segment"},
 		{"a slash at the end", "{random}/", "segment"},
 		{"an empty segment", "a//{random}", "segment"},
 		{"a segment above", "../{random}", "segment"},
 		{"a point at a segment's end", "a./{random}", "segment"},
-		{"a space", "my files/{random}", "stand outside of braces"},
-		{"a backslash", `a\{random}`, "stand outside of braces"},
-		{"a control character", "a\x00/{random}", "stand outside of braces"},
+		{"a space", "my files/{random}", "allowed outside braces"},
+		{"a backslash", `a\{random}`, "allowed outside braces"},
+		{"a control character", "a\x00/{random}", "allowed outside braces"},
 		{"more than a key holds", "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", "1,024 bytes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestPatternIsFilled(t *testing.T) {
 	require.Nil(t, p.check(v))
 	key := p.key(v, at, [randomBytes]byte{0: 0xFF, 15: 1}, ".jpg")
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
-	require.True(t, p.made(key, v))
-	require.True(t, p.made(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
+	require.True(t, p.matches(key, v))
+	require.True(t, p.matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
 }
 
 func TestValuesThatAreUnsafe(t *testing.T) {
@@ -87,7 +87,7 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 	require.Empty(t, rule)
 	v := Values{"user": "4"}
 	key := p.key(v, time.Now(), [randomBytes]byte{}, ".png")
-	require.True(t, p.made(key, v))
+	require.True(t, p.matches(key, v))
 	random := strings.Repeat("a", 26)
 	for _, other := range []string{
 		"", "users/4", "users/4/2026/" + random[1:] + ".png", "users/4/2026/" + random + "a.png",
@@ -96,12 +96,12 @@ func TestKeysThatThePatternDidNotMake(t *testing.T) {
 		"users/4/2026/" + strings.ToUpper(random) + ".png", "users/4/2026/" + random[2:] + "\r\n.png",
 		"users/4/2026/" + random + ".longerthananyextension", "x" + key, key + "/x",
 	} {
-		require.False(t, p.made(other, v), "%q", other)
+		require.False(t, p.matches(other, v), "%q", other)
 	}
 }
 
-// No two sets of values can make one key, so that nobody deletes another's.
-func FuzzAKeyIsOfOneSetOfValues(f *testing.F) {
+// No two sets of values can make one key, so that no user can delete another's file.
+func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Add("1", "23", "12", "3")
 	f.Add("a-b", "c", "a", "b-c")
 	f.Add("2026", "x", "20262026", "x")
@@ -113,7 +113,7 @@ func FuzzAKeyIsOfOneSetOfValues(f *testing.F) {
 			return
 		}
 		key := p.key(first, time.Unix(1e9, 0), [randomBytes]byte{1, 2, 3}, ".jpg")
-		require.True(t, p.made(key, first))
-		require.Equal(t, a == c && b == d, p.made(key, second))
+		require.True(t, p.matches(key, first))
+		require.Equal(t, a == c && b == d, p.matches(key, second))
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Files as tests send them. Pictures are of 3 by 2 pixels where nothing else is
-// said.
+// These are files that tests send. Pictures have 3 by 2 pixels unless the name says
+// otherwise.
 
 func aPNG() string {
 	var b bytes.Buffer
@@ -33,12 +33,12 @@ func aGIF(width, height int) string {
 	return b.String()
 }
 
-// aWebP is a lossless one of 1 pixel.
+// aWebP returns a lossless picture with 1 pixel.
 func aWebP() string {
 	return "RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"
 }
 
-// aWebPOf is the head of one with this canvas, and what follows.
+// aWebPOf returns the head of a file with this canvas and chunks.
 func aWebPOf(width, height int, moves bool, chunks ...string) string {
 	head := []byte("RIFF\x00\x01\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00")
 	if moves {
@@ -58,17 +58,17 @@ func riffChunk(name, content string) string {
 	return name + string(binary.LittleEndian.AppendUint32(nil, uint32(len(content)))) + content + strings.Repeat("\x00", len(content)%2)
 }
 
-// aLossless is the chunk of a picture's beginning.
+// aLossless returns the chunk of a picture's beginning.
 func aLossless(width, height int) string {
 	return riffChunk("VP8L", "\x2f"+string(binary.LittleEndian.AppendUint32(nil, uint32(width-1|(height-1)<<14)))+strings.Repeat("\x00", 9))
 }
 
-// aFrame is one of an animation.
+// aFrame returns a frame of an animation.
 func aFrame(x, y, width, height int, picture string) string {
 	return riffChunk("ANMF", string(little24(nil, x/2, y/2, width-1, height-1))+"\x00\x00\x00\x00"+picture)
 }
 
-// aLossyWebP is the head of one.
+// aLossyWebP returns the head of a file.
 func aLossyWebP(width, height int) string {
 	head := []byte("RIFF\x00\x01\x00\x00WEBPVP8 \x0a\x00\x00\x00\x10\x00\x00\x9d\x01\x2a")
 	head = binary.LittleEndian.AppendUint16(head, uint16(width))
@@ -80,7 +80,7 @@ func isoBox(name, content string) string {
 	return string(binary.BigEndian.AppendUint32(nil, uint32(8+len(content)))) + name + content
 }
 
-// anAVIF is a file up to its data, of a picture and the tiles it is made of.
+// anAVIF returns a file up to its data, with a picture and its tiles.
 func anAVIF(width, height int, tiles ...int) string {
 	sizes := isoSize(width, height)
 	for _, tile := range tiles {
@@ -95,7 +95,7 @@ func isoSize(width, height int) string {
 	return isoBox("ispe", string(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 4), uint32(width)), uint32(height))))
 }
 
-// aPNGOf has a header that announces this size, with a sum that fits.
+// aPNGOf returns a header with this size and a matching checksum.
 func aPNGOf(width, height uint32) string {
 	ihdr := append([]byte("IHDR"), binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, width), height)...)
 	ihdr = append(ihdr, 8, 0, 0, 0, 0)
@@ -103,14 +103,15 @@ func aPNGOf(width, height uint32) string {
 	return string(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(ihdr)))
 }
 
-// aScriptGIF is both: a picture of 10,799 by 1 pixels, and GIF89a/*…*/=1;…
+// aScriptGIF returns a picture of 10,799 by 1 pixels that is also a program:
+// GIF89a/*…*/=1;…
 func aScriptGIF(opener string) string {
 	return "GIF89a" + opener + "\x01\x00\x00\x00\x00" + // screen without a table
 		"\x21\xfe\x12*/=1;alert('me')//\x00" +
 		"\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b"
 }
 
-// aJPEGComment is Latin-1 letters and a comment to JavaScript.
+// aJPEGComment returns a JPEG that is Latin-1 letters and a comment to JavaScript.
 func aJPEGComment() string {
 	j := aJPEG()
 	padding := bytes.Repeat([]byte{0}, 0x2F2A-2)

@@ -3,12 +3,13 @@ package uploads
 import (
 	"errors"
 	"net/http"
+
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A problem is an error as a client sees it (RFC 9457). Nothing of the store is
-// in it.
+// A problem is the JSON of an error (RFC 9457). It reveals nothing of the store.
 type problem struct {
-	Title  string `json:"title"` // the status in words
+	Title  string `json:"title"` // the text of the status
 	Status int    `json:"status"`
 	Detail string `json:"detail"` // for a person
 	Code   Code   `json:"code"`
@@ -21,14 +22,11 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !ok {
 		e = unauthorized(err)
 	}
-	status := meanings[e.Code].status
-	if status == 0 { // of a code of the application's own
-		status = http.StatusForbidden
-	}
+	status := meanings.Status(e.Code)
 	if status >= http.StatusInternalServerError && h.config.OnError != nil {
 		h.config.OnError(r, err)
 	}
-	writeJSON(w, status, "application/problem+json", problem{
+	webapi.WriteJSON(w, status, "application/problem+json", problem{
 		Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code, Field: e.Field, File: e.Name,
 	})
 }

@@ -2,20 +2,20 @@ package uploads
 
 import "fmt"
 
-// A reason is why a file of a type that is allowed is refused.
+// A reason says why a file of an allowed type is refused.
 type reason struct {
-	code  Code
-	words string // with the type's name
+	code    Code
+	message string // %s is the type's name
 }
 
 var (
-	damaged   = &reason{Damaged, "This is no %s file that can be opened: it is damaged."}
-	program   = &reason{ActiveContent, "This %s file has a program in it, and cannot be uploaded."}
-	reference = &reason{ActiveContent, "This %s file has a link or a reference to elsewhere in it, and cannot be uploaded."}
-	tooLong   = &reason{TooLarge, "This %s file is too large to be looked through: at most 1 MiB."}
-	tooLate   = &reason{TooLarge, "This %s file has more than 1 MiB before its picture, as of metadata. Save it without, and send that."}
+	damaged           = &reason{Damaged, "This %s file is damaged and cannot be opened."}
+	activeContent     = &reason{ActiveContent, "This %s file has a program in it, and cannot be uploaded."}
+	externalReference = &reason{ActiveContent, "This %s file has a link or an external reference in it, and cannot be uploaded."}
+	tooLong           = &reason{TooLarge, "This %s file is too large to be checked: at most 1 MiB is allowed."}
+	headTooLong       = &reason{TooLarge, "This %s file has more than 1 MiB of metadata before its picture. Save it without metadata and send it again."}
 )
 
 func (r *reason) refusal(mediaType string) *Error {
-	return refuse(r.code, fmt.Sprintf(r.words, typeInWords(mediaType)))
+	return refuse(r.code, fmt.Sprintf(r.message, typeName(mediaType)))
 }

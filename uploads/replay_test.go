@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A ticket is for one file, which nothing that its sender does later changes.
+// A ticket is for one file, and nothing that its sender does later changes it.
 
 func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
@@ -41,7 +41,7 @@ func TestATicketsAddressDoesNotWorkAgain(t *testing.T) {
 	})
 }
 
-func TestWhatIsSentAgainChangesNothing(t *testing.T) {
+func TestSendingAgainChangesNothing(t *testing.T) {
 	first := aPNG()
 	for _, with := range []struct {
 		name   string

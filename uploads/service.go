@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// A Bucket is what the service needs of one: it never lists.
+// A Bucket has the operations that the service needs. It never lists.
 type Bucket interface {
 	storage.Uploader
 	storage.Downloader
@@ -23,42 +24,43 @@ type Bucket interface {
 	storage.PublicURLer
 }
 
-// A Service takes files into one bucket by one set of rules. Its methods are
-// safe for concurrent use.
+// A Service stores files in one bucket, by one set of rules. Its methods are safe for
+// concurrent use.
 type Service struct {
 	bucket    Bucket
 	config    Config
-	types     []string // as the detection names them
+	types     []string // by the names that detection uses
 	maxPixels int64
 	pattern   *pattern
-	guarded   bool // IfAbsent always
+	guarded   bool // every write uses IfAbsent
 	tokenKey  []byte
 }
 
-// New checks the rules, and that the bucket can keep them, without a request.
-// InvalidArgument where Config makes no sense; Unsupported where the bucket
-// cannot do IfAbsent (see Config.Unguarded) or what Link or PublicRead asks for, as one whose
-// type is not of package storage, of which nothing is known; NotPublic where
-// PublicLink is asked of a bucket that was not opened as public.
+// New checks the rules, and that the bucket can keep them, without a request. If c is
+// invalid, it fails with InvalidArgument. If the bucket does not support IfAbsent
+// (see Config.Unguarded), or what Link or PublicRead needs, it fails with
+// Unsupported; so does a type that is not of package storage, because its features
+// are not known. If PublicLink is set for a bucket that was not opened as public, it
+// fails with NotPublic.
 func New(bucket Bucket, c Config) (*Service, error) {
 	const op = "uploads.New"
 	if bucket == nil {
-		return nil, misconfigured(op, "bucket", "must not be nil", "")
+		return nil, webapi.Misconfigured(op, "bucket", "must not be nil", "")
 	}
 	c.CacheControl = maps.Clone(c.CacheControl)
-	c.fill()
-	if field, rule := c.flaw(); rule != "" {
-		return nil, misconfigured(op, field, rule, "")
+	c.setDefaults()
+	if field, rule := c.problem(); rule != "" {
+		return nil, webapi.Misconfigured(op, field, rule, "")
 	}
 	types, flaw := allowTypes(c.Types)
 	if flaw != "" {
-		return nil, misconfigured(op, "Config.Types", flaw, "")
+		return nil, webapi.Misconfigured(op, "Config.Types", flaw, "")
 	}
 	p, flaw := parsePattern(c.Key)
 	if flaw != "" {
-		return nil, misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
+		return nil, webapi.Misconfigured(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
-	for _, n := range c.needed() {
+	for _, n := range c.requirements() {
 		if !storage.Supports(bucket, n.feature) {
 			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New("the bucket has no " + n.what), Hint: n.hint}
 		}
@@ -79,21 +81,21 @@ func New(bucket Bucket, c Config) (*Service, error) {
 	}, nil
 }
 
-// A Result is a file that was stored.
+// A Result is a stored file.
 type Result struct {
 	Key          string    `json:"key"`
-	URL          string    `json:"url,omitempty"`      // as Config.Link says
+	URL          string    `json:"url,omitempty"`      // by Config.Link
 	ExpiresAt    time.Time `json:"expiresAt,omitzero"` // of a signed URL
-	OriginalName string    `json:"name"`               // by CleanName: safe to show, still to be escaped in HTML
+	OriginalName string    `json:"name"`               // by CleanName: safe to show, but escape it in HTML
 	Size         int64     `json:"size"`               // bytes
 	ContentType  string    `json:"type"`               // by its content
-	Width        int       `json:"width,omitempty"`    // pixels; 0 where the type has none
+	Width        int       `json:"width,omitempty"`    // pixels; 0 if the type has none
 	Height       int       `json:"height,omitempty"`
-	CRC32C       *uint32   `json:"crc32c,omitempty"` // Castagnoli, of all bytes; nil where the store was told none (a signed upload to Azure)
-	Modified     time.Time `json:"modified"`         // by the store or, where it does not say (S3), by this machine
+	CRC32C       *uint32   `json:"crc32c,omitempty"` // Castagnoli, of all bytes; nil if the store has none (a signed upload to Azure)
+	Modified     time.Time `json:"modified"`         // by the store, or by this machine if the store does not say (S3)
 }
 
-// result describes what is stored, and signs its address.
+// result describes the stored object and adds its URL.
 func (s *Service) result(ctx context.Context, a *storage.Attrs, k kind, name string) (*Result, error) {
 	r := &Result{
 		Key: a.Key, OriginalName: name, Size: a.Size, ContentType: k.contentType,
@@ -119,21 +121,24 @@ func (s *Service) result(ctx context.Context, a *storage.Attrs, k kind, name str
 	return r, nil
 }
 
-// checkValues refuses values that do not fill the pattern, or would lead to
-// where uploads wait and are cleared away.
+// checkValues checks that the values fill the pattern, and that the key is not under
+// PendingPrefix, where objects are removed.
 func (s *Service) checkValues(v Values) *Error {
 	if e := s.pattern.check(v); e != nil {
 		return e
 	}
 	if strings.HasPrefix(s.pattern.key(v, s.config.Now(), [randomBytes]byte{}, ""), s.config.PendingPrefix) {
-		return refuseField(s.pattern.values[0], InvalidValue, "This value is the name of another place.")
+		return refuseField(s.pattern.values[0], InvalidValue, "This value is reserved.")
 	}
 	return nil
 }
 
-// writeOptions are those of every object that is kept.
+// writeOptions returns the options of every object that is kept.
 func (s *Service) writeOptions(k kind) []storage.WriteOption {
 	opts := []storage.WriteOption{storage.WithContentType(k.contentType)}
+	if !slices.Contains(rasterTypes, k.mediaType) {
+		opts = append(opts, storage.WithContentDisposition("attachment")) // so that a browser saves it
+	}
 	if directives := s.config.cacheControl(k.mediaType); directives != "" {
 		opts = append(opts, storage.WithCacheControl(directives))
 	}
@@ -146,32 +151,33 @@ func (s *Service) writeOptions(k kind) []storage.WriteOption {
 	return opts
 }
 
-func (s *Service) draw() (random [randomBytes]byte, err error) {
+func (s *Service) randomKey() (random [randomBytes]byte, err error) {
 	if _, err = io.ReadFull(s.config.Random, random[:]); err != nil {
-		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random gives no bytes")}
+		err = &storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random returned too few bytes")}
 	}
 	return random, err
 }
 
 const discardTimeout = 10 * time.Second
 
-// discard removes what shall not stay, also where the sender is gone. A failure
-// leaves an object that nobody knows of.
+// discard removes an object that must not stay, even if the sender has gone. If that
+// fails, the object stays under a key that nobody knows.
 func (s *Service) discard(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	_ = s.bucket.Remove(ctx, key)
 }
 
-// Delete removes a file of these values. NotYours where the pattern could not
-// have made key of them; what is not there is success. A pattern without values
-// tells nothing of whose the key is: then the caller has to know.
+// Delete removes a file that belongs to values. If the pattern could not have made
+// key from them, it fails with NotYours. If there is no such file, it succeeds. A
+// pattern without values does not name an owner, so the caller must know whose the
+// key is.
 func (s *Service) Delete(ctx context.Context, key string, values Values) error {
 	if e := s.checkValues(values); e != nil {
 		return e
 	}
-	if !s.pattern.made(key, values) {
-		return refuseField("key", NotYours, "This file is not yours, or not one of this place.")
+	if !s.pattern.matches(key, values) {
+		return refuseField("key", NotYours, "This file is not yours, or is not stored here.")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {
 		e := storeFailed(err)

@@ -10,38 +10,40 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An Upload is a file that somebody sends.
+// An Upload is a file to store.
 type Upload struct {
 	Body io.Reader // never closed
-	Name string    // as the sender calls it: shown by CleanName, used for nothing
-	// ClaimedType is what the sender says it is. It decides nothing, and makes
-	// the words clearer where it is wrong.
+	Name string    // by the sender: shown by CleanName, and used for nothing else
+	// ClaimedType is the type by the sender. It decides nothing, but makes the
+	// message clearer if it is wrong.
 	ClaimedType string
-	// Size is how long the sender says it is, in bytes: another length is
-	// WrongSize. 0 or less: it did not say.
+	// Size is the length by the sender, in bytes; any other length fails with
+	// WrongSize. 0 or less: not known.
 	Size   int64
 	Values Values
 }
 
-// maxDraws bounds how often a key is drawn again: twice is a broken Random.
+// maxDraws limits how often a key is drawn. If two keys exist already, Random is
+// broken.
 const maxDraws = 8
 
-// Store takes one file. It is read until something is wrong with it; then
-// nothing is stored, and the error is an *Error that says what. No object is
-// overwritten: where the drawn key exists, another is drawn, for a body that fits
-// the first buffer or can seek, else StoreFailed, to be tried again.
+// Store stores one file. It reads the file until something is wrong with it; then it
+// stores nothing and returns an *Error that says why. No object is overwritten. If
+// the key exists, Store draws another one, provided that the body fits the first
+// buffer or can seek. Otherwise it fails with StoreFailed, and the call can be
+// repeated.
 func (s *Service) Store(ctx context.Context, u Upload) (*Result, error) {
-	r, e := s.take(ctx, u)
+	r, e := s.store(ctx, u)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
 	return r, nil
 }
 
-// StorePart takes one file of a multipart form, under the part's field.
+// StorePart stores one file of a multipart form. Errors name the part's field.
 func (s *Service) StorePart(ctx context.Context, part *multipart.Part, values Values) (*Result, error) {
 	name := part.FileName()
-	r, e := s.take(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), Values: values})
+	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), Values: values})
 	if e != nil {
 		if field := part.FormName(); field != "" && e.Field == fileField {
 			e.Field = CleanName(field)
@@ -51,24 +53,24 @@ func (s *Service) StorePart(ctx context.Context, part *multipart.Part, values Va
 	return r, nil
 }
 
-func (s *Service) take(ctx context.Context, u Upload) (*Result, *Error) {
+func (s *Service) store(ctx context.Context, u Upload) (*Result, *Error) {
 	if e := s.checkValues(u.Values); e != nil {
 		return nil, e
 	}
 	if u.Body == nil {
 		return nil, refuse(NoFile, "There is no file.")
 	}
-	t := &taking{service: s, upload: u, bounds: s.bounds(u.Size), head: head{ctx: ctx, src: u.Body}}
-	if e := t.bounds.promise(); e != nil {
+	t := &storeOp{service: s, upload: u, bounds: s.bounds(u.Size), head: head{ctx: ctx, src: u.Body}}
+	if e := t.bounds.checkClaim(); e != nil {
 		return nil, e
 	}
-	t.remember()
+	t.noteStart()
 	k, e := s.inspect(&t.head, u.ClaimedType)
 	if e != nil {
 		return nil, e
 	}
 	if t.head.whole() {
-		if e := t.bounds.judge(int64(len(t.head.buf))); e != nil {
+		if e := t.bounds.check(int64(len(t.head.buf))); e != nil {
 			return nil, e
 		}
 	}
@@ -84,18 +86,18 @@ func (s *Service) take(ctx context.Context, u Upload) (*Result, *Error) {
 	return r, nil
 }
 
-// A taking is one call of Store.
-type taking struct {
+// A storeOp is one call of Store.
+type storeOp struct {
 	service *Service
 	upload  Upload
 	bounds  bounds
 	head    head
-	seeker  io.Seeker // nil where the body cannot be read again
+	seeker  io.Seeker // nil if the body cannot be read again
 	start   int64
 }
 
-// remember where the body began, if it can be read again from there.
-func (t *taking) remember() {
+// noteStart notes where the body starts, if it can seek.
+func (t *storeOp) noteStart() {
 	seeker, ok := t.upload.Body.(io.Seeker)
 	if !ok {
 		return
@@ -105,10 +107,10 @@ func (t *taking) remember() {
 	}
 }
 
-func (t *taking) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
+func (t *storeOp) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
 	s := t.service
 	for range maxDraws {
-		random, err := s.draw()
+		random, err := s.randomKey()
 		if err != nil {
 			return nil, storeFailed(err)
 		}
@@ -124,11 +126,11 @@ func (t *taking) store(ctx context.Context, k kind) (*storage.Attrs, *Error) {
 			return nil, storeFailed(err)
 		}
 	}
-	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random draws keys that exist, again and again")})
+	return nil, storeFailed(&storage.Error{Code: storage.Internal, Op: "uploads", Err: errors.New("Config.Random repeatedly returns the bytes of existing keys")})
 }
 
-// put is one attempt; an *Error is one of the body.
-func (t *taking) put(ctx context.Context, key string, k kind) (*storage.Attrs, error) {
+// put makes one attempt. It returns an *Error if the body is refused.
+func (t *storeOp) put(ctx context.Context, key string, k kind) (*storage.Attrs, error) {
 	var opts []storage.UploadOption
 	for _, o := range t.service.writeOptions(k) {
 		opts = append(opts, o)
@@ -146,14 +148,14 @@ func (t *taking) put(ctx context.Context, key string, k kind) (*storage.Attrs, e
 		return attrs, nil
 	case b.refused != nil:
 		return nil, b.refused
-	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed before the body did
-		return nil, refuse(WrongSize, "The file is not as long as it was said to be.")
+	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed it before the body did
+		return nil, refuse(WrongSize, "The length of the file is not the announced one.")
 	}
 	return nil, err
 }
 
-// rewind has the body read again from where the head ends.
-func (t *taking) rewind() bool {
+// rewind moves the body to where the head ends.
+func (t *storeOp) rewind() bool {
 	if t.head.whole() {
 		return true
 	}

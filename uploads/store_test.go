@@ -19,10 +19,10 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// onlyRead hides all of a reader but Read.
+// onlyRead hides all methods of a reader but Read.
 type onlyRead struct{ io.Reader }
 
-func TestAFileIsStoredByWhatItIs(t *testing.T) {
+func TestAFileIsStoredByItsContent(t *testing.T) {
 	everything := append(uploads.DefaultTypes(), "image/svg+xml", "application/pdf", "text/plain")
 	for _, row := range []struct{ what, content, extension, contentType string }{
 		{"JPEG", aJPEG(), ".jpg", "image/jpeg"},
@@ -52,7 +52,7 @@ func TestAFileIsStoredByWhatItIs(t *testing.T) {
 	}
 }
 
-func TestTheResultTellsAllOfTheFile(t *testing.T) {
+func TestTheResultDescribesTheFile(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{
 			Key:  "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
@@ -87,7 +87,7 @@ func TestTheResultTellsAllOfTheFile(t *testing.T) {
 func TestALargeFileStreams(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{MaxSize: 20 << 20})
-		content := aPNG() + strings.Repeat("behind the end", 1<<20)
+		content := aPNG() + strings.Repeat("past the end", 1<<20)
 		for _, claimed := range []int64{0, int64(len(content))} {
 			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(content)}, Size: claimed})
 			require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestALargeFileStreams(t *testing.T) {
 	})
 }
 
-func TestTwoHundredUploadsOfOneNameAreTwoHundredObjects(t *testing.T) {
+func TestUploadsOfOneNameAreSeparateObjects(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{})
 		const uploaders = 200
@@ -116,7 +116,7 @@ func TestTwoHundredUploadsOfOneNameAreTwoHundredObjects(t *testing.T) {
 	})
 }
 
-// repeating gives each 16 bytes of text in turn, then the last for ever.
+// repeating returns each 16 bytes of text in turn, then repeats the last.
 type repeating struct {
 	mu    sync.Mutex
 	draws []byte
@@ -132,7 +132,7 @@ func (r *repeating) Read(p []byte) (int, error) {
 	return copy(p, bytes.Repeat([]byte{draw}, len(p))), nil
 }
 
-func TestAKeyThatIsTakenIsDrawnAgain(t *testing.T) {
+func TestAnotherKeyIsDrawnIfOneExists(t *testing.T) {
 	large := aPNG() + strings.Repeat("x", 2<<20)
 	for _, row := range []struct {
 		name    string
@@ -149,7 +149,7 @@ func TestAKeyThatIsTakenIsDrawnAgain(t *testing.T) {
 			s := newService(t, b, uploads.Config{Random: &repeating{draws: []byte{1, 1, 1, 2}}})
 			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(3, 2) + "first")})
 			require.NoError(t, err)
-			// The same extension, so that the keys are equal.
+			// The extension is the same, so the keys are equal.
 			_, err = b.Upload(t.Context(), strings.Replace(first.Key, ".gif", ".png", 1), strings.NewReader("mine"))
 			require.NoError(t, err)
 			second, err := s.Store(t.Context(), uploads.Upload{Body: row.wrap(strings.NewReader(row.content))})
@@ -168,7 +168,7 @@ func TestAKeyThatIsTakenIsDrawnAgain(t *testing.T) {
 	}
 }
 
-func TestARandomThatRepeatsForEverIsNoEndlessLoop(t *testing.T) {
+func TestARandomThatRepeatsDoesNotLoopForever(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{Random: &repeating{draws: []byte{7}}})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.NoError(t, err)
@@ -177,7 +177,7 @@ func TestARandomThatRepeatsForEverIsNoEndlessLoop(t *testing.T) {
 	require.ErrorIs(t, err, storage.Internal)
 }
 
-func TestASenderWhoStopsLeavesNothing(t *testing.T) {
+func TestAnInterruptedUploadLeavesNothing(t *testing.T) {
 	broken := errors.New("the line went dead")
 	for _, row := range []struct {
 		name string
@@ -198,7 +198,7 @@ func TestASenderWhoStopsLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestAFileWhoseAddressCannotBeSignedIsNotLeftBehind(t *testing.T) {
+func TestAFileWhoseURLCannotBeSignedIsRemoved(t *testing.T) {
 	b := inMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "SignedDownloadURL" {
 			return ctx, nil, storage.Unavailable
@@ -210,7 +210,7 @@ func TestAFileWhoseAddressCannotBeSignedIsNotLeftBehind(t *testing.T) {
 	require.Empty(t, keys(t, b))
 }
 
-// hesitant gives nothing every other time, as readers may.
+// hesitant returns nothing every other time, as readers may.
 type hesitant struct {
 	from  io.Reader
 	turns int
@@ -223,12 +223,12 @@ func (h *hesitant) Read(p []byte) (int, error) {
 	return h.from.Read(p[:min(1, len(p))])
 }
 
-func TestAReaderThatHesitatesIsWaitedFor(t *testing.T) {
+func TestASlowReaderIsWaitedFor(t *testing.T) {
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(t.Context(), uploads.Upload{Body: &hesitant{from: strings.NewReader(aPNG())}})
 	require.NoError(t, err)
 }
 
-func TestAnErrorOfTheStoreIsTold(t *testing.T) {
+func TestAnErrorOfTheStoreIsReported(t *testing.T) {
 	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" {
 			return ctx, nil, storage.Unavailable

@@ -10,21 +10,21 @@ import (
 
 const byteOrderMark = "\xEF\xBB\xBF"
 
-// inspectSVG reads the whole document, at most 1 MiB of it: scripts, handlers of
-// events, entities, style sheets of elsewhere, and references to anything but
-// the document itself and raster pictures in it are refused; and what no XML
-// parser opens, which a browser that guesses reads by rules of its own.
+// inspectSVG reads the whole document, at most 1 MiB. It refuses scripts, event
+// handlers, entities, external style sheets, and references to anything but the
+// document itself and raster pictures in it. It also refuses invalid XML, which a
+// browser that guesses would read by rules of its own.
 func inspectSVG(h *head) (width, height int, refused *reason) {
 	h.fill(headBytes)
 	if !h.whole() || len(h.buf) == headBytes {
 		return 0, 0, tooLong
 	}
-	// Another encoding than UTF-8 fails.
+	// RawToken fails for any encoding other than UTF-8.
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
 	v := &svgVisitor{first: true}
 	for {
 		if h.canceled() {
-			return 0, 0, damaged // not said: the failure comes first
+			return 0, 0, damaged // not shown, because the failure takes precedence
 		}
 		token, err := d.RawToken()
 		if err == io.EOF {
@@ -44,13 +44,13 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 	return 0, 0, styleReason(v.style.String(), true)
 }
 
-// An svgVisitor goes through a document once.
+// An svgVisitor visits a document once.
 type svgVisitor struct {
-	first, typed bool // it is at the beginning; it has seen the document's type
+	first, typed bool // at the beginning; after the document type
 	open         []xml.Name
 	roots        int
-	styleDepth   int             // of the style element that it is in; 0: in none
-	style        strings.Builder // all style sheets: comments may cut a word in two
+	styleDepth   int             // of the style element that it is in; 0: not in one
+	style        strings.Builder // all style sheets, because a comment may split a word
 }
 
 func (v *svgVisitor) visit(token xml.Token) *reason {
@@ -65,9 +65,9 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 		} else if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
 			return damaged
 		}
-	case xml.Comment: // one of HTML ends with these, and what follows is no comment
+	case xml.Comment: // an HTML comment ends with these, and the rest is no comment
 		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
-			return program
+			return activeContent
 		}
 	case xml.ProcInst:
 		return v.instruction(t)
@@ -78,8 +78,8 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 }
 
 func (v *svgVisitor) enter(e xml.StartElement) *reason {
-	if v.styleDepth > 0 { // browsers leave its text out of the sheet, and join what it cuts
-		return program
+	if v.styleDepth > 0 { // browsers leave its text out of the sheet, and join the rest
+		return activeContent
 	}
 	if len(v.open) == 0 {
 		if v.roots++; v.roots > 1 || !strings.EqualFold(e.Name.Local, "svg") {
@@ -115,14 +115,14 @@ func (v *svgVisitor) leave(e xml.EndElement) *reason {
 var (
 	declaration = regexp.MustCompile(`^version\s*=\s*["']1\.[01]["']` +
 		`(\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?(\s+standalone\s*=\s*["'](yes|no)["'])?\s*$`)
-	// Of a type without an internal subset, which has entities.
+	// A document type without an internal subset, which could have entities.
 	documentType = regexp.MustCompile(`^DOCTYPE\s+([\w.-]+:)?svg(\s+(PUBLIC\s+["'][^"'<>]*["']|SYSTEM)\s+["'][^"'<>]*["'])?\s*$`)
 )
 
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 	switch {
 	case t.Target != "xml":
-		return program // xml-stylesheet
+		return activeContent // xml-stylesheet
 	case !v.first || !declaration.Match(t.Inst):
 		return damaged
 	}
@@ -134,7 +134,7 @@ func (v *svgVisitor) directive(t xml.Directive) *reason {
 	v.typed = true
 	switch {
 	case bytes.ContainsAny(t, "[]<>"):
-		return program
+		return activeContent
 	case typed || v.roots > 0 || !documentType.Match(t):
 		return damaged
 	}

@@ -39,8 +39,8 @@ func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
 		{"a property that fetches by image", page + `<rect mask='image("https://evil.example/x.png")'/></svg>`, uploads.ActiveContent},
 		{"a font by src", page + `<style>@font-face{src:src("https://evil.example/x")}</style></svg>`, uploads.ActiveContent},
 		{"a picture by cross-fade", page + `<style>g{mask:cross-fade("https://evil.example/x", red)}</style></svg>`, uploads.ActiveContent},
-		{"a function that nobody knows", page + `<rect style="mask:fetch('https://evil.example')"/></svg>`, uploads.ActiveContent},
-		{"a base of elsewhere", page + `<g xml:base="https://evil.example/a.svg"><use href="#x"/></g></svg>`, uploads.ActiveContent},
+		{"an unknown function", page + `<rect style="mask:fetch('https://evil.example')"/></svg>`, uploads.ActiveContent},
+		{"an external base", page + `<g xml:base="https://evil.example/a.svg"><use href="#x"/></g></svg>`, uploads.ActiveContent},
 		{"a report of clicks", page + `<a href="#x" ping="https://evil.example"/></svg>`, uploads.ActiveContent},
 		{"a comment that HTML ends", page + `<!--><img src=x onerror=alert(1)>--></svg>`, uploads.ActiveContent},
 		{"a comment that HTML ends a byte later", page + `<!---><img src=x onerror=alert(1)>--></svg>`, uploads.ActiveContent},
@@ -51,19 +51,19 @@ func TestAnSVGThatDoesMoreThanDrawIsRefused(t *testing.T) {
 		{"ends that do not fit", page + `<g><title></g></title></svg>`, uploads.Damaged},
 		{"an attribute twice", page + `<g id="a" id="b"/></svg>`, uploads.Damaged},
 		{"text before", `hello ` + page + `</svg>`, uploads.TypeNotAllowed},
-		{"text behind", page + `</svg>hello`, uploads.Damaged},
+		{"text after the end", page + `</svg>hello`, uploads.Damaged},
 		{"a script", page + `<script>alert(1)</script></svg>`, uploads.ActiveContent},
 		{"a script in large letters", page + `<SCRIPT href="x"/></svg>`, uploads.ActiveContent},
-		{"a script behind a prefix", `<svg xmlns="http://www.w3.org/2000/svg" xmlns:s="http://www.w3.org/2000/svg"><s:script/></svg>`, uploads.ActiveContent},
+		{"a script with a prefix", `<svg xmlns="http://www.w3.org/2000/svg" xmlns:s="http://www.w3.org/2000/svg"><s:script/></svg>`, uploads.ActiveContent},
 		{"a handler", page + `<rect onload="alert(1)"/></svg>`, uploads.ActiveContent},
 		{"a link that runs", page + `<a xlink:href="java&#9;script:alert(1)"/></svg>`, uploads.ActiveContent},
 		{"a page inside", page + `<foreignObject/></svg>`, uploads.ActiveContent},
 		{"HTML by its namespace", page + `<b xmlns="http://www.w3.org/1999/xhtml"/></svg>`, uploads.ActiveContent},
-		{"a reference to elsewhere", page + `<use href="https://evil.example/x.svg#a"/></svg>`, uploads.ActiveContent},
+		{"an external reference", page + `<use href="https://evil.example/x.svg#a"/></svg>`, uploads.ActiveContent},
 		{"a drawing in an address", page + `<use href="data:image/svg+xml;base64,AA"/></svg>`, uploads.ActiveContent},
 		{"a style that fetches", page + `<style>@import "https://evil.example"</style></svg>`, uploads.ActiveContent},
 		{"a style cut by a comment", page + `<style>@im<!-- -->port "x"</style></svg>`, uploads.ActiveContent},
-		{"a style behind an element", page + `<style><g/>@import "x"</style></svg>`, uploads.ActiveContent},
+		{"a style after an element", page + `<style><g/>@import "x"</style></svg>`, uploads.ActiveContent},
 		{"a style that hides its letters", page + `<rect style="fill:u\72l(//evil.example)"/></svg>`, uploads.ActiveContent},
 		{"a fill that fetches", page + `<rect fill="url( 'https://evil.example' )"/></svg>`, uploads.ActiveContent},
 		{"an animation that sets a link", page + `<animate attributeName="xlink:href" to="x"/></svg>`, uploads.ActiveContent},
@@ -93,6 +93,6 @@ func TestAnSVGWithALinkIsNotCalledAProgram(t *testing.T) {
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(
 		`<svg xmlns="http://www.w3.org/2000/svg"><a href="https://example.com"><text>x</text></a></svg>`)})
 	require.Equal(t, uploads.ActiveContent, uploads.CodeOf(err))
-	require.ErrorContains(t, err, "a link or a reference to elsewhere")
+	require.ErrorContains(t, err, "a link or an external reference")
 	require.NotContains(t, err.Error(), "program")
 }

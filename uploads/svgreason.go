@@ -7,27 +7,28 @@ import (
 	"strings"
 )
 
-// Elements of SVG that run or fetch something, or hold what does.
+// activeElements are elements of SVG that run or fetch something, or contain what
+// does.
 var activeElements = []string{
 	"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "link",
 	"audio", "video", "canvas", "html", "body", "meta", "base", "form",
 }
 
 var (
-	// Attributes that hold no style and no address, whatever stands in them.
+	// plainAttributes hold no style and no address, whatever their value.
 	plainAttributes = []string{"id", "class", "d", "points", "unicode", "glyph-name"}
-	// Attributes that are an address.
+	// addressAttributes hold an address.
 	addressAttributes = []string{"href", "src", "ping", "srcset", "poster", "action", "formaction", "data", "background"}
-	// Attributes of an animation, which may be addresses.
+	// animationAttributes may hold an address.
 	animationAttributes = []string{"from", "to", "values", "by"}
-	// Attributes that are for people, or times, which look like functions.
+	// wordAttributes are for people or hold times, which look like functions.
 	wordAttributes = []string{"title", "name", "label", "alt", "content", "desc", "begin", "end"}
 )
 
-// elementReason is what an element or one of its attributes is refused for.
+// elementReason returns why an element or one of its attributes is refused, or nil.
 func elementReason(e xml.StartElement) *reason {
 	if slices.Contains(activeElements, strings.ToLower(e.Name.Local)) {
-		return program
+		return activeContent
 	}
 	for _, a := range e.Attr {
 		if refused := attributeReason(a); refused != nil {
@@ -38,46 +39,46 @@ func elementReason(e xml.StartElement) *reason {
 }
 
 func attributeReason(a xml.Attr) *reason {
-	name, value := strings.ToLower(a.Name.Local), squeezed(a.Value)
+	name, value := strings.ToLower(a.Name.Local), withoutSpaces(a.Value)
 	switch {
 	case strings.HasPrefix(name, "on"):
-		return program
+		return activeContent
 	case a.Name.Space == "xmlns" || name == "xmlns":
 		if value == "http://www.w3.org/1999/xhtml" {
-			return program
+			return activeContent
 		}
 		return nil
-	case name == "base": // makes #name one of elsewhere
-		return reference
+	case name == "base": // makes #name an external reference
+		return externalReference
 	case slices.Contains(addressAttributes, name):
 		return addressReason(value)
 	case slices.Contains(animationAttributes, name):
 		switch {
 		case strings.Contains(value, "script:"):
-			return program
+			return activeContent
 		case strings.Contains(value, "data:"), strings.Contains(value, "//"):
-			return reference
+			return externalReference
 		}
 		return styleReason(a.Value, true)
 	case slices.Contains(plainAttributes, name):
 		return nil
 	case name == "attributename": // an animation that sets a reference or a handler
 		if strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on") {
-			return program
+			return activeContent
 		}
 		return nil
 	}
 	return styleReason(a.Value, isStyle(a.Name.Space, name))
 }
 
-// isStyle reports whether a property of CSS may go by this name.
+// isStyle reports whether a CSS property may have this name.
 func isStyle(space, name string) bool {
 	return space == "" && !slices.Contains(wordAttributes, name) &&
 		!strings.HasPrefix(name, "data-") && !strings.HasPrefix(name, "aria-")
 }
 
-// squeezed is the text as browsers read addresses: without spaces and controls.
-func squeezed(text string) string {
+// withoutSpaces removes spaces and controls, as browsers do in addresses.
+func withoutSpaces(text string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
 		if r <= ' ' || r == 0x7F {
 			return -1
@@ -86,21 +87,21 @@ func squeezed(text string) string {
 	}, text))
 }
 
-// addressReason refuses all but the document itself and raster pictures; address
-// is squeezed.
+// addressReason refuses any address but the document itself and raster pictures. It
+// expects the result of withoutSpaces.
 func addressReason(address string) *reason {
 	switch {
 	case address == "" || address[0] == '#':
 		return nil
 	case strings.Contains(address, "script:"):
-		return program
+		return activeContent
 	case isPicture(address):
 		return nil
 	}
-	return reference
+	return externalReference
 }
 
-// isPicture reports whether the address is a raster picture of its own.
+// isPicture reports whether the address contains a raster picture.
 func isPicture(address string) bool {
 	for _, picture := range []string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"} {
 		if strings.HasPrefix(address, picture) {
@@ -110,12 +111,11 @@ func isPicture(address string) bool {
 	return false
 }
 
-// functionOfCSS is a function's name, and its arguments where these are bare words
-// and no more.
-var functionOfCSS = regexp.MustCompile(`([-\w\x{80}-\x{10FFFF}]+)\(([-\w\s.,%]*\))?`)
+// cssFunction matches a function's name, and its arguments if they are bare words.
+var cssFunction = regexp.MustCompile(`([-\w\x{80}-\x{10FFFF}]+)\(([-\w\s.,%]*\))?`)
 
-// harmlessFunctions are those of CSS that fetch nothing; url is looked at.
-var harmlessFunctions = words(`
+// harmlessFunctions are CSS functions that fetch nothing. url is checked separately.
+var harmlessFunctions = wordSet(`
 	url rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk icc-color
 	calc min max clamp abs round mod rem sin cos tan asin acos atan atan2 sqrt pow hypot exp log sign var env attr
 	matrix matrix3d translate translatex translatey translatez translate3d
@@ -127,7 +127,7 @@ var harmlessFunctions = words(`
 	not is where has nth-child nth-last-child nth-of-type nth-last-of-type lang dir host and or
 	media supports container layer scope selector style`)
 
-func words(list string) map[string]bool {
+func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
 	for _, word := range strings.Fields(list) {
 		set[word] = true
@@ -135,35 +135,35 @@ func words(list string) map[string]bool {
 	return set
 }
 
-// styleReason tells style sheets that fetch or run something; url(#name) is the
-// document itself. A backslash hides letters from whoever looks for them. Of what
-// is a style for sure, every function has to be known: image-set, src and those
-// that are yet to come fetch without url. Bare words name nothing elsewhere, and
-// are mostly those of a comment: icon(s).
+// styleReason refuses style sheets that fetch or run something. url(#name) refers to
+// the document itself. A backslash is refused, because it can hide letters. If style
+// is true, every function must be known, because image-set, src and future functions
+// fetch without url. Functions of bare words are accepted: they refer to nothing
+// external, and mostly occur in comments, such as icon(s).
 func styleReason(text string, style bool) *reason {
-	tight := squeezed(text)
+	tight := withoutSpaces(text)
 	for _, bad := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
 		if strings.Contains(tight, bad) {
-			return program
+			return activeContent
 		}
 	}
 	if strings.Contains(tight, "@import") {
-		return reference
+		return externalReference
 	}
 	if refused := urlReason(tight); refused != nil || !style {
 		return refused
 	}
-	for _, found := range functionOfCSS.FindAllStringSubmatch(strings.ToLower(text), -1) {
+	for _, found := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
 		if name, bareWords := found[1], found[2] != ""; !bareWords && !harmlessFunctions[name] {
-			return reference
+			return externalReference
 		}
 	}
 	return nil
 }
 
-// urlReason judges the address of every url(...); text is squeezed. It reads the
-// text twice, however many addresses there are: it searches for a script only from
-// the first address on, and all the others follow that one.
+// urlReason checks the address of every url(...) in the result of withoutSpaces. It
+// reads the text at most twice, because it searches for a script only from the first
+// address on.
 func urlReason(text string) *reason {
 	for rest, searched := text, false; ; {
 		_, target, found := strings.Cut(rest, "url(")
@@ -176,11 +176,11 @@ func urlReason(text string) *reason {
 			continue
 		}
 		if !searched && strings.Contains(address, "script:") {
-			return program
+			return activeContent
 		}
 		searched = true
 		if !isPicture(address) {
-			return reference
+			return externalReference
 		}
 	}
 }

@@ -10,26 +10,26 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Request is what somebody says of a file that is to go straight to the store.
+// A Request describes a file that is to go straight to the store.
 type Request struct {
 	Name        string
-	ClaimedType string // refused early where it is what browsers run; of all else the content decides, in Finish
+	ClaimedType string // refused at once if browsers run it; for any other type, the content decides in Finish
 	Size        int64  // bytes; 0 or less: not known
 	Values      Values
 }
 
-// A Ticket lets a client send one file to the store: by the request of Put, or
-// by the form, whichever there is. Then it gives Token to Finish. Its JSON is
-// plain, for handing over; as text it shows no signature and no token.
+// A Ticket lets a client send one file to the store, with the request of Put or with
+// the form; it has one of them. The client then passes Token to Finish. Its JSON is
+// complete, for the client. As text it shows no signature and no token.
 type Ticket struct {
 	Put       *storage.SignedURL  `json:"put,omitempty"`
 	Form      *storage.UploadForm `json:"form,omitempty"`
 	Token     string              `json:"token"`
 	MaxSize   int64               `json:"maxSize"`   // bytes
-	ExpiresAt time.Time           `json:"expiresAt"` // of Put or Form: the upload has to begin before
+	ExpiresAt time.Time           `json:"expiresAt"` // of Put or Form; the upload must start before
 }
 
-// String is the request without its signature.
+// String returns the request without its signature.
 func (t Ticket) String() string {
 	switch {
 	case t.Put != nil:
@@ -40,33 +40,33 @@ func (t Ticket) String() string {
 	return "ticket"
 }
 
-// GoString is String.
+// GoString returns the same as String.
 func (t Ticket) GoString() string { return t.String() }
 
 // LogValue shows no signature and no token.
 func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// contentTypeOfPending is what no browser shows, whatever was sent.
+// contentTypeOfPending is a type that no browser shows, whatever was sent.
 const contentTypeOfPending = "application/octet-stream"
 
-// Sign hands out permission to send one file to a key under PendingPrefix. The
-// store itself holds the size where it can: exactly, of a Size that is known
-// (storage.SignSize), else within the bounds (storage.SignForms); and lets the
-// file arrive once (storage.SignIfAbsent). Finish looks at all of it again, so a
-// store that can do none of this costs room for a while, and nothing else.
-// Unsupported, below StoreFailed, where the bucket signs no addresses.
+// Sign permits sending one file to a key under PendingPrefix. If the store can, it
+// enforces the size, exactly if Size is known ([storage.SignSize]) and otherwise
+// within the bounds ([storage.SignForms]), and accepts the file only once
+// ([storage.SignIfAbsent]). Finish checks everything again, so a store that can do
+// none of this only loses space for a while. If the bucket cannot sign addresses,
+// Sign fails with StoreFailed, which wraps Unsupported.
 func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	name := CleanName(r.Name)
-	if e := s.mayAsk(r); e != nil {
+	if e := s.precheck(r); e != nil {
 		return nil, e.about(name)
 	}
-	random, err := s.draw()
+	random, err := s.randomKey()
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
 	said := ticket{random: random, issued: s.config.Now(), size: max(r.Size, 0), name: name}
-	t := &Ticket{Token: s.seal(said, r.Values), MaxSize: s.config.MaxSize}
-	if s.byForm(said) {
+	t := &Ticket{Token: s.encodeToken(said, r.Values), MaxSize: s.config.MaxSize}
+	if s.usesForm(said) {
 		err = s.signForm(ctx, t, said)
 	} else {
 		err = s.signPut(ctx, t, said)
@@ -77,28 +77,28 @@ func (s *Service) Sign(ctx context.Context, r Request) (*Ticket, error) {
 	return t, nil
 }
 
-// byForm reports whether the ticket has a form, which bounds a size that nobody
-// knows.
-func (s *Service) byForm(t ticket) bool {
+// usesForm reports whether the ticket has a form, which limits a size that is not
+// known.
+func (s *Service) usesForm(t ticket) bool {
 	return t.size == 0 && storage.Supports(s.bucket, storage.SignForms)
 }
 
-// arrivesOnce reports whether the store refuses the ticket's file where there is
-// one, and the final key's as well.
-func (s *Service) arrivesOnce(t ticket) bool {
-	return s.guarded && !s.byForm(t) && storage.Supports(s.bucket, storage.SignIfAbsent)
+// acceptsOnce reports whether the store refuses to overwrite the ticket's file and
+// the final object.
+func (s *Service) acceptsOnce(t ticket) bool {
+	return s.guarded && !s.usesForm(t) && storage.Supports(s.bucket, storage.SignIfAbsent)
 }
 
-// mayAsk refuses what Finish would refuse for sure.
-func (s *Service) mayAsk(r Request) *Error {
+// precheck refuses what Finish would certainly refuse.
+func (s *Service) precheck(r Request) *Error {
 	if e := s.checkValues(r.Values); e != nil {
 		return e
 	}
-	if e := s.bounds(r.Size).promise(); e != nil {
+	if e := s.bounds(r.Size).checkClaim(); e != nil {
 		return e
 	}
 	claimed := claimedType(r.ClaimedType)
-	if known := mimetype.Lookup(claimed); known == nil || !runs(known) {
+	if known := mimetype.Lookup(claimed); known == nil || !isActive(known) {
 		return nil
 	}
 	return s.notAllowed(claimed, "")

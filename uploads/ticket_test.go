@@ -26,7 +26,7 @@ func pendingOf(ticket *uploads.Ticket) string {
 	return address[strings.Index(address, "pending/"):]
 }
 
-func TestTheStoreItselfHoldsTheSizeAndTakesAFileOnce(t *testing.T) {
+func TestTheStoreEnforcesTheSizeAndAcceptsAFileOnce(t *testing.T) {
 	onBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{MaxSize: 1 << 20})
 		content := aPNG()
@@ -65,7 +65,7 @@ func post(t *testing.T, form *storage.UploadForm, content string) int {
 	return statusOf(t, r)
 }
 
-func TestATicketIsOfOneUserAndPlaceAndTime(t *testing.T) {
+func TestATicketIsValidForOneUserPlaceAndTime(t *testing.T) {
 	b := inMemory(t)
 	now := time.Now()
 	key := bytes.Repeat([]byte("k"), 16)
@@ -116,7 +116,7 @@ func TestAnotherProcessWithTheKeyFinishes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, nil)
-	require.Equal(t, uploads.InvalidTicket, uploads.CodeOf(err), "a key drawn at random is nobody else's")
+	require.Equal(t, uploads.InvalidTicket, uploads.CodeOf(err), "a random key is not shared")
 	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, nil)
 	require.NoError(t, err)
 }
@@ -131,7 +131,7 @@ func TestSigningRefusesEarly(t *testing.T) {
 		{"a size above the bound", uploads.Request{Size: 101, Values: me}, uploads.TooLarge},
 		{"a size below the bound", uploads.Request{Size: 9, Values: me}, uploads.TooSmall},
 		{"a type that is not allowed", uploads.Request{ClaimedType: "text/html; charset=utf-8", Values: me}, uploads.TypeNotAllowed},
-		{"a value that leads elsewhere", uploads.Request{Values: uploads.Values{"user": "../1"}}, uploads.InvalidValue},
+		{"a value with a path", uploads.Request{Values: uploads.Values{"user": "../1"}}, uploads.InvalidValue},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.request.Name = "x.png"
@@ -140,12 +140,12 @@ func TestSigningRefusesEarly(t *testing.T) {
 		})
 	}
 	_, err := newService(t, memstore.New(), uploads.Config{}).Sign(t.Context(), uploads.Request{})
-	require.ErrorIs(t, err, storage.Unsupported, "nobody answers this bucket's addresses")
+	require.ErrorIs(t, err, storage.Unsupported, "the bucket has no signing base address")
 }
 
-// What a file is, its content says: browsers name types by other names, and by
-// the file's extension.
-func TestSigningGoesByNoClaim(t *testing.T) {
+// The content decides the type: browsers name types by other names, and by the file's
+// extension.
+func TestSigningIgnoresTheClaimedType(t *testing.T) {
 	s := newService(t, inMemory(t), uploads.Config{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}})
 	for _, claimed := range []string{
 		"image/jpg", "image/pjpeg", "image/x-png", "application/x-zip-compressed", "audio/x-wav", "IMAGE/JPEG",

@@ -12,57 +12,57 @@ import (
 	"time"
 )
 
-// A ticket is what a token says: one upload that somebody may finish. The values
-// are not in it, but it is theirs alone.
+// A ticket is the content of a token: one upload that may be finished. The values are
+// not in it, but it is valid only for them.
 type ticket struct {
 	random [randomBytes]byte // of the pending key
 	issued time.Time         // to the second; the date in the final key
-	size   int64             // bytes, as claimed; 0: nobody said
+	size   int64             // bytes, as claimed; 0: not known
 	name   string            // safe to show
 }
 
 const (
 	tokenVersion = 1
 	tokenFixed   = 1 + randomBytes + 8 + 8
-	// finishWithin is how long after the last moment to begin an upload it may
-	// be finished: large files on slow lines, and a night's sleep.
+	// finishWithin is how long an upload may be finished after it could last start.
+	// It allows for large files on slow lines, and a night's sleep.
 	finishWithin = 24 * time.Hour
 )
 
-// seal is the token's text: what it says, and a proof over that, the values and
-// the place they lead to.
-func (s *Service) seal(t ticket, v Values) string {
+// encodeToken returns the token: its content and a MAC over that, the values and the
+// place they lead to.
+func (s *Service) encodeToken(t ticket, v Values) string {
 	b := make([]byte, 0, tokenFixed+len(t.name)+sha256.Size)
 	b = append(b, tokenVersion)
 	b = append(b, t.random[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.issued.Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.size))
 	b = append(b, t.name...)
-	return base64.RawURLEncoding.EncodeToString(s.prove(b, v).Sum(b))
+	return base64.RawURLEncoding.EncodeToString(s.sign(b, v).Sum(b))
 }
 
-// open is what the token says. One that was changed, of other values, of another
-// key or place is InvalidTicket.
-func (s *Service) open(token string, v Values) (ticket, *Error) {
-	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or not known here.")
+// decodeToken returns the content of a token. If the token was changed, or is for
+// other values, another key or another place, it fails with InvalidTicket.
+func (s *Service) decodeToken(token string, v Values) (ticket, *Error) {
+	invalid := refuseField("token", InvalidTicket, "This upload is not yours, or is not known here.")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < tokenFixed+sha256.Size {
 		return ticket{}, invalid
 	}
 	said, proof := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if said[0] != tokenVersion || !hmac.Equal(proof, s.prove(said, v).Sum(nil)) {
+	if said[0] != tokenVersion || !hmac.Equal(proof, s.sign(said, v).Sum(nil)) {
 		return ticket{}, invalid
 	}
 	t := ticket{random: [randomBytes]byte(said[1:]), name: string(said[tokenFixed:])}
 	t.issued = time.Unix(int64(binary.BigEndian.Uint64(said[1+randomBytes:])), 0)
 	t.size = int64(binary.BigEndian.Uint64(said[1+randomBytes+8:]))
 	if s.config.Now().After(t.issued.Add(s.config.UploadTTL + finishWithin)) {
-		return ticket{}, refuseField("token", TicketExpired, "This upload was begun too long ago. Send the file again.")
+		return ticket{}, refuseField("token", TicketExpired, "This upload was started too long ago. Send the file again.")
 	}
 	return t, nil
 }
 
-func (s *Service) prove(said []byte, v Values) hash.Hash {
+func (s *Service) sign(said []byte, v Values) hash.Hash {
 	mac := hmac.New(sha256.New, s.tokenKey)
 	field := func(text string) {
 		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
@@ -79,9 +79,9 @@ func (s *Service) prove(said []byte, v Values) hash.Hash {
 	return mac
 }
 
-// finalRandom is the random part of the final key. The sender, who knows the
-// pending key, cannot tell it before Finish does: nobody asks for an object that
-// is still being looked at.
+// finalRandom returns the random part of the final key. The sender knows the pending
+// key but cannot derive this one, so nobody requests an object that is still being
+// inspected.
 func (s *Service) finalRandom(t ticket) [randomBytes]byte {
 	mac := hmac.New(sha256.New, s.tokenKey)
 	mac.Write([]byte("omnibucket upload key"))

@@ -5,81 +5,82 @@ import "encoding/binary"
 const (
 	riffHeader  = 12
 	riffChunk   = 8    // a chunk's name and length
-	webpPicture = 10   // bytes of a picture, or of a canvas, that tell its size
+	webpPicture = 10   // bytes of a picture, or of a canvas, that have its size
 	webpFrame   = 16   // bytes of a frame before its picture
-	webpMoves   = 0x02 // of a canvas' flags
+	webpMoves   = 0x02 // a flag of a canvas: animated
 )
 
-// inspectWebP reads the container (RFC 9649) up to the first picture. Where there
-// is a canvas, the picture has to fit it: who unpacks the file may trust either.
+// inspectWebP reads the container (RFC 9649) up to the first picture. If there is a
+// canvas, the picture must fit it, because a decoder may trust either.
 func inspectWebP(h *head) (width, height int, refused *reason) {
-	b, ok := h.piece(0, riffHeader+riffChunk+webpPicture)
+	b, ok := h.bytesAt(0, riffHeader+riffChunk+webpPicture)
 	if !ok || string(b[:4]) != "RIFF" || string(b[8:12]) != "WEBP" {
 		return 0, 0, damaged
 	}
 	if string(b[riffHeader:riffHeader+4]) != "VP8X" {
-		return pictureOfWebP(h, riffHeader)
+		return webpPictureSize(h, riffHeader)
 	}
 	canvas := b[riffHeader+riffChunk:]
 	width, height = little24(canvas[4:])+1, little24(canvas[7:])+1
 	moves := canvas[0]&webpMoves != 0
 	for at, chunks := riffHeader, 0; chunks < maxBoxes; chunks++ {
-		chunk, ok := h.piece(at, riffChunk)
+		chunk, ok := h.bytesAt(at, riffChunk)
 		if !ok {
-			return 0, 0, h.missing()
+			return 0, 0, h.missingReason()
 		}
 		switch name := string(chunk[:4]); {
 		case moves && name == "ANMF":
-			return width, height, frameOfWebP(h, at+riffChunk, width, height)
+			return width, height, checkWebPFrame(h, at+riffChunk, width, height)
 		case !moves && (name == "VP8 " || name == "VP8L"):
-			return width, height, fits(h, at, width, height)
+			return width, height, checkSize(h, at, width, height)
 		}
-		at += riffChunk + evenChunk(chunk)
+		at += riffChunk + paddedLength(chunk)
 	}
 	return 0, 0, damaged
 }
 
-// evenChunk is the length of a chunk's content, which ends at an even place, or
-// more than is looked at.
-func evenChunk(chunk []byte) int {
+// paddedLength returns the even length of a chunk's content, or more than a head
+// holds.
+func paddedLength(chunk []byte) int {
 	return int(min(binary.LittleEndian.Uint32(chunk[4:]), headBytes)+1) &^ 1
 }
 
-// frameOfWebP looks at the first frame of an animation, and the picture in it.
-func frameOfWebP(h *head, at, width, height int) *reason {
-	frame, ok := h.piece(at, webpFrame+riffChunk)
+// checkWebPFrame checks the first frame of an animation, and the picture in it.
+func checkWebPFrame(h *head, at, width, height int) *reason {
+	frame, ok := h.bytesAt(at, webpFrame+riffChunk)
 	if !ok {
-		return h.missing()
+		return h.missingReason()
 	}
 	w, hgt := little24(frame[6:])+1, little24(frame[9:])+1
 	if 2*little24(frame)+w > width || 2*little24(frame[3:])+hgt > height {
 		return damaged
 	}
 	if at += webpFrame; string(frame[webpFrame:webpFrame+4]) == "ALPH" {
-		at += riffChunk + evenChunk(frame[webpFrame:])
+		at += riffChunk + paddedLength(frame[webpFrame:])
 	}
-	return fits(h, at, w, hgt)
+	return checkSize(h, at, w, hgt)
 }
 
-// fits reports that the picture at this chunk is of another size, or none.
-func fits(h *head, at, width, height int) *reason {
-	w, hgt, refused := pictureOfWebP(h, at)
+// checkSize checks that the picture in this chunk has this size.
+func checkSize(h *head, at, width, height int) *reason {
+	w, hgt, refused := webpPictureSize(h, at)
 	if refused == nil && (w != width || hgt != height) {
 		return damaged
 	}
 	return refused
 }
 
-// pictureOfWebP is the size that the picture at this chunk has by its own word.
-func pictureOfWebP(h *head, at int) (width, height int, refused *reason) {
-	b, ok := h.piece(at, riffChunk+webpPicture)
+// webpPictureSize returns the size that the picture in this chunk has by its own
+// header.
+func webpPictureSize(h *head, at int) (width, height int, refused *reason) {
+	b, ok := h.bytesAt(at, riffChunk+webpPicture)
 	if !ok {
-		return 0, 0, h.missing()
+		return 0, 0, h.missingReason()
 	}
 	switch data := b[riffChunk:]; string(b[:4]) {
 	case "VP8 ":
 		if data[0]&1 != 0 || string(data[3:6]) != "\x9d\x01\x2a" {
-			return 0, 0, damaged // no key frame
+			return 0, 0, damaged // not a key frame
 		}
 		width, height = little16(data[6:])&0x3FFF, little16(data[8:])&0x3FFF
 	case "VP8L":

@@ -12,11 +12,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// routeAPI is all that the page asks of this program.
+// routeAPI adds all requests of the page.
 func (s *site) routeAPI(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/settings", answer(s.settings))           // what may be uploaded, and where it goes
+	mux.HandleFunc("GET /api/settings", answer(s.settings))           // the types that may be uploaded, and the bucket
 	mux.HandleFunc("POST /api/uploads", answer(s.startUpload))        // {size, type} → {id, request}: then the page makes the request
-	mux.HandleFunc("POST /api/uploads/{id}", answer(s.finishUpload))  // {name} → the image: the file has arrived, look at it
+	mux.HandleFunc("POST /api/uploads/{id}", answer(s.finishUpload))  // {name} → the image: checks the file that has arrived
 	mux.HandleFunc("GET /api/images", answer(s.listImages))           // ?page= → {images, next}
 	mux.HandleFunc("GET /api/images/{id}/link", answer(s.shareImage)) // → {url, expiresAt}
 	mux.HandleFunc("DELETE /api/images/{id}", answer(s.deleteImage))  // nothing
@@ -35,7 +35,7 @@ func (s *site) settings(*http.Request) (any, error) {
 	}, nil
 }
 
-// A failure is what the person at the page is told.
+// A failure is an error as the user of the page sees it.
 type failure struct {
 	status int
 	words  string
@@ -43,8 +43,8 @@ type failure struct {
 
 func (f *failure) Error() string { return f.words }
 
-// failures are the codes of the store that mean something to that person. An
-// error's own text is for the log: it names the bucket.
+// failures has the store's codes that mean something to the user. The error's own
+// text is only for the log, because it names the bucket.
 var failures = map[storage.Code]*failure{
 	storage.ObjectNotFound:   {http.StatusNotFound, "This image is not there any more."},
 	storage.Changed:          {http.StatusConflict, "The file was replaced while it was looked at. Send it again."},
@@ -53,14 +53,14 @@ var failures = map[storage.Code]*failure{
 	storage.PermissionDenied: {http.StatusBadGateway, "The store refuses this server's credentials."},
 	storage.Unauthenticated:  {http.StatusBadGateway, "The store refuses this server's credentials."},
 	storage.RateLimited:      {http.StatusServiceUnavailable, "The store is busy. Try again in a moment."},
-	storage.Unavailable:      {http.StatusServiceUnavailable, "The store does not answer. Try again in a moment."},
-	storage.DeadlineExceeded: {http.StatusServiceUnavailable, "The store does not answer. Try again in a moment."},
+	storage.Unavailable:      {http.StatusServiceUnavailable, "The store does not respond. Try again in a moment."},
+	storage.DeadlineExceeded: {http.StatusServiceUnavailable, "The store does not respond. Try again in a moment."},
 }
 
-// answer writes what f returns as JSON; no value is 204.
+// answer responds with the result of f as JSON, or with 204 if it is nil.
 func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store") // signed addresses are in it
+		w.Header().Set("Cache-Control", "no-store") // responses have signed addresses
 		value, err := f(r)
 		switch {
 		case err != nil:
@@ -94,7 +94,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	_ = json.NewEncoder(w).Encode(value)
 }
 
-// readJSON reads a small document and nothing else.
+// readJSON reads a small document, and refuses unknown fields.
 func readJSON(r *http.Request, to any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, 4<<10))
 	decoder.DisallowUnknownFields()

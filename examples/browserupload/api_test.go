@@ -19,7 +19,7 @@ import (
 
 const tinyGIF = "GIF89a\x01\x00\x01\x00\x00\x00\x00;"
 
-// A client is a page without a browser.
+// A client acts as the page, without a browser.
 type client struct {
 	t    *testing.T
 	site *site
@@ -41,7 +41,7 @@ func newClient(t *testing.T, set settings) *client {
 	return &client{t, s, server.URL + "/"}
 }
 
-// call is the status and the answer, read into to.
+// call returns the status, and reads the response into to.
 func (c *client) call(method, path, body string, to any) int {
 	c.t.Helper()
 	request, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
@@ -57,7 +57,7 @@ func (c *client) call(method, path, body string, to any) int {
 	return response.StatusCode
 }
 
-// refused is what the person at the page is told.
+// refused returns the message that the user of the page sees.
 func (c *client) refused(method, path, body string) (status int, words string) {
 	c.t.Helper()
 	var answer struct{ Error string }
@@ -72,7 +72,7 @@ func (c *client) offer(body string) offer {
 	return o
 }
 
-// put makes the signed request.
+// put sends the signed request.
 func (c *client) put(signed *storage.SignedURL, body string, header http.Header) int {
 	c.t.Helper()
 	request, err := signed.Request(c.t.Context(), strings.NewReader(body))
@@ -112,7 +112,7 @@ func keys(t *testing.T, b storage.Lister) []string {
 	return all
 }
 
-func TestAnUploadThatCannotBeIsRefusedBeforeItIsSigned(t *testing.T) {
+func TestAnImpossibleUploadIsRefusedBeforeSigning(t *testing.T) {
 	c := newClient(t, settings{})
 	for _, row := range []struct {
 		name, body string
@@ -217,7 +217,7 @@ func TestAnotherSitesPageIsRefused(t *testing.T) {
 	require.Len(t, c.images("").Images, 1)
 }
 
-func TestAStoreThatFailsIsToldInWordsThatGiveNothingAway(t *testing.T) {
+func TestAFailureOfTheStoreRevealsNothing(t *testing.T) {
 	dir := filepath.ToSlash(filepath.Join(t.TempDir(), "secret-name"))
 	c := newClient(t, settings{bucket: fileAddress(dir)})
 	require.NoError(t, removeAll(dir))
@@ -227,7 +227,7 @@ func TestAStoreThatFailsIsToldInWordsThatGiveNothingAway(t *testing.T) {
 	require.NotEmpty(t, words)
 }
 
-func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
+func TestThePageLoadsOnlyItsOwnFiles(t *testing.T) {
 	c := newClient(t, settings{})
 	response, err := http.Get(c.url)
 	require.NoError(t, err)

@@ -25,14 +25,14 @@ type browserRun struct {
 	Playwright string   `json:"playwright"` // the module
 	Chromium   string   `json:"chromium"`   // the program
 	Flow       string   `json:"flow"`
-	Name       string   `json:"name"` // in the names of screenshots
+	Name       string   `json:"name"` // part of the names of screenshots
 	URL        string   `json:"url"`
 	Bucket     string   `json:"bucket"`
 	Public     bool     `json:"public"`
 	Files      string   `json:"files"`     // a directory
 	Artifacts  string   `json:"artifacts"` // a directory
-	Images     []string `json:"images"`    // are chosen together
-	Keyboard   []string `json:"keyboard"`  // alone, by keyboard
+	Images     []string `json:"images"`    // selected together
+	Keyboard   []string `json:"keyboard"`  // selected by keyboard, one at a time
 }
 
 func TestTheFlowInABrowser(t *testing.T) {
@@ -83,7 +83,7 @@ func runFlow(t *testing.T, run browserRun) {
 	require.NoError(t, err, "the screenshots are in %s", run.Artifacts)
 }
 
-// need is what testservers says.
+// need returns a variable that testservers sets.
 func need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
@@ -93,13 +93,13 @@ func need(t *testing.T, variable string) string {
 	return value
 }
 
-// artifactsDir is where the screenshots are left.
+// artifactsDir is where the screenshots are stored.
 func artifactsDir(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("OMNIBUCKET_ARTIFACTS")
 	if dir == "" {
 		var err error
-		dir, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own: who reads them comes later
+		dir, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own, because it is read after the test
 		require.NoError(t, err)
 	}
 	dir, err := filepath.Abs(filepath.Join(dir, "browserupload"))
@@ -110,7 +110,8 @@ func artifactsDir(t *testing.T) string {
 
 var served = regexp.MustCompile(`Open (\S+) `)
 
-// startSite runs the whole program until the test ends, and is the page's address.
+// startSite runs the whole program until the test ends, and returns the page's
+// address.
 func startSite(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -157,8 +158,8 @@ func minioBucket(t *testing.T) string {
 	return address
 }
 
-// azuriteBucket is in an account of its own: CORS rules are the account's, and
-// the driver's own tests change those of the first.
+// azuriteBucket is in an account of its own, because CORS rules belong to the
+// account, and the driver's own tests change those of the first.
 func azuriteBucket(t *testing.T) string {
 	t.Helper()
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
@@ -178,7 +179,7 @@ func bucketName() string {
 
 func removeBucket(t *testing.T, address string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own context has ended
 	defer cancel()
 	account, name, err := accountOf(address)
 	require.NoError(t, err)

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// letPageIn has the store answer pages of the origins, which may then send the
-// headers of a signed upload. A bucket's other rules stay: UpdateBucket replaces
-// the list, so that it is read first. The new rule comes first, as some stores ask
-// only the first one that names the origin. It tells in words what was done.
+// letPageIn adds a CORS rule that allows pages of the origins to send the headers of
+// a signed upload. It keeps the bucket's other rules: UpdateBucket replaces the list,
+// so it is read first. The new rule comes first, because some stores use only the
+// first rule that names the origin. It returns a description of what was done.
 func letPageIn(ctx context.Context, account, bucket string, origins, headers []string) (string, error) {
 	service, err := storage.OpenService(ctx, account)
 	if err != nil {

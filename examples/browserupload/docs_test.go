@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shown is code in a document that names the file it is taken from.
+// shown matches code in a document that names its source file.
 var shown = regexp.MustCompile("(?s)<!-- ([a-z/_]+\\.(?:go|js)) -->\n```(?:go|js)\n(.*?)```")
 
 func TestCodeInTheGuideIsTheExamples(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 const (
 	pageSize = 24
-	viewTTL  = time.Hour      // of the addresses in the gallery; the page asks again
-	linkTTL  = 24 * time.Hour // of a link that was copied
+	viewTTL  = time.Hour      // of the addresses in the gallery; the page requests new ones
+	linkTTL  = 24 * time.Hour // of a copied link
 )
 
 // A galleryImage is an image as the page shows it.
@@ -28,7 +28,7 @@ type galleryImage struct {
 // A link is where an image can be read.
 type link struct {
 	URL       string     `json:"url"`
-	ExpiresAt *time.Time `json:"expiresAt,omitempty"` // nil: never, it is public
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"` // nil: never, because it is public
 }
 
 type gallery struct {
@@ -36,8 +36,8 @@ type gallery struct {
 	Next   string         `json:"next"` // "": this is the last page
 }
 
-// listImages is a page of the gallery, newest first. A program with a database
-// keeps the names there, and needs neither the listing nor Attrs.
+// listImages returns a page of the gallery, newest first. A program with a database
+// would keep the names there, and need neither the listing nor Attrs.
 func (s *site) listImages(r *http.Request) (any, error) {
 	page, err := storage.ListPage(r.Context(), s.images, r.FormValue("page"),
 		storage.WithDelimiter("/"), storage.WithPageSize(pageSize))
@@ -95,13 +95,13 @@ func (s *site) image(ctx context.Context, id string) (*galleryImage, error) {
 	}
 	name := attrs.Metadata["name"]
 	if name == "" {
-		name = id // it was put there by hand
+		name = id // it was not uploaded by this program
 	}
 	return &galleryImage{ID: id, Name: name, Size: attrs.Size, link: *l}, nil
 }
 
-// linkTo is the image's public address, where the bucket has one, else a signed
-// one. Neither takes a request.
+// linkTo returns the image's public address if the bucket has one, otherwise a signed
+// one. Neither needs a request.
 func (s *site) linkTo(ctx context.Context, id string, ttl time.Duration) (*link, error) {
 	address, err := s.images.PublicURL(id)
 	if err == nil {
@@ -117,8 +117,8 @@ func (s *site) linkTo(ctx context.Context, id string, ttl time.Duration) (*link,
 	return &link{URL: signed.URL, ExpiresAt: &signed.ExpiresAt}, nil
 }
 
-// shareImage is a link to copy, or the page's new address of an image whose old
-// one has expired.
+// shareImage returns a link to copy. The page also uses it when an image's address
+// has expired.
 func (s *site) shareImage(r *http.Request) (any, error) {
 	id := r.PathValue("id")
 	there, err := s.images.Exists(r.Context(), id)
@@ -131,8 +131,8 @@ func (s *site) shareImage(r *http.Request) (any, error) {
 	return s.linkTo(r.Context(), id, linkTTL)
 }
 
-// deleteImage needs no check of the id: a Prefixed bucket reaches nothing outside
-// its prefix, whatever the key.
+// deleteImage need not check the id: a Prefixed bucket reaches nothing outside its
+// prefix, whatever the key.
 func (s *site) deleteImage(r *http.Request) (any, error) {
 	return nil, s.images.Remove(r.Context(), r.PathValue("id"))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testFiles are a directory of what the browser uploads.
+// testFiles creates a directory of files for the browser to upload.
 func testFiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -23,7 +23,7 @@ func testFiles(t *testing.T) string {
 		return color.RGBA{uint8(255 * x / w), uint8(120 + 60*y/h), uint8(255 - 255*x/w), 255}
 	}
 	noise := rand.New(rand.NewPCG(1, 2))
-	grain := func(x, y, w, h int) color.Color { // what cannot be packed takes its time to send
+	grain := func(x, y, w, h int) color.Color { // incompressible content takes time to send
 		d := uint8(noise.UintN(64))
 		return color.RGBA{uint8(190*y/h) + d, uint8(90*x/w) + d, 110 + d, 255}
 	}

@@ -1,6 +1,6 @@
-// Browserupload is a page that uploads images from the browser straight to a
-// bucket, and shows them from there: the program below signs, checks and lists,
-// and never touches their bytes.
+// Browserupload is a page that uploads images from the browser straight to a bucket,
+// and shows them from there. The program signs, checks and lists, and never carries
+// their bytes.
 //
 //	go run ./examples/browserupload                                  a temporary directory
 //	go run ./examples/browserupload ~/shared                         a directory that stays
@@ -8,9 +8,9 @@
 //	go run ./examples/browserupload -bucket 's3://demo?region=eu-west-1'
 //	go run ./examples/browserupload -bucket 'azblob://demo?account=name'
 //
-// docs/browser-uploads.md says why it is built so. It knows no users: whoever
+// docs/browser-uploads.md explains the design. The program has no users: anyone who
 // reaches the page may upload and delete. In a program of yours, every handler of
-// api.go asks first who it is.
+// api.go must first authenticate the user.
 package main
 
 import (
@@ -47,7 +47,7 @@ func main() {
 	}
 }
 
-// settings are what the command line says.
+// settings has the values of the command line.
 type settings struct {
 	bucket  string // its address
 	addr    string // where the page is served
@@ -67,7 +67,7 @@ func readSettings(args []string, stdout io.Writer) (s settings, dir string, err 
 	flags.StringVar(&s.bucket, "bucket", "", "`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)")
 	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`host:port` at which the page is served")
 	origin := flags.String("origin", "", "`origins` under which browsers open the page, with commas between, if not at -addr: https://photos.example.com")
-	flags.BoolVar(&s.create, "create", false, "make the bucket first, where the store has none of that name")
+	flags.BoolVar(&s.create, "create", false, "create the bucket first if it does not exist")
 	flags.BoolVar(&s.public, "public", false, "store images readable by anyone, and copy links that do not expire")
 	flags.BoolVar(&s.setCORS, "cors", true, "add the page to the bucket's CORS rules, if it is not there yet")
 	if err := flags.Parse(args); err != nil {
@@ -82,7 +82,7 @@ func readSettings(args []string, stdout io.Writer) (s settings, dir string, err 
 	return s, flags.Arg(0), nil
 }
 
-// run is the whole program. It ends with ctx.
+// run is the whole program. It ends when ctx does.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	s, dir, err := readSettings(args, stdout)
 	if err != nil {
@@ -131,15 +131,15 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() { // Shutdown was called, and may not be done
+	if !stop() { // Shutdown was called, and may still be running
 		<-stopped
 		err = nil
 	}
 	return err
 }
 
-// directoryAddress is the address of a directory, made if it is not there, on
-// Windows too.
+// directoryAddress returns the address of a directory, on Windows too. The address
+// creates the directory if it does not exist.
 func directoryAddress(dir string) (string, error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
@@ -152,8 +152,9 @@ func directoryAddress(dir string) (string, error) {
 	return fileAddress(path), nil
 }
 
-// originsOf are the origins of pages that are served at an address of this
-// machine, the one to open first. To a browser, localhost and 127.0.0.1 are two.
+// originsOf returns the origins of pages that are served at an address of this
+// machine, beginning with the one to open. To a browser, localhost and 127.0.0.1 are
+// different origins.
 func originsOf(addr net.Addr) []string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {

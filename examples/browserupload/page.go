@@ -10,11 +10,11 @@ import (
 //go:embed page
 var page embed.FS
 
-// routePage serves the page: three kinds of files, and nothing from elsewhere.
+// routePage serves the page: three kinds of files, all embedded.
 func (s *site) routePage(mux *http.ServeMux) {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
-		panic(err) // the pattern of embed above
+		panic(err) // the pattern of embed above is wrong
 	}
 	server := http.FileServerFS(files)
 	policy := s.contentSecurityPolicy()
@@ -28,9 +28,9 @@ func (s *site) routePage(mux *http.ServeMux) {
 	})
 }
 
-// contentSecurityPolicy lets the page load its own files, show images from the
-// store and send files there. A policy that forgets the store blocks uploads
-// before they are sent, which looks much like a missing CORS rule.
+// contentSecurityPolicy lets the page load its own files, show images from the store
+// and send files there. A policy without the store blocks uploads before they are
+// sent, which looks much like a missing CORS rule.
 func (s *site) contentSecurityPolicy() string {
 	store := strings.Join(s.storeOrigins, " ")
 	return strings.Join([]string{

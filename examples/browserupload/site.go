@@ -13,19 +13,19 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A site is the page, its API and the bucket behind them.
+// A site is the page, its API and its bucket.
 type site struct {
-	name   string // of the bucket, for people
+	name   string // of the bucket, to show
 	bucket storage.Bucket
-	server *serve.Server // answers signed addresses of a directory or of memory; nil of a cloud
-	// What browsers upload is incoming, and what of it was checked is copied from
-	// there. Nothing there is ever shown or linked; sweep removes all of it.
+	server *serve.Server // serves a directory's or memory's signed addresses; nil for a cloud
+	// Browsers upload to incoming, and checked files are copied from there to images.
+	// Nothing in incoming is ever shown or linked; sweep removes all of it.
 	incoming storage.Bucket
 	images   storage.Bucket
 	public   bool
 
-	storeOrigins []string // what the page may talk to besides its own server
-	corsNote     string   // what became of the CORS rules
+	storeOrigins []string // where the page may connect to besides its own server
+	corsNote     string   // what was done about the CORS rules
 	now          func() time.Time
 }
 
@@ -65,9 +65,9 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 	return s, err
 }
 
-// openBucket opens a bucket of a cloud, which answers for itself, or one of this
-// machine together with a server that answers in the cloud's place: at a port of
-// its own, and so of another origin than the page, as a cloud is.
+// openBucket opens a cloud's bucket, or a bucket on this machine with a server that
+// stands in for the cloud. The server has a port of its own, and therefore another
+// origin than the page, as a cloud has.
 func (s *site) openBucket(ctx context.Context, set settings) error {
 	var opts []storage.OpenOption
 	if set.public {
@@ -90,8 +90,8 @@ func (s *site) openBucket(ctx context.Context, set settings) error {
 	return err
 }
 
-// probe signs an upload and a download of nothing, to learn where the page will
-// send what.
+// probe signs an upload and a download, to learn where the page will connect to, and
+// with which headers.
 func (s *site) probe(ctx context.Context) (headers []string, err error) {
 	up, err := s.signUpload(ctx, "probe.png", "image/png", 1)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *site) probe(ctx context.Context) (headers []string, err error) {
 	return headers, nil
 }
 
-// Close closes the bucket and what was started for it.
+// Close closes the bucket and its server.
 func (s *site) Close() error {
 	if s.server != nil {
 		s.server.Close()
@@ -129,12 +129,12 @@ func (s *site) handler() http.Handler {
 	mux := http.NewServeMux()
 	s.routePage(mux)
 	s.routeAPI(mux)
-	// A form or script of another site that a visitor has open must not delete.
+	// A form or script of another site in the visitor's browser must not delete.
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-// accountOf takes a bucket's address apart: the account's is the same without the
-// bucket's name; of a directory it is the directory above.
+// accountOf splits a bucket's address. The account's address is the same without the
+// bucket's name; for a directory, it is the parent directory.
 func accountOf(address string) (account, bucket string, err error) {
 	u, err := url.Parse(address)
 	if err != nil {

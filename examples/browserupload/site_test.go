@@ -18,7 +18,7 @@ import (
 
 func removeAll(dir string) error { return os.RemoveAll(filepath.FromSlash(dir)) }
 
-func TestACORSRuleIsAddedOnceBesideTheOthers(t *testing.T) {
+func TestACORSRuleIsAddedOnceAndOthersStay(t *testing.T) {
 	account, bucket, err := accountOf(memoryBucket(t))
 	require.NoError(t, err)
 	service, err := storage.OpenService(t.Context(), account)
@@ -43,7 +43,7 @@ func TestACORSRuleIsAddedOnceBesideTheOthers(t *testing.T) {
 	}
 }
 
-func TestARuleLetsAPageIn(t *testing.T) {
+func TestARuleAdmitsAPage(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"http://a"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"Content-Type"}}
 	for _, row := range []struct {
 		name string
@@ -76,7 +76,7 @@ func TestAnAccountIsTheAddressWithoutTheBucket(t *testing.T) {
 	}
 }
 
-func TestOriginsAreThoseOfTheAddressInABrowser(t *testing.T) {
+func TestOriginsMatchTheAddressInABrowser(t *testing.T) {
 	for addr, want := range map[string][]string{
 		"127.0.0.1:8080":    {"http://127.0.0.1:8080", "http://localhost:8080"},
 		"[::1]:8080":        {"http://[::1]:8080", "http://localhost:8080"},
@@ -89,7 +89,7 @@ func TestOriginsAreThoseOfTheAddressInABrowser(t *testing.T) {
 	}
 }
 
-func TestAnIDIsNewerFirstAndNeverTheSame(t *testing.T) {
+func TestIDsSortNewestFirstAndAreUnique(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var ids []string
 	for i := range 100 {
@@ -100,7 +100,7 @@ func TestAnIDIsNewerFirstAndNeverTheSame(t *testing.T) {
 	require.Len(t, newID(at), 11+1+26, "130 random bits")
 }
 
-func TestANameIsShownAndNothingElse(t *testing.T) {
+func TestANameIsOnlyShown(t *testing.T) {
 	for given, want := range map[string]string{
 		"photo.jpg":                "photo.jpg",
 		"C:\\Users\\me\\photo.jpg": "photo.jpg",
@@ -115,7 +115,7 @@ func TestANameIsShownAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestTheProgramSaysWhatIsWrong(t *testing.T) {
+func TestTheProgramReportsErrors(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = busy.Close() }()
@@ -137,7 +137,7 @@ func TestTheProgramSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestATemporaryDirectoryIsGoneInTheEnd(t *testing.T) {
+func TestATemporaryDirectoryIsRemovedAtTheEnd(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Run("while it runs", func(t *testing.T) {
 		startSite(t)

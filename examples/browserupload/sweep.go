@@ -8,12 +8,12 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// What was uploaded stays incoming until its signed request is good no more, and
-// so long that the slowest page has asked for its copy.
+// incomingAge is how long uploads stay in incoming: until their signed request has
+// expired, and the slowest page has asked for its copy.
 const incomingAge = uploadTTL + time.Hour
 
-// sweep removes what has been incoming for too long. A lifecycle rule under
-// incoming/ does the same for stores that have them, and needs no program.
+// sweep removes what has been in incoming for too long. In stores with lifecycle
+// rules, a rule for incoming/ does the same without a program.
 func (s *site) sweep(ctx context.Context) error {
 	_, err := transfer.Expire(ctx, s.incoming, []transfer.ExpireRule{{Age: incomingAge}}, transfer.WithNow(s.now))
 	return err
@@ -25,7 +25,7 @@ func (s *site) sweepUntil(ctx context.Context) {
 	defer hourly.Stop()
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("what is incoming was not swept", "error", err)
+			slog.Error("sweeping incoming failed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

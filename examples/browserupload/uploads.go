@@ -17,12 +17,12 @@ import (
 
 const (
 	maxBytes  = 10 << 20
-	uploadTTL = 15 * time.Minute // to begin an upload; one that has begun may take longer
+	uploadTTL = 15 * time.Minute // to start an upload; one that has started may take longer
 	sniffed   = 512              // bytes that http.DetectContentType looks at
 )
 
-// types are what may be uploaded, and what the keys end in. SVG is none of them:
-// it can carry scripts.
+// types maps the types that may be uploaded to the extensions of keys. SVG is
+// missing, because it can carry scripts.
 var types = map[string]string{
 	"image/gif":  ".gif",
 	"image/jpeg": ".jpg",
@@ -30,14 +30,14 @@ var types = map[string]string{
 	"image/webp": ".webp",
 }
 
-// An offer is a request that the page can make to upload one file.
+// An offer is a request with which the page can upload one file.
 type offer struct {
 	ID      string             `json:"id"`
 	Request *storage.SignedURL `json:"request"`
 }
 
-// startUpload signs the upload of one file. What the page says of the file is
-// checked here, and signed, so that the store holds the browser to it.
+// startUpload signs the upload of one file. It checks what the page says about the
+// file and signs it, so that the store enforces it.
 func (s *site) startUpload(r *http.Request) (any, error) {
 	var file struct {
 		Size int64  `json:"size"`
@@ -63,34 +63,34 @@ func (s *site) startUpload(r *http.Request) (any, error) {
 	return offer{ID: id, Request: request}, nil
 }
 
-// signUpload asks for every guard that the store can enforce. The page knows the
-// file, so that its exact size is signed, which is stricter than a form's range;
-// a store that knows no sizes (Azure) has finishUpload alone.
+// signUpload uses every guard that the store can enforce. The page knows the file, so
+// its exact size is signed, which is stricter than a form's range. In a store that
+// cannot enforce a size (Azure), only finishUpload checks it.
 func (s *site) signUpload(ctx context.Context, id, mediaType string, size int64) (*storage.SignedURL, error) {
 	opts := []storage.SignedUploadOption{storage.WithTTL(uploadTTL), storage.WithContentType(mediaType)}
 	if storage.Supports(s.incoming, storage.SignSize) {
 		opts = append(opts, storage.WithSize(size))
 	}
 	if storage.Supports(s.incoming, storage.SignIfAbsent) {
-		opts = append(opts, storage.IfAbsent()) // what is looked at stays what it is
+		opts = append(opts, storage.IfAbsent()) // a checked file cannot change
 	}
 	return s.incoming.SignedUploadURL(ctx, id, opts...)
 }
 
-// newID is a name that nobody guesses. It begins with the time, counted down:
-// a listing, which is in the order of keys, has the newest first.
+// newID returns a name that cannot be guessed. It begins with the time, counted down,
+// so that a listing, which is sorted by key, has the newest first.
 func newID(now time.Time) string {
 	return fmt.Sprintf("%011x-%s", 1<<44-1-now.UnixMilli(), strings.ToLower(rand.Text()))
 }
 
-// finishUpload looks at what has arrived, and copies an image to the gallery. The
-// bytes stay in the store, but for the first few. It may be called again after an
-// answer that was lost.
+// finishUpload checks a file that has arrived, and copies an image to the gallery. It
+// reads only the first bytes of the file. It may be called again after a response was
+// lost.
 //
-// What was uploaded is left incoming: were it removed, the browser's signed request,
-// which creates and nothing else, would be good again. A store whose requests are
-// not held to that (SignIfAbsent) may have another file there by now. So the copy
-// is looked at too, and no later call replaces it.
+// The upload stays in incoming. If it were removed, the browser's signed request,
+// which can only create, would be valid again. In a store that does not enforce this
+// (SignIfAbsent), another file may be there by now. So the copy is checked too, and
+// no later call replaces it.
 func (s *site) finishUpload(r *http.Request) (any, error) {
 	ctx, id := r.Context(), r.PathValue("id")
 	var file struct {
@@ -123,8 +123,8 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 	return s.image(ctx, id)
 }
 
-// copyOptions sets every attribute of an image in the gallery: a copy keeps those
-// that no option sets, and the browser chose them.
+// copyOptions sets every attribute of an image in the gallery. A copy would keep the
+// others, and the browser chose those.
 func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
 	opts := []storage.CopyOption{
 		storage.WithContentDisposition(""),
@@ -144,7 +144,7 @@ func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
 	return opts
 }
 
-// check reads the beginning of a file: what it is called says little.
+// check reads the beginning of a file, because its name proves nothing.
 func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, err error) {
 	r, err := b.Download(ctx, id, storage.WithRange(0, sniffed))
 	if err != nil {
@@ -165,7 +165,8 @@ func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, 
 	return mediaType, nil
 }
 
-// cleanName is the client's own name of a file, to show and for nothing else.
+// cleanName returns the client's name of a file in a form that is safe to show. It is
+// used for nothing else.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestTheStoreHoldsAnUploadToWhatWasAnnounced(t *testing.T) {
+func TestTheStoreEnforcesWhatWasAnnounced(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	require.GreaterOrEqual(t, c.put(o.Request, tinyGIF+tinyGIF, nil), 400, "a longer body")
@@ -25,9 +25,9 @@ func TestTheStoreHoldsAnUploadToWhatWasAnnounced(t *testing.T) {
 	require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, tinyGIF, nil), "what is being checked cannot be replaced")
 }
 
-// Azure signs no header, and knows no sizes: there the look at what has arrived is
-// all that keeps the gallery.
-func TestAStoreThatHoldsNothingIsLookedAfter(t *testing.T) {
+// Azure signs no header and no size, so only the check of what has arrived protects
+// the gallery.
+func TestUploadsToAStoreThatEnforcesNothingAreChecked(t *testing.T) {
 	c := newClient(t, settings{bucket: azuriteBucket(t), create: true})
 	for _, row := range []struct {
 		name, content string
@@ -52,7 +52,7 @@ func TestAStoreThatHoldsNothingIsLookedAfter(t *testing.T) {
 	}
 }
 
-func TestAnImageIsShownOnceItWasChecked(t *testing.T) {
+func TestAnImageIsShownAfterItWasChecked(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
@@ -87,7 +87,7 @@ func TestAnImageHasNoAttributeThatThePageSet(t *testing.T) {
 	}, attrs.Properties)
 }
 
-func TestAnAcceptedImageStaysWhatItIs(t *testing.T) {
+func TestAnAcceptedImageDoesNotChange(t *testing.T) {
 	c := newClient(t, settings{})
 	content := func(id string) string {
 		data, _, err := storage.ReadAll(t.Context(), c.site.images, id)
@@ -120,8 +120,8 @@ func TestAnAcceptedImageStaysWhatItIs(t *testing.T) {
 	})
 }
 
-// replaced is what is incoming in a store whose signed requests can replace: it is
-// another file as soon as it was looked at.
+// replaced is the incoming bucket of a store whose signed requests can replace. The
+// file is replaced as soon as it was checked.
 type replaced struct {
 	storage.Bucket
 	by string
@@ -135,7 +135,7 @@ func (r replaced) Download(ctx context.Context, key string, opts ...storage.Down
 	return reader, err
 }
 
-func TestWhatWasNotLookedAtIsNotShown(t *testing.T) {
+func TestUncheckedFilesAreNotShown(t *testing.T) {
 	for name, row := range map[string]struct {
 		by     string
 		status int
@@ -156,7 +156,7 @@ func TestWhatWasNotLookedAtIsNotShown(t *testing.T) {
 	}
 }
 
-func TestWhatIsIncomingIsSweptWhenItsRequestIsOver(t *testing.T) {
+func TestIncomingIsSweptAfterRequestsExpire(t *testing.T) {
 	c := newClient(t, settings{})
 	img := c.upload("a.gif")
 	c.offer(`{"size": 4, "type": "image/gif"}`)
@@ -177,7 +177,7 @@ func TestWhatIsIncomingIsSweptWhenItsRequestIsOver(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil), "after an answer that was lost for long")
 }
 
-func TestWhatIsNoImageIsNotTaken(t *testing.T) {
+func TestOnlyImagesAreAccepted(t *testing.T) {
 	c := newClient(t, settings{})
 	for _, row := range []struct {
 		name, id, content string

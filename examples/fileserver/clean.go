@@ -8,12 +8,12 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// sweepEvery is how often what crashes have left is repaired. It reads every
-// record: less often than temp files are cleared.
+// sweepEvery is how often the leftovers of crashes are removed. A sweep reads every
+// record, so it runs less often than temp files are cleared.
 const sweepEvery = 24 * time.Hour
 
-// clean clears temp files and sweeps, at once and then on a schedule, until ctx
-// is done; then done is closed. Several servers of one bucket may all do so.
+// clean clears temp files and sweeps, at once and then on a schedule, until ctx is
+// done. Then done is closed. Several servers of one bucket may all run it.
 func clean(ctx context.Context, store *files.Store, tempAge, every time.Duration) (done <-chan struct{}) {
 	ended := make(chan struct{})
 	go func() {

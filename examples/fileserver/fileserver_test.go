@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var served = regexp.MustCompile(`Open (\S+) `)
 
-// start runs the whole program until the test ends, and is the page's address.
+// start runs the whole program until the test ends, and returns the page's address.
 func start(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -52,7 +52,8 @@ func start(t *testing.T, args ...string) string {
 	}
 }
 
-// direct keeps no connections: they would be goroutines that outlive the test.
+// direct keeps no connections, because they would be goroutines that outlive the
+// test.
 func direct() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
@@ -89,7 +90,7 @@ func TestTempFilesAreCleared(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-func TestOtherSitesAreKeptOut(t *testing.T) {
+func TestOtherSitesAreRefused(t *testing.T) {
 	address := start(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"api/files/delete", strings.NewReader("{}"))
 	require.NoError(t, err)
@@ -110,7 +111,7 @@ func TestThePageInABrowser(t *testing.T) {
 	artifacts := os.Getenv("OMNIBUCKET_ARTIFACTS")
 	if artifacts == "" {
 		var err error
-		artifacts, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own: who reads them comes later
+		artifacts, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own, because it is read after the test
 		require.NoError(t, err)
 	}
 	artifacts, err := filepath.Abs(filepath.Join(artifacts, "fileserver"))
@@ -129,7 +130,7 @@ func TestThePageInABrowser(t *testing.T) {
 	require.NoError(t, err, "the screenshots are in %s", artifacts)
 }
 
-// need is what testservers says.
+// need returns a variable that testservers sets.
 func need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)

@@ -1,12 +1,12 @@
-// Fileserver keeps files over HTTP, in a directory, with a page to try it: client
-// files with a record each, and temp files that a schedule clears.
+// Fileserver keeps files over HTTP, in a directory, with a page to try it. Client
+// files have a record each, and temp files are cleared on a schedule.
 //
 //	go run ./examples/fileserver                     a temporary directory
 //	go run ./examples/fileserver ~/files             a directory that stays
 //	go run ./examples/fileserver -temp-age 10m       temp files live ten minutes
 //
-// It knows no users: whoever reaches the page may do everything. In a program of
-// yours files.HandlerConfig.Authorize tells who asks.
+// It has no users: anyone who reaches the page may do everything. In a program of
+// yours, files.HandlerConfig.Authorize determines the user.
 package main
 
 import (
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// settings are what the command line says.
+// settings has the values of the command line.
 type settings struct {
 	dir     string
 	addr    string
@@ -67,7 +67,7 @@ func readSettings(args []string, stdout io.Writer) (s settings, err error) {
 	return s, nil
 }
 
-// run is the whole program. It ends with ctx.
+// run is the whole program. It ends when ctx does.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	s, err := readSettings(args, stdout)
 	if err != nil {
@@ -107,7 +107,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	return serveUntil(ctx, listener, handler)
 }
 
-// maxRequest bounds how long a body of 100 MiB may take.
+// maxRequest limits how long a body of 100 MiB may take.
 const maxRequest = 10 * time.Minute
 
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
@@ -119,7 +119,7 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() { // Shutdown was called, and may not be done
+	if !stop() { // Shutdown was called, and may still be running
 		<-stopped
 		err = nil
 	}

@@ -14,7 +14,7 @@ import (
 //go:embed page
 var page embed.FS
 
-// site is the page, and the API under /api/.
+// site serves the page, and the API under /api/.
 func site(store *files.Store, s settings) (http.Handler, error) {
 	api, err := files.Handler(store, files.HandlerConfig{
 		Authorize: func(*http.Request) (string, error) { return "visitor", nil },
@@ -40,11 +40,11 @@ func site(store *files.Store, s settings) (http.Handler, error) {
 		_, _ = w.Write(settings)
 	})
 	mux.Handle("/", guarded(http.FileServerFS(pages)))
-	// A form or script of another site that a visitor has open must not delete.
+	// A form or script of another site in the visitor's browser must not delete.
 	return http.NewCrossOriginProtection().Handler(mux), nil
 }
 
-// guarded lets the page load its own files alone.
+// guarded lets the page load only its own files.
 func guarded(next http.Handler) http.Handler {
 	policy := strings.Join([]string{
 		"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",

@@ -1,7 +1,6 @@
-// Uploadservice is an HTTP service that takes pictures from people: one or
-// several in a form, or straight to the store by a signed address, checked by
-// their content, under keys of their own; and removes them again. A small page to
-// try it is at its root.
+// Uploadservice is an HTTP service that accepts pictures: in a form, or straight to
+// the store with a signed address. It checks them by content, stores them under keys
+// of its own, and removes them again. A small page to try it is at its root.
 //
 //	go run ./examples/uploadservice                               a temporary directory
 //	go run ./examples/uploadservice ~/pictures                    a directory that stays
@@ -13,9 +12,9 @@
 //	curl -F photo=@me.png -F photo=@you.png http://127.0.0.1:8080/uploads/
 //	curl -X DELETE http://127.0.0.1:8080/uploads/users/demo/2026/11/….png
 //
-// It knows one user: in a program of yours, authorize of site.go looks at the
-// session. The page sends files straight to a cloud only where the bucket's CORS
-// rules let it in; examples/browserupload sets them.
+// It has one user. In a program of yours, authorize in site.go must look at the
+// session. The page can send files straight to a cloud only if the bucket's CORS
+// rules allow it; examples/browserupload sets them.
 package main
 
 import (
@@ -47,7 +46,7 @@ func main() {
 	}
 }
 
-// run is the whole program. It ends with ctx.
+// run is the whole program. It ends when ctx does.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	flags := flag.NewFlagSet("uploadservice", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -91,7 +90,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	return serveUntil(ctx, listener, h)
 }
 
-// The slowest line that is waited for brings its files within uploadTimeout.
+// uploadTimeout is for the slowest connection that the service waits for.
 const (
 	headerTimeout = 10 * time.Second
 	uploadTimeout = 5 * time.Minute
@@ -108,7 +107,7 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- server.Close()
 	})
 	err := server.Serve(listener)
-	if !stop() { // it was ctx that ended it
+	if !stop() { // ctx has ended
 		err = <-stopped
 	}
 	return err

@@ -33,7 +33,7 @@ func picture(t *testing.T) string {
 	return b.String()
 }
 
-// started is the service's address.
+// started returns the service's address.
 func started(t *testing.T, address, dir string) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
@@ -87,7 +87,7 @@ func read(t *testing.T, text string, to any) {
 	require.NoError(t, json.Unmarshal([]byte(text), to), text)
 }
 
-func TestPicturesAreTakenShownAndDeleted(t *testing.T) {
+func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 	for _, row := range []struct{ name, address, dir string }{
 		{"a directory", "", t.TempDir()},
 		{"memory", "mem://uploadservice-test", ""},
@@ -135,7 +135,7 @@ func TestAPictureGoesStraightToTheStore(t *testing.T) {
 	require.Equal(t, content, body)
 }
 
-// A file without a byte has no size that could be signed.
+// An empty file has no size that could be signed.
 func TestThePageSendsAnyFileStraightToTheStore(t *testing.T) {
 	node, err := exec.LookPath("node")
 	require.NoError(t, err, "node runs the page's code")
@@ -160,7 +160,7 @@ func jsonOf(t *testing.T, v any) string {
 	return string(b)
 }
 
-func TestWhatIsWrongIsToldInWords(t *testing.T) {
+func TestErrorsAreSentences(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	foreign := form(t, origin, picture(t))
 	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -194,7 +194,7 @@ func TestThePageIsServed(t *testing.T) {
 	}
 }
 
-// TestRun starts the program as the command line does, and ends it.
+// TestRun starts the program as the command line does, and stops it.
 func TestRun(t *testing.T) {
 	for _, args := range [][]string{{}, {"-bucket", "mem://run-test"}, {t.TempDir()}} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -220,7 +220,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestCommandLinesThatMakeNoSense(t *testing.T) {
+func TestInvalidCommandLines(t *testing.T) {
 	for _, args := range [][]string{{"a", "b"}, {"-bucket", "mem://x", "dir"}, {"-bucket", "nowhere://x"}, {"-addr", "nowhere"}, {"-nonsense"}} {
 		require.Error(t, run(t.Context(), args, io.Discard), args)
 	}

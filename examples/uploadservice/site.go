@@ -18,14 +18,14 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A site is the service, the bucket behind it, and a page to try it.
+// A site is the service, its bucket, and a page to try it.
 type site struct {
 	bucket  storage.Bucket
 	service *uploads.Service
 }
 
-// open opens the bucket at address, else the directory. Addresses that either
-// signs are answered here, under /files/; a cloud answers its own.
+// open opens the bucket at address, or the directory if there is no address. The site
+// serves their signed addresses under /files/; a cloud serves its own.
 func open(ctx context.Context, address, dir, origin string) (*site, error) {
 	var opts []storage.OpenOption
 	if address == "" || strings.HasPrefix(address, "mem:") || strings.HasPrefix(address, "file:") {
@@ -54,8 +54,8 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 // Close closes the bucket.
 func (s *site) Close() error { return storage.Close(s.bucket) }
 
-// authorize says whose files these are. A program of yours looks at the session
-// here: storage.Unauthenticated where there is none.
+// authorize says whose files these are. A program of yours looks at the session here,
+// and returns storage.Unauthenticated if there is none.
 func authorize(*http.Request) (uploads.Values, error) {
 	return uploads.Values{"user": "demo"}, nil
 }
@@ -75,7 +75,7 @@ func (s *site) handler() (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	// A form of another site that a visitor has open must not upload or delete.
+	// A form of another site in the visitor's browser must not upload or delete.
 	mux.Handle("/uploads/", http.NewCrossOriginProtection().Handler(http.StripPrefix("/uploads", h)))
 	mux.Handle("/files/", serve.NewHandler(s.bucket))
 	mux.Handle("/", s.withPolicy(http.FileServerFS(files)))
@@ -85,7 +85,7 @@ func (s *site) handler() (http.Handler, error) {
 //go:embed page
 var page embed.FS
 
-// withPolicy lets the page load its own files, and talk to the store.
+// withPolicy lets the page load its own files, and connect to the store.
 func (s *site) withPolicy(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		store := s.storeOrigins(r.Context())
@@ -96,12 +96,13 @@ func (s *site) withPolicy(h http.Handler) http.Handler {
 	})
 }
 
-// storeOrigins are where files are sent to and shown from, by what is signed.
+// storeOrigins returns the origins of signed addresses, where files are sent to and
+// shown from.
 func (s *site) storeOrigins(ctx context.Context) string {
 	origins := map[string]bool{}
 	add := func(signed *storage.SignedURL, err error) {
 		if err != nil {
-			return // the page is shown all the same, and says what fails
+			return // the page is shown nevertheless, and says what fails
 		}
 		if u, err := url.Parse(signed.URL); err == nil {
 			origins[u.Scheme+"://"+u.Host] = true

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-// calls are all operations of a client, of a file of that ID.
+// calls are all operations of a client, on a file with this ID.
 var calls = map[string]func(ctx context.Context, c *filesclient.Client, id string) error{
 	"Upload": func(ctx context.Context, c *filesclient.Client, _ string) error {
 		_, err := c.Upload(ctx, "a.txt", strings.NewReader("precious"), "")
@@ -80,7 +80,7 @@ func closed(c *filesclient.Content, err error) error {
 	return c.Close()
 }
 
-// clientOf is a client of a handler that is no file API.
+// clientOf returns a client of a handler that is not the file API.
 func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	t.Helper()
 	server := httptest.NewServer(h)
@@ -90,8 +90,8 @@ func clientOf(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	return c
 }
 
-// Whatever it is that answers, only the API's own answer is success.
-func TestAnAnswerThatIsNotOfTheAPIIsNoSuccess(t *testing.T) {
+// Only the API's own response is success, whoever responds.
+func TestAResponseOfAnotherServerIsAnError(t *testing.T) {
 	for _, row := range []struct {
 		name, contentType, body string
 		status                  int
@@ -121,12 +121,12 @@ func TestAnAnswerThatIsNotOfTheAPIIsNoSuccess(t *testing.T) {
 	}
 }
 
-func TestADeletionIsAnsweredWithItsOwnStatus(t *testing.T) {
+func TestADeletionHasItsOwnStatus(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
 	require.Error(t, client.Delete(t.Context(), "1"))
 }
 
-func TestTheAnswerToAPartIsOfThatPart(t *testing.T) {
+func TestTheResponseToAPartMatchesThatPart(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = w.Write([]byte(`{"part": 2, "count": 2}`))
@@ -135,8 +135,8 @@ func TestTheAnswerToAPartIsOfThatPart(t *testing.T) {
 	require.Error(t, err)
 }
 
-// An address that has moved: what only reads follows, what changes is not turned
-// into a GET that does nothing.
+// If the address has moved, reads follow the redirect, and changes do not become a
+// GET that does nothing.
 func TestRedirectsKeepTheMethod(t *testing.T) {
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
 		s := newServer(t, nil)
@@ -161,7 +161,7 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreAlsoTheCallers(t *testing.T) {
+func TestRedirectsAlsoObeyTheCallersClient(t *testing.T) {
 	s := newServer(t, nil)
 	moved := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, s.url+r.URL.RequestURI(), http.StatusFound)
@@ -180,7 +180,7 @@ func TestRedirectsAreAlsoTheCallers(t *testing.T) {
 	require.Nil(t, none.CheckRedirect, "the caller's client stays as it is")
 }
 
-func TestRedirectsHaveAnEnd(t *testing.T) {
+func TestRedirectsAreLimited(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) })
 	_, err := client.List(t.Context(), files.ListFilter{}, "", 0)
 	require.ErrorContains(t, err, "10 redirects")

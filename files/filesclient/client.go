@@ -1,12 +1,12 @@
-// Package filesclient speaks to a files.Handler: each operation of its OpenAPI
-// description is a method, and UploadLarge sends a file of any size in parts, at
-// once, again where one failed.
+// Package filesclient is a client of [files.Handler]. Each operation of its OpenAPI
+// description is a method. [Client.UploadLarge] sends a file of any size in parts,
+// several at once, and repeats failed ones.
 //
 //	client, err := filesclient.New("https://example.com/api", httpClient)
 //	record, err := client.Upload(ctx, "invoice.pdf", body, "invoices")
 //
-// Who asks is a matter of the http.Client: a transport that adds a token, or a
-// cookie jar.
+// The http.Client authenticates the user, with a transport that adds a token or with
+// a cookie jar.
 package filesclient
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// A Client asks one handler. It is safe for concurrent use.
+// A Client sends requests to one handler. It is safe for concurrent use.
 type Client struct {
 	base   *url.URL
 	client *http.Client
@@ -34,22 +34,22 @@ type Client struct {
 	jitter func(max time.Duration) time.Duration
 }
 
-// New is a client of the handler that is mounted at baseURL; nil is
-// http.DefaultClient. It follows a redirect as client does, but none that would
-// make another request of it, such as a GET of an upload. InvalidArgument (of
-// storage) where baseURL is no http or https address. It makes no request.
+// New returns a client of the handler that is mounted at baseURL; nil stands for
+// [http.DefaultClient]. It makes no request. The client follows redirects like
+// client, except those that would change the method, such as from an upload to a GET.
+// If baseURL is not an http or https URL, New fails with storage.InvalidArgument.
 func New(baseURL string, client *http.Client) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument, Op: "filesclient.New",
-			Hint: "the base address is one such as https://example.com/api, without a query",
+			Hint: "give a base address such as https://example.com/api, without a query",
 		}
 	}
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &Client{base: base, client: keepingMethod(client), wait: sleep, jitter: rand.N[time.Duration]}, nil
+	return &Client{base: base, client: withoutMethodChange(client), wait: sleep, jitter: rand.N[time.Duration]}, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -63,18 +63,18 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// maxRedirects is net/http's own bound.
+// maxRedirects is the limit of net/http.
 const maxRedirects = 10
 
-// keepingMethod is a client that follows redirects where they keep the method: 301,
-// 302 and 303 turn an upload or a deletion into a GET, which succeeds and has done
-// nothing. The caller's own stays as it is.
-func keepingMethod(client *http.Client) *http.Client {
+// withoutMethodChange returns a client that follows only redirects that keep the
+// method. 301, 302 and 303 would turn an upload or a deletion into a GET, which
+// succeeds and does nothing. The caller's client is not changed.
+func withoutMethodChange(client *http.Client) *http.Client {
 	own := *client
 	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
 		switch {
 		case next.Method != before[0].Method:
-			return http.ErrUseLastResponse // which is no answer of the API
+			return http.ErrUseLastResponse // which is not a response of the API
 		case client.CheckRedirect != nil:
 			return client.CheckRedirect(next, before)
 		case len(before) >= maxRedirects:
@@ -85,18 +85,17 @@ func keepingMethod(client *http.Client) *http.Client {
 	return &own
 }
 
-// A request is one to the handler. path is relative to the base, and escaped.
+// A request is one request to the handler. path is relative to the base, and escaped.
 type request struct {
 	method, path string
 	query        url.Values
 	header       http.Header
 	body         io.Reader
 	length       int64 // of body; -1: not known
-	success      []int // the statuses of an answer that is none of an error
+	success      []int // the statuses of success
 }
 
-// do answers with a response of the request's success. Its body is the caller's to
-// close.
+// do returns a response with a status of success. The caller must close its body.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	address := *c.base
 	address.RawQuery = r.query.Encode()
@@ -121,16 +120,16 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	return response, nil
 }
 
-// maxAnswer bounds what is read of a JSON answer: a page of records with names
-// as long as they may be.
-const maxAnswer = 32 << 20
+// maxDocument limits a JSON response. A page of records with the longest names is
+// shorter.
+const maxDocument = 32 << 20
 
-// An answer is a document that tells whether it is one of the operation's own. A
-// 200 may be a page to sign in at, or another server's.
-type answer interface{ ours() bool }
+// A document reports whether it is a response of the operation. A 200 may be a page
+// to sign in, or come from another server.
+type document interface{ ours() bool }
 
-// ask reads the JSON answer into to, where that is not nil.
-func (c *Client) ask(ctx context.Context, r request, to answer) error {
+// ask reads the JSON response into to, if to is not nil.
+func (c *Client) ask(ctx context.Context, r request, to document) error {
 	response, err := c.do(ctx, r)
 	if err != nil {
 		return err
@@ -142,29 +141,29 @@ func (c *Client) ask(ctx context.Context, r request, to answer) error {
 	return read(response, to)
 }
 
-func read(response *http.Response, to answer) error {
-	document, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+func read(response *http.Response, to document) error {
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {
 		return err
 	}
 	if json.Unmarshal(document, to) != nil || !to.ours() {
-		return notOurs(response)
+		return foreignResponse(response)
 	}
 	return nil
 }
 
-// An Error is an answer that says no. files.CodeOf and errors.As find the
-// *files.Error in it, with the code, the field, the words for a person, and of
-// files.Completed the record. errors.Is finds its storage.Code, as it does in the
-// errors of files.Store: storage.ObjectNotFound for a file that is not there.
+// An Error is an error response. files.CodeOf and errors.As find its [*files.Error],
+// with the code, the field, the message for a person, and for files.Completed the
+// record. errors.Is finds its [storage.Code], as in the errors of files.Store, such
+// as storage.ObjectNotFound for a missing file.
 type Error struct {
-	Status     int // of HTTP
+	Status     int // the HTTP status
 	RequestID  string
-	RetryAfter time.Duration // how long the server asks to wait; 0: it did not say
+	RetryAfter time.Duration // how long the server asks to wait; 0: not known
 	Err        *files.Error
 }
 
-// Error is for logs.
+// Error returns a text for logs.
 func (e *Error) Error() string {
 	text := "filesclient: " + http.StatusText(e.Status) + ": " + e.Err.Error()
 	if e.RequestID != "" {
@@ -173,13 +172,13 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap is Err.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// notOurs is the error of an answer that the handler cannot have made: a proxy's, or
-// another server's.
-func notOurs(response *http.Response) *Error {
-	return errorOf(response, &files.Error{Code: files.Internal, Message: "The answer is not one of the file API."})
+// foreignResponse returns the error of a response that the handler cannot have sent,
+// such as a proxy's.
+func foreignResponse(response *http.Response) *Error {
+	return errorOf(response, &files.Error{Code: files.Internal, Message: "The response is not one of the file API."})
 }
 
 const maxProblem = 64 << 10
@@ -193,7 +192,7 @@ func readError(response *http.Response) *Error {
 	}
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
 	if err = errors.Join(err, json.Unmarshal(document, &p)); err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
-		return notOurs(response)
+		return foreignResponse(response)
 	}
 	return errorOf(response, &files.Error{Code: p.Code, Field: p.Field, Message: p.Message, Record: p.Record})
 }

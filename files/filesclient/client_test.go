@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-func TestNewRefusesWhatIsNoBaseAddress(t *testing.T) {
+func TestNewRefusesInvalidBaseAddresses(t *testing.T) {
 	for _, address := range []string{"", "files.example/api", "ftp://files.example", "http://", "http://files.example/?a=b", "http://files.example/#a", "http://a b"} {
 		_, err := filesclient.New(address, nil)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
@@ -25,7 +25,7 @@ func TestNewRefusesWhatIsNoBaseAddress(t *testing.T) {
 	}
 }
 
-func TestErrorsTellWhatTheServerSaid(t *testing.T) {
+func TestErrorsHaveTheServersResponse(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		status int
@@ -33,8 +33,8 @@ func TestErrorsTellWhatTheServerSaid(t *testing.T) {
 		want   files.Error
 	}{
 		{"of the handler", http.StatusBadRequest, `{"code": "invalid_value", "field": "count", "message": "No."}`, files.Error{Code: files.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument}},
-		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, files.Error{Code: files.Internal, Message: "The answer is not one of the file API.", Err: storage.Internal}},
-		{"an address that has moved", http.StatusMultipleChoices, ``, files.Error{Code: files.Internal, Message: "The answer is not one of the file API.", Err: storage.Internal}},
+		{"of a proxy", http.StatusBadGateway, `<html>Bad gateway</html>`, files.Error{Code: files.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
+		{"an address that has moved", http.StatusMultipleChoices, ``, files.Error{Code: files.Internal, Message: "The response is not one of the file API.", Err: storage.Internal}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {

@@ -8,34 +8,33 @@ import (
 	"net/url"
 )
 
-// A Content is the bytes of a file, or a range of them. It is the caller's to
-// close.
+// A Content has the bytes of a file, or of a range. The caller must close it.
 type Content struct {
 	io.ReadCloser
-	Length      int64  // of what is read, in bytes; -1: not known
-	Range       string // Content-Range; "" of a whole file
+	Length      int64  // of the bytes to read; -1: not known
+	Range       string // Content-Range; "" for a whole file
 	ContentType string
 	ETag        string
-	FileName    string // the original one
+	FileName    string // the original name
 }
 
-// Download opens a client file for reading. byteRange is as in RFC 9110
-// ("bytes=0-1023"); "" is all of it.
+// Download opens a client file for reading. byteRange is a range by RFC 9110
+// ("bytes=0-1023"); "" is the whole file.
 func (c *Client) Download(ctx context.Context, id, byteRange string) (*Content, error) {
 	return c.content(ctx, http.MethodGet, "files/", id, byteRange)
 }
 
-// DownloadTemp opens a temp file for reading, as Download does.
+// DownloadTemp opens a temp file for reading, like [Client.Download].
 func (c *Client) DownloadTemp(ctx context.Context, id, byteRange string) (*Content, error) {
 	return c.content(ctx, http.MethodGet, "temp-files/", id, byteRange)
 }
 
-// Head is Download without the bytes; Length is that of the file.
+// Head is like [Client.Download] without the bytes. Length is that of the file.
 func (c *Client) Head(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "files/", id, "")
 }
 
-// HeadTemp is DownloadTemp without the bytes.
+// HeadTemp is like [Client.DownloadTemp] without the bytes.
 func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "temp-files/", id, "")
 }
@@ -52,9 +51,9 @@ func (c *Client) content(ctx context.Context, method, under, id, byteRange strin
 	}
 	header := response.Header
 	disposition, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
-	if err != nil || disposition != "attachment" { // as every download is one
+	if err != nil || disposition != "attachment" { // every download is an attachment
 		_ = response.Body.Close()
-		return nil, notOurs(response)
+		return nil, foreignResponse(response)
 	}
 	return &Content{
 		ReadCloser: response.Body, Length: response.ContentLength, Range: header.Get("Content-Range"),

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SetWait has a client wait by another clock, as long as it may.
+// SetWait makes a client wait by another clock, always the longest time.
 func (c *Client) SetWait(wait func(ctx context.Context, d time.Duration) error) {
 	c.wait = wait
 	c.jitter = func(d time.Duration) time.Duration { return d }

@@ -13,32 +13,32 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// ok is the success of what only reads or changes.
+// ok is the status of success of most operations.
 var ok = []int{http.StatusOK}
 
-// Details is the record of a client file.
+// Details returns the record of a client file.
 func (c *Client) Details(ctx context.Context, id string) (*files.Record, error) {
 	return c.record(ctx, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok})
 }
 
-// Delete removes a client file. One that is not there is nil.
+// Delete removes a client file. If there is none, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.ask(ctx, request{
 		method: http.MethodDelete, path: "files/" + url.PathEscape(id), success: []int{http.StatusNoContent},
 	}, nil)
 }
 
-// A Deletion is what became of one file of DeleteMany.
+// A Deletion is the result for one file of [Client.DeleteMany].
 type Deletion struct {
 	ID      string
 	Deleted bool
-	Err     *files.Error // why not
+	Err     *files.Error // nil if it was deleted
 }
 
-// deletions are the answer to DeleteMany.
+// deletions is the response to DeleteMany.
 type deletions struct {
-	asked int
-	Items []struct {
+	requested int
+	Items     []struct {
 		ID      string
 		Deleted bool
 		Error   *struct {
@@ -49,21 +49,21 @@ type deletions struct {
 	}
 }
 
-func (d *deletions) ours() bool { return len(d.Items) == d.asked }
+func (d *deletions) ours() bool { return len(d.Items) == d.requested }
 
-// DeleteMany removes client files, going on past failures. The answer has one for
-// each ID, in order.
+// DeleteMany removes client files, and continues after failures. It returns one
+// result for each ID, in order.
 func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
 	r, err := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
 	if err != nil {
 		return nil, err
 	}
-	answer := deletions{asked: len(ids)}
-	if err := c.ask(ctx, r, &answer); err != nil {
+	response := deletions{requested: len(ids)}
+	if err := c.ask(ctx, r, &response); err != nil {
 		return nil, err
 	}
-	results := make([]Deletion, len(answer.Items))
-	for i, item := range answer.Items {
+	results := make([]Deletion, len(response.Items))
+	for i, item := range response.Items {
 		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
 		if e := item.Error; e != nil {
 			results[i].Err = &files.Error{Code: e.Code, Field: e.Field, Message: e.Message, Err: e.Code.Storage()}
@@ -72,7 +72,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	return results, nil
 }
 
-// SetPurpose changes a client file's purpose; "" takes it away.
+// SetPurpose changes a client file's purpose; "" removes it.
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*files.Record, error) {
 	r, err := jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose})
 	if err != nil {
@@ -81,16 +81,16 @@ func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*files.Rec
 	return c.record(ctx, r)
 }
 
-// page is the answer to List.
+// page is the response to List.
 type page struct {
 	Items         []*files.Record
 	NextPageToken string
 }
 
-func (p *page) ours() bool { return p.Items != nil } // "[]" where there are none
+func (p *page) ours() bool { return p.Items != nil } // "[]" if there are none
 
-// List is one page of the client files that match f, the oldest first: size of
-// them at most, from token on; 0 is the server's own size.
+// List returns one page of the client files that match f, oldest first. The page
+// starts at token and has at most size files; 0 is the server's default.
 func (c *Client) List(ctx context.Context, f files.ListFilter, token string, size int) (*files.Page, error) {
 	query := url.Values{}
 	set := func(name, value string) {
@@ -106,11 +106,11 @@ func (c *Client) List(ctx context.Context, f files.ListFilter, token string, siz
 	if size != 0 {
 		set("pageSize", strconv.Itoa(size))
 	}
-	var answer page
-	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &answer); err != nil {
+	var found page
+	if err := c.ask(ctx, request{method: http.MethodGet, path: "files", query: query, success: ok}, &found); err != nil {
 		return nil, err
 	}
-	return &files.Page{Records: answer.Items, Token: answer.NextPageToken}, nil
+	return &files.Page{Records: found.Items, Token: found.NextPageToken}, nil
 }
 
 func timeText(t time.Time) string {
@@ -120,7 +120,7 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// OpenAPI is the description of the handler, in YAML.
+// OpenAPI returns the handler's description, in YAML.
 func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: ok})
 	if err != nil {
@@ -128,22 +128,22 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.Header.Get("Content-Type") != "application/yaml" {
-		return nil, notOurs(response)
+		return nil, foreignResponse(response)
 	}
-	return io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
-// recordAnswer is an answer that is a record.
-type recordAnswer struct{ files.Record }
+// A recordResponse is a response with a record.
+type recordResponse struct{ files.Record }
 
-func (r *recordAnswer) ours() bool { return r.ID != "" }
+func (r *recordResponse) ours() bool { return r.ID != "" }
 
 func (c *Client) record(ctx context.Context, r request) (*files.Record, error) {
-	var answer recordAnswer
-	if err := c.ask(ctx, r, &answer); err != nil {
+	var found recordResponse
+	if err := c.ask(ctx, r, &found); err != nil {
 		return nil, err
 	}
-	return &answer.Record, nil
+	return &found.Record, nil
 }
 
 func jsonRequest(method, path string, value any) (request, error) {

@@ -23,49 +23,49 @@ const (
 	maxParts           = 10_000
 )
 
-// A LargeFile is one to be sent in parts.
+// A LargeFile is a file to send in parts.
 type LargeFile struct {
 	Name    string
-	Body    io.ReaderAt // read at several places at once
+	Body    io.ReaderAt // read at several offsets at once
 	Size    int64       // bytes
 	Purpose string      // of a client file; "": none
 	Temp    bool        // a temp file
 
-	// Token names the upload; "" draws one. To go on with an upload that has
-	// failed, give it again, with the same PartSize: Incomplete has both.
+	// Token names the upload; "" draws one. To resume a failed upload, set it again,
+	// with the same PartSize. [Incomplete] has both.
 	Token string
-	// PartSize is in bytes; 0: 10 MiB, or more where there would be over 10,000
-	// parts. Of a file beyond 1,000,000 MiB these are larger than the 100 MiB that a
-	// server takes unless its HandlerConfig.MaxUploadSize is larger.
+	// PartSize is in bytes; 0: 10 MiB, or more if there would be more than 10,000
+	// parts. If the file is larger than 1,000,000 MiB, parts exceed the server's
+	// default of 100 MiB: it then needs a larger HandlerConfig.MaxUploadSize.
 	PartSize    int64
-	Concurrency int // parts on their way at once; 0: 4
-	Attempts    int // of one part, the first included; 0: 5
-	// Only are the parts to send; nil: all. Those that have arrived already are
+	Concurrency int // parts in progress at once; 0: 4
+	Attempts    int // of one part, including the first; 0: 5
+	// Only are the parts to send; nil: all. Parts that have arrived already are
 	// replaced by the same bytes.
 	Only []int
 }
 
-// Incomplete is the error of UploadLarge where some parts did not arrive. To go
-// on with the upload, set LargeFile.Token, PartSize and Only to what it says.
+// Incomplete is the error of [Client.UploadLarge] if some parts did not arrive. To
+// resume the upload, set Token, PartSize and Only of [LargeFile] to its values.
 type Incomplete struct {
 	Token    string
 	PartSize int64
-	Missing  []int // the parts that are not known to have arrived
+	Missing  []int // the parts that may not have arrived
 	Err      error // of the part that failed first
 }
 
-// Error is Err with what is missing.
+// Error returns the text of Err and the missing parts.
 func (e *Incomplete) Error() string {
 	return fmt.Sprintf("filesclient: %d parts are missing: %v", len(e.Missing), e.Err)
 }
 
-// Unwrap is Err.
+// Unwrap returns Err.
 func (e *Incomplete) Unwrap() error { return e.Err }
 
-// UploadLarge sends a file in parts, several at once, and one again where the
-// server or the way there was in trouble. It is done when UploadLarge returns;
-// after an *Incomplete it can be gone on with, in another process too.
-// InvalidArgument (of storage) where f makes no sense.
+// UploadLarge sends a file in parts, several at once. It repeats a part if the server
+// or the connection failed. When it returns, the file is complete. After an
+// [*Incomplete], the upload can be resumed, in another process too. If f is invalid,
+// it fails with storage.InvalidArgument.
 func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*files.Record, error) {
 	if err := f.complete(); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*files.Record, e
 	return u.result()
 }
 
-// complete sets what is left to us.
+// complete sets the defaults.
 func (f *LargeFile) complete() error {
 	wrong := func(rule string) error {
 		return &storage.Error{Code: storage.InvalidArgument, Op: "UploadLarge", Hint: rule}
@@ -99,7 +99,7 @@ func (f *LargeFile) complete() error {
 	case f.Size < 0 || f.PartSize < 0 || f.Concurrency < 0 || f.Attempts < 0:
 		return wrong("Size, PartSize, Concurrency and Attempts must not be negative")
 	case f.PartSize > 0 && (f.Size-1)/f.PartSize >= maxParts:
-		return wrong("PartSize must be larger: there are 10,000 parts at most")
+		return wrong("PartSize must be larger: at most 10,000 parts are allowed")
 	}
 	if f.Token == "" {
 		f.Token = rand.Text()
@@ -114,12 +114,12 @@ func (f *LargeFile) complete() error {
 		f.Attempts = defaultAttempts
 	}
 	if slices.ContainsFunc(f.Only, func(part int) bool { return part < 1 || part > f.count() }) {
-		return wrong("Only must have numbers of parts, from 1 on")
+		return wrong("Only must have numbers of parts, beginning with 1")
 	}
 	return nil
 }
 
-// count is how many parts there are; an empty file is one.
+// count returns the number of parts; an empty file has one.
 func (f *LargeFile) count() int {
 	return max(1, int((f.Size+f.PartSize-1)/f.PartSize))
 }
@@ -130,13 +130,13 @@ type largeUpload struct {
 	count  int
 
 	mu      sync.Mutex
-	left    []int // nobody is at them yet
-	missing []int // have not arrived
+	left    []int // parts that no worker has taken yet
+	missing []int // parts that have not arrived
 	record  *files.Record
 	err     error
 }
 
-// work sends parts until there are none, or one has failed for good.
+// work sends parts until none is left, or one has failed finally.
 func (u *largeUpload) work(ctx context.Context, cancel context.CancelFunc) {
 	for {
 		part, found := u.next()
@@ -182,7 +182,7 @@ func (u *largeUpload) arrived(part int, record *files.Record) {
 	}
 }
 
-var errPartsLost = errors.New("every part was sent and the server still misses some: the upload has expired, or others were left out")
+var errPartsLost = errors.New("every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out")
 
 func (u *largeUpload) result() (*files.Record, error) {
 	if u.record != nil {
@@ -202,11 +202,11 @@ const (
 	longestWait = 10 * time.Second
 )
 
-// send sends one part, again where that may help.
+// send sends one part, and repeats it if that may help.
 func (u *largeUpload) send(ctx context.Context, part int) (*files.Record, error) {
 	for attempt := 1; ; attempt++ {
 		record, err := u.attempt(ctx, part)
-		if err == nil || attempt == u.file.Attempts || ctx.Err() != nil || !transient(err) {
+		if err == nil || attempt == u.file.Attempts || ctx.Err() != nil || !isRetryable(err) {
 			return record, err
 		}
 		wait := u.client.jitter(min(longestWait, firstWait<<min(attempt, 10)))
@@ -231,16 +231,16 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*files.Record, err
 		Token: f.Token, Count: u.count, Part: part, OriginalFileName: f.Name, Purpose: f.Purpose,
 	}, body)
 	if e, ok := errors.AsType[*files.Error](err); ok && e.Code == files.Completed && e.Record != nil {
-		return e.Record, nil // the answer that had the record was lost
+		return e.Record, nil // the response with the record was lost
 	}
 	return record, err
 }
 
-// transient is an error that another attempt may not meet.
-func transient(err error) bool {
-	e, answered := errors.AsType[*Error](err)
-	if !answered {
-		return true // the connection
+// isRetryable reports whether another attempt may succeed.
+func isRetryable(err error) bool {
+	e, responded := errors.AsType[*Error](err)
+	if !responded {
+		return true // the connection failed
 	}
 	return e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests || e.Err.Code == files.Interrupted
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/files/filesclient"
 )
 
-// content is n bytes that are like no others.
+// content returns n bytes without a pattern.
 func content(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
@@ -30,7 +30,7 @@ func large(b []byte) filesclient.LargeFile {
 	return filesclient.LargeFile{Name: "large.bin", Body: bytes.NewReader(b), Size: int64(len(b)), PartSize: 1000}
 }
 
-// answers are of handlers that do not get to answer.
+// These responses come from handlers that the request does not reach.
 func unavailable(w http.ResponseWriter) bool {
 	w.Header().Set("Retry-After", "7")
 	w.WriteHeader(http.StatusServiceUnavailable)
@@ -99,7 +99,7 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	}
 }
 
-func TestUploadLargeFindsTheRecordWhoseAnswerWasLost(t *testing.T) {
+func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		if n != 3 {
 			return false
@@ -118,7 +118,7 @@ func TestUploadLargeFindsTheRecordWhoseAnswerWasLost(t *testing.T) {
 	require.Equal(t, 4, s.number)
 }
 
-func TestUploadLargeIsGoneOnWith(t *testing.T) {
+func TestUploadLargeIsResumed(t *testing.T) {
 	down := true
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 		return down && n > 3 && unavailable(w)
@@ -134,7 +134,7 @@ func TestUploadLargeIsGoneOnWith(t *testing.T) {
 	var answer *filesclient.Error
 	require.ErrorAs(t, err, &answer)
 	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
-	require.Equal(t, 5, s.number, "no part is begun behind one that failed for good")
+	require.Equal(t, 5, s.number, "no part starts after one that failed finally")
 
 	down = false
 	f.Token, f.PartSize, f.Only = left.Token, left.PartSize, left.Missing
@@ -144,7 +144,7 @@ func TestUploadLargeIsGoneOnWith(t *testing.T) {
 	require.Equal(t, 5+7, s.number, "what had arrived is not sent again")
 }
 
-func TestUploadLargeDoesNotRepeatWhatIsRefused(t *testing.T) {
+func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	s := newServer(t, nil)
 	f := large(content(3000))
 	f.Name, f.Concurrency = "a/b", 1
@@ -156,7 +156,7 @@ func TestUploadLargeDoesNotRepeatWhatIsRefused(t *testing.T) {
 	require.Empty(t, s.waited)
 }
 
-func TestUploadLargeTellsOfPartsThatNobodySent(t *testing.T) {
+func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	s := newServer(t, nil)
 	f := large(content(3000))
 	f.Only = []int{1, 3}
@@ -183,7 +183,7 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	require.Contains(t, left.Missing, 10)
 }
 
-func TestUploadLargeRefusesWhatMakesNoSense(t *testing.T) {
+func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool {
 		t.Error("a request was made")
 		return false
@@ -248,7 +248,7 @@ func TestPartsGrowWithTheFile(t *testing.T) {
 	}
 }
 
-// asked answers every request with a record.
+// asked responds to every request with a record.
 type asked func(r *http.Request)
 
 func (f asked) RoundTrip(r *http.Request) (*http.Response, error) {

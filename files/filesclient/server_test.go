@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A server is a handler with something in its way.
+// A server is a handler with faults before it.
 type server struct {
 	store  *files.Store
 	client *filesclient.Client
@@ -28,8 +28,8 @@ type server struct {
 	waited []time.Duration
 }
 
-// meddle is asked before the n-th request, counted from 1, reaches the handler;
-// true means that it has answered.
+// meddle is called before the n-th request, counted from 1, reaches the handler. It
+// returns true if it has responded.
 func newServer(t *testing.T, meddle func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool) *server {
 	t.Helper()
 	bucket := memstore.New()
@@ -63,7 +63,7 @@ func (s *server) next() int {
 	return s.number
 }
 
-// holds holds the server to what a file has to be.
+// holds checks that the server has the file.
 func (s *server) holds(t *testing.T, record *files.Record, name string, content []byte) {
 	t.Helper()
 	require.NotNil(t, record)

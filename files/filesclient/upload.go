@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// Upload stores body as a client file in one request; purpose may be "". Larger
-// files than the server takes at once are for UploadLarge. InvalidArgument (of
-// storage) where body is nil, as of every upload.
+// Upload stores body as a client file with one request; purpose may be "". Use
+// [Client.UploadLarge] for files that are too large for one request. If body is nil,
+// every upload fails with storage.InvalidArgument.
 func (c *Client) Upload(ctx context.Context, name string, body io.Reader, purpose string) (*files.Record, error) {
 	var fields []field
 	if purpose != "" {
@@ -24,7 +24,7 @@ func (c *Client) Upload(ctx context.Context, name string, body io.Reader, purpos
 	return c.upload(ctx, "files", name, body, fields)
 }
 
-// UploadTemp stores body as a temp file in one request.
+// UploadTemp stores body as a temp file with one request.
 func (c *Client) UploadTemp(ctx context.Context, name string, body io.Reader) (*files.Record, error) {
 	return c.upload(ctx, "temp-files", name, body, nil)
 }
@@ -37,22 +37,22 @@ func (c *Client) upload(ctx context.Context, path, name string, body io.Reader, 
 	return c.record(ctx, r)
 }
 
-// A Part is one part of a file.
+// A Part describes one part of a file.
 type Part struct {
-	Token            string // names the upload; the same with every part
-	Count            int    // of all parts
-	Part             int    // the number of this one, from 1
+	Token            string // names the upload; the same for every part
+	Count            int    // the number of parts
+	Part             int    // the number of this part, from 1
 	OriginalFileName string
 	Purpose          string // of a client file; "": none
 }
 
-// UploadPart stores one part of a client file. The record is nil while others are
-// missing.
+// UploadPart stores one part of a client file. The record is nil while other parts
+// are missing.
 func (c *Client) UploadPart(ctx context.Context, p Part, body io.Reader) (*files.Record, error) {
 	return c.uploadPart(ctx, "files/parts", p, body)
 }
 
-// UploadTempPart stores one part of a temp file, as UploadPart does.
+// UploadTempPart stores one part of a temp file, like [Client.UploadPart].
 func (c *Client) UploadTempPart(ctx context.Context, p Part, body io.Reader) (*files.Record, error) {
 	return c.uploadPart(ctx, "temp-files/parts", p, body)
 }
@@ -80,14 +80,14 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	if response.StatusCode == http.StatusAccepted {
 		return nil, read(response, &storedPart{of: p})
 	}
-	var made recordAnswer
+	var made recordResponse
 	if err := read(response, &made); err != nil {
 		return nil, err
 	}
 	return &made.Record, nil
 }
 
-// storedPart is the answer where other parts are missing.
+// storedPart is the response while other parts are missing.
 type storedPart struct {
 	of          Part
 	Part, Count int
@@ -97,11 +97,11 @@ func (s *storedPart) ours() bool { return s.Part == s.of.Part && s.Count == s.of
 
 type field struct{ name, value string }
 
-// formRequest is a form with the file last. Nothing of body is read before the
+// formRequest returns a form with the file last. It reads nothing of body before the
 // request is sent.
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
 	if body == nil {
-		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "filesclient", Hint: "the body must not be nil"}
+		return request{}, &storage.Error{Code: storage.InvalidArgument, Op: "filesclient", Hint: "give a body that is not nil"}
 	}
 	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)
@@ -129,9 +129,9 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 	return r, nil
 }
 
-// sizeOf is how much is left to read, -1 where that is not known.
+// sizeOf returns how many bytes are left to read, or -1 if that is not known.
 func sizeOf(body io.Reader) int64 {
-	switch b := body.(type) { // these and no others: a type around one may read something else
+	switch b := body.(type) { // only these types: a type that wraps one may read something else
 	case *bytes.Reader:
 		return int64(b.Len())
 	case *strings.Reader:

@@ -14,15 +14,15 @@ import (
 )
 
 var concurrentCases = []testCase{
-	{"of several that create one ID one wins", oneCreator},
-	{"purposes that are set at once are set one after the other", purposesAtOnce},
-	{"a purpose set while its record is removed does not bring it back", purposeAgainstRemoval},
-	{"nothing is done when ctx is done", contextDone},
+	{"one of several that create one ID succeeds", oneCreator},
+	{"concurrent changes of a purpose are serialized", purposesAtOnce},
+	{"setting a purpose during a removal does not restore the record", purposeAgainstRemoval},
+	{"nothing happens if ctx has ended", contextDone},
 }
 
 const racers = 16
 
-// race runs do at once.
+// race runs do in several goroutines at once.
 func race(do func(i int)) {
 	var group sync.WaitGroup
 	start := make(chan struct{})
@@ -69,7 +69,7 @@ func purposesAtOnce(t *testing.T, r files.Records) {
 		var got *files.Record
 		purpose := fmt.Sprint("purpose-", i)
 		if got, errs[i] = r.SetPurpose(t.Context(), want.ID, purpose); errs[i] == nil && got.Purpose != purpose {
-			errs[i] = fmt.Errorf("answered %q", got.Purpose)
+			errs[i] = fmt.Errorf("returned %q", got.Purpose)
 		}
 	})
 	for _, err := range errs {

@@ -14,14 +14,14 @@ import (
 var listCases = []testCase{
 	{"an empty place lists nothing", emptyList},
 	{"records come in the order of their IDs, whatever the page", orderedList},
-	{"a list begins behind an ID, whether it is there or not", listAfter},
-	{"a page has no more than it may", boundedPage},
-	{"a filter gives what matches all of it", filteredList},
+	{"a list starts after an ID, whether or not it exists", listAfter},
+	{"a page has at most the limit", boundedPage},
+	{"a filter returns the records that match all of it", filteredList},
 	{"few among many are found", fewAmongMany},
 	{"IDs are those of all records, in order, in pages", listedIDs},
 }
 
-// stock creates n records, last first, and answers with them in order.
+// stock creates n records, last first, and returns them in order.
 func stock(t *testing.T, r files.Records, n int, change func(i int, r *files.Record)) []*files.Record {
 	t.Helper()
 	records := make([]*files.Record, n)
@@ -81,7 +81,7 @@ func listAfter(t *testing.T, r files.Records) {
 	want := idsOf(records, files.ListFilter{})
 	require.Equal(t, want[3:], after(want[2]))
 	require.NoError(t, r.Remove(t.Context(), want[2]))
-	require.Equal(t, want[3:], after(want[2]), "a page goes on where a record was removed meanwhile")
+	require.Equal(t, want[3:], after(want[2]), "a page continues after a record that was removed meanwhile")
 	require.Empty(t, after(want[4]))
 }
 

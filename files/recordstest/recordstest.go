@@ -1,5 +1,5 @@
-// Package recordstest is the suite for the places that records of package files
-// are kept in: what each must do, whichever database is behind it.
+// Package recordstest is the suite for implementations of [files.Records], whichever
+// database they use.
 //
 //	func TestRecords(t *testing.T) {
 //		recordstest.Run(t, func(t *testing.T) files.Records { return mine.New(…) })
@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// Open makes an empty place for one case, and has t clean it up. It is called
-// from parallel cases.
+// Open returns an empty [files.Records] for one case, and cleans it up at the end of
+// t. It is called from parallel cases.
 type Open func(t *testing.T) files.Records
 
 type testCase struct {
@@ -27,8 +27,8 @@ type testCase struct {
 	run  func(t *testing.T, r files.Records)
 }
 
-// Run proves everything that files.Records promises. It returns when all cases,
-// which run in parallel, are done.
+// Run tests everything that [files.Records] promises. It returns when all cases are
+// done, which run in parallel.
 func Run(t *testing.T, open Open) {
 	t.Helper()
 	t.Run("records", func(t *testing.T) {
@@ -41,10 +41,10 @@ func Run(t *testing.T, open Open) {
 	})
 }
 
-// day is when all records of the suite were created, or some time later.
+// day is the earliest creation time of the suite's records.
 var day = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// record is one that was created that many milliseconds after day.
+// record returns a record that was created ms milliseconds after day.
 func record(ms int) *files.Record {
 	created := day.Add(time.Duration(ms) * time.Millisecond)
 	crc := uint32(ms)
@@ -61,7 +61,7 @@ func create(t *testing.T, r files.Records, records ...*files.Record) {
 	}
 }
 
-// same compares what was stored with what came back, which is UTC.
+// same compares a stored record with the one that came back, whose time is UTC.
 func same(t *testing.T, want, got *files.Record) {
 	t.Helper()
 	require.NotNil(t, got)
@@ -72,7 +72,7 @@ func same(t *testing.T, want, got *files.Record) {
 	require.Equal(t, w, g)
 }
 
-// all is what List gives, in pages.
+// all returns the IDs of List, read in pages.
 func all(t *testing.T, r files.Records, f files.ListFilter, limit int) []string {
 	t.Helper()
 	var ids []string
@@ -83,13 +83,13 @@ func all(t *testing.T, r files.Records, f files.ListFilter, limit int) []string 
 		require.LessOrEqual(t, len(page), limit)
 		for _, one := range page {
 			require.True(t, f.Matches(one), "%+v is not meant", one)
-			require.Greater(t, one.ID, after, "in ascending order, behind where it was to go on")
+			require.Greater(t, one.ID, after, "in ascending order, after the given ID")
 			ids, after = append(ids, one.ID), one.ID
 		}
 		if next == "" {
 			return ids
 		}
-		require.GreaterOrEqual(t, next, after, "goes on behind what was given")
+		require.GreaterOrEqual(t, next, after, "continues after the returned IDs")
 		after = next
 	}
 	require.Fail(t, "the pages have no end")

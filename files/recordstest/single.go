@@ -13,15 +13,15 @@ import (
 )
 
 var singleCases = []testCase{
-	{"what was created is given back", givenBack},
-	{"an ID that is taken is refused, and what has it stays", takenID},
-	{"a record that is not there is not found", notThere},
-	{"a record is the caller's own", callersOwn},
-	{"a purpose is changed, and nothing else", purposeAlone},
-	{"a purpose is taken away", purposeAway},
-	{"a purpose of what is not there creates nothing", purposeOfNothing},
-	{"what was removed is gone, and removed again", removed},
-	{"an ID is free again when its record was removed", freeAgain},
+	{"a created record is returned", givenBack},
+	{"an existing ID is refused, and its record stays", takenID},
+	{"a missing record is not found", notThere},
+	{"a returned record belongs to the caller", callersOwn},
+	{"only the purpose is changed", purposeAlone},
+	{"a purpose is removed", purposeAway},
+	{"a purpose of a missing record creates nothing", purposeOfNothing},
+	{"a removed record is gone, and can be removed again", removed},
+	{"an ID can be used again after its record was removed", freeAgain},
 }
 
 func givenBack(t *testing.T, r files.Records) {
@@ -55,7 +55,7 @@ func takenID(t *testing.T, r files.Records) {
 	second := record(2)
 	second.ID = first.ID
 	require.ErrorIs(t, r.Create(t.Context(), second), storage.PreconditionFailed)
-	require.ErrorIs(t, r.Create(t.Context(), first), storage.PreconditionFailed, "also where it is equal")
+	require.ErrorIs(t, r.Create(t.Context(), first), storage.PreconditionFailed, "even if it is equal")
 	got, err := r.Record(t.Context(), first.ID)
 	require.NoError(t, err)
 	same(t, first, got)
@@ -86,7 +86,7 @@ func purposeAlone(t *testing.T, r files.Records) {
 	want, other := record(1), record(2)
 	create(t, r, want, other)
 	want.Purpose = "'archive' 🦄"
-	for range 2 { // also where it is that already
+	for range 2 { // also if it has that purpose already
 		got, err := r.SetPurpose(t.Context(), want.ID, want.Purpose)
 		require.NoError(t, err)
 		same(t, want, got)

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// readError is an error of a statement that changed nothing.
+// readError converts the error of a statement that changed nothing.
 func readError(ctx context.Context, op string, err error) error {
 	if own, ok := errors.AsType[*storage.Error](err); ok {
 		return own
@@ -24,17 +24,18 @@ func readError(ctx context.Context, op string, err error) error {
 	return &storage.Error{Code: code, Op: op, Provider: "sql", Retryable: code == storage.Unavailable, Err: err}
 }
 
-// writeError is an error of one that may have changed something: all but what
-// the database, or the driver, says was not done.
+// writeError converts the error of a statement that may have changed something. It
+// sets Unknown unless the database or the driver says that the statement was not
+// executed.
 func writeError(ctx context.Context, op string, err error) error {
 	told := readError(ctx, op, err)
 	if e, ok := told.(*storage.Error); ok {
-		e.Unknown = !refused(err)
+		e.Unknown = !notExecuted(err)
 	}
 	return told
 }
 
-// What drivers say of their errors, without a driver being imported.
+// These interfaces describe errors of drivers, without an import of a driver.
 type (
 	stateError interface{ SQLState() string } // github.com/jackc/pgx, github.com/lib/pq
 	codeError  interface{ Code() int }        // modernc.org/sqlite: SQLite's result code
@@ -49,11 +50,11 @@ func stateOf(err error) string {
 	return ""
 }
 
-// refused reports whether the statement was certainly not carried out. Of
-// driver.ErrBadConn that is not certain: a driver is not to answer with it where
-// the database may have got the statement, but github.com/lib/pq does so where the
-// connection ends before the answer.
-func refused(err error) bool {
+// notExecuted reports whether the statement was certainly not executed. That is not
+// certain for driver.ErrBadConn: a driver must not return it if the database may have
+// received the statement, but github.com/lib/pq does if the connection ends before
+// the response.
+func notExecuted(err error) bool {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
 		return true // there was no connection to send it on
@@ -66,10 +67,10 @@ func refused(err error) bool {
 		return !strings.HasPrefix(state, "08") && state != "40003" // connection_exception, statement_completion_unknown
 	}
 	var result codeError
-	return errors.As(err, &result) && primary(result) != sqliteInterrupt
+	return errors.As(err, &result) && primaryCode(result) != sqliteInterrupt
 }
 
-// https://www.sqlite.org/rescode.html; the low byte is the primary one.
+// These are primary result codes, the low byte: https://www.sqlite.org/rescode.html
 const (
 	sqliteBusy      = 5
 	sqliteLocked    = 6
@@ -78,7 +79,7 @@ const (
 	sqliteCantOpen  = 14
 )
 
-func primary(e codeError) int { return e.Code() & 0xFF }
+func primaryCode(e codeError) int { return e.Code() & 0xFF }
 
 func codeOf(ctx context.Context, err error) storage.Code {
 	switch {
@@ -90,11 +91,11 @@ func codeOf(ctx context.Context, err error) storage.Code {
 		return storage.Unavailable
 	}
 	if state := stateOf(err); state != "" {
-		return ofState(state)
+		return codeOfState(state)
 	}
 	var result codeError
 	if errors.As(err, &result) {
-		return ofResult(primary(result))
+		return codeOfResult(primaryCode(result))
 	}
 	var network net.Error
 	if errors.As(err, &network) {
@@ -103,8 +104,9 @@ func codeOf(ctx context.Context, err error) storage.Code {
 	return storage.Internal
 }
 
-// ofState is by class: https://www.postgresql.org/docs/current/errcodes-appendix.html
-func ofState(state string) storage.Code {
+// codeOfState goes by the class:
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+func codeOfState(state string) storage.Code {
 	switch {
 	case state == "42501": // insufficient_privilege
 		return storage.PermissionDenied
@@ -120,7 +122,7 @@ func ofState(state string) storage.Code {
 	return storage.Internal
 }
 
-func ofResult(code int) storage.Code {
+func codeOfResult(code int) storage.Code {
 	switch code {
 	case sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteCantOpen:
 		return storage.Unavailable

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The errors of drivers, as far as this package looks at them.
+// These are the errors of drivers that this package distinguishes.
 type (
 	state string
 	code  int
@@ -39,7 +39,7 @@ func TestErrorsOfDrivers(t *testing.T) {
 		unknown bool // of a write
 	}{
 		{"no rows", sql.ErrNoRows, storage.ObjectNotFound, false},
-		{"a connection that was bad, before or behind the statement", driver.ErrBadConn, storage.Unavailable, true},
+		{"a connection that was bad, before or after the statement", driver.ErrBadConn, storage.Unavailable, true},
 		{"no connection", &net.OpError{Op: "dial", Err: errors.New("refused")}, storage.Unavailable, false},
 		{"a connection that broke", &net.OpError{Op: "read", Err: errors.New("reset")}, storage.Unavailable, true},
 		{"an end of the connection", io.ErrUnexpectedEOF, storage.Unavailable, true},

@@ -11,22 +11,21 @@ import (
 // migrationLock is the key of PostgreSQL's advisory lock: "omnifile" in ASCII.
 const migrationLock = 0x6F6D6E6966696C65
 
-// sqlitePatience is how long a migration waits for another process, in
-// milliseconds, where the connection's own is shorter.
-const sqlitePatience = 30_000
+// migrationBusyTimeout is how long a migration waits for another process, in
+// milliseconds, if the connection's own timeout is shorter.
+const migrationBusyTimeout = 30_000
 
-// rollbackTimeout bounds what is left to do when ctx is done already.
+// rollbackTimeout limits the rollback if ctx has ended already.
 const rollbackTimeout = 5 * time.Second
 
-// exclusively runs f in a transaction that no other process has at the same
-// time.
+// exclusively runs f in a transaction that excludes other processes.
 func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) (err error) {
 	begin := "BEGIN"
 	if d == SQLite {
-		// A plain BEGIN would take the lock with the first write, and fail at once
-		// where another process got it in between.
+		// A plain BEGIN would take the lock at the first write, and fail at once if
+		// another process got it in between.
 		begin = "BEGIN IMMEDIATE"
-		restore, err := waitLonger(ctx, c)
+		restore, err := raiseBusyTimeout(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -55,21 +54,21 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 	return err
 }
 
-// waitLonger makes a connection that would give up soon wait for others, until
-// restore.
-func waitLonger(ctx context.Context, c *sql.Conn) (restore func(), err error) {
+// raiseBusyTimeout makes a connection wait longer for others, until restore is
+// called.
+func raiseBusyTimeout(ctx context.Context, c *sql.Conn) (restore func(), err error) {
 	var own int
 	if err := c.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&own); err != nil {
 		return nil, err
 	}
-	if own >= sqlitePatience {
+	if own >= migrationBusyTimeout {
 		return func() {}, nil
 	}
 	set := func(ctx context.Context, milliseconds int) error {
-		// The answer is a row. A pragma takes no parameters.
+		// The response is a row. A pragma takes no parameters.
 		return c.QueryRowContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", milliseconds)).Scan(&milliseconds)
 	}
-	if err := set(ctx, sqlitePatience); err != nil {
+	if err := set(ctx, migrationBusyTimeout); err != nil {
 		return nil, err
 	}
 	return func() {

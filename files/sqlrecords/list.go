@@ -28,8 +28,8 @@ func (r *records) IDs(ctx context.Context, after string, limit int) ([]string, s
 	return page, *last, err
 }
 
-// query reads a page, and one row more where there is one. The first of values is
-// the ID to begin behind.
+// query reads a page, and one more row if there is one. The first of values is the ID
+// after which it starts.
 func query[T any](ctx context.Context, r *records, op, columns, where string, values []any, limit int, scan func(row) (T, error)) ([]T, error) {
 	statement := "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
 	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), append(values, limit+1)...)
@@ -51,8 +51,8 @@ func query[T any](ctx context.Context, r *records, op, columns, where string, va
 	return page, nil
 }
 
-// cut takes the row too many away. last is where the next page goes on, nil
-// where there is none.
+// cut removes the extra row. last is where the next page continues; nil: there is no
+// next page.
 func cut[T any](found []T, limit int) (page []T, last *T) {
 	if len(found) <= limit {
 		return found, nil
@@ -60,7 +60,7 @@ func cut[T any](found []T, limit int) (page []T, last *T) {
 	return found[:limit], &found[limit-1]
 }
 
-// matching is ListFilter.Matches in SQL.
+// matching returns [files.ListFilter.Matches] in SQL.
 func (d Dialect) matching(f files.ListFilter) (where string, values []any) {
 	var b strings.Builder
 	and := func(condition string, value any) {
@@ -74,10 +74,10 @@ func (d Dialect) matching(f files.ListFilter) (where string, values []any) {
 		and("uploaded_by = ?", f.UploadedBy)
 	}
 	if !f.From.IsZero() {
-		and("created >= ?", d.boundary(f.From))
+		and("created >= ?", d.bound(f.From))
 	}
 	if !f.To.IsZero() {
-		and("created < ?", d.boundary(f.To))
+		and("created < ?", d.bound(f.To))
 	}
 	return b.String(), values
 }

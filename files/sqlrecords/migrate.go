@@ -18,8 +18,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// A migration is one file of migrations: 0001_files.sql is version 1. One that
-// was released is never changed.
+// A migration is one file of migrations: 0001_files.sql is version 1. A released
+// migration is never changed.
 type migration struct {
 	version    int
 	statements []string
@@ -30,9 +30,9 @@ const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
 	applied TEXT    NOT NULL
 )`
 
-// migrate applies what is missing, all of it or nothing. Processes that start
-// at once do it one after the other, and the first alone finds work. Where there
-// is none, nothing is asked for that takes more than the right to read.
+// migrate applies all missing migrations, or none. Processes that start at once
+// migrate in turn, and only the first has work to do. If none is missing, it needs
+// only the right to read.
 func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	all, err := readMigrations(d)
 	if err != nil {
@@ -45,9 +45,10 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	defer func() { _ = connection.Close() }()
 	version, err := versionOf(ctx, connection)
 	if err == nil && version >= all[len(all)-1].version {
-		return known(version, all)
+		return checkVersion(version, all)
 	}
-	// Else there is something to do, or no table yet; any other trouble comes again.
+	// Otherwise a migration or the table is missing. Any other error will occur
+	// again.
 	return d.exclusively(ctx, connection, func(ctx context.Context) error {
 		return apply(ctx, connection, d, all)
 	})
@@ -59,15 +60,15 @@ func versionOf(ctx context.Context, connection *sql.Conn) (version int, err erro
 	return version, err
 }
 
-// known refuses tables that a later program has changed.
-func known(version int, all []migration) error {
+// checkVersion refuses tables that a later program has changed.
+func checkVersion(version int, all []migration) error {
 	last := all[len(all)-1].version
 	if version <= last {
 		return nil
 	}
 	return &storage.Error{
 		Code: storage.Unsupported, Op: "sqlrecords.New",
-		Hint: fmt.Sprintf("the tables are of version %d and this program knows version %d: it is older than another that uses them", version, last),
+		Hint: fmt.Sprintf("update this program: the tables have version %d, and it knows version %d", version, last),
 	}
 }
 
@@ -79,7 +80,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration
 	if err != nil {
 		return err
 	}
-	if err := known(version, all); err != nil {
+	if err := checkVersion(version, all); err != nil {
 		return err
 	}
 	for _, m := range all {
@@ -99,8 +100,8 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all []migration
 	return nil
 }
 
-// readMigrations are a dialect's, in the order of their versions. Statements
-// are set apart by a semicolon at the end of a line.
+// readMigrations returns a dialect's migrations in the order of versions. A semicolon
+// at the end of a line separates statements.
 func readMigrations(d Dialect) ([]migration, error) {
 	dir := path.Join("migrations", d.String())
 	entries, err := fs.ReadDir(migrations, dir)

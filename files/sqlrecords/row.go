@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// bind numbers the question marks of a statement where the dialect wants that.
-// None of the statements has one in a text.
+// bind numbers the question marks of a statement if the dialect requires it. No
+// statement has one in a literal.
 func (d Dialect) bind(statement string) string {
 	if d != PostgreSQL {
 		return statement
@@ -28,8 +28,8 @@ func (d Dialect) bind(statement string) string {
 	}
 }
 
-// sqliteTime has whole milliseconds and is as long for every time, so that its
-// order is that of the text. SQLite's own functions understand it.
+// sqliteTime has whole milliseconds and a fixed length, so that texts sort by time.
+// SQLite's own functions understand it.
 const sqliteTime = "2006-01-02T15:04:05.000Z"
 
 func (d Dialect) time(t time.Time) any {
@@ -39,16 +39,15 @@ func (d Dialect) time(t time.Time) any {
 	return t.UTC()
 }
 
-// boundary is a bound of times of whole milliseconds: what lies between two of
-// them is the same as the later one.
-func (d Dialect) boundary(t time.Time) any {
+// bound rounds t up to whole milliseconds, which stored times have.
+func (d Dialect) bound(t time.Time) any {
 	if whole := t.Truncate(time.Millisecond); whole.Before(t) {
 		t = whole.Add(time.Millisecond)
 	}
 	return d.time(t)
 }
 
-// values are of the columns, in their order.
+// values returns the values of the columns, in order.
 func (d Dialect) values(r *files.Record) []any {
 	var crc32c any
 	if r.CRC32C != nil {
@@ -80,7 +79,7 @@ func scan(from row) (*files.Record, error) {
 	return &r, nil
 }
 
-// storedTime reads what time has stored.
+// storedTime scans the result of time.
 type storedTime time.Time
 
 var _ sql.Scanner = (*storedTime)(nil)

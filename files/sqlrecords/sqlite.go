@@ -7,9 +7,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// checkPatience refuses connections that do not wait for another that writes: they
-// work until two are used at once. A pool of one has none to wait for.
-func checkPatience(ctx context.Context, db *sql.DB) error {
+// checkBusyTimeout refuses connections that do not wait for another that writes,
+// because they fail when two are used at once. A pool of one connection needs no
+// timeout.
+func checkBusyTimeout(ctx context.Context, db *sql.DB) error {
 	if db.Stats().MaxOpenConnections == 1 {
 		return nil
 	}
@@ -18,7 +19,7 @@ func checkPatience(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	defer func() { _ = connection.Close() }()
-	file, err := fileOf(ctx, connection)
+	file, err := databaseFile(ctx, connection)
 	if err != nil || file == "" {
 		return err
 	}
@@ -29,15 +30,15 @@ func checkPatience(ctx context.Context, db *sql.DB) error {
 	if patience == 0 {
 		return &storage.Error{
 			Code: storage.InvalidArgument, Op: "sqlrecords.New",
-			Hint: "a connection has to wait for another that writes: set busy_timeout in the address, with modernc.org/sqlite by _pragma=busy_timeout(10000)",
+			Hint: "set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)",
 		}
 	}
 	return nil
 }
 
-// fileOf is "" for a database in memory. https://www.sqlite.org/pragma.html#pragma_database_list
-// takes no lock, as the table of the same name would.
-func fileOf(ctx context.Context, connection *sql.Conn) (string, error) {
+// databaseFile returns "" for a database in memory. Unlike the table of the same
+// name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
+func databaseFile(ctx context.Context, connection *sql.Conn) (string, error) {
 	var number int
 	var name string
 	var file sql.NullString
@@ -45,8 +46,8 @@ func fileOf(ctx context.Context, connection *sql.Conn) (string, error) {
 	return file.String, err
 }
 
-// checkShared refuses a pool whose connections have a database in memory each. Two
-// at once have to see the tables that one of them has made.
+// checkShared refuses a pool in which each connection has its own database in memory.
+// Two connections must see the tables that one of them created.
 func checkShared(ctx context.Context, db *sql.DB) error {
 	if db.Stats().MaxOpenConnections == 1 {
 		return nil
@@ -56,7 +57,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	defer func() { _ = first.Close() }()
-	if file, err := fileOf(ctx, first); err != nil || file != "" {
+	if file, err := databaseFile(ctx, first); err != nil || file != "" {
 		return err
 	}
 	second, err := db.Conn(ctx)
@@ -68,7 +69,7 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		if _, err := versionOf(ctx, connection); err != nil {
 			return &storage.Error{
 				Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err,
-				Hint: "each connection has a database in memory of its own: call db.SetMaxOpenConns(1)",
+				Hint: "call db.SetMaxOpenConns(1), because each connection has its own database in memory",
 			}
 		}
 	}

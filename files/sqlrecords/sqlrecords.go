@@ -1,35 +1,34 @@
 // Package sqlrecords keeps the records of client files in a database, SQLite or
-// PostgreSQL, through database/sql: for those who want to query them, and to
-// list by purpose or uploader without reading the others.
+// PostgreSQL, with database/sql. Use it to query records, and to list by purpose or
+// uploader without reading other records.
 //
 //	db, err := sql.Open("pgx", address) // github.com/jackc/pgx/v5/stdlib
 //	records, err := sqlrecords.New(ctx, db, sqlrecords.PostgreSQL)
 //	store, err := files.New(bucket, records, files.Config{})
 //
-// The driver is the program's choice: any that speaks to one of the two. The errors
-// of github.com/jackc/pgx, github.com/lib/pq and modernc.org/sqlite are understood.
-// Of another driver's it is not known what they mean: a failure is Internal, and
-// where a write fails it may have taken effect (storage.OutcomeUnknown), so that a
-// file's bytes are left for Sweep.
+// The program chooses the driver. The package understands the errors of
+// github.com/jackc/pgx, github.com/lib/pq and modernc.org/sqlite. With another
+// driver, a failure is Internal. A failed write may then have taken effect
+// ([storage.OutcomeUnknown]), so that a file's bytes are left for Sweep.
 //
-// With SQLite every connection has to wait for others that write, and the journal
-// is best a write-ahead log. With modernc.org/sqlite:
+// With SQLite, every connection must wait for others that write, and a write-ahead
+// log is best. With modernc.org/sqlite:
 //
 //	sql.Open("sqlite", "file:files.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
 //
-// A pool of one connection, db.SetMaxOpenConns(1), need not wait where no other
-// process writes to the file.
+// A pool of one connection, db.SetMaxOpenConns(1), need not wait if no other process
+// writes to the file.
 //
-// A database in memory, such as ":memory:", is one for each connection: it takes
+// Each connection has its own database in memory, such as ":memory:". It needs
 // db.SetMaxOpenConns(1).
 //
-// With PostgreSQL the first New, and the first of a version that changes the
-// tables, needs the right to create them in the schema; every other needs SELECT on
-// omnibucket_files_migrations, and the rest SELECT, INSERT, UPDATE and DELETE on
+// With PostgreSQL, the first New, and the first New of a version that changes the
+// tables, needs the right to create tables in the schema. Any other New needs SELECT
+// on omnibucket_files_migrations. The rest needs SELECT, INSERT, UPDATE and DELETE on
 // omnibucket_files.
 //
-// The table is omnibucket_files, which may be read by anyone and is written by
-// this package alone.
+// The table is omnibucket_files. Any program may read it, but only this package may
+// write it.
 package sqlrecords
 
 import (
@@ -50,7 +49,7 @@ const (
 	PostgreSQL                    // 12 or later
 )
 
-// String is the dialect's name.
+// String returns the dialect's name.
 func (d Dialect) String() string {
 	switch d {
 	case SQLite:
@@ -61,7 +60,7 @@ func (d Dialect) String() string {
 	return "unknown"
 }
 
-// records is files.Records in a table.
+// records implements [files.Records] with a table.
 type records struct {
 	db      *sql.DB
 	dialect Dialect
@@ -69,12 +68,12 @@ type records struct {
 
 var _ files.Records = (*records)(nil)
 
-// New keeps records in db, which stays the caller's to close. It brings the
-// tables up to date first; several processes may do so at once. InvalidArgument
-// for another dialect than the two, and for connections to SQLite that do not wait
-// for each other, or each have a database of their own; Unsupported where a later
-// version of this package has been at the tables; else what the database fails
-// with.
+// New keeps records in db, which the caller must close. It first updates the tables;
+// several processes may do so at once. If d is not a [Dialect] of this package, New
+// fails with InvalidArgument. So it does if connections to SQLite do not wait for
+// each other, or have separate databases. If a later version of this package has
+// changed the tables, it fails with Unsupported. Other errors are those of the
+// database.
 func New(ctx context.Context, db *sql.DB, d Dialect) (files.Records, error) {
 	const op = "sqlrecords.New"
 	switch {
@@ -89,12 +88,12 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (files.Records, error) {
 	return &records{db, d}, nil
 }
 
-// prepare brings the tables up to date.
+// prepare updates the tables.
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 	if d != SQLite {
 		return migrate(ctx, db, d)
 	}
-	if err := checkPatience(ctx, db); err != nil {
+	if err := checkBusyTimeout(ctx, db); err != nil {
 		return err
 	}
 	if err := migrate(ctx, db, d); err != nil {

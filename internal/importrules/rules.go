@@ -105,7 +105,7 @@ var rules = []rule{
 
 // shipped is all but the suites themselves, and what tests share.
 func shipped(path string) bool {
-	return path != "storagetest" && path != "internal/wiretest" && path != "files/recordstest"
+	return path != "storagetest" && path != "internal/wiretest" && path != "files/recordstest" && !within(path, "internal/testing")
 }
 
 // check is a line for each import that breaks a rule.

@@ -1,4 +1,4 @@
-// The page's own server.
+// Requests to the page's own server.
 import { Failure } from './words.js';
 
 export async function call(method, path, body) {
@@ -23,8 +23,8 @@ export async function call(method, path, body) {
 const live = document.getElementById('live');
 let said = [];
 
-// say has a screen reader read text when it is done with what it reads. What is
-// said at once is read together: only the last change would be.
+// say makes a screen reader read text after its current text. Texts of the same
+// moment are joined, because only the last change would be read.
 export function say(text) {
   said.push(text);
   if (said.length === 1) {

@@ -32,7 +32,7 @@ async function start() {
   await loadGallery();
 }
 
-// enforcement says who holds an upload to what the page announced.
+// enforcement says whether the store or the server enforces what the page announced.
 function enforcement({ storeChecksType, storeChecksSize }) {
   if (storeChecksType && storeChecksSize) {
     return 'The store refuses a file of another type or size than was announced, and the server looks at it when it has arrived.';
@@ -40,8 +40,8 @@ function enforcement({ storeChecksType, storeChecksSize }) {
   return 'This store cannot be held to a type and a size: the server looks at every file when it has arrived.';
 }
 
-// acceptDrops takes files that are dropped anywhere: one that misses would
-// replace the page.
+// acceptDrops accepts files that are dropped anywhere, because a browser would open
+// one that misses.
 function acceptDrops(add) {
   const holdsFiles = (e) => e.dataTransfer?.types.includes('Files');
   const mark = (on) => document.body.classList.toggle('dragging', on);

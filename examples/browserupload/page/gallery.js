@@ -1,4 +1,4 @@
-// The images that are there.
+// The gallery of images.
 import { call, say } from './api.js';
 import { size } from './words.js';
 
@@ -30,7 +30,7 @@ more.addEventListener('click', async () => {
   (last?.nextElementSibling?.querySelector('a') ?? title).focus(); // the button may be gone
 });
 
-// addImage shows one that has just arrived, first.
+// addImage shows a new image, first in the gallery.
 export function addImage(image) {
   if (!find(image.id)) list.prepend(card(image));
   describe();
@@ -71,8 +71,8 @@ function card(image) {
   return item;
 }
 
-// picture asks once for a new address where the old one has expired, which it
-// will in a page that is left open.
+// picture requests a new address once if the old one has expired, as it does in a
+// page that is left open.
 function picture(image, open) {
   const img = document.createElement('img');
   img.loading = 'lazy';
@@ -115,8 +115,8 @@ async function copyLink(image) {
 
 let asked = Promise.resolve();
 
-// confirmed asks whether to delete. A dialog's event comes some time after it was
-// closed: who asks again in between waits for it.
+// confirmed asks whether to delete. A dialog's event arrives some time after it was
+// closed, and another question waits for it.
 function confirmed(image) {
   asked = asked.then(async () => {
     const dialog = document.getElementById('delete-dialog');
@@ -144,7 +144,7 @@ async function remove(image, item) {
   (neighbour?.querySelector('a') ?? title).focus();
 }
 
-// button shows what its press returned for a moment, in the place of its name.
+// button shows the result of its press for a moment, in place of its name.
 function button(name, image, press) {
   const b = document.createElement('button');
   b.type = 'button';

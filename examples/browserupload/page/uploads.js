@@ -1,4 +1,4 @@
-// Files on their way: three at a time, each with a row of its own.
+// The uploads: three at a time, each with a row of its own.
 import { call, say } from './api.js';
 import { Failure, listOf, refusal, size, unanswered } from './words.js';
 
@@ -6,7 +6,7 @@ const atOnce = 3;
 const waiting = [];
 let running = 0;
 
-// addUploads takes files that were chosen or dropped. done is called with every
+// addUploads uploads files that were chosen or dropped. It calls done with every
 // image that has arrived.
 export function addUploads(files, settings, done) {
   const list = document.getElementById('uploads');
@@ -20,7 +20,7 @@ export function addUploads(files, settings, done) {
   }
 }
 
-// problem is what can be said of a file before it is sent.
+// problem returns what is wrong with a file before it is sent.
 function problem(file, { types, maxBytes }) {
   if (!types.includes(file.type)) {
     return new Failure(`This is no image of a kind that can be uploaded. Choose ${listOf(types.map(kind), 'or')}.`);
@@ -49,7 +49,7 @@ class Upload {
     this.file = file;
     this.done = done;
     this.offer = null; // what the server signed
-    this.arrived = false; // the store has the file, and the server may not know
+    this.arrived = false; // the store has the file, but the server may not know
     this.row = document.createElement('li');
     this.row.className = 'upload';
     this.bar = document.createElement('progress');
@@ -81,7 +81,7 @@ class Upload {
     }
   }
 
-  // send asks for a signed request and makes it.
+  // send requests a signed request and makes it.
   async send(signal) {
     this.show('sending', 'Starting…', { Cancel: () => this.cancel() });
     this.offer = await call('POST', 'uploads', { size: this.file.size, type: this.file.type });
@@ -116,7 +116,7 @@ class Upload {
     if (focused) document.getElementById('files').focus();
   }
 
-  // show replaces the row's buttons; who pressed the last one is not lost.
+  // show replaces the row's buttons, and keeps the focus if one of them had it.
   show(state, words, buttons) {
     const focused = this.buttons.contains(document.activeElement);
     this.row.dataset.state = state;
@@ -132,8 +132,8 @@ class Upload {
   }
 }
 
-// put makes the signed request. It is an XMLHttpRequest because fetch does not
-// tell how much of a body is sent.
+// put makes the signed request. It uses XMLHttpRequest, because fetch does not report
+// how much of a body was sent.
 function put({ method, url, headers, expiresAt }, file, signal, progress) {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();

@@ -1,6 +1,6 @@
-// What went wrong, in words for the person at the page.
+// Errors in words for the user.
 
-// A Failure's message is shown as it is; again says that a second try may help.
+// A Failure's message is shown unchanged. If again is true, a second try may help.
 export class Failure extends Error {
   constructor(message, again = false) {
     super(message);
@@ -18,8 +18,8 @@ export function listOf(words, last) {
   return `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
 }
 
-// refusal is why the store answered an upload with this status. Its body is for
-// programmers, but S3, Google and Azure all say there when a link has expired.
+// refusal explains the status of a refused upload. The body is for programmers, but
+// S3, Google and Azure all say there if a link has expired.
 export function refusal(status, body, expiresAt) {
   const expired = /expired|not in the (past|specified time)|time frame/i.test(body) || Date.parse(expiresAt) <= Date.now();
   if (status === 413 || /EntityTooLarge/.test(body)) {
@@ -37,16 +37,16 @@ export function refusal(status, body, expiresAt) {
   return new Failure(`The store refused the file (${status}): it is not of the type or size that was announced.`, true);
 }
 
-// unanswered is why there was no answer. A browser tells a page nothing, not even
-// whether there was one that the page may not read for want of a CORS rule: a
-// request whose answer nobody reads gets through then.
+// unanswered explains why there was no response. A browser does not even say whether
+// a response exists that the page may not read for want of a CORS rule. It lets a
+// request through if the page does not read the response.
 export async function unanswered(url) {
   if (navigator.onLine) {
     try {
       await fetch(new URL('/', url), { mode: 'no-cors', cache: 'no-store', signal: AbortSignal.timeout(5000) });
       return new Failure('The store does not let this page in: its CORS rules do not name the page’s address, or a header of the upload.', true);
     } catch {
-      // There is no way to the store.
+      // The store cannot be reached.
     }
   }
   return new Failure('The connection to the store was lost. Try again when the network is back.', true);

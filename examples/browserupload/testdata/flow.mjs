@@ -1,10 +1,10 @@
-// The whole flow of the page in a real browser, driven as a person would:
+// The whole flow of the page in a real browser, driven like a user:
 //
 //   node flow.mjs '{"url": "http://127.0.0.1:8080/", …}'
 //
-// The Go test beside it says what else is in that document. It ends with 0 where
-// everything is as it should be, and prints what was measured; else it tells what
-// is not, and leaves a screenshot of it.
+// The Go test beside it documents the other fields. It exits with 0 if everything is
+// right, and prints measurements. Otherwise it prints the error, and leaves a
+// screenshot.
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -20,10 +20,10 @@ context.setDefaultTimeout(patience);
 await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(test.url).origin });
 const page = await context.newPage();
 
-// The dialog that a person chooses in. Listening for it is set up in time.
+// The dialog in which a user chooses files. The listener is set up before it opens.
 page.on('filechooser', (dialog) => dialog.setFiles(file(test.keyboard[0])));
 
-// What the browser complains of. A step that provokes a complaint takes it away.
+// The errors in the browser's console. A step that causes one removes it.
 const complaints = [];
 page.on('pageerror', (error) => complaints.push(String(error)));
 page.on('console', (message) => {
@@ -42,12 +42,12 @@ const card = (name) => page.locator('.card').filter({ has: page.locator(`img[alt
 const hears = (pattern) => page.locator('#live', { hasText: pattern }).waitFor({ state: 'attached' });
 const focused = (f) => page.evaluate(f);
 
-// tells waits until a file's row says so.
+// tells waits until a file's row has this text.
 async function tells(name, pattern) {
   await row(name).locator('.state', { hasText: pattern }).waitFor();
 }
 
-// shown waits until an image is there, and its bytes have become a picture.
+// shown waits until an image is there and has been decoded.
 async function shown(name) {
   const img = card(name).locator('img');
   await img.scrollIntoViewIfNeeded();
@@ -171,8 +171,8 @@ async function refusesInWords() {
   assert.equal(await page.locator('.card').count(), test.images.length, 'nothing of it is stored');
 }
 
-// aSecondTry has every offer changed as its store sees it, until the person at
-// the page has been told and tries again.
+// aSecondTry changes every signed request before the store sees it, until the user
+// has seen the error and tries again.
 async function aSecondTry(change, pattern, complaint) {
   const [name] = test.keyboard;
   const offers = new URL('api/uploads', test.url).href;
@@ -194,8 +194,8 @@ async function aSecondTry(change, pattern, complaint) {
   await card(name).waitFor({ state: 'detached' });
 }
 
-// A signature that was cut is refused as one whose time is over is; only the end
-// is in the past here. No escape is cut in two: that would be no address at all.
+// A truncated signature is refused like an expired one, but only the expiry is in the
+// past here. No escape is cut in two, because the address would be invalid.
 const unsign = (request) => { request.url = request.url.slice(0, -6).replace(/%.?$/, ''); };
 
 async function tellsOfTheStoresRefusal() {
@@ -246,10 +246,10 @@ async function takesDrops() {
   }
 }
 
-// A page that is left open shows pictures whose addresses have expired.
+// A page that is left open shows images whose addresses have expired.
 async function asksForNewAddresses() {
   const [name] = test.keyboard;
-  const refused = new Set(); // each picture, once
+  const refused = new Set(); // once for each image
   await page.route((url) => url.origin !== new URL(test.url).origin, (route) => {
     const { pathname } = new URL(route.request().url());
     if (refused.has(pathname)) return route.continue();

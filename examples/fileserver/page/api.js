@@ -1,6 +1,6 @@
-// The API of files.Handler, as api/openapi.yaml describes it.
+// The API of files.Handler, described by api/openapi.yaml.
 
-// A Problem is an answer that says no.
+// A Problem is an error response.
 export class Problem extends Error {
   constructor(status, { field, message } = {}) {
     super([field, message].filter(Boolean).join(': ') || `The server answered ${status}.`);
@@ -25,7 +25,7 @@ export const removeMany = (ids) => ask('files/delete', json('POST', { Items: ids
 export const setPurpose = (id, purpose) => ask(`files/${id}/purpose`, json('PUT', { Purpose: purpose }));
 export const contentOf = (record, temp) => `api/${temp ? 'temp-files' : 'files'}/${record.ID}/content`;
 
-// upload sends a file in one request, or in parts where partSize is not 0.
+// upload sends a file in one request, or in parts if partSize is not 0.
 export async function upload(file, { purpose, temp, partSize, onProgress }) {
   const path = temp ? 'temp-files' : 'files';
   const fields = purpose && !temp ? { Purpose: purpose } : {};
@@ -58,7 +58,7 @@ async function uploadParts(path, fields, file, partSize, onProgress) {
   return record;
 }
 
-// again sends a part again where the server, or the way there, was in trouble.
+// again repeats a part if the server or the connection failed.
 async function again(f) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -70,9 +70,9 @@ async function again(f) {
   }
 }
 
-// send is an XMLHttpRequest: fetch tells nothing of its progress. The file is the
-// last field. A part whose answer was lost, sent again, is refused where all are
-// there; the refusal has the record that they became.
+// send uses XMLHttpRequest, because fetch does not report progress. The file is the
+// last field. If the response to a part was lost and all parts have arrived, sending
+// it again fails, and the error has the record.
 function send(path, fields, bytes, name, onProgress) {
   return new Promise((resolve, reject) => {
     const form = new FormData();

@@ -10,7 +10,8 @@ function size(bytes) {
   return `${bytes.toLocaleString(undefined, { maximumFractionDigits: 1 })} ${units[unit]}`;
 }
 
-// span is a time in words, in the largest unit that has a whole number of it.
+// span returns a duration in words, in the largest unit that fits a whole number of
+// times.
 function span(seconds) {
   for (const [unit, length] of [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]]) {
     if (seconds >= length && seconds % length === 0) return new Intl.NumberFormat(undefined, { style: 'unit', unit, unitDisplay: 'long' }).format(seconds / length);
@@ -18,7 +19,7 @@ function span(seconds) {
   return `${seconds} s`;
 }
 
-// attempt runs f and tells what goes wrong, at the top of the page.
+// attempt runs f, and shows an error at the top of the page.
 async function attempt(f) {
   element('problem').textContent = '';
   try {
@@ -63,7 +64,7 @@ async function removeRow(row, record) {
   await api.remove(record.ID);
   const neighbour = row.nextElementSibling ?? row.previousElementSibling;
   row.remove();
-  (neighbour?.querySelector('.delete') ?? element('list-title')).focus(); // the focus is not lost with its row
+  (neighbour?.querySelector('.delete') ?? element('list-title')).focus(); // otherwise the focus is lost with its row
   afterChange(`${record.OriginalFileName} is deleted.`);
 }
 

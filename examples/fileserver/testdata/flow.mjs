@@ -1,10 +1,9 @@
-// The page in a real browser, used as a person would:
+// The page in a real browser, driven like a user:
 //
 //   node flow.mjs '{"url": "http://127.0.0.1:8080/", …}'
 //
-// The Go test beside it says what else is in that document. It ends with 0 where
-// everything is as it should be; else it tells what is not, and leaves a
-// screenshot of it.
+// The Go test beside it documents the other fields. It exits with 0 if everything is
+// right. Otherwise it prints the error, and leaves a screenshot.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,7 +16,7 @@ const context = await browser.newContext({ viewport: { width: 1000, height: 900 
 context.setDefaultTimeout(15_000);
 const page = await context.newPage();
 
-// What the browser complains of. A step that provokes a complaint takes it away.
+// The errors in the browser's console. A step that causes one removes it.
 const complaints = [];
 page.on('pageerror', (error) => complaints.push(String(error)));
 page.on('console', (message) => {
@@ -85,7 +84,7 @@ async function goesOnAfterTrouble() {
   expectComplaints(/ERR_FAILED/);
 }
 
-// The server has made the file, and the browser does not hear of it.
+// The server has made the file, but its response does not reach the browser.
 async function findsTheFileWhoseAnswerWasLost() {
   let lost = 0;
   await page.route('**/files/parts', async (route) => {

@@ -5,7 +5,7 @@ const input = document.getElementById("files");
 const problems = document.getElementById("problems");
 const stored = document.getElementById("stored");
 
-// ask makes a request of this server; its errors are problem details.
+// ask sends a request to this server, whose errors are problem details.
 async function ask(path, options) {
   const answer = await fetch("uploads/" + path, options);
   if (answer.status === 204) return null;
@@ -18,7 +18,7 @@ function asJSON(value) {
   return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) };
 }
 
-// sendToServer sends all files in one form: all are stored, or none.
+// sendToServer sends all files in one form, and stores all or none.
 async function sendToServer(files) {
   const body = new FormData();
   for (const file of files) body.append("photo", file);
@@ -26,8 +26,8 @@ async function sendToServer(files) {
   answer.files.forEach(show);
 }
 
-// sendToStore asks for a ticket, sends the file by it, and says that it is done.
-// The ticket of a size that is known, which 0 is not, is a PUT.
+// sendToStore requests a ticket, sends the file with it, and finishes the upload. If
+// the size is known and not 0, the ticket is a PUT.
 async function sendToStore(file) {
   if (file.size === 0) throw { file: file.name, detail: "The file is empty." };
   const ticket = await ask("tickets", asJSON({ name: file.name, type: file.type, size: file.size }));
@@ -36,7 +36,7 @@ async function sendToStore(file) {
     for (const value of values) headers.append(name, value);
   }
   const sent = await fetch(ticket.put.url, { method: ticket.put.method, headers, body: file });
-  // 412: it is there already, of a request whose answer was lost.
+  // 412: the file is there already, from a request whose response was lost.
   if (!sent.ok && sent.status !== 412) throw { file: file.name, detail: "The store refused the file (" + sent.status + ")." };
   show(await ask("tickets/finish", asJSON({ token: ticket.token })));
 }
@@ -63,7 +63,7 @@ function show(file) {
   stored.prepend(row);
 }
 
-// attempt shows what goes wrong in words.
+// attempt shows errors in words.
 async function attempt(work) {
   try {
     await work();

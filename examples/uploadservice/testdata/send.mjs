@@ -1,4 +1,4 @@
-// Sends one file by the page's own code, without a browser, and prints what it is told.
+// Sends one file with the page's own code, without a browser, and prints the result.
 import { readFileSync } from "node:fs";
 import { createContext, runInContext } from "node:vm";
 

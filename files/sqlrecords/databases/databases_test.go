@@ -18,12 +18,12 @@ import (
 	"github.com/omnibucket/storage/files/sqlrecords"
 )
 
-// A database is a kind of one that the records are tried on.
+// A database is a kind of database that the records are tested on.
 type database struct {
 	name    string
 	dialect sqlrecords.Dialect
 	driver  string
-	// create makes an empty one, which t removes, and tells its address.
+	// create creates an empty database, which t removes, and returns its address.
 	create func(t *testing.T) (address string)
 }
 
@@ -39,14 +39,14 @@ func onEach(t *testing.T, test func(t *testing.T, d database)) {
 	}
 }
 
-// open is a pool of connections, as every process has one of its own.
+// open returns a pool of connections, as each process has.
 func (d database) open(t *testing.T, address string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(d.driver, address)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(8) // a connection to PostgreSQL takes its time
+	db.SetMaxIdleConns(8) // connecting to PostgreSQL takes time
 	return db
 }
 
@@ -77,7 +77,7 @@ func createPostgreSQL(t *testing.T) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	name := fmt.Sprintf("files_%d_%d", os.Getpid(), databaseNumber.Add(1))
-	// A collation that is not that of bytes, as most servers have one.
+	// The collation is not bytewise, as on most servers.
 	_, err = server.ExecContext(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C.UTF-8'")
 	require.NoError(t, err)
 	t.Cleanup(func() {

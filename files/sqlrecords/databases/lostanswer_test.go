@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A lossyDriver loses answers to the INSERT of a record, and says so as lib/pq does
-// where the connection ends: database/sql takes it that nothing was done, and makes
-// the statement again.
+// A lossyDriver loses the response to the INSERT of a record, and reports it as
+// lib/pq does when a connection ends. database/sql then assumes that nothing was
+// executed, and repeats the statement.
 type lossyDriver struct {
 	inner   sqlite.Driver
 	address string
@@ -52,8 +52,8 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, values)
 }
 
-// A file whose record was made has its bytes, and who uploaded it is told of it.
-func TestAnInsertWhoseAnswerIsLost(t *testing.T) {
+// A file whose record was created has its bytes, and the upload returns the record.
+func TestAnInsertWhoseResponseIsLost(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		losses int

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/files/sqlrecords"
 )
 
-func TestManyThatStartAtOnceMigrateOnce(t *testing.T) {
+func TestConcurrentStartsMigrateOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) { startAtOnce(t, d, d.create(t)) })
 		t.Run("one of an earlier version", func(t *testing.T) {
@@ -54,13 +54,13 @@ func startAtOnce(t *testing.T, d database, address string) {
 	require.Equal(t, 1, versions)
 }
 
-// The variables of a process that TestProcessesThatStartAtOnce starts.
+// These variables are for the processes of TestConcurrentProcessesMigrateOnce.
 const (
 	childAddress = "OMNIBUCKET_SQLRECORDS_ADDRESS"
 	childDialect = "OMNIBUCKET_SQLRECORDS_DIALECT"
 )
 
-func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
+func TestConcurrentProcessesMigrateOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		var group sync.WaitGroup
@@ -84,7 +84,7 @@ func TestProcessesThatStartAtOnceMigrateOnce(t *testing.T) {
 func TestAsAChild(t *testing.T) {
 	address := os.Getenv(childAddress)
 	if address == "" {
-		return // it is not one: the test above runs it
+		return // not a child process: the test above starts those
 	}
 	number, err := strconv.Atoi(os.Getenv(childDialect))
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestAsAChild(t *testing.T) {
 	}
 }
 
-func TestALaterVersionIsLeftAlone(t *testing.T) {
+func TestTablesOfALaterVersionAreNotTouched(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		_, db := d.records(t)
 		_, err := db.ExecContext(t.Context(), "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (1000, '')")
@@ -123,8 +123,8 @@ func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
 	})
 }
 
-// An application that may not change the schema uses tables that somebody else has
-// brought up to date.
+// An application without the right to change the schema uses tables that another
+// program has updated.
 func TestTablesThatAreUpToDateAreOnlyRead(t *testing.T) {
 	onEach(t, func(t *testing.T, d database) {
 		address := d.create(t)
@@ -144,7 +144,7 @@ func TestTablesThatAreUpToDateAreOnlyRead(t *testing.T) {
 	})
 }
 
-// roleWithoutCreate is the address for one that may use the tables alone.
+// roleWithoutCreate returns the address for a role that may only use the tables.
 func roleWithoutCreate(t *testing.T, d database, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

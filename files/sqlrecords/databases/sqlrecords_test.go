@@ -23,7 +23,7 @@ func TestRecords(t *testing.T) {
 	})
 }
 
-func TestWhatMakesNoSenseIsRefused(t *testing.T) {
+func TestInvalidInputIsRefused(t *testing.T) {
 	db := databases[0].open(t, databases[0].create(t))
 	for _, row := range []struct {
 		name    string
@@ -60,7 +60,7 @@ func TestTheTableCanBeQueried(t *testing.T) {
 	})
 }
 
-func TestErrorsTellWhatHappened(t *testing.T) {
+func TestErrorsSayWhatHappened(t *testing.T) {
 	id := "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"
 	calls := map[string]func(ctx context.Context, r files.Records) error{
 		"Create": func(ctx context.Context, r files.Records) error {

@@ -2,9 +2,9 @@ package files
 
 import "github.com/omnibucket/storage/internal/panics"
 
-// atOnce does n things, up to width of them at once, and answers with the error of
-// each.
-func atOnce(n, width int, do func(i int) error) []error {
+// forEach calls do for n indexes, up to width of them at once, and returns the error
+// of each.
+func forEach(n, width int, do func(i int) error) []error {
 	errs := make([]error, n)
 	turns := make(chan struct{}, width)
 	var group panics.Group

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/files"
 )
 
-// stocked is a store of n files that are old.
+// stocked returns a store with n old files.
 func stocked(t *testing.T, n int) *fixture {
 	t.Helper()
 	f := inMemory(t, files.Config{})
@@ -21,8 +21,8 @@ func stocked(t *testing.T, n int) *fixture {
 	return f
 }
 
-// A store that was opened with what belongs to another one looks as if most of it
-// were left over.
+// In a store that was opened with the wrong bucket or records, most files seem to be
+// orphans.
 func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 	for _, row := range []struct {
 		name        string
@@ -49,8 +49,8 @@ func TestSweepRefusesTheWrongBucketOrRecords(t *testing.T) {
 	}
 }
 
-// Some that share the bucket are a few of many, or few at all.
-func TestHowMuchStandsAlone(t *testing.T) {
+// Orphans of programs that share the bucket are few.
+func TestTheLimitOfOrphans(t *testing.T) {
 	for _, row := range []struct {
 		name           string
 		all            int // files
@@ -64,8 +64,8 @@ func TestHowMuchStandsAlone(t *testing.T) {
 		{"more than a tenth of the files", 109, 11, 0, nil, true},
 		{"a tenth of the records", 110, 0, 11, nil, false},
 		{"more than a tenth of the records", 109, 0, 11, nil, true},
-		{"all of the files, and it was said", 20, 20, 0, []files.SweepOption{files.AnyShare()}, false},
-		{"all of the records, and it was said", 20, 0, 20, []files.SweepOption{files.AnyShare()}, false},
+		{"all of the files, and it was said", 20, 20, 0, []files.SweepOption{files.WithoutOrphanLimit()}, false},
+		{"all of the records, and it was said", 20, 0, 20, []files.SweepOption{files.WithoutOrphanLimit()}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := stocked(t, row.all)

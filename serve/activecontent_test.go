@@ -22,7 +22,7 @@ func TestActiveContentIsAnAttachment(t *testing.T) {
 		"XML":                        {"application/xml", "", attachment},
 		"a feed":                     {"application/atom+xml", "", attachment},
 		"JavaScript":                 {"text/javascript", "", attachment},
-		"a type nobody knows":        {"x/y", "", attachment},
+		"an unknown type":            {"x/y", "", attachment},
 		"HTML that wants to be seen": {"text/html", "inline", attachment},
 		"HTML with a name":           {"text/html", `inline; filename="a.html"`, `attachment; filename="a.html"`},
 		"an attachment as it is":     {"text/html", `Attachment; filename="a.html"`, `Attachment; filename="a.html"`},
@@ -35,9 +35,12 @@ func TestActiveContentIsAnAttachment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, allowed := range []bool{false, true} {
 				var opts []serve.Option
-				want, nosniff := row.want, "nosniff"
+				want, nosniff, policy := row.want, "nosniff", "sandbox"
+				if row.contentType == "application/pdf" {
+					policy = "" // browsers show no PDF in a sandbox
+				}
 				if allowed {
-					opts, want, nosniff = []serve.Option{serve.AllowActiveContent()}, row.disposition, ""
+					opts, want, nosniff, policy = []serve.Option{serve.AllowActiveContent()}, row.disposition, "", ""
 				}
 				s := newSite(t, opts...)
 				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(row.contentType), storage.WithContentDisposition(row.disposition))
@@ -47,6 +50,7 @@ func TestActiveContentIsAnAttachment(t *testing.T) {
 					require.Equal(t, row.contentType, w.Header().Get("Content-Type"))
 					require.Equal(t, want, w.Header().Get("Content-Disposition"))
 					require.Equal(t, nosniff, w.Header().Get("X-Content-Type-Options"))
+					require.Equal(t, policy, w.Header().Get("Content-Security-Policy"))
 				}
 			}
 		})

@@ -26,8 +26,8 @@ func TestPartsExpire(t *testing.T) {
 	require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
 }
 
-// A store that cannot remove on a condition gives up what was left alone as well.
-func TestPartsExpireWhereNothingIsRemovedOnACondition(t *testing.T) {
+// A store without conditional removal removes idle uploads too.
+func TestPartsExpireWithoutConditionalRemove(t *testing.T) {
 	f := inMemory(t, files.Config{}, storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.send(t, "a", part(token, 2, 1))
@@ -49,7 +49,7 @@ func TestATokenIsRememberedForPartsTTL(t *testing.T) {
 	require.Equal(t, "a", content(t, f.Store, r.ID))
 }
 
-// before has something happen before the n-th call of a kind reaches the bucket.
+// before runs f before the n-th call of a kind reaches the bucket.
 func before(kind string, n int, happens func()) storage.OpenOption {
 	return storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -63,7 +63,7 @@ func before(kind string, n int, happens func()) storage.OpenOption {
 	})
 }
 
-// refusingRecords are a database that is down for its next calls of Create.
+// refusingRecords is a database that fails its next calls of Create.
 type refusingRecords struct {
 	files.Records
 	n int
@@ -76,9 +76,9 @@ func (r *refusingRecords) Create(ctx context.Context, one *files.Record) error {
 	return r.Records.Create(ctx, one)
 }
 
-// A file whose bytes are joined and whose record cannot be made is not lost,
-// however long that lasts and however often Sweep comes by.
-func TestSweepLeavesTheBytesOfAClaim(t *testing.T) {
+// A file whose bytes are joined and whose record cannot be created is not lost,
+// however long that lasts and however often Sweep runs.
+func TestSweepKeepsTheBytesOfAClaim(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		config files.Config
@@ -87,7 +87,7 @@ func TestSweepLeavesTheBytesOfAClaim(t *testing.T) {
 	}{
 		{"somebody tries every 13 hours", files.Config{}, 3, 13 * time.Hour},
 		{"uploads are kept longer than bytes", files.Config{PartsTTL: 7 * 24 * time.Hour}, 1, 25 * time.Hour},
-		{"bytes are young for a moment alone", files.Config{Grace: time.Nanosecond}, 2, time.Hour},
+		{"bytes are young only for a moment", files.Config{Grace: time.Nanosecond}, 2, time.Hour},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := inMemory(t, row.config)
@@ -109,7 +109,7 @@ func TestSweepLeavesTheBytesOfAClaim(t *testing.T) {
 	}
 }
 
-// What is left of a claim goes when its upload does, at once.
+// The remains of a claim are removed together with its upload.
 func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
@@ -121,8 +121,8 @@ func TestSweepRemovesTheBytesOfAClaimThatHasExpired(t *testing.T) {
 	require.Empty(t, under(t, f.bucket, "files/parts/"))
 }
 
-// A client goes on, while Sweep is at it, with a file whose bytes are old.
-func TestSweepBesideACallThatGoesOn(t *testing.T) {
+// A client continues, during a Sweep, with a file whose bytes are old.
+func TestSweepDuringACallThatContinues(t *testing.T) {
 	f := inMemory(t, files.Config{PartsTTL: 48 * time.Hour})
 	f.put(t, "files/client/"+files.NewID(f.clock.Now()))
 	f.send(t, "a", part(token, 2, 1))
@@ -135,15 +135,15 @@ func TestSweepBesideACallThatGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, &files.SweepReport{Bytes: 1}, report, "what nobody is at")
+	require.Equal(t, &files.SweepReport{Bytes: 1}, report, "only what is not in use")
 	require.NotNil(t, r)
 	require.Equal(t, "ab", content(t, f.Store, r.ID))
 	whole(t, f.bucket, f.records)
 }
 
-// A part that is sent while Sweep gives the upload up is either kept, or not said
-// to be stored.
-func TestSweepBesideAPart(t *testing.T) {
+// A part that is sent while Sweep removes the upload is either kept, or not reported
+// as stored.
+func TestSweepDuringAPart(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		call    string
@@ -152,7 +152,7 @@ func TestSweepBesideAPart(t *testing.T) {
 		kept    bool
 	}{
 		{"before it has the time", "Put", 1, 0, true},
-		{"before it asks whether anybody goes on", "Put", 2, 0, true},
+		{"before it asks whether the upload is in use", "Put", 2, 0, true},
 		{"before it gives the upload up", "Put", 3, 0, true},
 		{"before it looks for the parts", "List", 3, 0, false},
 		{"before it removes the parts", "DeleteBatch", 1, 0, false},
@@ -184,8 +184,8 @@ func TestSweepBesideAPart(t *testing.T) {
 	}
 }
 
-// A part whose upload expires while it is on its way was not stored.
-func TestAPartThatArrivesWhenItsUploadHasExpired(t *testing.T) {
+// A part whose upload expires while it is sent was not stored.
+func TestAPartThatArrivesAfterItsUploadExpired(t *testing.T) {
 	swept := func(t *testing.T, f *fixture) { require.Equal(t, &files.SweepReport{Uploads: 1}, f.sweep(t)) }
 	half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
 		failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
@@ -230,8 +230,8 @@ func TestAPartThatArrivesWhenItsUploadHasExpired(t *testing.T) {
 	}
 }
 
-// However far a Sweep has come, the token makes a file: of the parts that were
-// there, or of those that are sent again.
+// Wherever a Sweep stops, the token makes a file: from the parts that were there, or
+// from those that are sent again.
 func TestATokenWhoseSweepDied(t *testing.T) {
 	for n, died := 1, true; died; n++ {
 		f := inMemory(t, files.Config{})

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// uploads gives up uploads in parts that were left alone for ttl.
+// uploads removes uploads in parts that were idle for ttl.
 func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 	var errs []error
 	upload, newest := "", time.Time{}
@@ -18,7 +18,7 @@ func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 		if upload == "" || w.now.Sub(newest) < ttl {
 			return
 		}
-		gone, err := w.giveUp(ctx, upload, newest)
+		gone, err := w.removeUpload(ctx, upload, newest)
 		if err != nil {
 			errs = append(errs, err)
 		} else if gone {
@@ -44,19 +44,19 @@ func (w *sweep) uploads(ctx context.Context, ttl time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// giveUp removes an upload of which nothing was newer: the parts first, and then
-// the state. It is false for one that somebody goes on with after all. Once the
-// state has Expired, a call for the token begins another upload, with keys of its
-// own, whether this gets to its end or not.
-func (w *sweep) giveUp(ctx context.Context, upload string, newest time.Time) (bool, error) {
+// removeUpload removes an upload with nothing newer than newest: the parts first,
+// then the state. It returns false if a call continues the upload after all. Once the
+// state is Expired, a call with the token starts another upload with other keys,
+// whether or not this removal completes.
+func (w *sweep) removeUpload(ctx context.Context, upload string, newest time.Time) (bool, error) {
 	u := &partUpload{Store: w.Store, kind: w.kind, prefix: upload}
 	state, err := u.read(ctx)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
-		state = nil // of parts that came when it had expired
+		state = nil // of parts that came after it had expired
 	case err != nil:
 		return false, err
-	case state.Expired || state.Claim != nil && state.Claim.Recorded: // nobody goes on with it
+	case state.Expired || state.Claim != nil && state.Claim.Recorded: // no call continues it
 	default:
 		if expired, err := w.expire(ctx, u, state, newest); !expired || err != nil {
 			return false, err
@@ -71,15 +71,15 @@ func (w *sweep) giveUp(ctx context.Context, upload string, newest time.Time) (bo
 	if state == nil {
 		return true, nil
 	}
-	err = u.forget(ctx, state.revision)
+	err = u.removeState(ctx, state.revision)
 	return err == nil, err
 }
 
-// forget removes the state, unless another upload has begun since it was read. Where
-// the store knows no such condition it looks first: one that begins between the two
-// requests loses its state. A part that is on its way then is answered NotFound; one
-// that was stored by then has to be sent again.
-func (u *partUpload) forget(ctx context.Context, revision string) error {
+// removeState removes the state unless another upload has started since it was read.
+// If the store has no such condition, it checks first, and an upload that starts
+// between the two requests loses its state. A part in progress then fails with
+// NotFound, and parts that were stored by then must be sent again.
+func (u *partUpload) removeState(ctx context.Context, revision string) error {
 	var opts []storage.RemoveOption
 	if storage.Supports(u.bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(revision))
@@ -100,9 +100,9 @@ func (u *partUpload) forget(ctx context.Context, revision string) error {
 	return err
 }
 
-// expire asks whether anybody goes on with an upload, and gives it up where nobody
-// does: a call that is answered before it is asked has left a part that is newer,
-// one that is answered later has answered the question.
+// expire asks whether any call still uses the upload, and otherwise marks it as
+// expired. A call that finished before the question has left a newer part. A call
+// that finishes later has answered the question.
 func (w *sweep) expire(ctx context.Context, u *partUpload, state *partState, newest time.Time) (bool, error) {
 	state.Asked = rand.Text()
 	if swapped, err := u.swap(ctx, state); !swapped || err != nil {
@@ -120,9 +120,9 @@ func (w *sweep) expire(ctx context.Context, u *partUpload, state *partState, new
 	return u.swap(ctx, state)
 }
 
-// claimed are the IDs of files that uploads in parts are about to become: their
-// bytes may be there, and no record yet. A claim is older than its bytes, so that
-// none is missed of bytes that were seen before.
+// claimed returns the IDs of files that uploads in parts are about to become: their
+// bytes may exist without a record. A claim is older than its bytes, so no bytes that
+// were listed before are missed.
 func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
 	var prefixes []string
 	for entry, err := range w.bucket.List(ctx, storage.WithPrefix(w.parts)) {
@@ -134,7 +134,7 @@ func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	states := make([]*partState, len(prefixes))
-	errs := atOnce(len(prefixes), readsAtOnce, func(i int) (err error) {
+	errs := forEach(len(prefixes), readConcurrency, func(i int) (err error) {
 		u := &partUpload{Store: w.Store, kind: w.kind, prefix: prefixes[i]}
 		if states[i], err = u.read(ctx); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// The fields of errors.
+// These are the fields of errors.
 const (
 	fieldID         = "ID"
 	fieldName       = "originalFileName"
@@ -32,35 +32,35 @@ const (
 	maxParts  = 10_000
 	minToken  = 8
 	maxToken  = 128
-	maxSuffix = 15 // characters of an extension behind its point
+	maxSuffix = 15 // characters of an extension after its dot
 )
 
-func (o *UploadOptions) check() error {
-	if err := checkName(o.OriginalFileName); err != nil {
+func (o *UploadOptions) validate() error {
+	if err := validateName(o.OriginalFileName); err != nil {
 		return err
 	}
-	if err := checkType(o.MIMEType); err != nil {
+	if err := validateType(o.MIMEType); err != nil {
 		return err
 	}
-	if err := checkLabel(fieldPurpose, o.Purpose); err != nil {
+	if err := validateLabel(fieldPurpose, o.Purpose); err != nil {
 		return err
 	}
-	return checkLabel(fieldUploadedBy, o.UploadedBy)
+	return validateLabel(fieldUploadedBy, o.UploadedBy)
 }
 
-func (o *PartOptions) check() error {
+func (o *PartOptions) validate() error {
 	switch {
-	case len(o.Token) < minToken || len(o.Token) > maxToken || strings.ContainsFunc(o.Token, notInToken):
-		return invalid(fieldToken, fmt.Sprintf(`The token has to be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
+	case len(o.Token) < minToken || len(o.Token) > maxToken || strings.ContainsFunc(o.Token, isNoTokenRune):
+		return invalid(fieldToken, fmt.Sprintf(`The token must be %d to %d letters, digits, "-", "_" and ".".`, minToken, maxToken))
 	case o.Count < 1 || o.Count > maxParts:
-		return invalid(fieldCount, "The number of parts has to be 1 to 10,000.")
+		return invalid(fieldCount, "The number of parts must be 1 to 10,000.")
 	case o.Part < 1 || o.Part > o.Count:
-		return invalid(fieldPart, "The part has to be 1 to "+strconv.Itoa(o.Count)+".")
+		return invalid(fieldPart, "The part must be 1 to "+strconv.Itoa(o.Count)+".")
 	}
-	return o.UploadOptions.check()
+	return o.UploadOptions.validate()
 }
 
-func notInToken(r rune) bool {
+func isNoTokenRune(r rune) bool {
 	return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.'
 }
 
@@ -68,54 +68,54 @@ func isAlphanumeric(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
-// checkName holds a name to what can be shown and saved anywhere. It is refused
-// rather than cleaned, so that OriginalFileName is what it says.
-func checkName(name string) error {
+// validateName checks that a name can be shown and saved anywhere. A bad name is
+// refused rather than cleaned, so that OriginalFileName is what the client sent.
+func validateName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
 		return invalid(fieldName, "The file needs a name.")
 	case !utf8.ValidString(name):
-		return invalid(fieldName, "The file's name is no text.")
+		return invalid(fieldName, "The file's name is not valid text.")
 	case utf8.RuneCountInString(name) > maxName:
 		return invalid(fieldName, "The file's name is too long: at most 1,000 characters.")
 	case strings.ContainsAny(name, `/\`) || name == "." || name == "..":
 		return invalid(fieldName, "The file's name is a path.")
-	case strings.ContainsFunc(name, isTreacherous):
+	case strings.ContainsFunc(name, isConfusable):
 		return invalid(fieldName, "The file's name has characters that cannot be shown.")
 	}
 	return nil
 }
 
-// isTreacherous tells control characters, line ends, and what turns the direction
-// of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks that
-// scripts need (ZWJ, ZWNJ, RLM) turn nothing.
-func isTreacherous(r rune) bool {
+// isConfusable reports whether r is a control character, a line end, or changes the
+// direction of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks
+// that scripts need (ZWJ, ZWNJ, RLM) are fine.
+func isConfusable(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
 		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
-func checkLabel(field, text string) error {
+func validateLabel(field, text string) error {
 	switch {
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, isTreacherous):
-		return invalid(field, "This is no text, or has characters that cannot be shown.")
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable):
+		return invalid(field, "This is not valid text, or has characters that cannot be shown.")
 	case utf8.RuneCountInString(text) > maxLabel:
 		return invalid(field, "This is too long: at most 256 characters.")
 	}
 	return nil
 }
 
-func checkType(mediaType string) error {
+func validateType(mediaType string) error {
 	if mediaType == "" {
 		return nil
 	}
 	parsed, _, err := mime.ParseMediaType(mediaType)
 	if err != nil || !strings.Contains(parsed, "/") || len(mediaType) > maxType || strings.ContainsFunc(mediaType, unicode.IsControl) {
-		return invalid(fieldType, "The type of the file has to be such as image/png.")
+		return invalid(fieldType, "The type of the file must be one such as image/png.")
 	}
 	return nil
 }
 
-// extension is a Record's FileExt.
+// extension returns a Record's FileExt.
 func extension(name string) string {
 	i := strings.LastIndexByte(name, '.')
 	if i < 0 {
@@ -126,12 +126,4 @@ func extension(name string) string {
 		return ""
 	}
 	return "." + strings.ToLower(suffix)
-}
-
-// inWords is a number of bytes for people.
-func inWords(n int64) string {
-	if n >= 1<<20 && n%(1<<20) == 0 {
-		return strconv.FormatInt(n>>20, 10) + " MiB"
-	}
-	return strconv.FormatInt(n, 10) + " bytes"
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A long join is one whose Compose is held up, and whose call gives a sign of life
-// as often as the test says.
+// A long join has a Compose that blocks, and sends a heartbeat whenever the test
+// says.
 type longJoin struct {
 	*fixture
 	compose *composeGate
-	beats   chan time.Duration // the sign that is due, one for each receive
+	beats   chan time.Duration // a heartbeat is due for each receive
 	calls   sync.WaitGroup
 	record  *files.Record
 	err     error
@@ -51,8 +51,8 @@ func (j *longJoin) end(t *testing.T) *files.Record {
 	return j.record
 }
 
-// Others wait for as long as it takes, and join nothing themselves.
-func TestALongJoinIsWaitedFor(t *testing.T) {
+// Other calls wait as long as it takes, and join nothing themselves.
+func TestOtherCallsWaitForALongJoin(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	j := startLongJoin(t, f)
 	const long = 10 * time.Minute
@@ -81,8 +81,8 @@ func TestALongJoinIsWaitedFor(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// Where one that was taken for dead has joined the parts after all, nobody joins
-// them again.
+// If a call that was presumed dead has joined the parts after all, no call joins them
+// again.
 func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	f.send(t, "a", part(token, 2, 1))
@@ -95,9 +95,9 @@ func TestACallFindsTheBytesOfOneThatDied(t *testing.T) {
 	whole(t, f.bucket, f.records)
 }
 
-// Two that join at once come to one file, and the first that is done does not wait
+// Two calls that join at once make one file, and the first to finish does not wait
 // for the other.
-func TestACallThatHasLostItsClaimGoesOnWithItsBytes(t *testing.T) {
+func TestACallThatLostItsClaimLeavesItsBytesToTheNext(t *testing.T) {
 	f := inMemory(t, files.Config{})
 	first := startLongJoin(t, f)
 	second := newComposeGate()

@@ -1,0 +1,90 @@
+package files
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+// assemble stores the bytes of the parts and returns the record to create.
+func (a *assembly) assemble(ctx context.Context) (*Record, error) {
+	r := a.newRecord(&a.options.UploadOptions)
+	r.ID, r.Created = a.state.Claim.ID, a.state.Claim.Created
+	if !a.drawn { // an earlier call may have stored the bytes
+		attrs, err := a.bucket.Attrs(ctx, a.key(r))
+		if err == nil {
+			r.describe(attrs)
+			return r, nil
+		}
+		if storage.CodeOf(err) != storage.ObjectNotFound {
+			return nil, err
+		}
+	}
+	opts := []storage.CopyOption{storage.IfAbsent()}
+	if r.MIMEType != "" {
+		opts = append(opts, storage.WithContentType(r.MIMEType))
+	}
+	var attrs *storage.Attrs
+	err := a.withHeartbeat(ctx, func() (err error) {
+		attrs, err = a.compose(ctx, a.key(r), opts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.describe(attrs)
+	return r, nil
+}
+
+// compose joins the parts. It starts again if a part was replaced meanwhile, and
+// returns the existing object if another call was first.
+func (a *assembly) compose(ctx context.Context, key string, opts []storage.CopyOption) (*storage.Attrs, error) {
+	for attempt := 1; ; attempt++ {
+		keys, size, err := a.parts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) < a.options.Count {
+			return nil, storage.ObjectNotFound
+		}
+		if a.config.MaxSize > 0 && size > a.config.MaxSize {
+			return nil, tooLargeError(a.config.MaxSize)
+		}
+		attrs, err := storage.Compose(ctx, a.bucket, key, keys, opts...)
+		switch storage.CodeOf(err) {
+		case "":
+			a.fresh = true
+			return attrs, nil
+		case storage.PreconditionFailed:
+			return a.bucket.Attrs(ctx, key)
+		case storage.Changed:
+			if attempt < joinAttempts {
+				continue
+			}
+		}
+		return nil, err
+	}
+}
+
+// heartbeatInterval is short enough that one or two lost heartbeats are not taken for
+// the death of the call.
+const heartbeatInterval = joinPatience / 3
+
+// withHeartbeat runs work and renews the claim meanwhile, because joining a large
+// file takes longer than joinPatience.
+func (a *assembly) withHeartbeat(ctx context.Context, work func() error) error {
+	waiting, stop := context.WithCancel(ctx)
+	var beats panics.Group
+	beats.Go(func() {
+		for a.pulse(waiting, heartbeatInterval) == nil {
+			a.state.Claim.Beat++
+			if swapped, err := a.swap(ctx, a.state); err == nil && !swapped {
+				return // another call has taken over; whichever finishes first wins
+			}
+		}
+	}, nil)
+	defer beats.Wait() // a heartbeat in progress is not canceled, because its outcome would not be known
+	defer stop()
+	return work()
+}

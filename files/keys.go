@@ -1,0 +1,56 @@
+package files
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// key returns the key of a file's bytes. The extension determines the object's type,
+// as for any key, and shows a person what the object is.
+func (k kind) key(r *Record) string { return k.bytes + r.ID + r.FileExt }
+
+// id returns false for an object that this package did not write.
+func (k kind) id(key string) (string, bool) {
+	name := strings.TrimPrefix(key, k.bytes)
+	if len(name) < idLength || validateID(name[:idLength]) != nil {
+		return "", false
+	}
+	suffix := name[idLength:]
+	return name[:idLength], suffix == "" || extension(suffix) == suffix
+}
+
+// removeBytes removes a file's bytes if no record says their extension.
+func (s *Store) removeBytes(ctx context.Context, k kind, id string) error {
+	_, err := storage.RemoveMatching(ctx, s.bucket, nil, storage.WithPrefix(k.bytes+id))
+	return err
+}
+
+// hasBytes reports whether the file's bytes exist.
+func (s *Store) hasBytes(ctx context.Context, k kind, r *Record) (bool, error) {
+	return s.bucket.Exists(ctx, k.key(r))
+}
+
+// uploadPrefix returns the prefix of an upload in parts. The hash makes a key of any
+// token, and separates users.
+func (k kind) uploadPrefix(o *PartOptions) string {
+	text := binary.AppendUvarint(nil, uint64(len(o.UploadedBy)))
+	text = append(append(text, o.UploadedBy...), o.Token...)
+	sum := sha256.Sum256(text)
+	return k.parts + idText.EncodeToString(sum[:]) + "/"
+}
+
+const stateName = "upload.json"
+
+// uploadOf returns the prefix of the upload that a key belongs to, or "" for an
+// object that this package did not write.
+func (k kind) uploadOf(key string) string {
+	name, _, found := strings.Cut(strings.TrimPrefix(key, k.parts), "/")
+	if !found || len(name) != idText.EncodedLen(sha256.Size) {
+		return ""
+	}
+	return k.parts + name + "/"
+}

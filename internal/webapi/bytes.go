@@ -1,0 +1,25 @@
+package webapi
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Bytes returns a number of bytes in words: "10 MiB", "1.5 KiB", "1 byte".
+func Bytes(n int64) string {
+	switch {
+	case n == 1:
+		return "1 byte"
+	case n < 1<<10:
+		return strconv.FormatInt(n, 10) + " bytes"
+	}
+	value, unit := float64(n), ""
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if value < 1<<10 {
+			break
+		}
+		value, unit = value/(1<<10), u
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0") + " " + unit
+}

@@ -1,0 +1,62 @@
+package wiretest
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// RefusesSlowBody checks that h refuses a request to path with 401 within a minute,
+// although the client sends its body a byte at a time.
+func RefusesSlowBody(t *testing.T, h http.Handler, path string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		client, peer := net.Pipe()
+		listener := &oneConn{conn: peer, closed: make(chan struct{})}
+		server := &http.Server{Handler: h}
+		go func() { _ = server.Serve(listener) }()
+		start := time.Now()
+		_, err := io.WriteString(client, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 8388608\r\n\r\n")
+		require.NoError(t, err)
+		go func() {
+			for {
+				time.Sleep(5 * time.Second)
+				if _, err := io.WriteString(client, "x"); err != nil {
+					return
+				}
+			}
+		}()
+		require.NoError(t, client.SetReadDeadline(start.Add(time.Hour)))
+		response, err := http.ReadResponse(bufio.NewReader(client), nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+		require.True(t, response.Close, "the rest of the body is not the next request")
+		require.LessOrEqual(t, time.Since(start), time.Minute)
+		require.NoError(t, client.Close())
+		require.NoError(t, server.Close())
+		time.Sleep(time.Minute) // net/http's server lingers
+	})
+}
+
+// oneConn is a listener that has one connection.
+type oneConn struct {
+	conn   net.Conn
+	closed chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if c := l.conn; c != nil {
+		l.conn = nil
+		return c, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+func (l *oneConn) Close() error   { close(l.closed); return nil }
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,0 +1,59 @@
+package serve
+
+import (
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// AllowActiveContent makes [NewHandler] serve HTML, SVG, XML, JavaScript and all
+// other content as it was stored, so that browsers show and run it. Anyone who may
+// upload can then run scripts in the handler's origin. Serve it from a host of its
+// own, without cookies.
+func AllowActiveContent() Option {
+	return option(func(o *options) { o.activeContent = true })
+}
+
+const typePDF = "application/pdf"
+
+// harmless lists the media types that a browser shows without running anything in the
+// origin of the page.
+var harmless = []string{
+	"application/json", "application/octet-stream", typePDF,
+	"image/apng", "image/avif", "image/bmp", "image/gif", "image/heic", "image/heif", "image/jpeg", "image/jxl",
+	"image/png", "image/tiff", "image/vnd.microsoft.icon", "image/webp",
+	"text/csv", "text/markdown", "text/plain", "text/tab-separated-values",
+}
+
+// neutralize makes a browser trust the content type and run nothing in the object.
+// The browser saves the object unless its type is harmless.
+func neutralize(h http.Header, _ *storage.Attrs) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if mediaType != typePDF { // browsers show no PDF in a sandbox, and run none in the page's origin
+		h.Set("Content-Security-Policy", "sandbox")
+	}
+	if err != nil || !isHarmless(mediaType) {
+		h.Set("Content-Disposition", asAttachment(h.Get("Content-Disposition")))
+	}
+}
+
+func isHarmless(mediaType string) bool {
+	kind, _, _ := strings.Cut(mediaType, "/")
+	return slices.Contains([]string{"audio", "font", "video"}, kind) || slices.Contains(harmless, mediaType)
+}
+
+// asAttachment turns disposition into an attachment and keeps its file name.
+func asAttachment(disposition string) string {
+	kind, parameters, found := strings.Cut(disposition, ";")
+	if strings.EqualFold(strings.TrimSpace(kind), "attachment") {
+		return disposition
+	}
+	if !found {
+		return "attachment"
+	}
+	return "attachment;" + parameters
+}

@@ -1,0 +1,154 @@
+package uploads_test
+
+import (
+	"encoding/binary"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func TestAPictureThatIsAlsoAProgramIsServedAsAPicture(t *testing.T) {
+	for _, row := range polyglots() {
+		t.Run(row.name, func(t *testing.T) {
+			word, _, _ := strings.Cut(row.name, " ")
+			b := inMemory(t)
+			s := newService(t, b, uploads.Config{Link: uploads.SignedLink, MaxPixels: 1 << 40})
+			for how, r := range storedBothWays(t, s, row.content) {
+				header := headerOf(t, r.URL)
+				require.Equal(t, "image/"+strings.ToLower(word), header.Get("Content-Type"), how)
+				require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), how)
+				require.Equal(t, "sandbox", header.Get("Content-Security-Policy"), how)
+				require.Empty(t, header.Get("Content-Disposition"), how)
+			}
+		})
+	}
+}
+
+func TestOtherFilesAreServedAsAttachments(t *testing.T) {
+	onBuckets(t, func(t *testing.T, b storage.Bucket) {
+		s := newService(t, b, uploads.Config{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}, Link: uploads.SignedLink})
+		for name, content := range map[string]string{"SVG": anSVG, "PDF": "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "text": "all is well"} {
+			for how, r := range storedBothWays(t, s, content) {
+				header := headerOf(t, r.URL)
+				require.Equal(t, r.ContentType, header.Get("Content-Type"), "%s by %s", name, how)
+				require.Equal(t, "attachment", header.Get("Content-Disposition"), "%s by %s", name, how)
+			}
+		}
+	})
+}
+
+// storedBothWays stores content with Store, and with Sign and Finish.
+func storedBothWays(t *testing.T, s *uploads.Service, content string) map[string]*uploads.Result {
+	t.Helper()
+	stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
+	require.NoError(t, err)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, send(t, ticket, content))
+	finished, err := s.Finish(t.Context(), ticket.Token, nil)
+	require.NoError(t, err)
+	return map[string]*uploads.Result{"Store": stored, "Finish": finished}
+}
+
+// headerOf returns the header that address is served with.
+func headerOf(t *testing.T, address string) http.Header {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	require.NoError(t, err)
+	response, err := client.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	return response.Header
+}
+
+// gifWith returns a GIF with these bytes as its screen's size, a comment, and "*/"
+// after its end. Its picture is of 8 by 8 pixels.
+func gifWith(size, comment string) string {
+	const screen = 13 // bytes before the color table
+	raw := aGIF(8, 8)
+	table := raw[screen : screen+3<<(raw[10]&7+1)]
+	var b strings.Builder
+	b.WriteString(raw[:6])
+	b.WriteString(size)
+	b.WriteString(raw[10:screen])
+	b.WriteString(table)
+	b.WriteString("\x21\xfe")
+	for ; comment != ""; comment = comment[min(255, len(comment)):] {
+		b.WriteByte(byte(min(255, len(comment))))
+		b.WriteString(comment[:min(255, len(comment))])
+	}
+	b.WriteByte(0)
+	b.WriteString(raw[screen+len(table):])
+	b.WriteString("*/")
+	return b.String()
+}
+
+// jpegWith returns a JPEG that begins with a segment of this length.
+func jpegWith(marker byte, length uint16, begin string) string {
+	raw := aJPEG()
+	segment := binary.BigEndian.AppendUint16([]byte{0xFF, 0xD8, 0xFF, marker}, length)
+	return string(segment) + begin + strings.Repeat(" ", int(length)-2-len(begin)) + raw[2:]
+}
+
+func webpWith(size, rest string) string {
+	return "RIFF" + size + "WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00" + rest
+}
+
+func wide(order binary.ByteOrder, text string) string {
+	b := []byte{}
+	for _, unit := range utf16.Encode([]rune(text)) {
+		b = append(b, 0, 0)
+		order.PutUint16(b[len(b)-2:], unit)
+	}
+	return string(b)
+}
+
+const run = ";alert(1);/*"
+
+// polyglots returns pictures that JavaScript can read as a program, if a page says
+// so in <script src charset>, and some that look like one. The first word of a name
+// is the type.
+func polyglots() []struct{ name, content string } {
+	far := strings.Repeat("x", 6000)
+	return []struct{ name, content string }{
+		{"GIF in a comment", gifWith("/*\x09\x00", "*/=1"+run)},
+		{"GIF in a line", gifWith("//\x09\x00", "\n=1"+run)},
+		{"GIF in a text after a form feed", gifWith("=\x0c`\x0c", "`"+run)},
+		{"GIF in a text after a vertical tab", gifWith("=\x0b`\x0b", "`"+run)},
+		{"GIF in a text after a hard space", gifWith("\xa0=`\x01", "`"+run)},
+		{"GIF in a text after a mark of UTF-8", gifWith("\xef\xbb\xbf`", "`"+run)},
+		{"GIF in a quoted text", gifWith("=\t'\x01", "x'"+run)},
+		{"GIF in a text with its end far away", gifWith("=`\x01\x01", far+"`"+run)},
+		{"GIF whose text has code in it", gifWith("=`\x01\x01", "${alert(1)}") + "`"},
+		{"GIF in a regular expression", gifWith("=/a\x01", "x/"+run)},
+		{"GIF in a comment of HTML", gifWith("<!--", "\n=1"+run)},
+		{"GIF in a comment of HTML that ends", gifWith("\n-->", "\n=1"+run)},
+		{"GIF in a text of Shift JIS", gifWith("=`\x01\x01", "\x81`\x00`"+run)},
+		{"GIF that changes its letters", gifWith("=`\x01\x01", "\x1b$B`\x00\x1b(B`"+run)},
+		{"GIF in a line that UTF-8 ends", gifWith("//\x09\x00", "\u2028=`\n\x00`"+run)},
+		{"GIF in little UTF-16", gifWith("=\x00`\x00", wide(binary.LittleEndian, "`;alert(1)//"))},
+		{"GIF in big UTF-16", gifWith("\x00=\x00`", wide(binary.BigEndian, "`;alert(1)//"))},
+		{"JPEG in a comment", jpegWith(0xE0, 0x2F2A, "\x00*/=1"+run+"/*") + "*/"},
+		{"JPEG whose segment's length is an operator", jpegWith(0xE0, 0x093D, "1;alert(1);/*") + "*/"},
+		{"JPEG of Exif in a text", jpegWith(0xE1, 0x6009, "Exif\x00`"+run) + "*/"},
+		{"WebP in a comment", webpWith("/*\x00\x00", "*/=1;alert(1)")},
+		{"WebP in a text with its end far away", webpWith("=`\x00\x00", far+"`;alert(1)")},
+		{"GIF that continues after what is inspected", gifWith("=`\x01\x01", "x") + strings.Repeat("x", mib) + "`;alert(1)"},
+		{"GIF with a comment of JavaScript", aScriptGIF("/*")},
+		{"JPEG with a comment of JavaScript in Latin-1", aJPEGComment()},
+		{"GIF in a template text", "GIF89a`\x00\x01\x00\x00\x00\x00\x21\xfe\x21`;alert(document.cookie);//______\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00"},
+		{"GIF with a text without its end", gifWith("=`\x01\x01", "alert(1)")},
+		{"GIF with a text that pixels end", gifWith("=`\x01\x01", "`\x00")},
+		{"GIF with a comment that continues", gifWith("/*\x09\x00", "*/\x00")},
+		{"GIF of 96 pixels", gifWith("`\x00`\x00", "x")},
+		{"GIF of 34 pixels", gifWith("\"\x00\"\x00", "x")},
+		{"GIF with an operator and no text", gifWith("=\x00=\x00", "alert(1)")},
+	}
+}
