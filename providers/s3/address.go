@@ -2,7 +2,6 @@ package s3
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/address"
@@ -44,18 +43,9 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if query.Has("profile") {
 		p, known := NamedProfile(query.Get("profile"))
 		if !known {
-			return c, invalid.Argument("parameter profile", "must be one of "+strings.Join(profileNames(), ", "), "")
+			return c, invalid.Argument("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), "")
 		}
 		c.Profile = &p
 	}
 	return c, nil
-}
-
-func profileNames() []string {
-	var names []string
-	for _, p := range profiles {
-		names = append(names, p.Name)
-	}
-	slices.Sort(names)
-	return names
 }

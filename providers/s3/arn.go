@@ -20,7 +20,7 @@ const aliasSuffix = "-ext-s3alias"
 // at returns the account as it asks for a bucket: an access point of Amazon's has
 // a careful profile, unless Config says what it leads to.
 func (a *account) at(bucket string) *account {
-	if a.chosen || a.profile.Name != "aws" || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
+	if a.profileGiven || a.profile.Name != "aws" || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
 		return a
 	}
 	careful := *a

@@ -24,7 +24,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		if !d.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
-		return d.copyParts(ctx, r, source.Size)
+		return d.copyInParts(ctx, r, source.Size)
 	}
 	attrs, err := d.copyObject(ctx, r)
 	if err == nil {
@@ -35,31 +35,31 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		if err != nil {
 			return nil, err
 		}
-		return d.copyParts(ctx, r, size)
+		return d.copyInParts(ctx, r, size)
 	}
-	return nil, d.copyFailed(ctx, err, r.Source, r.Condition)
+	return nil, d.copyError(ctx, err, r.Source, r.Condition)
 }
 
 const (
-	// patience is how long the server may work on what it moves by itself, at
-	// most. It answers at the end, and many send no byte before.
-	patience = 15 * time.Minute
-	slowly   = 6 << 20 // bytes a second that a server moves at least: 5 GiB within patience
+	// maxCopyTimeout is the longest time that the server may take to copy. Many
+	// servers send no byte before the end.
+	maxCopyTimeout = 15 * time.Minute
+	minCopyRate    = 6 << 20 // bytes per second that a server copies at least: 5 GiB within maxCopyTimeout
 )
 
-// patiently is for the requests that move so many bytes on the server, -1: nobody
-// knows. One that is given up is begun anew, while the server still works on the
-// first; an answer that was lost should not be waited for much longer.
-func patiently(ctx context.Context, bytes int64) context.Context {
-	wait := patience
+// withCopyTimeout returns a context for a request that copies so many bytes on the
+// server, or -1 if unknown. If the timeout is too short, the request is repeated while
+// the server still works on the first. If it is too long, a lost response costs time.
+func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
+	wait := maxCopyTimeout
 	if bytes >= 0 {
-		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/slowly)*time.Second)
+		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/minCopyRate)*time.Second)
 	}
 	return transport.WithAnswer(ctx, wait)
 }
 
-// sourceBytes is the size of a source that somebody has looked at; else -1.
-func sourceBytes(r storage.ObjectRef) int64 {
+// knownSize returns the size of a source whose attributes are known, or -1.
+func knownSize(r storage.ObjectRef) int64 {
 	if r.Attrs == nil {
 		return -1
 	}
@@ -93,17 +93,17 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CopyObject(patiently(ctx, sourceBytes(r.Source)), in)
+		out, err = d.client.CopyObject(withCopyTimeout(ctx, knownSize(r.Source)), in)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	attrs := &storage.Attrs{Version: version(out.VersionId)}
+	attrs := &storage.Attrs{Version: versionID(out.VersionId)}
 	if result := out.CopyObjectResult; result != nil {
-		attrs.ETag, attrs.Revision = quoted(result.ETag), quoted(result.ETag)
+		attrs.ETag, attrs.Revision = quoteETag(result.ETag), quoteETag(result.ETag)
 		attrs.Modified = modified(result.LastModified)
-		attrs.CRC32C = wholeCRC(result.ChecksumCRC32C, result.ChecksumType)
+		attrs.CRC32C = fullObjectCRC(result.ChecksumCRC32C, result.ChecksumType)
 	}
 	return attrs, nil
 }
@@ -120,7 +120,7 @@ func isTooLargeToCopy(err error) bool {
 
 // copyFailed tells a changed source from a condition of the destination, which
 // have one answer.
-func (d *driver) copyFailed(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload"):

@@ -280,7 +280,7 @@ func TestComposeOfLargeSources(t *testing.T) {
 		size int64
 		n    int
 	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
-		pieces := cut(storage.ObjectRef{}, row.size, d.pieceOf(row.size))
+		pieces := split(storage.ObjectRef{}, row.size, d.rangeLength(row.size))
 		require.Len(t, pieces, row.n)
 	}
 }

@@ -34,7 +34,7 @@ func settings(ctx context.Context, c Config) (awss3.Options, error) {
 		case c.Endpoint != "" && c.HTTPClient != nil:
 			return awss3.Options{}, nil
 		case c.Endpoint != "":
-			return trustedByEnvironment()
+			return optionsWithCABundle()
 		}
 		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
@@ -62,7 +62,7 @@ func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) 
 // that can be built upon, and what the user chose could not be told any more.
 func fromConfig(c aws.Config) awss3.Options {
 	chosen := c.HTTPClient
-	if _, standard := standardButTLS(chosen); standard {
+	if _, standard := isDefaultExceptTLS(chosen); standard {
 		c.HTTPClient = nil
 	}
 	var made *awshttp.BuildableClient
@@ -100,7 +100,7 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		a.credentials = noCredentials{}
 		return
 	}
-	a.credentials = namedCredentials{s.Credentials}
+	a.credentials = credentialErrors{s.Credentials}
 }
 
 // fromMetadata reports whether credentials would be asked of a metadata service
@@ -118,16 +118,16 @@ func (noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: credentialsHint}
 }
 
-// namedCredentials say of a failure that it is one of the credentials: the SDK
+// credentialErrors say of a failure that it is one of the credentials: the SDK
 // would have it look like one of the request.
-type namedCredentials struct{ from aws.CredentialsProvider }
+type credentialErrors struct{ from aws.CredentialsProvider }
 
-func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := n.from.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
 		return c, err
 	}
-	if passes(err) {
+	if isTemporary(err) {
 		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the service that gives the credentials did not answer"}
 	}
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
@@ -136,7 +136,7 @@ func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error)
 // passes reports whether credentials may be had a moment later: whoever gives them
 // answered with a failure of its own, or did not answer. The metadata service is not
 // there on most machines: only its answers count.
-func passes(err error) bool {
+func isTemporary(err error) bool {
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) && answer.Response != nil && answer.Response.Response != nil {
 		return outcome.Passes(outcome.OfStatus(answer.HTTPStatusCode()))

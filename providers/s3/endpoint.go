@@ -29,11 +29,11 @@ type endpoint struct {
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	name := c.Endpoint
 	if name == "" {
-		if name, e, err = askOldResolver(c, s); err != nil {
+		if name, e, err = askLegacyResolver(c, s); err != nil {
 			return e, err
 		}
 	}
-	e.resolved = hasOwnResolver(s)
+	e.resolved = hasCustomResolver(s)
 	if name == "" {
 		name = aws.ToString(s.BaseEndpoint)
 	}
@@ -45,7 +45,7 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 
 // hasOwnResolver reports whether requests go where code of the user's says,
 // whatever the endpoint is.
-func hasOwnResolver(s *awss3.Options) bool {
+func hasCustomResolver(s *awss3.Options) bool {
 	own := s.EndpointResolverV2
 	return own != nil && reflect.TypeOf(own) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 }
@@ -54,7 +54,7 @@ func hasOwnResolver(s *awss3.Options) bool {
 // says. It is asked once: what the server is must be known, and signed
 // addresses have to lead there as requests do. No name: there is none, or it
 // leaves S3 to the SDK.
-func askOldResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
+func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
 	const hint = "give Config.Endpoint"
 	//lint:ignore SA1019 for years it was the way to reach servers that are not Amazon's
 	resolver := s.EndpointResolver
@@ -87,13 +87,13 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 }
 
 // place settles where the server is, what it is, and how it is addressed.
-func (a *account) place(c Config, s *awss3.Options) error {
+func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	e, err := endpointOf(c, s)
 	if err != nil {
 		return err
 	}
 	if e.url == nil && !e.resolved && c.Profile != nil {
-		if e.url, err = ownEndpoint(c, s); err != nil {
+		if e.url, err = profileEndpoint(c, s); err != nil {
 			return err
 		}
 	}
@@ -101,16 +101,16 @@ func (a *account) place(c Config, s *awss3.Options) error {
 	if e.url != nil {
 		host = e.url.Hostname()
 	}
-	a.endpoint, a.resolved = e.url, e.resolved
+	a.endpoint, a.customResolver = e.url, e.resolved
 	a.profile, a.region = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // else as it is without us
-		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || isNumberOrLocal(host)
+		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || isIPOrLocalhost(host)
 	}
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
 	}
-	if a.resolved && c.Profile == nil {
+	if a.customResolver && c.Profile == nil {
 		a.profile, _ = NamedProfile("unknown") // whatever the host says, requests may go elsewhere
 	}
 	switch {
@@ -132,8 +132,8 @@ func (a *account) place(c Config, s *awss3.Options) error {
 
 // ownEndpoint returns the endpoint of the profile that Config names, if that is
 // one of another service than Amazon's: nil stands for Amazon's own.
-func ownEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
-	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, probedSuffix))
+func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
+	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !known || named.Name == "aws" || named.Name == "unknown" || named.Name == accessPointProfile {
 		return nil, nil // a profile of the user's own, or one that is for Amazon's too
 	}
@@ -170,6 +170,6 @@ func isLabel(name string) bool {
 }
 
 // isNumberOrLocal reports whether a bucket's name cannot stand before host.
-func isNumberOrLocal(host string) bool {
+func isIPOrLocalhost(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil
 }

@@ -24,15 +24,15 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := v4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
-	s, err := d.signAt(ctx, r.TTL, now)
+	s, err := d.signingTerm(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
-	at, err := d.placeAt(ctx, r.BaseURL)
+	at, err := d.bucketEndpoint(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	key := d.keys.of(&s.credentials, d.region, s.From)
+	key := d.keys.get(&s.credentials, d.region, s.From)
 	fields := d.formFields(r)
 	fields["X-Amz-Algorithm"] = signingAlgorithm
 	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
@@ -46,7 +46,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	}
 	fields["Policy"] = policy
 	fields["X-Amz-Signature"] = key.signature(policy)
-	return &storage.UploadForm{URL: at.address.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
+	return &storage.UploadForm{URL: at.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
 }
 
 // formFields are the fields that say what the object shall be.

@@ -25,48 +25,48 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 		a.http, _ = transport.NewClient(c.HTTPClient)
 		return
 	}
-	trust, standard := standardButTLS(s.HTTPClient)
+	trust, standard := isDefaultExceptTLS(s.HTTPClient)
 	if c.Client != nil || !standard {
 		if s.HTTPClient != nil { // else the SDK makes its own
-			s.HTTPClient = watched(s.HTTPClient)
+			s.HTTPClient = wrapClient(s.HTTPClient)
 		}
 		return
 	}
 	own := transport.New(transport.Options{TLS: trust})
 	a.http, _ = transport.NewClient(&http.Client{Transport: own})
-	a.owned = true
-	if isUsual(c, s) {
-		a.direct = own
+	a.ownsHTTP = true
+	if canUseRawClient(c, s) {
+		a.rawTransport = own
 		_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
 	}
 }
 
 // watched is an HTTP client of the SDK's with our transport around its own. What
 // its owner has is left as it is.
-func watched(client awss3.HTTPClient) awss3.HTTPClient {
+func wrapClient(client awss3.HTTPClient) awss3.HTTPClient {
 	if client, ok := client.(*http.Client); ok && client != nil {
 		return transport.Around(client)
 	}
-	return watchedClient{client, transport.Over(byClient{client})}
+	return wrappedClient{client, transport.Over(clientRoundTripper{client})}
 }
 
-// A watchedClient is an HTTP client of the SDK's under a Transport.
-type watchedClient struct {
+// A wrappedClient is an HTTP client of the SDK's under a Transport.
+type wrappedClient struct {
 	given awss3.HTTPClient
 	over  *transport.Transport
 }
 
-func (c watchedClient) Do(r *http.Request) (*http.Response, error) { return c.over.RoundTrip(r) }
+func (c wrappedClient) Do(r *http.Request) (*http.Response, error) { return c.over.RoundTrip(r) }
 
-// A byClient makes requests by an HTTP client of the SDK's.
-type byClient struct{ client awss3.HTTPClient }
+// A clientRoundTripper makes requests by an HTTP client of the SDK's.
+type clientRoundTripper struct{ client awss3.HTTPClient }
 
-func (t byClient) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
+func (t clientRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
 
 // standardButTLS reports whether an HTTP client is the SDK's own, which nobody
 // has chosen, and how it does TLS: AWS_CA_BUNDLE makes a difference there, and
 // nowhere else.
-func standardButTLS(client awss3.HTTPClient) (trust *tls.Config, standard bool) {
+func isDefaultExceptTLS(client awss3.HTTPClient) (trust *tls.Config, standard bool) {
 	switch client := client.(type) {
 	case nil:
 		return nil, true
@@ -79,13 +79,13 @@ func standardButTLS(client awss3.HTTPClient) (trust *tls.Config, standard bool) 
 		if _, bounded := client.GetReadTimeout(); bounded || client.GetTimeout() != 0 {
 			return nil, false
 		}
-		return tlsAlone(client.GetTransport())
+		return differsOnlyInTLS(client.GetTransport())
 	}
 	return nil, false
 }
 
 // tlsAlone reports whether a transport is the SDK's standard one in all but TLS.
-func tlsAlone(given *http.Transport) (trust *tls.Config, standard bool) {
+func differsOnlyInTLS(given *http.Transport) (trust *tls.Config, standard bool) {
 	usual := awshttp.NewBuildableClient().GetTransport()
 	trust = given.TLSClientConfig
 	if trust != nil {
@@ -112,12 +112,12 @@ func tlsAlone(given *http.Transport) (trust *tls.Config, standard bool) {
 // trustedByEnvironment are settings with an HTTP client that trusts what
 // AWS_CA_BUNDLE names, or none. The SDK reads it with all else of the
 // environment, which is not wanted here.
-func trustedByEnvironment() (s awss3.Options, err error) {
+func optionsWithCABundle() (s awss3.Options, err error) {
 	file := os.Getenv("AWS_CA_BUNDLE")
 	if file == "" {
 		return s, nil
 	}
-	pool, err := trustedPool(file)
+	pool, err := loadCABundle(file)
 	if err != nil {
 		return s, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "AWS_CA_BUNDLE must name a file of certificates"}
 	}
@@ -133,18 +133,18 @@ type bundle struct {
 	pool     *x509.CertPool // never changed
 }
 
-// lastBundle is the one that was read last: a process has one, and to parse it
+// lastCABundle is the one that was read last: a process has one, and to parse it
 // takes milliseconds.
-var lastBundle atomic.Pointer[bundle]
+var lastCABundle atomic.Pointer[bundle]
 
 // trustedPool returns the certificates in a file, which is read again when it has
 // changed.
-func trustedPool(file string) (*x509.CertPool, error) {
+func loadCABundle(file string) (*x509.CertPool, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, err
 	}
-	if b := lastBundle.Load(); b != nil && b.file == file && b.modified.Equal(info.ModTime()) && b.size == info.Size() {
+	if b := lastCABundle.Load(); b != nil && b.file == file && b.modified.Equal(info.ModTime()) && b.size == info.Size() {
 		return b.pool, nil
 	}
 	text, err := os.ReadFile(file)
@@ -155,6 +155,6 @@ func trustedPool(file string) (*x509.CertPool, error) {
 	if !b.pool.AppendCertsFromPEM(text) {
 		return nil, errors.New("the file has no certificate")
 	}
-	lastBundle.Store(b)
+	lastCABundle.Store(b)
 	return b.pool, nil
 }

@@ -69,25 +69,25 @@ func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
 	require.NoError(t, os.WriteFile(file, certificate, 0o600))
-	first, err := trustedPool(file)
+	first, err := loadCABundle(file)
 	require.NoError(t, err)
-	again, err := trustedPool(file)
+	again, err := loadCABundle(file)
 	require.NoError(t, err)
 	require.Same(t, first, again)
 
 	require.NoError(t, os.WriteFile(file, append(certificate, other...), 0o600))
-	changed, err := trustedPool(file)
+	changed, err := loadCABundle(file)
 	require.NoError(t, err)
 	require.NotSame(t, first, changed)
 	require.False(t, first.Equal(changed))
 
 	touched := time.Now().Add(time.Hour)
 	require.NoError(t, os.Chtimes(file, touched, touched))
-	read, err := trustedPool(file)
+	read, err := loadCABundle(file)
 	require.NoError(t, err)
 	require.NotSame(t, changed, read, "it may hold others of the same length")
 	require.NoError(t, os.Remove(file))
-	_, err = trustedPool(file)
+	_, err = loadCABundle(file)
 	require.Error(t, err)
 }
 
@@ -121,7 +121,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &row.config})
 			require.Equal(t, row.lane, isLane(t, d))
-			require.Equal(t, row.lane, d.owned)
+			require.Equal(t, row.lane, d.ownsHTTP)
 			if row.kept == http.DefaultClient {
 				require.IsType(t, http.DefaultClient, d.client.Options().HTTPClient)
 				require.Nil(t, http.DefaultClient.Transport, "it is left as it was")
@@ -138,7 +138,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, isLane(t, d))
-			kept := d.client.Options().HTTPClient.(watchedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			kept := d.client.Options().HTTPClient.(wrappedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
 			require.Equal(t, chosen.GetTimeout(), kept.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, kept.GetTransport().MaxConnsPerHost)
 			require.Equal(t, chosen.GetTransport().Proxy == nil, kept.GetTransport().Proxy == nil)

@@ -155,7 +155,7 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			p, _ := NamedProfile(strings.TrimSuffix(row.profile, probedSuffix))
+			p, _ := NamedProfile(strings.TrimSuffix(row.profile, ProbedSuffix))
 			p.Name = row.profile
 			_, err := Open(t.Context(), Config{Bucket: "photos", Region: row.region, Profile: &p, Client: row.client})
 			require.ErrorIs(t, err, storage.InvalidArgument)
@@ -199,7 +199,7 @@ func TestWhatAnUnknownServerLacksHasAHint(t *testing.T) {
 			err := try()
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile=")
-			require.ErrorContains(t, err, "s3.Probe")
+			require.ErrorContains(t, err, "s3probe.Run")
 			require.ErrorContains(t, err, "photos", "the bucket is named")
 		})
 	}

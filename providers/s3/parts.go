@@ -35,10 +35,10 @@ func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, p
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(publicRead),
 	}
-	in.ChecksumAlgorithm, in.ChecksumType = sums.ofParts()
+	in.ChecksumAlgorithm, in.ChecksumType = sums.multipart()
 	out, err := d.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
-		return "", d.uploadFailed(err)
+		return "", d.uploadError(err)
 	}
 	return aws.ToString(out.UploadId), nil
 }
@@ -54,15 +54,15 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		ContentLength:  &r.Size,
 		ChecksumCRC32C: d.crcHeader(r.CRC32C),
 	}
-	out, err := d.objects(ctx).UploadPart(ctx, in, d.withBody)
+	out, err := d.objectAPI(ctx).UploadPart(ctx, in, d.withBody)
 	if err != nil {
-		return storage.Part{}, d.uploadFailed(err)
+		return storage.Part{}, d.uploadError(err)
 	}
 	return storage.Part{
 		Number: r.Number,
 		Tag:    aws.ToString(out.ETag),
 		Size:   r.Size,
-		CRC32C: wholeCRC(out.ChecksumCRC32C, ""),
+		CRC32C: fullObjectCRC(out.ChecksumCRC32C, ""),
 	}, nil
 }
 
@@ -95,17 +95,17 @@ func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUpload
 	in.IfMatch, in.IfNoneMatch = conditions(c)
 	var out *awss3.CompleteMultipartUploadOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CompleteMultipartUpload(patiently(ctx, size), in)
+		out, err = d.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
 		return err
 	})
 	if err != nil {
-		return nil, d.writeFailed(err, c)
+		return nil, d.writeError(err, c)
 	}
 	return &storage.Attrs{
-		ETag:     quoted(out.ETag),
-		Revision: quoted(out.ETag),
-		Version:  version(out.VersionId),
-		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
+		ETag:     quoteETag(out.ETag),
+		Revision: quoteETag(out.ETag),
+		Version:  versionID(out.VersionId),
+		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 	}, nil
 }
 
@@ -122,7 +122,7 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 			return nil
 		}
 		if err != nil {
-			return d.uploadFailed(err)
+			return d.uploadError(err)
 		}
 		left, err := d.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: d.name(), Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
 		if isCode(err, "NoSuchUpload", "NoSuchKey") || err == nil && len(left.Parts) == 0 {
@@ -137,7 +137,7 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 
 // uploadFailed is of a request for an upload that is under way: no object is
 // missing to it.
-func (d *driver) uploadFailed(err error) error {
+func (d *driver) uploadError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound

@@ -74,13 +74,13 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 		s, ok := readStatement(raw)
 		return ok && s.Sid == publicReadSid
 	})
-	quoted := func(text string) json.RawMessage {
+	jsonString := func(text string) json.RawMessage {
 		value, _ := json.Marshal(text)
 		return value
 	}
 	statement, _ := json.Marshal(policyStatement{
-		Sid: publicReadSid, Effect: "Allow", Principal: quoted("*"),
-		Action: quoted("s3:GetObject"), Resource: quoted(arn + "/*"),
+		Sid: publicReadSid, Effect: "Allow", Principal: jsonString("*"),
+		Action: jsonString("s3:GetObject"), Resource: jsonString(arn + "/*"),
 	})
 	p.statements = append(p.statements, statement)
 }

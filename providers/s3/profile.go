@@ -67,6 +67,9 @@ type Profile struct {
 	EscapeUnderscores bool
 }
 
+// ProbedSuffix ends the name of a [Profile] that package s3probe made.
+const ProbedSuffix = " (probed)"
+
 // Conditions are the requests whose conditions a server enforces atomically. A
 // server that honours If-None-Match on a Put may well ignore it on a copy.
 type Conditions struct {
@@ -75,14 +78,6 @@ type Conditions struct {
 	Complete bool // both on CompleteMultipartUpload
 	Copy     bool // both on CopyObject, of the destination; without it a conditional copy passes through this process
 	Remove   bool // If-Match on DeleteObject
-}
-
-// or returns the conditions of either.
-func (c Conditions) or(d Conditions) Conditions {
-	return Conditions{
-		Create: c.Create || d.Create, Update: c.Update || d.Update, Complete: c.Complete || d.Complete,
-		Copy: c.Copy || d.Copy, Remove: c.Remove || d.Remove,
-	}
 }
 
 // SignedUploads are the guards of a presigned upload that a server enforces.

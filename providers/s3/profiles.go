@@ -294,6 +294,16 @@ func NamedProfile(name string) (Profile, bool) {
 	return Profile{}, false
 }
 
+// ProfileNames returns the names that [NamedProfile] knows, sorted.
+func ProfileNames() []string {
+	var names []string
+	for _, p := range profiles {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // profileAt is the profile of a server and the region that its host tells, or
 // that the profile has; given is the user's choice, and "" Amazon's own host.
 func profileAt(given *Profile, host string) (p Profile, region string) {

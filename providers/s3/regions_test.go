@@ -122,7 +122,7 @@ func TestABucketThatNobodyHasSeenIsFoundByTheAnswer(t *testing.T) {
 	s := serviceOver(t, a)
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, a.asked)
-	require.Same(t, s.account, s.accountOf("photos"), "it is gone: whoever makes it anew may do so anywhere")
+	require.Same(t, s.account, s.accountFor("photos"), "it is gone: whoever makes it anew may do so anywhere")
 }
 
 func TestAServerThatIsInOnePlaceIsAskedThere(t *testing.T) {

@@ -63,7 +63,7 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return &driver{account: s.accountOf(name).at(name), bucket: name}, nil
+	return &driver{account: s.accountFor(name).at(name), bucket: name}, nil
 }
 
 // Close closes the account.
@@ -168,7 +168,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if err := s.refuse(r); err != nil {
 		return nil, err
 	}
-	if err := s.inItsRegion(r.Name, func(b *managed) error { return b.change(ctx, r) }); err != nil {
+	if err := s.inBucketRegion(r.Name, func(b *managed) error { return b.change(ctx, r) }); err != nil {
 		return nil, err
 	}
 	info := outcome.Asked(r)
@@ -230,7 +230,7 @@ func (s *serviceDriver) refuse(r *storage.BucketRequest) error {
 // DeleteBucket is BucketNotEmpty where there is an object, an old version or a
 // delete marker.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	err := s.inItsRegion(name, func(b *managed) error {
+	err := s.inBucketRegion(name, func(b *managed) error {
 		return writes(ctx, func(ctx context.Context) error {
 			_, err := b.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
 			return err
@@ -274,8 +274,8 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	if err != nil {
 		return nil, err
 	}
-	a := s.accountOf(name)
-	address, err := a.addressOf(ctx, "", "")
+	a := s.accountFor(name)
+	address, err := a.urlOf(ctx, "", "")
 	if err != nil {
 		return nil, err
 	}

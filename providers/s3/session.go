@@ -17,7 +17,7 @@ const longestSession = 12 * time.Hour
 // sessionEnd is when the credentials of the environment end: "aws configure
 // export-credentials --format env" says so, and the SDK does not read it. Zero:
 // it is not said.
-func sessionEnd() time.Time {
+func environmentExpiry() time.Time {
 	end, err := time.Parse(time.RFC3339, os.Getenv("AWS_CREDENTIAL_EXPIRATION"))
 	if err != nil {
 		return time.Time{}
@@ -28,8 +28,8 @@ func sessionEnd() time.Time {
 // current returns the credentials, with their end if anybody says it.
 func (a *account) current(ctx context.Context) (aws.Credentials, error) {
 	c, err := a.credentials.Retrieve(ctx)
-	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName && !a.sessionEnds.IsZero() {
-		c.CanExpire, c.Expires = true, a.sessionEnds
+	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName && !a.environmentExpires.IsZero() {
+		c.CanExpire, c.Expires = true, a.environmentExpires
 	}
 	return c, err
 }

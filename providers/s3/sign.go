@@ -47,11 +47,11 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	s, err := d.signAt(ctx, r.TTL, now)
+	s, err := d.signingTerm(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
-	at, err := d.placeAt(ctx, r.BaseURL)
+	at, err := d.bucketEndpoint(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -67,17 +67,17 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		// A browser sets the length itself: it is signed, and not in the result.
 		request.length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
-		request.query = readQuery(r)
+		request.query = downloadQuery(r)
 	default:
 		return nil, storage.Unsupported
 	}
-	if d.payer {
+	if d.requesterPays {
 		if request.query != "" {
 			request.query += "&"
 		}
 		request.query += payerQuery + "=" + requester // last, in the order of the names
 	}
-	key := d.keys.of(&s.credentials, d.region, s.From)
+	key := d.keys.get(&s.credentials, d.region, s.From)
 	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.Seconds)
 	return &storage.SignedURL{URL: address, Method: r.Method, Header: request.header, ExpiresAt: s.Until()}, nil
 }
@@ -107,7 +107,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 }
 
 // readQuery is what a signed download asks for, in the order of the names.
-func readQuery(r *storage.SignRequest) string {
+func downloadQuery(r *storage.SignRequest) string {
 	var query []byte
 	add := func(name, value string) {
 		if value == "" {
@@ -134,7 +134,7 @@ type signingTerm struct {
 // signAt returns a term of at least ttl, but never past the end of the
 // credentials: the address would die with them, whatever it says. A session that
 // does not say when it ends is taken to last for longestSession.
-func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
+func (d *driver) signingTerm(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if d.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
 	}

@@ -273,6 +273,6 @@ func TestSignatureKeyIsSigV4s(t *testing.T) {
 	require.NoError(t, err)
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, presigned.Values["X-Amz-Signature"], d.keys.of(&credentials, "eu-west-1", day).signature(presigned.Values["policy"]))
+	require.Equal(t, presigned.Values["X-Amz-Signature"], d.keys.get(&credentials, "eu-west-1", day).signature(presigned.Values["policy"]))
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }

@@ -50,7 +50,7 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, emptySHA256, signingService, "eu-west-1", now))
 				want := request.Header.Get("Authorization")
 				request.Header.Del("Authorization")
-				got := new(signingKeys).of(&credentials, "eu-west-1", now).authorize(&signedRequest{
+				got := new(signingKeys).get(&credentials, "eu-west-1", now).authorization(&signedRequest{
 					method: row.method, host: row.host, path: path, query: row.query,
 					header: request.Header, length: row.length, sha256: emptySHA256, at: now,
 				})
@@ -81,10 +81,10 @@ func TestASigningKeyIsKeptForItsDay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var keys signingKeys
-			first := keys.of(&alice, "eu-west-1", midnight)
-			next := keys.of(&row.credentials, row.region, row.at)
+			first := keys.get(&alice, "eu-west-1", midnight)
+			next := keys.get(&row.credentials, row.region, row.at)
 			require.Equal(t, row.kept, first == next)
-			require.Equal(t, new(signingKeys).of(&row.credentials, row.region, row.at).signature("text"), next.signature("text"))
+			require.Equal(t, new(signingKeys).get(&row.credentials, row.region, row.at).signature("text"), next.signature("text"))
 			require.Same(t, next, keys.last.Load(), "one is kept, and no more")
 		})
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
 func TestListVersions(t *testing.T) {
@@ -66,7 +67,7 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 		{name: "an answer that is none", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
 		{name: "a key that is not escaped as it says", body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`, code: storage.Internal},
 		{name: "a place to go on that is not escaped as it says", body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`, code: storage.Internal},
-		{name: "more entries than any page has", body: strings.Repeat("<Version/>", maxPageEntries+1), code: storage.Internal},
+		{name: "more entries than any page has", body: strings.Repeat("<Version/>", listxml.MaxEntries+1), code: storage.Internal},
 		{name: "a token that is none", token: "nonsense", code: storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// How a request is written down for its signature:
+// The canonical request of a signature:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
 
-// A signedRequest is what a signature is of. All of its header is signed; a name
-// has one value.
+// A signedRequest is the part of a request that a signature covers. All headers are
+// signed. Each name has one value.
 type signedRequest struct {
 	method string
-	host   string // without the port that goes without saying
-	path   string // escaped, from "/" on; of an address, what comes before the key
-	query  string // escaped, and in the order of its names
+	host   string // without the scheme's default port
+	path   string // escaped, beginning with "/"; for a signed URL, the path before the key
+	query  string // escaped, sorted by name
 	header http.Header
-	length int64 // of the body, signed where it is above 0
+	length int64 // of the body; signed if it is greater than 0
 	sha256 string
 	at     time.Time // UTC
 }
 
-// begin is the canonical request before its path and query.
+// begin begins the canonical request, before its path and query.
 func (s *signer) begin(method string) {
 	s.canonical = append(s.canonical[:0], method...)
 	s.canonical = append(s.canonical, '\n')
@@ -35,7 +35,7 @@ const (
 	lengthHeader = "Content-Length"
 )
 
-// end is the canonical request behind its query.
+// end completes the canonical request, after its query.
 func (s *signer) end(r *signedRequest) {
 	s.canonical = append(s.canonical, '\n')
 	for _, name := range s.names {
@@ -57,7 +57,8 @@ func (s *signer) end(r *signedRequest) {
 	s.canonical = append(s.canonical, r.sha256...)
 }
 
-func (s *signer) listNames(r *signedRequest) {
+// collectNames sorts the names of the signed headers.
+func (s *signer) collectNames(r *signedRequest) {
 	s.names = append(s.names[:0], hostHeader)
 	if r.length > 0 {
 		s.names = append(s.names, lengthHeader)
@@ -68,10 +69,10 @@ func (s *signer) listNames(r *signedRequest) {
 	slices.SortFunc(s.names, compareLower)
 }
 
-func (s *signer) appendNames(dst []byte, between string) []byte {
+func (s *signer) appendNames(dst []byte, separator string) []byte {
 	for i, name := range s.names {
 		if i > 0 {
-			dst = append(dst, between...)
+			dst = append(dst, separator...)
 		}
 		dst = appendLower(dst, name)
 	}
@@ -101,8 +102,8 @@ func compareLower(a, b string) int {
 	return len(a) - len(b)
 }
 
-// appendTrimmed appends a header's value without spaces at its ends, and with
-// one for several within.
+// appendTrimmed appends a header's value without spaces at both ends, and with one
+// space for several inside.
 func appendTrimmed(dst []byte, value string) []byte {
 	value = strings.TrimSpace(value)
 	for i := range len(value) {
@@ -113,12 +114,11 @@ func appendTrimmed(dst []byte, value string) []byte {
 	return dst
 }
 
-// appendEscaped escapes all but the unreserved characters, as a signature has a
-// query's values.
+// appendEscaped appends a value of a query, with all but unreserved characters escaped.
 func appendEscaped(dst []byte, value string) []byte { return appendEscapedBut(dst, value, '~') }
 
-// appendEscapedBut escapes all but the unreserved characters and one more: "/"
-// for a key.
+// appendEscapedBut appends a value with all but unreserved characters and one other
+// escaped, which is "/" for a key.
 func appendEscapedBut(dst []byte, value string, kept byte) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(value) {

@@ -26,7 +26,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 // look fills info; what may not be read stays as it is.
 func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) error {
 	var b *managed
-	err := s.inItsRegion(info.Name, func(found *managed) (err error) {
+	err := s.inBucketRegion(info.Name, func(found *managed) (err error) {
 		b = found
 		info.Region, err = b.head(ctx)
 		return err

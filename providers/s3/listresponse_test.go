@@ -2,7 +2,6 @@ package s3
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -10,19 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
-
-// pageOf is an answer with so many keys, as S3 writes it.
-func pageOf(keys int, prefix string) string {
-	var page strings.Builder
-	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>`)
-	for i := range keys {
-		fmt.Fprintf(&page, `<Contents><Key>%s%08d</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;%032x&quot;</ETag>`+
-			`<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType><Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>`, prefix, i, i, i)
-	}
-	page.WriteString(`</ListBucketResult>`)
-	return page.String()
-}
 
 func TestPageIsToldAsTheSDKTells(t *testing.T) {
 	const open = `<ListBucketResult><Contents>`
@@ -77,9 +65,9 @@ func TestPageThatCannotBeReadIsOfTheSDKsKind(t *testing.T) {
 
 func TestPageLargerThanAnyIsRefused(t *testing.T) {
 	for _, row := range []struct{ name, body string }{
-		{"in bytes", `<ListBucketResult><X>` + strings.Repeat(" ", maxPageBytes) + `</X></ListBucketResult>`},
-		{"in entries", `<ListBucketResult>` + strings.Repeat(`<Contents/>`, maxPageEntries+1) + `</ListBucketResult>`},
-		{"in prefixes", `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, maxPageEntries+1) + `</ListBucketResult>`},
+		{"in bytes", `<ListBucketResult><X>` + strings.Repeat(" ", listxml.MaxBytes) + `</X></ListBucketResult>`},
+		{"in entries", `<ListBucketResult>` + strings.Repeat(`<Contents/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
+		{"in prefixes", `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := newStandIn(t, reply{Body: row.body}).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})
@@ -90,18 +78,6 @@ func TestPageLargerThanAnyIsRefused(t *testing.T) {
 	}
 }
 
-func TestPageOfTheLongestKeysIsRead(t *testing.T) {
-	// Each byte escaped, as a server may, that knows no shorter way.
-	key := strings.Repeat("%C3%A9", 508)
-	page := pageOf(1000, key)
-	require.Less(t, len(page), maxPageBytes)
-	d := newStandIn(t, reply{Body: page}).on(t, "aws")
-	got, err := d.List(t.Context(), &storage.ListRequest{Limit: 1000})
-	require.NoError(t, err)
-	require.Len(t, got.Entries, 1000)
-	require.Equal(t, strings.Repeat("é", 508)+"00000999", got.Entries[999].Key)
-}
-
 func TestPageTakesTheMemoryThatItIsGiven(t *testing.T) {
 	spare := make([]storage.ListEntry, 3, 10)
 	spare[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
@@ -110,40 +86,4 @@ func TestPageTakesTheMemoryThatItIsGiven(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries, "nothing is left of the page before")
 	require.Same(t, &spare[0], &page.Entries[0])
-}
-
-func TestPageKeepsNothingOfItsAnswer(t *testing.T) {
-	answer := []byte(wholePage)
-	page := &storage.Page{}
-	require.NoError(t, readPage(answer, page, nil))
-	want := listed(t, wholePage)
-	for i := range answer { // the next page is read into the same memory
-		answer[i] = 'x'
-	}
-	require.Equal(t, want, page)
-}
-
-// What a listing costs is goal P12's: the SDK's decoder makes 55 allocations a
-// key, and 2,200 bytes.
-func TestPageCostsNoAllocationAKey(t *testing.T) {
-	const keys = 1000
-	for _, row := range []struct {
-		name, answer string
-		most         float64
-	}{
-		{"keys as they are", pageOf(keys, "photos/2026/a-name-of-common-length-"), 60},
-		{"keys that are escaped", pageOf(keys, "photos/2026/a+name+of+common+length+"), 90},
-		{"an answer that tells at its end how keys are escaped", strings.Replace(strings.Replace(pageOf(keys, "a+"), "<EncodingType>url</EncodingType>", "", 1), "</ListBucketResult>", "<EncodingType>url</EncodingType></ListBucketResult>", 1), 90},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			answer, page := []byte(row.answer), &storage.Page{Entries: make([]storage.ListEntry, 0, keys)}
-			allocations := testing.AllocsPerRun(10, func() {
-				if err := readPage(answer, page, page.Entries); err != nil {
-					t.Error(err)
-				}
-			})
-			require.Len(t, page.Entries, keys)
-			require.LessOrEqual(t, allocations, row.most)
-		})
-	}
 }

@@ -1,4 +1,4 @@
-package s3
+package s3probe
 
 import (
 	"crypto/md5"
@@ -20,12 +20,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A hasty server heeds every condition that it is asked for one at a time, but of
-// the operations in gap it looks, and writes a while later. It knows what Probe's
-// conditions need, and is an http.RoundTripper, so that synctest has its clock.
-type hastyServer struct {
+// A racyServer honours every condition, but the operations in gap test it and write a
+// while later. It supports the requests of the checks of conditions. It is an
+// http.RoundTripper, so that it uses the clock of synctest.
+type racyServer struct {
 	gap map[string]bool
 
 	mu      sync.Mutex
@@ -33,7 +34,7 @@ type hastyServer struct {
 	parts   map[string]string // by upload
 }
 
-func (s *hastyServer) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s *racyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	body := ""
 	if r.Body != nil {
@@ -43,28 +44,28 @@ func (s *hastyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		body = string(all)
 	}
-	status, header, answer := s.serve(r, body)
+	status, header, content := s.serve(r, body)
 	maps.Copy(w.Header(), header)
-	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, answer)
+		_, _ = io.WriteString(w, content)
 	}
 	response := w.Result()
 	response.Request = r
 	return response, nil
 }
 
-// inGap is a header of one request that a hasty server looks at first.
+// inGap is a header that gives one request the gap.
 const inGap = "X-In-Gap"
 
 func tagOf(text string) string { return fmt.Sprintf(`"%x"`, md5.Sum([]byte(text))) }
 
-func (s *hastyServer) serve(r *http.Request, body string) (status int, header http.Header, answer string) {
+func (s *racyServer) serve(r *http.Request, body string) (status int, header http.Header, content string) {
 	query, key := r.URL.Query(), strings.TrimPrefix(r.URL.Path, "/photos/")
 	tagged := func(text string) http.Header { return http.Header{"Etag": {tagOf(text)}} }
 	refused := func(status int, code string) (int, http.Header, string) {
-		return status, nil, failing(status, code, "").Body
+		return status, nil, "<Error><Code>" + code + "</Code></Error>"
 	}
 	switch {
 	case query.Has("uploads"):
@@ -120,9 +121,9 @@ func (s *hastyServer) serve(r *http.Request, body string) (status int, header ht
 	return http.StatusOK, tagged(text), text
 }
 
-// write stores the text, or removes the key, where the conditions hold.
-func (s *hastyServer) write(operation, key, text string, header http.Header) (refused string) {
-	const looking, thinking = time.Millisecond, time.Second
+// write stores the text or removes the key if the conditions hold.
+func (s *racyServer) write(operation, key, text string, header http.Header) (refused string) {
+	const before, gap = time.Millisecond, time.Second
 	match := header.Get("If-Match")
 	held := func() bool {
 		old, there := s.objects[key]
@@ -141,11 +142,11 @@ func (s *hastyServer) write(operation, key, text string, header http.Header) (re
 		if !holds {
 			return "PreconditionFailed"
 		}
-		time.Sleep(thinking)
+		time.Sleep(gap)
 		match = ""
 		header = http.Header{}
 	} else {
-		time.Sleep(looking) // so that those that only look have looked
+		time.Sleep(before) // until the others have tested their conditions
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,22 +161,22 @@ func (s *hastyServer) write(operation, key, text string, header http.Header) (re
 	return ""
 }
 
-func TestProbeFindsConditionsThatAreNotAtomic(t *testing.T) {
-	all := Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
+	all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
 	for name, row := range map[string]struct {
 		gap  string
-		want func(c *Conditions)
+		want func(c *s3.Conditions)
 	}{
-		"none":                    {"", func(*Conditions) {}},
-		"PutObject":               {"Put", func(c *Conditions) { c.Create, c.Update = false, false }},
-		"CompleteMultipartUpload": {"Complete", func(c *Conditions) { c.Complete = false }},
-		"CopyObject":              {"Copy", func(c *Conditions) { c.Copy = false }},
-		"DeleteObject":            {"Delete", func(c *Conditions) { c.Remove = false }},
+		"none":                    {"", func(*s3.Conditions) {}},
+		"PutObject":               {"Put", func(c *s3.Conditions) { c.Create, c.Update = false, false }},
+		"CompleteMultipartUpload": {"Complete", func(c *s3.Conditions) { c.Complete = false }},
+		"CopyObject":              {"Copy", func(c *s3.Conditions) { c.Copy = false }},
+		"DeleteObject":            {"Delete", func(c *s3.Conditions) { c.Remove = false }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &hastyServer{gap: map[string]bool{row.gap: true}, objects: map[string]string{}, parts: map[string]string{}}
-				report, err := Probe(t.Context(), Config{
+				server := &racyServer{gap: map[string]bool{row.gap: true}, objects: map[string]string{}, parts: map[string]string{}}
+				report, err := Run(t.Context(), s3.Config{
 					Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", HTTPClient: &http.Client{Transport: server},
 				}, "tmp/")
 				require.NoError(t, err)
@@ -187,27 +188,25 @@ func TestProbeFindsConditionsThatAreNotAtomic(t *testing.T) {
 	}
 }
 
-// A condition that a profile knows not to be atomic stays undeclared, also if no
-// race shows it.
-func TestProbeRaisesNoConditionThatIsKnownToRace(t *testing.T) {
-	all := Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
+	all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
 	for _, row := range []struct{ name, profile, server string }{
 		{"by the profile", "versitygw", ""},
-		{"by the name that the server gives itself", "unknown", "VERSITYGW"},
+		{"by the name in the server's responses", "unknown", "VERSITYGW"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &hastyServer{objects: map[string]string{}, parts: map[string]string{}}
-				profile, known := NamedProfile(row.profile)
+				server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
+				profile, known := s3.NamedProfile(row.profile)
 				require.True(t, known)
-				report, err := Probe(t.Context(), Config{
+				report, err := Run(t.Context(), s3.Config{
 					Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", Profile: &profile,
 					HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-						answer, err := server.RoundTrip(r)
+						response, err := server.RoundTrip(r)
 						if err == nil {
-							answer.Header.Set("Server", row.server)
+							response.Header.Set("Server", row.server)
 						}
-						return answer, err
+						return response, err
 					})},
 				}, "tmp/")
 				require.NoError(t, err)
@@ -220,13 +219,13 @@ func TestProbeRaisesNoConditionThatIsKnownToRace(t *testing.T) {
 	}
 }
 
-// A gap that few races hit is found, if it is not too small.
-func TestProbeRacesForLong(t *testing.T) {
+// A gap that only late races hit is found.
+func TestRunRacesManyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &hastyServer{objects: map[string]string{}, parts: map[string]string{}}
+		server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
 		removals := 0
 		var mu sync.Mutex
-		report, err := Probe(t.Context(), Config{
+		report, err := Run(t.Context(), s3.Config{
 			Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret",
 			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				mu.Lock()
@@ -244,66 +243,67 @@ func TestProbeRacesForLong(t *testing.T) {
 	})
 }
 
-// Every check has somebody who acts on it, and what is not proven is taken back.
-func TestProbeDeclaresNothingThatItCouldNotProve(t *testing.T) {
-	p, known := NamedProfile("aws")
+// Each check sets the profile, and clears what was not proven.
+func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
+	p, known := s3.NamedProfile("aws")
 	require.True(t, known)
 	for _, c := range checks {
 		before := p
 		require.NotNil(t, c.set, c.name)
 		c.set(&p, false)
-		if c.name != checks[1].name { // the first one took the sums away already
+		if c.name != checks[1].name { // the first one has removed the checksums already
 			require.NotEqual(t, before, p, c.name)
 		}
 	}
-	require.Zero(t, p.features()&^(storage.SignURLs|storage.SignHead|storage.UploadParts|storage.KeepVersions|storage.StorageClasses))
+	d, err := s3.NewDriver(t.Context(), s3.Config{Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", Profile: &p})
+	require.NoError(t, err)
+	require.Zero(t, d.Describe().Features&^(storage.SignURLs|storage.SignHead|storage.UploadParts|storage.KeepVersions|storage.StorageClasses))
 	require.False(t, p.OrderedList)
 }
 
-// A roundTripper is a function.
+// A roundTripper is a function that is an http.RoundTripper.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-var errWire = errors.New("the wire broke")
+var errConnection = errors.New("the connection broke")
 
-// unsignedOnly serves what is signed by header, and breaks the wire of what is
-// signed by address, which it notes.
-func unsignedOnly(signed *[]string) *http.Client {
-	server := &hastyServer{objects: map[string]string{}, parts: map[string]string{}}
+// refusingSignedURLs serves requests that are signed by header. It records requests to
+// signed URLs and breaks their connection.
+func refusingSignedURLs(signed *[]string) *http.Client {
+	server := &racyServer{objects: map[string]string{}, parts: map[string]string{}}
 	return &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Query().Has("X-Amz-Signature") {
 			*signed = append(*signed, r.URL.String())
-			return nil, errWire
+			return nil, errConnection
 		}
 		return server.RoundTrip(r)
 	})}
 }
 
-func TestProbesReportHasNoSignatures(t *testing.T) {
+func TestTheReportHasNoSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var signed []string
-		report, err := Probe(t.Context(), Config{
-			Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", HTTPClient: unsignedOnly(&signed),
+		report, err := Run(t.Context(), s3.Config{
+			Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", HTTPClient: refusingSignedURLs(&signed),
 		}, "tmp/")
 		require.NoError(t, err)
 		require.NotEmpty(t, signed)
-		require.Contains(t, report.String(), errWire.Error())
+		require.Contains(t, report.String(), errConnection.Error())
 		require.NotContains(t, report.String(), "X-Amz-")
 	})
 }
 
-// What is signed goes the way that the SDK's own requests go: it may lead through
-// a proxy, or trust another certificate.
-func TestProbeSendsWhatIsSignedByTheGivenClient(t *testing.T) {
+// The given client may use a proxy, or trust another certificate.
+func TestRunSendsSignedRequestsWithTheGivenClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var signed []string
 		endpoint := "http://store.invalid"
 		client := awss3.New(awss3.Options{
 			Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,
-			Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""), HTTPClient: unsignedOnly(&signed),
+			Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""), HTTPClient: refusingSignedURLs(&signed),
 		})
-		_, err := Probe(t.Context(), Config{Bucket: "photos", Client: client}, "tmp/")
+		_, err := Run(t.Context(), s3.Config{Bucket: "photos", Client: client}, "tmp/")
 		require.NoError(t, err)
 		require.NotEmpty(t, signed)
 	})

@@ -1,4 +1,4 @@
-package s3
+package listxml
 
 import (
 	"bytes"
@@ -6,29 +6,29 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how many elements may be open at once. A listing has four.
+// maxDepth limits how many elements may be open at once. A listing has four.
 const maxDepth = 64
 
-// An xmlReader walks through a document in memory, element by element. It takes
-// what encoding/xml takes in strict mode, without an allocation for each token,
-// but for a document type declaration, which no server that speaks S3 sends.
-// Elements are known by their local names, whatever their namespace.
-type xmlReader struct {
-	doc   []byte
-	pos   int
-	open  [][]byte // names of the open elements, as they are written
-	empty bool     // the innermost of them was <name/>: its end is still to be told
-	spare []byte   // memory for text that is not in doc as it reads
+// A reader reads a document in memory, element by element. It accepts what
+// encoding/xml accepts in strict mode, without an allocation for each token. The
+// exception is a document type declaration, which no S3 server sends. It identifies
+// elements by their local names and ignores namespaces.
+type reader struct {
+	doc     []byte
+	pos     int
+	open    [][]byte // qualified names of the open elements
+	empty   bool     // the innermost open element was <name/>, and its end was not reported yet
+	scratch []byte   // memory for decoded text
 }
 
-// malformed is an error at the place that was reached. It quotes nothing: a page
-// is full of keys.
-func (x *xmlReader) malformed(what string) error {
-	return fmt.Errorf("the page is not well-formed: %s at byte %d", what, x.pos)
+// malformed returns an error with the current position. It does not quote the page,
+// which is full of keys.
+func (x *reader) malformed(problem string) error {
+	return fmt.Errorf("the page is not well-formed: %s at byte %d", problem, x.pos)
 }
 
-// root opens the document's only element, and is its local name.
-func (x *xmlReader) root() ([]byte, error) {
+// root opens the root element and returns its local name.
+func (x *reader) root() ([]byte, error) {
 	x.doc = bytes.TrimPrefix(x.doc, []byte("\ufeff"))
 	for {
 		text, err := x.text()
@@ -45,9 +45,9 @@ func (x *xmlReader) root() ([]byte, error) {
 	}
 }
 
-// child opens the next element in the innermost open one, and is its local
-// name. It is nil where there is none left: the innermost has been closed.
-func (x *xmlReader) child() ([]byte, error) {
+// child opens the next element in the innermost open element and returns its local
+// name. If there is none left, it closes the innermost element and returns nil.
+func (x *reader) child() ([]byte, error) {
 	if x.empty {
 		x.close()
 		return nil, nil
@@ -62,8 +62,8 @@ func (x *xmlReader) child() ([]byte, error) {
 	}
 }
 
-// skip closes the innermost element with all that is in it.
-func (x *xmlReader) skip() error {
+// skip closes the innermost element and ignores its content.
+func (x *reader) skip() error {
 	for outside := len(x.open) - 1; len(x.open) > outside; {
 		if _, err := x.child(); err != nil {
 			return err
@@ -72,10 +72,10 @@ func (x *xmlReader) skip() error {
 	return nil
 }
 
-// value closes the innermost element, and is the text in it: what comments and
-// the like part, joined. It may be changed, and is good until the next call. An
+// value closes the innermost element and returns its text, without comments and
+// the like. The caller may modify the text, which is valid until the next call. An
 // element inside is an error.
-func (x *xmlReader) value() ([]byte, error) {
+func (x *reader) value() ([]byte, error) {
 	if x.empty {
 		x.close()
 		return nil, nil
@@ -84,15 +84,15 @@ func (x *xmlReader) value() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(x.doc[x.pos:], []byte("</")) { // as nearly always
+	if bytes.HasPrefix(x.doc[x.pos:], []byte("</")) { // nearly always
 		_, _, err = x.tag()
 		return value, err
 	}
-	return x.joined(value)
+	return x.joinText(value)
 }
 
-// joined is value's slow road: more than text up to the end tag.
-func (x *xmlReader) joined(value []byte) ([]byte, error) {
+// joinText is the slow path of value, for an element that has more than text.
+func (x *reader) joinText(value []byte) ([]byte, error) {
 	all := bytes.Clone(value)
 	for depth := len(x.open); ; {
 		if content, isCDATA, err := x.cdata(); err != nil {
@@ -104,7 +104,7 @@ func (x *xmlReader) joined(value []byte) ([]byte, error) {
 		} else if isTag && len(x.open) < depth {
 			return all, nil
 		} else if isTag {
-			return nil, x.malformed("an element where text is due")
+			return nil, x.malformed("an element instead of text")
 		}
 		text, err := x.text()
 		if err != nil {
@@ -114,10 +114,10 @@ func (x *xmlReader) joined(value []byte) ([]byte, error) {
 	}
 }
 
-// tag reads one piece of markup. isTag is false for those that do not matter:
-// comments, processing instructions, CDATA. name is the local name of an element
-// that was opened, or nil where one was closed.
-func (x *xmlReader) tag() (name []byte, isTag bool, err error) {
+// tag reads markup. isTag is false for a comment, a processing instruction and a
+// CDATA section. name is the local name of the element that it opened, or nil if it
+// closed one.
+func (x *reader) tag() (name []byte, isTag bool, err error) {
 	switch rest := x.doc[x.pos:]; {
 	case bytes.HasPrefix(rest, []byte("</")):
 		x.pos += len("</")
@@ -143,17 +143,17 @@ func (x *xmlReader) tag() (name []byte, isTag bool, err error) {
 	}
 }
 
-func (x *xmlReader) startTag() ([]byte, error) {
+func (x *reader) startTag() ([]byte, error) {
 	name, err := x.name()
 	if err != nil {
 		return nil, err
 	}
 	if len(x.open) == maxDepth {
-		return nil, x.malformed("elements too deep in one another")
+		return nil, x.malformed("too many nested elements")
 	}
 	x.open = append(x.open, name)
 	for {
-		x.space()
+		x.skipSpace()
 		switch rest := x.doc[x.pos:]; {
 		case len(rest) > 0 && rest[0] == '>':
 			x.pos++
@@ -169,39 +169,39 @@ func (x *xmlReader) startTag() ([]byte, error) {
 	}
 }
 
-func (x *xmlReader) endTag() error {
+func (x *reader) endTag() error {
 	if len(x.open) == 0 {
-		return x.malformed("an end without a start")
+		return x.malformed("an end tag without a start tag")
 	}
 	name, err := x.name()
 	if err != nil {
 		return err
 	}
-	x.space()
+	x.skipSpace()
 	if !x.accept('>') {
-		return x.malformed("an end tag that does not end")
+		return x.malformed("an unclosed end tag")
 	}
 	if !bytes.Equal(name, x.open[len(x.open)-1]) {
-		return x.malformed("an end of another element")
+		return x.malformed("an end tag of another element")
 	}
 	x.close()
 	return nil
 }
 
-func (x *xmlReader) close() {
+func (x *reader) close() {
 	x.open, x.empty = x.open[:len(x.open)-1], false
 }
 
-// attribute passes over name="value".
-func (x *xmlReader) attribute() error {
+// attribute skips name="value".
+func (x *reader) attribute() error {
 	if _, err := x.name(); err != nil {
 		return err
 	}
-	x.space()
+	x.skipSpace()
 	if !x.accept('=') {
 		return x.malformed("an attribute without a value")
 	}
-	x.space()
+	x.skipSpace()
 	value, err := x.quoted()
 	if err != nil {
 		return err
@@ -213,22 +213,22 @@ func (x *xmlReader) attribute() error {
 	return err
 }
 
-// quoted is what stands between two quotes, as it is written.
-func (x *xmlReader) quoted() ([]byte, error) {
+// quoted returns the raw text between two quotes.
+func (x *reader) quoted() ([]byte, error) {
 	rest := x.doc[x.pos:]
 	if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
 		return nil, x.malformed("a value without quotes")
 	}
 	end := bytes.IndexByte(rest[1:], rest[0])
 	if end < 0 {
-		return nil, x.malformed("quotes that do not end")
+		return nil, x.malformed("unclosed quotes")
 	}
 	x.pos += end + 2
 	return rest[1 : 1+end], nil
 }
 
-// name is a qualified name, as it is written.
-func (x *xmlReader) name() ([]byte, error) {
+// name returns a qualified name.
+func (x *reader) name() ([]byte, error) {
 	rest, ascii := x.doc[x.pos:], true
 	end := 0
 	for end < len(rest) && isNameByte(rest[end]) {
@@ -239,20 +239,20 @@ func (x *xmlReader) name() ([]byte, error) {
 	switch {
 	case end == 0, name[0] == '-', name[0] == '.', '0' <= name[0] && name[0] <= '9',
 		!ascii && !utf8.Valid(name), bytes.Count(name, []byte(":")) > 1:
-		return nil, x.malformed("no name")
+		return nil, x.malformed("an invalid name")
 	}
 	x.pos += end
 	return name, nil
 }
 
-// isNameByte takes all that is not ASCII: which of it makes a name is nothing
-// that a listing's reader has to judge.
+// isNameByte reports whether c may be part of a name. It accepts every byte that is
+// not ASCII, because the reader of a listing need not validate names.
 func isNameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		c == '_' || c == ':' || c == '-' || c == '.' || c >= utf8.RuneSelf
 }
 
-// local is a qualified name without its prefix.
+// local returns a qualified name without its prefix.
 func local(name []byte) []byte {
 	if prefix, rest, found := bytes.Cut(name, []byte(":")); found && len(prefix) > 0 && len(rest) > 0 {
 		return rest
@@ -260,13 +260,13 @@ func local(name []byte) []byte {
 	return name
 }
 
-func (x *xmlReader) space() {
+func (x *reader) skipSpace() {
 	for x.pos < len(x.doc) && isSpace(x.doc[x.pos]) {
 		x.pos++
 	}
 }
 
-func (x *xmlReader) accept(c byte) bool {
+func (x *reader) accept(c byte) bool {
 	if x.pos < len(x.doc) && x.doc[x.pos] == c {
 		x.pos++
 		return true

@@ -1,4 +1,4 @@
-package s3
+package listxml
 
 import (
 	"bytes"
@@ -6,48 +6,48 @@ import (
 	"unicode/utf8"
 )
 
-// Where text stands decides what is special in it.
-type textPlace int
+// A textContext says where text occurs, which decides what is special in it.
+type textContext int
 
 const (
-	inElement textPlace = iota
+	inElement textContext = iota
 	inAttribute
 	inCDATA
 )
 
-// text is what stands before the next markup, as it reads. Its end without any
-// is the end of a document that breaks off: nothing is read behind the root.
-func (x *xmlReader) text() ([]byte, error) {
+// text returns the decoded text before the next markup. If there is no more markup,
+// the document is truncated: nothing is read after the root.
+func (x *reader) text() ([]byte, error) {
 	end := bytes.IndexByte(x.doc[x.pos:], '<')
 	if end < 0 {
 		x.pos = len(x.doc)
-		return nil, x.malformed("an end too early")
+		return nil, x.malformed("an early end")
 	}
 	raw := x.doc[x.pos : x.pos+end]
 	x.pos += end
 	return x.plain(raw, inElement)
 }
 
-// cdata is the text of a CDATA section, if that is what comes.
-func (x *xmlReader) cdata() (text []byte, is bool, err error) {
+// cdata returns the text of a CDATA section, if the next markup is one.
+func (x *reader) cdata() (text []byte, is bool, err error) {
 	raw, is := bytes.CutPrefix(x.doc[x.pos:], []byte("<![CDATA["))
 	if !is {
 		return nil, false, nil
 	}
 	end := bytes.Index(raw, []byte("]]>"))
 	if end < 0 {
-		return nil, true, x.malformed("a section that does not end")
+		return nil, true, x.malformed("an unclosed section")
 	}
 	x.pos += len("<![CDATA[") + end + len("]]>")
 	text, err = x.plain(raw[:end], inCDATA)
 	return text, true, err
 }
 
-// comment passes over one, which holds no "--".
-func (x *xmlReader) comment() error {
+// comment skips a comment, which must not contain "--".
+func (x *reader) comment() error {
 	end := bytes.Index(x.doc[x.pos:], []byte("--"))
 	if end < 0 {
-		return x.malformed("a comment that does not end")
+		return x.malformed("an unclosed comment")
 	}
 	x.pos += end + len("--")
 	if !x.accept('>') {
@@ -56,38 +56,38 @@ func (x *xmlReader) comment() error {
 	return nil
 }
 
-// instruction passes over a processing instruction, or the XML declaration.
-func (x *xmlReader) instruction() error {
+// instruction skips a processing instruction, or reads the XML declaration.
+func (x *reader) instruction() error {
 	target, err := x.name()
 	if err != nil {
 		return err
 	}
 	end := bytes.Index(x.doc[x.pos:], []byte("?>"))
 	if end < 0 {
-		return x.malformed("an instruction that does not end")
+		return x.malformed("an unclosed instruction")
 	}
 	if string(target) != "xml" {
 		x.pos += end + len("?>")
 		return nil
 	}
-	within := &xmlReader{doc: x.doc[:x.pos+end], pos: x.pos}
+	inner := &reader{doc: x.doc[:x.pos+end], pos: x.pos}
 	x.pos += end + len("?>")
-	return within.declaration()
+	return inner.declaration()
 }
 
-// declaration reads version="1.0" encoding="UTF-8" standalone="yes": another
-// version or encoding would be misread.
-func (x *xmlReader) declaration() error {
-	for x.space(); x.pos < len(x.doc); x.space() {
+// declaration reads version="1.0" encoding="UTF-8" standalone="yes". It refuses any
+// other version or encoding, which would be misread.
+func (x *reader) declaration() error {
+	for x.skipSpace(); x.pos < len(x.doc); x.skipSpace() {
 		name, err := x.name()
 		if err != nil {
 			return err
 		}
-		x.space()
+		x.skipSpace()
 		if !x.accept('=') {
 			return x.malformed("a declaration without a value")
 		}
-		x.space()
+		x.skipSpace()
 		value, err := x.quoted()
 		if err != nil {
 			return err
@@ -102,18 +102,18 @@ func (x *xmlReader) declaration() error {
 	return nil
 }
 
-// plain is raw as it reads: itself, or good until the next call.
-func (x *xmlReader) plain(raw []byte, place textPlace) ([]byte, error) {
+// plain returns raw decoded: raw itself, or text that is valid until the next call.
+func (x *reader) plain(raw []byte, where textContext) ([]byte, error) {
 	for i, c := range raw {
-		if !unremarkable[c] {
-			return x.decode(raw, i, place)
+		if !isLiteral[c] {
+			return x.decode(raw, i, where)
 		}
 	}
 	return raw, nil
 }
 
-// unremarkable are the bytes that stand for themselves everywhere.
-var unremarkable = func() (table [256]bool) {
+// isLiteral has the bytes that mean themselves in every context.
+var isLiteral = func() (table [256]bool) {
 	for c := byte(' '); c < utf8.RuneSelf; c++ {
 		table[c] = c != '&' && c != '>'
 	}
@@ -121,41 +121,41 @@ var unremarkable = func() (table [256]bool) {
 	return table
 }()
 
-// decode is plain's slow road, from the first byte that matters on.
-func (x *xmlReader) decode(raw []byte, from int, place textPlace) ([]byte, error) {
-	text := append(x.spare[:0], raw[:from]...)
+// decode is the slow path of plain. from is the first byte that is not literal.
+func (x *reader) decode(raw []byte, from int, where textContext) ([]byte, error) {
+	text := append(x.scratch[:0], raw[:from]...)
 	for i := from; i < len(raw); {
 		c, size := raw[i], 1
 		switch {
-		case unremarkable[c]:
+		case isLiteral[c]:
 			text = append(text, c)
-		case c == '&' && place != inCDATA:
+		case c == '&' && where != inCDATA:
 			var r rune
 			if r, size = reference(raw[i:]); size == 0 || !isCharacter(r) {
-				return nil, x.malformed("no character in a reference")
+				return nil, x.malformed("an invalid reference")
 			}
 			text = utf8.AppendRune(text, r)
-		case c == '>' && place == inElement && bytes.HasSuffix(raw[:i], []byte("]]")):
+		case c == '>' && where == inElement && bytes.HasSuffix(raw[:i], []byte("]]")):
 			return nil, x.malformed("]]> in a text")
-		case c == '\r': // a line ends with \n alone
+		case c == '\r': // every line ends with \n
 			if i+1 == len(raw) || raw[i+1] != '\n' {
 				text = append(text, '\n')
 			}
 		default:
 			var r rune
 			if r, size = utf8.DecodeRune(raw[i:]); r == utf8.RuneError && size == 1 || !isCharacter(r) {
-				return nil, x.malformed("no character of XML")
+				return nil, x.malformed("an invalid character")
 			}
 			text = append(text, raw[i:i+size]...)
 		}
 		i += size
 	}
-	x.spare = text
+	x.scratch = text
 	return text, nil
 }
 
-// reference reads "&lt;" or "&#60;" at the start of raw; size is 0 where it is
-// none.
+// reference reads "&lt;" or "&#60;" at the start of raw. If there is no reference,
+// size is 0.
 func reference(raw []byte) (r rune, size int) {
 	end := bytes.IndexByte(raw, ';')
 	if end < 0 {
@@ -173,7 +173,7 @@ func reference(raw []byte) (r rune, size int) {
 	return r, end + 1
 }
 
-// named are the references that need no declaration; -1: none of them.
+// named returns the character of a predefined reference, or -1.
 func named(name []byte) rune {
 	switch string(name) {
 	case "quot":
@@ -190,8 +190,8 @@ func named(name []byte) rune {
 	return -1
 }
 
-// number is a code point, as "60" or "x3C"; -1: none. Half of a surrogate pair
-// is one here, and is written as U+FFFD, as encoding/xml does.
+// number returns the code point of "60" or "x3C", or -1. It accepts half of a
+// surrogate pair, which becomes U+FFFD, as in encoding/xml.
 func number(digits []byte) rune {
 	base := rune(10)
 	if hex, isHex := bytes.CutPrefix(digits, []byte("x")); isHex {
@@ -213,7 +213,7 @@ func number(digits []byte) rune {
 	return n
 }
 
-// hexDigit is the value of one, or -1.
+// hexDigit returns the value of a hexadecimal digit, or -1.
 func hexDigit(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
@@ -226,12 +226,12 @@ func hexDigit(c byte) int {
 	return -1
 }
 
-// isCharacter reports whether XML can hold r, however it is written.
+// isCharacter reports whether an XML document can contain r, escaped or not.
 func isCharacter(r rune) bool {
 	return r >= ' ' && r != 0xFFFE && r != 0xFFFF || r == '\t' || r == '\n' || r == '\r'
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
-// trimSpace takes XML's spaces off both ends.
+// trimSpace removes XML's white space from both ends.
 func trimSpace(text []byte) []byte { return bytes.Trim(text, " \t\r\n") }

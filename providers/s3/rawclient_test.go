@@ -21,7 +21,7 @@ import (
 // sdkOnly has d take the SDK's road.
 func sdkOnly(d *driver) *driver {
 	account := *d.account
-	account.direct = nil
+	account.rawTransport = nil
 	return &driver{account: &account, bucket: d.bucket}
 }
 
@@ -38,7 +38,7 @@ func eachRoad(t *testing.T, name string, test func(t *testing.T, road func(*driv
 
 func isLane(t *testing.T, d *driver) bool {
 	t.Helper()
-	_, is := d.objects(t.Context()).(*lane)
+	_, is := d.objectAPI(t.Context()).(*rawClient)
 	return is
 }
 
@@ -169,7 +169,7 @@ func TestTheLaneOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	d := w.on(t, "aws")
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
-	d.direct = trusting
+	d.rawTransport = trusting
 	for name, do := range doings() {
 		require.NoError(t, do(t.Context(), sdk), name)
 		want := spoken(w.Last(t))

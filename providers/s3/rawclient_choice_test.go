@@ -69,7 +69,7 @@ func TestWhereTheLaneIsOpen(t *testing.T) {
 		require.NoError(t, err)
 		d := b.(*driver)
 		require.True(t, isLane(t, d))
-		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.objects(t.Context()).(*lane).at.host)
+		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.objectAPI(t.Context()).(*rawClient).bucket.host)
 	})
 }
 
@@ -127,7 +127,7 @@ func TestTheLaneLeadsWhereTheSDKGoes(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: wire}
 			_, err := open(c).Head(t.Context(), &storage.GetRequest{Key: "a b", Length: -1})
 			require.Error(t, err)
-			at := d.objects(t.Context()).(*lane).at
+			at := d.objectAPI(t.Context()).(*rawClient).bucket
 			require.Equal(t, wire.last.URL.String(), at.origin+at.path+"/a%20b")
 			host := wire.last.Host
 			if host == "" {

@@ -1,4 +1,4 @@
-package s3
+package listxml
 
 import (
 	"bytes"
@@ -20,29 +20,30 @@ import (
 	smithytime "github.com/aws/smithy-go/time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// errOutOfCourt is for what encoding/xml is no judge of: it knows the letters
-// of an older XML, and reads declarations by guess.
-var errOutOfCourt = errors.New("nobody can tell")
+// errNoReference means that encoding/xml cannot be the reference: it knows the letters
+// of an older XML, and reads declarations loosely.
+var errNoReference = errors.New("encoding/xml cannot tell")
 
-// A node is an element with all that is in it.
+// A node is an element with its content.
 type node struct {
 	name     string
-	text     string // all of it, joined
+	text     string // joined
 	children []*node
 }
 
-// judgedPage is what an answer says by encoding/xml, or why it says nothing.
-func judgedPage(answer []byte) (*storage.Page, error) {
-	root, err := judgedTree(answer)
+// referencePage reads a response with encoding/xml.
+func referencePage(response []byte) (*storage.Page, error) {
+	root, err := referenceTree(response)
 	if err != nil {
 		return nil, err
 	}
 	if len(root.name) < 4 || !strings.EqualFold(root.name[:4], "List") {
-		return nil, errors.New("no list")
+		return nil, errors.New("not a listing")
 	}
-	j := &judge{page: &storage.Page{Entries: []storage.ListEntry{}}}
+	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}}}
 	for _, n := range root.children {
 		if err := j.element(n); err != nil {
 			return nil, err
@@ -51,18 +52,18 @@ func judgedPage(answer []byte) (*storage.Page, error) {
 	return j.page, j.finish()
 }
 
-type judge struct {
+type pageBuilder struct {
 	page             *storage.Page
 	escaped          bool
 	truncated, ended bool
 }
 
-func (j *judge) element(n *node) (err error) {
+func (j *pageBuilder) element(n *node) (err error) {
 	switch strings.ToLower(n.name) {
 	case "contents", "commonprefixes":
 		e := storage.ListEntry{IsPrefix: strings.EqualFold(n.name, "commonprefixes")}
 		for _, field := range n.children {
-			if err := judgedField(&e, field); err != nil {
+			if err := referenceField(&e, field); err != nil {
 				return err
 			}
 		}
@@ -83,7 +84,7 @@ func (j *judge) element(n *node) (err error) {
 	return err
 }
 
-func judgedField(e *storage.ListEntry, n *node) error {
+func referenceField(e *storage.ListEntry, n *node) error {
 	name := strings.ToLower(n.name)
 	if e.IsPrefix {
 		if name != "prefix" {
@@ -107,7 +108,7 @@ func judgedField(e *storage.ListEntry, n *node) error {
 			err = errors.New("negative")
 		}
 	case "etag":
-		e.ETag = quoted(&value)
+		e.ETag = httpheader.ETag(value)
 		e.Revision = e.ETag
 	case "lastmodified":
 		e.Modified, err = smithytime.ParseDateTime(trimmed)
@@ -116,7 +117,7 @@ func judgedField(e *storage.ListEntry, n *node) error {
 	return err
 }
 
-func (j *judge) finish() (err error) {
+func (j *pageBuilder) finish() (err error) {
 	for i := range j.page.Entries {
 		if key := &j.page.Entries[i].Key; j.escaped {
 			if *key, err = url.QueryUnescape(*key); err != nil {
@@ -126,7 +127,7 @@ func (j *judge) finish() (err error) {
 	}
 	slices.SortFunc(j.page.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
 	if j.truncated && j.page.Token == "" {
-		return errors.New("it goes on nowhere")
+		return errors.New("truncated without a token")
 	}
 	if j.ended {
 		j.page.Token = ""
@@ -136,24 +137,24 @@ func (j *judge) finish() (err error) {
 
 func (n *node) value() (string, error) {
 	if len(n.children) > 0 {
-		return "", errors.New("an element in a text")
+		return "", errors.New("an element in text")
 	}
 	return n.text, nil
 }
 
-// judgedTree is the document up to the end of its root.
-func judgedTree(answer []byte) (*node, error) {
-	if nameOfOldLetters.Match(answer) {
-		return nil, errOutOfCourt
+// referenceTree reads the document up to the end of its root.
+func referenceTree(response []byte) (*node, error) {
+	if nonASCIITag.Match(response) {
+		return nil, errNoReference
 	}
-	decoder := xml.NewDecoder(bytes.NewReader(answer))
+	decoder := xml.NewDecoder(bytes.NewReader(response))
 	top := &node{}
 	for open := []*node{top}; ; {
 		at := decoder.InputOffset()
 		token, err := decoder.Token()
 		if err != nil {
 			if text := err.Error(); strings.Contains(text, "unsupported version") || strings.Contains(text, "encoding \"") {
-				return nil, errOutOfCourt
+				return nil, errNoReference
 			}
 			return nil, err
 		}
@@ -171,14 +172,14 @@ func judgedTree(answer []byte) (*node, error) {
 			}
 		case xml.CharData:
 			text := string(token)
-			if len(open) == 1 && !blank(text, at) || len(open) == 1 && bytes.HasPrefix(answer[at:], []byte("<!")) {
-				return nil, errors.New("text outside")
+			if len(open) == 1 && !blank(text, at) || len(open) == 1 && bytes.HasPrefix(response[at:], []byte("<!")) {
+				return nil, errors.New("text outside of the root")
 			}
 			inner.text += text
 		case xml.Directive:
-			return nil, errors.New("a declaration of a type")
+			return nil, errors.New("a document type")
 		case xml.ProcInst:
-			if err := judgedInstruction(token); err != nil {
+			if err := checkInstruction(token); err != nil {
 				return nil, err
 			}
 		}
@@ -193,53 +194,56 @@ func blank(text string, at int64) bool {
 }
 
 var (
-	// nameOfOldLetters is a tag with something in it that is not ASCII.
-	nameOfOldLetters = regexp.MustCompile(`[<&][^>;]*[\x{80}-\x{10FFFF}]`)
+	// nonASCIITag is a tag or reference with something in it that is not ASCII.
+	nonASCIITag      = regexp.MustCompile(`[<&][^>;]*[\x{80}-\x{10FFFF}]`)
 	xmlDeclaration   = regexp.MustCompile(`^([ \t\r\n]*[A-Za-z_:][A-Za-z0-9_.-]*:?[A-Za-z0-9_.-]*[ \t\r\n]*=[ \t\r\n]*("[^"]*"|'[^']*'))*[ \t\r\n]*$`)
 	encodingDeclared = regexp.MustCompile(`(?:^|["' \t\r\n])encoding[ \t\r\n]*=[ \t\r\n]*["']([^"']*)`)
 )
 
-func judgedInstruction(token xml.ProcInst) error {
+func checkInstruction(token xml.ProcInst) error {
 	if strings.Count(token.Target, ":") > 1 {
-		return errors.New("a name of three parts")
+		return errors.New("a name with two colons")
 	}
 	if token.Target != "xml" {
 		return nil
 	}
 	if !xmlDeclaration.Match(token.Inst) {
-		return errors.New("no declaration")
+		return errors.New("an invalid declaration")
 	}
 	if strings.Contains(string(token.Inst), "encoding") || strings.Contains(string(token.Inst), "version") {
 		if found := encodingDeclared.FindSubmatch(token.Inst); found != nil && !strings.EqualFold(string(found[1]), "utf-8") {
-			return errOutOfCourt
+			return errNoReference
 		}
 		if !bytes.Contains(token.Inst, []byte(`version="1.0"`)) && !bytes.Contains(token.Inst, []byte(`version='1.0'`)) {
-			return errOutOfCourt
+			return errNoReference
 		}
 	}
 	return nil
 }
 
-// An answering client answers every request with the same page.
-type answering []byte
+// A fixedResponse is an HTTP client that returns the same body for every request.
+type fixedResponse []byte
 
-func (a answering) Do(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(a))}, nil
+func (f fixedResponse) Do(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(f))}, nil
 }
 
-// pageOfTheSDK is what the SDK's own decoder makes of an answer; nil where it
-// fails, and where there is a key that is not escaped as the answer says.
-func pageOfTheSDK(t *testing.T, answer []byte) *storage.Page {
-	client := awss3.New(awss3.Options{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: answering(answer), Retryer: aws.NopRetryer{}})
-	out, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
+func anonymousClient(c awss3.HTTPClient) *awss3.Client {
+	return awss3.New(awss3.Options{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: c, Retryer: aws.NopRetryer{}})
+}
+
+// sdkPage reads a response with the SDK's decoder. It returns nil if that fails, or if
+// a key is not escaped as the response says.
+func sdkPage(t *testing.T, response []byte) *storage.Page {
+	out, err := anonymousClient(fixedResponse(response)).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
 	if err != nil {
 		return nil
 	}
-	j := &judge{page: &storage.Page{Entries: []storage.ListEntry{}, Token: aws.ToString(out.NextContinuationToken)}}
+	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}, Token: aws.ToString(out.NextContinuationToken)}}
 	j.escaped = out.EncodingType == "url"
 	j.truncated, j.ended = aws.ToBool(out.IsTruncated), out.IsTruncated != nil && !*out.IsTruncated
 	for _, o := range out.Contents {
-		e := storage.ListEntry{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: quoted(o.ETag), Revision: quoted(o.ETag), Modified: modified(o.LastModified)}
+		e := storage.ListEntry{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: httpheader.ETag(aws.ToString(o.ETag)), Revision: httpheader.ETag(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified).UTC().Truncate(time.Second)}
 		j.page.Entries = append(j.page.Entries, e)
 	}
 	for _, p := range out.CommonPrefixes {

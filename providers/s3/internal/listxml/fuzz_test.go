@@ -1,4 +1,4 @@
-package s3
+package listxml
 
 import (
 	"bytes"
@@ -13,55 +13,55 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// FuzzListPage has two judges of what a page says: encoding/xml, which has to
-// agree on what is a page and on all that is in it, and the SDK's own decoder,
-// which has to agree where it reads the page too.
+// FuzzListPage compares ReadObjects with two references. encoding/xml must agree on
+// whether the response is a page and on its content. The SDK's decoder must agree if
+// it can read the page.
 func FuzzListPage(f *testing.F) {
 	f.Add([]byte(wholePage))
 	f.Add([]byte(pageOf(2, "a+b%2F")))
 	for _, row := range readable {
-		f.Add([]byte(row.answer))
+		f.Add([]byte(row.response))
 	}
 	for _, row := range texts {
 		f.Add([]byte(withKey(row.text)))
 	}
 	for _, row := range unreadable {
-		f.Add([]byte(row.answer))
+		f.Add([]byte(row.response))
 	}
-	f.Fuzz(judgePage)
+	f.Fuzz(comparePage)
 }
 
-// FuzzListPageOfPieces puts pages together of pieces that mean something, one
-// for each byte, which finds what changing letters does not.
+// FuzzListPageOfPieces composes pages of meaningful pieces, one for each byte. It
+// finds errors that changes of single bytes do not.
 func FuzzListPageOfPieces(f *testing.F) {
 	for i := range pagePieces {
 		f.Add([]byte{byte(i)}, true)
 	}
 	f.Fuzz(func(t *testing.T, choices []byte, inside bool) {
-		var answer bytes.Buffer
+		var response bytes.Buffer
 		var open []string
 		if inside {
-			answer.WriteString("<List>")
+			response.WriteString("<List>")
 		}
 		for _, c := range choices[:min(len(choices), 200)] {
 			switch piece := pagePieces[int(c)%len(pagePieces)]; {
 			case piece == "</>" && len(open) > 0:
-				answer.WriteString("</" + open[len(open)-1] + ">")
+				response.WriteString("</" + open[len(open)-1] + ">")
 				open = open[:len(open)-1]
-			case piece[0] == '=': // an element that "</>" ends
-				answer.WriteString("<" + piece[1:] + ">")
+			case piece[0] == '=': // an element that "</>" closes
+				response.WriteString("<" + piece[1:] + ">")
 				open = append(open, piece[1:])
 			default:
-				answer.WriteString(piece)
+				response.WriteString(piece)
 			}
 		}
 		for i := range open {
-			answer.WriteString("</" + open[len(open)-1-i] + ">")
+			response.WriteString("</" + open[len(open)-1-i] + ">")
 		}
 		if inside {
-			answer.WriteString("</List>")
+			response.WriteString("</List>")
 		}
-		judgePage(t, answer.Bytes())
+		comparePage(t, response.Bytes())
 	})
 }
 
@@ -76,26 +76,26 @@ var pagePieces = []string{
 	`<a b="c">`, "</a>", `<a b='"'/>`, `<a b="&lt;" c="d"/>`, "<a b>", "<", "<a", "<!DOCTYPE x>", "2026-01-02T03:04:05Z",
 }
 
-func judgePage(t *testing.T, answer []byte) {
-	want, err := judgedPage(answer)
-	if errors.Is(err, errOutOfCourt) {
+func comparePage(t *testing.T, response []byte) {
+	want, err := referencePage(response)
+	if errors.Is(err, errNoReference) {
 		return
 	}
 	page := &storage.Page{}
-	readErr := readPage(bytes.Clone(answer), page, nil)
+	readErr := ReadObjects(bytes.Clone(response), page, nil)
 	if err != nil {
 		require.Error(t, readErr, "encoding/xml: %v", err)
 		return
 	}
 	require.NoError(t, readErr)
 	require.Equal(t, want, page)
-	if theirs := pageOfTheSDK(t, answer); theirs != nil {
+	if theirs := sdkPage(t, response); theirs != nil {
 		require.Equal(t, ordered(theirs), ordered(page))
 	}
 }
 
-// ordered is a page in an order of all that an entry says: the SDK does not
-// tell in which order objects and prefixes stood.
+// ordered sorts a page by all fields of its entries: the SDK does not keep the order
+// between objects and prefixes.
 func ordered(page *storage.Page) *storage.Page {
 	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int {
 		kind := func(e storage.ListEntry) string { return strconv.FormatBool(e.IsPrefix) }

@@ -83,10 +83,10 @@ func TestHowLongAnAnswerIsWaitedFor(t *testing.T) {
 		0:         transport.DefaultAnswer,
 		1 << 10:   transport.DefaultAnswer,
 		600 << 20: transport.DefaultAnswer + 100*time.Second,
-		1 << 40:   patience,
-		-1:        patience,
+		1 << 40:   maxCopyTimeout,
+		-1:        maxCopyTimeout,
 	} {
-		require.Equal(t, want, transport.AnswerOf(patiently(t.Context(), bytes), 0), "%d bytes", bytes)
+		require.Equal(t, want, transport.AnswerOf(withCopyTimeout(t.Context(), bytes), 0), "%d bytes", bytes)
 	}
 }
 
