@@ -46,7 +46,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	s, err := settings(ctx, c)
+	s, err := sdkOptions(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// addresses are what parseAddress reads.
+// addresses describes what parseAddress reads.
 var addresses = address.Form{
 	Scheme:      "s3",
 	Params:      []string{"region", "endpoint", "path_style", "profile", "requester_pays", "anonymous"},
@@ -19,8 +19,7 @@ var addresses = address.Form{
 
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
-// parseAddress reads an address of a bucket, or, with no bucket's name, of an
-// account.
+// parseAddress reads the address of a bucket or, without a bucket name, of an account.
 func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return c, err

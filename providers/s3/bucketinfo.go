@@ -12,19 +12,19 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// BucketInfo looks at the bucket and then, side by side, at each thing that the
-// server has. To read each of them is a right of its own: what may not be read is
-// left out. When the bucket was created S3 tells in ListBuckets only.
+// BucketInfo reads the bucket and then, in parallel, each setting that the server has.
+// Each setting needs its own permission. A setting that may not be read stays empty. S3
+// returns the time of creation only in ListBuckets.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
-	if err := s.look(ctx, info); err != nil {
+	if err := s.readInfo(ctx, info); err != nil {
 		return nil, err
 	}
 	return info, nil
 }
 
-// look fills info; what may not be read stays as it is.
-func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) error {
+// readInfo fills info. A setting that may not be read keeps its value.
+func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
 	var b *managed
 	err := s.inBucketRegion(info.Name, func(found *managed) (err error) {
 		b = found
@@ -34,37 +34,37 @@ func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) erro
 	if err != nil {
 		return err
 	}
-	return together(ctx,
-		func(ctx context.Context) error { return permitted(&info.Public, b.public, ctx) },
-		func(ctx context.Context) error { return permitted(&info.Versioning, b.versioning, ctx) },
-		func(ctx context.Context) error { return permitted(&info.CORS, b.cors, ctx) },
-		func(ctx context.Context) error { return permitted(&info.Lifecycle, b.lifecycle, ctx) },
+	return inParallel(ctx,
+		func(ctx context.Context) error { return ifPermitted(&info.Public, b.isPublic, ctx) },
+		func(ctx context.Context) error { return ifPermitted(&info.Versioning, b.versioning, ctx) },
+		func(ctx context.Context) error { return ifPermitted(&info.CORS, b.cors, ctx) },
+		func(ctx context.Context) error { return ifPermitted(&info.Lifecycle, b.lifecycle, ctx) },
 	)
 }
 
-// permitted sets what to what read returns, if that may be read.
-func permitted[V any](what *V, read func(context.Context) (V, error), ctx context.Context) error {
-	seen, err := read(ctx)
+// ifPermitted sets *value to the result of read, unless that fails with
+// PermissionDenied.
+func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx context.Context) error {
+	v, err := read(ctx)
 	switch {
 	case err == nil:
-		*what = seen
+		*value = v
 	case storage.CodeOf(err) == storage.PermissionDenied:
 		return nil
 	}
 	return err
 }
 
-// together runs all at once; the first that fails ends the others, and is the
-// answer.
-func together(ctx context.Context, looks ...func(context.Context) error) error {
+// inParallel runs calls in parallel. The first error cancels the others and is returned.
+func inParallel(ctx context.Context, calls ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group panics.Group
 	var once sync.Once
 	var first error
-	for _, look := range looks {
+	for _, call := range calls {
 		group.Go(func() {
-			if err := look(ctx); err != nil {
+			if err := call(ctx); err != nil {
 				once.Do(func() {
 					first = err
 					cancel()
@@ -76,18 +76,18 @@ func together(ctx context.Context, looks ...func(context.Context) error) error {
 	return first
 }
 
-// head is whether the bucket is there, and where. A server that does not say
-// where is in the region that it is spoken to by.
+// head returns the region of the bucket. If the server does not name it, it is the region
+// of the request.
 func (b *managed) head(ctx context.Context) (region string, err error) {
-	answer, err := b.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
+	out, err := b.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
 		err = reads(err)
-		if storage.CodeOf(err) == storage.ObjectNotFound { // HEAD's 404 says no more
+		if storage.CodeOf(err) == storage.ObjectNotFound { // a 404 to HEAD does not say what is missing
 			return "", storage.BucketNotFound
 		}
 		return "", err
 	}
-	if region = aws.ToString(answer.BucketRegion); region == "" {
+	if region = aws.ToString(out.BucketRegion); region == "" {
 		region = b.region
 	}
 	return region, nil
@@ -97,17 +97,17 @@ func (b *managed) versioning(ctx context.Context) (bool, error) {
 	if !b.profile.Versioning {
 		return false, nil
 	}
-	answer, err := b.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name})
-	if b.nothing(err, "") {
+	out, err := b.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name})
+	if b.isNotSet(err, "") {
 		return false, nil
 	}
 	if err != nil {
 		return false, reads(err)
 	}
-	return answer.Status == types.BucketVersioningStatusEnabled, nil
+	return out.Status == types.BucketVersioningStatusEnabled, nil
 }
 
-// setVersioning: S3 has no way back to a bucket that never kept versions.
+// setVersioning enables or suspends versions. S3 cannot disable them again.
 func (b *managed) setVersioning(ctx context.Context, on bool) error {
 	status := types.BucketVersioningStatusSuspended
 	if on {
@@ -116,13 +116,13 @@ func (b *managed) setVersioning(ctx context.Context, on bool) error {
 	return writes(ctx, func(ctx context.Context) error {
 		_, err := b.client.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{
 			Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
-		}, b.settings()...)
+		}, b.withBodyChecksum()...)
 		return err
 	})
 }
 
-// nothing reports whether the bucket has none of what was asked for: the
-// server's own code says so, or it does not know the question.
-func (b *managed) nothing(err error, code string) bool {
+// isNotSet reports whether err means that the bucket does not have the requested setting:
+// the server returned code, or does not support the request.
+func (b *managed) isNotSet(err error, code string) bool {
 	return err != nil && (isCode(err, code) && code != "" || storage.CodeOf(translate(err)) == storage.Unsupported)
 }

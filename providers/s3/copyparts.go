@@ -52,10 +52,10 @@ func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size i
 // copyRanges makes an object of ranges. If it fails, it aborts the upload.
 func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange) (*storage.Attrs, error) {
 	style := ChecksumNone // only the store can compute checksums of copied parts
-	if d.profile.CopiedSums {
+	if d.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
-	upload, err := d.begin(ctx, r.Key, &r.Properties, r.PublicRead, style)
+	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, style)
 	if err != nil {
 		return nil, err
 	}

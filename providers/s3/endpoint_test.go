@@ -86,7 +86,7 @@ func TestAResolverThatSaysNothingOfUse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{Bucket: "photos", AWS: c})
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "give Config.Endpoint")
+			require.ErrorContains(t, err, "set Config.Endpoint")
 		})
 	}
 }

@@ -9,40 +9,40 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// The SDK's steps that are changed, by the names that it gives them.
+// The ids of the SDK's middleware that this package changes.
 const (
-	stepSigning        = "Signing"
-	stepInputChecksum  = "AWSChecksum:ComputeInputPayloadChecksum"
-	stepOutputChecksum = "AWSChecksum:ValidateOutputPayloadChecksum"
+	signingID        = "Signing"
+	inputChecksumID  = "AWSChecksum:ComputeInputPayloadChecksum"
+	outputChecksumID = "AWSChecksum:ValidateOutputPayloadChecksum"
 )
 
-// withoutValidation has the SDK not hash what is read: the core does, once,
-// over resumed and parallel reads too.
+// withoutValidation stops the SDK from computing the checksum of a download. The core
+// does that, also across resumed and parallel reads.
 func withoutValidation(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		_, err := stack.Deserialize.Remove(stepOutputChecksum)
+		_, err := stack.Deserialize.Remove(outputChecksumID)
 		return err
 	})
 }
 
-// withUnsignedPayload has a body go out unhashed: what guards it is its
-// checksum, which the signature covers. SHA-256 takes longer than the transfer.
+// withUnsignedPayload sends a body without its SHA-256, which takes longer than the
+// transfer. The checksum protects the body, and the signature covers the checksum.
 func withUnsignedPayload(stack *middleware.Stack) error {
 	return v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware(stack)
 }
 
-// withContentMD5 has a body go out with its MD5, and with no other sum.
+// withContentMD5 sends a body with its MD5, and without any other checksum.
 func withContentMD5(stack *middleware.Stack) error {
-	if _, there := stack.Finalize.Get(stepInputChecksum); there {
-		if _, err := stack.Finalize.Remove(stepInputChecksum); err != nil {
+	if _, there := stack.Finalize.Get(inputChecksumID); there {
+		if _, err := stack.Finalize.Remove(inputChecksumID); err != nil {
 			return err
 		}
 	}
 	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
-// withUnsignedEncoding takes Accept-Encoding out of the signature, and has the
-// server send what is stored: "gzip" keeps it from unpacking what was packed.
+// withUnsignedEncoding removes Accept-Encoding from the signature, and accepts "gzip", so
+// that the server does not decompress stored content.
 func withUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
 	set := func(in middleware.FinalizeInput, value string) {
@@ -53,14 +53,14 @@ func withUnsignedEncoding(stack *middleware.Stack) error {
 			}
 		}
 	}
-	step := func(id, value string) middleware.FinalizeMiddleware {
+	setter := func(id, value string) middleware.FinalizeMiddleware {
 		return middleware.FinalizeMiddlewareFunc(id, func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			set(in, value)
 			return next.HandleFinalize(ctx, in)
 		})
 	}
-	if err := stack.Finalize.Insert(step("omnibucket:HideEncoding", ""), stepSigning, middleware.Before); err != nil {
+	if err := stack.Finalize.Insert(setter("omnibucket:HideEncoding", ""), signingID, middleware.Before); err != nil {
 		return err
 	}
-	return stack.Finalize.Insert(step("omnibucket:ShowEncoding", "gzip"), stepSigning, middleware.After)
+	return stack.Finalize.Insert(setter("omnibucket:ShowEncoding", "gzip"), signingID, middleware.After)
 }

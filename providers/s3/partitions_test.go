@@ -32,7 +32,7 @@ func TestPartitionsAreTheSDKs(t *testing.T) {
 
 			opened, err := NewServiceDriver(t.Context(), Config{Region: row.region, AccessKeyID: "key", SecretKey: "secret"})
 			require.NoError(t, err)
-			require.Equal(t, "arn:"+row.id+":s3:::photos", opened.(*serviceDriver).manage("photos").arn())
+			require.Equal(t, "arn:"+row.id+":s3:::photos", opened.(*serviceDriver).managedBucket("photos").arn())
 		})
 	}
 }

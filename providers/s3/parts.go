@@ -13,16 +13,15 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// BeginParts is one CreateMultipartUpload. It takes no condition: that is the
-// completion's.
+// BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
 	}
-	return d.begin(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
+	return d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
 }
 
-func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, publicRead bool, sums ChecksumStyle) (string, error) {
+func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, publicRead bool, style ChecksumStyle) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             d.name(),
 		Key:                &key,
@@ -35,7 +34,7 @@ func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, p
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(publicRead),
 	}
-	in.ChecksumAlgorithm, in.ChecksumType = sums.multipart()
+	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
 	out, err := d.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return "", d.uploadError(err)
@@ -43,7 +42,7 @@ func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, p
 	return aws.ToString(out.UploadId), nil
 }
 
-// PutPart is one UploadPart.
+// PutPart sends one UploadPart.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	in := &awss3.UploadPartInput{
 		Bucket:         d.name(),
@@ -66,9 +65,8 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	}, nil
 }
 
-// CompleteParts is one CompleteMultipartUpload, with the condition of the
-// write, and with the whole object's checksum and size where the server checks
-// them.
+// CompleteParts sends one CompleteMultipartUpload with the condition of the write. If the
+// server checks them, it also sends the checksum and the size of the whole object.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	in := &awss3.CompleteMultipartUploadInput{
 		Bucket:          d.name(),
@@ -109,12 +107,12 @@ func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUpload
 	}, nil
 }
 
-// maxAborts bounds how often an upload is aborted that does not go away.
+// maxAborts limits how often an upload is aborted that still has parts.
 const maxAborts = 4
 
-// AbortParts aborts the upload until it is gone. A part that was under way when
-// its request was given up may land behind the first abort, and would be kept,
-// and billed: S3 advises to look whether parts are left.
+// AbortParts aborts the upload until it has no parts. A part whose request was canceled
+// may arrive after the first abort, and would be kept and billed. S3 recommends to list
+// the parts.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
 		_, err := d.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: d.name(), Key: &key, UploadId: &upload})
@@ -129,19 +127,19 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 			return nil
 		}
 		if err != nil {
-			return nil // it was aborted; that nobody may look is no failure
+			return nil // it was aborted; the permission to list parts is not required
 		}
 	}
-	return &storage.Error{Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"), Hint: "a lifecycle rule that aborts stale uploads removes what is left"}
+	return &storage.Error{Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"), Hint: "set a lifecycle rule that aborts stale uploads, to remove the remaining parts"}
 }
 
-// uploadFailed is of a request for an upload that is under way: no object is
-// missing to it.
+// uploadError translates the error of a request of a multipart upload. It is never about
+// a missing object.
 func (d *driver) uploadError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
-		if isCode(err, "NoSuchKey") { // of an upload, as some servers say it
+		if isCode(err, "NoSuchKey") { // some servers say this of a missing upload
 			e.Code = storage.InvalidArgument
 		}
 	}

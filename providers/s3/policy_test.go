@@ -38,7 +38,7 @@ func TestWhatMakesABucketPublic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(`{"Version":"2012-10-17","Statement":[` + test.statement + `]}`)
 			require.NoError(t, err)
-			require.Equal(t, test.want, p.public(photosARN))
+			require.Equal(t, test.want, p.allowsPublicRead(photosARN))
 		})
 	}
 }
@@ -104,6 +104,6 @@ func TestWildcards(t *testing.T) {
 		"s3:getobject": true, "*": true, "s3:*": true, "s3:get*": true, "*object": true, "s?:get*t": true, "s3:**": true,
 		"": false, "s3:get": false, "s3:getobjectversion": false, "s3:put*": false, "s3:getobject?": false,
 	} {
-		require.Equal(t, want, wildcard(pattern, "s3:getobject"), pattern)
+		require.Equal(t, want, matchWildcard(pattern, "s3:getobject"), pattern)
 	}
 }

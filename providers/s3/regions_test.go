@@ -143,6 +143,6 @@ func TestClientsHaveSessionsOfTheirOwn(t *testing.T) {
 	a := d.(*driver).account
 	own := a.client.Options().ExpressCredentials
 	require.NotNil(t, own)
-	require.NotSame(t, own, a.in("eu-west-1").client.Options().ExpressCredentials)
+	require.NotSame(t, own, a.inRegion("eu-west-1").client.Options().ExpressCredentials)
 	require.NotSame(t, own, d.Native().(*awss3.Client).Options().ExpressCredentials)
 }
