@@ -26,19 +26,17 @@ type account struct {
 	region             string
 	keys               *signingKeys
 	clock              *clock
-
-	endpoint       *url.URL // the server's root; nil for Amazon S3, by region
-	customResolver bool     // the user's endpoint resolver may send requests elsewhere
-	pathStyle      bool
-	profile        Profile
-	profileGiven   bool // Config has a profile
-
-	http         *http.Client         // nil if the SDK's configuration or client has its own
-	ownsHTTP     bool                 // http was made here, and is closed with the account
-	rawTransport *transport.Transport // the transport of http if a rawClient may be used; else nil
-	inLambda     bool
-	givenClient  *awss3.Client // Config.Client
-	identity     any           // equal for accounts between which the server can copy
+	endpoint           *url.URL // the server's root; nil for Amazon S3, by region
+	customResolver     bool     // the user's endpoint resolver may send requests elsewhere
+	pathStyle          bool
+	profile            Profile
+	profileGiven       bool                 // Config has a profile
+	http               *http.Client         // nil if the SDK's configuration or client has its own
+	ownsHTTP           bool                 // http was made here, and is closed with the account
+	rawTransport       *transport.Transport // the transport of http if a rawClient may be used; else nil
+	inLambda           bool
+	givenClient        *awss3.Client // Config.Client
+	identity           any           // equal for accounts between which the server can copy
 }
 
 // newAccount reads a Config except for Config.Bucket. It sends no request.

@@ -31,9 +31,8 @@ var profiles = []Profile{
 		Location:        true,
 		VirtualHost:     true,
 		Hosts:           amazonHosts(),
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		OrderedList:     true,
+		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
 		// Docs: has ACLs of objects, policies, CORS, lifecycle and versioning. The
@@ -57,9 +56,8 @@ var profiles = []Profile{
 		EscapeUnderscores: true,
 		Hosts:             []string{"{region}.digitaloceanspaces.com"},
 		PublicURL:         "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		OrderedList:       true,
+		SignedUploads:     SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: has conditions on PutObject and CompleteMultipartUpload, on copies
@@ -81,25 +79,23 @@ var profiles = []Profile{
 		Region:         "auto",
 		PublicURL:      "none",
 		MaxPutSize:     maxPutSize - minPartSize,
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		OrderedList:    true,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
 		// Docs: only the bucket's ACL makes objects public. Every bucket keeps
 		// versions. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
 		// unsupported header, and If-None-Match as not implemented.
-		Name:        "b2",
-		ContentMD5:  true,
-		Batch:       BatchMD5,
-		Copy:        true,
-		CopyParts:   true,
-		Versioning:  true,
-		BucketACL:   true,
-		CORS:        true,
-		VirtualHost: true,
-		Hosts:       []string{"s3.{region}.backblazeb2.com"},
-
+		Name:          "b2",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		Versioning:    true,
+		BucketACL:     true,
+		CORS:          true,
+		VirtualHost:   true,
+		Hosts:         []string{"s3.{region}.backblazeb2.com"},
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
@@ -107,19 +103,18 @@ var profiles = []Profile{
 		// Docs: recommends path style. Paid accounts have public access, by policy
 		// or ACL. Users' issues (2025): it refused every flexible checksum. Third
 		// parties claim conditions, which is not confirmed.
-		Name:         "wasabi",
-		ContentMD5:   true,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		ObjectACL:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		Lifecycle:    true,
-		Location:     true,
-		Hosts:        []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
-
+		Name:          "wasabi",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		ObjectACL:     true,
+		SignForms:     true,
+		Versioning:    true,
+		BucketPolicy:  true,
+		Lifecycle:     true,
+		Location:      true,
+		Hosts:         []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
@@ -144,7 +139,6 @@ var profiles = []Profile{
 		BucketPolicy:   true,
 		Lifecycle:      true,
 		Hosts:          []string{"play.min.io"},
-
 		OrderedList:    true,
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		SlashDelimiter: true,
@@ -169,25 +163,23 @@ var profiles = []Profile{
 		CORS:              true,
 		Lifecycle:         true,
 		EscapeUnderscores: true,
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		OrderedList:       true,
+		SignedUploads:     SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// Docs: has no ACLs, versions or policies. A bucket becomes public as a
 		// website, outside of S3. Replicas agree later, so that no condition of a
 		// write can be atomic.
-		Name:       "garage",
-		ContentMD5: true,
-		Batch:      BatchMD5,
-		Copy:       true,
-		CopyParts:  true,
-		SignForms:  true,
-		CORS:       true,
-		Lifecycle:  true,
-		Region:     "garage", // the default of its configuration
-		PublicURL:  "none",
-
+		Name:          "garage",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		SignForms:     true,
+		CORS:          true,
+		Lifecycle:     true,
+		Region:        "garage", // the default of its configuration
+		PublicURL:     "none",
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		Racy:          Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
@@ -199,17 +191,16 @@ var profiles = []Profile{
 		// endpoint is unknown.
 		// Run (4.44): it lists like a directory tree, with all of a/ before a-b, and
 		// omits folders with start-after.
-		Name:         "seaweedfs",
-		ContentMD5:   true,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		CORS:         true,
-		Lifecycle:    true,
-
+		Name:          "seaweedfs",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		SignForms:     true,
+		Versioning:    true,
+		BucketPolicy:  true,
+		CORS:          true,
+		Lifecycle:     true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
@@ -218,17 +209,16 @@ var profiles = []Profile{
 		// later, and removed a newer object. CopyObject and batches ignore them.
 		// Create-only after a delete marker fails. The checksum of an object of
 		// copied ranges is wrong. Lifecycle is 501.
-		Name:         "versitygw",
-		Conditions:   Conditions{Create: true, Update: true, Complete: true},
-		Checksum:     ChecksumFullObject,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		CORS:         true,
-
+		Name:           "versitygw",
+		Conditions:     Conditions{Create: true, Update: true, Complete: true},
+		Checksum:       ChecksumFullObject,
+		Batch:          BatchMD5,
+		Copy:           true,
+		CopyParts:      true,
+		SignForms:      true,
+		Versioning:     true,
+		BucketPolicy:   true,
+		CORS:           true,
 		OrderedList:    true,
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		TokenAfterLast: true,
@@ -246,9 +236,8 @@ var profiles = []Profile{
 		Hosts:            []string{"storage.googleapis.com"},
 		Region:           "auto",
 		UnsignedEncoding: true,
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		OrderedList:      true,
+		SignedUploads:    SignedUploads{ContentType: true, Size: true},
 	},
 	{
 		// An access point of Amazon's, by its ARN or its alias, may belong to an FSx
@@ -267,14 +256,13 @@ var profiles = []Profile{
 	{
 		// The careful profile: no conditions until s3probe has tested them, checksums
 		// that every server checks, and no feature that servers often lack.
-		Name:       "unknown",
-		ContentMD5: true,
-		Batch:      BatchMD5,
-		Copy:       true,
-		CopyParts:  true,
-		SignForms:  true,
-		Versioning: true,
-
+		Name:          "unknown",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		SignForms:     true,
+		Versioning:    true,
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},

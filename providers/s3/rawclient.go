@@ -33,11 +33,6 @@ type rawClient struct {
 	bucket *bucketEndpoint
 }
 
-var (
-	_ objectAPI = sdkClient{}
-	_ objectAPI = (*rawClient)(nil)
-)
-
 // objectAPI returns a rawClient if it is known to behave like the SDK's client.
 func (d *driver) objectAPI(ctx context.Context) objectAPI {
 	if d.rawTransport == nil {
@@ -134,6 +129,9 @@ func (c *rawClient) send(ctx context.Context, r *rawRequest) (response *http.Res
 	}
 	if response.StatusCode < 200 || response.StatusCode >= 300 {
 		return nil, &rawResponse{response: response}, nil
+	}
+	if r.method == http.MethodPut {
+		return response, lateError(response), nil
 	}
 	return response, nil, nil
 }

@@ -40,9 +40,6 @@ func (c *rawClient) PutObject(ctx context.Context, in *awss3.PutObjectInput, opt
 	if err != nil {
 		return nil, err
 	}
-	if failed == nil {
-		failed = lateError(response)
-	}
 	if failed != nil {
 		return c.client.PutObject(ctx, &awss3.PutObjectInput{Bucket: in.Bucket, Key: in.Key}, failed.replay)
 	}
@@ -68,9 +65,6 @@ func (c *rawClient) UploadPart(ctx context.Context, in *awss3.UploadPartInput, o
 	response, failed, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
-	}
-	if failed == nil {
-		failed = lateError(response)
 	}
 	if failed != nil {
 		return c.client.UploadPart(ctx, &awss3.UploadPartInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber}, failed.replay)

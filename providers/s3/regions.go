@@ -1,13 +1,6 @@
 package s3
 
-import (
-	"sync"
-
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-)
-
-// regions has the regions, by name, of buckets outside of their account's region.
-type regions struct{ known sync.Map }
+import awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 // spansRegions reports whether the region selects the server, which it does for Amazon
 // without an endpoint.
@@ -37,15 +30,15 @@ func (s *serviceDriver) remember(bucket, region string) {
 	switch {
 	case region == "" || !s.spansRegions():
 	case region == s.region:
-		s.regions.known.Delete(bucket)
+		s.regions.Delete(bucket)
 	default:
-		s.regions.known.Store(bucket, region)
+		s.regions.Store(bucket, region)
 	}
 }
 
 // accountFor returns the account for requests to a bucket.
 func (s *serviceDriver) accountFor(bucket string) *account {
-	if region, known := s.regions.known.Load(bucket); known {
+	if region, known := s.regions.Load(bucket); known {
 		return s.inRegion(region.(string))
 	}
 	return s.account

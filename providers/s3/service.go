@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,7 +27,7 @@ const (
 // A serviceDriver manages the buckets of one account.
 type serviceDriver struct {
 	*account
-	regions regions
+	regions sync.Map // by name: the regions of buckets outside of the account's region
 }
 
 // NewService opens the account of a Config without a bucket, and sends no request. It
@@ -116,7 +117,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err != nil {
 		return nil, err
 	}
-	info := &storage.BucketInfo{Name: r.Name, Region: region}
+	info := outcome.Asked(r)
+	info.Region = region
 	if !s.profile.Location {
 		info.Region = s.region // such a server has other names for locations
 	}
@@ -134,29 +136,19 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 // and has no versions or rules.
 func (b *managed) applyNew(ctx context.Context, r *storage.BucketRequest, info *storage.BucketInfo) error {
 	changes := *r
-	if changes.PublicAccess != nil && !*changes.PublicAccess {
+	if !info.Public {
 		changes.PublicAccess = nil
 	}
-	if changes.Versioning != nil && !*changes.Versioning {
+	if !info.Versioning {
 		changes.Versioning = nil
 	}
-	if changes.CORS != nil && len(*changes.CORS) == 0 {
+	if info.CORS == nil {
 		changes.CORS = nil
 	}
-	if changes.Lifecycle != nil && len(*changes.Lifecycle) == 0 {
+	if info.Lifecycle == nil {
 		changes.Lifecycle = nil
 	}
-	if err := b.apply(ctx, &changes); err != nil {
-		return err
-	}
-	info.Public, info.Versioning = changes.PublicAccess != nil, changes.Versioning != nil
-	if changes.CORS != nil {
-		info.CORS = *changes.CORS
-	}
-	if changes.Lifecycle != nil {
-		info.Lifecycle = *changes.Lifecycle
-	}
-	return nil
+	return b.apply(ctx, &changes)
 }
 
 // UpdateBucket applies one setting after another, public access last. If one fails, those

@@ -84,7 +84,7 @@ func (p *probe) prepareUpload(ctx context.Context, key, text string, condition s
 	if err != nil {
 		return nil, err
 	}
-	p.addUpload(upload, r.Key)
+	p.uploads.Store(upload, r.Key)
 	var one storage.Part
 	err = retry(ctx, func() (err error) {
 		one, err = p.PutPart(ctx, &storage.PartRequest{
@@ -103,24 +103,9 @@ func (p *probe) prepareUpload(ctx context.Context, key, text string, condition s
 			abort()
 			return nil, err
 		}
-		p.removeUpload(upload)
+		p.uploads.Delete(upload)
 		return attrs, nil
 	}, nil
-}
-
-func (p *probe) addUpload(upload, key string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.uploads == nil {
-		p.uploads = map[string]string{}
-	}
-	p.uploads[upload] = key
-}
-
-func (p *probe) removeUpload(upload string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.uploads, upload)
 }
 
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {

@@ -23,10 +23,18 @@ type check struct {
 	racy func(known s3.Conditions) bool
 }
 
+// conditionCheck returns the check of one field of Conditions.
+func conditionCheck(name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool) check {
+	return check{name, run,
+		func(p *s3.Profile, enforced bool) { *field(&p.Conditions) = enforced },
+		func(known s3.Conditions) bool { return *field(&known) },
+	}
+}
+
 // ask runs the check, unless its result is known.
 func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
 	if c.racy != nil && c.racy(p.racy) {
-		return Ignored, "this server is known to test the condition before it writes, not atomically; a race seldom shows that and was not run"
+		return Ignored, "the server is known to test this condition before the write, and not atomically; no race was run"
 	}
 	return c.run(ctx, p)
 }
@@ -48,32 +56,12 @@ var checks = []check{
 	{name: "a listing is in byte order across pages", run: checkOrder, set: func(p *s3.Profile, ok bool) { p.OrderedList = ok }},
 	{name: "a listing accepts a delimiter other than a slash", run: checkDelimiter, set: func(p *s3.Profile, ok bool) { p.SlashDelimiter = !ok }},
 	{name: "a full last page of a listing names no next page", run: checkLastPage, set: func(p *s3.Profile, ok bool) { p.TokenAfterLast = !ok }},
-	{
-		name: "create-only on Put", run: checkCreate,
-		set:  func(p *s3.Profile, ok bool) { p.Conditions.Create = ok },
-		racy: func(known s3.Conditions) bool { return known.Create },
-	},
-	{
-		name: "compare-and-swap on Put", run: checkUpdate,
-		set:  func(p *s3.Profile, ok bool) { p.Conditions.Update = ok },
-		racy: func(known s3.Conditions) bool { return known.Update },
-	},
-	{
-		name: "both on completing a multipart upload", run: checkComplete,
-		set:  func(p *s3.Profile, ok bool) { p.Conditions.Complete = ok },
-		racy: func(known s3.Conditions) bool { return known.Complete },
-	},
-	{
-		name: "a conditional delete", run: checkRemove,
-		set:  func(p *s3.Profile, ok bool) { p.Conditions.Remove = ok },
-		racy: func(known s3.Conditions) bool { return known.Remove },
-	},
+	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
+	conditionCheck("compare-and-swap on Put", checkUpdate, func(c *s3.Conditions) *bool { return &c.Update }),
+	conditionCheck("both on completing a multipart upload", checkComplete, func(c *s3.Conditions) *bool { return &c.Complete }),
+	conditionCheck("a conditional delete", checkRemove, func(c *s3.Conditions) *bool { return &c.Remove }),
 	{name: "a server-side copy", run: checkCopy, set: func(p *s3.Profile, ok bool) { p.Copy = ok }},
-	{
-		name: "create-only and compare-and-swap on a copy", run: checkCopyConditions,
-		set:  func(p *s3.Profile, ok bool) { p.Conditions.Copy = ok },
-		racy: func(known s3.Conditions) bool { return known.Copy },
-	},
+	conditionCheck("create-only and compare-and-swap on a copy", checkCopyConditions, func(c *s3.Conditions) *bool { return &c.Copy }),
 	{name: "a part copied from an object", run: checkCompose, set: func(p *s3.Profile, ok bool) { p.CopyParts = ok }},
 	{name: "a batch delete", run: checkBatch, set: func(p *s3.Profile, ok bool) {
 		switch {
@@ -113,18 +101,6 @@ func shortError(err error) string {
 	return err.Error()
 }
 
-// refusal returns the verdict on a call whose condition is false. It is Enforced if
-// the call failed with PreconditionFailed.
-func refusal(step string, err error) (Verdict, string) {
-	switch storage.CodeOf(err) {
-	case "":
-		return Ignored, step + " succeeded"
-	case storage.PreconditionFailed:
-		return Enforced, ""
-	}
-	return inconclusive(step, err)
-}
-
 // content returns Enforced if the object still has the text after a refused call.
 func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
 	now, err := p.read(ctx, key)
@@ -137,18 +113,6 @@ func (p *probe) content(ctx context.Context, key, text string) (Verdict, string)
 		return Ignored, "the object was replaced, in spite of the response"
 	}
 	return Enforced, ""
-}
-
-// absence returns Enforced if there is no object.
-func (p *probe) absence(ctx context.Context, key string) (Verdict, string) {
-	_, err := p.head(ctx, key)
-	switch storage.CodeOf(err) {
-	case storage.ObjectNotFound:
-		return Enforced, ""
-	case "":
-		return Ignored, "the object exists, in spite of the response"
-	}
-	return inconclusive("reading the attributes", err)
 }
 
 // A step is a part of a check.
@@ -174,9 +138,18 @@ func expectSuccess(name string, call func() error) step {
 	}
 }
 
-// expectRefusal returns a step whose call must be refused for its condition.
+// expectRefusal returns a step whose call must fail with PreconditionFailed.
 func expectRefusal(name string, call func() error) step {
-	return func() (Verdict, string) { return refusal(name, call()) }
+	return func() (Verdict, string) {
+		switch err := call(); storage.CodeOf(err) {
+		case "":
+			return Ignored, name + " succeeded"
+		case storage.PreconditionFailed:
+			return Enforced, ""
+		default:
+			return inconclusive(name, err)
+		}
+	}
 }
 
 func (p *probe) expectObject(ctx context.Context, key, text string) step {
@@ -184,7 +157,16 @@ func (p *probe) expectObject(ctx context.Context, key, text string) step {
 }
 
 func (p *probe) expectNoObject(ctx context.Context, key string) step {
-	return func() (Verdict, string) { return p.absence(ctx, key) }
+	return func() (Verdict, string) {
+		switch _, err := p.head(ctx, key); storage.CodeOf(err) {
+		case storage.ObjectNotFound:
+			return Enforced, ""
+		case "":
+			return Ignored, "the object exists, in spite of the response"
+		default:
+			return inconclusive("reading the attributes", err)
+		}
+	}
 }
 
 func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {

@@ -59,8 +59,9 @@ func Run(ctx context.Context, c s3.Config, prefix string) (*Report, error) {
 		return nil, err
 	}
 	p := &probe{s3Driver: d, prefix: prefix + "probe-" + rand.Text() + "/"}
+	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: d.Profile()}
+	p.report.Profile.Name += s3.ProbedSuffix
 	p.setProfile(withAllFeatures(d.Profile()))
-	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: asProbed(d.Profile())}
 	defer p.clean(ctx)
 	if err := p.begin(ctx); err != nil {
 		return nil, err
@@ -88,12 +89,6 @@ type s3Driver interface {
 	URL(ctx context.Context, key string) (*url.URL, error)
 }
 
-// asProbed returns the profile before anything is proven.
-func asProbed(p s3.Profile) s3.Profile {
-	p.Name += s3.ProbedSuffix
-	return p
-}
-
 // withAllFeatures returns a profile whose driver sends every request, as if the
 // server could do everything.
 func withAllFeatures(p s3.Profile) s3.Profile {
@@ -113,9 +108,7 @@ type probe struct {
 	prefix  string
 	racy    s3.Conditions // known not to be atomic
 	report  *Report
-
-	mu      sync.Mutex
-	uploads map[string]string // unfinished uploads, with their keys
+	uploads sync.Map // keys of unfinished uploads, by upload
 }
 
 func (p *probe) setProfile(profile s3.Profile) {
@@ -202,11 +195,12 @@ func retry(ctx context.Context, call func() error) error {
 func (p *probe) clean(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
 	defer cancel()
-	for upload, key := range p.uploads {
-		if p.AbortParts(ctx, key, upload) != nil {
+	p.uploads.Range(func(upload, key any) bool {
+		if p.AbortParts(ctx, key.(string), upload.(string)) != nil {
 			p.report.Left = p.prefix
 		}
-	}
+		return true
+	})
 	if p.cleanObjects(ctx) != nil || p.cleanVersions(ctx) != nil {
 		p.report.Left = p.prefix
 	}
