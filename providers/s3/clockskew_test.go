@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-func TestTheRegionInUseIsNotAdvised(t *testing.T) {
+func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
 	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
 	for _, row := range []struct {
 		name   string
@@ -22,12 +22,12 @@ func TestTheRegionInUseIsNotAdvised(t *testing.T) {
 	}{
 		{"another", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "us-east-1" }, "the bucket is in region eu-west-1: set region=eu-west-1"},
 		{"the same", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, ""},
-		{"the same, behind another endpoint", reply{Status: 301, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, regionHint},
-		{"of a key with a slash", reply{Status: 400, Header: said}, func(c *Config) { c.Region, c.AccessKeyID = "eu-west-1", "a/b/c" }, ""},
-		{"of nobody, who signs for none", reply{Status: 301, Header: said}, func(c *Config) { c.Region, c.AccessKeyID, c.SecretKey, c.Anonymous = "us-east-1", "", "", true }, "the bucket is in region eu-west-1: set region=eu-west-1"},
+		{"the same, at another endpoint", reply{Status: 301, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, regionHint},
+		{"with an access key with slashes", reply{Status: 400, Header: said}, func(c *Config) { c.Region, c.AccessKeyID = "eu-west-1", "a/b/c" }, ""},
+		{"anonymous", reply{Status: 301, Header: said}, func(c *Config) { c.Region, c.AccessKeyID, c.SecretKey, c.Anonymous = "us-east-1", "", "", true }, "the bucket is in region eu-west-1: set region=eu-west-1"},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
-			d := road(newStandIn(t, row.reply).on(t, "aws", row.change))
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+			d := use(newStandIn(t, row.reply).on(t, "aws", row.change))
 			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
@@ -36,12 +36,12 @@ func TestTheRegionInUseIsNotAdvised(t *testing.T) {
 	}
 }
 
-// A HEAD's refusal has no body that could name its cause.
-func TestAClockThatIsWrong(t *testing.T) {
-	eachRoad(t, "HEAD", func(t *testing.T, road func(*driver) *driver) {
+// The response to HEAD has no body with an error code.
+func TestAWrongClockIsCorrected(t *testing.T) {
+	eachClient(t, "HEAD", func(t *testing.T, use func(*driver) *driver) {
 		there := time.Now().Add(30 * time.Minute)
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": there.UTC().Format(http.TimeFormat)}})
-		d := road(w.on(t, "aws"))
+		d := use(w.on(t, "aws"))
 		head := func() *storage.Error {
 			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
@@ -63,16 +63,16 @@ func TestAClockThatIsWrong(t *testing.T) {
 		require.NoError(t, err)
 		at, err := time.Parse(amzTime, u.Query().Get("X-Amz-Date"))
 		require.NoError(t, err)
-		require.WithinDuration(t, there, at, maxSkew, "what is signed for others holds from now on, too")
+		require.WithinDuration(t, there, at, maxSkew, "signatures for others use the corrected clock, too")
 	})
-	eachRoad(t, "a cache's answer tells no time", func(t *testing.T, road func(*driver) *driver) {
+	eachClient(t, "the time of a cache is ignored", func(t *testing.T, use func(*driver) *driver) {
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
-		_, err := road(w.on(t, "aws")).Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		_, err := use(w.on(t, "aws")).Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	})
 }
 
-func TestTheClockLearnsOfEachRequest(t *testing.T) {
+func TestResponsesToTheSDKAdjustTheClock(t *testing.T) {
 	there := time.Now().Add(30 * time.Minute)
 	late := failing(403, "RequestTimeTooSkewed", "")
 	late.Header["Date"] = there.UTC().Format(http.TimeFormat)
@@ -82,14 +82,14 @@ func TestTheClockLearnsOfEachRequest(t *testing.T) {
 	require.WithinDuration(t, there, d.clock.time(), maxSkew)
 }
 
-// What was learned is unlearned: this machine's clock may have been set since.
-func TestTheClockLearnsOfSuccessWhileItIsOff(t *testing.T) {
+// This machine's clock may have been set since the correction.
+func TestASuccessAdjustsACorrectedClock(t *testing.T) {
 	for name, ask := range map[string]func(d *driver) error{
 		"by the SDK": func(d *driver) error {
 			_, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
 			return err
 		},
-		"by the lane": func(d *driver) error {
+		"by the raw client": func(d *driver) error {
 			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 			return err
 		},

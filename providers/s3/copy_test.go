@@ -13,8 +13,8 @@ import (
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
 
-// looked is a request for a copy of nine bytes, at which the core has looked.
-func looked() *storage.CopyRequest {
+// copyOfKnownSize returns a request to copy nine bytes, whose size the core knows.
+func copyOfKnownSize() *storage.CopyRequest {
 	return copyOf(func(r *storage.CopyRequest) { r.Source.Attrs = &storage.Attrs{Size: 9} })
 }
 
@@ -69,7 +69,7 @@ func TestCopyRequest(t *testing.T) {
 	}
 }
 
-func TestCopyAnswer(t *testing.T) {
+func TestCopyResponse(t *testing.T) {
 	swap := storage.Condition{Revision: `"d"`}
 	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}
 	for _, row := range []struct {
@@ -83,10 +83,10 @@ func TestCopyAnswer(t *testing.T) {
 		{name: "the source is gone", replies: []reply{failing(404, "NoSuchKey", "")}, code: storage.Changed},
 		{name: "the condition failed, for the source is as it was", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
 		{name: "the source changed, and the condition is not known", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
-		{name: "the destination is not there", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
-		{name: "nothing is known of the source", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
+		{name: "the destination is missing", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
+		{name: "the source cannot be read", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
-		{name: "200 with an error in it", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
+		{name: "200 with an error in its body", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
 		{name: "200 that breaks off", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
 		{name: "a race", condition: swap, replies: []reply{failing(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
 	} {
@@ -102,7 +102,7 @@ func TestCopyAnswer(t *testing.T) {
 	}
 }
 
-// A look at a source in another region, made in this one, tells where to look.
+// The response to a HEAD in the wrong region names the right one.
 func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	for _, row := range []struct {
@@ -110,7 +110,7 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 		looks []reply
 		code  storage.Code
 	}{
-		{"the source is as it was", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
+		{"the source is unchanged", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
 		{"the source has changed", []reply{elsewhere, {Status: 412}}, storage.Changed},
 		{"it is nowhere", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
 	} {
@@ -127,13 +127,13 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 	}
 }
 
-func TestComposeOfWhatDoesNotTellItsLength(t *testing.T) {
+func TestComposeOfASourceWithoutALength(t *testing.T) {
 	w := newUnsized(t, map[string]string{"ETag": etag}, "")
 	_, err := w.on(t, "aws").Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "a"}}})
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
-func TestConditionalCopyWhereItIsIgnored(t *testing.T) {
+func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
 	w := newStandIn(t)
 	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
@@ -142,14 +142,14 @@ func TestConditionalCopyWhereItIsIgnored(t *testing.T) {
 
 const pieceDone = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
 
-// sized answers a HEAD, or whatever is asked next, with a size.
-func sized(size string) reply {
+// withSize returns a response with a Content-Length.
+func withSize(size string) reply {
 	return reply{Header: map[string]string{"ETag": etag, "Content-Length": size}}
 }
 
 func TestCopyInParts(t *testing.T) {
 	refused := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	w := newStandIn(t, refused, sized("25"), reply{Body: begun}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: finished})
+	w := newStandIn(t, refused, withSize("25"), reply{Body: begun}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyPart = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
@@ -158,7 +158,7 @@ func TestCopyInParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
 	asked := w.Requests()
-	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].Line(), "no look before it is refused")
+	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].Line(), "no HEAD before CopyObject is refused")
 	require.Equal(t, "HEAD /other/from?versionId=v1", asked[1].Line())
 	require.Equal(t, etag, asked[1].Header.Get("If-Match"))
 	create := asked[2]
@@ -167,7 +167,7 @@ func TestCopyInParts(t *testing.T) {
 		"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
 		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "public-read", "X-Amz-Checksum-Type": "FULL_OBJECT",
 	} {
-		require.Equal(t, value, create.Header.Get(name), "nothing but the bytes is copied: %s", name)
+		require.Equal(t, value, create.Header.Get(name), "only the content is copied: %s", name)
 	}
 	pieces := map[string]string{}
 	for _, piece := range asked[3:6] {
@@ -187,7 +187,7 @@ func TestCopyInParts(t *testing.T) {
 	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
-func TestCopyInPartsThatFails(t *testing.T) {
+func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		replies []reply // behind CreateMultipartUpload
@@ -195,15 +195,15 @@ func TestCopyInPartsThatFails(t *testing.T) {
 		aborted bool
 	}{
 		{"the source changes", []reply{failing(412, "PreconditionFailed", ""), {Status: 204}}, storage.Changed, true},
-		{"a piece is denied", []reply{failing(403, "AccessDenied", ""), {Status: 204}}, storage.PermissionDenied, true},
+		{"a part is denied", []reply{failing(403, "AccessDenied", ""), {Status: 204}}, storage.PermissionDenied, true},
 		{"the completion is refused", []reply{{Body: pieceDone}, failing(400, "InvalidPart", ""), {Status: 204}}, storage.InvalidArgument, true},
-		{"the completion is not answered", []reply{{Body: pieceDone}, {Cut: true}}, storage.Unavailable, false},
+		{"the response to the completion is lost", []reply{{Body: pieceDone}, {Cut: true}}, storage.Unavailable, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{{Body: begun}}, row.replies...)...)
 			d := w.on(t, "aws")
 			d.copyLimit, d.copyPart = 5, 9
-			_, err := d.Copy(t.Context(), looked())
+			_, err := d.Copy(t.Context(), copyOfKnownSize())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.aborted, slices.Contains(w.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
 			if !row.aborted {
@@ -213,20 +213,20 @@ func TestCopyInPartsThatFails(t *testing.T) {
 	}
 }
 
-func TestPieceThatFailsInPassing(t *testing.T) {
+func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
 	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: pieceDone}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyLimit, d.copyPart = 5, 9
-	_, err := d.Copy(t.Context(), looked())
+	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.NoError(t, err)
 	require.Len(t, w.Requests(), 4)
 }
 
-func TestCopyThatIsTooLargeWherePartsAreNotCopied(t *testing.T) {
+func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
 	d.copyLimit, d.profile.CopyParts = 5, false
-	_, err := d.Copy(t.Context(), looked())
+	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.Empty(t, w.Requests(), "the core streams it")
 }
@@ -241,12 +241,12 @@ func TestCompose(t *testing.T) {
 		{"large ones and a small last", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
 		{"empty ones are passed over", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
 		{"a small one in between", []string{"5", "1", "5"}, nil},
-		{"nothing but empty ones", []string{"0", "0", "0"}, nil},
+		{"only empty sources", []string{"0", "0", "0"}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var replies []reply
 			for _, size := range row.sizes {
-				replies = append(replies, sized(size))
+				replies = append(replies, withSize(size))
 			}
 			replies = append(replies, reply{Body: begun})
 			for range row.pieces {

@@ -11,16 +11,16 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// counted fails the test where bytes pass through this process.
-func counted(t *testing.T, d storage.Driver) storage.Driver {
+// serverSideOnly fails the test if content passes through this process.
+func serverSideOnly(t *testing.T, d storage.Driver) storage.Driver {
 	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		require.NotContains(t, []string{"Get", "PutPart"}, call)
 		return next(ctx)
 	})
 }
 
-// TestCopyInPartsOnServers copies 12 MiB as if it were more than 5 GiB, and
-// composes it with others: on the server's side, with attributes and conditions.
+// TestCopyInPartsOnServers copies 12 MiB in parts, as if it were more than 5 GiB, and
+// composes it with other objects, with attributes and conditions.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
 	text := strings.Repeat("0123456789abcdef", 12<<16)
@@ -36,7 +36,7 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.NoError(t, err)
 			_, err = reading.Upload(t.Context(), "tail", strings.NewReader("tail"))
 			require.NoError(t, err)
-			b := storage.New(counted(t, d))
+			b := storage.New(serverSideOnly(t, d))
 
 			copied, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)

@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// A copy of 5 GiB takes the server longer than any other answer, and it says
-// nothing meanwhile. The clock is synctest's.
-func TestWhatTheServerMovesByItselfIsWaitedFor(t *testing.T) {
+// A copy of 5 GiB takes longer than any other response, and the server sends nothing
+// meanwhile.
+func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 	for name, row := range map[string]struct {
 		slow func(r *http.Request) bool
 		run  func(d *driver) error
@@ -25,7 +25,7 @@ func TestWhatTheServerMovesByItselfIsWaitedFor(t *testing.T) {
 		"CopyObject": {
 			func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" },
 			func(d *driver) error {
-				r := looked()
+				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
 				_, err := d.Copy(context.Background(), r)
 				return err
@@ -35,7 +35,7 @@ func TestWhatTheServerMovesByItselfIsWaitedFor(t *testing.T) {
 			func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
 			func(d *driver) error {
 				d.copyLimit, d.copyPart = 5, 5<<30
-				r := looked()
+				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
 				_, err := d.Copy(context.Background(), r)
 				return err
@@ -51,7 +51,7 @@ func TestWhatTheServerMovesByItselfIsWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := piped(t, func(w http.ResponseWriter, r *http.Request) {
+				client := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					if row.slow(r) {
 						time.Sleep(10 * time.Minute)
@@ -78,7 +78,7 @@ func TestWhatTheServerMovesByItselfIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestHowLongAnAnswerIsWaitedFor(t *testing.T) {
+func TestWithCopyTimeout(t *testing.T) {
 	for bytes, want := range map[int64]time.Duration{
 		0:         transport.DefaultAnswer,
 		1 << 10:   transport.DefaultAnswer,
@@ -90,8 +90,8 @@ func TestHowLongAnAnswerIsWaitedFor(t *testing.T) {
 	}
 }
 
-// piped is a client whose connections are pipes to a server in this process.
-func piped(t *testing.T, h http.HandlerFunc) *http.Client {
+// pipeClient returns a client whose connections are pipes to a server in this process.
+func pipeClient(t *testing.T, h http.HandlerFunc) *http.Client {
 	t.Helper()
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: h}

@@ -17,8 +17,8 @@ func TestListRequest(t *testing.T) {
 	}{
 		{"the first page", storage.ListRequest{Limit: 1000}, "encoding-type=url&list-type=2&max-keys=1000"},
 		{"prefix and delimiter", storage.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"}, "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F"},
-		{"behind a key", storage.ListRequest{Limit: 10, StartAfter: "k"}, "encoding-type=url&list-type=2&max-keys=10&start-after=k"},
-		{"a start before the prefix, which leaves nothing out", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F"},
+		{"after a key", storage.ListRequest{Limit: 10, StartAfter: "k"}, "encoding-type=url&list-type=2&max-keys=10&start-after=k"},
+		{"a start before the prefix, which has no effect", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F"},
 		{"a start in the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1"},
 		{"a start after the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0"},
 		{"a token says where, not the key", storage.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
@@ -33,7 +33,7 @@ func TestListRequest(t *testing.T) {
 	}
 }
 
-func TestListAnswer(t *testing.T) {
+func TestListResponse(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	w := newStandIn(t, reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
 		<Contents><Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents>
@@ -55,12 +55,12 @@ func TestListFailures(t *testing.T) {
 		code  storage.Code
 	}{
 		{"a missing bucket", failing(404, "NoSuchBucket", ""), storage.BucketNotFound},
-		{"a missing bucket, without a word", reply{Status: 404}, storage.BucketNotFound},
-		{"a token of somebody else's", failing(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
-		{"a page that goes on nowhere", reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
-		{"a key that is not escaped as it says", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
-		{"a key whose escaping breaks off", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
-		{"a page that breaks off", reply{Header: map[string]string{"Content-Length": "500"}, Body: `<ListBucketResult><Contents>`}, storage.Unavailable},
+		{"a missing bucket, without a body", reply{Status: 404}, storage.BucketNotFound},
+		{"an invalid token", failing(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
+		{"a truncated page without a token", reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
+		{"a key that is not escaped as announced", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
+		{"a key with incomplete escaping", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
+		{"a truncated page", reply{Header: map[string]string{"Content-Length": "500"}, Body: `<ListBucketResult><Contents>`}, storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := newStandIn(t, row.reply).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})

@@ -17,9 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// alone takes everything of AWS's out of the environment, and puts what is given
-// there.
-func alone(t *testing.T, variables map[string]string) {
+// setEnv removes all variables of AWS from the environment and sets the given ones.
+func setEnv(t *testing.T, variables map[string]string) {
 	t.Helper()
 	none := filepath.Join(t.TempDir(), "none")
 	for _, name := range []string{
@@ -39,7 +38,7 @@ func alone(t *testing.T, variables map[string]string) {
 	}
 }
 
-func TestPlace(t *testing.T) {
+func TestEndpointAndRegion(t *testing.T) {
 	yes, no := true, false
 	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
 	for _, row := range []struct {
@@ -91,7 +90,7 @@ func TestPlace(t *testing.T) {
 		{name: "unless Config says otherwise", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, row.env)
+			setEnv(t, row.env)
 			if row.config.Bucket == "" {
 				row.config.Bucket = "photos"
 			}
@@ -106,7 +105,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-func TestConfigThatCannotBe(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
 		"no bucket":                                {Region: "r"},
@@ -130,7 +129,7 @@ func TestConfigThatCannotBe(t *testing.T) {
 		"an ARN of nothing":                        {Bucket: "arn:nonsense", Region: "us-west-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			alone(t, nil)
+			setEnv(t, nil)
 			_, err := Open(t.Context(), c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), "secret ")
@@ -138,7 +137,7 @@ func TestConfigThatCannotBe(t *testing.T) {
 	}
 }
 
-// Its requests would go to Amazon, with the key of another provider.
+// Without an endpoint, requests would go to Amazon with the key of another provider.
 func TestAProfileWithoutAnEndpoint(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for _, row := range []struct {
@@ -154,7 +153,7 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 		{name: "a client that asks Amazon", profile: "wasabi", client: client},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			p, _ := NamedProfile(strings.TrimSuffix(row.profile, ProbedSuffix))
 			p.Name = row.profile
 			_, err := Open(t.Context(), Config{Bucket: "photos", Region: row.region, Profile: &p, Client: row.client})
@@ -162,7 +161,7 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 		})
 	}
 	t.Run("by its address", func(t *testing.T) {
-		alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+		setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 		b, err := storage.Open(t.Context(), "s3://my-bucket?profile=spaces&region=nyc3")
 		require.NoError(t, err)
 		u, err := b.SignedUploadURL(t.Context(), "k")
@@ -172,8 +171,8 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 	})
 }
 
-// Who locks, leases or creates once on a server that is not known meets it first.
-func TestWhatAnUnknownServerLacksHasAHint(t *testing.T) {
+// Locks and leases need features that an unknown server does not declare.
+func TestMissingFeaturesOfAnUnknownServerHaveAHint(t *testing.T) {
 	w := newStandIn(t)
 	b := storage.New(w.on(t, "unknown"))
 	upload := func(opt storage.UploadOption) error {
@@ -249,7 +248,7 @@ func TestAddress(t *testing.T) {
 }
 
 func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
-	alone(t, nil)
+	setEnv(t, nil)
 	b, err := storage.Open(t.Context(), "s3://photos?region=eu-west-1&public=true")
 	require.NoError(t, err)
 	address, err := b.PublicURL("a b")
@@ -267,16 +266,16 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// A metadata service that is asked anything fails the test.
+// silentMetadata starts a metadata service that must get no request.
 func silentMetadata(t *testing.T) *standIn {
 	metadata := newStandIn(t, reply{Status: 404})
 	t.Cleanup(func() { require.Empty(t, metadata.Lines(), "a metadata service was asked") })
 	return metadata
 }
 
-func TestOpeningAsksNobody(t *testing.T) {
+func TestOpenSendsNoRequest(t *testing.T) {
 	metadata := silentMetadata(t)
-	alone(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
+	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
 	for name, c := range map[string]Config{
 		"by the default chain": {Bucket: "photos"},
 		"with credentials":     {Bucket: "photos", AccessKeyID: "key", SecretKey: "secret"},
@@ -291,7 +290,7 @@ func TestOpeningAsksNobody(t *testing.T) {
 	}
 }
 
-func TestNoMetadataServiceIsAskedForAnEndpoint(t *testing.T) {
+func TestNoMetadataServiceIsUsedForAnEndpoint(t *testing.T) {
 	for name, variable := range map[string]string{
 		"of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 		"of the container": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -304,7 +303,7 @@ func TestNoMetadataServiceIsAskedForAnEndpoint(t *testing.T) {
 				if by == "by the environment" {
 					c.Endpoint, env["AWS_ENDPOINT_URL"] = "", server.URL
 				}
-				alone(t, env)
+				setEnv(t, env)
 				b, err := Open(t.Context(), c)
 				require.NoError(t, err)
 				_, err = b.Attrs(t.Context(), "k")
@@ -316,14 +315,14 @@ func TestNoMetadataServiceIsAskedForAnEndpoint(t *testing.T) {
 	}
 }
 
-func TestWhoAsks(t *testing.T) {
+func TestCredentialsOfAConfig(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		change func(*Config)
 		signed string // begins so
 	}{
 		{name: "a key", change: func(*Config) {}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
-		{name: "nobody", change: func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
+		{name: "anonymous", change: func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
 		{name: "the environment", change: func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" }, signed: "AWS4-HMAC-SHA256 Credential=env/"},
 		{name: "a configuration of the SDK's", change: func(c *Config) {
 			c.AccessKeyID, c.SecretKey = "", ""
@@ -336,7 +335,7 @@ func TestWhoAsks(t *testing.T) {
 		{name: "a key beside a configuration that has none", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			w := newStandIn(t, stored)
 			d := w.on(t, "minio", row.change)
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -371,7 +370,7 @@ func TestGivenClient(t *testing.T) {
 	require.Empty(t, w.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-func TestNativeClientIsOneToOpenWith(t *testing.T) {
+func TestTheNativeClientCanOpenABucket(t *testing.T) {
 	w := newStandIn(t, stored)
 	first := w.on(t, "aws")
 	for range 2 {
@@ -384,7 +383,7 @@ func TestNativeClientIsOneToOpenWith(t *testing.T) {
 }
 
 func TestSDKSwitchesBreakNothing(t *testing.T) {
-	alone(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	setEnv(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	w := newStandIn(t, reply{Status: 500})
 	d := w.on(t, "unknown", func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" })
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -397,7 +396,7 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 }
 
 func TestAccountsOfOneCredential(t *testing.T) {
-	alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	at := func(c Config) any {
 		c.Bucket = "photos"
 		d, err := NewDriver(t.Context(), c)

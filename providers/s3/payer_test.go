@@ -32,7 +32,7 @@ func TestTheRequesterPays(t *testing.T) {
 			b, err := s3.Open(t.Context(), c)
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
-			require.ErrorIs(t, err, storage.PermissionDenied, "nobody pays")
+			require.ErrorIs(t, err, storage.PermissionDenied, "the request must say that its signer pays")
 
 			c.RequesterPays = true
 			b, err = s3.Open(t.Context(), c)

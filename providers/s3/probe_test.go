@@ -111,7 +111,7 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.left.Add(-1) == 0 {
 		c.cancel()
 	}
-	return keepingNothing().Transport.RoundTrip(r)
+	return withoutKeepAlive().Transport.RoundTrip(r)
 }
 
 func TestACanceledProbeLeavesNothing(t *testing.T) {

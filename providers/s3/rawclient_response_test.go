@@ -16,15 +16,15 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-func TestTheLaneReadsWhatTheSDKReads(t *testing.T) {
+func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	for name, answer := range map[string]reply{
 		"everything": {Header: map[string]string{
 			"ETag": etag, "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT", "X-Amz-Version-Id": "v1",
 			"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
 			"X-Amz-Meta-Owner": "me", "X-Amz-Meta-empty": "", "X-Amz-Storage-Class": "GLACIER", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT",
 		}, Body: "hello"},
-		"a sum of sums":   {Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, Body: "hello"},
-		"next to nothing": {},
+		"a checksum of checksums": {Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, Body: "hello"},
+		"no headers":              {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			put := answer
@@ -55,7 +55,7 @@ func TestTheLaneReadsWhatTheSDKReads(t *testing.T) {
 	}
 }
 
-func TestTheLaneSetsItsClockRight(t *testing.T) {
+func TestRawClientCorrectsItsClock(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	skewed := failing(403, "RequestTimeTooSkewed", "")
 	skewed.Header["Date"] = at.Format(http.TimeFormat)
@@ -66,11 +66,11 @@ func TestTheLaneSetsItsClockRight(t *testing.T) {
 		answer reply
 		signed time.Time // the next request
 	}{
-		"that was late":             {-time.Hour, skewed, at},
-		"that was early":            {48 * time.Hour, skewed, at},
-		"that is right":             {time.Minute, skewed, at.Add(time.Minute)},
-		"not by what a cache says":  {time.Hour, cached, at.Add(time.Hour)},
-		"not by a request that was": {time.Hour, stored, at.Add(time.Hour)},
+		"a late clock":                {-time.Hour, skewed, at},
+		"an early clock":              {48 * time.Hour, skewed, at},
+		"a correct clock":             {time.Minute, skewed, at.Add(time.Minute)},
+		"not by the time of a cache":  {time.Hour, cached, at.Add(time.Hour)},
+		"not by a successful request": {time.Hour, stored, at.Add(time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, row.answer, stored)
@@ -88,16 +88,16 @@ func TestTheLaneSetsItsClockRight(t *testing.T) {
 	}
 }
 
-func TestTheLanesErrorsAreTheSDKs(t *testing.T) {
+func TestRawClientHasTheSDKsErrors(t *testing.T) {
 	for name, answer := range map[string]reply{
-		"a typed one":    failing(404, "NoSuchKey", "gone"),
-		"another":        failing(403, "AccessDenied", "no"),
-		"without a body": {Status: 503},
-		"a late one":     {Body: failing(0, "InternalError", "").Body},
-		"a redirect":     {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
-		"no XML":         {Status: 502, Body: "<html>Bad gateway"},
-		"a connection":   {Cut: true},
-		"half an answer": {Body: "<?xml version=\"1.0\"?><Err"},
+		"a typed one":     failing(404, "NoSuchKey", "gone"),
+		"another":         failing(403, "AccessDenied", "no"),
+		"without a body":  {Status: 503},
+		"a late one":      {Body: failing(0, "InternalError", "").Body},
+		"a redirect":      {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
+		"no XML":          {Status: 502, Body: "<html>Bad gateway"},
+		"a connection":    {Cut: true},
+		"half a response": {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, answer)
@@ -116,19 +116,19 @@ func TestTheLanesErrorsAreTheSDKs(t *testing.T) {
 	}
 }
 
-func TestTheLaneWithoutCredentials(t *testing.T) {
+func TestRawClientWithoutCredentials(t *testing.T) {
 	broken := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{}, errors.New("nobody is at home")
+		return aws.Credentials{}, errors.New("no credentials here")
 	})
-	eachRoad(t, "", func(t *testing.T, road func(*driver) *driver) {
+	eachClient(t, "", func(t *testing.T, use func(*driver) *driver) {
 		w := newStandIn(t, stored)
-		d := road(w.on(t, "aws", func(c *Config) {
+		d := use(w.on(t, "aws", func(c *Config) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: broken}
 		}))
 		_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 		require.ErrorIs(t, err, storage.Unauthenticated)
-		require.ErrorContains(t, err, "nobody is at home")
+		require.ErrorContains(t, err, "no credentials here")
 		require.NotErrorIs(t, err, storage.OutcomeUnknown)
 		require.Empty(t, w.Lines())
 	})

@@ -18,33 +18,33 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// sdkOnly has d take the SDK's road.
+// sdkOnly returns d without the raw client.
 func sdkOnly(d *driver) *driver {
 	account := *d.account
 	account.rawTransport = nil
 	return &driver{account: &account, bucket: d.bucket}
 }
 
-// eachRoad runs a test on the lane and on the SDK's road: both keep each promise.
-func eachRoad(t *testing.T, name string, test func(t *testing.T, road func(*driver) *driver)) {
-	t.Run(name+", by the lane", func(t *testing.T) {
+// eachClient runs a test with the raw client and with the SDK's.
+func eachClient(t *testing.T, name string, test func(t *testing.T, use func(*driver) *driver)) {
+	t.Run(name+", by the raw client", func(t *testing.T) {
 		test(t, func(d *driver) *driver {
-			require.True(t, isLane(t, d))
+			require.True(t, usesRawClient(t, d))
 			return d
 		})
 	})
 	t.Run(name+", by the SDK", func(t *testing.T) { test(t, sdkOnly) })
 }
 
-func isLane(t *testing.T, d *driver) bool {
+func usesRawClient(t *testing.T, d *driver) bool {
 	t.Helper()
 	_, is := d.objectAPI(t.Context()).(*rawClient)
 	return is
 }
 
-// spoken is a request without what a client says of itself, and without what is
-// of its moment.
-func spoken(s wiretest.Request) wiretest.Request {
+// comparableRequest returns a request without the headers that describe the client, and without
+// the time.
+func comparableRequest(s wiretest.Request) wiretest.Request {
 	s.Header = maps.Clone(s.Header)
 	for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "User-Agent", "X-Amz-Date"} {
 		s.Header.Del(name)
@@ -66,9 +66,8 @@ func attributes() storage.Properties {
 	}
 }
 
-// doings are one of each thing that the lane does, with whatever changes what is
-// sent.
-func doings() map[string]func(ctx context.Context, d *driver) error {
+// rawCalls has one of each call of the raw client, with everything that changes its request.
+func rawCalls() map[string]func(ctx context.Context, d *driver) error {
 	all := map[string]func(ctx context.Context, d *driver) error{}
 	put := func(name string, change func(*storage.PutRequest)) {
 		all["put "+name] = func(ctx context.Context, d *driver) error {
@@ -79,14 +78,14 @@ func doings() map[string]func(ctx context.Context, d *driver) error {
 		}
 	}
 	put("", func(*storage.PutRequest) {})
-	put("of nothing", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", "") })
+	put("of no bytes", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", "") })
 	put("with attributes", func(r *storage.PutRequest) { r.Properties = attributes() })
 	put("create-only", func(r *storage.PutRequest) { r.Condition.Absent = true })
 	put("compare and swap", func(r *storage.PutRequest) { r.Condition.Revision = etag })
 	put("public", func(r *storage.PutRequest) { r.PublicRead = true })
 	put("unchecked", func(r *storage.PutRequest) { r.CRC32C = nil })
-	put("below what waits to be expected", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
-	put("that waits to be expected", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })
+	put("smaller than what waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
+	put("that waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })
 
 	read := func(name string, r storage.GetRequest) {
 		all["get "+name] = func(ctx context.Context, d *driver) error {
@@ -127,19 +126,19 @@ func doings() map[string]func(ctx context.Context, d *driver) error {
 	return all
 }
 
-func TestTheLaneSendsWhatTheSDKSends(t *testing.T) {
+func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 	token := func(c *Config) { c.SessionToken = "tok/en+==" }
 	for name, open := range map[string]struct {
 		profile string
 		change  func(*Config)
 	}{
-		"path style":                 {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
-		"a server below a path":      {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
-		"a session's token":          {"minio", token},
-		"nobody":                     {"minio", func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
-		"where encodings are merged": {"gcs", func(*Config) {}},
-		"where an MD5 goes along":    {"b2", func(*Config) {}},
-		"where nothing is known":     {"unknown", func(*Config) {}},
+		"path style":                       {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
+		"a server below a path":            {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
+		"a session's token":                {"minio", token},
+		"anonymous":                        {"minio", func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
+		"with an unsigned Accept-Encoding": {"gcs", func(*Config) {}},
+		"with Content-MD5":                 {"b2", func(*Config) {}},
+		"with an unknown profile":          {"unknown", func(*Config) {}},
 		"a configuration of the SDK": {"minio", func(c *Config) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
@@ -148,37 +147,37 @@ func TestTheLaneSendsWhatTheSDKSends(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
 			d := w.on(t, open.profile, open.change)
-			require.True(t, isLane(t, d))
+			require.True(t, usesRawClient(t, d))
 			sdk := sdkOnly(d)
-			require.False(t, isLane(t, sdk))
-			for name, do := range doings() {
+			require.False(t, usesRawClient(t, sdk))
+			for name, do := range rawCalls() {
 				require.NoError(t, do(t.Context(), sdk), name)
-				want := spoken(w.Last(t))
+				want := comparableRequest(w.Last(t))
 				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, spoken(w.Last(t)), name)
+				require.Equal(t, want, comparableRequest(w.Last(t)), name)
 			}
 		})
 	}
 }
 
-func TestTheLaneOverTLSSendsWhatTheSDKSends(t *testing.T) {
+func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
 	client := w.Client()
 	sdk := w.on(t, "aws", func(c *Config) { c.HTTPClient = client })
-	require.False(t, isLane(t, sdk))
+	require.False(t, usesRawClient(t, sdk))
 	d := w.on(t, "aws")
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
 	d.rawTransport = trusting
-	for name, do := range doings() {
+	for name, do := range rawCalls() {
 		require.NoError(t, do(t.Context(), sdk), name)
-		want := spoken(w.Last(t))
+		want := comparableRequest(w.Last(t))
 		require.NoError(t, do(t.Context(), d), name)
-		require.Equal(t, want, spoken(w.Last(t)), name)
+		require.Equal(t, want, comparableRequest(w.Last(t)), name)
 	}
 }
 
-func TestTheLaneInAFunction(t *testing.T) {
+func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|68fd508a:5"
 	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "thumbnails")
 	t.Setenv("_X_AMZN_TRACE_ID", trace)

@@ -14,8 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// amazonByRegion is Amazon with one bucket, "photos" in eu-west-1, and answers
-// elsewhere as Amazon does.
+// amazonByRegion responds like Amazon with one bucket, "photos" in eu-west-1.
 type amazonByRegion struct {
 	mu     sync.Mutex
 	exists bool
@@ -70,9 +69,9 @@ func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {
 	return d.(*serviceDriver)
 }
 
-func TestABucketIsAskedWhereItIs(t *testing.T) {
+func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 	for name, see := range map[string]func(t *testing.T, s *serviceDriver, a *amazonByRegion){
-		"made by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
+		"created by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
 			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Region: "eu-west-1"})
 			require.NoError(t, err)
 		},
@@ -81,7 +80,7 @@ func TestABucketIsAskedWhereItIs(t *testing.T) {
 			_, _, err := s.ListBuckets(t.Context(), "")
 			require.NoError(t, err)
 		},
-		"looked at": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
+		"read by this service": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
 			a.exists = true
 			info, err := s.BucketInfo(t.Context(), "photos")
 			require.NoError(t, err)
@@ -117,15 +116,15 @@ func TestABucketIsAskedWhereItIs(t *testing.T) {
 	}
 }
 
-func TestABucketThatNobodyHasSeenIsFoundByTheAnswer(t *testing.T) {
+func TestTheResponseNamesTheRegionOfAnUnknownBucket(t *testing.T) {
 	a := &amazonByRegion{exists: true}
 	s := serviceOver(t, a)
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, a.asked)
-	require.Same(t, s.account, s.accountFor("photos"), "it is gone: whoever makes it anew may do so anywhere")
+	require.Same(t, s.account, s.accountFor("photos"), "a deleted bucket may be created again in any region")
 }
 
-func TestAServerThatIsInOnePlaceIsAskedThere(t *testing.T) {
+func TestAServerWithOneEndpointGetsAllRequests(t *testing.T) {
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
 		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
 	})
@@ -135,8 +134,8 @@ func TestAServerThatIsInOnePlaceIsAskedThere(t *testing.T) {
 	require.Contains(t, w.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 
-// The SDK hands a client's provider of sessions to whoever is made like it.
-func TestClientsHaveSessionsOfTheirOwn(t *testing.T) {
+// The SDK copies the provider of sessions with the options of a client.
+func TestClientsDoNotShareSessions(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })

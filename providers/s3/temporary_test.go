@@ -14,13 +14,13 @@ import (
 	"github.com/omnibucket/storage/internal/s3server"
 )
 
-func TestAFailureOfTheServiceThatGivesCredentialsPasses(t *testing.T) {
+func TestErrorsOfACredentialServiceAreTemporary(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		status int
 		want   storage.Code
 	}{
-		{"a failure of its own", http.StatusInternalServerError, storage.Unavailable},
+		{"an internal error", http.StatusInternalServerError, storage.Unavailable},
 		{"a refusal", http.StatusForbidden, storage.Unauthenticated},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -28,7 +28,7 @@ func TestAFailureOfTheServiceThatGivesCredentialsPasses(t *testing.T) {
 			t.Cleanup(sts.Close)
 			config := filepath.Join(t.TempDir(), "config")
 			require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nregion = us-east-1\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
-			alone(t, map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL, "AWS_MAX_ATTEMPTS": "1"})
+			setEnv(t, map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL, "AWS_MAX_ATTEMPTS": "1"})
 			b, err := Open(t.Context(), Config{Bucket: "photos", Region: "us-east-1"}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -41,7 +41,7 @@ func TestAFailureOfTheServiceThatGivesCredentialsPasses(t *testing.T) {
 	}
 }
 
-func TestABucketThatWasSeenIsNotLookedAtForEachMiss(t *testing.T) {
+func TestAMissChecksTheBucketOnlyOnceAMinute(t *testing.T) {
 	now := time.Now()
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
