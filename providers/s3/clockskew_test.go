@@ -97,7 +97,7 @@ func TestASuccessAdjustsACorrectedClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).on(t, "aws")
 			d.clock.ahead.Store(int64(time.Hour))
-			_ = ask(d) // what it answers does not matter
+			_ = ask(d) // what it responses does not matter
 			require.WithinDuration(t, time.Now(), d.clock.time(), maxSkew)
 		})
 	}

@@ -16,7 +16,7 @@ import (
 const (
 	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
 	noLongSegment  = "the server keeps objects as files: no name between slashes may be longer than 255 bytes"
-	refusedEarly   = "the server refuses a part of an upload that is gone while the part is still on its way, and closes the connection: some of its answers are lost"
+	refusedEarly   = "the server refuses a part of an upload that is gone while the part is still on its way, and closes the connection: some of its responses are lost"
 )
 
 // tree is the name of our server if it lists like a directory tree.
@@ -59,7 +59,7 @@ var skippedCases = map[string]map[string]string{
 		"a signed upload works as returned, of a key with 1,024 bytes":              noLongSegment,
 		"parts that the store has dropped are sent again":                           refusedEarly,
 		"a create over a removed key":                                               "the server takes a delete marker for an object (412); Amazon creates",
-		"removing a version is for good":                                            "the server answers 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
+		"removing a version is for good":                                            "the server responses 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
 		"every write is kept as a version":                                          "in pages of one entry the server's listing of versions never goes on: a page that ends with a key's newest version is followed by one that begins with it",
 	},
 }

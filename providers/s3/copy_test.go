@@ -140,7 +140,7 @@ func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
 	require.Empty(t, w.Requests(), "the core streams it through a conditional upload")
 }
 
-const pieceDone = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
+const partCopied = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
 
 // withSize returns a response with a Content-Length.
 func withSize(size string) reply {
@@ -149,7 +149,7 @@ func withSize(size string) reply {
 
 func TestCopyInParts(t *testing.T) {
 	refused := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	w := newStandIn(t, refused, withSize("25"), reply{Body: begun}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: finished})
+	w := newStandIn(t, refused, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyPart = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
@@ -169,17 +169,17 @@ func TestCopyInParts(t *testing.T) {
 	} {
 		require.Equal(t, value, create.Header.Get(name), "only the content is copied: %s", name)
 	}
-	pieces := map[string]string{}
-	for _, piece := range asked[3:6] {
-		require.Equal(t, "other/from?versionId=v1", piece.Header.Get("X-Amz-Copy-Source"))
-		require.Equal(t, etag, piece.Header.Get("X-Amz-Copy-Source-If-Match"))
-		pieces[piece.Line()] = piece.Header.Get("X-Amz-Copy-Source-Range")
+	parts := map[string]string{}
+	for _, part := range asked[3:6] {
+		require.Equal(t, "other/from?versionId=v1", part.Header.Get("X-Amz-Copy-Source"))
+		require.Equal(t, etag, part.Header.Get("X-Amz-Copy-Source-If-Match"))
+		parts[part.Line()] = part.Header.Get("X-Amz-Copy-Source-Range")
 	}
 	require.Equal(t, map[string]string{
 		"PUT /photos/to?partNumber=1&uploadId=u1&x-id=UploadPartCopy": "bytes=0-9",
 		"PUT /photos/to?partNumber=2&uploadId=u1&x-id=UploadPartCopy": "bytes=10-19",
 		"PUT /photos/to?partNumber=3&uploadId=u1&x-id=UploadPartCopy": "bytes=20-24",
-	}, pieces)
+	}, parts)
 	complete := asked[6]
 	require.Equal(t, "POST /photos/to?uploadId=u1", complete.Line())
 	require.Equal(t, "*", complete.Header.Get("If-None-Match"))
@@ -196,8 +196,8 @@ func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 	}{
 		{"the source changes", []reply{failing(412, "PreconditionFailed", ""), {Status: 204}}, storage.Changed, true},
 		{"a part is denied", []reply{failing(403, "AccessDenied", ""), {Status: 204}}, storage.PermissionDenied, true},
-		{"the completion is refused", []reply{{Body: pieceDone}, failing(400, "InvalidPart", ""), {Status: 204}}, storage.InvalidArgument, true},
-		{"the response to the completion is lost", []reply{{Body: pieceDone}, {Cut: true}}, storage.Unavailable, false},
+		{"the completion is refused", []reply{{Body: partCopied}, failing(400, "InvalidPart", ""), {Status: 204}}, storage.InvalidArgument, true},
+		{"the response to the completion is lost", []reply{{Body: partCopied}, {Cut: true}}, storage.Unavailable, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{{Body: begun}}, row.replies...)...)
@@ -214,7 +214,7 @@ func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 }
 
 func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
-	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: pieceDone}, reply{Body: finished})
+	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyLimit, d.copyPart = 5, 9
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
@@ -234,9 +234,9 @@ func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
 func TestCompose(t *testing.T) {
 	refs := []storage.ObjectRef{{Bucket: "photos", Key: "a", Revision: `"a"`}, {Bucket: "photos", Key: "b", Revision: `"b"`}, {Bucket: "photos", Key: "c", Revision: `"c"`}}
 	for _, row := range []struct {
-		name   string
-		sizes  []string
-		pieces []string // their sources; none: Unsupported
+		name  string
+		sizes []string
+		parts []string // their sources; none: Unsupported
 	}{
 		{"large ones and a small last", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
 		{"empty ones are passed over", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
@@ -249,14 +249,14 @@ func TestCompose(t *testing.T) {
 				replies = append(replies, withSize(size))
 			}
 			replies = append(replies, reply{Body: begun})
-			for range row.pieces {
-				replies = append(replies, reply{Body: pieceDone})
+			for range row.parts {
+				replies = append(replies, reply{Body: partCopied})
 			}
 			w := newStandIn(t, append(replies, reply{Body: finished})...)
 			d := w.on(t, "aws")
 			d.minPart = 5
 			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
-			if row.pieces == nil {
+			if row.parts == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 				require.NotContains(t, w.Lines(), "POST /photos/to?uploads=")
 				return
@@ -269,7 +269,7 @@ func TestCompose(t *testing.T) {
 				}
 			}
 			slices.Sort(sources)
-			require.Equal(t, row.pieces, sources)
+			require.Equal(t, row.parts, sources)
 		})
 	}
 }
@@ -280,7 +280,7 @@ func TestComposeOfLargeSources(t *testing.T) {
 		size int64
 		n    int
 	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
-		pieces := split(storage.ObjectRef{}, row.size, d.rangeLength(row.size))
-		require.Len(t, pieces, row.n)
+		ranges := split(storage.ObjectRef{}, row.size, d.rangeLength(row.size))
+		require.Len(t, ranges, row.n)
 	}
 }

@@ -36,8 +36,8 @@ func split(source storage.ObjectRef, size, length int64) []copyRange {
 	return ranges
 }
 
-// copyInParts copies an object that is too large for CopyObject. That copies only the
-// content, so it sends all attributes.
+// copyInParts copies an object that is too large for CopyObject. UploadPartCopy copies
+// only the content, so copyInParts sends all attributes.
 func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
 	maxParts := int64(d.profile.partsLimit())
 	length := max(orDefault(d.copyPart, parallel.PieceSize), (size+maxParts-1)/maxParts)

@@ -60,7 +60,7 @@ func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
 					case r.URL.Query().Has("uploads"):
 						_, _ = io.WriteString(w, begun)
 					case r.URL.Query().Has("partNumber"):
-						_, _ = io.WriteString(w, pieceDone)
+						_, _ = io.WriteString(w, partCopied)
 					case r.Method == http.MethodPost:
 						_, _ = io.WriteString(w, finished)
 					default:

@@ -129,7 +129,7 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 		return c, err
 	}
 	if isTemporary(err) {
-		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the service that provides the credentials did not respond"}
+		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "check the service that provides the credentials: it did not respond"}
 	}
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
 }

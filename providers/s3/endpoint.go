@@ -128,7 +128,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	return nil
 }
 
-// ownEndpoint returns the endpoint of the profile that Config names, if that is
+// profileEndpoint returns the endpoint of the profile that Config names, if that is
 // not one of Amazon's. Nil means Amazon.
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))

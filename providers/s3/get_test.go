@@ -69,24 +69,24 @@ func TestGetResponse(t *testing.T) {
 
 func TestGetOfARange(t *testing.T) {
 	for _, row := range []struct {
-		name    string
-		request storage.GetRequest
-		answer  reply
-		size    int64
-		crc     bool
-		code    storage.Code // "": none
+		name     string
+		request  storage.GetRequest
+		response reply
+		size     int64
+		crc      bool
+		code     storage.Code // "": none
 	}{
-		{name: "returns the size of the object", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
-		{name: "of all bytes keeps the checksum", request: storage.GetRequest{Length: 9}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
-		{name: "that is ignored is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Body: "hello"}, code: storage.Internal},
-		{name: "from the start that is ignored is an error", request: storage.GetRequest{Length: 3}, answer: reply{Body: "hello"}, code: storage.Internal},
-		{name: "with another offset is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
-		{name: "with an invalid Content-Range", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
-		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, answer: reply{Status: 200}, size: 0},
-		{name: "past the end", request: storage.GetRequest{Offset: 9, Length: 3}, answer: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
+		{name: "returns the size of the object", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
+		{name: "of all bytes keeps the checksum", request: storage.GetRequest{Length: 9}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
+		{name: "that is ignored is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "from the start that is ignored is an error", request: storage.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "with another offset is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
+		{name: "with an invalid Content-Range", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
+		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
+		{name: "past the end", request: storage.GetRequest{Offset: 9, Length: 3}, response: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
 	} {
 		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
-			w := newStandIn(t, row.answer)
+			w := newStandIn(t, row.response)
 			row.request.Key = "k"
 			attrs, body, err := use(w.on(t, "aws")).Get(t.Context(), &row.request)
 			if row.code != "" {
@@ -155,30 +155,30 @@ func TestChecksumsOfPartsAreIgnored(t *testing.T) {
 func TestReadOfAMissingObject(t *testing.T) {
 	gone := map[string]string{"X-Amz-Delete-Marker": "true"}
 	for _, row := range []struct {
-		name    string
-		head    bool
-		version string
-		answers []reply
-		code    storage.Code
-		lines   []string
+		name      string
+		head      bool
+		version   string
+		responses []reply
+		code      storage.Code
+		lines     []string
 	}{
-		{name: "GET of a missing object", answers: []reply{failing(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "GET of a missing bucket", answers: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "HEAD of a missing object", head: true, answers: []reply{{Status: 404}, {Status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD in a missing bucket", head: true, answers: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD without permission for the bucket", head: true, answers: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD, and the bucket cannot be read", head: true, answers: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "a key with a delete marker", head: true, answers: []reply{{Status: 404, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
-		{name: "the version of a delete marker", head: true, version: "v1", answers: []reply{{Status: 405, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
-		{name: "a missing version", version: "v1", answers: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
-		{name: "a malformed version", version: "?", answers: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"}},
-		{name: "a malformed version, without a body", head: true, version: "?", answers: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
-		{name: "a condition that fails", answers: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "a condition that is true", head: true, answers: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
-		{name: "an object in the archive", answers: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "GET of a missing object", responses: []reply{failing(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "GET of a missing bucket", responses: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "HEAD of a missing object", head: true, responses: []reply{{Status: 404}, {Status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD in a missing bucket", head: true, responses: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD without permission for the bucket", head: true, responses: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD, and the bucket cannot be read", head: true, responses: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "a key with a delete marker", head: true, responses: []reply{{Status: 404, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
+		{name: "the version of a delete marker", head: true, version: "v1", responses: []reply{{Status: 405, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
+		{name: "a missing version", version: "v1", responses: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
+		{name: "a malformed version", version: "?", responses: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"}},
+		{name: "a malformed version, without a body", head: true, version: "?", responses: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
+		{name: "a condition that fails", responses: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "a condition that is true", head: true, responses: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
+		{name: "an object in the archive", responses: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
 	} {
 		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
-			w := newStandIn(t, row.answers...)
+			w := newStandIn(t, row.responses...)
 			d, r := use(w.on(t, "aws")), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
 			var err error
 			if row.head {

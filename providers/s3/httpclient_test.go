@@ -109,19 +109,19 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		name   string
 		config aws.Config
 		kept   awss3.HTTPClient // nil: ours
-		lane   bool
+		raw    bool
 	}{
-		{name: "none", lane: true},
-		{name: "a typed nil", config: aws.Config{HTTPClient: (*http.Client)(nil)}, lane: true},
-		{name: "the SDK's default", config: aws.Config{HTTPClient: standard}, lane: true},
-		{name: "the SDK's default with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() })}, lane: true},
+		{name: "none", raw: true},
+		{name: "a typed nil", config: aws.Config{HTTPClient: (*http.Client)(nil)}, raw: true},
+		{name: "the SDK's default", config: aws.Config{HTTPClient: standard}, raw: true},
+		{name: "the SDK's default with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() })}, raw: true},
 		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}, kept: http.DefaultClient},
 		{name: "one that a service's options choose", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) { o.(*awss3.Options).HTTPClient = service }}}, kept: service},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &row.config})
-			require.Equal(t, row.lane, usesRawClient(t, d))
-			require.Equal(t, row.lane, d.ownsHTTP)
+			require.Equal(t, row.raw, usesRawClient(t, d))
+			require.Equal(t, row.raw, d.ownsHTTP)
 			if row.kept == http.DefaultClient {
 				require.IsType(t, http.DefaultClient, d.client.Options().HTTPClient)
 				require.Nil(t, http.DefaultClient.Transport, "it is left as it was")

@@ -21,7 +21,7 @@ func TestListRequest(t *testing.T) {
 		{"a start before the prefix, which has no effect", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F"},
 		{"a start in the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1"},
 		{"a start after the prefix", storage.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0"},
-		{"a token says where, not the key", storage.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
+		{"the token decides, not the key", storage.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
 		{"no page is larger than the store's", storage.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

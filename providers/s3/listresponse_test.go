@@ -26,7 +26,7 @@ func TestListErrorsAreThoseOfTheSDK(t *testing.T) {
 		{"an error with status 200", reply{Body: `<?xml version="1.0"?> <Error><Code>SlowDown</Code></Error>`}, storage.RateLimited, true, 500},
 		{"an unknown error with status 200", reply{Body: `<Error><Code>Strange</Code></Error>`}, storage.Unavailable, true, 500},
 		{"a redirection", reply{Status: 307}, storage.InvalidArgument, false, 307},
-		{"nothing", reply{}, storage.Unavailable, true, 200},
+		{"no content at all", reply{}, storage.Unavailable, true, 200},
 		{"no content", reply{Status: 204}, storage.Unavailable, true, 204},
 		{"a proxy's page", reply{Body: `<html></html>`}, storage.Unavailable, true, 200},
 		{"a page shorter than its Content-Length", reply{Header: map[string]string{"Content-Length": "500"}, Body: open}, storage.Unavailable, true, 200},

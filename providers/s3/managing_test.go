@@ -56,11 +56,11 @@ func TestPublicAccessWorksWithoutCredentials(t *testing.T) {
 			address, err := public.PublicURL("a b")
 			require.NoError(t, err)
 			read := func() int {
-				answer, err := withoutKeepAlive().Get(address)
+				response, err := withoutKeepAlive().Get(address)
 				require.NoError(t, err)
-				defer func() { _ = answer.Body.Close() }()
-				_, _ = io.Copy(io.Discard, answer.Body)
-				return answer.StatusCode
+				defer func() { _ = response.Body.Close() }()
+				_, _ = io.Copy(io.Discard, response.Body)
+				return response.StatusCode
 			}
 			require.Equal(t, http.StatusOK, read())
 			_, err = service.UpdateBucket(t.Context(), name, storage.WithPublicAccess(false))
@@ -83,10 +83,10 @@ func TestCORSRulesApply(t *testing.T) {
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "PUT")
 		r.Header.Set("Access-Control-Request-Headers", "content-type")
-		answer, err := withoutKeepAlive().Do(r)
+		response, err := withoutKeepAlive().Do(r)
 		require.NoError(t, err)
-		require.NoError(t, answer.Body.Close())
-		require.Equal(t, want, answer.Header.Get("Access-Control-Allow-Origin"))
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"))
 	}
 }
 

@@ -63,10 +63,10 @@ func TestUnderscoresOfMetadataComeBack(t *testing.T) {
 					request, err := http.NewRequestWithContext(t.Context(), signed.Method, signed.URL, strings.NewReader("x"))
 					require.NoError(t, err)
 					request.Header = signed.Header
-					answer, err := http.DefaultClient.Do(request)
+					response, err := http.DefaultClient.Do(request)
 					require.NoError(t, err)
-					require.NoError(t, answer.Body.Close())
-					require.Equal(t, http.StatusOK, answer.StatusCode)
+					require.NoError(t, response.Body.Close())
+					require.Equal(t, http.StatusOK, response.StatusCode)
 				}},
 			} {
 				t.Run(row.name, func(t *testing.T) {

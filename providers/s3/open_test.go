@@ -58,22 +58,22 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "an endpoint of Amazon's", config: Config{Endpoint: "https://s3.dualstack.eu-west-3.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.s3.dualstack.eu-west-3.amazonaws.com/"},
 		{name: "a VPC's endpoint", config: Config{Endpoint: "https://bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com/"},
 		{name: "Spaces, whose objects a CDN serves", config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
-		{name: "R2, whose address serves nobody", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
+		{name: "R2, which has no public URL", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "R2 of a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
 		{name: "Wasabi", config: Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
 		{name: "GCS", config: Config{Endpoint: "https://storage.googleapis.com"}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
-		{name: "a server that nobody knows", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "an unknown server", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "the environment's region is Amazon's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "a region that was given", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "a profile that was given, and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: named("garage")}, profile: "garage", region: "garage", pathStyle: true},
 		{name: "a number has no name before it", config: Config{Endpoint: "http://127.0.0.1:9000", Profile: named("aws")}, profile: "aws", region: "us-east-1", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "unless it is asked for", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
+		{name: "path style is configured", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
 		{name: "the environment's endpoint and region", env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "an endpoint is stronger than the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "the environment's endpoint, beside a credential and a region", config: Config{Region: "here", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the environment's endpoint, beside a credential alone", config: Config{AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the environment's endpoint, for nobody in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the environment's endpoint, with only credentials", config: Config{AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the environment's endpoint, anonymous in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "the environment's FIPS, beside a credential and a region", config: Config{Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "aws", region: "us-east-1", public: "https://photos.s3-fips.us-east-1.amazonaws.com/"},
 		{name: "the environment's FIPS is Amazon's", config: Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "an access point", config: Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"}, profile: "accesspoint", region: "us-west-2", public: "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
@@ -87,7 +87,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
 		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
 		{name: "a client keeps the bucket in the host", config: Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
-		{name: "unless Config says otherwise", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
+		{name: "unless Config has a path style", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			setEnv(t, row.env)
@@ -108,25 +108,25 @@ func TestEndpointAndRegion(t *testing.T) {
 func TestInvalidConfig(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
-		"no bucket":                                {Region: "r"},
-		"no region":                                {Bucket: "b"},
-		"an endpoint without a scheme":             {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
-		"an endpoint with a query":                 {Bucket: "b", Endpoint: "https://host/?x=1"},
-		"an endpoint with the bucket in it":        {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
-		"half a credential":                        {Bucket: "b", Region: "r", AccessKeyID: "key"},
-		"a token alone":                            {Bucket: "b", Region: "r", SessionToken: "token"},
-		"credentials of nobody":                    {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
-		"a client and a configuration":             {Bucket: "b", Client: client, AWS: &aws.Config{}},
-		"nobody who pays":                          {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
-		"a client and a credential":                {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
-		"a client and an HTTP client":              {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
-		"a configuration's credential and another": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, AccessKeyID: "key", SecretKey: "secret"},
-		"a configuration's credential and nobody":  {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, Anonymous: true},
-		"an access point of many regions":          {Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", Region: "us-west-2"},
-		"an Outpost":                               {Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports", Region: "us-west-2"},
-		"an object lambda":                         {Bucket: "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/reports", Region: "us-west-2"},
-		"an ARN of a bucket":                       {Bucket: "arn:aws:s3:::photos", Region: "us-west-2"},
-		"an ARN of nothing":                        {Bucket: "arn:nonsense", Region: "us-west-2"},
+		"no bucket":                                       {Region: "r"},
+		"no region":                                       {Bucket: "b"},
+		"an endpoint without a scheme":                    {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
+		"an endpoint with a query":                        {Bucket: "b", Endpoint: "https://host/?x=1"},
+		"an endpoint with the bucket in it":               {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
+		"half a credential":                               {Bucket: "b", Region: "r", AccessKeyID: "key"},
+		"only a token":                                    {Bucket: "b", Region: "r", SessionToken: "token"},
+		"credentials and Anonymous":                       {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
+		"a client and a configuration":                    {Bucket: "b", Client: client, AWS: &aws.Config{}},
+		"RequesterPays and Anonymous":                     {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
+		"a client and a credential":                       {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
+		"a client and an HTTP client":                     {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+		"a configuration with credentials, and others":    {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, AccessKeyID: "key", SecretKey: "secret"},
+		"a configuration with credentials, and Anonymous": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, Anonymous: true},
+		"an access point of many regions":                 {Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", Region: "us-west-2"},
+		"an Outpost":                                      {Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports", Region: "us-west-2"},
+		"an object lambda":                                {Bucket: "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/reports", Region: "us-west-2"},
+		"an ARN of a bucket":                              {Bucket: "arn:aws:s3:::photos", Region: "us-west-2"},
+		"an invalid ARN":                                  {Bucket: "arn:nonsense", Region: "us-west-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			setEnv(t, nil)
@@ -146,11 +146,11 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 	}{
 		{name: "a region that is missing", profile: "spaces"},
 		{name: "a region that is no host's", profile: "spaces", region: "x.example.org/"},
-		{name: "a host of the account's own", profile: "r2"},
+		{name: "a host for each account", profile: "r2"},
 		{name: "a server of anybody's", profile: "minio", region: "us-east-1"},
 		{name: "another server of anybody's", profile: "garage"},
 		{name: "a server that Probe has seen", profile: "ceph (probed)", region: "us-east-1"},
-		{name: "a client that asks Amazon", profile: "wasabi", client: client},
+		{name: "a client of Amazon", profile: "wasabi", client: client},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
@@ -269,7 +269,7 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 // silentMetadata starts a metadata service that must get no request.
 func silentMetadata(t *testing.T) *standIn {
 	metadata := newStandIn(t, reply{Status: 404})
-	t.Cleanup(func() { require.Empty(t, metadata.Lines(), "a metadata service was asked") })
+	t.Cleanup(func() { require.Empty(t, metadata.Lines(), "a metadata service got a request") })
 	return metadata
 }
 
@@ -309,7 +309,7 @@ func TestNoMetadataServiceIsUsedForAnEndpoint(t *testing.T) {
 				_, err = b.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.Unauthenticated)
 				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
-				require.Empty(t, server.Lines(), "nothing is asked that cannot be signed")
+				require.Empty(t, server.Lines(), "no request is sent that cannot be signed")
 			})
 		}
 	}
@@ -332,7 +332,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{}
 		}},
-		{name: "a key beside a configuration that has none", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
+		{name: "a key, and a configuration without credentials", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
@@ -344,7 +344,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
 			if row.signed == "" {
 				require.Empty(t, signed)
-				require.False(t, storage.Supports(storage.New(d), storage.SignURLs), "there is nothing to sign with")
+				require.False(t, storage.Supports(storage.New(d), storage.SignURLs), "there are no credentials to sign with")
 			}
 		})
 	}
@@ -412,5 +412,5 @@ func TestAccountsOfOneCredential(t *testing.T) {
 	require.NotEqual(t, at(key), at(other))
 	require.NotEqual(t, at(key), at(elsewhere))
 	require.NotEqual(t, at(key), at(chain))
-	require.NotSame(t, at(configured), at(configured), "nothing is known of what the SDK was given")
+	require.NotSame(t, at(configured), at(configured), "credentials of a configuration are not comparable")
 }

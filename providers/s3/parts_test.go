@@ -79,9 +79,9 @@ func TestCompleteParts(t *testing.T) {
 		header        map[string]string
 		sums          bool // of each part
 	}{
-		{name: "asserts the whole sum and size", profile: "aws", header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""}, sums: true},
-		{name: "a sum of sums is not asserted", profile: "r2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""}, sums: true},
-		{name: "no sums", profile: "b2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": "", "X-Amz-Mp-Object-Size": ""}},
+		{name: "sends the checksum and the size of the object", profile: "aws", header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""}, sums: true},
+		{name: "a checksum of checksums is not sent", profile: "r2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""}, sums: true},
+		{name: "no checksums", profile: "b2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": "", "X-Amz-Mp-Object-Size": ""}},
 		{name: "create-only", profile: "aws", condition: storage.Condition{Absent: true}, header: map[string]string{"If-None-Match": "*", "If-Match": ""}, sums: true},
 		{name: "compare and swap", profile: "aws", condition: storage.Condition{Revision: etag}, header: map[string]string{"If-None-Match": "", "If-Match": etag}, sums: true},
 	} {

@@ -87,28 +87,28 @@ func TestPutResponse(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		condition storage.Condition
-		answer    reply
+		response  reply
 		code      storage.Code
 		unknown   bool
 		again     bool
 	}{
-		{name: "412", condition: storage.Condition{Absent: true}, answer: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
-		{name: "an update of a missing object is 404", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
-		{name: "an update in a missing bucket", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "a failed condition on an older server", condition: storage.Condition{Absent: true}, answer: reply{Status: 304}, code: storage.PreconditionFailed},
-		{name: "a conflict is not a failed condition", condition: storage.Condition{Absent: true}, answer: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
-		{name: "a missing bucket", answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "the outcome of a 500 is unknown", answer: failing(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
-		{name: "so does 502", answer: reply{Status: 502}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "so does 504", answer: reply{Status: 504}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "503 is a refusal", answer: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
-		{name: "200 with an error in its body", answer: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "damaged during the transfer", answer: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
-		{name: "damaged during the transfer to MinIO", answer: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
+		{name: "412", condition: storage.Condition{Absent: true}, response: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
+		{name: "an update of a missing object is 404", condition: storage.Condition{Revision: etag}, response: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
+		{name: "an update in a missing bucket", condition: storage.Condition{Revision: etag}, response: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "a failed condition on an older server", condition: storage.Condition{Absent: true}, response: reply{Status: 304}, code: storage.PreconditionFailed},
+		{name: "a conflict is not a failed condition", condition: storage.Condition{Absent: true}, response: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
+		{name: "a missing bucket", response: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "the outcome of a 500 is unknown", response: failing(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
+		{name: "so does 502", response: reply{Status: 502}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "so does 504", response: reply{Status: 504}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "503 is a refusal", response: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
+		{name: "200 with an error in its body", response: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "no response", response: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "damaged during the transfer", response: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
+		{name: "damaged during the transfer to MinIO", response: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
 	} {
 		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
-			w := newStandIn(t, row.answer)
+			w := newStandIn(t, row.response)
 			r := wiretest.Put("k", "hello")
 			r.Condition = row.condition
 			_, err := use(w.on(t, "aws")).Put(t.Context(), r)

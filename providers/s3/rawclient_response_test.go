@@ -17,7 +17,7 @@ import (
 )
 
 func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
-	for name, answer := range map[string]reply{
+	for name, response := range map[string]reply{
 		"everything": {Header: map[string]string{
 			"ETag": etag, "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT", "X-Amz-Version-Id": "v1",
 			"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
@@ -27,16 +27,16 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 		"no headers":              {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			put := answer
+			put := response
 			put.Body = "" // it would be an error
-			w := newStandIn(t, answer, answer, answer, answer, put)
+			w := newStandIn(t, response, response, response, response, put)
 			d := w.on(t, "aws")
 			for _, read := range []func(*driver) (*storage.Attrs, error){
 				func(d *driver) (*storage.Attrs, error) {
 					attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 					require.NoError(t, err)
 					text, err := io.ReadAll(body)
-					require.Equal(t, answer.Body, string(text))
+					require.Equal(t, response.Body, string(text))
 					require.NoError(t, body.Close())
 					return attrs, err
 				},
@@ -62,9 +62,9 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 	cached := failing(403, "RequestTimeTooSkewed", "")
 	cached.Header = map[string]string{"Date": at.Format(http.TimeFormat), "Age": "3600"}
 	for name, row := range map[string]struct {
-		here   time.Duration // this machine's clock, against the store's
-		answer reply
-		signed time.Time // the next request
+		here     time.Duration // this machine's clock, against the store's
+		response reply
+		signed   time.Time // the next request
 	}{
 		"a late clock":                {-time.Hour, skewed, at},
 		"an early clock":              {48 * time.Hour, skewed, at},
@@ -73,11 +73,11 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 		"not by a successful request": {time.Hour, stored, at.Add(time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.answer, stored)
+			w := newStandIn(t, row.response, stored)
 			d := w.on(t, "aws")
 			d.clock.now = func() time.Time { return at.Add(row.here) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
-			if row.answer.Status != 0 {
+			if row.response.Status != 0 {
 				require.ErrorIs(t, err, storage.Unauthenticated)
 			}
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -89,7 +89,7 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 }
 
 func TestRawClientHasTheSDKsErrors(t *testing.T) {
-	for name, answer := range map[string]reply{
+	for name, response := range map[string]reply{
 		"a typed one":     failing(404, "NoSuchKey", "gone"),
 		"another":         failing(403, "AccessDenied", "no"),
 		"without a body":  {Status: 503},
@@ -100,7 +100,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		"half a response": {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, answer)
+			w := newStandIn(t, response)
 			d := w.on(t, "aws")
 			_, want := sdkOnly(d).Put(t.Context(), wiretest.Put("k", "hello"))
 			_, got := d.Put(t.Context(), wiretest.Put("k", "hello"))

@@ -32,7 +32,7 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	a.asked = append(a.asked, region+" "+r.Method+" "+what)
-	answer := func(status int, header, body string) (*http.Response, error) {
+	response := func(status int, header, body string) (*http.Response, error) {
 		h := http.Header{"Etag": {etag}}
 		if header != "" {
 			h.Set("X-Amz-Bucket-Region", header)
@@ -42,24 +42,24 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	const missing = "<Error><Code>%</Code></Error>"
 	switch {
 	case strings.HasPrefix(r.URL.Host, "s3."):
-		return answer(200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
+		return response(200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
 	case r.Method == http.MethodPut && r.URL.Path == "/" && !a.exists:
 		a.exists = true
-		return answer(200, "", "")
+		return response(200, "", "")
 	case !a.exists:
-		return answer(404, "", "")
+		return response(404, "", "")
 	case region != "eu-west-1" || !strings.Contains(r.URL.Host, ".eu-west-1."):
-		return answer(301, "eu-west-1", "<Error><Code>PermanentRedirect</Code></Error>")
+		return response(301, "eu-west-1", "<Error><Code>PermanentRedirect</Code></Error>")
 	case r.URL.Query().Has("policy"):
-		return answer(404, "", strings.Replace(missing, "%", "NoSuchBucketPolicy", 1))
+		return response(404, "", strings.Replace(missing, "%", "NoSuchBucketPolicy", 1))
 	case r.URL.Query().Has("cors"):
-		return answer(404, "", strings.Replace(missing, "%", "NoSuchCORSConfiguration", 1))
+		return response(404, "", strings.Replace(missing, "%", "NoSuchCORSConfiguration", 1))
 	case r.URL.Query().Has("lifecycle"):
-		return answer(404, "", strings.Replace(missing, "%", "NoSuchLifecycleConfiguration", 1))
+		return response(404, "", strings.Replace(missing, "%", "NoSuchLifecycleConfiguration", 1))
 	case r.Method == http.MethodGet:
-		return answer(200, "", "<VersioningConfiguration/>")
+		return response(200, "", "<VersioningConfiguration/>")
 	}
-	return answer(200, "eu-west-1", "")
+	return response(200, "eu-west-1", "")
 }
 
 func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {

@@ -211,11 +211,11 @@ func (s *serviceDriver) checkSupported(r *storage.BucketRequest) error {
 	case r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL:
 		return unsupported("this server has no API for public access: use its dashboard, or open the bucket with WithPublicBaseURL")
 	case r.Versioning != nil && !p.Versioning:
-		return unsupported("this server is not known to keep versions")
+		return unsupported("leave versioning out: this server is not known to keep versions")
 	case r.CORS != nil && !p.CORS:
 		return unsupported("this server has no CORS rules for buckets: set them in its own configuration")
 	case r.Lifecycle != nil && !p.Lifecycle:
-		return unsupported("this server is not known to have lifecycle rules")
+		return unsupported("leave lifecycle rules out: this server is not known to have them")
 	}
 	return nil
 }
@@ -261,7 +261,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 // Credentials returns the current credentials of the account.
 func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
 	if s.anonymous {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "the account was opened without credentials"}
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "open the account with credentials"}
 	}
 	current, err := s.currentCredentials(ctx)
 	if err != nil {

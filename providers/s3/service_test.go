@@ -20,7 +20,7 @@ import (
 // the host, and returns a response for each.
 type transcript struct {
 	t       *testing.T
-	answers map[string]string // request: status, a space, body
+	replies map[string]string // request: status, a space, body
 
 	mu       sync.Mutex
 	requests []string
@@ -45,12 +45,12 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests = append(w.requests, name)
 	w.bodies[name], w.hosts[name], w.headers[name] = string(body), r.URL.Host, r.Header
-	answer := w.answers[name]
+	reply := w.replies[name]
 	w.mu.Unlock()
-	if answer == "" {
-		answer = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
+	if reply == "" {
+		reply = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
 	}
-	status, text, _ := strings.Cut(answer, " ")
+	status, text, _ := strings.Cut(reply, " ")
 	response := &http.Response{Header: http.Header{"X-Amz-Request-Id": {"R1"}}, Body: io.NopCloser(strings.NewReader(text)), Request: r, ContentLength: int64(len(text))}
 	_, err := fmt.Sscan(status, &response.StatusCode)
 	require.NoError(w.t, err)
@@ -62,9 +62,9 @@ func failure(status int, code string) string {
 	return fmt.Sprintf("%d <Error><Code>%s</Code><Message>no</Message></Error>", status, code)
 }
 
-func onWire(t *testing.T, c Config, answers map[string]string) (*serviceDriver, *transcript) {
+func onWire(t *testing.T, c Config, replies map[string]string) (*serviceDriver, *transcript) {
 	t.Helper()
-	w := &transcript{t: t, answers: answers, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
+	w := &transcript{t: t, replies: replies, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
 	c.AccessKeyID, c.SecretKey, c.HTTPClient = "AKID", "secret", &http.Client{Transport: w}
 	if c.Region == "" {
 		c.Region = "eu-west-1"
@@ -78,7 +78,7 @@ func onWire(t *testing.T, c Config, answers map[string]string) (*serviceDriver, 
 
 // private returns the responses of a bucket of Amazon's without settings.
 func private(more map[string]string) map[string]string {
-	answers := map[string]string{
+	replies := map[string]string{
 		"HEAD /":                  "404 ",
 		"GET /?policy":            failure(404, "NoSuchBucketPolicy"),
 		"GET /?cors":              failure(404, "NoSuchCORSConfiguration"),
@@ -86,10 +86,10 @@ func private(more map[string]string) map[string]string {
 		"GET /?publicAccessBlock": failure(404, "NoSuchPublicAccessBlockConfiguration"),
 		"GET /?versioning":        "200 <VersioningConfiguration/>",
 	}
-	for request, answer := range more {
-		answers[request] = answer
+	for request, reply := range more {
+		replies[request] = reply
 	}
-	return answers
+	return replies
 }
 
 func TestABucketIsCreatedInItsRegion(t *testing.T) {
@@ -125,7 +125,7 @@ func TestABucketIsCreatedInItsRegion(t *testing.T) {
 
 func TestAnExistingBucketIsNotCreated(t *testing.T) {
 	for name, test := range map[string]struct {
-		answers map[string]string
+		replies map[string]string
 		want    storage.Code
 	}{
 		"an own bucket, for which S3 would return 200": {map[string]string{"HEAD /": "200 "}, storage.BucketExists},
@@ -137,7 +137,7 @@ func TestAnExistingBucketIsNotCreated(t *testing.T) {
 		"a key of another service":                     {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{}, test.answers)
+			s, _ := onWire(t, Config{}, test.replies)
 			_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest())
 			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
 		})
@@ -361,13 +361,13 @@ func TestSettingsThatMayNotBeReadAreEmpty(t *testing.T) {
 func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	denied, busy := failure(403, "AccessDenied"), failure(503, "SlowDown")
-	for name, answers := range map[string]map[string]string{
+	for name, replies := range map[string]map[string]string{
 		"the policy may not be read": {"HEAD /": "200 ", "GET /?policy": denied, "GET /?cors": denied},
 		"nothing may be read":        {"HEAD /": denied, "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": denied},
 		"the server is busy":         {"HEAD /": "503 ", "GET /?policy": busy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := onWire(t, Config{}, private(answers))
+			s, w := onWire(t, Config{}, private(replies))
 			info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 			require.NoError(t, err)
 			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "which was set")
@@ -392,7 +392,7 @@ func TestPublicAccessIsNotHalfChanged(t *testing.T) {
 
 func TestBucketInfoErrors(t *testing.T) {
 	for name, test := range map[string]struct {
-		answers map[string]string
+		replies map[string]string
 		want    storage.Code
 	}{
 		"a missing bucket":                  {private(nil), storage.BucketNotFound},
@@ -401,7 +401,7 @@ func TestBucketInfoErrors(t *testing.T) {
 		"settings that the server has not":  {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{}, test.answers)
+			s, _ := onWire(t, Config{}, test.replies)
 			_, err := s.BucketInfo(t.Context(), "photos")
 			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
 		})

@@ -33,12 +33,12 @@ func (s stranger) do(t *testing.T, signed *storage.SignedURL, body string, chang
 	if change != nil {
 		change(r)
 	}
-	answer, err := s.client.Do(r)
+	response, err := s.client.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return answer.StatusCode, string(text)
+	return response.StatusCode, string(text)
 }
 
 func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {

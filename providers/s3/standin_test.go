@@ -20,10 +20,10 @@ type standIn struct{ *wiretest.Server }
 
 type reply = wiretest.Reply
 
-func newStandIn(t *testing.T, answers ...reply) *standIn {
+func newStandIn(t *testing.T, replies ...reply) *standIn {
 	t.Helper()
-	sized := make([]reply, len(answers))
-	for i, a := range answers {
+	sized := make([]reply, len(replies))
+	for i, a := range replies {
 		sized[i] = withLength(a)
 	}
 	if len(sized) == 0 {

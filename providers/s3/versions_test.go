@@ -91,12 +91,12 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 // Amazon's time of a multipart upload is its beginning: v2 was stored after m1 and v1, and
 // begun before them.
 func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
-	const answer = `<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
+	const body = `<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
 		<Version><Key>a</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:09Z</LastModified></Version>
 		<Version><Key>a</Key><VersionId>v2</VersionId><LastModified>2026-01-02T03:04:01Z</LastModified></Version>
 		<DeleteMarker><Key>a</Key><VersionId>m1</VersionId><LastModified>2026-01-02T03:04:05Z</LastModified></DeleteMarker>
 		</ListVersionsResult>`
-	d := newStandIn(t, reply{Body: answer}).on(t, "aws")
+	d := newStandIn(t, reply{Body: body}).on(t, "aws")
 	d.endpoint = nil // as it is at Amazon's
 	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
 	require.NoError(t, err)
