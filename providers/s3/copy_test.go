@@ -239,7 +239,7 @@ func TestCompose(t *testing.T) {
 		parts []string // their sources; none: Unsupported
 	}{
 		{"large ones and a small last", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
-		{"empty ones are passed over", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
+		{"empty sources are skipped", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
 		{"a small one in between", []string{"5", "1", "5"}, nil},
 		{"only empty sources", []string{"0", "0", "0"}, nil},
 	} {

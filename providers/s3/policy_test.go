@@ -82,13 +82,13 @@ func TestAnonymousReadIsRemoved(t *testing.T) {
 		statement string
 		removed   bool
 	}{
-		"under any condition":     {`{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`, true},
-		"of versions":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, true},
-		"among all but one":       {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
-		"of all but one user":     {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
-		"but not a user's":        {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
-		"but not where it is not": {`{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`, false},
-		"but not what denies":     {`{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
+		"under any condition":          {`{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`, true},
+		"versions":                     {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, true},
+		"all actions but one":          {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
+		"all users but one":            {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
+		"a statement for a user stays": {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
+		"no read is allowed":           {`{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`, false},
+		"a denial stays":               {`{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(`{"Statement":[` + row.statement + `]}`)

@@ -45,8 +45,8 @@ func (d *driver) objectAPI(ctx context.Context) objectAPI {
 	return &rawClient{d.account, endpoint}
 }
 
-// canUseRawClient reports whether the user's settings change nothing between the SDK
-// and the network, and need nothing of the SDK that a rawClient does not do.
+// canUseRawClient reports whether a rawClient can do what the SDK would. The user's
+// settings must change nothing between the SDK and the network.
 func canUseRawClient(c Config, s *awss3.Options) bool {
 	//lint:ignore SA1019 a configuration may still have one
 	resolver := s.EndpointResolver

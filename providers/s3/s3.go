@@ -1,6 +1,6 @@
-// Package s3 opens buckets on Amazon S3 and on servers that speak its protocol:
+// Package s3 opens buckets on Amazon S3 and on servers with its protocol. It knows
 // DigitalOcean Spaces, Cloudflare R2, Backblaze B2, Wasabi, MinIO, Ceph, Garage,
-// SeaweedFS, versitygw, Google Cloud Storage through its XML API, and unknown servers.
+// SeaweedFS, versitygw, and the XML API of Google Cloud Storage.
 //
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Region: "eu-west-1"})
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Endpoint: "https://nyc3.digitaloceanspaces.com"})
@@ -54,8 +54,8 @@ type Config struct {
 	PathStyle *bool
 	// Profile says what the server can do. If it is nil, the endpoint's host decides.
 	// An unknown host, and a custom endpoint resolver, have the profile "unknown". An
-	// access point that is named by its ARN, or by an alias that ends in "-ext-s3alias",
-	// may belong to an FSx volume, and has the profile "accesspoint".
+	// access point may belong to an FSx volume. If it is named by its ARN, or by an alias
+	// that ends in "-ext-s3alias", it has the profile "accesspoint".
 	//
 	// Without an Endpoint, a profile of another provider selects its host for the
 	// Region. If it has no such host, opening fails with InvalidArgument. See

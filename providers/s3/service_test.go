@@ -294,7 +294,7 @@ func TestDroppedLifecycleRulesAreRestored(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
 	require.Contains(t, w.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
-	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which servers of old insist on")
+	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which older servers require")
 }
 
 func TestARuleThatOnlyAbortsUploadsMayBeUnsupported(t *testing.T) {

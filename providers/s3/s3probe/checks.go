@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A check tests one feature; set writes the result into the profile. racy, which may
-// be nil, reports whether the condition is known not to be atomic. Then the check does
-// not run, because a race seldom shows it.
+// A check tests one feature. set writes the result into the profile. racy may be nil.
+// If it returns true, the condition is known not to be atomic, and the check does not
+// run, because a race seldom shows it.
 type check struct {
 	name string
 	run  func(ctx context.Context, p *probe) (Verdict, string)

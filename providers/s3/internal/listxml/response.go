@@ -36,8 +36,8 @@ var errTooLong = &storage.Error{Code: storage.Internal, Err: errors.New("the pag
 // buffers holds *bytes.Buffer. A response is read completely before it is decoded.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// DecodeWith returns an option for one call of the SDK: a successful response is
-// read by decode, which must not keep the page, and the call returns result. The
+// DecodeWith returns an option for one call of the SDK. It makes decode read a
+// successful response, and the call return result. decode must not keep the page. The
 // SDK still decodes every other response.
 func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options) {
 	d := &deserializer{result: result, decode: decode}
