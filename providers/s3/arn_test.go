@@ -29,7 +29,7 @@ func TestSigningIsDeclaredOnlyIfThisPackageCanSign(t *testing.T) {
 		{"an access point without a known bucket", Config{Bucket: accessPoint, Region: "us-west-2"}, false, false},
 		{"an alias of a volume", Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"}, false, false},
 		{"an access point in another region", abroad, false, false},
-		{"a directory bucket, signed for with a session", Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}, false, false},
+		{"a directory bucket, which needs a session", Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}, false, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})

@@ -48,7 +48,7 @@ func TestCopyRequest(t *testing.T) {
 			"X-Amz-Meta-Owner": "", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "", "If-Match": "", "If-None-Match": "", "X-Amz-Checksum-Algorithm": "CRC32C",
 		}},
 		{name: "with other attributes", change: func(r *storage.CopyRequest) { r.Replace = true }, header: restated},
-		{name: "onto itself, which must change something", change: func(r *storage.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
+		{name: "onto itself, which must be a change", change: func(r *storage.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
 		{name: "of a version, with every byte of the key escaped", change: func(r *storage.CopyRequest) { r.Source.Key, r.Source.Version = "a b/+?%é", "v/1" }, header: map[string]string{
 			"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
 		}},
@@ -81,13 +81,13 @@ func TestCopyResponse(t *testing.T) {
 	}{
 		{name: "the source has changed", replies: []reply{failing(412, "PreconditionFailed", "")}, code: storage.Changed},
 		{name: "the source is gone", replies: []reply{failing(404, "NoSuchKey", "")}, code: storage.Changed},
-		{name: "the condition failed, for the source is as it was", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
-		{name: "the source changed, and the condition is not known", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
+		{name: "the condition failed, because the source is unchanged", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
+		{name: "the source changed, and the condition is unknown", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
 		{name: "the destination is missing", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
 		{name: "the source cannot be read", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
 		{name: "200 with an error in its body", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
-		{name: "200 that breaks off", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
+		{name: "a truncated 200", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
 		{name: "a race", condition: swap, replies: []reply{failing(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 	}{
 		{"the source is unchanged", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
 		{"the source has changed", []reply{elsewhere, {Status: 412}}, storage.Changed},
-		{"it is nowhere", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
+		{"the source is missing", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, row.looks...)...)
@@ -238,9 +238,9 @@ func TestCompose(t *testing.T) {
 		sizes []string
 		parts []string // their sources; none: Unsupported
 	}{
-		{"large ones and a small last", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
+		{"large sources and a small last one", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
 		{"empty sources are skipped", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
-		{"a small one in between", []string{"5", "1", "5"}, nil},
+		{"a small source in between", []string{"5", "1", "5"}, nil},
 		{"only empty sources", []string{"0", "0", "0"}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -22,7 +22,7 @@ func TestDelete(t *testing.T) {
 		{name: "plain", replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{name: "compare and remove", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{{Status: 204}}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "what is another now stays", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "another revision stays", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a missing object", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(404, "NoSuchKey", "")}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a missing version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{name: "a malformed version", request: storage.DeleteRequest{Version: "v"}, replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"}},
@@ -83,7 +83,7 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 		{"no version for requests with one", []storage.DeleteRequest{of("a", "v1"), of("a", "v2"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""}},
 		{"no key", []storage.DeleteRequest{of("a"), of("b")}, denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
 		{"a key without its slash", []storage.DeleteRequest{of("/a"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"a key that is escaped", []storage.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"an escaped key", []storage.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
 		{"no key, for a missing object", []storage.DeleteRequest{of("a"), of("b")}, "<Code>NoSuchKey</Code>", []storage.Code{"", ""}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestDeleteBatchErrors(t *testing.T) {
 		{"not allowed", "aws", failing(405, "MethodNotAllowed", ""), storage.Unsupported, 1},
 		{"another checksum is required", "aws", failing(400, "MissingContentMD5", ""), storage.Unsupported, 1},
 		{"known to have no batches", "gcs", reply{}, storage.Unsupported, 0},
-		{"denied as a whole", "aws", failing(403, "AccessDenied", ""), storage.PermissionDenied, 1},
+		{"the batch is denied", "aws", failing(403, "AccessDenied", ""), storage.PermissionDenied, 1},
 		{"a missing bucket", "aws", failing(404, "NoSuchBucket", ""), storage.BucketNotFound, 1},
 		{"throttled", "aws", failing(503, "SlowDown", ""), storage.RateLimited, 1},
 	} {

@@ -53,8 +53,8 @@ func TestAResolverSelectsTheProfile(t *testing.T) {
 		{name: "Amazon", config: Config{AWS: legacyResolver(amazonsOwn, nil)}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
 		{name: "a host that may not be changed", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil)}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", amazon: true},
 		{name: "none for S3", config: Config{AWS: legacyResolver(aws.Endpoint{}, &aws.EndpointNotFoundError{Err: errors.New("of another service")})}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
-		{name: "an endpoint is stronger", config: Config{Endpoint: "https://s3.example.org", AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
-		{name: "a client's", config: Config{Client: awss3.New(awss3.Options{
+		{name: "Config.Endpoint has precedence", config: Config{Endpoint: "https://s3.example.org", AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
+		{name: "the endpoint of a client", config: Config{Client: awss3.New(awss3.Options{
 			Region: "eu-north-1", UsePathStyle: true,
 			EndpointResolver: awss3.EndpointResolverFromURL("https://s3.example.org"),
 		})}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
@@ -78,9 +78,9 @@ func TestAResolverSelectsTheProfile(t *testing.T) {
 
 func TestAnUnusableResolverIsInvalidArgument(t *testing.T) {
 	for name, c := range map[string]*aws.Config{
-		"it fails":         legacyResolver(aws.Endpoint{}, errors.New("no such partition")),
-		"no address":       legacyResolver(aws.Endpoint{}, nil),
-		"another protocol": legacyResolver(aws.Endpoint{URL: "https://example.org", SigningName: "execute-api"}, nil),
+		"the resolver fails": legacyResolver(aws.Endpoint{}, errors.New("no such partition")),
+		"no URL":             legacyResolver(aws.Endpoint{}, nil),
+		"another protocol":   legacyResolver(aws.Endpoint{URL: "https://example.org", SigningName: "execute-api"}, nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{Bucket: "photos", AWS: c})

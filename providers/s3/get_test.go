@@ -19,11 +19,11 @@ func TestGetRequest(t *testing.T) {
 		header  map[string]string
 	}{
 		{name: "whole, without a range", request: storage.GetRequest{Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"}},
-		{name: "from the offset on", request: storage.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
+		{name: "from an offset", request: storage.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
 		{name: "some bytes", request: storage.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
 		{name: "the last bytes", request: storage.GetRequest{Suffix: 10, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-10"}},
 		{name: "pinned", request: storage.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
-		{name: "unless it is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
+		{name: "unless the revision is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
 		{name: "of a version", request: storage.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
 	} {
 		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
@@ -78,8 +78,8 @@ func TestGetOfARange(t *testing.T) {
 	}{
 		{name: "returns the size of the object", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
 		{name: "of all bytes keeps the checksum", request: storage.GetRequest{Length: 9}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
-		{name: "that is ignored is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
-		{name: "from the start that is ignored is an error", request: storage.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "that the server ignores is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "from the start that the server ignores is an error", request: storage.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
 		{name: "with another offset is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
 		{name: "with an invalid Content-Range", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
 		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
@@ -112,7 +112,7 @@ func TestResponsesWithoutALengthAreErrors(t *testing.T) {
 	}{
 		{name: "GET", request: storage.GetRequest{Length: -1}, code: storage.Internal},
 		{name: "GET with a Content-Range", request: storage.GetRequest{Length: -1}, header: map[string]string{"Content-Range": "bytes 0-4/5"}, code: storage.Internal},
-		{name: "GET of a range that is ignored", request: storage.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
+		{name: "GET of a range that the server ignores", request: storage.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
 		{name: "GET of the last bytes", request: storage.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
 		{name: "GET of a range with a Content-Range", request: storage.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
 		{name: "HEAD", head: true, request: storage.GetRequest{Length: -1}, code: storage.Internal},

@@ -116,7 +116,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		{name: "the SDK's default", config: aws.Config{HTTPClient: standard}, raw: true},
 		{name: "the SDK's default with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() })}, raw: true},
 		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}, kept: http.DefaultClient},
-		{name: "one that a service's options choose", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) { o.(*awss3.Options).HTTPClient = service }}}, kept: service},
+		{name: "a client of service options", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) { o.(*awss3.Options).HTTPClient = service }}}, kept: service},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &row.config})
@@ -168,7 +168,7 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 		hint, none string
 	}{
 		"it is signed by an unknown authority": {dial(&http.Transport{}), "AWS_CA_BUNDLE", "path_style"},
-		"it is another host's":                 {dial(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"}}), "path_style=true", "AWS_CA_BUNDLE"},
+		"it is for another host":               {dial(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"}}), "path_style=true", "AWS_CA_BUNDLE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{Endpoint: w.URL, HTTPClient: row.client})

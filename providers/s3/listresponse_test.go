@@ -65,9 +65,9 @@ func TestAnUnreadablePageIsADeserializationError(t *testing.T) {
 
 func TestAPageThatIsTooLargeIsRefused(t *testing.T) {
 	for _, row := range []struct{ name, body string }{
-		{"in bytes", `<ListBucketResult><X>` + strings.Repeat(" ", listxml.MaxBytes) + `</X></ListBucketResult>`},
-		{"in entries", `<ListBucketResult>` + strings.Repeat(`<Contents/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
-		{"in prefixes", `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
+		{"too many bytes", `<ListBucketResult><X>` + strings.Repeat(" ", listxml.MaxBytes) + `</X></ListBucketResult>`},
+		{"too many entries", `<ListBucketResult>` + strings.Repeat(`<Contents/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
+		{"too many prefixes", `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := newStandIn(t, reply{Body: row.body}).on(t, "aws").List(t.Context(), &storage.ListRequest{Limit: 3})

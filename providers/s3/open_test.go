@@ -59,18 +59,18 @@ func TestEndpointAndRegion(t *testing.T) {
 		{name: "a VPC's endpoint", config: Config{Endpoint: "https://bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com/"},
 		{name: "Spaces, whose objects a CDN serves", config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
 		{name: "R2, which has no public URL", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
-		{name: "R2 of a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
+		{name: "R2 in a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
 		{name: "Wasabi", config: Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
 		{name: "GCS", config: Config{Endpoint: "https://storage.googleapis.com"}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
 		{name: "an unknown server", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "the environment's region is Amazon's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "a region that was given", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "a profile that was given, and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: named("garage")}, profile: "garage", region: "garage", pathStyle: true},
-		{name: "a number has no name before it", config: Config{Endpoint: "http://127.0.0.1:9000", Profile: named("aws")}, profile: "aws", region: "us-east-1", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "a given region", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "a given profile and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: named("garage")}, profile: "garage", region: "garage", pathStyle: true},
+		{name: "an IP address has no bucket before it", config: Config{Endpoint: "http://127.0.0.1:9000", Profile: named("aws")}, profile: "aws", region: "us-east-1", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "path style is configured", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
 		{name: "the environment's endpoint and region", env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "an endpoint is stronger than the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "Config.Endpoint precedes the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "the environment's endpoint, beside a credential and a region", config: Config{Region: "here", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "the environment's endpoint, with only credentials", config: Config{AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "the environment's endpoint, anonymous in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
@@ -113,7 +113,7 @@ func TestInvalidConfig(t *testing.T) {
 		"an endpoint without a scheme":                    {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
 		"an endpoint with a query":                        {Bucket: "b", Endpoint: "https://host/?x=1"},
 		"an endpoint with the bucket in it":               {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
-		"half a credential":                               {Bucket: "b", Region: "r", AccessKeyID: "key"},
+		"an access key without a secret":                  {Bucket: "b", Region: "r", AccessKeyID: "key"},
 		"only a token":                                    {Bucket: "b", Region: "r", SessionToken: "token"},
 		"credentials and Anonymous":                       {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
 		"a client and a configuration":                    {Bucket: "b", Client: client, AWS: &aws.Config{}},
@@ -144,12 +144,12 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 		name, profile, region string
 		client                *awss3.Client
 	}{
-		{name: "a region that is missing", profile: "spaces"},
-		{name: "a region that is no host's", profile: "spaces", region: "x.example.org/"},
+		{name: "a missing region", profile: "spaces"},
+		{name: "an invalid region", profile: "spaces", region: "x.example.org/"},
 		{name: "a host for each account", profile: "r2"},
-		{name: "a server of anybody's", profile: "minio", region: "us-east-1"},
-		{name: "another server of anybody's", profile: "garage"},
-		{name: "a server that Probe has seen", profile: "ceph (probed)", region: "us-east-1"},
+		{name: "a profile without a host", profile: "minio", region: "us-east-1"},
+		{name: "another profile without a host", profile: "garage"},
+		{name: "a probed profile", profile: "ceph (probed)", region: "us-east-1"},
 		{name: "a client of Amazon", profile: "wasabi", client: client},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -328,7 +328,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
 		}, signed: "AWS4-HMAC-SHA256 Credential=own/"},
-		{name: "a configuration that has no credential", change: func(c *Config) {
+		{name: "a configuration without credentials", change: func(c *Config) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{}
 		}},

@@ -111,11 +111,11 @@ func TestCompletePartsResponse(t *testing.T) {
 		unknown   bool
 	}{
 		{name: "the condition fails", condition: storage.Condition{Absent: true}, reply: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed, status: 412},
-		{name: "an update of what is not there", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
+		{name: "an update of a missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
 		{name: "a conflict: the upload must restart", condition: storage.Condition{Absent: true}, reply: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
 		{name: "a missing upload is not a missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
 		{name: "200 with an error in its body", reply: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, status: 500, unknown: true},
-		{name: "200 that breaks off", reply: reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
+		{name: "a truncated 200", reply: reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
 		{name: "no response", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
 		{name: "the checksum of the whole object differs", reply: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
 		{name: "a part is too small", reply: failing(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},

@@ -50,7 +50,7 @@ func TestWhenTheRawClientIsUsed(t *testing.T) {
 		"a directory bucket":                        {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
 		"an access point":                           {Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
 		"interceptors":                              {with(func(c *aws.Config) { c.Interceptors.AddBeforeSigning(interceptor{}) }), false},
-		"a path to be escaped":                      {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
+		"a path with escapes":                       {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if row.config.Client != nil {
@@ -86,21 +86,21 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 		config Config
 		env    map[string]string
 	}{
-		"the first region":   {config: Config{Region: "us-east-1"}},
-		"another":            {config: Config{Region: "eu-west-1"}},
-		"China":              {config: Config{Region: "cn-north-1"}},
-		"an unknown region":  {config: Config{Region: "mars-north-1"}},
-		"a bucket with dots": {config: Config{Bucket: "my.photos"}},
-		"capital letters":    {config: Config{Bucket: "MyPhotos"}},
-		"path style":         {config: Config{PathStyle: aws.Bool(true)}},
-		"Spaces":             {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}},
-		"a port":             {config: Config{Endpoint: "http://127.0.0.1:9000"}},
-		"the scheme's port":  {config: Config{Endpoint: "https://example.com:443"}},
-		"the other's port":   {config: Config{Endpoint: "http://example.com:443"}},
-		"below a path":       {config: Config{Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)}},
-		"dual stack":         {env: map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
-		"FIPS":               {config: Config{Region: "us-gov-west-1"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
-		"the environment's":  {env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}},
+		"the first region":        {config: Config{Region: "us-east-1"}},
+		"another":                 {config: Config{Region: "eu-west-1"}},
+		"China":                   {config: Config{Region: "cn-north-1"}},
+		"an unknown region":       {config: Config{Region: "mars-north-1"}},
+		"a bucket with dots":      {config: Config{Bucket: "my.photos"}},
+		"capital letters":         {config: Config{Bucket: "MyPhotos"}},
+		"path style":              {config: Config{PathStyle: aws.Bool(true)}},
+		"Spaces":                  {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}},
+		"a port":                  {config: Config{Endpoint: "http://127.0.0.1:9000"}},
+		"the scheme's port":       {config: Config{Endpoint: "https://example.com:443"}},
+		"the other scheme's port": {config: Config{Endpoint: "http://example.com:443"}},
+		"a path in the endpoint":  {config: Config{Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)}},
+		"dual stack":              {env: map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
+		"FIPS":                    {config: Config{Region: "us-gov-west-1"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
+		"the environment's":       {env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := row.config

@@ -90,14 +90,14 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 
 func TestRawClientHasTheSDKsErrors(t *testing.T) {
 	for name, response := range map[string]reply{
-		"a typed one":     failing(404, "NoSuchKey", "gone"),
-		"another":         failing(403, "AccessDenied", "no"),
-		"without a body":  {Status: 503},
-		"a late one":      {Body: failing(0, "InternalError", "").Body},
-		"a redirect":      {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
-		"no XML":          {Status: 502, Body: "<html>Bad gateway"},
-		"a connection":    {Cut: true},
-		"half a response": {Body: "<?xml version=\"1.0\"?><Err"},
+		"a modeled error":          failing(404, "NoSuchKey", "gone"),
+		"another":                  failing(403, "AccessDenied", "no"),
+		"without a body":           {Status: 503},
+		"an error with status 200": {Body: failing(0, "InternalError", "").Body},
+		"a redirect":               {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
+		"no XML":                   {Status: 502, Body: "<html>Bad gateway"},
+		"a connection":             {Cut: true},
+		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, response)

@@ -133,7 +133,7 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 		change  func(*Config)
 	}{
 		"path style":                       {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
-		"a server below a path":            {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
+		"a server with a path":             {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
 		"a session's token":                {"minio", token},
 		"anonymous":                        {"minio", func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
 		"with an unsigned Accept-Encoding": {"gcs", func(*Config) {}},

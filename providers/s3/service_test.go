@@ -103,7 +103,7 @@ func TestABucketIsCreatedInItsRegion(t *testing.T) {
 		"the account's region":                          {Config{}, "", "photos.s3.eu-west-1.amazonaws.com", "<LocationConstraint>eu-west-1</LocationConstraint>", "eu-west-1"},
 		"another region, whose server gets the request": {Config{}, "ap-south-1", "photos.s3.ap-south-1.amazonaws.com", "<LocationConstraint>ap-south-1</LocationConstraint>", "ap-south-1"},
 		"back to the first":                             {Config{}, "us-east-1", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
-		"a server that is in one place":                 {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
+		"a server with one region":                      {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
 		"its region given again":                        {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "nyc3", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
 		"another name for a region is sent":             {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "cold", "photos.nyc3.digitaloceanspaces.com", "<LocationConstraint>cold</LocationConstraint>", "nyc3"},
 	} {
@@ -133,8 +133,8 @@ func TestAnExistingBucketIsNotCreated(t *testing.T) {
 		"another's":                                    {map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")}, storage.BucketExists},
 		"one of another region":                        {map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
 		"an unknown state":                             {map[string]string{"HEAD /": "503 "}, storage.Unavailable},
-		"a key that may not":                           {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
-		"a key of another service":                     {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
+		"a forbidden key":                              {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
+		"an access key of another service":             {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := onWire(t, Config{}, test.replies)
@@ -266,15 +266,15 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 		rule string
 		want []storage.LifecycleRule
 	}{
-		"a prefix of old":        {`<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
-		"a prefix and no more":   {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
-		"two steps":              {`<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`, []storage.LifecycleRule{{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"}, {ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"}}},
-		"switched off":           {`<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`, nil},
-		"a tag":                  {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, nil},
-		"a size":                 {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`, nil},
-		"a date":                 {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
-		"a number of versions":   {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
-		"markers left by others": {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`, nil},
+		"a prefix in the old form": {`<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
+		"only a prefix":            {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
+		"two steps":                {`<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`, []storage.LifecycleRule{{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"}, {ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"}}},
+		"a disabled rule":          {`<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`, nil},
+		"a tag":                    {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, nil},
+		"a size":                   {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`, nil},
+		"a date":                   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
+		"a number of versions":     {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
+		"markers left by others":   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + test.rule + "</Rule></LifecycleConfiguration>"}))
@@ -305,10 +305,10 @@ func TestARuleThatOnlyAbortsUploadsMayBeUnsupported(t *testing.T) {
 		rules []storage.LifecycleRule
 		want  storage.Code
 	}{
-		"one that only aborts uploads": {[]storage.LifecycleRule{{AbortUploadsAfterDays: 3}}, storage.Unsupported},
-		"one beside others":            {[]storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}}, storage.Unsupported},
-		"one that does more":           {[]storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}}, storage.InvalidArgument},
-		"none: another error":          {[]storage.LifecycleRule{{ExpireAfterDays: 1}}, storage.InvalidArgument},
+		"one that only aborts uploads":  {[]storage.LifecycleRule{{AbortUploadsAfterDays: 3}}, storage.Unsupported},
+		"one with other rules":          {[]storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}}, storage.Unsupported},
+		"one that also expires objects": {[]storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}}, storage.InvalidArgument},
+		"none: another error":           {[]storage.LifecycleRule{{ExpireAfterDays: 1}}, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, refused)
@@ -395,10 +395,10 @@ func TestBucketInfoErrors(t *testing.T) {
 		replies map[string]string
 		want    storage.Code
 	}{
-		"a missing bucket":                  {private(nil), storage.BucketNotFound},
-		"a setting that does not come":      {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}), storage.RateLimited},
-		"a bucket that went away meanwhile": {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
-		"settings that the server has not":  {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
+		"a missing bucket":                       {private(nil), storage.BucketNotFound},
+		"a setting that fails":                   {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}), storage.RateLimited},
+		"a bucket that was deleted meanwhile":    {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
+		"settings that the server does not have": {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := onWire(t, Config{}, test.replies)

@@ -22,9 +22,9 @@ func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 	}{
 		{name: "no session", want: second.Add(week)},
 		{name: "a session with unknown expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(12 * time.Hour)},
-		{name: "an end", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339)}, want: second.Add(40 * time.Minute)},
-		{name: "an end that is far", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339)}, want: second.Add(36 * time.Hour)},
-		{name: "an end that is no time", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"}, want: second.Add(12 * time.Hour)},
+		{name: "an expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339)}, want: second.Add(40 * time.Minute)},
+		{name: "an expiry far away", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339)}, want: second.Add(36 * time.Hour)},
+		{name: "an invalid expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"}, want: second.Add(12 * time.Hour)},
 		{
 			name: "the expiry of other credentials", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
 			env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339)}, want: second.Add(12 * time.Hour),

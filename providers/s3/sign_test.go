@@ -111,7 +111,7 @@ func TestSignedUploadIsTheSDKs(t *testing.T) {
 		"virtual host":              {},
 		"path style":                {PathStyle: aws.Bool(true)},
 		"a custom server":           {Endpoint: "http://127.0.0.1:9000"},
-		"a server below a path":     {Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)},
+		"a server with a path":      {Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)},
 		"a bucket with dots":        {Bucket: "my.photos"},
 		"the scheme's default port": {Endpoint: "https://example.com:443"},
 		"Spaces":                    {Endpoint: "https://nyc3.digitaloceanspaces.com"},
@@ -198,11 +198,11 @@ func TestSigningBaseURL(t *testing.T) {
 		config     Config
 		base, want string
 	}{
-		"a path style server":                {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://files.example.com/", "https://files.example.com/photos/a%20b"},
-		"below a path":                       {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://example.com/s3/", "https://example.com/s3/photos/a%20b"},
-		"a host before which the bucket can": {Config{}, "https://s3.dualstack.eu-west-1.amazonaws.com/", "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b"},
-		"a host that names the bucket":       {Config{}, "https://photos.s3-accelerate.amazonaws.com/", "https://photos.s3-accelerate.amazonaws.com/a%20b"},
-		"a bucket with its own domain":       {Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"}, "https://files.example.com/", "https://files.example.com/a%20b"},
+		"a path style server":                       {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://files.example.com/", "https://files.example.com/photos/a%20b"},
+		"a path in the endpoint":                    {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://example.com/s3/", "https://example.com/s3/photos/a%20b"},
+		"a host that can have the bucket before it": {Config{}, "https://s3.dualstack.eu-west-1.amazonaws.com/", "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b"},
+		"a host that names the bucket":              {Config{}, "https://photos.s3-accelerate.amazonaws.com/", "https://photos.s3-accelerate.amazonaws.com/a%20b"},
+		"a bucket with its own domain":              {Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"}, "https://files.example.com/", "https://files.example.com/a%20b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, test.config)
@@ -221,12 +221,12 @@ func TestSignaturesExpire(t *testing.T) {
 		ends time.Time // of the credentials
 		want time.Time
 	}{
-		"at least the requested time":     {time.Second, time.Time{}, second.Add(2 * time.Second)},
-		"at most 7 days":                  {7 * 24 * time.Hour, now.Add(30 * 24 * time.Hour), second.Add(7 * 24 * time.Hour)},
-		"a session with unknown expiry":   {7 * 24 * time.Hour, time.Time{}, second.Add(12 * time.Hour)},
-		"credentials that outlast it":     {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
-		"credentials that end before":     {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
-		"credentials of half a second on": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},
+		"at least the requested time":              {time.Second, time.Time{}, second.Add(2 * time.Second)},
+		"at most 7 days":                           {7 * 24 * time.Hour, now.Add(30 * 24 * time.Hour), second.Add(7 * 24 * time.Hour)},
+		"a session with unknown expiry":            {7 * 24 * time.Hour, time.Time{}, second.Add(12 * time.Hour)},
+		"credentials that outlast it":              {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
+		"credentials that expire before":           {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
+		"credentials that expire in half a second": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
@@ -238,7 +238,7 @@ func TestSignaturesExpire(t *testing.T) {
 			require.Equal(t, fmt.Sprint(int64(test.want.Sub(second)/time.Second)), u.Query().Get("X-Amz-Expires"))
 		})
 	}
-	t.Run("credentials that are over", func(t *testing.T) {
+	t.Run("expired credentials", func(t *testing.T) {
 		d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
 		_, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
 		require.ErrorIs(t, err, storage.Unauthenticated)
@@ -252,11 +252,11 @@ func TestSigningErrors(t *testing.T) {
 		config Config
 		ask    func(r *storage.SignRequest)
 	}{
-		"without credentials":              {Config{Anonymous: true}, nil},
-		"an unknown native option":         {Config{}, func(r *storage.SignRequest) { r.Native = []any{1} }},
-		"a range of sizes":                 {Config{}, func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
-		"a CRC32C that no server looks at": {Config{Profile: &none}, func(r *storage.SignRequest) { r.CRC32C = &sum }},
-		"an unsupported method":            {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
+		"without credentials":                     {Config{Anonymous: true}, nil},
+		"an unknown native option":                {Config{}, func(r *storage.SignRequest) { r.Native = []any{1} }},
+		"a range of sizes":                        {Config{}, func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
+		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *storage.SignRequest) { r.CRC32C = &sum }},
+		"an unsupported method":                   {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := opened(t, test.config).sign(t.Context(), wiretest.SignedUpload(test.ask), now)

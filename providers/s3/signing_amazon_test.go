@@ -90,7 +90,7 @@ func TestChangesToASignedURLAreRefused(t *testing.T) {
 		"a longer life": {"text", func(r *http.Request) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=3", "X-Amz-Expires=5", 1)
 		}},
-		"an address of another day": {"text", func(r *http.Request) { setQuery(r, "X-Amz-Date", "20200101T000000Z") }},
+		"the signature of another day": {"text", func(r *http.Request) { setQuery(r, "X-Amz-Date", "20200101T000000Z") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, text := someone.do(t, signed, test.body, test.change)

@@ -30,7 +30,7 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 		"many headers":                   {method: "PUT", length: 1, header: map[string]string{"Content-Type": "text/plain", "Content-Md5": "x", "Cache-Control": "y", "X-Amz-Meta-A-B": "1", "X-Amz-Meta-A_b": "2", "X-Amz-Meta-A": "3", "If-Match": `"e"`}},
 		"an empty value":                 {method: "PUT", header: map[string]string{"X-Amz-Meta-A": ""}},
 		"spaces inside and at both ends": {method: "PUT", header: map[string]string{"Content-Disposition": "  a   b  c "}},
-		"what is not ASCII":              {method: "PUT", header: map[string]string{"Content-Disposition": "é\u00a0 \t x"}},
+		"no ASCII":                       {method: "PUT", header: map[string]string{"Content-Disposition": "é\u00a0 \t x"}},
 	} {
 		for _, key := range keys {
 			t.Run(name+", "+key[:min(len(key), 20)], func(t *testing.T) {
@@ -70,14 +70,14 @@ func TestASigningKeyIsCachedForItsDay(t *testing.T) {
 		at          time.Time
 		kept        bool
 	}{
-		"the same":             {alice, "eu-west-1", midnight, true},
-		"the day's last":       {alice, "eu-west-1", midnight.Add(24*time.Hour - 1), true},
-		"in another time zone": {alice, "eu-west-1", midnight.In(time.FixedZone("", -12*60*60)), true},
-		"the next day":         {alice, "eu-west-1", midnight.Add(24 * time.Hour), false},
-		"the day before":       {alice, "eu-west-1", midnight.Add(-1), false},
-		"somebody else":        {bob, "eu-west-1", midnight, false},
-		"a secret that is new": {rotated, "eu-west-1", midnight, false},
-		"another region":       {alice, "us-east-1", midnight, false},
+		"the same":                   {alice, "eu-west-1", midnight, true},
+		"the last second of the day": {alice, "eu-west-1", midnight.Add(24*time.Hour - 1), true},
+		"in another time zone":       {alice, "eu-west-1", midnight.In(time.FixedZone("", -12*60*60)), true},
+		"the next day":               {alice, "eu-west-1", midnight.Add(24 * time.Hour), false},
+		"the day before":             {alice, "eu-west-1", midnight.Add(-1), false},
+		"somebody else":              {bob, "eu-west-1", midnight, false},
+		"a new secret":               {rotated, "eu-west-1", midnight, false},
+		"another region":             {alice, "us-east-1", midnight, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var keys signingKeys

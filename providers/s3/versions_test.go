@@ -120,9 +120,9 @@ func TestListVersionsInPages(t *testing.T) {
 		{"of one", 1, false, 4},
 		{"of two", 2, false, 2},
 		{"of all", 9, false, 1},
-		{"of one, which begin with the marker's", 1, true, 7},
-		{"of two, which begin with the marker's", 2, true, 3},
-		{"of three, which begin with the marker's", 3, true, 2},
+		{"of one, beginning with the marker's version", 1, true, 7},
+		{"of two, beginning with the marker's version", 2, true, 3},
+		{"of three, beginning with the marker's version", 3, true, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := &versionsServer{stored: stored, repeat: row.repeat}
