@@ -16,45 +16,48 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// An account is what buckets of one endpoint and one credential have in common.
+// An account is what all buckets of one endpoint and one credential share.
 type account struct {
-	client      *awss3.Client // makes one attempt of each request: retrying is the core's
-	credentials aws.CredentialsProvider
-	region      string // that requests are signed for
-	keys        *signingKeys
-	clock       *clock
-	endpoint    *url.URL // the server's root; nil: Amazon S3, by region
-	resolved    bool     // a resolver of the user's has the last word on where requests go
-	pathStyle   bool
-	profile     Profile
-	chosen      bool // Config says which profile
-	payer       bool // Config.RequesterPays
-	anonymous   bool
-	sessionEnds time.Time            // of the environment's credentials; zero: it does not say
-	http        *http.Client         // nil where the SDK's configuration or client brought its own
-	owned       bool                 // http was made here, and ends with the account
-	direct      *transport.Transport // http's, where the lane is open; else nil
-	inLambda    bool
-	given       *awss3.Client // Config.Client
-	identity    any           // equal for accounts between which the server can copy
+	client             *awss3.Client // sends each request once, because the core retries
+	credentials        aws.CredentialsProvider
+	environmentExpires time.Time // expiry of the environment's credentials; zero if unknown
+	anonymous          bool
+	requesterPays      bool // Config.RequesterPays
+	region             string
+	keys               *signingKeys
+	clock              *clock
+	endpoint           *url.URL // the server's root; nil for Amazon S3, by region
+	customResolver     bool     // the user's endpoint resolver may send requests elsewhere
+	pathStyle          bool
+	profile            Profile
+	profileGiven       bool                 // Config has a profile
+	http               *http.Client         // nil if the SDK's configuration or client has its own
+	ownsHTTP           bool                 // http was made here, and is closed with the account
+	rawTransport       *transport.Transport // the transport of http if a rawClient may be used; else nil
+	inLambda           bool
+	givenClient        *awss3.Client // Config.Client
+	identity           any           // equal for accounts between which the server can copy
 }
 
-// newAccount reads a Config; Config.Bucket has no say. It makes no request.
+// newAccount reads a Config except for Config.Bucket. It sends no request.
 func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	s, err := settings(ctx, c)
+	s, err := sdkOptions(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	a := &account{anonymous: c.Anonymous, given: c.Client, payer: c.RequesterPays, chosen: c.Profile != nil, sessionEnds: sessionEnd(), keys: &signingKeys{}, clock: &clock{now: time.Now}}
-	if err := a.place(c, &s); err != nil {
+	a := &account{
+		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays, profileGiven: c.Profile != nil,
+		environmentExpires: environmentExpiry(), keys: &signingKeys{}, clock: &clock{now: time.Now},
+	}
+	if err := a.resolveEndpoint(c, &s); err != nil {
 		return nil, err
 	}
 	a.setHTTP(c, &s)
 	a.setCredentials(c, s)
-	a.client = awss3.New(s, a.settle)
+	a.client = awss3.New(s, a.configureClient)
 	return a, nil
 }
 
@@ -62,65 +65,65 @@ func checkConfig(c Config) error {
 	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
 	case c.Client != nil && c.AWS != nil:
-		return invalid.Argument("Config.Client and Config.AWS", "exclude one another", "")
+		return invalid.Argument("Config.Client and Config.AWS", "exclude each other", "")
 	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
-		return invalid.Argument("Config.Client", "brings credentials and HTTP client of its own", "")
+		return invalid.Argument("Config.Client", "has its own credentials and HTTP client", "")
 	case static && c.Anonymous:
-		return invalid.Argument("Config.Anonymous", "does not fit credentials", "")
+		return invalid.Argument("Config.Anonymous", "must not be set with credentials", "")
 	case c.RequesterPays && c.Anonymous:
-		return invalid.Argument("Config.RequesterPays", "does not fit Anonymous: nobody would pay", "")
+		return invalid.Argument("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
 	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
-		return invalid.Argument("Config.AWS", "brings credentials of its own", "set its Credentials to nil, or leave Config's away")
+		return invalid.Argument("Config.AWS", "has its own credentials", "set its Credentials to nil, or remove those of Config")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
-		return invalid.Argument("Config.AccessKeyID and Config.SecretKey", "must be given together", "")
+		return invalid.Argument("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
 	}
 	return nil
 }
 
-// settle makes the client one that this package can rely on, whatever it was
+// configureClient sets the options that this package needs, whatever the client was
 // made of and whatever the environment says.
-func (a *account) settle(o *awss3.Options) {
+func (a *account) configureClient(o *awss3.Options) {
 	o.Region = a.region
 	o.UsePathStyle = a.pathStyle
 	if a.endpoint != nil {
 		o.BaseEndpoint = aws.String(a.endpoint.String())
 	}
-	//lint:ignore SA1019 what it has to say was asked once, in endpointOf
+	//lint:ignore SA1019 it was asked once, in endpointOf
 	o.EndpointResolver = nil
 	o.Credentials = a.credentials
 	if a.http != nil {
 		o.HTTPClient = a.http
 	}
 	o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 0
-	// Sums are set in headers by each call, or not at all: a trailer would be
-	// refused by half of the servers that speak S3.
+	// Each call sets checksums in headers, or not at all. Half of the S3 servers refuse
+	// a trailer.
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.given == nil && o.ClientLogMode == 0 { // else Config.AWS asks for it
+	if a.givenClient == nil && o.ClientLogMode == 0 { // else Config.AWS wants it
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
 	if !o.DisableClockSkewCorrection {
-		o.APIOptions = append(o.APIOptions, a.clock.listen)
+		o.APIOptions = append(o.APIOptions, a.clock.attach)
 	}
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
 	}
-	if a.payer {
+	if a.requesterPays {
 		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(payerHeader, requester))
 	}
 }
 
-// close ends what was opened here.
+// close closes what newAccount opened.
 func (a *account) close() error {
-	if a.owned {
+	if a.ownsHTTP {
 		a.http.CloseIdleConnections()
 	}
 	return nil
 }
 
-// sharedIdentity makes accounts equal that were opened separately with one
-// credential: a copy between their buckets need not pass through this process.
+// A sharedIdentity makes accounts equal that were opened separately with one
+// credential. The server can copy between their buckets.
 type sharedIdentity struct {
 	endpoint, credential string
 }

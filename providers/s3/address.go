@@ -2,14 +2,13 @@ package s3
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/address"
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// addresses are what parseAddress reads.
+// addresses describes what parseAddress reads.
 var addresses = address.Form{
 	Scheme:      "s3",
 	Params:      []string{"region", "endpoint", "path_style", "profile", "requester_pays", "anonymous"},
@@ -20,8 +19,7 @@ var addresses = address.Form{
 
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
-// parseAddress reads an address of a bucket, or, with no bucket's name, of an
-// account.
+// parseAddress reads the address of a bucket or, without a bucket name, of an account.
 func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return c, err
@@ -44,18 +42,9 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if query.Has("profile") {
 		p, known := NamedProfile(query.Get("profile"))
 		if !known {
-			return c, invalid.Argument("parameter profile", "must be one of "+strings.Join(profileNames(), ", "), "")
+			return c, invalid.Argument("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), "")
 		}
 		c.Profile = &p
 	}
 	return c, nil
-}
-
-func profileNames() []string {
-	var names []string
-	for _, p := range profiles {
-		names = append(names, p.Name)
-	}
-	slices.Sort(names)
-	return names
 }

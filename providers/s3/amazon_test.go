@@ -16,15 +16,15 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// amazon is our own server, as strict as Amazon's documents, at Amazon's names:
-// whatever host is asked for, it answers.
+// amazon starts our server, which is as strict as Amazon's documents, and returns a
+// Config whose client reaches it at every host name.
 func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
 	t.Helper()
 	server, err := s3server.StartTLS(c)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate names no host of Amazon's
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate does not name Amazon's hosts
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(server.URL, "https://"))
 		},
@@ -43,82 +43,4 @@ func TestServiceOfAmazon(t *testing.T) {
 		require.NoError(t, err)
 		return service
 	}, storagetest.Named("s3"))
-}
-
-func TestProbeOfAmazon(t *testing.T) {
-	for name, acl := range map[string]bool{"as buckets are made today": false, "with ACLs": true} {
-		t.Run(name, func(t *testing.T) {
-			_, c := amazon(t, s3server.Config{Buckets: []string{"photos"}, AllowACL: acl})
-			c.Bucket = "photos"
-			profile, known := s3.NamedProfile("unknown") // nothing is known
-			require.True(t, known)
-			c.Profile = &profile
-			report, err := s3.Probe(t.Context(), c, "tmp/")
-			require.NoError(t, err)
-			t.Log(report)
-			require.Equal(t, s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}, report.Profile.Conditions)
-			for _, check := range report.Checks {
-				if check.Name != "a public object in a private bucket" {
-					require.Equal(t, s3.Enforced, check.Verdict, check.Name+": "+check.Detail)
-				} else if acl {
-					require.Equal(t, s3.Enforced, check.Verdict, check.Detail)
-				} else {
-					require.Equal(t, s3.Refused, check.Verdict, check.Detail)
-				}
-			}
-		})
-	}
-}
-
-func TestProbeFindsWhatAServerDoesNot(t *testing.T) {
-	s3.ShortenRaces(t)
-	for name, test := range map[string]struct {
-		rule    s3server.Rule
-		check   string
-		verdict s3.Verdict
-		lost    func(p s3.Profile) bool
-	}{
-		"create-only ignored":               {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-None-Match"}}, "create-only on Put", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update }},
-		"compare-and-swap ignored":          {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-Match"}}, "compare-and-swap on Put", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create }},
-		"create-only refused":               {s3server.Rule{Operation: "PutObject", Error: "NotImplemented", Skip: 10}, "create-only on Put", s3.Refused, func(p s3.Profile) bool { return !p.Conditions.Create }},
-		"conditions of Complete ignored":    {s3server.Rule{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}}, "both on completing an upload in parts", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Complete }},
-		"conditions of deletes ignored":     {s3server.Rule{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
-		"conditions of copies ignored":      {s3server.Rule{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", s3.Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
-		"sums ignored":                      {s3server.Rule{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not add up to its CRC32C is refused", s3.Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && p.ContentMD5 }},
-		"no copies":                         {s3server.Rule{Operation: "CopyObject", Error: "NotImplemented"}, "a copy on the server", s3.Refused, func(p s3.Profile) bool { return !p.Copy }},
-		"no copied parts":                   {s3server.Rule{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", s3.Refused, func(p s3.Profile) bool { return !p.CopyParts }},
-		"no batches":                        {s3server.Rule{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch of deletes", s3.Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
-		"no forms":                          {s3server.Rule{Operation: "PostObject", Error: "NotImplemented"}, "a form is held to its bounds and type", s3.Unclear, func(p s3.Profile) bool { return !p.SignForms }},
-		"a server that is busy for a while": {s3server.Rule{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a copy on the server", s3.Enforced, func(p s3.Profile) bool { return p.Copy }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
-			c.Bucket = "photos"
-			if test.rule.Times == 0 {
-				test.rule.Times = -1
-			}
-			server.Misbehave(test.rule)
-			report, err := s3.Probe(t.Context(), c, "")
-			require.NoError(t, err)
-			found := false
-			for _, check := range report.Checks {
-				if check.Name == test.check {
-					found = true
-					require.Equal(t, test.verdict, check.Verdict, report)
-				}
-			}
-			require.True(t, found, report)
-			require.True(t, test.lost(report.Profile), "%+v", report.Profile)
-		})
-	}
-}
-
-func TestProbeTellsWhatItCouldNotRemove(t *testing.T) {
-	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
-	c.Bucket = "photos"
-	server.Misbehave(s3server.Rule{Operation: "DeleteObject", Error: "AccessDenied", Times: -1})
-	report, err := s3.Probe(t.Context(), c, "tmp/")
-	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(report.Left, "tmp/probe-"), report.Left)
-	require.Contains(t, report.String(), report.Left)
 }

@@ -6,21 +6,20 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// isARN reports whether a bucket is named by a resource name of Amazon's.
+// isARN reports whether a bucket's name is an Amazon Resource Name.
 func isARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
 
-// accessPointProfile is the profile of an access point whose bucket nobody has
-// named.
+// accessPointProfile is the profile of an access point that may not belong to a bucket.
 const accessPointProfile = "accesspoint"
 
-// aliasSuffix ends the alias of an access point that leads to no bucket of S3.
+// aliasSuffix ends the alias of an access point of another service than S3.
 // https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
 const aliasSuffix = "-ext-s3alias"
 
-// at returns the account as it asks for a bucket: an access point of Amazon's has
-// a careful profile, unless Config says what it leads to.
-func (a *account) at(bucket string) *account {
-	if a.chosen || a.profile.Name != "aws" || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
+// forBucket returns the account for a bucket. An access point of Amazon's has a careful
+// profile, unless Config has a profile.
+func (a *account) forBucket(bucket string) *account {
+	if a.profileGiven || a.profile.Name != "aws" || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
 		return a
 	}
 	careful := *a
@@ -29,17 +28,16 @@ func (a *account) at(bucket string) *account {
 	return &careful
 }
 
-// accessPointIdentity has copies to and from elsewhere pass through this process:
-// FSx copies inside one access point only.
+// An accessPointIdentity prevents server-side copies to and from other buckets: FSx
+// copies only inside one access point.
 type accessPointIdentity struct {
 	account any
 	name    string
 }
 
-// checkName refuses what stands for something else than one bucket of S3: the
-// SDK reaches it, but nobody knows that conditions hold there. A multi-region
-// access point asks one of several buckets that agree later; Outposts and
-// Object Lambda are services of their own.
+// checkName refuses names that the SDK accepts and that are not one bucket of S3, because
+// conditions may not hold there. A multi-region access point has several buckets that
+// agree later. Outposts and Object Lambda are other services.
 func checkName(bucket string) error {
 	if !isARN(bucket) {
 		return nil
@@ -48,5 +46,5 @@ func checkName(bucket string) error {
 	if len(parts) == 6 && parts[2] == signingService && parts[3] != "" && strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
 		return nil
 	}
-	return invalid.Argument("the bucket", "must be named, or be the ARN of an access point in one region", "")
+	return invalid.Argument("the bucket", "must be a name, or the ARN of an access point in one region", "")
 }

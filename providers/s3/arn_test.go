@@ -14,7 +14,7 @@ import (
 
 const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 
-func TestOnlyWhatCanBeSignedHereIsSigned(t *testing.T) {
+func TestSigningIsDeclaredOnlyIfThisPackageCanSign(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	abroad := Config{Bucket: accessPoint, Profile: &ofBucket, Client: awss3.New(awss3.Options{
 		Region: "eu-west-1", UseARNRegion: true, Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
@@ -26,13 +26,13 @@ func TestOnlyWhatCanBeSignedHereIsSigned(t *testing.T) {
 	}{
 		{"a bucket", Config{Bucket: "photos", Region: "us-west-2"}, true, true},
 		{"an access point of a bucket, which a policy cannot name", Config{Bucket: accessPoint, Region: "us-west-2", Profile: &ofBucket}, true, false},
-		{"an access point of nobody knows what", Config{Bucket: accessPoint, Region: "us-west-2"}, false, false},
+		{"an access point without a known bucket", Config{Bucket: accessPoint, Region: "us-west-2"}, false, false},
 		{"an alias of a volume", Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"}, false, false},
-		{"an access point of another region, signed for there", abroad, false, false},
-		{"a directory bucket, signed for with a session", Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}, false, false},
+		{"an access point in another region", abroad, false, false},
+		{"a directory bucket, which needs a session", Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}, false, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			b, err := Open(t.Context(), row.config)
 			require.NoError(t, err)
 			require.Equal(t, row.urls, storage.Supports(b, storage.SignURLs))
@@ -47,29 +47,29 @@ func TestOnlyWhatCanBeSignedHereIsSigned(t *testing.T) {
 	}
 }
 
-func TestSourcesOfCopies(t *testing.T) {
+func TestCopySource(t *testing.T) {
 	for name, row := range map[string]struct {
 		ref  storage.ObjectRef
 		want string
 	}{
 		"in a bucket":             {storage.ObjectRef{Bucket: "photos", Key: "a b/c"}, "photos/a%20b/c"},
 		"a version":               {storage.ObjectRef{Bucket: "photos", Key: "k", Version: "v+1"}, "photos/k?versionId=v%2B1"},
-		"behind an access point":  {storage.ObjectRef{Bucket: accessPoint, Key: "a b"}, accessPoint + "/object/a%20b"},
+		"at an access point":      {storage.ObjectRef{Bucket: accessPoint, Key: "a b"}, accessPoint + "/object/a%20b"},
 		"an access point's colon": {storage.ObjectRef{Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:my", Key: "k"}, "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, aws.ToString(copySource(row.ref))) })
 	}
 }
 
-func TestAServiceHasOnlyBucketsThatItCanKeepItsWordOf(t *testing.T) {
+func TestAServiceRefusesNamesThatAreNotOneBucket(t *testing.T) {
 	service, err := NewService(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
 	_, err = service.Bucket("arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// FSx keeps no conditions and no versions, and an access point may lead there.
-func TestAnAccessPointIsCarefullyUsed(t *testing.T) {
+// An access point may belong to an FSx volume, which has no conditions and no versions.
+func TestAnAccessPointHasACarefulProfile(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
 	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACL | storage.KeepVersions
 	for _, row := range []struct {
@@ -80,12 +80,12 @@ func TestAnAccessPointIsCarefullyUsed(t *testing.T) {
 		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias"}, careful: true},
 		{name: "an ARN", config: Config{Bucket: accessPoint}, careful: true},
 		{name: "an ARN at an endpoint of Amazon's", config: Config{Bucket: accessPoint, Endpoint: "https://s3.us-west-2.amazonaws.com"}, careful: true},
-		{name: "an ARN of a bucket, as Config says", config: Config{Bucket: accessPoint, Profile: &ofBucket}},
+		{name: "an ARN of a bucket, with a profile", config: Config{Bucket: accessPoint, Profile: &ofBucket}},
 		{name: "an alias of a bucket", config: Config{Bucket: "my-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias"}},
 		{name: "a bucket", config: Config{Bucket: "photos"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			row.config.Region = "us-west-2"
 			d, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestAnAccessPointIsCarefullyUsed(t *testing.T) {
 			require.ErrorContains(t, err, "profile=aws")
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			require.ErrorContains(t, err, "profile=aws")
-			require.False(t, d.(*driver).pathStyle, "it has a host of its own")
+			require.False(t, d.(*driver).pathStyle, "it has its own host")
 		})
 	}
 }

@@ -12,15 +12,14 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// What a batch could not remove is told, whatever the server calls it.
 func TestNoFailureOfABatchIsLost(t *testing.T) {
 	for name, call := range map[string]func(key string) (named, version string){
-		"by its name":            func(key string) (string, string) { return key, "" },
-		"of the version null":    func(key string) (string, string) { return key, "null" },
-		"without its name":       func(string) (string, string) { return "", "" },
-		"without a part of it":   func(key string) (string, string) { return strings.TrimPrefix(key, "kept/"), "" },
-		"by its name, escaped":   func(key string) (string, string) { return strings.ReplaceAll(key, "/", "%2F"), "" },
-		"by the name of nothing": func(string) (string, string) { return "another", "v1" },
+		"by its name":          func(key string) (string, string) { return key, "" },
+		"of the version null":  func(key string) (string, string) { return key, "null" },
+		"without its name":     func(string) (string, string) { return "", "" },
+		"without its prefix":   func(key string) (string, string) { return strings.TrimPrefix(key, "kept/"), "" },
+		"by its name, escaped": func(key string) (string, string) { return strings.ReplaceAll(key, "/", "%2F"), "" },
+		"by another name":      func(string) (string, string) { return "another", "v1" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})

@@ -26,7 +26,7 @@ func TestACanceledUploadLeavesNoParts(t *testing.T) {
 				pending = s.uploads(t, bucket, "a")
 				cancel()
 			}}, storage.WithPartSize(partSize))
-			require.Equal(t, 1, pending, "an upload was under way")
+			require.Equal(t, 1, pending, "an upload was in progress")
 			require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Zero(t, s.uploads(t, bucket, "a"))

@@ -6,14 +6,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Compose copies each source as a part. Parts but the last have a smallest
-// size: sources below it are Unsupported, and streamed by the core.
+// Compose copies each source as one or more parts. If a source other than the last is
+// smaller than a part may be, Compose is Unsupported, and the core streams the sources.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	var pieces []piece
-	short := false // a piece that can be the last only
+	var ranges []copyRange
+	short := false // the previous source is too small for a part that is not the last
 	for _, source := range r.Sources {
 		size, err := d.sizeOf(ctx, source)
 		if err != nil {
@@ -26,18 +26,18 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 			return nil, storage.Unsupported
 		}
 		short = size < orDefault(d.minPart, minPartSize)
-		pieces = append(pieces, cut(source, size, d.pieceOf(size))...)
+		ranges = append(ranges, split(source, size, d.rangeLength(size))...)
 	}
-	if len(pieces) == 0 || len(pieces) > d.profile.partsLimit() {
+	if len(ranges) == 0 || len(ranges) > d.profile.partsLimit() {
 		return nil, storage.Unsupported
 	}
-	return d.join(ctx, r, pieces)
+	return d.copyRanges(ctx, r, ranges)
 }
 
-// pieceOf is the length of equal pieces of a source: none of them is too small
-// to stand before another source's.
-func (d *driver) pieceOf(size int64) int64 {
-	most := d.profile.copyLimit()
-	n := (size + most - 1) / most
+// rangeLength returns the length of the ranges of a source. They are equal, so that
+// none is too small for a part that is not the last.
+func (d *driver) rangeLength(size int64) int64 {
+	limit := d.profile.copyLimit()
+	n := (size + limit - 1) / limit
 	return (size + n - 1) / n
 }

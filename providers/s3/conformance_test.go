@@ -11,19 +11,19 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A reason why a server cannot judge a case: it does not do there what S3 does.
-// The wire-level server of this library does, and judges them all.
+// The reasons why a case does not run on a server that differs from S3. All cases run on
+// the S3 server of this repository.
 const (
 	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
 	noLongSegment  = "the server keeps objects as files: no name between slashes may be longer than 255 bytes"
-	refusedEarly   = "the server refuses a part of an upload that is gone while the part is still on its way, and closes the connection: some of its answers are lost"
+	refusedEarly   = "the server refuses a part of an upload that is gone while the part is still on its way, and closes the connection: some of its responses are lost"
 )
 
-// tree names our own server where it lists like a directory tree.
+// tree is the name of our server if it lists like a directory tree.
 const tree = "tree"
 
-// unjudged are the cases left out, by server.
-var unjudged = map[string]map[string]string{
+// skippedCases has the cases that do not run, by server.
+var skippedCases = map[string]map[string]string{
 	"minio": {
 		"a key and keys below it coexist":                                           noKeyBelowAKey,
 		"an object beside its folder":                                               noKeyBelowAKey,
@@ -59,7 +59,7 @@ var unjudged = map[string]map[string]string{
 		"a signed upload works as returned, of a key with 1,024 bytes":              noLongSegment,
 		"parts that the store has dropped are sent again":                           refusedEarly,
 		"a create over a removed key":                                               "the server takes a delete marker for an object (412); Amazon creates",
-		"removing a version is for good":                                            "the server answers 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
+		"removing a version is for good":                                            "the server responses 400 InvalidArgument for a version that is gone, as for one that never could be; Amazon 204",
 		"every write is kept as a version":                                          "in pages of one entry the server's listing of versions never goes on: a page that ends with a key's newest version is followed by one that begins with it",
 	},
 }
@@ -72,28 +72,27 @@ func TestConformance(t *testing.T) {
 
 func asItIs(d storage.Driver) storage.Driver { return d }
 
-// Our own server holds every key and keeps Amazon's rules as Amazon writes them
-// down: it judges what no server that can be run here does. That a part has 5 MiB
-// at least is not among them here, since the others judge it, and it makes this
-// five times as long.
+// Our server accepts every key and follows Amazon's documents, which no other server does
+// that runs here. Its parts may be smaller than 5 MiB, which saves four fifths of the
+// time. The other servers test that limit.
 func TestConformanceToAmazonsRules(t *testing.T) {
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() }) // after the buckets, which are removed by clean-ups too
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
-	s.raw = s.clientOver(keepingNothing())
+	s.raw = s.clientOver(withoutKeepAlive())
 	conform(t, s, "s3", func(d storage.Driver) storage.Driver { return smallParts{d, least} })
 }
 
-// The same server, listing like a directory tree.
+// The server lists like a directory tree.
 func TestConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	const least = 64 << 10
 	server, err := s3server.Start(s3server.Config{FolderOrder: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{name: tree, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
-	s.raw = s.clientOver(keepingNothing())
+	s.raw = s.clientOver(withoutKeepAlive())
 	conform(t, s, "s3 (listing like a tree)", func(d storage.Driver) storage.Driver { return smallParts{d, least} })
 }
 
@@ -105,7 +104,7 @@ func conform(t *testing.T, s *testServer, column string, layer func(storage.Driv
 			return s.open(t, s.bucket(t, true), opts...)
 		}),
 	}
-	for name, reason := range unjudged[s.name] {
+	for name, reason := range skippedCases[s.name] {
 		opts = append(opts, storagetest.Without(name, reason))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
@@ -115,7 +114,7 @@ func conform(t *testing.T, s *testServer, column string, layer func(storage.Driv
 	}, opts...)
 }
 
-// config reaches a bucket of the server through the driver, or the account.
+// config returns the Config of a bucket of the server, or of its account.
 func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	t.Helper()
 	name := s.name

@@ -14,17 +14,17 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// Copy is one CopyObject, or, of an object that is too large for one, an upload
-// whose parts are copied in parallel.
+// Copy sends one CopyObject. If the object is too large for that, Copy makes a multipart
+// upload and copies its parts in parallel.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 || r.Condition != (storage.Condition{}) && !d.profile.Conditions.Copy {
-		return nil, storage.Unsupported // streamed by the core, through an upload that keeps the condition
+		return nil, storage.Unsupported // the core streams the object through a conditional upload
 	}
 	if source := r.Source.Attrs; source != nil && source.Size > orDefault(d.copyLimit, d.profile.copyLimit()) {
 		if !d.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
-		return d.copyParts(ctx, r, source.Size)
+		return d.copyInParts(ctx, r, source.Size)
 	}
 	attrs, err := d.copyObject(ctx, r)
 	if err == nil {
@@ -35,31 +35,31 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		if err != nil {
 			return nil, err
 		}
-		return d.copyParts(ctx, r, size)
+		return d.copyInParts(ctx, r, size)
 	}
-	return nil, d.copyFailed(ctx, err, r.Source, r.Condition)
+	return nil, d.copyError(ctx, err, r.Source, r.Condition)
 }
 
 const (
-	// patience is how long the server may work on what it moves by itself, at
-	// most. It answers at the end, and many send no byte before.
-	patience = 15 * time.Minute
-	slowly   = 6 << 20 // bytes a second that a server moves at least: 5 GiB within patience
+	// maxCopyTimeout is the longest time that the server may take to copy. Many
+	// servers send no byte before the end.
+	maxCopyTimeout = 15 * time.Minute
+	minCopyRate    = 6 << 20 // bytes per second that a server copies at least: 5 GiB within maxCopyTimeout
 )
 
-// patiently is for the requests that move so many bytes on the server, -1: nobody
-// knows. One that is given up is begun anew, while the server still works on the
-// first; an answer that was lost should not be waited for much longer.
-func patiently(ctx context.Context, bytes int64) context.Context {
-	wait := patience
+// withCopyTimeout returns a context for a request that copies so many bytes on the
+// server, or -1 if unknown. If the timeout is too short, the request is repeated while
+// the server still works on the first. If it is too long, a lost response costs time.
+func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
+	wait := maxCopyTimeout
 	if bytes >= 0 {
-		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/slowly)*time.Second)
+		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/minCopyRate)*time.Second)
 	}
 	return transport.WithAnswer(ctx, wait)
 }
 
-// sourceBytes is the size of a source that somebody has looked at; else -1.
-func sourceBytes(r storage.ObjectRef) int64 {
+// knownSize returns the size of a source whose attributes are known, or -1.
+func knownSize(r storage.ObjectRef) int64 {
 	if r.Attrs == nil {
 		return -1
 	}
@@ -72,7 +72,7 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		Key:               &r.Key,
 		CopySource:        copySource(r.Source),
 		CopySourceIfMatch: httpheader.Optional(r.Source.Revision),
-		StorageClass:      types.StorageClass(r.StorageClass), // never copied: the default is the bucket's
+		StorageClass:      types.StorageClass(r.StorageClass), // never copied; the default is the bucket's
 		ACL:               acl(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
 	}
@@ -80,8 +80,8 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
-	// A copy onto itself that changes nothing is refused, and to say the same
-	// again is a change.
+	// S3 refuses a copy onto itself without a change. Replacing the attributes with the
+	// same ones counts as a change.
 	if r.Replace || r.Source.Bucket == d.bucket && r.Source.Key == r.Key {
 		in.MetadataDirective = types.MetadataDirectiveReplace
 		in.ContentType = httpheader.Optional(r.ContentType)
@@ -93,23 +93,23 @@ func (d *driver) copyObject(ctx context.Context, r *storage.CopyRequest) (*stora
 	}
 	var out *awss3.CopyObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CopyObject(patiently(ctx, sourceBytes(r.Source)), in)
+		out, err = d.client.CopyObject(withCopyTimeout(ctx, knownSize(r.Source)), in)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	attrs := &storage.Attrs{Version: version(out.VersionId)}
+	attrs := &storage.Attrs{Version: versionID(out.VersionId)}
 	if result := out.CopyObjectResult; result != nil {
-		attrs.ETag, attrs.Revision = quoted(result.ETag), quoted(result.ETag)
+		attrs.ETag, attrs.Revision = quoteETag(result.ETag), quoteETag(result.ETag)
 		attrs.Modified = modified(result.LastModified)
-		attrs.CRC32C = wholeCRC(result.ChecksumCRC32C, result.ChecksumType)
+		attrs.CRC32C = fullObjectCRC(result.ChecksumCRC32C, result.ChecksumType)
 	}
 	return attrs, nil
 }
 
-// isTooLargeToCopy is asked of a refused CopyObject, rather than the size of
-// every source before it.
+// isTooLargeToCopy reports whether a CopyObject failed because of the size. That saves
+// a request for the size of every source.
 func isTooLargeToCopy(err error) bool {
 	if isCode(err, "EntityTooLarge") {
 		return true
@@ -118,13 +118,13 @@ func isTooLargeToCopy(err error) bool {
 	return isCode(err, "InvalidRequest") && strings.Contains(message, "maximum allowable size")
 }
 
-// copyFailed tells a changed source from a condition of the destination, which
-// have one answer.
-func (d *driver) copyFailed(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+// copyError distinguishes a changed source from a false condition of the destination,
+// which have the same response.
+func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload"):
-		e.Code = storage.Changed // it was there a moment ago
+		e.Code = storage.Changed // it existed a moment ago
 	case e.Code == storage.PreconditionFailed, e.Code == storage.NotModified:
 		e.Code = storage.Changed
 	default:
@@ -133,8 +133,8 @@ func (d *driver) copyFailed(ctx context.Context, err error, source storage.Objec
 	if c == (storage.Condition{}) {
 		return e
 	}
-	source.Attrs = nil                                     // what they were
-	if _, lookup := d.sizeOf(ctx, source); lookup == nil { // the source is as it was
+	source.Attrs = nil                                     // they may be old
+	if _, lookup := d.sizeOf(ctx, source); lookup == nil { // the source has not changed
 		e.Code, e.Hint = storage.PreconditionFailed, ""
 	} else if asError(lookup).Code != storage.Changed {
 		return lookup
@@ -142,8 +142,8 @@ func (d *driver) copyFailed(ctx context.Context, err error, source storage.Objec
 	return e
 }
 
-// sizeOf is the source's, at the revision and version that are copied; Changed
-// where it is another, or gone.
+// sizeOf returns the size of a source. If its revision has changed or it is gone,
+// sizeOf fails with Changed.
 func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, error) {
 	if source.Attrs != nil {
 		return source.Attrs.Size, nil
@@ -163,8 +163,8 @@ func (d *driver) sizeOf(ctx context.Context, source storage.ObjectRef) (int64, e
 	return *out.ContentLength, nil
 }
 
-// headSource looks in the region of the source's bucket, which may be another
-// than this one's: a look into a wrong one is answered with the right one.
+// headSource sends HeadObject for a source, whose bucket may be in another region. The
+// response to a request in the wrong region names the right one.
 func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*awss3.HeadObjectOutput, error) {
 	in := &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,

@@ -13,8 +13,8 @@ import (
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
 
-// looked is a request for a copy of nine bytes, at which the core has looked.
-func looked() *storage.CopyRequest {
+// copyOfKnownSize returns a request to copy nine bytes, whose size the core knows.
+func copyOfKnownSize() *storage.CopyRequest {
 	return copyOf(func(r *storage.CopyRequest) { r.Source.Attrs = &storage.Attrs{Size: 9} })
 }
 
@@ -48,7 +48,7 @@ func TestCopyRequest(t *testing.T) {
 			"X-Amz-Meta-Owner": "", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "", "If-Match": "", "If-None-Match": "", "X-Amz-Checksum-Algorithm": "CRC32C",
 		}},
 		{name: "with other attributes", change: func(r *storage.CopyRequest) { r.Replace = true }, header: restated},
-		{name: "onto itself, which must change something", change: func(r *storage.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
+		{name: "onto itself, which must be a change", change: func(r *storage.CopyRequest) { r.Source.Bucket, r.Source.Key = "photos", "to" }, header: restated},
 		{name: "of a version, with every byte of the key escaped", change: func(r *storage.CopyRequest) { r.Source.Key, r.Source.Version = "a b/+?%é", "v/1" }, header: map[string]string{
 			"X-Amz-Copy-Source": "other/a%20b/%2B%3F%25%C3%A9?versionId=v%2F1",
 		}},
@@ -69,7 +69,7 @@ func TestCopyRequest(t *testing.T) {
 	}
 }
 
-func TestCopyAnswer(t *testing.T) {
+func TestCopyResponse(t *testing.T) {
 	swap := storage.Condition{Revision: `"d"`}
 	there := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}
 	for _, row := range []struct {
@@ -81,13 +81,13 @@ func TestCopyAnswer(t *testing.T) {
 	}{
 		{name: "the source has changed", replies: []reply{failing(412, "PreconditionFailed", "")}, code: storage.Changed},
 		{name: "the source is gone", replies: []reply{failing(404, "NoSuchKey", "")}, code: storage.Changed},
-		{name: "the condition failed, for the source is as it was", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
-		{name: "the source changed, and the condition is not known", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
-		{name: "the destination is not there", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
-		{name: "nothing is known of the source", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
+		{name: "the condition failed, because the source is unchanged", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), there}, code: storage.PreconditionFailed},
+		{name: "the source changed, and the condition is unknown", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
+		{name: "the destination is missing", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), there}, code: storage.PreconditionFailed},
+		{name: "the source cannot be read", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
-		{name: "200 with an error in it", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
-		{name: "200 that breaks off", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
+		{name: "200 with an error in its body", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
+		{name: "a truncated 200", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
 		{name: "a race", condition: swap, replies: []reply{failing(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestCopyAnswer(t *testing.T) {
 	}
 }
 
-// A look at a source in another region, made in this one, tells where to look.
+// The response to a HEAD in the wrong region names the right one.
 func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	for _, row := range []struct {
@@ -110,9 +110,9 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 		looks []reply
 		code  storage.Code
 	}{
-		{"the source is as it was", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
+		{"the source is unchanged", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
 		{"the source has changed", []reply{elsewhere, {Status: 412}}, storage.Changed},
-		{"it is nowhere", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
+		{"the source is missing", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, row.looks...)...)
@@ -127,29 +127,29 @@ func TestConditionalCopyFromAnotherRegion(t *testing.T) {
 	}
 }
 
-func TestComposeOfWhatDoesNotTellItsLength(t *testing.T) {
+func TestComposeOfASourceWithoutALength(t *testing.T) {
 	w := newUnsized(t, map[string]string{"ETag": etag}, "")
 	_, err := w.on(t, "aws").Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "a"}}})
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
-func TestConditionalCopyWhereItIsIgnored(t *testing.T) {
+func TestConditionalCopyIsUnsupportedIfTheServerIgnoresIt(t *testing.T) {
 	w := newStandIn(t)
 	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *storage.CopyRequest) { r.Condition.Absent = true }))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.Empty(t, w.Requests(), "the core streams it through a conditional upload")
 }
 
-const pieceDone = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
+const partCopied = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
 
-// sized answers a HEAD, or whatever is asked next, with a size.
-func sized(size string) reply {
+// withSize returns a response with a Content-Length.
+func withSize(size string) reply {
 	return reply{Header: map[string]string{"ETag": etag, "Content-Length": size}}
 }
 
 func TestCopyInParts(t *testing.T) {
 	refused := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	w := newStandIn(t, refused, sized("25"), reply{Body: begun}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: pieceDone}, reply{Body: finished})
+	w := newStandIn(t, refused, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyPart = 10
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *storage.CopyRequest) {
@@ -158,7 +158,7 @@ func TestCopyInParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
 	asked := w.Requests()
-	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].Line(), "no look before it is refused")
+	require.Equal(t, "PUT /photos/to?x-id=CopyObject", asked[0].Line(), "no HEAD before CopyObject is refused")
 	require.Equal(t, "HEAD /other/from?versionId=v1", asked[1].Line())
 	require.Equal(t, etag, asked[1].Header.Get("If-Match"))
 	create := asked[2]
@@ -167,19 +167,19 @@ func TestCopyInParts(t *testing.T) {
 		"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
 		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "public-read", "X-Amz-Checksum-Type": "FULL_OBJECT",
 	} {
-		require.Equal(t, value, create.Header.Get(name), "nothing but the bytes is copied: %s", name)
+		require.Equal(t, value, create.Header.Get(name), "only the content is copied: %s", name)
 	}
-	pieces := map[string]string{}
-	for _, piece := range asked[3:6] {
-		require.Equal(t, "other/from?versionId=v1", piece.Header.Get("X-Amz-Copy-Source"))
-		require.Equal(t, etag, piece.Header.Get("X-Amz-Copy-Source-If-Match"))
-		pieces[piece.Line()] = piece.Header.Get("X-Amz-Copy-Source-Range")
+	parts := map[string]string{}
+	for _, part := range asked[3:6] {
+		require.Equal(t, "other/from?versionId=v1", part.Header.Get("X-Amz-Copy-Source"))
+		require.Equal(t, etag, part.Header.Get("X-Amz-Copy-Source-If-Match"))
+		parts[part.Line()] = part.Header.Get("X-Amz-Copy-Source-Range")
 	}
 	require.Equal(t, map[string]string{
 		"PUT /photos/to?partNumber=1&uploadId=u1&x-id=UploadPartCopy": "bytes=0-9",
 		"PUT /photos/to?partNumber=2&uploadId=u1&x-id=UploadPartCopy": "bytes=10-19",
 		"PUT /photos/to?partNumber=3&uploadId=u1&x-id=UploadPartCopy": "bytes=20-24",
-	}, pieces)
+	}, parts)
 	complete := asked[6]
 	require.Equal(t, "POST /photos/to?uploadId=u1", complete.Line())
 	require.Equal(t, "*", complete.Header.Get("If-None-Match"))
@@ -187,7 +187,7 @@ func TestCopyInParts(t *testing.T) {
 	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
-func TestCopyInPartsThatFails(t *testing.T) {
+func TestAFailedCopyInPartsAbortsTheUpload(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		replies []reply // behind CreateMultipartUpload
@@ -195,15 +195,15 @@ func TestCopyInPartsThatFails(t *testing.T) {
 		aborted bool
 	}{
 		{"the source changes", []reply{failing(412, "PreconditionFailed", ""), {Status: 204}}, storage.Changed, true},
-		{"a piece is denied", []reply{failing(403, "AccessDenied", ""), {Status: 204}}, storage.PermissionDenied, true},
-		{"the completion is refused", []reply{{Body: pieceDone}, failing(400, "InvalidPart", ""), {Status: 204}}, storage.InvalidArgument, true},
-		{"the completion is not answered", []reply{{Body: pieceDone}, {Cut: true}}, storage.Unavailable, false},
+		{"a part is denied", []reply{failing(403, "AccessDenied", ""), {Status: 204}}, storage.PermissionDenied, true},
+		{"the completion is refused", []reply{{Body: partCopied}, failing(400, "InvalidPart", ""), {Status: 204}}, storage.InvalidArgument, true},
+		{"the response to the completion is lost", []reply{{Body: partCopied}, {Cut: true}}, storage.Unavailable, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, append([]reply{{Body: begun}}, row.replies...)...)
 			d := w.on(t, "aws")
 			d.copyLimit, d.copyPart = 5, 9
-			_, err := d.Copy(t.Context(), looked())
+			_, err := d.Copy(t.Context(), copyOfKnownSize())
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, row.aborted, slices.Contains(w.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
 			if !row.aborted {
@@ -213,20 +213,20 @@ func TestCopyInPartsThatFails(t *testing.T) {
 	}
 }
 
-func TestPieceThatFailsInPassing(t *testing.T) {
-	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: pieceDone}, reply{Body: finished})
+func TestACopiedPartIsRetriedAfterATemporaryError(t *testing.T) {
+	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
 	d := w.on(t, "aws")
 	d.copyLimit, d.copyPart = 5, 9
-	_, err := d.Copy(t.Context(), looked())
+	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.NoError(t, err)
 	require.Len(t, w.Requests(), 4)
 }
 
-func TestCopyThatIsTooLargeWherePartsAreNotCopied(t *testing.T) {
+func TestALargeCopyIsUnsupportedWithoutCopiedParts(t *testing.T) {
 	w := newStandIn(t)
 	d := w.on(t, "aws")
 	d.copyLimit, d.profile.CopyParts = 5, false
-	_, err := d.Copy(t.Context(), looked())
+	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.Empty(t, w.Requests(), "the core streams it")
 }
@@ -234,29 +234,29 @@ func TestCopyThatIsTooLargeWherePartsAreNotCopied(t *testing.T) {
 func TestCompose(t *testing.T) {
 	refs := []storage.ObjectRef{{Bucket: "photos", Key: "a", Revision: `"a"`}, {Bucket: "photos", Key: "b", Revision: `"b"`}, {Bucket: "photos", Key: "c", Revision: `"c"`}}
 	for _, row := range []struct {
-		name   string
-		sizes  []string
-		pieces []string // their sources; none: Unsupported
+		name  string
+		sizes []string
+		parts []string // their sources; none: Unsupported
 	}{
-		{"large ones and a small last", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
-		{"empty ones are passed over", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
-		{"a small one in between", []string{"5", "1", "5"}, nil},
-		{"nothing but empty ones", []string{"0", "0", "0"}, nil},
+		{"large sources and a small last one", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
+		{"empty sources are skipped", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
+		{"a small source in between", []string{"5", "1", "5"}, nil},
+		{"only empty sources", []string{"0", "0", "0"}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var replies []reply
 			for _, size := range row.sizes {
-				replies = append(replies, sized(size))
+				replies = append(replies, withSize(size))
 			}
 			replies = append(replies, reply{Body: begun})
-			for range row.pieces {
-				replies = append(replies, reply{Body: pieceDone})
+			for range row.parts {
+				replies = append(replies, reply{Body: partCopied})
 			}
 			w := newStandIn(t, append(replies, reply{Body: finished})...)
 			d := w.on(t, "aws")
 			d.minPart = 5
 			_, err := d.Compose(t.Context(), &storage.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
-			if row.pieces == nil {
+			if row.parts == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 				require.NotContains(t, w.Lines(), "POST /photos/to?uploads=")
 				return
@@ -269,7 +269,7 @@ func TestCompose(t *testing.T) {
 				}
 			}
 			slices.Sort(sources)
-			require.Equal(t, row.pieces, sources)
+			require.Equal(t, row.parts, sources)
 		})
 	}
 }
@@ -280,7 +280,7 @@ func TestComposeOfLargeSources(t *testing.T) {
 		size int64
 		n    int
 	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
-		pieces := cut(storage.ObjectRef{}, row.size, d.pieceOf(row.size))
-		require.Len(t, pieces, row.n)
+		ranges := split(storage.ObjectRef{}, row.size, d.rangeLength(row.size))
+		require.Len(t, ranges, row.n)
 	}
 }

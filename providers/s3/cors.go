@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// putCORS replaces the bucket's rules; without a rule it clears them.
+// putCORS replaces the bucket's rules. Without rules it removes them.
 func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
 		return writes(ctx, func(ctx context.Context) error {
@@ -33,7 +33,7 @@ func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
 	return writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutBucketCors(ctx, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.settings()...)
+		_, err := b.client.PutBucketCors(ctx, &awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration}, b.withBodyChecksum()...)
 		return err
 	})
 }
@@ -42,15 +42,15 @@ func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.profile.CORS {
 		return nil, nil
 	}
-	answer, err := b.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name})
-	if b.nothing(err, "NoSuchCORSConfiguration") {
+	out, err := b.client.GetBucketCors(ctx, &awss3.GetBucketCorsInput{Bucket: &b.name})
+	if b.isNotSet(err, "NoSuchCORSConfiguration") {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, reads(err)
 	}
 	var rules []storage.CORSRule
-	for _, r := range answer.CORSRules {
+	for _, r := range out.CORSRules {
 		rules = append(rules, storage.CORSRule{
 			Origins:        r.AllowedOrigins,
 			Methods:        r.AllowedMethods,

@@ -19,50 +19,50 @@ import (
 	"github.com/omnibucket/storage/internal/outcome"
 )
 
-// settings are the SDK's, of what the Config brings: a client, a configuration,
-// or the default chain where nothing says who asks.
-func settings(ctx context.Context, c Config) (awss3.Options, error) {
+// sdkOptions returns the SDK's options of the Config: those of a client, of a
+// configuration, or of the default chain.
+func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	switch {
 	case c.Client != nil:
 		return c.Client.Options(), nil
 	case c.AWS != nil:
 		return fromConfig(*c.AWS), nil
 	case c.Anonymous || c.AccessKeyID != "":
-		// The environment says where and how Amazon is reached, whatever else
-		// Config says; of another server it says no more than whom to trust.
+		// The environment says how to reach Amazon. For another server, only its
+		// certificates apply.
 		switch {
 		case c.Endpoint != "" && c.HTTPClient != nil:
 			return awss3.Options{}, nil
 		case c.Endpoint != "":
-			return trustedByEnvironment()
+			return optionsWithCABundle()
 		}
 		return fromChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
 	return fromChain(ctx, c)
 }
 
-// fromChain loads the default chain. It reads the environment and files; no
-// request is made before the first one that must be signed.
+// fromChain loads the default chain from the environment and files. It sends no request
+// until a request must be signed.
 func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) error) (awss3.Options, error) {
-	// The mode "auto" of the environment would ask the metadata service for the
-	// region while loading.
+	// The defaults mode "auto" of the environment would request the region from the
+	// metadata service now.
 	with = append(with, config.WithDefaultsMode(aws.DefaultsModeStandard))
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
 		with = append(with, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, with...)
 	if err != nil {
-		return awss3.Options{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "the environment's or the shared files' settings for AWS cannot be read"}
+		return awss3.Options{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "check the AWS settings in the environment and the shared files"}
 	}
 	return fromConfig(loaded), nil
 }
 
-// fromConfig is what the SDK makes of a configuration, its endpoint for S3
-// included, but for the HTTP client: the SDK puts timeouts of its own into one
-// that can be built upon, and what the user chose could not be told any more.
+// fromConfig returns the options that the SDK makes of a configuration, including its
+// endpoint for S3. It keeps the user's HTTP client: the SDK adds timeouts to a
+// BuildableClient, which hide what the user chose.
 func fromConfig(c aws.Config) awss3.Options {
-	chosen := c.HTTPClient
-	if _, standard := standardButTLS(chosen); standard {
+	given := c.HTTPClient
+	if _, standard := isDefaultExceptTLS(given); standard {
 		c.HTTPClient = nil
 	}
 	var made *awshttp.BuildableClient
@@ -70,13 +70,13 @@ func fromConfig(c aws.Config) awss3.Options {
 		made, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
 	}}, c.ServiceOptions...)
 	o := awss3.NewFromConfig(c).Options()
-	if now, _ := o.HTTPClient.(*awshttp.BuildableClient); now != nil && now == made { // no service option chose another
-		o.HTTPClient = chosen
+	if final, _ := o.HTTPClient.(*awshttp.BuildableClient); final != nil && final == made { // no service option replaced it
+		o.HTTPClient = given
 	}
 	return o
 }
 
-// setCredentials settles who asks.
+// setCredentials sets the credentials that sign requests.
 func (a *account) setCredentials(c Config, s awss3.Options) {
 	a.identify(c)
 	switch {
@@ -86,7 +86,7 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	case c.AccessKeyID != "":
 		a.credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, c.SessionToken)
 		return
-	case s.Credentials == nil: // of a client or configuration that has none
+	case s.Credentials == nil: // a client or configuration without credentials
 		a.anonymous, a.credentials = true, aws.AnonymousCredentials{}
 		return
 	case aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}):
@@ -100,46 +100,47 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		a.credentials = noCredentials{}
 		return
 	}
-	a.credentials = namedCredentials{s.Credentials}
+	a.credentials = credentialErrors{s.Credentials}
 }
 
-// fromMetadata reports whether credentials would be asked of a metadata service
-// of Amazon's: of the instance's, or of the container's.
+// fromMetadata reports whether credentials come from a metadata service of Amazon's: that
+// of the instance or of the container.
 func fromMetadata(p aws.CredentialsProvider) bool {
 	return aws.IsCredentialsProvider(p, (*ec2rolecreds.Provider)(nil)) || aws.IsCredentialsProvider(p, (*endpointcreds.Provider)(nil))
 }
 
 const credentialsHint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or anonymous=true for a public bucket"
 
-// noCredentials stand for Amazon's own where the server is not Amazon's.
+// noCredentials replaces credentials of Amazon's metadata service for a server that is
+// not Amazon's.
 type noCredentials struct{}
 
 func (noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: credentialsHint}
 }
 
-// namedCredentials say of a failure that it is one of the credentials: the SDK
-// would have it look like one of the request.
-type namedCredentials struct{ from aws.CredentialsProvider }
+// credentialErrors reports a failure to get credentials as such. The SDK would report a
+// failure of the request.
+type credentialErrors struct{ from aws.CredentialsProvider }
 
-func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := n.from.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
 		return c, err
 	}
-	if passes(err) {
-		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the service that gives the credentials did not answer"}
+	if isTemporary(err) {
+		return c, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "check the service that provides the credentials: it did not respond"}
 	}
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
 }
 
-// passes reports whether credentials may be had a moment later: whoever gives them
-// answered with a failure of its own, or did not answer. The metadata service is not
-// there on most machines: only its answers count.
-func passes(err error) bool {
-	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) && answer.Response != nil && answer.Response.Response != nil {
-		return outcome.Passes(outcome.OfStatus(answer.HTTPStatusCode()))
+// isTemporary reports whether getting credentials may succeed later: their service had
+// an error of its own, or did not respond. Most machines have no metadata service, so
+// that only its responses count.
+func isTemporary(err error) bool {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
+		return outcome.Passes(outcome.OfStatus(response.HTTPStatusCode()))
 	}
 	var call *smithy.OperationError
 	if errors.As(err, &call) && call.Service() == imds.ServiceID {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Delete is one DeleteObject.
+// Delete sends one DeleteObject.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	in := &awss3.DeleteObjectInput{
 		Bucket:    d.name(),
@@ -40,21 +40,22 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	return nil
 }
 
-// DeleteBatch is one DeleteObjects, which answers with failures alone. A server
-// that knows no batches is Unsupported for all of them. What XML cannot name,
-// and a condition, which many servers ignore in a batch, goes by itself.
+// DeleteBatch sends one DeleteObjects, whose response has only the failures. If the
+// server has no batches, every object is Unsupported. Keys that XML cannot contain are
+// deleted one by one, and so are conditional deletes, because many servers ignore
+// conditions in a batch.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if d.profile.Batch == BatchNone {
-		return fill(errs, storage.Unsupported)
+		return fillErrors(errs, storage.Unsupported)
 	}
 	in := &awss3.DeleteObjectsInput{Bucket: d.name(), Delete: &types.Delete{Quiet: aws.Bool(true)}}
-	slots := map[batchName][]int{}
+	slots := map[batchObject][]int{}
 	for i := range r {
 		if r[i].Condition != (storage.Condition{}) || !fitsXML(r[i].Key) {
 			continue
 		}
-		name := batchName{r[i].Key, r[i].Version}
+		name := batchObject{r[i].Key, r[i].Version}
 		if slots[name] == nil {
 			in.Delete.Objects = append(in.Delete.Objects, types.ObjectIdentifier{Key: &r[i].Key, VersionId: httpheader.Optional(r[i].Version)})
 		}
@@ -62,7 +63,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	}
 	if len(in.Delete.Objects) > 0 {
 		if err := d.sendBatch(ctx, in, slots, errs); err != nil {
-			return fill(errs, err)
+			return fillErrors(errs, err)
 		}
 	}
 	for i := range r {
@@ -73,18 +74,19 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	return errs
 }
 
-// A batchName is how a failure names its object.
-type batchName struct{ key, version string }
+// A batchObject identifies an object of a batch.
+type batchObject struct{ key, version string }
 
-// slotsOf are those of the objects that a failure is of; none where it names
-// nothing that was asked for. Some servers name the version "null" where none
-// was, or none where one was: then the key tells, though it be of several.
-func slotsOf(failure *types.Error, slots map[batchName][]int) []int {
-	name := batchName{aws.ToString(failure.Key), aws.ToString(failure.VersionId)}
+// slotsFor returns the indexes of the requests that a failure is about, or none if it
+// names an object that was not requested. Some servers return the version "null" for a
+// request without one, or none for a request with one. Then the key decides, even if
+// several requests have it.
+func slotsFor(failure *types.Error, slots map[batchObject][]int) []int {
+	name := batchObject{aws.ToString(failure.Key), aws.ToString(failure.VersionId)}
 	if at := slots[name]; at != nil {
 		return at
 	}
-	if at := slots[batchName{name.key, ""}]; at != nil && name.version == "null" {
+	if at := slots[batchObject{name.key, ""}]; at != nil && name.version == "null" {
 		return at
 	}
 	var all []int
@@ -96,27 +98,27 @@ func slotsOf(failure *types.Error, slots map[batchName][]int) []int {
 	return all
 }
 
-// sendBatch puts each object's failure where it belongs; what it answers is a
-// failure of the batch. A failure that is of nobody may be of anybody: such a
-// server is asked for one object at a time, as one that has no batches.
-func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, slots map[batchName][]int, errs []error) error {
+// sendBatch stores each object's failure in errs, and returns the failure of the batch.
+// A failure that names an unknown object may belong to any object. Then the batch is
+// Unsupported, so that objects are deleted one by one.
+func (d *driver) sendBatch(ctx context.Context, in *awss3.DeleteObjectsInput, slots map[batchObject][]int, errs []error) error {
 	var out *awss3.DeleteObjectsOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
 		out, err = d.client.DeleteObjects(ctx, in, d.withBatch)
 		return err
 	})
 	if err != nil {
-		return d.batchFailed(err)
+		return d.batchError(err)
 	}
 	for i := range out.Errors {
 		failure := &out.Errors[i]
-		e := objectFailure(failure)
+		e := objectError(failure)
 		if e == nil {
 			continue
 		}
-		failed := slotsOf(failure, slots)
+		failed := slotsFor(failure, slots)
 		if len(failed) == 0 {
-			return &storage.Error{Code: storage.Unsupported, Err: e.Err, Hint: "the server's batch has failures of objects that it was not asked for"}
+			return &storage.Error{Code: storage.Unsupported, Err: e.Err, Hint: "the server reported failures of objects that the batch did not contain"}
 		}
 		for _, slot := range failed {
 			errs[slot] = e
@@ -131,9 +133,9 @@ func (a *account) withBatch(o *awss3.Options) {
 	}
 }
 
-// batchFailed: a server that has no batches, or wants a checksum that it does
-// not name, is asked for one object at a time from then on.
-func (d *driver) batchFailed(err error) error {
+// batchError translates the error of a batch. A server without batches, and one that
+// requires an unknown checksum, are Unsupported, so that objects are deleted one by one.
+func (d *driver) batchError(err error) error {
 	e := asError(err)
 	switch {
 	case e.Code == storage.Unsupported, isCode(e.Err, "MissingContentMD5"):
@@ -144,8 +146,8 @@ func (d *driver) batchFailed(err error) error {
 	return e
 }
 
-// objectFailure is nil for an object that was not there.
-func objectFailure(failure *types.Error) *storage.Error {
+// objectError returns nil for an object that did not exist.
+func objectError(failure *types.Error) *storage.Error {
 	code, message := aws.ToString(failure.Code), aws.ToString(failure.Message)
 	v := verdictOf(code, message, 0)
 	if v.code == storage.ObjectNotFound {
@@ -159,15 +161,15 @@ func objectFailure(failure *types.Error) *storage.Error {
 	}
 }
 
-func fill(errs []error, err error) []error {
+func fillErrors(errs []error, err error) []error {
 	for i := range errs {
 		errs[i] = err
 	}
 	return errs
 }
 
-// fitsXML reports whether XML 1.0 can hold the key: one that it cannot hold
-// would have the server refuse the whole batch.
+// fitsXML reports whether XML 1.0 can contain the key. If not, the server would refuse
+// the whole batch.
 func fitsXML(key string) bool {
 	if !utf8.ValidString(key) {
 		return false

@@ -22,14 +22,14 @@ func TestDelete(t *testing.T) {
 		{name: "plain", replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "a version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{name: "compare and remove", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{{Status: 204}}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "what is another now stays", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "what is gone already is gone", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(404, "NoSuchKey", "")}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a version that is gone already", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{name: "another revision stays", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(412, "PreconditionFailed", "")}, match: etag, code: storage.PreconditionFailed, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a missing object", request: storage.DeleteRequest{Condition: storage.Condition{Revision: etag}}, replies: []reply{failing(404, "NoSuchKey", "")}, match: etag, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a missing version", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{name: "a malformed version", request: storage.DeleteRequest{Version: "v"}, replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"}},
 		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "404 without a word", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
+		{name: "404 without a body", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
 		{name: "retention", request: storage.DeleteRequest{Version: "v1"}, replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")}, code: storage.Locked, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
-		{name: "no answer", replies: []reply{{Cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "no response", replies: []reply{{Cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.replies...)
@@ -58,7 +58,7 @@ func TestDeleteBatch(t *testing.T) {
 	require.ErrorIs(t, errs[1], storage.PermissionDenied)
 	require.NoError(t, errs[2], "what is not there is gone")
 	require.ErrorIs(t, errs[3], storage.RateLimited)
-	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that is there twice")
+	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that occurs twice")
 	require.Equal(t, []string{"POST /photos?delete="}, w.Lines())
 	got := w.Last(t)
 	require.Contains(t, got.Body, "<Quiet>true</Quiet>")
@@ -66,7 +66,7 @@ func TestDeleteBatch(t *testing.T) {
 	require.NotEmpty(t, got.Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-func TestDeleteBatchWhoseFailuresAreNamedOtherwise(t *testing.T) {
+func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	const denied = "<Code>AccessDenied</Code>"
 	of := func(key string, version ...string) storage.DeleteRequest {
 		return storage.DeleteRequest{Key: key, Version: strings.Join(version, "")}
@@ -77,14 +77,14 @@ func TestDeleteBatchWhoseFailuresAreNamedOtherwise(t *testing.T) {
 		failure  string
 		codes    []storage.Code // "": none
 	}{
-		{"a version where none was asked for", []storage.DeleteRequest{of("a"), of("b")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
-		{"the version null, which was asked for", []storage.DeleteRequest{of("a"), of("a", "null")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{"", storage.PermissionDenied}},
+		{"a version that was not requested", []storage.DeleteRequest{of("a"), of("b")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
+		{"the version null, which was requested", []storage.DeleteRequest{of("a"), of("a", "null")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{"", storage.PermissionDenied}},
 		{"the current one among its versions", []storage.DeleteRequest{of("a"), of("a", "v1")}, "<Key>a</Key><VersionId>null</VersionId>" + denied, []storage.Code{storage.PermissionDenied, ""}},
-		{"no version where some were asked for", []storage.DeleteRequest{of("a", "v1"), of("a", "v2"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""}},
+		{"no version for requests with one", []storage.DeleteRequest{of("a", "v1"), of("a", "v2"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""}},
 		{"no key", []storage.DeleteRequest{of("a"), of("b")}, denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
 		{"a key without its slash", []storage.DeleteRequest{of("/a"), of("b")}, "<Key>a</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"a key that is escaped", []storage.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
-		{"no key, of what was not there", []storage.DeleteRequest{of("a"), of("b")}, "<Code>NoSuchKey</Code>", []storage.Code{"", ""}},
+		{"an escaped key", []storage.DeleteRequest{of("a/b"), of("b")}, "<Key>a%2Fb</Key>" + denied, []storage.Code{storage.Unsupported, storage.Unsupported}},
+		{"no key, for a missing object", []storage.DeleteRequest{of("a"), of("b")}, "<Code>NoSuchKey</Code>", []storage.Code{"", ""}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: "<DeleteResult><Error>" + row.failure + "</Error></DeleteResult>"})
@@ -106,7 +106,7 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 	require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 }
 
-func TestDeleteBatchOfWhatNoBatchCanHold(t *testing.T) {
+func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 	w := newStandIn(t, reply{Body: removedAll})
 	errs := w.on(t, "aws").DeleteBatch(t.Context(), []storage.DeleteRequest{
 		{Key: "a"}, {Key: "control\x01"}, {Key: "swap", Condition: storage.Condition{Revision: etag}},
@@ -115,7 +115,7 @@ func TestDeleteBatchOfWhatNoBatchCanHold(t *testing.T) {
 	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, w.Lines())
 }
 
-func TestDeleteBatchThatIsRefused(t *testing.T) {
+func TestDeleteBatchErrors(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		profile string
@@ -125,11 +125,11 @@ func TestDeleteBatchThatIsRefused(t *testing.T) {
 	}{
 		{"not implemented", "aws", failing(501, "NotImplemented", ""), storage.Unsupported, 1},
 		{"not allowed", "aws", failing(405, "MethodNotAllowed", ""), storage.Unsupported, 1},
-		{"another sum is wanted", "aws", failing(400, "MissingContentMD5", ""), storage.Unsupported, 1},
-		{"known to have none", "gcs", reply{}, storage.Unsupported, 0},
-		{"denied as a whole", "aws", failing(403, "AccessDenied", ""), storage.PermissionDenied, 1},
+		{"another checksum is required", "aws", failing(400, "MissingContentMD5", ""), storage.Unsupported, 1},
+		{"known to have no batches", "gcs", reply{}, storage.Unsupported, 0},
+		{"the batch is denied", "aws", failing(403, "AccessDenied", ""), storage.PermissionDenied, 1},
 		{"a missing bucket", "aws", failing(404, "NoSuchBucket", ""), storage.BucketNotFound, 1},
-		{"too many at once", "aws", failing(503, "SlowDown", ""), storage.RateLimited, 1},
+		{"throttled", "aws", failing(503, "SlowDown", ""), storage.RateLimited, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, row.reply)

@@ -15,21 +15,23 @@ import (
 
 var _ storage.Driver = (*driver)(nil)
 
-// driver is one bucket of an account.
+// A driver is one bucket of an account.
 type driver struct {
 	storage.UnimplementedDriver
 	*account
-	bucket string
-	places [2]atomic.Pointer[place]  // the server's own, and the last that was asked for
-	seen   atomic.Pointer[time.Time] // when a miss last found that the bucket is there
+	bucket    string
+	endpoints [2]atomic.Pointer[bucketEndpoint] // the server's, and the one for the last base URL
+	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
 
-	// Tests lower these, so that a copy in parts need not be of 5 GiB.
-	copyLimit, copyPart, minPart int64 // bytes; 0: the profile's
+	// Tests lower these sizes, in bytes, to copy small objects in parts. 0 is the
+	// profile's.
+	copyLimit, copyPart, minPart int64
 }
 
-// directorySuffix marks Amazon's directory buckets, which list in no order.
+// directorySuffix ends the names of Amazon's directory buckets, which list in no order.
 const directorySuffix = "--x-s3"
 
+// Describe returns what the bucket's server can do, by its profile.
 func (d *driver) Describe() storage.Description {
 	p := &d.profile
 	desc := storage.Description{
@@ -53,18 +55,18 @@ func (d *driver) Describe() storage.Description {
 
 		CountsRequests: true,
 	}
-	if d.endpoint != nil || d.resolved { // Amazon's names are unique
-		if u, err := d.addressOf(context.Background(), d.bucket, ""); err == nil {
+	if d.endpoint != nil || d.customResolver { // names of Amazon's buckets are unique
+		if u, err := d.urlOf(context.Background(), d.bucket, ""); err == nil {
 			desc.Location = u.String()
 		}
 	}
 	if p.Batch != BatchNone {
 		desc.MaxBatch = maxBatch
 	}
-	if d.anonymous || !d.signsPlainly() {
+	if d.anonymous || !d.canSign() {
 		desc.Features &^= storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 	}
-	if d.payer || isARN(d.bucket) { // a form cannot say who pays; a policy names the bucket, which nobody here knows
+	if d.requesterPays || isARN(d.bucket) { // a form cannot say who pays; its policy needs the bucket's name, which an ARN does not have
 		desc.Features &^= storage.SignForms
 	}
 	if strings.HasSuffix(d.bucket, directorySuffix) {
@@ -74,13 +76,14 @@ func (d *driver) Describe() storage.Description {
 	return desc
 }
 
-// featureHint is for what is not declared because nobody knows that it is kept.
+// featureHint returns the hint for features that the server may have and that are not
+// declared.
 func (a *account) featureHint() string {
 	switch a.profile.Name {
 	case "unknown":
-		return "name the server with profile= (minio, ceph, …) or Config.Profile, or prove with s3.Probe what it enforces"
+		return "name the server with profile= (minio, ceph, …) or Config.Profile, or test it with s3probe.Run"
 	case accessPointProfile:
-		return "an access point may lead to a volume of FSx: set profile=aws if it is one of a bucket"
+		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
 	}
 	return ""
 }
@@ -92,28 +95,28 @@ func (a *account) signingHint() string {
 	return ""
 }
 
-// signsPlainly reports whether addresses of the bucket can be signed here: those
-// of a directory bucket take a session, and those of another region its key.
-// Without an address, Sign has the reason.
-func (d *driver) signsPlainly() bool {
-	at, err := d.placeAt(context.Background(), "")
-	return err != nil || at.plain
+// canSign reports whether this package can sign URLs of the bucket. A directory bucket
+// needs a session, and another region needs its own key. If there is no URL, Sign
+// returns the reason.
+func (d *driver) canSign() bool {
+	e, err := d.bucketEndpoint(context.Background(), "")
+	return err != nil || e.sigV4
 }
 
-// publicURL is where the bucket's objects are served, if they are.
+// publicURL returns the URL at which the objects are public, or "".
 func (d *driver) publicURL() string {
 	switch pattern := d.profile.PublicURL; pattern {
 	case "none":
 		return ""
 	case "":
-		u, err := d.bucketAddress(context.Background(), "")
+		u, err := d.bucketURL(context.Background(), "")
 		if err != nil {
 			return ""
 		}
 		return u.String() + "/"
 	default:
 		region := d.region
-		if d.endpoint != nil { // the host's own: one may sign for another
+		if d.endpoint != nil { // the host's region, which may differ from the one for signatures
 			if own, known := d.profile.regionOf(d.endpoint.Hostname()); known {
 				region = own
 			}
@@ -122,23 +125,22 @@ func (d *driver) publicURL() string {
 	}
 }
 
-// Locate is known to every bucket of the account, and of another that was
-// opened with the same credential.
+// Locate returns a reference that all buckets with the same credential can copy from.
 func (d *driver) Locate(key string) storage.ObjectRef {
 	return storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key}
 }
 
-// Native is the *s3.Client that Config had, or one with the same settings; it
-// retries as the SDK does.
+// Native returns Config.Client, or an *s3.Client with the same settings that retries as
+// the SDK does.
 func (d *driver) Native() any {
-	if d.given != nil {
-		return d.given
+	if d.givenClient != nil {
+		return d.givenClient
 	}
-	return another(d.client, func(o *awss3.Options) { o.Retryer = retry.NewStandard() })
+	return cloneClient(d.client, func(o *awss3.Options) { o.Retryer = retry.NewStandard() })
 }
 
-// Close gives idle connections back.
+// Close closes idle connections.
 func (d *driver) Close() error { return d.close() }
 
-// name is the bucket's, for the SDK.
+// name returns the bucket's name for the SDK.
 func (d *driver) name() *string { return aws.String(d.bucket) }

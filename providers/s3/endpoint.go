@@ -15,25 +15,24 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// An endpoint is where a Config, or the SDK's settings, say that the server is.
+// An endpoint is the server that a Config or the SDK's settings name.
 type endpoint struct {
-	url       *url.URL // the server's root; nil: Amazon S3, by region
-	region    string   // that a resolver has requests signed for, or ""
-	pathStyle bool     // a resolver leaves no room for the bucket in the host
-	resolved  bool     // see account
+	url       *url.URL // the server's root; nil for Amazon S3, by region
+	region    string   // the resolver's region for signatures, or ""
+	pathStyle bool     // the resolver does not allow the bucket in the host
+	resolved  bool     // the user's endpoint resolver may send requests elsewhere
 }
 
-// endpointOf is the endpoint, by whoever is the first to name one: Config, a
-// resolver of the SDK's old kind, and the SDK's BaseEndpoint, in the SDK's own
-// order.
+// endpointOf returns the endpoint. The first to name one decides: Config, a legacy
+// resolver of the SDK, and the SDK's BaseEndpoint, in the SDK's order.
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	name := c.Endpoint
 	if name == "" {
-		if name, e, err = askOldResolver(c, s); err != nil {
+		if name, e, err = askLegacyResolver(c, s); err != nil {
 			return e, err
 		}
 	}
-	e.resolved = hasOwnResolver(s)
+	e.resolved = hasCustomResolver(s)
 	if name == "" {
 		name = aws.ToString(s.BaseEndpoint)
 	}
@@ -43,20 +42,19 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	return e, err
 }
 
-// hasOwnResolver reports whether requests go where code of the user's says,
-// whatever the endpoint is.
-func hasOwnResolver(s *awss3.Options) bool {
+// hasCustomResolver reports whether the user's code decides where requests go.
+func hasCustomResolver(s *awss3.Options) bool {
 	own := s.EndpointResolverV2
 	return own != nil && reflect.TypeOf(own) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 }
 
-// askOldResolver is what a resolver of the kind that BaseEndpoint has replaced
-// says. It is asked once: what the server is must be known, and signed
-// addresses have to lead there as requests do. No name: there is none, or it
-// leaves S3 to the SDK.
-func askOldResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
-	const hint = "give Config.Endpoint"
-	//lint:ignore SA1019 for years it was the way to reach servers that are not Amazon's
+// askLegacyResolver returns the endpoint of a resolver of the kind that BaseEndpoint has
+// replaced. It calls the resolver once, because the server must be known, and signed
+// URLs must have the same host as requests. The name is empty if there is no resolver,
+// or if that leaves S3 to the SDK.
+func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
+	const hint = "set Config.Endpoint"
+	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
 	resolver := s.EndpointResolver
 	if resolver == nil {
 		return "", e, nil
@@ -65,35 +63,35 @@ func askOldResolver(c Config, s *awss3.Options) (name string, e endpoint, err er
 	if region == "" {
 		region = s.Region
 	}
-	at, err := resolver.ResolveEndpoint(region, s.EndpointOptions)
+	found, err := resolver.ResolveEndpoint(region, s.EndpointOptions)
 	var none *aws.EndpointNotFoundError
 	switch {
 	case errors.As(err, &none):
 		return "", e, nil
 	case err != nil:
 		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
-	case at.URL == "" || at.SigningName != "" && at.SigningName != signingService:
-		return "", e, invalid.Argument("the endpoint resolver", "must name a server that speaks S3", hint)
+	case found.URL == "" || found.SigningName != "" && found.SigningName != signingService:
+		return "", e, invalid.Argument("the endpoint resolver", "must name an S3 server", hint)
 	}
-	return at.URL, endpoint{region: at.SigningRegion, pathStyle: at.HostnameImmutable}, nil
+	return found.URL, endpoint{region: found.SigningRegion, pathStyle: found.HostnameImmutable}, nil
 }
 
 func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
-		return nil, invalid.Argument("endpoint", "must be the server's root, as https://host or http://host:port", "")
+		return nil, invalid.Argument("endpoint", "must be the server's root, like https://host or http://host:port", "")
 	}
 	return u, nil
 }
 
-// place settles where the server is, what it is, and how it is addressed.
-func (a *account) place(c Config, s *awss3.Options) error {
+// resolveEndpoint sets the server, its profile, its region and the path style.
+func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	e, err := endpointOf(c, s)
 	if err != nil {
 		return err
 	}
 	if e.url == nil && !e.resolved && c.Profile != nil {
-		if e.url, err = ownEndpoint(c, s); err != nil {
+		if e.url, err = profileEndpoint(c, s); err != nil {
 			return err
 		}
 	}
@@ -101,17 +99,17 @@ func (a *account) place(c Config, s *awss3.Options) error {
 	if e.url != nil {
 		host = e.url.Hostname()
 	}
-	a.endpoint, a.resolved = e.url, e.resolved
+	a.endpoint, a.customResolver = e.url, e.resolved
 	a.profile, a.region = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
-	if c.Client == nil { // else as it is without us
-		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || isNumberOrLocal(host)
+	if c.Client == nil { // else as the client does
+		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || isIPOrLocalhost(host)
 	}
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
 	}
-	if a.resolved && c.Profile == nil {
-		a.profile, _ = NamedProfile("unknown") // whatever the host says, requests may go elsewhere
+	if a.customResolver && c.Profile == nil {
+		a.profile, _ = NamedProfile("unknown") // requests may go elsewhere than to the host
 	}
 	switch {
 	case c.Region != "":
@@ -119,7 +117,7 @@ func (a *account) place(c Config, s *awss3.Options) error {
 	case e.region != "":
 		a.region = e.region
 	case s.Region != "" && (c.Endpoint == "" || c.AWS != nil || c.Client != nil):
-		a.region = s.Region // else the environment's, which is Amazon's
+		a.region = s.Region // else it is the environment's region, which is one of Amazon's
 	}
 	if a.region == "" && host != "" {
 		a.region = "us-east-1"
@@ -130,12 +128,12 @@ func (a *account) place(c Config, s *awss3.Options) error {
 	return nil
 }
 
-// ownEndpoint returns the endpoint of the profile that Config names, if that is
-// one of another service than Amazon's: nil stands for Amazon's own.
-func ownEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
-	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, probedSuffix))
+// profileEndpoint returns the endpoint of the profile that Config names, if that is
+// not one of Amazon's. Nil means Amazon.
+func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
+	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !known || named.Name == "aws" || named.Name == "unknown" || named.Name == accessPointProfile {
-		return nil, nil // a profile of the user's own, or one that is for Amazon's too
+		return nil, nil // a custom profile, or one that Amazon may have, too
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
 	host := ""
@@ -147,11 +145,11 @@ func ownEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 		region = s.Region
 	}
 	switch {
-	case c.Client != nil: // it would ask Amazon
+	case c.Client != nil: // its requests would go to Amazon
 		return nil, invalid.Argument("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
 	case strings.Contains(host, regionLabel):
 		if !isLabel(region) {
-			return nil, invalid.Argument("region", "must be one of the provider's with profile "+named.Name+" and without an endpoint", hint)
+			return nil, invalid.Argument("region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint", hint)
 		}
 	case host == "" || strings.Contains(host, "*") || named.Region == "":
 		return nil, invalid.Argument("endpoint", "must be given with profile "+named.Name, hint)
@@ -159,7 +157,7 @@ func ownEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	return parseEndpoint("https://" + strings.ReplaceAll(host, regionLabel, region))
 }
 
-// isLabel reports whether a name is one label of a host.
+// isLabel reports whether a name is one label of a host name.
 func isLabel(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
@@ -169,7 +167,7 @@ func isLabel(name string) bool {
 	return name != ""
 }
 
-// isNumberOrLocal reports whether a bucket's name cannot stand before host.
-func isNumberOrLocal(host string) bool {
+// isIPOrLocalhost reports whether a host cannot have a bucket's name before it.
+func isIPOrLocalhost(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// oldResolver is a configuration with a resolver of the kind that BaseEndpoint
+// legacyResolver returns a configuration with a resolver of the kind that BaseEndpoint
 // has replaced.
-func oldResolver(at aws.Endpoint, err error) *aws.Config {
+func legacyResolver(at aws.Endpoint, err error) *aws.Config {
 	return &aws.Config{
 		Region: "eu-north-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
 		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) { return at, err }),
@@ -29,17 +29,16 @@ func oldResolver(at aws.Endpoint, err error) *aws.Config {
 
 var amazonsOwn = aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com"}
 
-// elsewhereResolver is a resolver of today's kind that sends requests wherever it
-// likes.
-type elsewhereResolver struct{ awss3.EndpointResolverV2 }
+// A customResolver is a resolver of the current kind that sends requests elsewhere.
+type customResolver struct{ awss3.EndpointResolverV2 }
 
-func (r elsewhereResolver) ResolveEndpoint(ctx context.Context, p awss3.EndpointParameters) (smithyendpoints.Endpoint, error) {
+func (r customResolver) ResolveEndpoint(ctx context.Context, p awss3.EndpointParameters) (smithyendpoints.Endpoint, error) {
 	p.Endpoint = aws.String("http://127.0.0.1:9000")
 	return r.EndpointResolverV2.ResolveEndpoint(ctx, p)
 }
 
-func TestAResolverSaysWhatTheServerIs(t *testing.T) {
-	elsewhere := awss3.New(awss3.Options{Region: "eu-north-1", EndpointResolverV2: elsewhereResolver{awss3.NewDefaultEndpointResolverV2()}})
+func TestAResolverSelectsTheProfile(t *testing.T) {
+	elsewhere := awss3.New(awss3.Options{Region: "eu-north-1", EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()}})
 	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
 	for _, row := range []struct {
 		name    string
@@ -49,21 +48,21 @@ func TestAResolverSaysWhatTheServerIs(t *testing.T) {
 		public  string // the address of the bucket's objects
 		amazon  bool
 	}{
-		{name: "a server of nobody's", config: Config{AWS: oldResolver(aws.Endpoint{URL: "http://127.0.0.1:9000", HostnameImmutable: true}, nil)}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
-		{name: "a server that is known, and signed for its way", config: Config{AWS: oldResolver(aws.Endpoint{URL: "https://abc.r2.cloudflarestorage.com", SigningRegion: "auto"}, nil)}, profile: "r2", region: "auto"},
-		{name: "Amazon's own", config: Config{AWS: oldResolver(amazonsOwn, nil)}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
-		{name: "a host that may not be changed", config: Config{AWS: oldResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil)}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", amazon: true},
-		{name: "none, for S3", config: Config{AWS: oldResolver(aws.Endpoint{}, &aws.EndpointNotFoundError{Err: errors.New("of another service")})}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
-		{name: "an endpoint is stronger", config: Config{Endpoint: "https://s3.example.org", AWS: oldResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
-		{name: "a client's", config: Config{Client: awss3.New(awss3.Options{
+		{name: "an unknown server", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000", HostnameImmutable: true}, nil)}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
+		{name: "a known server with its region", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "https://abc.r2.cloudflarestorage.com", SigningRegion: "auto"}, nil)}, profile: "r2", region: "auto"},
+		{name: "Amazon", config: Config{AWS: legacyResolver(amazonsOwn, nil)}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
+		{name: "a host that may not be changed", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil)}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", amazon: true},
+		{name: "none for S3", config: Config{AWS: legacyResolver(aws.Endpoint{}, &aws.EndpointNotFoundError{Err: errors.New("of another service")})}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
+		{name: "Config.Endpoint has precedence", config: Config{Endpoint: "https://s3.example.org", AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
+		{name: "the endpoint of a client", config: Config{Client: awss3.New(awss3.Options{
 			Region: "eu-north-1", UsePathStyle: true,
 			EndpointResolver: awss3.EndpointResolverFromURL("https://s3.example.org"),
 		})}, profile: "unknown", region: "eu-north-1", public: "https://s3.example.org/photos/"},
-		{name: "one that is asked for each request", config: Config{Client: elsewhere}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
-		{name: "a profile that was given", config: Config{Client: elsewhere, Profile: named("minio")}, profile: "minio", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
+		{name: "one that is called for each request", config: Config{Client: elsewhere}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
+		{name: "a given profile", config: Config{Client: elsewhere, Profile: named("minio")}, profile: "minio", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, nil)
+			setEnv(t, nil)
 			row.config.Bucket = "photos"
 			opened, err := NewDriver(t.Context(), row.config)
 			require.NoError(t, err)
@@ -77,23 +76,23 @@ func TestAResolverSaysWhatTheServerIs(t *testing.T) {
 	}
 }
 
-func TestAResolverThatSaysNothingOfUse(t *testing.T) {
+func TestAnUnusableResolverIsInvalidArgument(t *testing.T) {
 	for name, c := range map[string]*aws.Config{
-		"it fails":         oldResolver(aws.Endpoint{}, errors.New("no such partition")),
-		"no address":       oldResolver(aws.Endpoint{}, nil),
-		"another protocol": oldResolver(aws.Endpoint{URL: "https://example.org", SigningName: "execute-api"}, nil),
+		"the resolver fails": legacyResolver(aws.Endpoint{}, errors.New("no such partition")),
+		"no URL":             legacyResolver(aws.Endpoint{}, nil),
+		"another protocol":   legacyResolver(aws.Endpoint{URL: "https://example.org", SigningName: "execute-api"}, nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Open(t.Context(), Config{Bucket: "photos", AWS: c})
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "give Config.Endpoint")
+			require.ErrorContains(t, err, "set Config.Endpoint")
 		})
 	}
 }
 
-func TestSignedAddressesLeadWhereRequestsGo(t *testing.T) {
+func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	w := newStandIn(t, stored)
-	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: oldResolver(aws.Endpoint{URL: w.URL, HostnameImmutable: true}, nil)})
+	opened, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: w.URL, HostnameImmutable: true}, nil)})
 	require.NoError(t, err)
 	_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)

@@ -56,9 +56,9 @@ func TestErrorOfAnAnswer(t *testing.T) {
 		{name: "a page of a proxy's", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
 		{name: "a status that nobody knows", reply: reply{Status: 418}, code: storage.Internal},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
 			w := newStandIn(t, row.reply)
-			_, _, err := road(w.on(t, "aws")).Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			_, _, err := use(w.on(t, "aws")).Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)

@@ -12,10 +12,9 @@ import (
 
 const policyTime = "2006-01-02T15:04:05.000Z"
 
-// SignForm makes no request, unless the credentials have to be fetched. Each
-// field is a condition of the policy too, so that a field that was changed is
-// refused, as one that was added is: S3 takes none that the policy does not
-// name. The page adds its own "file" field, last.
+// SignForm sends no request, unless it must get credentials. The policy has a condition
+// for each field, so that S3 refuses a form with a changed or an additional field. The
+// page adds the field "file" at the end.
 func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
 	return d.signForm(ctx, r, d.clock.time())
 }
@@ -24,15 +23,15 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := v4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
-	s, err := d.signAt(ctx, r.TTL, now)
+	s, err := d.signingTerm(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
-	at, err := d.placeAt(ctx, r.BaseURL)
+	endpoint, err := d.bucketEndpoint(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	key := d.keys.of(&s.credentials, d.region, s.From)
+	key := d.keys.get(&s.credentials, d.region, s.From)
 	fields := d.formFields(r)
 	fields["X-Amz-Algorithm"] = signingAlgorithm
 	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.scope
@@ -46,14 +45,14 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	}
 	fields["Policy"] = policy
 	fields["X-Amz-Signature"] = key.signature(policy)
-	return &storage.UploadForm{URL: at.address.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
+	return &storage.UploadForm{URL: endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
 }
 
-// formFields are the fields that say what the object shall be.
+// formFields returns the fields with the key and the attributes of the object.
 func (d *driver) formFields(r *storage.SignRequest) map[string]string {
 	fields := map[string]string{
 		"key":                   r.Key,
-		"success_action_status": "204", // as S3 answers by itself; some compatible servers do not
+		"success_action_status": "204", // the default of S3, but not of every compatible server
 	}
 	for name, value := range map[string]string{
 		"Content-Type":        r.ContentType,
@@ -75,7 +74,7 @@ func (d *driver) formFields(r *storage.SignRequest) map[string]string {
 	return fields
 }
 
-// policyDocument is the document that is signed.
+// policyDocument returns the document that is signed.
 func policyDocument(bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time) (string, error) {
 	conditions := []any{
 		map[string]string{"bucket": bucket},

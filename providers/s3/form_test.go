@@ -19,7 +19,7 @@ func formRequest(change func(r *storage.SignRequest)) *storage.SignRequest {
 	return r
 }
 
-// policyOf is the form's policy, read as a server reads it.
+// policyOf parses the policy of a form.
 func policyOf(t *testing.T, form *storage.UploadForm) (expiration string, conditions []any) {
 	t.Helper()
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
@@ -35,7 +35,7 @@ func policyOf(t *testing.T, form *storage.UploadForm) (expiration string, condit
 	return policy.Expiration, policy.Conditions
 }
 
-func TestAFormPromisesEveryField(t *testing.T) {
+func TestTheFormsPolicyHasEveryField(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	form, err := d.signForm(t.Context(), formRequest(func(r *storage.SignRequest) {
 		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
@@ -64,7 +64,7 @@ func TestAFormPromisesEveryField(t *testing.T) {
 	require.Len(t, conditions, len(want)+2, "and the bucket and the bounds")
 }
 
-func TestAFormEndsWithItsCredentials(t *testing.T) {
+func TestAFormExpiresWithItsCredentials(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"}})
 	form, err := d.signForm(t.Context(), formRequest(nil), now)
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestAFormEndsWithItsCredentials(t *testing.T) {
 	require.Equal(t, "2026-03-04T05:07:07.000Z", expiration)
 }
 
-func TestFormsGoWhereClientsSeeTheServer(t *testing.T) {
+func TestFormsUseTheSigningBaseURL(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                           "http://127.0.0.1:9000/photos/",
 		"https://files.example.com/": "https://files.example.com/photos/",
@@ -84,7 +84,7 @@ func TestFormsGoWhereClientsSeeTheServer(t *testing.T) {
 	}
 }
 
-func TestWhatAFormCannotEnforceIsRefused(t *testing.T) {
+func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		ask  func(r *storage.SignRequest)
@@ -93,7 +93,7 @@ func TestWhatAFormCannotEnforceIsRefused(t *testing.T) {
 		"a condition":               {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
 		"a CRC32C":                  {func(r *storage.SignRequest) { r.CRC32C = &sum }, storage.Unsupported},
 		"a language":                {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
-		"an option of nobody's":     {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
+		"an unknown native option":  {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
 		"a key that S3 would alter": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {

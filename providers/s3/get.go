@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get is one GetObject.
+// Get sends one GetObject.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
@@ -22,16 +22,16 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		Bucket:       d.name(),
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
-		Range:        httpheader.Optional(httpheader.Range(r, mostLast)),
+		Range:        httpheader.Optional(httpheader.Range(r, maxSuffix)),
 		IfMatch:      httpheader.Optional(r.Condition.Revision),
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.checksumMode(),
 	}
-	out, err := d.objects(ctx).GetObject(ctx, in, withoutValidation)
+	out, err := d.objectAPI(ctx).GetObject(ctx, in, withoutValidation)
 	if err != nil {
-		return nil, nil, d.readFailed(ctx, err, r)
+		return nil, nil, d.readError(ctx, err, r)
 	}
-	attrs, err := d.attrsOfGet(out, r)
+	attrs, err := d.attrsOfRange(out, r)
 	if err != nil {
 		_ = out.Body.Close()
 		return nil, nil, err
@@ -39,24 +39,21 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	return attrs, out.Body, nil
 }
 
-const mostLast = 1 << 50 // bytes; what servers read as a number for certain, and more than any object has
+const maxSuffix = 1 << 50 // bytes; more than any object has, and a number that every server can parse
 
-// errNoLength: an answer that was packed, or made anew, on its way. To take it
-// for one of no bytes would lose them all.
+// errNoLength returns the error for a response without a length, which a proxy has
+// compressed or replaced. To take it as empty would lose the content.
 func errNoLength() error {
 	return &storage.Error{
-		Code: storage.Internal, Err: errors.New("the answer has no Content-Length"),
-		Hint: "the object's size is not known: does a proxy compress what passes through it?",
+		Code: storage.Internal, Err: errors.New("the response has no Content-Length"),
+		Hint: "the size of the object is unknown: check for a proxy that compresses responses",
 	}
 }
 
-func (d *driver) attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
-	ranged := httpheader.Range(r, mostLast) != ""
-	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
-		return nil, errNoLength()
-	}
-	a := &storage.Attrs{
-		Key:  r.Key,
+// attrsOf returns the attributes in an output.
+func (d *driver) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
+	return &storage.Attrs{
+		Key:  key,
 		Size: aws.ToInt64(out.ContentLength),
 		Properties: storage.Properties{
 			ContentType:        aws.ToString(out.ContentType),
@@ -67,12 +64,22 @@ func (d *driver) attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (
 			Metadata:           d.profile.plainNames(out.Metadata),
 			StorageClass:       storageClass(string(out.StorageClass)),
 		},
-		ETag:     quoted(out.ETag),
-		Revision: quoted(out.ETag),
-		Version:  version(out.VersionId),
+		ETag:     quoteETag(out.ETag),
+		Revision: quoteETag(out.ETag),
+		Version:  versionID(out.VersionId),
 		Modified: modified(out.LastModified),
-		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
+		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 	}
+}
+
+// attrsOfRange returns the attributes of the whole object in the output of a request
+// for a range or for all of it.
+func (d *driver) attrsOfRange(out *awss3.GetObjectOutput, r *storage.GetRequest) (*storage.Attrs, error) {
+	ranged := httpheader.Range(r, maxSuffix) != ""
+	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
+		return nil, errNoLength()
+	}
+	a := d.attrsOf(out, r.Key)
 	if !ranged {
 		return a, nil
 	}
@@ -92,17 +99,17 @@ func (d *driver) attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (
 	}
 	a.Size = size
 	if length != size {
-		a.CRC32C = nil // it may be one of this part of the object
+		a.CRC32C = nil // it may be the checksum of the range
 	}
 	return a, nil
 }
 
-// Head is one HeadObject.
+// Head sends one HeadObject.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	out, err := d.objects(ctx).HeadObject(ctx, &awss3.HeadObjectInput{
+	out, err := d.objectAPI(ctx).HeadObject(ctx, &awss3.HeadObjectInput{
 		Bucket:       d.name(),
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
@@ -111,34 +118,17 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 		ChecksumMode: d.checksumMode(),
 	})
 	if err != nil {
-		return nil, d.readFailed(ctx, err, r)
+		return nil, d.readError(ctx, err, r)
 	}
 	if out.ContentLength == nil {
 		return nil, errNoLength()
 	}
-	return &storage.Attrs{
-		Key:  r.Key,
-		Size: *out.ContentLength,
-		Properties: storage.Properties{
-			ContentType:        aws.ToString(out.ContentType),
-			ContentEncoding:    contentEncoding(out.ContentEncoding),
-			ContentDisposition: aws.ToString(out.ContentDisposition),
-			ContentLanguage:    aws.ToString(out.ContentLanguage),
-			CacheControl:       aws.ToString(out.CacheControl),
-			Metadata:           d.profile.plainNames(out.Metadata),
-			StorageClass:       storageClass(string(out.StorageClass)),
-		},
-		ETag:     quoted(out.ETag),
-		Revision: quoted(out.ETag),
-		Version:  version(out.VersionId),
-		Modified: modified(out.LastModified),
-		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
-	}, nil
+	return d.attrsOf(out, r.Key), nil
 }
 
-// readFailed is what a failed read means: a delete marker, whose own version is
-// answered with 405, is an object that is not there.
-func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetRequest) error {
+// readError translates the error of a read. A delete marker, for whose version S3
+// returns 405, is a missing object.
+func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
 	switch status := statusOf(err); {
 	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true"),
 		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true":
@@ -148,14 +138,14 @@ func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetReques
 	case status == http.StatusNotFound:
 		return d.notFound(ctx, err)
 	case status == http.StatusBadRequest && r.Version != "" && isCode(err, "", "BadRequest"):
-		e := translate(err) // of HEAD, which has no body
+		e := translate(err) // the response to HEAD has no body
 		e.Code, e.Hint = storage.InvalidArgument, ""
 		return e
 	}
 	return translate(err)
 }
 
-// headBucket is nil where the bucket is there.
+// headBucket returns nil if the bucket exists.
 func (d *driver) headBucket(ctx context.Context) *storage.Error {
 	_, err := d.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: d.name()})
 	if err != nil {

@@ -19,20 +19,20 @@ func TestGetRequest(t *testing.T) {
 		header  map[string]string
 	}{
 		{name: "whole, without a range", request: storage.GetRequest{Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"}},
-		{name: "from the offset on", request: storage.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
+		{name: "from an offset", request: storage.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
 		{name: "some bytes", request: storage.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
 		{name: "the last bytes", request: storage.GetRequest{Suffix: 10, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-10"}},
 		{name: "pinned", request: storage.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
-		{name: "unless it is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
+		{name: "unless the revision is known", request: storage.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-None-Match": etag}},
 		{name: "of a version", request: storage.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
 			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
 			row.request.Key = "k"
-			_, body, err := road(w.on(t, "aws")).Get(t.Context(), &row.request)
+			_, body, err := use(w.on(t, "aws")).Get(t.Context(), &row.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.Lines(), "no look before a read")
+			require.Equal(t, []string{"GET /photos/k?" + row.query}, w.Lines(), "no request before a read")
 			for name, value := range row.header {
 				require.Equal(t, value, w.Last(t).Header.Get(name), name)
 			}
@@ -40,7 +40,7 @@ func TestGetRequest(t *testing.T) {
 	}
 }
 
-func TestGetAnswer(t *testing.T) {
+func TestGetResponse(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	full := map[string]string{
 		"ETag": etag, "Last-Modified": at.Format("Mon, 02 Jan 2006 15:04:05 GMT"), "X-Amz-Version-Id": "null",
@@ -69,26 +69,26 @@ func TestGetAnswer(t *testing.T) {
 
 func TestGetOfARange(t *testing.T) {
 	for _, row := range []struct {
-		name    string
-		request storage.GetRequest
-		answer  reply
-		size    int64
-		crc     bool
-		code    storage.Code // "": none
+		name     string
+		request  storage.GetRequest
+		response reply
+		size     int64
+		crc      bool
+		code     storage.Code // "": none
 	}{
-		{name: "tells the size of the whole", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
-		{name: "of all bytes keeps the sum", request: storage.GetRequest{Length: 9}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
-		{name: "that is ignored is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Body: "hello"}, code: storage.Internal},
-		{name: "from the start that is ignored is an error", request: storage.GetRequest{Length: 3}, answer: reply{Body: "hello"}, code: storage.Internal},
-		{name: "that begins elsewhere is an error", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
-		{name: "of which the answer makes no sense", request: storage.GetRequest{Offset: 2, Length: 3}, answer: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
-		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, answer: reply{Status: 200}, size: 0},
-		{name: "behind the end", request: storage.GetRequest{Offset: 9, Length: 3}, answer: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
+		{name: "returns the size of the object", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"}, size: 20},
+		{name: "of all bytes keeps the checksum", request: storage.GetRequest{Length: 9}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
+		{name: "that the server ignores is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "from the start that the server ignores is an error", request: storage.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "with another offset is an error", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
+		{name: "with an invalid Content-Range", request: storage.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
+		{name: "the end of an empty object", request: storage.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
+		{name: "past the end", request: storage.GetRequest{Offset: 9, Length: 3}, response: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
-			w := newStandIn(t, row.answer)
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+			w := newStandIn(t, row.response)
 			row.request.Key = "k"
-			attrs, body, err := road(w.on(t, "aws")).Get(t.Context(), &row.request)
+			attrs, body, err := use(w.on(t, "aws")).Get(t.Context(), &row.request)
 			if row.code != "" {
 				require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 				return
@@ -101,7 +101,7 @@ func TestGetOfARange(t *testing.T) {
 	}
 }
 
-func TestAnswersThatDoNotTellTheirLength(t *testing.T) {
+func TestResponsesWithoutALengthAreErrors(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		head    bool
@@ -111,14 +111,14 @@ func TestAnswersThatDoNotTellTheirLength(t *testing.T) {
 		code    storage.Code // "": none
 	}{
 		{name: "GET", request: storage.GetRequest{Length: -1}, code: storage.Internal},
-		{name: "GET, though it tells a range", request: storage.GetRequest{Length: -1}, header: map[string]string{"Content-Range": "bytes 0-4/5"}, code: storage.Internal},
-		{name: "GET of a range that is ignored", request: storage.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
-		{name: "GET of the last bytes, which an empty object has none of", request: storage.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
-		{name: "GET of a range, which tells the size of the whole", request: storage.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
+		{name: "GET with a Content-Range", request: storage.GetRequest{Length: -1}, header: map[string]string{"Content-Range": "bytes 0-4/5"}, code: storage.Internal},
+		{name: "GET of a range that the server ignores", request: storage.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
+		{name: "GET of the last bytes", request: storage.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
+		{name: "GET of a range with a Content-Range", request: storage.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
 		{name: "HEAD", head: true, request: storage.GetRequest{Length: -1}, code: storage.Internal},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
-			d := road(newUnsized(t, row.header, "hello").on(t, "aws"))
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+			d := use(newUnsized(t, row.header, "hello").on(t, "aws"))
 			row.request.Key = "k"
 			var attrs *storage.Attrs
 			var err error
@@ -138,11 +138,11 @@ func TestAnswersThatDoNotTellTheirLength(t *testing.T) {
 	}
 }
 
-func TestSumsThatAreNoObjects(t *testing.T) {
+func TestChecksumsOfPartsAreIgnored(t *testing.T) {
 	for name, header := range map[string]map[string]string{
-		"a sum of sums":         {"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "COMPOSITE"},
-		"a sum of sums, marked": {"X-Amz-Checksum-Crc32c": "mnG7TA==-3"},
-		"nonsense":              {"X-Amz-Checksum-Crc32c": "mnG7"},
+		"a checksum of checksums":              {"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "COMPOSITE"},
+		"a checksum of checksums, by its form": {"X-Amz-Checksum-Crc32c": "mnG7TA==-3"},
+		"nonsense":                             {"X-Amz-Checksum-Crc32c": "mnG7"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			attrs, err := newStandIn(t, reply{Header: header}).on(t, "aws").Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
@@ -152,34 +152,34 @@ func TestSumsThatAreNoObjects(t *testing.T) {
 	}
 }
 
-func TestReadOfWhatIsNotThere(t *testing.T) {
+func TestReadOfAMissingObject(t *testing.T) {
 	gone := map[string]string{"X-Amz-Delete-Marker": "true"}
 	for _, row := range []struct {
-		name    string
-		head    bool
-		version string
-		answers []reply
-		code    storage.Code
-		lines   []string
+		name      string
+		head      bool
+		version   string
+		responses []reply
+		code      storage.Code
+		lines     []string
 	}{
-		{name: "GET says which", answers: []reply{failing(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "GET of a missing bucket", answers: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "HEAD does not, and the bucket is there", head: true, answers: []reply{{Status: 404}, {Status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD does not, and the bucket is not", head: true, answers: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD of a bucket that may not be looked at", head: true, answers: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "a look that fails proves nothing", head: true, answers: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "a key with a delete marker", head: true, answers: []reply{{Status: 404, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
-		{name: "the version of a delete marker", head: true, version: "v1", answers: []reply{{Status: 405, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
-		{name: "a version that is gone", version: "v1", answers: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
-		{name: "a malformed version", version: "?", answers: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"}},
-		{name: "a malformed version, without a word", head: true, version: "?", answers: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
-		{name: "a condition that fails", answers: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "a condition that holds", head: true, answers: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
-		{name: "an object in the archive", answers: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "GET of a missing object", responses: []reply{failing(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "GET of a missing bucket", responses: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "HEAD of a missing object", head: true, responses: []reply{{Status: 404}, {Status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD in a missing bucket", head: true, responses: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD without permission for the bucket", head: true, responses: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "HEAD, and the bucket cannot be read", head: true, responses: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
+		{name: "a key with a delete marker", head: true, responses: []reply{{Status: 404, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
+		{name: "the version of a delete marker", head: true, version: "v1", responses: []reply{{Status: 405, Header: gone}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
+		{name: "a missing version", version: "v1", responses: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
+		{name: "a malformed version", version: "?", responses: []reply{failing(400, "InvalidArgument", "Invalid version id specified")}, code: storage.InvalidArgument, lines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"}},
+		{name: "a malformed version, without a body", head: true, version: "?", responses: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
+		{name: "a condition that fails", responses: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "a condition that is true", head: true, responses: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
+		{name: "an object in the archive", responses: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
-			w := newStandIn(t, row.answers...)
-			d, r := road(w.on(t, "aws")), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+			w := newStandIn(t, row.responses...)
+			d, r := use(w.on(t, "aws")), &storage.GetRequest{Key: "k", Version: row.version, Length: -1}
 			var err error
 			if row.head {
 				_, err = d.Head(t.Context(), r)

@@ -20,7 +20,7 @@ func acl(public bool) types.ObjectCannedACL {
 	return ""
 }
 
-// conditions are If-Match and If-None-Match of a write.
+// conditions returns If-Match and If-None-Match of a write.
 func conditions(c storage.Condition) (match, noneMatch *string) {
 	if c.Absent {
 		noneMatch = aws.String("*")
@@ -28,30 +28,29 @@ func conditions(c storage.Condition) (match, noneMatch *string) {
 	return httpheader.Optional(c.Revision), noneMatch
 }
 
-// quoted is an ETag as it is sent and compared.
-func quoted(etag *string) string {
+// quoteETag returns an ETag in the form in which it is sent and compared.
+func quoteETag(etag *string) string {
 	return httpheader.ETag(aws.ToString(etag))
 }
 
-// version is the handle of a kept version; a bucket that keeps none says
-// "null", or nothing.
-func version(id *string) string {
+// versionID returns the id of a version. A bucket without versions has "null", or none.
+func versionID(id *string) string {
 	if v := aws.ToString(id); v != "null" {
 		return v
 	}
 	return ""
 }
 
-// wholeCRC is a CRC32C that is one of all bytes. A sum of the parts' sums
-// (COMPOSITE, or "…-3") is none.
-func wholeCRC(sum *string, kind types.ChecksumType) *uint32 {
+// fullObjectCRC returns a CRC32C of all bytes, or nil. A checksum of the parts'
+// checksums (COMPOSITE, or "…-3") is not one.
+func fullObjectCRC(sum *string, kind types.ChecksumType) *uint32 {
 	if sum == nil || kind == types.ChecksumTypeComposite {
 		return nil
 	}
 	return httpheader.DecodeCRC32C(*sum)
 }
 
-// crcHeader is what a body is checked against on its way, where the server can.
+// crcHeader returns the checksum to send with a body, if the server checks it.
 func (a *account) crcHeader(crc *uint32) *string {
 	if a.profile.Checksum == ChecksumNone || crc == nil {
 		return nil
@@ -59,8 +58,8 @@ func (a *account) crcHeader(crc *uint32) *string {
 	return aws.String(httpheader.EncodeCRC32C(*crc))
 }
 
-// ofParts is what an upload in parts is begun with.
-func (s ChecksumStyle) ofParts() (types.ChecksumAlgorithm, types.ChecksumType) {
+// multipart returns the checksum with which a multipart upload begins.
+func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType) {
 	switch s {
 	case ChecksumFullObject:
 		return types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject
@@ -70,7 +69,7 @@ func (s ChecksumStyle) ofParts() (types.ChecksumAlgorithm, types.ChecksumType) {
 	return "", ""
 }
 
-// checksumMode asks for what is kept of a checksum.
+// checksumMode requests the stored checksum.
 func (a *account) checksumMode() types.ChecksumMode {
 	if a.profile.Checksum == ChecksumNone {
 		return ""
@@ -78,7 +77,7 @@ func (a *account) checksumMode() types.ChecksumMode {
 	return types.ChecksumModeEnabled
 }
 
-// storageClass is the provider's word, "" for its default.
+// storageClass returns the provider's storage class, or "" for the default.
 func storageClass(class string) string {
 	if class == string(types.StorageClassStandard) {
 		return ""
@@ -86,8 +85,8 @@ func storageClass(class string) string {
 	return class
 }
 
-// contentEncoding is without what the SDK's trailers leave behind on servers
-// that store the coding of the transfer with the object.
+// contentEncoding returns the encoding without "aws-chunked". Some servers store that
+// coding of the SDK's transfers with the object.
 func contentEncoding(value *string) string {
 	var kept []string
 	for coding := range strings.SplitSeq(aws.ToString(value), ",") {
@@ -98,13 +97,13 @@ func contentEncoding(value *string) string {
 	return strings.Join(kept, ",")
 }
 
-// modified is when, to the second: listings have more digits than headers.
+// modified returns a time to the second: some responses have more digits than headers.
 func modified(at *time.Time) time.Time {
 	return aws.ToTime(at).UTC().Truncate(time.Second)
 }
 
-// copySource names an object in a header, where every byte is ours to escape.
-// One behind an access point has a name of its own:
+// copySource returns the header that names the source of a copy. The SDK does not
+// escape it. A source at an access point has another form:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
 func copySource(ref storage.ObjectRef) *string {
 	bucket := ref.Bucket

@@ -17,56 +17,55 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// setHTTP settles by what requests are made: the user's HTTP client, the one of
-// the SDK's client or configuration where somebody has chosen it, and else one
-// of ours, which has the certificates that the SDK's configuration trusts.
+// setHTTP sets the HTTP client that sends requests. It is the user's, or the one that
+// the SDK's client or configuration was given. Otherwise it is ours, with the
+// certificates that the SDK's configuration trusts.
 func (a *account) setHTTP(c Config, s *awss3.Options) {
 	if c.HTTPClient != nil {
 		a.http, _ = transport.NewClient(c.HTTPClient)
 		return
 	}
-	trust, standard := standardButTLS(s.HTTPClient)
-	if c.Client != nil || !standard {
-		if s.HTTPClient != nil { // else the SDK makes its own
-			s.HTTPClient = watched(s.HTTPClient)
+	config, isDefault := isDefaultExceptTLS(s.HTTPClient)
+	if c.Client != nil || !isDefault {
+		if s.HTTPClient != nil { // else the SDK makes one
+			s.HTTPClient = wrapClient(s.HTTPClient)
 		}
 		return
 	}
-	own := transport.New(transport.Options{TLS: trust})
+	own := transport.New(transport.Options{TLS: config})
 	a.http, _ = transport.NewClient(&http.Client{Transport: own})
-	a.owned = true
-	if isUsual(c, s) {
-		a.direct = own
+	a.ownsHTTP = true
+	if canUseRawClient(c, s) {
+		a.rawTransport = own
 		_, a.inLambda = os.LookupEnv("AWS_LAMBDA_FUNCTION_NAME")
 	}
 }
 
-// watched is an HTTP client of the SDK's with our transport around its own. What
-// its owner has is left as it is.
-func watched(client awss3.HTTPClient) awss3.HTTPClient {
+// wrapClient returns an HTTP client with our transport around the given one, which does
+// not change.
+func wrapClient(client awss3.HTTPClient) awss3.HTTPClient {
 	if client, ok := client.(*http.Client); ok && client != nil {
 		return transport.Around(client)
 	}
-	return watchedClient{client, transport.Over(byClient{client})}
+	return wrappedClient{client, transport.Over(clientRoundTripper{client})}
 }
 
-// A watchedClient is an HTTP client of the SDK's under a Transport.
-type watchedClient struct {
+// A wrappedClient sends the requests of an HTTP client through our transport.
+type wrappedClient struct {
 	given awss3.HTTPClient
 	over  *transport.Transport
 }
 
-func (c watchedClient) Do(r *http.Request) (*http.Response, error) { return c.over.RoundTrip(r) }
+func (c wrappedClient) Do(r *http.Request) (*http.Response, error) { return c.over.RoundTrip(r) }
 
-// A byClient makes requests by an HTTP client of the SDK's.
-type byClient struct{ client awss3.HTTPClient }
+// A clientRoundTripper is an HTTP client of the SDK as an http.RoundTripper.
+type clientRoundTripper struct{ client awss3.HTTPClient }
 
-func (t byClient) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
+func (t clientRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
 
-// standardButTLS reports whether an HTTP client is the SDK's own, which nobody
-// has chosen, and how it does TLS: AWS_CA_BUNDLE makes a difference there, and
-// nowhere else.
-func standardButTLS(client awss3.HTTPClient) (trust *tls.Config, standard bool) {
+// isDefaultExceptTLS reports whether an HTTP client is the SDK's default, except for TLS,
+// and returns its TLS configuration. AWS_CA_BUNDLE changes only that.
+func isDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault bool) {
 	switch client := client.(type) {
 	case nil:
 		return nil, true
@@ -79,25 +78,26 @@ func standardButTLS(client awss3.HTTPClient) (trust *tls.Config, standard bool) 
 		if _, bounded := client.GetReadTimeout(); bounded || client.GetTimeout() != 0 {
 			return nil, false
 		}
-		return tlsAlone(client.GetTransport())
+		return differsOnlyInTLS(client.GetTransport())
 	}
 	return nil, false
 }
 
-// tlsAlone reports whether a transport is the SDK's standard one in all but TLS.
-func tlsAlone(given *http.Transport) (trust *tls.Config, standard bool) {
-	usual := awshttp.NewBuildableClient().GetTransport()
-	trust = given.TLSClientConfig
-	if trust != nil {
-		trust = trust.Clone()
-		trust.NextProtos = nil // our transport's own
+// differsOnlyInTLS reports whether a transport is the SDK's default, except for TLS, and
+// returns its TLS configuration.
+func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool) {
+	standard := awshttp.NewBuildableClient().GetTransport()
+	config = given.TLSClientConfig
+	if config != nil {
+		config = config.Clone()
+		config.NextProtos = nil // our transport sets them
 	}
-	a, b := reflect.ValueOf(given).Elem(), reflect.ValueOf(usual).Elem()
+	a, b := reflect.ValueOf(given).Elem(), reflect.ValueOf(standard).Elem()
 	for i := range a.NumField() {
 		field := a.Type().Field(i)
 		switch {
 		case !field.IsExported(), field.Name == "TLSClientConfig", field.Name == "TLSNextProto":
-			// the last is what HTTP/2 is spoken by, and made anew for each
+			// TLSNextProto has the functions for HTTP/2, which each transport makes
 		case field.Type.Kind() == reflect.Func:
 			if a.Field(i).Pointer() != b.Field(i).Pointer() {
 				return nil, false
@@ -106,55 +106,53 @@ func tlsAlone(given *http.Transport) (trust *tls.Config, standard bool) {
 			return nil, false
 		}
 	}
-	return trust, true
+	return config, true
 }
 
-// trustedByEnvironment are settings with an HTTP client that trusts what
-// AWS_CA_BUNDLE names, or none. The SDK reads it with all else of the
-// environment, which is not wanted here.
-func trustedByEnvironment() (s awss3.Options, err error) {
+// optionsWithCABundle returns options with an HTTP client that trusts the certificates of
+// AWS_CA_BUNDLE, if that is set. The SDK would read the whole environment.
+func optionsWithCABundle() (s awss3.Options, err error) {
 	file := os.Getenv("AWS_CA_BUNDLE")
 	if file == "" {
 		return s, nil
 	}
-	pool, err := trustedPool(file)
+	pool, err := loadCABundle(file)
 	if err != nil {
-		return s, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "AWS_CA_BUNDLE must name a file of certificates"}
+		return s, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set AWS_CA_BUNDLE to a file of certificates"}
 	}
 	s.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.RootCAs = pool })
 	return s, nil
 }
 
-// A bundle is a file of certificates that was read.
-type bundle struct {
+// A caBundle is a parsed file of certificates.
+type caBundle struct {
 	file     string
 	modified time.Time
 	size     int64
-	pool     *x509.CertPool // never changed
+	pool     *x509.CertPool // never modified
 }
 
-// lastBundle is the one that was read last: a process has one, and to parse it
-// takes milliseconds.
-var lastBundle atomic.Pointer[bundle]
+// lastCABundle caches the last bundle: a process has one, and parsing takes milliseconds.
+var lastCABundle atomic.Pointer[caBundle]
 
-// trustedPool returns the certificates in a file, which is read again when it has
+// loadCABundle returns the certificates in a file. It reads the file again if that has
 // changed.
-func trustedPool(file string) (*x509.CertPool, error) {
+func loadCABundle(file string) (*x509.CertPool, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, err
 	}
-	if b := lastBundle.Load(); b != nil && b.file == file && b.modified.Equal(info.ModTime()) && b.size == info.Size() {
+	if b := lastCABundle.Load(); b != nil && b.file == file && b.modified.Equal(info.ModTime()) && b.size == info.Size() {
 		return b.pool, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	b := &bundle{file: file, modified: info.ModTime(), size: info.Size(), pool: x509.NewCertPool()}
+	b := &caBundle{file: file, modified: info.ModTime(), size: info.Size(), pool: x509.NewCertPool()}
 	if !b.pool.AppendCertsFromPEM(text) {
 		return nil, errors.New("the file has no certificate")
 	}
-	lastBundle.Store(b)
+	lastCABundle.Store(b)
 	return b.pool, nil
 }

@@ -26,14 +26,14 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-func TestCertificatesThatTheEnvironmentTrusts(t *testing.T) {
+func TestCertificatesOfTheEnvironment(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
 	for name, change := range map[string]func(t *testing.T, c *Config){
 		"by the default chain": func(*testing.T, *Config) {},
 		"beside a credential":  func(_ *testing.T, c *Config) { c.AccessKeyID, c.SecretKey = "key", "secret" },
-		"for nobody":           func(_ *testing.T, c *Config) { c.Anonymous = true },
+		"anonymous":            func(_ *testing.T, c *Config) { c.Anonymous = true },
 		"in a configuration": func(t *testing.T, c *Config) {
 			loaded, err := config.LoadDefaultConfig(t.Context())
 			require.NoError(t, err)
@@ -41,22 +41,22 @@ func TestCertificatesThatTheEnvironmentTrusts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_CA_BUNDLE": bundle, "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"})
+			setEnv(t, map[string]string{"AWS_CA_BUNDLE": bundle, "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"})
 			c := Config{Bucket: "photos", Endpoint: w.URL}
 			change(t, &c)
 			opened, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, opened.Close()) }()
-			require.True(t, isLane(t, opened.(*driver)), "it is our transport that trusts them")
+			require.True(t, usesRawClient(t, opened.(*driver)), "it is our transport that trusts them")
 			_, err = opened.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 		})
 	}
-	t.Run("a file that holds none", func(t *testing.T) {
+	t.Run("a file without certificates", func(t *testing.T) {
 		none := filepath.Join(t.TempDir(), "none.pem")
 		require.NoError(t, os.WriteFile(none, []byte("nothing"), 0o600))
 		for _, file := range []string{none, none + ".gone"} {
-			alone(t, map[string]string{"AWS_CA_BUNDLE": file})
+			setEnv(t, map[string]string{"AWS_CA_BUNDLE": file})
 			_, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.URL, AccessKeyID: "key", SecretKey: "secret"})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "AWS_CA_BUNDLE")
@@ -65,38 +65,38 @@ func TestCertificatesThatTheEnvironmentTrusts(t *testing.T) {
 }
 
 func TestCertificatesAreParsedOnceUntilTheFileChanges(t *testing.T) {
-	one, other := wiretest.NewTLSServer(t, stored), pemOfNobody(t)
+	one, other := wiretest.NewTLSServer(t, stored), unusedCertificate(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
 	require.NoError(t, os.WriteFile(file, certificate, 0o600))
-	first, err := trustedPool(file)
+	first, err := loadCABundle(file)
 	require.NoError(t, err)
-	again, err := trustedPool(file)
+	again, err := loadCABundle(file)
 	require.NoError(t, err)
 	require.Same(t, first, again)
 
 	require.NoError(t, os.WriteFile(file, append(certificate, other...), 0o600))
-	changed, err := trustedPool(file)
+	changed, err := loadCABundle(file)
 	require.NoError(t, err)
 	require.NotSame(t, first, changed)
 	require.False(t, first.Equal(changed))
 
 	touched := time.Now().Add(time.Hour)
 	require.NoError(t, os.Chtimes(file, touched, touched))
-	read, err := trustedPool(file)
+	read, err := loadCABundle(file)
 	require.NoError(t, err)
-	require.NotSame(t, changed, read, "it may hold others of the same length")
+	require.NotSame(t, changed, read, "it may contain others of the same length")
 	require.NoError(t, os.Remove(file))
-	_, err = trustedPool(file)
+	_, err = loadCABundle(file)
 	require.Error(t, err)
 }
 
-// pemOfNobody is a certificate that no server has.
-func pemOfNobody(t *testing.T) []byte {
+// unusedCertificate returns a certificate that no server has.
+func unusedCertificate(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "nobody"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "anonymous"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
@@ -109,19 +109,19 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		name   string
 		config aws.Config
 		kept   awss3.HTTPClient // nil: ours
-		lane   bool
+		raw    bool
 	}{
-		{name: "none", lane: true},
-		{name: "none, of a type", config: aws.Config{HTTPClient: (*http.Client)(nil)}, lane: true},
-		{name: "the SDK's own", config: aws.Config{HTTPClient: standard}, lane: true},
-		{name: "the SDK's own, with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() })}, lane: true},
+		{name: "none", raw: true},
+		{name: "a typed nil", config: aws.Config{HTTPClient: (*http.Client)(nil)}, raw: true},
+		{name: "the SDK's default", config: aws.Config{HTTPClient: standard}, raw: true},
+		{name: "the SDK's default with other certificates", config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig.RootCAs = x509.NewCertPool() })}, raw: true},
 		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}, kept: http.DefaultClient},
-		{name: "one that a service's options choose", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) { o.(*awss3.Options).HTTPClient = service }}}, kept: service},
+		{name: "a client of service options", config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) { o.(*awss3.Options).HTTPClient = service }}}, kept: service},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &row.config})
-			require.Equal(t, row.lane, isLane(t, d))
-			require.Equal(t, row.lane, d.owned)
+			require.Equal(t, row.raw, usesRawClient(t, d))
+			require.Equal(t, row.raw, d.ownsHTTP)
 			if row.kept == http.DefaultClient {
 				require.IsType(t, http.DefaultClient, d.client.Options().HTTPClient)
 				require.Nil(t, http.DefaultClient.Transport, "it is left as it was")
@@ -137,8 +137,8 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 	} {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
-			require.False(t, isLane(t, d))
-			kept := d.client.Options().HTTPClient.(watchedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			require.False(t, usesRawClient(t, d))
+			kept := d.client.Options().HTTPClient.(wrappedClient).given.(*awshttp.BuildableClient) // a copy, which the SDK makes
 			require.Equal(t, chosen.GetTimeout(), kept.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, kept.GetTransport().MaxConnsPerHost)
 			require.Equal(t, chosen.GetTransport().Proxy == nil, kept.GetTransport().Proxy == nil)
@@ -147,7 +147,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 	}
 }
 
-func TestTLSThatAConfigurationWants(t *testing.T) {
+func TestTLSOfAConfiguration(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} })
 	d := opened(t, Config{Endpoint: w.URL, AWS: &aws.Config{HTTPClient: client}})
@@ -155,7 +155,7 @@ func TestTLSThatAConfigurationWants(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestWhatIsWrongWithACertificate(t *testing.T) {
+func TestCertificateErrorsHaveAHint(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
 	pool := x509.NewCertPool()
 	pool.AddCert(w.Certificate())
@@ -167,8 +167,8 @@ func TestWhatIsWrongWithACertificate(t *testing.T) {
 		client     *http.Client
 		hint, none string
 	}{
-		"it is signed by nobody who is trusted": {dial(&http.Transport{}), "AWS_CA_BUNDLE", "path_style"},
-		"it is another host's":                  {dial(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"}}), "path_style=true", "AWS_CA_BUNDLE"},
+		"it is signed by an unknown authority": {dial(&http.Transport{}), "AWS_CA_BUNDLE", "path_style"},
+		"it is for another host":               {dial(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"}}), "path_style=true", "AWS_CA_BUNDLE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{Endpoint: w.URL, HTTPClient: row.client})

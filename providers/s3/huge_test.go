@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-func TestAHugeStreamGoesThroughBoundedMemory(t *testing.T) {
+func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
 	const memory = 48 << 20
 	s := needServer(t, "minio")
 	b := s.open(t, s.bucket(t, false), storage.WithMemory(storage.NewMemory(memory)))
@@ -20,8 +20,8 @@ func TestAHugeStreamGoesThroughBoundedMemory(t *testing.T) {
 	wiretest.HugeStream(t, b, memory, 96)
 }
 
-// smallParts is a bucket of a server whose parts may be smaller than 5 MiB, so that
-// 10,000 of them are not 50 GB.
+// smallParts is a bucket whose parts may be smaller than 5 MiB, so that 10,000 parts are
+// not 50 GB.
 type smallParts struct {
 	storage.Driver
 	least int64
@@ -39,7 +39,7 @@ func TestTenThousandPartsAndNotOneMore(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Close() })
 	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
-	s.raw = s.clientOver(keepingNothing())
+	s.raw = s.clientOver(withoutKeepAlive())
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 	require.NoError(t, err)

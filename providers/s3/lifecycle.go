@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// setLifecycle replaces the bucket's rules; without a rule it clears them. Some
-// servers take AbortUploadsAfterDays and drop it: there the rules are looked at
-// again, and what was before them comes back.
+// setLifecycle replaces the bucket's rules. Without rules it removes them. Some servers
+// accept AbortUploadsAfterDays and drop it. So setLifecycle reads the rules again, and
+// restores the old ones if a rule was dropped.
 func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
 	aborts := 0
 	configured := make([]types.LifecycleRule, 0, len(rules))
@@ -31,9 +31,9 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 		return err
 	}
 	if err := b.putLifecycle(ctx, configured); err != nil {
-		if isCode(err, "MalformedXML", "InvalidArgument") && slices.ContainsFunc(rules, onlyAborts) { // MinIO knows no such rule
+		if isCode(err, "MalformedXML", "InvalidArgument") && slices.ContainsFunc(rules, onlyAborts) { // MinIO has no such rule
 			e := *asError(err)
-			e.Code, e.Hint = storage.Unsupported, "this server has no rules that only end uploads: leave AbortUploadsAfterDays out"
+			e.Code, e.Hint = storage.Unsupported, "this server has no rules that only abort uploads: remove AbortUploadsAfterDays"
 			return &e
 		}
 		return err
@@ -41,7 +41,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	after, err := b.lifecycleRules(ctx)
 	if err != nil {
 		e := *asError(err)
-		e.Unknown = true // the rules are in force, and perhaps not all of them
+		e.Unknown = true // the new rules are active, but maybe not all of them
 		return &e
 	}
 	for _, r := range after {
@@ -55,15 +55,15 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	if err := b.putLifecycle(ctx, before); err != nil {
 		return err
 	}
-	return &storage.Error{Code: storage.Unsupported, Hint: "this server drops AbortUploadsAfterDays"}
+	return &storage.Error{Code: storage.Unsupported, Hint: "this server drops AbortUploadsAfterDays: remove it"}
 }
 
-// onlyAborts reports whether a rule does nothing but end uploads.
+// onlyAborts reports whether a rule only aborts uploads.
 func onlyAborts(rule storage.LifecycleRule) bool {
 	return rule.AbortUploadsAfterDays > 0 && rule.ExpireAfterDays == 0 && rule.ExpireOldVersionsAfterDays == 0 && rule.TransitionAfterDays == 0
 }
 
-// putLifecycle writes rules as S3 has them; none clears them.
+// putLifecycle stores S3's rules. Without rules it removes them.
 func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
 		return writes(ctx, func(ctx context.Context) error {
@@ -74,7 +74,7 @@ func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule)
 	return writes(ctx, func(ctx context.Context) error {
 		_, err := b.client.PutBucketLifecycleConfiguration(ctx, &awss3.PutBucketLifecycleConfigurationInput{
 			Bucket: &b.name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
-		}, b.settings()...)
+		}, b.withBodyChecksum()...)
 		return err
 	})
 }
@@ -104,39 +104,38 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 
 func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 
-// lifecycle tells the rules that LifecycleRule can say. What others wrote and
-// it cannot say is left out rather than told wrong: rules that are switched
-// off, that look at tags or sizes, that name a date or a number of versions. Whoever writes back what
-// was read loses those.
+// lifecycle returns the rules that a LifecycleRule can express. It omits all others:
+// disabled rules, and rules with tags, sizes, dates or numbers of versions. To write
+// the result back removes those.
 func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
 	if !b.profile.Lifecycle {
 		return nil, nil
 	}
-	written, err := b.lifecycleRules(ctx)
+	configured, err := b.lifecycleRules(ctx)
 	var rules []storage.LifecycleRule
-	for i := range written {
-		rules = append(rules, readLifecycleRule(&written[i])...)
+	for i := range configured {
+		rules = append(rules, readLifecycleRule(&configured[i])...)
 	}
 	return rules, err
 }
 
-// lifecycleRules are the rules as S3 has them.
+// lifecycleRules returns S3's rules.
 func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
-	answer, err := b.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
-	if b.nothing(err, "NoSuchLifecycleConfiguration") {
+	out, err := b.client.GetBucketLifecycleConfiguration(ctx, &awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
+	if b.isNotSet(err, "NoSuchLifecycleConfiguration") {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, reads(err)
 	}
-	return answer.Rules, nil
+	return out.Rules, nil
 }
 
-// readLifecycleRule is more than one where the rule moves objects on from class
-// to class: each step is a rule of its own, with the same effect.
+// readLifecycleRule returns one rule for each transition of an S3 rule, which have the
+// same effect.
 func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
-	prefix, plain := lifecyclePrefix(r)
-	if r.Status != types.ExpirationStatusEnabled || !plain {
+	prefix, only := lifecyclePrefix(r)
+	if r.Status != types.ExpirationStatusEnabled || !only {
 		return nil
 	}
 	rule := storage.LifecycleRule{ID: aws.ToString(r.ID), Prefix: prefix}
@@ -152,7 +151,7 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	rules := []storage.LifecycleRule{rule}
 	for _, t := range r.Transitions {
 		if aws.ToInt32(t.Days) == 0 {
-			continue // by date, or at once
+			continue // by date, or immediately
 		}
 		step := &rules[len(rules)-1]
 		if step.TransitionTo != "" {
@@ -163,18 +162,18 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 		step.TransitionAfterDays, step.TransitionTo = int(aws.ToInt32(t.Days)), string(t.StorageClass)
 	}
 	if len(rules) == 1 && rules[0] == (storage.LifecycleRule{ID: rule.ID, Prefix: prefix}) {
-		return nil // it does only what LifecycleRule cannot say
+		return nil // a LifecycleRule cannot express any of it
 	}
 	return rules
 }
 
-// lifecyclePrefix is what the rule looks at; false where that is more than a
-// prefix. Rules from before filters existed have it beside them.
-func lifecyclePrefix(r *types.LifecycleRule) (string, bool) {
+// lifecyclePrefix returns the prefix of a rule, and whether the rule filters only by that.
+// Rules from before filters existed have the prefix outside of the filter.
+func lifecyclePrefix(r *types.LifecycleRule) (prefix string, only bool) {
 	f := r.Filter
 	switch {
 	case f == nil:
-		//lint:ignore SA1019 nobody writes it any more, and buckets still have it
+		//lint:ignore SA1019 old rules of buckets still have it
 		return aws.ToString(r.Prefix), true
 	case f.And != nil:
 		and := f.And

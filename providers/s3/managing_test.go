@@ -30,8 +30,8 @@ func TestService(t *testing.T) {
 	}
 }
 
-// made is a bucket made through the service, removed with the test.
-func (s *testServer) made(t *testing.T, service *storage.Service, opts ...storage.BucketOption) (string, storage.Bucket) {
+// createBucket creates a bucket with the service, and removes it after the test.
+func (s *testServer) createBucket(t *testing.T, service *storage.Service, opts ...storage.BucketOption) (string, storage.Bucket) {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	name = "omnibucket-" + name[max(0, len(name)-40):]
@@ -43,12 +43,12 @@ func (s *testServer) made(t *testing.T, service *storage.Service, opts ...storag
 	return name, b
 }
 
-func TestPublicAccessIsRealAccess(t *testing.T) {
+func TestPublicAccessWorksWithoutCredentials(t *testing.T) {
 	for _, server := range serverNames {
 		t.Run(server, func(t *testing.T) {
 			s := needServer(t, server)
 			service := s.service(t)
-			name, b := s.made(t, service, storage.WithPublicAccess(true))
+			name, b := s.createBucket(t, service, storage.WithPublicAccess(true))
 			_, err := b.Upload(t.Context(), "a b", strings.NewReader("text"))
 			require.NoError(t, err)
 			public, err := s3.Open(t.Context(), s.config(t, name), storage.WithPublic())
@@ -56,11 +56,11 @@ func TestPublicAccessIsRealAccess(t *testing.T) {
 			address, err := public.PublicURL("a b")
 			require.NoError(t, err)
 			read := func() int {
-				answer, err := keepingNothing().Get(address)
+				response, err := withoutKeepAlive().Get(address)
 				require.NoError(t, err)
-				defer func() { _ = answer.Body.Close() }()
-				_, _ = io.Copy(io.Discard, answer.Body)
-				return answer.StatusCode
+				defer func() { _ = response.Body.Close() }()
+				_, _ = io.Copy(io.Discard, response.Body)
+				return response.StatusCode
 			}
 			require.Equal(t, http.StatusOK, read())
 			_, err = service.UpdateBucket(t.Context(), name, storage.WithPublicAccess(false))
@@ -70,11 +70,11 @@ func TestPublicAccessIsRealAccess(t *testing.T) {
 	}
 }
 
-func TestCORSIsAnswered(t *testing.T) {
+func TestCORSRulesApply(t *testing.T) {
 	s := needServer(t, "versitygw") // MinIO has no CORS of a bucket
 	service := s.service(t)
 	rule := storage.CORSRule{Origins: []string{"https://page.example"}, Methods: []string{"PUT"}, AllowedHeaders: []string{"content-type"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
-	_, b := s.made(t, service, storage.WithCORS(rule))
+	_, b := s.createBucket(t, service, storage.WithCORS(rule))
 	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
 	for origin, want := range map[string]string{"https://page.example": "https://page.example", "https://evil.example": ""} {
@@ -83,17 +83,17 @@ func TestCORSIsAnswered(t *testing.T) {
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "PUT")
 		r.Header.Set("Access-Control-Request-Headers", "content-type")
-		answer, err := keepingNothing().Do(r)
+		response, err := withoutKeepAlive().Do(r)
 		require.NoError(t, err)
-		require.NoError(t, answer.Body.Close())
-		require.Equal(t, want, answer.Header.Get("Access-Control-Allow-Origin"))
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"))
 	}
 }
 
-func TestWhatMinIODropsIsRefused(t *testing.T) {
+func TestLifecycleRulesThatMinIODropsAreUnsupported(t *testing.T) {
 	s := needServer(t, "minio")
 	service := s.service(t)
-	name, _ := s.made(t, service)
+	name, _ := s.createBucket(t, service)
 	kept := storage.LifecycleRule{ID: "kept", Prefix: "tmp/", ExpireAfterDays: 1}
 	_, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(kept))
 	require.NoError(t, err)
@@ -104,13 +104,13 @@ func TestWhatMinIODropsIsRefused(t *testing.T) {
 	require.Equal(t, []storage.LifecycleRule{kept}, info.Lifecycle)
 }
 
-func TestAnAccountByAddress(t *testing.T) {
+func TestOpenServiceByAddress(t *testing.T) {
 	s := needServer(t, "minio")
 	t.Setenv("AWS_ACCESS_KEY_ID", s.key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s.secret)
 	service, err := storage.OpenService(t.Context(), "s3://?region=us-east-1&profile=minio&endpoint="+s.endpoint)
 	require.NoError(t, err)
-	name, _ := s.made(t, service)
+	name, _ := s.createBucket(t, service)
 	credentials, err := service.Credentials(t.Context(), name)
 	require.NoError(t, err)
 	require.Equal(t, s.endpoint, credentials.Endpoint)

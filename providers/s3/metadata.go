@@ -2,17 +2,17 @@ package s3
 
 import "github.com/omnibucket/storage/internal/escape"
 
-// scoreless are names of metadata without "_": see Profile.EscapeUnderscores.
-var scoreless = escape.NewNames('-', '_')
+// underscoreEscape writes names of metadata without "_": see Profile.EscapeUnderscores.
+var underscoreEscape = escape.NewNames('-', '_')
 
-// storedNames returns metadata by the names that the server is given.
+// storedNames returns metadata with the names that the server stores.
 func (p *Profile) storedNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, scoreless.Stored)
+	return p.renamed(metadata, underscoreEscape.Stored)
 }
 
-// plainNames returns metadata by the names that users know.
+// plainNames returns metadata with the user's names.
 func (p *Profile) plainNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, scoreless.Plain)
+	return p.renamed(metadata, underscoreEscape.Plain)
 }
 
 func (p *Profile) renamed(metadata map[string]string, rename func(string) string) map[string]string {

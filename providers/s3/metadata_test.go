@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// pacific is a server that returns "-" for "_" in names of metadata, as Ceph RGW
-// before Quincy does.
-func pacific(t *testing.T, profile string) (*s3server.Server, storage.Bucket) {
+// hyphenServer starts a server that returns "-" for "_" in names of metadata, as Ceph RGW
+// does before Quincy.
+func hyphenServer(t *testing.T, profile string) (*s3server.Server, storage.Bucket) {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, DashForUnderscore: true, AllowACL: true})
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ var scores = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9", "a_
 func TestUnderscoresOfMetadataComeBack(t *testing.T) {
 	for _, profile := range []string{"ceph", "spaces"} {
 		t.Run(profile, func(t *testing.T) {
-			_, b := pacific(t, profile)
+			_, b := hyphenServer(t, profile)
 			for _, row := range []struct {
 				name  string
 				write func(t *testing.T)
@@ -63,10 +63,10 @@ func TestUnderscoresOfMetadataComeBack(t *testing.T) {
 					request, err := http.NewRequestWithContext(t.Context(), signed.Method, signed.URL, strings.NewReader("x"))
 					require.NoError(t, err)
 					request.Header = signed.Header
-					answer, err := http.DefaultClient.Do(request)
+					response, err := http.DefaultClient.Do(request)
 					require.NoError(t, err)
-					require.NoError(t, answer.Body.Close())
-					require.Equal(t, http.StatusOK, answer.StatusCode)
+					require.NoError(t, response.Body.Close())
+					require.Equal(t, http.StatusOK, response.StatusCode)
 				}},
 			} {
 				t.Run(row.name, func(t *testing.T) {
@@ -85,18 +85,18 @@ func TestUnderscoresOfMetadataComeBack(t *testing.T) {
 }
 
 func TestUnderscoresOfAFormComeBack(t *testing.T) {
-	_, b := pacific(t, "ceph")
+	_, b := hyphenServer(t, "ceph")
 	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10, storage.WithMetadata(map[string]string{"owner_id": "7"}))
 	require.NoError(t, err)
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
 
-// The completion takes effect, its answer is lost, and the server does not know
-// the upload any more: one look at the object tells by the write id.
+// The upload is completed, the response is lost, and the server no longer has the upload.
+// The write id of the object shows that the upload was completed.
 func TestALostCompletionIsReconciledWithoutUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {
-			server, b := pacific(t, profile)
+			server, b := hyphenServer(t, profile)
 			server.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Lose: true})
 			server.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload", Times: -1})
 			body := make([]byte, 11<<20)

@@ -17,9 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// alone takes everything of AWS's out of the environment, and puts what is given
-// there.
-func alone(t *testing.T, variables map[string]string) {
+// setEnv removes all variables of AWS from the environment and sets the given ones.
+func setEnv(t *testing.T, variables map[string]string) {
 	t.Helper()
 	none := filepath.Join(t.TempDir(), "none")
 	for _, name := range []string{
@@ -39,7 +38,7 @@ func alone(t *testing.T, variables map[string]string) {
 	}
 }
 
-func TestPlace(t *testing.T) {
+func TestEndpointAndRegion(t *testing.T) {
 	yes, no := true, false
 	named := func(name string) *Profile { p, _ := NamedProfile(name); return &p }
 	for _, row := range []struct {
@@ -59,22 +58,22 @@ func TestPlace(t *testing.T) {
 		{name: "an endpoint of Amazon's", config: Config{Endpoint: "https://s3.dualstack.eu-west-3.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.s3.dualstack.eu-west-3.amazonaws.com/"},
 		{name: "a VPC's endpoint", config: Config{Endpoint: "https://bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com"}, profile: "aws", region: "eu-west-3", public: "https://photos.bucket.vpce-1a2b3c.s3.eu-west-3.vpce.amazonaws.com/"},
 		{name: "Spaces, whose objects a CDN serves", config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
-		{name: "R2, whose address serves nobody", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
-		{name: "R2 of a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
+		{name: "R2, which has no public URL", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
+		{name: "R2 in a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
 		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
 		{name: "Wasabi", config: Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"}, profile: "wasabi", region: "eu-central-1", public: "https://s3.eu-central-1.wasabisys.com/photos/", pathStyle: true},
 		{name: "GCS", config: Config{Endpoint: "https://storage.googleapis.com"}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
-		{name: "a server that nobody knows", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "an unknown server", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "the environment's region is Amazon's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "a region that was given", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "a profile that was given, and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: named("garage")}, profile: "garage", region: "garage", pathStyle: true},
-		{name: "a number has no name before it", config: Config{Endpoint: "http://127.0.0.1:9000", Profile: named("aws")}, profile: "aws", region: "us-east-1", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "unless it is asked for", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
+		{name: "a given region", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "a given profile and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: named("garage")}, profile: "garage", region: "garage", pathStyle: true},
+		{name: "an IP address has no bucket before it", config: Config{Endpoint: "http://127.0.0.1:9000", Profile: named("aws")}, profile: "aws", region: "us-east-1", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "path style is configured", config: Config{Endpoint: "http://localhost:9000", Profile: named("minio"), PathStyle: &no}, profile: "minio", region: "us-east-1", public: "http://photos.localhost:9000/"},
 		{name: "the environment's endpoint and region", env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "an endpoint is stronger than the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{name: "Config.Endpoint precedes the environment's", config: Config{Endpoint: "https://s3.example.org"}, env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "the environment's endpoint, beside a credential and a region", config: Config{Region: "here", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the environment's endpoint, beside a credential alone", config: Config{AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
-		{name: "the environment's endpoint, for nobody in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the environment's endpoint, with only credentials", config: Config{AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_REGION": "here"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
+		{name: "the environment's endpoint, anonymous in a region", config: Config{Region: "here", Anonymous: true}, env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, profile: "unknown", region: "here", public: "http://127.0.0.1:9000/photos/", pathStyle: true},
 		{name: "the environment's FIPS, beside a credential and a region", config: Config{Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "aws", region: "us-east-1", public: "https://photos.s3-fips.us-east-1.amazonaws.com/"},
 		{name: "the environment's FIPS is Amazon's", config: Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
 		{name: "an access point", config: Config{Region: "us-west-2", Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint/my"}, profile: "accesspoint", region: "us-west-2", public: "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/"},
@@ -88,10 +87,10 @@ func TestPlace(t *testing.T) {
 		{name: "a configuration of the SDK's", config: Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}}, profile: "spaces", region: "eu-north-1", public: "https://photos.nyc3.cdn.digitaloceanspaces.com/"},
 		{name: "a client of the SDK's", config: Config{Client: awss3.New(awss3.Options{Region: "eu-north-1", UsePathStyle: true})}, profile: "aws", region: "eu-north-1", public: "https://s3.eu-north-1.amazonaws.com/photos/", pathStyle: true},
 		{name: "a client keeps the bucket in the host", config: Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://photos.oss-cn-hangzhou.aliyuncs.com/"},
-		{name: "unless Config says otherwise", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
+		{name: "unless Config has a path style", config: Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})}, profile: "unknown", region: "us-east-1", public: "https://oss-cn-hangzhou.aliyuncs.com/photos/", pathStyle: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, row.env)
+			setEnv(t, row.env)
 			if row.config.Bucket == "" {
 				row.config.Bucket = "photos"
 			}
@@ -106,31 +105,31 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-func TestConfigThatCannotBe(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
-		"no bucket":                                {Region: "r"},
-		"no region":                                {Bucket: "b"},
-		"an endpoint without a scheme":             {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
-		"an endpoint with a query":                 {Bucket: "b", Endpoint: "https://host/?x=1"},
-		"an endpoint with the bucket in it":        {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
-		"half a credential":                        {Bucket: "b", Region: "r", AccessKeyID: "key"},
-		"a token alone":                            {Bucket: "b", Region: "r", SessionToken: "token"},
-		"credentials of nobody":                    {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
-		"a client and a configuration":             {Bucket: "b", Client: client, AWS: &aws.Config{}},
-		"nobody who pays":                          {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
-		"a client and a credential":                {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
-		"a client and an HTTP client":              {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
-		"a configuration's credential and another": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, AccessKeyID: "key", SecretKey: "secret"},
-		"a configuration's credential and nobody":  {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, Anonymous: true},
-		"an access point of many regions":          {Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", Region: "us-west-2"},
-		"an Outpost":                               {Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports", Region: "us-west-2"},
-		"an object lambda":                         {Bucket: "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/reports", Region: "us-west-2"},
-		"an ARN of a bucket":                       {Bucket: "arn:aws:s3:::photos", Region: "us-west-2"},
-		"an ARN of nothing":                        {Bucket: "arn:nonsense", Region: "us-west-2"},
+		"no bucket":                                       {Region: "r"},
+		"no region":                                       {Bucket: "b"},
+		"an endpoint without a scheme":                    {Bucket: "b", Endpoint: "nyc3.digitaloceanspaces.com"},
+		"an endpoint with a query":                        {Bucket: "b", Endpoint: "https://host/?x=1"},
+		"an endpoint with the bucket in it":               {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
+		"an access key without a secret":                  {Bucket: "b", Region: "r", AccessKeyID: "key"},
+		"only a token":                                    {Bucket: "b", Region: "r", SessionToken: "token"},
+		"credentials and Anonymous":                       {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
+		"a client and a configuration":                    {Bucket: "b", Client: client, AWS: &aws.Config{}},
+		"RequesterPays and Anonymous":                     {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
+		"a client and a credential":                       {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
+		"a client and an HTTP client":                     {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+		"a configuration with credentials, and others":    {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, AccessKeyID: "key", SecretKey: "secret"},
+		"a configuration with credentials, and Anonymous": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, Anonymous: true},
+		"an access point of many regions":                 {Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", Region: "us-west-2"},
+		"an Outpost":                                      {Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports", Region: "us-west-2"},
+		"an object lambda":                                {Bucket: "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/reports", Region: "us-west-2"},
+		"an ARN of a bucket":                              {Bucket: "arn:aws:s3:::photos", Region: "us-west-2"},
+		"an invalid ARN":                                  {Bucket: "arn:nonsense", Region: "us-west-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			alone(t, nil)
+			setEnv(t, nil)
 			_, err := Open(t.Context(), c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), "secret ")
@@ -138,31 +137,31 @@ func TestConfigThatCannotBe(t *testing.T) {
 	}
 }
 
-// Its requests would go to Amazon, with the key of another provider.
+// Without an endpoint, requests would go to Amazon with the key of another provider.
 func TestAProfileWithoutAnEndpoint(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for _, row := range []struct {
 		name, profile, region string
 		client                *awss3.Client
 	}{
-		{name: "a region that is missing", profile: "spaces"},
-		{name: "a region that is no host's", profile: "spaces", region: "x.example.org/"},
-		{name: "a host of the account's own", profile: "r2"},
-		{name: "a server of anybody's", profile: "minio", region: "us-east-1"},
-		{name: "another server of anybody's", profile: "garage"},
-		{name: "a server that Probe has seen", profile: "ceph (probed)", region: "us-east-1"},
-		{name: "a client that asks Amazon", profile: "wasabi", client: client},
+		{name: "a missing region", profile: "spaces"},
+		{name: "an invalid region", profile: "spaces", region: "x.example.org/"},
+		{name: "a host for each account", profile: "r2"},
+		{name: "a profile without a host", profile: "minio", region: "us-east-1"},
+		{name: "another profile without a host", profile: "garage"},
+		{name: "a probed profile", profile: "ceph (probed)", region: "us-east-1"},
+		{name: "a client of Amazon", profile: "wasabi", client: client},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			p, _ := NamedProfile(strings.TrimSuffix(row.profile, probedSuffix))
+			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			p, _ := NamedProfile(strings.TrimSuffix(row.profile, ProbedSuffix))
 			p.Name = row.profile
 			_, err := Open(t.Context(), Config{Bucket: "photos", Region: row.region, Profile: &p, Client: row.client})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 	t.Run("by its address", func(t *testing.T) {
-		alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+		setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 		b, err := storage.Open(t.Context(), "s3://my-bucket?profile=spaces&region=nyc3")
 		require.NoError(t, err)
 		u, err := b.SignedUploadURL(t.Context(), "k")
@@ -172,8 +171,8 @@ func TestAProfileWithoutAnEndpoint(t *testing.T) {
 	})
 }
 
-// Who locks, leases or creates once on a server that is not known meets it first.
-func TestWhatAnUnknownServerLacksHasAHint(t *testing.T) {
+// Locks and leases need features that an unknown server does not declare.
+func TestMissingFeaturesOfAnUnknownServerHaveAHint(t *testing.T) {
 	w := newStandIn(t)
 	b := storage.New(w.on(t, "unknown"))
 	upload := func(opt storage.UploadOption) error {
@@ -199,7 +198,7 @@ func TestWhatAnUnknownServerLacksHasAHint(t *testing.T) {
 			err := try()
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile=")
-			require.ErrorContains(t, err, "s3.Probe")
+			require.ErrorContains(t, err, "s3probe.Run")
 			require.ErrorContains(t, err, "photos", "the bucket is named")
 		})
 	}
@@ -249,7 +248,7 @@ func TestAddress(t *testing.T) {
 }
 
 func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
-	alone(t, nil)
+	setEnv(t, nil)
 	b, err := storage.Open(t.Context(), "s3://photos?region=eu-west-1&public=true")
 	require.NoError(t, err)
 	address, err := b.PublicURL("a b")
@@ -267,16 +266,16 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// A metadata service that is asked anything fails the test.
+// silentMetadata starts a metadata service that must get no request.
 func silentMetadata(t *testing.T) *standIn {
 	metadata := newStandIn(t, reply{Status: 404})
-	t.Cleanup(func() { require.Empty(t, metadata.Lines(), "a metadata service was asked") })
+	t.Cleanup(func() { require.Empty(t, metadata.Lines(), "a metadata service got a request") })
 	return metadata
 }
 
-func TestOpeningAsksNobody(t *testing.T) {
+func TestOpenSendsNoRequest(t *testing.T) {
 	metadata := silentMetadata(t)
-	alone(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
+	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
 	for name, c := range map[string]Config{
 		"by the default chain": {Bucket: "photos"},
 		"with credentials":     {Bucket: "photos", AccessKeyID: "key", SecretKey: "secret"},
@@ -291,7 +290,7 @@ func TestOpeningAsksNobody(t *testing.T) {
 	}
 }
 
-func TestNoMetadataServiceIsAskedForAnEndpoint(t *testing.T) {
+func TestNoMetadataServiceIsUsedForAnEndpoint(t *testing.T) {
 	for name, variable := range map[string]string{
 		"of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 		"of the container": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -304,39 +303,39 @@ func TestNoMetadataServiceIsAskedForAnEndpoint(t *testing.T) {
 				if by == "by the environment" {
 					c.Endpoint, env["AWS_ENDPOINT_URL"] = "", server.URL
 				}
-				alone(t, env)
+				setEnv(t, env)
 				b, err := Open(t.Context(), c)
 				require.NoError(t, err)
 				_, err = b.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.Unauthenticated)
 				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
-				require.Empty(t, server.Lines(), "nothing is asked that cannot be signed")
+				require.Empty(t, server.Lines(), "no request is sent that cannot be signed")
 			})
 		}
 	}
 }
 
-func TestWhoAsks(t *testing.T) {
+func TestCredentialsOfAConfig(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		change func(*Config)
 		signed string // begins so
 	}{
 		{name: "a key", change: func(*Config) {}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
-		{name: "nobody", change: func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
+		{name: "anonymous", change: func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
 		{name: "the environment", change: func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" }, signed: "AWS4-HMAC-SHA256 Credential=env/"},
 		{name: "a configuration of the SDK's", change: func(c *Config) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
 		}, signed: "AWS4-HMAC-SHA256 Credential=own/"},
-		{name: "a configuration that has no credential", change: func(c *Config) {
+		{name: "a configuration without credentials", change: func(c *Config) {
 			c.AccessKeyID, c.SecretKey = "", ""
 			c.AWS = &aws.Config{}
 		}},
-		{name: "a key beside a configuration that has none", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
+		{name: "a key, and a configuration without credentials", change: func(c *Config) { c.AWS = &aws.Config{} }, signed: "AWS4-HMAC-SHA256 Credential=key/"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			w := newStandIn(t, stored)
 			d := w.on(t, "minio", row.change)
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -345,7 +344,7 @@ func TestWhoAsks(t *testing.T) {
 			require.Equal(t, row.signed, signed[:min(len(signed), len(row.signed))])
 			if row.signed == "" {
 				require.Empty(t, signed)
-				require.False(t, storage.Supports(storage.New(d), storage.SignURLs), "there is nothing to sign with")
+				require.False(t, storage.Supports(storage.New(d), storage.SignURLs), "there are no credentials to sign with")
 			}
 		})
 	}
@@ -371,7 +370,7 @@ func TestGivenClient(t *testing.T) {
 	require.Empty(t, w.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-func TestNativeClientIsOneToOpenWith(t *testing.T) {
+func TestTheNativeClientCanOpenABucket(t *testing.T) {
 	w := newStandIn(t, stored)
 	first := w.on(t, "aws")
 	for range 2 {
@@ -384,7 +383,7 @@ func TestNativeClientIsOneToOpenWith(t *testing.T) {
 }
 
 func TestSDKSwitchesBreakNothing(t *testing.T) {
-	alone(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	setEnv(t, map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported", "AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "9", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	w := newStandIn(t, reply{Status: 500})
 	d := w.on(t, "unknown", func(c *Config) { c.AccessKeyID, c.SecretKey = "", "" })
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -397,7 +396,7 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 }
 
 func TestAccountsOfOneCredential(t *testing.T) {
-	alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	at := func(c Config) any {
 		c.Bucket = "photos"
 		d, err := NewDriver(t.Context(), c)
@@ -413,5 +412,5 @@ func TestAccountsOfOneCredential(t *testing.T) {
 	require.NotEqual(t, at(key), at(other))
 	require.NotEqual(t, at(key), at(elsewhere))
 	require.NotEqual(t, at(key), at(chain))
-	require.NotSame(t, at(configured), at(configured), "nothing is known of what the SDK was given")
+	require.NotSame(t, at(configured), at(configured), "credentials of a configuration are not comparable")
 }

@@ -2,18 +2,18 @@ package s3
 
 import "strings"
 
-// A partition is a part of Amazon's cloud with accounts and names of its own.
+// A partition is a part of Amazon's cloud with its own accounts and names.
 type partition struct {
 	id        string
-	suffix    string // of its hosts
-	dualStack string // of its newer hosts
-	regions   string // their names begin so
+	suffix    string // of its host names
+	dualStack string // suffix of its dual-stack host names
+	regions   string // prefix of its regions
 }
 
-// partitions are those of the SDK, which does not export its table:
+// partitions is the SDK's table, which is not exported:
 // https://github.com/aws/aws-sdk-go-v2/blob/main/internal/endpoints/awsrulesfn/partitions.json.
-// A test compares them with what the SDK's resolver makes of their regions. The
-// last has all other regions.
+// A test compares it with the hosts that the SDK's resolver returns. The last partition
+// has all other regions.
 var partitions = []partition{
 	{"aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-"},
 	{"aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-"},
@@ -32,15 +32,15 @@ func partitionOf(region string) partition {
 			return p
 		}
 	}
-	return partition{} // never: the last takes any
+	return partition{} // unreachable: the last one matches every region
 }
 
-// amazonHosts are the endpoints of Amazon S3, in every partition.
+// amazonHosts returns the endpoints of Amazon S3 in all partitions.
 func amazonHosts() []string {
 	hosts := []string{
 		"s3.amazonaws.com", "s3-external-1.amazonaws.com",
 		"s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com",
-		"s3-fips-{region}.amazonaws.com", "s3-{region}.amazonaws.com", // of old
+		"s3-fips-{region}.amazonaws.com", "s3-{region}.amazonaws.com", // older forms
 	}
 	for _, p := range partitions {
 		for _, name := range []string{"s3.{region}.", "s3-fips.{region}.", "s3.dualstack.{region}.", "s3-fips.dualstack.{region}.", "*.s3.{region}.vpce."} {

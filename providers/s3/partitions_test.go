@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The SDK's own table is internal: its resolver tells the host of each region, and
-// refuses an ARN whose partition is not the region's.
+// The SDK's table is internal. Its resolver returns the host of each region, and refuses
+// an ARN whose partition is not that of the region.
 func TestPartitionsAreTheSDKs(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
 	for _, row := range []struct{ region, id string }{
@@ -32,7 +32,7 @@ func TestPartitionsAreTheSDKs(t *testing.T) {
 
 			opened, err := NewServiceDriver(t.Context(), Config{Region: row.region, AccessKeyID: "key", SecretKey: "secret"})
 			require.NoError(t, err)
-			require.Equal(t, "arn:"+row.id+":s3:::photos", opened.(*serviceDriver).manage("photos").arn())
+			require.Equal(t, "arn:"+row.id+":s3:::photos", opened.(*serviceDriver).managedBucket("photos").arn())
 		})
 	}
 }

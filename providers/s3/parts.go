@@ -13,16 +13,15 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// BeginParts is one CreateMultipartUpload. It takes no condition: that is the
-// completion's.
+// BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
 	}
-	return d.begin(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
+	return d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, d.profile.Checksum)
 }
 
-func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, publicRead bool, sums ChecksumStyle) (string, error) {
+func (d *driver) beginUpload(ctx context.Context, key string, p *storage.Properties, publicRead bool, style ChecksumStyle) (string, error) {
 	in := &awss3.CreateMultipartUploadInput{
 		Bucket:             d.name(),
 		Key:                &key,
@@ -35,15 +34,15 @@ func (d *driver) begin(ctx context.Context, key string, p *storage.Properties, p
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(publicRead),
 	}
-	in.ChecksumAlgorithm, in.ChecksumType = sums.ofParts()
+	in.ChecksumAlgorithm, in.ChecksumType = style.multipart()
 	out, err := d.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
-		return "", d.uploadFailed(err)
+		return "", d.uploadError(err)
 	}
 	return aws.ToString(out.UploadId), nil
 }
 
-// PutPart is one UploadPart.
+// PutPart sends one UploadPart.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	in := &awss3.UploadPartInput{
 		Bucket:         d.name(),
@@ -54,21 +53,20 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		ContentLength:  &r.Size,
 		ChecksumCRC32C: d.crcHeader(r.CRC32C),
 	}
-	out, err := d.objects(ctx).UploadPart(ctx, in, d.withBody)
+	out, err := d.objectAPI(ctx).UploadPart(ctx, in, d.withBody)
 	if err != nil {
-		return storage.Part{}, d.uploadFailed(err)
+		return storage.Part{}, d.uploadError(err)
 	}
 	return storage.Part{
 		Number: r.Number,
 		Tag:    aws.ToString(out.ETag),
 		Size:   r.Size,
-		CRC32C: wholeCRC(out.ChecksumCRC32C, ""),
+		CRC32C: fullObjectCRC(out.ChecksumCRC32C, ""),
 	}, nil
 }
 
-// CompleteParts is one CompleteMultipartUpload, with the condition of the
-// write, and with the whole object's checksum and size where the server checks
-// them.
+// CompleteParts sends one CompleteMultipartUpload with the condition of the write. If the
+// server checks them, it also sends the checksum and the size of the whole object.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	in := &awss3.CompleteMultipartUploadInput{
 		Bucket:          d.name(),
@@ -95,26 +93,26 @@ func (d *driver) complete(ctx context.Context, in *awss3.CompleteMultipartUpload
 	in.IfMatch, in.IfNoneMatch = conditions(c)
 	var out *awss3.CompleteMultipartUploadOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.client.CompleteMultipartUpload(patiently(ctx, size), in)
+		out, err = d.client.CompleteMultipartUpload(withCopyTimeout(ctx, size), in)
 		return err
 	})
 	if err != nil {
-		return nil, d.writeFailed(err, c)
+		return nil, d.writeError(err, c)
 	}
 	return &storage.Attrs{
-		ETag:     quoted(out.ETag),
-		Revision: quoted(out.ETag),
-		Version:  version(out.VersionId),
-		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
+		ETag:     quoteETag(out.ETag),
+		Revision: quoteETag(out.ETag),
+		Version:  versionID(out.VersionId),
+		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 	}, nil
 }
 
-// maxAborts bounds how often an upload is aborted that does not go away.
+// maxAborts limits how often an upload is aborted that still has parts.
 const maxAborts = 4
 
-// AbortParts aborts the upload until it is gone. A part that was under way when
-// its request was given up may land behind the first abort, and would be kept,
-// and billed: S3 advises to look whether parts are left.
+// AbortParts aborts the upload until it has no parts. A part whose request was canceled
+// may arrive after the first abort, and would be kept and billed. S3 recommends to list
+// the parts.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
 		_, err := d.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{Bucket: d.name(), Key: &key, UploadId: &upload})
@@ -122,26 +120,26 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 			return nil
 		}
 		if err != nil {
-			return d.uploadFailed(err)
+			return d.uploadError(err)
 		}
 		left, err := d.client.ListParts(ctx, &awss3.ListPartsInput{Bucket: d.name(), Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)})
 		if isCode(err, "NoSuchUpload", "NoSuchKey") || err == nil && len(left.Parts) == 0 {
 			return nil
 		}
 		if err != nil {
-			return nil // it was aborted; that nobody may look is no failure
+			return nil // it was aborted; the permission to list parts is not required
 		}
 	}
-	return &storage.Error{Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"), Hint: "a lifecycle rule that aborts stale uploads removes what is left"}
+	return &storage.Error{Code: storage.Unavailable, Err: errors.New("the aborted upload still has parts"), Hint: "set a lifecycle rule that aborts stale uploads, to remove the remaining parts"}
 }
 
-// uploadFailed is of a request for an upload that is under way: no object is
-// missing to it.
-func (d *driver) uploadFailed(err error) error {
+// uploadError translates the error of a request of a multipart upload. It is never about
+// a missing object.
+func (d *driver) uploadError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
-		if isCode(err, "NoSuchKey") { // of an upload, as some servers say it
+		if isCode(err, "NoSuchKey") { // some servers say this of a missing upload
 			e.Code = storage.InvalidArgument
 		}
 	}

@@ -79,9 +79,9 @@ func TestCompleteParts(t *testing.T) {
 		header        map[string]string
 		sums          bool // of each part
 	}{
-		{name: "asserts the whole sum and size", profile: "aws", header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""}, sums: true},
-		{name: "a sum of sums is not asserted", profile: "r2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""}, sums: true},
-		{name: "no sums", profile: "b2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": "", "X-Amz-Mp-Object-Size": ""}},
+		{name: "sends the checksum and the size of the object", profile: "aws", header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""}, sums: true},
+		{name: "a checksum of checksums is not sent", profile: "r2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""}, sums: true},
+		{name: "no checksums", profile: "b2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": "", "X-Amz-Mp-Object-Size": ""}},
 		{name: "create-only", profile: "aws", condition: storage.Condition{Absent: true}, header: map[string]string{"If-None-Match": "*", "If-Match": ""}, sums: true},
 		{name: "compare and swap", profile: "aws", condition: storage.Condition{Revision: etag}, header: map[string]string{"If-None-Match": "", "If-Match": etag}, sums: true},
 	} {
@@ -101,7 +101,7 @@ func TestCompleteParts(t *testing.T) {
 	}
 }
 
-func TestCompletePartsAnswer(t *testing.T) {
+func TestCompletePartsResponse(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		condition storage.Condition
@@ -111,13 +111,13 @@ func TestCompletePartsAnswer(t *testing.T) {
 		unknown   bool
 	}{
 		{name: "the condition fails", condition: storage.Condition{Absent: true}, reply: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed, status: 412},
-		{name: "an update of what is not there", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
-		{name: "a race: the upload begins anew", condition: storage.Condition{Absent: true}, reply: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
-		{name: "the upload is gone, which is no missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
-		{name: "200 with an error in it", reply: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, status: 500, unknown: true},
-		{name: "200 that breaks off", reply: reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
-		{name: "no answer", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
-		{name: "the whole sum is another", reply: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
+		{name: "an update of a missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
+		{name: "a conflict: the upload must restart", condition: storage.Condition{Absent: true}, reply: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
+		{name: "a missing upload is not a missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
+		{name: "200 with an error in its body", reply: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, status: 500, unknown: true},
+		{name: "a truncated 200", reply: reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
+		{name: "no response", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
+		{name: "the checksum of the whole object differs", reply: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
 		{name: "a part is too small", reply: failing(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -142,12 +142,12 @@ func TestAbortParts(t *testing.T) {
 		code     storage.Code
 		requests []string
 	}{
-		"and it is gone":                {[]reply{aborted, none}, "", []string{abort, look}},
-		"and nobody may look":           {[]reply{aborted, failing(403, "AccessDenied", "")}, "", []string{abort, look}},
-		"gone is gone":                  {[]reply{none}, "", []string{abort}},
-		"a part lands behind the first": {[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, none}, "", []string{abort, look, abort, look}},
-		"the bucket is not there":       {[]reply{failing(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{abort}},
-		"parts that stay are told, at last": {
+		"the upload is gone":                   {[]reply{aborted, none}, "", []string{abort, look}},
+		"parts may not be listed":              {[]reply{aborted, failing(403, "AccessDenied", "")}, "", []string{abort, look}},
+		"a missing upload":                     {[]reply{none}, "", []string{abort}},
+		"a part arrives after the first abort": {[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, none}, "", []string{abort, look, abort, look}},
+		"the bucket is missing":                {[]reply{failing(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{abort}},
+		"remaining parts are reported": {
 			[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}},
 			storage.Unavailable, []string{abort, look, abort, look, abort, look, abort, look},
 		},

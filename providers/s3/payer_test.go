@@ -32,7 +32,7 @@ func TestTheRequesterPays(t *testing.T) {
 			b, err := s3.Open(t.Context(), c)
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
-			require.ErrorIs(t, err, storage.PermissionDenied, "nobody pays")
+			require.ErrorIs(t, err, storage.PermissionDenied, "the request must say that its signer pays")
 
 			c.RequesterPays = true
 			b, err = s3.Open(t.Context(), c)
@@ -50,22 +50,22 @@ func TestTheRequesterPays(t *testing.T) {
 
 			download, err := b.SignedDownloadURL(t.Context(), "k", storage.WithDownloadName("a b.txt"))
 			require.NoError(t, err)
-			answer, err := http.Get(download.URL)
+			response, err := http.Get(download.URL)
 			require.NoError(t, err)
-			text, err := io.ReadAll(answer.Body)
+			text, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
-			require.NoError(t, answer.Body.Close())
+			require.NoError(t, response.Body.Close())
 			require.Equal(t, "x", string(text))
-			require.Contains(t, answer.Header.Get("Content-Disposition"), "a b.txt")
+			require.Contains(t, response.Header.Get("Content-Disposition"), "a b.txt")
 
 			upload, err := b.SignedUploadURL(t.Context(), "signed", storage.WithSize(1))
 			require.NoError(t, err)
 			request, err := upload.Request(t.Context(), strings.NewReader("y"))
 			require.NoError(t, err)
-			answer, err = http.DefaultClient.Do(request)
+			response, err = http.DefaultClient.Do(request)
 			require.NoError(t, err)
-			require.NoError(t, answer.Body.Close())
-			require.Equal(t, http.StatusOK, answer.StatusCode)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, http.StatusOK, response.StatusCode)
 
 			require.False(t, storage.Supports(b, storage.SignForms))
 		})

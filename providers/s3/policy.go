@@ -7,28 +7,28 @@ import (
 	"strings"
 )
 
-// A bucketPolicy is a policy document of whoever wrote it: what this package
-// does not know it keeps as it is.
+// A bucketPolicy is a policy document. It keeps everything that this package does not
+// know.
 type bucketPolicy struct {
-	rest       map[string]json.RawMessage // all but Statement
+	rest       map[string]json.RawMessage // all fields except Statement
 	statements []json.RawMessage
 }
 
-// A policyStatement is what matters here of one.
+// A policyStatement has the fields of a statement that this package needs.
 type policyStatement struct {
 	Sid          string `json:",omitempty"`
 	Effect       string
-	Principal    json.RawMessage // "*", {"AWS": "*"} or {"AWS": ["*"]} is anyone
-	NotPrincipal json.RawMessage `json:",omitempty"` // in its place: all but these
-	Action       json.RawMessage // one or several
-	NotAction    json.RawMessage `json:",omitempty"` // in its place: all but these
-	Resource     json.RawMessage // one or several
+	Principal    json.RawMessage // "*", {"AWS": "*"} and {"AWS": ["*"]} mean everyone
+	NotPrincipal json.RawMessage `json:",omitempty"` // instead: all except these
+	Action       json.RawMessage // one string or several
+	NotAction    json.RawMessage `json:",omitempty"` // instead: all except these
+	Resource     json.RawMessage // one string or several
 	Condition    json.RawMessage `json:",omitempty"`
 }
 
 const publicReadSid = "OmnibucketPublicRead"
 
-// parsePolicy reads a document; an empty one is a policy without statements.
+// parsePolicy reads a document. An empty document is a policy without statements.
 func parsePolicy(document string) (*bucketPolicy, error) {
 	p := &bucketPolicy{rest: map[string]json.RawMessage{"Version": json.RawMessage(`"2012-10-17"`)}}
 	if strings.TrimSpace(document) == "" {
@@ -41,7 +41,7 @@ func parsePolicy(document string) (*bucketPolicy, error) {
 	delete(p.rest, "Statement")
 	switch {
 	case len(statements) == 0 || string(statements) == "null":
-	case statements[0] == '{': // one need not stand in a list
+	case statements[0] == '{': // a single statement need not be in a list
 		p.statements = []json.RawMessage{statements}
 	default:
 		if err := json.Unmarshal(statements, &p.statements); err != nil {
@@ -51,7 +51,8 @@ func parsePolicy(document string) (*bucketPolicy, error) {
 	return p, nil
 }
 
-// String is the document, "" without a statement: a policy has at least one.
+// String returns the document. Without statements it is empty, because a policy must
+// have one.
 func (p *bucketPolicy) String() string {
 	if len(p.statements) == 0 {
 		return ""
@@ -62,51 +63,50 @@ func (p *bucketPolicy) String() string {
 	}
 	document, err := json.Marshal(whole)
 	if err != nil {
-		return "" // raw messages that were parsed are valid
+		return "" // unreachable: parsed raw messages are valid
 	}
 	return string(document)
 }
 
-// addPublicRead lets anyone read the bucket's objects; arn is the bucket's. A
-// Sid stands once in a policy.
+// addPublicRead allows everyone to read the objects of the bucket with this ARN. It
+// replaces a statement with the same Sid, which must be unique.
 func (p *bucketPolicy) addPublicRead(arn string) {
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
 		return ok && s.Sid == publicReadSid
 	})
-	quoted := func(text string) json.RawMessage {
+	jsonString := func(text string) json.RawMessage {
 		value, _ := json.Marshal(text)
 		return value
 	}
 	statement, _ := json.Marshal(policyStatement{
-		Sid: publicReadSid, Effect: "Allow", Principal: quoted("*"),
-		Action: quoted("s3:GetObject"), Resource: quoted(arn + "/*"),
+		Sid: publicReadSid, Effect: "Allow", Principal: jsonString("*"),
+		Action: jsonString("s3:GetObject"), Resource: jsonString(arn + "/*"),
 	})
 	p.statements = append(p.statements, statement)
 }
 
-// removeAnonymousRead takes out what lets anyone read objects, or versions of
-// them, under whatever condition: no one without credentials shall. It reports
-// whether there was any.
+// removeAnonymousRead removes each statement that allows everyone to read objects or
+// versions, with or without a condition. It reports whether there was one.
 func (p *bucketPolicy) removeAnonymousRead() bool {
 	before := len(p.statements)
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
-		return ok && s.Effect == "Allow" && s.anyone() && (s.isAbout(readObject) || s.isAbout(readVersion))
+		return ok && s.Effect == "Allow" && s.matchesEveryone() && (s.matchesAction(readObject) || s.matchesAction(readVersion))
 	})
 	return len(p.statements) != before
 }
 
-// public reports whether every object is readable by anyone.
-func (p *bucketPolicy) public(arn string) bool {
+// allowsPublicRead reports whether everyone can read every object.
+func (p *bucketPolicy) allowsPublicRead(arn string) bool {
 	allowed := false
 	for _, raw := range p.statements {
 		s, ok := readStatement(raw)
-		if !ok || !s.covers(arn) {
+		if !ok || !s.matchesAllObjects(arn) {
 			continue
 		}
 		switch {
-		case !s.anyone() || !s.isAbout(readObject) || len(s.Condition) > 0:
+		case !s.matchesEveryone() || !s.matchesAction(readObject) || len(s.Condition) > 0:
 		case s.Effect == "Deny":
 			return false
 		case s.Effect == "Allow":
@@ -121,9 +121,9 @@ func readStatement(raw json.RawMessage) (*policyStatement, bool) {
 	return s, json.Unmarshal(raw, s) == nil
 }
 
-// anyone reports whether the statement is about those without credentials too:
-// whoever is left out by name has some.
-func (s *policyStatement) anyone() bool {
+// matchesEveryone reports whether the statement applies to requests without credentials.
+// A NotPrincipal excludes only users with credentials.
+func (s *policyStatement) matchesEveryone() bool {
 	if len(s.NotPrincipal) > 0 {
 		return !isEveryone(s.NotPrincipal)
 	}
@@ -141,28 +141,28 @@ func isEveryone(principal json.RawMessage) bool {
 	return slices.Contains(oneOrMany(byKind["AWS"]), "*")
 }
 
-// What reads bytes, as policies call it, in lower case.
+// The actions that read objects, in lower case.
 const (
 	readObject  = "s3:getobject"
 	readVersion = "s3:getobjectversion"
 )
 
-func (s *policyStatement) isAbout(action string) bool {
-	isIt := func(pattern string) bool { return wildcard(strings.ToLower(pattern), action) }
+func (s *policyStatement) matchesAction(action string) bool {
+	matches := func(pattern string) bool { return matchWildcard(strings.ToLower(pattern), action) }
 	if len(s.NotAction) > 0 {
-		return !slices.ContainsFunc(oneOrMany(s.NotAction), isIt)
+		return !slices.ContainsFunc(oneOrMany(s.NotAction), matches)
 	}
-	return slices.ContainsFunc(oneOrMany(s.Action), isIt)
+	return slices.ContainsFunc(oneOrMany(s.Action), matches)
 }
 
-// covers reports whether the statement is about all objects of the bucket.
-func (s *policyStatement) covers(arn string) bool {
+// matchesAllObjects reports whether the statement applies to all objects of the bucket.
+func (s *policyStatement) matchesAllObjects(arn string) bool {
 	return slices.ContainsFunc(oneOrMany(s.Resource), func(resource string) bool {
 		return resource == "*" || resource == arn+"/*" || resource == arn+"*"
 	})
 }
 
-// oneOrMany reads what a policy writes as a text or as a list of them.
+// oneOrMany reads a string or a list of strings.
 func oneOrMany(raw json.RawMessage) []string {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {
@@ -175,13 +175,13 @@ func oneOrMany(raw json.RawMessage) []string {
 	return many
 }
 
-// wildcard matches a policy's "*" and "?".
-func wildcard(pattern, text string) bool {
+// matchWildcard matches a pattern of a policy with "*" and "?".
+func matchWildcard(pattern, text string) bool {
 	for i, c := range []byte(pattern) {
 		switch {
 		case c == '*':
 			for rest := range len(text) - i + 1 {
-				if wildcard(pattern[i+1:], text[i+rest:]) {
+				if matchWildcard(pattern[i+1:], text[i+rest:]) {
 					return true
 				}
 			}

@@ -8,7 +8,7 @@ import (
 
 const photosARN = "arn:aws:s3:::photos"
 
-func TestWhatMakesABucketPublic(t *testing.T) {
+func TestWhichPoliciesMakeABucketPublic(t *testing.T) {
 	for name, test := range map[string]struct {
 		statement string
 		want      bool
@@ -23,7 +23,7 @@ func TestWhatMakesABucketPublic(t *testing.T) {
 		"another bucket":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`, false},
 		"under a condition":          {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`, false},
 		"an account":                 {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:GetObject","Resource":"*"}`, false},
-		"listing alone":              {`{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`, false},
+		"only listing":               {`{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`, false},
 		"allowed and denied":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`, false},
 		"writing denied":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*"}`, true},
 		"all actions but one":        {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
@@ -32,13 +32,13 @@ func TestWhatMakesABucketPublic(t *testing.T) {
 		"all but everyone":           {`{"Effect":"Allow","NotPrincipal":{"AWS":"*"},"Action":"s3:GetObject","Resource":"*"}`, false},
 		"denied to all but one user": {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:user/good"},"Action":"s3:GetObject","Resource":"*"}`, false},
 		"all denied but listing":     {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","NotAction":"s3:ListBucket","Resource":"*"}`, false},
-		"old versions alone":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, false},
-		"what nobody can read here":  {`{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`, false},
+		"only old versions":          {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, false},
+		"everyone is excluded":       {`{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(`{"Version":"2012-10-17","Statement":[` + test.statement + `]}`)
 			require.NoError(t, err)
-			require.Equal(t, test.want, p.public(photosARN))
+			require.Equal(t, test.want, p.allowsPublicRead(photosARN))
 		})
 	}
 }
@@ -64,7 +64,7 @@ func TestAPolicyKeepsWhatOthersWrote(t *testing.T) {
 	}
 }
 
-func TestAPolicyWithoutStatementsIsNone(t *testing.T) {
+func TestAPolicyWithoutStatementsIsEmpty(t *testing.T) {
 	p, err := parsePolicy("")
 	require.NoError(t, err)
 	require.Empty(t, p.String())
@@ -82,13 +82,13 @@ func TestAnonymousReadIsRemoved(t *testing.T) {
 		statement string
 		removed   bool
 	}{
-		"under any condition":     {`{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`, true},
-		"of versions":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, true},
-		"among all but one":       {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
-		"of all but one user":     {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
-		"but not a user's":        {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
-		"but not where it is not": {`{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`, false},
-		"but not what denies":     {`{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
+		"under any condition":          {`{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`, true},
+		"versions":                     {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, true},
+		"all actions but one":          {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
+		"all users but one":            {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
+		"a statement for a user stays": {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
+		"no read is allowed":           {`{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`, false},
+		"a denial stays":               {`{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(`{"Statement":[` + row.statement + `]}`)
@@ -104,6 +104,6 @@ func TestWildcards(t *testing.T) {
 		"s3:getobject": true, "*": true, "s3:*": true, "s3:get*": true, "*object": true, "s?:get*t": true, "s3:**": true,
 		"": false, "s3:get": false, "s3:getobjectversion": false, "s3:put*": false, "s3:getobject?": false,
 	} {
-		require.Equal(t, want, wildcard(pattern, "s3:getobject"), pattern)
+		require.Equal(t, want, matchWildcard(pattern, "s3:getobject"), pattern)
 	}
 }

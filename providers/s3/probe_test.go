@@ -12,24 +12,25 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/providers/s3/s3probe"
 )
 
-// probedAs is what Probe has to find out of a server, knowing nothing of it.
-var probedAs = map[string]struct {
+// probeResults has what s3probe must find about each server, without a profile.
+var probeResults = map[string]struct {
 	conditions s3.Conditions
-	ignored    []string // the checks that a server answers and does not do
+	ignored    []string // the checks whose request the server ignores
 }{
 	"minio": {
 		s3.Conditions{Create: true, Update: true, Complete: true},
 		[]string{
-			"a listing takes a delimiter other than a slash", "a full last page of a listing names no other",
+			"a listing accepts a delimiter other than a slash", "a full last page of a listing names no next page",
 			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
 		},
 	},
 	"versitygw": {
 		s3.Conditions{Create: true, Update: true, Complete: true},
 		[]string{
-			"a full last page of a listing names no other",
+			"a full last page of a listing names no next page",
 			"create-only and compare-and-swap on a copy", "a conditional delete", "a public object in a private bucket",
 		},
 	},
@@ -39,16 +40,16 @@ func TestProbe(t *testing.T) {
 	for _, name := range serverNames {
 		for _, versioned := range []bool{false, true} {
 			if name == "versitygw" && versioned {
-				continue // a delete and a write at once leave versions there that it lists and does not know
+				continue // a simultaneous delete and write leave versions that it lists and cannot remove
 			}
 			t.Run(name+map[bool]string{true: ", versioned"}[versioned], func(t *testing.T) {
 				s := needServer(t, name)
 				c := s.config(t, s.bucket(t, versioned))
-				c.Profile = nil // nothing is known
-				report, err := s3.Probe(t.Context(), c, "tmp/")
+				c.Profile = nil // no features are known
+				report, err := s3probe.Run(t.Context(), c, "tmp/")
 				require.NoError(t, err)
 				t.Log(report)
-				want := probedAs[name]
+				want := probeResults[name]
 				require.Equal(t, want.conditions, report.Profile.Conditions)
 				require.Equal(t, s3.ChecksumFullObject, report.Profile.Checksum)
 				named, _ := s3.NamedProfile(name)
@@ -61,7 +62,7 @@ func TestProbe(t *testing.T) {
 				var ignored []string
 				for _, check := range report.Checks {
 					require.Contains(t, report.String(), check.Name)
-					if check.Verdict == s3.Ignored {
+					if check.Verdict == s3probe.Ignored {
 						ignored = append(ignored, check.Name)
 					}
 				}
@@ -90,17 +91,17 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func TestProbeOfWhatCannotBeWritten(t *testing.T) {
+func TestProbeOfABucketThatCannotBeWritten(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, "omnibucket-never-made")
-	_, err := s3.Probe(t.Context(), c, "")
+	_, err := s3probe.Run(t.Context(), c, "")
 	require.Equal(t, storage.BucketNotFound, storage.CodeOf(err), "%v", err)
 	c.SecretKey = "wrong"
-	_, err = s3.Probe(t.Context(), c, "")
+	_, err = s3probe.Run(t.Context(), c, "")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 }
 
-// cancelAt ends a context at the n-th request.
+// cancelAt is a transport that cancels a context at the n-th request.
 type cancelAt struct {
 	left   atomic.Int64
 	cancel context.CancelFunc
@@ -110,10 +111,10 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.left.Add(-1) == 0 {
 		c.cancel()
 	}
-	return keepingNothing().Transport.RoundTrip(r)
+	return withoutKeepAlive().Transport.RoundTrip(r)
 }
 
-func TestProbeThatIsCutShortLeavesNothing(t *testing.T) {
+func TestACanceledProbeLeavesNothing(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))
 	for _, n := range []int64{1, 3, 20, 45} {
@@ -121,7 +122,7 @@ func TestProbeThatIsCutShortLeavesNothing(t *testing.T) {
 		at := &cancelAt{cancel: cancel}
 		at.left.Store(n)
 		c.HTTPClient = &http.Client{Transport: at}
-		_, err := s3.Probe(ctx, c, "tmp/")
+		_, err := s3probe.Run(ctx, c, "tmp/")
 		require.Error(t, err)
 		cancel()
 		page, err := s.raw.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &c.Bucket})

@@ -4,122 +4,115 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Profile says what one kind of S3 server can do and wants, as data. It is
-// chosen by the endpoint's host or by name, or made by Probe. Features follow
-// from it: what a server is not known to do, or not known to enforce, is not
-// declared, and answers Unsupported before a request is made.
+// A Profile describes what one kind of S3 server can do. It is chosen by the endpoint's
+// host or by name, or made by package s3probe. It determines the features of a bucket. A
+// feature that the server is not known to have, or to enforce, is Unsupported, and no
+// request is sent.
 type Profile struct {
 	Name string
 
-	Conditions Conditions // what the server enforces, operation by operation
-	// Racy are conditions that the server is known to look at before it writes, and
-	// not in one step with it. Probe never declares them: racing seldom shows it.
+	Conditions Conditions // that the server enforces
+	// Racy has conditions that the server tests before the write, and not atomically.
+	// Package s3probe never declares them, because a race seldom shows it.
 	Racy       Conditions
-	Checksum   ChecksumStyle // how a CRC32C travels, and what is kept of it
-	ContentMD5 bool          // where no CRC32C is checked: a body is sent with its MD5, for which it is read once more
+	Checksum   ChecksumStyle // how a CRC32C is sent and stored
+	ContentMD5 bool          // if no CRC32C is checked, a body is sent with its MD5, and read twice
 
-	EqualParts bool        // all parts of an upload but the last are of one size
-	Batch      BatchDelete // how many objects are removed in one request
-	Copy       bool        // CopyObject
-	CopyParts  bool        // UploadPartCopy: copies of what CopyObject refuses as too large, and Compose
-	CopiedSums bool        // parts that are copied are summed up too, where Checksum is ChecksumFullObject
+	EqualParts      bool        // all parts of an upload except the last must have the same size
+	Batch           BatchDelete // how DeleteObjects is sent
+	Copy            bool        // CopyObject
+	CopyParts       bool        // UploadPartCopy, for Compose and for objects that are too large for CopyObject
+	CopiedChecksums bool        // with ChecksumFullObject, objects of copied parts have a checksum, too
 
-	// OrderedList says that the server lists keys in byte order. If it does not,
-	// as a server that lists like a directory tree, buckets are listed folder by
-	// folder, which takes a request for each folder.
+	// OrderedList says that the server lists keys in byte order. Otherwise, it lists like
+	// a directory tree, and the core lists folder by folder, with a request for each.
 	OrderedList    bool
-	SlashDelimiter bool // the server lists by no delimiter but "/": others are found by listing all keys
-	TokenAfterLast bool // a full last page of a listing names a next one, which is empty
+	SlashDelimiter bool // the server lists only with the delimiter "/"; for others the core lists all keys
+	TokenAfterLast bool // a full last page of a listing names a next page, which is empty
 
-	NoSigning      bool // signed addresses and forms are refused
-	ObjectACL      bool // canned ACLs on single objects
+	NoSigning      bool // the server refuses signed URLs and forms
+	ObjectACL      bool // canned ACLs of objects
 	StorageClasses bool // x-amz-storage-class
 	SignForms      bool // POST policies
-	// SignedUploads says what the server enforces of presigned uploads.
+	// SignedUploads has what the server enforces for presigned uploads.
 	SignedUploads SignedUploads
 	Versioning    bool // versions of objects
-	BucketACL     bool // a bucket is made public by its ACL
-	BucketPolicy  bool // a bucket is made public by its policy
+	BucketACL     bool // an ACL makes a bucket public
+	BucketPolicy  bool // a policy makes a bucket public
 	CORS          bool // CORS rules of a bucket
 	Lifecycle     bool // lifecycle rules of a bucket
-	Location      bool // CreateBucket takes the region as LocationConstraint
+	Location      bool // CreateBucket accepts the region as LocationConstraint
 
-	VirtualHost bool // the bucket stands in the host, where that is a name; else in the path
-	// Hosts are the endpoints by which the profile is known: a "*" stands for
-	// anything, "{region}" for one label, or its end, which is the region. If no
-	// endpoint is given and the first one has no "*", it is the endpoint.
+	VirtualHost bool // URLs have the bucket in the host, if that is a name; else in the path
+	// Hosts has the endpoints that select the profile. "*" matches any labels.
+	// "{region}" matches a label, or its end, which is the region. Without an endpoint
+	// in the Config, the first one is the endpoint, unless it has a "*".
 	Hosts  []string
-	Region string // to sign for where neither Config nor the host says; "" is us-east-1
-	// PublicURL is where public objects are served, with {bucket} and {region}
-	// to fill in: "" is the address that requests go to, "none" nowhere.
+	Region string // if neither Config nor the host has one; "" is us-east-1
+	// PublicURL is the URL of public objects, with {bucket} and {region} as placeholders.
+	// "" is the URL of requests, and "none" means that there is none.
 	PublicURL string
 
 	MaxPutSize  int64 // bytes of one Put and of one part; 0 is 5 GiB
 	MaxCopySize int64 // bytes of one UploadPartCopy; 0 is 5 GiB
 	MaxParts    int   // of one upload; 0 is 10,000
 
-	// UnsignedEncoding keeps Accept-Encoding out of the signature: a server
-	// whose front end rewrites it refuses every request otherwise.
+	// UnsignedEncoding removes Accept-Encoding from the signature. Without it, a server
+	// whose front end changes that header refuses every request.
 	UnsignedEncoding bool
 
-	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", and reads it
-	// back: the server returns "_" as "-".
+	// EscapeUnderscores stores "_" in names of metadata as "-x005f-", because the server
+	// returns "_" as "-".
 	EscapeUnderscores bool
 }
 
-// Conditions are the requests whose conditions a server enforces atomically. A
-// server that honours If-None-Match on a Put may well ignore it on a copy.
+// ProbedSuffix ends the name of a [Profile] that package s3probe made.
+const ProbedSuffix = " (probed)"
+
+// Conditions has the requests whose conditions a server enforces atomically. A server
+// that honours If-None-Match for PutObject may ignore it for CopyObject.
 type Conditions struct {
 	Create   bool // If-None-Match: * on PutObject
 	Update   bool // If-Match on PutObject
 	Complete bool // both on CompleteMultipartUpload
-	Copy     bool // both on CopyObject, of the destination; without it a conditional copy passes through this process
+	Copy     bool // both on CopyObject, for the destination; otherwise a conditional copy is streamed
 	Remove   bool // If-Match on DeleteObject
 }
 
-// or returns the conditions of either.
-func (c Conditions) or(d Conditions) Conditions {
-	return Conditions{
-		Create: c.Create || d.Create, Update: c.Update || d.Update, Complete: c.Complete || d.Complete,
-		Copy: c.Copy || d.Copy, Remove: c.Remove || d.Remove,
-	}
-}
-
-// SignedUploads are the guards of a presigned upload that a server enforces.
+// SignedUploads has the properties of a presigned upload that a server enforces.
 type SignedUploads struct {
 	ContentType bool // another Content-Type is refused
 	Size        bool // a body of another length is refused
 	IfAbsent    bool // an object that exists is not replaced
 }
 
-// ChecksumStyle is how a body's CRC32C travels. No style sends trailers: they
-// break R2, B2, older Ceph and others, and the sum is known before the first
-// byte leaves.
+// ChecksumStyle says how a body's CRC32C is sent. No style uses trailers, which fail on
+// R2, B2, older Ceph and others. The checksum is known before the first byte is sent.
 type ChecksumStyle int
 
 // The checksum styles.
 const (
-	// ChecksumNone: the server is not known to check a CRC32C, or refuses one.
+	// ChecksumNone sends no CRC32C: the server refuses one or is not known to check it.
 	ChecksumNone ChecksumStyle = iota
-	// ChecksumHeader: the CRC32C of a Put and of each part is checked; of an
-	// upload in parts the server keeps a sum of sums, which is no object's.
+	// ChecksumHeader sends the CRC32C of a Put and of each part. After a multipart upload
+	// the server has only a checksum of the parts' checksums.
 	ChecksumHeader
-	// ChecksumFullObject: the whole object's CRC32C is asserted when parts are
-	// completed too, kept, and read back.
+	// ChecksumFullObject also sends the CRC32C of the whole object to complete a
+	// multipart upload. The server checks, stores and returns it.
 	ChecksumFullObject
 )
 
-// BatchDelete is how DeleteObjects is spoken.
+// BatchDelete says how DeleteObjects is sent.
 type BatchDelete int
 
-// The ways of DeleteObjects.
+// The ways to send DeleteObjects.
 const (
-	BatchNone     BatchDelete = iota // there is none: objects are removed one by one
-	BatchMD5                         // with Content-MD5, which servers have always understood
-	BatchChecksum                    // with a CRC32 in a header, as the SDK has it
+	BatchNone     BatchDelete = iota // not at all: objects are deleted one by one
+	BatchMD5                         // with Content-MD5, which all servers support
+	BatchChecksum                    // with a CRC32 in a header, as the SDK does
 )
 
-// The limits of S3, which hold where a profile names no others.
+// The limits of S3, unless a profile has others.
 const (
 	maxPutSize  = 5 << 30
 	minPartSize = 5 << 20
@@ -128,13 +121,12 @@ const (
 	maxPage     = 1000
 )
 
-// features are what the profile makes of a bucket that is asked with
-// credentials.
+// features returns the features of a bucket that is opened with credentials.
 func (p *Profile) features() storage.Features {
 	f := storage.UploadParts | signFeatures(p)
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
-		// One bit stands for Put and for parts, so that both must be enforced.
+		// The feature covers Put and multipart uploads, so that both must enforce it.
 		storage.ConditionalCreate: c.Create && c.Complete,
 		storage.ConditionalUpdate: c.Update && c.Complete,
 		storage.ConditionalRemove: c.Remove,

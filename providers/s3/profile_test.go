@@ -8,8 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// TestFeatures pins what each profile promises: a line that changes here is a
-// promise that is made or taken back.
+// TestFeatures has the features of each profile. A change here is a change for users.
 func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
@@ -39,12 +38,12 @@ func TestFeatures(t *testing.T) {
 	for _, p := range profiles {
 		t.Run(p.Name, func(t *testing.T) {
 			require.Equal(t, want[p.Name], p.features())
-			require.True(t, p.Checksum != ChecksumNone || p.ContentMD5, "a body is guarded by a sum")
+			require.True(t, p.Checksum != ChecksumNone || p.ContentMD5, "a body has a checksum")
 		})
 	}
 }
 
-func TestConditionThatHoldsOnPutAlone(t *testing.T) {
+func TestAConditionMustHoldForPutAndMultipartUploads(t *testing.T) {
 	p := Profile{Conditions: Conditions{Create: true, Update: true}}
 	require.Zero(t, p.features()&(storage.ConditionalCreate|storage.ConditionalUpdate), "parts are written too")
 }

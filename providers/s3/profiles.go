@@ -5,45 +5,42 @@ import (
 	"strings"
 )
 
-// profiles are what is known of each kind of server, and from where. "Run" is
-// what was seen on a server built from source; "docs" is what the provider
-// says; what is neither is not declared. A server that speaks SigV4 refuses a
-// signed header that was changed, the content type and the content length of a
-// presigned upload among them; whether it heeds If-None-Match is another matter.
+// profiles has what is known of each kind of server, and its source. "Run" means tests
+// of a server that was built from source, and "Docs" the provider's documents. Nothing
+// else is declared. A server with SigV4 refuses changed signed headers, and so another
+// content type or length of a presigned upload. It may still ignore If-None-Match.
 var profiles = []Profile{
 	{
-		// Docs: conditional writes (August and November 2024), conditional
-		// deletes (September 2025) and copies are enforced; CRC32C of type
-		// FULL_OBJECT on uploads in parts.
-		Name:           "aws",
-		Conditions:     Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
-		Checksum:       ChecksumFullObject,
-		Batch:          BatchChecksum,
-		Copy:           true,
-		CopyParts:      true,
-		CopiedSums:     true,
-		ObjectACL:      true, // where the bucket allows them: else AccessControlListNotSupported
-		StorageClasses: true,
-		SignForms:      true,
-		Versioning:     true,
-		BucketPolicy:   true,
-		CORS:           true,
-		Lifecycle:      true,
-		Location:       true,
-		VirtualHost:    true,
-		Hosts:          amazonHosts(),
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		// Docs: enforces conditions of writes (August and November 2024), deletes
+		// (September 2025) and copies. Multipart uploads have a CRC32C of type
+		// FULL_OBJECT.
+		Name:            "aws",
+		Conditions:      Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
+		Checksum:        ChecksumFullObject,
+		Batch:           BatchChecksum,
+		Copy:            true,
+		CopyParts:       true,
+		CopiedChecksums: true,
+		ObjectACL:       true, // if the bucket allows them; else AccessControlListNotSupported
+		StorageClasses:  true,
+		SignForms:       true,
+		Versioning:      true,
+		BucketPolicy:    true,
+		CORS:            true,
+		Lifecycle:       true,
+		Location:        true,
+		VirtualHost:     true,
+		Hosts:           amazonHosts(),
+		OrderedList:     true,
+		SignedUploads:   SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
-		// Docs: ACLs of objects, policies, CORS, lifecycle and versioning are
-		// there; the bucket's own ACL is the file listing's alone, so that a
-		// policy makes public. Public objects are served by the CDN's host
-		// where the Space has one. Conditional writes: third parties
-		// claim them, nobody confirmed them, so that Probe must. Built on Ceph:
-		// an older one takes a CRC32C and does not check it, Content-MD5 it does.
-		// Nobody says which release, so that names of metadata have no "_".
+		// Docs: has ACLs of objects, policies, CORS, lifecycle and versioning. The
+		// bucket's ACL applies only to listings, so that a policy makes it public.
+		// Public objects have the CDN's host, if the Space has one. Third parties
+		// claim conditional writes, which s3probe must confirm. It is built on
+		// Ceph: older releases check Content-MD5, but accept a CRC32C without
+		// checking it. The release is unknown, so names of metadata have no "_".
 		Name:              "spaces",
 		ContentMD5:        true,
 		Batch:             BatchMD5,
@@ -59,16 +56,15 @@ var profiles = []Profile{
 		EscapeUnderscores: true,
 		Hosts:             []string{"{region}.digitaloceanspaces.com"},
 		PublicURL:         "https://{bucket}.{region}.cdn.digitaloceanspaces.com/",
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		OrderedList:       true,
+		SignedUploads:     SignedUploads{ContentType: true, Size: true},
 	},
 	{
-		// Docs: conditions on PutObject and CompleteMultipartUpload; a copy's
-		// own only by cf-copy-destination-if-*, and none on deletes; parts of
-		// one size; a CRC32C of an upload in parts is COMPOSITE; no ACLs, no
-		// POST policies, no versions, no policies; the S3 address serves nobody
-		// without credentials; one Put stays 5 MiB below 5 GiB.
+		// Docs: has conditions on PutObject and CompleteMultipartUpload, on copies
+		// only as cf-copy-destination-if-*, and none on deletes. Parts must have the
+		// same size. The CRC32C of a multipart upload is COMPOSITE. There are no
+		// ACLs, POST policies, versions or policies, and no anonymous reads by the
+		// S3 URL. A Put may have 5 GiB minus 5 MiB.
 		Name:           "r2",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumHeader,
@@ -83,58 +79,54 @@ var profiles = []Profile{
 		Region:         "auto",
 		PublicURL:      "none",
 		MaxPutSize:     maxPutSize - minPartSize,
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true},
+		OrderedList:    true,
+		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 	},
 	{
-		// Docs: the bucket's ACL alone makes public; every bucket keeps
-		// versions. Issues of its users (2025, 2026): x-amz-checksum-* is
-		// refused as an unsupported header, If-None-Match as not implemented.
-		Name:        "b2",
-		ContentMD5:  true,
-		Batch:       BatchMD5,
-		Copy:        true,
-		CopyParts:   true,
-		Versioning:  true,
-		BucketACL:   true,
-		CORS:        true,
-		VirtualHost: true,
-		Hosts:       []string{"s3.{region}.backblazeb2.com"},
-
+		// Docs: only the bucket's ACL makes objects public. Every bucket keeps
+		// versions. Users' issues (2025, 2026): it refuses x-amz-checksum-* as an
+		// unsupported header, and If-None-Match as not implemented.
+		Name:          "b2",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		Versioning:    true,
+		BucketACL:     true,
+		CORS:          true,
+		VirtualHost:   true,
+		Hosts:         []string{"s3.{region}.backblazeb2.com"},
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
-		// Docs: path style is what they advise; public access is for paid
-		// accounts, by policy or ACL. Issues of its users (2025): every
-		// flexible checksum was refused. Conditions: claimed by third parties,
-		// not confirmed.
-		Name:         "wasabi",
-		ContentMD5:   true,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		ObjectACL:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		Lifecycle:    true,
-		Location:     true,
-		Hosts:        []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
-
+		// Docs: recommends path style. Paid accounts have public access, by policy
+		// or ACL. Users' issues (2025): it refused every flexible checksum. Third
+		// parties claim conditions, which is not confirmed.
+		Name:          "wasabi",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		ObjectACL:     true,
+		SignForms:     true,
+		Versioning:    true,
+		BucketPolicy:  true,
+		Lifecycle:     true,
+		Location:      true,
+		Hosts:         []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
-		// Run (source of February 2026): If-None-Match and If-Match hold on Put
-		// and Complete, with one winner of 16; on CopyObject and DeleteObject
-		// they are ignored, single and in batches. A part that is copied into an
-		// upload with a checksum is 400. An update of a missing key is
-		// 404 since August 2025: before that it wrote, and such a server needs a
-		// profile of Probe's. CORS of a bucket is 501, an object's ACL a stub,
-		// and a lifecycle loses AbortIncompleteMultipartUpload. With a delimiter
-		// other than "/" it repeats pages.
+		// Run (source of February 2026): PutObject and CompleteMultipartUpload
+		// enforce If-None-Match and If-Match, with one winner of 16. CopyObject,
+		// DeleteObject and batches ignore them. A part that is copied into an upload
+		// with a checksum is 400. An update of a missing key is 404 since August
+		// 2025. Before that it wrote, and such a server needs a profile of s3probe.
+		// CORS of a bucket is 501, and ACLs of objects have no effect. Lifecycle
+		// rules lose AbortIncompleteMultipartUpload. With a delimiter other than "/"
+		// it repeats pages.
 		Name:           "minio",
 		Conditions:     Conditions{Create: true, Update: true, Complete: true},
 		Checksum:       ChecksumFullObject,
@@ -147,18 +139,17 @@ var profiles = []Profile{
 		BucketPolicy:   true,
 		Lifecycle:      true,
 		Hosts:          []string{"play.min.io"},
-
 		OrderedList:    true,
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		SlashDelimiter: true,
 		TokenAfterLast: true,
 	},
 	{
-		// Docs and its conformance tests: conditions on Put are old, on
-		// Complete they came in 2025 (pull request 64830) and on deletes too
-		// (63348), which an endpoint does not tell. A CRC32C is checked from
-		// Squid on, Content-MD5 always. Until Quincy "_" in a name of metadata
-		// comes back as "-" (ceph/ceph pull request 38737).
+		// Docs and its conformance tests: PutObject has had conditions for long,
+		// CompleteMultipartUpload since 2025 (pull request 64830), and deletes, too
+		// (63348). The release of an endpoint is unknown. Squid and later check a
+		// CRC32C, and all releases check Content-MD5. Until Quincy, "_" in names of
+		// metadata becomes "-" (ceph/ceph pull request 38737).
 		Name:              "ceph",
 		ContentMD5:        true,
 		Batch:             BatchMD5,
@@ -172,75 +163,72 @@ var profiles = []Profile{
 		CORS:              true,
 		Lifecycle:         true,
 		EscapeUnderscores: true,
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		OrderedList:       true,
+		SignedUploads:     SignedUploads{ContentType: true, Size: true},
 	},
 	{
-		// Docs: no ACLs, no versions, no policies; a bucket is made public as a
-		// website, outside of S3. Replicas agree later, so that no condition on
-		// a write could be atomic.
-		Name:       "garage",
-		ContentMD5: true,
-		Batch:      BatchMD5,
-		Copy:       true,
-		CopyParts:  true,
-		SignForms:  true,
-		CORS:       true,
-		Lifecycle:  true,
-		Region:     "garage", // what its configuration has unless it was changed
-		PublicURL:  "none",
-
+		// Docs: has no ACLs, versions or policies. A bucket becomes public as a
+		// website, outside of S3. Replicas agree later, so that no condition of a
+		// write can be atomic.
+		Name:          "garage",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		SignForms:     true,
+		CORS:          true,
+		Lifecycle:     true,
+		Region:        "garage", // the default of its configuration
+		PublicURL:     "none",
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		Racy:          Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true},
 	},
 	{
-		// Its changes: conditions since August 2025, atomic since March 2026;
-		// before that the object was overwritten. A CRC32C is kept since April
-		// 2026, whole for parts since July 2026. An endpoint tells no version.
-		// Run (4.44): it lists like a directory tree, all of a/ before a-b, and with
-		// start-after it leaves folders out.
-		Name:         "seaweedfs",
-		ContentMD5:   true,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		CORS:         true,
-		Lifecycle:    true,
-
+		// Changelog: has conditions since August 2025, which are atomic since March
+		// 2026. Before that it overwrote the object. It stores a CRC32C since April
+		// 2026, and that of multipart uploads since July 2026. The version of an
+		// endpoint is unknown.
+		// Run (4.44): it lists like a directory tree, with all of a/ before a-b, and
+		// omits folders with start-after.
+		Name:          "seaweedfs",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		SignForms:     true,
+		Versioning:    true,
+		BucketPolicy:  true,
+		CORS:          true,
+		Lifecycle:     true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 	{
-		// Run (v1.8.0 over a file system): conditions hold on Put and Complete, with
-		// one winner of 16; DeleteObject looks first and removes later, and took what
-		// was written in between; on CopyObject and in batches they are ignored, and
-		// create-only over a delete marker fails. The sum of an object of copied
-		// ranges is wrong. Lifecycle is 501.
-		Name:         "versitygw",
-		Conditions:   Conditions{Create: true, Update: true, Complete: true},
-		Checksum:     ChecksumFullObject,
-		Batch:        BatchMD5,
-		Copy:         true,
-		CopyParts:    true,
-		SignForms:    true,
-		Versioning:   true,
-		BucketPolicy: true,
-		CORS:         true,
-
+		// Run (v1.8.0 on a file system): PutObject and CompleteMultipartUpload enforce
+		// conditions, with one winner of 16. DeleteObject tests them first and deletes
+		// later, and removed a newer object. CopyObject and batches ignore them.
+		// Create-only after a delete marker fails. The checksum of an object of
+		// copied ranges is wrong. Lifecycle is 501.
+		Name:           "versitygw",
+		Conditions:     Conditions{Create: true, Update: true, Complete: true},
+		Checksum:       ChecksumFullObject,
+		Batch:          BatchMD5,
+		Copy:           true,
+		CopyParts:      true,
+		SignForms:      true,
+		Versioning:     true,
+		BucketPolicy:   true,
+		CORS:           true,
 		OrderedList:    true,
 		SignedUploads:  SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		TokenAfterLast: true,
 		Racy:           Conditions{Remove: true},
 	},
 	{
-		// Issues of its users: the XML API has no DeleteObjects, ignores
-		// If-Match and If-None-Match on a Put, and its front end rewrites
-		// Accept-Encoding. Docs: a canned ACL where access is not uniform;
-		// x-goog- headers of its own rather than x-amz-checksum and classes.
+		// Users' issues: the XML API has no DeleteObjects and ignores If-Match and
+		// If-None-Match on PutObject. Its front end changes Accept-Encoding. Docs: has
+		// canned ACLs if access is not uniform, and x-goog- headers instead of
+		// x-amz-checksum and storage classes.
 		Name:             "gcs",
 		ContentMD5:       true,
 		Copy:             true,
@@ -248,14 +236,13 @@ var profiles = []Profile{
 		Hosts:            []string{"storage.googleapis.com"},
 		Region:           "auto",
 		UnsignedEncoding: true,
-
-		OrderedList:   true,
-		SignedUploads: SignedUploads{ContentType: true, Size: true},
+		OrderedList:      true,
+		SignedUploads:    SignedUploads{ContentType: true, Size: true},
 	},
 	{
-		// An access point at Amazon, by its ARN or its alias, may lead to a volume
-		// of FSx instead of a bucket. Docs of FSx: no ACLs, versions, conditional
-		// writes, classes or presigned URLs; copies inside one access point only.
+		// An access point of Amazon's, by its ARN or its alias, may belong to an FSx
+		// volume instead of a bucket. Docs of FSx: has no ACLs, versions, conditional
+		// writes, classes or presigned URLs, and copies only inside one access point.
 		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
 		Name:        accessPointProfile,
 		ContentMD5:  true,
@@ -264,27 +251,25 @@ var profiles = []Profile{
 		CopyParts:   true,
 		VirtualHost: true,
 		NoSigning:   true,
-		OrderedList: true, // the core ends a listing that is not
+		OrderedList: true, // the core stops a listing that is not
 	},
 	{
-		// The careful one: no conditions until Probe has proved them, sums that
-		// every server has checked since S3 is there, nothing that is often
-		// missing.
-		Name:       "unknown",
-		ContentMD5: true,
-		Batch:      BatchMD5,
-		Copy:       true,
-		CopyParts:  true,
-		SignForms:  true,
-		Versioning: true,
-
+		// The careful profile: no conditions until s3probe has tested them, checksums
+		// that every server checks, and no feature that servers often lack.
+		Name:          "unknown",
+		ContentMD5:    true,
+		Batch:         BatchMD5,
+		Copy:          true,
+		CopyParts:     true,
+		SignForms:     true,
+		Versioning:    true,
 		OrderedList:   true,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 	},
 }
 
-// NamedProfile is the profile of that name: aws, spaces, r2, b2, wasabi, minio,
-// ceph, garage, seaweedfs, versitygw, gcs, accesspoint or unknown.
+// NamedProfile returns the profile with a name: aws, spaces, r2, b2, wasabi, minio, ceph,
+// garage, seaweedfs, versitygw, gcs, accesspoint or unknown.
 func NamedProfile(name string) (Profile, bool) {
 	for _, p := range profiles {
 		if p.Name == name {
@@ -294,8 +279,18 @@ func NamedProfile(name string) (Profile, bool) {
 	return Profile{}, false
 }
 
-// profileAt is the profile of a server and the region that its host tells, or
-// that the profile has; given is the user's choice, and "" Amazon's own host.
+// ProfileNames returns the names that [NamedProfile] knows, sorted.
+func ProfileNames() []string {
+	var names []string
+	for _, p := range profiles {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// profileAt returns the profile of a server, and the region of its host or of the
+// profile. given is the user's choice, or nil. An empty host means Amazon.
 func profileAt(given *Profile, host string) (p Profile, region string) {
 	p, region, known := profileOfHost(host)
 	switch {
@@ -315,10 +310,10 @@ func profileAt(given *Profile, host string) (p Profile, region string) {
 	return p, region
 }
 
-// regionLabel stands for a region in Profile.Hosts.
+// regionLabel is the placeholder for a region in Profile.Hosts.
 const regionLabel = "{region}"
 
-// profileOfHost is the profile that host is known by.
+// profileOfHost returns the profile that a host selects.
 func profileOfHost(host string) (p Profile, region string, known bool) {
 	for _, p := range profiles {
 		if region, ok := p.regionOf(host); ok {
@@ -328,8 +323,7 @@ func profileOfHost(host string) (p Profile, region string, known bool) {
 	return Profile{}, "", false
 }
 
-// amazonEndpoint reports whether an endpoint is one of Amazon's own: a VPC's, a
-// FIPS one.
+// amazonEndpoint reports whether an endpoint is one of Amazon's, also of a VPC or FIPS.
 func amazonEndpoint(endpoint string) bool {
 	u, err := parseEndpoint(endpoint)
 	if err != nil {
@@ -339,7 +333,7 @@ func amazonEndpoint(endpoint string) bool {
 	return known && p.Name == "aws"
 }
 
-// regionOf reports whether host is one of the profile's, and its region.
+// regionOf reports whether host is one of the profile's, and returns its region.
 func (p *Profile) regionOf(host string) (region string, known bool) {
 	for _, pattern := range p.Hosts {
 		if region, ok := matchHost(pattern, strings.ToLower(host)); ok {
@@ -349,8 +343,8 @@ func (p *Profile) regionOf(host string) (region string, known bool) {
 	return "", false
 }
 
-// matchHost compares label by label from the end; a leading "*" takes all that
-// is left, at least one label. "{region}" may end a label.
+// matchHost compares a host with a pattern, label by label from the end. A "*" at the
+// start matches one or more labels. "{region}" may end a label.
 func matchHost(pattern, host string) (region string, ok bool) {
 	want, have := strings.Split(pattern, "."), strings.Split(host, ".")
 	slices.Reverse(want)
@@ -362,8 +356,8 @@ func matchHost(pattern, host string) (region string, ok bool) {
 		case label == "*":
 			return region, true
 		case strings.HasSuffix(label, regionLabel):
-			var ours bool
-			if region, ours = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !ours || region == "" {
+			var found bool
+			if region, found = strings.CutPrefix(have[i], strings.TrimSuffix(label, regionLabel)); !found || region == "" {
 				return "", false
 			}
 		case label != have[i]:

@@ -14,9 +14,9 @@ import (
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 
-// setPublic has everyone read the bucket's objects, or nobody without
-// credentials. AWS blocks public policies unless it is told not to: the block
-// comes off first, and comes back first.
+// setPublic makes the objects of the bucket readable by everyone, or only with
+// credentials. AWS blocks public policies by default. So the block is removed before the
+// policy changes, or set before it.
 func (b *managed) setPublic(ctx context.Context, public bool) error {
 	if !b.profile.BucketPolicy {
 		acl := types.BucketCannedACLPrivate
@@ -24,11 +24,11 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 			acl = types.BucketCannedACLPublicRead
 		}
 		return writes(ctx, func(ctx context.Context) error {
-			_, err := b.client.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.settings()...)
+			_, err := b.client.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl}, b.withBodyChecksum()...)
 			return err
 		})
 	}
-	policy, err := b.policy(ctx) // before anything is changed: it may be forbidden
+	policy, err := b.policy(ctx) // before any change, because it may be forbidden
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 		}
 	}
 	if public {
-		if policy.public(b.arn()) {
+		if policy.allowsPublicRead(b.arn()) {
 			return nil
 		}
 		policy.addPublicRead(b.arn())
@@ -48,17 +48,17 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	return b.putPolicy(ctx, policy)
 }
 
-// public reports whether everyone can read every object.
-func (b *managed) public(ctx context.Context) (bool, error) {
+// isPublic reports whether everyone can read every object.
+func (b *managed) isPublic(ctx context.Context) (bool, error) {
 	switch {
 	case b.profile.BucketPolicy:
 	case b.profile.BucketACL:
-		return b.publicByACL(ctx)
+		return b.isPublicByACL(ctx)
 	default:
 		return false, nil
 	}
 	policy, err := b.policy(ctx)
-	if err != nil || !policy.public(b.arn()) {
+	if err != nil || !policy.allowsPublicRead(b.arn()) {
 		return false, err
 	}
 	if !b.hasAccessBlock() {
@@ -71,28 +71,28 @@ func (b *managed) public(ctx context.Context) (bool, error) {
 	return !aws.ToBool(block.RestrictPublicBuckets), nil
 }
 
-func (b *managed) publicByACL(ctx context.Context) (bool, error) {
-	answer, err := b.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
+func (b *managed) isPublicByACL(ctx context.Context) (bool, error) {
+	out, err := b.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
 	if err != nil {
 		return false, reads(err)
 	}
-	return slices.ContainsFunc(answer.Grants, func(g types.Grant) bool {
+	return slices.ContainsFunc(out.Grants, func(g types.Grant) bool {
 		return g.Grantee != nil && aws.ToString(g.Grantee.URI) == allUsers &&
 			(g.Permission == types.PermissionRead || g.Permission == types.PermissionFullControl)
 	}), nil
 }
 
 func (b *managed) policy(ctx context.Context) (*bucketPolicy, error) {
-	answer, err := b.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name})
-	if b.nothing(err, "NoSuchBucketPolicy") {
+	out, err := b.client.GetBucketPolicy(ctx, &awss3.GetBucketPolicyInput{Bucket: &b.name})
+	if b.isNotSet(err, "NoSuchBucketPolicy") {
 		return parsePolicy("")
 	}
 	if err != nil {
 		return nil, reads(err)
 	}
-	policy, err := parsePolicy(aws.ToString(answer.Policy))
+	policy, err := parsePolicy(aws.ToString(out.Policy))
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Internal, Err: err, Hint: "the bucket's policy is no JSON that can be read"}
+		return nil, &storage.Error{Code: storage.Internal, Err: err, Hint: "the bucket's policy is not valid JSON: correct it with the provider's tools"}
 	}
 	return policy, nil
 }
@@ -106,16 +106,16 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 		})
 	}
 	err := writes(ctx, func(ctx context.Context) error {
-		_, err := b.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.settings()...)
+		_, err := b.client.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document}, b.withBodyChecksum()...)
 		return err
 	})
 	if storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() {
-		return outcome.WithHint(err, "the account as a whole may block public access: S3 > Block Public Access settings for this account")
+		return outcome.WithHint(err, "check whether the account blocks public access: S3 > Block Public Access settings for this account")
 	}
 	return err
 }
 
-// arn is the bucket's name in policies.
+// arn returns the bucket's name in policies.
 func (b *managed) arn() string {
 	partition := "aws"
 	if b.amazon() {
@@ -124,22 +124,23 @@ func (b *managed) arn() string {
 	return "arn:" + partition + ":s3:::" + b.name
 }
 
-// hasAccessBlock: of all that speak S3, only AWS is known to have one.
+// hasAccessBlock reports whether the server has public access blocks. Only AWS is known
+// to have them.
 func (b *managed) hasAccessBlock() bool { return b.amazon() }
 
 func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
-	answer, err := b.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name})
-	if b.nothing(err, "NoSuchPublicAccessBlockConfiguration") {
+	out, err := b.client.GetPublicAccessBlock(ctx, &awss3.GetPublicAccessBlockInput{Bucket: &b.name})
+	if b.isNotSet(err, "NoSuchPublicAccessBlockConfiguration") {
 		return &types.PublicAccessBlockConfiguration{}, nil
 	}
 	if err != nil {
 		return nil, reads(err)
 	}
-	return answer.PublicAccessBlockConfiguration, nil
+	return out.PublicAccessBlockConfiguration, nil
 }
 
-// setAccessBlock leaves what is said of ACLs as it is, where public access is
-// wanted: it needs none.
+// setAccessBlock blocks public access, or allows it by policies. In that case it does not
+// change the settings for ACLs.
 func (b *managed) setAccessBlock(ctx context.Context, public bool) error {
 	block := &types.PublicAccessBlockConfiguration{
 		BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true),
@@ -158,7 +159,7 @@ func (b *managed) setAccessBlock(ctx context.Context, public bool) error {
 	return writes(ctx, func(ctx context.Context) error {
 		_, err := b.client.PutPublicAccessBlock(ctx, &awss3.PutPublicAccessBlockInput{
 			Bucket: &b.name, PublicAccessBlockConfiguration: block,
-		}, b.settings()...)
+		}, b.withBodyChecksum()...)
 		return err
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Put is one PutObject. Its body goes out as it is: no trailer, no chunks, and
-// unhashed but for the checksum that is known already.
+// Put sends one PutObject. The body has no trailer, no chunks, and no hash except for the
+// checksum that the core has computed.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -35,32 +35,31 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	var out *awss3.PutObjectOutput
 	err := writes(ctx, func(ctx context.Context) (err error) {
-		out, err = d.objects(ctx).PutObject(ctx, in, d.withBody)
+		out, err = d.objectAPI(ctx).PutObject(ctx, in, d.withBody)
 		return err
 	})
 	if err != nil {
-		return nil, d.writeFailed(err, r.Condition)
+		return nil, d.writeError(err, r.Condition)
 	}
 	return &storage.Attrs{
-		ETag:     quoted(out.ETag),
-		Revision: quoted(out.ETag),
-		Version:  version(out.VersionId),
-		CRC32C:   wholeCRC(out.ChecksumCRC32C, out.ChecksumType),
+		ETag:     quoteETag(out.ETag),
+		Revision: quoteETag(out.ETag),
+		Version:  versionID(out.VersionId),
+		CRC32C:   fullObjectCRC(out.ChecksumCRC32C, out.ChecksumType),
 	}, nil
 }
 
-// withBody is how a request with an object's bytes differs from the SDK's.
+// withBody changes the SDK's requests that have an object's content as the body.
 func (a *account) withBody(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, withUnsignedPayload)
-	if a.wantsMD5() {
+	if a.needsMD5() {
 		o.APIOptions = append(o.APIOptions, withContentMD5)
 	}
 }
 
-// writeFailed is what a failed write means where it had a condition: to update
-// what is not there is 404 on S3, and on older servers a condition that holds
-// not is 304.
-func (d *driver) writeFailed(err error, c storage.Condition) error {
+// writeError translates the error of a write with a condition. S3 returns 404 for an
+// update of a missing object, and older servers return 304 for a false condition.
+func (d *driver) writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	if c == (storage.Condition{}) {
 		return e

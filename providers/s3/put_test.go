@@ -23,12 +23,12 @@ func TestPutRequest(t *testing.T) {
 		header  map[string]string // "" is: not there
 	}{
 		{
-			name: "the sum goes in a header, and the body unhashed", profile: "aws",
+			name: "the checksum is in a header, and the body has no SHA-256", profile: "aws",
 			line:   "PUT /photos/a/b.txt?x-id=PutObject",
 			header: map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "X-Amz-Trailer": "", "Content-Encoding": "", "Content-Length": "5", "X-Amz-Sdk-Checksum-Algorithm": "", "Content-Md5": "", "X-Amz-Checksum-Crc32": ""},
 		},
 		{
-			name: "where a CRC32C is not checked, an MD5 goes along and nothing else", profile: "b2",
+			name: "without CRC32C, only an MD5 is sent", profile: "b2",
 			line:   "PUT /photos/a/b.txt?x-id=PutObject",
 			header: map[string]string{"Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==", "X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Crc32": "", "X-Amz-Sdk-Checksum-Algorithm": "", "X-Amz-Trailer": ""},
 		},
@@ -57,18 +57,18 @@ func TestPutRequest(t *testing.T) {
 			line:    "PUT /photos/a/b.txt?x-id=PutObject", header: map[string]string{"X-Amz-Acl": "public-read"},
 		},
 		{
-			name: "every byte of a key is escaped but the unreserved and the slash", profile: "aws",
+			name: "every byte of a key is escaped except unreserved characters and slashes", profile: "aws",
 			request: func(r *storage.PutRequest) { r.Key = "a b/+%25?#é😀~.txt" },
 			line:    "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
 		},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
 			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
 			r := wiretest.Put("a/b.txt", "hello")
 			if row.request != nil {
 				row.request(r)
 			}
-			attrs, err := road(w.on(t, row.profile)).Put(t.Context(), r)
+			attrs, err := use(w.on(t, row.profile)).Put(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, []string{row.line}, w.Lines(), "one request")
 			got := w.Last(t)
@@ -83,56 +83,56 @@ func TestPutRequest(t *testing.T) {
 	}
 }
 
-func TestPutAnswer(t *testing.T) {
+func TestPutResponse(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		condition storage.Condition
-		answer    reply
+		response  reply
 		code      storage.Code
 		unknown   bool
 		again     bool
 	}{
-		{name: "412", condition: storage.Condition{Absent: true}, answer: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
-		{name: "an update of what is not there is 404", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
-		{name: "an update in a bucket that is not there", condition: storage.Condition{Revision: etag}, answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "a failed condition as an older server says it", condition: storage.Condition{Absent: true}, answer: reply{Status: 304}, code: storage.PreconditionFailed},
-		{name: "a race is no verdict", condition: storage.Condition{Absent: true}, answer: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
-		{name: "a missing bucket", answer: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "500 leaves the outcome open", answer: failing(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
-		{name: "so does 502", answer: reply{Status: 502}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "so does 504", answer: reply{Status: 504}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "503 is a refusal", answer: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
-		{name: "200 with an error in it", answer: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "no answer", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "damaged on its way", answer: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
-		{name: "damaged on its way to MinIO", answer: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
+		{name: "412", condition: storage.Condition{Absent: true}, response: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
+		{name: "an update of a missing object is 404", condition: storage.Condition{Revision: etag}, response: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
+		{name: "an update in a missing bucket", condition: storage.Condition{Revision: etag}, response: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "a failed condition on an older server", condition: storage.Condition{Absent: true}, response: reply{Status: 304}, code: storage.PreconditionFailed},
+		{name: "a conflict is not a failed condition", condition: storage.Condition{Absent: true}, response: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
+		{name: "a missing bucket", response: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "the outcome of a 500 is unknown", response: failing(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
+		{name: "the outcome of a 502 is unknown", response: reply{Status: 502}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "the outcome of a 504 is unknown", response: reply{Status: 504}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "503 is a refusal", response: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
+		{name: "200 with an error in its body", response: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "no response", response: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "damaged during the transfer", response: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
+		{name: "damaged during the transfer to MinIO", response: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
 	} {
-		eachRoad(t, row.name, func(t *testing.T, road func(*driver) *driver) {
-			w := newStandIn(t, row.answer)
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+			w := newStandIn(t, row.response)
 			r := wiretest.Put("k", "hello")
 			r.Condition = row.condition
-			_, err := road(w.on(t, "aws")).Put(t.Context(), r)
+			_, err := use(w.on(t, "aws")).Put(t.Context(), r)
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.code, e.Code, "%v", err)
 			require.Equal(t, row.unknown, e.Unknown, "outcome unknown: %v", err)
 			require.Equal(t, row.again, e.Retryable, "retryable: %v", err)
-			require.Len(t, w.Requests(), 1, "the SDK retries nothing, and nobody looks")
+			require.Len(t, w.Requests(), 1, "the SDK does not retry, and no other request is sent")
 		})
 	}
 }
 
-func TestPutOfAnOwnHTTPClient(t *testing.T) {
+func TestPutWithACustomHTTPClient(t *testing.T) {
 	w := newStandIn(t, reply{Cut: true})
 	own := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	_, err := w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), wiretest.Put("k", "hello"))
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
-	require.True(t, e.Unknown, "what such a client cannot tell is unknown: %v", err)
+	require.True(t, e.Unknown, "with such a client the outcome is unknown: %v", err)
 
 	w.Close()
 	_, err = w.on(t, "aws", func(c *Config) { c.HTTPClient = own }).Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.False(t, e.Unknown, "nothing was sent where there is no connection: %v", err)
+	require.False(t, e.Unknown, "nothing was sent without a connection: %v", err)
 }

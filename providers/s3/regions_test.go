@@ -14,8 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// amazonByRegion is Amazon with one bucket, "photos" in eu-west-1, and answers
-// elsewhere as Amazon does.
+// amazonByRegion responds like Amazon with one bucket, "photos" in eu-west-1.
 type amazonByRegion struct {
 	mu     sync.Mutex
 	exists bool
@@ -33,7 +32,7 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	a.asked = append(a.asked, region+" "+r.Method+" "+what)
-	answer := func(status int, header, body string) (*http.Response, error) {
+	response := func(status int, header, body string) (*http.Response, error) {
 		h := http.Header{"Etag": {etag}}
 		if header != "" {
 			h.Set("X-Amz-Bucket-Region", header)
@@ -43,24 +42,24 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	const missing = "<Error><Code>%</Code></Error>"
 	switch {
 	case strings.HasPrefix(r.URL.Host, "s3."):
-		return answer(200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
+		return response(200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
 	case r.Method == http.MethodPut && r.URL.Path == "/" && !a.exists:
 		a.exists = true
-		return answer(200, "", "")
+		return response(200, "", "")
 	case !a.exists:
-		return answer(404, "", "")
+		return response(404, "", "")
 	case region != "eu-west-1" || !strings.Contains(r.URL.Host, ".eu-west-1."):
-		return answer(301, "eu-west-1", "<Error><Code>PermanentRedirect</Code></Error>")
+		return response(301, "eu-west-1", "<Error><Code>PermanentRedirect</Code></Error>")
 	case r.URL.Query().Has("policy"):
-		return answer(404, "", strings.Replace(missing, "%", "NoSuchBucketPolicy", 1))
+		return response(404, "", strings.Replace(missing, "%", "NoSuchBucketPolicy", 1))
 	case r.URL.Query().Has("cors"):
-		return answer(404, "", strings.Replace(missing, "%", "NoSuchCORSConfiguration", 1))
+		return response(404, "", strings.Replace(missing, "%", "NoSuchCORSConfiguration", 1))
 	case r.URL.Query().Has("lifecycle"):
-		return answer(404, "", strings.Replace(missing, "%", "NoSuchLifecycleConfiguration", 1))
+		return response(404, "", strings.Replace(missing, "%", "NoSuchLifecycleConfiguration", 1))
 	case r.Method == http.MethodGet:
-		return answer(200, "", "<VersioningConfiguration/>")
+		return response(200, "", "<VersioningConfiguration/>")
 	}
-	return answer(200, "eu-west-1", "")
+	return response(200, "eu-west-1", "")
 }
 
 func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {
@@ -70,9 +69,9 @@ func serviceOver(t *testing.T, a *amazonByRegion) *serviceDriver {
 	return d.(*serviceDriver)
 }
 
-func TestABucketIsAskedWhereItIs(t *testing.T) {
+func TestRequestsGoToTheRegionOfTheBucket(t *testing.T) {
 	for name, see := range map[string]func(t *testing.T, s *serviceDriver, a *amazonByRegion){
-		"made by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
+		"created by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
 			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "photos", Region: "eu-west-1"})
 			require.NoError(t, err)
 		},
@@ -81,7 +80,7 @@ func TestABucketIsAskedWhereItIs(t *testing.T) {
 			_, _, err := s.ListBuckets(t.Context(), "")
 			require.NoError(t, err)
 		},
-		"looked at": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
+		"read by this service": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
 			a.exists = true
 			info, err := s.BucketInfo(t.Context(), "photos")
 			require.NoError(t, err)
@@ -117,15 +116,15 @@ func TestABucketIsAskedWhereItIs(t *testing.T) {
 	}
 }
 
-func TestABucketThatNobodyHasSeenIsFoundByTheAnswer(t *testing.T) {
+func TestTheResponseNamesTheRegionOfAnUnknownBucket(t *testing.T) {
 	a := &amazonByRegion{exists: true}
 	s := serviceOver(t, a)
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, a.asked)
-	require.Same(t, s.account, s.accountOf("photos"), "it is gone: whoever makes it anew may do so anywhere")
+	require.Same(t, s.account, s.accountFor("photos"), "a deleted bucket may be created again in any region")
 }
 
-func TestAServerThatIsInOnePlaceIsAskedThere(t *testing.T) {
+func TestAServerWithOneEndpointGetsAllRequests(t *testing.T) {
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
 		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
 	})
@@ -135,14 +134,14 @@ func TestAServerThatIsInOnePlaceIsAskedThere(t *testing.T) {
 	require.Contains(t, w.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 
-// The SDK hands a client's provider of sessions to whoever is made like it.
-func TestClientsHaveSessionsOfTheirOwn(t *testing.T) {
+// The SDK copies the provider of sessions with the options of a client.
+func TestClientsDoNotShareSessions(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	a := d.(*driver).account
 	own := a.client.Options().ExpressCredentials
 	require.NotNil(t, own)
-	require.NotSame(t, own, a.in("eu-west-1").client.Options().ExpressCredentials)
+	require.NotSame(t, own, a.inRegion("eu-west-1").client.Options().ExpressCredentials)
 	require.NotSame(t, own, d.Native().(*awss3.Client).Options().ExpressCredentials)
 }

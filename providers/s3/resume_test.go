@@ -25,7 +25,7 @@ func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	}
 }
 
-// openAt opens a bucket at the server, or at a proxy before it.
+// openAt returns a function that opens a bucket at the server, or at a proxy.
 func (s *testServer) openAt(t *testing.T) wiretest.OpenAt {
 	bucket := s.bucket(t, false)
 	return func(root string, opts ...storage.OpenOption) storage.Bucket {

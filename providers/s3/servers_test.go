@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A testServer is a real one that "make test" has started: see testservers.
+// A testServer is a real server that "make test" has started: see testservers.
 type testServer struct {
 	name     string // the profile's too
 	endpoint string
@@ -25,10 +25,10 @@ type testServer struct {
 	raw      *awss3.Client // the SDK's own, for what the driver is not to be asked
 }
 
-// serverNames are the servers that the driver has to pass against.
+// serverNames has the servers on which the driver must pass.
 var serverNames = []string{"minio", "versitygw"}
 
-// needServer is the server of this name, or the end of the test.
+// needServer returns the server with a name, or fails the test.
 func needServer(t *testing.T, name string) *testServer {
 	t.Helper()
 	variable := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
@@ -36,17 +36,17 @@ func needServer(t *testing.T, name string) *testServer {
 	if s.endpoint == "" {
 		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -- go test ./providers/s3", variable)
 	}
-	s.raw = s.clientOver(keepingNothing())
+	s.raw = s.clientOver(withoutKeepAlive())
 	return s
 }
 
-// keepingNothing makes no connection wait for more: it would be a goroutine that
-// the suite finds.
-func keepingNothing() *http.Client {
+// withoutKeepAlive returns a client without idle connections, whose goroutines the suite
+// would find.
+func withoutKeepAlive() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// clientOver is the SDK's own.
+// clientOver returns a client of the SDK.
 func (s *testServer) clientOver(transport *http.Client) *awss3.Client {
 	return awss3.New(awss3.Options{
 		HTTPClient:   transport,
@@ -59,7 +59,7 @@ func (s *testServer) clientOver(transport *http.Client) *awss3.Client {
 
 var bucketNumber atomic.Int64
 
-// bucket makes an empty bucket, which t removes with all that is in it.
+// bucket creates an empty bucket, and removes it with its content after the test.
 func (s *testServer) bucket(t *testing.T, versioned bool) string {
 	t.Helper()
 	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
@@ -76,7 +76,7 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 	return name
 }
 
-// remove removes a bucket with all versions of all that is in it.
+// remove removes a bucket with all versions of its objects.
 func (s *testServer) remove(t *testing.T, bucket string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
@@ -102,8 +102,8 @@ func (s *testServer) removeVersion(ctx context.Context, t *testing.T, bucket str
 	require.NoError(t, err)
 }
 
-// uploads are the uploads in parts of one key that are neither completed nor
-// aborted. MinIO lists them by exact key alone.
+// uploads returns the number of unfinished multipart uploads of a key. MinIO lists them
+// only for an exact key.
 func (s *testServer) uploads(t *testing.T, bucket, key string) int {
 	t.Helper()
 	page, err := s.raw.ListMultipartUploads(context.WithoutCancel(t.Context()), &awss3.ListMultipartUploadsInput{Bucket: &bucket, Prefix: &key})

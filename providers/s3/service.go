@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,19 +19,19 @@ import (
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
 
 const (
-	firstRegion = "us-east-1" // AWS's, which has no LocationConstraint
-	maxBuckets  = 1000        // of one ListBuckets
-	undoTime    = 30 * time.Second
+	defaultRegion = "us-east-1" // of AWS, without a LocationConstraint
+	maxBuckets    = 1000        // of one ListBuckets
+	undoTimeout   = 30 * time.Second
 )
 
-// serviceDriver manages the buckets of one account.
+// A serviceDriver manages the buckets of one account.
 type serviceDriver struct {
 	*account
-	regions regions
+	regions sync.Map // by name: the regions of buckets outside of the account's region
 }
 
-// NewService opens the account behind a Config without a bucket, and makes no
-// request. InvalidArgument as Open.
+// NewService opens the account of a Config without a bucket, and sends no request. It
+// fails with InvalidArgument as [Open] does.
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
@@ -39,10 +40,11 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 	return storage.NewService(d, opts...), nil
 }
 
-// NewServiceDriver opens an account as NewService does, for storage.NewService.
+// NewServiceDriver opens an account as [NewService] does, and returns its driver for
+// [storage.NewService].
 func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid.Argument("Config.Bucket", "must be empty: an account has many", "")
+		return nil, invalid.Argument("Config.Bucket", "must be empty for an account", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {
@@ -53,59 +55,59 @@ func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, err
 
 func newServiceDriver(a *account) storage.ServiceDriver { return &serviceDriver{account: a} }
 
-// Provider is "s3", whoever's server it is.
+// Provider returns "s3" for every server.
 func (s *serviceDriver) Provider() string { return provider }
 
-// Driver makes no request. It shares the account's connections: Close of the
-// service ends them. The bucket is looked for where this service has made or
-// seen it, else in the account's region.
+// Driver opens a bucket and sends no request. It shares the connections of the account,
+// which Close of the service closes. The bucket is expected in the region where this
+// service has created or listed it, or else in the account's region.
 func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	return &driver{account: s.accountOf(name).at(name), bucket: name}, nil
+	return &driver{account: s.accountFor(name).forBucket(name), bucket: name}, nil
 }
 
 // Close closes the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// A managed bucket is one that its account looks at or changes, in the region
-// that the bucket is in.
+// managed is a bucket whose settings the account reads or changes, with requests to the
+// bucket's region.
 type managed struct {
 	*account
 	name string
 }
 
-// settings are the options of a request whose body says how the bucket shall
-// be: S3 wants a sum of it, and servers of old know MD5 alone.
-func (b *managed) settings() []func(*awss3.Options) {
+// withBodyChecksum returns the options of a request whose body has settings of the bucket.
+// S3 requires a checksum of it, and older servers support only MD5.
+func (b *managed) withBodyChecksum() []func(*awss3.Options) {
 	if b.profile.Batch == BatchChecksum {
 		return nil
 	}
 	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
 }
 
-// CreateBucket looks first: in some regions and on some servers, S3 answers 200
-// to whoever creates a bucket of his own anew. A setting that fails leaves no
-// bucket behind.
+// CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
+// returns 200 in some regions, and on some servers, if the account already has the
+// bucket. If a setting fails, CreateBucket deletes the new bucket.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	if err := s.refuse(r); err != nil {
+	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
-	_, err := s.manage(r.Name).head(ctx)
+	_, err := s.managedBucket(r.Name).head(ctx)
 	switch code := storage.CodeOf(err); {
 	case err == nil:
 		return nil, storage.BucketExists
 	case ctx.Err() != nil, code == storage.Unavailable, code == storage.RateLimited:
 		return nil, err
-	} // what else it may be, creating tells better: HEAD's answers have no body
+	} // for other errors CreateBucket has a better response, because HEAD has no body
 	region := r.Region
 	if region == "" {
 		region = s.region
 	}
 	in := &awss3.CreateBucketInput{Bucket: &r.Name}
-	b := &managed{s.in(region), r.Name} // a bucket is made by the region that it shall be in
-	if s.profile.Location && region != firstRegion || !s.profile.Location && region != s.region {
+	b := &managed{s.inRegion(region), r.Name} // the request goes to the region of the bucket
+	if s.profile.Location && region != defaultRegion || !s.profile.Location && region != s.region {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
 	err = writes(ctx, func(ctx context.Context) error {
@@ -115,12 +117,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err != nil {
 		return nil, err
 	}
-	info := &storage.BucketInfo{Name: r.Name, Region: region}
+	info := outcome.Asked(r)
+	info.Region = region
 	if !s.profile.Location {
-		info.Region = s.region // where such a server puts a bucket it calls otherwise
+		info.Region = s.region // such a server has other names for locations
 	}
-	if err := b.settle(ctx, r, info); err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	if err := b.applyNew(ctx, r, info); err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
 		_, _ = b.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
 		return nil, err
@@ -129,56 +132,46 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	return info, nil
 }
 
-// settle gives a new bucket what differs from how S3 makes one: private,
-// without versions or rules.
-func (b *managed) settle(ctx context.Context, r *storage.BucketRequest, info *storage.BucketInfo) error {
-	asked := *r
-	if asked.PublicAccess != nil && !*asked.PublicAccess {
-		asked.PublicAccess = nil
+// applyNew applies the settings that differ from those of a new bucket, which is private
+// and has no versions or rules.
+func (b *managed) applyNew(ctx context.Context, r *storage.BucketRequest, info *storage.BucketInfo) error {
+	changes := *r
+	if !info.Public {
+		changes.PublicAccess = nil
 	}
-	if asked.Versioning != nil && !*asked.Versioning {
-		asked.Versioning = nil
+	if !info.Versioning {
+		changes.Versioning = nil
 	}
-	if asked.CORS != nil && len(*asked.CORS) == 0 {
-		asked.CORS = nil
+	if info.CORS == nil {
+		changes.CORS = nil
 	}
-	if asked.Lifecycle != nil && len(*asked.Lifecycle) == 0 {
-		asked.Lifecycle = nil
+	if info.Lifecycle == nil {
+		changes.Lifecycle = nil
 	}
-	if err := b.change(ctx, &asked); err != nil {
-		return err
-	}
-	info.Public, info.Versioning = asked.PublicAccess != nil, asked.Versioning != nil
-	if asked.CORS != nil {
-		info.CORS = *asked.CORS
-	}
-	if asked.Lifecycle != nil {
-		info.Lifecycle = *asked.Lifecycle
-	}
-	return nil
+	return b.apply(ctx, &changes)
 }
 
-// UpdateBucket makes one change after another, and stops at the first that
-// fails: those before it have been made. Opening to the public comes last. When
-// all have been made it succeeds, whatever can be read of the bucket.
+// UpdateBucket applies one setting after another, public access last. If one fails, those
+// before it stay. If all succeed, UpdateBucket succeeds even if the settings cannot be
+// read.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	if err := s.refuse(r); err != nil {
+	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
-	if err := s.inItsRegion(r.Name, func(b *managed) error { return b.change(ctx, r) }); err != nil {
+	if err := s.inBucketRegion(r.Name, func(b *managed) error { return b.apply(ctx, r) }); err != nil {
 		return nil, err
 	}
 	info := outcome.Asked(r)
-	if err := s.look(ctx, info); err != nil && !outcome.Asks(r) {
+	if err := s.readInfo(ctx, info); err != nil && !outcome.Asks(r) {
 		return nil, err
 	}
 	return info, nil
 }
 
-func (b *managed) change(ctx context.Context, r *storage.BucketRequest) error {
+func (b *managed) apply(ctx context.Context, r *storage.BucketRequest) error {
 	if r.PublicAccess != nil && !*r.PublicAccess {
 		if err := b.setPublic(ctx, false); err != nil {
 			return err
@@ -205,10 +198,10 @@ func (b *managed) change(ctx context.Context, r *storage.BucketRequest) error {
 	return nil
 }
 
-// refuse answers Unsupported, before any request, to what the server lacks.
-func (s *serviceDriver) refuse(r *storage.BucketRequest) error {
+// checkSupported returns Unsupported for a setting that the server does not have.
+func (s *serviceDriver) checkSupported(r *storage.BucketRequest) error {
 	p := &s.profile
-	lacks := func(hint string) error {
+	unsupported := func(hint string) error {
 		if more := s.featureHint(); more != "" {
 			hint += "; " + more
 		}
@@ -216,44 +209,44 @@ func (s *serviceDriver) refuse(r *storage.BucketRequest) error {
 	}
 	switch {
 	case r.PublicAccess != nil && !p.BucketPolicy && !p.BucketACL:
-		return lacks("this server has no public access by API: see its dashboard, or open the bucket with WithPublicBaseURL")
+		return unsupported("this server has no API for public access: use its dashboard, or open the bucket with WithPublicBaseURL")
 	case r.Versioning != nil && !p.Versioning:
-		return lacks("this server keeps no versions, or is not known to")
+		return unsupported("leave versioning out: this server is not known to keep versions")
 	case r.CORS != nil && !p.CORS:
-		return lacks("this server has no CORS rules of a bucket: see its own configuration")
+		return unsupported("this server has no CORS rules for buckets: set them in its own configuration")
 	case r.Lifecycle != nil && !p.Lifecycle:
-		return lacks("this server has no lifecycle rules, or is not known to")
+		return unsupported("leave lifecycle rules out: this server is not known to have them")
 	}
 	return nil
 }
 
-// DeleteBucket is BucketNotEmpty where there is an object, an old version or a
-// delete marker.
+// DeleteBucket deletes a bucket. If it has an object, an old version or a delete marker,
+// DeleteBucket fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	err := s.inItsRegion(name, func(b *managed) error {
+	err := s.inBucketRegion(name, func(b *managed) error {
 		return writes(ctx, func(ctx context.Context) error {
 			_, err := b.client.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &name})
 			return err
 		})
 	})
 	if err == nil {
-		s.remember(name, s.region) // whoever makes it anew may do so anywhere
+		s.remember(name, s.region) // it may be created again in any region
 	}
 	return err
 }
 
-// ListBuckets asks for pages; a server that knows none answers with all.
+// ListBuckets lists one page. A server without pages returns all buckets.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	in := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets)}
 	if token != "" {
 		in.ContinuationToken = &token
 	}
-	answer, err := s.client.ListBuckets(ctx, in)
+	out, err := s.client.ListBuckets(ctx, in)
 	if err != nil {
 		return nil, "", reads(err)
 	}
-	page := make([]storage.BucketInfo, 0, len(answer.Buckets))
-	for _, b := range answer.Buckets {
+	page := make([]storage.BucketInfo, 0, len(out.Buckets))
+	for _, b := range out.Buckets {
 		page = append(page, storage.BucketInfo{
 			Name:    aws.ToString(b.Name),
 			Region:  aws.ToString(b.BucketRegion),
@@ -262,29 +255,29 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		s.remember(aws.ToString(b.Name), aws.ToString(b.BucketRegion))
 	}
 	slices.SortFunc(page, func(a, b storage.BucketInfo) int { return strings.Compare(a.Name, b.Name) })
-	return page, aws.ToString(answer.ContinuationToken), nil
+	return page, aws.ToString(out.ContinuationToken), nil
 }
 
-// Credentials are the account's own, as they are now.
+// Credentials returns the current credentials of the account.
 func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
 	if s.anonymous {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "the account was opened without credentials"}
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "open the account with credentials"}
 	}
-	now, err := s.current(ctx)
+	current, err := s.currentCredentials(ctx)
 	if err != nil {
 		return nil, err
 	}
-	a := s.accountOf(name)
-	address, err := a.addressOf(ctx, "", "")
+	a := s.accountFor(name)
+	address, err := a.urlOf(ctx, "", "")
 	if err != nil {
 		return nil, err
 	}
 	c := &storage.Credentials{
 		Endpoint: address.String(), Region: a.region, Bucket: name,
-		AccessKeyID: now.AccessKeyID, SecretKey: now.SecretAccessKey, SessionToken: now.SessionToken,
+		AccessKeyID: current.AccessKeyID, SecretKey: current.SecretAccessKey, SessionToken: current.SessionToken,
 	}
-	if now.CanExpire {
-		c.ExpiresAt = now.Expires.UTC()
+	if current.CanExpire {
+		c.ExpiresAt = current.Expires.UTC()
 	}
 	return c, nil
 }

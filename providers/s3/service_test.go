@@ -16,11 +16,11 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// A transcript answers requests by what they ask, and keeps them: "PUT /?cors" of a
-// bucket in the host.
+// A transcript is a transport that records requests, like "PUT /?cors" for a bucket in
+// the host, and returns a response for each.
 type transcript struct {
 	t       *testing.T
-	answers map[string]string // request: status, a space, body
+	replies map[string]string // request: status, a space, body
 
 	mu       sync.Mutex
 	requests []string
@@ -45,26 +45,26 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests = append(w.requests, name)
 	w.bodies[name], w.hosts[name], w.headers[name] = string(body), r.URL.Host, r.Header
-	answer := w.answers[name]
+	reply := w.replies[name]
 	w.mu.Unlock()
-	if answer == "" {
-		answer = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
+	if reply == "" {
+		reply = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
 	}
-	status, text, _ := strings.Cut(answer, " ")
+	status, text, _ := strings.Cut(reply, " ")
 	response := &http.Response{Header: http.Header{"X-Amz-Request-Id": {"R1"}}, Body: io.NopCloser(strings.NewReader(text)), Request: r, ContentLength: int64(len(text))}
 	_, err := fmt.Sscan(status, &response.StatusCode)
 	require.NoError(w.t, err)
 	return response, nil
 }
 
-// failure is S3's body of an error.
+// failure returns an error response of S3.
 func failure(status int, code string) string {
 	return fmt.Sprintf("%d <Error><Code>%s</Code><Message>no</Message></Error>", status, code)
 }
 
-func onWire(t *testing.T, c Config, answers map[string]string) (*serviceDriver, *transcript) {
+func onWire(t *testing.T, c Config, replies map[string]string) (*serviceDriver, *transcript) {
 	t.Helper()
-	w := &transcript{t: t, answers: answers, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
+	w := &transcript{t: t, replies: replies, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
 	c.AccessKeyID, c.SecretKey, c.HTTPClient = "AKID", "secret", &http.Client{Transport: w}
 	if c.Region == "" {
 		c.Region = "eu-west-1"
@@ -76,9 +76,9 @@ func onWire(t *testing.T, c Config, answers map[string]string) (*serviceDriver, 
 	return d.(*serviceDriver), w
 }
 
-// private is what a bucket of Amazon's answers that has nothing set.
+// private returns the responses of a bucket of Amazon's without settings.
 func private(more map[string]string) map[string]string {
-	answers := map[string]string{
+	replies := map[string]string{
 		"HEAD /":                  "404 ",
 		"GET /?policy":            failure(404, "NoSuchBucketPolicy"),
 		"GET /?cors":              failure(404, "NoSuchCORSConfiguration"),
@@ -86,26 +86,26 @@ func private(more map[string]string) map[string]string {
 		"GET /?publicAccessBlock": failure(404, "NoSuchPublicAccessBlockConfiguration"),
 		"GET /?versioning":        "200 <VersioningConfiguration/>",
 	}
-	for request, answer := range more {
-		answers[request] = answer
+	for request, reply := range more {
+		replies[request] = reply
 	}
-	return answers
+	return replies
 }
 
-func TestABucketIsMadeInItsRegion(t *testing.T) {
+func TestABucketIsCreatedInItsRegion(t *testing.T) {
 	for name, test := range map[string]struct {
 		config     Config
 		region     string
 		host, body string
 		want       string // of the info
 	}{
-		"Amazon's first region has no name":    {Config{Region: "us-east-1"}, "", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
-		"the account's region":                 {Config{}, "", "photos.s3.eu-west-1.amazonaws.com", "<LocationConstraint>eu-west-1</LocationConstraint>", "eu-west-1"},
-		"another region, asked there":          {Config{}, "ap-south-1", "photos.s3.ap-south-1.amazonaws.com", "<LocationConstraint>ap-south-1</LocationConstraint>", "ap-south-1"},
-		"back to the first":                    {Config{}, "us-east-1", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
-		"a server that is in one place":        {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
-		"its place said again":                 {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "nyc3", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
-		"a word of the server's own is passed": {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "cold", "photos.nyc3.digitaloceanspaces.com", "<LocationConstraint>cold</LocationConstraint>", "nyc3"},
+		"Amazon's first region has no name":             {Config{Region: "us-east-1"}, "", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
+		"the account's region":                          {Config{}, "", "photos.s3.eu-west-1.amazonaws.com", "<LocationConstraint>eu-west-1</LocationConstraint>", "eu-west-1"},
+		"another region, whose server gets the request": {Config{}, "ap-south-1", "photos.s3.ap-south-1.amazonaws.com", "<LocationConstraint>ap-south-1</LocationConstraint>", "ap-south-1"},
+		"back to the first":                             {Config{}, "us-east-1", "photos.s3.us-east-1.amazonaws.com", "", "us-east-1"},
+		"a server with one region":                      {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
+		"its region given again":                        {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "nyc3", "photos.nyc3.digitaloceanspaces.com", "", "nyc3"},
+		"another name for a region is sent":             {Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"}, "cold", "photos.nyc3.digitaloceanspaces.com", "<LocationConstraint>cold</LocationConstraint>", "nyc3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := onWire(t, test.config, private(nil))
@@ -123,28 +123,28 @@ func TestABucketIsMadeInItsRegion(t *testing.T) {
 	}
 }
 
-func TestABucketThatIsThereIsNotMade(t *testing.T) {
+func TestAnExistingBucketIsNotCreated(t *testing.T) {
 	for name, test := range map[string]struct {
-		answers map[string]string
+		replies map[string]string
 		want    storage.Code
 	}{
-		"one's own, where S3 would say 200": {map[string]string{"HEAD /": "200 "}, storage.BucketExists},
-		"one's own, made meanwhile":         {map[string]string{"HEAD /": "404 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
-		"another's":                         {map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")}, storage.BucketExists},
-		"one of another region":             {map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
-		"nothing known":                     {map[string]string{"HEAD /": "503 "}, storage.Unavailable},
-		"a key that may not":                {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
-		"a key of another service":          {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
+		"an own bucket, for which S3 would return 200": {map[string]string{"HEAD /": "200 "}, storage.BucketExists},
+		"an own bucket, created meanwhile":             {map[string]string{"HEAD /": "404 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
+		"another's":                                    {map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")}, storage.BucketExists},
+		"one of another region":                        {map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
+		"an unknown state":                             {map[string]string{"HEAD /": "503 "}, storage.Unavailable},
+		"a forbidden key":                              {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
+		"an access key of another service":             {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{}, test.answers)
+			s, _ := onWire(t, Config{}, test.replies)
 			_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest())
 			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
 
-func TestANewBucketIsSetUpOrGone(t *testing.T) {
+func TestANewBucketIsDeletedIfASettingFails(t *testing.T) {
 	s, w := onWire(t, Config{}, private(nil))
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true), storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
 	require.NoError(t, err)
@@ -163,7 +163,7 @@ func TestANewBucketIsSetUpOrGone(t *testing.T) {
 	require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests, "a new bucket is so already")
 }
 
-func TestAnUpdateAsksForNoMore(t *testing.T) {
+func TestAnUpdateSendsOnlyItsChanges(t *testing.T) {
 	looks := []string{"HEAD /", "GET /?policy", "GET /?versioning", "GET /?cors", "GET /?lifecycle"}
 	for name, test := range map[string]struct {
 		option storage.BucketOption
@@ -195,13 +195,13 @@ func TestABucketIsMadePublic(t *testing.T) {
 	require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
 	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws-cn:s3:::photos/*"}]}`, w.bodies["PUT /?policy"])
 
-	t.Run("where the account forbids it", func(t *testing.T) {
+	t.Run("if the account forbids it", func(t *testing.T) {
 		s, _ := onWire(t, Config{}, private(map[string]string{"PUT /?policy": failure(403, "AccessDenied")}))
 		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Contains(t, err.Error(), "Block Public Access settings for this account")
 	})
-	t.Run("where it is so already", func(t *testing.T) {
+	t.Run("if it is public already", func(t *testing.T) {
 		policy, err := json.Marshal(map[string]any{"Statement": map[string]any{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}})
 		require.NoError(t, err)
 		s, w := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + string(policy)}))
@@ -210,14 +210,14 @@ func TestABucketIsMadePublic(t *testing.T) {
 		require.True(t, info.Public)
 		require.NotContains(t, w.requests, "PUT /?policy")
 	})
-	t.Run("and is not, behind a block", func(t *testing.T) {
+	t.Run("not public because of the block", func(t *testing.T) {
 		policy := `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
 		s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + policy, "GET /?publicAccessBlock": blocked}))
 		info, err := s.BucketInfo(t.Context(), "photos")
 		require.NoError(t, err)
 		require.False(t, info.Public)
 	})
-	t.Run("by an ACL, where that is the server's way", func(t *testing.T) {
+	t.Run("by an ACL, if the server has no policies", func(t *testing.T) {
 		b2, known := NamedProfile("b2")
 		require.True(t, known)
 		grants := `200 <AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`
@@ -266,15 +266,15 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 		rule string
 		want []storage.LifecycleRule
 	}{
-		"a prefix of old":        {`<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
-		"a prefix and no more":   {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
-		"two steps":              {`<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`, []storage.LifecycleRule{{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"}, {ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"}}},
-		"switched off":           {`<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`, nil},
-		"a tag":                  {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, nil},
-		"a size":                 {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`, nil},
-		"a date":                 {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
-		"a number of versions":   {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
-		"markers left by others": {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`, nil},
+		"a prefix in the old form": {`<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
+		"only a prefix":            {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
+		"two steps":                {`<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`, []storage.LifecycleRule{{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"}, {ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"}}},
+		"a disabled rule":          {`<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`, nil},
+		"a tag":                    {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, nil},
+		"a size":                   {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`, nil},
+		"a date":                   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
+		"a number of versions":     {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
+		"markers left by others":   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + test.rule + "</Rule></LifecycleConfiguration>"}))
@@ -285,7 +285,7 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 	}
 }
 
-func TestAServerThatDropsAbortedUploadsGetsItsRulesBack(t *testing.T) {
+func TestDroppedLifecycleRulesAreRestored(t *testing.T) {
 	before := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 	minio, known := NamedProfile("minio")
 	require.True(t, known)
@@ -294,10 +294,10 @@ func TestAServerThatDropsAbortedUploadsGetsItsRulesBack(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
 	require.Contains(t, w.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
-	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which servers of old insist on")
+	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which older servers require")
 }
 
-func TestAServerWithoutRulesThatOnlyEndUploads(t *testing.T) {
+func TestARuleThatOnlyAbortsUploadsMayBeUnsupported(t *testing.T) {
 	minio, known := NamedProfile("minio")
 	require.True(t, known)
 	refused := map[string]string{"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"), "PUT /photos?lifecycle": failure(400, "MalformedXML")}
@@ -305,10 +305,10 @@ func TestAServerWithoutRulesThatOnlyEndUploads(t *testing.T) {
 		rules []storage.LifecycleRule
 		want  storage.Code
 	}{
-		"one that only ends uploads":        {[]storage.LifecycleRule{{AbortUploadsAfterDays: 3}}, storage.Unsupported},
-		"one beside others":                 {[]storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}}, storage.Unsupported},
-		"one that does more":                {[]storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}}, storage.InvalidArgument},
-		"none, so that it is another fault": {[]storage.LifecycleRule{{ExpireAfterDays: 1}}, storage.InvalidArgument},
+		"one that only aborts uploads":  {[]storage.LifecycleRule{{AbortUploadsAfterDays: 3}}, storage.Unsupported},
+		"one with other rules":          {[]storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}}, storage.Unsupported},
+		"one that also expires objects": {[]storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}}, storage.InvalidArgument},
+		"none: another error":           {[]storage.LifecycleRule{{ExpireAfterDays: 1}}, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, refused)
@@ -318,7 +318,7 @@ func TestAServerWithoutRulesThatOnlyEndUploads(t *testing.T) {
 	}
 }
 
-func TestWhatAServerLacksIsUnsupported(t *testing.T) {
+func TestMissingSettingsAreUnsupported(t *testing.T) {
 	bare := Profile{Name: "bare"}
 	for name, option := range map[string]storage.BucketOption{
 		"public access": storage.WithPublicAccess(true),
@@ -342,12 +342,12 @@ func TestWhatAServerLacksIsUnsupported(t *testing.T) {
 	s, w := onWire(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
 	_, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
-	require.Equal(t, []string{"HEAD /photos"}, w.requests, "nothing is asked that the server has not")
+	require.Equal(t, []string{"HEAD /photos"}, w.requests, "no request for a setting that the server does not have")
 }
 
-// What may not be read, of policy, versions, CORS and lifecycle, is a right of its
-// own on AWS; R2's tokens for objects have none of them.
-func TestWhatMayNotBeReadIsLeftOut(t *testing.T) {
+// On AWS, reading a policy, versions, CORS and lifecycle needs a permission for each.
+// R2's tokens for objects have none of them.
+func TestSettingsThatMayNotBeReadAreEmpty(t *testing.T) {
 	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
 	denied := failure(403, "AccessDenied")
 	s, _ := onWire(t, Config{}, private(map[string]string{
@@ -361,20 +361,20 @@ func TestWhatMayNotBeReadIsLeftOut(t *testing.T) {
 func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	denied, busy := failure(403, "AccessDenied"), failure(503, "SlowDown")
-	for name, answers := range map[string]map[string]string{
+	for name, replies := range map[string]map[string]string{
 		"the policy may not be read": {"HEAD /": "200 ", "GET /?policy": denied, "GET /?cors": denied},
 		"nothing may be read":        {"HEAD /": denied, "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": denied},
 		"the server is busy":         {"HEAD /": "503 ", "GET /?policy": busy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := onWire(t, Config{}, private(answers))
+			s, w := onWire(t, Config{}, private(replies))
 			info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 			require.NoError(t, err)
-			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "which was put there")
+			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "which was set")
 			require.Equal(t, "PUT /?cors", w.requests[0])
 		})
 	}
-	t.Run("of no change it is a look", func(t *testing.T) {
+	t.Run("an update without changes only reads", func(t *testing.T) {
 		s, _ := onWire(t, Config{}, private(map[string]string{"HEAD /": denied}))
 		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest())
 		require.ErrorIs(t, err, storage.PermissionDenied)
@@ -390,25 +390,25 @@ func TestPublicAccessIsNotHalfChanged(t *testing.T) {
 	}
 }
 
-func TestBucketInfoThatCannotBeHad(t *testing.T) {
+func TestBucketInfoErrors(t *testing.T) {
 	for name, test := range map[string]struct {
-		answers map[string]string
+		replies map[string]string
 		want    storage.Code
 	}{
-		"a bucket that is not there":        {private(nil), storage.BucketNotFound},
-		"a setting that does not come":      {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}), storage.RateLimited},
-		"a bucket that went away meanwhile": {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
-		"settings that the server has not":  {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
+		"a missing bucket":                       {private(nil), storage.BucketNotFound},
+		"a setting that fails":                   {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}), storage.RateLimited},
+		"a bucket that was deleted meanwhile":    {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
+		"settings that the server does not have": {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := onWire(t, Config{}, test.answers)
+			s, _ := onWire(t, Config{}, test.replies)
 			_, err := s.BucketInfo(t.Context(), "photos")
 			require.Equal(t, test.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
 
-func TestBucketsAreListedByPages(t *testing.T) {
+func TestBucketsAreListedInPages(t *testing.T) {
 	const bucket = `<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate><BucketRegion>eu-west-1</BucketRegion></Bucket>`
 	s, w := onWire(t, Config{}, map[string]string{
 		"GET /?max-buckets":        "200 <ListAllMyBucketsResult><Buckets>" + fmt.Sprintf(bucket, "b") + fmt.Sprintf(bucket, "a") + "</Buckets><ContinuationToken>more</ContinuationToken></ListAllMyBucketsResult>",
@@ -422,7 +422,7 @@ func TestBucketsAreListedByPages(t *testing.T) {
 	require.Equal(t, "s3.eu-west-1.amazonaws.com", w.hosts["GET /?max-buckets"])
 }
 
-func TestABucketThatIsNotEmptyStays(t *testing.T) {
+func TestDeleteOfABucketThatIsNotEmpty(t *testing.T) {
 	s, _ := onWire(t, Config{}, map[string]string{"DELETE /": failure(409, "BucketNotEmpty")})
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 }
@@ -441,7 +441,7 @@ func TestCredentialsOfAnAccount(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestAnAccountHasNoBucketOfItsOwn(t *testing.T) {
+func TestAServiceRefusesABucketName(t *testing.T) {
 	_, err := NewService(t.Context(), Config{Bucket: "photos", Region: "eu-west-1"})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

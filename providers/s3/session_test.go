@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// Lambda, containers and CI pass a session's credentials by the environment,
-// most of them without its end.
-func TestSignedUntilTheSessionOfTheEnvironmentEnds(t *testing.T) {
+// Lambda, containers and CI have the credentials of a session in the environment, mostly
+// without the expiry.
+func TestSignaturesExpireWithTheEnvironmentsSession(t *testing.T) {
 	second, week := now.Truncate(time.Second), 7*24*time.Hour
 	for _, row := range []struct {
 		name string
@@ -21,19 +21,19 @@ func TestSignedUntilTheSessionOfTheEnvironmentEnds(t *testing.T) {
 		want time.Time
 	}{
 		{name: "no session", want: second.Add(week)},
-		{name: "a session that says no end", env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(12 * time.Hour)},
-		{name: "an end", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339)}, want: second.Add(40 * time.Minute)},
-		{name: "an end that is far", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339)}, want: second.Add(36 * time.Hour)},
-		{name: "an end that is no time", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"}, want: second.Add(12 * time.Hour)},
+		{name: "a session with unknown expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(12 * time.Hour)},
+		{name: "an expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339)}, want: second.Add(40 * time.Minute)},
+		{name: "an expiry far away", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339)}, want: second.Add(36 * time.Hour)},
+		{name: "an invalid expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"}, want: second.Add(12 * time.Hour)},
 		{
-			name: "an end of others' credentials", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
+			name: "the expiry of other credentials", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
 			env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339)}, want: second.Add(12 * time.Hour),
 		},
 		{name: "a session of Config", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"}, want: second.Add(12 * time.Hour)},
 		{name: "a key of Config", c: Config{AccessKeyID: "own", SecretKey: "secret"}, env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(week)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			alone(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			for name, value := range row.env {
 				t.Setenv(name, value)
 			}
@@ -51,8 +51,8 @@ func TestSignedUntilTheSessionOfTheEnvironmentEnds(t *testing.T) {
 	}
 }
 
-func TestCredentialsTellTheSessionsEnd(t *testing.T) {
-	alone(t, map[string]string{
+func TestCredentialsHaveTheSessionsExpiry(t *testing.T) {
+	setEnv(t, map[string]string{
 		"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "2026-03-04T06:00:00+01:00",
 	})
 	d, err := NewServiceDriver(t.Context(), Config{Region: "eu-west-1"})

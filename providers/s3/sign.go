@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/internal/v4"
 )
 
-const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
+const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of an empty body
 
-// signFeatures returns what the profile declares of signing.
+// signFeatures returns the features for signed URLs and forms.
 func signFeatures(p *Profile) storage.Features {
 	if p.NoSigning {
 		return 0
@@ -36,9 +36,9 @@ func signFeatures(p *Profile) storage.Features {
 	return f
 }
 
-// Sign makes no request, unless the credentials have to be fetched. Everything
-// that the result promises is a signed header or a signed part of the query, so
-// that whoever holds it can change nothing.
+// Sign signs a URL. It sends no request, unless it must get credentials. All guarantees
+// of the result are signed headers or signed parts of the query, so that nobody can
+// change them.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, d.clock.time())
 }
@@ -47,16 +47,16 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	s, err := d.signAt(ctx, r.TTL, now)
+	s, err := d.signingTerm(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
-	at, err := d.placeAt(ctx, r.BaseURL)
+	endpoint, err := d.bucketEndpoint(ctx, r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
 	request := &signedRequest{
-		method: r.Method, host: at.host, path: at.path,
+		method: r.Method, host: endpoint.host, path: endpoint.path,
 		header: http.Header{}, sha256: unsignedPayload, at: s.From,
 	}
 	switch r.Method {
@@ -64,28 +64,28 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 		if request.header, err = d.signedHeaders(r); err != nil {
 			return nil, err
 		}
-		// A browser sets the length itself: it is signed, and not in the result.
+		// The length is signed and not in the result, because a browser sets it.
 		request.length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
-		request.query = readQuery(r)
+		request.query = downloadQuery(r)
 	default:
 		return nil, storage.Unsupported
 	}
-	if d.payer {
+	if d.requesterPays {
 		if request.query != "" {
 			request.query += "&"
 		}
-		request.query += payerQuery + "=" + requester // last, in the order of the names
+		request.query += payerQuery + "=" + requester // last, because the names are sorted
 	}
-	key := d.keys.of(&s.credentials, d.region, s.From)
-	address := key.presign(request, at.origin, r.Key, s.credentials.SessionToken, s.Seconds)
-	return &storage.SignedURL{URL: address, Method: r.Method, Header: request.header, ExpiresAt: s.Until()}, nil
+	key := d.keys.get(&s.credentials, d.region, s.From)
+	signedURL := key.presign(request, endpoint.origin, r.Key, s.credentials.SessionToken, s.Seconds)
+	return &storage.SignedURL{URL: signedURL, Method: r.Method, Header: request.header, ExpiresAt: s.Until()}, nil
 }
 
-// signedHeaders are what the uploader must send.
+// signedHeaders returns the headers that the uploader must send.
 func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed address fixes a size; bounds are SignedUploadForm's"}
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed URL has one exact size: use SignedUploadForm for a range of sizes"}
 	}
 	properties := *r
 	properties.Metadata = d.profile.storedNames(r.Metadata)
@@ -94,20 +94,19 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 		h.Set("If-None-Match", "*")
 	}
 	if r.MaxSize == 0 {
-		h.Set("Content-Md5", emptyMD5) // a length of 0 is not signed
+		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
-	if r.CRC32C != nil {
-		// Never an algorithm without a value: that would sign the sum of nothing.
+	if r.CRC32C != nil { // never only the algorithm: that would sign the checksum of nothing
 		if d.profile.Checksum == ChecksumNone {
-			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check a CRC32C"}
+			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum"}
 		}
 		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(*r.CRC32C))
 	}
 	return h, nil
 }
 
-// readQuery is what a signed download asks for, in the order of the names.
-func readQuery(r *storage.SignRequest) string {
+// downloadQuery returns the query of a signed download, sorted by name.
+func downloadQuery(r *storage.SignRequest) string {
 	var query []byte
 	add := func(name, value string) {
 		if value == "" {
@@ -125,20 +124,20 @@ func readQuery(r *storage.SignRequest) string {
 	return string(query)
 }
 
-// A signingTerm is who signs, and for how long it holds.
+// A signingTerm has the credentials of a signature and its validity.
 type signingTerm struct {
-	v4.Term     // X-Amz-Expires are its seconds
+	v4.Term     // its seconds are X-Amz-Expires
 	credentials aws.Credentials
 }
 
-// signAt returns a term of at least ttl, but never past the end of the
-// credentials: the address would die with them, whatever it says. A session that
-// does not say when it ends is taken to last for longestSession.
-func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
+// signingTerm returns a term of at least ttl that does not exceed the credentials' expiry,
+// because the URL is not valid after it. A session whose expiry is unknown is assumed to
+// last for longestSession.
+func (d *driver) signingTerm(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if d.anonymous {
-		return s, &storage.Error{Code: storage.Unsupported, Hint: "the bucket was opened without credentials, and signing takes some"}
+		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}
 	}
-	credentials, err := d.current(ctx)
+	credentials, err := d.currentCredentials(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -20,10 +20,10 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// now is when everything in these tests is signed.
+// now is the time of all signatures in these tests.
 var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
-// expiring is credentials that end, with a token.
+// expiring provides credentials of a session that expires.
 type expiring struct{ at time.Time }
 
 func (e expiring) Retrieve(context.Context) (aws.Credentials, error) {
@@ -47,8 +47,8 @@ func opened(t *testing.T, c Config) *driver {
 	return d.(*driver)
 }
 
-// An atTime signs as the SDK does, at a time of ours, and without the name of
-// the operation that the SDK adds to the query for itself.
+// An atTime is the SDK's signer at a fixed time. It removes the name of the operation,
+// which the SDK adds to the query.
 type atTime struct{ now time.Time }
 
 func (a atTime) PresignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payload, service, region string, _ time.Time, opts ...func(*v4.SignerOptions)) (string, http.Header, error) {
@@ -79,10 +79,10 @@ func (d *driver) sdkGet(t *testing.T, ttl time.Duration, in *awss3.GetObjectInpu
 	return signed
 }
 
-// keys are one of each class of K3.
+// keys has one key of each class of rule K3.
 var keys = append(slices.Clone(wiretest.Keys), "a=b&X-Amz-Expires=9", strings.Repeat("k/", 511)+"kk")
 
-func TestSignatureIsTheSDKs(t *testing.T) {
+func TestSignedUploadIsTheSDKs(t *testing.T) {
 	sum := uint32(0xdeadbeef)
 	type row struct {
 		name string
@@ -108,14 +108,14 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *storage.SignRequest) { r.Key = key }, awss3.PutObjectInput{Key: &key}})
 	}
 	for where, config := range map[string]Config{
-		"virtual host":             {},
-		"path style":               {PathStyle: aws.Bool(true)},
-		"a server of one's own":    {Endpoint: "http://127.0.0.1:9000"},
-		"a server below a path":    {Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)},
-		"a bucket with dots":       {Bucket: "my.photos"},
-		"the scheme's own port":    {Endpoint: "https://example.com:443"},
-		"Spaces":                   {Endpoint: "https://nyc3.digitaloceanspaces.com"},
-		"credentials with a token": {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
+		"virtual host":              {},
+		"path style":                {PathStyle: aws.Bool(true)},
+		"a custom server":           {Endpoint: "http://127.0.0.1:9000"},
+		"a server with a path":      {Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)},
+		"a bucket with dots":        {Bucket: "my.photos"},
+		"the scheme's default port": {Endpoint: "https://example.com:443"},
+		"Spaces":                    {Endpoint: "https://nyc3.digitaloceanspaces.com"},
+		"credentials with a token":  {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
 	} {
 		d := opened(t, config)
 		for _, row := range rows {
@@ -173,7 +173,7 @@ func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	}
 }
 
-func TestSignedHeadersAreAllPromises(t *testing.T) {
+func TestSignedHeaders(t *testing.T) {
 	got, err := opened(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
 		r.MinSize, r.MaxSize, r.Condition.Absent = 5, 5, true
 		r.Metadata = map[string]string{"k": "v"}
@@ -183,7 +183,7 @@ func TestSignedHeadersAreAllPromises(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "content-length;content-type;host;if-none-match;x-amz-meta-k", u.Query().Get("X-Amz-SignedHeaders"))
 	require.Equal(t, http.Header{"Content-Type": {"text/plain"}, "If-None-Match": {"*"}, "X-Amz-Meta-K": {"v"}}, got.Header)
-	require.NotContains(t, got.URL, "checksum", "an algorithm without a value signs the sum of nothing")
+	require.NotContains(t, got.URL, "checksum", "an algorithm without a value would sign the checksum of nothing")
 }
 
 func TestSignedEmptyBody(t *testing.T) {
@@ -198,11 +198,11 @@ func TestSigningBaseURL(t *testing.T) {
 		config     Config
 		base, want string
 	}{
-		"a path style server":                {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://files.example.com/", "https://files.example.com/photos/a%20b"},
-		"below a path":                       {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://example.com/s3/", "https://example.com/s3/photos/a%20b"},
-		"a host before which the bucket can": {Config{}, "https://s3.dualstack.eu-west-1.amazonaws.com/", "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b"},
-		"a host that names the bucket":       {Config{}, "https://photos.s3-accelerate.amazonaws.com/", "https://photos.s3-accelerate.amazonaws.com/a%20b"},
-		"a bucket that is its own domain":    {Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"}, "https://files.example.com/", "https://files.example.com/a%20b"},
+		"a path style server":                       {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://files.example.com/", "https://files.example.com/photos/a%20b"},
+		"a path in the endpoint":                    {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://example.com/s3/", "https://example.com/s3/photos/a%20b"},
+		"a host that can have the bucket before it": {Config{}, "https://s3.dualstack.eu-west-1.amazonaws.com/", "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b"},
+		"a host that names the bucket":              {Config{}, "https://photos.s3-accelerate.amazonaws.com/", "https://photos.s3-accelerate.amazonaws.com/a%20b"},
+		"a bucket with its own domain":              {Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"}, "https://files.example.com/", "https://files.example.com/a%20b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, test.config)
@@ -214,19 +214,19 @@ func TestSigningBaseURL(t *testing.T) {
 	}
 }
 
-func TestSignedUntil(t *testing.T) {
+func TestSignaturesExpire(t *testing.T) {
 	second := now.Truncate(time.Second)
 	for name, test := range map[string]struct {
 		ttl  time.Duration
 		ends time.Time // of the credentials
 		want time.Time
 	}{
-		"at least what was asked":         {time.Second, time.Time{}, second.Add(2 * time.Second)},
-		"at most 7 days":                  {7 * 24 * time.Hour, now.Add(30 * 24 * time.Hour), second.Add(7 * 24 * time.Hour)},
-		"a session that says no end":      {7 * 24 * time.Hour, time.Time{}, second.Add(12 * time.Hour)},
-		"credentials that outlast it":     {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
-		"credentials that end before":     {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
-		"credentials of half a second on": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},
+		"at least the requested time":              {time.Second, time.Time{}, second.Add(2 * time.Second)},
+		"at most 7 days":                           {7 * 24 * time.Hour, now.Add(30 * 24 * time.Hour), second.Add(7 * 24 * time.Hour)},
+		"a session with unknown expiry":            {7 * 24 * time.Hour, time.Time{}, second.Add(12 * time.Hour)},
+		"credentials that outlast it":              {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
+		"credentials that expire before":           {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
+		"credentials that expire in half a second": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{test.ends}, Region: "eu-west-1"}})
@@ -238,7 +238,7 @@ func TestSignedUntil(t *testing.T) {
 			require.Equal(t, fmt.Sprint(int64(test.want.Sub(second)/time.Second)), u.Query().Get("X-Amz-Expires"))
 		})
 	}
-	t.Run("credentials that are over", func(t *testing.T) {
+	t.Run("expired credentials", func(t *testing.T) {
 		d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
 		_, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
 		require.ErrorIs(t, err, storage.Unauthenticated)
@@ -246,17 +246,17 @@ func TestSignedUntil(t *testing.T) {
 	})
 }
 
-func TestSigningThatIsRefused(t *testing.T) {
+func TestSigningErrors(t *testing.T) {
 	none, sum := Profile{Name: "none"}, uint32(1)
 	for name, test := range map[string]struct {
 		config Config
 		ask    func(r *storage.SignRequest)
 	}{
-		"without credentials":              {Config{Anonymous: true}, nil},
-		"an option of nobody's":            {Config{}, func(r *storage.SignRequest) { r.Native = []any{1} }},
-		"a range of sizes":                 {Config{}, func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
-		"a CRC32C that no server looks at": {Config{Profile: &none}, func(r *storage.SignRequest) { r.CRC32C = &sum }},
-		"a method that nobody could undo":  {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
+		"without credentials":                     {Config{Anonymous: true}, nil},
+		"an unknown native option":                {Config{}, func(r *storage.SignRequest) { r.Native = []any{1} }},
+		"a range of sizes":                        {Config{}, func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
+		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *storage.SignRequest) { r.CRC32C = &sum }},
+		"an unsupported method":                   {Config{}, func(r *storage.SignRequest) { r.Method = http.MethodDelete }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := opened(t, test.config).sign(t.Context(), wiretest.SignedUpload(test.ask), now)
@@ -265,7 +265,7 @@ func TestSigningThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestSignatureKeyIsSigV4s(t *testing.T) {
+func TestTheSigningKeyIsSigV4s(t *testing.T) {
 	d := opened(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	presigned, err := awss3.NewPresignClient(d.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
 	require.NoError(t, err)
@@ -273,6 +273,6 @@ func TestSignatureKeyIsSigV4s(t *testing.T) {
 	require.NoError(t, err)
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, presigned.Values["X-Amz-Signature"], d.keys.of(&credentials, "eu-west-1", day).signature(presigned.Values["policy"]))
+	require.Equal(t, presigned.Values["X-Amz-Signature"], d.keys.get(&credentials, "eu-west-1", day).signature(presigned.Values["policy"]))
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }

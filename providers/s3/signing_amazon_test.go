@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// stranger makes a signed request without knowing anything of the driver.
+// A stranger sends a signed request without the driver.
 type stranger struct {
 	client *http.Client
 }
@@ -33,12 +33,12 @@ func (s stranger) do(t *testing.T, signed *storage.SignedURL, body string, chang
 	if change != nil {
 		change(r)
 	}
-	answer, err := s.client.Do(r)
+	response, err := s.client.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return answer.StatusCode, string(text)
+	return response.StatusCode, string(text)
 }
 
 func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
@@ -51,8 +51,8 @@ func amazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
 	return b, stranger{config.HTTPClient}
 }
 
-// No server that can be built here holds these: file systems lie beneath.
-func TestSignedAddressesOfKeysThatFileSystemsCannotHold(t *testing.T) {
+// The real servers store objects in file systems, which cannot hold these keys.
+func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	b, someone := amazonBucket(t, s3server.Config{})
 	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
 	for _, key := range keys {
@@ -70,7 +70,7 @@ func TestSignedAddressesOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	}
 }
 
-func TestASignedAddressIsWhatItSays(t *testing.T) {
+func TestChangesToASignedURLAreRefused(t *testing.T) {
 	b, someone := amazonBucket(t, s3server.Config{})
 	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestASignedAddressIsWhatItSays(t *testing.T) {
 		"a longer life": {"text", func(r *http.Request) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=3", "X-Amz-Expires=5", 1)
 		}},
-		"an address of another day": {"text", func(r *http.Request) { setQuery(r, "X-Amz-Date", "20200101T000000Z") }},
+		"the signature of another day": {"text", func(r *http.Request) { setQuery(r, "X-Amz-Date", "20200101T000000Z") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, text := someone.do(t, signed, test.body, test.change)
@@ -111,7 +111,7 @@ func setQuery(r *http.Request, name, value string) {
 	r.URL.RawQuery = strings.ReplaceAll(url.Values(query).Encode(), "+", "%20")
 }
 
-func TestASignedAddressEnds(t *testing.T) {
+func TestASignedURLExpires(t *testing.T) {
 	var ahead atomic.Int64
 	b, someone := amazonBucket(t, s3server.Config{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	for name, sign := range map[string]func() (*storage.SignedURL, error){

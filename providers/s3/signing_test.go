@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-func TestSignedAddressesWorkFromCurl(t *testing.T) {
+func TestSignedURLsWorkFromCurl(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -56,7 +56,7 @@ func TestASignedEmptyBodyIsEmpty(t *testing.T) {
 	}
 }
 
-func TestASignedChecksumIsHeld(t *testing.T) {
+func TestASignedChecksumIsEnforced(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -91,6 +91,6 @@ func TestASignedUploadWithoutATypeSignsTheHostOnly(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Amz-SignedHeaders"))
 	require.Empty(t, signed.Header)
-	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "curl adds a type of its own")
+	require.Equal(t, 200, wiretest.Curl(t, signed, "text").Status, "curl adds a content type")
 	require.Equal(t, 200, wiretest.NetHTTP(t, signed, "text").Status, "net/http adds none")
 }

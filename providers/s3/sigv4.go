@@ -14,10 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Signature Version 4, as it is written down in
+// Signature Version 4:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html.
-// The SDK's signer makes the same signatures; one of its takes longer than all
-// else that a small request costs.
+// The SDK's signer makes the same signatures. One of them takes longer than all the
+// rest of a small request.
 const (
 	signingService   = "s3"
 	signingAlgorithm = "AWS4-HMAC-SHA256"
@@ -28,25 +28,26 @@ const (
 	emptySHA256     = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// A signingKey is what a day's requests of one credential to one region are
-// signed with. The secret cannot be had from it.
+// A signingKey signs the requests of one day, credential and region. It does not
+// contain the secret.
 type signingKey struct {
 	accessKey, region string
-	secret            uint64 // a fingerprint, by which another secret is noticed
-	day               int64  // since 1970
-	date              string // the same day: "20260304"
+	secret            uint64 // a hash, to notice another secret
+	day               int64  // days since 1970
+	date              string // "20260304"
 	scope             string // "20260304/eu-west-1/s3/aws4_request"
-	query             string // with which the query of a signed address begins
+	query             string // how the query of a signed URL begins
 	signers           sync.Pool
 }
 
-// signingKeys keeps the last key: an account has one credential and one region.
+// signingKeys caches the last key: an account has one credential and one region.
 type signingKeys struct{ last atomic.Pointer[signingKey] }
 
-var fingerprints = maphash.MakeSeed()
+var secretSeed = maphash.MakeSeed()
 
-func (k *signingKeys) of(c *aws.Credentials, region string, at time.Time) *signingKey {
-	day, secret := at.Unix()/(24*60*60), maphash.String(fingerprints, c.SecretAccessKey)
+// get returns the key for a credential and a region on the day of at.
+func (k *signingKeys) get(c *aws.Credentials, region string, at time.Time) *signingKey {
+	day, secret := at.Unix()/(24*60*60), maphash.String(secretSeed, c.SecretAccessKey)
 	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret && last.accessKey == c.AccessKeyID && last.region == region {
 		return last
 	}
@@ -68,8 +69,7 @@ func (k *signingKeys) of(c *aws.Credentials, region string, at time.Time) *signi
 	return key
 }
 
-// appendTime appends the time as a signature has it: "20260304T050607Z". It is
-// one of the key's day.
+// appendTime appends a time of the key's day in the form "20260304T050607Z".
 func (k *signingKey) appendTime(dst []byte, at time.Time) []byte {
 	hour, minute, second := at.Clock()
 	dst = append(append(dst, k.date...), 'T')
@@ -79,37 +79,37 @@ func (k *signingKey) appendTime(dst []byte, at time.Time) []byte {
 	return append(dst, 'Z')
 }
 
-// A signer makes one signature at a time, in memory of its own.
+// A signer makes one signature at a time, in its own memory.
 type signer struct {
 	mac       hash.Hash
-	canonical []byte   // the request as it is signed
-	text      []byte   // what else is built: an address, or what the signature is of
+	canonical []byte   // the canonical request
+	text      []byte   // a URL, a header or a text to sign
 	names     []string // of signed headers
 	sum       []byte
 }
 
-func (k *signingKey) take() *signer  { return k.signers.Get().(*signer) }
-func (k *signingKey) give(s *signer) { k.signers.Put(s) }
+func (k *signingKey) acquire() *signer  { return k.signers.Get().(*signer) }
+func (k *signingKey) release(s *signer) { k.signers.Put(s) }
 
-// signature is that of a text, as a form has it.
+// signature returns the signature of a text, for a form.
 func (k *signingKey) signature(text string) string {
-	s := k.take()
-	defer k.give(s)
+	s := k.acquire()
+	defer k.release(s)
 	s.text = append(s.text[:0], text...)
-	s.canonical = s.ofText(s.canonical[:0], s.text)
+	s.canonical = s.appendSignature(s.canonical[:0], s.text)
 	return string(s.canonical)
 }
 
-// ofText appends the signature of a text to dst.
-func (s *signer) ofText(dst, text []byte) []byte {
+// appendSignature appends the signature of a text to dst.
+func (s *signer) appendSignature(dst, text []byte) []byte {
 	s.mac.Reset()
 	s.mac.Write(text)
 	s.sum = s.mac.Sum(s.sum[:0])
 	return hex.AppendEncode(dst, s.sum)
 }
 
-// ofCanonical appends the signature of s.canonical to dst.
-func (k *signingKey) ofCanonical(s *signer, dst []byte, at time.Time) []byte {
+// appendRequestSignature appends the signature of s.canonical to dst.
+func (k *signingKey) appendRequestSignature(s *signer, dst []byte, at time.Time) []byte {
 	digest := sha256.Sum256(s.canonical)
 	text := append(s.canonical[:0], signingAlgorithm+"\n"...)
 	text = k.appendTime(text, at)
@@ -117,14 +117,14 @@ func (k *signingKey) ofCanonical(s *signer, dst []byte, at time.Time) []byte {
 	text = append(text, k.scope...)
 	text = append(text, '\n')
 	s.canonical = hex.AppendEncode(text, digest[:])
-	return s.ofText(dst, s.canonical)
+	return s.appendSignature(dst, s.canonical)
 }
 
-// authorize returns the header that signs r: all of r.header.
-func (k *signingKey) authorize(r *signedRequest) string {
-	s := k.take()
-	defer k.give(s)
-	s.listNames(r)
+// authorization returns the header that signs r with all of r.header.
+func (k *signingKey) authorization(r *signedRequest) string {
+	s := k.acquire()
+	defer k.release(s)
+	s.collectNames(r)
 	s.begin(r.method)
 	s.canonical = append(s.canonical, r.path...)
 	s.canonical = append(s.canonical, '\n')
@@ -138,17 +138,17 @@ func (k *signingKey) authorize(r *signedRequest) string {
 	text = append(text, ", SignedHeaders="...)
 	text = s.appendNames(text, ";")
 	text = append(text, ", Signature="...)
-	s.text = k.ofCanonical(s, text, r.at)
+	s.text = k.appendRequestSignature(s, text, r.at)
 	return string(s.text)
 }
 
-// presign returns the address of a key at r's origin, "https://host", good for
-// so many seconds. The names in r.query begin with small letters. A token is the
-// credential's, or "".
+// presign returns the signed URL of an object, valid for so many seconds. origin is
+// "https://host". The names in r.query must begin with lower-case letters. token is the
+// credential's session token, or "".
 func (k *signingKey) presign(r *signedRequest, origin, key, token string, seconds int64) string {
-	s := k.take()
-	defer k.give(s)
-	s.listNames(r)
+	s := k.acquire()
+	defer k.release(s)
+	s.collectNames(r)
 	text := append(s.text[:0], origin...)
 	path := len(text)
 	text = append(append(text, r.path...), '/')
@@ -175,6 +175,6 @@ func (k *signingKey) presign(r *signedRequest, origin, key, token string, second
 	s.canonical = append(s.canonical, text[query:]...)
 	s.end(r)
 	text = append(text, "&X-Amz-Signature="...)
-	s.text = k.ofCanonical(s, text, r.at)
+	s.text = k.appendRequestSignature(s, text, r.at)
 	return string(s.text)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// The SDK's signer is the judge of ours: of the addresses in sign_test.go, and
-// of the headers here.
+// The SDK's signer is the reference for ours: for URLs in sign_test.go, and for headers
+// here.
 func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 	for name, row := range map[string]struct {
 		method, host, query, token string
@@ -29,8 +29,8 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 		"a port":                         {method: "GET", host: "127.0.0.1:9000"},
 		"many headers":                   {method: "PUT", length: 1, header: map[string]string{"Content-Type": "text/plain", "Content-Md5": "x", "Cache-Control": "y", "X-Amz-Meta-A-B": "1", "X-Amz-Meta-A_b": "2", "X-Amz-Meta-A": "3", "If-Match": `"e"`}},
 		"an empty value":                 {method: "PUT", header: map[string]string{"X-Amz-Meta-A": ""}},
-		"spaces within, and at the ends": {method: "PUT", header: map[string]string{"Content-Disposition": "  a   b  c "}},
-		"what is not ASCII":              {method: "PUT", header: map[string]string{"Content-Disposition": "é\u00a0 \t x"}},
+		"spaces inside and at both ends": {method: "PUT", header: map[string]string{"Content-Disposition": "  a   b  c "}},
+		"no ASCII":                       {method: "PUT", header: map[string]string{"Content-Disposition": "é\u00a0 \t x"}},
 	} {
 		for _, key := range keys {
 			t.Run(name+", "+key[:min(len(key), 20)], func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, emptySHA256, signingService, "eu-west-1", now))
 				want := request.Header.Get("Authorization")
 				request.Header.Del("Authorization")
-				got := new(signingKeys).of(&credentials, "eu-west-1", now).authorize(&signedRequest{
+				got := new(signingKeys).get(&credentials, "eu-west-1", now).authorization(&signedRequest{
 					method: row.method, host: row.host, path: path, query: row.query,
 					header: request.Header, length: row.length, sha256: emptySHA256, at: now,
 				})
@@ -60,7 +60,7 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestASigningKeyIsKeptForItsDay(t *testing.T) {
+func TestASigningKeyIsCachedForItsDay(t *testing.T) {
 	alice, bob := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}, aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
 	rotated := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "another"}
 	midnight := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
@@ -70,27 +70,27 @@ func TestASigningKeyIsKeptForItsDay(t *testing.T) {
 		at          time.Time
 		kept        bool
 	}{
-		"the same":             {alice, "eu-west-1", midnight, true},
-		"the day's last":       {alice, "eu-west-1", midnight.Add(24*time.Hour - 1), true},
-		"elsewhere on earth":   {alice, "eu-west-1", midnight.In(time.FixedZone("", -12*60*60)), true},
-		"the next day":         {alice, "eu-west-1", midnight.Add(24 * time.Hour), false},
-		"the day before":       {alice, "eu-west-1", midnight.Add(-1), false},
-		"somebody else":        {bob, "eu-west-1", midnight, false},
-		"a secret that is new": {rotated, "eu-west-1", midnight, false},
-		"another region":       {alice, "us-east-1", midnight, false},
+		"the same":                   {alice, "eu-west-1", midnight, true},
+		"the last second of the day": {alice, "eu-west-1", midnight.Add(24*time.Hour - 1), true},
+		"in another time zone":       {alice, "eu-west-1", midnight.In(time.FixedZone("", -12*60*60)), true},
+		"the next day":               {alice, "eu-west-1", midnight.Add(24 * time.Hour), false},
+		"the day before":             {alice, "eu-west-1", midnight.Add(-1), false},
+		"somebody else":              {bob, "eu-west-1", midnight, false},
+		"a new secret":               {rotated, "eu-west-1", midnight, false},
+		"another region":             {alice, "us-east-1", midnight, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var keys signingKeys
-			first := keys.of(&alice, "eu-west-1", midnight)
-			next := keys.of(&row.credentials, row.region, row.at)
+			first := keys.get(&alice, "eu-west-1", midnight)
+			next := keys.get(&row.credentials, row.region, row.at)
 			require.Equal(t, row.kept, first == next)
-			require.Equal(t, new(signingKeys).of(&row.credentials, row.region, row.at).signature("text"), next.signature("text"))
-			require.Same(t, next, keys.last.Load(), "one is kept, and no more")
+			require.Equal(t, new(signingKeys).get(&row.credentials, row.region, row.at).signature("text"), next.signature("text"))
+			require.Same(t, next, keys.last.Load(), "only one key is cached")
 		})
 	}
 }
 
-func TestSigningAtOnceIsSafe(t *testing.T) {
+func TestConcurrentSigning(t *testing.T) {
 	d := opened(t, Config{})
 	want, err := d.sign(t.Context(), wiretest.SignedUpload(nil), now)
 	require.NoError(t, err)

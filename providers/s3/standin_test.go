@@ -15,15 +15,15 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// A standIn is a server of canned answers.
+// A standIn is a server with fixed responses.
 type standIn struct{ *wiretest.Server }
 
 type reply = wiretest.Reply
 
-func newStandIn(t *testing.T, answers ...reply) *standIn {
+func newStandIn(t *testing.T, replies ...reply) *standIn {
 	t.Helper()
-	sized := make([]reply, len(answers))
-	for i, a := range answers {
+	sized := make([]reply, len(replies))
+	for i, a := range replies {
 		sized[i] = withLength(a)
 	}
 	if len(sized) == 0 {
@@ -32,7 +32,7 @@ func newStandIn(t *testing.T, answers ...reply) *standIn {
 	return &standIn{wiretest.NewServer(t, sized...)}
 }
 
-// withLength has an answer of success tell its length to HEAD too, as servers do.
+// withLength adds a Content-Length to a successful response, also to HEAD, as servers do.
 func withLength(a reply) reply {
 	if a.Cut || a.Status != 0 && a.Status != http.StatusOK && a.Status != http.StatusPartialContent || a.Header["Content-Length"] != "" {
 		return a
@@ -43,7 +43,7 @@ func withLength(a reply) reply {
 	return a
 }
 
-// newUnsized is a server whose answers do not tell their length.
+// newUnsized starts a server whose responses have no Content-Length.
 func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
 	return &standIn{&wiretest.Server{Server: server}}
 }
 
-// on opens the bucket "photos" at the server, under a profile.
+// on opens the bucket "photos" at the server with a profile.
 func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *driver {
 	t.Helper()
 	p, known := NamedProfile(profile)
@@ -77,7 +77,7 @@ func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *dri
 	return d.(*driver)
 }
 
-// startTLS is the address of a server whose certificate nobody trusts.
+// startTLS starts a server whose certificate is not trusted, and returns its URL.
 func startTLS(t *testing.T) string {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -86,7 +86,7 @@ func startTLS(t *testing.T) string {
 	return server.URL
 }
 
-// failing is an error as S3 sends it.
+// failing returns an error response of S3.
 func failing(status int, code, message string) reply {
 	return reply{
 		Status: status,

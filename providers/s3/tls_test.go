@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// Over TLS the SDK does not sign the body's sum, and would send trailers if it
-// were let: bodies of one Put and of parts take another road than without.
+// Over TLS, the SDK does not sign the checksum of a body, and would send it in a trailer by
+// default. So the bodies of Put and of parts are sent in another way.
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
 	secure := *s
@@ -42,7 +42,7 @@ func TestBodiesOverTLS(t *testing.T) {
 		got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want, got), "%d bytes of %d", len(got), size)
-		require.Equal(t, "gzip", attrs.ContentEncoding, "nothing of the transfer is left in it")
+		require.Equal(t, "gzip", attrs.ContentEncoding, "the coding of the transfer was removed")
 		require.NotNil(t, attrs.CRC32C)
 		require.Equal(t, *stored.CRC32C, *attrs.CRC32C)
 	}

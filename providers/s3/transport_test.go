@@ -19,7 +19,7 @@ func openedBy(t *testing.T) wiretest.OpenBy {
 	}
 }
 
-// inConfiguration has the client given by the SDK's configuration.
+// inConfiguration opens a bucket whose HTTP client is in the SDK's configuration.
 func inConfiguration(t *testing.T) wiretest.OpenBy {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		c := aws.Config{Region: "us-east-1"}

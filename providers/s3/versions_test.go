@@ -16,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
 func TestListVersions(t *testing.T) {
@@ -34,7 +35,7 @@ func TestListVersions(t *testing.T) {
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: at, Size: 2, ETag: `"2"`, Revision: `"2"`}, Version: "v2"},
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: at}, Version: "v1", IsDelete: true},
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: at, Size: 1, ETag: `"0"`, Revision: `"0"`}, Version: "null"},
-	}, page.Entries, "in the order of the answer, which the times do not tell")
+	}, page.Entries, "in the order of the response, which the times do not tell")
 
 	_, err = d.ListVersions(t.Context(), &storage.ListRequest{Limit: 4, Prefix: "a", Token: page.Token})
 	require.NoError(t, err)
@@ -44,7 +45,7 @@ func TestListVersions(t *testing.T) {
 	}, w.Lines())
 }
 
-func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
+func TestListVersionsOnOtherServers(t *testing.T) {
 	token := versionToken("a", "v2")
 	entry := func(tag, id, at string) string {
 		return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId><LastModified>` + at + `</LastModified></` + tag + `>`
@@ -56,18 +57,18 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 		want  []string
 		code  storage.Code
 	}{
-		{name: "versions first and markers behind them", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
+		{name: "versions first and markers after them", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
 		{name: "a page that begins with the marker's version", token: token, body: entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:05Z"), want: []string{"v1"}},
-		{name: "versions whose times are not in their order", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
-		{name: "markers among them, whose times are not in their order", body: entry("Version", "v4", "2026-01-02T03:04:09Z") + entry("Version", "v3", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") + entry("Version", "v1", "2026-01-02T03:04:04Z"), want: []string{"v4", "v3", "v2", "v1"}},
-		{name: "markers behind all, one of which is current", body: entry("Version", "v2", "2026-01-02T03:04:09Z") + entry("DeleteMarker", "v3", "2026-01-02T03:04:05Z</LastModified><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05Z"), want: []string{"v3", "v2"}},
-		{name: "a listing that does not move", token: token, body: `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>`, code: storage.Internal},
-		{name: "a listing that goes on nowhere", body: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
-		{name: "an answer that is none", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
-		{name: "a key that is not escaped as it says", body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`, code: storage.Internal},
-		{name: "a place to go on that is not escaped as it says", body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`, code: storage.Internal},
-		{name: "more entries than any page has", body: strings.Repeat("<Version/>", maxPageEntries+1), code: storage.Internal},
-		{name: "a token that is none", token: "nonsense", code: storage.InvalidArgument},
+		{name: "versions whose times are not in order", body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:07Z"), want: []string{"v3", "v2", "v1"}},
+		{name: "markers among versions, whose times are not in order", body: entry("Version", "v4", "2026-01-02T03:04:09Z") + entry("Version", "v3", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") + entry("Version", "v1", "2026-01-02T03:04:04Z"), want: []string{"v4", "v3", "v2", "v1"}},
+		{name: "markers after all versions, one of which is current", body: entry("Version", "v2", "2026-01-02T03:04:09Z") + entry("DeleteMarker", "v3", "2026-01-02T03:04:05Z</LastModified><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05Z"), want: []string{"v3", "v2"}},
+		{name: "a listing that repeats its last page", token: token, body: `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>`, code: storage.Internal},
+		{name: "a truncated listing without a marker", body: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
+		{name: "an invalid response", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
+		{name: "a key that is not escaped as announced", body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`, code: storage.Internal},
+		{name: "a marker that is not escaped as announced", body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`, code: storage.Internal},
+		{name: "too many entries", body: strings.Repeat("<Version/>", listxml.MaxEntries+1), code: storage.Internal},
+		{name: "an invalid token", token: "nonsense", code: storage.InvalidArgument},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Body: `<ListVersionsResult>` + row.body + `</ListVersionsResult>`})
@@ -87,15 +88,15 @@ func TestListVersionsFromServersOfTheirOwn(t *testing.T) {
 	}
 }
 
-// What Amazon calls the time of an object in parts is when its upload was begun:
-// v2 was stored behind m1 and v1, and begun before them.
-func TestVersionsStayInAmazonsOrder(t *testing.T) {
-	const answer = `<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
+// Amazon's time of a multipart upload is its beginning: v2 was stored after m1 and v1, and
+// begun before them.
+func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
+	const body = `<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
 		<Version><Key>a</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:09Z</LastModified></Version>
 		<Version><Key>a</Key><VersionId>v2</VersionId><LastModified>2026-01-02T03:04:01Z</LastModified></Version>
 		<DeleteMarker><Key>a</Key><VersionId>m1</VersionId><LastModified>2026-01-02T03:04:05Z</LastModified></DeleteMarker>
 		</ListVersionsResult>`
-	d := newStandIn(t, reply{Body: answer}).on(t, "aws")
+	d := newStandIn(t, reply{Body: body}).on(t, "aws")
 	d.endpoint = nil // as it is at Amazon's
 	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 3})
 	require.NoError(t, err)
@@ -107,8 +108,8 @@ func TestVersionsStayInAmazonsOrder(t *testing.T) {
 	require.Equal(t, versionToken("a", "m1"), page.Token)
 }
 
-// Each page begins where the server ended the one before, whatever the times.
-func TestVersionsInPages(t *testing.T) {
+// Each page begins where the server ended the one before, in spite of the times.
+func TestListVersionsInPages(t *testing.T) {
 	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"} // newest first, and the seconds of their times
 	for _, row := range []struct {
 		name   string
@@ -119,9 +120,9 @@ func TestVersionsInPages(t *testing.T) {
 		{"of one", 1, false, 4},
 		{"of two", 2, false, 2},
 		{"of all", 9, false, 1},
-		{"of one, which begin with the marker's", 1, true, 7},
-		{"of two, which begin with the marker's", 2, true, 3},
-		{"of three, which begin with the marker's", 3, true, 2},
+		{"of one, beginning with the marker's version", 1, true, 7},
+		{"of two, beginning with the marker's version", 2, true, 3},
+		{"of three, beginning with the marker's version", 3, true, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := &versionsServer{stored: stored, repeat: row.repeat}
@@ -144,8 +145,7 @@ func TestVersionsInPages(t *testing.T) {
 	}
 }
 
-// A versionsServer lists versions of one key: each is its name and the second of
-// its time.
+// A versionsServer lists versions of one key. Each is its name and the second of its time.
 type versionsServer struct {
 	stored []string
 	repeat bool // a page begins with the marker's own version

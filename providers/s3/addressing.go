@@ -1,0 +1,146 @@
+package s3
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/auth"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/escape"
+)
+
+// bucketURL returns the URL of the bucket, without a slash at its end. It applies the
+// SDK's rules for path and host to base, which is how clients outside reach the server.
+// If the host of base already names the bucket (an accelerated address, a domain with
+// the bucket's name), base is the URL.
+func (d *driver) bucketURL(ctx context.Context, base string) (*url.URL, error) {
+	return d.urlOf(ctx, d.bucket, base)
+}
+
+// amazon reports whether the server is Amazon's.
+func (a *account) amazon() bool {
+	return !a.customResolver && (a.endpoint == nil || amazonEndpoint(a.endpoint.String()))
+}
+
+// urlOf returns the URL of a bucket or, if bucket is empty, of the server.
+func (a *account) urlOf(ctx context.Context, bucket, base string) (*url.URL, error) {
+	u, _, err := a.resolve(ctx, bucket, base)
+	return u, err
+}
+
+// An authScheme says how requests to a URL are signed and sent.
+type authScheme struct {
+	sigV4 bool // with SigV4 for S3 in the account's region, as sign.go does it
+	raw   bool // a rawClient can send them: sigV4 for a named bucket, without headers of the endpoint, at a path without escapes
+}
+
+// resolve returns the URL of a bucket, and how requests are sent there.
+func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
+	o := a.client.Options()
+	p := awss3.EndpointParameters{
+		Region:         aws.String(o.Region),
+		Endpoint:       o.BaseEndpoint,
+		ForcePathStyle: aws.Bool(o.UsePathStyle),
+		Accelerate:     aws.Bool(o.UseAccelerate),
+		UseArnRegion:   aws.Bool(o.UseARNRegion),
+		UseFIPS:        aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		UseDualStack:   aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
+	}
+	if bucket != "" {
+		p.Bucket = &bucket
+	}
+	if base != "" {
+		u, err := url.Parse(base)
+		if err != nil {
+			return nil, scheme, storage.InvalidArgument // the core has parsed it before
+		}
+		u.Path = strings.TrimSuffix(u.Path, "/")
+		if !o.UsePathStyle && (u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")) {
+			return u, authScheme{sigV4: true}, nil
+		}
+		p.Endpoint = aws.String(u.String())
+		p.Accelerate, p.UseFIPS, p.UseDualStack = aws.Bool(false), aws.Bool(false), aws.Bool(false) // only for hosts of AWS
+	}
+	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
+	if err != nil {
+		return nil, scheme, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set the region, or the endpoint of the server"}
+	}
+	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
+	options, _ := auth.GetAuthOptions(&e.Properties)
+	scheme.sigV4 = len(options) == 0 || len(options) == 1 && a.isPlainSigV4(options[0])
+	scheme.raw = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) && e.URI.EscapedPath() == e.URI.Path
+	return &e.URI, scheme, nil
+}
+
+// isPlainSigV4 reports whether an option is SigV4 for S3 in the account's region,
+// which are the defaults.
+func (a *account) isPlainSigV4(o *auth.Option) bool {
+	name, hasName := smithyhttp.GetSigV4SigningName(&o.SignerProperties)
+	region, hasRegion := smithyhttp.GetSigV4SigningRegion(&o.SignerProperties)
+	return o.SchemeID == "sigv4" && (!hasName || name == signingService) && (!hasRegion || region == a.region)
+}
+
+// A bucketEndpoint is the URL of a bucket, split into what requests need.
+type bucketEndpoint struct {
+	base   string   // that it was resolved from
+	url    *url.URL // never modified
+	origin string   // "https://host"
+	host   string   // as it is signed: without the scheme's default port
+	path   string   // escaped, "" or "/bucket"
+	authScheme
+}
+
+// bucketEndpoint returns the endpoint for base, and caches it: all URLs that a bucket
+// signs have the same base.
+func (d *driver) bucketEndpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
+	cache := &d.endpoints[0]
+	if base != "" {
+		cache = &d.endpoints[1]
+	}
+	if e := cache.Load(); e != nil && e.base == base {
+		return e, nil
+	}
+	u, scheme, err := d.resolve(ctx, d.bucket, base)
+	if err != nil {
+		return nil, err
+	}
+	e := &bucketEndpoint{base: base, url: u, origin: u.Scheme + "://" + u.Host, host: u.Host, path: u.EscapedPath(), authScheme: scheme}
+	if port := u.Port(); port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https" {
+		e.host = strings.TrimSuffix(e.host, ":"+port)
+	}
+	cache.Store(e)
+	return e, nil
+}
+
+// The exported methods below are for package s3probe.
+
+// Profile returns the profile of d.
+func (d *driver) Profile() Profile { return d.profile }
+
+// WithProfile returns a driver with another profile and the same connections.
+func (d *driver) WithProfile(p Profile) storage.Driver {
+	changed := *d.account
+	changed.profile = p
+	return &driver{account: &changed, bucket: d.bucket}
+}
+
+// HTTPClient returns the client that sends the requests of d.
+func (d *driver) HTTPClient() awss3.HTTPClient { return d.client.Options().HTTPClient }
+
+// ServerURL returns the URL of the server.
+func (d *driver) ServerURL(ctx context.Context) (*url.URL, error) { return d.urlOf(ctx, "", "") }
+
+// URL returns the URL of an object or, if key is empty, of the bucket.
+func (d *driver) URL(ctx context.Context, key string) (*url.URL, error) {
+	u, err := d.bucketURL(ctx, "")
+	if err != nil || key == "" {
+		return u, err
+	}
+	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+escape.Key(key)
+	return u, nil
+}

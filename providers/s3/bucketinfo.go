@@ -1,0 +1,128 @@
+package s3
+
+import (
+	"context"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+// BucketInfo reads the bucket and then, in parallel, each setting that the server has.
+// Each setting needs its own permission. A setting that may not be read stays empty. S3
+// returns the time of creation only in ListBuckets.
+func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
+	info := &storage.BucketInfo{Name: name}
+	if err := s.readInfo(ctx, info); err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
+// readInfo fills info. A setting that may not be read keeps its value.
+func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
+	var b *managed
+	err := s.inBucketRegion(info.Name, func(found *managed) (err error) {
+		b = found
+		info.Region, err = b.head(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return inParallel(ctx,
+		func(ctx context.Context) error { return ifPermitted(&info.Public, b.isPublic, ctx) },
+		func(ctx context.Context) error { return ifPermitted(&info.Versioning, b.versioning, ctx) },
+		func(ctx context.Context) error { return ifPermitted(&info.CORS, b.cors, ctx) },
+		func(ctx context.Context) error { return ifPermitted(&info.Lifecycle, b.lifecycle, ctx) },
+	)
+}
+
+// ifPermitted sets *value to the result of read, unless that fails with
+// PermissionDenied.
+func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx context.Context) error {
+	v, err := read(ctx)
+	switch {
+	case err == nil:
+		*value = v
+	case storage.CodeOf(err) == storage.PermissionDenied:
+		return nil
+	}
+	return err
+}
+
+// inParallel runs calls in parallel. The first error cancels the others and is returned.
+func inParallel(ctx context.Context, calls ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group panics.Group
+	var once sync.Once
+	var first error
+	for _, call := range calls {
+		group.Go(func() {
+			if err := call(ctx); err != nil {
+				once.Do(func() {
+					first = err
+					cancel()
+				})
+			}
+		}, cancel)
+	}
+	group.Wait()
+	return first
+}
+
+// head returns the region of the bucket. If the server does not name it, it is the region
+// of the request.
+func (b *managed) head(ctx context.Context) (region string, err error) {
+	out, err := b.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
+	if err != nil {
+		err = reads(err)
+		if storage.CodeOf(err) == storage.ObjectNotFound { // a 404 to HEAD does not say what is missing
+			return "", storage.BucketNotFound
+		}
+		return "", err
+	}
+	if region = aws.ToString(out.BucketRegion); region == "" {
+		region = b.region
+	}
+	return region, nil
+}
+
+func (b *managed) versioning(ctx context.Context) (bool, error) {
+	if !b.profile.Versioning {
+		return false, nil
+	}
+	out, err := b.client.GetBucketVersioning(ctx, &awss3.GetBucketVersioningInput{Bucket: &b.name})
+	if b.isNotSet(err, "") {
+		return false, nil
+	}
+	if err != nil {
+		return false, reads(err)
+	}
+	return out.Status == types.BucketVersioningStatusEnabled, nil
+}
+
+// setVersioning enables or suspends versions. S3 cannot disable them again.
+func (b *managed) setVersioning(ctx context.Context, on bool) error {
+	status := types.BucketVersioningStatusSuspended
+	if on {
+		status = types.BucketVersioningStatusEnabled
+	}
+	return writes(ctx, func(ctx context.Context) error {
+		_, err := b.client.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{
+			Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+		}, b.withBodyChecksum()...)
+		return err
+	})
+}
+
+// isNotSet reports whether err means that the bucket does not have the requested setting:
+// the server returned code, or does not support the request.
+func (b *managed) isNotSet(err error, code string) bool {
+	return err != nil && (isCode(err, code) && code != "" || storage.CodeOf(translate(err)) == storage.Unsupported)
+}

@@ -1,0 +1,89 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// maxSkew is how far a clock may be off before it is corrected. S3 refuses requests
+// that are off by more than 15 minutes.
+const maxSkew = 4 * time.Minute
+
+// A clock is this machine's clock. If requests fail and the server's clock differs, it
+// is corrected. A rawClient and the signatures for others use it. The SDK has a clock
+// like it for its own requests.
+type clock struct {
+	now   func() time.Time
+	ahead atomic.Int64 // how far the server's clock is ahead, in nanoseconds
+}
+
+func (c *clock) time() time.Time {
+	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
+}
+
+// needsResponse reports whether the time of a response matters: after a failure, and
+// while the clock is corrected, because this machine's may be right again.
+func (c *clock) needsResponse(status int) bool { return status >= 400 || c.ahead.Load() != 0 }
+
+// adjust corrects the clock by the time of a response.
+func (c *clock) adjust(response *http.Response) {
+	at, known := serverTime(response)
+	if !known {
+		return
+	}
+	ahead := at.Sub(c.now())
+	if ahead.Abs() < maxSkew {
+		ahead = 0
+	}
+	c.ahead.Store(int64(ahead))
+}
+
+// serverTime returns the time of a response, unless a cache sent it.
+func serverTime(response *http.Response) (at time.Time, known bool) {
+	at, err := http.ParseTime(response.Header.Get("Date"))
+	return at, err == nil && response.Header.Get("Age") == ""
+}
+
+// attach makes responses to the SDK's requests adjust the clock, too: the SDK's own
+// clock is not accessible.
+func (c *clock) attach(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("omnibucket:Clock", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		if response, _ := out.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil && c.needsResponse(response.StatusCode) {
+			c.adjust(response.Response)
+		}
+		return out, metadata, err
+	}), middleware.After)
+}
+
+// isSkewed reports whether the time of a response differs from the time at which its
+// request was signed. No server accepts a signature with a very different time.
+func isSkewed(response *http.Response) bool {
+	if response.Request == nil {
+		return false
+	}
+	signed, err := time.Parse(amzTime, response.Request.Header.Get("X-Amz-Date"))
+	at, known := serverTime(response)
+	return err == nil && known && at.Sub(signed).Abs() >= maxSkew
+}
+
+// signedRegion returns the region for which the request of a response was signed, or
+// "" if it was not signed.
+func signedRegion(response *http.Response) string {
+	if response.Request == nil {
+		return ""
+	}
+	_, credential, _ := strings.Cut(response.Request.Header.Get("Authorization"), "Credential=")
+	credential, _, _ = strings.Cut(credential, ",")
+	scope := strings.Split(credential, "/") // the access key, which may have slashes, date, region, service, "aws4_request"
+	if len(scope) < 5 {
+		return ""
+	}
+	return scope[len(scope)-3]
+}

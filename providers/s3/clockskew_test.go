@@ -1,0 +1,104 @@
+package s3
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+func TestTheHintDoesNotNameTheRegionInUse(t *testing.T) {
+	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
+	for _, row := range []struct {
+		name   string
+		reply  reply
+		change func(*Config)
+		hint   string
+	}{
+		{"another", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "us-east-1" }, "the bucket is in region eu-west-1: set region=eu-west-1"},
+		{"the same", reply{Status: 400, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, ""},
+		{"the same, at another endpoint", reply{Status: 301, Header: said}, func(c *Config) { c.Region = "eu-west-1" }, regionHint},
+		{"with an access key with slashes", reply{Status: 400, Header: said}, func(c *Config) { c.Region, c.AccessKeyID = "eu-west-1", "a/b/c" }, ""},
+		{"anonymous", reply{Status: 301, Header: said}, func(c *Config) { c.Region, c.AccessKeyID, c.SecretKey, c.Anonymous = "us-east-1", "", "", true }, "the bucket is in region eu-west-1: set region=eu-west-1"},
+	} {
+		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
+			d := use(newStandIn(t, row.reply).on(t, "aws", row.change))
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, row.hint, e.Hint)
+		})
+	}
+}
+
+// The response to HEAD has no body with an error code.
+func TestAWrongClockIsCorrected(t *testing.T) {
+	eachClient(t, "HEAD", func(t *testing.T, use func(*driver) *driver) {
+		there := time.Now().Add(30 * time.Minute)
+		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": there.UTC().Format(http.TimeFormat)}})
+		d := use(w.on(t, "aws"))
+		head := func() *storage.Error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+			e := &storage.Error{}
+			require.ErrorAs(t, err, &e)
+			return e
+		}
+		first := head()
+		require.Equal(t, storage.Unauthenticated, first.Code, "%v", first)
+		require.True(t, first.Retryable)
+		require.Equal(t, clockHint, first.Hint)
+
+		second := head()
+		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v", second)
+		require.False(t, second.Retryable)
+
+		signed, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*storage.SignRequest) {}))
+		require.NoError(t, err)
+		u, err := url.Parse(signed.URL)
+		require.NoError(t, err)
+		at, err := time.Parse(amzTime, u.Query().Get("X-Amz-Date"))
+		require.NoError(t, err)
+		require.WithinDuration(t, there, at, maxSkew, "signatures for others use the corrected clock, too")
+	})
+	eachClient(t, "the time of a cache is ignored", func(t *testing.T, use func(*driver) *driver) {
+		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
+		_, err := use(w.on(t, "aws")).Head(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
+		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
+	})
+}
+
+func TestResponsesToTheSDKAdjustTheClock(t *testing.T) {
+	there := time.Now().Add(30 * time.Minute)
+	late := failing(403, "RequestTimeTooSkewed", "")
+	late.Header["Date"] = there.UTC().Format(http.TimeFormat)
+	d := newStandIn(t, late).on(t, "aws")
+	_, err := d.List(t.Context(), &storage.ListRequest{Limit: 10}) // which the SDK asks
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
+	require.WithinDuration(t, there, d.clock.time(), maxSkew)
+}
+
+// This machine's clock may have been set since the correction.
+func TestASuccessAdjustsACorrectedClock(t *testing.T) {
+	for name, ask := range map[string]func(d *driver) error{
+		"by the SDK": func(d *driver) error {
+			_, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 10})
+			return err
+		},
+		"by the raw client": func(d *driver) error {
+			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).on(t, "aws")
+			d.clock.ahead.Store(int64(time.Hour))
+			_ = ask(d) // what it responses does not matter
+			require.WithinDuration(t, time.Now(), d.clock.time(), maxSkew)
+		})
+	}
+}

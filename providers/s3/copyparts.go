@@ -1,0 +1,120 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+const abortTimeout = 30 * time.Second // for aborting an upload after a failure
+
+// A copyRange is a range of a source that becomes one part.
+type copyRange struct {
+	source storage.ObjectRef
+	header string // "bytes=0-9"; "" for the whole source
+	size   int64  // bytes
+}
+
+// split splits a source into ranges of the same length. The last one may be shorter.
+func split(source storage.ObjectRef, size, length int64) []copyRange {
+	if size <= length {
+		return []copyRange{{source: source, size: size}}
+	}
+	var ranges []copyRange
+	for from := int64(0); from < size; from += length {
+		end := min(from+length, size)
+		ranges = append(ranges, copyRange{source, fmt.Sprintf("bytes=%d-%d", from, end-1), end - from})
+	}
+	return ranges
+}
+
+// copyInParts copies an object that is too large for CopyObject. UploadPartCopy copies
+// only the content, so copyInParts sends all attributes.
+func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
+	maxParts := int64(d.profile.partsLimit())
+	length := max(orDefault(d.copyPart, parallel.PieceSize), (size+maxParts-1)/maxParts)
+	return d.copyRanges(ctx, &storage.ComposeRequest{
+		Key:        r.Key,
+		Properties: r.Properties,
+		PublicRead: r.PublicRead,
+		Condition:  r.Condition,
+	}, split(r.Source, size, length))
+}
+
+// copyRanges makes an object of ranges. If it fails, it aborts the upload.
+func (d *driver) copyRanges(ctx context.Context, r *storage.ComposeRequest, ranges []copyRange) (*storage.Attrs, error) {
+	style := ChecksumNone // only the store can compute checksums of copied parts
+	if d.profile.CopiedChecksums {
+		style = ChecksumFullObject
+	}
+	upload, err := d.beginUpload(ctx, r.Key, &r.Properties, r.PublicRead, style)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := d.copyParts(ctx, r.Key, upload, ranges)
+	var attrs *storage.Attrs
+	if err == nil {
+		in := &awss3.CompleteMultipartUploadInput{
+			Bucket:          d.name(),
+			Key:             &r.Key,
+			UploadId:        &upload,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		}
+		_, in.ChecksumType = style.multipart()
+		attrs, err = d.complete(ctx, in, r.Condition, -1)
+	}
+	if err != nil && !asError(err).Unknown {
+		d.abort(ctx, r.Key, upload)
+	}
+	return attrs, err
+}
+
+// abort aborts an upload with a context of its own, because the caller's is often done.
+func (d *driver) abort(ctx context.Context, key, upload string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	_ = d.AbortParts(ctx, key, upload) // the caller needs the error before it
+}
+
+// copyParts copies ranges in parallel. It stops at the first failure.
+func (d *driver) copyParts(ctx context.Context, key, upload string, ranges []copyRange) ([]types.CompletedPart, error) {
+	parts := make([]types.CompletedPart, len(ranges))
+	err := parallel.Pieces(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
+		parts[i], err = d.uploadPartCopy(ctx, key, upload, i+1, ranges[i])
+		return err
+	})
+	return parts, err
+}
+
+// uploadPartCopy copies one range as a part.
+func (d *driver) uploadPartCopy(ctx context.Context, key, upload string, number int, r copyRange) (types.CompletedPart, error) {
+	out, err := d.client.UploadPartCopy(withCopyTimeout(ctx, r.size), &awss3.UploadPartCopyInput{
+		Bucket:            d.name(),
+		Key:               &key,
+		UploadId:          &upload,
+		PartNumber:        aws.Int32(int32(number)),
+		CopySource:        copySource(r.source),
+		CopySourceIfMatch: httpheader.Optional(r.source.Revision),
+		CopySourceRange:   httpheader.Optional(r.header),
+	})
+	if err != nil {
+		return types.CompletedPart{}, d.copyError(ctx, err, r.source, storage.Condition{})
+	}
+	return completedPart(number, out), nil
+}
+
+func completedPart(number int, out *awss3.UploadPartCopyOutput) types.CompletedPart {
+	part := types.CompletedPart{PartNumber: aws.Int32(int32(number))}
+	if result := out.CopyPartResult; result != nil {
+		part.ETag, part.ChecksumCRC32C = result.ETag, result.ChecksumCRC32C
+	}
+	return part
+}

@@ -1,0 +1,62 @@
+package s3_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// serverSideOnly fails the test if content passes through this process.
+func serverSideOnly(t *testing.T, d storage.Driver) storage.Driver {
+	return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		require.NotContains(t, []string{"Get", "PutPart"}, call)
+		return next(ctx)
+	})
+}
+
+// TestCopyInPartsOnServers copies 12 MiB in parts, as if it were more than 5 GiB, and
+// composes it with other objects, with attributes and conditions.
+func TestCopyInPartsOnServers(t *testing.T) {
+	const limit = 5 << 20
+	text := strings.Repeat("0123456789abcdef", 12<<16)
+	for _, name := range serverNames {
+		t.Run(name, func(t *testing.T) {
+			s := needServer(t, name)
+			bucket := s.bucket(t, false)
+			d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
+			require.NoError(t, err)
+			s3.LowerCopyLimit(d, limit)
+			reading := s.open(t, bucket)
+			_, err = reading.Upload(t.Context(), "from", strings.NewReader(text), storage.WithContentType("text/x"), storage.WithMetadata(map[string]string{"k": "v ä"}))
+			require.NoError(t, err)
+			_, err = reading.Upload(t.Context(), "tail", strings.NewReader("tail"))
+			require.NoError(t, err)
+			b := storage.New(serverSideOnly(t, d))
+
+			copied, err := storage.Copy(t.Context(), b, "to", b, "from")
+			require.NoError(t, err)
+			got, attrs, err := storage.ReadAll(t.Context(), reading, "to")
+			require.NoError(t, err)
+			require.Equal(t, text, string(got))
+			require.Equal(t, copied.Revision, attrs.Revision)
+			require.Equal(t, "text/x", attrs.ContentType)
+			require.Equal(t, map[string]string{"k": "v ä"}, attrs.Metadata)
+
+			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"}, storage.WithContentType("text/y"), storage.IfAbsent())
+			require.NoError(t, err)
+			got, attrs, err = storage.ReadAll(t.Context(), reading, "joined")
+			require.NoError(t, err)
+			require.Equal(t, text+"tail", string(got))
+			require.Equal(t, "text/y", attrs.ContentType)
+			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"}, storage.IfAbsent())
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			require.NoError(t, storage.Close(b))
+			require.NoError(t, storage.Close(reading))
+		})
+	}
+}

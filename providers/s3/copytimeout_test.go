@@ -1,0 +1,126 @@
+package s3
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// A copy of 5 GiB takes longer than any other response, and the server sends nothing
+// meanwhile.
+func TestServerSideCopiesHaveALongTimeout(t *testing.T) {
+	for name, row := range map[string]struct {
+		slow func(r *http.Request) bool
+		run  func(d *driver) error
+	}{
+		"CopyObject": {
+			func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" },
+			func(d *driver) error {
+				r := copyOfKnownSize()
+				r.Source.Attrs.Size = 5 << 30
+				_, err := d.Copy(context.Background(), r)
+				return err
+			},
+		},
+		"UploadPartCopy": {
+			func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
+			func(d *driver) error {
+				d.copyLimit, d.copyPart = 5, 5<<30
+				r := copyOfKnownSize()
+				r.Source.Attrs.Size = 5 << 30
+				_, err := d.Copy(context.Background(), r)
+				return err
+			},
+		},
+		"CompleteMultipartUpload": {
+			func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
+			func(d *driver) error {
+				_, err := d.CompleteParts(context.Background(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "to", Size: 5 << 30}, Upload: "u1", Parts: []storage.Part{{Number: 1, Tag: etag}}})
+				return err
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := pipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					if row.slow(r) {
+						time.Sleep(10 * time.Minute)
+					}
+					switch {
+					case r.URL.Query().Has("uploads"):
+						_, _ = io.WriteString(w, begun)
+					case r.URL.Query().Has("partNumber"):
+						_, _ = io.WriteString(w, partCopied)
+					case r.Method == http.MethodPost:
+						_, _ = io.WriteString(w, finished)
+					default:
+						_, _ = io.WriteString(w, copied)
+					}
+				})
+				p, _ := NamedProfile("aws")
+				opened, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
+				require.NoError(t, err)
+				began := time.Now()
+				require.NoError(t, row.run(opened.(*driver)))
+				require.Equal(t, 10*time.Minute, time.Since(began))
+			})
+		})
+	}
+}
+
+func TestWithCopyTimeout(t *testing.T) {
+	for bytes, want := range map[int64]time.Duration{
+		0:         transport.DefaultAnswer,
+		1 << 10:   transport.DefaultAnswer,
+		600 << 20: transport.DefaultAnswer + 100*time.Second,
+		1 << 40:   maxCopyTimeout,
+		-1:        maxCopyTimeout,
+	} {
+		require.Equal(t, want, transport.AnswerOf(withCopyTimeout(t.Context(), bytes), 0), "%d bytes", bytes)
+	}
+}
+
+// pipeClient returns a client whose connections are pipes to a server in this process.
+func pipeClient(t *testing.T, h http.HandlerFunc) *http.Client {
+	t.Helper()
+	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: h}
+	go func() { _ = server.Serve(listener) }()
+	own := transport.New(transport.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		client, peer := net.Pipe()
+		listener.made <- peer
+		return client, nil
+	}})
+	t.Cleanup(func() {
+		own.CloseIdleConnections()
+		_ = server.Close()
+		time.Sleep(time.Second) // net/http's server lingers for half of one
+	})
+	return &http.Client{Transport: own}
+}
+
+type pipes struct {
+	made   chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.made:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipes) Close() error   { close(l.closed); return nil }
+func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }

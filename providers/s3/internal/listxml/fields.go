@@ -1,0 +1,204 @@
+package listxml
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	smithytime "github.com/aws/smithy-go/time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+)
+
+// textBlock is how much text of a page shares one allocation. A caller that keeps an
+// entry keeps its block, and not the text of a whole page.
+const textBlock = 4 << 10
+
+var (
+	errNoListing  = errors.New("the response is not a listing")
+	errNotEscaped = &storage.Error{Code: storage.Internal, Err: errors.New("a key in the listing is not escaped as the listing says")}
+	errNoToken    = &storage.Error{Code: storage.Internal, Err: errors.New("the listing is truncated, and the response does not name the next page")}
+)
+
+// fields reads the elements that all listings of S3 have. If an element occurs
+// twice, the last one counts, as in the SDK.
+type fields struct {
+	reader
+	block     strings.Builder // text that was kept, and space for more
+	escaped   bool            // the response says that its keys are escaped; a server may ignore what the request asked for
+	truncated flag
+}
+
+// A flag is a boolean that may be missing.
+type flag int
+
+const (
+	unset flag = iota
+	no
+	yes
+)
+
+// each calls f for each element below the root. f must close the element.
+func (p *fields) each(f func(name []byte) error) error {
+	root, err := p.root()
+	if err != nil {
+		return err
+	}
+	if len(root) < len("List") || !is(root[:len("List")], "List") { // servers differ in the rest of the name
+		return errNoListing
+	}
+	return p.children(f)
+}
+
+// children calls f for each element in the innermost open element, and closes that.
+func (p *fields) children(f func(name []byte) error) error {
+	for {
+		name, err := p.child()
+		if err != nil || name == nil {
+			return err
+		}
+		if err := f(name); err != nil {
+			return err
+		}
+	}
+}
+
+// is reports whether name is the name of element. Case does not matter, as in the SDK.
+func is(name []byte, element string) bool {
+	return len(name) == len(element) && (string(name) == element || strings.EqualFold(string(name), element))
+}
+
+// pageField reads an element that describes the whole page.
+func (p *fields) pageField(name []byte) (err error) {
+	switch {
+	case is(name, "EncodingType"):
+		var value []byte
+		if value, err = p.value(); err == nil {
+			p.escaped = string(trimSpace(value)) == "url"
+		}
+	case is(name, "IsTruncated"):
+		p.truncated, err = p.flag()
+	default:
+		err = p.skip()
+	}
+	return err
+}
+
+// entryField reads an element of an entry. The key stays escaped, because the page
+// may say at its end whether keys are.
+func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
+	switch {
+	case is(name, "Key"):
+		e.Key, err = p.string()
+	case is(name, "Size"):
+		e.Size, err = p.size()
+	case is(name, "ETag"):
+		if e.ETag, err = p.string(); err == nil {
+			e.ETag = httpheader.ETag(e.ETag)
+			e.Revision = e.ETag
+		}
+	case is(name, "LastModified"):
+		e.Modified, err = p.time()
+	default:
+		err = p.skip()
+	}
+	return err
+}
+
+func (p *fields) string() (string, error) {
+	value, err := p.value()
+	return p.keep(value), err
+}
+
+// keep returns text as a string, which shares an allocation with others.
+func (p *fields) keep(text []byte) string {
+	if p.block.Cap()-p.block.Len() < len(text) {
+		// About a third of a page is text that is kept.
+		p.block = strings.Builder{}
+		p.block.Grow(max(len(text), min(textBlock, len(p.doc)/3)))
+	}
+	start := p.block.Len()
+	p.block.Write(text)
+	return p.block.String()[start:]
+}
+
+// unescape returns a key without the escaping that the page announced.
+func (p *fields) unescape(key string) (string, error) {
+	if !p.escaped || strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
+		return key, nil
+	}
+	plain := p.scratch[:0]
+	for i := 0; i < len(key); i++ {
+		switch c := key[i]; {
+		case c == '+':
+			plain = append(plain, ' ')
+		case c != '%':
+			plain = append(plain, c)
+		case i+2 < len(key) && hexDigit(key[i+1]) >= 0 && hexDigit(key[i+2]) >= 0:
+			plain = append(plain, byte(hexDigit(key[i+1])<<4|hexDigit(key[i+2])))
+			i += 2
+		default:
+			return "", errNotEscaped
+		}
+	}
+	p.scratch = plain
+	return p.keep(plain), nil
+}
+
+func (p *fields) size() (int64, error) {
+	value, err := p.value()
+	if err != nil {
+		return 0, err
+	}
+	size, err := strconv.ParseInt(string(trimSpace(value)), 10, 64)
+	if err != nil || size < 0 {
+		return 0, p.invalid("size")
+	}
+	return size, nil
+}
+
+// time returns a time to the second: listings have more digits than headers.
+func (p *fields) time() (time.Time, error) {
+	value, err := p.value()
+	if err != nil {
+		return time.Time{}, err
+	}
+	var at time.Time
+	value = trimSpace(value)
+	if err := at.UnmarshalText(value); err != nil {
+		if at, err = smithytime.ParseDateTime(string(value)); err != nil { // without a zone
+			return time.Time{}, p.invalid("time")
+		}
+	}
+	return at.UTC().Truncate(time.Second), nil
+}
+
+func (p *fields) flag() (flag, error) {
+	value, err := p.value()
+	if err != nil {
+		return unset, err
+	}
+	switch set, err := strconv.ParseBool(string(trimSpace(value))); {
+	case err != nil:
+		return unset, p.invalid("flag")
+	case set:
+		return yes, nil
+	}
+	return no, nil
+}
+
+func (p *fields) invalid(kind string) error {
+	return fmt.Errorf("the page has an invalid %s before byte %d", kind, p.pos)
+}
+
+// hasNext reports whether another page follows. next names it. If the page does not
+// say whether it is truncated, a name means that there is another page.
+func (p *fields) hasNext(next string) (bool, error) {
+	if p.truncated == yes && next == "" {
+		return false, errNoToken
+	}
+	return p.truncated != no && next != "", nil
+}

@@ -1,0 +1,105 @@
+package listxml
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// FuzzListPage compares ReadObjects with two references. encoding/xml must agree on
+// whether the response is a page and on its content. The SDK's decoder must agree if
+// it can read the page.
+func FuzzListPage(f *testing.F) {
+	f.Add([]byte(wholePage))
+	f.Add([]byte(pageOf(2, "a+b%2F")))
+	for _, row := range readable {
+		f.Add([]byte(row.response))
+	}
+	for _, row := range texts {
+		f.Add([]byte(withKey(row.text)))
+	}
+	for _, row := range unreadable {
+		f.Add([]byte(row.response))
+	}
+	f.Fuzz(comparePage)
+}
+
+// FuzzListPageOfPieces composes pages of meaningful pieces, one for each byte. It
+// finds errors that changes of single bytes do not.
+func FuzzListPageOfPieces(f *testing.F) {
+	for i := range pagePieces {
+		f.Add([]byte{byte(i)}, true)
+	}
+	f.Fuzz(func(t *testing.T, choices []byte, inside bool) {
+		var response bytes.Buffer
+		var open []string
+		if inside {
+			response.WriteString("<List>")
+		}
+		for _, c := range choices[:min(len(choices), 200)] {
+			switch piece := pagePieces[int(c)%len(pagePieces)]; {
+			case piece == "</>" && len(open) > 0:
+				response.WriteString("</" + open[len(open)-1] + ">")
+				open = open[:len(open)-1]
+			case piece[0] == '=': // an element that "</>" closes
+				response.WriteString("<" + piece[1:] + ">")
+				open = append(open, piece[1:])
+			default:
+				response.WriteString(piece)
+			}
+		}
+		for i := range open {
+			response.WriteString("</" + open[len(open)-1-i] + ">")
+		}
+		if inside {
+			response.WriteString("</List>")
+		}
+		comparePage(t, response.Bytes())
+	})
+}
+
+var pagePieces = []string{
+	"</>", "</>", "</>", "=Contents", "=Contents", "=CommonPrefixes", "=Key", "=Key", "=Prefix", "=Size", "=ETag", "=LastModified",
+	"=IsTruncated", "=NextContinuationToken", "=EncodingType", "=x", "=s3:Key", "=contents", "=ListBucketResult", "</Contents>", "</Key>",
+	"<Key/>", "<Contents/>", "<CommonPrefixes />", "<Size>7</Size>", "<Key>k</Key>", "<Prefix>p/</Prefix>", "<EncodingType>url</EncodingType>",
+	"<LastModified>2026-01-02T03:04:05.678Z</LastModified>", "<IsTruncated>true</IsTruncated>", "<NextContinuationToken>n</NextContinuationToken>",
+	"a", "é", "😀", "%2F", "%zz", "+", " ", "\t", "\n", "\r\n", "\r", "0", "7", "true", "url", "]", "]]", "]]>", ">", "/", `"`, "'", "=",
+	"&amp;", "&lt;", "&quot;", "&#65;", "&#x41;", "&#13;", "&#1;", "&#xD800;", "&no;", "&", ";", "\x00", "\x1f", "\x7f", "\xff", "\ufffe", "\ufeff",
+	"<![CDATA[", "]]>", "<![CDATA[c]]>", "<![CDATA[]]>", "<!-- c -->", "<!--", "-->", "--", "<?i i?>", "<?", "?>", `<?xml version="1.0"?>`,
+	`<a b="c">`, "</a>", `<a b='"'/>`, `<a b="&lt;" c="d"/>`, "<a b>", "<", "<a", "<!DOCTYPE x>", "2026-01-02T03:04:05Z",
+}
+
+func comparePage(t *testing.T, response []byte) {
+	want, err := referencePage(response)
+	if errors.Is(err, errNoReference) {
+		return
+	}
+	page := &storage.Page{}
+	readErr := ReadObjects(bytes.Clone(response), page, nil)
+	if err != nil {
+		require.Error(t, readErr, "encoding/xml: %v", err)
+		return
+	}
+	require.NoError(t, readErr)
+	require.Equal(t, want, page)
+	if theirs := sdkPage(t, response); theirs != nil {
+		require.Equal(t, ordered(theirs), ordered(page))
+	}
+}
+
+// ordered sorts a page by all fields of its entries: the SDK does not keep the order
+// between objects and prefixes.
+func ordered(page *storage.Page) *storage.Page {
+	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int {
+		kind := func(e storage.ListEntry) string { return strconv.FormatBool(e.IsPrefix) }
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(kind(a), kind(b)), cmp.Compare(a.Size, b.Size), cmp.Compare(a.ETag, b.ETag), a.Modified.Compare(b.Modified))
+	})
+	return page
+}

@@ -1,0 +1,104 @@
+package listxml
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// maxKeys is how many entries S3 lists in one response.
+const maxKeys = 1000
+
+// objectsPage is a response of ListObjectsV2 that is being read.
+type objectsPage struct {
+	fields
+	*storage.Page
+}
+
+// ReadObjects reads a response of ListObjectsV2 into page. It reuses the memory of
+// buffer for the entries, if that has any.
+func ReadObjects(response []byte, page *storage.Page, buffer []storage.ListEntry) error {
+	p := &objectsPage{fields: fields{reader: reader{doc: response}}, Page: page}
+	if cap(buffer) == 0 {
+		n := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
+		buffer = make([]storage.ListEntry, 0, min(n, maxKeys))
+	}
+	p.Entries, p.Token = buffer[:0], ""
+	if err := p.each(p.element); err != nil {
+		return err
+	}
+	return p.finish()
+}
+
+func (p *objectsPage) element(name []byte) (err error) {
+	switch {
+	case is(name, "Contents"):
+		return p.entry(storage.ListEntry{}, p.object)
+	case is(name, "CommonPrefixes"):
+		return p.entry(storage.ListEntry{IsPrefix: true}, p.prefix)
+	case is(name, "NextContinuationToken"):
+		var value []byte
+		value, err = p.value()
+		p.Token = string(value)
+		return err
+	}
+	return p.pageField(name)
+}
+
+func (p *objectsPage) entry(e storage.ListEntry, field func([]byte) error) error {
+	if len(p.Entries) == MaxEntries {
+		return errTooLong
+	}
+	p.Entries = append(p.Entries, e)
+	return p.children(field)
+}
+
+func (p *objectsPage) object(name []byte) error {
+	return p.entryField(&p.Entries[len(p.Entries)-1], name)
+}
+
+func (p *objectsPage) prefix(name []byte) (err error) {
+	if !is(name, "Prefix") {
+		return p.skip()
+	}
+	p.Entries[len(p.Entries)-1].Key, err = p.string()
+	return err
+}
+
+// finish does what needs the whole page. Some servers say at its end how keys are
+// escaped.
+func (p *objectsPage) finish() (err error) {
+	for i := range p.Entries {
+		if p.Entries[i].Key, err = p.unescape(p.Entries[i].Key); err != nil {
+			return err
+		}
+	}
+	mergePrefixes(p.Entries)
+	more, err := p.hasNext(p.Token)
+	if !more {
+		p.Token = ""
+	}
+	return err
+}
+
+// mergePrefixes merges the common prefixes, which S3 lists separately, with the
+// objects. It does not sort: if objects or prefixes are not in ascending order, it
+// changes nothing, and the core sees the server's order.
+func mergePrefixes(entries []storage.ListEntry) {
+	var object, prefix *storage.ListEntry
+	for i := range entries {
+		last := &object
+		if entries[i].IsPrefix {
+			last = &prefix
+		}
+		if *last != nil && entries[i].Key < (*last).Key {
+			return
+		}
+		*last = &entries[i]
+	}
+	if prefix != nil {
+		slices.SortStableFunc(entries, func(a, b storage.ListEntry) int { return strings.Compare(a.Key, b.Key) })
+	}
+}

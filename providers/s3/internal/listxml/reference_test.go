@@ -1,0 +1,256 @@
+package listxml
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	smithytime "github.com/aws/smithy-go/time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/httpheader"
+)
+
+// errNoReference means that encoding/xml cannot be the reference: it knows the letters
+// of an older XML, and reads declarations loosely.
+var errNoReference = errors.New("encoding/xml cannot tell")
+
+// A node is an element with its content.
+type node struct {
+	name     string
+	text     string // joined
+	children []*node
+}
+
+// referencePage reads a response with encoding/xml.
+func referencePage(response []byte) (*storage.Page, error) {
+	root, err := referenceTree(response)
+	if err != nil {
+		return nil, err
+	}
+	if len(root.name) < 4 || !strings.EqualFold(root.name[:4], "List") {
+		return nil, errors.New("not a listing")
+	}
+	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}}}
+	for _, n := range root.children {
+		if err := j.element(n); err != nil {
+			return nil, err
+		}
+	}
+	return j.page, j.finish()
+}
+
+type pageBuilder struct {
+	page             *storage.Page
+	escaped          bool
+	truncated, ended bool
+}
+
+func (j *pageBuilder) element(n *node) (err error) {
+	switch strings.ToLower(n.name) {
+	case "contents", "commonprefixes":
+		e := storage.ListEntry{IsPrefix: strings.EqualFold(n.name, "commonprefixes")}
+		for _, field := range n.children {
+			if err := referenceField(&e, field); err != nil {
+				return err
+			}
+		}
+		j.page.Entries = append(j.page.Entries, e)
+	case "nextcontinuationtoken":
+		j.page.Token, err = n.value()
+	case "encodingtype":
+		var value string
+		value, err = n.value()
+		j.escaped = strings.Trim(value, " \t\r\n") == "url"
+	case "istruncated":
+		var value string
+		if value, err = n.value(); err == nil {
+			j.truncated, err = strconv.ParseBool(strings.Trim(value, " \t\r\n"))
+			j.ended = !j.truncated
+		}
+	}
+	return err
+}
+
+func referenceField(e *storage.ListEntry, n *node) error {
+	name := strings.ToLower(n.name)
+	if e.IsPrefix {
+		if name != "prefix" {
+			return nil
+		}
+		name = "key"
+	}
+	if !slices.Contains([]string{"key", "size", "etag", "lastmodified"}, name) {
+		return nil
+	}
+	value, err := n.value()
+	if err != nil {
+		return err
+	}
+	trimmed := strings.Trim(value, " \t\r\n")
+	switch name {
+	case "key":
+		e.Key = value
+	case "size":
+		if e.Size, err = strconv.ParseInt(trimmed, 10, 64); e.Size < 0 {
+			err = errors.New("negative")
+		}
+	case "etag":
+		e.ETag = httpheader.ETag(value)
+		e.Revision = e.ETag
+	case "lastmodified":
+		e.Modified, err = smithytime.ParseDateTime(trimmed)
+		e.Modified = e.Modified.UTC().Truncate(time.Second)
+	}
+	return err
+}
+
+func (j *pageBuilder) finish() (err error) {
+	for i := range j.page.Entries {
+		if key := &j.page.Entries[i].Key; j.escaped {
+			if *key, err = url.QueryUnescape(*key); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortFunc(j.page.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
+	if j.truncated && j.page.Token == "" {
+		return errors.New("truncated without a token")
+	}
+	if j.ended {
+		j.page.Token = ""
+	}
+	return nil
+}
+
+func (n *node) value() (string, error) {
+	if len(n.children) > 0 {
+		return "", errors.New("an element in text")
+	}
+	return n.text, nil
+}
+
+// referenceTree reads the document up to the end of its root.
+func referenceTree(response []byte) (*node, error) {
+	if nonASCIITag.Match(response) {
+		return nil, errNoReference
+	}
+	decoder := xml.NewDecoder(bytes.NewReader(response))
+	top := &node{}
+	for open := []*node{top}; ; {
+		at := decoder.InputOffset()
+		token, err := decoder.Token()
+		if err != nil {
+			if text := err.Error(); strings.Contains(text, "unsupported version") || strings.Contains(text, "encoding \"") {
+				return nil, errNoReference
+			}
+			return nil, err
+		}
+		inner := open[len(open)-1]
+		switch token := token.(type) {
+		case xml.StartElement:
+			n := &node{name: token.Name.Local}
+			if inner.children = append(inner.children, n); len(open) > maxDepth {
+				return nil, errors.New("too deep")
+			}
+			open = append(open, n)
+		case xml.EndElement:
+			if open = open[:len(open)-1]; len(open) == 1 {
+				return top.children[0], nil
+			}
+		case xml.CharData:
+			text := string(token)
+			if len(open) == 1 && !blank(text, at) || len(open) == 1 && bytes.HasPrefix(response[at:], []byte("<!")) {
+				return nil, errors.New("text outside of the root")
+			}
+			inner.text += text
+		case xml.Directive:
+			return nil, errors.New("a document type")
+		case xml.ProcInst:
+			if err := checkInstruction(token); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+func blank(text string, at int64) bool {
+	if at == 0 {
+		text = strings.TrimPrefix(text, "\ufeff")
+	}
+	return strings.Trim(text, " \t\r\n") == ""
+}
+
+var (
+	// nonASCIITag is a tag or reference with something in it that is not ASCII.
+	nonASCIITag      = regexp.MustCompile(`[<&][^>;]*[\x{80}-\x{10FFFF}]`)
+	xmlDeclaration   = regexp.MustCompile(`^([ \t\r\n]*[A-Za-z_:][A-Za-z0-9_.-]*:?[A-Za-z0-9_.-]*[ \t\r\n]*=[ \t\r\n]*("[^"]*"|'[^']*'))*[ \t\r\n]*$`)
+	encodingDeclared = regexp.MustCompile(`(?:^|["' \t\r\n])encoding[ \t\r\n]*=[ \t\r\n]*["']([^"']*)`)
+)
+
+func checkInstruction(token xml.ProcInst) error {
+	if strings.Count(token.Target, ":") > 1 {
+		return errors.New("a name with two colons")
+	}
+	if token.Target != "xml" {
+		return nil
+	}
+	if !xmlDeclaration.Match(token.Inst) {
+		return errors.New("an invalid declaration")
+	}
+	if strings.Contains(string(token.Inst), "encoding") || strings.Contains(string(token.Inst), "version") {
+		if found := encodingDeclared.FindSubmatch(token.Inst); found != nil && !strings.EqualFold(string(found[1]), "utf-8") {
+			return errNoReference
+		}
+		if !bytes.Contains(token.Inst, []byte(`version="1.0"`)) && !bytes.Contains(token.Inst, []byte(`version='1.0'`)) {
+			return errNoReference
+		}
+	}
+	return nil
+}
+
+// A fixedResponse is an HTTP client that returns the same body for every request.
+type fixedResponse []byte
+
+func (f fixedResponse) Do(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(f))}, nil
+}
+
+func anonymousClient(c awss3.HTTPClient) *awss3.Client {
+	return awss3.New(awss3.Options{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: c, Retryer: aws.NopRetryer{}})
+}
+
+// sdkPage reads a response with the SDK's decoder. It returns nil if that fails, or if
+// a key is not escaped as the response says.
+func sdkPage(t *testing.T, response []byte) *storage.Page {
+	out, err := anonymousClient(fixedResponse(response)).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
+	if err != nil {
+		return nil
+	}
+	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}, Token: aws.ToString(out.NextContinuationToken)}}
+	j.escaped = out.EncodingType == "url"
+	j.truncated, j.ended = aws.ToBool(out.IsTruncated), out.IsTruncated != nil && !*out.IsTruncated
+	for _, o := range out.Contents {
+		e := storage.ListEntry{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), ETag: httpheader.ETag(aws.ToString(o.ETag)), Revision: httpheader.ETag(aws.ToString(o.ETag)), Modified: aws.ToTime(o.LastModified).UTC().Truncate(time.Second)}
+		j.page.Entries = append(j.page.Entries, e)
+	}
+	for _, p := range out.CommonPrefixes {
+		j.page.Entries = append(j.page.Entries, storage.ListEntry{Key: aws.ToString(p.Prefix), IsPrefix: true})
+	}
+	if j.finish() != nil {
+		return nil
+	}
+	return j.page
+}

@@ -1,0 +1,155 @@
+package listxml
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+// A VersionsPage is a response of ListObjectVersions. Versions stay in the server's
+// order, which their times do not tell. Amazon's time of a multipart upload is its
+// beginning, and its place in the listing is by its end.
+type VersionsPage struct {
+	Entries         []storage.VersionEntry
+	NextKey, NextID string // the last version before the next page
+	More            bool   // there is a next page
+
+	fields
+	hasMarker    bool // a delete marker was read
+	markersApart bool // the server may list all delete markers after all versions, and none was found elsewhere
+}
+
+// ReadVersions reads a response of ListObjectVersions. markersApart
+// says that the server may list all delete markers after all versions.
+func ReadVersions(response []byte, markersApart bool) (*VersionsPage, error) {
+	p := &VersionsPage{fields: fields{reader: reader{doc: response}}, markersApart: markersApart}
+	if err := p.each(p.element); err != nil {
+		return nil, err
+	}
+	return p, p.finish()
+}
+
+func (p *VersionsPage) element(name []byte) (err error) {
+	switch {
+	case is(name, "Version"):
+		if p.hasMarker {
+			p.markersApart = false
+		}
+		return p.entry(storage.VersionEntry{})
+	case is(name, "DeleteMarker"):
+		p.hasMarker = true
+		return p.entry(storage.VersionEntry{IsDelete: true})
+	case is(name, "CommonPrefixes"):
+		return p.entry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
+	case is(name, "NextKeyMarker"):
+		p.NextKey, err = p.string()
+	case is(name, "NextVersionIdMarker"):
+		p.NextID, err = p.string()
+	default:
+		return p.pageField(name)
+	}
+	return err
+}
+
+func (p *VersionsPage) entry(e storage.VersionEntry) error {
+	if len(p.Entries) == MaxEntries {
+		return errTooLong
+	}
+	err := p.children(func(name []byte) error { return p.versionField(&e, name) })
+	p.Entries = append(p.Entries, e)
+	return err
+}
+
+func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err error) {
+	switch {
+	case e.IsPrefix && is(name, "Prefix"):
+		e.Key, err = p.string()
+	case e.IsPrefix:
+		err = p.skip()
+	case is(name, "VersionId"):
+		e.Version, err = p.string()
+	case is(name, "IsLatest"):
+		var latest flag
+		latest, err = p.flag()
+		e.Current = latest == yes
+	default:
+		err = p.entryField(&e.ListEntry, name)
+	}
+	return err
+}
+
+func (p *VersionsPage) finish() (err error) {
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		if e.Key, err = p.unescape(e.Key); err != nil {
+			return err
+		}
+	}
+	if p.NextKey, err = p.unescape(p.NextKey); err != nil {
+		return err
+	}
+	p.mergeKinds()
+	if p.hasMarker && p.markersApart {
+		p.placeMarkers()
+	}
+	p.More, err = p.hasNext(p.NextKey)
+	return err
+}
+
+// mergeKinds merges versions, delete markers and common prefixes, which some servers
+// list separately. It does not sort: if one kind is not in ascending order, it
+// changes nothing, and the core sees the server's order.
+func (p *VersionsPage) mergeKinds() {
+	var last [3]string
+	for i := range p.Entries {
+		kind := 0
+		switch e := &p.Entries[i]; {
+		case e.IsDelete:
+			kind = 1
+		case e.IsPrefix:
+			kind = 2
+		}
+		if p.Entries[i].Key < last[kind] {
+			return
+		}
+		last[kind] = p.Entries[i].Key
+	}
+	slices.SortStableFunc(p.Entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
+}
+
+// placeMarkers moves the delete markers of each key, which follow its versions, to
+// where their time belongs. The order within each kind does not change.
+func (p *VersionsPage) placeMarkers() {
+	placed := make([]storage.VersionEntry, 0, len(p.Entries))
+	for rest := p.Entries; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(e storage.VersionEntry) bool { return e.Key != rest[0].Key })
+		if n < 0 {
+			n = len(rest)
+		}
+		ofKey := rest[:n]
+		rest = rest[n:]
+		first := slices.IndexFunc(ofKey, func(e storage.VersionEntry) bool { return e.IsDelete })
+		if first < 0 {
+			first = n
+		}
+		versions, markers := ofKey[:first], ofKey[first:]
+		for len(versions) > 0 && len(markers) > 0 {
+			if isNewer(&markers[0], &versions[0]) {
+				placed, markers = append(placed, markers[0]), markers[1:]
+			} else {
+				placed, versions = append(placed, versions[0]), versions[1:]
+			}
+		}
+		placed = append(append(placed, versions...), markers...)
+	}
+	p.Entries = placed
+}
+
+// isNewer reports whether a delete marker is newer than a version.
+func isNewer(marker, version *storage.VersionEntry) bool {
+	if marker.Current || version.Current {
+		return marker.Current
+	}
+	return marker.Modified.After(version.Modified)
+}

@@ -1,0 +1,66 @@
+package s3
+
+import (
+	"context"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// The ids of the SDK's middleware that this package changes.
+const (
+	signingID        = "Signing"
+	inputChecksumID  = "AWSChecksum:ComputeInputPayloadChecksum"
+	outputChecksumID = "AWSChecksum:ValidateOutputPayloadChecksum"
+)
+
+// withoutValidation stops the SDK from computing the checksum of a download. The core
+// does that, also across resumed and parallel reads.
+func withoutValidation(o *awss3.Options) {
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		_, err := stack.Deserialize.Remove(outputChecksumID)
+		return err
+	})
+}
+
+// withUnsignedPayload sends a body without its SHA-256, which takes longer than the
+// transfer. The checksum protects the body, and the signature covers the checksum.
+func withUnsignedPayload(stack *middleware.Stack) error {
+	return v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware(stack)
+}
+
+// withContentMD5 sends a body with its MD5, and without any other checksum.
+func withContentMD5(stack *middleware.Stack) error {
+	if _, there := stack.Finalize.Get(inputChecksumID); there {
+		if _, err := stack.Finalize.Remove(inputChecksumID); err != nil {
+			return err
+		}
+	}
+	return smithyhttp.AddContentChecksumMiddleware(stack)
+}
+
+// withUnsignedEncoding removes Accept-Encoding from the signature, and accepts "gzip", so
+// that the server does not decompress stored content.
+func withUnsignedEncoding(stack *middleware.Stack) error {
+	const header = "Accept-Encoding"
+	set := func(in middleware.FinalizeInput, value string) {
+		if request, ok := in.Request.(*smithyhttp.Request); ok {
+			request.Header.Del(header)
+			if value != "" {
+				request.Header.Set(header, value)
+			}
+		}
+	}
+	setter := func(id, value string) middleware.FinalizeMiddleware {
+		return middleware.FinalizeMiddlewareFunc(id, func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			set(in, value)
+			return next.HandleFinalize(ctx, in)
+		})
+	}
+	if err := stack.Finalize.Insert(setter("omnibucket:HideEncoding", ""), signingID, middleware.Before); err != nil {
+		return err
+	}
+	return stack.Finalize.Insert(setter("omnibucket:ShowEncoding", "gzip"), signingID, middleware.After)
+}

@@ -1,0 +1,176 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+func TestWhenTheRawClientIsUsed(t *testing.T) {
+	own := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+	with := func(change func(*aws.Config)) Config {
+		c := own
+		change(&c)
+		return Config{AWS: &c}
+	}
+	for name, row := range map[string]struct {
+		config Config
+		open   bool
+	}{
+		"with keys":       {Config{}, true},
+		"anonymous":       {Config{Anonymous: true}, true},
+		"at a server":     {Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, true},
+		"in China":        {Config{Region: "cn-north-1"}, true},
+		"a configuration": {with(func(*aws.Config) {}), true},
+		"a custom HTTP client in the configuration": {with(func(c *aws.Config) { c.HTTPClient = &http.Client{} }), false},
+		"custom middleware":                         {with(func(c *aws.Config) { c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil }) }), false},
+		"a custom endpoint resolver":                {Config{AWS: legacyResolver(amazonsOwn, nil)}, false},
+		"service options":                           {with(func(c *aws.Config) { c.ServiceOptions = append(c.ServiceOptions, func(string, any) {}) }), false},
+		"another signature scheme":                  {with(func(c *aws.Config) { c.AuthSchemePreference = []string{"sigv4a"} }), false},
+		"an application's name":                     {with(func(c *aws.Config) { c.AppID = "app" }), false},
+		"no clock correction":                       {with(func(c *aws.Config) { c.DisableClockSkewCorrection = true }), false},
+		"logging":                                   {with(func(c *aws.Config) { c.ClientLogMode = aws.LogRequest }), false},
+		"a client of the SDK's":                     {Config{Client: awss3.NewFromConfig(own)}, false},
+		"a custom HTTP client":                      {Config{HTTPClient: &http.Client{}}, false},
+		"a directory bucket":                        {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
+		"an access point":                           {Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
+		"interceptors":                              {with(func(c *aws.Config) { c.Interceptors.AddBeforeSigning(interceptor{}) }), false},
+		"a path with escapes":                       {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if row.config.Client != nil {
+				row.config.Bucket = "photos"
+				d, err := NewDriver(t.Context(), row.config)
+				require.NoError(t, err)
+				require.False(t, usesRawClient(t, d.(*driver)))
+				return
+			}
+			require.Equal(t, row.open, usesRawClient(t, opened(t, row.config)))
+		})
+	}
+	t.Run("dual stack and FIPS", func(t *testing.T) {
+		setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_USE_FIPS_ENDPOINT": "true"})
+		b, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-gov-west-1"})
+		require.NoError(t, err)
+		d := b.(*driver)
+		require.True(t, usesRawClient(t, d))
+		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.objectAPI(t.Context()).(*rawClient).bucket.host)
+	})
+}
+
+// A recorder is a transport that keeps the last request and returns an error.
+type recorder struct{ last *http.Request }
+
+func (a *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.last = r
+	return nil, errors.New("no response")
+}
+
+func TestRawClientUsesTheSDKsURLs(t *testing.T) {
+	for name, row := range map[string]struct {
+		config Config
+		env    map[string]string
+	}{
+		"the first region":        {config: Config{Region: "us-east-1"}},
+		"another":                 {config: Config{Region: "eu-west-1"}},
+		"China":                   {config: Config{Region: "cn-north-1"}},
+		"an unknown region":       {config: Config{Region: "mars-north-1"}},
+		"a bucket with dots":      {config: Config{Bucket: "my.photos"}},
+		"capital letters":         {config: Config{Bucket: "MyPhotos"}},
+		"path style":              {config: Config{PathStyle: aws.Bool(true)}},
+		"Spaces":                  {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}},
+		"a port":                  {config: Config{Endpoint: "http://127.0.0.1:9000"}},
+		"the scheme's port":       {config: Config{Endpoint: "https://example.com:443"}},
+		"the other scheme's port": {config: Config{Endpoint: "http://example.com:443"}},
+		"a path in the endpoint":  {config: Config{Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)}},
+		"dual stack":              {env: map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
+		"FIPS":                    {config: Config{Region: "us-gov-west-1"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
+		"the environment's":       {env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := row.config
+			if row.env != nil { // which is read with the default chain
+				maps.Copy(row.env, map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"})
+			} else {
+				c.AccessKeyID, c.SecretKey = "AKID", "secret"
+			}
+			setEnv(t, row.env)
+			open := func(c Config) *driver {
+				if c.Bucket == "" {
+					c.Bucket = "photos"
+				}
+				if c.Region == "" {
+					c.Region = "eu-west-1"
+				}
+				d, err := NewDriver(t.Context(), c)
+				require.NoError(t, err)
+				return d.(*driver)
+			}
+			d := open(c)
+			require.True(t, usesRawClient(t, d))
+			wire := &recorder{}
+			c.HTTPClient = &http.Client{Transport: wire}
+			_, err := open(c).Head(t.Context(), &storage.GetRequest{Key: "a b", Length: -1})
+			require.Error(t, err)
+			at := d.objectAPI(t.Context()).(*rawClient).bucket
+			require.Equal(t, wire.last.URL.String(), at.origin+at.path+"/a%20b")
+			host := wire.last.Host
+			if host == "" {
+				host = wire.last.URL.Host
+			}
+			require.Equal(t, host, at.host)
+			require.Contains(t, wire.last.Header.Get("Authorization"), "/"+d.region+"/s3/aws4_request")
+		})
+	}
+}
+
+// An interceptor is an interceptor of the SDK that does nothing.
+type interceptor struct{}
+
+func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext) error { return nil }
+
+func TestRequestsAreLoggedAsTheConfigurationAsks(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		mode   aws.ClientLogMode
+		logged bool
+	}{
+		{name: "requests", mode: aws.LogRequest, logged: true},
+		{name: "nothing"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			setEnv(t, nil)
+			w := newStandIn(t, stored)
+			var lines []string
+			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.URL, AWS: &aws.Config{
+				Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""), ClientLogMode: row.mode,
+				Logger: logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
+					lines = append(lines, fmt.Sprintf(format, args...))
+				}),
+			}})
+			require.NoError(t, err)
+			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+			if row.logged {
+				require.Contains(t, strings.Join(lines, ""), "PUT /photos/k")
+			} else {
+				require.Empty(t, lines)
+			}
+		})
+	}
+}

@@ -1,0 +1,189 @@
+package s3
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/internal/wiretest"
+)
+
+// sdkOnly returns d without the raw client.
+func sdkOnly(d *driver) *driver {
+	account := *d.account
+	account.rawTransport = nil
+	return &driver{account: &account, bucket: d.bucket}
+}
+
+// eachClient runs a test with the raw client and with the SDK's.
+func eachClient(t *testing.T, name string, test func(t *testing.T, use func(*driver) *driver)) {
+	t.Run(name+", by the raw client", func(t *testing.T) {
+		test(t, func(d *driver) *driver {
+			require.True(t, usesRawClient(t, d))
+			return d
+		})
+	})
+	t.Run(name+", by the SDK", func(t *testing.T) { test(t, sdkOnly) })
+}
+
+func usesRawClient(t *testing.T, d *driver) bool {
+	t.Helper()
+	_, is := d.objectAPI(t.Context()).(*rawClient)
+	return is
+}
+
+// comparableRequest returns a request without the headers that describe the client, and without
+// the time.
+func comparableRequest(s wiretest.Request) wiretest.Request {
+	s.Header = maps.Clone(s.Header)
+	for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "User-Agent", "X-Amz-Date"} {
+		s.Header.Del(name)
+	}
+	if signed := s.Header.Get("Authorization"); signed != "" {
+		credential, rest, _ := strings.Cut(signed, ", SignedHeaders=")
+		names, _, _ := strings.Cut(rest, ",")
+		names = strings.TrimPrefix(names, "amz-sdk-invocation-id;amz-sdk-request;")
+		names = strings.Replace(names, "amz-sdk-invocation-id;amz-sdk-request;", "", 1)
+		s.Header.Set("Authorization", credential+" "+names)
+	}
+	return s
+}
+
+func attributes() storage.Properties {
+	return storage.Properties{
+		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: `attachment;  filename="a  b"`, ContentLanguage: "de",
+		CacheControl: "no-store", StorageClass: "STANDARD_IA", Metadata: map[string]string{"owner": "me", "empty": "", "omnibucketwriteid": "1", "word": "=?utf-8?q?a_b?="},
+	}
+}
+
+// rawCalls has one of each call of the raw client, with everything that changes its request.
+func rawCalls() map[string]func(ctx context.Context, d *driver) error {
+	all := map[string]func(ctx context.Context, d *driver) error{}
+	put := func(name string, change func(*storage.PutRequest)) {
+		all["put "+name] = func(ctx context.Context, d *driver) error {
+			r := wiretest.Put("a/b", "hello")
+			change(r)
+			_, err := d.Put(ctx, r)
+			return err
+		}
+	}
+	put("", func(*storage.PutRequest) {})
+	put("of no bytes", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", "") })
+	put("with attributes", func(r *storage.PutRequest) { r.Properties = attributes() })
+	put("create-only", func(r *storage.PutRequest) { r.Condition.Absent = true })
+	put("compare and swap", func(r *storage.PutRequest) { r.Condition.Revision = etag })
+	put("public", func(r *storage.PutRequest) { r.PublicRead = true })
+	put("unchecked", func(r *storage.PutRequest) { r.CRC32C = nil })
+	put("smaller than what waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1)) })
+	put("that waits for 100 Continue", func(r *storage.PutRequest) { *r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20)) })
+
+	read := func(name string, r storage.GetRequest) {
+		all["get "+name] = func(ctx context.Context, d *driver) error {
+			r := r
+			_, body, err := d.Get(ctx, &r)
+			if err == nil {
+				_, err = io.ReadAll(body)
+				_ = body.Close()
+			}
+			return err
+		}
+		all["head "+name] = func(ctx context.Context, d *driver) error {
+			r := r
+			_, err := d.Head(ctx, &r)
+			return err
+		}
+	}
+	read("", storage.GetRequest{Key: "k", Length: -1})
+	read("of a range", storage.GetRequest{Key: "k", Offset: 5, Length: 10})
+	read("of the end", storage.GetRequest{Key: "k", Suffix: 10, Length: -1})
+	read("pinned", storage.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
+	read("unless known", storage.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
+	read("of a version", storage.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
+	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
+		read("of "+key, storage.GetRequest{Key: key, Length: -1})
+		put("of "+key, func(r *storage.PutRequest) { r.Key = key })
+	}
+	part := func(name string, r storage.PartRequest) {
+		all["part "+name] = func(ctx context.Context, d *driver) error {
+			r := r
+			r.Body = strings.NewReader("hello")
+			_, err := d.PutPart(ctx, &r)
+			return err
+		}
+	}
+	part("", storage.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	part("unchecked", storage.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5})
+	return all
+}
+
+func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
+	token := func(c *Config) { c.SessionToken = "tok/en+==" }
+	for name, open := range map[string]struct {
+		profile string
+		change  func(*Config)
+	}{
+		"path style":                       {"aws", func(c *Config) { c.PathStyle = aws.Bool(true) }},
+		"a server with a path":             {"minio", func(c *Config) { c.Endpoint += "/store/s3/" }},
+		"a session's token":                {"minio", token},
+		"anonymous":                        {"minio", func(c *Config) { c.AccessKeyID, c.SecretKey, c.Anonymous = "", "", true }},
+		"with an unsigned Accept-Encoding": {"gcs", func(*Config) {}},
+		"with Content-MD5":                 {"b2", func(*Config) {}},
+		"with an unknown profile":          {"unknown", func(*Config) {}},
+		"a configuration of the SDK": {"minio", func(c *Config) {
+			c.AccessKeyID, c.SecretKey = "", ""
+			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
+			d := w.on(t, open.profile, open.change)
+			require.True(t, usesRawClient(t, d))
+			sdk := sdkOnly(d)
+			require.False(t, usesRawClient(t, sdk))
+			for name, do := range rawCalls() {
+				require.NoError(t, do(t.Context(), sdk), name)
+				want := comparableRequest(w.Last(t))
+				require.NoError(t, do(t.Context(), d), name)
+				require.Equal(t, want, comparableRequest(w.Last(t)), name)
+			}
+		})
+	}
+}
+
+func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
+	w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
+	client := w.Client()
+	sdk := w.on(t, "aws", func(c *Config) { c.HTTPClient = client })
+	require.False(t, usesRawClient(t, sdk))
+	d := w.on(t, "aws")
+	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
+	t.Cleanup(trusting.CloseIdleConnections)
+	d.rawTransport = trusting
+	for name, do := range rawCalls() {
+		require.NoError(t, do(t.Context(), sdk), name)
+		want := comparableRequest(w.Last(t))
+		require.NoError(t, do(t.Context(), d), name)
+		require.Equal(t, want, comparableRequest(w.Last(t)), name)
+	}
+}
+
+func TestRawClientSendsTheTraceInLambda(t *testing.T) {
+	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|68fd508a:5"
+	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "thumbnails")
+	t.Setenv("_X_AMZN_TRACE_ID", trace)
+	w := newStandIn(t, stored)
+	_, err := w.on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
+	require.NoError(t, err)
+	require.Equal(t, trace, w.Last(t).Header.Get("X-Amzn-Trace-Id"))
+	require.NotContains(t, w.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
+}

@@ -1,0 +1,115 @@
+package s3probe
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// amazon starts our server, which is as strict as Amazon's documents, and returns a
+// Config whose client reaches it at every host name.
+func amazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) {
+	t.Helper()
+	server, err := s3server.StartTLS(c)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate does not name Amazon's hosts
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(server.URL, "https://"))
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return server, s3.Config{
+		Region: s3server.DefaultRegion, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+		HTTPClient: &http.Client{Transport: transport},
+	}
+}
+
+func TestRunOnAmazonsRules(t *testing.T) {
+	for name, acl := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
+		t.Run(name, func(t *testing.T) {
+			_, c := amazon(t, s3server.Config{Buckets: []string{"photos"}, AllowACL: acl})
+			c.Bucket = "photos"
+			profile, known := s3.NamedProfile("unknown") // no features are known
+			require.True(t, known)
+			c.Profile = &profile
+			report, err := Run(t.Context(), c, "tmp/")
+			require.NoError(t, err)
+			t.Log(report)
+			require.Equal(t, s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}, report.Profile.Conditions)
+			for _, check := range report.Checks {
+				if check.Name != "a public object in a private bucket" {
+					require.Equal(t, Enforced, check.Verdict, check.Name+": "+check.Detail)
+				} else if acl {
+					require.Equal(t, Enforced, check.Verdict, check.Detail)
+				} else {
+					require.Equal(t, Refused, check.Verdict, check.Detail)
+				}
+			}
+		})
+	}
+}
+
+func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
+	races := deleteRaces
+	deleteRaces = 3 // none of the rows is about races
+	t.Cleanup(func() { deleteRaces = races })
+	for name, test := range map[string]struct {
+		rule    s3server.Rule
+		check   string
+		verdict Verdict
+		lost    func(p s3.Profile) bool
+	}{
+		"create-only ignored":                           {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-None-Match"}}, "create-only on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update }},
+		"compare-and-swap ignored":                      {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-Match"}}, "compare-and-swap on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create }},
+		"create-only refused":                           {s3server.Rule{Operation: "PutObject", Error: "NotImplemented", Skip: 10}, "create-only on Put", Refused, func(p s3.Profile) bool { return !p.Conditions.Create }},
+		"conditions of CompleteMultipartUpload ignored": {s3server.Rule{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}}, "both on completing a multipart upload", Ignored, func(p s3.Profile) bool { return !p.Conditions.Complete }},
+		"conditions of deletes ignored":                 {s3server.Rule{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
+		"conditions of copies ignored":                  {s3server.Rule{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
+		"checksums ignored":                             {s3server.Rule{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not match its CRC32C is refused", Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && p.ContentMD5 }},
+		"no copies":                                     {s3server.Rule{Operation: "CopyObject", Error: "NotImplemented"}, "a server-side copy", Refused, func(p s3.Profile) bool { return !p.Copy }},
+		"no copied parts":                               {s3server.Rule{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", Refused, func(p s3.Profile) bool { return !p.CopyParts }},
+		"no batches":                                    {s3server.Rule{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch delete", Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
+		"no forms":                                      {s3server.Rule{Operation: "PostObject", Error: "NotImplemented"}, "a form enforces its sizes and type", Inconclusive, func(p s3.Profile) bool { return !p.SignForms }},
+		"a server that is busy once":                    {s3server.Rule{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a server-side copy", Enforced, func(p s3.Profile) bool { return p.Copy }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
+			c.Bucket = "photos"
+			if test.rule.Times == 0 {
+				test.rule.Times = -1
+			}
+			server.Misbehave(test.rule)
+			report, err := Run(t.Context(), c, "")
+			require.NoError(t, err)
+			found := false
+			for _, check := range report.Checks {
+				if check.Name == test.check {
+					found = true
+					require.Equal(t, test.verdict, check.Verdict, report)
+				}
+			}
+			require.True(t, found, report)
+			require.True(t, test.lost(report.Profile), "%+v", report.Profile)
+		})
+	}
+}
+
+func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
+	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
+	c.Bucket = "photos"
+	server.Misbehave(s3server.Rule{Operation: "DeleteObject", Error: "AccessDenied", Times: -1})
+	report, err := Run(t.Context(), c, "tmp/")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(report.Left, "tmp/probe-"), report.Left)
+	require.Contains(t, report.String(), report.Left)
+}

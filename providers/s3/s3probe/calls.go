@@ -1,0 +1,164 @@
+package s3probe
+
+import (
+	"context"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"github.com/omnibucket/storage"
+)
+
+const maxText = 1 << 20 // bytes that are read of an object
+
+func crc32c(text string) uint32 {
+	return crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
+}
+
+func (p *probe) put(ctx context.Context, key, text string, condition storage.Condition) (*storage.Attrs, error) {
+	return p.putRequest(ctx, p.request(key, text, condition))
+}
+
+func (p *probe) request(key, text string, condition storage.Condition) *storage.PutRequest {
+	sum := crc32c(text)
+	return &storage.PutRequest{
+		Key: p.prefix + key, Body: strings.NewReader(text), Size: int64(len(text)),
+		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: &sum,
+	}
+}
+
+func (p *probe) putRequest(ctx context.Context, r *storage.PutRequest) (attrs *storage.Attrs, err error) {
+	err = retry(ctx, func() error {
+		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart)
+		attrs, err = p.Put(ctx, r)
+		return err
+	})
+	return attrs, err
+}
+
+func (p *probe) head(ctx context.Context, key string) (attrs *storage.Attrs, err error) {
+	err = retry(ctx, func() error {
+		attrs, err = p.Head(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+		return err
+	})
+	return attrs, err
+}
+
+// read returns the content of an object.
+func (p *probe) read(ctx context.Context, key string) (text string, err error) {
+	err = retry(ctx, func() error {
+		_, body, err := p.Get(ctx, &storage.GetRequest{Key: p.prefix + key, Length: -1})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = body.Close() }()
+		all, err := io.ReadAll(io.LimitReader(body, maxText))
+		text = string(all)
+		return err
+	})
+	return text, err
+}
+
+// upload stores an object as a multipart upload of one part. The part may be small,
+// because it is the last one. whole is the checksum of the object, if not that of text.
+func (p *probe) upload(ctx context.Context, key, text string, condition storage.Condition, whole *uint32) (*storage.Attrs, error) {
+	complete, err := p.prepareUpload(ctx, key, text, condition, whole)
+	if err != nil {
+		return nil, err
+	}
+	return complete()
+}
+
+// prepareUpload does all of upload except for the request that completes it.
+func (p *probe) prepareUpload(ctx context.Context, key, text string, condition storage.Condition, whole *uint32) (complete func() (*storage.Attrs, error), err error) {
+	r := p.request(key, text, condition)
+	part := p.request(key, text, storage.Condition{})
+	if whole != nil {
+		r.CRC32C = whole
+	}
+	var upload string
+	err = retry(ctx, func() (err error) {
+		upload, err = p.BeginParts(ctx, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.uploads.Store(upload, r.Key)
+	var one storage.Part
+	err = retry(ctx, func() (err error) {
+		one, err = p.PutPart(ctx, &storage.PartRequest{
+			Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader(text), Size: part.Size, CRC32C: part.CRC32C,
+		})
+		return err
+	})
+	abort := func() { _ = p.AbortParts(context.WithoutCancel(ctx), r.Key, upload) }
+	if err != nil {
+		abort()
+		return nil, err
+	}
+	return func() (*storage.Attrs, error) {
+		attrs, err := p.CompleteParts(ctx, &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{one}})
+		if err != nil {
+			abort()
+			return nil, err
+		}
+		p.uploads.Delete(upload)
+		return attrs, nil
+	}, nil
+}
+
+func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {
+	return retry(ctx, func() error {
+		_, err := p.Copy(ctx, &storage.CopyRequest{
+			Source: p.source(revision), Key: p.prefix + key, Condition: condition,
+			Properties: storage.Properties{ContentType: "text/plain"},
+		})
+		return err
+	})
+}
+
+// source returns the object at the key "source", which is copied.
+func (p *probe) source(revision string) storage.ObjectRef {
+	source := p.Locate(p.prefix + "source")
+	source.Revision = revision
+	return source
+}
+
+// deleteBatch returns the first error of a batch.
+func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
+	return retry(ctx, func() error {
+		var requests []storage.DeleteRequest
+		for _, key := range keys {
+			requests = append(requests, storage.DeleteRequest{Key: p.prefix + key})
+		}
+		for _, err := range p.DeleteBatch(ctx, requests) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// list lists the objects under "order/" page by page. It stops after more pages than
+// there are objects.
+func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
+	for token := ""; ; {
+		var page *storage.Page
+		err := retry(ctx, func() (err error) {
+			page, err = p.List(ctx, &storage.ListRequest{Prefix: p.prefix + prefix, Delimiter: delimiter, Token: token, Limit: limit})
+			return err
+		})
+		if err != nil {
+			return nil, pages, err
+		}
+		pages++
+		for _, entry := range page.Entries {
+			names = append(names, strings.TrimPrefix(entry.Key, p.prefix+"order/"))
+		}
+		if token = page.Token; token == "" || pages > len(orderNames) {
+			return names, pages, nil
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package s3probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+// A check tests one feature. set writes the result into the profile. racy may be nil.
+// If it returns true, the condition is known not to be atomic, and the check does not
+// run, because a race seldom shows it.
+type check struct {
+	name string
+	run  func(ctx context.Context, p *probe) (Verdict, string)
+	set  func(profile *s3.Profile, enforced bool)
+	racy func(known s3.Conditions) bool
+}
+
+// conditionCheck returns the check of one field of Conditions.
+func conditionCheck(name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool) check {
+	return check{name, run,
+		func(p *s3.Profile, enforced bool) { *field(&p.Conditions) = enforced },
+		func(known s3.Conditions) bool { return *field(&known) },
+	}
+}
+
+// ask runs the check, unless its result is known.
+func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
+	if c.racy != nil && c.racy(p.racy) {
+		return Ignored, "the server is known to test this condition before the write, and not atomically; no race was run"
+	}
+	return c.run(ctx, p)
+}
+
+// checks are in the order in which they run. The first two decide how the others send
+// checksums.
+var checks = []check{
+	{name: "a body that does not match its CRC32C is refused", run: checkCRC32C, set: func(p *s3.Profile, ok bool) {
+		p.Checksum, p.ContentMD5 = s3.ChecksumNone, !ok
+		if ok {
+			p.Checksum = s3.ChecksumHeader
+		}
+	}},
+	{name: "a multipart upload is checked against the CRC32C of the whole object, and keeps it", run: checkFullObjectCRC32C, set: func(p *s3.Profile, ok bool) {
+		if ok {
+			p.Checksum = s3.ChecksumFullObject
+		}
+	}},
+	{name: "a listing is in byte order across pages", run: checkOrder, set: func(p *s3.Profile, ok bool) { p.OrderedList = ok }},
+	{name: "a listing accepts a delimiter other than a slash", run: checkDelimiter, set: func(p *s3.Profile, ok bool) { p.SlashDelimiter = !ok }},
+	{name: "a full last page of a listing names no next page", run: checkLastPage, set: func(p *s3.Profile, ok bool) { p.TokenAfterLast = !ok }},
+	conditionCheck("create-only on Put", checkCreate, func(c *s3.Conditions) *bool { return &c.Create }),
+	conditionCheck("compare-and-swap on Put", checkUpdate, func(c *s3.Conditions) *bool { return &c.Update }),
+	conditionCheck("both on completing a multipart upload", checkComplete, func(c *s3.Conditions) *bool { return &c.Complete }),
+	conditionCheck("a conditional delete", checkRemove, func(c *s3.Conditions) *bool { return &c.Remove }),
+	{name: "a server-side copy", run: checkCopy, set: func(p *s3.Profile, ok bool) { p.Copy = ok }},
+	conditionCheck("create-only and compare-and-swap on a copy", checkCopyConditions, func(c *s3.Conditions) *bool { return &c.Copy }),
+	{name: "a part copied from an object", run: checkCompose, set: func(p *s3.Profile, ok bool) { p.CopyParts = ok }},
+	{name: "a batch delete", run: checkBatch, set: func(p *s3.Profile, ok bool) {
+		switch {
+		case !ok:
+			p.Batch = s3.BatchNone
+		case p.Batch == s3.BatchNone:
+			p.Batch = s3.BatchMD5
+		}
+	}},
+	{name: "a public object in a private bucket", run: checkACL, set: func(p *s3.Profile, ok bool) { p.ObjectACL = ok }},
+	{name: "a signed upload enforces its content type", run: checkSignedType, set: func(p *s3.Profile, ok bool) { p.SignedUploads.ContentType = ok }},
+	{name: "a signed upload enforces its size", run: checkSignedSize, set: func(p *s3.Profile, ok bool) { p.SignedUploads.Size = ok }},
+	{
+		name: "a signed upload that must not overwrite", run: checkSignedCreate,
+		// It does not race, because the unsigned Put did.
+		set:  func(p *s3.Profile, ok bool) { p.SignedUploads.IfAbsent = ok && p.Conditions.Create },
+		racy: func(known s3.Conditions) bool { return known.Create },
+	},
+	{name: "a form enforces its sizes and type", run: checkForms, set: func(p *s3.Profile, ok bool) { p.SignForms = ok }},
+}
+
+// inconclusive returns the verdict on a step that failed for another reason.
+func inconclusive(step string, err error) (Verdict, string) {
+	if storage.CodeOf(err) == storage.Unsupported {
+		return Refused, step + ": " + shortError(err)
+	}
+	return Inconclusive, step + ": " + shortError(err)
+}
+
+// shortError returns the server's code and message, or the whole error if there are
+// none.
+func shortError(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() != "" {
+		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
+	}
+	return err.Error()
+}
+
+// content returns Enforced if the object still has the text after a refused call.
+func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
+	now, err := p.read(ctx, key)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return Ignored, "the object is gone, in spite of the response"
+	case err != nil:
+		return inconclusive("reading the object again", err)
+	case now != text:
+		return Ignored, "the object was replaced, in spite of the response"
+	}
+	return Enforced, ""
+}
+
+// A step is a part of a check.
+type step func() (Verdict, string)
+
+// runSteps runs steps until one is not Enforced.
+func runSteps(steps ...step) (Verdict, string) {
+	for _, s := range steps {
+		if verdict, detail := s(); verdict != Enforced {
+			return verdict, detail
+		}
+	}
+	return Enforced, ""
+}
+
+// expectSuccess returns a step whose call must succeed.
+func expectSuccess(name string, call func() error) step {
+	return func() (Verdict, string) {
+		if err := call(); err != nil {
+			return inconclusive(name, err)
+		}
+		return Enforced, ""
+	}
+}
+
+// expectRefusal returns a step whose call must fail with PreconditionFailed.
+func expectRefusal(name string, call func() error) step {
+	return func() (Verdict, string) {
+		switch err := call(); storage.CodeOf(err) {
+		case "":
+			return Ignored, name + " succeeded"
+		case storage.PreconditionFailed:
+			return Enforced, ""
+		default:
+			return inconclusive(name, err)
+		}
+	}
+}
+
+func (p *probe) expectObject(ctx context.Context, key, text string) step {
+	return func() (Verdict, string) { return p.content(ctx, key, text) }
+}
+
+func (p *probe) expectNoObject(ctx context.Context, key string) step {
+	return func() (Verdict, string) {
+		switch _, err := p.head(ctx, key); storage.CodeOf(err) {
+		case storage.ObjectNotFound:
+			return Enforced, ""
+		case "":
+			return Ignored, "the object exists, in spite of the response"
+		default:
+			return inconclusive("reading the attributes", err)
+		}
+	}
+}
+
+func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
+	if p.profile.Checksum == s3.ChecksumNone {
+		return Refused, "a body with a checksum was refused"
+	}
+	r := p.request("sum", "0123456789", storage.Condition{})
+	wrong := *r.CRC32C + 1
+	r.CRC32C = &wrong
+	verdict, detail := runSteps(func() (Verdict, string) {
+		_, err := p.putRequest(ctx, r)
+		switch storage.CodeOf(err) {
+		case "":
+			return Ignored, "a body with a wrong checksum was stored"
+		case storage.ChecksumMismatch:
+			return Enforced, ""
+		}
+		return inconclusive("a body with a wrong checksum", err)
+	}, p.expectNoObject(ctx, "sum"))
+	if verdict != Enforced {
+		p.setChecksum(s3.ChecksumNone)
+	}
+	return verdict, detail
+}
+
+func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
+	if p.profile.Checksum == s3.ChecksumNone {
+		return Refused, "the server checks no checksums"
+	}
+	const text = "0123456789"
+	right := crc32c(text)
+	wrong := right + 1
+	verdict, detail := runSteps(func() (Verdict, string) {
+		_, err := p.upload(ctx, "whole", text, storage.Condition{}, &wrong)
+		switch storage.CodeOf(err) {
+		case "":
+			return Ignored, "an upload with a wrong checksum was completed"
+		case storage.ChecksumMismatch, storage.InvalidArgument:
+			return Enforced, ""
+		}
+		return inconclusive("an upload with a wrong checksum", err)
+	}, p.expectNoObject(ctx, "whole"), expectSuccess("an upload with the right checksum", func() error {
+		_, err := p.upload(ctx, "whole", text, storage.Condition{}, &right)
+		return err
+	}), func() (Verdict, string) {
+		attrs, err := p.head(ctx, "whole")
+		switch {
+		case err != nil:
+			return inconclusive("reading the attributes", err)
+		case attrs.CRC32C == nil:
+			return Ignored, "the checksum was not kept"
+		case *attrs.CRC32C != right:
+			return Ignored, "another checksum was kept"
+		}
+		return Enforced, ""
+	})
+	if verdict != Enforced {
+		p.setChecksum(s3.ChecksumHeader)
+	}
+	return verdict, detail
+}
+
+// orderNames are keys whose byte order differs from the order of folders, of letters
+// without case, and of UTF-16. There are more under a/ than a page holds. There is no
+// "a": a server that stores files could not have it beside a/1.
+var orderNames = []string{"B", "a-b", "a/1", "a/2", "a/3", "a0", "b", "\u00e9", "\uffee", "\U0001f600"}
+
+// checkOrder lists pages of two keys.
+func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
+	for _, name := range orderNames {
+		if _, err := p.put(ctx, "order/"+name, "", storage.Condition{}); err != nil {
+			return inconclusive("writing "+name, err)
+		}
+	}
+	listed, _, err := p.list(ctx, "order/", "", 2)
+	return sameList(orderNames, listed, err)
+}
+
+// checkDelimiter lists the objects of checkOrder in pages of one key or prefix.
+func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
+	listed, _, err := p.list(ctx, "order/a", "-", 1)
+	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, listed, err)
+}
+
+// checkLastPage lists the objects of checkOrder in pages that are all full. MinIO names
+// a next page after the second and later ones, versitygw after one with prefixes.
+func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
+	for _, test := range []struct {
+		prefix, delimiter string
+		limit, pages      int
+		want              []string
+	}{
+		{"order/a/", "", 1, 3, []string{"a/1", "a/2", "a/3"}},
+		{"order/a", "/", 3, 1, []string{"a-b", "a/", "a0"}},
+	} {
+		listed, pages, err := p.list(ctx, test.prefix, test.delimiter, test.limit)
+		if verdict, detail := sameList(test.want, listed, err); verdict != Enforced {
+			return verdict, detail
+		}
+		if pages > test.pages {
+			return Ignored, "an empty page follows"
+		}
+	}
+	return Enforced, ""
+}
+
+func sameList(want, listed []string, err error) (Verdict, string) {
+	switch {
+	case err != nil:
+		return inconclusive("listing", err)
+	case !slices.Equal(want, listed):
+		return Ignored, fmt.Sprintf("%q was listed as %q", want, listed)
+	}
+	return Enforced, ""
+}
+
+func checkBatch(ctx context.Context, p *probe) (Verdict, string) {
+	return runSteps(
+		expectSuccess("writing", func() error { _, err := p.put(ctx, "batch-1", "", storage.Condition{}); return err }),
+		expectSuccess("writing", func() error { _, err := p.put(ctx, "batch-2", "", storage.Condition{}); return err }),
+		expectSuccess("a batch of two", func() error { return p.deleteBatch(ctx, "batch-1", "batch-2") }),
+		p.expectNoObject(ctx, "batch-1"), p.expectNoObject(ctx, "batch-2"),
+	)
+}

@@ -1,0 +1,202 @@
+package s3probe
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omnibucket/storage"
+)
+
+// Each check of a condition sends one that is false, which must be refused and change
+// nothing, and one that is true, which must succeed. Then it sends several at once, of
+// which one may succeed: a condition that is not atomic is useless. Operations are
+// checked separately, because a server may support a header on only some of them.
+
+func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
+	create := func(text string) error {
+		_, err := p.put(ctx, "create", text, storage.Condition{Absent: true})
+		return err
+	}
+	verdict, detail := runSteps(
+		expectSuccess("the first create", func() error { return create("old") }),
+		expectRefusal("the second create", func() error { return create("new") }),
+		p.expectObject(ctx, "create", "old"),
+		repeatRace(writeRaces, func(round int) step {
+			return expectOneWinner("concurrent creates", func(i int) error {
+				_, err := p.put(ctx, fmt.Sprint("create-race-", round), fmt.Sprint(i), storage.Condition{Absent: true})
+				return err
+			})
+		}),
+	)
+	return afterRaces(writeRaces, verdict, detail)
+}
+
+// revisions writes two objects and returns the revision of the first, and another one.
+func (p *probe) revisions(ctx context.Context, key string) (right, wrong string, err error) {
+	first, err := p.put(ctx, key, "old", storage.Condition{})
+	if err != nil {
+		return "", "", err
+	}
+	second, err := p.put(ctx, key+"-other", "other content", storage.Condition{})
+	if err != nil {
+		return "", "", err
+	}
+	return first.Revision, second.Revision, nil
+}
+
+func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
+	right, wrong, err := p.revisions(ctx, "update")
+	if err != nil {
+		return inconclusive("writing", err)
+	}
+	update := func(key, text, revision string) func() error {
+		return func() error {
+			_, err := p.put(ctx, key, text, storage.Condition{Revision: revision})
+			return err
+		}
+	}
+	verdict, detail := runSteps(
+		expectRefusal("an update of another revision", update("update", "new", wrong)),
+		p.expectObject(ctx, "update", "old"),
+		expectRefusal("an update of a missing object", update("update-missing", "new", right)),
+		p.expectNoObject(ctx, "update-missing"),
+		expectSuccess("an update of this revision", update("update", "new", right)),
+		p.expectObject(ctx, "update", "new"),
+		repeatRace(writeRaces, func(int) step {
+			return func() (Verdict, string) {
+				old, err := p.put(ctx, "update-race", "old", storage.Condition{})
+				if err != nil {
+					return inconclusive("writing", err)
+				}
+				return expectOneWinner("concurrent updates of one revision", func(i int) error {
+					return update("update-race", fmt.Sprint(i), old.Revision)()
+				})()
+			}
+		}),
+	)
+	return afterRaces(writeRaces, verdict, detail)
+}
+
+func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
+	right, wrong, err := p.revisions(ctx, "complete")
+	if err != nil {
+		return inconclusive("writing", err)
+	}
+	upload := func(key, text string, condition storage.Condition) func() error {
+		return func() error {
+			_, err := p.upload(ctx, key, text, condition, nil)
+			return err
+		}
+	}
+	verdict, detail := runSteps(
+		expectRefusal("a create of an existing object", upload("complete", "new", storage.Condition{Absent: true})),
+		p.expectObject(ctx, "complete", "old"),
+		expectRefusal("an update of another revision", upload("complete", "new", storage.Condition{Revision: wrong})),
+		p.expectObject(ctx, "complete", "old"),
+		expectSuccess("a create of a missing object", upload("complete-new", "new", storage.Condition{Absent: true})),
+		expectSuccess("an update of this revision", upload("complete", "new", storage.Condition{Revision: right})),
+		p.expectObject(ctx, "complete", "new"),
+		repeatRace(writeRaces, func(round int) step {
+			return p.raceCompletions(ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round), func() (storage.Condition, error) {
+				return storage.Condition{Absent: true}, nil
+			})
+		}),
+		repeatRace(writeRaces, func(int) step {
+			return p.raceCompletions(ctx, "concurrent updates of one revision", "complete-update-race", func() (storage.Condition, error) {
+				old, err := p.put(ctx, "complete-update-race", "old", storage.Condition{})
+				if err != nil {
+					return storage.Condition{}, err
+				}
+				return storage.Condition{Revision: old.Revision}, nil
+			})
+		}),
+	)
+	return afterRaces(writeRaces, verdict, detail)
+}
+
+func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
+	right, wrong, err := p.revisions(ctx, "remove")
+	if err != nil {
+		return inconclusive("writing", err)
+	}
+	remove := func(key, revision string) error {
+		return retry(ctx, func() error {
+			return p.Delete(ctx, &storage.DeleteRequest{Key: p.prefix + key, Condition: storage.Condition{Revision: revision}})
+		})
+	}
+	verdict, detail := runSteps(
+		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),
+		p.expectObject(ctx, "remove", "old"),
+		expectSuccess("a delete of this revision", func() error { return remove("remove", right) }),
+		p.expectNoObject(ctx, "remove"),
+		repeatRace(deleteRaces, func(int) step {
+			return func() (Verdict, string) {
+				old, err := p.put(ctx, "remove-race", "old", storage.Condition{})
+				if err != nil {
+					return inconclusive("writing", err)
+				}
+				return p.raceDeletes(ctx, "remove-race", func() error { return remove("remove-race", old.Revision) })
+			}
+		}),
+	)
+	return afterRaces(deleteRaces, verdict, detail)
+}
+
+// writeAndCopy writes the source, and copies it.
+func (p *probe) writeAndCopy(ctx context.Context, key string, condition storage.Condition) error {
+	attrs, err := p.put(ctx, "source", "new", storage.Condition{})
+	if err != nil {
+		return err
+	}
+	return p.copy(ctx, attrs.Revision, key, condition)
+}
+
+func checkCopy(ctx context.Context, p *probe) (Verdict, string) {
+	return runSteps(
+		expectSuccess("a copy", func() error { return p.writeAndCopy(ctx, "copy", storage.Condition{}) }),
+		p.expectObject(ctx, "copy", "new"),
+	)
+}
+
+func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
+	right, wrong, err := p.revisions(ctx, "copy-onto")
+	if err != nil {
+		return inconclusive("writing", err)
+	}
+	onto := func(key string, condition storage.Condition) func() error {
+		return func() error { return p.writeAndCopy(ctx, key, condition) }
+	}
+	verdict, detail := runSteps(
+		expectRefusal("a create of an existing object", onto("copy-onto", storage.Condition{Absent: true})),
+		p.expectObject(ctx, "copy-onto", "old"),
+		expectRefusal("an update of another revision", onto("copy-onto", storage.Condition{Revision: wrong})),
+		p.expectObject(ctx, "copy-onto", "old"),
+		expectSuccess("a create of a missing object", onto("copy-new", storage.Condition{Absent: true})),
+		expectSuccess("an update of this revision", onto("copy-onto", storage.Condition{Revision: right})),
+		p.expectObject(ctx, "copy-onto", "new"),
+		func() (Verdict, string) { return p.raceCopies(ctx) },
+	)
+	return afterRaces(writeRaces, verdict, detail)
+}
+
+// checkCompose copies an object as a part. The part may be small, because it is the
+// last one.
+func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
+	return runSteps(
+		expectSuccess("writing", func() error { _, err := p.put(ctx, "source", "new", storage.Condition{}); return err }),
+		expectSuccess("a copied part", func() error {
+			attrs, err := p.head(ctx, "source")
+			if err != nil {
+				return err
+			}
+			return retry(ctx, func() error {
+				_, err := p.Compose(ctx, &storage.ComposeRequest{
+					Key: p.prefix + "compose", Sources: []storage.ObjectRef{p.source(attrs.Revision)},
+					Properties: storage.Properties{ContentType: "text/plain"},
+				})
+				return err
+			})
+		}),
+		p.expectObject(ctx, "compose", "new"),
+	)
+}

@@ -1,0 +1,213 @@
+package s3probe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const signingTTL = 5 * time.Minute
+
+// checkACL writes a public and a private object and reads both without credentials.
+func checkACL(ctx context.Context, p *probe) (Verdict, string) {
+	r := p.request("public", "public", storage.Condition{})
+	r.PublicRead = true
+	return runSteps(
+		expectSuccess("a public object", func() error { _, err := p.putRequest(ctx, r); return err }),
+		expectSuccess("a private object", func() error { _, err := p.put(ctx, "private", "private", storage.Condition{}); return err }),
+		func() (Verdict, string) {
+			open, err := p.isPublic(ctx, "private")
+			switch {
+			case err != nil:
+				return inconclusive("reading without credentials", err)
+			case open:
+				return Inconclusive, "the whole bucket is public"
+			}
+			if open, err = p.isPublic(ctx, "public"); err != nil {
+				return inconclusive("reading without credentials", err)
+			} else if !open {
+				return Ignored, "the object was stored and is not public"
+			}
+			return Enforced, ""
+		},
+	)
+}
+
+func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
+	u, err := p.URL(ctx, p.prefix+key)
+	if err != nil {
+		return false, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return false, err
+	}
+	status, err := p.send(r)
+	return status == http.StatusOK, err
+}
+
+// send sends a request outside of the driver. The error does not contain the URL,
+// which may be signed: reports are passed around.
+func (p *probe) send(r *http.Request) (status int, err error) {
+	response, err := p.HTTPClient().Do(r)
+	if err != nil {
+		var e *url.Error
+		if errors.As(err, &e) {
+			err = e.Err
+		}
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
+	return response.StatusCode, nil
+}
+
+// signedPut sends a signed upload, with other headers than the signed ones if header
+// has any.
+func (p *probe) signedPut(ctx context.Context, signed *storage.SignedURL, text string, header http.Header) (int, error) {
+	r, err := signed.Request(ctx, strings.NewReader(text))
+	if err != nil {
+		return 0, err
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	return p.send(r)
+}
+
+func (p *probe) signRequest(key string) *storage.SignRequest {
+	return &storage.SignRequest{
+		Method: http.MethodPut, Key: p.prefix + key, TTL: signingTTL, MinSize: -1, MaxSize: -1,
+		Properties: storage.Properties{ContentType: "text/plain"},
+	}
+}
+
+// expectRejected returns a step whose signed request must be refused.
+func expectRejected(name string, send func() (int, error)) step {
+	return func() (Verdict, string) {
+		switch status, err := send(); {
+		case err != nil:
+			return inconclusive(name, err)
+		case status < 300:
+			return Ignored, name + " was accepted"
+		}
+		return Enforced, ""
+	}
+}
+
+// expectAccepted returns a step whose signed request must be accepted.
+func expectAccepted(name string, send func() (int, error)) step {
+	return func() (Verdict, string) {
+		switch status, err := send(); {
+		case err != nil:
+			return inconclusive(name, err)
+		case status >= 300:
+			return Inconclusive, fmt.Sprintf("%s got status %d", name, status)
+		}
+		return Enforced, ""
+	}
+}
+
+func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
+	signed, err := p.Sign(ctx, p.signRequest("signed-type"))
+	if err != nil {
+		return inconclusive("signing", err)
+	}
+	return runSteps(
+		expectRejected("another content type", func() (int, error) {
+			return p.signedPut(ctx, signed, "text", http.Header{"Content-Type": {"text/html"}})
+		}),
+		p.expectNoObject(ctx, "signed-type"),
+		expectAccepted("the signed content type", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) }),
+		p.expectObject(ctx, "signed-type", "text"),
+	)
+}
+
+func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
+	r := p.signRequest("signed-size")
+	r.MinSize, r.MaxSize = 4, 4
+	signed, err := p.Sign(ctx, r)
+	if err != nil {
+		return inconclusive("signing", err)
+	}
+	return runSteps(
+		expectRejected("a longer body", func() (int, error) { return p.signedPut(ctx, signed, "longer", nil) }),
+		expectRejected("a shorter body", func() (int, error) { return p.signedPut(ctx, signed, "a", nil) }),
+		p.expectNoObject(ctx, "signed-size"),
+		expectAccepted("a body of the signed size", func() (int, error) { return p.signedPut(ctx, signed, "text", nil) }),
+		p.expectObject(ctx, "signed-size", "text"),
+	)
+}
+
+func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
+	r := p.signRequest("signed-create")
+	r.Condition.Absent = true
+	signed, err := p.Sign(ctx, r)
+	if err != nil {
+		return inconclusive("signing", err)
+	}
+	return runSteps(
+		expectAccepted("the first upload", func() (int, error) { return p.signedPut(ctx, signed, "old", nil) }),
+		expectRejected("the second upload", func() (int, error) { return p.signedPut(ctx, signed, "new", nil) }),
+		p.expectObject(ctx, "signed-create", "old"),
+	)
+}
+
+func checkForms(ctx context.Context, p *probe) (Verdict, string) {
+	r := p.signRequest("form")
+	r.Method, r.MinSize, r.MaxSize = http.MethodPost, 2, 5
+	form, err := p.SignForm(ctx, r)
+	if err != nil {
+		return inconclusive("signing", err)
+	}
+	post := func(text, contentType string) func() (int, error) {
+		return func() (int, error) { return p.post(ctx, form, text, contentType) }
+	}
+	return runSteps(
+		expectRejected("a longer file", post("longer", "text/plain")),
+		expectRejected("a shorter file", post("a", "text/plain")),
+		expectRejected("another content type", post("text", "text/html")),
+		p.expectNoObject(ctx, "form"),
+		expectAccepted("a file that fits the form", post("text", "text/plain")),
+		p.expectObject(ctx, "form", "text"),
+	)
+}
+
+// post submits a form as a browser does, with the file after the other fields.
+func (p *probe) post(ctx context.Context, form *storage.UploadForm, text, contentType string) (int, error) {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, value := range form.Fields {
+		if name == "Content-Type" {
+			value = contentType
+		}
+		if err := w.WriteField(name, value); err != nil {
+			return 0, err
+		}
+	}
+	file, err := w.CreateFormFile("file", "file.txt")
+	if err != nil {
+		return 0, err
+	}
+	if _, err := io.WriteString(file, text); err != nil {
+		return 0, err
+	}
+	if err := w.Close(); err != nil {
+		return 0, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, form.URL, &body)
+	if err != nil {
+		return 0, err
+	}
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	return p.send(r)
+}

@@ -1,0 +1,240 @@
+// Package s3probe tests which conditions and features an S3 server really enforces,
+// and makes an [s3.Profile] of the results.
+//
+//	report, err := s3probe.Run(ctx, config, "tmp/")
+//	fmt.Println(report)
+//	config.Profile = &report.Profile
+//	bucket, err := s3.Open(ctx, config)
+package s3probe
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+const (
+	attempts     = 3
+	attemptPause = 250 * time.Millisecond
+	cleanTimeout = time.Minute
+
+	maxPage         = 1000
+	maxVersionPages = 10 // a probe leaves less than one page
+)
+
+// Run tests a server with about 1,500 small requests. It works in a folder of its
+// own under prefix, in the bucket of c, and removes that folder afterwards, with old
+// versions.
+//
+// It calls the driver directly and trusts no profile. Each condition is sent and must
+// be refused, the object must stay as it was, and only one of several concurrent
+// writers may succeed. A race can disprove a condition and never prove it, so the
+// report says "not disproved". A condition that is Racy is never declared: in the
+// profile of c, or in the one that the server's name selects.
+//
+// Run does not change settings of the bucket. It takes CORS, lifecycle, policies and
+// versions from c, and so the fields that are expensive to test (equal parts, limits,
+// storage classes).
+//
+// Run fails only if the bucket cannot be written and read, or if ctx is done. Any
+// other failure is in the report.
+func Run(ctx context.Context, c s3.Config, prefix string) (*Report, error) {
+	opened, err := s3.NewDriver(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	d := opened.(s3Driver)
+	defer func() { _ = d.Close() }()
+	server, err := d.ServerURL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{s3Driver: d, prefix: prefix + "probe-" + rand.Text() + "/"}
+	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: d.Profile()}
+	p.report.Profile.Name += s3.ProbedSuffix
+	p.setProfile(withAllFeatures(d.Profile()))
+	defer p.clean(ctx)
+	if err := p.begin(ctx); err != nil {
+		return nil, err
+	}
+	p.racy = p.knownRaces(ctx)
+	p.report.Profile.Racy = p.racy
+	for _, c := range checks {
+		verdict, detail := c.ask(ctx, p)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		p.report.Checks = append(p.report.Checks, Check{Name: c.name, Verdict: verdict, Detail: detail})
+		c.set(&p.report.Profile, verdict == Enforced)
+	}
+	return p.report, nil
+}
+
+// s3Driver is the driver of package s3, whose type is not exported.
+type s3Driver interface {
+	storage.Driver
+	Profile() s3.Profile
+	WithProfile(s3.Profile) storage.Driver
+	HTTPClient() awss3.HTTPClient
+	ServerURL(context.Context) (*url.URL, error)
+	URL(ctx context.Context, key string) (*url.URL, error)
+}
+
+// withAllFeatures returns a profile whose driver sends every request, as if the
+// server could do everything.
+func withAllFeatures(p s3.Profile) s3.Profile {
+	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+	p.Copy, p.CopyParts, p.ObjectACL, p.SignForms = true, true, true, true
+	p.Checksum = s3.ChecksumFullObject
+	if p.Batch == s3.BatchNone {
+		p.Batch = s3.BatchMD5
+	}
+	return p
+}
+
+// probe is one call of Run.
+type probe struct {
+	s3Driver
+	profile s3.Profile // that the driver has
+	prefix  string
+	racy    s3.Conditions // known not to be atomic
+	report  *Report
+	uploads sync.Map // keys of unfinished uploads, by upload
+}
+
+func (p *probe) setProfile(profile s3.Profile) {
+	p.profile = profile
+	p.s3Driver = p.WithProfile(profile).(s3Driver)
+}
+
+// setChecksum changes how the driver sends checksums.
+func (p *probe) setChecksum(style s3.ChecksumStyle) {
+	p.profile.Checksum = style
+	p.setProfile(p.profile)
+}
+
+// begin proves that the bucket can be written and read. If the server refuses a
+// checksum, it continues without.
+func (p *probe) begin(ctx context.Context) error {
+	_, err := p.put(ctx, "first", "first", storage.Condition{})
+	switch storage.CodeOf(err) {
+	case storage.InvalidArgument, storage.Unsupported, storage.ChecksumMismatch:
+		p.setChecksum(s3.ChecksumNone)
+		_, err = p.put(ctx, "first", "first", storage.Condition{})
+	}
+	if err != nil {
+		return err
+	}
+	text, err := p.read(ctx, "first")
+	if err == nil && text != "first" {
+		err = &storage.Error{Code: storage.Internal, Hint: "the server returned other content than was written"}
+	}
+	return err
+}
+
+// knownRaces returns the conditions that are known not to be atomic: by the profile,
+// or by the name in the server's responses.
+func (p *probe) knownRaces(ctx context.Context) s3.Conditions {
+	races := p.profile.Racy
+	bucket, err := p.URL(ctx, "")
+	if err != nil {
+		return races
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodHead, bucket.String(), nil)
+	if err != nil {
+		return races
+	}
+	response, err := p.HTTPClient().Do(r)
+	if err != nil {
+		return races
+	}
+	_ = response.Body.Close()
+	server := strings.ToLower(response.Header.Get("Server"))
+	for _, name := range s3.ProfileNames() {
+		if known, _ := s3.NamedProfile(name); strings.HasPrefix(server, name) {
+			return union(races, known.Racy)
+		}
+	}
+	return races
+}
+
+// union returns the conditions that are in c or d.
+func union(c, d s3.Conditions) s3.Conditions {
+	return s3.Conditions{
+		Create: c.Create || d.Create, Update: c.Update || d.Update, Complete: c.Complete || d.Complete,
+		Copy: c.Copy || d.Copy, Remove: c.Remove || d.Remove,
+	}
+}
+
+// retry repeats a call that fails temporarily.
+func retry(ctx context.Context, call func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := call()
+		code := storage.CodeOf(err)
+		if code != storage.Unavailable && code != storage.RateLimited || attempt == attempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(attempt) * attemptPause):
+		}
+	}
+}
+
+// clean removes what Run wrote, even if ctx is done.
+func (p *probe) clean(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
+	defer cancel()
+	p.uploads.Range(func(upload, key any) bool {
+		if p.AbortParts(ctx, key.(string), upload.(string)) != nil {
+			p.report.Left = p.prefix
+		}
+		return true
+	})
+	if p.cleanObjects(ctx) != nil || p.cleanVersions(ctx) != nil {
+		p.report.Left = p.prefix
+	}
+}
+
+// cleanObjects continues after failures, and returns the last one.
+func (p *probe) cleanObjects(ctx context.Context) (failed error) {
+	page, err := p.List(ctx, &storage.ListRequest{Prefix: p.prefix, Limit: maxPage}) // there are fewer
+	if err != nil {
+		return err
+	}
+	for _, entry := range page.Entries {
+		if err := p.Delete(ctx, &storage.DeleteRequest{Key: entry.Key}); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// cleanVersions removes old versions. A server that cannot list versions has none.
+func (p *probe) cleanVersions(ctx context.Context) error {
+	for range maxVersionPages {
+		page, err := p.ListVersions(ctx, &storage.ListRequest{Prefix: p.prefix, Limit: maxPage})
+		if err != nil && !p.profile.Versioning {
+			return nil
+		}
+		if err != nil || len(page.Entries) == 0 {
+			return err
+		}
+		for _, entry := range page.Entries {
+			if err := p.Delete(ctx, &storage.DeleteRequest{Key: entry.Key, Version: entry.Version}); err != nil {
+				return err
+			}
+		}
+	}
+	return &storage.Error{Code: storage.Internal, Hint: "the server lists versions that were removed"}
+}

@@ -1,0 +1,150 @@
+package s3probe
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/panics"
+)
+
+const (
+	racers = 8 // concurrent calls in a race
+
+	// A race finds a gap between the test of a condition and the write only if it
+	// hits the gap. With writers, each of them may show it, because the winners are
+	// counted. A delete shows it only if a write happens in the gap.
+	writeRaces = 5
+)
+
+// deleteRaces is lower in tests that are not about races.
+var deleteRaces = 50
+
+// repeatRace returns a step that runs a race n times.
+func repeatRace(n int, newRace func(round int) step) step {
+	return func() (Verdict, string) {
+		for round := range n {
+			if verdict, detail := newRace(round)(); verdict != Enforced {
+				return verdict, detail
+			}
+		}
+		return Enforced, ""
+	}
+}
+
+// afterRaces adds to an Enforced verdict that races do not prove it.
+func afterRaces(n int, verdict Verdict, detail string) (Verdict, string) {
+	if verdict == Enforced {
+		detail = fmt.Sprintf("not disproved by %d races", n)
+	}
+	return verdict, detail
+}
+
+// race makes concurrent calls and returns their errors.
+func race(call func(i int) error) []error {
+	var group panics.Group
+	errs := make([]error, racers)
+	for i := range errs {
+		group.Go(func() { errs[i] = call(i) }, nil)
+	}
+	group.Wait()
+	return errs
+}
+
+// expectOneWinner returns a step of concurrent calls whose conditions exclude one
+// another, so that exactly one must succeed.
+func expectOneWinner(name string, call func(i int) error) step {
+	return func() (Verdict, string) {
+		winners := 0
+		var unexpected error
+		for _, err := range race(call) {
+			switch storage.CodeOf(err) {
+			case "":
+				winners++
+			case storage.PreconditionFailed:
+			default:
+				unexpected = err
+			}
+		}
+		switch {
+		case winners > 1:
+			return Ignored, fmt.Sprintf("%d %s succeeded", winners, name)
+		case unexpected != nil:
+			return inconclusive(name, unexpected)
+		case winners == 0:
+			return Inconclusive, "none of the " + name + " succeeded"
+		}
+		return Enforced, ""
+	}
+}
+
+// raceCompletions returns a step that completes several uploads at once, of which one
+// must succeed. An upload that fails with 409 is repeated, as Amazon asks.
+func (p *probe) raceCompletions(ctx context.Context, name, key string, begin func() (storage.Condition, error)) step {
+	return func() (Verdict, string) {
+		condition, err := begin()
+		if err != nil {
+			return inconclusive("writing", err)
+		}
+		var complete [racers]func() (*storage.Attrs, error)
+		for i := range complete {
+			if complete[i], err = p.prepareUpload(ctx, key, fmt.Sprint(i), condition, nil); err != nil {
+				return inconclusive(name, err)
+			}
+		}
+		return expectOneWinner(name, func(i int) error {
+			_, err := complete[i]()
+			if storage.CodeOf(err) != storage.Unavailable {
+				return err
+			}
+			return retry(ctx, func() error {
+				_, err := p.upload(ctx, key, fmt.Sprint(i), condition, nil)
+				return err
+			})
+		})()
+	}
+}
+
+func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
+	source, err := p.put(ctx, "source", "new", storage.Condition{})
+	if err != nil {
+		return inconclusive("writing", err)
+	}
+	return repeatRace(writeRaces, func(round int) step {
+		return func() (Verdict, string) {
+			old, err := p.put(ctx, "copy-update-race", "old", storage.Condition{})
+			if err != nil {
+				return inconclusive("writing", err)
+			}
+			return runSteps(
+				expectOneWinner("concurrent creates", func(int) error {
+					return p.copy(ctx, source.Revision, fmt.Sprint("copy-create-race-", round), storage.Condition{Absent: true})
+				}),
+				expectOneWinner("concurrent updates of one revision", func(int) error {
+					return p.copy(ctx, source.Revision, "copy-update-race", storage.Condition{Revision: old.Revision})
+				}),
+			)
+		}
+	})()
+}
+
+// raceDeletes writes an object while concurrent calls delete its old revision. The new
+// object must remain, whatever the order.
+func (p *probe) raceDeletes(ctx context.Context, key string, remove func() error) (Verdict, string) {
+	errs := race(func(i int) error {
+		if i > 0 {
+			return remove()
+		}
+		_, err := p.put(ctx, key, "new", storage.Condition{})
+		return err
+	})
+	for i, err := range errs {
+		if err != nil && (i == 0 || storage.CodeOf(err) != storage.PreconditionFailed) {
+			return inconclusive("a write concurrent with deletes", err)
+		}
+	}
+	if verdict, detail := p.content(ctx, key, "new"); verdict != Ignored {
+		return verdict, detail
+	}
+	return Ignored, "a delete of an old revision removed a newer object"
+}

@@ -1,0 +1,134 @@
+package s3
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The canonical request of a signature:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
+
+// A signedRequest is the part of a request that a signature covers. All headers are
+// signed. Each name has one value.
+type signedRequest struct {
+	method string
+	host   string // without the scheme's default port
+	path   string // escaped, beginning with "/"; for a signed URL, the path before the key
+	query  string // escaped, sorted by name
+	header http.Header
+	length int64 // of the body; signed if it is greater than 0
+	sha256 string
+	at     time.Time // UTC
+}
+
+// begin begins the canonical request, before its path and query.
+func (s *signer) begin(method string) {
+	s.canonical = append(s.canonical[:0], method...)
+	s.canonical = append(s.canonical, '\n')
+}
+
+const (
+	hostHeader   = "Host"
+	lengthHeader = "Content-Length"
+)
+
+// end completes the canonical request, after its query.
+func (s *signer) end(r *signedRequest) {
+	s.canonical = append(s.canonical, '\n')
+	for _, name := range s.names {
+		s.canonical = appendLower(s.canonical, name)
+		s.canonical = append(s.canonical, ':')
+		switch name {
+		case hostHeader:
+			s.canonical = append(s.canonical, r.host...)
+		case lengthHeader:
+			s.canonical = strconv.AppendInt(s.canonical, r.length, 10)
+		default:
+			s.canonical = appendTrimmed(s.canonical, r.header[name][0])
+		}
+		s.canonical = append(s.canonical, '\n')
+	}
+	s.canonical = append(s.canonical, '\n')
+	s.canonical = s.appendNames(s.canonical, ";")
+	s.canonical = append(s.canonical, '\n')
+	s.canonical = append(s.canonical, r.sha256...)
+}
+
+// collectNames sorts the names of the signed headers.
+func (s *signer) collectNames(r *signedRequest) {
+	s.names = append(s.names[:0], hostHeader)
+	if r.length > 0 {
+		s.names = append(s.names, lengthHeader)
+	}
+	for name := range r.header {
+		s.names = append(s.names, name)
+	}
+	slices.SortFunc(s.names, compareLower)
+}
+
+func (s *signer) appendNames(dst []byte, separator string) []byte {
+	for i, name := range s.names {
+		if i > 0 {
+			dst = append(dst, separator...)
+		}
+		dst = appendLower(dst, name)
+	}
+	return dst
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+func appendLower(dst []byte, name string) []byte {
+	for _, c := range []byte(name) {
+		dst = append(dst, lower(c))
+	}
+	return dst
+}
+
+func compareLower(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if x, y := lower(a[i]), lower(b[i]); x != y {
+			return int(x) - int(y)
+		}
+	}
+	return len(a) - len(b)
+}
+
+// appendTrimmed appends a header's value without spaces at both ends, and with one
+// space for several inside.
+func appendTrimmed(dst []byte, value string) []byte {
+	value = strings.TrimSpace(value)
+	for i := range len(value) {
+		if value[i] != ' ' || value[i-1] != ' ' {
+			dst = append(dst, value[i])
+		}
+	}
+	return dst
+}
+
+// appendEscaped appends a value of a query, with all but unreserved characters escaped.
+func appendEscaped(dst []byte, value string) []byte { return appendEscapedBut(dst, value, '~') }
+
+// appendEscapedBut appends a value with all but unreserved characters and one other
+// escaped, which is "/" for a key.
+func appendEscapedBut(dst []byte, value string, kept byte) []byte {
+	const hexadecimal = "0123456789ABCDEF"
+	for _, c := range []byte(value) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			c == '-', c == '.', c == '_', c == '~', c == kept:
+			dst = append(dst, c)
+		default:
+			dst = append(dst, '%', hexadecimal[c>>4], hexadecimal[c&15])
+		}
+	}
+	return dst
+}
