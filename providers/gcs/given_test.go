@@ -13,7 +13,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // given opens the bucket "photos" at the server through a client of the SDK's.

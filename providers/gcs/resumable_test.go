@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 const (

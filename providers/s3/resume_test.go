@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // now is when everything in these tests is signed.

@@ -2,7 +2,7 @@
 // conformance suite left in a directory (OMNIBUCKET_SUPPORT):
 //
 //	OMNIBUCKET_SUPPORT=$PWD/.support go test ./...
-//	go run ./internal/supporttable .support >docs/support.md
+//	go run ./internal/testing/supporttable .support >docs/support.md
 //
 // The same input gives the same output.
 package main

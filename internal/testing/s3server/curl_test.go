@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
 // TestCurl sends what was signed with a client that knows nothing of S3.

@@ -1,5 +1,5 @@
-// Package leftovertest says, for tests, which uploads in parts are dropped when.
-package leftovertest
+// Package staleuploadtest says, for tests, which uploads in parts are dropped when.
+package staleuploadtest
 
 import (
 	"math"
