@@ -89,7 +89,7 @@ func (e *env) throttledServer() (*s3server.Server, error) {
 		server.Close()
 		return nil
 	})
-	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate, Times: -1})
+	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate, Times: -1})
 	e.shared[name] = server
 	e.shared[jobServerName] = jobServer{server.URL, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey}
 	return server, nil

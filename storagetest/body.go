@@ -21,9 +21,9 @@ var bodyCases = []Case{
 		Name: "every kind of reader is read as it is meant", Rule: "W1",
 		Explanation: "one byte at a time, half a buffer, data together with EOF: the object is what the reader delivered",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(min(w.size, 10_000), 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(min(path.size, 10_000), 1)
 				for name, wrap := range map[string]func(io.Reader) io.Reader{
 					"OneByteReader": iotest.OneByteReader,
 					"HalfReader":    iotest.HalfReader,
@@ -34,8 +34,8 @@ var bodyCases = []Case{
 					"Buffer":        func(io.Reader) io.Reader { return bytes.NewBufferString(text) },
 				} {
 					_, err := b.Upload(t.Context(), name, wrap(strings.NewReader(text)))
-					require.NoError(t, err, "%s in %s", name, w.name)
-					t.holds(b, name, text)
+					require.NoError(t, err, "%s in %s", name, path.name)
+					t.requireContent(b, name, text)
 				}
 			}
 		},
@@ -44,24 +44,24 @@ var bodyCases = []Case{
 		Name: "readers that fail are BodyFailed", Rule: "W11",
 		Explanation: "what the caller's reader fails with is not the store's fault, and is reachable",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
 				for name, source := range map[string]io.Reader{
 					"ErrReader":     iotest.ErrReader(errBoom),
-					"midway":        failing(text[:w.size-1], errBoom),
+					"midway":        failing(text[:path.size-1], errBoom),
 					"at the end":    failing(text, errBoom),
 					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))), // an end is io.EOF itself
 					"TimeoutReader": iotest.TimeoutReader(iotest.HalfReader(strings.NewReader(text))),
 				} {
 					_, err := b.Upload(t.Context(), "a", source)
-					require.Equal(t, storage.BodyFailed, storage.CodeOf(err), "%s in %s: %v", name, w.name, err)
+					require.Equal(t, storage.BodyFailed, storage.CodeOf(err), "%s in %s: %v", name, path.name, err)
 					want := errBoom
 					if name == "TimeoutReader" {
 						want = iotest.ErrTimeout
 					}
-					require.ErrorIs(t, err, want, "%s in %s", name, w.name)
-					t.missing(b, "a")
+					require.ErrorIs(t, err, want, "%s in %s", name, path.name)
+					t.requireMissing(b, "a")
 				}
 			}
 		},
@@ -73,7 +73,7 @@ var bodyCases = []Case{
 			b := t.open()
 			inner := &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist}}
 			_, err := b.Upload(t.Context(), "a", failing("head", inner))
-			t.settled(err, storage.BodyFailed)
+			t.requireNothingDone(err, storage.BodyFailed)
 			for _, code := range []error{storage.PreconditionFailed, storage.ObjectNotFound, fs.ErrExist, fs.ErrNotExist} {
 				require.NotErrorIs(t, err, code)
 			}
@@ -86,22 +86,22 @@ var bodyCases = []Case{
 		Name: "a panic of the body reaches the caller", Rule: "W1",
 		Explanation: "a body that panics while it is read can be recovered from, whichever goroutine reads it; nothing is stored or left behind, and the next upload works",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open(storage.WithMemory(storage.NewMemory(1 << 20)))
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open(storage.WithMemory(storage.NewMemory(1 << 20)))
+				text := body(path.size, 1)
 				for name, source := range map[string]io.Reader{
 					"in place": panickingAt{strings.NewReader(text)},
 					"a stream": io.MultiReader(strings.NewReader(text), panickingReader{}),
 				} {
-					require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, w.name)
-					t.missing(b, "a")
-					require.Zero(t, t.pendingUploads(), "%s, %s", name, w.name)
+					require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", source) }, "%s, %s", name, path.name)
+					t.requireMissing(b, "a")
+					require.Zero(t, t.countPendingUploads(), "%s, %s", name, path.name)
 				}
 				progress := storage.WithProgress(func(int64, int64) { panic(errBoom) })
-				require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, w.name)
-				t.missing(b, "a")
+				require.PanicsWithValue(t, errBoom, func() { _, _ = b.Upload(t.Context(), "a", strings.NewReader(text), progress) }, path.name)
+				t.requireMissing(b, "a")
 				t.put(b, "a", text)
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 			}
 		},
 	},
@@ -111,9 +111,9 @@ var bodyCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", io.MultiReader(strings.NewReader("head"), idleReader{}))
-			t.settled(err, storage.BodyFailed)
+			t.requireNothingDone(err, storage.BodyFailed)
 			require.ErrorIs(t, err, io.ErrNoProgress)
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 		},
 	},
 	{
@@ -123,7 +123,7 @@ var bodyCases = []Case{
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", &pausingReader{r: strings.NewReader("some text")})
 			require.NoError(t, err)
-			t.holds(b, "a", "some text")
+			t.requireContent(b, "a", "some text")
 		},
 	},
 	{
@@ -132,31 +132,31 @@ var bodyCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", lyingReader{})
-			t.settled(err, storage.BodyFailed)
-			t.missing(b, "a")
+			t.requireNothingDone(err, storage.BodyFailed)
+			t.requireMissing(b, "a")
 		},
 	},
 	{
 		Name: "a body is read from where it stands", Rule: "W2",
 		Explanation: "what was read from a reader before is not uploaded, and no size is guessed that counts it",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size+10, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size+10, 1)
 				for name, source := range map[string]io.Reader{
 					"strings.Reader": strings.NewReader(text),
 					"bytes.Reader":   bytes.NewReader([]byte(text)),
-					"SectionReader":  io.NewSectionReader(strings.NewReader(text), 0, w.size+10),
-					"LimitedReader":  io.LimitReader(strings.NewReader(text), w.size+10),
+					"SectionReader":  io.NewSectionReader(strings.NewReader(text), 0, path.size+10),
+					"LimitedReader":  io.LimitReader(strings.NewReader(text), path.size+10),
 					"Buffer":         bytes.NewBufferString(text),
 					"File":           tempFile(t, text),
 				} {
 					_, err := io.ReadFull(source, make([]byte, 10))
 					require.NoError(t, err)
 					attrs, err := b.Upload(t.Context(), name, source)
-					require.NoError(t, err, "%s in %s", name, w.name)
-					require.Equal(t, w.size, attrs.Size, "%s in %s", name, w.name)
-					t.holds(b, name, text[10:])
+					require.NoError(t, err, "%s in %s", name, path.name)
+					require.Equal(t, path.size, attrs.Size, "%s in %s", name, path.name)
+					t.requireContent(b, name, text[10:])
 				}
 			}
 		},
@@ -165,12 +165,12 @@ var bodyCases = []Case{
 		Name: "an overridden Read is the one that is used", Rule: "W2",
 		Explanation: "a struct that embeds *os.File and has its own Read is read by it, not around it",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
-				_, err := b.Upload(t.Context(), "a", &countingFile{File: tempFile(t, text), r: strings.NewReader(strings.Repeat("x", int(w.size)))})
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
+				_, err := b.Upload(t.Context(), "a", &countingFile{File: tempFile(t, text), r: strings.NewReader(strings.Repeat("x", int(path.size)))})
 				require.NoError(t, err)
-				t.holds(b, "a", strings.Repeat("x", int(w.size)))
+				t.requireContent(b, "a", strings.Repeat("x", int(path.size)))
 			}
 		},
 	},
@@ -188,28 +188,28 @@ var bodyCases = []Case{
 			_, err = b.Upload(t.Context(), "a", r)
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
-			t.holds(b, "a", "through a pipe")
+			t.requireContent(b, "a", "through a pipe")
 		},
 	},
 	{
 		Name: "UploadFile and DownloadFile move files", Rule: "W1",
 		Explanation: "a file goes up and comes down whole; a failed download leaves the file that was there",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
 				from := tempFile(t, text)
 				attrs, err := storage.UploadFile(t.Context(), b, "a", from.Name())
 				require.NoError(t, err)
-				require.Equal(t, w.size, attrs.Size)
+				require.Equal(t, path.size, attrs.Size)
 				to := filepath.Join(t.TempDir(), "to")
 				require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 				_, err = storage.DownloadFile(t.Context(), b, "missing", to)
-				t.fails(err, storage.ObjectNotFound)
+				t.requireCode(err, storage.ObjectNotFound)
 				require.Equal(t, "old", readFile(t, to))
 				attrs, err = storage.DownloadFile(t.Context(), b, "a", to)
 				require.NoError(t, err)
-				require.Equal(t, w.size, attrs.Size)
+				require.Equal(t, path.size, attrs.Size)
 				requireSame(t, text, readFile(t, to))
 				left, err := os.ReadDir(filepath.Dir(to))
 				require.NoError(t, err)
@@ -254,7 +254,7 @@ var bodyCases = []Case{
 		Explanation: "UploadFile of a missing file or a directory stores nothing",
 		run: func(t *T) {
 			b := t.open()
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := storage.UploadFile(t.Context(), b, "a", filepath.Join(t.TempDir(), "missing"))
 				require.Error(t, err)
 				require.NotErrorIs(t, err, storage.ObjectNotFound)
@@ -317,9 +317,9 @@ func readFile(t *T, path string) string {
 }
 
 func progress(t *T) {
-	for _, w := range t.ways() {
-		b := w.open()
-		text := body(w.size, 1)
+	for _, path := range t.uploadPaths() {
+		b := path.open()
+		text := body(path.size, 1)
 		check := func(name string, total int64) (storage.TransferOption, func()) {
 			var last, calls int64
 			option := storage.WithProgress(func(done, of int64) {
@@ -334,18 +334,18 @@ func progress(t *T) {
 			})
 			return option, func() {
 				require.Positive(t, calls, name)
-				require.Equal(t, w.size, last, name)
+				require.Equal(t, path.size, last, name)
 			}
 		}
-		option, told := check("upload", w.size)
+		option, told := check("upload", path.size)
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(text), option)
 		require.NoError(t, err)
 		told()
-		option, told = check("upload of a stream", w.size)
+		option, told = check("upload of a stream", path.size)
 		_, err = b.Upload(t.Context(), "a", stream(text), option)
 		require.NoError(t, err)
 		told()
-		option, told = check("download", w.size)
+		option, told = check("download", path.size)
 		requireSame(t, text, t.get(b, "a", option))
 		told()
 	}

@@ -26,7 +26,7 @@ type T struct {
 	*testing.T
 
 	faults  *faults.Injector
-	uploads *uploadBook
+	uploads *pendingUploads
 	desc    storage.Description // of the driver as it is
 	unit    int64               // bytes of the smallest part that the driver takes
 	opener  Open
@@ -35,7 +35,7 @@ type T struct {
 
 func newT(t *testing.T, open Open, o *options, desc storage.Description) *T {
 	return &T{
-		T: t, faults: faults.New(), uploads: &uploadBook{}, desc: desc, opener: open, options: o,
+		T: t, faults: faults.New(), uploads: &pendingUploads{}, desc: desc, opener: open, options: o,
 		unit: max(1<<10, desc.MinPartSize),
 	}
 }
@@ -67,7 +67,7 @@ func runCase(t *T, c Case, report *report) {
 func (t *T) has(f storage.Features) bool { return t.desc.Features&f == f }
 
 // fast makes retries short; what else is given comes later and prevails.
-func (t *T) fast(opts []storage.OpenOption) []storage.OpenOption {
+func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
 		storage.WithLayer(t.faults.Layer()),
@@ -78,38 +78,38 @@ func (t *T) fast(opts []storage.OpenOption) []storage.OpenOption {
 // open opens an empty bucket, and sees to it that no body of it is left open.
 func (t *T) open(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.closing(t.opener(t.T, t.fast(opts)...))
+	return t.autoClose(t.opener(t.T, t.fastRetry(opts)...))
 }
 
 // versioned opens an empty bucket that keeps versions.
-func (t *T) versioned(opts ...storage.OpenOption) storage.Bucket {
+func (t *T) openVersioned(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	if t.options.versioned != nil {
-		return t.closing(t.options.versioned(t.T, t.fast(append(opts, storage.WithVersions()))...))
+		return t.autoClose(t.options.versioned(t.T, t.fastRetry(append(opts, storage.WithVersions()))...))
 	}
 	return t.open(append(opts, storage.WithVersions())...)
 }
 
 // limited opens an empty bucket whose driver appears smaller than it is.
-func (t *T) limited(bounds faults.Bounds, opts ...storage.OpenOption) storage.Bucket {
+func (t *T) openLimited(bounds faults.Limits, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.open(append(opts, storage.WithLayer(faults.Limits(bounds)))...)
+	return t.open(append(opts, storage.WithLayer(faults.WithLimits(bounds)))...)
 }
 
 // inParts opens an empty bucket that takes one unit in a Put, and so stores
 // whatever is longer in parts.
-func (t *T) inParts(opts ...storage.OpenOption) storage.Bucket {
+func (t *T) openForParts(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	return t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit}, opts...)
+	return t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit}, opts...)
 }
 
 // once opens an empty bucket that tries every request once.
-func (t *T) once(opts ...storage.OpenOption) storage.Bucket {
+func (t *T) openWithoutRetry(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	return t.open(append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))...)
 }
 
-func (t *T) closing(b storage.Bucket) storage.Bucket {
+func (t *T) autoClose(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	require.NotNil(t, b)
 	t.Cleanup(func() {
@@ -125,14 +125,14 @@ func (t *T) closing(b storage.Bucket) storage.Bucket {
 }
 
 // requests is how many driver calls do makes.
-func (t *T) requests(do func()) int {
+func (t *T) countRequests(do func()) int {
 	before := t.faults.Count(faults.Any)
 	do()
 	return t.faults.Count(faults.Any) - before
 }
 
 // silently requires that do makes no driver call.
-func (t *T) silently(do func()) {
+func (t *T) requireNoRequests(do func()) {
 	t.Helper()
-	require.Zero(t, t.requests(do), "no request may be made:\n%v", t.faults)
+	require.Zero(t, t.countRequests(do), "no request may be made:\n%v", t.faults)
 }

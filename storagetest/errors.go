@@ -25,7 +25,7 @@ var errorCases = []Case{
 				"Attrs":    second(b.Attrs(t.Context(), "k")),
 				"Download": second(b.Download(t.Context(), "k")),
 			} {
-				failure := t.fails(fmt.Errorf("reading: %w", err), storage.ObjectNotFound)
+				failure := t.requireCode(fmt.Errorf("reading: %w", err), storage.ObjectNotFound)
 				require.Equal(t, op, failure.Op)
 				require.Equal(t, "k", failure.Key)
 				require.Equal(t, t.desc.Provider, failure.Provider)
@@ -34,11 +34,11 @@ var errorCases = []Case{
 				require.ErrorIs(t, err, fs.ErrNotExist)
 			}
 			_, err := b.Upload(t.Context(), "", strings.NewReader("x"))
-			require.Equal(t, "Upload", t.fails(err, storage.InvalidArgument).Op)
+			require.Equal(t, "Upload", t.requireCode(err, storage.InvalidArgument).Op)
 			require.ErrorIs(t, err, fs.ErrInvalid)
 			_, err = b.Upload(canceled(t), "k", strings.NewReader("x"))
 			require.ErrorIs(t, err, context.Canceled)
-			require.Equal(t, "Upload", t.fails(err, storage.Canceled).Op)
+			require.Equal(t, "Upload", t.requireCode(err, storage.Canceled).Op)
 		},
 	},
 	{
@@ -47,10 +47,10 @@ var errorCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Attrs(t.Context(), "k")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			require.NotErrorIs(t, err, storage.BucketNotFound)
 			_, err = b.Download(t.Context(), "k")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			there, err := b.Exists(t.Context(), "k")
 			require.NoError(t, err)
 			require.False(t, there)
@@ -63,13 +63,13 @@ var errorCases = []Case{
 			b := t.open()
 			t.put(b, "k", "x")
 			for _, code := range []storage.Code{storage.PermissionDenied, storage.BucketNotFound, storage.Unauthenticated} {
-				t.faults.Set(faults.Fail(faults.Any).With(code))
+				t.faults.Set(faults.Fail(faults.Any).WithError(code))
 				there, err := b.Exists(t.Context(), "k")
-				t.fails(err, code)
+				t.requireCode(err, code)
 				require.False(t, there)
-				t.fails(b.Remove(t.Context(), "k"), code)
+				t.requireCode(b.Remove(t.Context(), "k"), code)
 				for _, err := range b.List(t.Context()) {
-					t.fails(err, code)
+					t.requireCode(err, code)
 				}
 			}
 		},
@@ -80,19 +80,19 @@ var errorCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			cause := &fs.PathError{Op: "open", Path: "x", Err: errBoom}
-			t.faults.Set(faults.Fail(faults.Any).With(&storage.Error{
+			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{
 				Code: storage.PermissionDenied, Status: 403, RequestID: "request-1", Hint: "look here", Err: cause,
 			}))
 			_, err := b.Attrs(t.Context(), "k")
-			failure := t.fails(err, storage.PermissionDenied)
+			failure := t.requireCode(err, storage.PermissionDenied)
 			require.Equal(t, []any{403, "request-1", "look here"}, []any{failure.Status, failure.RequestID, failure.Hint})
 			var path *fs.PathError
 			require.True(t, errors.As(err, &path))
 			require.ErrorIs(t, err, errBoom)
 			require.Contains(t, err.Error(), "look here")
-			t.faults.Set(faults.Fail(faults.Any).With(errBoom))
+			t.faults.Set(faults.Fail(faults.Any).WithError(errBoom))
 			_, err = b.Attrs(t.Context(), "k")
-			t.fails(err, storage.Internal)
+			t.requireCode(err, storage.Internal)
 			require.ErrorIs(t, err, errBoom)
 		},
 	},
@@ -101,7 +101,7 @@ var errorCases = []Case{
 		Explanation: "query strings of addresses in a provider's error are masked",
 		run: func(t *T) {
 			b := t.open()
-			t.faults.Set(faults.Fail(faults.Any).With(&storage.Error{
+			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{
 				Code: storage.Internal, Err: &url.Error{Op: "Get", URL: "https://host/bucket/key?X-Amz-Signature=SECRETSECRET&sig=SECRETSECRET", Err: errBoom},
 			}))
 			for name, err := range everyOperation(t, b, "key") {
@@ -132,7 +132,7 @@ var contextCases = []Case{
 				{canceled(t), storage.Canceled, context.Canceled},
 				{past, storage.DeadlineExceeded, context.DeadlineExceeded},
 			} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					for _, err := range []error{
 						second(b.Upload(c.ctx, "k", strings.NewReader("y"))),
 						second(b.Upload(c.ctx, "k", stream("y"))),
@@ -145,15 +145,15 @@ var contextCases = []Case{
 						second(storage.ListPage(c.ctx, b, "")),
 						second(storage.NewReaderAt(c.ctx, b, "k")),
 					} {
-						t.settled(err, c.code)
+						t.requireNothingDone(err, c.code)
 						require.ErrorIs(t, err, c.sentinel)
 					}
 					for _, err := range b.List(c.ctx) {
-						t.fails(err, c.code)
+						t.requireCode(err, c.code)
 					}
 				})
 			}
-			t.holds(b, "k", "x")
+			t.requireContent(b, "k", "x")
 		},
 	},
 	{
@@ -178,7 +178,7 @@ var contextCases = []Case{
 				require.ErrorIs(t, err, context.DeadlineExceeded, name)
 			}
 			t.faults.Set()
-			t.holds(b, "k", "x")
+			t.requireContent(b, "k", "x")
 		},
 	},
 	{
@@ -186,11 +186,11 @@ var contextCases = []Case{
 		Explanation: "a long Retry-After is not waited out once ctx is done, and the cause is said",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Hour}))
-			t.faults.Set(faults.Fail(faults.Any).With(&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}))
+			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}))
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
 			_, err := b.Attrs(ctx, "k")
-			t.fails(err, storage.DeadlineExceeded)
+			t.requireCode(err, storage.DeadlineExceeded)
 			require.Contains(t, err.Error(), string(storage.RateLimited))
 		},
 	},

@@ -42,7 +42,7 @@ func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption
 }
 
 // holds requires that key has this content, whole.
-func (t *T) holds(b storage.Downloader, key, want string) {
+func (t *T) requireContent(b storage.Downloader, key, want string) {
 	t.Helper()
 	if len(want) < 1<<20 {
 		requireSame(t, want, t.get(b, key))
@@ -97,7 +97,7 @@ func (t *T) attrs(b storage.Attrser, key string, opts ...storage.AttrsOption) *s
 }
 
 // missing requires that there is no object under key.
-func (t *T) missing(b storage.Attrser, key string) {
+func (t *T) requireMissing(b storage.Attrser, key string) {
 	t.Helper()
 	there, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func (t *T) missing(b storage.Attrser, key string) {
 }
 
 // exists requires that there is an object under key.
-func (t *T) exists(b storage.Attrser, key string) {
+func (t *T) requireExists(b storage.Attrser, key string) {
 	t.Helper()
 	there, err := b.Exists(t.Context(), key)
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func (t *T) exists(b storage.Attrser, key string) {
 }
 
 // fails requires an *Error with this code and with the operation's name.
-func (t *T) fails(err error, code storage.Code) *storage.Error {
+func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	t.Helper()
 	require.Error(t, err)
 	require.Equal(t, code, storage.CodeOf(err), "%v", err)
@@ -125,9 +125,9 @@ func (t *T) fails(err error, code storage.Code) *storage.Error {
 }
 
 // settled is fails for a write whose outcome is known: nothing was done.
-func (t *T) settled(err error, code storage.Code) *storage.Error {
+func (t *T) requireNothingDone(err error, code storage.Code) *storage.Error {
 	t.Helper()
-	failure := t.fails(err, code)
+	failure := t.requireCode(err, code)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	return failure
 }

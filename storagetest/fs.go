@@ -123,33 +123,33 @@ var fsCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			folders := strings.Repeat("abcdefg/", 126)
-			for road, view := range map[string]storage.Bucket{
+			for path, view := range map[string]storage.Bucket{
 				"":   b,
 				"p/": storage.Prefixed(b, "p/"),
 				"q/": storage.Prefixed(&countingBucket{Bucket: b}, "q/"),
 			} {
-				longest := folders + strings.Repeat("k", 1024-len(road+folders))
+				longest := folders + strings.Repeat("k", 1024-len(path+folders))
 				t.put(view, longest, "x")
 				files := storage.FS(t.Context(), view)
 				data, err := fs.ReadFile(files, longest)
-				require.NoError(t, err, road)
-				require.Equal(t, "x", string(data), road)
-				require.Contains(t, t.files(view), longest, road)
+				require.NoError(t, err, path)
+				require.Equal(t, "x", string(data), path)
+				require.Contains(t, t.files(view), longest, path)
 				_, err = fs.ReadDir(files, longest)
-				require.Error(t, err, road)
-				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: it is there, and no directory", road)
+				require.Error(t, err, path)
+				require.NotErrorIs(t, err, fs.ErrNotExist, "%s: it is there, and no directory", path)
 				for _, missing := range []string{longest[:len(longest)-1] + "z", longest + "k", longest + "/k", strings.Repeat("y", 2000)} {
 					_, err = files.Open(missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					_, err = fs.Stat(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					_, err = fs.ReadFile(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					_, err = fs.ReadDir(files, missing)
-					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", road, len(missing))
+					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					answer := httptest.NewRecorder()
 					http.FileServerFS(files).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
-					require.Equal(t, http.StatusNotFound, answer.Code, "%s, %d bytes", road, len(missing))
+					require.Equal(t, http.StatusNotFound, answer.Code, "%s, %d bytes", path, len(missing))
 				}
 			}
 		},

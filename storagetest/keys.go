@@ -48,10 +48,10 @@ var keyCases = []Case{
 			for _, bad := range badKeys {
 				refused := func(name string, err error) {
 					t.Helper()
-					failure := t.settled(err, storage.InvalidArgument)
+					failure := t.requireNothingDone(err, storage.InvalidArgument)
 					require.Contains(t, failure.Error(), "key", "%s of a key with %s", name, bad.why)
 				}
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := b.Upload(t.Context(), bad.key, strings.NewReader("x"))
 					refused("Upload", err)
 					_, err = b.Upload(t.Context(), bad.key, stream("x"))
@@ -81,10 +81,10 @@ var keyCases = []Case{
 			b := t.open()
 			for _, key := range []string{"folder/", "a."} {
 				_, err := b.Attrs(t.Context(), key)
-				t.fails(err, storage.ObjectNotFound)
+				t.requireCode(err, storage.ObjectNotFound)
 				_, err = b.Download(t.Context(), key)
-				t.fails(err, storage.ObjectNotFound)
-				t.missing(b, key)
+				t.requireCode(err, storage.ObjectNotFound)
+				t.requireMissing(b, key)
 				require.NoError(t, b.Remove(t.Context(), key))
 			}
 		},
@@ -95,7 +95,7 @@ var keyCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Attrs(t.Context(), "a//b")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 			require.NoError(t, b.Remove(t.Context(), "a//b"))
 		},
 	},
@@ -105,14 +105,14 @@ var keyCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			for _, key := range []string{"", ".", "..", "../x", "a/../b", "a/./b", "a/..", strings.Repeat("k", 1025), "a\xff"} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := b.Attrs(t.Context(), key)
-					t.fails(err, storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
 					_, err = b.Exists(t.Context(), key)
-					t.fails(err, storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
 					_, err = b.Download(t.Context(), key)
-					t.fails(err, storage.InvalidArgument)
-					t.settled(b.Remove(t.Context(), key), storage.InvalidArgument)
+					t.requireCode(err, storage.InvalidArgument)
+					t.requireNothingDone(b.Remove(t.Context(), key), storage.InvalidArgument)
 				})
 			}
 		},
@@ -125,14 +125,14 @@ var keyCases = []Case{
 			t.puts(b, "a", "a/b", "c/d", "c")
 			require.Equal(t, []string{"a", "a/b", "c", "c/d"}, t.keys(b))
 			for _, key := range []string{"a", "a/b", "c", "c/d"} {
-				t.holds(b, key, key)
+				t.requireContent(b, key, key)
 			}
 			require.NoError(t, b.Remove(t.Context(), "a"))
-			t.missing(b, "a")
-			t.holds(b, "a/b", "a/b")
+			t.requireMissing(b, "a")
+			t.requireContent(b, "a/b", "a/b")
 			require.NoError(t, b.Remove(t.Context(), "c/d"))
-			t.missing(b, "c/d")
-			t.holds(b, "c", "c")
+			t.requireMissing(b, "c/d")
+			t.requireContent(b, "c", "c")
 			require.Equal(t, []string{"a/b", "c"}, t.keys(b))
 		},
 	},
@@ -144,10 +144,10 @@ var keyCases = []Case{
 			t.puts(b, "a", "A", "dir/x", "Dir/x")
 			require.Equal(t, []string{"A", "Dir/x", "a", "dir/x"}, t.keys(b))
 			for _, key := range []string{"a", "A", "dir/x", "Dir/x"} {
-				t.holds(b, key, key)
+				t.requireContent(b, key, key)
 			}
 			require.NoError(t, b.Remove(t.Context(), "A"))
-			t.holds(b, "a", "a")
+			t.requireContent(b, "a", "a")
 		},
 	},
 	{
@@ -157,8 +157,8 @@ var keyCases = []Case{
 			b := t.open()
 			t.puts(b, "caf\u00e9", "cafe\u0301")
 			require.Equal(t, []string{"cafe\u0301", "caf\u00e9"}, t.keys(b))
-			t.holds(b, "caf\u00e9", "caf\u00e9")
-			t.holds(b, "cafe\u0301", "cafe\u0301")
+			t.requireContent(b, "caf\u00e9", "caf\u00e9")
+			t.requireContent(b, "cafe\u0301", "cafe\u0301")
 		},
 	},
 }
@@ -210,17 +210,17 @@ func roundTrip(t *T, key string) {
 	require.Equal(t, []string{key}, t.keys(b, storage.WithPrefix(key)))
 	require.Empty(t, t.keys(b, storage.WithStartAfter(key)))
 	require.Equal(t, key, t.attrs(b, key).Key)
-	t.exists(b, key)
-	t.holds(b, key, "content")
+	t.requireExists(b, key)
+	t.requireContent(b, key, "content")
 
 	copied, err := storage.Copy(t.Context(), b, "copy", b, key)
 	require.NoError(t, err)
 	require.Equal(t, "copy", copied.Key)
 	require.NoError(t, b.Remove(t.Context(), key))
-	t.missing(b, key)
+	t.requireMissing(b, key)
 	_, err = storage.Copy(t.Context(), b, key, b, "copy")
 	require.NoError(t, err)
-	t.holds(b, key, "content")
+	t.requireContent(b, key, "content")
 
 	removed, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 // meddle is a layer that runs do before the n-th driver call of a name: what
 // another client does at that moment. do must not make such a call itself
 // through the same bucket.
-func meddle(call string, n int, do func()) storage.OpenOption {
+func beforeCall(call string, n int, do func()) storage.OpenOption {
 	var mu sync.Mutex
 	count := 0
 	return storage.WithLayer(func(next storage.Driver) storage.Driver {
@@ -31,7 +31,7 @@ func meddle(call string, n int, do func()) storage.OpenOption {
 
 // answer is a layer that answers the n-th driver call of a name with err, and
 // does nothing.
-func answer(call string, n int, err error) storage.OpenOption {
+func failCall(call string, n int, err error) storage.OpenOption {
 	var mu sync.Mutex
 	count := 0
 	return storage.WithLayer(func(next storage.Driver) storage.Driver {
@@ -72,13 +72,13 @@ func (d *putWatcher) BeginParts(ctx context.Context, r *storage.PutRequest) (str
 
 // pair opens an empty bucket twice: b with opts and the case's faults, and other,
 // another client of the same store, with neither.
-func (t *T) pair(opts ...storage.OpenOption) (b, other storage.Bucket) {
+func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
 	t.Helper()
 	var inner storage.Driver
 	capture := storage.WithLayer(func(next storage.Driver) storage.Driver {
-		inner = &described{Driver: next, desc: next.Describe()}
+		inner = &describeOnce{Driver: next, desc: next.Describe()}
 		return inner
 	})
-	b = t.closing(t.opener(t.T, append([]storage.OpenOption{capture}, t.fast(opts)...)...))
+	b = t.autoClose(t.opener(t.T, append([]storage.OpenOption{capture}, t.fastRetry(opts)...)...))
 	return b, storage.New(inner)
 }

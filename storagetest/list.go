@@ -41,7 +41,7 @@ var listCases = []Case{
 			t.put(b, "p/b", "1")
 			want := t.attrs(b, "a")
 			var entries []storage.ListEntry
-			made := t.requests(func() {
+			made := t.countRequests(func() {
 				for entry, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
 					require.NoError(t, err)
 					entries = append(entries, entry)
@@ -89,10 +89,10 @@ var listCases = []Case{
 			b := t.open(far())
 			t.puts(b, "a", "b", "c", "d", "e")
 			for left, want := range map[int]int{1: 1, 2: 2, 3: 2, 4: 3, 5: 3} {
-				require.Equal(t, want, t.requests(func() { t.leave(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left)
+				require.Equal(t, want, t.countRequests(func() { t.listUntil(b, left, storage.WithPageSize(2)) }), "leaving at entry %d", left)
 			}
-			require.Equal(t, 1, t.requests(func() { t.leave(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
-			require.Equal(t, 2, t.requests(func() { t.leave(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
+			require.Equal(t, 1, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(2)) }))
+			require.Equal(t, 2, t.countRequests(func() { t.listUntil(b, 5, storage.WithPageSize(2), storage.WithLimit(3)) }))
 		},
 	},
 	{
@@ -101,7 +101,7 @@ var listCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b", "c", "d")
-			t.faults.Set(faults.Fail(faults.List).Nth(2).With(storage.PermissionDenied))
+			t.faults.Set(faults.Fail(faults.List).Nth(2).WithError(storage.PermissionDenied))
 			var keys []string
 			var errs []error
 			for entry, err := range b.List(t.Context(), storage.WithPageSize(2)) {
@@ -115,7 +115,7 @@ var listCases = []Case{
 			}
 			require.Equal(t, []string{"a", "b"}, keys)
 			require.Len(t, errs, 1)
-			t.fails(errs[0], storage.PermissionDenied)
+			t.requireCode(errs[0], storage.PermissionDenied)
 		},
 	},
 	{
@@ -134,10 +134,10 @@ var listCases = []Case{
 				}
 			}
 			cancel()
-			t.fails(last, storage.Canceled)
+			t.requireCode(last, storage.Canceled)
 			require.Less(t, entries, 4)
 			for _, err := range b.List(ctx) {
-				t.fails(err, storage.Canceled)
+				t.requireCode(err, storage.Canceled)
 			}
 		},
 	},
@@ -168,7 +168,7 @@ var listCases = []Case{
 		Name: "what is being written is not listed", Rule: "L4",
 		Explanation: "temporary names and uploads that are not complete never appear",
 		run: func(t *T) {
-			b := t.inPartsOrWhole()
+			b := t.openForPartsOrWhole()
 			w := storage.NewWriter(t.Context(), b, "dir/a", storage.WithConcurrency(1))
 			_, err := w.Write([]byte(body(2*t.unit+1, 1)))
 			require.NoError(t, err)
@@ -191,9 +191,9 @@ var listCases = []Case{
 			require.Equal(t, []string{"a/x"}, t.keys(b, storage.WithPrefix("a/"), storage.WithDelimiter("/")))
 			require.NoError(t, b.Remove(t.Context(), "a/x"))
 			require.Empty(t, t.keys(b, storage.WithDelimiter("/")))
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 			t.put(b, "a", "an object where a folder was")
-			t.holds(b, "a", "an object where a folder was")
+			t.requireContent(b, "a", "an object where a folder was")
 		},
 	},
 	{
@@ -237,9 +237,9 @@ var listCases = []Case{
 	},
 }
 
-func (t *T) inPartsOrWhole() storage.Bucket {
+func (t *T) openForPartsOrWhole() storage.Bucket {
 	if t.has(storage.UploadParts) {
-		return t.inParts()
+		return t.openForParts()
 	}
 	return t.open()
 }
@@ -328,7 +328,7 @@ func (d *emptyPager) List(ctx context.Context, r *storage.ListRequest) (*storage
 }
 
 // leave ranges over a listing up to its entry number n.
-func (t *T) leave(b storage.Bucket, n int, opts ...storage.ListOption) {
+func (t *T) listUntil(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), opts...) {
 		require.NoError(t, err)

@@ -23,7 +23,7 @@ var memoryCases = []Case{
 			if part > 1<<20 {
 				writers = 10 // of a provider whose parts are large
 			}
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: part, MinPartSize: part},
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: part, MinPartSize: part},
 				storage.WithMemory(storage.NewMemory(8*part)))
 			open := make([]*storage.Writer, writers)
 			for i := range open {
@@ -40,7 +40,7 @@ var memoryCases = []Case{
 				_, err := w.Commit()
 				require.NoError(t, err)
 				require.NoError(t, w.Close())
-				t.holds(b, fmt.Sprintf("w%d", i), text)
+				t.requireContent(b, fmt.Sprintf("w%d", i), text)
 			}
 		},
 	},
@@ -77,7 +77,7 @@ var memoryCases = []Case{
 		Explanation: "one slow source beside other work: uploads and parallel downloads share 1 MiB and all of them end",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts(storage.WithMemory(storage.NewMemory(1 << 20)))
+			b := t.openForParts(storage.WithMemory(storage.NewMemory(1 << 20)))
 			text := body(2*t.unit+1, 1)
 			slow, feed := io.Pipe()
 			ended := make(chan error, 1)
@@ -107,7 +107,7 @@ var memoryCases = []Case{
 			require.NoError(t, err)
 			require.NoError(t, feed.Close())
 			require.NoError(t, <-ended)
-			t.holds(b, "slow", text)
+			t.requireContent(b, "slow", text)
 		},
 	},
 	{
@@ -115,19 +115,19 @@ var memoryCases = []Case{
 		Explanation: "after many failures a bucket with little memory still works at full speed",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts(storage.WithMemory(storage.NewMemory(1<<20)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := t.openForParts(storage.WithMemory(storage.NewMemory(1<<20)), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			text := body(2*t.unit+1, 1)
 			t.faults.Set(faults.Fail(faults.PutPart))
 			for range 5 {
 				_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
-				t.fails(err, storage.Unavailable)
+				t.requireCode(err, storage.Unavailable)
 				_, err = b.Upload(t.Context(), "a", failing(text, errBoom), storage.WithPartSize(t.unit))
 				require.Error(t, err)
 			}
 			t.faults.Set()
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 		},
 	},
 }

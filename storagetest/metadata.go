@@ -71,9 +71,9 @@ var metadataCases = []Case{
 			require.Equal(t, want, t.put(b, "a", "x", storage.WithMetadata(given)).Metadata)
 			require.Equal(t, want, t.attrs(b, "a").Metadata)
 			require.Len(t, given, 4, "the caller's map is the caller's")
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "b", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 			})
 		},
 	},
@@ -110,7 +110,7 @@ var metadataCases = []Case{
 				"its name with dashes":   {"omnibucket-write-id": "x"},
 				"the library's prefix":   {"omnibucket_other": "x"},
 			} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithMetadata(bad))
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 				})
@@ -199,7 +199,7 @@ var metadataCases = []Case{
 				if len(attrs.MD5) > 0 {
 					attrs.MD5[0]++
 				}
-				t.holds(b, key, "x")
+				t.requireContent(b, key, "x")
 			}
 		},
 	},
@@ -233,7 +233,7 @@ var metadataCases = []Case{
 				"WithContentLanguage":    storage.WithContentLanguage,
 			} {
 				for _, bad := range []string{"text/x\r\nX-Evil: 1", "text/x\x00", "text/\u00e9", "text/" + strings.Repeat("x", 1024)} {
-					t.silently(func() {
+					t.requireNoRequests(func() {
 						_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), set(bad))
 						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s(%.20q): %v", name, bad, err)
 					})

@@ -72,7 +72,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	require.NoError(t, err, "without a fault")
 	after := t.snapshot(b)
 
-	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.LoseAnswer} {
+	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.DropResponse} {
 		for n := 1; ; n++ {
 			require.LessOrEqual(t, n, maxCalls, "calls without end")
 			b, given := prepare()
@@ -115,7 +115,7 @@ func (op operation) judge(t *T, name string, v verdict) {
 	case storage.CodeOf(v.err) == storage.BodyFailed:
 		require.Equal(t, v.before, v.now, name)
 	default:
-		t.fails(v.err, storage.CodeOf(v.err))
+		t.requireCode(v.err, storage.CodeOf(v.err))
 		if v.now != v.before {
 			require.Equal(t, v.after, v.now, "%s: the store is between before and after", name)
 			require.ErrorIs(t, v.err, storage.OutcomeUnknown, "%s: an effect that was not known", name)
@@ -181,11 +181,11 @@ func writeOperations() []operation {
 			_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
 			return "", err
 		}},
-		{name: "an upload in parts", needs: storage.UploadParts, open: (*T).inParts, setUp: nothing, do: uploadingParts(inPlace)},
-		{name: "an upload of a stream in parts", needs: storage.UploadParts, open: (*T).inParts, setUp: nothing, do: uploadingParts(stream)},
-		{name: "an upload in parts that creates", needs: storage.UploadParts | storage.ConditionalCreate, open: (*T).inParts,
+		{name: "an upload in parts", needs: storage.UploadParts, open: (*T).openForParts, setUp: nothing, do: uploadingParts(inPlace)},
+		{name: "an upload of a stream in parts", needs: storage.UploadParts, open: (*T).openForParts, setUp: nothing, do: uploadingParts(stream)},
+		{name: "an upload in parts that creates", needs: storage.UploadParts | storage.ConditionalCreate, open: (*T).openForParts,
 			setUp: nothing, do: uploadingParts(stream, storage.IfAbsent())},
-		{name: "an upload in parts that replaces a revision", needs: storage.UploadParts | storage.ConditionalUpdate, open: (*T).inParts,
+		{name: "an upload in parts that replaces a revision", needs: storage.UploadParts | storage.ConditionalUpdate, open: (*T).openForParts,
 			setUp: old, do: uploadingParts(stream)},
 		{name: "a Writer", setUp: old, do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			w := storage.NewWriter(ctx, b, "a")

@@ -17,7 +17,7 @@ var numberCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for name, opt := range map[string]storage.UploadOption{
 					"no part size":            storage.WithPartSize(0),
 					"a negative part size":    storage.WithPartSize(-1),
@@ -43,9 +43,9 @@ var numberCases = []Case{
 					require.Equal(t, 1, errs, name)
 				}
 				_, err := b.Download(t.Context(), "a", storage.WithConcurrency(0))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 				_, err = b.Download(t.Context(), "a", storage.WithRange(-1, 1))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
 	},
@@ -54,17 +54,17 @@ var numberCases = []Case{
 		Explanation: "a part size below the smallest or above the largest is InvalidArgument, before any request",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
-			t.silently(func() {
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: 2 * t.unit})
+			t.requireNoRequests(func() {
 				for _, size := range []int64{t.unit - 1, 2*t.unit + 1} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader(body(3*t.unit, 1)), storage.WithPartSize(size))
-					t.settled(err, storage.InvalidArgument)
+					t.requireNothingDone(err, storage.InvalidArgument)
 				}
 			})
-			b = t.limited(faults.Bounds{MaxSize: 4 * t.unit})
-			t.silently(func() {
+			b = t.openLimited(faults.Limits{MaxSize: 4 * t.unit})
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"), storage.WithPartSize(1<<62))
-				t.settled(err, storage.InvalidArgument) // no object is so large
+				t.requireNothingDone(err, storage.InvalidArgument) // no object is so large
 			})
 		},
 	},
@@ -72,7 +72,7 @@ var numberCases = []Case{
 		Name: "a page size above the provider's is clamped", Rule: "W12",
 		Explanation: "it is a wish, and the listing is whole",
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{MaxPage: 2})
+			b := t.openLimited(faults.Limits{MaxPage: 2})
 			t.puts(b, "a", "b", "c", "d", "e")
 			require.Equal(t, []string{"a", "b", "c", "d", "e"}, t.keys(b, storage.WithPageSize(1000)))
 			require.Equal(t, []string{"a", "b", "c", "d", "e"}, t.keys(b))
@@ -90,9 +90,9 @@ var numberCases = []Case{
 			b := t.open()
 			for _, ttl := range []time.Duration{0, -time.Second, time.Second - 1, 7*24*time.Hour + 1} {
 				_, err := b.SignedUploadURL(t.Context(), "a", storage.WithTTL(ttl))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(ttl))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 			}
 		},
 	},

@@ -21,7 +21,7 @@ var openCases = []Case{
 			} {
 				_, err := storage.Open(t.Context(), address)
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
-				require.Equal(t, "Open", t.fails(err, storage.InvalidArgument).Op)
+				require.Equal(t, "Open", t.requireCode(err, storage.InvalidArgument).Op)
 				require.Equal(t, name == "no address", strings.Contains(err.Error(), "must not be empty"), "%s: %v", name, err)
 				require.NotContains(t, err.Error(), "SECRET")
 				_, err = storage.OpenService(t.Context(), address)
@@ -44,7 +44,7 @@ var openCases = []Case{
 				"a base that is ": storage.WithPublicBaseURL(""),
 			} {
 				b := t.open(opt)
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					for operation, err := range everyOperation(t, b, "key") {
 						require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s with %s: %v", operation, name, err)
 					}
@@ -61,7 +61,7 @@ var openCases = []Case{
 			t.put(b, "a", "still open")
 			require.NoError(t, storage.Close(b))
 			require.NoError(t, storage.Close(b))
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for name, view := range map[string]storage.Bucket{
 					"the bucket": b, "Prefixed": storage.Prefixed(b, "p/"), "Ref": storage.Ref[storage.Bucket](b),
 				} {

@@ -40,13 +40,13 @@ var orderCases = []Case{
 		Name: "a store without an order is refused", Rule: "K4",
 		Explanation: "without OrderedList every operation answers Unsupported, with a hint: sorting a page is not sorting",
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.OrderedList})
-			t.silently(func() {
+			b := t.openLimited(faults.Limits{Disable: storage.OrderedList})
+			t.requireNoRequests(func() {
 				for _, err := range b.List(t.Context()) {
-					require.NotEmpty(t, t.fails(err, storage.Unsupported).Hint)
+					require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
 				}
 				_, err := b.Upload(t.Context(), "a", stream("x"))
-				t.fails(err, storage.Unsupported)
+				t.requireCode(err, storage.Unsupported)
 			})
 		},
 	},

@@ -86,7 +86,7 @@ var pageCases = []Case{
 		Name: "a token survives its bucket", Rule: "L3",
 		Explanation: "another bucket value of the same store goes on with it: it is kept by browsers, not by the program",
 		run: func(t *T) {
-			b, other := t.pair()
+			b, other := t.openTwice()
 			t.puts(b, "a", "b", "c")
 			page, err := storage.ListPage(t.Context(), b, "", storage.WithPageSize(1))
 			require.NoError(t, err)
@@ -118,7 +118,7 @@ var pageCases = []Case{
 				"cut off":           {page.Token[:len(page.Token)/2], []storage.ListOption{storage.WithPrefix("a/")}},
 				"endless":           {strings.Repeat("A", 1<<16), []storage.ListOption{storage.WithPrefix("a/")}},
 			} {
-				t.silently(func() {
+				t.requireNoRequests(func() {
 					_, err := storage.ListPage(t.Context(), b, c.token, c.opts...)
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
 				})
@@ -135,9 +135,9 @@ var pageCases = []Case{
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
 			_, err = storage.ListPage(t.Context(), b, "", storage.WithLimit(1))
-			t.fails(err, storage.InvalidArgument)
+			t.requireCode(err, storage.InvalidArgument)
 			_, err = storage.ListPage(t.Context(), b, page.Token, storage.WithStartAfter("a"))
-			t.fails(err, storage.InvalidArgument)
+			t.requireCode(err, storage.InvalidArgument)
 		},
 	},
 	{

@@ -19,7 +19,7 @@ var partCases = []Case{
 		Explanation: "one byte less, as much, and one byte more than whole parts, streamed and in place",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts()
+			b := t.openForParts()
 			lengths := []int64{t.unit, t.unit + 1, 2*t.unit - 1, 2 * t.unit, 2*t.unit + 1}
 			if t.unit > 1<<20 {
 				lengths = []int64{t.unit + 1, 2 * t.unit}
@@ -28,10 +28,10 @@ var partCases = []Case{
 				text := body(n, byte(n))
 				_, err := b.Upload(t.Context(), "stream", stream(text), storage.WithPartSize(t.unit))
 				require.NoError(t, err, "%d bytes", n)
-				t.holds(b, "stream", text)
+				t.requireContent(b, "stream", text)
 				_, err = b.Upload(t.Context(), "in place", strings.NewReader(text), storage.WithPartSize(t.unit), storage.WithConcurrency(3))
 				require.NoError(t, err, "%d bytes", n)
-				t.holds(b, "in place", text)
+				t.requireContent(b, "in place", text)
 				require.Equal(t, n, t.attrs(b, "in place").Size)
 			}
 		},
@@ -41,12 +41,12 @@ var partCases = []Case{
 		Explanation: "with EqualParts all parts but the last are of one size, by default as with WithPartSize",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
 			text := body(2*t.unit+t.unit/2, 1)
 			for _, opts := range [][]storage.UploadOption{nil, {storage.WithPartSize(t.unit)}} {
 				_, err := b.Upload(t.Context(), "a", stream(text), opts...)
 				require.NoError(t, err)
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 			}
 		},
 	},
@@ -55,17 +55,17 @@ var partCases = []Case{
 		Explanation: "with SequentialParts each part is sent at its offset after the one before, the last with the completion, and a lost answer is settled",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
 			for _, n := range []int64{2 * t.unit, 2*t.unit + t.unit/2, 3 * t.unit} {
 				text := body(n, byte(n))
 				for name, from := range map[string]io.Reader{"a stream": stream(text), "in place": strings.NewReader(text)} {
 					t.faults.Set(
-						faults.LoseAnswer(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
-						faults.Fail(faults.CompleteParts).Nth(1), faults.LoseAnswer(faults.CompleteParts).Nth(2),
+						faults.DropResponse(faults.PutPart).Nth(1), faults.Fail(faults.PutPart).Nth(2),
+						faults.Fail(faults.CompleteParts).Nth(1), faults.DropResponse(faults.CompleteParts).Nth(2),
 					)
 					_, err := b.Upload(t.Context(), name, from, storage.WithPartSize(t.unit), storage.WithConcurrency(4))
 					require.NoError(t, err, "%s of %d bytes: %v", name, n, t.faults)
-					t.holds(b, name, text)
+					t.requireContent(b, name, text)
 				}
 			}
 		},
@@ -75,19 +75,19 @@ var partCases = []Case{
 		Explanation: "where parts set no limit: TooLarge, without a request where the size is known, and never truncated",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
 			text := body(2*t.unit, 1)
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
-			t.silently(func() {
+			t.requireContent(b, "a", text)
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "b", strings.NewReader(text+"x"))
-				t.fails(err, storage.TooLarge)
+				t.requireCode(err, storage.TooLarge)
 			})
 			_, err = b.Upload(t.Context(), "b", stream(text+"x"), storage.WithPartSize(t.unit))
-			t.fails(err, storage.TooLarge)
-			t.missing(b, "b")
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			t.requireCode(err, storage.TooLarge)
+			t.requireMissing(b, "b")
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 		},
 	},
 	{
@@ -95,10 +95,10 @@ var partCases = []Case{
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
-			t.silently(func() {
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MinPartSize: t.unit})
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", stream("text"), storage.WithPartSize(t.unit+1))
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
 	},
@@ -107,11 +107,11 @@ var partCases = []Case{
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2})
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxParts: 2})
 			text := body(2*t.unit+5, 1)
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 		},
 	},
 	{
@@ -119,12 +119,12 @@ var partCases = []Case{
 		Explanation: "a part that failed is repeated; the others are not",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts()
+			b := t.openForParts()
 			text := body(2*t.unit+1, 1)
-			t.faults.Set(faults.Fail(faults.PutPart).Nth(2), faults.LoseAnswer(faults.PutPart).Nth(1))
+			t.faults.Set(faults.Fail(faults.PutPart).Nth(2), faults.DropResponse(faults.PutPart).Nth(1))
 			_, err := b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			sent := 5
 			if t.has(storage.SequentialParts) {
 				sent-- // the last part goes with the completion
@@ -139,18 +139,18 @@ var partCases = []Case{
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for _, fault := range []faults.Rule{
-				faults.Fail(faults.PutPart).With(storage.PermissionDenied),
-				faults.LoseAnswer(faults.PutPart),
+				faults.Fail(faults.PutPart).WithError(storage.PermissionDenied),
+				faults.DropResponse(faults.PutPart),
 			} {
-				b := t.inParts()
+				b := t.openForParts()
 				t.faults.Reset()
 				t.faults.Set(fault)
 				_, err := b.Upload(t.Context(), "a", stream(body(2*t.unit+1, 1)), storage.WithPartSize(t.unit))
 				require.Error(t, err)
 				require.NotErrorIs(t, err, storage.OutcomeUnknown, "a part is no object: nothing was completed")
 				t.faults.Set()
-				t.missing(b, "a")
-				require.Zero(t, t.pendingUploads(), "%v", t.faults)
+				t.requireMissing(b, "a")
+				require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 				require.Equal(t, 1, t.faults.Count(faults.AbortParts), "%v", t.faults)
 				require.Zero(t, t.faults.Count(faults.CompleteParts), "%v", t.faults)
 			}
@@ -179,11 +179,11 @@ var partCases = []Case{
 					return next(ctx)
 				})
 			})
-			b := t.inParts(watch, meddle("PutPart", 2, cancel))
+			b := t.openForParts(watch, beforeCall("PutPart", 2, cancel))
 			_, err := b.Upload(ctx, "a", stream(body(3*t.unit, 1)), storage.WithPartSize(t.unit), storage.WithConcurrency(1))
-			t.settled(err, storage.Canceled)
+			t.requireNothingDone(err, storage.Canceled)
 			require.Equal(t, []error{nil}, abort)
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 		},
 	},
 	{
@@ -191,9 +191,9 @@ var partCases = []Case{
 		Explanation: "where a completion may have succeeded the upload is left alone",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
+			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
 			t.faults.Set(
-				faults.LoseAnswer(faults.CompleteParts).Nth(1),
+				faults.DropResponse(faults.CompleteParts).Nth(1),
 				faults.Fail(faults.CompleteParts|faults.Reads),
 			)
 			_, err := b.Upload(t.Context(), "a", stream(body(t.unit+1, 1)), storage.WithPartSize(t.unit))
@@ -201,7 +201,7 @@ var partCases = []Case{
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
 			t.faults.Set()
-			t.holds(b, "a", body(t.unit+1, 1))
+			t.requireContent(b, "a", body(t.unit+1, 1))
 		},
 	},
 	{
@@ -211,16 +211,16 @@ var partCases = []Case{
 		run: func(t *T) {
 			conflict := &storage.Error{Code: storage.Unavailable, Status: 409}
 			text := body(t.unit+1, 1)
-			b := t.inParts(answer("CompleteParts", 1, conflict))
+			b := t.openForParts(failCall("CompleteParts", 1, conflict))
 			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(t.unit))
 			require.NoError(t, err)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			require.Equal(t, 2, t.faults.Count(faults.BeginParts), "%v", t.faults)
 
-			b = t.inParts(answer("CompleteParts", 1, conflict))
+			b = t.openForParts(failCall("CompleteParts", 1, conflict))
 			_, err = b.Upload(t.Context(), "a", stream(text), storage.WithPartSize(t.unit))
-			require.True(t, t.settled(err, storage.Unavailable).Retryable)
-			t.missing(b, "a")
+			require.True(t, t.requireNothingDone(err, storage.Unavailable).Retryable)
+			t.requireMissing(b, "a")
 		},
 	},
 	{
@@ -228,11 +228,11 @@ var partCases = []Case{
 		Explanation: "bodies up to MaxPutSize cost one request, whatever their length is known to be",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			b := t.inParts()
+			b := t.openForParts()
 			for _, short := range []int64{0, 1, min(t.unit, 5000)} {
 				for range 2 {
-					require.Equal(t, 1, t.requests(func() { t.put(b, "a", body(short, 1)) }), "%v", t.faults)
-					require.Equal(t, 1, t.requests(func() {
+					require.Equal(t, 1, t.countRequests(func() { t.put(b, "a", body(short, 1)) }), "%v", t.faults)
+					require.Equal(t, 1, t.countRequests(func() {
 						_, err := b.Upload(t.Context(), "a", stream(body(short, 1)))
 						require.NoError(t, err)
 					}), "%v", t.faults)

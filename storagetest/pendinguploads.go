@@ -7,25 +7,25 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// uploadBook keeps the uploads in parts that the core has begun and neither
+// pendingUploads keeps the uploads in parts that the core has begun and neither
 // completed nor aborted, as the core knows of them.
-type uploadBook struct {
+type pendingUploads struct {
 	mu      sync.Mutex
 	pending map[string]bool
 }
 
 // pendingUploads are how many uploads in parts were left behind.
-func (t *T) pendingUploads() int {
+func (t *T) countPendingUploads() int {
 	t.uploads.mu.Lock()
 	defer t.uploads.mu.Unlock()
 	return len(t.uploads.pending)
 }
 
-func (u *uploadBook) layer(next storage.Driver) storage.Driver {
-	return &bookkeeper{Driver: next, book: u}
+func (u *pendingUploads) layer(next storage.Driver) storage.Driver {
+	return &uploadTracker{Driver: next, book: u}
 }
 
-func (u *uploadBook) note(upload string, pending bool) {
+func (u *pendingUploads) note(upload string, pending bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !pending {
@@ -38,12 +38,12 @@ func (u *uploadBook) note(upload string, pending bool) {
 	u.pending[upload] = true
 }
 
-type bookkeeper struct {
+type uploadTracker struct {
 	storage.Driver
-	book *uploadBook
+	book *pendingUploads
 }
 
-func (d *bookkeeper) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
+func (d *uploadTracker) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	upload, err := d.Driver.BeginParts(ctx, r)
 	if err == nil {
 		d.book.note(upload, true)
@@ -51,7 +51,7 @@ func (d *bookkeeper) BeginParts(ctx context.Context, r *storage.PutRequest) (str
 	return upload, err
 }
 
-func (d *bookkeeper) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+func (d *uploadTracker) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.CompleteParts(ctx, r)
 	if err == nil {
 		d.book.note(r.Upload, false)
@@ -59,7 +59,7 @@ func (d *bookkeeper) CompleteParts(ctx context.Context, r *storage.CompleteReque
 	return attrs, err
 }
 
-func (d *bookkeeper) AbortParts(ctx context.Context, key, upload string) error {
+func (d *uploadTracker) AbortParts(ctx context.Context, key, upload string) error {
 	err := d.Driver.AbortParts(ctx, key, upload)
 	if err == nil {
 		d.book.note(upload, false)

@@ -14,7 +14,7 @@ var publicCases = []Case{
 		Explanation: "one base address and the escaped key, the same way everywhere: it parses back to the key, and + is %2B",
 		run: func(t *T) {
 			b := t.open(storage.WithPublicBaseURL("https://cdn.example.com/files"))
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for _, key := range signedKeys() {
 					address, err := b.PublicURL(key)
 					require.NoError(t, err, "%q", key)
@@ -29,7 +29,7 @@ var publicCases = []Case{
 				require.NoError(t, err)
 				require.Equal(t, "https://cdn.example.com/files/p/a%2Bb%20c", address)
 				_, err = b.PublicURL("../x")
-				t.fails(err, storage.InvalidArgument)
+				t.requireCode(err, storage.InvalidArgument)
 			})
 		},
 	},
@@ -38,9 +38,9 @@ var publicCases = []Case{
 		Explanation: "NotPublic, without a request",
 		run: func(t *T) {
 			b := t.open()
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.PublicURL("a")
-				t.fails(err, storage.NotPublic)
+				t.requireCode(err, storage.NotPublic)
 			})
 		},
 	},

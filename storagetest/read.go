@@ -91,13 +91,13 @@ var readCases = []Case{
 			require.NoError(t, w.Close())
 			want := packed.String()
 			t.put(b, "a.txt", want, storage.WithContentEncoding("gzip"), storage.WithContentType("text/plain"))
-			t.holds(b, "a.txt", want)
+			t.requireContent(b, "a.txt", want)
 			attrs := t.attrs(b, "a.txt")
 			require.Equal(t, "gzip", attrs.ContentEncoding)
 			require.Equal(t, int64(len(want)), attrs.Size)
 			requireSame(t, want[10:110], t.get(b, "a.txt", storage.WithRange(10, 100)))
 			t.faults.Set(faults.Cut(faults.Get, 100).Nth(1))
-			t.holds(b, "a.txt", want)
+			t.requireContent(b, "a.txt", want)
 		},
 	},
 	{
@@ -109,7 +109,7 @@ var readCases = []Case{
 				nil, {storage.WithRange(0, 10)}, {storage.WithRange(-5, -1)}, {storage.WithConcurrency(4)},
 			} {
 				_, err := b.Download(t.Context(), "missing", opts...)
-				t.fails(err, storage.ObjectNotFound)
+				t.requireCode(err, storage.ObjectNotFound)
 			}
 		},
 	},
@@ -135,12 +135,12 @@ var readCases = []Case{
 				{"missing", storage.IfRevisionNot(now), storage.ObjectNotFound},
 			} {
 				_, err := b.Download(t.Context(), c.key, c.opt)
-				t.fails(err, c.code)
+				t.requireCode(err, c.code)
 				_, err = b.Attrs(t.Context(), c.key, c.opt)
-				t.fails(err, c.code)
+				t.requireCode(err, c.code)
 			}
 			_, err := b.Download(t.Context(), "a", storage.IfRevisionNot(now), storage.WithRange(1, 1))
-			t.fails(err, storage.NotModified)
+			t.requireCode(err, storage.NotModified)
 			require.Zero(t, t.faults.OpenBodies())
 		},
 	},
@@ -164,7 +164,7 @@ var readCases = []Case{
 		Name: "a bound that is never reached costs nothing", Rule: "R6",
 		Explanation: "WithConcurrency says how many requests there may be, not how many there are: the greatest number is as good as a large one",
 		run: func(t *T) {
-			b := t.inPartsOrWhole()
+			b := t.openForPartsOrWhole()
 			text := body(max(2*t.unit, 600_000), 1)
 			for _, bound := range []int{math.MaxInt32, math.MaxInt} {
 				for name, source := range map[string]io.Reader{"in place": strings.NewReader(text), "a stream": stream(text)} {
@@ -187,7 +187,7 @@ var readCases = []Case{
 			b := t.open()
 			t.put(b, "a", body(300_000, 1))
 			for name, w := range map[string]io.Writer{"a writer": failingWriter{}, "one that reads": failingReaderFrom{}} {
-				for road, opts := range map[string][]storage.DownloadOption{
+				for path, opts := range map[string][]storage.DownloadOption{
 					"whole":             nil,
 					"a range":           {storage.WithRange(1, -1)},
 					"in parallel":       {storage.WithConcurrency(3)},
@@ -197,7 +197,7 @@ var readCases = []Case{
 					reader, err := b.Download(t.Context(), "a", opts...)
 					require.NoError(t, err)
 					_, err = reader.WriteTo(w)
-					require.Equal(t, errBoom, err, "%s, %s", name, road)
+					require.Equal(t, errBoom, err, "%s, %s", name, path)
 					require.NoError(t, reader.Close())
 				}
 			}
@@ -239,7 +239,7 @@ var readCases = []Case{
 					reader, err := b.Download(ctx, "a", opts...)
 					require.NoError(t, err)
 					n, err := read(reader, cancel)
-					t.fails(err, storage.Canceled)
+					t.requireCode(err, storage.Canceled)
 					require.LessOrEqual(t, n, int64(1<<20), "%s, %s", name, way)
 					require.NoError(t, reader.Close())
 				}
@@ -247,7 +247,7 @@ var readCases = []Case{
 				dir := t.TempDir()
 				progress := storage.WithProgress(func(int64, int64) { cancel() })
 				_, err := storage.DownloadFile(ctx, b, "a", filepath.Join(dir, "to"), append(opts, progress)...)
-				t.fails(err, storage.Canceled)
+				t.requireCode(err, storage.Canceled)
 				left, err := os.ReadDir(dir)
 				require.NoError(t, err)
 				require.Empty(t, left, "%s: DownloadFile", name)

@@ -67,19 +67,19 @@ var refCases = []Case{
 				_, found := storage.As[any](widened)
 				require.False(t, found, g.name)
 				require.NoError(t, storage.Close(widened), g.name)
-				for road, again := range map[string]storage.Bucket{
+				for path, again := range map[string]storage.Bucket{
 					"Prefixed":        storage.Prefixed(widened, "p/"),
 					"Ref":             storage.Ref[storage.Bucket](widened),
 					"Ref of Prefixed": storage.Ref[storage.Bucket](storage.Prefixed(widened, "p/")),
 				} {
 					for name, err := range everyOperation(t, again, "missing") {
 						if !slices.Contains(g.methods, name) {
-							require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, road, g.name, err)
+							require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s through %s of %s: %v", name, path, g.name, err)
 						}
 					}
 				}
 			}
-			t.exists(b, "p/key")
+			t.requireExists(b, "p/key")
 		},
 	},
 	{
@@ -92,7 +92,7 @@ var refCases = []Case{
 			if !ok {
 				return
 			}
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				for name, err := range everyOperation(t, widened, "key") {
 					if name != "PublicURL" {
 						require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)
@@ -110,28 +110,28 @@ var refCases = []Case{
 			reader, writer := storage.Ref[storage.Downloader](b), storage.Ref[storage.Uploader](b)
 			_, err := storage.Copy(t.Context(), writer, "copied", reader, "a")
 			require.NoError(t, err)
-			t.holds(b, "copied", "a")
+			t.requireContent(b, "copied", "a")
 			if widened, ok := any(reader).(storage.Uploader); ok {
 				_, err = storage.Copy(t.Context(), widened, "evil", reader, "a")
-				t.settled(err, storage.PermissionDenied)
+				t.requireNothingDone(err, storage.PermissionDenied)
 			}
 			if widened, ok := any(writer).(storage.Downloader); ok {
 				_, err = storage.Copy(t.Context(), writer, "evil", widened, "a")
-				t.settled(err, storage.PermissionDenied)
+				t.requireNothingDone(err, storage.PermissionDenied)
 			}
 			if widened, ok := any(writer).(storage.Bucket); ok {
 				_, err = storage.Compose(t.Context(), widened, "evil", []string{"a", "b"})
-				t.settled(err, storage.PermissionDenied)
+				t.requireNothingDone(err, storage.PermissionDenied)
 				if t.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 					_, err = storage.Update(t.Context(), widened, "evil", increment)
-					t.fails(err, storage.PermissionDenied)
+					t.requireCode(err, storage.PermissionDenied)
 				}
-				t.fails(readByte(t, widened, "a"), storage.PermissionDenied)
+				t.requireCode(readByte(t, widened, "a"), storage.PermissionDenied)
 				for _, err := range storage.Versions(t.Context(), widened) {
 					require.True(t, errors.Is(err, storage.PermissionDenied) || errors.Is(err, storage.Unsupported), "%v", err)
 				}
 			}
-			t.missing(b, "evil")
+			t.requireMissing(b, "evil")
 		},
 	},
 	{
@@ -151,7 +151,7 @@ var refCases = []Case{
 			require.Equal(t, 1, removed)
 			whole := storage.Ref[storage.ReadWriter](b)
 			t.put(whole, "b", "y")
-			t.holds(whole, "b", "y")
+			t.requireContent(whole, "b", "y")
 			require.Equal(t, storage.Supports(b, storage.StreamPut), storage.Supports(whole, storage.StreamPut))
 		},
 	},
@@ -189,7 +189,7 @@ var overrideCases = []Case{
 			removed, err := storage.RemoveMatching(t.Context(), mine, nil)
 			require.NoError(t, err)
 			require.Equal(t, 1, removed)
-			t.exists(b, "hidden")
+			t.requireExists(b, "hidden")
 			t.put(mine, "p/a", "x")
 			t.put(mine, "p/hidden", "x")
 			require.Equal(t, []string{"a"}, t.keys(storage.Prefixed(mine, "p/")))
@@ -215,7 +215,7 @@ var overrideCases = []Case{
 			require.NoError(t, w.Close())
 			require.Equal(t, []string{"c", "d", "e"}, mine.uploads)
 			require.GreaterOrEqual(t, mine.downloads, 3)
-			t.holds(b, "d", "ab")
+			t.requireContent(b, "d", "ab")
 			removed, err := storage.RemoveAll(t.Context(), mine, slices.Values([]string{"c", "d"}))
 			require.NoError(t, err)
 			require.Equal(t, 2, removed)

@@ -86,8 +86,8 @@ var refusals = []refusal{
 	}},
 }
 
-// refusable are the features that a case may need.
-func refusable() storage.Features {
+// optionalFeatures are the features that a case may need.
+func optionalFeatures() storage.Features {
 	var all storage.Features
 	for _, r := range refusals {
 		all |= r.feature
@@ -101,7 +101,7 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 	if storage.Supports(b, r.feature) {
 		t.Fatalf("%s is in force, and the driver does not declare it", featureText(r.feature))
 	}
-	t.silently(func() {
+	t.requireNoRequests(func() {
 		for name, err := range r.calls(t, b) {
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, featureText(r.feature), err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
@@ -115,7 +115,7 @@ var refusalCases = []Case{
 		Explanation: "no option is silently dropped: without its feature it is refused before the driver is asked",
 		run: func(t *T) {
 			for _, r := range refusals {
-				b := t.limited(faults.Bounds{Without: r.feature})
+				b := t.openLimited(faults.Limits{Disable: r.feature})
 				t.put(b, "key", "x")
 				r.prove(t, b)
 				require.Equal(t, []string{"key"}, t.keys(b))
@@ -129,15 +129,15 @@ var refusalCases = []Case{
 			b := t.open()
 			t.put(b, "key", "x")
 			foreign := storage.WithNative("elsewhere", 1)
-			t.silently(func() {
+			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "key", strings.NewReader("x"), foreign)
-				t.settled(err, storage.Unsupported)
+				t.requireNothingDone(err, storage.Unsupported)
 				_, err = b.Download(t.Context(), "key", foreign)
-				t.fails(err, storage.Unsupported)
+				t.requireCode(err, storage.Unsupported)
 				_, err = b.Attrs(t.Context(), "key", foreign)
-				t.fails(err, storage.Unsupported)
+				t.requireCode(err, storage.Unsupported)
 				_, err = storage.Copy(t.Context(), b, "new", b, "key", foreign)
-				t.settled(err, storage.Unsupported)
+				t.requireNothingDone(err, storage.Unsupported)
 			})
 		},
 	},
@@ -148,8 +148,8 @@ var refusalCases = []Case{
 			b := t.open()
 			unknown := storage.WithNative(t.desc.Provider, struct{ nobody int }{})
 			_, err := b.Upload(t.Context(), "key", strings.NewReader("x"), unknown)
-			t.settled(err, storage.Unsupported)
-			t.missing(b, "key")
+			t.requireNothingDone(err, storage.Unsupported)
+			t.requireMissing(b, "key")
 		},
 	},
 	{
@@ -166,7 +166,7 @@ var refusalCases = []Case{
 				require.Equal(t, in&f.feature != 0, storage.Supports(b, f.feature), f.name)
 			}
 			if t.has(storage.KeepVersions) {
-				require.True(t, storage.Supports(t.versioned(), storage.KeepVersions))
+				require.True(t, storage.Supports(t.openVersioned(), storage.KeepVersions))
 			}
 			require.True(t, storage.Supports(b, storage.OrderedList))
 		},

@@ -23,7 +23,7 @@ var removeCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "never"))
 			require.NoError(t, b.Remove(t.Context(), "a/b/c"))
 			_, err := b.Attrs(t.Context(), "a")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 		},
 	},
 	{
@@ -37,7 +37,7 @@ var removeCases = []Case{
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			require.Equal(t, []string{"A", "a/b/c", "ab"}, t.keys(b))
 			for _, key := range []string{"A", "a/b/c", "ab"} {
-				t.holds(b, key, key)
+				t.requireContent(b, key, key)
 			}
 		},
 	},
@@ -45,7 +45,7 @@ var removeCases = []Case{
 		Name: "RemoveAll removes every key in batches", Rule: "D2",
 		Explanation: "many keys, missing ones among them, in the provider's batches or one by one, and nothing else",
 		run: func(t *T) {
-			for _, b := range []storage.Bucket{t.open(), t.limited(faults.Bounds{MaxBatch: 3}), t.limited(faults.Bounds{MaxBatch: -1})} {
+			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{MaxBatch: 3}), t.openLimited(faults.Limits{MaxBatch: -1})} {
 				keys := []string{"keep"}
 				for i := range 8 {
 					keys = append(keys, fmt.Sprintf("k/%d", i))
@@ -65,14 +65,14 @@ var removeCases = []Case{
 		Name: "RemoveAll goes on past failures", Rule: "D2",
 		Explanation: "err joins one *Error for each key that is still there, and only for those",
 		run: func(t *T) {
-			for _, bounds := range []faults.Bounds{{MaxBatch: -1}, {MaxBatch: 2}} {
+			for _, bounds := range []faults.Limits{{MaxBatch: -1}, {MaxBatch: 2}} {
 				if bounds.MaxBatch > 0 && t.desc.MaxBatch == 0 {
 					continue
 				}
-				b := t.limited(bounds, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				b := t.openLimited(bounds, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				keys := []string{"a", "b", "c", "d", "e", "f"}
 				t.puts(b, keys...)
-				t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).Nth(2).With(storage.Locked))
+				t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).Nth(2).WithError(storage.Locked))
 				removed, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
 				t.faults.Set()
 				left := t.keys(b)
@@ -94,7 +94,7 @@ var removeCases = []Case{
 		Explanation: "where a store that declares batches refuses them, at once or when one is sent again, keys are removed one by one",
 		run: func(t *T) {
 			keys := []string{"a", "b", "c", "d"}
-			refused := faults.Fail(faults.DeleteBatch).With(storage.Unsupported)
+			refused := faults.Fail(faults.DeleteBatch).WithError(storage.Unsupported)
 			for _, rules := range [][]faults.Rule{{refused}, {faults.Fail(faults.DeleteBatch).Nth(1), refused}} {
 				b := t.open()
 				t.puts(b, keys...)
@@ -110,8 +110,8 @@ var removeCases = []Case{
 		Name: "RemoveAll stops after 1,000 failures", Rule: "D2",
 		Explanation: "memory is bounded: a store that refuses everything is not asked for ever",
 		run: func(t *T) {
-			b := t.once()
-			t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).With(storage.PermissionDenied))
+			b := t.openWithoutRetry()
+			t.faults.Set(faults.Fail(faults.Delete | faults.DeleteBatch).WithError(storage.PermissionDenied))
 			asked := 0
 			removed, err := storage.RemoveAll(t.Context(), b, func(yield func(string) bool) {
 				for asked = 0; asked < 100_000; asked++ {
@@ -151,7 +151,7 @@ var removeCases = []Case{
 			require.Equal(t, 2, removed)
 			require.Equal(t, []string{"a", "p/2", "q"}, t.keys(b))
 
-			t.faults.Set(faults.Fail(faults.List).Nth(2).With(storage.PermissionDenied))
+			t.faults.Set(faults.Fail(faults.List).Nth(2).WithError(storage.PermissionDenied))
 			removed, err = storage.RemoveMatching(t.Context(), b, nil, storage.WithPageSize(1))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Equal(t, 1, removed)
@@ -167,7 +167,7 @@ var removeCases = []Case{
 			t.puts(b, "a")
 			_, err := storage.RemoveAll(canceled(t), b, slices.Values([]string{"a"}))
 			require.True(t, errors.Is(err, storage.Canceled), "%v", err)
-			t.exists(b, "a")
+			t.requireExists(b, "a")
 		},
 	},
 }

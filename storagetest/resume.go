@@ -21,7 +21,7 @@ var resumeCases = []Case{
 			t.put(b, "a", text)
 			for _, at := range []int64{0, 1, 2500, 4999, 5000} {
 				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
 				requireSame(t, text[100:4100], t.get(b, "a", storage.WithRange(100, 4000)))
 				t.faults.Set(faults.Cut(faults.Get, at).Nth(1))
@@ -30,7 +30,7 @@ var resumeCases = []Case{
 				requireSame(t, text, t.get(b, "a", storage.WithConcurrency(3)))
 			}
 			t.faults.Set(faults.Cut(faults.Get, 1000).First(3))
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 		},
 	},
 	{
@@ -40,9 +40,9 @@ var resumeCases = []Case{
 			b := t.open()
 			text := body(5000, 1)
 			t.put(b, "a", text)
-			for _, second := range []faults.Rule{faults.Fail(faults.Get).Nth(2), faults.LoseAnswer(faults.Get).Nth(2)} {
+			for _, second := range []faults.Rule{faults.Fail(faults.Get).Nth(2), faults.DropResponse(faults.Get).Nth(2)} {
 				t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1), second)
-				t.holds(b, "a", text)
+				t.requireContent(b, "a", text)
 			}
 		},
 	},
@@ -53,13 +53,13 @@ var resumeCases = []Case{
 			b := t.open()
 			text := body(5000, 1)
 			t.put(b, "a", text)
-			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1).With(io.EOF))
-			t.holds(b, "a", text)
-			t.faults.Set(faults.Cut(faults.Get, 0).With(io.EOF))
+			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1).WithError(io.EOF))
+			t.requireContent(b, "a", text)
+			t.faults.Set(faults.Cut(faults.Get, 0).WithError(io.EOF))
 			reader, err := b.Download(t.Context(), "a")
 			require.NoError(t, err)
 			got, err := drain(t, reader)
-			t.fails(err, storage.Unavailable)
+			t.requireCode(err, storage.Unavailable)
 			require.Empty(t, got)
 		},
 	},
@@ -70,9 +70,9 @@ var resumeCases = []Case{
 			b := t.open()
 			t.put(b, "a", body(5000, 1))
 			t.faults.Set(faults.Cut(faults.Get, 0))
-			made := t.requests(func() {
+			made := t.countRequests(func() {
 				_, _, err := storage.ReadAll(t.Context(), b, "a")
-				t.fails(err, storage.Unavailable)
+				t.requireCode(err, storage.Unavailable)
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause is reachable")
 			})
 			require.LessOrEqual(t, made, 100)
@@ -89,7 +89,7 @@ var resumeCases = []Case{
 			text := body(5000, 1)
 			t.put(b, "a", text)
 			t.faults.Set(faults.StallBody(1000).Nth(1))
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			t.faults.Set(faults.StallBody(0).Nth(1))
 			requireSame(t, text, t.get(b, "a", storage.WithConcurrency(2)))
 		},
@@ -135,7 +135,7 @@ func changesUnderDownload(text string) func(t *T) {
 	return func(t *T) {
 		for _, concurrency := range []int{1, 3} {
 			var other storage.Bucket
-			b, other := t.pair(meddle("Get", 2, func() {
+			b, other := t.openTwice(beforeCall("Get", 2, func() {
 				if text == "" {
 					require.NoError(t, other.Remove(t.Context(), "a"))
 					return
@@ -150,7 +150,7 @@ func changesUnderDownload(text string) func(t *T) {
 				requireSame(t, whole, string(got)) // the provider still had the revision
 				continue
 			}
-			t.fails(err, storage.Changed)
+			t.requireCode(err, storage.Changed)
 			require.False(t, errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.PreconditionFailed), "%v", err)
 		}
 	}

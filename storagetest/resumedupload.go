@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A halted upload was cancelled when one of its three parts was in the store.
-type halted struct {
+// A interruptedUpload upload was cancelled when one of its three parts was in the store.
+type interruptedUpload struct {
 	bucket storage.Bucket
 	text   string
 	path   string // of what WithResume keeps
@@ -30,19 +30,19 @@ var bodies = map[string]func(text string) io.Reader{
 }
 
 // halt begins an upload to "a" and cancels it; what is counted later comes after.
-func (t *T) halt(from func(text string) io.Reader, opts ...storage.OpenOption) *halted {
+func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.OpenOption) *interruptedUpload {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	t.faults.Reset()
-	h := &halted{
-		bucket: t.inParts(append(opts, meddle("PutPart", 2, cancel))...),
+	h := &interruptedUpload{
+		bucket: t.openForParts(append(opts, beforeCall("PutPart", 2, cancel))...),
 		text:   body(2*t.unit+1, 1),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
 	_, err := t.upload(ctx, h, from(h.text))
-	t.fails(err, storage.Canceled)
-	t.missing(h.bucket, "a")
+	t.requireCode(err, storage.Canceled)
+	t.requireMissing(h.bucket, "a")
 	info, err := os.Stat(h.path)
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
@@ -55,13 +55,13 @@ func (t *T) halt(from func(text string) io.Reader, opts ...storage.OpenOption) *
 
 // unheard makes an upload whose completion has its effect and no answer, and
 // that cannot look.
-func (t *T) unheard(blind faults.Rule, opts ...storage.UploadOption) *halted {
+func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
-	h := &halted{
-		bucket: t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+	h := &interruptedUpload{
+		bucket: t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 		text:   body(t.unit+2, 1), path: filepath.Join(t.TempDir(), "upload"),
 	}
-	t.faults.Set(faults.LoseAnswer(faults.CompleteParts).Nth(1), blind)
+	t.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
 	_, err := t.upload(t.Context(), h, strings.NewReader(h.text), opts...)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.FileExists(t, h.path)
@@ -69,7 +69,7 @@ func (t *T) unheard(blind faults.Rule, opts ...storage.UploadOption) *halted {
 }
 
 // upload is the call that is repeated.
-func (t *T) upload(ctx context.Context, h *halted, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (t *T) upload(ctx context.Context, h *interruptedUpload, from io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	return h.bucket.Upload(ctx, "a", from, append([]storage.UploadOption{
 		storage.WithResume(h.path), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
 		storage.WithMetadata(map[string]string{"k": "v"}),
@@ -78,18 +78,18 @@ func (t *T) upload(ctx context.Context, h *halted, from io.Reader, opts ...stora
 
 // over requires that the upload has ended: the object is whole, and nothing else
 // is left.
-func (t *T) over(h *halted, attrs *storage.Attrs, text string) {
+func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)
 	require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
-	t.holds(h.bucket, "a", text)
+	t.requireContent(h.bucket, "a", text)
 	require.Equal(t, attrs.Revision, t.attrs(h.bucket, "a").Revision)
 	require.NoFileExists(t, h.path)
-	require.Zero(t, t.pendingUploads(), "%v", t.faults)
+	require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 }
 
 // unsent is how many PutParts three parts take of which the first n are there.
-func (t *T) unsent(n int) int {
+func (t *T) partsLeft(n int) int {
 	if t.has(storage.SequentialParts) {
 		return 2 - n // the last part goes with the completion
 	}
@@ -103,14 +103,14 @@ var resumedUploadCases = []Case{
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for name, from := range bodies {
-				h := t.halt(from)
+				h := t.interruptUpload(from)
 				var told int64
 				attrs, err := t.upload(t.Context(), h, from(h.text), storage.WithProgress(func(done, _ int64) { told = done }))
 				require.NoError(t, err, name)
 				require.Zero(t, t.faults.Count(faults.BeginParts), "%s: %v", name, t.faults)
-				require.Equal(t, t.unsent(1), t.faults.Count(faults.PutPart), "%s: %v", name, t.faults)
+				require.Equal(t, t.partsLeft(1), t.faults.Count(faults.PutPart), "%s: %v", name, t.faults)
 				require.Equal(t, int64(len(h.text)), told)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 			}
 		},
 	},
@@ -119,11 +119,11 @@ var resumedUploadCases = []Case{
 		Explanation: "what the store has is compared with the body, so that an object is never of two bodies",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := t.halt(bodies["in place"])
+			h := t.interruptUpload(bodies["in place"])
 			changed := changedAt(h.text, 0)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
 			require.NoError(t, err)
-			t.over(h, attrs, changed)
+			t.requireCompleted(h, attrs, changed)
 		},
 	},
 	{
@@ -139,17 +139,17 @@ var resumedUploadCases = []Case{
 				if name == "a condition" && !t.has(storage.ConditionalCreate) {
 					continue
 				}
-				h := t.halt(bodies["in place"])
+				h := t.interruptUpload(bodies["in place"])
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), opt)
 				require.NoError(t, err, name)
 				require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%s: %v", name, t.faults)
 				require.Equal(t, 1, t.faults.Count(faults.AbortParts), "%s: %v", name, t.faults)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 			}
-			h := t.halt(bodies["in place"])
+			h := t.interruptUpload(bodies["in place"])
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text+"x"))
 			require.NoError(t, err)
-			t.over(h, attrs, h.text+"x")
+			t.requireCompleted(h, attrs, h.text+"x")
 		},
 	},
 	{
@@ -159,12 +159,12 @@ var resumedUploadCases = []Case{
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			h := t.halt(bodies["in place"], meddle("AbortParts", 1, cancel))
+			h := t.interruptUpload(bodies["in place"], beforeCall("AbortParts", 1, cancel))
 			_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
-			t.fails(err, storage.Canceled)
+			t.requireCode(err, storage.Canceled)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.WithContentType("text/x-other"))
 			require.NoError(t, err)
-			t.over(h, attrs, h.text)
+			t.requireCompleted(h, attrs, h.text)
 		},
 	},
 	{
@@ -172,10 +172,10 @@ var resumedUploadCases = []Case{
 		Explanation: "where the completion was not heard of and the object is another's, the parts are removed",
 		Needs:       storage.UploadParts | storage.ConditionalUpdate,
 		run: func(t *T) {
-			b := t.inParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			h := &halted{bucket: b, text: body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			h := &interruptedUpload{bucket: b, text: body(t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
 			old := t.put(b, "a", "old")
-			t.faults.Set(faults.Fail(faults.CompleteParts).With(&storage.Error{Code: storage.Unavailable, Unknown: true}), faults.Fail(faults.Reads))
+			t.faults.Set(faults.Fail(faults.CompleteParts).WithError(&storage.Error{Code: storage.Unavailable, Unknown: true}), faults.Fail(faults.Reads))
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfRevision(old.Revision))
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			t.faults.Set()
@@ -183,8 +183,8 @@ var resumedUploadCases = []Case{
 			_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfRevision(old.Revision))
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			require.NoFileExists(t, h.path)
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
-			t.holds(b, "a", "another's")
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
+			t.requireContent(b, "a", "another's")
 		},
 	},
 	{
@@ -192,10 +192,10 @@ var resumedUploadCases = []Case{
 		Explanation: "gives up the parts that were sent earlier",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := t.halt(bodies["in place"])
+			h := t.interruptUpload(bodies["in place"])
 			attrs, err := t.upload(t.Context(), h, strings.NewReader("short"))
 			require.NoError(t, err)
-			t.over(h, attrs, "short")
+			t.requireCompleted(h, attrs, "short")
 		},
 	},
 	{
@@ -204,7 +204,7 @@ var resumedUploadCases = []Case{
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for name, from := range bodies {
-				h := t.halt(from)
+				h := t.interruptUpload(from)
 				kept, err := os.ReadFile(h.path)
 				require.NoError(t, err)
 				require.NoError(t, storage.AbandonUpload(t.Context(), h.bucket, h.path))
@@ -213,12 +213,12 @@ var resumedUploadCases = []Case{
 
 				attrs, err := t.upload(t.Context(), h, from(h.text))
 				if name == "a stream" && err != nil { // Azure drops nothing at once
-					require.True(t, t.settled(err, storage.Unavailable).Retryable)
-					t.missing(h.bucket, "a")
+					require.True(t, t.requireNothingDone(err, storage.Unavailable).Retryable)
+					t.requireMissing(h.bucket, "a")
 					attrs, err = t.upload(t.Context(), h, from(h.text))
 				}
 				require.NoError(t, err, name)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 			}
 		},
 	},
@@ -232,7 +232,7 @@ var resumedUploadCases = []Case{
 				conditions["IfAbsent"] = []storage.UploadOption{storage.IfAbsent()}
 			}
 			for name, opts := range conditions {
-				h := t.unheard(faults.Fail(faults.Reads), opts...)
+				h := t.loseCompletion(faults.Fail(faults.Reads), opts...)
 				t.faults.Reset()
 				t.faults.Set()
 				before := t.attrs(h.bucket, "a").Revision
@@ -244,7 +244,7 @@ var resumedUploadCases = []Case{
 				if len(opts) > 0 {
 					require.Equal(t, before, attrs.Revision, "the object was made once")
 				}
-				t.holds(h.bucket, "a", h.text)
+				t.requireContent(h.bucket, "a", h.text)
 				require.NoFileExists(t, h.path)
 			}
 		},
@@ -254,15 +254,15 @@ var resumedUploadCases = []Case{
 		Explanation: "a failure that does not pass aborts and leaves no file, as do success and a body of one request",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := &halted{bucket: t.inParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
+			h := &interruptedUpload{bucket: t.openForParts(), text: body(2*t.unit+1, 1), path: filepath.Join(t.TempDir(), "upload")}
 			_, err := t.upload(t.Context(), h, failing(h.text, errBoom))
-			t.fails(err, storage.BodyFailed)
+			t.requireCode(err, storage.BodyFailed)
 			require.NoFileExists(t, h.path)
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 			for _, text := range []string{"", "short", h.text} {
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(text))
 				require.NoError(t, err)
-				t.over(h, attrs, text)
+				t.requireCompleted(h, attrs, text)
 			}
 		},
 	},
@@ -271,12 +271,12 @@ var resumedUploadCases = []Case{
 		Explanation: "the object of the earlier body is not taken for that of this one",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
-			h := t.unheard(faults.Fail(faults.Reads))
+			h := t.loseCompletion(faults.Fail(faults.Reads))
 			t.faults.Set()
 			changed := changedAt(h.text, len(h.text)-1)
 			attrs, err := t.upload(t.Context(), h, strings.NewReader(changed))
 			require.NoError(t, err)
-			t.over(h, attrs, changed)
+			t.requireCompleted(h, attrs, changed)
 		},
 	},
 	{
@@ -284,8 +284,8 @@ var resumedUploadCases = []Case{
 		Explanation: "where the upload is gone and the object cannot be seen, the same call is OutcomeUnknown, and the next one finds it",
 		Needs:       storage.UploadParts | storage.ConditionalCreate,
 		run: func(t *T) {
-			blind := faults.Fail(faults.Reads).With(storage.PermissionDenied)
-			h := t.unheard(blind, storage.IfAbsent())
+			blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
+			h := t.loseCompletion(blind, storage.IfAbsent())
 			t.faults.Set(blind)
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
 			if err != nil { // Google's sessions answer with the object again
@@ -298,7 +298,7 @@ var resumedUploadCases = []Case{
 				_, err = t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
 				require.NoError(t, err)
 			}
-			t.holds(h.bucket, "a", h.text)
+			t.requireContent(h.bucket, "a", h.text)
 			require.NoFileExists(t, h.path)
 		},
 	},
@@ -310,18 +310,18 @@ var resumedUploadCases = []Case{
 			const parts = 6
 			for cut := 1; cut <= parts; cut++ {
 				ctx, cancel := context.WithCancel(t.Context())
-				h := &halted{
-					bucket: t.inParts(meddle("PutPart", cut, cancel)),
+				h := &interruptedUpload{
+					bucket: t.openForParts(beforeCall("PutPart", cut, cancel)),
 					text:   body(parts*t.unit, byte(cut)), path: filepath.Join(t.TempDir(), "upload"),
 				}
 				_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithConcurrency(3))
 				if err != nil { // with the last, nothing may be left to cut
-					t.fails(err, storage.Canceled)
+					t.requireCode(err, storage.Canceled)
 				}
 				cancel()
 				attrs, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.WithConcurrency(2))
 				require.NoError(t, err)
-				t.over(h, attrs, h.text)
+				t.requireCompleted(h, attrs, h.text)
 				if t.unit > 1<<20 && cut == 2 {
 					return // large parts: enough
 				}
@@ -338,19 +338,19 @@ var resumedUploadCases = []Case{
 			source := memstore.New()
 			text := body(2*t.unit+1, 1)
 			t.put(source, "source", text)
-			b := t.limited(faults.Bounds{Without: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, meddle("PutPart", 2, cancel))
+			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxPutSize: t.unit, MinPartSize: t.unit, MaxPartSize: t.unit}, beforeCall("PutPart", 2, cancel))
 			path := filepath.Join(t.TempDir(), "upload")
 			copied := func(ctx context.Context) error {
 				_, err := storage.Copy(ctx, b, "a", source, "source", storage.WithResume(path), storage.WithConcurrency(1))
 				return err
 			}
-			t.fails(copied(ctx), storage.Canceled)
+			t.requireCode(copied(ctx), storage.Canceled)
 			require.FileExists(t, path)
 			require.NoError(t, copied(t.Context()))
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
-			t.holds(b, "a", text)
+			t.requireContent(b, "a", text)
 			require.NoFileExists(t, path)
-			require.Zero(t, t.pendingUploads(), "%v", t.faults)
+			require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 		},
 	},
 }

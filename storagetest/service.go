@@ -134,7 +134,7 @@ var serviceCases = []serviceCase{
 			require.True(s.T, found)
 			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
 			_, err = s.BucketInfo(s.T.Context(), name)
-			s.T.fails(err, storage.BucketNotFound)
+			s.T.requireCode(err, storage.BucketNotFound)
 		},
 	},
 	{
@@ -144,8 +144,8 @@ var serviceCases = []serviceCase{
 			b := s.bucket(name)
 			s.T.put(b, "a", "x")
 			_, err := s.CreateBucket(s.T.Context(), name)
-			s.T.fails(err, storage.BucketExists)
-			s.T.holds(b, "a", "x")
+			s.T.requireCode(err, storage.BucketExists)
+			s.T.requireContent(b, "a", "x")
 		},
 	},
 	{
@@ -163,8 +163,8 @@ var serviceCases = []serviceCase{
 			name := s.create()
 			b := s.bucket(name)
 			s.T.put(b, "a", "x")
-			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotEmpty)
-			s.T.holds(b, "a", "x")
+			s.T.requireCode(s.DeleteBucket(s.T.Context(), name), storage.BucketNotEmpty)
+			s.T.requireContent(b, "a", "x")
 			require.NoError(s.T, b.Remove(s.T.Context(), "a"))
 			require.NoError(s.T, s.DeleteBucket(s.T.Context(), name))
 		},
@@ -174,8 +174,8 @@ var serviceCases = []serviceCase{
 		func(s *S) {
 			name := s.name()
 			_, err := s.BucketInfo(s.T.Context(), name)
-			require.NotEmpty(s.T, s.T.fails(err, storage.BucketNotFound).Hint, "what to check")
-			s.T.fails(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
+			require.NotEmpty(s.T, s.T.requireCode(err, storage.BucketNotFound).Hint, "what to check")
+			s.T.requireCode(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
 			b := s.bucket(name)
 			for operation, err := range map[string]error{
 				"Upload":   second(b.Upload(s.T.Context(), "a", strings.NewReader("x"))),
@@ -190,7 +190,7 @@ var serviceCases = []serviceCase{
 				require.False(s.T, errors.Is(err, storage.ObjectNotFound), operation)
 			}
 			for _, err := range b.List(s.T.Context()) {
-				s.T.fails(err, storage.BucketNotFound)
+				s.T.requireCode(err, storage.BucketNotFound)
 			}
 		},
 	},
@@ -199,10 +199,10 @@ var serviceCases = []serviceCase{
 		func(s *S) {
 			one, two := s.bucket(s.create()), s.bucket(s.create())
 			s.T.put(one, "a", "x", storage.WithMetadata(map[string]string{"k": "v"}))
-			s.T.missing(two, "a")
+			s.T.requireMissing(two, "a")
 			_, err := storage.Copy(s.T.Context(), two, "b", one, "a")
 			require.NoError(s.T, err)
-			s.T.holds(two, "b", "x")
+			s.T.requireContent(two, "b", "x")
 			require.Equal(s.T, map[string]string{"k": "v"}, s.T.attrs(two, "b").Metadata)
 		},
 	},
@@ -222,7 +222,7 @@ var serviceCases = []serviceCase{
 			require.Equal(s.T, "one", s.T.get(b, "a", storage.WithVersion(one.Version)))
 			_, err = storage.RemoveMatching(s.T.Context(), b, nil)
 			require.NoError(s.T, err)
-			for _, entry := range s.T.versionsOf(b) {
+			for _, entry := range s.T.versions(b) {
 				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
 			}
 			require.True(s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.KeepVersions), "at creation")

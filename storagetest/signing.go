@@ -31,26 +31,26 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			upload, err := b.SignedUploadURL(t.Context(), "a")
 			require.NoError(t, err)
-			for _, a := range alterations {
+			for _, a := range tamperings {
 				for _, signed := range []*storage.SignedURL{download, upload} {
 					altered := *signed
 					a.change(t, &altered)
-					answer := t.do(&altered, strings.NewReader("evil"), nil)
-					require.GreaterOrEqual(t, answer.status, 400, "%s of %s: %s", a.name, signed.Method, answer.body)
+					response := t.do(&altered, strings.NewReader("evil"), nil)
+					require.GreaterOrEqual(t, response.status, 400, "%s of %s: %s", a.name, signed.Method, response.body)
 				}
 			}
-			for _, a := range sameInOtherWords {
+			for _, a := range equivalentForms {
 				for _, signed := range []*storage.SignedURL{download, upload} {
 					altered := *signed
 					a.change(t, &altered)
-					answer := t.do(&altered, strings.NewReader("a"), nil)
-					if answer.status < 400 && signed.Method == http.MethodGet {
-						require.Equal(t, "a", answer.body, a.name)
+					response := t.do(&altered, strings.NewReader("a"), nil)
+					if response.status < 400 && signed.Method == http.MethodGet {
+						require.Equal(t, "a", response.body, a.name)
 					}
 				}
 			}
-			t.holds(b, "a", "a")
-			t.holds(b, "b", "b")
+			t.requireContent(b, "a", "a")
+			t.requireContent(b, "b", "b")
 		},
 	},
 	{
@@ -61,9 +61,9 @@ var signingCases = []Case{
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"))
 			require.NoError(t, err)
-			answer := t.do(signed, strings.NewReader("x"), http.Header{"Content-Type": {"text/html"}})
-			require.GreaterOrEqual(t, answer.status, 400, answer.body)
-			t.missing(b, "a")
+			response := t.do(signed, strings.NewReader("x"), http.Header{"Content-Type": {"text/html"}})
+			require.GreaterOrEqual(t, response.status, 400, response.body)
+			t.requireMissing(b, "a")
 		},
 	},
 	{
@@ -77,13 +77,13 @@ var signingCases = []Case{
 			for name := range signed.Header {
 				require.NotContains(t, strings.ToLower(name), "content-type")
 			}
-			answer := t.do(signed, strings.NewReader("bare"), nil)
-			require.Less(t, answer.status, 300, answer.body)
-			t.holds(b, "user-id", "bare")
+			response := t.do(signed, strings.NewReader("bare"), nil)
+			require.Less(t, response.status, 300, response.body)
+			t.requireContent(b, "user-id", "bare")
 			for _, kind := range []string{"image/png", "application/x-www-form-urlencoded"} {
-				answer := t.do(signed, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
-				require.Less(t, answer.status, 300, answer.body)
-				t.holds(b, "user-id", kind)
+				response := t.do(signed, strings.NewReader(kind), http.Header{"Content-Type": {kind}})
+				require.Less(t, response.status, 300, response.body)
+				t.requireContent(b, "user-id", kind)
 				require.Equal(t, kind, t.attrs(b, "user-id").ContentType)
 			}
 		},
@@ -98,11 +98,11 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			for _, text := range []string{"longer", "x", ""} {
 				require.GreaterOrEqual(t, t.do(signed, strings.NewReader(text), nil).status, 400, "%q", text)
-				t.missing(b, "a")
+				t.requireMissing(b, "a")
 			}
-			answer := t.do(signed, strings.NewReader("fits"), nil)
-			require.Less(t, answer.status, 300, answer.body)
-			t.holds(b, "a", "fits")
+			response := t.do(signed, strings.NewReader("fits"), nil)
+			require.Less(t, response.status, 300, response.body)
+			t.requireContent(b, "a", "fits")
 		},
 	},
 	{
@@ -113,10 +113,10 @@ var signingCases = []Case{
 			b := t.open()
 			signed, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
-			answer := t.do(signed, strings.NewReader("first"), nil)
-			require.Less(t, answer.status, 300, answer.body)
+			response := t.do(signed, strings.NewReader("first"), nil)
+			require.Less(t, response.status, 300, response.body)
 			require.GreaterOrEqual(t, t.do(signed, strings.NewReader("second"), nil).status, 400)
-			t.holds(b, "a", "first")
+			t.requireContent(b, "a", "first")
 		},
 	},
 	{
@@ -128,11 +128,11 @@ var signingCases = []Case{
 			t.put(b, "a", "x")
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("R\u00e9sum\u00e9 \"1\".pdf"), storage.WithResponseContentType("application/pdf"))
 			require.NoError(t, err)
-			answer := t.do(signed, nil, nil)
-			require.Equal(t, http.StatusOK, answer.status, answer.body)
-			require.Equal(t, "application/pdf", answer.header.Get("Content-Type"))
-			require.Contains(t, answer.header.Get("Content-Disposition"), "attachment")
-			require.Contains(t, answer.header.Get("Content-Disposition"), "filename*=UTF-8''R%C3%A9sum%C3%A9")
+			response := t.do(signed, nil, nil)
+			require.Equal(t, http.StatusOK, response.status, response.body)
+			require.Equal(t, "application/pdf", response.header.Get("Content-Type"))
+			require.Contains(t, response.header.Get("Content-Disposition"), "attachment")
+			require.Contains(t, response.header.Get("Content-Disposition"), "filename*=UTF-8''R%C3%A9sum%C3%A9")
 		},
 	},
 	{
@@ -145,13 +145,13 @@ var signingCases = []Case{
 			for _, disposition := range []string{"inline", `inline; filename="test.pdf"`} {
 				signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithDownloadName("other"), storage.WithResponseContentDisposition(disposition))
 				require.NoError(t, err)
-				answer := t.do(signed, nil, nil)
-				require.Equal(t, http.StatusOK, answer.status, answer.body)
-				require.Equal(t, disposition, answer.header.Get("Content-Disposition"))
+				response := t.do(signed, nil, nil)
+				require.Equal(t, http.StatusOK, response.status, response.body)
+				require.Equal(t, disposition, response.header.Get("Content-Disposition"))
 			}
 			for _, bad := range []string{"", "inline\r\nX-A: b", "inline; filename=\"\u00e9\"", "; a"} {
 				_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentDisposition(bad))
-				t.settled(err, storage.InvalidArgument)
+				t.requireNothingDone(err, storage.InvalidArgument)
 			}
 		},
 	},
@@ -165,19 +165,19 @@ var signingCases = []Case{
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodHead))
 			require.NoError(t, err)
 			require.Equal(t, http.MethodHead, signed.Method)
-			answer := t.do(signed, nil, nil)
-			require.Equal(t, http.StatusOK, answer.status)
-			require.Equal(t, "4", answer.header.Get("Content-Length"))
-			require.Equal(t, "text/x-test", answer.header.Get("Content-Type"))
+			response := t.do(signed, nil, nil)
+			require.Equal(t, http.StatusOK, response.status)
+			require.Equal(t, "4", response.header.Get("Content-Length"))
+			require.Equal(t, "text/x-test", response.header.Get("Content-Type"))
 			for _, method := range []string{http.MethodGet, http.MethodPut} {
 				altered := *signed
 				altered.Method = method
-				answer := t.do(&altered, strings.NewReader("evil"), nil)
-				require.GreaterOrEqual(t, answer.status, 400, "%s: %s", method, answer.body)
+				response := t.do(&altered, strings.NewReader("evil"), nil)
+				require.GreaterOrEqual(t, response.status, 400, "%s: %s", method, response.body)
 			}
-			t.holds(b, "a", "text")
+			t.requireContent(b, "a", "text")
 			_, err = b.SignedDownloadURL(t.Context(), "a", storage.WithMethod(http.MethodDelete))
-			t.settled(err, storage.InvalidArgument)
+			t.requireNothingDone(err, storage.InvalidArgument)
 		},
 	},
 	{
@@ -206,12 +206,12 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			require.Eventually(t, func() bool { return t.do(signed, nil, nil).status >= 400 }, 10*time.Second, 200*time.Millisecond)
 			require.False(t, time.Now().Before(signed.ExpiresAt), "it worked until it expired")
-			for _, a := range laterEnds {
+			for _, a := range laterExpiries {
 				altered := *signed
 				a.change(t, &altered)
 				require.NotEqual(t, signed.URL, altered.URL)
-				answer := t.do(&altered, nil, nil)
-				require.GreaterOrEqual(t, answer.status, 400, "with %s: %s", a.name, answer.body)
+				response := t.do(&altered, nil, nil)
+				require.GreaterOrEqual(t, response.status, 400, "with %s: %s", a.name, response.body)
 			}
 		},
 	},
@@ -232,11 +232,11 @@ var signingCases = []Case{
 				status := t.post(form, c.text, c.kind)
 				require.Equal(t, c.ok, status < 300, "%q as %s: %d", c.text, c.kind, status)
 			}
-			t.holds(b, "a", "fits")
+			t.requireContent(b, "a", "fits")
 			_, err = storage.SignedUploadForm(t.Context(), b, "a", 5, 2)
-			t.settled(err, storage.InvalidArgument)
+			t.requireNothingDone(err, storage.InvalidArgument)
 			_, err = storage.SignedUploadForm(t.Context(), b, "a", 2, 5, storage.IfAbsent())
-			t.settled(err, storage.Unsupported)
+			t.requireNothingDone(err, storage.Unsupported)
 		},
 	},
 }
@@ -250,7 +250,7 @@ func signedKeys() []string {
 	return keys
 }
 
-type answered struct {
+type httpResponse struct {
 	status int
 	header http.Header
 	body   string
@@ -258,7 +258,7 @@ type answered struct {
 
 // do makes a signed request, with the headers that it must carry, changed by
 // override.
-func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) answered {
+func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
 	t.Helper()
 	if signed.Method == http.MethodGet || signed.Method == http.MethodHead {
 		body = nil
@@ -271,15 +271,15 @@ func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) 
 	return t.send(request)
 }
 
-func (t *T) send(request *http.Request) answered {
+func (t *T) send(request *http.Request) httpResponse {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
-	response, err := client.Do(request)
+	got, err := client.Do(request)
 	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
+	defer func() { _ = got.Body.Close() }()
+	text, err := io.ReadAll(got.Body)
 	require.NoError(t, err)
-	return answered{response.StatusCode, response.Header, string(text)}
+	return httpResponse{got.StatusCode, got.Header, string(text)}
 }
 
 // post submits a form as a browser does: its fields first, the file last.
@@ -341,10 +341,10 @@ func signedDownload(t *T, key string) {
 	require.NoError(t, err)
 	require.Equal(t, http.MethodGet, signed.Method)
 	require.WithinDuration(t, time.Now().Add(time.Minute), signed.ExpiresAt, 30*time.Second)
-	answer := t.do(signed, nil, nil)
-	require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
-	require.Equal(t, "text of "+key, answer.body)
-	require.Equal(t, "text/x-test", answer.header.Get("Content-Type"))
+	response := t.do(signed, nil, nil)
+	require.Equal(t, http.StatusOK, response.status, "%s", response.body)
+	require.Equal(t, "text of "+key, response.body)
+	require.Equal(t, "text/x-test", response.header.Get("Content-Type"))
 }
 
 func signedUpload(t *T, key string) {
@@ -357,9 +357,9 @@ func signedUpload(t *T, key string) {
 		require.NotContains(t, []string{"Host", "Content-Length", "Connection", "Origin", "Cookie"}, http.CanonicalHeaderKey(name),
 			"a browser refuses to set it")
 	}
-	answer := t.do(signed, strings.NewReader("text"), nil)
-	require.Less(t, answer.status, 300, "%s", answer.body)
-	t.holds(b, key, "text")
+	response := t.do(signed, strings.NewReader("text"), nil)
+	require.Less(t, response.status, 300, "%s", response.body)
+	t.requireContent(b, key, "text")
 	attrs := t.attrs(b, key)
 	require.Equal(t, "text/x-test", attrs.ContentType)
 	require.Equal(t, "no-store", attrs.CacheControl)

@@ -43,22 +43,22 @@ type Opener func(t *testing.T, d storage.Driver, opts ...storage.OpenOption) sto
 // Without leaves a case out, because of a server that is known to be wrong, or
 // a provider that cannot. Case is its name in the table; an unknown name fails
 // the test, and the reason stands in the support table.
-func Without(name, reason string) Option {
+func Skip(name, reason string) Option {
 	return func(o *options) { o.without[name] = reason }
 }
 
 // Versioned opens buckets that keep versions, where the provider has to be told
 // so when a bucket is created. The default is Open with storage.WithVersions.
-func Versioned(open Open) Option { return func(o *options) { o.versioned = open } }
+func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned = open } }
 
 // Opening has RunDriver make its buckets otherwise than by storage.New: those of
 // a store without an address of its own sign only where something answers for
 // them.
-func Opening(open Opener) Option { return func(o *options) { o.opening = open } }
+func WithOpener(open Opener) Option { return func(o *options) { o.opening = open } }
 
 // Named is the name of the column in the support table: "s3 (MinIO)". The
 // default is the provider.
-func Named(name string) Option { return func(o *options) { o.name = name } }
+func WithName(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
 	o := &options{without: map[string]string{}, opening: func(_ *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
@@ -181,7 +181,7 @@ func describe(t *testing.T, open Open) storage.Description {
 	var desc storage.Description
 	b := open(t, storage.WithLayer(func(next storage.Driver) storage.Driver {
 		desc = next.Describe()
-		return &described{Driver: next, desc: desc}
+		return &describeOnce{Driver: next, desc: desc}
 	}))
 	if desc.FolderOrder { // the core makes it so
 		desc.Features |= storage.OrderedList
@@ -198,12 +198,12 @@ func describe(t *testing.T, open Open) storage.Description {
 }
 
 // described spares the driver a second Describe: it is called once.
-type described struct {
+type describeOnce struct {
 	storage.Driver
 	desc storage.Description
 }
 
-func (d *described) Describe() storage.Description { return d.desc }
+func (d *describeOnce) Describe() storage.Description { return d.desc }
 
 // featureNames are the features in the order of their bits.
 var featureNames = []struct {

@@ -11,18 +11,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An alteration is what somebody makes of a signed address, of the key "a", that
+// An tampering is what somebody makes of a signed address, of the key "a", that
 // was not meant to do that.
-type alteration struct {
+type tampering struct {
 	name   string
 	change func(t *T, s *storage.SignedURL)
 }
 
-// alterations are those that every store refuses, and sameInOtherWords those that
+// tamperings are those that every store refuses, and equivalentForms those that
 // a store may take for what was signed: MinIO does not mind a parameter that
 // stands twice, and a number in hexadecimal digits is the same in capitals.
 // docs/browser-uploads.md has the table.
-var alterations = []alteration{
+var tamperings = []tampering{
 	{"another method", func(_ *T, s *storage.SignedURL) {
 		s.Method = map[string]string{http.MethodGet: http.MethodPut, http.MethodPut: http.MethodDelete}[s.Method]
 	}},
@@ -32,28 +32,28 @@ var alterations = []alteration{
 		s.URL = strings.TrimSuffix(address, "a") + "b?" + query
 	}},
 	{"no query", func(_ *T, s *storage.SignedURL) { s.URL, _, _ = strings.Cut(s.URL, "?") }},
-	{"no signature", alterQuery(func(pairs []string, signature int) []string {
+	{"no signature", tamperQuery(func(pairs []string, signature int) []string {
 		return slices.Delete(pairs, signature, signature+1)
 	})},
-	{"another signature", alterSignature(func(value string) string { return strings.Repeat("0", len(value)) })},
-	{"a signature that is cut short", alterSignature(func(value string) string { return value[:len(value)-2] })},
+	{"another signature", tamperSignature(func(value string) string { return strings.Repeat("0", len(value)) })},
+	{"a signature that is cut short", tamperSignature(func(value string) string { return value[:len(value)-2] })},
 }
 
-var sameInOtherWords = []alteration{
-	{"a signature in upper case", alterSignature(strings.ToUpper)},
-	{"a parameter twice", alterQuery(func(pairs []string, _ int) []string { return append(pairs, pairs[0]) })},
+var equivalentForms = []tampering{
+	{"a signature in upper case", tamperSignature(strings.ToUpper)},
+	{"a parameter twice", tamperQuery(func(pairs []string, _ int) []string { return append(pairs, pairs[0]) })},
 }
 
-// laterEnds are what somebody makes of an address that has expired.
-var laterEnds = []alteration{
-	{"a later end", alterQuery(func(pairs []string, _ int) []string { return withEnd(pairs, true, false) })},
-	{"a later end before its own", alterQuery(func(pairs []string, _ int) []string { return withEnd(pairs, true, true) })},
-	{"a later end behind its own", alterQuery(func(pairs []string, _ int) []string { return withEnd(pairs, false, true) })},
+// laterExpiries are what somebody makes of an address that has expired.
+var laterExpiries = []tampering{
+	{"a later end", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, false) })},
+	{"a later end before its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, true) })},
+	{"a later end behind its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, false, true) })},
 }
 
-// withEnd has a later end stand before or behind the one that was signed, or in
+// withExpiry has a later end stand before or behind the one that was signed, or in
 // its place: X-Amz-Expires, X-Goog-Expires and ob-expires are numbers, se a date.
-func withEnd(pairs []string, before, twice bool) []string {
+func withExpiry(pairs []string, before, twice bool) []string {
 	var altered []string
 	for _, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
@@ -77,8 +77,8 @@ func withEnd(pairs []string, before, twice bool) []string {
 	return altered
 }
 
-// alterQuery changes the query's pairs, of which it is told the signature's.
-func alterQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
+// tamperQuery changes the query's pairs, of which it is told the signature's.
+func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
 		address, query, found := strings.Cut(s.URL, "?")
 		require.True(t, found)
@@ -87,9 +87,9 @@ func alterQuery(change func(pairs []string, signature int) []string) func(t *T, 
 	}
 }
 
-func alterSignature(change func(value string) string) func(t *T, s *storage.SignedURL) {
+func tamperSignature(change func(value string) string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
-		alterQuery(func(pairs []string, signature int) []string {
+		tamperQuery(func(pairs []string, signature int) []string {
 			name, escaped, _ := strings.Cut(pairs[signature], "=")
 			value, err := url.QueryUnescape(escaped)
 			require.NoError(t, err)

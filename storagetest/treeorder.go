@@ -31,7 +31,7 @@ var treeCases = []Case{
 			require.Equal(t, all[3:], t.keys(b, storage.WithStartAfter("a/2"), storage.WithPageSize(2)))
 			require.Equal(t, all[1:4], t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a-"), storage.WithPageSize(2)), "a start before the prefix")
 			require.Empty(t, t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a0")), "a start after the prefix")
-			require.Equal(t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.unmarked(b, storage.WithDelimiter("-"), storage.WithPageSize(2)))
+			require.Equal(t, []string{"a-", "a/1", "a/2", "a/3", "a0"}, t.plainKeys(b, storage.WithDelimiter("-"), storage.WithPageSize(2)))
 		},
 	},
 	{
@@ -41,11 +41,11 @@ var treeCases = []Case{
 			b := t.open(storage.WithLayer(treeOrder(false)))
 			t.puts(b, "a/1", "a/2", "a-b", "c")
 			for _, size := range []int{1, 2, 3, 100} {
-				require.NotEmpty(t, t.fails(t.lastOf(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
+				require.NotEmpty(t, t.requireCode(t.lastError(b, storage.WithPageSize(size)), storage.Unsupported).Hint, "pages of %d", size)
 			}
-			t.fails(t.lastOf(b, storage.WithDelimiter("/"), storage.WithPageSize(1)), storage.Unsupported)
+			t.requireCode(t.lastError(b, storage.WithDelimiter("/"), storage.WithPageSize(1)), storage.Unsupported)
 			_, err := storage.ListPage(t.Context(), b, "")
-			t.fails(err, storage.Unsupported)
+			t.requireCode(err, storage.Unsupported)
 			_, err = storage.FS(t.Context(), b).(interface {
 				ReadFile(string) ([]byte, error)
 			}).ReadFile("c")
@@ -65,7 +65,7 @@ var treeCases = []Case{
 		run: func(t *T) {
 			b := t.open(storage.WithLayer(treeOrder(true)))
 			t.puts(b, aroundAFolder...)
-			made := t.requests(func() {
+			made := t.countRequests(func() {
 				require.Equal(t, []string{"b/1", "c"}, t.keys(b, storage.WithStartAfter("a0")))
 			})
 			if t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder) {
@@ -168,7 +168,7 @@ var treeCases = []Case{
 					cancel()
 				}
 			}
-			t.fails(last, storage.Canceled)
+			t.requireCode(last, storage.Canceled)
 			require.Equal(t, []string{"a", "b", "c"}, keys)
 		},
 	},
@@ -217,7 +217,7 @@ func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []stri
 }
 
 // unmarked are the keys and prefixes of a listing.
-func (t *T) unmarked(b storage.Bucket, opts ...storage.ListOption) []string {
+func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 	t.Helper()
 	var all []string
 	for _, key := range t.keys(b, opts...) {
@@ -227,7 +227,7 @@ func (t *T) unmarked(b storage.Bucket, opts ...storage.ListOption) []string {
 }
 
 // lastOf is the error that ends a listing, nil if none does.
-func (t *T) lastOf(b storage.Bucket, opts ...storage.ListOption) (last error) {
+func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), opts...) {
 		require.NoError(t, last, "an entry after an error")

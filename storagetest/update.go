@@ -36,7 +36,7 @@ var updateCases = []Case{
 				})
 			}
 			all.Wait()
-			t.holds(b, "counter", strconv.Itoa(workers*each))
+			t.requireContent(b, "counter", strconv.Itoa(workers*each))
 		},
 	},
 	{
@@ -51,7 +51,7 @@ var updateCases = []Case{
 				return nil, errBoom
 			})
 			require.ErrorIs(t, err, errBoom)
-			t.missing(b, "a")
+			t.requireMissing(b, "a")
 			first, err := storage.Update(t.Context(), b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("one"), nil },
 				storage.WithContentType("text/x-test"))
 			require.NoError(t, err)
@@ -62,7 +62,7 @@ var updateCases = []Case{
 				return append(old, " two"...), nil
 			})
 			require.NoError(t, err)
-			t.holds(b, "a", "one two")
+			t.requireContent(b, "a", "one two")
 		},
 	},
 	{
@@ -72,12 +72,12 @@ var updateCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			for range 3 {
-				t.faults.Set(faults.LoseAnswer(faults.Put).Nth(1))
+				t.faults.Set(faults.DropResponse(faults.Put).Nth(1))
 				_, err := storage.Update(t.Context(), b, "counter", increment)
 				require.NoError(t, err)
 			}
 			t.faults.Set()
-			t.holds(b, "counter", "3")
+			t.requireContent(b, "counter", "3")
 		},
 	},
 	{
@@ -87,8 +87,8 @@ var updateCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			_, err := storage.Update(t.Context(), b, "a", increment, storage.IfAbsent())
-			t.settled(err, storage.InvalidArgument)
-			t.missing(b, "a")
+			t.requireNothingDone(err, storage.InvalidArgument)
+			t.requireMissing(b, "a")
 		},
 	},
 }
@@ -161,27 +161,27 @@ var readerAtCases = []Case{
 			if _, err = r.ReadAt(p, 5_000); err == nil {
 				require.Equal(t, text[5_000:5_100], string(p), "the provider still had the revision")
 			} else {
-				t.fails(err, storage.Changed)
+				t.requireCode(err, storage.Changed)
 			}
 			require.NoError(t, r.Close())
 			_, err = storage.NewReaderAt(t.Context(), b, "missing")
-			t.fails(err, storage.ObjectNotFound)
+			t.requireCode(err, storage.ObjectNotFound)
 		},
 	},
 	{
 		Name: "a ReaderAt is the source of an upload", Rule: "W2",
 		Explanation: "it is read in place, in parallel, and joins to the same object",
 		run: func(t *T) {
-			for _, w := range t.ways() {
-				b := w.open()
-				text := body(w.size, 1)
+			for _, path := range t.uploadPaths() {
+				b := path.open()
+				text := body(path.size, 1)
 				t.put(b, "a", text)
 				r, err := storage.NewReaderAt(t.Context(), b, "a")
 				require.NoError(t, err)
 				_, err = b.Upload(t.Context(), "b", r)
 				require.NoError(t, err)
 				require.NoError(t, r.Close())
-				t.holds(b, "b", text)
+				t.requireContent(b, "b", text)
 			}
 		},
 	},

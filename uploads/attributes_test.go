@@ -105,7 +105,7 @@ func TestWhatIsKeptCanBePublic(t *testing.T) {
 }
 
 func TestPublicReadNeedsAStoreThatHasIt(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ObjectACL})))
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACL})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "PublicRead")

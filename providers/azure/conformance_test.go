@@ -27,9 +27,9 @@ const noVersions = "the emulator keeps no versions: what is asked of Azure, and 
 
 func TestConformance(t *testing.T) {
 	s := needAzurite(t)
-	opts := []storagetest.Option{storagetest.Named("azure (Azurite)")}
+	opts := []storagetest.Option{storagetest.WithName("azure (Azurite)")}
 	for name, reason := range unjudged {
-		opts = append(opts, storagetest.Without(name, reason))
+		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: s.container(t), Endpoint: s.endpoint})

@@ -13,7 +13,7 @@ import (
 )
 
 func TestService(t *testing.T) {
-	storagetest.RunService(t, signingService, storagetest.Named("azure (Azurite)"))
+	storagetest.RunService(t, signingService, storagetest.WithName("azure (Azurite)"))
 }
 
 // One container's life, on a real server.

@@ -15,12 +15,12 @@ import (
 
 func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
 	s := needAzurite(t)
-	wiretest.ResumedDownload(t, s.root(), s.openAt(t))
+	wiretest.DownloadResumes(t, s.root(), s.openAt(t))
 }
 
 func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	s := needAzurite(t)
-	wiretest.UnsplicedDownload(t, s.root(), s.openAt(t))
+	wiretest.DownloadPinsRevision(t, s.root(), s.openAt(t))
 }
 
 // One file was replaced by another and put back again, between three calls with

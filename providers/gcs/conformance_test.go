@@ -105,8 +105,8 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(row.column, func(t *testing.T) {
 			opts := []storagetest.Option{
-				storagetest.Named(row.column),
-				storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				storagetest.WithName(row.column),
+				storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 					c := row.config(t)
 					c.Bucket = s.bucket(t, true)
 					return s.open(t, c, append(opts, storage.WithVersions())...)
@@ -114,7 +114,7 @@ func TestConformance(t *testing.T) {
 			}
 			for _, left := range []map[string]string{unjudged, row.left} {
 				for name, reason := range left {
-					opts = append(opts, storagetest.Without(name, reason))
+					opts = append(opts, storagetest.Skip(name, reason))
 				}
 			}
 			storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
@@ -156,8 +156,8 @@ func TestConformanceToGooglesRules(t *testing.T) {
 				return d
 			}
 			storagetest.RunDriver(t, func(t *testing.T) storage.Driver { return open(t, false) },
-				storagetest.Named(row.column),
-				storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				storagetest.WithName(row.column),
+				storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 					return storage.New(open(t, true), append(opts, storage.WithVersions())...)
 				}))
 		})
@@ -166,9 +166,9 @@ func TestConformanceToGooglesRules(t *testing.T) {
 
 func TestServiceConformance(t *testing.T) {
 	s := needServer(t)
-	opts := []storagetest.Option{storagetest.Named("gcs (fake-gcs-server)")}
+	opts := []storagetest.Option{storagetest.WithName("gcs (fake-gcs-server)")}
 	for name, reason := range unmanaged {
-		opts = append(opts, storagetest.Without(name, reason))
+		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunService(t, func(t *testing.T) *storage.Service {
 		account, err := gcs.NewService(t.Context(), gcs.Config{Endpoint: s.endpoint, Project: "project"})

@@ -100,13 +100,13 @@ func TestConformanceOfAServerThatListsLikeATree(t *testing.T) {
 func conform(t *testing.T, s *testServer, column string, layer func(storage.Driver) storage.Driver) {
 	t.Helper()
 	opts := []storagetest.Option{
-		storagetest.Named(column),
-		storagetest.Versioned(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		storagetest.WithName(column),
+		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			return s.open(t, s.bucket(t, true), opts...)
 		}),
 	}
 	for name, reason := range unjudged[s.name] {
-		opts = append(opts, storagetest.Without(name, reason))
+		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		d, err := s3.NewDriver(t.Context(), s.config(t, s.bucket(t, false)))

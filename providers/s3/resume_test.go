@@ -11,7 +11,7 @@ func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
-			wiretest.ResumedDownload(t, s.endpoint, s.openAt(t))
+			wiretest.DownloadResumes(t, s.endpoint, s.openAt(t))
 		})
 	}
 }
@@ -20,7 +20,7 @@ func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
-			wiretest.UnsplicedDownload(t, s.endpoint, s.openAt(t))
+			wiretest.DownloadPinsRevision(t, s.endpoint, s.openAt(t))
 		})
 	}
 }

@@ -2,7 +2,7 @@
 // effect, in the middle of a body, by a stall, a delay or a damaged byte. It is
 // a storage.Layer, so that it fits every driver, in tests as in staging.
 //
-//	inj := faults.New(faults.LoseAnswer(faults.Put).Nth(1))
+//	inj := faults.New(faults.DropResponse(faults.Put).Nth(1))
 //	b := storage.New(driver, storage.WithLayer(inj.Layer()))
 //
 // An Injector without rules injects nothing: it records the driver's calls and
@@ -19,9 +19,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// keptEvents bounds the record, so that an Injector can stay in a long-lived
+// maxEvents bounds the record, so that an Injector can stay in a long-lived
 // program.
-const keptEvents = 4096
+const maxEvents = 4096
 
 // An Injector injects what its rules say and records every call. It is safe
 // for concurrent use.
@@ -162,8 +162,8 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	if hit != nil {
 		event.Fault = hit.String()
 	}
-	if len(i.events) >= 2*keptEvents {
-		i.events = append([]Event(nil), i.events[keptEvents:]...)
+	if len(i.events) >= 2*maxEvents {
+		i.events = append([]Event(nil), i.events[maxEvents:]...)
 	}
 	i.events = append(i.events, event)
 	return hit

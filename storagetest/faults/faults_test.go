@@ -125,8 +125,8 @@ func TestFailDoesNothing(t *testing.T) {
 	require.Equal(t, "Fail(Put)", injected.Rule)
 }
 
-func TestLoseAnswerHasDoneIt(t *testing.T) {
-	s, inj := newShelf(), faults.New(faults.LoseAnswer(faults.Put|faults.Get|faults.DeleteBatch))
+func TestDropResponseHasDoneTheWork(t *testing.T) {
+	s, inj := newShelf(), faults.New(faults.DropResponse(faults.Put|faults.Get|faults.DeleteBatch))
 	d := inj.Layer()(s)
 	body := strings.NewReader("whole")
 	_, err := d.Put(context.Background(), &storage.PutRequest{Key: "a", Body: body, Size: 5})
@@ -147,8 +147,8 @@ func TestLoseAnswerHasDoneIt(t *testing.T) {
 	require.False(t, s.has("a"))
 }
 
-func TestLoseAnswerKeepsARealError(t *testing.T) {
-	d := faults.New(faults.LoseAnswer(faults.Get)).Layer()(newShelf())
+func TestDropResponseKeepsARealError(t *testing.T) {
+	d := faults.New(faults.DropResponse(faults.Get)).Layer()(newShelf())
 	_, _, err := d.Get(context.Background(), &storage.GetRequest{Key: "missing"})
 	require.Equal(t, storage.ObjectNotFound, err)
 }
@@ -197,9 +197,9 @@ func pattern(rule faults.Rule) string {
 
 func TestFirstRuleThatHitsCounts(t *testing.T) {
 	d := faults.New(
-		faults.Fail(faults.Put).Nth(1).With(storage.RateLimited),
-		faults.Fail(faults.Put).Nth(1).With(storage.Internal),
-		faults.Fail(faults.Put).Nth(2).With(storage.Locked),
+		faults.Fail(faults.Put).Nth(1).WithError(storage.RateLimited),
+		faults.Fail(faults.Put).Nth(1).WithError(storage.Internal),
+		faults.Fail(faults.Put).Nth(2).WithError(storage.Locked),
 	).Layer()(newShelf())
 	require.Equal(t, storage.RateLimited, put(d, "a", ""))
 	require.Equal(t, storage.Locked, put(d, "a", ""), "rules behind one that hits count on")
@@ -217,7 +217,7 @@ func TestCutOfADownload(t *testing.T) {
 		"at once":       {faults.Cut(faults.Get, 0), "", io.ErrUnexpectedEOF},
 		"behind it":     {faults.Cut(faults.Get, 6), "hello", nil},
 		"as a short body that looks whole": {
-			faults.Cut(faults.Get, 3).With(io.EOF), "hel", nil,
+			faults.Cut(faults.Get, 3).WithError(io.EOF), "hel", nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -327,7 +327,7 @@ func TestCorruptGivesTheCallersBodyBack(t *testing.T) {
 
 func TestRecord(t *testing.T) {
 	s := newShelf()
-	inj := faults.New(faults.Fail(faults.Put).Nth(2).Named("second put"))
+	inj := faults.New(faults.Fail(faults.Put).Nth(2).WithName("second put"))
 	d := inj.Layer()(s)
 	require.NoError(t, put(d, "a", "x"))
 	require.Error(t, put(d, "b", "x"))
@@ -393,14 +393,14 @@ func TestSetArmsAnew(t *testing.T) {
 func TestRuleNames(t *testing.T) {
 	for want, rule := range map[string]faults.Rule{
 		"Fail(Put|PutPart) call 2":                       faults.Fail(faults.Put | faults.PutPart).Nth(2),
-		"LoseAnswer(Writes) every 3 calls":               faults.LoseAnswer(faults.Writes).Every(3),
+		"DropResponse(Writes) every 3 calls":             faults.DropResponse(faults.Writes).Every(3),
 		"Cut(Get, 10) first 2 calls":                     faults.Cut(faults.Get, 10).First(2),
 		`Stall(Any) for "k"`:                             faults.Stall(faults.Any).ForKey("k"),
 		"StallBody(7) chance 0.5 seed 9":                 faults.StallBody(7).Chance(0.5, 9),
 		"Delay(Reads, 1s)":                               faults.Delay(faults.Reads, time.Second),
 		"Corrupt(Get, 0)":                                faults.Corrupt(faults.Get, 0),
 		"Fail(Signs)":                                    faults.Fail(faults.Signs),
-		"mine":                                           faults.Fail(faults.Any).Named("mine"),
+		"mine":                                           faults.Fail(faults.Any).WithName("mine"),
 		"Fail(Head|List|Delete|BeginParts|ListVersions)": faults.Fail(faults.Head | faults.List | faults.Delete | faults.BeginParts | faults.ListVersions),
 	} {
 		require.Equal(t, want, rule.String())

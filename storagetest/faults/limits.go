@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Bounds make a driver appear smaller than it is. A field that is zero, or
+// Limits make a driver appear smaller than it is. A field that is zero, or
 // wider than the driver's own, leaves the driver's own.
-type Bounds struct {
-	Without     storage.Features // are not declared
+type Limits struct {
+	Disable     storage.Features // are not declared
 	EqualParts  bool             // all parts but the last must be of one size
 	Sequential  bool             // parts go one after the other, the last with CompleteParts
 	MaxSize     int64            // bytes of an object
@@ -29,10 +29,10 @@ type Bounds struct {
 // breaks a bound fails with Internal, which no retry hides. With small parts
 // the part engine can be tried with a few kilobytes:
 //
-//	faults.Limits(faults.Bounds{Without: storage.StreamPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
-func Limits(b Bounds) storage.Layer {
+//	faults.WithLimits(faults.Limits{Disable: storage.StreamPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
+func WithLimits(b Limits) storage.Layer {
 	return func(next storage.Driver) storage.Driver {
-		d := &limited{Driver: next, bounds: b, in: b.apply(next.Describe())}
+		d := &limited{Driver: next, limits: b, in: b.apply(next.Describe())}
 		if b.Sequential {
 			d.order = &partOrder{native: next.Describe().Features&storage.SequentialParts != 0}
 		}
@@ -40,9 +40,9 @@ func Limits(b Bounds) storage.Layer {
 	}
 }
 
-func (b Bounds) apply(d storage.Description) storage.Description {
-	d.Features &^= b.Without
-	d.FolderOrder = d.FolderOrder && b.Without&storage.OrderedList == 0
+func (b Limits) apply(d storage.Description) storage.Description {
+	d.Features &^= b.Disable
+	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedList == 0
 	if b.EqualParts {
 		d.Features |= storage.EqualParts
 	}
@@ -74,7 +74,7 @@ var _ storage.Driver = (*limited)(nil)
 
 type limited struct {
 	storage.Driver
-	bounds Bounds
+	limits Limits
 	in     storage.Description
 	order  *partOrder // nil: parts come in any
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Rule says which calls meet which fault. It is made by Fail, LoseAnswer,
+// A Rule says which calls meet which fault. It is made by Fail, DropResponse,
 // Cut, Stall, StallBody, Delay or Corrupt, and narrowed by its methods, each of
 // which returns a changed copy:
 //
 //	faults.Fail(faults.Put).Nth(2)
-//	faults.LoseAnswer(faults.Writes).Chance(0.01, seed)
-//	faults.Cut(faults.Get, 1000).ForKey("a").With(io.EOF)
+//	faults.DropResponse(faults.Writes).Chance(0.01, seed)
+//	faults.Cut(faults.Get, 1000).ForKey("a").WithError(io.EOF)
 //
 // As it is made, it applies to every matching call.
 type Rule struct {
@@ -36,7 +36,7 @@ type kind int
 
 const (
 	fail kind = iota
-	loseAnswer
+	dropResponse
 	cut
 	stall
 	stallBody
@@ -58,10 +58,10 @@ const (
 // retryable.
 func Fail(on Calls) Rule { return Rule{kind: fail, on: on} }
 
-// LoseAnswer lets the call do its work, the body of a Put read to its end, and
+// DropResponse lets the call do its work, the body of a Put read to its end, and
 // then loses the answer: Unavailable, retryable and, of a call in Writes, with
 // Unknown set. A call that fails by itself keeps its own error.
-func LoseAnswer(on Calls) Rule { return Rule{kind: loseAnswer, on: on} }
+func DropResponse(on Calls) Rule { return Rule{kind: dropResponse, on: on} }
 
 // Cut drops the connection in the middle of a body: of Get, after that many
 // bytes were delivered, with io.ErrUnexpectedEOF; of Put, PutPart and a
@@ -103,10 +103,10 @@ func (r Rule) Chance(p float64, seed uint64) Rule { r.when, r.p, r.seed = chance
 func (r Rule) ForKey(key string) Rule { r.key = key; return r }
 
 // With sets the error that the fault gives, in place of its own.
-func (r Rule) With(err error) Rule { r.err = err; return r }
+func (r Rule) WithError(err error) Rule { r.err = err; return r }
 
 // Named sets the name by which the fault stands in errors and records.
-func (r Rule) Named(name string) Rule { r.name = name; return r }
+func (r Rule) WithName(name string) Rule { r.name = name; return r }
 
 // String is the name, or what the rule does: "Fail(Put) 2nd call".
 func (r Rule) String() string {
@@ -117,8 +117,8 @@ func (r Rule) String() string {
 	switch r.kind {
 	case fail:
 		s = fmt.Sprintf("Fail(%v)", r.on)
-	case loseAnswer:
-		s = fmt.Sprintf("LoseAnswer(%v)", r.on)
+	case dropResponse:
+		s = fmt.Sprintf("DropResponse(%v)", r.on)
 	case cut:
 		s = fmt.Sprintf("Cut(%v, %d)", r.on, r.at)
 	case stall:

@@ -18,7 +18,7 @@ func (r *request) authorize() error {
 	} else if err != nil && r.bucket != "" {
 		return err
 	}
-	return refuse("AccessDenied")
+	return newError("AccessDenied")
 }
 
 // publicActions are what a policy calls the operations that it can give to all.
@@ -80,7 +80,7 @@ func (r *request) getAccessBlock() error {
 	var answer accessBlock
 	err := r.view(func(b *bucket) error {
 		if b.block == nil {
-			return refuse("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
+			return newError("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
 		}
 		answer = *b.block
 		return nil
@@ -120,7 +120,7 @@ func (r *request) getOwnership() error {
 	answer := ownershipControls{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if b.ownership == "" {
-			return refuse("OwnershipControlsNotFoundError", "BucketName", b.name)
+			return newError("OwnershipControlsNotFoundError", "BucketName", b.name)
 		}
 		answer.Rule = []struct{ ObjectOwnership string }{{b.ownership}}
 		return nil
@@ -137,16 +137,16 @@ func (r *request) putOwnership() error {
 		return err
 	}
 	if len(asked.Rule) != 1 {
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	switch asked.Rule[0].ObjectOwnership {
 	case ownerEnforced, "BucketOwnerPreferred", "ObjectWriter":
 	default:
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		if asked.Rule[0].ObjectOwnership == ownerEnforced && isPublicACL(b.acl) {
-			return refuse("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
+			return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
 		}
 		b.ownership = asked.Rule[0].ObjectOwnership
 		return nil

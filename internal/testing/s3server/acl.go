@@ -27,20 +27,20 @@ func (b *bucket) checkACL(header http.Header) error {
 	for name := range header {
 		if strings.HasPrefix(name, "X-Amz-Grant-") {
 			if b.ownership == ownerEnforced {
-				return refuse("AccessControlListNotSupported")
+				return newError("AccessControlListNotSupported")
 			}
-			return refuse("NotImplemented", "Header", name)
+			return newError("NotImplemented", "Header", name)
 		}
 	}
 	switch {
 	case acl == "":
 		return nil
 	case !slices.Contains(cannedACLs, acl):
-		return refuse("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", acl)
+		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", acl)
 	case b.ownership == ownerEnforced && acl != "bucket-owner-full-control":
-		return refuse("AccessControlListNotSupported")
+		return newError("AccessControlListNotSupported")
 	case isPublicACL(acl) && b.block != nil && b.block.BlockPublicAcls:
-		return refuse("AccessDenied")
+		return newError("AccessDenied")
 	}
 	return nil
 }
@@ -53,14 +53,14 @@ func (b *bucket) setACL(header http.Header) error {
 	}
 	if isPublicACL(acl) {
 		if b.ownership == ownerEnforced {
-			return refuse("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
+			return newError("InvalidBucketAclWithObjectOwnership", "BucketName", b.name)
 		}
 		if b.block != nil && b.block.BlockPublicAcls {
-			return refuse("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.name)
+			return newError("InvalidBucketAclWithBlockPublicAccessError", "BucketName", b.name)
 		}
 	}
 	if !slices.Contains(cannedACLs, acl) {
-		return refuse("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", acl)
+		return newError("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", acl)
 	}
 	b.acl = acl
 	return nil
@@ -70,7 +70,7 @@ func (b *bucket) setACL(header http.Header) error {
 func (r *request) putBucketACL() error {
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		if r.Header.Get("X-Amz-Acl") == "" {
-			return refuse("NotImplemented").say("This server takes canned ACLs only")
+			return newError("NotImplemented").withMessage("This server takes canned ACLs only")
 		}
 		if err := b.checkACL(r.Header); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (r *request) putObjectACL() error {
 			return err
 		}
 		if r.Header.Get("X-Amz-Acl") == "" {
-			return refuse("NotImplemented").say("This server takes canned ACLs only")
+			return newError("NotImplemented").withMessage("This server takes canned ACLs only")
 		}
 		if err := b.checkACL(r.Header); err != nil {
 			return err
@@ -149,9 +149,9 @@ func (r *request) getACL() error {
 		return err
 	}
 	const xsi = "http://www.w3.org/2001/XMLSchema-instance"
-	answer := aclAnswer{Xmlns: namespace, Owner: us}
+	answer := aclAnswer{Xmlns: namespace, Owner: bucketOwner}
 	grants := &answer.AccessControlList.Grant
-	*grants = []grant{{grantee{Xsi: xsi, Type: "CanonicalUser", ID: us.ID, DisplayName: us.DisplayName}, "FULL_CONTROL"}}
+	*grants = []grant{{grantee{Xsi: xsi, Type: "CanonicalUser", ID: bucketOwner.ID, DisplayName: bucketOwner.DisplayName}, "FULL_CONTROL"}}
 	if strings.HasPrefix(acl, "public-read") {
 		*grants = append(*grants, grant{grantee{Xsi: xsi, Type: "Group", URI: "http://acs.amazonaws.com/groups/global/AllUsers"}, "READ"})
 	}

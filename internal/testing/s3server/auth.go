@@ -40,8 +40,8 @@ func (r *request) authenticate() error {
 	var err error
 	switch {
 	case inHeader != "" && inQuery:
-		return refuse("InvalidArgument", "ArgumentName", "Authorization").
-			say("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
+		return newError("InvalidArgument", "ArgumentName", "Authorization").
+			withMessage("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified")
 	case inHeader != "":
 		c, err = r.headerClaim(inHeader)
 	case inQuery:
@@ -53,7 +53,7 @@ func (r *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	return r.prove(c)
+	return r.verifySignature(c)
 }
 
 // headerClaim reads the Authorization header and what belongs to it.
@@ -61,9 +61,9 @@ func (r *request) headerClaim(value string) (*claim, error) {
 	rest, found := strings.CutPrefix(value, algorithm+" ")
 	if !found {
 		if strings.HasPrefix(value, "AWS ") {
-			return nil, refuse("InvalidRequest").say("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+			return nil, newError("InvalidRequest").withMessage("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
 		}
-		return nil, refuse("InvalidArgument", "ArgumentName", "Authorization").say("Unsupported Authorization Type")
+		return nil, newError("InvalidArgument", "ArgumentName", "Authorization").withMessage("Unsupported Authorization Type")
 	}
 	fields := map[string]string{}
 	for field := range strings.SplitSeq(rest, ",") {
@@ -80,7 +80,7 @@ func (r *request) headerClaim(value string) (*claim, error) {
 		return nil, err
 	}
 	if c.payload == "" {
-		return nil, refuse("InvalidRequest").say("Missing required header for this request: x-amz-content-sha256")
+		return nil, newError("InvalidRequest").withMessage("Missing required header for this request: x-amz-content-sha256")
 	}
 	at, err := r.headerTime()
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *request) headerClaim(value string) (*claim, error) {
 	c.timestamp = at.Format(timestampForm)
 	now := r.server.now()
 	if skew := now.Sub(at).Abs(); skew > maxSkew {
-		return nil, refuse("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
+		return nil, newError("RequestTimeTooSkewed", "RequestTime", c.timestamp, "ServerTime", now.Format(time.RFC3339),
 			"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 	}
 	if date := c.timestamp[:8]; date != c.scope.date {
@@ -98,8 +98,8 @@ func (r *request) headerClaim(value string) (*claim, error) {
 	return c, r.checkRegion(c, malformed)
 }
 
-func malformed(format string, args ...any) *refusal {
-	return refuse("AuthorizationHeaderMalformed").say("The authorization header is malformed; "+format, args...)
+func malformed(format string, args ...any) *apiError {
+	return newError("AuthorizationHeaderMalformed").withMessage("The authorization header is malformed; "+format, args...)
 }
 
 // headerTime is when the request was signed, as its headers say.
@@ -113,11 +113,11 @@ func (r *request) headerTime() (time.Time, error) {
 			return at.UTC(), nil
 		}
 	}
-	return time.Time{}, refuse("AccessDenied").say("AWS authentication requires a valid Date or x-amz-date header")
+	return time.Time{}, newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
 }
 
 // credential splits key and scope.
-func (c *claim) credential(value string, wrong func(string, ...any) *refusal) error {
+func (c *claim) credential(value string, wrong func(string, ...any) *apiError) error {
 	// An access key may hold slashes; a scope has four parts.
 	parts := strings.Split(value, "/")
 	n := len(parts) - 4
@@ -134,20 +134,20 @@ func (c *claim) credential(value string, wrong func(string, ...any) *refusal) er
 	return nil
 }
 
-func (r *request) checkRegion(c *claim, wrong func(string, ...any) *refusal) error {
+func (r *request) checkRegion(c *claim, wrong func(string, ...any) *apiError) error {
 	if want := r.server.config.Region; c.scope.region != want {
 		e := wrong("the region '%s' is wrong; expecting '%s'", c.scope.region, want)
 		e.fields = append(e.fields, "Region", want)
-		return e.head("X-Amz-Bucket-Region", want)
+		return e.withHeader("X-Amz-Bucket-Region", want)
 	}
 	return nil
 }
 
 // prove holds the claim against the secret.
-func (r *request) prove(c *claim) error {
+func (r *request) verifySignature(c *claim) error {
 	config := &r.server.config
 	if c.accessKey != config.AccessKeyID {
-		return refuse("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
+		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
 	}
 	if err := r.checkToken(c); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (r *request) prove(c *claim) error {
 	canonical := canonicalRequest(r.Request, r.query, c.signed, c.payload)
 	text, key := stringToSign(c.timestamp, c.scope, canonical), signingKey(config.SecretKey, c.scope)
 	if !equalMACs(hexMAC(key, text), c.signature) {
-		return refuse("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
+		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
 			"SignatureProvided", c.signature, "StringToSignBytes", spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", spaced(canonical))
 	}
@@ -176,16 +176,16 @@ func (r *request) checkToken(c *claim) error {
 		return nil
 	case token == "":
 		// A temporary key means nothing without its token.
-		return refuse("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
+		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
 	}
-	return refuse("InvalidToken", "Token-0", token)
+	return newError("InvalidToken", "Token-0", token)
 }
 
 // checkSigned refuses headers that had to be signed and are not. In a query
 // signature the content type is free: a browser sends one of its own.
 func (r *request) checkSigned(c *claim) error {
 	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
-		return refuse("SignatureDoesNotMatch").say("SignedHeaders must be sorted and contain host")
+		return newError("SignatureDoesNotMatch").withMessage("SignedHeaders must be sorted and contain host")
 	}
 	var open []string
 	for name := range r.Header {
@@ -197,7 +197,7 @@ func (r *request) checkSigned(c *claim) error {
 	}
 	if len(open) > 0 {
 		slices.Sort(open)
-		return refuse("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).say("There were headers present in the request which were not signed")
+		return newError("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).withMessage("There were headers present in the request which were not signed")
 	}
 	return nil
 }

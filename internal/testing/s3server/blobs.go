@@ -45,7 +45,7 @@ func (b *blobs) put(ctx context.Context, body io.Reader) (piece, error) {
 }
 
 // hold counts one more use of the pieces.
-func (b *blobs) hold(pieces []piece) {
+func (b *blobs) retain(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {
@@ -55,7 +55,7 @@ func (b *blobs) hold(pieces []piece) {
 
 // drop counts one use less. No lock of the server may be held: the driver may
 // take its time.
-func (b *blobs) drop(pieces []piece) {
+func (b *blobs) release(pieces []piece) {
 	for _, p := range pieces {
 		b.mu.Lock()
 		b.uses[p.blob]--

@@ -11,7 +11,7 @@ import (
 )
 
 // A promise is what a request says of its body before it comes.
-type promise struct {
+type expectedBody struct {
 	size     int64
 	sum      checksum      // a header's; kind nil: none
 	given    *checksumKind // of a header or a trailer; nil: none
@@ -24,14 +24,14 @@ type promise struct {
 // receive hands the body to sink, and holds it against all that was promised of
 // it: an error means that what sink has is not to be used.
 func (r *request) receive(most int64, sink func(io.Reader) error) (*digest, error) {
-	p, err := r.promised()
+	p, err := r.expectBody()
 	if err != nil {
 		return nil, err
 	}
-	return r.receivePromised(p, most, sink)
+	return r.receiveExpected(p, most, sink)
 }
 
-func (r *request) receivePromised(p *promise, most int64, sink func(io.Reader) error) (*digest, error) {
+func (r *request) receiveExpected(p *expectedBody, most int64, sink func(io.Reader) error) (*digest, error) {
 	if p.size > most {
 		return nil, tooLarge(p.size, most)
 	}
@@ -45,48 +45,48 @@ func (r *request) receivePromised(p *promise, most int64, sink func(io.Reader) e
 	// One byte more than promised is enough to tell a longer body.
 	counted := io.TeeReader(io.LimitReader(body, p.size+1), d)
 	if err := sink(counted); err != nil {
-		return nil, lostBody(err)
+		return nil, bodyError(err)
 	}
 	if d.size != p.size {
-		return nil, refuse("IncompleteBody").say("The request body is not the announced %d bytes long", p.size)
+		return nil, newError("IncompleteBody").withMessage("The request body is not the announced %d bytes long", p.size)
 	}
 	return d, p.check(d, trailer)
 }
 
 // store is receive into a blob.
-func (r *request) store(p *promise, most int64) (stored piece, d *digest, err error) {
-	d, err = r.receivePromised(p, most, func(body io.Reader) (err error) {
+func (r *request) store(p *expectedBody, most int64) (stored piece, d *digest, err error) {
+	d, err = r.receiveExpected(p, most, func(body io.Reader) (err error) {
 		stored, err = r.server.blobs.put(r.Context(), body)
 		return err
 	})
 	if err != nil && stored.blob != "" {
-		r.server.blobs.drop([]piece{stored})
+		r.server.blobs.release([]piece{stored})
 	}
 	return stored, d, err
 }
 
-// lostBody tells a client that went away from what went wrong here.
-func lostBody(err error) error {
-	if e := asRefusal(err); e.code != "InternalError" {
+// bodyError tells a client that went away from what went wrong here.
+func bodyError(err error) error {
+	if e := asAPIError(err); e.code != "InternalError" {
 		return e
 	}
-	return refuse("IncompleteBody").say("%v", err)
+	return newError("IncompleteBody").withMessage("%v", err)
 }
 
-func tooLarge(size, most int64) *refusal {
-	return refuse("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
+func tooLarge(size, most int64) *apiError {
+	return newError("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
 }
 
 // promised reads the headers that speak of the body.
-func (r *request) promised() (*promise, error) {
-	p := &promise{payload: r.caller.payload, size: r.ContentLength}
+func (r *request) expectBody() (*expectedBody, error) {
+	p := &expectedBody{payload: r.caller.payload, size: r.ContentLength}
 	if err := p.readPayload(r); err != nil {
 		return nil, err
 	}
 	if value := r.Header.Get("Content-Md5"); value != "" {
 		var err error
 		if p.md5, err = base64.StdEncoding.DecodeString(value); err != nil || len(p.md5) != md5.Size {
-			return nil, refuse("InvalidDigest", "Content-MD5", value)
+			return nil, newError("InvalidDigest", "Content-MD5", value)
 		}
 	}
 	var err error
@@ -94,23 +94,23 @@ func (r *request) promised() (*promise, error) {
 		return nil, err
 	}
 	if p.sum.kind != nil && !p.sum.kind.valid(p.sum.value) {
-		return nil, refuse("InvalidRequest").say("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
+		return nil, newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s header is invalid.", p.sum.kind.label())
 	}
 	if p.given = p.sum.kind; p.given == nil {
 		p.given = announcedChecksum(p.trailers)
 	} else if announcedChecksum(p.trailers) != nil {
-		return nil, refuse("InvalidRequest").say("Expecting a single x-amz-checksum- header")
+		return nil, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header")
 	}
-	return p, p.settle(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+	return p, p.resolveChecksum(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 }
 
 // readPayload reads what x-amz-content-sha256 says, and the lengths.
-func (p *promise) readPayload(r *request) error {
+func (p *expectedBody) readPayload(r *request) error {
 	trailers := r.Header.Get("X-Amz-Trailer")
 	switch p.payload {
 	case unsignedTrailer, signedChunksAndTrailer:
 		if trailers == "" {
-			return refuse("InvalidRequest").say("x-amz-trailer is missing")
+			return newError("InvalidRequest").withMessage("x-amz-trailer is missing")
 		}
 		for name := range strings.SplitSeq(trailers, ",") {
 			p.trailers = append(p.trailers, strings.ToLower(strings.TrimSpace(name)))
@@ -118,22 +118,22 @@ func (p *promise) readPayload(r *request) error {
 	case unsignedPayload, signedChunks:
 	default:
 		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 || strings.ToLower(p.payload) != p.payload {
-			return refuse("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
-				say("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+			return newError("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
+				withMessage("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
 		}
 	}
 	if trailers != "" && p.trailers == nil {
-		return refuse("InvalidRequest").say("x-amz-trailer is there, and no trailer is announced by x-amz-content-sha256")
+		return newError("InvalidRequest").withMessage("x-amz-trailer is there, and no trailer is announced by x-amz-content-sha256")
 	}
 	if !isChunked(p.payload) {
 		if p.size < 0 {
-			return refuse("MissingContentLength")
+			return newError("MissingContentLength")
 		}
 		return nil
 	}
 	size, err := strconv.ParseInt(r.Header.Get("X-Amz-Decoded-Content-Length"), 10, 64)
 	if err != nil || size < 0 {
-		return refuse("MissingContentLength")
+		return newError("MissingContentLength")
 	}
 	p.size = size
 	return nil
@@ -141,36 +141,36 @@ func (p *promise) readPayload(r *request) error {
 
 // settle decides which checksum is computed. named is the algorithm that the
 // SDK says it sends.
-func (p *promise) settle(named string) error {
+func (p *expectedBody) resolveChecksum(named string) error {
 	if p.kind = p.given; p.kind == nil {
 		p.kind = defaultChecksum
 		if named != "" {
-			return refuse("InvalidRequest").say("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+			return newError("InvalidRequest").withMessage("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 		}
 	}
 	if named != "" && kindByName(named) != p.kind {
-		return refuse("InvalidRequest").say("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+		return newError("InvalidRequest").withMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
 }
 
 // check holds what came against the promise.
-func (p *promise) check(d *digest, trailer http.Header) error {
+func (p *expectedBody) check(d *digest, trailer http.Header) error {
 	if d.sha256 != nil {
 		if got := hex.EncodeToString(d.sha256.Sum(nil)); got != p.payload {
-			return refuse("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
+			return newError("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload, "S3ComputedContentSHA256", got)
 		}
 	}
 	if p.md5 != nil {
 		if got := d.md5.Sum(nil); string(got) != string(p.md5) {
-			return refuse("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
+			return newError("BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5), "CalculatedDigest", base64.StdEncoding.EncodeToString(got))
 		}
 	}
 	want := p.sum.value
 	if p.sum.kind == nil {
 		want = trailer.Get(p.kind.header)
 		if want != "" && !p.kind.valid(want) {
-			return refuse("InvalidRequest").say("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.label())
+			return newError("InvalidRequest").withMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.kind.label())
 		}
 	}
 	if want != "" && want != d.checksum().value {
@@ -187,9 +187,9 @@ func (r *request) needDigest() error {
 	if sum, err := headerChecksum(r.Header); err != nil || sum.kind != nil {
 		return err
 	}
-	return refuse("InvalidRequest").say("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	return newError("InvalidRequest").withMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
-func badChecksum(kind *checksumKind) *refusal {
-	return refuse("BadDigest").say("The %s you specified did not match the calculated checksum.", kind.name)
+func badChecksum(kind *checksumKind) *apiError {
+	return newError("BadDigest").withMessage("The %s you specified did not match the calculated checksum.", kind.name)
 }

@@ -28,7 +28,7 @@ type createBucketRequest struct {
 // error in us-east-1, and one everywhere else.
 func (r *request) createBucket() error {
 	if !validBucketName(r.bucket) {
-		return refuse("InvalidBucketName", "BucketName", r.bucket)
+		return newError("InvalidBucketName", "BucketName", r.bucket)
 	}
 	if err := r.checkLocation(); err != nil {
 		return err
@@ -51,12 +51,12 @@ func (r *request) addBucket(b *bucket) error {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
 	if slices.Contains(r.server.config.TakenBuckets, b.name) {
-		return refuse("BucketAlreadyExists", "BucketName", b.name)
+		return newError("BucketAlreadyExists", "BucketName", b.name)
 	}
 	if _, exists := r.server.buckets.Get(b.name); !exists {
 		r.server.buckets.Set(b.name, b)
 	} else if r.server.config.Region != usEast1 {
-		return refuse("BucketAlreadyOwnedByYou", "BucketName", b.name)
+		return newError("BucketAlreadyOwnedByYou", "BucketName", b.name)
 	}
 	return nil
 }
@@ -74,11 +74,11 @@ func (r *request) checkLocation() error {
 	}
 	switch location := asked.LocationConstraint; {
 	case location == usEast1:
-		return refuse("InvalidLocationConstraint", "LocationConstraint", location)
+		return newError("InvalidLocationConstraint", "LocationConstraint", location)
 	case location == "" && region != usEast1:
-		return refuse("IllegalLocationConstraintException")
+		return newError("IllegalLocationConstraintException")
 	case location != "" && location != region:
-		return refuse("IllegalLocationConstraintException").say("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
+		return newError("IllegalLocationConstraintException").withMessage("The %s location constraint is incompatible for the region specific endpoint this request was sent to.", location)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (r *request) headBucket() error {
 func (r *request) deleteBucket() error {
 	err := r.change(func(b *bucket) (unused []piece, err error) {
 		if b.keys.Len() > 0 {
-			return nil, refuse("BucketNotEmpty", "BucketName", b.name)
+			return nil, newError("BucketNotEmpty", "BucketName", b.name)
 		}
 		for _, u := range b.uploads {
 			unused = append(unused, u.pieces()...)
@@ -152,14 +152,14 @@ func (r *request) listBuckets() error {
 		return err
 	}
 	if most == 0 {
-		return refuse("InvalidArgument", "ArgumentName", "max-buckets").say("max-buckets must be between 1 and 10000")
+		return newError("InvalidArgument", "ArgumentName", "max-buckets").withMessage("max-buckets must be between 1 and 10000")
 	}
 	token := r.query.Get("continuation-token")
 	after, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
-		return refuse("InvalidArgument", "ArgumentName", "continuation-token").say("The continuation token provided is incorrect")
+		return newError("InvalidArgument", "ArgumentName", "continuation-token").withMessage("The continuation token provided is incorrect")
 	}
-	result := bucketList{Xmlns: namespace, Owner: us, Prefix: r.query.Get("prefix")}
+	result := bucketList{Xmlns: namespace, Owner: bucketOwner, Prefix: r.query.Get("prefix")}
 	region := r.server.config.Region
 	if only := r.query.Get("bucket-region"); only != "" && only != region {
 		return r.writeXML(result)

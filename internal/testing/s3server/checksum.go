@@ -85,7 +85,7 @@ func headerChecksum(header http.Header) (checksum, error) {
 			continue
 		}
 		if found.kind != nil || len(values) > 1 {
-			return checksum{}, refuse("InvalidRequest").say("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+			return checksum{}, newError("InvalidRequest").withMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 		}
 		found = checksum{kind: kind, value: values[0], covers: fullObject}
 	}

@@ -90,17 +90,17 @@ func (c *chunkedReader) next() error {
 	size, extension, _ := strings.Cut(line, ";")
 	n, err := strconv.ParseInt(size, 16, 64)
 	if err != nil || n < 0 {
-		return refuse("IncompleteBody").say("The chunk header %q is not well-formed", line)
+		return newError("IncompleteBody").withMessage("The chunk header %q is not well-formed", line)
 	}
 	c.signature = ""
 	if c.signed {
 		var found bool
 		if c.signature, found = strings.CutPrefix(extension, "chunk-signature="); !found {
-			return refuse("SignatureDoesNotMatch").say("A chunk has no signature")
+			return newError("SignatureDoesNotMatch").withMessage("A chunk has no signature")
 		}
 	}
 	if n > 0 && c.short {
-		return refuse("InvalidChunkSizeError")
+		return newError("InvalidChunkSizeError")
 	}
 	c.left, c.short = n, n < minChunk
 	c.hash.Reset()
@@ -120,7 +120,7 @@ func (c *chunkedReader) endChunk() error {
 		return err
 	}
 	if line != "" {
-		return refuse("IncompleteBody").say("A chunk is longer than its header says")
+		return newError("IncompleteBody").withMessage("A chunk is longer than its header says")
 	}
 	return c.checkChunk()
 }
@@ -135,7 +135,7 @@ func (c *chunkedReader) checkChunk() error {
 	}, "\n")
 	want := hexMAC(c.caller.key, text)
 	if !equalMACs(want, c.signature) {
-		return refuse("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", c.signature)
+		return newError("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", c.signature)
 	}
 	c.previous = want
 	return nil
@@ -163,19 +163,19 @@ func (c *chunkedReader) readTrailer() error {
 			signature = value
 			continue
 		case !found || signature != "" || !slices.Contains(c.wants, name) || c.trailer.Get(name) != "":
-			return refuse("MalformedTrailerError")
+			return newError("MalformedTrailerError")
 		}
 		c.trailer.Set(name, value)
 		signedLines.WriteString(name + ":" + value + "\n")
 	}
 	if len(c.trailer) != len(c.wants) {
-		return refuse("MalformedTrailerError")
+		return newError("MalformedTrailerError")
 	}
 	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
 		return err
 	}
 	if _, err := c.in.ReadByte(); err != io.EOF {
-		return refuse("IncompleteBody").say("The body goes on behind its end")
+		return newError("IncompleteBody").withMessage("The body goes on behind its end")
 	}
 	return io.EOF
 }
@@ -183,7 +183,7 @@ func (c *chunkedReader) readTrailer() error {
 func (c *chunkedReader) checkTrailer(lines, signature string) error {
 	if c.caller.payload != signedChunksAndTrailer {
 		if signature != "" {
-			return refuse("MalformedTrailerError")
+			return newError("MalformedTrailerError")
 		}
 		return nil
 	}
@@ -191,7 +191,7 @@ func (c *chunkedReader) checkTrailer(lines, signature string) error {
 		algorithm + "-TRAILER", c.caller.timestamp, c.caller.scope.String(), c.previous, hexSHA256(lines),
 	}, "\n")
 	if !equalMACs(hexMAC(c.caller.key, text), signature) {
-		return refuse("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
+		return newError("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func (c *chunkedReader) line() (string, error) {
 	}
 	text, found := strings.CutSuffix(line, "\r\n")
 	if !found {
-		return "", refuse("IncompleteBody").say("A line of the body does not end in CRLF")
+		return "", newError("IncompleteBody").withMessage("A line of the body does not end in CRLF")
 	}
 	return text, nil
 }

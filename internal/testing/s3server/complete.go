@@ -57,7 +57,7 @@ func (r *request) completeUpload() error {
 	}
 	o := c.upload.object // a copy
 	if err := r.join(&o, c, parts); err != nil {
-		r.server.blobs.drop(o.pieces)
+		r.server.blobs.release(o.pieces)
 		return err
 	}
 	v, err := r.commitFrom(&o, condition, c.upload)
@@ -84,7 +84,7 @@ func (r *request) completion() (*completion, error) {
 	}
 	if value := r.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
 		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
-			return nil, refuse("InvalidRequest").say("Value for x-amz-mp-object-size header is invalid.")
+			return nil, newError("InvalidRequest").withMessage("Value for x-amz-mp-object-size header is invalid.")
 		}
 	}
 	var asked completeRequest
@@ -92,7 +92,7 @@ func (r *request) completion() (*completion, error) {
 		return nil, err
 	}
 	if len(asked.Part) == 0 || len(asked.Part) > r.server.limits.MaxParts {
-		return nil, refuse("MalformedXML")
+		return nil, newError("MalformedXML")
 	}
 	c.parts = asked.Part
 	c.upload, err = r.upload()
@@ -105,7 +105,7 @@ func (r *request) chosen(c *completion) (parts []*part, err error) {
 		last := 0
 		for _, asked := range c.parts {
 			if asked.PartNumber <= last {
-				return refuse("InvalidPartOrder", "UploadId", c.upload.id)
+				return newError("InvalidPartOrder", "UploadId", c.upload.id)
 			}
 			last = asked.PartNumber
 			p, found := c.upload.parts[asked.PartNumber]
@@ -119,20 +119,20 @@ func (r *request) chosen(c *completion) (parts []*part, err error) {
 		}
 		for _, p := range parts[:len(parts)-1] {
 			if least := r.server.limits.MinPartSize; p.size < least {
-				return refuse("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
+				return newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(p.size, 10), "MinSizeAllowed", strconv.FormatInt(least, 10),
 					"PartNumber", strconv.Itoa(p.number), "ETag", strings.Trim(p.etag, `"`))
 			}
 		}
 		for _, p := range parts {
-			r.server.blobs.hold(p.pieces)
+			r.server.blobs.retain(p.pieces)
 		}
 		return nil
 	})
 	return parts, err
 }
 
-func invalidPart(u *upload, asked completedPart) *refusal {
-	return refuse("InvalidPart", "UploadId", u.id, "PartNumber", strconv.Itoa(asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
+func invalidPart(u *upload, asked completedPart) *apiError {
+	return newError("InvalidPart", "UploadId", u.id, "PartNumber", strconv.Itoa(asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
 }
 
 // checkPart holds the checksums that are asserted of a part against it. Of a
@@ -149,7 +149,7 @@ func (u *upload) checkPart(p *part, asked completedPart) error {
 		return nil
 	}
 	if u.asked && u.covers == composite {
-		return refuse("InvalidRequest").say("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.kind.label(), p.number)
+		return newError("InvalidRequest").withMessage("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.", u.kind.label(), p.number)
 	}
 	return nil
 }
@@ -161,20 +161,20 @@ func (r *request) join(o *object, c *completion, parts []*part) error {
 		raw, _ := hex.DecodeString(strings.Trim(p.etag, `"`)) // as newPart made it
 		h.Write(raw)
 		o.pieces = append(o.pieces, p.pieces...)
-		o.parts = append(o.parts, madeOf{o.size, p.size, p.sum})
+		o.parts = append(o.parts, objectPart{o.size, p.size, p.sum})
 		o.size += p.size
 	}
 	o.etag = `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts)) + `"`
 	if c.size >= 0 && c.size != o.size {
-		return refuse("InvalidRequest").say("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.size)
+		return newError("InvalidRequest").withMessage("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.size)
 	}
 	if c.covers != "" && c.covers != c.upload.covers {
-		return refuse("BadDigest").say("The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.covers)
+		return newError("BadDigest").withMessage("The checksum type %s does not match the type %s that the upload was created with.", c.covers, c.upload.covers)
 	}
 	if c.sum.kind != nil && c.sum.kind != c.upload.kind {
 		return badChecksum(c.sum.kind)
 	}
-	if err := r.sumUp(o, c.upload, parts); err != nil {
+	if err := r.setChecksum(o, c.upload, parts); err != nil {
 		return err
 	}
 	// Clients assert a composite checksum with its "-N", and without.
@@ -185,8 +185,8 @@ func (r *request) join(o *object, c *completion, parts []*part) error {
 	return nil
 }
 
-// sumUp computes the object's checksum; a full one by reading what is stored.
-func (r *request) sumUp(o *object, u *upload, parts []*part) error {
+// setChecksum computes the object's checksum; a full one by reading what is stored.
+func (r *request) setChecksum(o *object, u *upload, parts []*part) error {
 	if u.covers == composite {
 		o.sum = compositeOf(u.kind, parts)
 		return nil

@@ -32,11 +32,11 @@ func writeConditionOf(header http.Header) (writeCondition, error) {
 	none, match := header.Get("If-None-Match"), header.Get("If-Match")
 	switch {
 	case none != "" && match != "", none != "" && none != "*":
-		return writeCondition{}, refuse("NotImplemented", "Header", "If-None-Match")
+		return writeCondition{}, newError("NotImplemented", "Header", "If-None-Match")
 	case header.Get("If-Modified-Since") != "":
-		return writeCondition{}, refuse("NotImplemented", "Header", "If-Modified-Since")
+		return writeCondition{}, newError("NotImplemented", "Header", "If-Modified-Since")
 	case header.Get("If-Unmodified-Since") != "":
-		return writeCondition{}, refuse("NotImplemented", "Header", "If-Unmodified-Since")
+		return writeCondition{}, newError("NotImplemented", "Header", "If-Unmodified-Since")
 	}
 	return writeCondition{absent: none == "*", match: match}, nil
 }
@@ -45,7 +45,7 @@ func writeConditionOf(header http.Header) (writeCondition, error) {
 func noWriteCondition(header http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if header.Get(name) != "" {
-			return refuse("NotImplemented", "Header", name)
+			return newError("NotImplemented", "Header", name)
 		}
 	}
 	return nil
@@ -57,11 +57,11 @@ func (c writeCondition) check(key string, current *version) error {
 	exists := current != nil && !current.marker
 	switch {
 	case c.absent && exists:
-		return refuse("PreconditionFailed", "Condition", "If-None-Match")
+		return newError("PreconditionFailed", "Condition", "If-None-Match")
 	case c.match != "" && !exists:
-		return refuse("NoSuchKey", "Key", key)
+		return newError("NoSuchKey", "Key", key)
 	case c.match != "" && !matches(c.match, current.etag):
-		return refuse("PreconditionFailed", "Condition", "If-Match")
+		return newError("PreconditionFailed", "Condition", "If-Match")
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (c writeCondition) check(key string, current *version) error {
 // told from a key that is not there.
 func (c writeCondition) checkDelete(key string, current *version) error {
 	if c.match == "*" && current != nil && current.marker {
-		return refuse("PreconditionFailed", "Condition", "If-Match")
+		return newError("PreconditionFailed", "Condition", "If-Match")
 	}
 	return c.check(key, current)
 }
@@ -80,10 +80,10 @@ func checkRead(header http.Header, v *version) error {
 	modified := v.modified.Truncate(time.Second)
 	if match := header.Get("If-Match"); match != "" {
 		if !matches(match, v.etag) {
-			return refuse("PreconditionFailed", "Condition", "If-Match")
+			return newError("PreconditionFailed", "Condition", "If-Match")
 		}
 	} else if since, ok := headerDate(header, "If-Unmodified-Since"); ok && modified.After(since) {
-		return refuse("PreconditionFailed", "Condition", "If-Unmodified-Since")
+		return newError("PreconditionFailed", "Condition", "If-Unmodified-Since")
 	}
 	if none := header.Get("If-None-Match"); none != "" {
 		if matches(none, v.etag) {
@@ -96,7 +96,7 @@ func checkRead(header http.Header, v *version) error {
 }
 
 func notModified(v *version) error {
-	return refuse("NotModified").head("Etag", v.etag).head("Last-Modified", v.modified.Format(http.TimeFormat))
+	return newError("NotModified").withHeader("Etag", v.etag).withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 }
 
 // checkSource holds a copy's conditions on what is copied. All that fail are
@@ -121,7 +121,7 @@ func checkSource(header http.Header, v *version) error {
 		failed = "If-Modified-Since"
 	}
 	if failed != "" {
-		return refuse("PreconditionFailed", "Condition", strings.ToLower(prefix+failed))
+		return newError("PreconditionFailed", "Condition", strings.ToLower(prefix+failed))
 	}
 	return nil
 }

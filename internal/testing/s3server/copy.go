@@ -16,8 +16,8 @@ type copyOrigin struct{ bucket, key, id string }
 
 // origin reads x-amz-copy-source, which the client has to escape as a path.
 func (r *request) origin() (copyOrigin, error) {
-	wrong := refuse("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
-		say("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	wrong := newError("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
+		withMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	path, query, versioned := strings.Cut(r.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
@@ -37,7 +37,7 @@ func (r *request) origin() (copyOrigin, error) {
 	values, err := url.ParseQuery(query)
 	from.id = values.Get("versionId")
 	if err != nil || !validVersionID(from.id) {
-		return copyOrigin{}, refuse("InvalidArgument", "ArgumentName", "x-amz-copy-source").say("Invalid version id specified")
+		return copyOrigin{}, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source").withMessage("Invalid version id specified")
 	}
 	return from, nil
 }
@@ -54,7 +54,7 @@ func (r *request) source(from copyOrigin) (*version, error) {
 	v, err := b.readable(from.key, from.id)
 	if err != nil {
 		if v != nil && from.id != "" {
-			return nil, refuse("InvalidRequest").say("The source of a copy request may not specifically refer to a delete marker by version id.")
+			return nil, newError("InvalidRequest").withMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
 		}
 		return nil, err
 	}
@@ -62,12 +62,12 @@ func (r *request) source(from copyOrigin) (*version, error) {
 		return nil, err
 	}
 	if v.archived() {
-		return nil, refuse("ObjectNotInActiveTierError")
+		return nil, newError("ObjectNotInActiveTierError")
 	}
 	if shown := b.shownID(v); shown != "" {
 		r.w.Header().Set("X-Amz-Copy-Source-Version-Id", shown)
 	}
-	r.server.blobs.hold(v.pieces)
+	r.server.blobs.retain(v.pieces)
 	return v, nil
 }
 
@@ -109,22 +109,22 @@ func (r *request) copyObject() error {
 	}
 	itself := from == copyOrigin{bucket: r.bucket, key: r.key}
 	if itself && !replace && r.Header.Get("X-Amz-Storage-Class") == "" && r.Header.Get("X-Amz-Website-Redirect-Location") == "" {
-		return refuse("InvalidRequest").say("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+		return newError("InvalidRequest").withMessage("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, err := r.source(from)
 	if err != nil {
 		return err
 	}
 	if v.size > r.server.limits.MaxCopySize {
-		r.server.blobs.drop(v.pieces)
-		return refuse("InvalidRequest").say("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
+		r.server.blobs.release(v.pieces)
+		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxCopySize)
 	}
 	if !replace {
 		o.header = v.header
 	}
 	if replaceTags, err := r.directive("X-Amz-Tagging-Directive", "tagging"); err != nil || !replaceTags {
 		if err != nil {
-			r.server.blobs.drop(v.pieces)
+			r.server.blobs.release(v.pieces)
 			return err
 		}
 		o.tags = v.tags
@@ -146,7 +146,7 @@ func (r *request) directive(header, of string) (replace bool, err error) {
 	case "REPLACE":
 		return true, nil
 	default:
-		return false, refuse("InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue", value).say("Unknown %s directive.", of)
+		return false, newError("InvalidArgument", "ArgumentName", strings.ToLower(header), "ArgumentValue", value).withMessage("Unknown %s directive.", of)
 	}
 }
 
@@ -156,7 +156,7 @@ func (r *request) copyBytes(o *object, v *version) error {
 	kind := v.sum.kind
 	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		if kind = kindByName(name); kind == nil {
-			r.server.blobs.drop(v.pieces)
+			r.server.blobs.release(v.pieces)
 			return unknownAlgorithm()
 		}
 	}
@@ -166,7 +166,7 @@ func (r *request) copyBytes(o *object, v *version) error {
 	}
 	d := newDigest(kind, false)
 	if err := r.server.blobs.copyTo(r.Context(), d, v.pieces); err != nil {
-		r.server.blobs.drop(v.pieces)
+		r.server.blobs.release(v.pieces)
 		return err
 	}
 	o.etag, o.sum = `"`+hex.EncodeToString(d.md5.Sum(nil))+`"`, d.checksum()
@@ -194,20 +194,20 @@ func (r *request) copyPart() error {
 	if err != nil {
 		return err
 	}
-	defer r.server.blobs.drop(v.pieces)
+	defer r.server.blobs.release(v.pieces)
 	offset, length, err := r.copyRange(v.size)
 	if err != nil {
 		return err
 	}
 	if length > r.server.limits.MaxPartSize {
-		return refuse("InvalidRequest").say("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
+		return newError("InvalidRequest").withMessage("The specified copy source is larger than the maximum allowable size for a copy source: %d", r.server.limits.MaxPartSize)
 	}
 	pieces := slices.Clone(slice(v.pieces, offset, length))
 	d := newDigest(u.kind, false)
 	if err := r.server.blobs.copyTo(r.Context(), d, pieces); err != nil {
 		return err
 	}
-	r.server.blobs.hold(pieces)
+	r.server.blobs.retain(pieces)
 	p := newPart(number, pieces, d, r.server.now())
 	if err := r.addPart(u, p); err != nil {
 		return err
@@ -227,21 +227,21 @@ func (r *request) copyRange(size int64) (offset, length int64, err error) {
 	from, fromErr := strconv.ParseUint(first, 10, 63)
 	to, toErr := strconv.ParseUint(last, 10, 63)
 	if !found || fromErr != nil || toErr != nil || to < from {
-		return 0, 0, refuse("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
-			say("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+		return 0, 0, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
+			withMessage("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 	}
 	if int64(to) >= size {
-		return 0, 0, refuse("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
-			say("Range specified is not valid for source object of size: %d", size)
+		return 0, 0, newError("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value).
+			withMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if size <= r.server.limits.MinPartSize {
-		return 0, 0, refuse("InvalidRequest").say("The specified copy source is not supported as a byte-range copy source")
+		return 0, 0, newError("InvalidRequest").withMessage("The specified copy source is not supported as a byte-range copy source")
 	}
 	return int64(from), int64(to-from) + 1, nil
 }
 
-func unknownAlgorithm() *refusal {
-	return refuse("InvalidRequest").say("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+func unknownAlgorithm() *apiError {
+	return newError("InvalidRequest").withMessage("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
 }
 
 // checksumElements are a checksum in XML.

@@ -43,25 +43,25 @@ func (r *request) putCORS() error {
 func (c *corsConfiguration) check() error {
 	const maxRules = 100
 	if len(c.Rules) == 0 || len(c.Rules) > maxRules {
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	for _, rule := range c.Rules {
 		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 {
-			return refuse("MalformedXML")
+			return newError("MalformedXML")
 		}
 		for _, method := range rule.AllowedMethods {
 			if !slices.Contains([]string{"GET", "PUT", "HEAD", "POST", "DELETE"}, method) {
-				return refuse("InvalidRequest").say("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
+				return newError("InvalidRequest").withMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
 			}
 		}
 		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
 			if strings.Count(pattern, "*") > 1 {
-				return refuse("InvalidRequest").say("AllowedOrigin %q can not have more than one wildcard.", pattern)
+				return newError("InvalidRequest").withMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
 			}
 		}
 		for _, name := range rule.ExposeHeaders {
 			if strings.Contains(name, "*") {
-				return refuse("InvalidRequest").say("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name)
+				return newError("InvalidRequest").withMessage("ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name)
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func (r *request) getCORS() error {
 	var answer corsConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
-			return refuse("NoSuchCORSConfiguration", "BucketName", b.name)
+			return newError("NoSuchCORSConfiguration", "BucketName", b.name)
 		}
 		answer.Rules = b.cors.Rules
 		return nil
@@ -94,11 +94,11 @@ func (r *request) deleteCORS() error {
 // allows tells whether a page of origin may send the method with the headers,
 // which are in lower case.
 func (c *corsRule) allows(origin, method string, headers []string) bool {
-	if !anyLike(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
+	if !anyWildcardMatch(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
 		return false
 	}
 	for _, name := range headers {
-		if !slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool { return like(strings.ToLower(pattern), name) }) {
+		if !slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool { return wildcardMatch(strings.ToLower(pattern), name) }) {
 			return false
 		}
 	}
@@ -155,7 +155,7 @@ func (r *request) corsHeaders() {
 func (r *request) preflight() error {
 	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
 	if origin == "" {
-		return refuse("BadRequest").say("Insufficient information. Origin request header needed.")
+		return newError("BadRequest").withMessage("Insufficient information. Origin request header needed.")
 	}
 	var headers []string
 	for name := range strings.SplitSeq(r.Header.Get("Access-Control-Request-Headers"), ",") {
@@ -165,7 +165,7 @@ func (r *request) preflight() error {
 	}
 	rule := r.corsRule(origin, method, headers)
 	if rule == nil {
-		return refuse("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
+		return newError("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
 	}
 	rule.write(r.w.Header(), origin)
 	if len(headers) > 0 {

@@ -12,7 +12,7 @@ func (r *request) deleteObject() error {
 		return err
 	}
 	if r.Header.Get("If-None-Match") != "" {
-		return refuse("NotImplemented", "Header", "If-None-Match")
+		return newError("NotImplemented", "Header", "If-None-Match")
 	}
 	condition := writeCondition{match: r.Header.Get("If-Match")}
 	var gone removal
@@ -97,22 +97,22 @@ func (r *request) deleteObjects() error {
 		return err
 	}
 	if len(asked.Object) == 0 || len(asked.Object) > r.server.limits.MaxBatch {
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	result := deleteResult{Xmlns: namespace}
 	err := r.change(func(b *bucket) (unused []piece, err error) {
 		for _, o := range asked.Object {
-			if denied := r.rule.denies(o.Key, o.VersionID); denied != nil {
+			if denied := r.fault.denies(o.Key, o.VersionID); denied != nil {
 				result.Error = append(result.Error, *denied)
 				continue
 			}
-			if r.rule.ignores("ETag") {
+			if r.fault.ignores("ETag") {
 				o.ETag = ""
 			}
 			gone, freed, err := r.deleteOne(b, o.Key, o.VersionID, o.ETag)
 			unused = append(unused, freed...)
 			if err != nil {
-				e := asRefusal(err)
+				e := asAPIError(err)
 				result.Error = append(result.Error, deleteError{text(o.Key), o.VersionID, e.code, text(e.message)})
 				continue
 			}
@@ -135,13 +135,13 @@ func (r *request) deleteObjects() error {
 
 func (r *request) deleteOne(b *bucket, key, id, etag string) (removal, []piece, error) {
 	if key == "" {
-		return removal{}, nil, refuse("UserKeyMustBeSpecified").say("Key must be specified")
+		return removal{}, nil, newError("UserKeyMustBeSpecified").withMessage("Key must be specified")
 	}
 	if err := checkKey(key); err != nil {
 		return removal{}, nil, err
 	}
 	if id != "" && !validVersionID(id) {
-		return removal{}, nil, refuse("NoSuchVersion")
+		return removal{}, nil, newError("NoSuchVersion")
 	}
 	if err := (writeCondition{match: etag}).checkDelete(key, b.current(key)); err != nil {
 		return removal{}, nil, err

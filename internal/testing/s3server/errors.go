@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// A refusal is an error as S3 tells it.
-type refusal struct {
+// A apiError is an error as S3 tells it.
+type apiError struct {
 	code    string
 	status  int
 	message string
@@ -18,16 +18,16 @@ type refusal struct {
 	header  http.Header
 }
 
-func (e *refusal) Error() string { return e.code + ": " + e.message }
+func (e *apiError) Error() string { return e.code + ": " + e.message }
 
 // say replaces the message.
-func (e *refusal) say(format string, args ...any) *refusal {
+func (e *apiError) withMessage(format string, args ...any) *apiError {
 	e.message = fmt.Sprintf(format, args...)
 	return e
 }
 
 // head adds a header to the answer.
-func (e *refusal) head(name, value string) *refusal {
+func (e *apiError) withHeader(name, value string) *apiError {
 	if e.header == nil {
 		e.header = http.Header{}
 	}
@@ -37,21 +37,21 @@ func (e *refusal) head(name, value string) *refusal {
 
 // refuse is the error of that code. Fields are names and values of further
 // elements, in turn.
-func refuse(code string, fields ...string) *refusal {
-	known, found := catalogue[code]
+func newError(code string, fields ...string) *apiError {
+	known, found := errorCatalogue[code]
 	if !found {
 		known = entry{http.StatusInternalServerError, "We encountered an internal error. Please try again."}
 	}
-	return &refusal{code: code, status: known.status, message: known.message, fields: fields}
+	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
 }
 
-// asRefusal finds what S3 would say of err.
-func asRefusal(err error) *refusal {
-	var e *refusal
+// asAPIError finds what S3 would say of err.
+func asAPIError(err error) *apiError {
+	var e *apiError
 	if errors.As(err, &e) {
 		return e
 	}
-	return refuse("InternalError").say("%v", err)
+	return newError("InternalError").withMessage("%v", err)
 }
 
 type entry struct {
@@ -59,7 +59,7 @@ type entry struct {
 	message string
 }
 
-var catalogue = map[string]entry{
+var errorCatalogue = map[string]entry{
 	"AccessControlListNotSupported":              {400, "The bucket does not allow ACLs"},
 	"AccessDenied":                               {403, "Access Denied"},
 	"AccessForbidden":                            {403, "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."},
@@ -134,7 +134,7 @@ var catalogue = map[string]entry{
 
 // writeError answers with e. HEAD and 304 have no body: that is all that a
 // client learns there.
-func (r *request) writeError(e *refusal) {
+func (r *request) writeError(e *apiError) {
 	header := r.w.Header()
 	for name, values := range e.header {
 		header[name] = values
@@ -154,7 +154,7 @@ func (r *request) writeError(e *refusal) {
 }
 
 // body is the Error element.
-func (e *refusal) body(r *request) []byte {
+func (e *apiError) body(r *request) []byte {
 	var b bytes.Buffer
 	element := func(name, value string) { fmt.Fprintf(&b, "<%s>%s</%s>", name, escape(value), name) }
 	b.WriteString("<Error>")

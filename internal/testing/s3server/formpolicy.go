@@ -30,11 +30,11 @@ type formCondition struct {
 func parseFormPolicy(encoded string) (*formPolicy, error) {
 	document, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return nil, refuse("InvalidPolicyDocument").say("Invalid Policy: Invalid base64.")
+		return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid base64.")
 	}
 	var p formPolicy
 	if err := json.Unmarshal(document, &p); err != nil || p.Expiration.IsZero() || p.Conditions == nil {
-		return nil, refuse("InvalidPolicyDocument").say("Invalid Policy: Invalid JSON.")
+		return nil, newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid JSON.")
 	}
 	return &p, nil
 }
@@ -62,13 +62,13 @@ func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
 				value, given = bucket, true
 			}
 			if !given || c.match == "eq" && value != c.value || c.match == "starts-with" && !strings.HasPrefix(value, c.value) {
-				return size, refuse("AccessDenied").say("Invalid according to Policy: Policy Condition failed: %s", c.raw)
+				return size, newError("AccessDenied").withMessage("Invalid according to Policy: Policy Condition failed: %s", c.raw)
 			}
 		}
 	}
 	for _, name := range f.names {
 		if !known[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
-			return size, refuse("AccessDenied").say("Invalid according to Policy: Extra input fields: %s", name)
+			return size, newError("AccessDenied").withMessage("Invalid according to Policy: Extra input fields: %s", name)
 		}
 	}
 	return size, nil
@@ -76,7 +76,7 @@ func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
 
 // parseFormCondition reads {"field": "value"} or [match, "$field", "value"].
 func parseFormCondition(raw json.RawMessage) ([]formCondition, error) {
-	wrong := refuse("InvalidPolicyDocument").say("Invalid Policy: Invalid Condition: %s", raw)
+	wrong := newError("InvalidPolicyDocument").withMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
 		var all []formCondition

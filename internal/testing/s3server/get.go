@@ -9,18 +9,18 @@ import (
 // getObject is HEAD too: the two differ in the body alone.
 func (r *request) getObject() error {
 	if r.has("partNumber") {
-		return refuse("NotImplemented", "Header", "partNumber")
+		return newError("NotImplemented", "Header", "partNumber")
 	}
-	v, err := r.look()
+	v, err := r.findVersion()
 	if err != nil {
 		return err
 	}
-	defer r.server.blobs.drop(v.pieces)
+	defer r.server.blobs.release(v.pieces)
 	if err := checkRead(r.Header, v); err != nil {
 		return err
 	}
 	if v.archived() && r.Method == http.MethodGet {
-		return refuse("InvalidObjectState", "StorageClass", v.class)
+		return newError("InvalidObjectState", "StorageClass", v.class)
 	}
 	offset, length, partial, err := parseRange(r.Header.Get("Range"), v.size)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *request) getObject() error {
 }
 
 // look finds the version that a read asks for, and holds its bytes.
-func (r *request) look() (v *version, err error) {
+func (r *request) findVersion() (v *version, err error) {
 	id, err := r.versionID()
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (r *request) look() (v *version, err error) {
 			}
 		}
 		if err == nil {
-			r.server.blobs.hold(v.pieces)
+			r.server.blobs.retain(v.pieces)
 		}
 		return err
 	})
@@ -73,20 +73,20 @@ func (b *bucket) readable(key, id string) (*version, error) {
 	if id == "" {
 		v := b.current(key)
 		if v == nil {
-			return nil, refuse("NoSuchKey", "Key", key)
+			return nil, newError("NoSuchKey", "Key", key)
 		}
 		if v.marker {
-			return v, refuse("NoSuchKey", "Key", key).head("X-Amz-Delete-Marker", "true")
+			return v, newError("NoSuchKey", "Key", key).withHeader("X-Amz-Delete-Marker", "true")
 		}
 		return v, nil
 	}
 	v := b.version(key, id)
 	if v == nil {
-		return nil, refuse("NoSuchVersion", "Key", key, "VersionId", id)
+		return nil, newError("NoSuchVersion", "Key", key, "VersionId", id)
 	}
 	if v.marker {
-		return v, refuse("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
-			head("X-Amz-Delete-Marker", "true").head("Allow", "DELETE").head("Last-Modified", v.modified.Format(http.TimeFormat))
+		return v, newError("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
+			withHeader("X-Amz-Delete-Marker", "true").withHeader("Allow", "DELETE").withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 	}
 	return v, nil
 }
@@ -98,10 +98,10 @@ func (r *request) versionID() (string, error) {
 	}
 	id := r.query.Get("versionId")
 	if id == "" {
-		return "", refuse("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").say("Version id cannot be the empty string")
+		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").withMessage("Version id cannot be the empty string")
 	}
 	if !validVersionID(id) {
-		return "", refuse("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).say("Invalid version id specified")
+		return "", newError("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", id).withMessage("Invalid version id specified")
 	}
 	return id, nil
 }
@@ -141,7 +141,7 @@ func (r *request) describe(v *version) error {
 			continue
 		}
 		if r.caller.anonymous {
-			return refuse("InvalidRequest").say("Request specific response headers cannot be used for anonymous GET requests.")
+			return newError("InvalidRequest").withMessage("Request specific response headers cannot be used for anonymous GET requests.")
 		}
 		header.Set(name, value)
 	}
@@ -155,8 +155,8 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	first, last, dash := strings.Cut(span, "-")
 	from, fromErr := strconv.ParseUint(first, 10, 63)
 	to, toErr := strconv.ParseUint(last, 10, 63)
-	unsatisfiable := refuse("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
-		head("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	unsatisfiable := newError("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
+		withHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	switch {
 	case !found || !dash:
 		return 0, size, false, nil

@@ -1,8 +1,10 @@
 package s3server
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,7 +21,7 @@ type commonPrefix struct{ Prefix text }
 func (r *request) listing(maxParameter string) (listing, error) {
 	l := listing{prefix: r.query.Get("prefix"), delimiter: r.query.Get("delimiter"), encoding: r.query.Get("encoding-type")}
 	if l.encoding != "" && l.encoding != "url" {
-		return l, refuse("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).say("Invalid Encoding Method specified in Request")
+		return l, newError("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue", l.encoding).withMessage("Invalid Encoding Method specified in Request")
 	}
 	var err error
 	l.max, err = r.pageSize(maxParameter)
@@ -43,7 +45,7 @@ func (l listing) encode(key string) text {
 }
 
 // roll is the common prefix that a key is shown as, if it is.
-func (l listing) roll(key string) (string, bool) {
+func (l listing) commonPrefix(key string) (string, bool) {
 	if l.delimiter == "" || !strings.HasPrefix(key, l.prefix) {
 		return "", false
 	}
@@ -89,7 +91,7 @@ func (r *request) listObjects() error {
 		return err
 	}
 	startAfter, token := r.query.Get("start-after"), r.query.Get("continuation-token")
-	after := place{key: startAfter}
+	after := position{key: startAfter}
 	if r.has("continuation-token") {
 		if after, err = r.server.parseToken(token); err != nil {
 			return err
@@ -99,7 +101,7 @@ func (r *request) listObjects() error {
 		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), StartAfter: l.encode(startAfter), ContinuationToken: token,
 		MaxKeys: l.max, Delimiter: l.encode(l.delimiter), EncodingType: l.encoding,
 	}
-	var next place
+	var next position
 	walk := l.walk
 	if r.server.config.FolderOrder {
 		walk = l.walkTree
@@ -109,11 +111,11 @@ func (r *request) listObjects() error {
 		result.IsTruncated = walk(b, after, func(v *version, common string) {
 			if v == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
-				next = place{common, true}
+				next = position{common, true}
 				return
 			}
 			result.Contents = append(result.Contents, l.entry(v, r.query.Get("fetch-owner") == "true"))
-			next = place{v.key, false}
+			next = position{v.key, false}
 		})
 		return nil
 	})
@@ -124,7 +126,7 @@ func (r *request) listObjects() error {
 	if result.IsTruncated {
 		result.NextContinuationToken = r.server.token(next)
 	}
-	if r.rule.reverses() {
+	if r.fault.reverses() {
 		slices.Reverse(result.Contents)
 		slices.Reverse(result.CommonPrefixes)
 	}
@@ -137,24 +139,61 @@ func (l listing) entry(v *version, withOwner bool) listedObject {
 		ChecksumAlgorithm: v.sum.kind.name, ChecksumType: v.sum.covers,
 	}
 	if withOwner {
-		o.Owner = &us
+		o.Owner = &bucketOwner
 	}
 	return o
 }
 
-// walk shows the current objects behind a place, keys that roll up as their
-// common prefix, and tells whether there are more than the page holds. Behind a
-// place that is a common prefix lies nothing that begins with it; behind a key
-// inside of one the prefix comes again.
-func (l listing) walk(b *bucket, after place, show func(v *version, common string)) (more bool) {
+// walk shows the current objects after a position, and each common prefix once. It
+// reports whether there are more than the page holds. After a position that is a
+// common prefix, no key with that prefix follows; after a key with the prefix, the
+// prefix is shown again.
+func (l listing) walk(b *bucket, after position, show func(v *version, common string)) (more bool) {
+	return l.page(l.currentFrom(b, max(l.prefix, after.key)), func(key string) bool {
+		return key > after.key && (!after.prefix || !strings.HasPrefix(key, after.key))
+	}, show)
+}
+
+// walkTree is walk in the order of SeaweedFS (4.44, weed/s3api, doListFilerEntries).
+// It compares names folder by folder, so that all of "a/…" comes at the place of "a",
+// before "a-b". If the position does not begin with the prefix, it lists nothing
+// (seaweedfs#11321). A start-after that is the name of a folder skips the folder.
+func (l listing) walkTree(b *bucket, after position, show func(v *version, common string)) (more bool) {
+	if !strings.HasPrefix(after.key, l.prefix) && after.key != "" {
+		return false
+	}
+	if l.delimiter != "" {
+		after.key = strings.TrimSuffix(after.key, l.delimiter)
+	}
+	inTree := slices.SortedFunc(l.currentFrom(b, l.prefix), func(a, b *version) int { return cmp.Compare(treePath(a.key), treePath(b.key)) })
+	return l.page(slices.Values(inTree), func(key string) bool {
+		return after.key == "" || treePath(key) > treePath(after.key) && (!after.prefix || !strings.HasPrefix(key, after.key+"/"))
+	}, show)
+}
+
+// treePath returns key in a form that sorts as in a tree: no character is before the slash.
+func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
+
+// currentFrom yields the current objects with the listing's prefix, from a key on.
+func (l listing) currentFrom(b *bucket, start string) iter.Seq[*version] {
+	return func(yield func(*version) bool) {
+		keys := b.keys.Iter()
+		for ok := keys.Seek(start); ok && strings.HasPrefix(keys.Key(), l.prefix); ok = keys.Next() {
+			if v := keys.Value()[0]; !v.marker && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// page shows one page of the versions whose key isAfter accepts.
+func (l listing) page(versions iter.Seq[*version], isAfter func(key string) bool, show func(v *version, common string)) (more bool) {
 	shown, last := 0, ""
-	keys := b.keys.Iter()
-	for ok := keys.Seek(max(l.prefix, after.key)); ok && strings.HasPrefix(keys.Key(), l.prefix); ok = keys.Next() {
-		key, v := keys.Key(), keys.Value()[0]
-		if v.marker || key <= after.key || after.prefix && strings.HasPrefix(key, after.key) {
+	for v := range versions {
+		if !isAfter(v.key) {
 			continue
 		}
-		common, rolled := l.roll(key)
+		common, rolled := l.commonPrefix(v.key)
 		if rolled && common == last {
 			continue
 		}
@@ -173,7 +212,7 @@ func (l listing) walk(b *bucket, after place, show func(v *version, common strin
 }
 
 // A place in a listing: behind a key, or behind all that begins with a prefix.
-type place struct {
+type position struct {
 	key    string
 	prefix bool
 }
@@ -181,7 +220,7 @@ type place struct {
 const tokenMAC = 8 // bytes
 
 // token is opaque: nobody can make one that this server did not give.
-func (h *Handler) token(p place) string {
+func (h *Handler) token(p position) string {
 	kind := "k"
 	if p.prefix {
 		kind = "p"
@@ -191,11 +230,11 @@ func (h *Handler) token(p place) string {
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
-func (h *Handler) parseToken(token string) (place, error) {
+func (h *Handler) parseToken(token string) (position, error) {
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) <= tokenMAC || !equalMACs(string(raw[:tokenMAC]), string(mac([]byte(h.config.SecretKey), string(raw[tokenMAC:]))[:tokenMAC])) {
-		return place{}, refuse("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).say("The continuation token provided is incorrect")
+		return position{}, newError("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).withMessage("The continuation token provided is incorrect")
 	}
 	message := string(raw[tokenMAC:])
-	return place{key: message[1:], prefix: message[0] == 'p'}, nil
+	return position{key: message[1:], prefix: message[0] == 'p'}, nil
 }

@@ -95,7 +95,7 @@ func (u *upload) readChecksum(header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
 		if covers != "" {
-			return refuse("InvalidRequest").say("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+			return newError("InvalidRequest").withMessage("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
 		}
 		u.kind, u.covers = defaultChecksum, fullObject
 		return nil
@@ -110,10 +110,10 @@ func (u *upload) readChecksum(header http.Header) error {
 	case covers == "":
 		u.covers = fullObject
 	case covers != fullObject && covers != composite:
-		return refuse("InvalidRequest").say("Value for x-amz-checksum-type header is invalid.")
+		return newError("InvalidRequest").withMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	if u.covers == fullObject && !u.kind.full || u.covers == composite && !u.kind.composite {
-		return refuse("InvalidRequest").say("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.label())
+		return newError("InvalidRequest").withMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.covers, u.kind.label())
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (r *request) upload() (u *upload, err error) {
 func (b *bucket) findUpload(key, id string) (*upload, error) {
 	u, found := b.uploads[id]
 	if !found || u.key != key {
-		return nil, refuse("NoSuchUpload", "UploadId", id)
+		return nil, newError("NoSuchUpload", "UploadId", id)
 	}
 	return u, nil
 }
@@ -139,8 +139,8 @@ func (r *request) partNumber() (int, error) {
 	value, most := r.query.Get("partNumber"), r.server.limits.MaxParts
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > most {
-		return 0, refuse("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
-			say("Part number must be an integer between 1 and %d, inclusive", most)
+		return 0, newError("InvalidArgument", "ArgumentName", "partNumber", "ArgumentValue", value).
+			withMessage("Part number must be an integer between 1 and %d, inclusive", most)
 	}
 	return n, nil
 }
@@ -157,7 +157,7 @@ func (r *request) uploadPart() error {
 	if err != nil {
 		return err
 	}
-	promised, err := r.promised()
+	promised, err := r.expectBody()
 	if err != nil {
 		return err
 	}
@@ -182,14 +182,14 @@ func (r *request) uploadPart() error {
 }
 
 // checkKind refuses a part that is summed otherwise than its upload.
-func (u *upload) checkKind(p *promise) error {
+func (u *upload) checkKind(p *expectedBody) error {
 	given := "null"
 	if p.given != nil {
 		given = p.given.label()
 	}
 	wrong := u.asked && p.given != u.kind && (p.given != nil || u.covers == composite)
 	if wrong {
-		return refuse("InvalidRequest").say("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
+		return newError("InvalidRequest").withMessage("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.kind.label(), given)
 	}
 	if p.given == nil {
 		p.kind = u.kind
@@ -201,7 +201,7 @@ func (u *upload) checkKind(p *promise) error {
 func (r *request) addPart(u *upload, p *part) error {
 	err := r.change(func(b *bucket) (unused []piece, err error) {
 		if b.uploads[u.id] != u {
-			return nil, refuse("NoSuchUpload", "UploadId", u.id) // ended meanwhile
+			return nil, newError("NoSuchUpload", "UploadId", u.id) // ended meanwhile
 		}
 		if old := u.parts[p.number]; old != nil {
 			unused = old.pieces
@@ -210,7 +210,7 @@ func (r *request) addPart(u *upload, p *part) error {
 		return unused, nil
 	})
 	if err != nil {
-		r.server.blobs.drop(p.pieces)
+		r.server.blobs.release(p.pieces)
 	}
 	return err
 }

@@ -18,13 +18,13 @@ var subresources = []string{
 	"retention", "select", "tagging", "torrent", "website",
 }
 
-type choice struct {
+type operation struct {
 	name   string
 	handle handler
 }
 
 // operations by kind, method and subresource.
-var operations = map[string]choice{
+var operations = map[string]operation{
 	"SERVICE GET ": {"ListBuckets", (*request).listBuckets},
 
 	"BUCKET PUT ":                     {"CreateBucket", (*request).createBucket},
@@ -72,7 +72,7 @@ var operations = map[string]choice{
 
 // choose finds the operation; a name without a handler is one that this server
 // has not.
-func (r *request) choose() (string, handler) {
+func (r *request) chooseOperation() (string, handler) {
 	if r.Method == http.MethodOptions {
 		return "Preflight", (*request).preflight
 	}

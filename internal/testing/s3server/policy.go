@@ -61,21 +61,21 @@ const maxPolicy = 20 << 10 // bytes
 func parsePolicy(document []byte, b *bucket) (*policy, error) {
 	p := &policy{document: document}
 	if !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) || len(document) > maxPolicy || json.Unmarshal(document, p) != nil {
-		return nil, refuse("MalformedPolicy")
+		return nil, newError("MalformedPolicy")
 	}
 	if len(p.Statement) == 0 {
-		return nil, refuse("MalformedPolicy").say("Missing required field Statement")
+		return nil, newError("MalformedPolicy").withMessage("Missing required field Statement")
 	}
 	for _, s := range p.Statement {
 		if s.Effect != "Allow" && s.Effect != "Deny" {
-			return nil, refuse("MalformedPolicy").say("Invalid effect: %s", s.Effect)
+			return nil, newError("MalformedPolicy").withMessage("Invalid effect: %s", s.Effect)
 		}
 		if len(s.Action) == 0 || len(s.Resource) == 0 {
-			return nil, refuse("MalformedPolicy").say("Missing required field Action or Resource")
+			return nil, newError("MalformedPolicy").withMessage("Missing required field Action or Resource")
 		}
 		for _, resource := range s.Resource {
 			if resource != b.resource("") && !strings.HasPrefix(resource, b.resource("")+"/") {
-				return nil, refuse("MalformedPolicy").say("Policy has invalid resource")
+				return nil, newError("MalformedPolicy").withMessage("Policy has invalid resource")
 			}
 		}
 	}
@@ -96,7 +96,7 @@ func (p *policy) public() bool {
 func (p *policy) allows(action, resource string) bool {
 	allowed := false
 	for _, s := range p.Statement {
-		if !s.Principal.everyone || len(s.Condition) > 0 || !anyLike(s.Action, action) || !anyLike(s.Resource, resource) {
+		if !s.Principal.everyone || len(s.Condition) > 0 || !anyWildcardMatch(s.Action, action) || !anyWildcardMatch(s.Resource, resource) {
 			continue
 		}
 		if s.Effect == "Deny" {
@@ -107,9 +107,9 @@ func (p *policy) allows(action, resource string) bool {
 	return allowed
 }
 
-func anyLike(patterns []string, value string) bool {
+func anyWildcardMatch(patterns []string, value string) bool {
 	for _, pattern := range patterns {
-		if like(pattern, value) {
+		if wildcardMatch(pattern, value) {
 			return true
 		}
 	}
@@ -117,7 +117,7 @@ func anyLike(patterns []string, value string) bool {
 }
 
 // like matches with "*" for anything.
-func like(pattern, value string) bool {
+func wildcardMatch(pattern, value string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {
 		return pattern == value
@@ -126,7 +126,7 @@ func like(pattern, value string) bool {
 		return false
 	}
 	for value = value[len(head):]; ; value = value[1:] {
-		if like(rest, value) {
+		if wildcardMatch(rest, value) {
 			return true
 		}
 		if value == "" {
@@ -146,7 +146,7 @@ func (r *request) putPolicy() error {
 			return err
 		}
 		if p.public() && b.block != nil && b.block.BlockPublicPolicy {
-			return refuse("AccessDenied").say("User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.")
+			return newError("AccessDenied").withMessage("User is not authorized to perform: s3:PutBucketPolicy because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.")
 		}
 		b.policy = p
 		return nil
@@ -157,7 +157,7 @@ func (r *request) getPolicy() error {
 	var document []byte
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil {
-			return refuse("NoSuchBucketPolicy", "BucketName", b.name)
+			return newError("NoSuchBucketPolicy", "BucketName", b.name)
 		}
 		document = b.policy.document
 		return nil
@@ -188,7 +188,7 @@ func (r *request) getPolicyStatus() error {
 	answer := policyStatus{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil {
-			return refuse("NoSuchBucketPolicy", "BucketName", b.name)
+			return newError("NoSuchBucketPolicy", "BucketName", b.name)
 		}
 		answer.IsPublic = b.policy.public()
 		return nil

@@ -25,14 +25,14 @@ type form struct {
 func (r *request) postObject() error {
 	reader, err := r.MultipartReader()
 	if err != nil {
-		return refuse("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
+		return newError("PreconditionFailed", "Condition", "Bucket POST must be of the enclosure-type multipart/form-data")
 	}
 	f, err := readForm(reader)
 	if err != nil {
 		return err
 	}
 	if r.key = strings.ReplaceAll(f.fields["key"], "${filename}", f.filename); r.key == "" {
-		return refuse("InvalidArgument", "ArgumentName", "key").say("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
+		return newError("InvalidArgument", "ArgumentName", "key").withMessage("Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
 	}
 	f.fields["key"] = r.key
 	if err := checkKey(r.key); err != nil {
@@ -62,10 +62,10 @@ func readForm(reader *multipart.Reader) (*form, error) {
 	for {
 		p, err := reader.NextPart()
 		if errors.Is(err, io.EOF) {
-			return nil, refuse("IncorrectNumberOfFilesInPostRequest")
+			return nil, newError("IncorrectNumberOfFilesInPostRequest")
 		}
 		if err != nil {
-			return nil, refuse("MalformedPOSTRequest")
+			return nil, newError("MalformedPOSTRequest")
 		}
 		name := strings.ToLower(p.FormName())
 		if name == "file" {
@@ -74,10 +74,10 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		}
 		value, err := io.ReadAll(io.LimitReader(p, maxFields+1))
 		if err != nil {
-			return nil, refuse("MalformedPOSTRequest")
+			return nil, newError("MalformedPOSTRequest")
 		}
 		if total += len(name) + len(value); total > maxFields {
-			return nil, refuse("MaxPostPreDataLengthExceededError")
+			return nil, newError("MaxPostPreDataLengthExceededError")
 		}
 		if _, twice := f.fields[name]; !twice {
 			f.names = append(f.names, name)
@@ -110,7 +110,7 @@ func (r *request) permit(f *form) (sizes, error) {
 		r.operation = "PostObject"
 		return anySize, err
 	}
-	if err := r.proveForm(f); err != nil {
+	if err := r.verifyForm(f); err != nil {
 		return anySize, err
 	}
 	p, err := parseFormPolicy(f.fields["policy"])
@@ -118,20 +118,20 @@ func (r *request) permit(f *form) (sizes, error) {
 		return anySize, err
 	}
 	if !r.server.now().Before(p.Expiration) {
-		return anySize, refuse("AccessDenied").say("Invalid according to Policy: Policy expired.")
+		return anySize, newError("AccessDenied").withMessage("Invalid according to Policy: Policy expired.")
 	}
 	return p.check(f, r.bucket, anySize)
 }
 
-// proveForm checks the policy's signature.
-func (r *request) proveForm(f *form) error {
+// verifyForm checks the policy's signature.
+func (r *request) verifyForm(f *form) error {
 	for _, name := range []string{"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"} {
 		if f.fields[name] == "" {
-			return refuse("InvalidArgument", "ArgumentName", name).say("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
+			return newError("InvalidArgument", "ArgumentName", name).withMessage("Bucket POST must contain a field named '%s'.  If it is specified, please check the order of the fields.", name)
 		}
 	}
 	if f.fields["x-amz-algorithm"] != algorithm {
-		return refuse("InvalidArgument", "ArgumentName", "x-amz-algorithm").say("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+		return newError("InvalidArgument", "ArgumentName", "x-amz-algorithm").withMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
 	c := &claim{timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
@@ -145,14 +145,14 @@ func (r *request) proveForm(f *form) error {
 	}
 	config := &r.server.config
 	if c.accessKey != config.AccessKeyID {
-		return refuse("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
+		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
 	}
 	if token := f.fields["x-amz-security-token"]; token != config.SessionToken {
-		return refuse("InvalidToken", "Token-0", token)
+		return newError("InvalidToken", "Token-0", token)
 	}
 	key := signingKey(config.SecretKey, c.scope)
 	if !equalMACs(hexMAC(key, f.fields["policy"]), c.signature) {
-		return refuse("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
+		return newError("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"], "SignatureProvided", c.signature)
 	}
 	return nil
 }
@@ -170,19 +170,19 @@ func (r *request) storeFile(o *object, f *form, header http.Header, size sizes) 
 	d := newDigest(kind, false)
 	stored, err := r.server.blobs.put(r.Context(), io.TeeReader(io.LimitReader(f.file, size.most+1), d))
 	if err != nil {
-		return refuse("MalformedPOSTRequest").say("%v", err)
+		return newError("MalformedPOSTRequest").withMessage("%v", err)
 	}
-	o.take(stored, d)
+	o.setContent(stored, d)
 	switch {
 	case d.size > size.most:
 		err = tooLarge(d.size, size.most)
 	case d.size < size.least:
-		err = refuse("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
+		err = newError("EntityTooSmall", "ProposedSize", strconv.FormatInt(d.size, 10), "MinSizeAllowed", strconv.FormatInt(size.least, 10))
 	case asserted.kind != nil && asserted.value != o.sum.value:
 		err = badChecksum(kind)
 	}
 	if err != nil {
-		r.server.blobs.drop(o.pieces)
+		r.server.blobs.release(o.pieces)
 	}
 	return err
 }

@@ -12,7 +12,7 @@ const longestTTL = 7 * 24 * 60 * 60 // seconds
 func (r *request) queryClaim() (*claim, error) {
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
 		if len(r.query[name]) != 1 || r.query.Get(name) == "" {
-			return nil, wrongQuery("%s", catalogue["AuthorizationQueryParametersError"].message)
+			return nil, wrongQuery("%s", errorCatalogue["AuthorizationQueryParametersError"].message)
 		}
 	}
 	if r.query.Get("X-Amz-Algorithm") != algorithm {
@@ -40,11 +40,11 @@ func (r *request) queryClaim() (*claim, error) {
 	return c, r.checkExpiry(c)
 }
 
-func wrongQuery(format string, args ...any) *refusal {
-	return refuse("AuthorizationQueryParametersError").say(format, args...)
+func wrongQuery(format string, args ...any) *apiError {
+	return newError("AuthorizationQueryParametersError").withMessage(format, args...)
 }
 
-func wrongCredential(format string, args ...any) *refusal {
+func wrongCredential(format string, args ...any) *apiError {
 	return wrongQuery("Error parsing the X-Amz-Credential parameter; "+format, args...)
 }
 
@@ -68,11 +68,11 @@ func (r *request) checkExpiry(c *claim) error {
 	}
 	now, end := r.server.now(), at.Add(time.Duration(ttl)*time.Second)
 	if at.Sub(now) > maxSkew {
-		return refuse("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339)).say("Request is not valid yet")
+		return newError("AccessDenied", "X-Amz-Date", c.timestamp, "ServerTime", now.Format(time.RFC3339)).withMessage("Request is not valid yet")
 	}
 	if now.After(end) {
-		return refuse("AccessDenied", "X-Amz-Expires", strconv.Itoa(ttl), "Expires", end.Format(time.RFC3339),
-			"ServerTime", now.Format(time.RFC3339)).say("Request has expired")
+		return newError("AccessDenied", "X-Amz-Expires", strconv.Itoa(ttl), "Expires", end.Format(time.RFC3339),
+			"ServerTime", now.Format(time.RFC3339)).withMessage("Request has expired")
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (h *Handler) readProperties(header http.Header) (properties, error) {
 		p.class = standard
 	}
 	if !slices.Contains(storageClasses, p.class) {
-		return p, refuse("InvalidStorageClass", "StorageClassRequested", p.class)
+		return p, newError("InvalidStorageClass", "StorageClassRequested", p.class)
 	}
 	for _, name := range systemHeaders {
 		if value := header.Get(name); value != "" {
@@ -85,10 +85,10 @@ func (h *Handler) readMetadata(from, to http.Header) error {
 		to.Set(name, mailSafe(value))
 	}
 	if total > h.limits.MaxMetadata {
-		return refuse("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))
+		return newError("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(h.limits.MaxMetadata))
 	}
 	if all > maxHeaders {
-		return refuse("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
+		return newError("RequestHeaderSectionTooLarge", "MaxSizeAllowed", strconv.Itoa(maxHeaders))
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (p *properties) readTags(value string) error {
 	}
 	tags, err := url.ParseQuery(value)
 	if err != nil || len(tags) > 10 {
-		return refuse("InvalidTag")
+		return newError("InvalidTag")
 	}
 	p.tags = len(tags)
 	return nil

@@ -16,7 +16,7 @@ func (r *request) putObject() error {
 	if err != nil {
 		return err
 	}
-	p, err := r.promised()
+	p, err := r.expectBody()
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (r *request) putObject() error {
 	if err != nil {
 		return err
 	}
-	o.take(stored, d)
+	o.setContent(stored, d)
 	v, err := r.commit(o, condition)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (r *request) newObject(header http.Header) (*object, error) {
 }
 
 // take gives the object a body.
-func (o *object) take(stored piece, d *digest) {
+func (o *object) setContent(stored piece, d *digest) {
 	o.etag = `"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`
 	o.size, o.pieces, o.sum = d.size, []piece{stored}, d.checksum()
 }
@@ -64,7 +64,7 @@ func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*versio
 	shown := ""
 	err := r.change(func(b *bucket) (unused []piece, err error) {
 		if from != nil && b.uploads[from.id] != from {
-			return nil, refuse("NoSuchUpload", "UploadId", from.id)
+			return nil, newError("NoSuchUpload", "UploadId", from.id)
 		}
 		if err := c.check(r.key, b.current(r.key)); err != nil {
 			return nil, err
@@ -78,7 +78,7 @@ func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*versio
 		return unused, nil
 	})
 	if err != nil {
-		r.server.blobs.drop(o.pieces)
+		r.server.blobs.release(o.pieces)
 		return nil, err
 	}
 	if shown != "" {

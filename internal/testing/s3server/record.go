@@ -29,9 +29,9 @@ type recorder struct {
 }
 
 // A mark is a request's place in the record.
-type mark struct{ epoch, index int }
+type requestMark struct{ epoch, index int }
 
-func (c *recorder) begin(r *request) mark {
+func (c *recorder) begin(r *request) requestMark {
 	c.busy.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,10 +43,10 @@ func (c *recorder) begin(r *request) mark {
 		Operation: r.operation, Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Bucket: r.bucket, Key: r.key,
 		Query: r.query, Header: r.Header.Clone(), Trailers: r.Header.Get("X-Amz-Trailer") != "",
 	})
-	return mark{c.epoch, len(c.all) - 1}
+	return requestMark{c.epoch, len(c.all) - 1}
 }
 
-func (c *recorder) end(m mark, status int) {
+func (c *recorder) end(m requestMark, status int) {
 	c.busy.Add(-1)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,8 +10,8 @@
 //
 //	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 //	defer server.Close()
-//	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown"})
-//	server.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
+//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
+//	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
 // What it does not have answers NotImplemented: tags as a subresource, object
 // lock, encryption with keys of one's own, website, logging, notifications,
@@ -84,14 +84,14 @@ type Limits struct {
 
 func (l Limits) complete() Limits {
 	const mib, gib = 1 << 20, 1 << 30
-	orElse(&l.MinPartSize, 5*mib)
-	orElse(&l.MaxPartSize, 5*gib)
-	orElse(&l.MaxPutSize, 5*gib)
-	orElse(&l.MaxCopySize, 5*gib)
-	orElse(&l.MaxParts, 10_000)
-	orElse(&l.MaxPage, 1_000)
-	orElse(&l.MaxBatch, 1_000)
-	orElse(&l.MaxMetadata, 2<<10)
+	setDefault(&l.MinPartSize, 5*mib)
+	setDefault(&l.MaxPartSize, 5*gib)
+	setDefault(&l.MaxPutSize, 5*gib)
+	setDefault(&l.MaxCopySize, 5*gib)
+	setDefault(&l.MaxParts, 10_000)
+	setDefault(&l.MaxPage, 1_000)
+	setDefault(&l.MaxBatch, 1_000)
+	setDefault(&l.MaxMetadata, 2<<10)
 	return l
 }
 
@@ -104,15 +104,15 @@ type Handler struct {
 	mu      sync.RWMutex // guards what the buckets hold; never held while bytes move
 	buckets buckets
 
-	rules    rules
+	faults   faults
 	recorder recorder
 }
 
 // New returns a server with the buckets of c, which are empty.
 func New(c Config) *Handler {
-	orElse(&c.AccessKeyID, DefaultAccessKeyID)
-	orElse(&c.SecretKey, DefaultSecretKey)
-	orElse(&c.Region, DefaultRegion)
+	setDefault(&c.AccessKeyID, DefaultAccessKeyID)
+	setDefault(&c.SecretKey, DefaultSecretKey)
+	setDefault(&c.Region, DefaultRegion)
 	if c.Domains == nil {
 		c.Domains = []string{
 			"s3." + c.Region + ".amazonaws.com",
@@ -127,7 +127,7 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), rules: rules{now: c.Now}}
+	h := &Handler{config: c, limits: c.Limits.complete(), blobs: newBlobs(c.Driver), faults: faults{now: c.Now}}
 	for _, name := range c.Buckets {
 		h.buckets.Set(name, h.newBucket(name))
 	}
@@ -136,7 +136,7 @@ func New(c Config) *Handler {
 
 func (h *Handler) now() time.Time { return h.config.Now().UTC() }
 
-func orElse[T comparable](value *T, fallback T) {
+func setDefault[T comparable](value *T, fallback T) {
 	var zero T
 	if *value == zero {
 		*value = fallback

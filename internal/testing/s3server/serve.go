@@ -22,7 +22,7 @@ type request struct {
 	operation string
 	query     url.Values
 	caller    caller
-	rule      *Rule // nil: none applies
+	fault     *Fault // nil: none applies
 	drained   bool
 }
 
@@ -35,9 +35,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	header.Set("X-Amz-Id-2", hostID)
 
 	handle, err := r.route()
-	r.rule = h.rules.match(r.operation, r.bucket, r.key)
+	r.fault = h.faults.match(r.operation, r.bucket, r.key)
 	recorded := h.recorder.begin(r)
-	answer := &answerWriter{ResponseWriter: w, request: r}
+	answer := &responseWriter{ResponseWriter: w, request: r}
 	r.w = answer
 	defer func() { h.recorder.end(recorded, answer.status) }()
 
@@ -46,14 +46,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	}
 	if err != nil {
 		r.corsHeaders()
-		r.writeError(asRefusal(err))
+		r.writeError(asAPIError(err))
 	}
 	answer.finish()
 }
 
 // run is what every operation has in common.
 func (r *request) run(handle func(*request) error) error {
-	if err := r.rule.early(r); err != nil {
+	if err := r.fault.beforeAuth(r); err != nil {
 		return err
 	}
 	if r.operation != "Preflight" && r.operation != "PostObject" {
@@ -65,10 +65,10 @@ func (r *request) run(handle func(*request) error) error {
 		}
 		const payer, requester = "x-amz-request-payer", "requester"
 		if r.server.config.RequesterPays && r.Header.Get(payer) != requester && r.query.Get(payer) != requester {
-			return refuse("AccessDenied")
+			return newError("AccessDenied")
 		}
 	}
-	if err := r.rule.late(r); err != nil {
+	if err := r.fault.afterAuth(r); err != nil {
 		return err
 	}
 	r.corsHeaders()
@@ -85,12 +85,12 @@ func (r *request) route() (func(*request) error, error) {
 	if r.target, err = r.server.locate(r.Request); err != nil {
 		return nil, err
 	}
-	name, handle := r.choose()
+	name, handle := r.chooseOperation()
 	if handle == nil {
 		if name != "" {
-			return nil, refuse("NotImplemented", "Resource", name).say("This server has no %s", name)
+			return nil, newError("NotImplemented", "Resource", name).withMessage("This server has no %s", name)
 		}
-		return nil, refuse("MethodNotAllowed", "Method", r.Method, "ResourceType", r.target.kind())
+		return nil, newError("MethodNotAllowed", "Method", r.Method, "ResourceType", r.target.kind())
 	}
 	r.operation = name
 	return handle, nil
@@ -106,10 +106,10 @@ func parseQuery(raw string) (url.Values, error) {
 		name, value, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(name)
 		if err != nil {
-			return nil, refuse("InvalidURI")
+			return nil, newError("InvalidURI")
 		}
 		if value, err = url.QueryUnescape(value); err != nil {
-			return nil, refuse("InvalidURI")
+			return nil, newError("InvalidURI")
 		}
 		query[name] = append(query[name], value)
 	}
@@ -130,8 +130,8 @@ func (r *request) number(parameter string, fallback int) (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-		return 0, refuse("InvalidArgument", "ArgumentName", parameter, "ArgumentValue", value).
-			say("Argument %s must be an integer between 0 and 2147483647", parameter)
+		return 0, newError("InvalidArgument", "ArgumentName", parameter, "ArgumentValue", value).
+			withMessage("Argument %s must be an integer between 0 and 2147483647", parameter)
 	}
 	return n, nil
 }

@@ -64,9 +64,9 @@ func (r *request) putVersioning() error {
 	switch asked.Status {
 	case enabled, suspended:
 	case "":
-		return refuse("IllegalVersioningConfigurationException")
+		return newError("IllegalVersioningConfigurationException")
 	default:
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		b.versioning = asked.Status
@@ -110,7 +110,7 @@ func (r *request) putLifecycle() error {
 func (c *lifecycleConfiguration) check() error {
 	const maxRules, maxID = 1000, 255
 	if len(c.Rule) == 0 || len(c.Rule) > maxRules {
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	ids := map[string]bool{}
 	for _, rule := range c.Rule {
@@ -118,13 +118,13 @@ func (c *lifecycleConfiguration) check() error {
 			rule.NoncurrentVersionTransition != nil || len(rule.Transition) > 0
 		switch {
 		case rule.Status != enabled && rule.Status != "Disabled", (rule.Filter == nil) == (rule.Prefix == nil):
-			return refuse("MalformedXML")
+			return newError("MalformedXML")
 		case !acts:
-			return refuse("InvalidRequest").say("At least one action needs to be specified in a rule.")
+			return newError("InvalidRequest").withMessage("At least one action needs to be specified in a rule.")
 		case len(rule.ID) > maxID:
-			return refuse("InvalidArgument").say("ID length should not exceed allowed limit of 255")
+			return newError("InvalidArgument").withMessage("ID length should not exceed allowed limit of 255")
 		case rule.ID != "" && ids[rule.ID]:
-			return refuse("InvalidArgument").say("Rule ID must be unique. Found same ID for more than one rule")
+			return newError("InvalidArgument").withMessage("Rule ID must be unique. Found same ID for more than one rule")
 		}
 		ids[rule.ID] = true
 	}
@@ -135,7 +135,7 @@ func (r *request) getLifecycle() error {
 	var document []byte
 	err := r.view(func(b *bucket) error {
 		if document = b.lifecycle; document == nil {
-			return refuse("NoSuchLifecycleConfiguration", "BucketName", b.name)
+			return newError("NoSuchLifecycleConfiguration", "BucketName", b.name)
 		}
 		return nil
 	})

@@ -28,7 +28,7 @@ func start(c Config, run func(*httptest.Server)) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Handler: New(c), gone: make(chan struct{})}
-	s.rules.gone = s.gone
+	s.faults.gone = s.gone
 	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s.Handler}}
 	s.http.Config.SetKeepAlivesEnabled(!c.CloseConnections)
 	run(s.http)

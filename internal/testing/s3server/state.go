@@ -40,14 +40,14 @@ type object struct {
 	etag   string // quoted
 	size   int64
 	pieces []piece
-	parts  []madeOf // of the upload that made it; nil: it was one PUT
+	parts  []objectPart // of the upload that made it; nil: it was one PUT
 	sum    checksum
 	properties
 	acl string
 }
 
-// madeOf is a part of a finished upload.
-type madeOf struct {
+// objectPart is a part of a finished upload.
+type objectPart struct {
 	offset, size int64
 	sum          checksum
 }
@@ -64,7 +64,7 @@ func (h *Handler) newBucket(name string) *bucket {
 func (h *Handler) find(name string) (*bucket, error) {
 	b, found := h.buckets.Get(name)
 	if !found {
-		return nil, refuse("NoSuchBucket", "BucketName", name)
+		return nil, newError("NoSuchBucket", "BucketName", name)
 	}
 	return b, nil
 }
@@ -90,7 +90,7 @@ func (r *request) change(f func(*bucket) ([]piece, error)) error {
 		unused, err = f(b)
 	}
 	r.server.mu.Unlock()
-	r.server.blobs.drop(unused)
+	r.server.blobs.release(unused)
 	return err
 }
 

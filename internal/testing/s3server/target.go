@@ -30,7 +30,7 @@ func (h *Handler) locate(r *http.Request) (target, error) {
 	// has to send %2B.
 	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
 	if err != nil || !utf8.ValidString(path) {
-		return target{}, refuse("InvalidURI")
+		return target{}, newError("InvalidURI")
 	}
 	t := target{bucket: h.hostBucket(r.Host), key: path}
 	if t.bucket == "" {
@@ -55,7 +55,7 @@ func (h *Handler) hostBucket(host string) string {
 // checkKey refuses what S3 refuses of a key.
 func checkKey(key string) error {
 	if len(key) > maxKey {
-		return refuse("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
+		return newError("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
 	}
 	// Read from the left, a key must never have gone up more often than down.
 	depth := 0
@@ -68,7 +68,7 @@ func checkKey(key string) error {
 			depth++
 		}
 		if depth < 0 {
-			return refuse("InvalidURI")
+			return newError("InvalidURI")
 		}
 	}
 	return nil

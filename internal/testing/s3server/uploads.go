@@ -43,7 +43,7 @@ func (r *request) listParts() error {
 	}
 	result := partList{
 		Xmlns: namespace, Bucket: r.bucket, Key: text(r.key), UploadID: r.query.Get("uploadId"),
-		PartNumberMarker: after, MaxParts: most, Initiator: us, Owner: us,
+		PartNumberMarker: after, MaxParts: most, Initiator: bucketOwner, Owner: bucketOwner,
 	}
 	err = r.view(func(b *bucket) error {
 		u, err := b.findUpload(r.key, result.UploadID)
@@ -113,7 +113,7 @@ func (r *request) listUploads() error {
 	err = r.view(func(b *bucket) error {
 		last := ""
 		for _, u := range b.sortedUploads(key, id) {
-			common, rolled := l.roll(u.key)
+			common, rolled := l.commonPrefix(u.key)
 			if !strings.HasPrefix(u.key, l.prefix) || rolled && (common == last || common == key) {
 				continue
 			}
@@ -127,7 +127,7 @@ func (r *request) listUploads() error {
 				result.NextKeyMarker, result.NextUploadIDMarker = l.encode(common), ""
 				continue
 			}
-			result.Upload = append(result.Upload, listedUpload{l.encode(u.key), u.id, us, us, u.class, isoTime(u.initiated)})
+			result.Upload = append(result.Upload, listedUpload{l.encode(u.key), u.id, bucketOwner, bucketOwner, u.class, isoTime(u.initiated)})
 			result.NextKeyMarker, result.NextUploadIDMarker = l.encode(u.key), u.id
 		}
 		return nil

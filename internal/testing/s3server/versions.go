@@ -45,12 +45,12 @@ func (r *request) listVersions() error {
 	if err != nil {
 		return err
 	}
-	after := versionPlace{r.query.Get("key-marker"), r.query.Get("version-id-marker")}
+	after := versionPosition{r.query.Get("key-marker"), r.query.Get("version-id-marker")}
 	if after.id != "" && after.key == "" {
-		return refuse("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).say("A version-id marker cannot be specified without a key marker.")
+		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("A version-id marker cannot be specified without a key marker.")
 	}
 	if after.id != "" && !validVersionID(after.id) {
-		return refuse("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).say("Invalid version id specified")
+		return newError("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.id).withMessage("Invalid version id specified")
 	}
 	result := versionList{
 		Xmlns: namespace, Name: r.bucket, Prefix: l.encode(l.prefix), KeyMarker: l.encode(after.key), VersionIDMarker: after.id,
@@ -69,14 +69,14 @@ func (r *request) listVersions() error {
 	return r.writeXML(result)
 }
 
-// A versionPlace is behind a key or, with an id, behind that version of it.
-type versionPlace struct{ key, id string }
+// A versionPosition is behind a key or, with an id, behind that version of it.
+type versionPosition struct{ key, id string }
 
-func (l listing) walkVersions(b *bucket, after versionPlace, result *versionList) (more bool) {
+func (l listing) walkVersions(b *bucket, after versionPosition, result *versionList) (more bool) {
 	keys := b.keys.Iter()
 	last := ""
 	for ok := keys.Seek(max(l.prefix, after.key)); ok && strings.HasPrefix(keys.Key(), l.prefix); ok = keys.Next() {
-		common, rolled := l.roll(keys.Key())
+		common, rolled := l.commonPrefix(keys.Key())
 		if rolled && (common == last || common == after.key) {
 			continue
 		}
@@ -99,7 +99,7 @@ func (l listing) walkVersions(b *bucket, after versionPlace, result *versionList
 }
 
 // in is the first of a key's versions that lies behind the place.
-func (p versionPlace) in(key string, versions []*version) int {
+func (p versionPosition) in(key string, versions []*version) int {
 	if key != p.key {
 		return 0
 	}
@@ -117,7 +117,7 @@ func (p versionPlace) in(key string, versions []*version) int {
 func (l listing) versionEntry(v *version, latest bool) listedVersion {
 	e := listedVersion{
 		XMLName: xml.Name{Local: "Version"}, Key: l.encode(v.key), VersionID: v.id, IsLatest: latest,
-		LastModified: isoTime(v.modified), Owner: us,
+		LastModified: isoTime(v.modified), Owner: bucketOwner,
 	}
 	if v.marker {
 		e.XMLName.Local = "DeleteMarker"

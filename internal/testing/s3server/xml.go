@@ -82,10 +82,10 @@ func (r *request) readDocument() ([]byte, error) {
 func parseXML(document []byte, v any) error {
 	decoder := xml.NewDecoder(bytes.NewReader(document))
 	if err := decoder.Decode(v); err != nil {
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return refuse("MalformedXML")
+		return newError("MalformedXML")
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ type owner struct {
 	DisplayName string
 }
 
-var us = owner{
+var bucketOwner = owner{
 	ID:          "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a",
 	DisplayName: "owner",
 }

@@ -48,9 +48,9 @@ func SignedUpload(change func(r *storage.SignRequest)) *storage.SignRequest {
 	return r
 }
 
-// IsEscapedByteByByte checks that the path of an address is path, with all but
+// RequireEscapedPath checks that the path of an address is path, with all but
 // the unreserved bytes and "/" escaped.
-func IsEscapedByteByByte(t testing.TB, address, path string) {
+func RequireEscapedPath(t testing.TB, address, path string) {
 	t.Helper()
 	u, err := url.Parse(address)
 	require.NoError(t, err)

@@ -27,8 +27,8 @@ func through(t *testing.T, server string, open OpenAt) (direct storage.Bucket, p
 	return direct, proxy, cut
 }
 
-// ResumedDownload checks that a download goes on where its connection was cut.
-func ResumedDownload(t *testing.T, server string, open OpenAt) {
+// DownloadResumes checks that a download goes on where its connection was cut.
+func DownloadResumes(t *testing.T, server string, open OpenAt) {
 	for _, row := range []struct {
 		how   string
 		cuts  int
@@ -52,9 +52,9 @@ func ResumedDownload(t *testing.T, server string, open OpenAt) {
 	}
 }
 
-// UnsplicedDownload checks that a download which was cut, and whose object was
+// DownloadPinsRevision checks that a download which was cut, and whose object was
 // replaced by then, ends with Changed.
-func UnsplicedDownload(t *testing.T, server string, open OpenAt) {
+func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
 	direct, proxy, cut := through(t, server, open)
 	old := Content(8<<20, 1)
 	_, err := direct.Upload(t.Context(), "a", bytes.NewReader(old))

@@ -1,5 +1,5 @@
 // Package wiretest is what the tests of drivers share that speak HTTP: a server
-// of canned answers, a proxy that cuts connections, clients that know nothing of
+// of canned replies, a proxy that cuts connections, clients that know nothing of
 // the driver, and streams that are made as they are read. Tests alone import it.
 package wiretest
 
@@ -48,42 +48,42 @@ func (r Request) Query() url.Values {
 	return query
 }
 
-// A Server remembers what it was asked, and answers what it is told to, in
+// A Server remembers what it was asked, and replies what it is told to, in
 // order, whatever it is asked; the last answer holds for all that follow. Without
-// any it answers 200.
+// any it replies 200.
 type Server struct {
 	*httptest.Server
 	Root   string              // what paths begin with, and is not remembered
 	Before func(*http.Request) // runs before the answer; nil: nothing does
 
-	mu      sync.Mutex
-	asked   []Request
-	answers []Reply
+	mu       sync.Mutex
+	requests []Request
+	replies  []Reply
 }
 
 // NewServer starts a server, which t stops.
-func NewServer(t testing.TB, answers ...Reply) *Server {
-	return start(t, httptest.NewServer, answers)
+func NewServer(t testing.TB, replies ...Reply) *Server {
+	return start(t, httptest.NewServer, replies)
 }
 
 // NewTLSServer is NewServer with TLS; the server's own Client trusts it.
-func NewTLSServer(t testing.TB, answers ...Reply) *Server {
-	return start(t, httptest.NewTLSServer, answers)
+func NewTLSServer(t testing.TB, replies ...Reply) *Server {
+	return start(t, httptest.NewTLSServer, replies)
 }
 
-func start(t testing.TB, serve func(http.Handler) *httptest.Server, answers []Reply) *Server {
+func start(t testing.TB, serve func(http.Handler) *httptest.Server, replies []Reply) *Server {
 	t.Helper()
-	s := &Server{answers: answers}
+	s := &Server{replies: replies}
 	s.Server = serve(s)
 	t.Cleanup(s.Close)
 	return s
 }
 
-// Answer replaces the answers that are left.
-func (s *Server) Answer(answers ...Reply) {
+// Response replaces the replies that are left.
+func (s *Server) Respond(replies ...Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answers = answers
+	s.replies = replies
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -113,12 +113,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) next(r Request) (a Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, r)
-	if len(s.answers) > 0 {
-		a = s.answers[0]
+	s.requests = append(s.requests, r)
+	if len(s.replies) > 0 {
+		a = s.replies[0]
 	}
-	if len(s.answers) > 1 {
-		s.answers = s.answers[1:]
+	if len(s.replies) > 1 {
+		s.replies = s.replies[1:]
 	}
 	return a
 }
@@ -127,7 +127,7 @@ func (s *Server) next(r Request) (a Reply) {
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
+	return slices.Clone(s.requests)
 }
 
 // Lines are the first ones of the requests so far.

@@ -23,15 +23,15 @@ func Content(n int, seed byte) []byte {
 	return data
 }
 
-// Endless is a body without end that calls Then at once, when that many bytes of
+// InfiniteBody is a body without end that calls Then at once, when that many bytes of
 // it have been read.
-type Endless struct {
+type InfiniteBody struct {
 	At   int64
 	Then func()
 	read int64
 }
 
-func (e *Endless) Read(p []byte) (int, error) {
+func (e *InfiniteBody) Read(p []byte) (int, error) {
 	before := e.read
 	e.read += int64(len(p))
 	if before < e.At && e.read >= e.At {

@@ -17,12 +17,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An OpenBy opens one bucket at a server's root by an HTTP client; nil is the
+// An OpenWithClient opens one bucket at a server's root by an HTTP client; nil is the
 // driver's own.
-type OpenBy func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket
+type OpenWithClient func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket
 
 // given are HTTP clients that a user may give, and nil.
-func given(t *testing.T) map[string]*http.Client {
+func httpClients(t *testing.T) map[string]*http.Client {
 	t.Helper()
 	one := http.DefaultTransport.(*http.Transport).Clone()
 	two := &http.Transport{}
@@ -47,8 +47,8 @@ type withoutValues struct{ context.Context }
 
 func (withoutValues) Value(any) any { return nil }
 
-// calls are operations of all kinds; what they answer does not matter.
-var calls = []struct {
+// operations are operations of all kinds; what they answer does not matter.
+var operations = []struct {
 	name string
 	do   func(ctx context.Context, b storage.Bucket) error
 }{
@@ -82,11 +82,11 @@ var calls = []struct {
 	}},
 }
 
-// SilentServer checks that every call ends that a server never answers, by each
+// SilentServer checks that every call ends that a server never replies, by each
 // kind of HTTP client.
-func SilentServer(t *testing.T, open OpenBy) {
+func SilentServer(t *testing.T, open OpenWithClient) {
 	const stall = 200 * time.Millisecond
-	for name, client := range given(t) {
+	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
@@ -106,7 +106,7 @@ func SilentServer(t *testing.T, open OpenBy) {
 			})
 			b := open("http://"+listener.Addr().String(), client, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall}))
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			for _, call := range calls {
+			for _, call := range operations {
 				t.Run(call.name, func(t *testing.T) {
 					t.Parallel()
 					begun := time.Now()
@@ -128,8 +128,8 @@ func SilentServer(t *testing.T, open OpenBy) {
 
 // CountedRequests checks that hooks are told the requests that a server sees, by
 // each kind of HTTP client.
-func CountedRequests(t *testing.T, open OpenBy) {
-	for name, client := range given(t) {
+func CountedRequests(t *testing.T, open OpenWithClient) {
+	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
 			var seen atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +146,7 @@ func CountedRequests(t *testing.T, open OpenBy) {
 					return ctx, func(o storage.Outcome) { told += o.Requests }, nil
 				}))
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			for _, call := range calls {
+			for _, call := range operations {
 				seen.Store(0)
 				told = 0
 				_ = call.do(t.Context(), b)

@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// An answerWriter sends an answer the way the request's rule has it sent.
-type answerWriter struct {
+// An responseWriter sends an answer the way the request's rule has it sent.
+type responseWriter struct {
 	http.ResponseWriter
 	request *request
 	status  int
 	sent    int64 // bytes of the body
 }
 
-func (w *answerWriter) rule() *Rule {
-	if w.request.rule == nil {
-		return &Rule{}
+func (w *responseWriter) fault() *Fault {
+	if w.request.fault == nil {
+		return &Fault{}
 	}
-	return w.request.rule
+	return w.request.fault
 }
 
 // WriteHeader sends the status, unless the answer is to be lost.
-func (w *answerWriter) WriteHeader(status int) {
-	for _, name := range w.rule().Hide {
+func (w *responseWriter) WriteHeader(status int) {
+	for _, name := range w.fault().Hide {
 		w.Header().Del(name)
 	}
-	if !w.rule().Lose {
+	if !w.fault().DropResponse {
 		w.status = status
 		w.ResponseWriter.WriteHeader(status)
 	}
@@ -35,18 +35,18 @@ func (w *answerWriter) WriteHeader(status int) {
 const pausedBlock = 32 << 10
 
 // Write sends a part of the body.
-func (w *answerWriter) Write(p []byte) (int, error) {
-	rule, done := w.rule(), 0
-	if rule.Lose {
+func (w *responseWriter) Write(p []byte) (int, error) {
+	fault, done := w.fault(), 0
+	if fault.DropResponse {
 		return len(p), nil
 	}
 	for done < len(p) {
 		block := p[done:]
-		if rule.Pause > 0 {
+		if fault.Pause > 0 {
 			block = block[:min(len(block), pausedBlock)]
-			w.wait(rule.Pause)
+			w.wait(fault.Pause)
 		}
-		n, err := w.writeBlock(rule, block)
+		n, err := w.writeBlock(fault, block)
 		done += n
 		if err != nil {
 			return done, err
@@ -55,17 +55,17 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-func (w *answerWriter) writeBlock(rule *Rule, block []byte) (int, error) {
-	if left, ends := w.left(rule.CutAfter, block); ends {
+func (w *responseWriter) writeBlock(fault *Fault, block []byte) (int, error) {
+	if left, ends := w.left(fault.CutAfter, block); ends {
 		w.flush(block[:left])
 		cutConnection()
 	}
-	if left, ends := w.left(rule.HangAfter, block); ends {
+	if left, ends := w.left(fault.HangAfter, block); ends {
 		w.flush(block[:left])
 		w.wait(0)
 		cutConnection()
 	}
-	if at := rule.FlipAt; at != nil && *at >= w.sent && *at < w.sent+int64(len(block)) {
+	if at := fault.FlipAt; at != nil && *at >= w.sent && *at < w.sent+int64(len(block)) {
 		block = append([]byte(nil), block...)
 		block[*at-w.sent] ^= 0xFF
 	}
@@ -76,7 +76,7 @@ func (w *answerWriter) writeBlock(rule *Rule, block []byte) (int, error) {
 
 // left is how much of the block comes before the limit, and whether the limit
 // is in it.
-func (w *answerWriter) left(limit *int64, block []byte) (int64, bool) {
+func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
 	if limit == nil || w.sent+int64(len(block)) <= *limit {
 		return 0, false
 	}
@@ -84,21 +84,21 @@ func (w *answerWriter) left(limit *int64, block []byte) (int64, bool) {
 }
 
 // flush sends the last bytes that the client shall see.
-func (w *answerWriter) flush(p []byte) {
+func (w *responseWriter) flush(p []byte) {
 	_, _ = w.ResponseWriter.Write(p)
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // finish ends an answer; one that is to be lost by cutting the connection.
-func (w *answerWriter) finish() {
-	if w.rule().Lose {
+func (w *responseWriter) finish() {
+	if w.fault().DropResponse {
 		cutConnection()
 	}
 }
 
 // wait ends after d, or never where d is 0; and when the client or the server
 // goes away.
-func (w *answerWriter) wait(d time.Duration) {
+func (w *responseWriter) wait(d time.Duration) {
 	ctx := w.request.Context()
 	if d > 0 {
 		var cancel context.CancelFunc
@@ -107,7 +107,7 @@ func (w *answerWriter) wait(d time.Duration) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-w.request.server.rules.gone:
+	case <-w.request.server.faults.gone:
 	}
 }
 

@@ -23,7 +23,7 @@ func TestErrorsToOrder(t *testing.T) {
 		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
 	} {
 		s := start(t, s3server.Config{})
-		s.Misbehave(s3server.Rule{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
+		s.Inject(s3server.Fault{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
 		_, err := s.PutObject(t.Context(), putInput("k", "first"))
 		require.NoError(t, err)
 		for range 2 {
@@ -43,12 +43,12 @@ func TestErrorsToOrder(t *testing.T) {
 func TestAnErrorInsideA200(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "x")
-	s.Misbehave(s3server.Rule{Operation: "CopyObject", Error: "InternalError", In200: true})
+	s.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true})
 	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
 	require.ErrorContains(t, err, "InternalError")
 	upload := s.begin(t, "k")
 	part := s.part(t, "k", upload, 1, "x")
-	s.Misbehave(s3server.Rule{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true})
+	s.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true})
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
@@ -58,7 +58,7 @@ func TestAnErrorInsideA200(t *testing.T) {
 
 func TestARedirectToAnotherRegion(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Misbehave(s3server.Rule{Redirect: "eu-west-1", Times: 2})
+	s.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 301, "PermanentRedirect")
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
@@ -70,15 +70,15 @@ func TestARedirectToAnotherRegion(t *testing.T) {
 
 func TestLostAnswers(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.Misbehave(s3server.Rule{Operation: "PutObject", Refuse: true})
+	s.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Empty(t, s.keys(t), "nothing was done")
-	s.Misbehave(s3server.Rule{Operation: "PutObject", Lose: true})
+	s.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
 	require.Equal(t, []string{"k"}, s.keys(t), "it was done")
-	s.Misbehave(s3server.Rule{Operation: "DeleteObject", Lose: true})
+	s.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true})
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
@@ -96,18 +96,18 @@ func TestBrokenBodies(t *testing.T) {
 		t.Cleanup(func() { _ = out.Body.Close() })
 		return out.Body
 	}
-	s.Misbehave(s3server.Rule{Operation: "GetObject", CutAfter: s3server.Bytes(40_001)})
+	s.Inject(s3server.Fault{Operation: "GetObject", CutAfter: s3server.Bytes(40_001)})
 	got, err := io.ReadAll(get(t.Context()))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Len(t, got, 40_001)
 
-	s.Misbehave(s3server.Rule{Operation: "GetObject", FlipAt: s3server.Bytes(40_000)})
+	s.Inject(s3server.Fault{Operation: "GetObject", FlipAt: s3server.Bytes(40_000)})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content[:40_000], string(got[:40_000]))
 	require.NotEqual(t, content[40_000], got[40_000])
 
-	s.Misbehave(s3server.Rule{Operation: "GetObject", HangAfter: s3server.Bytes(10)})
+	s.Inject(s3server.Fault{Operation: "GetObject", HangAfter: s3server.Bytes(10)})
 	ctx, cancel := context.WithCancel(t.Context())
 	body := get(ctx)
 	first := make([]byte, 10)
@@ -117,7 +117,7 @@ func TestBrokenBodies(t *testing.T) {
 	_, err = io.ReadAll(body)
 	require.ErrorIs(t, err, context.Canceled)
 
-	s.Misbehave(s3server.Rule{Operation: "GetObject", Pause: time.Millisecond})
+	s.Inject(s3server.Fault{Operation: "GetObject", Pause: time.Millisecond})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content, string(got))
@@ -127,7 +127,7 @@ func TestABatchThatNamesItsFailuresOtherwise(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
-	s.Misbehave(s3server.Rule{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }})
+	s.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }})
 	out, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
 	}})
@@ -141,7 +141,7 @@ func TestABatchThatNamesItsFailuresOtherwise(t *testing.T) {
 func TestCloseEndsWhatHangs(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	s.Misbehave(s3server.Rule{Operation: "GetObject", HangAfter: s3server.Bytes(1)})
+	s.Inject(s3server.Fault{Operation: "GetObject", HangAfter: s3server.Bytes(1)})
 	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = out.Body.Close() }) // runs before Close
@@ -151,29 +151,29 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 func TestACarelessServer(t *testing.T) {
 	s := start(t, s3server.Config{})
 	etag := s.put(t, "k", "0123456789")
-	s.Misbehave(s3server.Rule{Operation: "PutObject", Ignore: []string{"If-None-Match"}})
+	s.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}})
 	in := putInput("k", "9876543210")
 	in.IfNoneMatch = aws.String("*")
 	_, err := s.PutObject(t.Context(), in)
 	require.NoError(t, err)
 
-	s.Misbehave(s3server.Rule{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}})
+	s.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}})
 	out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
 	require.NoError(t, err)
 	require.Equal(t, "9876543210", read(t, out.Body))
 	require.Nil(t, out.ETag)
 
 	s.put(t, "l", "")
-	s.Misbehave(s3server.Rule{Operation: "ListObjectsV2", Reverse: true})
+	s.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true})
 	require.Equal(t, []string{"l", "k"}, s.keys(t))
 
-	s.Misbehave(s3server.Rule{Operation: "DeleteObjects", Ignore: []string{"ETag"}})
+	s.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}})
 	batch := &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}}}
 	deleted, err := s.DeleteObjects(t.Context(), batch)
 	require.NoError(t, err)
 	require.Empty(t, deleted.Errors)
-	s.Misbehave(s3server.Rule{Times: -1, Error: "SlowDown"})
-	s.Behave()
+	s.Inject(s3server.Fault{Times: -1, Error: "SlowDown"})
+	s.ClearFaults()
 	require.Equal(t, []string{"l"}, s.keys(t))
 }
 
@@ -195,7 +195,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 func TestAServerThatThrottles(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
-	s.Misbehave(s3server.Rule{Operation: "PutObject", Error: "SlowDown", Rate: 20, Times: -1})
+	s.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20, Times: -1})
 	puts := func(n int) (served int) {
 		for range n {
 			if _, err := s.PutObject(t.Context(), putInput("k", "x")); err == nil {

@@ -10,7 +10,7 @@ import (
 
 // A Rule makes the server misbehave. Of several that match a request the first
 // that is not used up applies.
-type Rule struct {
+type Fault struct {
 	Operation string // AWS's name: "PutObject", "CompleteMultipartUpload"; "": any
 	Bucket    string // "": any
 	Key       string // "": any
@@ -33,8 +33,8 @@ type Rule struct {
 	// signature is looked at.
 	Redirect string
 
-	Refuse bool // cut the connection before anything is done
-	Lose   bool // do it, and cut the connection instead of answering
+	DropConnection bool // cut the connection before anything is done
+	DropResponse   bool // do it, and cut the connection instead of answering
 
 	CutAfter  *int64        // bytes of the answer's body, then cut the connection
 	HangAfter *int64        // bytes of the answer's body, then silence until the client goes
@@ -59,49 +59,49 @@ type Rule struct {
 // Bytes is a number for CutAfter, HangAfter and FlipAt.
 func Bytes(n int64) *int64 { return &n }
 
-// Misbehave adds a rule.
-func (h *Handler) Misbehave(r Rule) {
-	h.rules.mu.Lock()
-	defer h.rules.mu.Unlock()
-	h.rules.all = append(h.rules.all, &r)
+// Inject adds a fault.
+func (h *Handler) Inject(f Fault) {
+	h.faults.mu.Lock()
+	defer h.faults.mu.Unlock()
+	h.faults.all = append(h.faults.all, &f)
 }
 
-// Behave takes all rules away.
-func (h *Handler) Behave() {
-	h.rules.mu.Lock()
-	defer h.rules.mu.Unlock()
-	h.rules.all = nil
+// ClearFaults removes all faults.
+func (h *Handler) ClearFaults() {
+	h.faults.mu.Lock()
+	defer h.faults.mu.Unlock()
+	h.faults.all = nil
 }
 
-type rules struct {
+type faults struct {
 	mu   sync.Mutex
-	all  []*Rule
+	all  []*Fault
 	now  func() time.Time
 	gone <-chan struct{} // closed when the server ends; nil: never
 }
 
 // match is the rule for a request, counted; nil where there is none.
-func (s *rules) match(operation, bucket, key string) *Rule {
+func (s *faults) match(operation, bucket, key string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, r := range s.all {
-		if r.Operation != "" && r.Operation != operation || r.Bucket != "" && r.Bucket != bucket || r.Key != "" && r.Key != key {
+	for i, f := range s.all {
+		if f.Operation != "" && f.Operation != operation || f.Bucket != "" && f.Bucket != bucket || f.Key != "" && f.Key != key {
 			continue
 		}
-		if r.Skip > 0 {
-			r.Skip--
+		if f.Skip > 0 {
+			f.Skip--
 			continue
 		}
-		if r.Rate > 0 && r.passes(s.now()) {
+		if f.Rate > 0 && f.passes(s.now()) {
 			continue
 		}
-		applied := *r
+		applied := *f
 		switch {
-		case r.Times < 0:
-		case r.Times <= 1:
+		case f.Times < 0:
+		case f.Times <= 1:
 			s.all = slices.Delete(s.all, i, i+1)
 		default:
-			r.Times--
+			f.Times--
 		}
 		return &applied
 	}
@@ -109,78 +109,78 @@ func (s *rules) match(operation, bucket, key string) *Rule {
 }
 
 // passes takes one of the requests that Rate lets pass, if there is one left.
-func (rule *Rule) passes(now time.Time) bool {
-	rate := float64(rule.Rate)
+func (f *Fault) passes(now time.Time) bool {
+	rate := float64(f.Rate)
 	atOnce := max(1, rate/10)
-	if rule.last.IsZero() {
-		rule.left = atOnce
+	if f.last.IsZero() {
+		f.left = atOnce
 	} else {
-		rule.left = min(atOnce, rule.left+now.Sub(rule.last).Seconds()*rate)
+		f.left = min(atOnce, f.left+now.Sub(f.last).Seconds()*rate)
 	}
-	rule.last = now
-	if rule.left < 1 {
+	f.last = now
+	if f.left < 1 {
 		return false
 	}
-	rule.left--
+	f.left--
 	return true
 }
 
-// early is what happens before the signature is looked at.
-func (rule *Rule) early(r *request) error {
-	if rule == nil {
+// beforeAuth applies the faults that come before the signature is checked.
+func (f *Fault) beforeAuth(r *request) error {
+	if f == nil {
 		return nil
 	}
-	if rule.Refuse {
+	if f.DropConnection {
 		cutConnection()
 	}
-	if rule.Redirect != "" {
-		return refuse("PermanentRedirect", "Endpoint", r.bucket+".s3."+rule.Redirect+".amazonaws.com", "Bucket", r.bucket).
-			head("X-Amz-Bucket-Region", rule.Redirect)
+	if f.Redirect != "" {
+		return newError("PermanentRedirect", "Endpoint", r.bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket", r.bucket).
+			withHeader("X-Amz-Bucket-Region", f.Redirect)
 	}
 	return nil
 }
 
-// late is what happens to a request that is in order.
-func (rule *Rule) late(r *request) error {
-	if rule == nil {
+// afterAuth applies the faults to a request whose signature is valid.
+func (f *Fault) afterAuth(r *request) error {
+	if f == nil {
 		return nil
 	}
-	for _, name := range rule.Ignore {
+	for _, name := range f.Ignore {
 		r.Header.Del(name)
 	}
-	if rule.Error == "" && rule.Status == 0 {
+	if f.Error == "" && f.Status == 0 {
 		return nil
 	}
-	code := rule.Error
-	orElse(&code, "InternalError")
-	e := refuse(code)
-	if rule.Status != 0 {
-		e.status = rule.Status
+	code := f.Error
+	setDefault(&code, "InternalError")
+	e := newError(code)
+	if f.Status != 0 {
+		e.status = f.Status
 	}
-	if rule.RetryAfter > 0 {
-		e.head("Retry-After", strconv.Itoa(int(rule.RetryAfter.Seconds())))
+	if f.RetryAfter > 0 {
+		e.withHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
 	}
-	if rule.In200 {
+	if f.In200 {
 		e.status = 200
 	}
 	return e
 }
 
-func (rule *Rule) ignores(name string) bool {
-	return rule != nil && slices.ContainsFunc(rule.Ignore, func(n string) bool { return strings.EqualFold(n, name) })
+func (f *Fault) ignores(name string) bool {
+	return f != nil && slices.ContainsFunc(f.Ignore, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-func (rule *Rule) reverses() bool { return rule != nil && rule.Reverse }
+func (f *Fault) reverses() bool { return f != nil && f.Reverse }
 
 // denies is how DeleteObjects names an object that it refuses; nil: it does not.
-func (rule *Rule) denies(key, version string) *deleteError {
-	if rule == nil || rule.Deny == nil {
+func (f *Fault) denies(key, version string) *deleteError {
+	if f == nil || f.Deny == nil {
 		return nil
 	}
-	key, version, denied := rule.Deny(key, version)
+	key, version, denied := f.Deny(key, version)
 	if !denied {
 		return nil
 	}
-	e := refuse("AccessDenied")
+	e := newError("AccessDenied")
 	return &deleteError{text(key), version, e.code, text(e.message)}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An Answer is what a client was told that knows nothing of the driver.
-type Answer struct {
+// An Response is what a client was told that knows nothing of the driver.
+type Response struct {
 	Status int
 	Body   string
 	Header http.Header // of NetHTTP
@@ -23,10 +23,10 @@ type Answer struct {
 
 // Clients are the outsiders, by name. Each makes a signed request with exactly
 // what was returned; curl adds a Content-Type of its own to an upload.
-var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Answer{"net/http": NetHTTP, "curl": Curl}
+var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Response{"net/http": NetHTTP, "curl": Curl}
 
 // NetHTTP is a client of net/http.
-func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Answer {
+func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {
 	t.Helper()
 	r, err := signed.Request(t.Context(), strings.NewReader(body))
 	require.NoError(t, err)
@@ -36,11 +36,11 @@ func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Answer {
 	text, err := io.ReadAll(got.Body)
 	require.NoError(t, err)
 	require.NoError(t, got.Body.Close())
-	return Answer{got.StatusCode, string(text), got.Header}
+	return Response{got.StatusCode, string(text), got.Header}
 }
 
 // Curl is curl, which the test needs.
-func Curl(t testing.TB, signed *storage.SignedURL, body string) Answer {
+func Curl(t testing.TB, signed *storage.SignedURL, body string) Response {
 	t.Helper()
 	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}
 	for name, values := range signed.Header {
@@ -59,5 +59,5 @@ func Curl(t testing.TB, signed *storage.SignedURL, body string) Answer {
 	text := out.String()
 	status, err := strconv.Atoi(text[len(text)-3:])
 	require.NoError(t, err)
-	return Answer{Status: status, Body: text[:len(text)-3]}
+	return Response{Status: status, Body: text[:len(text)-3]}
 }
