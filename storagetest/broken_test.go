@@ -31,11 +31,11 @@ var brokenLayers = map[string]struct {
 }{
 	"ignores IfAbsent": {
 		func(d storage.Driver) storage.Driver { return &ignoresAbsent{d} },
-		[]string{"W5/IfAbsent creates and never overwrites", "W5/of concurrent creators exactly one wins"},
+		[]string{"W5/IfAbsent creates and never overwrites", "W5/exactly one concurrent creator wins"},
 	},
 	"ignores IfRevision": {
 		func(d storage.Driver) storage.Driver { return &ignoresRevision{d} },
-		[]string{"W5/IfRevision writes over what was read and nothing else", "W5/of concurrent updaters exactly one wins"},
+		[]string{"W5/IfRevision replaces only the revision that was read", "W5/exactly one concurrent updater wins"},
 	},
 	"cuts off the last byte of what it stores": {
 		func(d storage.Driver) storage.Driver { return &truncates{d} },
@@ -47,11 +47,11 @@ var brokenLayers = map[string]struct {
 	},
 	"lists out of order": {
 		func(d storage.Driver) storage.Driver { return &listsBackwards{d} },
-		[]string{"K4/keys are in the order of their bytes"},
+		[]string{"K4/keys are in byte order"},
 	},
 	"forgets the end of a listing": {
 		func(d storage.Driver) storage.Driver { return &forgetsPages{d} },
-		[]string{"K4/keys are in the order of their bytes", "L3/pages join to the listing"},
+		[]string{"K4/keys are in byte order", "L3/pages add up to the listing"},
 	},
 	"takes a missing object for a missing bucket": {
 		func(d storage.Driver) storage.Driver {
@@ -61,7 +61,7 @@ var brokenLayers = map[string]struct {
 	},
 	"fails to remove what is not there": {
 		func(d storage.Driver) storage.Driver { return &removesStrictly{d} },
-		[]string{"D1/removing what is not there succeeds"},
+		[]string{"D1/removing a missing object succeeds"},
 	},
 	"forgets metadata": {
 		func(d storage.Driver) storage.Driver { return &forgetsMetadata{d} },
@@ -77,7 +77,7 @@ var brokenLayers = map[string]struct {
 	},
 	"says it does what it does not": {
 		func(d storage.Driver) storage.Driver { return &boasts{d} },
-		[]string{"S3/a signed download works as returned, of a key with a space"},
+		[]string{"S3/a signed download works as returned, for a key with a space"},
 	},
 }
 
@@ -115,9 +115,9 @@ func runBroken(t *testing.T, name string, cases []string) string {
 	return string(output)
 }
 
-func TestAnUnknownWithoutFails(t *testing.T) {
+func TestSkippingAnUnknownCaseFails(t *testing.T) {
 	output := runBroken(t, unknownWithout, []string{"R3/ranges"})
-	require.Contains(t, output, "Without names no case")
+	require.Contains(t, output, "Skip names no case")
 	require.Contains(t, output, "no such case")
 }
 

@@ -27,7 +27,7 @@ func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...
 		known[c.Name] = true
 	}
 	for name := range o.without {
-		require.True(t, known[name], "Without names no case: %q", name)
+		require.True(t, known[name], "Skip names no case: %q", name)
 	}
 	report := newReport("service", storage.Description{}, o)
 	t.Run("service", func(t *testing.T) {
@@ -119,7 +119,7 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 
 var serviceCases = []serviceCase{
 	{
-		Case{Name: "a bucket is created, looked at, listed and deleted", Rule: "B1", Explanation: "with its name and provider, by CreateBucket, BucketInfo, Buckets and DeleteBucket"},
+		Case{Name: "a bucket is created, described, listed and deleted", Rule: "B1", Explanation: "with its name and provider, by CreateBucket, BucketInfo, Buckets and DeleteBucket"},
 		func(s *S) {
 			name := s.create()
 			info, err := s.BucketInfo(s.T.Context(), name)
@@ -138,7 +138,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also to its owner, and changes nothing"},
+		Case{Name: "a bucket name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also to its owner, and changes nothing"},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
@@ -149,7 +149,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a name that cannot be", Rule: "B1", Explanation: "3 to 63 of a-z 0-9 -, a letter or digit at both ends, no --: else InvalidArgument"},
+		Case{Name: "an invalid bucket name", Rule: "B1", Explanation: "3 to 63 of a-z 0-9 -, a letter or digit at both ends, no --: else InvalidArgument"},
 		func(s *S) {
 			for _, name := range []string{"", "ab", "Upper", "under_score", "dot.dot", "-a-b", "a-b-", "a--b", "a b", "../x", "\u00e9t\u00e9", strings.Repeat("a", 64)} {
 				_, err := s.CreateBucket(s.T.Context(), name)
@@ -158,7 +158,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket that is not empty stays", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty on every provider, and deletes nothing"},
+		Case{Name: "a bucket that is not empty is not deleted", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty on every provider, and deletes nothing"},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
@@ -170,7 +170,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket that is not there", Rule: "E2", Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound"},
+		Case{Name: "a missing bucket", Rule: "E2", Explanation: "its info, its deletion and every operation on it are BucketNotFound, which is not ObjectNotFound"},
 		func(s *S) {
 			name := s.name()
 			_, err := s.BucketInfo(s.T.Context(), name)
@@ -207,7 +207,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket keeps versions when it is told to", Rule: "B2", Explanation: "WithVersioning, at creation and later; Service.Bucket knows by itself"},
+		Case{Name: "a bucket keeps versions if told to", Rule: "B2", Explanation: "WithVersioning, at creation and later; Service.Bucket knows by itself"},
 		func(s *S) {
 			name := s.create()
 			info, err := s.UpdateBucket(s.T.Context(), name, storage.WithVersioning(true))
@@ -230,7 +230,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an update changes what it names and nothing else", Rule: "B2", Explanation: "CORS rules are kept by an update of something else, and cleared by an option without rules"},
+		Case{Name: "an update changes only what it names", Rule: "B2", Explanation: "CORS rules are kept by an update of something else, and cleared by an option without rules"},
 		func(s *S) {
 			name := s.create()
 			cors := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
@@ -331,7 +331,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an update of a bucket that is not there", Rule: "B1", Explanation: "it is BucketNotFound, or Unsupported where there is nothing to update"},
+		Case{Name: "an update of a missing bucket", Rule: "B1", Explanation: "it is BucketNotFound, or Unsupported where there is nothing to update"},
 		func(s *S) {
 			_, err := s.UpdateBucket(s.T.Context(), s.name(), storage.WithPublicAccess(false))
 			require.Contains(s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%v", err)
