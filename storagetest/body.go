@@ -18,8 +18,8 @@ import (
 
 var bodyCases = []Case{
 	{
-		Name: "every kind of reader is read as it is meant", Rule: "W1",
-		Explanation: "one byte at a time, half a buffer, data together with EOF: the object is what the reader delivered",
+		Name: "every kind of reader is read correctly", Rule: "W1",
+		Explanation: "one byte at a time, half a buffer, or data together with EOF: the object is what the reader delivered",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -42,7 +42,7 @@ var bodyCases = []Case{
 	},
 	{
 		Name: "readers that fail are BodyFailed", Rule: "W11",
-		Explanation: "what the caller's reader fails with is not the store's fault, and is reachable",
+		Explanation: "an error of the caller's reader is not blamed on the store, and can be reached by errors.Is",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -51,7 +51,7 @@ var bodyCases = []Case{
 					"ErrReader":     iotest.ErrReader(errBoom),
 					"midway":        failing(text[:path.size-1], errBoom),
 					"at the end":    failing(text, errBoom),
-					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))), // an end is io.EOF itself
+					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))), // only io.EOF itself is an end
 					"TimeoutReader": iotest.TimeoutReader(iotest.HalfReader(strings.NewReader(text))),
 				} {
 					_, err := b.Upload(t.Context(), "a", source)
@@ -67,8 +67,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a body's own code is not the upload's", Rule: "W11",
-		Explanation: "a failed download used as a body is not taken for a failed upload condition, and stays reachable by errors.As",
+		Name: "a body's error code is not the upload's", Rule: "W11",
+		Explanation: "if a failed download is used as a body, its Code is not taken for a failed condition, and errors.As reaches it",
 		run: func(t *T) {
 			b := t.open()
 			inner := &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Err: &fs.PathError{Op: "read", Path: "x", Err: fs.ErrExist}}
@@ -78,13 +78,13 @@ var bodyCases = []Case{
 				require.NotErrorIs(t, err, code)
 			}
 			var path *fs.PathError
-			require.True(t, errors.As(err, &path), "errors.As reaches the body's error")
+			require.True(t, errors.As(err, &path), "errors.As must reach the body's error")
 			require.Equal(t, "x", path.Path)
 		},
 	},
 	{
 		Name: "a panic of the body reaches the caller", Rule: "W1",
-		Explanation: "a body that panics while it is read can be recovered from, whichever goroutine reads it; nothing is stored or left behind, and the next upload works",
+		Explanation: "the caller can recover from the panic, whichever goroutine reads the body; nothing is stored or left, and the next upload works",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open(storage.WithMemory(storage.NewMemory(1 << 20)))
@@ -107,7 +107,7 @@ var bodyCases = []Case{
 	},
 	{
 		Name: "a body that makes no progress is BodyFailed", Rule: "W11",
-		Explanation: "a reader that answers 0, nil for ever does not hang the upload",
+		Explanation: "a reader that always returns 0, nil does not hang the upload",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", io.MultiReader(strings.NewReader("head"), idleReader{}))
@@ -117,8 +117,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a body that pauses is read on", Rule: "W11",
-		Explanation: "0, nil now and then is legal for a reader",
+		Name: "a body that pauses is read to its end", Rule: "W11",
+		Explanation: "a reader may return 0, nil now and then",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", &pausingReader{r: strings.NewReader("some text")})
@@ -128,7 +128,7 @@ var bodyCases = []Case{
 	},
 	{
 		Name: "an impossible count is BodyFailed", Rule: "W11",
-		Explanation: "a reader that claims more than it was asked for does not crash the upload",
+		Explanation: "a reader that returns more than it was asked for does not crash the upload",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Upload(t.Context(), "a", lyingReader{})
@@ -137,8 +137,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a body is read from where it stands", Rule: "W2",
-		Explanation: "what was read from a reader before is not uploaded, and no size is guessed that counts it",
+		Name: "a body is read from its current position", Rule: "W2",
+		Explanation: "bytes that were read earlier are neither uploaded nor counted in the size",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -162,8 +162,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "an overridden Read is the one that is used", Rule: "W2",
-		Explanation: "a struct that embeds *os.File and has its own Read is read by it, not around it",
+		Name: "an overridden Read is used", Rule: "W2",
+		Explanation: "if a struct embeds *os.File and has its own Read, the upload calls that Read",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -175,8 +175,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "files of no size and pipes are streams", Rule: "W2",
-		Explanation: "a file whose size says nothing is read by Read until it ends",
+		Name: "pipes and files without a size are streams", Rule: "W2",
+		Explanation: "a file whose size is not reliable is read by Read until its end",
 		run: func(t *T) {
 			b := t.open()
 			r, w, err := os.Pipe()
@@ -193,7 +193,7 @@ var bodyCases = []Case{
 	},
 	{
 		Name: "UploadFile and DownloadFile move files", Rule: "W1",
-		Explanation: "a file goes up and comes down whole; a failed download leaves the file that was there",
+		Explanation: "files are uploaded and downloaded whole, and a failed download keeps the existing file",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -213,13 +213,13 @@ var bodyCases = []Case{
 				requireSame(t, text, readFile(t, to))
 				left, err := os.ReadDir(filepath.Dir(to))
 				require.NoError(t, err)
-				require.Len(t, left, 1, "no temporary file is left")
+				require.Len(t, left, 1, "there must be no temporary file")
 			}
 		},
 	},
 	{
-		Name: "a downloaded file replaces what is there", Rule: "W1",
-		Explanation: "it keeps a file's mode, whatever the umask, and takes the place of a symbolic link, whose target stays as it is",
+		Name: "a downloaded file replaces the existing file", Rule: "W1",
+		Explanation: "the file's mode is kept, whatever the umask; a symbolic link is replaced, and its target stays as it is",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "new")
@@ -227,7 +227,7 @@ var bodyCases = []Case{
 			to, link := filepath.Join(dir, "to"), filepath.Join(dir, "link")
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			for _, mode := range []os.FileMode{0o666, 0o777, 0o640, 0o600} {
-				require.NoError(t, os.Chmod(to, mode)) // of which Windows keeps what it knows
+				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only a part of it
 				before, err := os.Stat(to)
 				require.NoError(t, err)
 				_, err = storage.DownloadFile(t.Context(), b, "a", to)
@@ -238,7 +238,7 @@ var bodyCases = []Case{
 			}
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			if err := os.Symlink(to, link); err != nil {
-				return // Windows asks for a right that few have
+				return // Windows requires a permission that few users have
 			}
 			_, err := storage.DownloadFile(t.Context(), b, "a", link)
 			require.NoError(t, err)
@@ -250,7 +250,7 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "a file that is not there is an error before any request", Rule: "W1",
+		Name: "a missing file is an error before any request", Rule: "W1",
 		Explanation: "UploadFile of a missing file or a directory stores nothing",
 		run: func(t *T) {
 			b := t.open()
@@ -265,8 +265,8 @@ var bodyCases = []Case{
 		},
 	},
 	{
-		Name: "progress is told", Rule: "W12",
-		Explanation: "never less than before, and at the end all of it, for uploads as for downloads",
+		Name: "progress is reported", Rule: "W12",
+		Explanation: "it never decreases and ends at the full size, for uploads and downloads",
 		run:         progress,
 	},
 }
@@ -291,7 +291,7 @@ func (r *pausingReader) Read(p []byte) (int, error) {
 	return r.r.Read(p[:min(len(p), 2)])
 }
 
-// countingFile has all of a file's methods and a Read of its own.
+// countingFile has all methods of a file and its own Read.
 type countingFile struct {
 	*os.File
 	r io.Reader
@@ -351,7 +351,7 @@ func progress(t *T) {
 	}
 }
 
-// panickingAt is read in place, and panics at its last byte.
+// panickingAt is read in place and panics at its last byte.
 type panickingAt struct{ *strings.Reader }
 
 func (r panickingAt) ReadAt(p []byte, off int64) (int, error) {

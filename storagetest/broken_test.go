@@ -18,13 +18,13 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A suite that cannot fail proves nothing. Each row breaks one thing, and the
-// cases named must notice. The suite runs in a process of its own, since a
-// failed subtest cannot be taken back.
+// A suite that cannot fail proves nothing. Each row breaks one thing, and the named
+// cases must notice it. The suite runs in a child process, because a failed subtest
+// cannot be undone.
 
 const brokenVariable = "STORAGETEST_BROKEN"
 
-// brokenLayers are drivers that do what somebody's does.
+// brokenLayers are drivers with bugs that real drivers have.
 var brokenLayers = map[string]struct {
 	layer storage.Layer
 	fails []string // rule/case
@@ -75,7 +75,7 @@ var brokenLayers = map[string]struct {
 		func(d storage.Driver) storage.Driver { return &removesTree{d} },
 		[]string{"D1/removing one object leaves its neighbours", "K3/a key and keys below it coexist"},
 	},
-	"says it does what it does not": {
+	"declares a feature that it lacks": {
 		func(d storage.Driver) storage.Driver { return &boasts{d} },
 		[]string{"S3/a signed download works as returned, for a key with a space"},
 	},
@@ -98,7 +98,7 @@ func TestTheSuiteNotices(t *testing.T) {
 	}
 }
 
-// runBroken runs the named cases against one broken layer, in a child process.
+// runBroken runs the named cases with one broken layer, in a child process.
 func runBroken(t *testing.T, name string, cases []string) string {
 	t.Helper()
 	var rules, names []string
@@ -123,7 +123,7 @@ func TestSkippingAnUnknownCaseFails(t *testing.T) {
 
 const unknownWithout = "unknown Without"
 
-// TestBrokenChild is what runBroken runs; alone it does nothing.
+// TestBrokenChild runs in the child process of runBroken. Otherwise it does nothing.
 func TestBrokenChild(t *testing.T) {
 	if os.Getenv(brokenVariable) == unknownWithout {
 		storagetest.Run(t, memory, storagetest.Skip("no such case", "to see it fail"))

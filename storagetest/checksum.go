@@ -13,7 +13,7 @@ import (
 var checksumCases = []Case{
 	{
 		Name: "the CRC32C is kept with the object", Rule: "W10",
-		Explanation: "it is in the write's answer and in Attrs, of one Put as of parts",
+		Explanation: "Upload and Attrs return it, after one Put and after parts",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -38,8 +38,8 @@ var checksumCases = []Case{
 		},
 	},
 	{
-		Name: "a body that is damaged on its way is not stored", Rule: "W10",
-		Explanation: "the provider's checksum differs from ours: ChecksumMismatch, and the old object stays; where the bytes have no way to go and our sum is trusted, the read tells",
+		Name: "a body that is damaged in transit is not stored", Rule: "W10",
+		Explanation: "if the provider's checksum differs from ours, the upload is ChecksumMismatch and the old object stays; if the provider trusts our checksum, the read fails",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -63,13 +63,13 @@ var checksumCases = []Case{
 	},
 	{
 		Name: "a whole read is verified", Rule: "R5",
-		Explanation: "a byte that is damaged on its way down is ChecksumMismatch in place of the last io.EOF",
+		Explanation: "if a byte is damaged in transit, the read ends with ChecksumMismatch in place of io.EOF",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
 				text := body(path.size, 1)
 				if t.put(b, "a", text).CRC32C == nil {
-					continue // the provider keeps none
+					continue // the provider keeps no checksum
 				}
 				t.faults.Set(faults.Corrupt(faults.Get, path.size/2))
 				reader, err := b.Download(t.Context(), "a")
@@ -89,7 +89,7 @@ var checksumCases = []Case{
 	},
 	{
 		Name: "a damaged file is not put in place", Rule: "R5",
-		Explanation: "DownloadFile verifies before the file appears",
+		Explanation: "DownloadFile verifies the bytes before the file appears",
 		run: func(t *T) {
 			b := t.open()
 			if t.put(b, "a", "some text").CRC32C == nil {

@@ -15,7 +15,7 @@ import (
 var conditionCases = []Case{
 	{
 		Name: "IfAbsent creates and never overwrites", Rule: "W5",
-		Explanation: "on an existing key it is PreconditionFailed and fs.ErrExist, in one Put as in parts, and changes nothing",
+		Explanation: "on an existing key it fails with PreconditionFailed and fs.ErrExist and changes nothing, in one Put and in parts",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -40,8 +40,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "of concurrent creators exactly one wins", Rule: "W5",
-		Explanation: "all but one answer PreconditionFailed, and the object is the winner's, with one Put as with parts",
+		Name: "exactly one concurrent creator wins", Rule: "W5",
+		Explanation: "all others fail with PreconditionFailed, and the object is the winner's, with one Put and with parts",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -54,8 +54,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "IfRevision writes over what was read and nothing else", Rule: "W5",
-		Explanation: "another revision, and a missing key, are PreconditionFailed, which is not fs.ErrExist",
+		Name: "IfRevision replaces only the revision that was read", Rule: "W5",
+		Explanation: "another revision or a missing key is PreconditionFailed, which is not fs.ErrExist",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -75,8 +75,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "of concurrent updaters exactly one wins", Rule: "W5",
-		Explanation: "IfRevision is a compare-and-swap, with one Put as with parts",
+		Name: "exactly one concurrent updater wins", Rule: "W5",
+		Explanation: "IfRevision is a compare-and-swap, with one Put and with parts",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -91,7 +91,7 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "IfAbsent guards the destination of a copy", Rule: "W5",
-		Explanation: "inside the provider as when streamed, alone and against others",
+		Explanation: "a copy inside the provider and a streamed one obey it, also against concurrent writers",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCopy})} {
@@ -109,7 +109,7 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "IfRevision guards the destination of a copy", Rule: "W5",
-		Explanation: "it is the destination's revision, inside the provider as when streamed",
+		Explanation: "it names the destination's revision, inside the provider and streamed",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCopy})} {
@@ -127,7 +127,7 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "conditions guard Compose", Rule: "W5",
-		Explanation: "IfAbsent on an existing destination is PreconditionFailed, inside the provider as when streamed",
+		Explanation: "IfAbsent on an existing destination is PreconditionFailed, inside the provider and streamed",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCompose})} {
@@ -143,7 +143,7 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "IfRevision guards Remove", Rule: "D1",
-		Explanation: "another revision is PreconditionFailed and stays; the same one is removed; nothing there succeeds",
+		Explanation: "an object with another revision stays, with PreconditionFailed; one with the same revision is removed; a missing object is success",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			b := t.open()
@@ -157,7 +157,7 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "one condition a call", Rule: "W5",
+		Name: "a call takes one condition", Rule: "W5",
 		Explanation: "two conditions are InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
@@ -194,7 +194,7 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "another provider's revision is refused", Rule: "V1",
-		Explanation: "a revision is tagged by its provider: another's is InvalidArgument, not a condition that fails",
+		Explanation: "a revision is tagged with its provider: one of another provider is InvalidArgument, and not a failed condition",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
@@ -214,7 +214,7 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "revisions change with the content", Rule: "V1",
-		Explanation: "another content is another revision everywhere, and every write is one where UniqueRevisions is declared",
+		Explanation: "other content has another revision everywhere, and with UniqueRevisions every write has one of its own",
 		run: func(t *T) {
 			b := t.open()
 			first := t.put(b, "a", "one").Revision
@@ -225,7 +225,7 @@ var conditionCases = []Case{
 			if t.has(storage.UniqueRevisions) {
 				require.NotEqual(t, second, again)
 				require.NoError(t, b.Remove(t.Context(), "a"))
-				require.NotContains(t, []string{first, second, again}, t.put(b, "a", "one").Revision, "also of a key that was removed in between")
+				require.NotContains(t, []string{first, second, again}, t.put(b, "a", "one").Revision, "also if the key was removed in between")
 			}
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -234,8 +234,8 @@ var conditionCases = []Case{
 		},
 	},
 	{
-		Name: "conditions that no provider enforces are not emulated", Rule: "W6",
-		Explanation: "without the feature a condition is Unsupported and makes no request: nothing looks first and writes then",
+		Name: "conditions that the provider does not enforce are not emulated", Rule: "W6",
+		Explanation: "without the feature a condition is Unsupported and makes no request: nothing checks first and writes afterwards",
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})
 			revision := t.put(b, "a", "x").Revision
@@ -250,8 +250,8 @@ var conditionCases = []Case{
 	},
 }
 
-// onlyOne runs n writers at once and requires that one succeeds and the others
-// fail with PreconditionFailed.
+// requireOneWinner runs n concurrent writers and requires that one succeeds and that
+// the others fail with PreconditionFailed.
 func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner int)) {
 	t.Helper()
 	var start, all sync.WaitGroup

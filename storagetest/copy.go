@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// copyRoads are buckets that copy inside the provider, where it can, and that
-// stream.
+// copyPaths returns one bucket that copies inside the provider, if it can, and one that
+// streams.
 func (t *T) copyPaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 	return map[string]storage.Bucket{
 		"inside the provider": t.open(opts...),
@@ -25,7 +25,7 @@ func (t *T) copyPaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 var copyCases = []Case{
 	{
 		Name: "a copy is the object with its attributes", Rule: "W1",
-		Explanation: "bytes, headers and metadata come along, and the source stays",
+		Explanation: "bytes, headers and metadata are copied, and the source stays",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				t.put(b, "a", "text", storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
@@ -46,14 +46,14 @@ var copyCases = []Case{
 	},
 	{
 		Name: "options replace a copy's attributes one by one", Rule: "W1",
-		Explanation: "what an option names is replaced, the rest is the source's",
+		Explanation: "an option replaces its attribute, and the rest comes from the source",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				t.put(b, "a.png", "text", storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
 				_, err := storage.Copy(t.Context(), b, "b.json", b, "a.png", storage.WithCacheControl("max-age=1"))
 				require.NoError(t, err, path)
 				attrs := t.attrs(b, "b.json")
-				require.Equal(t, "image/png", attrs.ContentType, "%s: the source's, not by the new extension", path)
+				require.Equal(t, "image/png", attrs.ContentType, "%s: the type must come from the source, not from the new extension", path)
 				require.Equal(t, "max-age=1", attrs.CacheControl, path)
 				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata, path)
 				_, err = storage.Copy(t.Context(), b, "c", b, "a.png", storage.WithMetadata(map[string]string{"new": "1"}), storage.WithContentType("text/x-new"))
@@ -67,7 +67,7 @@ var copyCases = []Case{
 	},
 	{
 		Name: "a copy onto itself changes attributes", Rule: "W1",
-		Explanation: "the bytes stay, the attributes are what the options say",
+		Explanation: "the bytes stay, and the attributes are those of the options",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				t.put(b, "a", "text", storage.WithMetadata(map[string]string{"k": "v"}))
@@ -80,7 +80,7 @@ var copyCases = []Case{
 	},
 	{
 		Name: "a copy of a missing object", Rule: "E2",
-		Explanation: "it is ObjectNotFound, with the source's key, and the destination keeps what it has",
+		Explanation: "the error is ObjectNotFound with the source's key, and the destination keeps its object",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				t.put(b, "there", "old")
@@ -96,7 +96,7 @@ var copyCases = []Case{
 	},
 	{
 		Name: "a copy between two buckets", Rule: "W1",
-		Explanation: "any bucket to any other, through parts where it is long",
+		Explanation: "any bucket copies to any other, in parts if the object is long",
 		run: func(t *T) {
 			from, to := t.open(), t.openForPartsOrWhole()
 			size := int64(1000)
@@ -115,7 +115,7 @@ var copyCases = []Case{
 	},
 	{
 		Name: "a storage class stays with its provider", Rule: "W1",
-		Explanation: "it is a word of one provider's: what is copied from another has the destination's default, and an option's is what it says",
+		Explanation: "a class is one provider's word: a copy from another provider has the destination's default, unless an option sets the class",
 		run: func(t *T) {
 			from, to := t.open(withForeignProvider()), t.openLimited(faults.Limits{Disable: storage.ServerCopy})
 			t.put(from, "a", "text", storage.WithCacheControl("no-store"))
@@ -132,7 +132,7 @@ var copyCases = []Case{
 	},
 	{
 		Name: "a source that changes under a copy is Changed", Rule: "W5",
-		Explanation: "the source is pinned to one revision; a changed one is never PreconditionFailed, and the destination stays",
+		Explanation: "the source is pinned to one revision: if it changes, the error is never PreconditionFailed, and the destination stays",
 		run: func(t *T) {
 			var other storage.Bucket
 			b, other := t.openTwice(
@@ -154,11 +154,11 @@ var copyCases = []Case{
 	},
 	{
 		Name: "a source that changes before the server's copy is Changed", Rule: "W5",
-		Explanation: "what was looked at is what is copied, inside the provider too",
+		Explanation: "the copy is of the revision that was looked at, also inside the provider",
 		Needs:       0,
 		run: func(t *T) {
 			if !t.has(storage.ServerCopy) {
-				return // the streamed copy has a case of its own
+				return // the streamed copy has its own case
 			}
 			var other storage.Bucket
 			b, other := t.openTwice(beforeCall("Copy", 1, func() { t.put(other, "a", "another") }))
@@ -170,15 +170,15 @@ var copyCases = []Case{
 				return
 			}
 			require.NotEqual(t, "one another", t.get(b, "b"))
-			require.Equal(t, t.get(b, "b") == "one", t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes belong together")
+			require.Equal(t, t.get(b, "b") == "one", t.attrs(b, "b").Metadata["of"] == "one", "bytes and attributes must belong together")
 		},
 	},
 	{
 		Name: "a source that is removed before the server's copy is Changed or missing", Rule: "E2",
-		Explanation: "never BucketNotFound: the bucket is there, and the destination stays as it was",
+		Explanation: "the error is never BucketNotFound, because the bucket exists, and the destination stays",
 		run: func(t *T) {
 			if !t.has(storage.ServerCopy) {
-				return // the streamed copy has a case of its own
+				return // the streamed copy has its own case
 			}
 			for _, size := range []int64{1, 5000} {
 				var other storage.Bucket
@@ -192,7 +192,7 @@ var copyCases = []Case{
 	},
 	{
 		Name: "IfAbsent of a copy is fs.ErrExist", Rule: "W5",
-		Explanation: "as of an upload, and the destination stays",
+		Explanation: "the error is as for an upload, and the destination stays",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			for _, b := range t.copyPaths() {
@@ -206,7 +206,7 @@ var copyCases = []Case{
 	},
 	{
 		Name: "objects are composed in order", Rule: "W1",
-		Explanation: "Compose joins many sources, one of them several times, empty ones, and its own destination",
+		Explanation: "Compose joins many sources, including a repeated one, empty ones and its own destination",
 		run: func(t *T) {
 			for path, b := range t.copyPaths() {
 				keys := []string{}
@@ -235,8 +235,8 @@ var copyCases = []Case{
 // anotherClass is a storage class that no provider has.
 const anotherClass = "ANOTHERS_CLASS"
 
-// withForeignProvider makes a store pass for one of another provider, whose
-// objects have a storage class of its own.
+// withForeignProvider returns a layer that presents the store as another provider's,
+// whose objects have their own storage class.
 func withForeignProvider() storage.OpenOption {
 	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &foreignDriver{Driver: next} })
 }

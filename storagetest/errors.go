@@ -17,7 +17,7 @@ import (
 
 var errorCases = []Case{
 	{
-		Name: "errors say where and what", Rule: "E1",
+		Name: "errors name the operation, bucket and key", Rule: "E1",
 		Explanation: "every error is an *Error with Code, Op, Provider, Bucket and Key, also through %w",
 		run: func(t *T) {
 			b := t.open()
@@ -43,7 +43,7 @@ var errorCases = []Case{
 	},
 	{
 		Name: "a missing object is not a missing bucket", Rule: "E2",
-		Explanation: "ObjectNotFound where the bucket is there; Exists is false, Remove nil, a listing empty",
+		Explanation: "in an existing bucket a missing object is ObjectNotFound; Exists returns false, Remove nil, and a listing is empty",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Attrs(t.Context(), "k")
@@ -57,8 +57,8 @@ var errorCases = []Case{
 		},
 	},
 	{
-		Name: "a refused look is not a missing object", Rule: "E2",
-		Explanation: "Exists is false for what is not there alone: a refused permission and a missing bucket are errors",
+		Name: "a refused read is not a missing object", Rule: "E2",
+		Explanation: "Exists returns false only for a missing object: a refused permission and a missing bucket are errors",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
@@ -76,7 +76,7 @@ var errorCases = []Case{
 	},
 	{
 		Name: "the provider's own error is reachable", Rule: "E1",
-		Explanation: "what a driver wraps is found by errors.As and errors.Is, with its status, request id and hint",
+		Explanation: "errors.As and errors.Is find the error that a driver wraps, with its status, request id and hint",
 		run: func(t *T) {
 			b := t.open()
 			cause := &fs.PathError{Op: "open", Path: "x", Err: errBoom}
@@ -98,7 +98,7 @@ var errorCases = []Case{
 	},
 	{
 		Name: "errors hold no signature", Rule: "E4",
-		Explanation: "query strings of addresses in a provider's error are masked",
+		Explanation: "the query strings of URLs in a provider's error are masked",
 		run: func(t *T) {
 			b := t.open()
 			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{
@@ -117,8 +117,8 @@ func second[V any](_ V, err error) error { return err }
 
 var contextCases = []Case{
 	{
-		Name: "a done ctx is said and reaches nothing", Rule: "E3",
-		Explanation: "Canceled or DeadlineExceeded, from every operation, and no request",
+		Name: "a done ctx is reported and makes no request", Rule: "E3",
+		Explanation: "every operation returns Canceled or DeadlineExceeded and makes no request",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
@@ -158,7 +158,7 @@ var contextCases = []Case{
 	},
 	{
 		Name: "ctx ends a call that waits for the store", Rule: "E3",
-		Explanation: "Canceled within a moment, whatever the store is doing",
+		Explanation: "a call is Canceled within a moment, whatever the store is doing",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
@@ -183,7 +183,7 @@ var contextCases = []Case{
 	},
 	{
 		Name: "ctx ends the wait for a retry", Rule: "E3",
-		Explanation: "a long Retry-After is not waited out once ctx is done, and the cause is said",
+		Explanation: "a cancelled call does not wait for a long Retry-After, and the error has the cause",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Hour}))
 			t.faults.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}))

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A failedUpload is one way in which an upload of size bytes ends badly.
+// A failedUpload is one way in which an upload of size bytes fails.
 type failedUpload struct {
 	ctx   context.Context
 	body  func() io.Reader
@@ -60,8 +60,8 @@ func failedUploads(t *T, size int64) map[string]failedUpload {
 		"a condition that fails for a stream": {
 			body: func() io.Reader { return stream(text) }, opts: []storage.UploadOption{storage.IfAbsent()}, needs: storage.ConditionalCreate, code: storage.PreconditionFailed,
 		},
-		"a ctx that is done": {ctx: canceled(t), body: whole, code: storage.Canceled},
-		"a deadline that is past": {
+		"a cancelled ctx": {ctx: canceled(t), body: whole, code: storage.Canceled},
+		"an expired deadline": {
 			ctx: past, body: whole, code: storage.DeadlineExceeded,
 		},
 	}

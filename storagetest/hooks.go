@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A hookRecorder is a hook that writes down what passes, and refuses what it is told
+// A hookRecorder is a hook that records operations and refuses those that it is told
 // to.
 type hookRecorder struct {
 	mu       sync.Mutex
@@ -38,7 +38,8 @@ func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.
 	}, nil
 }
 
-// take empties the hookRecorder and gives the operations' names and keys.
+// takeRecords returns the names and keys of the recorded operations, and their
+// outcomes, and clears the record.
 func (l *hookRecorder) takeRecords() (names []string, ended []storage.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,12 +58,12 @@ func (l *hookRecorder) takeRecords() (names []string, ended []storage.Outcome) {
 var hookCases = []Case{
 	{
 		Name: "hooks run around every operation", Rule: "O2",
-		Explanation: "by the name of the method or function, with the whole key; done tells the outcome, of a download at Close",
+		Explanation: "a hook sees the name of the method or function and the whole key, and then the outcome, which for a download comes at Close",
 		run:         hooksSeeEverything,
 	},
 	{
 		Name: "a hook refuses an operation", Rule: "O2",
-		Explanation: "nothing reaches the store; the Code is the refusal's own, or PermissionDenied",
+		Explanation: "nothing reaches the store, and the Code is the refusal's own, or PermissionDenied",
 		run: func(t *T) {
 			l := &hookRecorder{}
 			b := t.open(storage.WithHook(l.hook))
@@ -76,7 +77,7 @@ var hookCases = []Case{
 				t.requireNoRequests(func() {
 					for name, err := range everyOperation(t, b, "key") {
 						if name == "PublicURL" || strings.HasPrefix(name, "Signed") && !t.has(storage.SignURLs) {
-							continue // they make no request, or are Unsupported before
+							continue // these make no request, or are Unsupported before
 						}
 						require.True(t, errors.Is(err, want), "%s: %v", name, err)
 						require.True(t, errors.Is(err, refusal) || errors.Is(err, errBoom), "%s: the refusal is reachable: %v", name, err)
@@ -88,8 +89,8 @@ var hookCases = []Case{
 		},
 	},
 	{
-		Name: "a batch is refused whole", Rule: "O2",
-		Explanation: "a hook sees the batch's keys, and where it refuses none of them is removed",
+		Name: "a hook refuses a batch as a whole", Rule: "O2",
+		Explanation: "a hook sees the keys of the batch, and if it refuses, none of them is removed",
 		run: func(t *T) {
 			l := &hookRecorder{}
 			b := t.open(storage.WithHook(l.hook))
@@ -109,8 +110,8 @@ var hookCases = []Case{
 		},
 	},
 	{
-		Name: "the source of a copy passes the hooks", Rule: "O2",
-		Explanation: "a hook that denies reading denies the copy, inside the provider as when streamed",
+		Name: "hooks see the source of a copy", Rule: "O2",
+		Explanation: "a hook that refuses reading refuses the copy, inside the provider and streamed",
 		run: func(t *T) {
 			for path, open := range map[string]func(...storage.OpenOption) storage.Bucket{
 				"inside": t.open,
@@ -137,7 +138,7 @@ var hookCases = []Case{
 	},
 	{
 		Name: "a hook's context reaches the driver", Rule: "O2",
-		Explanation: "what a hook puts into ctx is there below it",
+		Explanation: "a value that a hook adds to ctx is visible to the driver",
 		run: func(t *T) {
 			l := &hookRecorder{hookWith: "mark"}
 			var mu sync.Mutex
@@ -166,7 +167,7 @@ func hooksSeeEverything(t *T) {
 		t.Helper()
 		names, ended := l.takeRecords()
 		require.Equal(t, want, names)
-		require.Len(t, ended, len(names), "each that begins ends")
+		require.Len(t, ended, len(names), "each operation that begins must end")
 		return ended
 	}
 	t.put(b, "a", "12345")

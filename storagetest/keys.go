@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// badKeys break rule K1, one way each.
+// badKeys each break rule K1 in one way.
 var badKeys = []struct{ why, key string }{
 	{"empty", ""},
 	{"1,025 bytes", strings.Repeat("k", 1025)},
@@ -35,13 +35,13 @@ var badKeys = []struct{ why, key string }{
 	{"255 segments", strings.Repeat("s/", 254) + "s"},
 }
 
-// deepKey has 254 segments, as many as there may be.
+// deepKey has 254 segments, which is the limit.
 var deepKey = strings.Repeat("s/", 253) + "s"
 
 var keyCases = []Case{
 	{
 		Name: "a key that breaks a rule is refused, before any request", Rule: "K1",
-		Explanation: "whatever writes or signs an upload refuses a key that some provider could not hold, and names the rule",
+		Explanation: "each call that writes or signs an upload refuses a key that some provider could not store, and the error names the rule",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "source", "x")
@@ -75,8 +75,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "reads take keys that this library would not write", Rule: "K2",
-		Explanation: "what others wrote is reachable: a key that only K1 refuses is looked for, and not there",
+		Name: "reads accept keys that uploads refuse", Rule: "K2",
+		Explanation: "objects of other writers are reachable: a key that only rule K1 refuses is looked up, and is missing",
 		run: func(t *T) {
 			b := t.open()
 			for _, key := range []string{"folder/", "a."} {
@@ -90,8 +90,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "reads take empty segments", Rule: "K2",
-		Explanation: "a//b is a key that others may have written",
+		Name: "reads accept empty segments", Rule: "K2",
+		Explanation: "another program may have written the key a//b",
 		run: func(t *T) {
 			b := t.open()
 			_, err := b.Attrs(t.Context(), "a//b")
@@ -100,8 +100,8 @@ var keyCases = []Case{
 		},
 	},
 	{
-		Name: "no read or removal takes a dot segment", Rule: "K2",
-		Explanation: "a key with a . or .. segment, an empty or an endless one reaches nothing, also when it is read or removed",
+		Name: "reads and removals refuse dot segments", Rule: "K2",
+		Explanation: "a key with a . or .. segment, an empty key or an endless one is refused without a request",
 		run: func(t *T) {
 			b := t.open()
 			for _, key := range []string{"", ".", "..", "../x", "a/../b", "a/./b", "a/..", strings.Repeat("k", 1025), "a\xff"} {
@@ -119,7 +119,7 @@ var keyCases = []Case{
 	},
 	{
 		Name: "a key and keys below it coexist", Rule: "K3",
-		Explanation: "a and a/b are two objects, in whichever order they come and go",
+		Explanation: "a and a/b are two objects, in whichever order they are written and removed",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "a/b", "c/d", "c")
@@ -138,7 +138,7 @@ var keyCases = []Case{
 	},
 	{
 		Name: "upper and lower case are two objects", Rule: "K3",
-		Explanation: "A and a are two keys, whatever the disk beneath thinks",
+		Explanation: "A and a are two keys, also if the disk ignores case",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "A", "dir/x", "Dir/x")
@@ -152,7 +152,7 @@ var keyCases = []Case{
 	},
 	{
 		Name: "composed and decomposed letters are two objects", Rule: "K3",
-		Explanation: "keys are bytes: é in one code point and in two are different keys",
+		Explanation: "keys are bytes: é as one code point and as two are different keys",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "caf\u00e9", "cafe\u0301")
@@ -163,8 +163,8 @@ var keyCases = []Case{
 	},
 }
 
-// hostileKeys are within K1, and go wrong where a key is taken for a path or
-// an address.
+// hostileKeys are valid by rule K1, and cause errors if a key is taken for a path or a
+// URL.
 var hostileKeys = []struct{ why, key string }{
 	{"a space", "a key with  spaces"},
 	{"a leading space", " a/ b"},
@@ -196,7 +196,7 @@ func roundTripCases() []Case {
 	for i, hostile := range hostileKeys {
 		cases[i] = Case{
 			Name: "a key with " + hostile.why + " round-trips", Rule: "K3",
-			Explanation: fmt.Sprintf("the key %.60q comes back as it went in, from every operation", hostile.key),
+			Explanation: fmt.Sprintf("the key %.60q is the same in every operation", hostile.key),
 			run:         func(t *T) { roundTrip(t, hostile.key) },
 		}
 	}

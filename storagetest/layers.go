@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// meddle is a layer that runs do before the n-th driver call of a name: what
-// another client does at that moment. do must not make such a call itself
-// through the same bucket.
+// beforeCall returns a layer that runs do before the n-th driver call with this name,
+// as another client might act at that moment. do must not make such a call through the
+// same bucket.
 func beforeCall(call string, n int, do func()) storage.OpenOption {
 	var mu sync.Mutex
 	count := 0
@@ -29,8 +29,8 @@ func beforeCall(call string, n int, do func()) storage.OpenOption {
 	})
 }
 
-// answer is a layer that answers the n-th driver call of a name with err, and
-// does nothing.
+// failCall returns a layer that fails the n-th driver call with this name and does not
+// pass it on.
 func failCall(call string, n int, err error) storage.OpenOption {
 	var mu sync.Mutex
 	count := 0
@@ -50,7 +50,7 @@ func failCall(call string, n int, err error) storage.OpenOption {
 	})
 }
 
-// seePuts is a layer that shows every PutRequest before it is sent.
+// seePuts returns a layer that shows each PutRequest before it is sent.
 func seePuts(see func(*storage.PutRequest)) storage.OpenOption {
 	return storage.WithLayer(func(next storage.Driver) storage.Driver { return &putWatcher{Driver: next, see: see} })
 }
@@ -70,8 +70,8 @@ func (d *putWatcher) BeginParts(ctx context.Context, r *storage.PutRequest) (str
 	return d.Driver.BeginParts(ctx, r)
 }
 
-// pair opens an empty bucket twice: b with opts and the case's faults, and other,
-// another client of the same store, with neither.
+// openTwice opens one empty bucket twice. b has opts and the case's faults; other is
+// another client of the same store and has neither.
 func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
 	t.Helper()
 	var inner storage.Driver

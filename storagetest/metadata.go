@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// anyTexts are what a program is given as names of files, and worse.
+// anyTexts are examples of file names that a program may be given, and worse.
 var anyTexts = []struct{ name, text string }{
 	{"plain", "a b.txt"},
 	{"a leading space", " leading.txt"},
@@ -30,7 +30,7 @@ var anyTexts = []struct{ name, text string }{
 var metadataCases = []Case{
 	{
 		Name: "metadata comes back as it was given", Rule: "W8",
-		Explanation: "letters of every script, emoji, and values that look encoded, whatever the provider can hold itself",
+		Explanation: "letters of every script, emoji, and values that look encoded are kept, even if the provider cannot store them itself",
 		run: func(t *T) {
 			b := t.open()
 			want := map[string]string{
@@ -63,14 +63,14 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "metadata keys are folded to lower case", Rule: "W8",
-		Explanation: "given in any case; of two that fold together the one in lower case wins, else it is InvalidArgument",
+		Explanation: "keys may have any case; if two fold together, the one in lower case wins, and without one it is InvalidArgument",
 		run: func(t *T) {
 			b := t.open()
 			given := map[string]string{"Upper": "1", "MIXED-case": "2", "both": "lower", "BOTH": "upper"}
 			want := map[string]string{"upper": "1", "mixed-case": "2", "both": "lower"}
 			require.Equal(t, want, t.put(b, "a", "x", storage.WithMetadata(given)).Metadata)
 			require.Equal(t, want, t.attrs(b, "a").Metadata)
-			require.Len(t, given, 4, "the caller's map is the caller's")
+			require.Len(t, given, 4, "the caller's map must not change")
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "b", strings.NewReader("x"), storage.WithMetadata(map[string]string{"Key": "1", "KEY": "2"}))
 				t.requireNothingDone(err, storage.InvalidArgument)
@@ -79,7 +79,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "metadata that a provider cannot hold is refused", Rule: "W8",
-		Explanation: "bad keys, bad values and more than 2 KiB are InvalidArgument on every provider, before any request",
+		Explanation: "invalid keys, invalid values and more than 2 KiB are InvalidArgument with every provider, before any request",
 		run: func(t *T) {
 			b := t.open()
 			many := map[string]string{}
@@ -122,7 +122,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "any text comes back from its encoded value", Rule: "W8",
-		Explanation: "EncodeMetadataValue makes a value of any bytes, which is stored as it is, and DecodeMetadataValue returns them, from an upload and from a copy",
+		Explanation: "EncodeMetadataValue makes a valid value of any bytes, and DecodeMetadataValue returns the bytes, after an upload and after a copy",
 		run: func(t *T) {
 			b := t.open()
 			encoded := map[string]string{}
@@ -156,7 +156,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "any text comes back from its encoded value after a signed upload", Rule: "W8",
-		Explanation: "what EncodeMetadataValue returns is a header that every client can send, and is stored as it is",
+		Explanation: "EncodeMetadataValue returns a header that every client can send, and the store keeps it unchanged",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -174,7 +174,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "attributes belong to the caller", Rule: "W4",
-		Explanation: "what a caller changes in the map that it gave, or in Attrs that it got, changes nothing that is stored",
+		Explanation: "if a caller changes the map that it passed, or the Attrs that it got, the stored object does not change",
 		run: func(t *T) {
 			b := t.open()
 			given := map[string]string{"k": "v"}
@@ -205,7 +205,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "header attributes come back as they were given", Rule: "W8",
-		Explanation: "cache control, disposition, encoding and language are stored and served as they are",
+		Explanation: "cache control, disposition, encoding and language are stored and served unchanged",
 		run: func(t *T) {
 			b := t.open()
 			want := storage.Properties{
@@ -222,7 +222,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "header attributes that are no header are refused", Rule: "W9",
-		Explanation: "a control character, what is no ASCII, or more than 1 KiB is InvalidArgument, before any request: no header is smuggled, and none that a browser refuses to send",
+		Explanation: "a control character, a character beyond ASCII, or more than 1 KiB is InvalidArgument before any request: no header is injected, and browsers can send all of them",
 		run: func(t *T) {
 			b := t.open()
 			for name, set := range map[string]func(string) storage.WriteOption{

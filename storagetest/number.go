@@ -13,18 +13,18 @@ import (
 var numberCases = []Case{
 	{
 		Name: "numbers out of range are refused", Rule: "W12",
-		Explanation: "part sizes, concurrency, limits, page sizes, sizes and times that make no sense are InvalidArgument, before any request",
+		Explanation: "a part size, concurrency, limit, page size, size or time out of range is InvalidArgument, before any request",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
 			t.requireNoRequests(func() {
 				for name, opt := range map[string]storage.UploadOption{
-					"no part size":            storage.WithPartSize(0),
-					"a negative part size":    storage.WithPartSize(-1),
-					"no concurrency":          storage.WithConcurrency(0),
-					"a negative concurrency":  storage.WithConcurrency(-1),
-					"a negative size":         storage.WithSize(-1),
-					"an option that is no op": nil,
+					"no part size":           storage.WithPartSize(0),
+					"a negative part size":   storage.WithPartSize(-1),
+					"no concurrency":         storage.WithConcurrency(0),
+					"a negative concurrency": storage.WithConcurrency(-1),
+					"a negative size":        storage.WithSize(-1),
+					"a nil option":           nil,
 				} {
 					_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opt)
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
@@ -64,13 +64,13 @@ var numberCases = []Case{
 			b = t.openLimited(faults.Limits{MaxSize: 4 * t.unit})
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"), storage.WithPartSize(1<<62))
-				t.requireNothingDone(err, storage.InvalidArgument) // no object is so large
+				t.requireNothingDone(err, storage.InvalidArgument) // no object may be so large
 			})
 		},
 	},
 	{
 		Name: "a page size above the provider's is clamped", Rule: "W12",
-		Explanation: "it is a wish, and the listing is whole",
+		Explanation: "the page size is a wish, and the listing is complete",
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{MaxPage: 2})
 			t.puts(b, "a", "b", "c", "d", "e")
@@ -84,7 +84,7 @@ var numberCases = []Case{
 	},
 	{
 		Name: "times to live out of range are refused", Rule: "S1",
-		Explanation: "a TTL is from 1 s to 7 days on every driver",
+		Explanation: "a TTL from 1 s to 7 days is valid with every driver",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()

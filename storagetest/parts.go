@@ -15,8 +15,8 @@ import (
 
 var partCases = []Case{
 	{
-		Name: "parts of every length join to the body", Rule: "W3",
-		Explanation: "one byte less, as much, and one byte more than whole parts, streamed and in place",
+		Name: "parts of every length add up to the body", Rule: "W3",
+		Explanation: "the body is one byte shorter than whole parts, as long, or one byte longer, streamed and read in place",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openForParts()
@@ -37,8 +37,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "parts are of one size where the provider wants it", Rule: "W3",
-		Explanation: "with EqualParts all parts but the last are of one size, by default as with WithPartSize",
+		Name: "parts have one size if the provider requires it", Rule: "W3",
+		Explanation: "with EqualParts all parts but the last have one size, by default and with WithPartSize",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, EqualParts: true, MaxPutSize: t.unit, MinPartSize: t.unit})
@@ -51,8 +51,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "parts go one after the other where the provider wants it", Rule: "W3",
-		Explanation: "with SequentialParts each part is sent at its offset after the one before, the last with the completion, and a lost answer is settled",
+		Name: "parts are sequential if the provider requires it", Rule: "W3",
+		Explanation: "with SequentialParts each part is sent at its offset after the previous one, the last with the completion, and a lost response is reconciled",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, Sequential: true, PartUnit: t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
@@ -71,8 +71,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "more than the largest object is refused early", Rule: "W3",
-		Explanation: "where parts set no limit: TooLarge, without a request where the size is known, and never truncated",
+		Name: "an object over the largest size is refused early", Rule: "W3",
+		Explanation: "if the parts set no limit: TooLarge, without a request if the size is known, and never truncated",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.StreamPut, MaxSize: 2 * t.unit, MaxPutSize: t.unit, MinPartSize: t.unit})
@@ -91,7 +91,7 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a part is of the provider's unit", Rule: "W12",
+		Name: "a part size is a multiple of the provider's unit", Rule: "W12",
 		Explanation: "WithPartSize between two multiples of PartUnit is InvalidArgument",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
@@ -103,7 +103,7 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a known size is fitted into the parts that there are", Rule: "W3",
+		Name: "a known size fits into the allowed number of parts", Rule: "W3",
 		Explanation: "the part size is chosen so that the body fits into the provider's number of parts",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
@@ -115,8 +115,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a part is sent again alone", Rule: "T2",
-		Explanation: "a part that failed is repeated; the others are not",
+		Name: "only the failed part is sent again", Rule: "T2",
+		Explanation: "a part that failed is repeated, and the others are not",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openForParts()
@@ -127,15 +127,15 @@ var partCases = []Case{
 			t.requireContent(b, "a", text)
 			sent := 5
 			if t.has(storage.SequentialParts) {
-				sent-- // the last part goes with the completion
+				sent-- // the last part is sent with the completion
 			}
 			require.Equal(t, sent, t.faults.Count(faults.PutPart), "%v", t.faults)
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
 		},
 	},
 	{
-		Name: "a part that fails for good ends the upload", Rule: "W1",
-		Explanation: "the error is the part's, nothing is visible, and the upload is aborted once",
+		Name: "a part that fails permanently ends the upload", Rule: "W1",
+		Explanation: "the error is that of the part, nothing is visible, and the upload is aborted once",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for _, fault := range []faults.Rule{
@@ -147,7 +147,7 @@ var partCases = []Case{
 				t.faults.Set(fault)
 				_, err := b.Upload(t.Context(), "a", stream(body(2*t.unit+1, 1)), storage.WithPartSize(t.unit))
 				require.Error(t, err)
-				require.NotErrorIs(t, err, storage.OutcomeUnknown, "a part is no object: nothing was completed")
+				require.NotErrorIs(t, err, storage.OutcomeUnknown, "a part is no object, and nothing was completed")
 				t.faults.Set()
 				t.requireMissing(b, "a")
 				require.Zero(t, t.countPendingUploads(), "%v", t.faults)
@@ -158,7 +158,7 @@ var partCases = []Case{
 	},
 	{
 		Name: "a cancelled upload aborts on a context of its own", Rule: "W1",
-		Explanation: "cancel in the middle of the parts: Canceled, nothing visible, and the abort reaches the store",
+		Explanation: "cancelled between parts, an upload is Canceled, nothing is visible, and the abort reaches the store",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -171,7 +171,7 @@ var partCases = []Case{
 						mu.Lock()
 						_, limited := ctx.Deadline()
 						if !limited {
-							t.Error("an abort has a deadline")
+							t.Error("an abort must have a deadline")
 						}
 						abort = append(abort, ctx.Err())
 						mu.Unlock()
@@ -188,7 +188,7 @@ var partCases = []Case{
 	},
 	{
 		Name: "no abort after an unknown outcome", Rule: "W1",
-		Explanation: "where a completion may have succeeded the upload is left alone",
+		Explanation: "if a completion may have succeeded, the upload is not aborted",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: time.Millisecond}))
@@ -205,8 +205,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a conflict on completion begins anew", Rule: "W5",
-		Explanation: "S3's 409 is no verdict: a body that can be read again is sent again, any other is Unavailable and Retryable",
+		Name: "a conflict on completion restarts the upload", Rule: "W5",
+		Explanation: "after S3's 409, a body that can be read again is sent again, and any other fails with Unavailable and Retryable",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			conflict := &storage.Error{Code: storage.Unavailable, Status: 409}
@@ -224,8 +224,8 @@ var partCases = []Case{
 		},
 	},
 	{
-		Name: "a long body goes in parts where Put cannot take it", Rule: "W3",
-		Explanation: "bodies up to MaxPutSize cost one request, whatever their length is known to be",
+		Name: "a body too long for Put is sent in parts", Rule: "W3",
+		Explanation: "a body up to MaxPutSize costs one request, whether its length is known or not",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openForParts()

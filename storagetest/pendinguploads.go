@@ -7,14 +7,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// pendingUploads keeps the uploads in parts that the core has begun and neither
-// completed nor aborted, as the core knows of them.
+// pendingUploads tracks the multipart uploads that the core has begun and neither
+// completed nor aborted.
 type pendingUploads struct {
 	mu      sync.Mutex
 	pending map[string]bool
 }
 
-// pendingUploads are how many uploads in parts were left behind.
+// countPendingUploads returns the number of multipart uploads that were left
+// unfinished.
 func (t *T) countPendingUploads() int {
 	t.uploads.mu.Lock()
 	defer t.uploads.mu.Unlock()

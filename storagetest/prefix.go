@@ -42,7 +42,7 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "a prefix within a prefix", Rule: "K5",
-		Explanation: "prefixes add up, and copies between views of one bucket keep them apart",
+		Explanation: "prefixes add up, and a copy between views of one bucket keeps them apart",
 		run: func(t *T) {
 			whole := t.open()
 			inner := storage.Prefixed(storage.Prefixed(whole, "a/"), "b/")
@@ -77,7 +77,7 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "a prefix is whole segments", Rule: "K5",
-		Explanation: `users/1 would reach users/10: a prefix that does not end in "/", and "", make every operation InvalidArgument`,
+		Explanation: `users/1 would reach users/10: a prefix that is empty or does not end in "/" makes every operation fail with InvalidArgument`,
 		run: func(t *T) {
 			whole := t.open()
 			t.requireNoRequests(func() {
@@ -92,7 +92,7 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "errors lose the prefix, hooks see the whole key", Rule: "K5",
-		Explanation: "Error.Key is the key that the caller gave; a hook, which guards the bucket, sees what it really is",
+		Explanation: "Error.Key is the key that the caller gave; a hook guards the bucket and sees the whole key",
 		run: func(t *T) {
 			var mu sync.Mutex
 			var seen []string
@@ -108,8 +108,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "a user's error keeps its cause behind a prefix", Rule: "K5",
-		Explanation: "what a user's type wraps around an error of this package is reached through the view, which takes the prefix off the key alone",
+		Name: "a user's error keeps its cause under a prefix", Rule: "K5",
+		Explanation: "if a user's type wraps an error of this package, the view keeps the wrapping and removes only the prefix from the key",
 		run: func(t *T) {
 			b := storage.Prefixed(&refusingBucket{t.open()}, "p/")
 			for path, err := range map[string]error{
@@ -126,7 +126,7 @@ var prefixedCases = []Case{
 	},
 	{
 		Name: "a failing reader loses the prefix", Rule: "K5",
-		Explanation: "what Read answers in the middle names the key that the caller gave, also through a user's type",
+		Explanation: "an error of Read in the middle has the key that the caller gave, also through a user's type",
 		run: func(t *T) {
 			whole := t.openWithoutRetry()
 			t.put(whole, "p/a", body(5000, 1))
@@ -142,8 +142,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "a page's token belongs to the whole prefix", Rule: "K5",
-		Explanation: "a token of one view continues nothing in another",
+		Name: "a page token belongs to its prefix", Rule: "K5",
+		Explanation: "a token from one view is invalid in another",
 		run: func(t *T) {
 			whole := t.open()
 			t.puts(whole, "p/a", "p/b", "q/a", "q/b")
@@ -159,8 +159,8 @@ var prefixedCases = []Case{
 		},
 	},
 	{
-		Name: "nothing is found behind a prefix", Rule: "K5",
-		Explanation: "the provider's client, which knows no prefix, is not handed out, and Close of a view does nothing",
+		Name: "As finds nothing under a prefix", Rule: "K5",
+		Explanation: "the provider's client is not returned, because it ignores the prefix, and Close of a view does nothing",
 		run: func(t *T) {
 			whole := t.open()
 			b := storage.Prefixed(whole, "p/")
@@ -172,14 +172,14 @@ var prefixedCases = []Case{
 	},
 }
 
-// A refusingBucket is a user's, which removes nothing.
+// A refusingBucket is a user's type that refuses to remove.
 type refusingBucket struct{ storage.Bucket }
 
 func (b *refusingBucket) Remove(_ context.Context, key string, _ ...storage.RemoveOption) error {
 	return fmt.Errorf("no more today: %w: %w", errBoom, &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key})
 }
 
-// everyOperation tries each method of Bucket and yields the errors by name.
+// everyOperation calls each method of Bucket and yields the errors by name.
 func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		errs := map[string]error{}
@@ -213,8 +213,8 @@ func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error)
 	}
 }
 
-// readByte opens key for random access, which asks for its attributes alone, and
-// reads a byte.
+// readByte opens key for random access, which reads only its attributes, and reads a
+// byte.
 func readByte(t *T, b storage.Bucket, key string) error {
 	r, err := storage.NewReaderAt(t.Context(), b, key)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 
 var publicCases = []Case{
 	{
-		Name: "a public address is built without a request", Rule: "S6",
-		Explanation: "one base address and the escaped key, the same way everywhere: it parses back to the key, and + is %2B",
+		Name: "a public URL is built without a request", Rule: "S6",
+		Explanation: "it joins one base URL and the escaped key in the same way everywhere: it parses back to the key, and + becomes %2B",
 		run: func(t *T) {
 			b := t.open(storage.WithPublicBaseURL("https://cdn.example.com/files"))
 			t.requireNoRequests(func() {
@@ -34,8 +34,8 @@ var publicCases = []Case{
 		},
 	},
 	{
-		Name: "a bucket that is not public has no public address", Rule: "S6",
-		Explanation: "NotPublic, without a request",
+		Name: "a bucket that is not public has no public URL", Rule: "S6",
+		Explanation: "PublicURL returns NotPublic, without a request",
 		run: func(t *T) {
 			b := t.open()
 			t.requireNoRequests(func() {

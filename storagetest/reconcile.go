@@ -11,13 +11,13 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// completes is the driver call that makes an upload's object appear.
+// completingCalls are the driver calls that make an upload's object appear.
 const completingCalls = faults.Put | faults.CompleteParts
 
 var reconcileCases = []Case{
 	{
-		Name: "a create whose answer was lost is a success", Rule: "W7",
-		Explanation: "the condition that then fails is the writer's own doing: one look tells, and there is one object",
+		Name: "a create whose response was lost succeeds", Rule: "W7",
+		Explanation: "a retry that finds its own object succeeds: one look at the object tells, and it was stored once",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -34,8 +34,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "an update whose answer was lost is a success", Rule: "W7",
-		Explanation: "IfRevision fails on the second attempt because the first one had its effect",
+		Name: "an update whose response was lost succeeds", Rule: "W7",
+		Explanation: "IfRevision fails on the second attempt because the first one took effect",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
@@ -50,8 +50,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a write whose answer was lost is a success", Rule: "W7",
-		Explanation: "without a condition it is written again or, in parts, looked at: one object, whole",
+		Name: "a write whose response was lost succeeds", Rule: "W7",
+		Explanation: "without a condition the write is repeated or, in parts, its object is looked up: one complete object is stored",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -64,8 +64,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a completion whose answer was lost needs no body", Rule: "W7",
-		Explanation: "parts are in the store: a stream that cannot be read again is settled by one look",
+		Name: "a completion whose response was lost needs no body", Rule: "W7",
+		Explanation: "the parts are in the store, so that a stream that cannot be read again is reconciled by one look",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openForParts()
@@ -78,8 +78,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a create that another has overwritten", Rule: "W7",
-		Explanation: "where the look finds another's object, IfAbsent is PreconditionFailed",
+		Name: "a create that another client overwrote", Rule: "W7",
+		Explanation: "if the look finds another client's object, IfAbsent fails with PreconditionFailed",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			var other storage.Bucket
@@ -92,8 +92,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "an update that another has overwritten", Rule: "W7",
-		Explanation: "where the look finds another's object, ours may have been there before it: OutcomeUnknown",
+		Name: "an update that another client overwrote", Rule: "W7",
+		Explanation: "if the look finds another client's object, ours may have been there before it: OutcomeUnknown",
 		Needs:       storage.ConditionalUpdate,
 		run: func(t *T) {
 			var other storage.Bucket
@@ -106,8 +106,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a conditional removal whose answer was lost", Rule: "W7",
-		Explanation: "the second attempt finds nothing there, which is success",
+		Name: "a conditional removal whose response was lost succeeds", Rule: "W7",
+		Explanation: "the second attempt finds no object, which is success",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			b := t.open()
@@ -118,8 +118,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a conditional removal that another has overtaken", Rule: "W7",
-		Explanation: "a condition that fails after an unanswered attempt proves nothing: OutcomeUnknown",
+		Name: "a conditional removal that another client overtook", Rule: "W7",
+		Explanation: "a condition that fails after an attempt without a response proves nothing: OutcomeUnknown",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			var other storage.Bucket
@@ -131,8 +131,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a removal whose answer was lost is a success", Rule: "W7",
-		Explanation: "removing what is not there succeeds, so that a retry is safe",
+		Name: "a removal whose response was lost succeeds", Rule: "W7",
+		Explanation: "removing a missing object succeeds, so that a retry is safe",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "x")
@@ -142,8 +142,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "an outcome that nothing settles is unknown", Rule: "W7",
-		Explanation: "Error.Unknown stands beside the Code that says why, and the key holds the old object or the whole new one",
+		Name: "an outcome that cannot be reconciled is unknown", Rule: "W7",
+		Explanation: "Error.Unknown is set beside the Code of the cause, and the key holds the old object or the whole new one",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -159,8 +159,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a failure before the request is no unknown outcome", Rule: "W1",
-		Explanation: "Unknown is set where a request was sent whose answer never came, nowhere else",
+		Name: "a failure before the request is not an unknown outcome", Rule: "W1",
+		Explanation: "Unknown is set only if a request was sent and its response never came",
 		run: func(t *T) {
 			b := t.open()
 			t.faults.Set(faults.Fail(faults.Any))
@@ -179,7 +179,7 @@ var reconcileCases = []Case{
 	},
 	{
 		Name: "the write id is the library's own", Rule: "W7",
-		Explanation: "drawn anew for each conditional write, hidden from users, refused in theirs, and not copied",
+		Explanation: "each conditional write has a new id; it is hidden from users, refused in their metadata, and not copied",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			var mu sync.Mutex
@@ -192,7 +192,7 @@ var reconcileCases = []Case{
 				}
 			}))
 			t.put(b, "plain", "x")
-			require.Empty(t, ids, "a write without a condition needs none")
+			require.Empty(t, ids, "a write without a condition needs no id")
 			attrs := t.put(b, "a", "x", storage.IfAbsent())
 			t.put(b, "b", "x", storage.IfAbsent(), storage.WithMetadata(map[string]string{"k": "v"}))
 			require.Len(t, ids, 2)
@@ -210,8 +210,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a write id by an older name is hidden and not copied", Rule: "W7",
-		Explanation: "earlier releases wrote it with underscores, which some servers give back as dashes",
+		Name: "a write id under an older name is hidden and not copied", Rule: "W7",
+		Explanation: "earlier releases wrote the id with underscores, which some servers return as dashes",
 		run: func(t *T) {
 			for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {
 				for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
@@ -232,7 +232,7 @@ var reconcileCases = []Case{
 					copied, err := stored.Head(t.Context(), &storage.GetRequest{Key: "b", Length: -1})
 					require.NoError(t, err)
 					for name := range copied.Metadata {
-						require.NotEqual(t, old, name, "it was copied")
+						require.NotEqual(t, old, name, "the id was copied")
 					}
 				}
 			}
@@ -240,7 +240,7 @@ var reconcileCases = []Case{
 	},
 	{
 		Name: "a write by an older release is reconciled", Rule: "W7",
-		Explanation: "an upload that was begun under the write id's older name is found by it, as it was given or with dashes",
+		Explanation: "an upload that an earlier release began is found by the older name of its write id, with underscores or dashes",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for _, old := range []string{"omnibucket_write_id", "omnibucket-write-id"} {
@@ -260,8 +260,8 @@ var reconcileCases = []Case{
 		},
 	},
 	{
-		Name: "a lost answer of a copy is reconciled", Rule: "W7",
-		Explanation: "IfAbsent on the destination, with the first answer lost, is a success inside the provider as when streamed",
+		Name: "a copy whose response was lost is reconciled", Rule: "W7",
+		Explanation: "Copy and Compose with IfAbsent succeed if the first response is lost, inside the provider and streamed",
 		Needs:       storage.ConditionalCreate,
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})} {

@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A grant is one permission, what Ref makes with it, and the methods that it
-// permits.
+// A grant is one permission, with the type for Ref and the methods that it permits.
 type grant struct {
 	name    string
 	narrow  func(storage.Bucket) any
@@ -32,7 +31,7 @@ var grants = []grant{
 var refCases = []Case{
 	{
 		Name: "a reference has its one permission and no other", Rule: "O3",
-		Explanation: "each method of Bucket, asked for by a type assertion, answers PermissionDenied and reaches nothing unless it was granted",
+		Explanation: "a method of Bucket that was not granted returns PermissionDenied and makes no request, also if it is reached by a type assertion",
 		run: func(t *T) {
 			for _, g := range grants {
 				b := t.open()
@@ -55,7 +54,7 @@ var refCases = []Case{
 	},
 	{
 		Name: "a reference is not widened by what is built on it", Rule: "O3",
-		Explanation: "Ref, Prefixed, As, Close and every function of the package keep the mask, and no driver is asked",
+		Explanation: "Ref, Prefixed, As, Close and every function of the package keep the restriction, and no driver is called",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "p/key", "x")
@@ -83,7 +82,7 @@ var refCases = []Case{
 		},
 	},
 	{
-		Name: "what is refused reaches nothing", Rule: "O3",
+		Name: "a refused operation makes no request", Rule: "O3",
 		Explanation: "a refused operation makes no driver call",
 		run: func(t *T) {
 			b := t.open()
@@ -103,7 +102,7 @@ var refCases = []Case{
 	},
 	{
 		Name: "a copy needs both permissions", Rule: "O3",
-		Explanation: "reading needs Download of the source, writing Upload of the destination, also on the fast road inside the provider",
+		Explanation: "a copy needs Download for the source and Upload for the destination, also on the fast path inside the provider",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")
@@ -136,7 +135,7 @@ var refCases = []Case{
 	},
 	{
 		Name: "permissions combine by embedding", Rule: "O3",
-		Explanation: "a reference to several has all of them, and the fast roads with the same rights",
+		Explanation: "a reference with several permissions has all of them, and the fast paths with the same rights",
 		run: func(t *T) {
 			b := t.open()
 			ref := storage.Ref[interface {
@@ -156,8 +155,8 @@ var refCases = []Case{
 		},
 	},
 	{
-		Name: "a reference to what Bucket has not panics", Rule: "O3",
-		Explanation: "it is a programmer's error, found when the program starts",
+		Name: "a reference to a method that Bucket lacks panics", Rule: "O3",
+		Explanation: "it is a programmer's mistake, which shows when the program starts",
 		run: func(t *T) {
 			b := t.open()
 			for name, narrow := range map[string]func(){
@@ -177,7 +176,7 @@ var refCases = []Case{
 var overrideCases = []Case{
 	{
 		Name: "a type that embeds a bucket keeps its override", Rule: "O3",
-		Explanation: "the functions of the package use its methods alone, and no fast road around them",
+		Explanation: "the functions of the package use only its methods, and no fast path around them",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "hidden")
@@ -193,12 +192,12 @@ var overrideCases = []Case{
 			t.put(mine, "p/a", "x")
 			t.put(mine, "p/hidden", "x")
 			require.Equal(t, []string{"a"}, t.keys(storage.Prefixed(mine, "p/")))
-			require.False(t, storage.Supports(mine, storage.StreamPut), "of a foreign type nothing is known")
+			require.False(t, storage.Supports(mine, storage.StreamPut), "nothing is known about a foreign type")
 		},
 	},
 	{
 		Name: "an overridden Upload is what a copy writes with", Rule: "O3",
-		Explanation: "Copy, NewWriter and Compose call it, and no server copy goes around it",
+		Explanation: "Copy, NewWriter and Compose call it, and no copy inside the provider bypasses it",
 		run: func(t *T) {
 			b := t.open()
 			t.puts(b, "a", "b")

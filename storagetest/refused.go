@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A refusal is how a feature is asked for by name: without it, each of the
-// calls is Unsupported and makes no request. Features that are only faster
-// (StreamPut, ServerCopy, …) are not asked for, and have none.
+// A refusal lists the calls that use a feature by name. Without the feature, each of
+// the calls is Unsupported and makes no request. Features that only make calls faster
+// (StreamPut, ServerCopy, …) have no refusal.
 type refusal struct {
 	feature storage.Features
 	calls   func(t *T, b storage.Bucket) map[string]error
@@ -64,7 +64,7 @@ var refusals = []refusal{
 		return map[string]error{"IfAbsent": err}
 	}},
 	{storage.SignContentType, func(*T, storage.Bucket) map[string]error {
-		return nil // the type is then a header to send, which S2 allows
+		return nil // the type is then a header to send, which rule S2 allows
 	}},
 	{storage.SignHead, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithMethod(http.MethodHead))
@@ -86,7 +86,7 @@ var refusals = []refusal{
 	}},
 }
 
-// optionalFeatures are the features that a case may need.
+// optionalFeatures returns the features that a case may need.
 func optionalFeatures() storage.Features {
 	var all storage.Features
 	for _, r := range refusals {
@@ -95,11 +95,11 @@ func optionalFeatures() storage.Features {
 	return all
 }
 
-// prove requires that every call is Unsupported and silent.
+// prove requires that every call is Unsupported and makes no request.
 func (r refusal) prove(t *T, b storage.Bucket) {
 	t.Helper()
 	if storage.Supports(b, r.feature) {
-		t.Fatalf("%s is in force, and the driver does not declare it", featureText(r.feature))
+		t.Fatalf("the bucket has %s, which the driver does not declare", featureText(r.feature))
 	}
 	t.requireNoRequests(func() {
 		for name, err := range r.calls(t, b) {
@@ -112,7 +112,7 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 var refusalCases = []Case{
 	{
 		Name: "every option that is not declared is Unsupported", Rule: "W6",
-		Explanation: "no option is silently dropped: without its feature it is refused before the driver is asked",
+		Explanation: "no option is silently dropped: without its feature it is refused before the driver is called",
 		run: func(t *T) {
 			for _, r := range refusals {
 				b := t.openLimited(faults.Limits{Disable: r.feature})
@@ -124,7 +124,7 @@ var refusalCases = []Case{
 	},
 	{
 		Name: "another provider's option is Unsupported", Rule: "W6",
-		Explanation: "WithNative of another provider is refused, before any request",
+		Explanation: "WithNative for another provider is refused before any request",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "key", "x")
@@ -142,8 +142,8 @@ var refusalCases = []Case{
 		},
 	},
 	{
-		Name: "an option of its own that a driver does not know is Unsupported", Rule: "W6",
-		Explanation: "a value of an unknown type is refused by the driver, and nothing is stored",
+		Name: "an unknown native option is Unsupported", Rule: "W6",
+		Explanation: "the driver refuses a native value of an unknown type, and nothing is stored",
 		run: func(t *T) {
 			b := t.open()
 			unknown := storage.WithNative(t.desc.Provider, struct{ nobody int }{})
@@ -153,8 +153,8 @@ var refusalCases = []Case{
 		},
 	},
 	{
-		Name: "what the driver declares is in force", Rule: "W6",
-		Explanation: "Supports tells the features of the bucket as it was opened",
+		Name: "declared features are in force", Rule: "W6",
+		Explanation: "Supports reports the features of the bucket as it was opened",
 		run: func(t *T) {
 			b := t.open()
 			in := t.desc.Features &^ storage.KeepVersions

@@ -14,7 +14,7 @@ import (
 var resumeCases = []Case{
 	{
 		Name: "a download survives a dropped connection", Rule: "R2",
-		Explanation: "it goes on at the byte where it stopped, wherever that is, whole and in a range, and delivers each byte once",
+		Explanation: "it resumes at the byte where it stopped, in a whole object and in a range, and delivers each byte once",
 		run: func(t *T) {
 			b := t.open()
 			text := body(5000, 1)
@@ -34,8 +34,8 @@ var resumeCases = []Case{
 		},
 	},
 	{
-		Name: "a resumed download fails on the way", Rule: "R2",
-		Explanation: "the request that resumes is retried as any other, and a lost answer of it loses nothing",
+		Name: "a resumed download is retried", Rule: "R2",
+		Explanation: "the request that resumes is retried like any other, and loses nothing if its response is lost",
 		run: func(t *T) {
 			b := t.open()
 			text := body(5000, 1)
@@ -48,7 +48,7 @@ var resumeCases = []Case{
 	},
 	{
 		Name: "a short body is an error, never the end", Rule: "R2",
-		Explanation: "bytes are counted against the promised length: a body that ends early with io.EOF is resumed or an error",
+		Explanation: "bytes are counted against the announced length: if a body ends early with io.EOF, it is resumed or fails",
 		run: func(t *T) {
 			b := t.open()
 			text := body(5000, 1)
@@ -64,8 +64,8 @@ var resumeCases = []Case{
 		},
 	},
 	{
-		Name: "resuming is bounded", Rule: "R2",
-		Explanation: "a connection that drops for ever is Unavailable after a bounded number of requests",
+		Name: "attempts to resume are bounded", Rule: "R2",
+		Explanation: "a connection that always drops is Unavailable after a bounded number of requests",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", body(5000, 1))
@@ -73,7 +73,7 @@ var resumeCases = []Case{
 			made := t.countRequests(func() {
 				_, _, err := storage.ReadAll(t.Context(), b, "a")
 				t.requireCode(err, storage.Unavailable)
-				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause is reachable")
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the cause must be reachable")
 			})
 			require.LessOrEqual(t, made, 100)
 			require.Greater(t, made, 1)
@@ -81,9 +81,9 @@ var resumeCases = []Case{
 	},
 	{
 		Name: "a stalled download is resumed", Rule: "R2",
-		Explanation: "no byte for as long as RetryPolicy.Stall is a dropped connection",
+		Explanation: "if no byte arrives for RetryPolicy.Stall, the connection counts as dropped",
 		run: func(t *T) {
-			t.faults.Set(faults.StallBody(0)) // says, before the bucket is opened, that there will be stalls
+			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
 			b := t.open(storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}))
 			t.faults.Set()
 			text := body(5000, 1)
@@ -96,19 +96,19 @@ var resumeCases = []Case{
 	},
 	{
 		Name: "an object that changes under a download is Changed", Rule: "R2",
-		Explanation: "two revisions are never spliced: what follows the drop is of the first revision, or an error",
+		Explanation: "two revisions are never spliced: the bytes after the drop are of the first revision, or the read fails",
 		run:         changesUnderDownload("another"),
 	},
 	{
 		Name: "an object that is removed under a download is Changed", Rule: "R2",
-		Explanation: "after the drop it is not there any more, which is not ObjectNotFound: it was",
+		Explanation: "after the drop the object is missing, but the error is not ObjectNotFound: the object was there",
 		run:         changesUnderDownload(""),
 	},
 	{
-		Name: "a read that was begun ends with ctx", Rule: "E3",
-		Explanation: "ctx governs the reader until Close: Canceled within a moment, also while the store delivers nothing",
+		Name: "a read in progress ends with ctx", Rule: "E3",
+		Explanation: "ctx governs the reader until Close: a read is Canceled within a moment, even if the store delivers nothing",
 		run: func(t *T) {
-			t.faults.Set(faults.StallBody(0)) // says, before the bucket is opened, that there will be stalls
+			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
 			b := t.open()
 			t.faults.Set()
 			text := body(5000, 1)
@@ -129,8 +129,8 @@ var resumeCases = []Case{
 	},
 }
 
-// changesUnderDownload replaces the object by text, or removes it, between a
-// drop and the request that resumes.
+// changesUnderDownload replaces the object by text, or removes it, between a drop and
+// the request that resumes.
 func changesUnderDownload(text string) func(t *T) {
 	return func(t *T) {
 		for _, concurrency := range []int{1, 3} {

@@ -15,8 +15,8 @@ import (
 
 var retryCases = []Case{
 	{
-		Name: "what passes is tried again", Rule: "T1",
-		Explanation: "the same policy for reads and for writes that can be replayed, 429 included",
+		Name: "a temporary failure is retried", Rule: "T1",
+		Explanation: "reads and writes that can be replayed follow the same policy, also after 429",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "x")
@@ -37,8 +37,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "what does not pass is not tried again", Rule: "T1",
-		Explanation: "a refusal is answered at once",
+		Name: "a permanent failure is not retried", Rule: "T1",
+		Explanation: "a refusal is returned at once",
 		run: func(t *T) {
 			b := t.open()
 			for _, code := range []storage.Code{
@@ -57,8 +57,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "attempts are as many as the policy says", Rule: "T1",
-		Explanation: "one attempt turns retrying off, and the last error is Retryable",
+		Name: "the policy sets the number of attempts", Rule: "T1",
+		Explanation: "one attempt disables retries, and the last error is Retryable",
 		run: func(t *T) {
 			for _, attempts := range []int{1, 3} {
 				b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond}))
@@ -76,7 +76,7 @@ var retryCases = []Case{
 	},
 	{
 		Name: "a body is sent again from its start", Rule: "T2",
-		Explanation: "what was read before the connection dropped is not missing from the object",
+		Explanation: "bytes that were read before the connection dropped are not missing from the object",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -95,7 +95,7 @@ var retryCases = []Case{
 	},
 	{
 		Name: "a body that cannot be read again is not sent again", Rule: "T2",
-		Explanation: "a stream that was half sent fails, and nothing of it is stored",
+		Explanation: "a stream that was partly sent fails, and nothing of it is stored",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "k", "old")
@@ -105,7 +105,7 @@ var retryCases = []Case{
 			t.faults.Set(faults.Cut(faults.Put|faults.PutPart, 1<<20).Nth(1))
 			_, err := b.Upload(t.Context(), "k", source)
 			t.faults.Set()
-			if err == nil { // it was kept in parts, which can be sent again
+			if err == nil { // it was buffered in parts, which can be sent again
 				t.requireContent(b, "k", long)
 				return
 			}
@@ -115,8 +115,8 @@ var retryCases = []Case{
 		},
 	},
 	{
-		Name: "the budget ends the retries of a store in trouble", Rule: "T1",
-		Explanation: "where nothing succeeds, most requests are soon made once",
+		Name: "the retry budget ends the retries of a failing store", Rule: "T1",
+		Explanation: "if nothing succeeds, most requests are soon made only once",
 		run: func(t *T) {
 			b := t.open(storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: 1}))
 			t.faults.Set(faults.Fail(faults.Any))
@@ -133,7 +133,7 @@ var retryCases = []Case{
 	},
 	{
 		Name: "opening a bucket makes no request", Rule: "T3",
-		Explanation: "neither opening nor closing asks the store anything",
+		Explanation: "neither opening nor closing a bucket makes a request",
 		run: func(t *T) {
 			t.requireNoRequests(func() { t.open() })
 		},

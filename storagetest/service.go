@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// RunService proves what a Service promises. open opens an account; where it is
-// shared by cases, they keep to buckets of their own, whose names begin with
-// "storagetest-" and which they delete.
+// RunService proves the rules for a [storage.Service]. open opens an account. If cases
+// share the account, each uses buckets of its own, whose names begin with
+// "storagetest-", and deletes them.
 func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
@@ -56,7 +56,7 @@ func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...
 	report.write(t)
 }
 
-// An S is a case on a Service.
+// An S is a running case with a Service.
 type S struct {
 	*T
 	*storage.Service
@@ -71,12 +71,12 @@ type serviceCase struct {
 
 var bucketNumber atomic.Int64
 
-// name is a bucket's name that no other case has.
+// name returns a bucket name that no other case uses.
 func (s *S) name() string {
 	return fmt.Sprintf("storagetest-%d-%d", time.Now().UnixNano()%1e9, bucketNumber.Add(1))
 }
 
-// create makes a bucket and has it emptied and deleted.
+// create creates a bucket, which is emptied and deleted after the case.
 func (s *S) create(opts ...storage.BucketOption) string {
 	s.T.Helper()
 	name := s.name()
@@ -85,7 +85,7 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	require.Equal(s.T, name, info.Name)
 	s.provider = info.Provider
 	s.T.Cleanup(func() {
-		ctx := context.Background() // the case's own is done by now
+		ctx := context.Background() // the case's own context is done by now
 		if b, err := s.Bucket(name); err == nil {
 			_, _ = storage.RemoveMatching(ctx, b, nil)
 			_ = storage.Close(b)
@@ -95,8 +95,8 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	return name
 }
 
-// unless ends the case where the provider answers Unsupported, which B2 allows
-// for what only its management plane can do, with a hint.
+// unless ends the case if the provider returns Unsupported with a hint. Rule B2 allows
+// this for settings that only the provider's management API has.
 func (s *S) unless(err error) bool {
 	if storage.CodeOf(err) != storage.Unsupported {
 		require.NoError(s.T, err)
@@ -105,8 +105,8 @@ func (s *S) unless(err error) bool {
 	return false
 }
 
-// sameCORS compares a bucket's rules with the one that was set. Google's have
-// one list of headers, for those that are sent and those that are shown.
+// sameCORS compares the rules of a bucket with the rule that was set. Google has one
+// list of headers, for those that are sent and those that are exposed.
 func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
@@ -119,7 +119,7 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 
 var serviceCases = []serviceCase{
 	{
-		Case{Name: "a bucket is created, described, listed and deleted", Rule: "B1", Explanation: "with its name and provider, by CreateBucket, BucketInfo, Buckets and DeleteBucket"},
+		Case{Name: "a bucket is created, described, listed and deleted", Rule: "B1", Explanation: "CreateBucket, BucketInfo, Buckets and DeleteBucket work, with the bucket's name and provider"},
 		func(s *S) {
 			name := s.create()
 			info, err := s.BucketInfo(s.T.Context(), name)
@@ -138,7 +138,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also to its owner, and changes nothing"},
+		Case{Name: "a bucket name that is taken", Rule: "B1", Explanation: "CreateBucket of an existing bucket is BucketExists, also for its owner, and changes nothing"},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
@@ -149,7 +149,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an invalid bucket name", Rule: "B1", Explanation: "3 to 63 of a-z 0-9 -, a letter or digit at both ends, no --: else InvalidArgument"},
+		Case{Name: "an invalid bucket name", Rule: "B1", Explanation: "3 to 63 characters of a-z, 0-9 and -, with a letter or digit at both ends and no --, or else InvalidArgument"},
 		func(s *S) {
 			for _, name := range []string{"", "ab", "Upper", "under_score", "dot.dot", "-a-b", "a-b-", "a--b", "a b", "../x", "\u00e9t\u00e9", strings.Repeat("a", 64)} {
 				_, err := s.CreateBucket(s.T.Context(), name)
@@ -158,7 +158,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket that is not empty is not deleted", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty on every provider, and deletes nothing"},
+		Case{Name: "a bucket that is not empty is not deleted", Rule: "B1", Explanation: "DeleteBucket is BucketNotEmpty with every provider, and deletes nothing"},
 		func(s *S) {
 			name := s.create()
 			b := s.bucket(name)
@@ -174,7 +174,7 @@ var serviceCases = []serviceCase{
 		func(s *S) {
 			name := s.name()
 			_, err := s.BucketInfo(s.T.Context(), name)
-			require.NotEmpty(s.T, s.T.requireCode(err, storage.BucketNotFound).Hint, "what to check")
+			require.NotEmpty(s.T, s.T.requireCode(err, storage.BucketNotFound).Hint, "the hint must say what to check")
 			s.T.requireCode(s.DeleteBucket(s.T.Context(), name), storage.BucketNotFound)
 			b := s.bucket(name)
 			for operation, err := range map[string]error{
@@ -195,7 +195,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "buckets of one account are apart", Rule: "B1", Explanation: "a key of one is not in the other, and a copy goes between them"},
+		Case{Name: "buckets of one account are apart", Rule: "B1", Explanation: "a key in one bucket is not in the other, and a copy goes between them"},
 		func(s *S) {
 			one, two := s.bucket(s.create()), s.bucket(s.create())
 			s.T.put(one, "a", "x", storage.WithMetadata(map[string]string{"k": "v"}))
@@ -207,7 +207,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket keeps versions if told to", Rule: "B2", Explanation: "WithVersioning, at creation and later; Service.Bucket knows by itself"},
+		Case{Name: "a bucket keeps versions if told to", Rule: "B2", Explanation: "WithVersioning works at creation and later, and Service.Bucket opens the bucket accordingly"},
 		func(s *S) {
 			name := s.create()
 			info, err := s.UpdateBucket(s.T.Context(), name, storage.WithVersioning(true))
@@ -218,7 +218,7 @@ var serviceCases = []serviceCase{
 			b := s.bucket(name)
 			one := s.T.put(b, "a", "one")
 			s.T.put(b, "a", "two")
-			require.True(s.T, storage.Supports(b, storage.KeepVersions), "the service was told so a moment ago")
+			require.True(s.T, storage.Supports(b, storage.KeepVersions), "the service just enabled it")
 			require.Equal(s.T, "one", s.T.get(b, "a", storage.WithVersion(one.Version)))
 			_, err = storage.RemoveMatching(s.T.Context(), b, nil)
 			require.NoError(s.T, err)
@@ -226,11 +226,11 @@ var serviceCases = []serviceCase{
 				require.NoError(s.T, b.Remove(s.T.Context(), "a", storage.WithVersion(entry.Version)))
 			}
 			require.True(s.T, storage.Supports(s.bucket(s.create(storage.WithVersioning(true))), storage.KeepVersions), "at creation")
-			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.KeepVersions), "a bucket that was not told to")
+			require.False(s.T, storage.Supports(s.bucket(s.create()), storage.KeepVersions), "versioning was not enabled")
 		},
 	},
 	{
-		Case{Name: "an update changes only what it names", Rule: "B2", Explanation: "CORS rules are kept by an update of something else, and cleared by an option without rules"},
+		Case{Name: "an update changes only what it names", Rule: "B2", Explanation: "CORS rules are kept by an update of another setting, and cleared by an option without rules"},
 		func(s *S) {
 			name := s.create()
 			cors := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
@@ -251,7 +251,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "lifecycle rules are set and cleared", Rule: "B2", Explanation: "kept as they were given, beside the CORS rules, and cleared by an option without rules"},
+		Case{Name: "lifecycle rules are set and cleared", Rule: "B2", Explanation: "they are kept unchanged, beside the CORS rules, and cleared by an option without rules"},
 		func(s *S) {
 			name := s.create()
 			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
@@ -277,7 +277,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a lifecycle rule that only ends uploads", Rule: "B2", Explanation: "it is kept as it was given, or Unsupported and the rules before it stay: never the caller's mistake"},
+		Case{Name: "a lifecycle rule that only ends uploads", Rule: "B2", Explanation: "it is kept unchanged, or it is Unsupported and the previous rules stay, but it is never InvalidArgument"},
 		func(s *S) {
 			name := s.create()
 			before := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
@@ -300,7 +300,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "a bucket is made public and private", Rule: "B2", Explanation: "WithPublicAccess, at creation and later"},
+		Case{Name: "a bucket is made public and private", Rule: "B2", Explanation: "WithPublicAccess works at creation and later"},
 		func(s *S) {
 			name := s.create()
 			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.unless(err) {
@@ -317,7 +317,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "credentials show no secret", Rule: "E4", Explanation: "String, %v, %#v and a log line tell who and where; where a provider has none it is Unsupported"},
+		Case{Name: "credentials show no secret", Rule: "E4", Explanation: "String, %v, %#v and a log line show the identity and the provider; a provider without credentials is Unsupported"},
 		func(s *S) {
 			name := s.create()
 			credentials, err := s.Credentials(s.T.Context(), name)
@@ -331,7 +331,7 @@ var serviceCases = []serviceCase{
 		},
 	},
 	{
-		Case{Name: "an update of a missing bucket", Rule: "B1", Explanation: "it is BucketNotFound, or Unsupported where there is nothing to update"},
+		Case{Name: "an update of a missing bucket", Rule: "B1", Explanation: "the update is BucketNotFound, or Unsupported if there is nothing to update"},
 		func(s *S) {
 			_, err := s.UpdateBucket(s.T.Context(), s.name(), storage.WithPublicAccess(false))
 			require.Contains(s.T, []storage.Code{storage.BucketNotFound, storage.Unsupported}, storage.CodeOf(err), "%v", err)

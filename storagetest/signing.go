@@ -15,14 +15,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Signing needs somebody who answers the address: of local and memory buckets,
-// serve.NewHandler, to which Open points WithSigningBaseURL. A bucket without
-// one answers Unsupported, and so declares no SignURLs.
+// Signing needs a server that answers the URL. For local and memory buckets it is
+// serve.NewHandler, which [Open] passes with WithSigningBaseURL. Without a server a
+// bucket returns Unsupported and does not declare SignURLs.
 
 var signingCases = []Case{
 	{
-		Name: "a signed address opens one door", Rule: "S3",
-		Explanation: "with another method, another key, and any other signature or query it is refused, and nothing is stored",
+		Name: "a signed URL allows only its own request", Rule: "S3",
+		Explanation: "with another method or key, or a changed signature or query, the store refuses it and stores nothing",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -55,7 +55,7 @@ var signingCases = []Case{
 	},
 	{
 		Name: "a signed content type is enforced", Rule: "S2",
-		Explanation: "where SignContentType is declared the store refuses another one",
+		Explanation: "with SignContentType the store refuses another type",
 		Needs:       storage.SignURLs | storage.SignContentType,
 		run: func(t *T) {
 			b := t.open()
@@ -67,8 +67,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed upload binds no content type that nobody asked for", Rule: "S2",
-		Explanation: "without WithContentType a request without a type works, and so does one with any type, which the object has then",
+		Name: "a signed upload binds a content type only if asked to", Rule: "S2",
+		Explanation: "without WithContentType, a request works without a type and with any type, which the object then has",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -90,7 +90,7 @@ var signingCases = []Case{
 	},
 	{
 		Name: "a signed size is enforced", Rule: "S2",
-		Explanation: "a longer and a shorter body are refused by the store",
+		Explanation: "the store refuses a longer and a shorter body",
 		Needs:       storage.SignURLs | storage.SignSize,
 		run: func(t *T) {
 			b := t.open()
@@ -107,7 +107,7 @@ var signingCases = []Case{
 	},
 	{
 		Name: "a signed create never overwrites", Rule: "S2",
-		Explanation: "with IfAbsent the first upload stores, the second is refused by the store",
+		Explanation: "with IfAbsent the first upload is stored, and the store refuses the second",
 		Needs:       storage.SignURLs | storage.SignIfAbsent,
 		run: func(t *T) {
 			b := t.open()
@@ -120,8 +120,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a download's answer is as it was signed", Rule: "S3",
-		Explanation: "the file name and media type that the signer chose are in the answer, and cannot be added by others",
+		Name: "the response to a signed download is as signed", Rule: "S3",
+		Explanation: "the response has the file name and media type that the signer chose, and a user cannot add them",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -136,8 +136,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed download is shown as the signer wants it", Rule: "S3",
-		Explanation: "the disposition is the signer's own, as an inline one with a file name",
+		Name: "a signed download has the disposition that was signed", Rule: "S3",
+		Explanation: "the disposition is the signer's own, for example inline with a file name",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -156,8 +156,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed HEAD tells the attributes and reads nothing", Rule: "S3",
-		Explanation: "an address for HEAD answers HEAD, and no other method",
+		Name: "a signed HEAD returns only the attributes", Rule: "S3",
+		Explanation: "a URL for HEAD works with HEAD and with no other method",
 		Needs:       storage.SignURLs | storage.SignHead,
 		run: func(t *T) {
 			b := t.open()
@@ -181,8 +181,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a signed address shows no secret", Rule: "E4",
-		Explanation: "String, %v, %#v and a log line mask the signature; its JSON, for handing over, does not",
+		Name: "a signed URL shows no secret", Rule: "E4",
+		Explanation: "String, %v, %#v and a log line mask the signature; its JSON, which is for passing it on, does not",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -196,8 +196,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "an expired address is refused", Rule: "S3",
-		Explanation: "it fails after expiry, whatever end is written into it; the wait is for the store's clock, which no test can set",
+		Name: "an expired signed URL is refused", Rule: "S3",
+		Explanation: "it is refused after its expiry, also with a changed expiry; the test waits, because the store's clock cannot be set",
 		Needs:       storage.SignURLs,
 		run: func(t *T) {
 			b := t.open()
@@ -205,7 +205,7 @@ var signingCases = []Case{
 			signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Second))
 			require.NoError(t, err)
 			require.Eventually(t, func() bool { return t.do(signed, nil, nil).status >= 400 }, 10*time.Second, 200*time.Millisecond)
-			require.False(t, time.Now().Before(signed.ExpiresAt), "it worked until it expired")
+			require.False(t, time.Now().Before(signed.ExpiresAt), "it must work until it expires")
 			for _, a := range laterExpiries {
 				altered := *signed
 				a.change(t, &altered)
@@ -216,8 +216,8 @@ var signingCases = []Case{
 		},
 	},
 	{
-		Name: "a form uploads within its bounds", Rule: "S2",
-		Explanation: "size and type are bounded by the store; no store's form knows IfAbsent",
+		Name: "a form uploads within its limits", Rule: "S2",
+		Explanation: "the store limits size and type; no store's form supports IfAbsent",
 		Needs:       storage.SignForms,
 		run: func(t *T) {
 			b := t.open()
@@ -241,7 +241,7 @@ var signingCases = []Case{
 	},
 }
 
-// signedKeys are one of each class of hostile key.
+// signedKeys returns one key of each class of hostile keys.
 func signedKeys() []string {
 	keys := []string{"plain.txt"}
 	for _, hostile := range hostileKeys {
@@ -256,8 +256,8 @@ type httpResponse struct {
 	body   string
 }
 
-// do makes a signed request, with the headers that it must carry, changed by
-// override.
+// do makes a signed request with the headers that it must have. override replaces some
+// of them.
 func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
 	t.Helper()
 	if signed.Method == http.MethodGet || signed.Method == http.MethodHead {
@@ -282,7 +282,7 @@ func (t *T) send(request *http.Request) httpResponse {
 	return httpResponse{got.StatusCode, got.Header, string(text)}
 }
 
-// post submits a form as a browser does: its fields first, the file last.
+// post submits a form as a browser does, with the fields first and the file last.
 func (t *T) post(form *storage.UploadForm, text, kind string) int {
 	t.Helper()
 	var body strings.Builder
@@ -304,7 +304,7 @@ func (t *T) post(form *storage.UploadForm, text, kind string) int {
 	return t.send(request).status
 }
 
-// printed is a value in all the ways in which it gets into logs.
+// printed returns a value in every form in which it may get into a log.
 func printed(value any) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "value", value)
@@ -314,19 +314,19 @@ func printed(value any) []string {
 	}
 }
 
-// signedKeyCases are one pair for each key of K3: a store that cannot hold one
-// of them is judged by all the others.
+// signedKeyCases returns two cases for each key of rule K3, so that a store that cannot
+// hold one key is still tested with all others.
 func signedKeyCases() []Case {
 	var cases []Case
 	for _, hostile := range hostileKeys {
 		cases = append(cases,
 			Case{
-				Name: "a signed download works as returned, of a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs,
-				Explanation: "the method and headers that came with it, and nothing else",
+				Name: "a signed download works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs,
+				Explanation: "it works with the returned method and headers, and needs nothing else",
 				run:         func(t *T) { signedDownload(t, hostile.key) },
 			},
 			Case{
-				Name: "a signed upload works as returned, of a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs,
+				Name: "a signed upload works as returned, for a key with " + hostile.why, Rule: "S3", Needs: storage.SignURLs,
 				Explanation: "the object is stored with the attributes that the headers promise",
 				run:         func(t *T) { signedUpload(t, hostile.key) },
 			})
@@ -355,7 +355,7 @@ func signedUpload(t *T, key string) {
 	require.Equal(t, http.MethodPut, signed.Method)
 	for name := range signed.Header {
 		require.NotContains(t, []string{"Host", "Content-Length", "Connection", "Origin", "Cookie"}, http.CanonicalHeaderKey(name),
-			"a browser refuses to set it")
+			"a browser refuses to set this header")
 	}
 	response := t.do(signed, strings.NewReader("text"), nil)
 	require.Less(t, response.status, 300, "%s", response.body)

@@ -11,17 +11,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An tampering is what somebody makes of a signed address, of the key "a", that
-// was not meant to do that.
+// A tampering changes a signed URL for the key "a" into one that was not signed.
 type tampering struct {
 	name   string
 	change func(t *T, s *storage.SignedURL)
 }
 
-// tamperings are those that every store refuses, and equivalentForms those that
-// a store may take for what was signed: MinIO does not mind a parameter that
-// stands twice, and a number in hexadecimal digits is the same in capitals.
-// docs/browser-uploads.md has the table.
+// tamperings are the changes that every store refuses. equivalentForms are changes that
+// a store may accept: MinIO ignores a repeated parameter, and hexadecimal digits mean
+// the same in upper case. docs/browser-uploads.md has the table.
 var tamperings = []tampering{
 	{"another method", func(_ *T, s *storage.SignedURL) {
 		s.Method = map[string]string{http.MethodGet: http.MethodPut, http.MethodPut: http.MethodDelete}[s.Method]
@@ -36,7 +34,7 @@ var tamperings = []tampering{
 		return slices.Delete(pairs, signature, signature+1)
 	})},
 	{"another signature", tamperSignature(func(value string) string { return strings.Repeat("0", len(value)) })},
-	{"a signature that is cut short", tamperSignature(func(value string) string { return value[:len(value)-2] })},
+	{"a truncated signature", tamperSignature(func(value string) string { return value[:len(value)-2] })},
 }
 
 var equivalentForms = []tampering{
@@ -44,15 +42,15 @@ var equivalentForms = []tampering{
 	{"a parameter twice", tamperQuery(func(pairs []string, _ int) []string { return append(pairs, pairs[0]) })},
 }
 
-// laterExpiries are what somebody makes of an address that has expired.
+// laterExpiries are changes to a signed URL that has expired.
 var laterExpiries = []tampering{
-	{"a later end", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, false) })},
-	{"a later end before its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, true) })},
-	{"a later end behind its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, false, true) })},
+	{"a later expiry", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, false) })},
+	{"a later expiry before its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, true) })},
+	{"a later expiry after its own", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, false, true) })},
 }
 
-// withExpiry has a later end stand before or behind the one that was signed, or in
-// its place: X-Amz-Expires, X-Goog-Expires and ob-expires are numbers, se a date.
+// withExpiry adds a later expiry before or after the signed one, or replaces the signed
+// one. X-Amz-Expires, X-Goog-Expires and ob-expires are numbers; se is a date.
 func withExpiry(pairs []string, before, twice bool) []string {
 	var altered []string
 	for _, pair := range pairs {
@@ -77,7 +75,8 @@ func withExpiry(pairs []string, before, twice bool) []string {
 	return altered
 }
 
-// tamperQuery changes the query's pairs, of which it is told the signature's.
+// tamperQuery changes the pairs of the query. change also gets the index of the
+// signature.
 func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
 		address, query, found := strings.Cut(s.URL, "?")
@@ -101,13 +100,13 @@ func tamperSignature(change func(value string) string) func(t *T, s *storage.Sig
 	}
 }
 
-// signatureIn finds the pair by its name: X-Amz-Signature, X-Goog-Signature, sig,
+// signatureIn finds the signature by its name: X-Amz-Signature, X-Goog-Signature, sig,
 // ob-signature.
 func signatureIn(t *T, pairs []string) int {
 	i := slices.IndexFunc(pairs, func(pair string) bool {
 		name, _, _ := strings.Cut(strings.ToLower(pair), "=")
 		return name == "sig" || strings.HasSuffix(name, "signature")
 	})
-	require.GreaterOrEqual(t, i, 0, "a signed address has a parameter called signature, or sig")
+	require.GreaterOrEqual(t, i, 0, "a signed URL must have a signature or sig parameter")
 	return i
 }

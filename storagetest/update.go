@@ -14,7 +14,7 @@ import (
 var updateCases = []Case{
 	{
 		Name: "concurrent updates are all counted", Rule: "W5",
-		Explanation: "Update is compare-and-swap: from a missing key on, no increment is lost",
+		Explanation: "Update is a compare-and-swap: it loses no increment, beginning with a missing key",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			const workers, each = 4, 5
@@ -27,7 +27,7 @@ var updateCases = []Case{
 						switch storage.CodeOf(err) {
 						case "":
 							done++
-						case storage.PreconditionFailed: // outrun too often: said, not lost
+						case storage.PreconditionFailed: // outrun too often, but reported
 						default:
 							t.Errorf("update: %v", err)
 							return
@@ -40,8 +40,8 @@ var updateCases = []Case{
 		},
 	},
 	{
-		Name: "an update sees what is there and can give up", Rule: "W5",
-		Explanation: "change gets nil, nil where nothing is; its error ends the update and stores nothing",
+		Name: "an update sees the current object and can abort", Rule: "W5",
+		Explanation: "change gets nil, nil for a missing object; its error ends the update and stores nothing",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
@@ -66,8 +66,8 @@ var updateCases = []Case{
 		},
 	},
 	{
-		Name: "an update whose answers are lost counts once", Rule: "W7",
-		Explanation: "a lost answer is reconciled, so that no increment is applied twice",
+		Name: "an update whose responses are lost counts once", Rule: "W7",
+		Explanation: "a lost response is reconciled, so that no increment is applied twice",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
@@ -82,7 +82,7 @@ var updateCases = []Case{
 	},
 	{
 		Name: "an update takes no condition", Rule: "W5",
-		Explanation: "the condition is Update's own: another is InvalidArgument",
+		Explanation: "the condition is Update's own, and another one is InvalidArgument",
 		Needs:       storage.ConditionalCreate | storage.ConditionalUpdate,
 		run: func(t *T) {
 			b := t.open()
@@ -101,7 +101,7 @@ func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 var readerAtCases = []Case{
 	{
 		Name: "a ReaderAt reads at any offset", Rule: "R3",
-		Explanation: "ReadAt, Seek and Read as a file's, from several goroutines at once",
+		Explanation: "ReadAt, Seek and Read work as for a file, from several goroutines at once",
 		run: func(t *T) {
 			b := t.open()
 			text := body(10_000, 1)
@@ -149,7 +149,7 @@ var readerAtCases = []Case{
 	},
 	{
 		Name: "a ReaderAt is pinned to one revision", Rule: "R2",
-		Explanation: "an object that is overwritten or removed is Changed, never a mixture",
+		Explanation: "if the object is overwritten or removed, reads are Changed and never a mixture",
 		run: func(t *T) {
 			b := t.open()
 			text := body(10_000, 1)
@@ -170,7 +170,7 @@ var readerAtCases = []Case{
 	},
 	{
 		Name: "a ReaderAt is the source of an upload", Rule: "W2",
-		Explanation: "it is read in place, in parallel, and joins to the same object",
+		Explanation: "the upload reads it in place and in parallel, and stores the same content",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()

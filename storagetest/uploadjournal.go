@@ -13,17 +13,17 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// uploadJournalCases are of the file that WithResume keeps.
+// uploadJournalCases are about the file that WithResume keeps.
 var uploadJournalCases = []Case{
 	{
 		Name: "an upload is abandoned", Rule: "W13",
-		Explanation: "AbandonUpload removes the parts and the file; again, or of what is not there, it is nil; of what another bucket or prefix has begun InvalidArgument",
+		Explanation: "AbandonUpload removes the parts and the file, and returns nil if they are gone. If another bucket or prefix began the upload, it returns InvalidArgument",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			h := t.interruptUpload(bodies["in place"])
 			same, err := storage.Open(t.Context(), "mem://"+t.desc.Bucket)
 			require.NoError(t, err)
-			for name, b := range map[string]storage.Bucket{"another bucket of the name": same, "another prefix": storage.Prefixed(h.bucket, "b/")} {
+			for name, b := range map[string]storage.Bucket{"another bucket with the same name": same, "another prefix": storage.Prefixed(h.bucket, "b/")} {
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(storage.AbandonUpload(t.Context(), b, h.path)), name)
 				require.FileExists(t, h.path)
 			}
@@ -37,15 +37,15 @@ var uploadJournalCases = []Case{
 		},
 	},
 	{
-		Name: "a torn file", Rule: "W13",
-		Explanation: "what a killed process left half written is not believed",
+		Name: "a torn resume file is not trusted", Rule: "W13",
+		Explanation: "a line or file that a killed process left incomplete is ignored",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			for name, tear := range map[string]func(kept string) string{
-				"the last line torn":  func(kept string) string { return kept[:len(kept)-7] },
-				"the first line torn": func(kept string) string { return kept[:len(kept)/4] },
-				"half a line more":    func(kept string) string { return kept + `{"Part":{"Num` },
-				"empty":               func(string) string { return "" },
+				"the last line torn":   func(kept string) string { return kept[:len(kept)-7] },
+				"the first line torn":  func(kept string) string { return kept[:len(kept)/4] },
+				"half a line too many": func(kept string) string { return kept + `{"Part":{"Num` },
+				"empty":                func(string) string { return "" },
 			} {
 				h := t.interruptUpload(bodies["in place"])
 				kept, err := os.ReadFile(h.path)
@@ -60,8 +60,8 @@ var uploadJournalCases = []Case{
 		},
 	},
 	{
-		Name: "a file that is somebody's own is never touched", Rule: "W13",
-		Explanation: "WithResume and AbandonUpload of a file that they have not written are InvalidArgument, without a request; what cannot be written is Internal, and names the file",
+		Name: "a file that is not a resume file is never touched", Rule: "W13",
+		Explanation: "WithResume and AbandonUpload with a file that they did not write are InvalidArgument, without a request. A file that cannot be written is Internal, and the error names it",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			h := &interruptedUpload{bucket: t.openForParts(), text: body(2*t.unit+1, 1)}
@@ -91,8 +91,8 @@ var uploadJournalCases = []Case{
 		},
 	},
 	{
-		Name: "one call at a time goes on with an upload", Rule: "W13",
-		Explanation: "another with the same file is Locked, and disturbs nothing",
+		Name: "only one call at a time resumes an upload", Rule: "W13",
+		Explanation: "a second call with the same file is Locked and disturbs nothing",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			var h *interruptedUpload

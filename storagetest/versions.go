@@ -15,7 +15,7 @@ import (
 var versionCases = []Case{
 	{
 		Name: "every write is kept as a version", Rule: "V3",
-		Explanation: "older versions are read by WithVersion, with their attributes, and listed newest first",
+		Explanation: "WithVersion reads older versions with their attributes, and Versions lists them newest first",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			b := t.openVersioned()
@@ -42,12 +42,12 @@ var versionCases = []Case{
 			require.Equal(t, []bool{true, false, true}, []bool{entries[0].Current, entries[1].Current, entries[2].Current})
 			require.Equal(t, []int64{4, 3}, []int64{entries[0].Size, entries[1].Size})
 			require.Equal(t, entries, t.versions(b, storage.WithPrefix("a"), storage.WithPageSize(1)), "across pages")
-			require.Equal(t, []string{"a", "ab"}, t.keys(b), "a listing shows what is current")
+			require.Equal(t, []string{"a", "ab"}, t.keys(b), "a listing must show current objects")
 		},
 	},
 	{
-		Name: "removing without a version keeps the old ones", Rule: "V2",
-		Explanation: "the key has no current entry then; a marker, where the store has them, reads as ObjectNotFound",
+		Name: "removing without a version keeps older versions", Rule: "V2",
+		Explanation: "the key then has no current entry; a delete marker, if the store has them, reads as ObjectNotFound",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			b := t.openVersioned()
@@ -68,7 +68,7 @@ var versionCases = []Case{
 					}
 					continue
 				}
-				require.False(t, entry.Current, "a removed key has no current entry")
+				require.False(t, entry.Current, "a removed key must have no current entry")
 				require.Equal(t, one.Version, entry.Version)
 				kept++
 			}
@@ -77,26 +77,26 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "a version tells since when it is old", Rule: "V3",
-		Explanation: "one that was replaced, since the next was written; one that was removed, since then, where the store tells",
+		Name: "a noncurrent version says since when", Rule: "V3",
+		Explanation: "a replaced version says when the next one was written, and a removed one when it was removed, if the store knows",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			b := t.openVersioned()
 			t.put(b, "a", "one")
 			two := t.put(b, "a", "two")
-			t.put(b, "b", "of another key")
+			t.put(b, "b", "another key")
 			entries := t.versions(b, storage.WithPrefix("a"))
 			require.Len(t, entries, 2)
-			require.Zero(t, entries[0].OldSince, "what is current is not old")
+			require.Zero(t, entries[0].OldSince, "a current version is not noncurrent")
 			since := entries[1].OldSince
-			require.False(t, since.IsZero(), "it was replaced")
-			require.WithinDuration(t, entries[0].Modified, since, aSecond, "when the next was written")
+			require.False(t, since.IsZero(), "the version was replaced")
+			require.WithinDuration(t, entries[0].Modified, since, aSecond, "this is when the next was written")
 
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			for _, entry := range t.versions(b, storage.WithPrefix("a")) {
 				switch {
 				case entry.Version == two.Version && !entry.OldSince.IsZero():
-					require.False(t, entry.OldSince.Add(aSecond).Before(entry.Modified), "when it was removed")
+					require.False(t, entry.OldSince.Add(aSecond).Before(entry.Modified), "this is when it was removed")
 				case !entry.IsDelete && entry.Version != two.Version:
 					require.True(t, entry.OldSince.Equal(since), "as before")
 				}
@@ -105,7 +105,7 @@ var versionCases = []Case{
 	},
 	{
 		Name: "a create over a removed key", Rule: "V2",
-		Explanation: "IfAbsent succeeds where the key was removed, also where a marker stands",
+		Explanation: "IfAbsent succeeds on a removed key, even if it has a delete marker",
 		Needs:       storage.KeepVersions | storage.ConditionalCreate,
 		run: func(t *T) {
 			b := t.openVersioned()
@@ -116,8 +116,8 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "removing a version is for good", Rule: "D3",
-		Explanation: "that version goes and no other; an absent one is success; of the current one the one before it shows again or nothing",
+		Name: "removing a version is permanent", Rule: "D3",
+		Explanation: "only that version is removed; a missing one is success; after the current one, the previous one is current again, or none",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			b := t.openVersioned()
@@ -127,21 +127,21 @@ var versionCases = []Case{
 			_, err := b.Download(t.Context(), "a", storage.WithVersion(two.Version))
 			t.requireCode(err, storage.ObjectNotFound)
 			require.Equal(t, "one", t.get(b, "a", storage.WithVersion(one.Version)))
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "an absent one is success")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(two.Version)), "removing a missing one is success")
 			require.Len(t, t.versions(b), 2)
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(one.Version)))
 			t.requireContent(b, "a", "three")
 			require.Equal(t, three.Version, t.attrs(b, "a").Version)
 
 			four := t.put(b, "a", "four")
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "the current one")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "this is the current one")
 			_, err = b.Download(t.Context(), "a", storage.WithVersion(four.Version))
 			t.requireCode(err, storage.ObjectNotFound)
 			if there, err := b.Exists(t.Context(), "a"); err != nil || there {
 				t.requireContent(b, "a", "three")
 			}
 			require.Equal(t, "three", t.get(b, "a", storage.WithVersion(three.Version)))
-			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "an absent one is success")
+			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(four.Version)), "removing a missing one is success")
 			require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(three.Version)))
 			t.requireMissing(b, "a")
 			require.Empty(t, t.versions(b))
@@ -149,7 +149,7 @@ var versionCases = []Case{
 	},
 	{
 		Name: "a malformed version is refused", Rule: "D3",
-		Explanation: "it is InvalidArgument, everywhere, and never \"the latest\": nothing is read or removed",
+		Explanation: "every operation returns InvalidArgument and never takes it for the latest: nothing is read or removed",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			b := t.openVersioned()
@@ -171,7 +171,7 @@ var versionCases = []Case{
 	},
 	{
 		Name: "a version is restored by a copy onto its key", Rule: "V3",
-		Explanation: "Copy with WithVersion picks the source's version, with its attributes, inside the provider as when streamed",
+		Explanation: "Copy with WithVersion copies that version of the source, with its attributes, inside the provider and streamed",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			for path, without := range map[string]storage.Features{"inside": 0, "streamed": storage.ServerCopy} {
@@ -187,12 +187,12 @@ var versionCases = []Case{
 		},
 	},
 	{
-		Name: "versions without a bucket that keeps them", Rule: "V2",
-		Explanation: "a bucket that was not opened WithVersions answers Unsupported, with a hint, and shows no Version",
+		Name: "versions of a bucket that keeps none", Rule: "V2",
+		Explanation: "a bucket opened without WithVersions returns Unsupported, with a hint, and shows no Version",
 		run: func(t *T) {
 			b := t.open()
 			if storage.Supports(b, storage.KeepVersions) {
-				return // the store knows by itself that it keeps them
+				return // the store itself knows that it keeps versions
 			}
 			require.Empty(t, t.put(b, "a", "x").Version)
 			require.Empty(t, t.attrs(b, "a").Version)
@@ -209,7 +209,7 @@ var versionCases = []Case{
 	},
 	{
 		Name: "versions under a prefix", Rule: "K5",
-		Explanation: "a prefixed bucket lists and removes versions of its own keys alone",
+		Explanation: "a prefixed bucket lists and removes only versions of its own keys",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			whole := t.openVersioned()
@@ -227,7 +227,7 @@ var versionCases = []Case{
 	},
 }
 
-// aSecond is how exactly stores tell times, or less.
+// aSecond is the precision of times in a store, or finer.
 const aSecond = time.Second
 
 func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
@@ -257,7 +257,7 @@ func limitedBy(without storage.Features) storage.OpenOption {
 	})
 }
 
-// hidingLister is a user's type that embeds a Bucket and overrides a method.
+// hidingLister is a user's type that embeds a Bucket and overrides one method.
 type hidingLister struct{ storage.Bucket }
 
 func (h hidingLister) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {

@@ -15,14 +15,14 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A way is one of the roads that an upload can take.
+// An uploadPath is one of the paths that an upload can take.
 type uploadPath struct {
 	name string
 	open func(opts ...storage.OpenOption) storage.Bucket
-	size int64 // of a body that takes it
+	size int64 // of a body that takes this path
 }
 
-// ways are a single Put and, where the driver has them, parts.
+// uploadPaths returns a single Put and, if the driver has them, parts.
 func (t *T) uploadPaths() []uploadPath {
 	ways := []uploadPath{{"one Put", t.open, 100}}
 	if t.has(storage.UploadParts) {
@@ -34,7 +34,7 @@ func (t *T) uploadPaths() []uploadPath {
 var writeCases = []Case{
 	{
 		Name: "an upload stores bytes and attributes", Rule: "W1",
-		Explanation: "what was sent is what is read, of known length as of unknown, in one Put as in parts",
+		Explanation: "the object holds what was sent, whether the length is known or not, in one Put and in parts",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -53,7 +53,7 @@ var writeCases = []Case{
 	},
 	{
 		Name: "an empty object", Rule: "W1",
-		Explanation: "an object of no bytes is an object, from a reader of known length and from a stream",
+		Explanation: "an object without bytes is an object, from a reader of known length and from a stream",
 		run: func(t *T) {
 			b := t.open()
 			for name, source := range map[string]io.Reader{"known": strings.NewReader(""), "stream": stream("")} {
@@ -67,7 +67,7 @@ var writeCases = []Case{
 	},
 	{
 		Name: "an overwrite replaces everything", Rule: "W1",
-		Explanation: "the new object has nothing of the old one: neither bytes nor attributes",
+		Explanation: "the new object has neither bytes nor attributes of the old one",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", body(5000, 1), storage.WithContentType("text/one"), storage.WithCacheControl("no-store"),
@@ -84,7 +84,7 @@ var writeCases = []Case{
 	},
 	{
 		Name: "a failed overwrite leaves the old object", Rule: "W1",
-		Explanation: "after an error of the body, size, checksum, condition or ctx the key holds the old object, byte for byte, with its attributes",
+		Explanation: "after an error of the body, size, checksum, condition or ctx, the key holds the old object with its bytes and attributes",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -103,19 +103,19 @@ var writeCases = []Case{
 					t.requireNothingDone(err, failure.code)
 					require.Equal(t, before, t.snapshot(b), "%s in %s", name, path.name)
 				}
-				require.Zero(t, t.countPendingUploads(), "an upload in parts that failed is aborted:\n%v", t.faults)
+				require.Zero(t, t.countPendingUploads(), "a failed multipart upload must be aborted:\n%v", t.faults)
 			}
 		},
 	},
 	{
 		Name: "a failed upload leaves nothing where there was nothing", Rule: "W1",
-		Explanation: "no object appears, whole or in part, and no listing shows one",
+		Explanation: "no object appears, complete or partial, in a read or a listing",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
 				for name, failure := range failedUploads(t, path.size) {
 					if failure.code == storage.PreconditionFailed {
-						continue // there is nothing that it could be
+						continue // there is no Put to fail
 					}
 					ctx := t.Context()
 					if failure.ctx != nil {
@@ -130,7 +130,7 @@ var writeCases = []Case{
 	},
 	{
 		Name: "a cancelled upload stores nothing", Rule: "W1",
-		Explanation: "ctx that ends in the middle of the body is Canceled; nothing is visible and the upload in parts is aborted",
+		Explanation: "if ctx ends in the middle of the body, the upload is Canceled, nothing is visible, and a multipart upload is aborted",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -151,13 +151,13 @@ var writeCases = []Case{
 		run:         readersAndWriter,
 	},
 	{
-		Name: "a Writer stores at Commit and never else", Rule: "W1",
-		Explanation: "Close without Commit discards; Commit answers as Upload; a second one answers as the first",
+		Name: "a Writer stores only at Commit", Rule: "W1",
+		Explanation: "Close without Commit discards the object; Commit returns what Upload returns, and so does a second Commit",
 		run:         writerCommits,
 	},
 	{
-		Name: "a Writer that fails says so", Rule: "W1",
-		Explanation: "what makes the upload fail is the answer of Commit, and Write does not block",
+		Name: "a Writer reports its failure", Rule: "W1",
+		Explanation: "Commit returns the error of the upload, and Write does not block",
 		run: func(t *T) {
 			b := t.open()
 			w := storage.NewWriter(t.Context(), b, "a", storage.WithSize(3))
@@ -175,7 +175,7 @@ var writeCases = []Case{
 	},
 	{
 		Name: "a Writer whose source failed cannot be committed", Rule: "W11",
-		Explanation: "ReadFrom returns the source's error; Commit is BodyFailed, whatever is written after it, and the old object stays",
+		Explanation: "ReadFrom returns the source's error; Commit is BodyFailed, whatever is written later, and the old object stays",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()
@@ -201,7 +201,7 @@ var writeCases = []Case{
 	},
 	{
 		Name: "a Writer takes empty writes", Rule: "W1",
-		Explanation: "a template with many empty values writes nothing many times: that is no body that makes no progress",
+		Explanation: "a template with many empty values makes many empty writes, which are not a body without progress",
 		run: func(t *T) {
 			b := t.open()
 			w := storage.NewWriter(t.Context(), b, "a")
@@ -217,7 +217,7 @@ var writeCases = []Case{
 			_, err := w.Commit()
 			require.NoError(t, err)
 			_, err = w.Write(nil)
-			require.ErrorIs(t, err, storage.InvalidArgument, "it is closed")
+			require.ErrorIs(t, err, storage.InvalidArgument, "the Writer is closed")
 			require.NoError(t, w.Close())
 			t.requireContent(b, "a", "content")
 		},
@@ -244,12 +244,12 @@ var writeCases = []Case{
 	},
 	{
 		Name: "attributes of a write need no second request", Rule: "W4",
-		Explanation: "Upload answers from the write's own answer and from what was sent; they are those that Attrs then gives",
+		Explanation: "Upload returns attributes from the write's response and from the request, and they equal those that Attrs returns later",
 		run:         writeReturnsAttrs,
 	},
 	{
 		Name: "a body that is too long fails early", Rule: "W3",
-		Explanation: "what would pass the provider's limits is TooLarge, never cut off, and known sizes make no request",
+		Explanation: "a body over the provider's limits is TooLarge and never truncated; if the size is known, no request is made",
 		Needs:       storage.UploadParts,
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{
@@ -269,7 +269,7 @@ var writeCases = []Case{
 	},
 	{
 		Name: "a body that is too long for a store without parts", Rule: "W3",
-		Explanation: "TooLarge, and nothing stored",
+		Explanation: "the upload is TooLarge, and nothing is stored",
 		run: func(t *T) {
 			b := t.openLimited(faults.Limits{Disable: storage.UploadParts | storage.StreamPut, MaxPutSize: 1000})
 			t.put(b, "fits", body(1000, 1))
@@ -282,7 +282,7 @@ var writeCases = []Case{
 	},
 }
 
-// cancelAfter is a stream that cancels after n bytes and goes on.
+// cancelAfter returns a stream that calls cancel after n bytes and then continues.
 func cancelAfter(text string, n int64, cancel func()) io.Reader {
 	return io.MultiReader(strings.NewReader(text[:n]), readFunc(cancel), strings.NewReader(text[n:]))
 }
@@ -310,7 +310,7 @@ func readersAndWriter(t *T) {
 			for {
 				data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 				switch {
-				case errors.Is(err, storage.Changed): // said, not spliced
+				case errors.Is(err, storage.Changed): // reported, not spliced
 				case err != nil:
 					t.Errorf("reading: %v", err)
 					return
@@ -382,7 +382,7 @@ func writeReturnsAttrs(t *T) {
 			storage.WithContentLanguage("de"), storage.WithContentEncoding("x-test"),
 			storage.WithMetadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(t, before, t.faults.Count(faults.Reads), "%s: no second request:\n%v", path.name, t.faults)
+		require.Equal(t, before, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name, t.faults)
 		require.Equal(t, "a.png", returned.Key)
 		require.Equal(t, path.size, returned.Size)
 		require.Equal(t, "image/png", returned.ContentType)
