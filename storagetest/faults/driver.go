@@ -15,14 +15,14 @@ type driver struct {
 	injector *Injector
 }
 
-// Describe takes Local away where bodies and calls may stall after all.
+// Describe does not declare Local if a rule may stall bodies or calls.
 func (d *driver) Describe() storage.Description {
 	desc := d.Driver.Describe()
 	desc.Local = desc.Local && !d.injector.stalls()
 	return desc
 }
 
-// through makes one call, with the fault that a rule has for it.
+// call makes one call and applies the fault that a rule has for it.
 func call[T any](d *driver, ctx context.Context, call Calls, key string, next func() (T, error)) (T, error) {
 	fault := d.injector.begin(call, key)
 	return withFault(d, ctx, call, fault, next)
@@ -55,9 +55,9 @@ func withFault[T any](d *driver, ctx context.Context, call Calls, fault *Rule, n
 	return next()
 }
 
-// sent makes a call whose body goes to the store. The request's body is
-// exchanged for the time of the call, not in a copy of the request: the core
-// may set the request's checksum while the body is read.
+// callWithBody makes a call that sends a body. It replaces the body in the request
+// itself during the call, and not in a copy, because the core may set the request's
+// checksum while the body is read.
 func callWithBody[T any, B io.Reader](d *driver, ctx context.Context, call Calls, key string, body *B, next func() (T, error)) (T, error) {
 	fault := d.injector.begin(call, key)
 	if fault != nil {
@@ -95,7 +95,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		return attrs, err
 	})
 	if err != nil {
-		if body != nil { // its answer was lost
+		if body != nil { // the response was dropped
 			_ = body.Close()
 		}
 		return nil, nil, err
@@ -133,7 +133,7 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	return err
 }
 
-// DeleteBatch gives an injected error to every request of the batch.
+// DeleteBatch returns an injected error for every request of the batch.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	key := ""
 	if len(r) > 0 {

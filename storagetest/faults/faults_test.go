@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// shelf is the smallest driver that faults can be tried on.
+// shelf is a small driver to try faults on.
 type shelf struct {
-	storage.Driver // nil: what is not overridden is not called
+	storage.Driver // nil, because only overridden methods are called
 	mu             sync.Mutex
 	objects        map[string][]byte
 	closed         int
@@ -132,13 +132,13 @@ func TestDropResponseHasDoneTheWork(t *testing.T) {
 	_, err := d.Put(context.Background(), &storage.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.Zero(t, body.Len(), "the inner call reads the body to its end")
+	require.Zero(t, body.Len(), "the inner call must read the body to its end")
 	require.True(t, s.has("a"))
 
 	_, _, err = d.Get(context.Background(), &storage.GetRequest{Key: "a"})
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no outcome")
-	require.Equal(t, 1, s.closed, "the lost body is closed")
+	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no unknown outcome")
+	require.Equal(t, 1, s.closed, "the dropped body must be closed")
 	require.Zero(t, inj.OpenBodies())
 
 	errs := d.DeleteBatch(context.Background(), []storage.DeleteRequest{{Key: "a"}, {Key: "b"}})
@@ -202,7 +202,7 @@ func TestFirstRuleThatHitsCounts(t *testing.T) {
 		faults.Fail(faults.Put).Nth(2).WithError(storage.Locked),
 	).Layer()(newShelf())
 	require.Equal(t, storage.RateLimited, put(d, "a", ""))
-	require.Equal(t, storage.Locked, put(d, "a", ""), "rules behind one that hits count on")
+	require.Equal(t, storage.Locked, put(d, "a", ""), "rules after one that applies must keep counting")
 }
 
 func TestCutOfADownload(t *testing.T) {
@@ -215,8 +215,8 @@ func TestCutOfADownload(t *testing.T) {
 	}{
 		"in the middle": {faults.Cut(faults.Get, 3), "hel", io.ErrUnexpectedEOF},
 		"at once":       {faults.Cut(faults.Get, 0), "", io.ErrUnexpectedEOF},
-		"behind it":     {faults.Cut(faults.Get, 6), "hello", nil},
-		"as a short body that looks whole": {
+		"past the end":  {faults.Cut(faults.Get, 6), "hello", nil},
+		"as a short body that looks complete": {
 			faults.Cut(faults.Get, 3).WithError(io.EOF), "hel", nil,
 		},
 	} {
@@ -274,7 +274,7 @@ func TestStallBodyEndsWithClose(t *testing.T) {
 	}()
 	require.NoError(t, body.Close())
 	require.Error(t, <-ended)
-	require.NoError(t, body.Close(), "closing twice is closing once")
+	require.NoError(t, body.Close(), "a second Close must change nothing")
 	require.Zero(t, inj.OpenBodies())
 }
 
@@ -313,7 +313,7 @@ func TestCorrupt(t *testing.T) {
 	body := open(t, faults.New(faults.Corrupt(faults.Get, 1)).Layer()(s), "a")
 	got, err := io.ReadAll(body)
 	require.NoError(t, err)
-	require.Equal(t, "hello", string(got), "the same byte is damaged back")
+	require.Equal(t, "hello", string(got), "the second fault must restore the byte")
 	require.NoError(t, body.Close())
 }
 

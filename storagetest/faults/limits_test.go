@@ -70,22 +70,22 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 		call   func(storage.Driver) error
 		ok     bool
 	}{
-		"a put within":          {faults.Limits{MaxPutSize: 2}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
-		"a put too large":       {faults.Limits{MaxPutSize: 1}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a stream":              {faults.Limits{Disable: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
-		"a body without Seek":   {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
-		"no checksum":           {faults.Limits{Disable: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a refused condition":   {faults.Limits{Disable: storage.ConditionalCreate}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
-		"a refused class":       {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
-		"a part within":         {faults.Limits{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},
-		"a part too large":      {faults.Limits{MaxPartSize: 2}, part(1, 3), false},
-		"a part too many":       {faults.Limits{MaxParts: 2}, part(3, 1), false},
-		"part 0":                {faults.Limits{}, part(0, 1), false},
-		"parts within":          {faults.Limits{MinPartSize: 2}, complete(2, 3, 1), true},
-		"parts too small":       {faults.Limits{MinPartSize: 2}, complete(2, 1, 1), false},
-		"equal parts":           {faults.Limits{EqualParts: true}, complete(2, 2, 1), true},
-		"parts that differ":     {faults.Limits{EqualParts: true}, complete(2, 3, 1), false},
-		"a last part that tops": {faults.Limits{EqualParts: true}, complete(2, 2, 3), false},
+		"a put within":               {faults.Limits{MaxPutSize: 2}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
+		"a put too large":            {faults.Limits{MaxPutSize: 1}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a stream":                   {faults.Limits{Disable: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
+		"a body without Seek":        {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
+		"no checksum":                {faults.Limits{Disable: storage.StreamPut}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
+		"a refused condition":        {faults.Limits{Disable: storage.ConditionalCreate}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
+		"a refused class":            {faults.Limits{}, putOf(storage.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
+		"a part within":              {faults.Limits{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},
+		"a part too large":           {faults.Limits{MaxPartSize: 2}, part(1, 3), false},
+		"one part too many":          {faults.Limits{MaxParts: 2}, part(3, 1), false},
+		"part 0":                     {faults.Limits{}, part(0, 1), false},
+		"parts within":               {faults.Limits{MinPartSize: 2}, complete(2, 3, 1), true},
+		"parts too small":            {faults.Limits{MinPartSize: 2}, complete(2, 1, 1), false},
+		"equal parts":                {faults.Limits{EqualParts: true}, complete(2, 2, 1), true},
+		"parts that differ":          {faults.Limits{EqualParts: true}, complete(2, 3, 1), false},
+		"a last part that is larger": {faults.Limits{EqualParts: true}, complete(2, 2, 3), false},
 		"a page too large": {faults.Limits{MaxPage: 2}, func(d storage.Driver) error {
 			_, err := d.List(ctx, &storage.ListRequest{Limit: 3})
 			return err

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// authorize lets the owner do everything, and anyone what policy and access
-// control lists give to all.
+// authorize allows the owner everything, and anyone else what policies and access
+// control lists allow everyone.
 func (r *request) authorize() error {
 	if !r.caller.anonymous {
 		return nil
@@ -21,7 +21,8 @@ func (r *request) authorize() error {
 	return newError("AccessDenied")
 }
 
-// publicActions are what a policy calls the operations that it can give to all.
+// publicActions maps the operations that a policy can allow everyone to the policy's
+// actions.
 var publicActions = map[string]string{
 	"GetObject":     "s3:GetObject",
 	"HeadObject":    "s3:GetObject",
@@ -31,7 +32,7 @@ var publicActions = map[string]string{
 	"DeleteObject":  "s3:DeleteObject",
 }
 
-// open tells whether anyone may do it.
+// open reports whether everyone may do this.
 func (b *bucket) open(operation, key string) bool {
 	action := publicActions[operation]
 	if action == "" {
@@ -44,14 +45,14 @@ func (b *bucket) open(operation, key string) bool {
 	if action != "s3:GetObject" {
 		return given(action, b.resource(key))
 	}
-	// Who may not list is not told what is not there.
+	// A caller without permission to list is not told that a key is missing.
 	if v := b.current(key); (v == nil || v.marker) && !given("s3:ListBucket", b.resource("")) {
 		return false
 	}
 	return given(action, b.resource(key)) || b.aclOpen(key)
 }
 
-// aclOpen tells whether an access control list lets anyone read.
+// aclOpen reports whether an access control list lets everyone read.
 func (b *bucket) aclOpen(key string) bool {
 	if b.ownership == ownerEnforced || b.block != nil && b.block.IgnorePublicAcls {
 		return false

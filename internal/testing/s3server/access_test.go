@@ -38,7 +38,7 @@ func TestAPolicyMakesABucketPublic(t *testing.T) {
 
 	require.NoError(t, put(readByAll))
 	require.Equal(t, 200, s.anonymously(t, "k"))
-	require.Equal(t, 403, s.anonymously(t, "none"), "who may not list is not told")
+	require.Equal(t, 403, s.anonymously(t, "none"), "without permission to list, a missing key is refused")
 	require.Equal(t, 403, s.anonymously(t, "?list-type=2"))
 	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)

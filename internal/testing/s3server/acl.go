@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ownerEnforced is the ownership under which a bucket has no access control
-// lists: AWS's default.
+// ownerEnforced is the ownership of a bucket without access control lists, which is
+// AWS's default.
 const ownerEnforced = "BucketOwnerEnforced"
 
 var cannedACLs = []string{
@@ -20,8 +20,8 @@ func isPublicACL(acl string) bool {
 	return acl == "public-read" || acl == "public-read-write" || acl == "authenticated-read"
 }
 
-// checkACL judges the list that a write asks for. Where there are none the one
-// that says nothing new is accepted alone.
+// checkACL checks the list that a write sets. If the bucket has no lists, only the one
+// that changes nothing is accepted.
 func (b *bucket) checkACL(header http.Header) error {
 	acl := header.Get("X-Amz-Acl")
 	for name := range header {
@@ -45,7 +45,7 @@ func (b *bucket) checkACL(header http.Header) error {
 	return nil
 }
 
-// setACL is checkACL of the bucket's own list.
+// setACL checks and sets the bucket's own list.
 func (b *bucket) setACL(header http.Header) error {
 	acl := header.Get("X-Amz-Acl")
 	if acl == "" {
@@ -66,7 +66,7 @@ func (b *bucket) setACL(header http.Header) error {
 	return nil
 }
 
-// putBucketACL and putObjectACL take canned lists alone.
+// putBucketACL accepts only canned lists, and so does putObjectACL.
 func (r *request) putBucketACL() error {
 	return r.setting(http.StatusOK, func(b *bucket) error {
 		if r.Header.Get("X-Amz-Acl") == "" {
@@ -126,8 +126,8 @@ type grantee struct {
 	URI         string `xml:",omitempty"`
 }
 
-// getACL is the bucket's or the object's: the owner, and everyone where the
-// canned list says so.
+// getACL returns the list of the bucket or the object: it grants access to the owner,
+// and to everyone if the canned list says so.
 func (r *request) getACL() error {
 	id, err := r.versionID()
 	if err != nil {

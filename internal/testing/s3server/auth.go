@@ -11,29 +11,29 @@ import (
 
 const maxSkew = 15 * time.Minute
 
-// A caller is who sends a request, as far as it was proved.
+// A caller is the verified sender of a request.
 type caller struct {
 	anonymous bool
-	payload   string // what is signed of the body: a hash, or one of the words for it
+	payload   string // the hash of the body that was signed, or one of the words for it
 	timestamp string
 	scope     scope
-	key       []byte // the signing key: chunks are signed too
-	signature string // of the request: the first chunk's depends on it
+	key       []byte // the signing key, because chunks are signed, too
+	signature string // of the request, on which that of the first chunk depends
 }
 
-// A claim is a signature with all that it was made from.
+// A claim is a signature and everything that it was made from.
 type claim struct {
 	accessKey string
 	scope     scope
 	timestamp string
-	signed    []string // header names in lower case
+	signed    []string // names of headers in lower case
 	signature string
 	payload   string
 	presigned bool
 }
 
-// authenticate checks the signature, in the header or the query; without one
-// the caller is anonymous.
+// authenticate checks the signature in the header or the query. Without one the caller
+// is anonymous.
 func (r *request) authenticate() error {
 	inHeader, inQuery := r.Header.Get("Authorization"), r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
 	var c *claim
@@ -56,7 +56,7 @@ func (r *request) authenticate() error {
 	return r.verifySignature(c)
 }
 
-// headerClaim reads the Authorization header and what belongs to it.
+// headerClaim reads the Authorization header and the headers that belong to it.
 func (r *request) headerClaim(value string) (*claim, error) {
 	rest, found := strings.CutPrefix(value, algorithm+" ")
 	if !found {
@@ -102,7 +102,7 @@ func malformed(format string, args ...any) *apiError {
 	return newError("AuthorizationHeaderMalformed").withMessage("The authorization header is malformed; "+format, args...)
 }
 
-// headerTime is when the request was signed, as its headers say.
+// headerTime returns the time of the signature from the headers.
 func (r *request) headerTime() (time.Time, error) {
 	value, forms := r.Header.Get("X-Amz-Date"), []string{timestampForm, http.TimeFormat}
 	if value == "" {
@@ -116,9 +116,9 @@ func (r *request) headerTime() (time.Time, error) {
 	return time.Time{}, newError("AccessDenied").withMessage("AWS authentication requires a valid Date or x-amz-date header")
 }
 
-// credential splits key and scope.
+// credential splits a credential into key and scope.
 func (c *claim) credential(value string, wrong func(string, ...any) *apiError) error {
-	// An access key may hold slashes; a scope has four parts.
+	// An access key may have slashes, and a scope has four parts.
 	parts := strings.Split(value, "/")
 	n := len(parts) - 4
 	if n < 1 {
@@ -143,7 +143,7 @@ func (r *request) checkRegion(c *claim, wrong func(string, ...any) *apiError) er
 	return nil
 }
 
-// prove holds the claim against the secret.
+// verifySignature checks the claim with the secret.
 func (r *request) verifySignature(c *claim) error {
 	config := &r.server.config
 	if c.accessKey != config.AccessKeyID {
@@ -175,14 +175,14 @@ func (r *request) checkToken(c *claim) error {
 	case token == want:
 		return nil
 	case token == "":
-		// A temporary key means nothing without its token.
+		// A temporary key is invalid without its token.
 		return newError("InvalidAccessKeyId", "AWSAccessKeyId", c.accessKey)
 	}
 	return newError("InvalidToken", "Token-0", token)
 }
 
-// checkSigned refuses headers that had to be signed and are not. In a query
-// signature the content type is free: a browser sends one of its own.
+// checkSigned refuses headers that must be signed and are not. For a query signature
+// the content type may be unsigned, because a browser adds its own.
 func (r *request) checkSigned(c *claim) error {
 	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
 		return newError("SignatureDoesNotMatch").withMessage("SignedHeaders must be sorted and contain host")
@@ -202,8 +202,7 @@ func (r *request) checkSigned(c *claim) error {
 	return nil
 }
 
-// spaced shows bytes in hexadecimal, as AWS does for those who look for the one
-// that differs.
+// spaced returns bytes in hexadecimal, as AWS shows them for comparison.
 func spaced(text string) string {
 	var b strings.Builder
 	for i := range len(text) {

@@ -99,7 +99,7 @@ func TestHeaderSignatures(t *testing.T) {
 	}
 }
 
-func TestAWrongRegionIsToldTheRightOne(t *testing.T) {
+func TestAWrongRegionReturnsTheRightOne(t *testing.T) {
 	s := start(t, s3server.Config{}, func(o *s3.Options) { o.Region = "eu-west-1" })
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 400, "AuthorizationHeaderMalformed")
@@ -107,7 +107,7 @@ func TestAWrongRegionIsToldTheRightOne(t *testing.T) {
 	require.Empty(t, s.Requests()[0].Query.Get("X-Amz-Signature"))
 }
 
-func TestASessionTokenHasToBeThere(t *testing.T) {
+func TestASessionTokenIsRequired(t *testing.T) {
 	s := start(t, s3server.Config{SessionToken: "token"})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	failsWith(t, err, 403, "InvalidAccessKeyId")
@@ -130,7 +130,7 @@ func TestTheHashOfTheBodyIsChecked(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-func TestPresignedAddresses(t *testing.T) {
+func TestPresignedURLs(t *testing.T) {
 	type shaped = func(u url.Values, r *http.Request)
 	set := func(name, value string) shaped { return func(q url.Values, _ *http.Request) { q.Set(name, value) } }
 	for name, test := range map[string]struct {

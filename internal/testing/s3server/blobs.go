@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Blobs keeps bytes in a driver, each body under a name of its own. An object
-// is a list of pieces, so that a copy moves no bytes and neither does the
-// completion of an upload; a blob goes when the last piece of it does.
+// blobs stores bytes in a driver, each body under its own name. An object is a list of
+// pieces, so that a copy and the completion of an upload move no bytes. A blob is
+// deleted with its last piece.
 type blobs struct {
 	driver storage.Driver
 
@@ -28,7 +28,7 @@ type piece struct {
 
 func newBlobs(d storage.Driver) *blobs { return &blobs{driver: d, uses: map[string]int{}} }
 
-// put stores body, in use once.
+// put stores body with one use.
 func (b *blobs) put(ctx context.Context, body io.Reader) (piece, error) {
 	b.mu.Lock()
 	b.next++
@@ -44,7 +44,7 @@ func (b *blobs) put(ctx context.Context, body io.Reader) (piece, error) {
 	return piece{blob: name, size: attrs.Size}, nil
 }
 
-// hold counts one more use of the pieces.
+// retain adds one use of the pieces.
 func (b *blobs) retain(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,8 +53,8 @@ func (b *blobs) retain(pieces []piece) {
 	}
 }
 
-// drop counts one use less. No lock of the server may be held: the driver may
-// take its time.
+// release removes one use of the pieces. The caller must hold no lock of the server,
+// because the driver may be slow.
 func (b *blobs) release(pieces []piece) {
 	for _, p := range pieces {
 		b.mu.Lock()
@@ -65,13 +65,13 @@ func (b *blobs) release(pieces []piece) {
 		}
 		b.mu.Unlock()
 		if unused {
-			// A blob that stays costs memory in a test, and nothing else.
+			// A blob that stays only costs memory in a test.
 			_ = b.driver.Delete(context.Background(), &storage.DeleteRequest{Key: p.blob})
 		}
 	}
 }
 
-// slice is length bytes of the pieces from offset on.
+// slice returns length bytes of the pieces, from offset on.
 func slice(pieces []piece, offset, length int64) []piece {
 	var cut []piece
 	for _, p := range pieces {
@@ -89,7 +89,7 @@ func slice(pieces []piece, offset, length int64) []piece {
 	return cut
 }
 
-// copyTo writes the pieces' bytes.
+// copyTo writes the bytes of the pieces.
 func (b *blobs) copyTo(ctx context.Context, w io.Writer, pieces []piece) error {
 	for _, p := range pieces {
 		if p.size == 0 {
@@ -100,7 +100,7 @@ func (b *blobs) copyTo(ctx context.Context, w io.Writer, pieces []piece) error {
 			return err
 		}
 		_, err = io.Copy(w, body)
-		_ = body.Close() // read to its end, or the error is known
+		_ = body.Close() // the body was read to its end, or the error is known
 		if err != nil {
 			return err
 		}

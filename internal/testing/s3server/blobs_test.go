@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// TestNothingIsLeftBehind counts what the driver under the server holds.
-func TestNothingIsLeftBehind(t *testing.T) {
+// TestUnusedBlobsAreDeleted counts what the driver under the server holds.
+func TestUnusedBlobsAreDeleted(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	s := start(t, s3server.Config{Driver: driver})
 	held := func() int {
@@ -24,7 +24,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	s.put(t, "a", "one")
 	s.put(t, "a", "two")
-	require.Equal(t, 1, held(), "what was replaced is gone")
+	require.Equal(t, 1, held(), "the replaced blob must be deleted")
 
 	in := putInput("a", "three")
 	in.IfNoneMatch = aws.String("*")
@@ -34,7 +34,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	in.ChecksumCRC32C = aws.String("AAAAAA==")
 	_, err = s.PutObject(t.Context(), in)
 	failsWith(t, err, 400, "BadDigest")
-	require.Equal(t, 1, held(), "and what was refused")
+	require.Equal(t, 1, held(), "the refused blob must be deleted")
 
 	_, err = s.CopyObject(t.Context(), copyInput("a", "b"))
 	require.NoError(t, err)

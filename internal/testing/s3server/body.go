@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// A promise is what a request says of its body before it comes.
+// An expectedBody is what the headers of a request say about its body.
 type expectedBody struct {
 	size     int64
-	sum      checksum      // a header's; kind nil: none
-	given    *checksumKind // of a header or a trailer; nil: none
-	kind     *checksumKind // what to compute
+	sum      checksum      // from a header; kind is nil without one
+	given    *checksumKind // from a header or a trailer, or nil
+	kind     *checksumKind // to compute
 	trailers []string      // in lower case
-	md5      []byte        // nil: none
+	md5      []byte        // nil without one
 	payload  string
 }
 
-// receive hands the body to sink, and holds it against all that was promised of
-// it: an error means that what sink has is not to be used.
+// receive passes the body to sink and checks it against the headers. If it returns an
+// error, the bytes in sink must not be used.
 func (r *request) receive(most int64, sink func(io.Reader) error) (*digest, error) {
 	p, err := r.expectBody()
 	if err != nil {
@@ -42,7 +42,7 @@ func (r *request) receiveExpected(p *expectedBody, most int64, sink func(io.Read
 		body, trailer = chunked, chunked.trailer
 	}
 	d := newDigest(p.kind, len(p.payload) == 64)
-	// One byte more than promised is enough to tell a longer body.
+	// One byte more than expected shows that a body is too long.
 	counted := io.TeeReader(io.LimitReader(body, p.size+1), d)
 	if err := sink(counted); err != nil {
 		return nil, bodyError(err)
@@ -53,7 +53,7 @@ func (r *request) receiveExpected(p *expectedBody, most int64, sink func(io.Read
 	return d, p.check(d, trailer)
 }
 
-// store is receive into a blob.
+// store receives the body into a blob.
 func (r *request) store(p *expectedBody, most int64) (stored piece, d *digest, err error) {
 	d, err = r.receiveExpected(p, most, func(body io.Reader) (err error) {
 		stored, err = r.server.blobs.put(r.Context(), body)
@@ -65,7 +65,7 @@ func (r *request) store(p *expectedBody, most int64) (stored piece, d *digest, e
 	return stored, d, err
 }
 
-// bodyError tells a client that went away from what went wrong here.
+// bodyError distinguishes a client that disconnected from an error in this server.
 func bodyError(err error) error {
 	if e := asAPIError(err); e.code != "InternalError" {
 		return e
@@ -77,7 +77,7 @@ func tooLarge(size, most int64) *apiError {
 	return newError("EntityTooLarge", "ProposedSize", strconv.FormatInt(size, 10), "MaxSizeAllowed", strconv.FormatInt(most, 10))
 }
 
-// promised reads the headers that speak of the body.
+// expectBody reads the headers about the body.
 func (r *request) expectBody() (*expectedBody, error) {
 	p := &expectedBody{payload: r.caller.payload, size: r.ContentLength}
 	if err := p.readPayload(r); err != nil {
@@ -104,7 +104,7 @@ func (r *request) expectBody() (*expectedBody, error) {
 	return p, p.resolveChecksum(r.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 }
 
-// readPayload reads what x-amz-content-sha256 says, and the lengths.
+// readPayload reads x-amz-content-sha256 and the lengths.
 func (p *expectedBody) readPayload(r *request) error {
 	trailers := r.Header.Get("X-Amz-Trailer")
 	switch p.payload {
@@ -123,7 +123,7 @@ func (p *expectedBody) readPayload(r *request) error {
 		}
 	}
 	if trailers != "" && p.trailers == nil {
-		return newError("InvalidRequest").withMessage("x-amz-trailer is there, and no trailer is announced by x-amz-content-sha256")
+		return newError("InvalidRequest").withMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
 	if !isChunked(p.payload) {
 		if p.size < 0 {
@@ -139,7 +139,7 @@ func (p *expectedBody) readPayload(r *request) error {
 	return nil
 }
 
-// settle decides which checksum is computed. named is the algorithm that the
+// resolveChecksum decides which checksum is computed. named is the algorithm that the
 // SDK says it sends.
 func (p *expectedBody) resolveChecksum(named string) error {
 	if p.kind = p.given; p.kind == nil {
@@ -154,7 +154,7 @@ func (p *expectedBody) resolveChecksum(named string) error {
 	return nil
 }
 
-// check holds what came against the promise.
+// check compares the received body with the headers.
 func (p *expectedBody) check(d *digest, trailer http.Header) error {
 	if d.sha256 != nil {
 		if got := hex.EncodeToString(d.sha256.Sum(nil)); got != p.payload {
@@ -179,7 +179,7 @@ func (p *expectedBody) check(d *digest, trailer http.Header) error {
 	return nil
 }
 
-// needDigest refuses a body that nothing vouches for.
+// needDigest refuses a body without a digest or checksum.
 func (r *request) needDigest() error {
 	if r.Header.Get("Content-Md5") != "" || r.Header.Get("X-Amz-Trailer") != "" {
 		return nil

@@ -24,8 +24,8 @@ type createBucketRequest struct {
 	LocationConstraint string
 }
 
-// createBucket makes a bucket in the server's region. One's own again is no
-// error in us-east-1, and one everywhere else.
+// createBucket creates a bucket in the server's region. If the caller already owns it,
+// this is an error everywhere but in us-east-1.
 func (r *request) createBucket() error {
 	if !validBucketName(r.bucket) {
 		return newError("InvalidBucketName", "BucketName", r.bucket)
@@ -92,8 +92,8 @@ func (r *request) headBucket() error {
 	return r.done(http.StatusOK)
 }
 
-// deleteBucket refuses while there is an object, an old version or a marker.
-// Uploads go with the bucket.
+// deleteBucket fails while there is an object, an older version or a delete marker.
+// Uploads are deleted with the bucket.
 func (r *request) deleteBucket() error {
 	err := r.change(func(b *bucket) (unused []piece, err error) {
 		if b.keys.Len() > 0 {
@@ -102,7 +102,7 @@ func (r *request) deleteBucket() error {
 		for _, u := range b.uploads {
 			unused = append(unused, u.pieces()...)
 		}
-		b.uploads = map[string]*upload{} // for those who found one just now
+		b.uploads = map[string]*upload{} // for requests that have just found one
 		r.server.buckets.Delete(b.name)
 		return unused, nil
 	})
@@ -145,7 +145,7 @@ type listedBucket struct {
 	BucketRegion       string `xml:",omitempty"`
 }
 
-// listBuckets is one page where max-buckets is given, else all there are.
+// listBuckets returns one page with max-buckets, and else all buckets.
 func (r *request) listBuckets() error {
 	most, err := r.number("max-buckets", 10_000)
 	if err != nil {

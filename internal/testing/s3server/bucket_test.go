@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
-func TestBucketsAreMade(t *testing.T) {
+func TestBucketsAreCreated(t *testing.T) {
 	located := func(region string) *types.CreateBucketConfiguration {
 		return &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
@@ -21,17 +21,17 @@ func TestBucketsAreMade(t *testing.T) {
 		status         int
 		code           string
 	}{
-		"new":                          {"us-east-1", "new", s3.CreateBucketInput{}, 0, ""},
-		"new, elsewhere":               {"eu-west-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 0, ""},
-		"elsewhere, without saying so": {"eu-west-1", "new", s3.CreateBucketInput{}, 400, "IllegalLocationConstraintException"},
-		"in another region":            {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 400, "IllegalLocationConstraintException"},
-		"us-east-1 by name":            {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("us-east-1")}, 400, "InvalidLocationConstraint"},
-		"ours, in us-east-1":           {"us-east-1", bucket, s3.CreateBucketInput{}, 0, ""},
-		"ours, elsewhere":              {"eu-west-1", bucket, s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 409, "BucketAlreadyOwnedByYou"},
-		"somebody else's":              {"us-east-1", "taken", s3.CreateBucketInput{}, 409, "BucketAlreadyExists"},
-		"a name of no form":            {"us-east-1", "New", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
-		"an address":                   {"us-east-1", "127.0.0.1", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
-		"public by a list":             {"us-east-1", "new", s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead}, 400, "InvalidBucketAclWithObjectOwnership"},
+		"new":                           {"us-east-1", "new", s3.CreateBucketInput{}, 0, ""},
+		"new, elsewhere":                {"eu-west-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 0, ""},
+		"elsewhere, without a location": {"eu-west-1", "new", s3.CreateBucketInput{}, 400, "IllegalLocationConstraintException"},
+		"in another region":             {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 400, "IllegalLocationConstraintException"},
+		"us-east-1 by name":             {"us-east-1", "new", s3.CreateBucketInput{CreateBucketConfiguration: located("us-east-1")}, 400, "InvalidLocationConstraint"},
+		"ours, in us-east-1":            {"us-east-1", bucket, s3.CreateBucketInput{}, 0, ""},
+		"ours, elsewhere":               {"eu-west-1", bucket, s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")}, 409, "BucketAlreadyOwnedByYou"},
+		"somebody else's":               {"us-east-1", "taken", s3.CreateBucketInput{}, 409, "BucketAlreadyExists"},
+		"an invalid name":               {"us-east-1", "New", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
+		"an address":                    {"us-east-1", "127.0.0.1", s3.CreateBucketInput{}, 400, "InvalidBucketName"},
+		"public by a list":              {"us-east-1", "new", s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead}, 400, "InvalidBucketAclWithObjectOwnership"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{Region: test.region, TakenBuckets: []string{"taken"}}, func(o *s3.Options) { o.Region = test.region })
@@ -82,14 +82,14 @@ func TestBucketsAreListedAndRemoved(t *testing.T) {
 	for _, id := range s.versions(t, 10) {
 		s.remove(t, "k", map[bool]string{true: id[1:], false: id}[id[0] == '!'])
 	}
-	s.begin(t, "k") // an upload is in nobody's way
+	s.begin(t, "k") // an upload does not prevent the deletion
 	require.NoError(t, remove())
 	failsWith(t, remove(), 404, "NoSuchBucket")
 	_, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
 	failsWith(t, err, 404, "NotFound")
 }
 
-func TestLifecycleIsKeptAsItWasPut(t *testing.T) {
+func TestLifecycleIsStoredUnchanged(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
 		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: aws.String(bucket)})

@@ -18,8 +18,8 @@ type checksumKind struct {
 	name      string // "CRC32C"
 	header    string // "X-Amz-Checksum-Crc32c"
 	make      func() hash.Hash
-	full      bool // can be of a whole multipart object
-	composite bool // can be of its parts' checksums
+	full      bool // can cover a whole multipart object
+	composite bool // can cover the checksums of the parts
 }
 
 var (
@@ -35,7 +35,7 @@ var checksumKinds = []*checksumKind{
 	{"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true},
 }
 
-// defaultChecksum is computed where the client asks for none.
+// defaultChecksum is computed if the client asks for none.
 var defaultChecksum = checksumKinds[2]
 
 const (
@@ -43,10 +43,10 @@ const (
 	composite  = "COMPOSITE"
 )
 
-// A checksum is kept with an object or a part.
+// A checksum is stored with an object or a part.
 type checksum struct {
-	kind   *checksumKind // nil: there is none
-	value  string        // base64; with "-N" where it is composite
+	kind   *checksumKind // nil without one
+	value  string        // in base64, with "-N" if it is composite
 	covers string
 }
 
@@ -75,8 +75,7 @@ func (k *checksumKind) valid(value string) bool {
 	return err == nil && len(raw) == k.make().Size()
 }
 
-// headerChecksum is the checksum that a request asserts in a header; a kind of
-// nil where it has none.
+// headerChecksum returns the checksum in a request's headers, or one with a nil kind.
 func headerChecksum(header http.Header) (checksum, error) {
 	var found checksum
 	for _, kind := range checksumKinds {
@@ -92,7 +91,7 @@ func headerChecksum(header http.Header) (checksum, error) {
 	return found, nil
 }
 
-// announcedChecksum is the kind that a trailer will have.
+// announcedChecksum returns the kind of the checksum in the announced trailers.
 func announcedChecksum(trailers []string) *checksumKind {
 	for _, name := range trailers {
 		if kind := kindByHeader(name); kind != nil {
@@ -102,7 +101,7 @@ func announcedChecksum(trailers []string) *checksumKind {
 	return nil
 }
 
-// write tells of the checksum in an answer's headers.
+// write adds the checksum to the headers of a response.
 func (c checksum) write(header http.Header) {
 	if c.kind != nil {
 		header.Set(c.kind.header, c.value)
@@ -110,7 +109,7 @@ func (c checksum) write(header http.Header) {
 	}
 }
 
-// compositeOf is the checksum of the parts' checksums.
+// compositeOf returns the checksum of the parts' checksums.
 func compositeOf(kind *checksumKind, parts []*part) checksum {
 	h := kind.make()
 	for _, p := range parts {
@@ -124,7 +123,7 @@ func compositeOf(kind *checksumKind, parts []*part) checksum {
 // A digest computes what an upload needs while its bytes pass.
 type digest struct {
 	md5    hash.Hash
-	sha256 hash.Hash // nil: not asked for
+	sha256 hash.Hash // nil if not needed
 	kind   *checksumKind
 	sum    hash.Hash
 	size   int64

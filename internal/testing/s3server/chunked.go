@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// The words of x-amz-content-sha256 that stand for no hash.
+// These values of x-amz-content-sha256 are no hashes.
 const (
 	unsignedPayload        = "UNSIGNED-PAYLOAD"
 	unsignedTrailer        = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -23,26 +23,26 @@ const (
 
 const (
 	emptyHash        = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	minChunk         = 8192 // bytes, of every chunk but the last
+	minChunk         = 8192 // of every chunk but the last, in bytes
 	trailerSignature = "x-amz-trailer-signature"
 )
 
 func isChunked(payload string) bool { return strings.HasPrefix(payload, "STREAMING-") }
 
-// A chunkedReader takes aws-chunked apart. What it delivers counts only when it
-// has delivered io.EOF: a chunk's signature comes to be judged at its end.
+// A chunkedReader decodes aws-chunked. Its bytes are valid only after io.EOF, because
+// the signature of a chunk is checked at its end.
 type chunkedReader struct {
 	in      *bufio.Reader
 	caller  caller
 	signed  bool
-	wants   []string    // trailers that were announced, in lower case
-	trailer http.Header // known at the end
+	wants   []string    // announced trailers, in lower case
+	trailer http.Header // complete at the end
 
-	left      int64 // bytes of the chunk that is being read
-	short     bool  // the chunk before was smaller than only the last may be
+	left      int64 // of the current chunk, in bytes
+	short     bool  // the previous chunk was so small that it must be the last
 	signature string
-	hash      hash.Hash // of the chunk, where it is signed
-	previous  string    // signature of what came before
+	hash      hash.Hash // of the chunk, if it is signed
+	previous  string    // signature of the previous chunk
 	err       error
 }
 
@@ -76,12 +76,13 @@ func (c *chunkedReader) Read(p []byte) (int, error) {
 		c.err = c.endChunk()
 	}
 	if n > 0 {
-		return n, nil // an error is told by the next Read
+		return n, nil // the next Read returns the error
 	}
 	return n, c.err
 }
 
-// next reads a chunk's head; io.EOF behind the last chunk and its trailers.
+// next reads the head of a chunk. It returns io.EOF after the last chunk and its
+// trailers.
 func (c *chunkedReader) next() error {
 	line, err := c.line()
 	if err != nil {
@@ -113,7 +114,7 @@ func (c *chunkedReader) next() error {
 	return c.readTrailer()
 }
 
-// endChunk reads what follows a chunk's bytes.
+// endChunk reads the end of a chunk.
 func (c *chunkedReader) endChunk() error {
 	line, err := c.line()
 	if err != nil {
@@ -141,14 +142,14 @@ func (c *chunkedReader) checkChunk() error {
 	return nil
 }
 
-// readTrailer reads the lines behind the last chunk, up to an empty one.
+// readTrailer reads the lines after the last chunk, up to an empty one.
 func (c *chunkedReader) readTrailer() error {
 	var signedLines strings.Builder
 	signature := ""
 	for {
 		line, err := c.trailerLine()
 		if errors.Is(err, io.ErrUnexpectedEOF) && c.caller.payload == signedChunks {
-			break // a body without trailers may end with the last chunk's line
+			break // a body without trailers may end with the line of the last chunk
 		}
 		if err != nil {
 			return err
@@ -175,7 +176,7 @@ func (c *chunkedReader) readTrailer() error {
 		return err
 	}
 	if _, err := c.in.ReadByte(); err != io.EOF {
-		return newError("IncompleteBody").withMessage("The body goes on behind its end")
+		return newError("IncompleteBody").withMessage("The body continues after its end")
 	}
 	return io.EOF
 }
@@ -196,7 +197,7 @@ func (c *chunkedReader) checkTrailer(lines, signature string) error {
 	return nil
 }
 
-// line is one line without its end.
+// line returns one line without its end.
 func (c *chunkedReader) line() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {
@@ -209,7 +210,7 @@ func (c *chunkedReader) line() (string, error) {
 	return text, nil
 }
 
-// trailerLine may also end in LF CRLF: a trailer is signed with its LF, and
+// trailerLine also accepts LF CRLF as the end: a trailer is signed with its LF, and
 // minio-go sends both.
 func (c *chunkedReader) trailerLine() (string, error) {
 	line, err := c.rawLine()

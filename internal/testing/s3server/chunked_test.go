@@ -31,7 +31,7 @@ func TestBodiesInChunks(t *testing.T) {
 		"two chunks":                     {"2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n", "8194", "x-amz-checksum-crc32c", 200, ""},
 		"a small chunk before the last":  {"2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n", "5", "x-amz-checksum-crc32c", 403, "InvalidChunkSizeError"},
 		"another checksum":               {hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "BadDigest"},
-		"a checksum that is none":        {hello + "x-amz-checksum-crc32c:hello\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "InvalidRequest"},
+		"an invalid checksum":            {hello + "x-amz-checksum-crc32c:hello\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "InvalidRequest"},
 		"another trailer than announced": {hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
 		"no trailer":                     {hello + "\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
 		"none announced":                 {hello + sum + "\r\n", "5", "", 400, "InvalidRequest"},
@@ -39,8 +39,8 @@ func TestBodiesInChunks(t *testing.T) {
 		"a shorter body":                 {hello + sum + "\r\n", "6", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"no decoded length":              {hello + sum + "\r\n", "", "x-amz-checksum-crc32c", 411, "MissingContentLength"},
 		"no end":                         {"5\r\nhel", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"more behind the end":            {hello + sum + "\r\nx", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
-		"a length of no form":            {"five\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
+		"more after the end":             {hello + sum + "\r\nx", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
+		"an invalid length":              {"five\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 		"a chunk longer than it says":    {"4\r\nhello\r\n0\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "IncompleteBody"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,13 +20,13 @@ type completedPart struct {
 	checksumElements
 }
 
-// A completion is what is asked of the object that the parts become.
+// A completion is a request to make an object of parts.
 type completion struct {
 	upload *upload
 	parts  []completedPart
-	sum    checksum // kind nil: not asserted
-	covers string   // "": not asserted
-	size   int64    // -1: not asserted
+	sum    checksum // kind is nil if not asserted
+	covers string   // "" if not asserted
+	size   int64    // -1 if not asserted
 }
 
 type completeResult struct {
@@ -40,8 +40,8 @@ type completeResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-// completeUpload joins parts. An upload that was completed is gone: a second
-// completion is NoSuchUpload.
+// completeUpload makes an object of the parts and ends the upload: a second completion
+// is NoSuchUpload.
 func (r *request) completeUpload() error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
@@ -70,8 +70,8 @@ func (r *request) completeUpload() error {
 	})
 }
 
-// completion reads the request. A checksum in its headers is the object's, not
-// its own body's.
+// completion reads the request. A checksum in its headers is that of the object, and
+// not of its own body.
 func (r *request) completion() (*completion, error) {
 	c := &completion{size: -1, covers: r.Header.Get("X-Amz-Checksum-Type")}
 	var err error
@@ -99,7 +99,7 @@ func (r *request) completion() (*completion, error) {
 	return c, err
 }
 
-// chosen are the parts that are asked for, with their pieces held.
+// chosen returns the parts in the request, and retains their pieces.
 func (r *request) chosen(c *completion) (parts []*part, err error) {
 	err = r.view(func(b *bucket) error {
 		last := 0
@@ -135,8 +135,8 @@ func invalidPart(u *upload, asked completedPart) *apiError {
 	return newError("InvalidPart", "UploadId", u.id, "PartNumber", strconv.Itoa(asked.PartNumber), "ETag", strings.Trim(asked.ETag, `"`))
 }
 
-// checkPart holds the checksums that are asserted of a part against it. Of a
-// composite checksum every part's has to be there.
+// checkPart checks the asserted checksums of a part. With a composite checksum, every
+// part must assert its own.
 func (u *upload) checkPart(p *part, asked completedPart) error {
 	for _, kind := range checksumKinds {
 		value := *asked.of(kind)
@@ -154,11 +154,11 @@ func (u *upload) checkPart(p *part, asked completedPart) error {
 	return nil
 }
 
-// join gives o the parts' bytes, whatever the error: they are held.
+// join gives o the bytes of the parts. It retains them even if it returns an error.
 func (r *request) join(o *object, c *completion, parts []*part) error {
 	h := md5.New()
 	for _, p := range parts {
-		raw, _ := hex.DecodeString(strings.Trim(p.etag, `"`)) // as newPart made it
+		raw, _ := hex.DecodeString(strings.Trim(p.etag, `"`)) // in the form of newPart
 		h.Write(raw)
 		o.pieces = append(o.pieces, p.pieces...)
 		o.parts = append(o.parts, objectPart{o.size, p.size, p.sum})
@@ -177,7 +177,7 @@ func (r *request) join(o *object, c *completion, parts []*part) error {
 	if err := r.setChecksum(o, c.upload, parts); err != nil {
 		return err
 	}
-	// Clients assert a composite checksum with its "-N", and without.
+	// Clients assert a composite checksum with or without its "-N".
 	bare, _, _ := strings.Cut(o.sum.value, "-")
 	if c.sum.kind != nil && c.sum.value != o.sum.value && c.sum.value != bare {
 		return badChecksum(c.sum.kind)
@@ -185,7 +185,8 @@ func (r *request) join(o *object, c *completion, parts []*part) error {
 	return nil
 }
 
-// setChecksum computes the object's checksum; a full one by reading what is stored.
+// setChecksum computes the object's checksum, and reads the stored bytes for a full
+// one.
 func (r *request) setChecksum(o *object, u *upload, parts []*part) error {
 	if u.covers == composite {
 		o.sum = compositeOf(u.kind, parts)

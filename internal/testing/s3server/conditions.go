@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// sameTag compares entity tags; S3 takes them without quotes too.
+// sameTag compares entity tags. S3 also accepts them without quotes.
 func sameTag(a, b string) bool { return strings.Trim(a, `"`) == strings.Trim(b, `"`) }
 
-// matches tells whether a list of entity tags, or "*", has the tag.
+// matches reports whether a list of entity tags, or "*", includes the tag.
 func matches(list, etag string) bool {
 	for candidate := range strings.SplitSeq(list, ",") {
 		candidate = strings.TrimSpace(candidate)
@@ -20,14 +20,14 @@ func matches(list, etag string) bool {
 	return false
 }
 
-// A writeCondition guards what is at the destination.
+// A writeCondition is a condition on the current object at the destination.
 type writeCondition struct {
 	absent bool
 	match  string
 }
 
-// writeConditionOf reads the headers of a write. S3 knows If-None-Match with
-// "*" alone, and one condition at a time.
+// writeConditionOf reads the headers of a write. S3 supports If-None-Match only with
+// "*", and one condition at a time.
 func writeConditionOf(header http.Header) (writeCondition, error) {
 	none, match := header.Get("If-None-Match"), header.Get("If-Match")
 	switch {
@@ -41,7 +41,8 @@ func writeConditionOf(header http.Header) (writeCondition, error) {
 	return writeCondition{absent: none == "*", match: match}, nil
 }
 
-// noWriteCondition is for requests that take none, such as a part's.
+// noWriteCondition refuses conditions on a request that supports none, such as
+// UploadPart.
 func noWriteCondition(header http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if header.Get(name) != "" {
@@ -51,8 +52,8 @@ func noWriteCondition(header http.Header) error {
 	return nil
 }
 
-// check holds the condition against the key's current version. A delete marker
-// is no object.
+// check checks the condition against the current version. A delete marker is not an
+// object.
 func (c writeCondition) check(key string, current *version) error {
 	exists := current != nil && !current.marker
 	switch {
@@ -66,8 +67,8 @@ func (c writeCondition) check(key string, current *version) error {
 	return nil
 }
 
-// checkDelete is check for a removal: a marker is not what "*" asks for, and is
-// told from a key that is not there.
+// checkDelete checks the condition of a removal. A delete marker does not match "*",
+// and differs from a missing key.
 func (c writeCondition) checkDelete(key string, current *version) error {
 	if c.match == "*" && current != nil && current.marker {
 		return newError("PreconditionFailed", "Condition", "If-Match")
@@ -75,7 +76,7 @@ func (c writeCondition) checkDelete(key string, current *version) error {
 	return c.check(key, current)
 }
 
-// checkRead holds a read's conditions, in the order of RFC 9110.
+// checkRead checks the conditions of a read, in the order of RFC 9110.
 func checkRead(header http.Header, v *version) error {
 	modified := v.modified.Truncate(time.Second)
 	if match := header.Get("If-Match"); match != "" {
@@ -99,8 +100,8 @@ func notModified(v *version) error {
 	return newError("NotModified").withHeader("Etag", v.etag).withHeader("Last-Modified", v.modified.Format(http.TimeFormat))
 }
 
-// checkSource holds a copy's conditions on what is copied. All that fail are
-// 412 there.
+// checkSource checks the conditions on the source of a copy. Each one that fails is a
+// 412.
 func checkSource(header http.Header, v *version) error {
 	const prefix = "X-Amz-Copy-Source-"
 	modified := v.modified.Truncate(time.Second)

@@ -11,10 +11,10 @@ import (
 
 const copySource = "X-Amz-Copy-Source"
 
-// A copyOrigin is what a copy reads from.
+// A copyOrigin is the source of a copy.
 type copyOrigin struct{ bucket, key, id string }
 
-// origin reads x-amz-copy-source, which the client has to escape as a path.
+// origin reads x-amz-copy-source, which the client must escape as a path.
 func (r *request) origin() (copyOrigin, error) {
 	wrong := newError("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.Header.Get(copySource)).
 		withMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
@@ -42,8 +42,8 @@ func (r *request) origin() (copyOrigin, error) {
 	return from, nil
 }
 
-// source finds what a copy reads from, as its conditions want it, and holds its
-// bytes.
+// source finds the version that a copy reads, checks its conditions, and retains its
+// pieces.
 func (r *request) source(from copyOrigin) (*version, error) {
 	r.server.mu.RLock()
 	defer r.server.mu.RUnlock()
@@ -88,8 +88,8 @@ func (r *request) writeCopyResult(name, modified, etag string, sum checksum) err
 	return r.writeXML(result)
 }
 
-// copyObject shares the source's bytes. It keeps the source's properties unless
-// REPLACE is said: then it has those of the request and no others.
+// copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,
+// it takes those of the request and no others.
 func (r *request) copyObject() error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
@@ -150,8 +150,8 @@ func (r *request) directive(header, of string) (replace bool, err error) {
 	}
 }
 
-// copyBytes gives o the bytes of v, which are held. What was uploaded in parts
-// is one piece for its reader now: entity tag and checksum are of the whole.
+// copyBytes gives o the bytes of v and retains them. If v was uploaded in parts, o is
+// one piece for a reader: entity tag and checksum cover all of it.
 func (r *request) copyBytes(o *object, v *version) error {
 	kind := v.sum.kind
 	if name := r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
@@ -173,7 +173,7 @@ func (r *request) copyBytes(o *object, v *version) error {
 	return nil
 }
 
-// copyPart is an upload's part made of an object, or of a range of one.
+// copyPart makes a part of an object, or of a range of one.
 func (r *request) copyPart() error {
 	if err := noWriteCondition(r.Header); err != nil {
 		return err
@@ -215,8 +215,8 @@ func (r *request) copyPart() error {
 	return r.writeCopyResult("CopyPartResult", isoTime(p.modified), p.etag, u.shown(p.sum))
 }
 
-// copyRange is the range of the source; without the header all of it. Other
-// than in a read it has to be whole, and inside the object.
+// copyRange returns the range of the source, or all of it without the header. Unlike in
+// a read, the range must be complete and inside the object.
 func (r *request) copyRange(size int64) (offset, length int64, err error) {
 	value := r.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {
@@ -244,7 +244,7 @@ func unknownAlgorithm() *apiError {
 	return newError("InvalidRequest").withMessage("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
 }
 
-// checksumElements are a checksum in XML.
+// checksumElements is a checksum in XML.
 type checksumElements struct {
 	ChecksumCRC32     string `xml:",omitempty"`
 	ChecksumCRC32C    string `xml:",omitempty"`
@@ -253,7 +253,7 @@ type checksumElements struct {
 	ChecksumSHA256    string `xml:",omitempty"`
 }
 
-// of is the element of that kind.
+// of returns the element for a kind.
 func (e *checksumElements) of(kind *checksumKind) *string {
 	switch kind.name {
 	case "CRC32":

@@ -50,7 +50,7 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 	replace.MetadataDirective, replace.Metadata = types.MetadataDirectiveReplace, map[string]string{"c": "d"}
 	_, err = s.CopyObject(t.Context(), replace)
 	require.NoError(t, err)
-	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType, "what is not restated is lost")
+	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType, "properties that the request lacks must be lost")
 	require.Equal(t, map[string]string{"c": "d"}, head("replaced").Metadata)
 
 	_, err = s.CopyObject(t.Context(), copyInput("from", "from"))
@@ -131,10 +131,10 @@ func TestPartsAreCopied(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("from")})
 	require.NoError(t, err)
-	require.Equal(t, "0123456789abcdef"+"456789abcde"+"!", s.get(t, "to"), "it does not need its source any more")
+	require.Equal(t, "0123456789abcdef"+"456789abcde"+"!", s.get(t, "to"), "the copy must not need its source")
 
 	copied, err := s.CopyObject(t.Context(), copyInput("to", "whole"))
 	require.NoError(t, err)
-	require.NotContains(t, *copied.CopyObjectResult.ETag, "-", "a copy is of one piece")
+	require.NotContains(t, *copied.CopyObjectResult.ETag, "-", "a copy must not be multipart")
 	require.Equal(t, crc32c("0123456789abcdef456789abcde!"), *copied.CopyObjectResult.ChecksumCRC32C)
 }

@@ -91,7 +91,7 @@ func (r *request) deleteCORS() error {
 	})
 }
 
-// allows tells whether a page of origin may send the method with the headers,
+// allows reports whether a page of this origin may send the method with the headers,
 // which are in lower case.
 func (c *corsRule) allows(origin, method string, headers []string) bool {
 	if !anyWildcardMatch(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
@@ -105,7 +105,7 @@ func (c *corsRule) allows(origin, method string, headers []string) bool {
 	return true
 }
 
-// write answers a page of origin.
+// write adds the headers of a response to a page of origin.
 func (c *corsRule) write(header http.Header, origin string) {
 	if slices.Contains(c.AllowedOrigins, "*") {
 		header.Set("Access-Control-Allow-Origin", "*")
@@ -123,7 +123,7 @@ func (c *corsRule) write(header http.Header, origin string) {
 	header.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
 }
 
-// corsRule is the first rule that lets a page do this; nil where none does.
+// corsRule returns the first rule that allows this, or nil.
 func (r *request) corsRule(origin, method string, headers []string) *corsRule {
 	r.server.mu.RLock()
 	defer r.server.mu.RUnlock()
@@ -139,8 +139,8 @@ func (r *request) corsRule(origin, method string, headers []string) *corsRule {
 	return nil
 }
 
-// corsHeaders lets the page that sent the request read the answer, where a rule
-// says so. A missing rule stops the browser, not the request.
+// corsHeaders lets the page that sent the request read the response, if a rule allows
+// it. Without a rule, the browser fails and not the request.
 func (r *request) corsHeaders() {
 	origin := r.Header.Get("Origin")
 	if origin == "" || r.operation == "Preflight" {
@@ -151,7 +151,8 @@ func (r *request) corsHeaders() {
 	}
 }
 
-// preflight answers a browser that asks before it sends. It needs no signature.
+// preflight answers a browser that asks before it sends a request. It needs no
+// signature.
 func (r *request) preflight() error {
 	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
 	if origin == "" {

@@ -13,11 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
-// TestCurl sends what was signed with a client that knows nothing of S3.
+// TestCurl sends a signed request with a client that does not know S3.
 func TestCurl(t *testing.T) {
 	path, err := exec.LookPath("curl")
 	if err != nil {
-		t.Fatal("curl is missing: \"make test\" installs it where it can")
+		t.Fatal("curl is missing: run \"make test\", which installs it")
 	}
 	s := start(t, s3server.Config{})
 	sign := s3.NewPresignClient(s.Client)

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// deleteObject answers 204 for what is not there too, as S3 does.
+// deleteObject returns 204 also for a missing object, as S3 does.
 func (r *request) deleteObject() error {
 	id, err := r.versionID()
 	if err != nil {
@@ -36,14 +36,14 @@ func (r *request) deleteObject() error {
 	return r.done(http.StatusNoContent)
 }
 
-// A removal is what became of a key or version.
+// A removal is the result of a deletion.
 type removal struct {
-	marker bool   // a marker was written or, by its id, removed
-	id     string // of the marker, or of the version that was removed
+	marker bool   // a marker was written, or removed by its id
+	id     string // of the marker, or of the removed version
 }
 
-// remove takes a version away or, without an id, the current object: where the
-// bucket keeps versions, by a marker.
+// remove removes a version. Without an id it removes the current object, by a delete
+// marker if the bucket keeps versions.
 func (b *bucket) remove(key, id string, r *request) (removal, []piece) {
 	if id != "" {
 		v := b.version(key, id)
@@ -87,7 +87,7 @@ type deleteError struct {
 	Message   text
 }
 
-// deleteObjects answers 200, with a verdict for each key inside.
+// deleteObjects returns 200 with a result for each key.
 func (r *request) deleteObjects() error {
 	if err := r.needDigest(); err != nil {
 		return err

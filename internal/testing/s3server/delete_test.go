@@ -44,7 +44,7 @@ func TestConditionsOfADelete(t *testing.T) {
 	}
 }
 
-func TestABatchAnswersForEachKey(t *testing.T) {
+func TestABatchReturnsAResultForEachKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")

@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// A apiError is an error as S3 tells it.
+// An apiError is an error in the form of S3.
 type apiError struct {
 	code    string
 	status  int
 	message string
-	fields  []string // names and values of further elements, in turn
+	fields  []string // names and values of further elements, alternating
 	header  http.Header
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
 
-// say replaces the message.
+// withMessage replaces the message.
 func (e *apiError) withMessage(format string, args ...any) *apiError {
 	e.message = fmt.Sprintf(format, args...)
 	return e
 }
 
-// head adds a header to the answer.
+// withHeader adds a header to the response.
 func (e *apiError) withHeader(name, value string) *apiError {
 	if e.header == nil {
 		e.header = http.Header{}
@@ -35,8 +35,8 @@ func (e *apiError) withHeader(name, value string) *apiError {
 	return e
 }
 
-// refuse is the error of that code. Fields are names and values of further
-// elements, in turn.
+// newError returns the error with this code. fields are names and values of further
+// elements, alternating.
 func newError(code string, fields ...string) *apiError {
 	known, found := errorCatalogue[code]
 	if !found {
@@ -45,7 +45,7 @@ func newError(code string, fields ...string) *apiError {
 	return &apiError{code: code, status: known.status, message: known.message, fields: fields}
 }
 
-// asAPIError finds what S3 would say of err.
+// asAPIError returns the S3 error for err.
 func asAPIError(err error) *apiError {
 	var e *apiError
 	if errors.As(err, &e) {
@@ -132,8 +132,7 @@ var errorCatalogue = map[string]entry{
 	"XAmzContentSHA256Mismatch":                  {400, "The provided 'x-amz-content-sha256' header does not match what was computed."},
 }
 
-// writeError answers with e. HEAD and 304 have no body: that is all that a
-// client learns there.
+// writeError returns e to the client. A response to HEAD, and a 304, have no body.
 func (r *request) writeError(e *apiError) {
 	header := r.w.Header()
 	for name, values := range e.header {
@@ -148,12 +147,12 @@ func (r *request) writeError(e *apiError) {
 	r.w.WriteHeader(e.status)
 	head := xml.Header
 	if e.status == http.StatusOK {
-		head += strings.Repeat(" ", 64) // what keeps a connection alive while parts are joined
+		head += strings.Repeat(" ", 64) // keeps the connection alive while parts are joined
 	}
 	r.send(append([]byte(head), e.body(r)...))
 }
 
-// body is the Error element.
+// body returns the Error element.
 func (e *apiError) body(r *request) []byte {
 	var b bytes.Buffer
 	element := func(name, value string) { fmt.Fprintf(&b, "<%s>%s</%s>", name, escape(value), name) }

@@ -8,55 +8,53 @@ import (
 	"time"
 )
 
-// A Rule makes the server misbehave. Of several that match a request the first
-// that is not used up applies.
+// A Fault makes the server fail requests on purpose. If several match a request, the
+// first that is not used up applies.
 type Fault struct {
-	Operation string // AWS's name: "PutObject", "CompleteMultipartUpload"; "": any
-	Bucket    string // "": any
-	Key       string // "": any
-	Skip      int    // requests that match and pass unharmed first
-	Times     int    // requests that are harmed; 0: one; negative: all
-	// Rate is how many matching requests a second pass unharmed, a tenth of that at
-	// once; those over it are harmed, of which Times counts. 0: none pass.
+	Operation string // AWS's name, as "PutObject"; "" means any
+	Bucket    string // "" means any
+	Key       string // "" means any
+	Skip      int    // matching requests that pass first
+	Times     int    // requests that fail; 0 means one, and a negative number all
+	// Rate is the number of matching requests a second that pass, a tenth of them at once.
+	// Times counts only the requests above the rate. With 0, none pass.
 	Rate int
 
-	// Error is S3's code of an answer that does nothing: "SlowDown",
-	// "TooManyRequests", "ConditionalRequestConflict", "InternalError". A code
-	// that this server does not know needs Status.
+	// Error is the S3 code of a response to a request that had no effect: "SlowDown",
+	// "TooManyRequests", "ConditionalRequestConflict", "InternalError". A code that this
+	// server does not know needs Status.
 	Error      string
-	Status     int           // 0: the code's own
-	RetryAfter time.Duration // in whole seconds; 0: none
-	// In200 has the error in the body of a 200, as CompleteMultipartUpload and
-	// CopyObject answer when they fail late.
+	Status     int           // 0 means that of the code
+	RetryAfter time.Duration // in whole seconds; 0 means none
+	// In200 returns the error in the body of a 200, as a late failure of
+	// CompleteMultipartUpload and CopyObject.
 	In200 bool
-	// Redirect answers 301 that the bucket is in this region, before the
-	// signature is looked at.
+	// Redirect returns a 301 to this region, before the signature is checked.
 	Redirect string
 
-	DropConnection bool // cut the connection before anything is done
-	DropResponse   bool // do it, and cut the connection instead of answering
+	DropConnection bool // close the connection before the request has an effect
+	DropResponse   bool // let the request take effect, then close the connection without a response
 
-	CutAfter  *int64        // bytes of the answer's body, then cut the connection
-	HangAfter *int64        // bytes of the answer's body, then silence until the client goes
-	FlipAt    *int64        // offset of a byte of the answer's body that is sent wrong
-	Pause     time.Duration // before every 32 KiB of the answer's body
+	CutAfter  *int64        // bytes of the response body, after which the connection is closed
+	HangAfter *int64        // bytes of the response body, after which nothing is sent until the client disconnects
+	FlipAt    *int64        // offset of a byte in the response body that is changed
+	Pause     time.Duration // before every 32 KiB of the response body
 
-	// Ignore are request headers that a careless server does not look at:
-	// If-Match, Range. The signature counts them. "ETag" is that of the keys in
-	// DeleteObjects.
+	// Ignore lists request headers that the server ignores, such as If-Match or Range. The
+	// signature includes them. "ETag" stands for the entity tags of keys in DeleteObjects.
 	Ignore []string
-	Hide   []string // answer headers that are not sent
-	// Deny has DeleteObjects refuse an object, AccessDenied, and name it as some
-	// servers do: otherwise than it was asked for, or not at all. Nil: none.
+	Hide   []string // response headers that are not sent
+	// Deny makes DeleteObjects refuse an object with AccessDenied. Like some servers, it
+	// may name the object differently or not at all. Nil refuses none.
 	Deny func(key, version string) (namedKey, namedVersion string, denied bool)
-	// Reverse lists the entries of each page backwards (ListObjectsV2).
+	// Reverse reverses the entries of each page (ListObjectsV2).
 	Reverse bool
 
-	left float64 // of Rate
+	left float64 // requests that Rate lets pass
 	last time.Time
 }
 
-// Bytes is a number for CutAfter, HangAfter and FlipAt.
+// Bytes returns a value for CutAfter, HangAfter and FlipAt.
 func Bytes(n int64) *int64 { return &n }
 
 // Inject adds a fault.
@@ -77,10 +75,10 @@ type faults struct {
 	mu   sync.Mutex
 	all  []*Fault
 	now  func() time.Time
-	gone <-chan struct{} // closed when the server ends; nil: never
+	gone <-chan struct{} // closed when the server ends; may be nil
 }
 
-// match is the rule for a request, counted; nil where there is none.
+// match counts a request and returns its fault, or nil.
 func (s *faults) match(operation, bucket, key string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +106,7 @@ func (s *faults) match(operation, bucket, key string) *Fault {
 	return nil
 }
 
-// passes takes one of the requests that Rate lets pass, if there is one left.
+// passes reports whether Rate lets one more request pass.
 func (f *Fault) passes(now time.Time) bool {
 	rate := float64(f.Rate)
 	atOnce := max(1, rate/10)
@@ -172,7 +170,7 @@ func (f *Fault) ignores(name string) bool {
 
 func (f *Fault) reverses() bool { return f != nil && f.Reverse }
 
-// denies is how DeleteObjects names an object that it refuses; nil: it does not.
+// denies returns the error for an object that DeleteObjects refuses, or nil.
 func (f *Fault) denies(key, version string) *deleteError {
 	if f == nil || f.Deny == nil {
 		return nil

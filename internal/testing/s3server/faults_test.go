@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
-func TestErrorsToOrder(t *testing.T) {
+func TestInjectedErrors(t *testing.T) {
 	for code, status := range map[string]int{
 		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
 	} {
@@ -53,7 +53,7 @@ func TestAnErrorInsideA200(t *testing.T) {
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
-	require.NoError(t, err, "nothing was done the first time")
+	require.NoError(t, err, "the first request must have no effect")
 }
 
 func TestARedirectToAnotherRegion(t *testing.T) {
@@ -68,16 +68,16 @@ func TestARedirectToAnotherRegion(t *testing.T) {
 	require.Equal(t, "eu-west-1", response.Response.Header.Get("X-Amz-Bucket-Region"))
 }
 
-func TestLostAnswers(t *testing.T) {
+func TestDroppedResponses(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
-	require.Empty(t, s.keys(t), "nothing was done")
+	require.Empty(t, s.keys(t), "the request must have no effect")
 	s.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
-	require.Equal(t, []string{"k"}, s.keys(t), "it was done")
+	require.Equal(t, []string{"k"}, s.keys(t), "the request must have taken effect")
 	s.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true})
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.Error(t, err)
@@ -123,7 +123,7 @@ func TestBrokenBodies(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-func TestABatchThatNamesItsFailuresOtherwise(t *testing.T) {
+func TestABatchThatNamesItsFailuresDifferently(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
@@ -137,8 +137,8 @@ func TestABatchThatNamesItsFailuresOtherwise(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
-// TestCloseEndsWhatHangs would wait for ever if it did not.
-func TestCloseEndsWhatHangs(t *testing.T) {
+// TestCloseEndsStalledRequests would wait for ever if it did not.
+func TestCloseEndsStalledRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	s.Inject(s3server.Fault{Operation: "GetObject", HangAfter: s3server.Bytes(1)})

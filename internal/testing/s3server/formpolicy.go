@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// A formPolicy says which forms its signer allows.
+// A formPolicy says which forms the signer allows.
 type formPolicy struct {
 	Expiration time.Time
 	Conditions []json.RawMessage
 }
 
-// Sizes of a file, in bytes.
+// sizes are limits on a file, in bytes.
 type sizes struct{ least, most int64 }
 
-// A formCondition is one line of a policy.
+// A formCondition is one condition of a policy.
 type formCondition struct {
 	match string // "eq", "starts-with", "content-length-range"
 	field string // in lower case
@@ -42,8 +42,7 @@ func parseFormPolicy(encoded string) (*formPolicy, error) {
 // unlisted fields need no condition.
 var unlisted = []string{"policy", "x-amz-signature", "file"}
 
-// check holds every field against every condition: each condition has to hold,
-// and each field has to have one.
+// check checks that every condition holds and that every field has a condition.
 func (p *formPolicy) check(f *form, bucket string, size sizes) (sizes, error) {
 	known := map[string]bool{}
 	for _, raw := range p.Conditions {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// getObject is HEAD too: the two differ in the body alone.
+// getObject is also HEAD, which differs only in the body.
 func (r *request) getObject() error {
 	if r.has("partNumber") {
 		return newError("NotImplemented", "Header", "partNumber")
@@ -40,13 +40,13 @@ func (r *request) getObject() error {
 	}
 	r.w.WriteHeader(status)
 	if r.Method == http.MethodGet {
-		// The status is sent: of a failure the client sees a short body.
+		// The status is already sent: if this fails, the client gets a short body.
 		_ = r.server.blobs.copyTo(r.Context(), r.w, slice(v.pieces, offset, length))
 	}
 	return nil
 }
 
-// look finds the version that a read asks for, and holds its bytes.
+// findVersion returns the version that a read asks for, and retains its pieces.
 func (r *request) findVersion() (v *version, err error) {
 	id, err := r.versionID()
 	if err != nil {
@@ -67,8 +67,8 @@ func (r *request) findVersion() (v *version, err error) {
 	return v, err
 }
 
-// readable is the version by its id, or the current one; a marker comes with
-// the error that it is to a reader.
+// readable returns the version with this id, or the current one. For a delete marker it
+// also returns the error that a reader gets.
 func (b *bucket) readable(key, id string) (*version, error) {
 	if id == "" {
 		v := b.current(key)
@@ -91,7 +91,7 @@ func (b *bucket) readable(key, id string) (*version, error) {
 	return v, nil
 }
 
-// versionID is the parameter, "" where there is none.
+// versionID returns the parameter, or "".
 func (r *request) versionID() (string, error) {
 	if !r.has("versionId") {
 		return "", nil
@@ -106,10 +106,10 @@ func (r *request) versionID() (string, error) {
 	return id, nil
 }
 
-// sumOf is the checksum that comes with these bytes: of a range S3 has one where
-// it is the whole object, or exactly one part of the upload. A client that takes
-// it for the object's checks against the wrong sum; so does one that looks for
-// the "-N" of a composite checksum, which is not there in a range.
+// sumOf returns the checksum that S3 sends with these bytes. A range has one if it is
+// the whole object or exactly one part of the upload. A client that takes it for the
+// object's checksum compares with the wrong one. For a range, a composite checksum has
+// no "-N".
 func (v *version) sumOf(offset, length int64, partial bool) checksum {
 	if !partial {
 		return v.sum
@@ -148,8 +148,7 @@ func (r *request) describe(v *version) error {
 	return nil
 }
 
-// parseRange reads a Range header. What is no single, well-formed range is no
-// range at all.
+// parseRange reads a Range header. Anything but one well-formed range is ignored.
 func parseRange(value string, size int64) (offset, length int64, partial bool, err error) {
 	span, found := strings.CutPrefix(value, "bytes=")
 	first, last, dash := strings.Cut(span, "-")

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A listing is what every list of keys can be asked.
+// A listing has the parameters that all lists of keys share.
 type listing struct {
 	prefix, delimiter, encoding string
 	max                         int
@@ -28,15 +28,15 @@ func (r *request) listing(maxParameter string) (listing, error) {
 	return l, err
 }
 
-// pageSize is clamped: to ask for more is no error.
+// pageSize returns the size of a page. A larger number than the limit is no error.
 func (r *request) pageSize(parameter string) (int, error) {
 	most := r.server.limits.MaxPage
 	n, err := r.number(parameter, most)
 	return min(n, most), err
 }
 
-// encode writes a key as the client asked. S3's encoding is that of a form: a
-// space is a plus sign. Slashes stay.
+// encode encodes a key as the client asked. S3 encodes as a form does, with a plus sign
+// for a space, but keeps slashes.
 func (l listing) encode(key string) text {
 	if l.encoding == "" {
 		return text(key)
@@ -44,7 +44,7 @@ func (l listing) encode(key string) text {
 	return text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
 }
 
-// roll is the common prefix that a key is shown as, if it is.
+// commonPrefix returns the common prefix that contains key, if there is one.
 func (l listing) commonPrefix(key string) (string, bool) {
 	if l.delimiter == "" || !strings.HasPrefix(key, l.prefix) {
 		return "", false
@@ -105,7 +105,7 @@ func (r *request) listObjects() error {
 	walk := l.walk
 	if r.server.config.FolderOrder {
 		walk = l.walkTree
-		after.prefix = after.prefix || !r.has("continuation-token") // start-after may name a folder
+		after.prefix = after.prefix || !r.has("continuation-token") // start-after may be the name of a folder
 	}
 	err = r.view(func(b *bucket) error {
 		result.IsTruncated = walk(b, after, func(v *version, common string) {
@@ -211,7 +211,7 @@ func (l listing) page(versions iter.Seq[*version], isAfter func(key string) bool
 	return false
 }
 
-// A place in a listing: behind a key, or behind all that begins with a prefix.
+// A position in a listing is after a key, or after all keys with a prefix.
 type position struct {
 	key    string
 	prefix bool
@@ -219,7 +219,7 @@ type position struct {
 
 const tokenMAC = 8 // bytes
 
-// token is opaque: nobody can make one that this server did not give.
+// token returns an opaque token, which only this server can make.
 func (h *Handler) token(p position) string {
 	kind := "k"
 	if p.prefix {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
-// list is every name in a listing of pages of n, prefixes among the keys.
+// list returns the keys and common prefixes of a listing, in pages of n.
 func (s *store) list(t *testing.T, in *s3.ListObjectsV2Input, n int32) (names []string) {
 	t.Helper()
 	in.Bucket, in.MaxKeys, in.EncodingType = aws.String(bucket), &n, types.EncodingTypeUrl
@@ -57,9 +57,9 @@ func TestListings(t *testing.T) {
 		"prefix, rolled up":         {s3.ListObjectsV2Input{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/b", "a/c/"}},
 		"prefix that is a marker":   {s3.ListObjectsV2Input{Prefix: aws.String("b/"), Delimiter: aws.String("/")}, []string{"b/", "b/x"}},
 		"a delimiter of two":        {s3.ListObjectsV2Input{Delimiter: aws.String("/c")}, []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"}},
-		"behind a key":              {s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")}, []string{"a/c/2", "a0", "b/", "b/x", "é"}},
-		"behind a key in a prefix":  {s3.ListObjectsV2Input{StartAfter: aws.String("a/b"), Delimiter: aws.String("/")}, []string{"a/", "a0", "b/", "é"}},
-		"behind the last":           {s3.ListObjectsV2Input{StartAfter: aws.String("é")}, nil},
+		"after a key":               {s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")}, []string{"a/c/2", "a0", "b/", "b/x", "é"}},
+		"after a key in a prefix":   {s3.ListObjectsV2Input{StartAfter: aws.String("a/b"), Delimiter: aws.String("/")}, []string{"a/", "a0", "b/", "é"}},
+		"after the last":            {s3.ListObjectsV2Input{StartAfter: aws.String("é")}, nil},
 		"a prefix that nothing has": {s3.ListObjectsV2Input{Prefix: aws.String("z")}, nil},
 		"not ASCII":                 {s3.ListObjectsV2Input{Prefix: aws.String("é")}, []string{"é"}},
 	} {
@@ -90,10 +90,10 @@ func TestArgumentsOfAList(t *testing.T) {
 		s.put(t, "k", "x")
 	}
 	for name, in := range map[string]*s3.ListObjectsV2Input{
-		"a token of no form": {ContinuationToken: aws.String("x")},
-		"a token made up":    {ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
-		"another encoding":   {EncodingType: "base64"},
-		"fewer than none":    {MaxKeys: aws.Int32(-1)},
+		"an invalid token": {ContinuationToken: aws.String("x")},
+		"a token made up":  {ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
+		"another encoding": {EncodingType: "base64"},
+		"fewer than none":  {MaxKeys: aws.Int32(-1)},
 	} {
 		in.Bucket = aws.String(bucket)
 		_, err := s.ListObjectsV2(t.Context(), in)
@@ -111,7 +111,7 @@ func TestArgumentsOfAList(t *testing.T) {
 	require.Equal(t, int32(1000), *many.MaxKeys)
 }
 
-// What is listed here follows the source of SeaweedFS 4.44.
+// These listings follow the source of SeaweedFS 4.44.
 func TestListingsLikeADirectoryTree(t *testing.T) {
 	s := start(t, s3server.Config{FolderOrder: true})
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
@@ -121,15 +121,15 @@ func TestListingsLikeADirectoryTree(t *testing.T) {
 		in   s3.ListObjectsV2Input
 		want []string
 	}{
-		"all":                          {s3.ListObjectsV2Input{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
-		"rolled up":                    {s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
-		"prefix":                       {s3.ListObjectsV2Input{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/1", "a/2/", "a/2-y"}},
-		"after a key":                  {s3.ListObjectsV2Input{StartAfter: aws.String("a-b")}, []string{"a.c/1", "a0"}},
-		"after a key in a folder":      {s3.ListObjectsV2Input{StartAfter: aws.String("a/1")}, []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
-		"after the name of a folder":   {s3.ListObjectsV2Input{StartAfter: aws.String("a")}, []string{"a-b", "a.c/1", "a0"}},
-		"after what lacks the prefix":  {s3.ListObjectsV2Input{Prefix: aws.String("a/"), StartAfter: aws.String("a")}, nil},
-		"after a prefix, rolled up":    {s3.ListObjectsV2Input{StartAfter: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a-b", "a.c/", "a0"}},
-		"a prefix that is half a name": {s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"}},
+		"all":                            {s3.ListObjectsV2Input{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+		"rolled up":                      {s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
+		"prefix":                         {s3.ListObjectsV2Input{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/1", "a/2/", "a/2-y"}},
+		"after a key":                    {s3.ListObjectsV2Input{StartAfter: aws.String("a-b")}, []string{"a.c/1", "a0"}},
+		"after a key in a folder":        {s3.ListObjectsV2Input{StartAfter: aws.String("a/1")}, []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+		"after the name of a folder":     {s3.ListObjectsV2Input{StartAfter: aws.String("a")}, []string{"a-b", "a.c/1", "a0"}},
+		"after a key without the prefix": {s3.ListObjectsV2Input{Prefix: aws.String("a/"), StartAfter: aws.String("a")}, nil},
+		"after a prefix, rolled up":      {s3.ListObjectsV2Input{StartAfter: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a-b", "a.c/", "a0"}},
+		"a prefix that is half a name":   {s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := test.in

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const bucket = "photos"
 
-// A store is a server with the SDK's client of it.
+// A store is a server and an SDK client for it.
 type store struct {
 	*s3server.Server
 	*s3.Client
@@ -35,7 +35,7 @@ type store struct {
 	clock *clock
 }
 
-// A clock moves when a test says so.
+// A clock is moved by the test.
 type clock struct {
 	mu    sync.Mutex
 	ahead time.Duration
@@ -60,7 +60,7 @@ func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store
 	return open(t, c, s3server.Start, options...)
 }
 
-// startTLS is start where the SDK sends its checksums behind the body.
+// startTLS is start with TLS, with which the SDK sends checksums in trailers.
 func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	return open(t, c, s3server.StartTLS, options...)
 }
@@ -132,7 +132,7 @@ func read(t *testing.T, body io.ReadCloser) string {
 	return string(data)
 }
 
-// failsWith checks S3's code and the status of an SDK's error.
+// failsWith checks the S3 code and the status of an SDK error.
 func failsWith(t *testing.T, err error, status int, code string) {
 	t.Helper()
 	require.Error(t, err)
@@ -144,7 +144,7 @@ func failsWith(t *testing.T, err error, status int, code string) {
 	require.Equal(t, status, response.HTTPStatusCode())
 }
 
-// dialing reaches the server whatever the host.
+// dialing returns a client that reaches the server with any host name.
 func dialing(t *testing.T, s *store) *http.Transport {
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, strings.TrimPrefix(s.URL, "http://"))
@@ -169,7 +169,7 @@ func (s *store) send(t *testing.T, method, url string, body io.Reader, header ht
 	return answer, read(t, answer.Body)
 }
 
-// An apiError is the Error element.
+// An apiError is the Error element of a response.
 type apiError struct {
 	Code, Message, Resource, Region, HeadersNotSigned string
 	RequestID                                         string `xml:"RequestId"`

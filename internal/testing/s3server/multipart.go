@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// An upload collects parts until they become an object. Handler.mu guards
-// parts; the rest is never changed.
+// An upload collects parts until they become an object. Handler.mu guards parts; the
+// other fields never change.
 type upload struct {
 	id, key   string
 	initiated time.Time
@@ -22,7 +22,7 @@ type upload struct {
 	parts     map[int]*part
 }
 
-// A part is replaced, never changed.
+// A part is replaced and never changed.
 type part struct {
 	number   int
 	etag     string
@@ -39,7 +39,7 @@ func newPart(number int, pieces []piece, d *digest, at time.Time) *part {
 	}
 }
 
-// pieces of all parts.
+// pieces returns the pieces of all parts.
 func (u *upload) pieces() (all []piece) {
 	for _, p := range u.parts {
 		all = append(all, p.pieces...)
@@ -47,8 +47,8 @@ func (u *upload) pieces() (all []piece) {
 	return all
 }
 
-// shown is a checksum where the client named an algorithm: of the others S3
-// tells with the object alone.
+// shown returns a checksum if the client named an algorithm. S3 returns other checksums
+// only with the object.
 func (u *upload) shown(sum checksum) checksum {
 	if !u.asked {
 		return checksum{}
@@ -90,7 +90,7 @@ func (r *request) createUpload() error {
 	return r.writeXML(createUploadResult{Xmlns: namespace, Bucket: r.bucket, Key: text(r.key), UploadID: u.id})
 }
 
-// readChecksum finds what the upload shall be summed with.
+// readChecksum finds out how the upload is checksummed.
 func (u *upload) readChecksum(header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
@@ -118,7 +118,7 @@ func (u *upload) readChecksum(header http.Header) error {
 	return nil
 }
 
-// upload finds the upload that a request names.
+// upload returns the upload that a request names.
 func (r *request) upload() (u *upload, err error) {
 	err = r.view(func(b *bucket) error {
 		u, err = b.findUpload(r.key, r.query.Get("uploadId"))
@@ -181,7 +181,7 @@ func (r *request) uploadPart() error {
 	return r.done(http.StatusOK)
 }
 
-// checkKind refuses a part that is summed otherwise than its upload.
+// checkKind refuses a part with another checksum algorithm than its upload.
 func (u *upload) checkKind(p *expectedBody) error {
 	given := "null"
 	if p.given != nil {
@@ -197,7 +197,7 @@ func (u *upload) checkKind(p *expectedBody) error {
 	return nil
 }
 
-// addPart puts p, whose pieces are held, in the place of what had its number.
+// addPart adds p, whose pieces are retained, or replaces the part with its number.
 func (r *request) addPart(u *upload, p *part) error {
 	err := r.change(func(b *bucket) (unused []piece, err error) {
 		if b.uploads[u.id] != u {
@@ -230,7 +230,7 @@ func (r *request) abortUpload() error {
 	return r.done(http.StatusNoContent)
 }
 
-// numbers of the parts, ascending.
+// numbers returns the numbers of the parts, ascending.
 func (u *upload) numbers() []int {
 	numbers := make([]int, 0, len(u.parts))
 	for n := range u.parts {

@@ -22,7 +22,7 @@ func crc32c(data string) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli))))
 }
 
-// begin starts an upload to key, as change says.
+// begin starts an upload to key. change may change the request.
 func (s *store) begin(t *testing.T, key string, change ...func(*s3.CreateMultipartUploadInput)) string {
 	t.Helper()
 	in := &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: &key}
@@ -88,7 +88,7 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	failsWith(t, err, 404, "NoSuchUpload")
 }
 
-func TestWhatACompletionIsRefusedFor(t *testing.T) {
+func TestRefusedCompletions(t *testing.T) {
 	var third types.CompletedPart // it is there, and not asked for
 	for name, test := range map[string]struct {
 		change func(*s3.CompleteMultipartUploadInput)
@@ -208,7 +208,7 @@ func TestChecksumsOfRanges(t *testing.T) {
 	}
 }
 
-func TestWhatAPartIsRefusedFor(t *testing.T) {
+func TestRefusedParts(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
 	for name, test := range map[string]struct {

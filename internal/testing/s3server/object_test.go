@@ -14,13 +14,13 @@ import (
 	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
-// everyKey is what S3 holds and others do not.
+// everyKey has keys that S3 stores and other stores may not.
 var everyKey = []string{
 	"a", "a/b", "a-b", "a0", "A", "with space", "plus+sign", "per%cent", "per%25cent", "what?", "hash#", "é", "😀.png",
 	"a&b=c;d", "quote\"'<>", "trailing/", "a//b", "/leading", strings.Repeat("s", 300), strings.Repeat("k", 1024), "a\x01b", "a~b", "*", "(1)",
 }
 
-func TestEveryKeyComesBack(t *testing.T) {
+func TestEveryKeyIsReturnedUnchanged(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "content of "+key)
@@ -42,10 +42,10 @@ func TestKeysThatS3Refuses(t *testing.T) {
 		failsWith(t, err, 400, want)
 	}
 	s.put(t, "a/../b", "")
-	require.Equal(t, []string{"a/../b"}, s.keys(t), "it stays inside")
+	require.Equal(t, []string{"a/../b"}, s.keys(t), "the key must stay in the bucket")
 }
 
-func TestWhatAWriteSaysAReadAnswers(t *testing.T) {
+func TestAReadReturnsWhatWasWritten(t *testing.T) {
 	s := start(t, s3server.Config{})
 	in := putInput("k", "hello")
 	in.ContentType, in.CacheControl, in.ContentEncoding = aws.String("text/plain"), aws.String("no-cache"), aws.String("gzip")
@@ -62,7 +62,7 @@ func TestWhatAWriteSaysAReadAnswers(t *testing.T) {
 	require.Equal(t, "gzip", *head.ContentEncoding)
 	require.Equal(t, "inline", *head.ContentDisposition)
 	require.Equal(t, "de", *head.ContentLanguage)
-	require.Equal(t, map[string]string{"one": "1", "umlaut": "=?UTF-8?b?w6Q=?="}, head.Metadata, "what is not ASCII comes back encoded")
+	require.Equal(t, map[string]string{"one": "1", "umlaut": "=?UTF-8?b?w6Q=?="}, head.Metadata, "a value beyond ASCII must be returned encoded")
 	require.Equal(t, types.StorageClassStandardIa, head.StorageClass)
 	require.Equal(t, int64(5), *head.ContentLength)
 	require.Equal(t, put.ETag, head.ETag)
@@ -164,7 +164,7 @@ func TestConditionsOfARead(t *testing.T) {
 		"missing, with a condition":       {s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag}, 404, "NoSuchKey"},
 		"missing bucket":                  {s3.GetObjectInput{Bucket: aws.String("none")}, 404, "NoSuchBucket"},
 		"a version in a bucket with none": {s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))}, 404, "NoSuchVersion"},
-		"a version of no form":            {s3.GetObjectInput{VersionId: aws.String("x")}, 400, "InvalidArgument"},
+		"an invalid version":              {s3.GetObjectInput{VersionId: aws.String("x")}, 400, "InvalidArgument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.in.Key == nil {
@@ -198,7 +198,7 @@ func TestRanges(t *testing.T) {
 		"two are no range":          {"k", "bytes=0-1,3-4", "0123456789", ""},
 		"other units are no range":  {"k", "lines=0-1", "0123456789", ""},
 		"at the end":                {"k", "bytes=10-", "416", "bytes */10"},
-		"behind the end":            {"k", "bytes=11-12", "416", "bytes */10"},
+		"past the end":              {"k", "bytes=11-12", "416", "bytes */10"},
 		"the last none":             {"k", "bytes=-0", "416", "bytes */10"},
 		"an empty object":           {"empty", "bytes=0-", "416", "bytes */0"},
 		"an empty object, the last": {"empty", "bytes=-5", "416", "bytes */0"},
@@ -228,14 +228,14 @@ func TestChecksums(t *testing.T) {
 	}{
 		"CRC32C in a header":        {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String(crc32c) }, ""},
 		"CRC32C in a header, wrong": {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String("AAAAAA==") }, "BadDigest"},
-		"CRC32C that is none":       {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String("AAAA") }, "InvalidRequest"},
+		"CRC32C, invalid":           {start, func(in *s3.PutObjectInput) { in.ChecksumCRC32C = aws.String("AAAA") }, "InvalidRequest"},
 		"CRC32C in a trailer":       {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c }, ""},
 		"CRC64NVME in a trailer":    {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme }, ""},
 		"SHA256 in a trailer":       {startTLS, func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256 }, ""},
 		"the SDK's own":             {start, func(*s3.PutObjectInput) {}, ""},
 		"Content-MD5":               {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==") }, ""},
 		"Content-MD5, wrong":        {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==") }, "BadDigest"},
-		"Content-MD5 that is none":  {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAA") }, "InvalidDigest"},
+		"Content-MD5, invalid":      {start, func(in *s3.PutObjectInput) { in.ContentMD5 = aws.String("AAAA") }, "InvalidDigest"},
 		"two": {start, func(in *s3.PutObjectInput) {
 			in.ChecksumCRC32C, in.ChecksumCRC32 = aws.String(crc32c), aws.String("y/Q5Jg==")
 		}, "InvalidRequest"},
@@ -254,8 +254,8 @@ func TestChecksums(t *testing.T) {
 			out, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: in.Bucket, Key: in.Key, ChecksumMode: types.ChecksumModeEnabled})
 			require.NoError(t, err)
 			require.Equal(t, types.ChecksumTypeFullObject, out.ChecksumType)
-			require.Nil(t, out.ContentEncoding, "aws-chunked is of the transfer alone")
-			require.Equal(t, content, read(t, out.Body), "which the SDK has verified")
+			require.Nil(t, out.ContentEncoding, "aws-chunked describes only the transfer")
+			require.Equal(t, content, read(t, out.Body), "the SDK has verified the checksum")
 		})
 	}
 }

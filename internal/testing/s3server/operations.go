@@ -7,12 +7,12 @@ import (
 
 type handler = func(*request) error
 
-// subresources are the query parameters that make another operation of a
-// request. The first that is there decides.
+// subresources are the query parameters that select another operation. The first one in
+// a request decides.
 var subresources = []string{
 	"acl", "cors", "delete", "lifecycle", "location", "ownershipControls", "policy", "policyStatus",
 	"publicAccessBlock", "uploadId", "uploads", "versioning", "versions",
-	// What this server has not:
+	// This server does not implement these:
 	"accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory", "legal-hold",
 	"logging", "metrics", "notification", "object-lock", "replication", "requestPayment", "restore",
 	"retention", "select", "tagging", "torrent", "website",
@@ -23,7 +23,7 @@ type operation struct {
 	handle handler
 }
 
-// operations by kind, method and subresource.
+// operations has the operations by kind, method and subresource.
 var operations = map[string]operation{
 	"SERVICE GET ": {"ListBuckets", (*request).listBuckets},
 
@@ -70,8 +70,8 @@ var operations = map[string]operation{
 	"OBJECT PUT acl":         {"PutObjectAcl", (*request).putObjectACL},
 }
 
-// choose finds the operation; a name without a handler is one that this server
-// has not.
+// chooseOperation returns the operation. A name without a handler is one that this
+// server does not implement.
 func (r *request) chooseOperation() (string, handler) {
 	if r.Method == http.MethodOptions {
 		return "Preflight", (*request).preflight

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// A policy is a bucket's, as far as it speaks of everyone.
+// A policy is the policy of a bucket, as far as it applies to everyone.
 type policy struct {
-	document  []byte // as it was put
+	document  []byte // as it was sent
 	Version   string
 	Statement oneOrMany[statement]
 }
@@ -23,7 +23,7 @@ type statement struct {
 	Condition map[string]any
 }
 
-// oneOrMany is JSON that may leave out the brackets of a list of one.
+// oneOrMany is a JSON list, or its only element without brackets.
 type oneOrMany[T any] []T
 
 // UnmarshalJSON reads either form.
@@ -35,7 +35,7 @@ func (l *oneOrMany[T]) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &(*l)[0])
 }
 
-// A principal is everyone, or somebody that this server does not know.
+// A principal is everyone, or someone unknown to this server.
 type principal struct{ everyone bool }
 
 // UnmarshalJSON reads "*" and {"AWS": "*"}.
@@ -57,7 +57,7 @@ func (p *principal) UnmarshalJSON(data []byte) error {
 
 const maxPolicy = 20 << 10 // bytes
 
-// parsePolicy refuses what AWS would not keep.
+// parsePolicy refuses a policy that AWS refuses.
 func parsePolicy(document []byte, b *bucket) (*policy, error) {
 	p := &policy{document: document}
 	if !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) || len(document) > maxPolicy || json.Unmarshal(document, p) != nil {
@@ -82,7 +82,7 @@ func parsePolicy(document []byte, b *bucket) (*policy, error) {
 	return p, nil
 }
 
-// public policies give something to everyone, without a condition.
+// public reports whether the policy allows everyone something, without a condition.
 func (p *policy) public() bool {
 	for _, s := range p.Statement {
 		if s.Effect == "Allow" && s.Principal.everyone && len(s.Condition) == 0 {
@@ -92,7 +92,7 @@ func (p *policy) public() bool {
 	return false
 }
 
-// allows tells whether everyone may do it. A Deny wins.
+// allows reports whether everyone may do this. A Deny wins.
 func (p *policy) allows(action, resource string) bool {
 	allowed := false
 	for _, s := range p.Statement {
@@ -116,7 +116,7 @@ func anyWildcardMatch(patterns []string, value string) bool {
 	return false
 }
 
-// like matches with "*" for anything.
+// wildcardMatch matches a pattern in which "*" stands for anything.
 func wildcardMatch(pattern, value string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {

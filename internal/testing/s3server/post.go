@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-const maxFields = 20 << 10 // bytes of a form before its file
+const maxFields = 20 << 10 // of a form before its file
 
-// A form is what a browser posts, up to its file.
+// A form is what a browser posts, up to the file.
 type form struct {
-	fields   map[string]string // names in lower case
-	names    []string          // in their order
+	fields   map[string]string // by name in lower case
+	names    []string          // in the order of the form
 	filename string
 	file     io.Reader
 }
 
-// postObject stores the file of a form, as the policy in it allows.
+// postObject stores the file of a form, if its policy allows it.
 func (r *request) postObject() error {
 	reader, err := r.MultipartReader()
 	if err != nil {
@@ -86,7 +86,7 @@ func readForm(reader *multipart.Reader) (*form, error) {
 	}
 }
 
-// header is the form's fields as the headers of a PUT.
+// header returns the fields of the form as headers of a PUT.
 func (f *form) header() http.Header {
 	header := http.Header{}
 	for name, value := range f.fields {
@@ -100,7 +100,7 @@ func (f *form) header() http.Header {
 	return header
 }
 
-// permit holds the form against its policy. Without one it is an anonymous
+// permit checks the form against its policy. A form without a policy is an anonymous
 // write.
 func (r *request) permit(f *form) (sizes, error) {
 	anySize := sizes{0, r.server.limits.MaxPutSize}
@@ -157,7 +157,7 @@ func (r *request) verifyForm(f *form) error {
 	return nil
 }
 
-// storeFile reads the file; what follows it in the form is ignored.
+// storeFile stores the file and ignores what follows it in the form.
 func (r *request) storeFile(o *object, f *form, header http.Header, size sizes) error {
 	asserted, err := headerChecksum(header)
 	if err != nil {

@@ -44,7 +44,7 @@ func TestForms(t *testing.T) {
 		code    string
 	}{
 		"right":                        {nil, 0, "hello", 204, ""},
-		"right, answered with 201":     {set("success_action_status", "201"), 0, "hello", 201, ""},
+		"right, with a 201":            {set("success_action_status", "201"), 0, "hello", 201, ""},
 		"an extra field":               {set("x-amz-meta-other", "c"), 0, "hello", 403, "AccessDenied"},
 		"an extra field to be ignored": {set("x-ignore-me", "c"), 0, "hello", 204, ""},
 		"another type":                 {set("content-type", "text/html"), 0, "hello", 403, "AccessDenied"},

@@ -8,7 +8,7 @@ import (
 
 const longestTTL = 7 * 24 * 60 * 60 // seconds
 
-// queryClaim reads a signature that is part of the address.
+// queryClaim reads a signature in the query.
 func (r *request) queryClaim() (*claim, error) {
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
 		if len(r.query[name]) != 1 || r.query.Get(name) == "" {
@@ -28,7 +28,7 @@ func (r *request) queryClaim() (*claim, error) {
 	if err := c.credential(r.query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err
 	}
-	// A client may sign a hash all the same, as a header or as a parameter.
+	// A client may still sign a hash, in a header or a parameter.
 	if hash := r.Header.Get("X-Amz-Content-Sha256"); hash != "" {
 		c.payload = hash
 	} else if hash := r.query.Get("X-Amz-Content-Sha256"); hash != "" {
@@ -48,7 +48,7 @@ func wrongCredential(format string, args ...any) *apiError {
 	return wrongQuery("Error parsing the X-Amz-Credential parameter; "+format, args...)
 }
 
-// checkExpiry refuses an address before, and after, its time.
+// checkExpiry refuses a presigned URL before and after its time.
 func (r *request) checkExpiry(c *claim) error {
 	at, err := time.Parse(timestampForm, c.timestamp)
 	if err != nil {

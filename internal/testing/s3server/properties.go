@@ -19,20 +19,20 @@ var storageClasses = []string{
 	standard, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR",
 }
 
-// systemHeaders are kept and given back as they are.
+// systemHeaders are stored and returned unchanged.
 var systemHeaders = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
 	"X-Amz-Website-Redirect-Location",
 }
 
-// Properties are what a write says of an object beside its bytes.
+// properties are what a write sets beside the bytes of an object.
 type properties struct {
-	header http.Header // system headers and metadata, as a read answers them
+	header http.Header // system headers and metadata, as a read returns them
 	class  string
 	tags   int
 }
 
-// readProperties takes them from a request's headers.
+// readProperties reads the properties from the headers of a request.
 func (h *Handler) readProperties(header http.Header) (properties, error) {
 	p := properties{header: http.Header{}, class: header.Get("X-Amz-Storage-Class")}
 	if p.class == "" {
@@ -56,7 +56,7 @@ func (h *Handler) readProperties(header http.Header) (properties, error) {
 	return p, p.readTags(header.Get("X-Amz-Tagging"))
 }
 
-// keepEncoding leaves out aws-chunked, which is of the transfer alone.
+// keepEncoding removes aws-chunked, which only describes the transfer.
 func (p *properties) keepEncoding() {
 	var kept []string
 	for coding := range strings.SplitSeq(p.header.Get("Content-Encoding"), ",") {
@@ -93,8 +93,8 @@ func (h *Handler) readMetadata(from, to http.Header) error {
 	return nil
 }
 
-// mailSafe is how S3 gives back a value that is not ASCII: as an encoded word
-// of RFC 2047.
+// mailSafe returns a value as S3 returns it: if it is not ASCII, as an encoded word of
+// RFC 2047.
 func mailSafe(value string) string {
 	for i := range len(value) {
 		if value[i] >= 0x80 {
@@ -128,5 +128,5 @@ func (p properties) write(header http.Header) {
 	}
 }
 
-// archived objects have to be restored before they are read.
+// archived reports whether an object must be restored before it can be read.
 func (p properties) archived() bool { return p.class == "GLACIER" || p.class == "DEEP_ARCHIVE" }

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// putObject stores a body. The condition is judged when the body is there and
-// nothing else can happen in between: of many creators one wins.
+// putObject stores a body. It checks the condition under a lock, after the body has
+// come, so that one of many creators wins.
 func (r *request) putObject() error {
 	condition, err := writeConditionOf(r.Header)
 	if err != nil {
@@ -35,8 +35,8 @@ func (r *request) putObject() error {
 	return r.done(http.StatusOK)
 }
 
-// newObject is an object with all but its bytes. The bucket has to be there,
-// and to take the access control list that is asked for.
+// newObject returns an object without bytes. It fails if there is no bucket, or if the
+// bucket refuses the access control list.
 func (r *request) newObject(header http.Header) (*object, error) {
 	o := &object{acl: header.Get("X-Amz-Acl")}
 	err := r.view(func(b *bucket) error { return b.checkACL(header) })
@@ -47,18 +47,18 @@ func (r *request) newObject(header http.Header) (*object, error) {
 	return o, err
 }
 
-// take gives the object a body.
+// setContent sets the bytes of the object.
 func (o *object) setContent(stored piece, d *digest) {
 	o.etag = `"` + hex.EncodeToString(d.md5.Sum(nil)) + `"`
 	o.size, o.pieces, o.sum = d.size, []piece{stored}, d.checksum()
 }
 
-// commit makes the object the key's current version, or drops its bytes.
+// commit makes the object the current version of its key, or releases its bytes.
 func (r *request) commit(o *object, c writeCondition) (*version, error) {
 	return r.commitFrom(o, c, nil)
 }
 
-// commitFrom is commit of an upload, which ends with it.
+// commitFrom commits an object, and ends the upload that it came from.
 func (r *request) commitFrom(o *object, c writeCondition, from *upload) (*version, error) {
 	v := &version{key: r.key, modified: r.server.now(), object: *o}
 	shown := ""

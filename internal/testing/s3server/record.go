@@ -7,28 +7,28 @@ import (
 	"sync/atomic"
 )
 
-// A Request is what came in and what was answered, for tests that pin the wire.
+// A Request is a request and the status of its response, for tests of the wire format.
 type Request struct {
-	Operation   string // AWS's name; "Unknown" for an address without one
+	Operation   string // AWS's name; "Unknown" if there is none
 	Method      string
 	Host        string
 	Path        string // as it was sent
 	Bucket, Key string
 	Query       url.Values
 	Header      http.Header
-	Trailers    bool // the body came with a checksum behind it
-	Status      int  // 0: not answered yet, or the answer was lost
+	Trailers    bool // a checksum follows the body
+	Status      int  // 0 before the response, or if it was dropped
 }
 
 type recorder struct {
 	mu     sync.Mutex
 	all    []Request
 	counts map[string]int
-	epoch  int // raised by Reset, so that what ends later is not written down
+	epoch  int // raised by Reset, so that earlier requests are not recorded at their end
 	busy   atomic.Int64
 }
 
-// A mark is a request's place in the record.
+// A requestMark is the position of a request in the record.
 type requestMark struct{ epoch, index int }
 
 func (c *recorder) begin(r *request) requestMark {
@@ -55,15 +55,14 @@ func (c *recorder) end(m requestMark, status int) {
 	}
 }
 
-// Requests are all since the start or the last Reset, in the order in which
-// they came.
+// Requests returns all requests since the start or the last [Handler.Reset], in order.
 func (h *Handler) Requests() []Request {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
 	return append([]Request(nil), h.recorder.all...)
 }
 
-// Count is how many requests of an operation came; "" counts all.
+// Count returns the number of requests of an operation, or of all with "".
 func (h *Handler) Count(operation string) int {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
@@ -73,10 +72,10 @@ func (h *Handler) Count(operation string) int {
 	return h.recorder.counts[operation]
 }
 
-// Busy is how many requests are being answered.
+// Busy returns the number of requests in progress.
 func (h *Handler) Busy() int { return int(h.recorder.busy.Load()) }
 
-// Reset forgets the requests so far.
+// Reset clears the record of requests.
 func (h *Handler) Reset() {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()

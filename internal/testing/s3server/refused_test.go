@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
-// signedSend sends what the SDK would not: method, path with query, headers and
-// body, with a signature that is right.
+// signedSend sends a request that the SDK would not send, with a valid signature: method,
+// path with query, headers and body.
 func (s *store) signedSend(t *testing.T, method, path, body string, header map[string]string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
@@ -35,7 +35,7 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 	return answer, read(t, answer.Body)
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestRefusedRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	for name, test := range map[string]struct {
@@ -51,11 +51,11 @@ func TestWhatIsRefused(t *testing.T) {
 		"a version without an id":          {"GET", "/photos/k?versionId=", "", nil, 400, "InvalidArgument"},
 		"a batch that nothing vouches for": {"POST", "/photos?delete", "<Delete><Object><Key>k</Key></Object></Delete>", nil, 400, "InvalidRequest"},
 		"rules that nothing vouches for":   {"PUT", "/photos?cors", "<CORSConfiguration/>", nil, 400, "InvalidRequest"},
-		"XML that is none":                 {"PUT", "/photos?versioning", "<Versioning", nil, 400, "MalformedXML"},
-		"XML with something behind":        {"PUT", "/photos?versioning", "<VersioningConfiguration/><x/>", nil, 400, "MalformedXML"},
+		"malformed XML":                    {"PUT", "/photos?versioning", "<Versioning", nil, 400, "MalformedXML"},
+		"XML with trailing data":           {"PUT", "/photos?versioning", "<VersioningConfiguration/><x/>", nil, 400, "MalformedXML"},
 		"versioning without a status":      {"PUT", "/photos?versioning", "<VersioningConfiguration/>", nil, 400, "IllegalVersioningConfigurationException"},
 		"versioning off":                   {"PUT", "/photos?versioning", "<VersioningConfiguration><Status>Off</Status></VersioningConfiguration>", nil, 400, "MalformedXML"},
-		"a hash of no form":                {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Content-Sha256": "x"}, 400, "InvalidArgument"},
+		"an invalid hash":                  {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Content-Sha256": "x"}, 400, "InvalidArgument"},
 		"an algorithm without a checksum":  {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32"}, 400, "InvalidRequest"},
 		"an algorithm, another checksum":   {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32", "X-Amz-Checksum-Crc32c": "AAAAAA=="}, 400, "InvalidRequest"},
 		"a trailer without chunks":         {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Trailer": "x-amz-checksum-crc32c"}, 400, "InvalidRequest"},
@@ -67,7 +67,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"headers that are too long":        {"PUT", "/photos/k", "x", map[string]string{"X-Other": strings.Repeat("x", 9000)}, 400, "RequestHeaderSectionTooLarge"},
 		"a grant":                          {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Grant-Read": "id=x"}, 400, "AccessControlListNotSupported"},
 		"an unknown access list":           {"PUT", "/photos/k", "x", map[string]string{"X-Amz-Acl": "all"}, 400, "InvalidArgument"},
-		"a post that is no form":           {"POST", "/photos", "x", nil, 412, "PreconditionFailed"},
+		"a post without a form":            {"POST", "/photos", "x", nil, 412, "PreconditionFailed"},
 		"a copy by an unknown directive":   {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k", "X-Amz-Metadata-Directive": "MOVE"}, 400, "InvalidArgument"},
 		"a copy of a marker's version":     {"PUT", "/photos/l", "", map[string]string{"X-Amz-Copy-Source": "photos/k?versionId=x"}, 400, "InvalidArgument"},
 		"a preflight without an origin":    {"OPTIONS", "/photos/l", "", nil, 400, "BadRequest"},
@@ -82,7 +82,7 @@ func TestWhatIsRefused(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 }
 
-// TestAPlusInAPathIsASpace: as S3 has it, against RFC 3986.
+// TestAPlusInAPathIsASpace tests a rule of S3 that differs from RFC 3986.
 func TestAPlusInAPathIsASpace(t *testing.T) {
 	s := start(t, s3server.Config{})
 	answer, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
@@ -94,7 +94,7 @@ func TestAPlusInAPathIsASpace(t *testing.T) {
 	require.Equal(t, "c d", s.Requests()[0].Key)
 }
 
-func TestSettingsComeBack(t *testing.T) {
+func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := start(t, s3server.Config{AllowACL: true})
 	versioning := func() types.BucketVersioningStatus {
 		out, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(bucket)})
@@ -123,7 +123,7 @@ func TestSettingsComeBack(t *testing.T) {
 	failsWith(t, err, 404, "OwnershipControlsNotFoundError")
 }
 
-func TestAFormSendsItsSenderOn(t *testing.T) {
+func TestAFormRedirectsItsSender(t *testing.T) {
 	s := start(t, s3server.Config{})
 	out, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
 		func(o *s3.PresignPostOptions) {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// An responseWriter sends an answer the way the request's rule has it sent.
+// A responseWriter sends a response and applies the request's fault.
 type responseWriter struct {
 	http.ResponseWriter
 	request *request
 	status  int
-	sent    int64 // bytes of the body
+	sent    int64 // of the body, in bytes
 }
 
 func (w *responseWriter) fault() *Fault {
@@ -21,7 +21,7 @@ func (w *responseWriter) fault() *Fault {
 	return w.request.fault
 }
 
-// WriteHeader sends the status, unless the answer is to be lost.
+// WriteHeader sends the status, unless the response is dropped.
 func (w *responseWriter) WriteHeader(status int) {
 	for _, name := range w.fault().Hide {
 		w.Header().Del(name)
@@ -34,7 +34,7 @@ func (w *responseWriter) WriteHeader(status int) {
 
 const pausedBlock = 32 << 10
 
-// Write sends a part of the body.
+// Write sends bytes of the body.
 func (w *responseWriter) Write(p []byte) (int, error) {
 	fault, done := w.fault(), 0
 	if fault.DropResponse {
@@ -74,8 +74,8 @@ func (w *responseWriter) writeBlock(fault *Fault, block []byte) (int, error) {
 	return n, err
 }
 
-// left is how much of the block comes before the limit, and whether the limit
-// is in it.
+// left returns how much of the block is before the limit, and whether the limit is in
+// the block.
 func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
 	if limit == nil || w.sent+int64(len(block)) <= *limit {
 		return 0, false
@@ -83,21 +83,22 @@ func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
 	return max(0, *limit-w.sent), true
 }
 
-// flush sends the last bytes that the client shall see.
+// flush sends the last bytes that the client gets.
 func (w *responseWriter) flush(p []byte) {
 	_, _ = w.ResponseWriter.Write(p)
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// finish ends an answer; one that is to be lost by cutting the connection.
+// finish ends a response. It drops the response by closing the connection, if the fault
+// says so.
 func (w *responseWriter) finish() {
 	if w.fault().DropResponse {
 		cutConnection()
 	}
 }
 
-// wait ends after d, or never where d is 0; and when the client or the server
-// goes away.
+// wait returns after d, or if the client or the server goes away. With 0, it waits only
+// for that.
 func (w *responseWriter) wait(d time.Duration) {
 	ctx := w.request.Context()
 	if d > 0 {
@@ -111,6 +112,5 @@ func (w *responseWriter) wait(d time.Duration) {
 	}
 }
 
-// cutConnection ends the request as net/http has handlers do it: by a panic of
-// its own that it catches.
+// cutConnection aborts the request with the panic that net/http provides for this.
 func cutConnection() { panic(http.ErrAbortHandler) }

@@ -1,21 +1,19 @@
-// Package s3server is an S3 server for tests. It holds every key that S3 holds,
-// checks signatures, conditions, checksums, parts and XML as strictly as AWS
-// documents them, refuses what AWS refuses, and can be told to misbehave. What
-// no server that can be built here judges (a 409 on a race, an error inside a
-// 200, a redirect to another region, a lost answer) is pinned against it.
+// Package s3server is an S3 server for tests. It stores every key that S3 stores. It
+// checks signatures, conditions, checksums, parts and XML as strictly as AWS documents
+// them, refuses what AWS refuses, and fails on purpose if told to. It tests responses
+// that no available server gives: a 409 after a race, an error inside a 200, a redirect
+// to another region, a dropped response.
 //
-// The bytes lie in a storage.Driver, memory by default; everything that a
-// Driver has no notion of (versions as S3 has them, delete markers, uploads,
-// settings of buckets) is kept here.
+// A [storage.Driver] keeps the bytes, by default in memory. This package keeps
+// everything else: S3's versions, delete markers, uploads, and settings of buckets.
 //
 //	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 //	defer server.Close()
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown"})
 //	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 150, Times: -1}) // serves 150 a second
 //
-// What it does not have answers NotImplemented: tags as a subresource, object
-// lock, encryption with keys of one's own, website, logging, notifications,
-// S3 Select, ListObjects of version 1.
+// These return NotImplemented: tags as a subresource, object lock, encryption with
+// customer keys, website, logging, notifications, S3 Select, ListObjects version 1.
 package s3server
 
 import (
@@ -27,59 +25,58 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The credentials and the region of a zero Config.
+// These are the credentials and the region of a zero [Config].
 const (
 	DefaultAccessKeyID = "AKIATESTTESTTESTTEST"
 	DefaultSecretKey   = "test-secret-key"
 	DefaultRegion      = "us-east-1"
 )
 
-// Config says how a server shall be. The zero value is an AWS region without
-// buckets.
+// Config configures a server. The zero value is an AWS region without buckets.
 type Config struct {
-	AccessKeyID  string // "": DefaultAccessKeyID
-	SecretKey    string // "": DefaultSecretKey
-	SessionToken string // where set, every signed request has to carry it
-	Region       string // "": DefaultRegion; a signature for another is refused
+	AccessKeyID  string // "" means DefaultAccessKeyID
+	SecretKey    string // "" means DefaultSecretKey
+	SessionToken string // if set, every signed request must have it
+	Region       string // "" means DefaultRegion; a signature for another region is refused
 	Buckets      []string
-	// TakenBuckets are names that somebody else has.
+	// TakenBuckets are names that another account owns.
 	TakenBuckets []string
-	// Domains are the hosts under which a bucket is a label of the host, as in
-	// bucket.s3.us-east-1.amazonaws.com; any other host has it in the path.
-	// Nil: AWS's own of the region, and localhost.
+	// Domains are the hosts whose subdomains are buckets, as in
+	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
+	// Nil means AWS's domains of the region, and localhost.
 	Domains []string
-	// AllowACL has new buckets accept access control lists, as AWS's did before
-	// April 2023, and without a public access block.
+	// AllowACL lets new buckets accept access control lists, without a public access
+	// block, as AWS did before April 2023.
 	AllowACL bool
-	// Driver keeps the bytes, under names of this package. It has to take a body
-	// of unknown size (storage.StreamPut). Nil: memory.
+	// Driver stores the bytes, under names of this package. It must accept a body of
+	// unknown size ([storage.StreamPut]). Nil means memory.
 	Driver storage.Driver
-	// DashForUnderscore keeps "-" where a name of metadata has "_", as Ceph RGW
-	// does before Quincy.
+	// DashForUnderscore stores "-" for "_" in names of metadata, as Ceph RGW did before
+	// Quincy.
 	DashForUnderscore bool
-	// RequesterPays has every bucket be somebody else's, who does not pay:
-	// requests that do not say x-amz-request-payer are refused.
+	// RequesterPays refuses requests without x-amz-request-payer.
 	RequesterPays bool
-	// CloseConnections ends a connection after each answer, so that none is idle
-	// in a test that counts goroutines.
+	// CloseConnections closes a connection after each response, so that a test that counts
+	// goroutines sees no idle one.
 	CloseConnections bool
-	// FolderOrder lists objects as SeaweedFS does: like a directory tree, all of
-	// "a/…" before "a-b", in pages, with a delimiter and from start-after, too.
+	// FolderOrder lists objects as SeaweedFS does: like a directory tree, with all of
+	// "a/…" before "a-b", also in pages, with a delimiter and with start-after.
 	FolderOrder bool
-	Now         func() time.Time // nil: time.Now
+	Now         func() time.Time // nil means time.Now
 	Limits      Limits
 }
 
-// Limits are AWS's where they are 0; smaller ones keep tests small.
+// Limits are the limits of the server. A zero field means AWS's limit; smaller limits
+// keep tests small.
 type Limits struct {
-	MinPartSize int64 // bytes, all parts but the last: 5 MiB
-	MaxPartSize int64 // bytes: 5 GiB
-	MaxPutSize  int64 // bytes of one PutObject: 5 GiB
-	MaxCopySize int64 // bytes of one CopyObject: 5 GiB
+	MinPartSize int64 // of all parts but the last: 5 MiB
+	MaxPartSize int64 // 5 GiB
+	MaxPutSize  int64 // of one PutObject: 5 GiB
+	MaxCopySize int64 // of one CopyObject: 5 GiB
 	MaxParts    int   // 10,000
 	MaxPage     int   // entries in one page of a listing: 1,000
 	MaxBatch    int   // keys in one DeleteObjects: 1,000
-	MaxMetadata int   // bytes of user metadata, names and values: 2 KiB
+	MaxMetadata int   // of user metadata, names and values: 2 KiB
 }
 
 func (l Limits) complete() Limits {
@@ -97,11 +94,11 @@ func (l Limits) complete() Limits {
 
 // A Handler is the server without a listener.
 type Handler struct {
-	config Config // complete
+	config Config // with all defaults
 	limits Limits
 	blobs  *blobs
 
-	mu      sync.RWMutex // guards what the buckets hold; never held while bytes move
+	mu      sync.RWMutex // guards the buckets; not held while bytes are moved
 	buckets buckets
 
 	faults   faults

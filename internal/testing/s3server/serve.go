@@ -12,7 +12,7 @@ import (
 
 const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
 
-// A request is one request on its way through the server.
+// A request is one request in progress.
 type request struct {
 	*http.Request
 	server *Handler
@@ -22,11 +22,11 @@ type request struct {
 	operation string
 	query     url.Values
 	caller    caller
-	fault     *Fault // nil: none applies
+	fault     *Fault // nil if none applies
 	drained   bool
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	r := &request{Request: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
@@ -51,7 +51,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	answer.finish()
 }
 
-// run is what every operation has in common.
+// run does what all operations share.
 func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (r *request) run(handle func(*request) error) error {
 	return handle(r)
 }
 
-// route finds out what is asked for.
+// route finds the operation and the target.
 func (r *request) route() (func(*request) error, error) {
 	r.operation = "Unknown"
 	var err error
@@ -88,7 +88,7 @@ func (r *request) route() (func(*request) error, error) {
 	name, handle := r.chooseOperation()
 	if handle == nil {
 		if name != "" {
-			return nil, newError("NotImplemented", "Resource", name).withMessage("This server has no %s", name)
+			return nil, newError("NotImplemented", "Resource", name).withMessage("This server does not implement %s", name)
 		}
 		return nil, newError("MethodNotAllowed", "Method", r.Method, "ResourceType", r.target.kind())
 	}
@@ -96,7 +96,7 @@ func (r *request) route() (func(*request) error, error) {
 	return handle, nil
 }
 
-// parseQuery is url.ParseQuery with semicolons as S3 takes them.
+// parseQuery is url.ParseQuery, but accepts semicolons as S3 does.
 func parseQuery(raw string) (url.Values, error) {
 	query := url.Values{}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -122,7 +122,7 @@ func (r *request) has(parameter string) bool {
 	return found
 }
 
-// number reads a parameter that is a count; absent it is fallback.
+// number returns a parameter that is a count, or fallback without it.
 func (r *request) number(parameter string, fallback int) (int, error) {
 	value := r.query.Get(parameter)
 	if value == "" {
@@ -136,18 +136,18 @@ func (r *request) number(parameter string, fallback int) (int, error) {
 	return n, nil
 }
 
-// send writes the body of an answer, whose length is known.
+// send writes the body of a response whose length is known.
 func (r *request) send(body []byte) { _, _ = r.w.Write(body) }
 
-// done answers without a body.
+// done sends a response without a body.
 func (r *request) done(status int) error {
 	r.w.WriteHeader(status)
 	return nil
 }
 
-// drain reads what is left of the body, so that a client that is still sending
-// gets the answer and no reset connection. One that waits for "100 Continue"
-// sends nothing, and needs no draining.
+// drain reads the rest of the body, so that a client that is still sending gets the
+// response and no connection reset. A client that waits for "100 Continue" sends
+// nothing.
 func (r *request) drain() {
 	const most = 64 << 20
 	if !r.drained && r.Header.Get("Expect") == "" {

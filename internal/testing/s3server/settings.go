@@ -10,25 +10,24 @@ const (
 	suspended = "Suspended"
 )
 
-// Settings are what a bucket can be told. Their values are replaced, never
-// changed.
+// settings are the settings of a bucket. Their values are replaced and never changed.
 type settings struct {
-	versioning string // "": it never kept versions
+	versioning string // "" if it never kept versions
 	cors       *corsConfiguration
 	policy     *policy
 	block      *accessBlock
-	ownership  string // "": no controls, which is as ObjectWriter
-	lifecycle  []byte // as it was put
-	acl        string // canned; "": private
+	ownership  string // "" means no controls, which is the same as ObjectWriter
+	lifecycle  []byte // as it was sent
+	acl        string // canned; "" means private
 }
 
-// defaultSettings are those of a bucket made after April 2023.
+// defaultSettings are those of a bucket created after April 2023.
 var defaultSettings = settings{
 	block:     &accessBlock{BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true},
 	ownership: ownerEnforced,
 }
 
-// setting changes the request's bucket and answers with that status.
+// setting changes the bucket of the request and returns this status.
 func (r *request) setting(status int, f func(*bucket) error) error {
 	err := r.change(func(b *bucket) ([]piece, error) { return nil, f(b) })
 	if err != nil {
@@ -55,7 +54,7 @@ func (r *request) getVersioning() error {
 	return r.writeXML(answer)
 }
 
-// putVersioning turns it on or suspends it; off it is never again.
+// putVersioning enables or suspends versioning, which cannot be turned off again.
 func (r *request) putVersioning() error {
 	var asked versioningConfiguration
 	if err := r.readXML(&asked); err != nil {
@@ -85,7 +84,7 @@ type lifecycleConfiguration struct {
 	}
 }
 
-// putLifecycle keeps the rules as they were put. Nobody applies them.
+// putLifecycle stores the rules as they were sent. The server does not apply them.
 func (r *request) putLifecycle() error {
 	if err := r.needDigest(); err != nil {
 		return err

@@ -18,14 +18,14 @@ const (
 	timestampForm = "20060102T150405Z"
 )
 
-// A scope is what a signing key is good for.
+// A scope is what a signing key is valid for.
 type scope struct{ date, region, service string }
 
 func (s scope) String() string {
 	return s.date + "/" + s.region + "/" + s.service + "/" + terminator
 }
 
-// signingKey is made of the secret for one scope.
+// signingKey returns the key for one scope.
 func signingKey(secret string, s scope) []byte {
 	key := []byte("AWS4" + secret)
 	for _, step := range []string{s.date, s.region, s.service, terminator} {
@@ -50,7 +50,7 @@ func hexSHA256(data string) string {
 // equalMACs compares in constant time.
 func equalMACs(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 
-// canonicalRequest is the text whose hash is signed.
+// canonicalRequest returns the text whose hash is signed.
 func canonicalRequest(r *http.Request, query url.Values, signed []string, payload string) string {
 	var b strings.Builder
 	for _, line := range []string{r.Method, canonicalPath(r.URL), canonicalQuery(query)} {
@@ -63,8 +63,8 @@ func canonicalRequest(r *http.Request, query url.Values, signed []string, payloa
 	return b.String()
 }
 
-// canonicalPath is encoded once, and nothing of it is normalized: S3 differs
-// there from AWS's other services.
+// canonicalPath encodes the path once and does not normalize it, unlike AWS's other
+// services.
 func canonicalPath(u *url.URL) string {
 	path := u.Path
 	if path == "" {
@@ -87,7 +87,7 @@ func canonicalQuery(query url.Values) string {
 	return strings.Join(pairs, "&")
 }
 
-// uriEncode escapes all but RFC 3986's unreserved characters.
+// uriEncode escapes all characters but the unreserved ones of RFC 3986.
 func uriEncode(s string) string {
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
@@ -103,7 +103,7 @@ func uriEncode(s string) string {
 	return b.String()
 }
 
-// canonicalHeader is a header's values with single spaces.
+// canonicalHeader returns the values of a header with single spaces.
 func canonicalHeader(r *http.Request, name string) string {
 	switch name {
 	case "host":
@@ -120,7 +120,7 @@ func canonicalHeader(r *http.Request, name string) string {
 	return strings.Join(values, ",")
 }
 
-// stringToSign is what the signing key signs.
+// stringToSign returns the text that the signing key signs.
 func stringToSign(timestamp string, s scope, canonical string) string {
 	return strings.Join([]string{algorithm, timestamp, s.String(), hexSHA256(canonical)}, "\n")
 }

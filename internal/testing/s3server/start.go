@@ -7,7 +7,7 @@ import (
 	"net/http/httptest"
 )
 
-// A Server is a Handler that listens on a port of the loopback interface.
+// A Server is a [Handler] that listens on a loopback port.
 type Server struct {
 	*Handler
 	URL  string // http://127.0.0.1:port
@@ -15,11 +15,11 @@ type Server struct {
 	gone chan struct{}
 }
 
-// Start serves on a free port. It fails where there is none.
+// Start starts a server on a free port. It fails if there is none.
 func Start(c Config) (*Server, error) { return start(c, (*httptest.Server).Start) }
 
-// StartTLS is Start with a certificate of its own; Client trusts it. The SDK
-// sends trailers over TLS only.
+// StartTLS is [Start] with TLS and a certificate of its own, which [Server.Client]
+// trusts. The SDK sends trailers only over TLS.
 func StartTLS(c Config) (*Server, error) { return start(c, (*httptest.Server).StartTLS) }
 
 func start(c Config, run func(*httptest.Server)) (*Server, error) {
@@ -40,10 +40,10 @@ func start(c Config, run func(*httptest.Server)) (*Server, error) {
 // connections end with Close.
 func (s *Server) Client() *http.Client { return s.http.Client() }
 
-// Certificate is the server's; nil without TLS.
+// Certificate returns the server's certificate, or nil without TLS.
 func (s *Server) Certificate() *x509.Certificate { return s.http.Certificate() }
 
-// Close ends what stalls by a rule, and returns when every request has ended.
+// Close ends requests that a fault stalls, and returns when all requests have ended.
 func (s *Server) Close() {
 	close(s.gone)
 	s.http.Close()

@@ -12,10 +12,11 @@ import (
 
 type buckets = btree.Map[string, *bucket]
 
-// nullVersion is the version of what was written while the bucket kept none.
+// nullVersion is the version of an object that was written while the bucket kept no
+// versions.
 const nullVersion = "null"
 
-// A bucket holds objects in the order of their keys. Handler.mu guards it.
+// A bucket has objects in the byte order of their keys. Handler.mu guards it.
 type bucket struct {
 	name    string
 	created time.Time
@@ -25,28 +26,28 @@ type bucket struct {
 	settings
 }
 
-// A version is one state of a key: an object, or the marker of its removal.
-// Versions are replaced, never changed.
+// A version is one state of a key: an object or a delete marker. Versions are replaced
+// and never changed.
 type version struct {
 	key, id  string
-	number   uint64 // of the write; the newer, the greater
+	number   uint64 // of the write, ascending
 	modified time.Time
 	marker   bool
 	object
 }
 
-// An object is all that a version has beside its name.
+// An object is everything in a version but its name.
 type object struct {
 	etag   string // quoted
 	size   int64
 	pieces []piece
-	parts  []objectPart // of the upload that made it; nil: it was one PUT
+	parts  []objectPart // of the upload that made it; nil after a PUT
 	sum    checksum
 	properties
 	acl string
 }
 
-// objectPart is a part of a finished upload.
+// objectPart is a part of a completed upload.
 type objectPart struct {
 	offset, size int64
 	sum          checksum
@@ -60,7 +61,7 @@ func (h *Handler) newBucket(name string) *bucket {
 	return b
 }
 
-// find is the bucket of that name. The lock is held.
+// find returns the bucket with this name. The caller holds the lock.
 func (h *Handler) find(name string) (*bucket, error) {
 	b, found := h.buckets.Get(name)
 	if !found {
@@ -69,7 +70,7 @@ func (h *Handler) find(name string) (*bucket, error) {
 	return b, nil
 }
 
-// view calls f with the request's bucket, which f only looks at.
+// view calls f with the request's bucket, which f must not change.
 func (r *request) view(f func(*bucket) error) error {
 	r.server.mu.RLock()
 	defer r.server.mu.RUnlock()
@@ -80,8 +81,8 @@ func (r *request) view(f func(*bucket) error) error {
 	return f(b)
 }
 
-// change calls f with the request's bucket; the pieces that f answers with are
-// dropped when the lock is free again.
+// change calls f with the request's bucket. It releases the pieces that f returns,
+// after the lock.
 func (r *request) change(f func(*bucket) ([]piece, error)) error {
 	r.server.mu.Lock()
 	b, err := r.server.find(r.bucket)
@@ -94,8 +95,7 @@ func (r *request) change(f func(*bucket) ([]piece, error)) error {
 	return err
 }
 
-// current is what a read without a version finds, a marker too; nil where the
-// key is not there.
+// current returns the current version of a key, which may be a delete marker, or nil.
 func (b *bucket) current(key string) *version {
 	versions, _ := b.keys.Get(key)
 	if len(versions) == 0 {
@@ -114,7 +114,7 @@ func (b *bucket) version(key, id string) *version {
 	return nil
 }
 
-// add makes v the key's current version, and answers with what it replaced.
+// add makes v the current version of its key, and returns the pieces that it replaces.
 func (b *bucket) add(v *version) (unused []piece) {
 	b.writes++
 	v.number, v.id = b.writes, nullVersion
@@ -128,7 +128,7 @@ func (b *bucket) add(v *version) (unused []piece) {
 	return unused
 }
 
-// drop takes one version away for good.
+// drop removes one version permanently.
 func (b *bucket) drop(key, id string) (unused []piece) {
 	versions, _ := b.keys.Get(key)
 	i := slices.IndexFunc(versions, func(v *version) bool { return v.id == id })
@@ -146,13 +146,13 @@ func (b *bucket) drop(key, id string) (unused []piece) {
 
 const versionIDLength = 32
 
-// newVersionID is as long as AWS's. It begins with the write's number: a listing
-// that goes on behind a version finds its place when that version is gone.
+// newVersionID returns an id as long as AWS's. It begins with the number of the write,
+// so that a listing can continue after a version that is gone.
 func newVersionID(number uint64) string {
 	return fmt.Sprintf("%016x%s", number, rand.Text()[:versionIDLength-16])
 }
 
-// numberOf is the write's number; of the null version it is not known.
+// numberOf returns the number of the write, which is unknown for the null version.
 func numberOf(id string) (number uint64, known bool) {
 	if len(id) != versionIDLength {
 		return 0, false
@@ -161,7 +161,7 @@ func numberOf(id string) (number uint64, known bool) {
 	return number, err == nil
 }
 
-// validVersionID tells what no S3 gave from what may once have been there.
+// validVersionID reports whether S3 may have made this id.
 func validVersionID(id string) bool {
 	if id == nullVersion {
 		return true
@@ -171,8 +171,8 @@ func validVersionID(id string) bool {
 	})
 }
 
-// shownID is what an answer's x-amz-version-id says: nothing where the bucket
-// never kept versions.
+// shownID returns the x-amz-version-id of a response, or "" if the bucket never kept
+// versions.
 func (b *bucket) shownID(v *version) string {
 	if b.versioning == "" {
 		return ""

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// A target is what an address names: an object, a bucket, or the account.
+// A target is what a URL names: an object, a bucket, or the account.
 type target struct{ bucket, key string }
 
 func (t target) kind() string {
@@ -24,10 +24,10 @@ func (t target) kind() string {
 
 const maxKey = 1024 // bytes
 
-// locate reads the target off host and path.
+// locate returns the target of host and path.
 func (h *Handler) locate(r *http.Request) (target, error) {
-	// S3 takes a plus sign in the path for a space, against RFC 3986: a client
-	// has to send %2B.
+	// Unlike RFC 3986, S3 reads a plus sign in the path as a space: a client must send
+	// %2B.
 	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
 	if err != nil || !utf8.ValidString(path) {
 		return target{}, newError("InvalidURI")
@@ -39,7 +39,7 @@ func (h *Handler) locate(r *http.Request) (target, error) {
 	return t, checkKey(t.key)
 }
 
-// hostBucket is the bucket in the host's name, "" where there is none.
+// hostBucket returns the bucket in the host name, or "".
 func (h *Handler) hostBucket(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -52,7 +52,7 @@ func (h *Handler) hostBucket(host string) string {
 	return ""
 }
 
-// checkKey refuses what S3 refuses of a key.
+// checkKey refuses keys that S3 refuses.
 func checkKey(key string) error {
 	if len(key) > maxKey {
 		return newError("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))

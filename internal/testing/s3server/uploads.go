@@ -99,7 +99,7 @@ type listedUpload struct {
 	Initiated        string
 }
 
-// listUploads is by key, and by time among the uploads to one key.
+// listUploads lists uploads by key, and by time for one key.
 func (r *request) listUploads() error {
 	l, err := r.listing("max-uploads")
 	if err != nil {
@@ -141,8 +141,8 @@ func (r *request) listUploads() error {
 	return r.writeXML(result)
 }
 
-// sortedUploads are those behind a key and, if an id is given, behind that
-// upload of the key.
+// sortedUploads returns the uploads after a key or, with an id, after that upload to
+// the key.
 func (b *bucket) sortedUploads(key, id string) []*upload {
 	var all []*upload
 	for _, u := range b.uploads {

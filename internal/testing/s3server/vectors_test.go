@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/s3server"
 )
 
-// The examples that AWS publishes of its signatures, with the access key, the
-// moment and the bucket that they use.
+// These are the examples of signatures that AWS publishes, with their access key, time and
+// bucket.
 func documented() *s3server.Handler {
 	return s3server.New(s3server.Config{
 		AccessKeyID: "AKIAIOSFODNN7EXAMPLE",
@@ -113,5 +113,5 @@ func TestDocumentedTrailer(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	require.Equal(t, "sOO8/Q==", w.Header().Get("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "SignatureDoesNotMatch", errorIn(t, send(strings.Replace(body, "sOO8", "sOO9", 1)).Body.String()).Code)
-	require.Equal(t, "MalformedTrailerError", errorIn(t, send(strings.Replace(body, "crc32c:", "crc32:", 1)).Body.String()).Code, "not what was announced")
+	require.Equal(t, "MalformedTrailerError", errorIn(t, send(strings.Replace(body, "crc32c:", "crc32:", 1)).Body.String()).Code, "this trailer was not announced")
 }

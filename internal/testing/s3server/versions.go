@@ -23,8 +23,8 @@ type versionList struct {
 	CommonPrefixes      []commonPrefix
 }
 
-// A listedVersion is a Version or, without what markers have not, a
-// DeleteMarker: the two stand in one sequence.
+// A listedVersion is a Version or a DeleteMarker, which has fewer fields. Both are in
+// one sequence.
 type listedVersion struct {
 	XMLName           xml.Name
 	Key               text
@@ -39,7 +39,7 @@ type listedVersion struct {
 	Owner             owner
 }
 
-// listVersions is by key, and newest first among the versions of one.
+// listVersions lists versions by key, and newest first for one key.
 func (r *request) listVersions() error {
 	l, err := r.listing("max-keys")
 	if err != nil {
@@ -69,7 +69,7 @@ func (r *request) listVersions() error {
 	return r.writeXML(result)
 }
 
-// A versionPosition is behind a key or, with an id, behind that version of it.
+// A versionPosition is after a key or, with an id, after that version of the key.
 type versionPosition struct{ key, id string }
 
 func (l listing) walkVersions(b *bucket, after versionPosition, result *versionList) (more bool) {
@@ -98,7 +98,7 @@ func (l listing) walkVersions(b *bucket, after versionPosition, result *versionL
 	return false
 }
 
-// in is the first of a key's versions that lies behind the place.
+// in returns the index of the first version after the position.
 func (p versionPosition) in(key string, versions []*version) int {
 	if key != p.key {
 		return 0

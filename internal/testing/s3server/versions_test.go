@@ -19,7 +19,7 @@ func (s *store) keepVersions(t *testing.T, status types.BucketVersioningStatus) 
 	require.NoError(t, err)
 }
 
-// putVersion answers with the version's id.
+// putVersion returns the id of the version.
 func (s *store) putVersion(t *testing.T, key, content string) string {
 	t.Helper()
 	out, err := s.PutObject(t.Context(), putInput(key, content))
@@ -38,7 +38,7 @@ func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput
 	return out
 }
 
-// versions are the ids in pages of n, those of markers with an exclamation mark.
+// versions returns the ids in pages of n, and marks those of delete markers with "!".
 func (s *store) versions(t *testing.T, n int32) (ids []string) {
 	t.Helper()
 	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: &n})
@@ -118,7 +118,7 @@ func TestCreateOverAMarker(t *testing.T) {
 	require.Equal(t, "two", s.get(t, "k"))
 }
 
-func TestAListingGoesOnBehindAVersionThatIsGone(t *testing.T) {
+func TestAListingContinuesAfterAMissingVersion(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	one, two, three := s.putVersion(t, "k", "1"), s.putVersion(t, "k", "2"), s.putVersion(t, "k", "3")

@@ -12,8 +12,8 @@ import (
 
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// Text is written as S3 does it: a control character as a reference to it,
-// which XML 1.0 forbids and parsers refuse. encoding/xml would replace it.
+// text is encoded as S3 does it: a control character is written as a reference, which
+// XML 1.0 forbids and parsers refuse. encoding/xml would replace it.
 type text string
 
 // MarshalXML writes an element with the text.
@@ -44,7 +44,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// writeXML answers 200 with v.
+// writeXML returns 200 with v.
 func (r *request) writeXML(v any) error {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
@@ -57,10 +57,10 @@ func (r *request) writeXML(v any) error {
 	return nil
 }
 
-// maxDocument is more than any list that S3 takes: 1,000 keys, 10,000 parts.
+// maxDocument is larger than any list that S3 accepts: 1,000 keys, 10,000 parts.
 const maxDocument = 4 << 20
 
-// readXML fills v from the body, whose promised hashes are checked.
+// readXML decodes the body into v and checks its digests.
 func (r *request) readXML(v any) error {
 	document, err := r.readDocument()
 	if err != nil {
@@ -69,7 +69,7 @@ func (r *request) readXML(v any) error {
 	return parseXML(document, v)
 }
 
-// readDocument is the whole of a small body.
+// readDocument returns a small body.
 func (r *request) readDocument() ([]byte, error) {
 	var document []byte
 	_, err := r.receive(maxDocument, func(body io.Reader) (err error) {
@@ -90,10 +90,10 @@ func parseXML(document []byte, v any) error {
 	return nil
 }
 
-// isoTime is how XML has times.
+// isoTime returns a time as in S3's XML.
 func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// owner is the one account that there is.
+// owner is the only account.
 type owner struct {
 	ID          string
 	DisplayName string

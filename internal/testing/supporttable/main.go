@@ -1,10 +1,10 @@
-// Command supporttable renders docs/support.md from what runs of the
-// conformance suite left in a directory (OMNIBUCKET_SUPPORT):
+// Command supporttable renders docs/support.md from the results that runs of the
+// conformance suite stored in a directory (OMNIBUCKET_SUPPORT):
 //
 //	OMNIBUCKET_SUPPORT=$PWD/.support go test ./...
 //	go run ./internal/testing/supporttable .support >docs/support.md
 //
-// The same input gives the same output.
+// The same results give the same page.
 package main
 
 import (
@@ -39,8 +39,8 @@ func run(dir string, to io.Writer) error {
 	return w.Flush()
 }
 
-// A support is what one run of the suite wrote; storagetest.Support has its
-// meaning.
+// A support is the result of one run of the suite. It has the fields of
+// storagetest.Support.
 type support struct {
 	Name     string            `json:"name"`
 	Kind     string            `json:"kind"`
@@ -56,7 +56,7 @@ func read(dir string) ([]support, error) {
 		return nil, err
 	}
 	if len(paths) == 0 {
-		return nil, fmt.Errorf("no run of the suite has left anything in %s", dir)
+		return nil, fmt.Errorf("%s has no results of a run of the suite", dir)
 	}
 	columns := make([]support, len(paths))
 	for i, path := range paths {
@@ -77,11 +77,11 @@ func read(dir string) ([]support, error) {
 	return columns, nil
 }
 
-// features in the order of the table, with what a user calls them.
+// features are the features in the order of the table, with their descriptions.
 var features = []struct{ name, words string }{
 	{"StreamPut", "streams in one request, unbuffered"},
-	{"UploadParts", "uploads in parts"},
-	{"EqualParts", "parts must be of one size"},
+	{"UploadParts", "multipart uploads"},
+	{"EqualParts", "parts must have one size"},
 	{"ConditionalCreate", "`IfAbsent`"},
 	{"ConditionalUpdate", "`IfRevision` on a write"},
 	{"ConditionalRemove", "`IfRevision` on `Remove`"},
@@ -89,7 +89,7 @@ var features = []struct{ name, words string }{
 	{"ServerCopy", "copies inside the provider"},
 	{"ServerCompose", "composes inside the provider"},
 	{"KeepVersions", "keeps versions"},
-	{"SignURLs", "signed addresses"},
+	{"SignURLs", "signed URLs"},
 	{"SignContentType", "a signed content type is enforced"},
 	{"SignSize", "a signed size is enforced"},
 	{"SignIfAbsent", "a signed `IfAbsent` is enforced"},
@@ -97,8 +97,8 @@ var features = []struct{ name, words string }{
 	{"SignHead", "a signed `HEAD` reads nothing"},
 	{"ObjectACL", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
-	{"SequentialParts", "parts go one after the other"},
-	{"OrderedList", "lists in the order of bytes"},
+	{"SequentialParts", "parts are sequential"},
+	{"OrderedList", "lists in byte order"},
 }
 
 func render(w io.Writer, columns []support) {
@@ -118,8 +118,8 @@ func render(w io.Writer, columns []support) {
 	renderWithout(w, append(buckets, services...))
 }
 
-// sortOut takes, of a bucket and of a driver with one name, the driver, whose
-// cases are all of the bucket's and more.
+// sortOut separates buckets and services. If a bucket and a driver have one name, it
+// takes the driver, which has all cases of the bucket and more.
 func sortOut(columns []support) (buckets, services []support) {
 	for _, c := range columns {
 		another := func(other support) bool { return other.Name == c.Name && other.Kind == "driver" }
@@ -179,7 +179,7 @@ func renderWithout(w io.Writer, columns []support) {
 	}
 }
 
-// cell is text that cannot end a table's cell.
+// cell escapes text that would end a cell of a table.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(text)
 }

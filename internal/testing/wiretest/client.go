@@ -14,18 +14,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An Response is what a client was told that knows nothing of the driver.
+// A Response is what a client gets that does not use the driver.
 type Response struct {
 	Status int
 	Body   string
-	Header http.Header // of NetHTTP
+	Header http.Header // set by NetHTTP
 }
 
-// Clients are the outsiders, by name. Each makes a signed request with exactly
-// what was returned; curl adds a Content-Type of its own to an upload.
+// Clients are clients that do not use the driver, by name. Each makes a signed request
+// exactly as it was returned, but curl adds its own Content-Type to an upload.
 var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Response{"net/http": NetHTTP, "curl": Curl}
 
-// NetHTTP is a client of net/http.
+// NetHTTP makes the request with net/http.
 func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {
 	t.Helper()
 	r, err := signed.Request(t.Context(), strings.NewReader(body))
@@ -39,7 +39,7 @@ func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {
 	return Response{got.StatusCode, string(text), got.Header}
 }
 
-// Curl is curl, which the test needs.
+// Curl makes the request with curl, which the test requires.
 func Curl(t testing.TB, signed *storage.SignedURL, body string) Response {
 	t.Helper()
 	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Cut is what becomes of a connection.
+// A Cut describes how a connection is cut.
 type Cut struct {
-	Up, Down int64 // bytes of the client's and of the server's that it carries; 0: all there are
-	Reset    bool  // ends in a reset, which also takes back what the client has not read yet
+	Up, Down int64 // bytes that it carries from the client and from the server; 0 means no limit
+	Reset    bool  // ends in a reset, so that the client also loses bytes that it has not read yet
 }
 
-// A Proxy passes bytes on between clients and a server, and cuts connections.
+// A Proxy forwards bytes between clients and a server, and cuts connections.
 type Proxy struct {
 	listener net.Listener
 	server   string
@@ -28,7 +28,7 @@ type Proxy struct {
 	cuts int
 }
 
-// StartProxy starts a proxy before the server at an address, which t stops.
+// StartProxy starts a proxy for the server at a URL. t stops it.
 func StartProxy(t testing.TB, server string) *Proxy {
 	t.Helper()
 	target, err := url.Parse(server)
@@ -44,24 +44,24 @@ func StartProxy(t testing.TB, server string) *Proxy {
 	return p
 }
 
-// URL is the proxy's address, without a path.
+// URL returns the URL of the proxy, without a path.
 func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
 
-// Cut cuts the next n connections.
+// Cut makes the proxy cut the next n connections.
 func (p *Proxy) Cut(c Cut, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut, p.left, p.cuts = c, n, 0
 }
 
-// Cuts is how many connections were cut since Cut.
+// Cuts returns the number of connections that were cut since [Proxy.Cut].
 func (p *Proxy) Cuts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cuts
 }
 
-// next is what becomes of a new connection.
+// next returns how a new connection is cut.
 func (p *Proxy) next() Cut {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *Proxy) next() Cut {
 	return p.cut
 }
 
-// carried is called when a connection has carried all that it may.
+// carried counts a connection that has been cut.
 func (p *Proxy) carried() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,7 +89,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// serve carries one connection.
+// serve forwards one connection.
 func (p *Proxy) serve(client *net.TCPConn) {
 	server, err := net.Dial("tcp", p.server)
 	if err != nil {

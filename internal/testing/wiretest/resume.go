@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An OpenAt opens one bucket at a server's root, or at that of a proxy before it.
+// An OpenAt opens a bucket at the root of a server, or of a proxy for it.
 type OpenAt func(root string, opts ...storage.OpenOption) storage.Bucket
 
 // through opens a bucket twice: directly, and through a proxy.
@@ -27,15 +27,15 @@ func through(t *testing.T, server string, open OpenAt) (direct storage.Bucket, p
 	return direct, proxy, cut
 }
 
-// DownloadResumes checks that a download goes on where its connection was cut.
+// DownloadResumes checks that a download resumes where its connection was cut.
 func DownloadResumes(t *testing.T, server string, open OpenAt) {
 	for _, row := range []struct {
 		how   string
 		cuts  int
 		reset bool
 	}{
-		{"ended again and again", 8, false},
-		{"reset", 2, true}, // each may take all progress back, and attempts are bounded
+		{"ended repeatedly", 8, false},
+		{"reset", 2, true}, // each may lose all progress, and the number of attempts is bounded
 	} {
 		t.Run(row.how, func(t *testing.T) {
 			direct, proxy, cut := through(t, server, open)
@@ -52,8 +52,8 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 	}
 }
 
-// DownloadPinsRevision checks that a download which was cut, and whose object was
-// replaced by then, ends with Changed.
+// DownloadPinsRevision checks that a download ends with Changed if its connection is
+// cut and its object is replaced.
 func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
 	direct, proxy, cut := through(t, server, open)
 	old := Content(8<<20, 1)
@@ -71,5 +71,5 @@ func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
 	require.NoError(t, err)
 	rest, err := io.ReadAll(r)
 	require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
-	require.True(t, bytes.HasPrefix(old, append(first, rest...)), "what came is of the first revision")
+	require.True(t, bytes.HasPrefix(old, append(first, rest...)), "all bytes must be of the first revision")
 }

@@ -1,6 +1,6 @@
-// Package wiretest is what the tests of drivers share that speak HTTP: a server
-// of canned replies, a proxy that cuts connections, clients that know nothing of
-// the driver, and streams that are made as they are read. Tests alone import it.
+// Package wiretest helps to test drivers that use HTTP. It has a server of canned
+// replies, a proxy that cuts connections, clients that do not use the driver, and
+// bodies that are generated while they are read.
 package wiretest
 
 import (
@@ -16,22 +16,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Reply is a response.
+// A Reply is a canned response.
 type Reply struct {
-	Status int // 0: 200
+	Status int // 0 means 200
 	Header map[string]string
 	Body   string
 	Cut    bool // closes the connection instead
 }
 
-// A Request is one as it came.
+// A Request is a request as the server received it.
 type Request struct {
-	Method, Path, RawQuery string // the path as it was escaped
+	Method, Path, RawQuery string // the path is escaped as in the request
 	Header                 http.Header
 	Body                   string
 }
 
-// Line is the request's first, without the protocol: "GET /photos/a?versionId=1".
+// Line returns the request line without the protocol: "GET /photos/a?versionId=1".
 func (r Request) Line() string {
 	if r.RawQuery == "" {
 		return r.Call()
@@ -39,34 +39,33 @@ func (r Request) Line() string {
 	return r.Call() + "?" + r.RawQuery
 }
 
-// Call is Line without the query.
+// Call returns the request line without query and protocol.
 func (r Request) Call() string { return r.Method + " " + r.Path }
 
-// Query is the request's.
+// Query returns the parsed query.
 func (r Request) Query() url.Values {
-	query, _ := url.ParseQuery(r.RawQuery) // what cannot be read is missing, and found to be
+	query, _ := url.ParseQuery(r.RawQuery) // a malformed parameter is missing, and the test fails for it
 	return query
 }
 
-// A Server remembers what it was asked, and replies what it is told to, in
-// order, whatever it is asked; the last answer holds for all that follow. Without
-// any it replies 200.
+// A Server records requests and sends canned replies in order, whatever it is asked.
+// The last reply repeats. Without replies it returns 200.
 type Server struct {
 	*httptest.Server
-	Root   string              // what paths begin with, and is not remembered
-	Before func(*http.Request) // runs before the answer; nil: nothing does
+	Root   string              // prefix of all paths, which is not recorded
+	Before func(*http.Request) // runs before the reply; may be nil
 
 	mu       sync.Mutex
 	requests []Request
 	replies  []Reply
 }
 
-// NewServer starts a server, which t stops.
+// NewServer starts a server. t stops it.
 func NewServer(t testing.TB, replies ...Reply) *Server {
 	return start(t, httptest.NewServer, replies)
 }
 
-// NewTLSServer is NewServer with TLS; the server's own Client trusts it.
+// NewTLSServer is [NewServer] with TLS. The server's own Client trusts it.
 func NewTLSServer(t testing.TB, replies ...Reply) *Server {
 	return start(t, httptest.NewTLSServer, replies)
 }
@@ -79,7 +78,7 @@ func start(t testing.TB, serve func(http.Handler) *httptest.Server, replies []Re
 	return s
 }
 
-// Response replaces the replies that are left.
+// Respond replaces the remaining replies.
 func (s *Server) Respond(replies ...Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,14 +122,14 @@ func (s *Server) next(r Request) (a Reply) {
 	return a
 }
 
-// Requests are those so far.
+// Requests returns the requests so far.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// Lines are the first ones of the requests so far.
+// Lines returns the request lines so far.
 func (s *Server) Lines() []string {
 	var lines []string
 	for _, r := range s.Requests() {
@@ -139,7 +138,7 @@ func (s *Server) Lines() []string {
 	return lines
 }
 
-// Calls are Lines without the queries.
+// Calls returns the request lines so far, without queries.
 func (s *Server) Calls() []string {
 	var calls []string
 	for _, r := range s.Requests() {
@@ -148,7 +147,7 @@ func (s *Server) Calls() []string {
 	return calls
 }
 
-// Last is the only request, or the last of several.
+// Last returns the last request.
 func (s *Server) Last(t testing.TB) Request {
 	t.Helper()
 	all := s.Requests()

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Content is n bytes, different for each seed.
+// Content returns n bytes, different for each seed.
 func Content(n int, seed byte) []byte {
 	data := make([]byte, n)
 	for i := range data {
@@ -23,8 +23,7 @@ func Content(n int, seed byte) []byte {
 	return data
 }
 
-// InfiniteBody is a body without end that calls Then at once, when that many bytes of
-// it have been read.
+// InfiniteBody is a body without end. It calls Then once, when At bytes have been read.
 type InfiniteBody struct {
 	At   int64
 	Then func()
@@ -40,12 +39,12 @@ func (e *InfiniteBody) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A Stream is made as it is read, and sums itself up.
+// A Stream generates its bytes and their checksum while it is read.
 type Stream struct {
-	Left int64 // bytes
+	Left int64 // bytes that are left
 	CRC  uint32
 	at   int64
-	peak uint64 // bytes of heap, seen on the way
+	peak uint64 // of the heap, in bytes
 }
 
 func (s *Stream) Read(p []byte) (int, error) {
@@ -66,8 +65,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// UploadHuge uploads a stream of unknown length as "huge" to a bucket that was
-// opened with so much memory. It has so many MiB, or as many as
+// UploadHuge uploads a stream of unknown length as "huge". The bucket must have been
+// opened with this memory limit. The stream has mib MiB, or as many as
 // OMNIBUCKET_TEST_HUGE says.
 func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*storage.Attrs, *Stream) {
 	t.Helper()
@@ -84,13 +83,13 @@ func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*stor
 	require.NoError(t, err)
 	require.Equal(t, mib<<20, attrs.Size)
 	require.Equal(t, body.CRC, *attrs.CRC32C)
-	t.Logf("%d MiB up, at most %d MiB of heap beside the %d MiB before", mib, body.peak>>20, before.HeapAlloc>>20)
-	require.Less(t, body.peak-min(body.peak, before.HeapAlloc), 3*memory, "garbage that waits for its collection included")
+	t.Logf("uploaded %d MiB with at most %d MiB of heap, %d MiB of which were used before", mib, body.peak>>20, before.HeapAlloc>>20)
+	require.Less(t, body.peak-min(body.peak, before.HeapAlloc), 3*memory, "this includes uncollected garbage")
 	return attrs, body
 }
 
-// HugeStream uploads as UploadHuge, and reads it back, in one request and in
-// several.
+// HugeStream uploads as [UploadHuge] does and reads the object back, in one request and
+// in several.
 func HugeStream(t testing.TB, b storage.Bucket, memory uint64, mib int64) {
 	t.Helper()
 	attrs, body := UploadHuge(t, b, memory, mib)
@@ -99,7 +98,7 @@ func HugeStream(t testing.TB, b storage.Bucket, memory uint64, mib int64) {
 		require.NoError(t, err)
 		sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 		n, err := io.Copy(sum, r)
-		require.NoError(t, err, "verified by the reader too")
+		require.NoError(t, err, "the reader verifies the checksum, too")
 		require.Equal(t, attrs.Size, n)
 		require.Equal(t, body.CRC, sum.Sum32())
 		require.NoError(t, r.Close())

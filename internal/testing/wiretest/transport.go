@@ -17,11 +17,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An OpenWithClient opens one bucket at a server's root by an HTTP client; nil is the
-// driver's own.
+// An OpenWithClient opens a bucket at the root of a server with an HTTP client, or with
+// the driver's own if client is nil.
 type OpenWithClient func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket
 
-// given are HTTP clients that a user may give, and nil.
+// httpClients returns HTTP clients that a user may pass, and nil.
 func httpClients(t *testing.T) map[string]*http.Client {
 	t.Helper()
 	one := http.DefaultTransport.(*http.Transport).Clone()
@@ -29,13 +29,13 @@ func httpClients(t *testing.T) map[string]*http.Client {
 	t.Cleanup(one.CloseIdleConnections)
 	t.Cleanup(two.CloseIdleConnections)
 	return map[string]*http.Client{
-		"the driver's own client":             nil,
-		"a client of net/http":                {Transport: one},
-		"a client with a layer of the user's": {Transport: untraced{two}},
+		"the driver's own client":          nil,
+		"a client of net/http":             {Transport: one},
+		"a client with a user's own layer": {Transport: untraced{two}},
 	}
 }
 
-// untraced is a RoundTripper that tells nothing of what it does.
+// untraced is a RoundTripper that hides the trace of the request.
 type untraced struct{ base http.RoundTripper }
 
 func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -47,7 +47,7 @@ type withoutValues struct{ context.Context }
 
 func (withoutValues) Value(any) any { return nil }
 
-// operations are operations of all kinds; what they answer does not matter.
+// operations has operations of every kind. Their results do not matter.
 var operations = []struct {
 	name string
 	do   func(ctx context.Context, b storage.Bucket) error
@@ -82,8 +82,8 @@ var operations = []struct {
 	}},
 }
 
-// SilentServer checks that every call ends that a server never replies, by each
-// kind of HTTP client.
+// SilentServer checks that every call ends if the server never responds, with each kind
+// of HTTP client.
 func SilentServer(t *testing.T, open OpenWithClient) {
 	const stall = 200 * time.Millisecond
 	for name, client := range httpClients(t) {
@@ -114,27 +114,27 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 					require.ErrorIs(t, err, storage.Unavailable)
 					require.Less(t, time.Since(begun), 50*stall)
 					if call.name == "Upload" || strings.HasPrefix(call.name, "Remove") {
-						require.ErrorIs(t, err, storage.OutcomeUnknown, "the server may have had it")
+						require.ErrorIs(t, err, storage.OutcomeUnknown, "the server may have received it")
 					}
 				})
 			}
 			if client != nil {
-				require.Nil(t, client.CheckRedirect, "what was given is left as it was")
+				require.Nil(t, client.CheckRedirect, "the user's client must not change")
 				require.NotContains(t, fmt.Sprintf("%T", client.Transport), "transport.Transport")
 			}
 		})
 	}
 }
 
-// CountedRequests checks that hooks are told the requests that a server sees, by
-// each kind of HTTP client.
+// CountedRequests checks that hooks get the number of requests that the server sees,
+// with each kind of HTTP client.
 func CountedRequests(t *testing.T, open OpenWithClient) {
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
 			var seen atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if seen.Add(1)%4 == 3 {
-					w.WriteHeader(http.StatusServiceUnavailable) // so that there are retries
+					w.WriteHeader(http.StatusServiceUnavailable) // causes retries
 					return
 				}
 				w.WriteHeader(http.StatusNotFound)
@@ -158,7 +158,7 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 			if storage.Supports(b, storage.SignURLs) {
 				_, err := b.SignedDownloadURL(t.Context(), "k")
 				require.NoError(t, err)
-				require.Zero(t, told, "nobody is asked")
+				require.Zero(t, told, "this must make no request")
 				require.Zero(t, seen.Load())
 			}
 		})
