@@ -62,9 +62,9 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 				clock.pass(row.Part)
 				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
 			}
-			clock.now = begun.Add(row.Looked)
+			clock.now = begun.Add(row.Sweep)
 			sweep(t, d)
-			if err := complete(t, d, row.Key, upload, parts...); row.Dropped {
+			if err := complete(t, d, row.Key, upload, parts...); row.Discarded {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 			} else {
 				require.NoError(t, err)

@@ -31,14 +31,14 @@ var copyCases = []Case{
 				t.put(b, "a", "text", storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
 					storage.WithContentDisposition("inline"), storage.WithContentLanguage("de"), storage.WithContentEncoding("x-test"),
 					storage.WithMetadata(map[string]string{"k": "v", "two": "\u00e9"}))
-				answer, err := storage.Copy(t.Context(), b, "b", b, "a")
+				returned, err := storage.Copy(t.Context(), b, "b", b, "a")
 				require.NoError(t, err, path)
 				source, copied := t.attrs(b, "a"), t.attrs(b, "b")
 				require.Equal(t, source.Properties, copied.Properties, path)
-				require.Equal(t, source.Properties, answer.Properties, path)
-				require.Equal(t, copied.Revision, answer.Revision, path)
-				require.Equal(t, "b", answer.Key)
-				require.Equal(t, int64(4), answer.Size)
+				require.Equal(t, source.Properties, returned.Properties, path)
+				require.Equal(t, copied.Revision, returned.Revision, path)
+				require.Equal(t, "b", returned.Key)
+				require.Equal(t, int64(4), returned.Size)
 				t.requireContent(b, "b", "text")
 				t.requireContent(b, "a", "text")
 			}
@@ -216,9 +216,9 @@ var copyCases = []Case{
 					keys = append(keys, key)
 				}
 				t.put(b, "empty", "")
-				answer, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), storage.WithMetadata(map[string]string{"k": "v"}))
+				returned, err := storage.Compose(t.Context(), b, "all.json", append(slices.Clone(keys), "empty", "a"), storage.WithMetadata(map[string]string{"k": "v"}))
 				require.NoError(t, err, path)
-				require.Equal(t, int64(16), answer.Size, path)
+				require.Equal(t, int64(16), returned.Size, path)
 				t.requireContent(b, "all.json", "abbcccddddeeeeea")
 				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "all.json").Metadata, path)
 				_, err = storage.Compose(t.Context(), b, "a", []string{"a", "b"})

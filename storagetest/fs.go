@@ -79,10 +79,10 @@ var fsCases = []Case{
 				if header != "" {
 					request.Header.Set("Range", header)
 				}
-				answer := httptest.NewRecorder()
-				handler.ServeHTTP(answer, request)
-				require.Less(t, answer.Code, 300)
-				requireSame(t, want, answer.Body.String())
+				response := httptest.NewRecorder()
+				handler.ServeHTTP(response, request)
+				require.Less(t, response.Code, 300)
+				requireSame(t, want, response.Body.String())
 			}
 			file, err := storage.FS(t.Context(), b).Open("dir/a.txt")
 			require.NoError(t, err)
@@ -147,9 +147,9 @@ var fsCases = []Case{
 					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
 					_, err = fs.ReadDir(files, missing)
 					require.ErrorIs(t, err, fs.ErrNotExist, "%s, %d bytes", path, len(missing))
-					answer := httptest.NewRecorder()
-					http.FileServerFS(files).ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
-					require.Equal(t, http.StatusNotFound, answer.Code, "%s, %d bytes", path, len(missing))
+					response := httptest.NewRecorder()
+					http.FileServerFS(files).ServeHTTP(response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+missing, nil))
+					require.Equal(t, http.StatusNotFound, response.Code, "%s, %d bytes", path, len(missing))
 				}
 			}
 		},

@@ -164,8 +164,8 @@ var metadataCases = []Case{
 				want := map[string]string{"k": storage.EncodeMetadataValue(c.text)}
 				signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(want))
 				require.NoError(t, err, c.name)
-				answer := t.do(signed, strings.NewReader("text"), nil)
-				require.Less(t, answer.status, 300, "%s: %s", c.name, answer.body)
+				response := t.do(signed, strings.NewReader("text"), nil)
+				require.Less(t, response.status, 300, "%s: %s", c.name, response.body)
 				got := t.attrs(b, "a").Metadata
 				require.Equal(t, want, got, c.name)
 				require.Equal(t, c.text, storage.DecodeMetadataValue(got["k"]), c.name)
@@ -178,9 +178,9 @@ var metadataCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			given := map[string]string{"k": "v"}
-			answer := t.put(b, "a", "x", storage.WithMetadata(given))
+			attrs := t.put(b, "a", "x", storage.WithMetadata(given))
 			given["k"] = "changed"
-			answer.Metadata["k"] = "changed"
+			attrs.Metadata["k"] = "changed"
 			require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
 			t.attrs(b, "a").Metadata["k"] = "changed"
 			reader, err := b.Download(t.Context(), "a")

@@ -73,9 +73,9 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 					parts = append(parts, part)
 				}
 				*clock = begun
-				clock.pass(row.Looked)
+				clock.pass(row.Sweep)
 				sweep(s, clock)
-				if row.Dropped {
+				if row.Discarded {
 					require.Empty(t, s.uploads())
 				} else {
 					require.NoError(t, s.complete(row.Key, upload, parts...))

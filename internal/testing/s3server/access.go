@@ -78,19 +78,19 @@ type accessBlock struct {
 }
 
 func (r *request) getAccessBlock() error {
-	var answer accessBlock
+	var response accessBlock
 	err := r.view(func(b *bucket) error {
 		if b.block == nil {
 			return newError("NoSuchPublicAccessBlockConfiguration", "BucketName", b.name)
 		}
-		answer = *b.block
+		response = *b.block
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	answer.XMLName, answer.Xmlns = xml.Name{}, namespace
-	return r.writeXML(answer)
+	response.XMLName, response.Xmlns = xml.Name{}, namespace
+	return r.writeXML(response)
 }
 
 func (r *request) putAccessBlock() error {
@@ -118,18 +118,18 @@ type ownershipControls struct {
 }
 
 func (r *request) getOwnership() error {
-	answer := ownershipControls{Xmlns: namespace}
+	response := ownershipControls{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if b.ownership == "" {
 			return newError("OwnershipControlsNotFoundError", "BucketName", b.name)
 		}
-		answer.Rule = []struct{ ObjectOwnership string }{{b.ownership}}
+		response.Rule = []struct{ ObjectOwnership string }{{b.ownership}}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return r.writeXML(answer)
+	return r.writeXML(response)
 }
 
 func (r *request) putOwnership() error {

@@ -15,8 +15,8 @@ import (
 const readByAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 
 func (s *store) anonymously(t *testing.T, key string) int {
-	answer, _ := s.send(t, "GET", s.URL+"/"+bucket+"/"+key, nil, nil)
-	return answer.StatusCode
+	response, _ := s.send(t, "GET", s.URL+"/"+bucket+"/"+key, nil, nil)
+	return response.StatusCode
 }
 
 func TestAPolicyMakesABucketPublic(t *testing.T) {

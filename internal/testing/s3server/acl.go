@@ -106,7 +106,7 @@ func (r *request) putObjectACL() error {
 	})
 }
 
-type aclAnswer struct {
+type aclResponse struct {
 	XMLName           xml.Name `xml:"AccessControlPolicy"`
 	Xmlns             string   `xml:"xmlns,attr"`
 	Owner             owner
@@ -149,11 +149,11 @@ func (r *request) getACL() error {
 		return err
 	}
 	const xsi = "http://www.w3.org/2001/XMLSchema-instance"
-	answer := aclAnswer{Xmlns: namespace, Owner: bucketOwner}
-	grants := &answer.AccessControlList.Grant
+	response := aclResponse{Xmlns: namespace, Owner: bucketOwner}
+	grants := &response.AccessControlList.Grant
 	*grants = []grant{{grantee{Xsi: xsi, Type: "CanonicalUser", ID: bucketOwner.ID, DisplayName: bucketOwner.DisplayName}, "FULL_CONTROL"}}
 	if strings.HasPrefix(acl, "public-read") {
 		*grants = append(*grants, grant{grantee{Xsi: xsi, Type: "Group", URI: "http://acs.amazonaws.com/groups/global/AllUsers"}, "READ"})
 	}
-	return r.writeXML(answer)
+	return r.writeXML(response)
 }

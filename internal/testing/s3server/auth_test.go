@@ -85,15 +85,15 @@ func TestHeaderSignatures(t *testing.T) {
 		"none: nothing is for everybody": {owner, "s3", "us-east-1", now, func(r *http.Request) { r.Header.Del("Authorization") }, 403, "AccessDenied"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer, err := s.http.Do(signed(t, s, test.as, test.service, test.region, test.at, test.change))
+			response, err := s.http.Do(signed(t, s, test.as, test.service, test.region, test.at, test.change))
 			require.NoError(t, err)
-			body := read(t, answer.Body)
-			require.Equal(t, test.status, answer.StatusCode, body)
-			require.NotEmpty(t, answer.Header.Get("X-Amz-Request-Id"))
+			body := read(t, response.Body)
+			require.Equal(t, test.status, response.StatusCode, body)
+			require.NotEmpty(t, response.Header.Get("X-Amz-Request-Id"))
 			if test.code != "" {
 				e := errorIn(t, body)
 				require.Equal(t, test.code, e.Code, body)
-				require.Equal(t, answer.Header.Get("X-Amz-Request-Id"), e.RequestID)
+				require.Equal(t, response.Header.Get("X-Amz-Request-Id"), e.RequestID)
 			}
 		})
 	}
@@ -124,9 +124,9 @@ func TestTheHashOfTheBodyIsChecked(t *testing.T) {
 	r := signed(t, s, owner, "s3", "us-east-1", time.Now(), func(r *http.Request) {
 		r.Body = io.NopCloser(strings.NewReader("jello"))
 	})
-	answer, err := s.http.Do(r)
+	response, err := s.http.Do(r)
 	require.NoError(t, err)
-	require.Equal(t, "XAmzContentSHA256Mismatch", errorIn(t, read(t, answer.Body)).Code)
+	require.Equal(t, "XAmzContentSHA256Mismatch", errorIn(t, read(t, response.Body)).Code)
 	require.Empty(t, s.keys(t))
 }
 
@@ -175,10 +175,10 @@ func TestPresignedURLs(t *testing.T) {
 				test.change(query, r)
 				r.URL.RawQuery = query.Encode()
 			}
-			answer, err := s.http.Do(r)
+			response, err := s.http.Do(r)
 			require.NoError(t, err)
-			body := read(t, answer.Body)
-			require.Equal(t, test.status, answer.StatusCode, body)
+			body := read(t, response.Body)
+			require.Equal(t, test.status, response.StatusCode, body)
 			if test.code != "" {
 				require.Equal(t, test.code, errorIn(t, body).Code)
 			}

@@ -45,8 +45,8 @@ func TestBodiesInChunks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			answer, body := s.sendChunks(t, test.body, test.decoded, test.trailer)
-			require.Equal(t, test.status, answer.StatusCode, body)
+			response, body := s.sendChunks(t, test.body, test.decoded, test.trailer)
+			require.Equal(t, test.status, response.StatusCode, body)
 			if test.code != "" {
 				require.Equal(t, test.code, errorIn(t, body).Code, body)
 				require.Empty(t, s.keys(t))
@@ -78,7 +78,7 @@ func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.R
 	}
 	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
 	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), as, r, payload, "s3", "us-east-1", time.Now()))
-	answer, err := s.http.Do(r)
+	response, err := s.http.Do(r)
 	require.NoError(t, err)
-	return answer, read(t, answer.Body)
+	return response, read(t, response.Body)
 }

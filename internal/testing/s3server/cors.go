@@ -69,19 +69,19 @@ func (c *corsConfiguration) check() error {
 }
 
 func (r *request) getCORS() error {
-	var answer corsConfiguration
+	var response corsConfiguration
 	err := r.view(func(b *bucket) error {
 		if b.cors == nil {
 			return newError("NoSuchCORSConfiguration", "BucketName", b.name)
 		}
-		answer.Rules = b.cors.Rules
+		response.Rules = b.cors.Rules
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	answer.Xmlns = namespace
-	return r.writeXML(answer)
+	response.Xmlns = namespace
+	return r.writeXML(response)
 }
 
 func (r *request) deleteCORS() error {

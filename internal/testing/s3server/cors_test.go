@@ -51,23 +51,23 @@ func TestCORS(t *testing.T) {
 			if test.origin != "" {
 				header.Set("Origin", test.origin)
 			}
-			answer, _ := s.send(t, "OPTIONS", s.URL+"/"+bucket+"/k", nil, header)
-			require.Equal(t, test.status, answer.StatusCode)
+			response, _ := s.send(t, "OPTIONS", s.URL+"/"+bucket+"/k", nil, header)
+			require.Equal(t, test.status, response.StatusCode)
 			if test.status == 200 {
-				require.Equal(t, test.origin, answer.Header.Get("Access-Control-Allow-Origin"))
-				require.Equal(t, "GET, PUT", answer.Header.Get("Access-Control-Allow-Methods"))
-				require.Equal(t, "content-type, x-amz-meta-a", answer.Header.Get("Access-Control-Allow-Headers"))
-				require.Equal(t, "60", answer.Header.Get("Access-Control-Max-Age"))
+				require.Equal(t, test.origin, response.Header.Get("Access-Control-Allow-Origin"))
+				require.Equal(t, "GET, PUT", response.Header.Get("Access-Control-Allow-Methods"))
+				require.Equal(t, "content-type, x-amz-meta-a", response.Header.Get("Access-Control-Allow-Headers"))
+				require.Equal(t, "60", response.Header.Get("Access-Control-Max-Age"))
 			}
 		})
 	}
 
-	answer, _ := s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
-	require.Equal(t, 403, answer.StatusCode)
-	require.Equal(t, "https://app.example.com", answer.Header.Get("Access-Control-Allow-Origin"), "the page may read the error")
-	require.Equal(t, "ETag", answer.Header.Get("Access-Control-Expose-Headers"))
+	response, _ := s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	require.Equal(t, 403, response.StatusCode)
+	require.Equal(t, "https://app.example.com", response.Header.Get("Access-Control-Allow-Origin"), "the page may read the error")
+	require.Equal(t, "ETag", response.Header.Get("Access-Control-Expose-Headers"))
 	_, err = s.DeleteBucketCors(t.Context(), &s3.DeleteBucketCorsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	answer, _ = s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
-	require.Empty(t, answer.Header.Get("Access-Control-Allow-Origin"))
+	response, _ = s.send(t, "GET", s.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }

@@ -206,15 +206,15 @@ func TestRanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			signed, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &test.key})
 			require.NoError(t, err)
-			answer, body := s.send(t, "GET", signed.URL, nil, map[string][]string{"Range": {test.span}})
-			require.Equal(t, test.contentRange, answer.Header.Get("Content-Range"))
+			response, body := s.send(t, "GET", signed.URL, nil, map[string][]string{"Range": {test.span}})
+			require.Equal(t, test.contentRange, response.Header.Get("Content-Range"))
 			if test.want == "416" {
-				require.Equal(t, 416, answer.StatusCode)
+				require.Equal(t, 416, response.StatusCode)
 				require.Equal(t, "InvalidRange", errorIn(t, body).Code)
 				return
 			}
 			require.Equal(t, test.want, body)
-			require.Equal(t, test.contentRange != "", answer.StatusCode == 206)
+			require.Equal(t, test.contentRange != "", response.StatusCode == 206)
 		})
 	}
 }

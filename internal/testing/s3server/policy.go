@@ -185,16 +185,16 @@ type policyStatus struct {
 }
 
 func (r *request) getPolicyStatus() error {
-	answer := policyStatus{Xmlns: namespace}
+	response := policyStatus{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
 		if b.policy == nil {
 			return newError("NoSuchBucketPolicy", "BucketName", b.name)
 		}
-		answer.IsPublic = b.policy.public()
+		response.IsPublic = b.policy.public()
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return r.writeXML(answer)
+	return r.writeXML(response)
 }

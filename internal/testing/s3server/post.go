@@ -54,7 +54,7 @@ func (r *request) postObject() error {
 	if err != nil {
 		return err
 	}
-	return r.answerForm(f, v)
+	return r.writeFormResponse(f, v)
 }
 
 func readForm(reader *multipart.Reader) (*form, error) {
@@ -195,7 +195,7 @@ type postResponse struct {
 	ETag     string
 }
 
-func (r *request) answerForm(f *form, v *version) error {
+func (r *request) writeFormResponse(f *form, v *version) error {
 	header := r.w.Header()
 	header.Set("Etag", v.etag)
 	location := "http://" + r.Host + "/" + r.bucket + "/" + uriEncode(r.key)

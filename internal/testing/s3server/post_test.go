@@ -81,9 +81,9 @@ func TestForms(t *testing.T) {
 				delete(fields, "X-Amz-Signature")
 			}
 			s.clock.move(test.later)
-			answer, body := s.post(t, out.URL, fields, test.content)
+			response, body := s.post(t, out.URL, fields, test.content)
 			s.clock.move(-test.later)
-			require.Equal(t, test.status, answer.StatusCode, body)
+			require.Equal(t, test.status, response.StatusCode, body)
 			if test.code != "" {
 				require.Equal(t, test.code, errorIn(t, body).Code, body)
 				require.Empty(t, s.keys(t))

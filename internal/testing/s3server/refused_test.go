@@ -30,9 +30,9 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
 	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).
 		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", "us-east-1", time.Now()))
-	answer, err := s.http.Do(r)
+	response, err := s.http.Do(r)
 	require.NoError(t, err)
-	return answer, read(t, answer.Body)
+	return response, read(t, response.Body)
 }
 
 func TestRefusedRequests(t *testing.T) {
@@ -73,8 +73,8 @@ func TestRefusedRequests(t *testing.T) {
 		"a preflight without an origin":    {"OPTIONS", "/photos/l", "", nil, 400, "BadRequest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer, body := s.signedSend(t, test.method, test.path, test.body, test.header)
-			require.Equal(t, test.status, answer.StatusCode, body)
+			response, body := s.signedSend(t, test.method, test.path, test.body, test.header)
+			require.Equal(t, test.status, response.StatusCode, body)
 			require.Equal(t, test.code, errorIn(t, body).Code, body)
 		})
 	}
@@ -85,8 +85,8 @@ func TestRefusedRequests(t *testing.T) {
 // TestAPlusInAPathIsASpace tests a rule of S3 that differs from RFC 3986.
 func TestAPlusInAPathIsASpace(t *testing.T) {
 	s := start(t, s3server.Config{})
-	answer, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
-	require.Equal(t, 200, answer.StatusCode, body)
+	response, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
+	require.Equal(t, 200, response.StatusCode, body)
 	s.put(t, "c d", "x")
 	require.Equal(t, []string{"a+b", "c d"}, s.keys(t))
 	s.Reset()
@@ -140,7 +140,7 @@ func TestAFormRedirectsItsSender(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, form.Close())
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	answer, text := s.send(t, "POST", out.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
-	require.Equal(t, 303, answer.StatusCode, text)
-	require.Equal(t, "https://example.com/done?a=b&bucket=photos&etag=%22d41d8cd98f00b204e9800998ecf8427e%22&key=k", answer.Header.Get("Location"))
+	response, text := s.send(t, "POST", out.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+	require.Equal(t, 303, response.StatusCode, text)
+	require.Equal(t, "https://example.com/done?a=b&bucket=photos&etag=%22d41d8cd98f00b204e9800998ecf8427e%22&key=k", response.Header.Get("Location"))
 }

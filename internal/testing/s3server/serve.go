@@ -37,9 +37,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	handle, err := r.route()
 	r.fault = h.faults.match(r.operation, r.bucket, r.key)
 	recorded := h.recorder.begin(r)
-	answer := &responseWriter{ResponseWriter: w, request: r}
-	r.w = answer
-	defer func() { h.recorder.end(recorded, answer.status) }()
+	response := &responseWriter{ResponseWriter: w, request: r}
+	r.w = response
+	defer func() { h.recorder.end(recorded, response.status) }()
 
 	if err == nil {
 		err = r.run(handle)
@@ -48,7 +48,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		r.corsHeaders()
 		r.writeError(asAPIError(err))
 	}
-	answer.finish()
+	response.finish()
 }
 
 // run does what all operations share.

@@ -43,15 +43,15 @@ type versioningConfiguration struct {
 }
 
 func (r *request) getVersioning() error {
-	answer := versioningConfiguration{Xmlns: namespace}
+	response := versioningConfiguration{Xmlns: namespace}
 	err := r.view(func(b *bucket) error {
-		answer.Status = b.versioning
+		response.Status = b.versioning
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return r.writeXML(answer)
+	return r.writeXML(response)
 }
 
 // putVersioning enables or suspends versioning, which cannot be turned off again.
