@@ -2,7 +2,7 @@ package storagetest
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage"
 )
@@ -11,37 +11,23 @@ import (
 // as another client might act at that moment. do must not make such a call through the
 // same bucket.
 func beforeCall(call string, n int, do func()) storage.OpenOption {
-	var mu sync.Mutex
-	count := 0
-	return storage.WithLayer(func(next storage.Driver) storage.Driver {
-		return storage.Around(next, func(ctx context.Context, name string, next func(context.Context) error) error {
-			if name == call {
-				mu.Lock()
-				count++
-				mine := count == n
-				mu.Unlock()
-				if mine {
-					do()
-				}
-			}
-			return next(ctx)
-		})
-	})
+	return atCall(call, n, func() error { do(); return nil })
 }
 
 // failCall returns a layer that fails the n-th driver call with this name and does not
 // pass it on.
 func failCall(call string, n int, err error) storage.OpenOption {
-	var mu sync.Mutex
-	count := 0
+	return atCall(call, n, func() error { return err })
+}
+
+// atCall returns a layer that runs do before the n-th driver call with this name. If do
+// fails, so does the call.
+func atCall(call string, n int, do func() error) storage.OpenOption {
+	var count atomic.Int64
 	return storage.WithLayer(func(next storage.Driver) storage.Driver {
 		return storage.Around(next, func(ctx context.Context, name string, next func(context.Context) error) error {
-			if name == call {
-				mu.Lock()
-				count++
-				mine := count == n
-				mu.Unlock()
-				if mine {
+			if name == call && count.Add(1) == int64(n) {
+				if err := do(); err != nil {
 					return err
 				}
 			}

@@ -21,14 +21,11 @@ import (
 func RunService(t *testing.T, open func(t *testing.T) *storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
-	known := map[string]bool{}
-	for _, c := range serviceCases {
-		require.False(t, known[c.Name], "two cases are named %q", c.Name)
-		known[c.Name] = true
+	cases := make([]Case, len(serviceCases))
+	for i, c := range serviceCases {
+		cases[i] = c.Case
 	}
-	for name := range o.without {
-		require.True(t, known[name], "Skip names no case: %q", name)
-	}
+	requireKnown(t, cases, o)
 	report := newReport("service", storage.Description{}, o)
 	t.Run("service", func(t *testing.T) {
 		for _, c := range serviceCases {
