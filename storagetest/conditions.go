@@ -143,7 +143,7 @@ var conditionCases = []Case{
 	},
 	{
 		Name: "IfRevision guards Remove", Rule: "D1",
-		Explanation: "an object with another revision stays, with PreconditionFailed; one with the same revision is removed; a missing object is success",
+		Explanation: "Remove of another revision is PreconditionFailed and keeps the object; of the same revision, or of a missing object, it succeeds",
 		Needs:       storage.ConditionalRemove,
 		run: func(t *T) {
 			b := t.open()

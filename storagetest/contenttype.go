@@ -14,7 +14,7 @@ const pngHead = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 var contentTypeCases = []Case{
 	{
 		Name: "the content type is detected", Rule: "W9",
-		Explanation: "the type is the given one, or else from one table by the key's extension, or else from the first 512 bytes, in one Put and in parts",
+		Explanation: "it is the given type, or else that of the key's extension, or else that of the first 512 bytes, in one Put and in parts",
 		run: func(t *T) {
 			for _, path := range t.uploadPaths() {
 				b := path.open()

@@ -222,7 +222,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "header attributes that are no header are refused", Rule: "W9",
-		Explanation: "a control character, a character beyond ASCII, or more than 1 KiB is InvalidArgument before any request: no header is injected, and browsers can send all of them",
+		Explanation: "a control character, a character beyond ASCII, or more than 1 KiB is InvalidArgument before any request, so that no header can be injected",
 		run: func(t *T) {
 			b := t.open()
 			for name, set := range map[string]func(string) storage.WriteOption{

@@ -56,7 +56,7 @@ var emptyRangeRows = []rangeRow{
 var rangeCases = []Case{
 	{
 		Name: "ranges", Rule: "R3",
-		Explanation: "the end is clamped; an offset at the end reads nothing, and one past the end is RangeNotSatisfiable; a negative offset means the last bytes",
+		Explanation: "the end is clamped. An offset at the end reads nothing, one past the end is RangeNotSatisfiable, and a negative one means the last bytes",
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "0123456789")

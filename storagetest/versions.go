@@ -117,7 +117,7 @@ var versionCases = []Case{
 	},
 	{
 		Name: "removing a version is permanent", Rule: "D3",
-		Explanation: "only that version is removed; a missing one is success; after the current one, the previous one is current again, or none",
+		Explanation: "only that version is removed, and a missing one is success. After the current version, the previous one is current again, or none",
 		Needs:       storage.KeepVersions,
 		run: func(t *T) {
 			b := t.openVersioned()
