@@ -8,7 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/files"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 func TestARefusedClientThatSendsSlowlyIsCutOff(t *testing.T) {

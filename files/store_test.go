@@ -34,7 +34,7 @@ func TestStore(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 	without := func(f storage.Features) storage.Bucket {
-		return memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: f})))
+		return memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
 	}
 	noCreate, noSwap := without(storage.ConditionalCreate), without(storage.ConditionalUpdate)
 	for name, c := range map[string]struct {
@@ -59,7 +59,7 @@ func TestNewRefuses(t *testing.T) {
 
 // A bucket without conditions can store whole files if the records are in a database.
 func TestRecordsInADatabaseNeedNoConditionsOfTheBucket(t *testing.T) {
-	b := memstore.New(storage.WithLayer(faults.Limits(faults.Bounds{Without: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
+	b := memstore.New(storage.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
 	// The records have a type of their own, as those of a database have.
 	records := struct{ files.Records }{files.BucketRecords(memstore.New())}
 	s, err := files.New(b, records, files.Config{})

@@ -3,7 +3,7 @@ package uploads_test
 import (
 	"testing"
 
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/uploads"
 )

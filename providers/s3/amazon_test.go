@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/storagetest"
 )
@@ -42,5 +42,5 @@ func TestServiceOfAmazon(t *testing.T) {
 		service, err := s3.NewService(t.Context(), c)
 		require.NoError(t, err)
 		return service
-	}, storagetest.Named("s3"))
+	}, storagetest.WithName("s3"))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/wiretest"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
 // setEnv removes all variables of AWS from the environment and sets the given ones.

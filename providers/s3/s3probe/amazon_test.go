@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/s3server"
+	"github.com/omnibucket/storage/internal/testing/s3server"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -64,23 +64,23 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 	deleteRaces = 3 // none of the rows is about races
 	t.Cleanup(func() { deleteRaces = races })
 	for name, test := range map[string]struct {
-		rule    s3server.Rule
+		rule    s3server.Fault
 		check   string
 		verdict Verdict
 		lost    func(p s3.Profile) bool
 	}{
-		"create-only ignored":                           {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-None-Match"}}, "create-only on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update }},
-		"compare-and-swap ignored":                      {s3server.Rule{Operation: "PutObject", Ignore: []string{"If-Match"}}, "compare-and-swap on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create }},
-		"create-only refused":                           {s3server.Rule{Operation: "PutObject", Error: "NotImplemented", Skip: 10}, "create-only on Put", Refused, func(p s3.Profile) bool { return !p.Conditions.Create }},
-		"conditions of CompleteMultipartUpload ignored": {s3server.Rule{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}}, "both on completing a multipart upload", Ignored, func(p s3.Profile) bool { return !p.Conditions.Complete }},
-		"conditions of deletes ignored":                 {s3server.Rule{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
-		"conditions of copies ignored":                  {s3server.Rule{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
-		"checksums ignored":                             {s3server.Rule{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not match its CRC32C is refused", Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && p.ContentMD5 }},
-		"no copies":                                     {s3server.Rule{Operation: "CopyObject", Error: "NotImplemented"}, "a server-side copy", Refused, func(p s3.Profile) bool { return !p.Copy }},
-		"no copied parts":                               {s3server.Rule{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", Refused, func(p s3.Profile) bool { return !p.CopyParts }},
-		"no batches":                                    {s3server.Rule{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch delete", Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
-		"no forms":                                      {s3server.Rule{Operation: "PostObject", Error: "NotImplemented"}, "a form enforces its sizes and type", Inconclusive, func(p s3.Profile) bool { return !p.SignForms }},
-		"a server that is busy once":                    {s3server.Rule{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a server-side copy", Enforced, func(p s3.Profile) bool { return p.Copy }},
+		"create-only ignored":                           {s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}}, "create-only on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update }},
+		"compare-and-swap ignored":                      {s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}}, "compare-and-swap on Put", Ignored, func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create }},
+		"create-only refused":                           {s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10}, "create-only on Put", Refused, func(p s3.Profile) bool { return !p.Conditions.Create }},
+		"conditions of CompleteMultipartUpload ignored": {s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}}, "both on completing a multipart upload", Ignored, func(p s3.Profile) bool { return !p.Conditions.Complete }},
+		"conditions of deletes ignored":                 {s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}}, "a conditional delete", Ignored, func(p s3.Profile) bool { return !p.Conditions.Remove }},
+		"conditions of copies ignored":                  {s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}}, "create-only and compare-and-swap on a copy", Ignored, func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy }},
+		"checksums ignored":                             {s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}}, "a body that does not match its CRC32C is refused", Ignored, func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && p.ContentMD5 }},
+		"no copies":                                     {s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"}, "a server-side copy", Refused, func(p s3.Profile) bool { return !p.Copy }},
+		"no copied parts":                               {s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"}, "a part copied from an object", Refused, func(p s3.Profile) bool { return !p.CopyParts }},
+		"no batches":                                    {s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"}, "a batch delete", Refused, func(p s3.Profile) bool { return p.Batch == s3.BatchNone }},
+		"no forms":                                      {s3server.Fault{Operation: "PostObject", Error: "NotImplemented"}, "a form enforces its sizes and type", Inconclusive, func(p s3.Profile) bool { return !p.SignForms }},
+		"a server that is busy once":                    {s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1}, "a server-side copy", Enforced, func(p s3.Profile) bool { return p.Copy }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
@@ -88,7 +88,7 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 			if test.rule.Times == 0 {
 				test.rule.Times = -1
 			}
-			server.Misbehave(test.rule)
+			server.Inject(test.rule)
 			report, err := Run(t.Context(), c, "")
 			require.NoError(t, err)
 			found := false
@@ -107,7 +107,7 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	server, c := amazon(t, s3server.Config{Buckets: []string{"photos"}})
 	c.Bucket = "photos"
-	server.Misbehave(s3server.Rule{Operation: "DeleteObject", Error: "AccessDenied", Times: -1})
+	server.Inject(s3server.Fault{Operation: "DeleteObject", Error: "AccessDenied", Times: -1})
 	report, err := Run(t.Context(), c, "tmp/")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(report.Left, "tmp/probe-"), report.Left)
