@@ -12,16 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
+	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/memstore"
 )
 
 const base = "https://files.example.com/b"
 
-func served(t *testing.T, c memstore.Config) (storage.Bucket, origin.Bucket) {
+func served(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBucket) {
 	t.Helper()
 	b := storage.New(memstore.NewDriver(c), storage.WithSigningBaseURL(base))
-	o, ok := origin.Of(b)
+	o, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 	return b, o
 }
@@ -112,7 +112,7 @@ func TestTheOriginTellsWhatIsPublic(t *testing.T) {
 	require.NoError(t, err)
 	b, err := s.Bucket("bucket")
 	require.NoError(t, err)
-	o, ok := origin.Of(b)
+	o, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 
 	info, err := o.BucketInfo(t.Context())
@@ -142,7 +142,7 @@ func TestAnOriginIsFoundThroughLayersAlone(t *testing.T) {
 		return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
 	})
 	whole := memstore.New(storage.WithSigningBaseURL(base), pass)
-	_, ok := origin.Of(whole)
+	_, ok := signedurl.OriginOf(whole)
 	require.True(t, ok)
 	for name, b := range map[string]storage.Bucket{
 		"no base address": memstore.New(),
@@ -150,7 +150,7 @@ func TestAnOriginIsFoundThroughLayersAlone(t *testing.T) {
 		"a reference":     storage.Ref[storage.Downloader](whole).(storage.Bucket),
 		"the user's own":  struct{ storage.Bucket }{whole},
 	} {
-		_, ok := origin.Of(b)
+		_, ok := signedurl.OriginOf(b)
 		require.False(t, ok, name)
 	}
 }

@@ -1,4 +1,4 @@
-// Package invalid is how drivers refuse what they are given.
+// Package invalid makes the errors by which drivers refuse their arguments.
 package invalid
 
 import (
@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Argument is InvalidArgument: an argument, the rule that it breaks, and what to
-// do instead, or "".
+// Argument returns an error with code InvalidArgument: the name of an argument and the
+// rule that it breaks. The hint says what to do instead; it may be "".
 func Argument(argument, rule, hint string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(argument + " " + rule), Hint: hint}
 }

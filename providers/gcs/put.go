@@ -3,14 +3,13 @@ package gcs
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/invalid"
 )
@@ -120,7 +119,5 @@ func readWritten(answer *http.Response) (*resource, error) {
 
 // randomName is one that nobody guesses, and no body holds.
 func randomName() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
+	return hexid.New(16)
 }

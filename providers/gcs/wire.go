@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/api/googleapi"
 
-	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -110,10 +110,10 @@ func readResource(answer *http.Response) (*resource, error) {
 // objectAddress is the object's in the XML API, which serves bytes and all
 // attributes with one request.
 func (d *driver) objectAddress(key string) string {
-	return "/" + escape.Key(d.bucket) + "/" + escape.Key(key)
+	return "/" + urlpath.Escape(d.bucket) + "/" + urlpath.Escape(key)
 }
 
 // uploadAddress is where the JSON API takes a new object.
 func (d *driver) uploadAddress(query url.Values) string {
-	return "/upload/storage/v1/b/" + escape.Key(d.bucket) + "/o?" + query.Encode()
+	return "/upload/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o?" + query.Encode()
 }

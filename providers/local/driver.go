@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 var _ storage.Driver = (*driver)(nil)
@@ -25,9 +25,9 @@ type driver struct {
 	visible  bool   // write visible sidecars
 	fileMode uint32 // 0: what the umask leaves
 	clock    clock
-	versions atomic.Bool                 // keep them
-	given    signed.Keys                 // of Config
-	secret   atomic.Pointer[signed.Keys] // of the directory, once it was read
+	versions atomic.Bool                    // keep them
+	given    signedurl.Keys                 // of Config
+	secret   atomic.Pointer[signedurl.Keys] // of the directory, once it was read
 
 	mu     sync.Mutex
 	live   *store
@@ -49,7 +49,7 @@ func newDriver(root string, c Config) (*driver, error) {
 		return nil, err
 	}
 	d := bucketDriver(filepath.Dir(path), filepath.Base(path), c)
-	d.given, err = signed.NewKeys(c.SigningKeys)
+	d.given, err = signedurl.NewKeys(c.SigningKeys)
 	return d, err
 }
 

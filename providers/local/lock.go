@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // lockSlots is how many bytes of the lock file keys are spread over. Two keys that
@@ -227,12 +228,8 @@ func waitForFile(ctx context.Context, f *os.File, try func(*os.File) error) erro
 		if !errors.Is(err, errLocked) {
 			return noLocks(err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if ctxtime.Sleep(ctx, pause) != nil {
 			return interrupted(ctx)
-		case <-timer.C:
 		}
 	}
 }

@@ -5,17 +5,16 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-var _ origin.Origin = (*driver)(nil)
+var _ signedurl.Origin = (*driver)(nil)
 
 // VerifyingKeys leaves a bucket without a secret as it is.
-func (d *driver) VerifyingKeys(ctx context.Context) (signed.Keys, error) {
+func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
 	s, err := d.enter(ctx)
 	if err != nil {
-		return signed.Keys{}, err
+		return signedurl.Keys{}, err
 	}
 	defer d.leave(s)
 	return s.verifyingKeys()

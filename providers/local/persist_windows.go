@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // patience is how long persist tries. It is what Go's own tools take
@@ -30,11 +32,7 @@ func persist(ctx context.Context, operation func() error) error {
 		if now.Add(pause).After(giveUp) {
 			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if ctxtime.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"os"
 
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // SigningKeys are secrets of 32 random bytes or more each. The first signs; what
@@ -18,7 +18,7 @@ import (
 // the bucket by its directory's own name and nothing more, so that links survive
 // a move and work on every replica. Of two directories of one name (a/photos and
 // b/photos) with the same key each opens the other's links.
-type SigningKeys = signed.Secrets
+type SigningKeys = signedurl.Secrets
 
 // secretPath holds the bucket's own secrets, one a line in hexadecimal, for who
 // may write the bucket alone to read. The first signs. Links outlive a restart by
@@ -26,13 +26,13 @@ type SigningKeys = signed.Secrets
 const secretPath = reserved + "/signing.key"
 
 // signingKeys are those that sign: a bucket without a secret gets one.
-func (s *store) signingKeys(ctx context.Context) (signed.Keys, error) {
+func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	keys, err := s.verifyingKeys()
-	if err != nil || !keys.None() {
+	if err != nil || !keys.Empty() {
 		return keys, err
 	}
 	if err := s.makeSecret(ctx); err != nil {
-		return signed.Keys{}, err
+		return signedurl.Keys{}, err
 	}
 	return s.verifyingKeys()
 }
@@ -40,8 +40,8 @@ func (s *store) signingKeys(ctx context.Context) (signed.Keys, error) {
 // verifyingKeys are none where the bucket has no secret: nothing that was signed
 // with one can be asked for. A secret is read once for as long as the bucket is
 // open.
-func (s *store) verifyingKeys() (signed.Keys, error) {
-	if !s.given.None() {
+func (s *store) verifyingKeys() (signedurl.Keys, error) {
+	if !s.given.Empty() {
 		return s.given, nil
 	}
 	if known := s.secret.Load(); known != nil {
@@ -49,34 +49,34 @@ func (s *store) verifyingKeys() (signed.Keys, error) {
 	}
 	content, err := s.root.ReadFile(secretPath)
 	if isNotExist(err) {
-		return signed.Keys{}, nil
+		return signedurl.Keys{}, nil
 	}
 	if err != nil {
-		return signed.Keys{}, failure(err)
+		return signedurl.Keys{}, failure(err)
 	}
 	keys, err := parseSecret(content)
 	if err != nil {
-		return signed.Keys{}, damaged(secretPath, err)
+		return signedurl.Keys{}, damaged(secretPath, err)
 	}
 	s.secret.Store(&keys)
 	return keys, nil
 }
 
 // parseSecret names nothing of the content in its error.
-func parseSecret(content []byte) (signed.Keys, error) {
+func parseSecret(content []byte) (signedurl.Keys, error) {
 	var secrets SigningKeys
 	for line := range bytes.Lines(content) {
 		line = bytes.TrimSpace(line)
 		secret, err := hex.AppendDecode(nil, line)
-		if err != nil || len(secret) < signed.MinSecret {
-			return signed.Keys{}, errors.New("a line is not a key of 32 bytes or more in hexadecimal")
+		if err != nil || len(secret) < signedurl.MinSecret {
+			return signedurl.Keys{}, errors.New("a line is not a key of 32 bytes or more in hexadecimal")
 		}
 		secrets = append(secrets, secret)
 	}
 	if len(secrets) == 0 {
-		return signed.Keys{}, errors.New("there is no key")
+		return signedurl.Keys{}, errors.New("there is no key")
 	}
-	return signed.NewKeys(secrets)
+	return signedurl.NewKeys(secrets)
 }
 
 // makeSecret keeps a new secret, unless another process has done so meanwhile.
@@ -94,7 +94,7 @@ func (s *store) makeSecret(ctx context.Context) error {
 		return failure(err)
 	}
 	tmp := w.dir.name(randomName())
-	if err := s.writeSecret(tmp, hex.EncodeToString(signed.NewSecret())+"\n"); err != nil {
+	if err := s.writeSecret(tmp, hex.EncodeToString(signedurl.NewSecret())+"\n"); err != nil {
 		_ = s.root.Remove(tmp)
 		return err
 	}

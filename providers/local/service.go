@@ -12,7 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -24,13 +24,13 @@ type serviceDriver struct {
 	path   string
 	root   *os.Root
 	config ServiceConfig
-	keys   signed.Keys // of config
+	keys   signedurl.Keys // of config
 }
 
 // NewServiceDriver opens the directory that holds the buckets, for
 // storage.NewService.
 func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, error) {
-	keys, err := signed.NewKeys(c.SigningKeys)
+	keys, err := signedurl.NewKeys(c.SigningKeys)
 	if err != nil {
 		return nil, err
 	}

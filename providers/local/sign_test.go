@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
+	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 )
@@ -40,9 +40,9 @@ func signing(t *testing.T, root string, keys ...[]byte) storage.Bucket {
 	return b
 }
 
-func originOf(t *testing.T, b storage.Bucket) origin.Bucket {
+func originOf(t *testing.T, b storage.Bucket) signedurl.ServedBucket {
 	t.Helper()
-	o, ok := origin.Of(b)
+	o, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 	return o
 }
@@ -102,7 +102,7 @@ func TestLookingForASecretMakesNone(t *testing.T) {
 	root := t.TempDir()
 	keys, err := originOf(t, signing(t, root)).VerifyingKeys(t.Context())
 	require.NoError(t, err)
-	require.True(t, keys.None())
+	require.True(t, keys.Empty())
 	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "a bucket that is only read is left as it is")
 }
 

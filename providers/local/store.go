@@ -3,8 +3,6 @@ package local
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/hexid"
 )
 
 // What the reserved directory holds. It is made by the first write; a bucket
@@ -318,7 +317,5 @@ func (s *store) syncDir(path string) error {
 
 // randomName is 96 random bits: no two of them are ever the same.
 func randomName() string {
-	var b [12]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
+	return hexid.New(12)
 }

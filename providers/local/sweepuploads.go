@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/leftover"
+	"github.com/omnibucket/storage/internal/staleupload"
 )
 
 // An uploadSweep drops the uploads in parts that nobody goes on with at one time,
@@ -23,7 +23,7 @@ type uploadSweep struct {
 // has swept, as a service's.
 func (s *store) sweepUploadsAgain(ctx context.Context) {
 	last, now := s.swept.Load(), s.clock.now().UnixNano()
-	if last != 0 && now >= last && now-last < int64(leftover.Period) {
+	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
 	if s.swept.CompareAndSwap(last, now) { // else another call does it
@@ -34,7 +34,7 @@ func (s *store) sweepUploadsAgain(ctx context.Context) {
 // sweepUploads has nothing to do where uploads is no directory of ours, but, say,
 // a link to objects.
 func (s *store) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{store: s, now: s.clock.now(), youngest: leftover.Idle}
+	w := &uploadSweep{store: s, now: s.clock.now(), youngest: staleupload.Idle}
 	s.swept.Store(w.now.UnixNano())
 	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
@@ -75,8 +75,8 @@ func (w *uploadSweep) readRules() {
 			continue
 		}
 		w.rules = append(w.rules, r)
-		if r.AbortUploadsAfterDays < int(leftover.Idle/leftover.Day) {
-			w.youngest = min(w.youngest, time.Duration(r.AbortUploadsAfterDays)*leftover.Day)
+		if r.AbortUploadsAfterDays < int(staleupload.Idle/staleupload.Day) {
+			w.youngest = min(w.youngest, time.Duration(r.AbortUploadsAfterDays)*staleupload.Day)
 		}
 	}
 }
@@ -117,7 +117,7 @@ func (w *uploadSweep) endUpload(d *dir, begun time.Time) bool {
 		return false
 	}
 	key, err := readKey(file)
-	if err != nil || !leftover.Overdue(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
+	if err != nil || !staleupload.Expired(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
 		return false
 	}
 	return d.unlink(uploadKeyName) == nil
@@ -125,7 +125,7 @@ func (w *uploadSweep) endUpload(d *dir, begun time.Time) bool {
 
 // idle reports whether nothing was written for too long.
 func (w *uploadSweep) idle(d *dir, begun time.Time) bool {
-	old := func(t time.Time) bool { return w.now.Sub(t) >= leftover.Idle }
+	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
 	idle := old(begun)
 	if !idle {
 		return false

@@ -1,15 +1,14 @@
-package signed
+package signedurl
 
 import (
 	"net/url"
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// The parameters of a signed address, in the order in which they stand; those
-// that say nothing are left out.
+// The parameters of a signed URL, in their order. Empty ones are left out.
 const (
 	crcParam         = "ob-crc32c"
 	expiresParam     = "ob-expires"
@@ -22,13 +21,13 @@ const (
 	signatureParam   = "&ob-signature="
 )
 
-// Claimed reports whether a query is meant to be a signed one, however broken:
-// it is then no public request either.
-func Claimed(query string) bool {
+// HasParams reports whether a query has parameters of a signed URL, however broken
+// they are. Such a request is not treated as a public one.
+func HasParams(query string) bool {
 	return strings.HasPrefix(query, "ob-") || strings.Contains(query, "&ob-")
 }
 
-// query is all of a signed address's query that is signed.
+// query returns the signed part of a signed URL's query.
 func (g *Grant) query(keyID string) string {
 	var b strings.Builder
 	add := func(name, value string) {
@@ -40,11 +39,11 @@ func (g *Grant) query(keyID string) string {
 		}
 		b.WriteString(name)
 		b.WriteByte('=')
-		b.WriteString(escape.Key(value))
+		b.WriteString(urlpath.Escape(value))
 	}
 	add(crcParam, g.CRC32C)
 	add(expiresParam, strconv.FormatInt(g.Expires, 10))
-	add(headersParam, g.names())
+	add(headersParam, g.headerNames())
 	add(keyParam, keyID)
 	add(sizeParam, g.size())
 	add(versionParam, g.Version)
@@ -53,8 +52,8 @@ func (g *Grant) query(keyID string) string {
 	return b.String()
 }
 
-// names are the headers that have to be sent.
-func (g *Grant) names() string {
+// headerNames returns the names of the headers that the client must send.
+func (g *Grant) headerNames() string {
 	names := make([]string, len(g.Attributes))
 	for i, a := range g.Attributes {
 		names[i] = a.Name
@@ -69,9 +68,8 @@ func (g *Grant) size() string {
 	return strconv.FormatInt(g.MinSize, 10) + "-" + strconv.FormatInt(g.MaxSize, 10)
 }
 
-// parseQuery reads what query wrote. It is the text itself that is signed, so
-// that one which says the same in another way is refused there. Attributes have
-// no values yet.
+// parseQuery parses a result of query. It need not refuse other spellings of a value:
+// the text itself is signed. The attributes have no values yet.
 func parseQuery(query string) (g *Grant, keyID string, ok bool) {
 	g = &Grant{MinSize: -1, MaxSize: -1}
 	for pair := range strings.SplitSeq(query, "&") {

@@ -1,11 +1,11 @@
-// Package escape writes keys as paths of addresses, the same way everywhere.
-package escape
+// Package urlpath writes keys as paths of URLs, the same way for every provider.
+package urlpath
 
 import "strings"
 
-// Key escapes every byte of key but the unreserved ones (RFC 3986) and "/": "+"
-// too, which some servers take for a space.
-func Key(key string) string {
+// Escape returns key with every byte escaped but "/" and the unreserved characters of
+// RFC 3986. It also escapes "+", which some servers take for a space.
+func Escape(key string) string {
 	const hexadecimal = "0123456789ABCDEF"
 	var b strings.Builder
 	b.Grow(len(key))

@@ -1,4 +1,4 @@
-package signed_test
+package signedurl_test
 
 import (
 	"encoding/base64"
@@ -13,16 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-func TestASignedUploadIsGrantedAsItWasAskedFor(t *testing.T) {
+func TestASignedUploadGrantsWhatWasRequested(t *testing.T) {
 	k := keys(t, secret(1))
-	g, standing := signedRequest(t, k, upload()).open(k, noon)
-	require.Equal(t, signed.Good, standing)
-	require.Equal(t, &signed.Grant{
+	g, status := signedRequest(t, k, upload()).verify(k, noon)
+	require.Equal(t, signedurl.Valid, status)
+	require.Equal(t, &signedurl.Grant{
 		Method: http.MethodPut, Key: "a/b c", Expires: noon.Add(time.Hour).Unix(), MinSize: 1, MaxSize: 9, CRC32C: "e3069283",
-		Attributes: []signed.Attribute{
+		Attributes: []signedurl.Attribute{
 			{Name: "cache-control", Value: "no-store"},
 			{Name: "content-type", Value: "image/png"},
 			{Name: "if-none-match", Value: "*"},
@@ -31,7 +31,7 @@ func TestASignedUploadIsGrantedAsItWasAskedFor(t *testing.T) {
 			{Name: "x-omnibucket-storage-class", Value: "COLD"},
 		},
 	}, g)
-	require.True(t, g.Creates())
+	require.True(t, g.RequiresAbsence())
 
 	opts, err := g.UploadOptions()
 	require.NoError(t, err)
@@ -44,19 +44,19 @@ func TestASignedUploadIsGrantedAsItWasAskedFor(t *testing.T) {
 	require.Equal(t, want.CRC32C, put.CRC32C)
 }
 
-func TestASignedDownloadIsGrantedAsItWasAskedFor(t *testing.T) {
+func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
 	k := keys(t, secret(1))
 	r := signedRequest(t, k, download())
 	require.Empty(t, r.header)
-	g, standing := r.open(k, noon)
-	require.Equal(t, signed.Good, standing)
+	g, status := r.verify(k, noon)
+	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, "memory:7", g.Version)
 	require.Equal(t, "text/plain; charset=utf-8", g.ResponseType)
 	require.Equal(t, download().ResponseDisposition(), g.ResponseDisposition)
 }
 
-// Each row changes one thing of a request that is good.
-func TestAnAlteredAddressIsRefused(t *testing.T) {
+// Each row changes one thing in a valid request.
+func TestAnAlteredURLIsInvalid(t *testing.T) {
 	k := keys(t, secret(1))
 	other := keys(t, secret(2))
 	swapped := func(s string) string { return strings.Map(swapCase, s) }
@@ -67,9 +67,9 @@ func TestAnAlteredAddressIsRefused(t *testing.T) {
 		{"another bucket", func(r *request) { r.bucket = "bucket2" }},
 		{"another method", func(r *request) { r.method = http.MethodDelete }},
 		{"another key", func(r *request) { r.key = "a/b d" }},
-		{"a border moved", func(r *request) { r.bucket, r.method = "bucke", "tPUT" }},
-		{"a key in other case", func(r *request) { r.key = "a/B c" }},
-		{"a key that was escaped twice", func(r *request) { r.key = "a%2Fb%20c" }},
+		{"a moved boundary between two parts", func(r *request) { r.bucket, r.method = "bucke", "tPUT" }},
+		{"a key in another case", func(r *request) { r.key = "a/B c" }},
+		{"a key escaped twice", func(r *request) { r.key = "a%2Fb%20c" }},
 		{"a longer key", func(r *request) { r.key += "/d" }},
 		{"no key", func(r *request) { r.key = "" }},
 		{"no query", func(r *request) { r.query = "" }},
@@ -81,7 +81,7 @@ func TestAnAlteredAddressIsRefused(t *testing.T) {
 		{"a doubled signature parameter", func(r *request) { r.query += "&ob-signature=" + r.signature() }},
 		{"a doubled query", func(r *request) { r.query += "&" + r.query }},
 		{"an upper-cased signature", func(r *request) { r.replace(r.signature(), strings.ToUpper(r.signature())) }},
-		{"a signature in other case", func(r *request) { r.replace(r.signature(), swapped(r.signature())) }},
+		{"a signature in another case", func(r *request) { r.replace(r.signature(), swapped(r.signature())) }},
 		{"a padded signature", func(r *request) { r.query += "=" }},
 		{"an escaped padding", func(r *request) { r.query += "%3D" }},
 		{"a signature in hexadecimal", func(r *request) {
@@ -89,7 +89,7 @@ func TestAnAlteredAddressIsRefused(t *testing.T) {
 			require.NoError(t, err)
 			r.replace(r.signature(), fmt.Sprintf("%x", raw))
 		}},
-		{"a signature whose last bits differ", func(r *request) { // the text differs and decodes to the same
+		{"a signature whose last bits differ", func(r *request) { // the text differs but decodes to the same bytes
 			s := r.signature()
 			alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 			last := alphabet[strings.IndexByte(alphabet, s[len(s)-1])^1]
@@ -99,7 +99,7 @@ func TestAnAlteredAddressIsRefused(t *testing.T) {
 		{"an escaped signature", func(r *request) { r.replace(r.signature(), fmt.Sprintf("%%%X", r.signature()[0])+r.signature()[1:]) }},
 		{"an upper-cased query", func(r *request) { r.query = strings.ToUpper(r.query) }},
 		{"a later expiry", func(r *request) { r.replace("ob-expires=1", "ob-expires=2") }},
-		{"an expiry with a zero in front", func(r *request) { r.replace("ob-expires=", "ob-expires=0") }},
+		{"an expiry with a leading zero", func(r *request) { r.replace("ob-expires=", "ob-expires=0") }},
 		{"an expiry with a sign", func(r *request) { r.replace("ob-expires=", "ob-expires=%2B") }},
 		{"no expiry", func(r *request) { r.replace(fmt.Sprintf("ob-expires=%d&", noon.Add(time.Hour).Unix()), "") }},
 		{"another key id", func(r *request) {
@@ -109,12 +109,12 @@ func TestAnAlteredAddressIsRefused(t *testing.T) {
 		{"no size", func(r *request) { r.replace("&ob-size=1-9", "") }},
 		{"another checksum", func(r *request) { r.replace("e3069283", "e3069284") }},
 		{"no checksum", func(r *request) { r.replace("ob-crc32c=e3069283&", "") }},
-		{"a header fewer", func(r *request) { r.replace("cache-control%3B", "") }},
+		{"one header fewer", func(r *request) { r.replace("cache-control%3B", "") }},
 		{"headers in lower-case escapes", func(r *request) { r.replace("%3B", "%3b") }},
-		{"headers that are not escaped", func(r *request) { r.replace("%3B", ";") }},
+		{"unescaped headers", func(r *request) { r.replace("%3B", ";") }},
 		{"another parameter", func(r *request) { r.query = "x=y&" + r.query }},
-		{"another parameter behind", func(r *request) { r.query += "&x=y" }},
-		{"a response type of the client's", func(r *request) {
+		{"another parameter at the end", func(r *request) { r.query += "&x=y" }},
+		{"a response type that the client added", func(r *request) {
 			r.replace("&ob-signature", "&response-content-type=text%2Fhtml&ob-signature")
 		}},
 		{"an empty parameter", func(r *request) { r.replace("&ob-signature", "&ob-version=&ob-signature") }},
@@ -135,8 +135,8 @@ func TestAnAlteredAddressIsRefused(t *testing.T) {
 			r := signedRequest(t, k, upload())
 			row.alter(r)
 			require.NotEqual(t, good, r, "the row changes something")
-			g, standing := r.open(k, noon)
-			require.Equal(t, signed.Unsigned, standing)
+			g, status := r.verify(k, noon)
+			require.Equal(t, signedurl.Invalid, status)
 			require.Nil(t, g)
 		})
 	}
@@ -152,147 +152,147 @@ func swapCase(r rune) rune {
 	return r
 }
 
-func TestAnAddressExpires(t *testing.T) {
+func TestASignedURLExpires(t *testing.T) {
 	k := keys(t, secret(1))
 	r := signedRequest(t, k, download())
 	for name, row := range map[string]struct {
 		now  time.Time
-		want signed.Standing
+		want signedurl.Status
 	}{
-		"at once":                           {noon, signed.Good},
-		"in the last moment":                {noon.Add(time.Hour - 1), signed.Good},
-		"at its end":                        {noon.Add(time.Hour), signed.Expired},
-		"long after":                        {noon.Add(1000 * time.Hour), signed.Expired},
-		"by a clock that is minutes behind": {noon.Add(-10 * time.Minute), signed.Good},
-		"from the future":                   {noon.Add(-8 * 24 * time.Hour), signed.Unsigned},
+		"immediately":                     {noon, signedurl.Valid},
+		"at the last moment":              {noon.Add(time.Hour - 1), signedurl.Valid},
+		"at its end":                      {noon.Add(time.Hour), signedurl.Expired},
+		"long after":                      {noon.Add(1000 * time.Hour), signedurl.Expired},
+		"by a clock that is minutes slow": {noon.Add(-10 * time.Minute), signedurl.Valid},
+		"from the future":                 {noon.Add(-8 * 24 * time.Hour), signedurl.Invalid},
 	} {
-		_, standing := r.open(k, row.now)
-		require.Equal(t, row.want, standing, name)
+		_, status := r.verify(k, row.now)
+		require.Equal(t, row.want, status, name)
 	}
 	r.key = "other"
-	_, standing := r.open(k, noon.Add(time.Hour))
-	require.Equal(t, signed.Unsigned, standing, "that it has expired is said of a good signature alone")
+	_, status := r.verify(k, noon.Add(time.Hour))
+	require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
 }
 
-func TestKeysRotate(t *testing.T) {
+func TestKeysCanBeRotated(t *testing.T) {
 	older, newer := keys(t, secret(1)), keys(t, secret(2))
 	both := keys(t, secret(2), secret(1))
 	for name, row := range map[string]struct {
-		signs, checks signed.Keys
-		want          signed.Standing
+		signs, checks signedurl.Keys
+		want          signedurl.Status
 	}{
-		"the first signs":          {both, newer, signed.Good},
-		"the others do not":        {both, older, signed.Unsigned},
-		"an older one is good yet": {older, both, signed.Good},
-		"one that is gone is not":  {older, newer, signed.Unsigned},
-		"without a key nothing is": {older, signed.Keys{}, signed.Unsigned},
+		"the first signs":         {both, newer, signedurl.Valid},
+		"the others do not sign":  {both, older, signedurl.Invalid},
+		"an older one verifies":   {older, both, signedurl.Valid},
+		"a removed one does not":  {older, newer, signedurl.Invalid},
+		"no key verifies nothing": {older, signedurl.Keys{}, signedurl.Invalid},
 	} {
-		_, standing := signedRequest(t, row.signs, upload()).open(row.checks, noon)
-		require.Equal(t, row.want, standing, name)
-		_, standing = signed.OpenForm(row.checks, "bucket", form(t, row.signs, formRequest()), noon)
-		require.Equal(t, row.want, standing, name)
+		_, status := signedRequest(t, row.signs, upload()).verify(row.checks, noon)
+		require.Equal(t, row.want, status, name)
+		_, status = signedurl.VerifyForm(row.checks, "bucket", form(t, row.signs, formRequest()), noon)
+		require.Equal(t, row.want, status, name)
 	}
 }
 
-func TestKeysShowNothing(t *testing.T) {
-	_, err := signed.NewKeys([][]byte{[]byte("too short")})
+func TestPrintingKeysShowsNothing(t *testing.T) {
+	_, err := signedurl.NewKeys([][]byte{[]byte("too short")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "too short")
 	k := keys(t, []byte("SECRET-SECRET-SECRET-SECRET-SECRET"))
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		require.Equal(t, "REDACTED", fmt.Sprintf(format, k))
-		require.Equal(t, "REDACTED", fmt.Sprintf(format, signed.Secrets{secret(1)}))
+		require.Equal(t, "REDACTED", fmt.Sprintf(format, signedurl.Secrets{secret(1)}))
 	}
-	text, err := json.Marshal(signed.Secrets{secret(1)})
+	text, err := json.Marshal(signedurl.Secrets{secret(1)})
 	require.NoError(t, err)
 	require.Equal(t, `"REDACTED"`, string(text))
-	require.NotEqual(t, signed.NewSecret(), signed.NewSecret())
+	require.NotEqual(t, signedurl.NewSecret(), signedurl.NewSecret())
 }
 
-func TestAFormIsGrantedAsItWasAskedFor(t *testing.T) {
+func TestAFormGrantsWhatWasRequested(t *testing.T) {
 	k := keys(t, secret(1))
 	fields := form(t, k, formRequest())
 	require.Equal(t, "a/b c", fields["key"])
-	g, standing := signed.OpenForm(k, "bucket", fields, noon)
-	require.Equal(t, signed.Good, standing)
+	g, status := signedurl.VerifyForm(k, "bucket", fields, noon)
+	require.Equal(t, signedurl.Valid, status)
 	r := upload()
 	r.Condition = storage.Condition{}
-	want, _ := signedRequest(t, k, r).open(k, noon)
+	want, _ := signedRequest(t, k, r).verify(k, noon)
 	want.Method = http.MethodPost
 	require.Equal(t, want, g)
-	_, standing = signed.OpenForm(k, "bucket", fields, noon.Add(time.Hour))
-	require.Equal(t, signed.Expired, standing)
-	_, standing = signed.OpenForm(k, "other", fields, noon)
-	require.Equal(t, signed.Unsigned, standing)
+	_, status = signedurl.VerifyForm(k, "bucket", fields, noon.Add(time.Hour))
+	require.Equal(t, signedurl.Expired, status)
+	_, status = signedurl.VerifyForm(k, "other", fields, noon)
+	require.Equal(t, signedurl.Invalid, status)
 }
 
-func TestAnAlteredFormIsRefused(t *testing.T) {
+func TestAnAlteredFormIsInvalid(t *testing.T) {
 	k := keys(t, secret(1))
 	good := form(t, k, formRequest())
-	refused := func(name string, fields map[string]string) {
-		_, standing := signed.OpenForm(k, "bucket", fields, noon)
-		require.Equal(t, signed.Unsigned, standing, name)
+	invalid := func(name string, fields map[string]string) {
+		_, status := signedurl.VerifyForm(k, "bucket", fields, noon)
+		require.Equal(t, signedurl.Invalid, status, name)
 	}
 	for name := range good {
 		altered := maps.Clone(good)
 		altered[name] += "0"
-		refused("another "+name, altered)
+		invalid("another "+name, altered)
 		delete(altered, name)
-		refused("no "+name, altered)
+		invalid("no "+name, altered)
 		altered = maps.Clone(good)
 		altered[name] = ""
-		refused("an empty "+name, altered)
+		invalid("an empty "+name, altered)
 	}
 	added := maps.Clone(good)
 	added["content-encoding"] = "gzip"
-	refused("a field more", added)
+	invalid("an additional field", added)
 	moved := maps.Clone(good)
 	delete(moved, "content-type")
-	moved["content-typ"] = "e" + good["content-type"] // the same letters in a row
-	refused("a border moved", moved)
-	refused("nothing", nil)
+	moved["content-typ"] = "e" + good["content-type"] // the same letters in sequence
+	invalid("a moved boundary between two parts", moved)
+	invalid("nothing", nil)
 }
 
-func TestAnAddressIsNoForm(t *testing.T) {
+func TestAURLIsNotAForm(t *testing.T) {
 	k := keys(t, secret(1))
 	r := formRequest()
-	_, err := signed.URL(k, "bucket", r, noon)
+	_, err := signedurl.SignURL(k, "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported)
 	r.MinSize, r.MaxSize = -1, -1
-	_, err = signed.Form(k, "bucket", r, noon)
-	require.ErrorIs(t, err, storage.Unsupported, "a form has bounds")
+	_, err = signedurl.SignForm(k, "bucket", r, noon)
+	require.ErrorIs(t, err, storage.Unsupported, "a form must have bounds")
 }
 
-func TestAFormKnowsNoCondition(t *testing.T) {
+func TestAFormCannotHaveACondition(t *testing.T) {
 	r := formRequest()
 	r.Condition.Absent = true
-	_, err := signed.Form(keys(t, secret(1)), "bucket", r, noon)
+	_, err := signedurl.SignForm(keys(t, secret(1)), "bucket", r, noon)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "SignedUploadURL")
 }
 
-func TestWhatCannotBeSignedIsUnsupported(t *testing.T) {
+func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
 	k := keys(t, secret(1))
 	for name, alter := range map[string]func(r *storage.SignRequest){
 		"another method":          func(r *storage.SignRequest) { r.Method = http.MethodDelete },
-		"no base address":         func(r *storage.SignRequest) { r.BaseURL = "" },
+		"no base URL":             func(r *storage.SignRequest) { r.BaseURL = "" },
 		"a provider's own option": func(r *storage.SignRequest) { r.Native = []any{1} },
 		"a revision":              func(r *storage.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
 	} {
 		r := upload()
 		alter(r)
-		_, err := signed.URL(k, "bucket", r, noon)
+		_, err := signedurl.SignURL(k, "bucket", r, noon)
 		require.ErrorIs(t, err, storage.Unsupported, name)
 	}
-	_, err := signed.URL(signed.Keys{}, "bucket", upload(), noon)
+	_, err := signedurl.SignURL(signedurl.Keys{}, "bucket", upload(), noon)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestAClaimIsToldFromAPublicRequest(t *testing.T) {
+func TestParametersOfASignedURLAreRecognised(t *testing.T) {
 	for query, want := range map[string]bool{
 		"": false, "v=1": false, "v=blob-1": false, "x=1&blob-2=3": false,
 		"ob-signature=x": true, "v=1&ob-expires=3": true,
 	} {
-		require.Equal(t, want, signed.Claimed(query), query)
+		require.Equal(t, want, signedurl.HasParams(query), query)
 	}
 }

@@ -1,4 +1,4 @@
-package signed_test
+package signedurl_test
 
 import (
 	"net/http"
@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// FuzzOpen signs what it is given, and alters it: the one query that was written
-// is good, and no other text in its place.
-func FuzzOpen(f *testing.F) {
+// FuzzVerifyURL signs a request and alters its query. Only the original query must be
+// valid.
+func FuzzVerifyURL(f *testing.F) {
 	f.Add("a/b c", "image/png", "caf\u00e9", "v1", int64(9), "")
 	f.Add("100%", "text/html; charset=\"x\"", "a&b=c;d", "", int64(-1), "&ob-signature=")
 	f.Add("\xff\x00", "", "", "%zz", int64(0), "=")
@@ -25,31 +25,31 @@ func FuzzOpen(f *testing.F) {
 		} else {
 			r.ContentType, r.Metadata = kind, map[string]string{"k": value}
 		}
-		u, err := signed.URL(k, "bucket", r, noon)
+		u, err := signedurl.SignURL(k, "bucket", r, noon)
 		require.NoError(t, err)
 		_, query, _ := strings.Cut(u.URL, "?")
-		g, standing := signed.Open(k, "bucket", u.Method, key, query, u.Header, noon)
-		require.Equal(t, signed.Good, standing)
+		g, status := signedurl.VerifyURL(k, "bucket", u.Method, key, query, u.Header, noon)
+		require.Equal(t, signedurl.Valid, status)
 		require.Equal(t, version, g.Version)
 		_, err = g.UploadOptions()
 		require.NoError(t, err)
 
 		if altered != query {
-			_, standing = signed.Open(k, "bucket", u.Method, key, altered, u.Header, noon)
-			require.Equal(t, signed.Unsigned, standing, altered)
+			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key, altered, u.Header, noon)
+			require.Equal(t, signedurl.Invalid, status, altered)
 		}
 		if altered != "" {
-			_, standing = signed.Open(k, "bucket", u.Method, key, query+altered, u.Header, noon)
-			require.Equal(t, signed.Unsigned, standing)
-			_, standing = signed.Open(k, "bucket", u.Method, key, altered+query, u.Header, noon)
-			require.Equal(t, signed.Unsigned, standing)
-			_, standing = signed.Open(k, "bucket", u.Method, key+altered, query, u.Header, noon)
-			require.Equal(t, signed.Unsigned, standing)
+			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key, query+altered, u.Header, noon)
+			require.Equal(t, signedurl.Invalid, status)
+			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key, altered+query, u.Header, noon)
+			require.Equal(t, signedurl.Invalid, status)
+			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key+altered, query, u.Header, noon)
+			require.Equal(t, signedurl.Invalid, status)
 		}
 	})
 }
 
-// FuzzTwoGrants: what is signed for one request is not good for another.
+// FuzzTwoGrants requires that a signature for one request is not valid for another.
 func FuzzTwoGrants(f *testing.F) {
 	f.Add("a", "text/plain", "x", "b", "text/plain", "x")
 	f.Add("a", "t/p", "", "a", "t", "/p")
@@ -66,7 +66,7 @@ func FuzzTwoGrants(f *testing.F) {
 		one, two := sign(key1, kind1, value1), sign(key2, kind2, value2)
 		require.NotEqual(t, one.query, two.query)
 		two.query = one.query
-		_, standing := two.open(k, noon)
-		require.Equal(t, signed.Unsigned, standing)
+		_, status := two.verify(k, noon)
+		require.Equal(t, signedurl.Invalid, status)
 	})
 }

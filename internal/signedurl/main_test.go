@@ -1,4 +1,4 @@
-package signed_test
+package signedurl_test
 
 import (
 	"bytes"
@@ -10,19 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
 const base = "https://files.example.com/b/"
 
-func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signed.MinSecret) }
+func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signedurl.MinSecret) }
 
-func keys(t testing.TB, secrets ...[]byte) signed.Keys {
+func keys(t testing.TB, secrets ...[]byte) signedurl.Keys {
 	t.Helper()
-	k, err := signed.NewKeys(secrets)
+	k, err := signedurl.NewKeys(secrets)
 	require.NoError(t, err)
 	return k
 }
@@ -45,24 +45,24 @@ func download() *storage.SignRequest {
 	}
 }
 
-// A request is what a client makes of a signed address.
+// A request is what a client sends to a signed URL.
 type request struct {
 	bucket, method, key, query string
 	header                     http.Header
 }
 
-func signedRequest(t testing.TB, k signed.Keys, r *storage.SignRequest) *request {
+func signedRequest(t testing.TB, k signedurl.Keys, r *storage.SignRequest) *request {
 	t.Helper()
-	u, err := signed.URL(k, "bucket", r, noon)
+	u, err := signedurl.SignURL(k, "bucket", r, noon)
 	require.NoError(t, err)
 	address, query, found := strings.Cut(u.URL, "?")
 	require.True(t, found)
-	require.Equal(t, base+escape.Key(r.Key), address)
+	require.Equal(t, base+urlpath.Escape(r.Key), address)
 	return &request{"bucket", u.Method, r.Key, query, u.Header}
 }
 
-func (r *request) open(k signed.Keys, now time.Time) (*signed.Grant, signed.Standing) {
-	return signed.Open(k, r.bucket, r.method, r.key, r.query, r.header, now)
+func (r *request) verify(k signedurl.Keys, now time.Time) (*signedurl.Grant, signedurl.Status) {
+	return signedurl.VerifyURL(k, r.bucket, r.method, r.key, r.query, r.header, now)
 }
 
 func (r *request) signature() string {
@@ -72,10 +72,10 @@ func (r *request) signature() string {
 
 func (r *request) replace(old, new string) { r.query = strings.Replace(r.query, old, new, 1) }
 
-// form is a signed form, as it arrives.
-func form(t testing.TB, k signed.Keys, r *storage.SignRequest) map[string]string {
+// form returns the fields of a signed form.
+func form(t testing.TB, k signedurl.Keys, r *storage.SignRequest) map[string]string {
 	t.Helper()
-	f, err := signed.Form(k, "bucket", r, noon)
+	f, err := signedurl.SignForm(k, "bucket", r, noon)
 	require.NoError(t, err)
 	require.Equal(t, base, f.URL)
 	return f.Fields

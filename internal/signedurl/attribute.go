@@ -1,4 +1,4 @@
-package signed
+package signedurl
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// An Attribute of the object to be, or a condition on storing it, is a header of
-// a signed upload and a field of a signed form.
+// An Attribute is an attribute of the new object, or a condition on storing it. It is a
+// header of a signed upload and a field of a signed form.
 type Attribute struct {
 	Name  string // in lower case
-	Value string // as it is sent
+	Value string // as the client sends it
 }
 
 const (
@@ -26,7 +26,7 @@ const (
 	ifNoneMatch    = "if-none-match"
 )
 
-// properties are the attributes that are a text of Properties.
+// properties are the attributes that are text fields of storage.Properties.
 var properties = []struct {
 	name   string
 	get    func(*storage.Properties) string
@@ -40,7 +40,7 @@ var properties = []struct {
 	{classAttribute, func(p *storage.Properties) string { return p.StorageClass }, storage.WithStorageClass},
 }
 
-// attributesOf are those that r asks for, by name.
+// attributesOf returns the attributes that r requests, sorted by name.
 func attributesOf(r *storage.SignRequest) []Attribute {
 	var attributes []Attribute
 	for _, p := range properties {
@@ -49,8 +49,8 @@ func attributesOf(r *storage.SignRequest) []Attribute {
 		}
 	}
 	for name, value := range r.Metadata {
-		// A browser sends no header beyond ASCII.
-		attributes = append(attributes, Attribute{metadataPrefix + name, escape.Key(value)})
+		// A browser sends only ASCII in headers.
+		attributes = append(attributes, Attribute{metadataPrefix + name, urlpath.Escape(value)})
 	}
 	if r.PublicRead {
 		attributes = append(attributes, Attribute{aclAttribute, publicRead})
@@ -62,7 +62,7 @@ func attributesOf(r *storage.SignRequest) []Attribute {
 	return attributes
 }
 
-// UploadOptions store an object as the grant has it.
+// UploadOptions returns the options that store the object as the grant describes it.
 func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 	var opts []storage.UploadOption
 	metadata := map[string]string{}
@@ -111,10 +111,12 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 
 func formatCRC(crc uint32) string { return fmt.Sprintf("%08x", crc) }
 
-// Creates reports whether the grant is for an object that is not there alone.
-func (g *Grant) Creates() bool { return slices.Contains(g.Attributes, Attribute{ifNoneMatch, "*"}) }
+// RequiresAbsence reports whether the grant only permits creating a new object.
+func (g *Grant) RequiresAbsence() bool {
+	return slices.Contains(g.Attributes, Attribute{ifNoneMatch, "*"})
+}
 
-// HasType reports whether the grant says the object's media type.
-func (g *Grant) HasType() bool {
+// HasContentType reports whether the grant sets the object's media type.
+func (g *Grant) HasContentType() bool {
 	return slices.ContainsFunc(g.Attributes, func(a Attribute) bool { return a.Name == "content-type" })
 }

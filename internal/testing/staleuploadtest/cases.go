@@ -1,5 +1,6 @@
-// Package leftovertest says, for tests, which uploads in parts are dropped when.
-package leftovertest
+// Package staleuploadtest has the cases that package staleupload decides, for the
+// tests of the stores that use it.
+package staleuploadtest
 
 import (
 	"math"
@@ -10,7 +11,7 @@ import (
 
 const day = 24 * time.Hour
 
-// Rules are the lifecycle that Cases are of.
+// Rules are the lifecycle rules of the bucket in [Cases].
 var Rules = []storage.LifecycleRule{
 	{Prefix: "tmp/", AbortUploadsAfterDays: 3},
 	{Prefix: "tmp/short/", AbortUploadsAfterDays: 1},
@@ -19,16 +20,16 @@ var Rules = []storage.LifecycleRule{
 	{ExpireAfterDays: 1},
 }
 
-// A Case is one upload, and what becomes of it.
+// A Case is one upload and whether a sweep discards it.
 type Case struct {
-	Name    string
-	Key     string
-	Part    time.Duration // from the beginning to the part; 0: there is none
-	Looked  time.Duration // from the beginning to the sweep
-	Dropped bool
+	Name      string
+	Key       string
+	Part      time.Duration // from the beginning to the part; 0 if there is none
+	Sweep     time.Duration // from the beginning to the sweep
+	Discarded bool
 }
 
-// Cases are judged alike by every store that drops such uploads itself.
+// Cases hold for every store that discards such uploads itself.
 var Cases = []Case{
 	{"begun a week ago", "k", 0, 7 * day, true},
 	{"begun within the week", "k", 0, 7*day - time.Second, false},
@@ -36,11 +37,11 @@ var Cases = []Case{
 	{"within a week of its last part", "k", 6 * day, 13*day - time.Second, false},
 	{"as old as a rule says, whenever its last part came", "tmp/k", 3*day - time.Second, 3 * day, true},
 	{"younger than a rule says", "tmp/k", 0, 3*day - time.Second, false},
-	{"the smallest of two rules", "tmp/short/k", 0, day, true},
-	{"a rule of another prefix", "tmpk", 0, 3 * day, false},
-	{"a week, where a rule gives it longer", "long/k", 0, 7 * day, true},
+	{"the smaller of two rules", "tmp/short/k", 0, day, true},
+	{"a rule for another prefix", "tmpk", 0, 3 * day, false},
+	{"a week, although a rule allows more", "long/k", 0, 7 * day, true},
 	{"a rule longer than a week", "long/k", 29 * day, 30 * day, true},
-	{"a rule longer than a week, before its time", "long/k", 29 * day, 30*day - time.Second, false},
+	{"a rule longer than a week, one second early", "long/k", 29 * day, 30*day - time.Second, false},
 	{"a rule of more days than a Duration holds", "never/k", day, 7 * day, false},
 	{"begun by a clock that was ahead", "k", 0, -day, false},
 }

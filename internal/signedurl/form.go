@@ -1,4 +1,4 @@
-package signed
+package signedurl
 
 import (
 	"maps"
@@ -10,26 +10,27 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The fields of a form that are no attributes. The page adds the file, last.
+// The fields of a form that are not attributes. The page adds the file as the last one.
 const (
 	FileField      = "file"
 	objectField    = "key"
 	signatureField = "ob-signature"
 )
 
-// Form signs a form that uploads what r asks for. Every field is signed, so that
-// none can be changed, added or left out. No form of a cloud's knows a condition:
-// one that did here would work on a laptop and nowhere else.
-func Form(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
-	g, err := grant(r, now)
+// SignForm returns the signed form that r requests for the bucket. Every field is
+// signed, so that none can be changed, added or removed. If r has a condition, it fails
+// with Unsupported: a form of a cloud has none, and one that worked only here would
+// surprise later.
+func SignForm(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
+	g, err := newGrant(r, now)
 	if err != nil {
 		return nil, err
 	}
-	if k.None() || g.MaxSize < 0 {
+	if k.Empty() || g.MaxSize < 0 {
 		return nil, storage.Unsupported
 	}
-	if g.Creates() {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a form knows no condition: SignedUploadURL does"}
+	if g.RequiresAbsence() {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "use SignedUploadURL: a form cannot have a condition"}
 	}
 	fields := map[string]string{
 		objectField:  g.Key,
@@ -43,12 +44,12 @@ func Form(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storag
 	for _, a := range g.Attributes {
 		fields[a.Name] = a.Value
 	}
-	fields[signatureField] = k.all[0].signature(formParts(bucket, fields)...)
+	fields[signatureField] = k.all[0].sign(formParts(bucket, fields)...)
 	return &storage.UploadForm{URL: r.BaseURL, Fields: fields, ExpiresAt: time.Unix(g.Expires, 0).UTC()}, nil
 }
 
-// formParts are what the signature of a form is of: the fields by name, but for
-// the signature itself.
+// formParts returns the texts that the signature of a form covers: all fields by name,
+// without the signature itself.
 func formParts(bucket string, fields map[string]string) []string {
 	parts := []string{"omnibucket form 1", bucket}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -59,20 +60,20 @@ func formParts(bucket string, fields map[string]string) []string {
 	return parts
 }
 
-// OpenForm checks the fields that came before the file, by their names in lower
-// case. A Grant is returned with Good alone.
-func OpenForm(k Keys, bucket string, fields map[string]string, now time.Time) (*Grant, Standing) {
+// VerifyForm verifies the fields that came before the file. Their names must be in lower
+// case. It returns a Grant only with [Valid].
+func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) (*Grant, Status) {
 	key, known := k.find(fields[keyParam])
-	if !known || !key.signed(fields[signatureField], formParts(bucket, fields)...) {
-		return nil, Unsigned
+	if !known || !key.verify(fields[signatureField], formParts(bucket, fields)...) {
+		return nil, Invalid
 	}
 	g := &Grant{Method: "POST", Key: fields[objectField], CRC32C: fields[crcParam]}
 	var err error
 	if g.Expires, err = strconv.ParseInt(fields[expiresParam], 10, 64); err != nil {
-		return nil, Unsigned
+		return nil, Invalid
 	}
 	if g.MinSize, g.MaxSize, err = parseSize(fields[sizeParam]); err != nil {
-		return nil, Unsigned
+		return nil, Invalid
 	}
 	for name, value := range fields {
 		switch name {
@@ -82,8 +83,8 @@ func OpenForm(k Keys, bucket string, fields map[string]string, now time.Time) (*
 		}
 	}
 	slices.SortFunc(g.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
-	if s := g.standing(now); s != Good {
+	if s := g.status(now); s != Valid {
 		return nil, s
 	}
-	return g, Good
+	return g, Valid
 }

@@ -1,4 +1,4 @@
-package escape_test
+package urlpath_test
 
 import (
 	"net/url"
@@ -6,23 +6,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-func TestKey(t *testing.T) {
+func TestEscape(t *testing.T) {
 	for key, want := range map[string]string{
 		"a/b-c_d.e~f": "a/b-c_d.e~f",
 		"a b+c%":      "a%20b%2Bc%25",
 		"é?#":         "%C3%A9%3F%23",
 	} {
-		require.Equal(t, want, escape.Key(key))
+		require.Equal(t, want, urlpath.Escape(key))
 	}
 }
 
-func FuzzKey(f *testing.F) {
+func FuzzEscape(f *testing.F) {
 	f.Add("a/b c+d%é")
 	f.Fuzz(func(t *testing.T, key string) {
-		back, err := url.PathUnescape(escape.Key(key))
+		back, err := url.PathUnescape(urlpath.Escape(key))
 		require.NoError(t, err)
 		require.Equal(t, key, back)
 	})
