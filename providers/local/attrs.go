@@ -141,7 +141,7 @@ func (a *attrs) describes(m meta) bool {
 func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	out := &storage.Attrs{Key: key, Size: m.size, Modified: m.time()}
 	out.ETag, out.Revision = s.tagOf(m, a).split()
-	if s.keeping() {
+	if s.keepsVersions() {
 		out.Version = versionOf(m)
 	}
 	if a != nil {

@@ -29,7 +29,7 @@ func (c *clock) next() time.Time {
 }
 
 // pass has the next stamp be later than at.
-func (c *clock) pass(at int64) {
+func (c *clock) advance(at int64) {
 	for {
 		last := c.last.Load()
 		if last >= at || c.last.CompareAndSwap(last, at) {

@@ -25,20 +25,20 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if r.Source.Account != (account{d.parent}) || len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	from := s
 	if r.Source.Bucket != d.bucket {
 		other := bucketDriver(d.parent, r.Source.Bucket, Config{NoSync: true})
 		other.managed = true
-		if from, err = other.enter(ctx); err != nil {
-			return nil, sourceLost(r.Source, err)
+		if from, err = other.acquire(ctx); err != nil {
+			return nil, missingSource(r.Source, err)
 		}
 		defer func() {
-			other.leave(from)
+			other.release(from)
 			_ = other.Close()
 		}()
 	}
@@ -52,10 +52,10 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	defer s.discard(st)
-	if err := st.append(ctx, source.take(r.Source.Key), 0, source.meta.size); err != nil {
+	if err := st.append(ctx, source.osFile(r.Source.Key), 0, source.meta.size); err != nil {
 		return nil, err
 	}
-	if err := unchanged(source); err != nil {
+	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
 	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead}
@@ -72,7 +72,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attrs, error) {
 	f, a, err := s.openObject(ctx, ref.Key, ref.Version)
 	if err != nil {
-		return nil, nil, sourceLost(ref, err)
+		return nil, nil, missingSource(ref, err)
 	}
 	if ref.Revision != "" && ref.Revision != s.tagOf(f.meta, a).revision() {
 		_ = f.close()
@@ -83,7 +83,7 @@ func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attr
 
 // sourceLost is what a missing source means: one that the core has seen is
 // Changed.
-func sourceLost(ref storage.ObjectRef, err error) error {
+func missingSource(ref storage.ObjectRef, err error) error {
 	if code := storage.CodeOf(err); ref.Revision != "" && (code == storage.ObjectNotFound || code == storage.BucketNotFound) {
 		return storage.Changed
 	}
@@ -91,7 +91,7 @@ func sourceLost(ref storage.ObjectRef, err error) error {
 }
 
 // unchanged is for files that somebody edits in place, as we never do.
-func unchanged(source *file) error {
+func checkUnchanged(source *file) error {
 	now, err := source.stat()
 	if err != nil {
 		return failure(err)
@@ -110,11 +110,11 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		if ref.Account != (account{d.parent}) || ref.Bucket != d.bucket {
 			return nil, storage.Unsupported
 		}
-		if err := s.addSource(ctx, st, sum, ref); err != nil {
+		if err := s.appendSource(ctx, st, sum, ref); err != nil {
 			return nil, err
 		}
 	}
@@ -134,15 +134,15 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 
-func (s *store) addSource(ctx context.Context, st *staged, sum io.Writer, ref storage.ObjectRef) error {
+func (s *store) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref storage.ObjectRef) error {
 	source, _, err := s.source(ctx, ref)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = source.close() }()
-	bytes := io.NewSectionReader(source.take(ref.Key), 0, source.meta.size)
+	bytes := io.NewSectionReader(source.osFile(ref.Key), 0, source.meta.size)
 	if err := st.fill(ctx, io.TeeReader(bytes, sum)); err != nil {
 		return failure(err)
 	}
-	return unchanged(source)
+	return checkUnchanged(source)
 }

@@ -19,7 +19,7 @@ func setFileTime(d *dir, _ int, base string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	return again(func() error {
+	return retryEINTR(func() error {
 		return unix.UtimesNanoAt(d.fd(), base, []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW)
 	})
 }

@@ -19,7 +19,7 @@ func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 		return err
 	}
 	times := [2]unix.Timespec{stamp, stamp}
-	return again(func() error {
+	return retryEINTR(func() error {
 		_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0)
 		if errno != 0 {
 			return errno
@@ -28,12 +28,12 @@ func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 	})
 }
 
-func fsync(fd int) error { return again(func() error { return unix.Fsync(fd) }) }
+func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }
 
 // exchange gives from/fromBase and d/base, which are both there, each other's
 // names in one step.
 func (d *dir) exchange(base string, from *dir, fromBase string) error {
-	return again(func() error {
+	return retryEINTR(func() error {
 		return unix.Renameat2(from.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
 	})
 }
@@ -46,7 +46,7 @@ func openBeneath(fd int, path string) (int, error) {
 	}
 	how := unix.OpenHow{Flags: uint64(openDirFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
 	var opened int
-	err := again(func() (err error) {
+	err := retryEINTR(func() (err error) {
 		opened, err = unix.Openat2(fd, path, &how)
 		return err
 	})

@@ -15,7 +15,7 @@ import (
 const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
 
 // again repeats a system call that a signal interrupted.
-func again(call func() error) error {
+func retryEINTR(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err
@@ -73,7 +73,7 @@ func (d *dir) fd() int { return d.handle.fd }
 
 func (d *dir) stat(base string) (meta, error) {
 	var st unix.Stat_t
-	err := again(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	err := retryEINTR(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
 		return meta{}, err
 	}
@@ -81,37 +81,37 @@ func (d *dir) stat(base string) (meta, error) {
 }
 
 // own is d's own meta, and whether it still hangs in the tree.
-func (d *dir) own() (m meta, linked bool, err error) {
+func (d *dir) statSelf() (m meta, linked bool, err error) {
 	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
+	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
 		return meta{}, false, err
 	}
 	return metaOf(&st), st.Nlink > 0, nil
 }
 
 func (d *dir) mkdir(base string) error {
-	return again(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
+	return retryEINTR(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
 }
 
 // rmdir removes an empty directory and never anything else, which os.Root's
 // Remove would: between a look and the removal somebody may put a file there.
 func (d *dir) rmdir(base string) error {
-	return again(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
+	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
 }
 
 // unlink removes a file or link and never a directory.
 func (d *dir) unlink(base string) error {
-	return again(func() error { return unix.Unlinkat(d.fd(), base, 0) })
+	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
 }
 
 // rename moves from/fromBase to d/base, over what is there.
 func (d *dir) rename(base string, from *dir, fromBase string) error {
-	return again(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
+	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
 }
 
 // link gives from/fromBase the name d/base too, where there is nothing yet.
 func (d *dir) link(base string, from *dir, fromBase string) error {
-	return again(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
+	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }
 
 // sync makes d's entries last, if the file system can.

@@ -48,7 +48,7 @@ func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) 
 
 // own looks for the directory's name, too: a handle does not tell that somebody
 // removed its directory.
-func (d *dir) own() (meta, bool, error) {
+func (d *dir) statSelf() (meta, bool, error) {
 	fi, err := d.handle.file.Stat()
 	if err != nil {
 		return meta{}, false, err

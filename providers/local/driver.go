@@ -18,16 +18,16 @@ var _ storage.Driver = (*driver)(nil)
 // first needed, so that a bucket can be named before it is there.
 type driver struct {
 	storage.UnimplementedDriver
-	parent   string // absolute; the account, which holds the bucket's directory
-	bucket   string // the directory's name
-	managed  bool   // by a service: the directory must lie in parent, also through symbolic links
-	sync     bool
-	visible  bool   // write visible sidecars
-	fileMode uint32 // 0: what the umask leaves
-	clock    clock
-	versions atomic.Bool                    // keep them
-	given    signedurl.Keys                 // of Config
-	secret   atomic.Pointer[signedurl.Keys] // of the directory, once it was read
+	parent     string // absolute; the account, which holds the bucket's directory
+	bucket     string // the directory's name
+	managed    bool   // by a service: the directory must lie in parent, also through symbolic links
+	sync       bool
+	visible    bool   // write visible sidecars
+	fileMode   uint32 // 0: what the umask leaves
+	clock      clock
+	versions   atomic.Bool                    // keep them
+	configKeys signedurl.Keys                 // of Config
+	ownKeys    atomic.Pointer[signedurl.Keys] // of the directory, once it was read
 
 	mu     sync.Mutex
 	live   *store
@@ -49,7 +49,7 @@ func newDriver(root string, c Config) (*driver, error) {
 		return nil, err
 	}
 	d := bucketDriver(filepath.Dir(path), filepath.Base(path), c)
-	d.given, err = signedurl.NewKeys(c.SigningKeys)
+	d.configKeys, err = signedurl.NewKeys(c.SigningKeys)
 	return d, err
 }
 
@@ -64,11 +64,11 @@ func bucketDriver(parent, bucket string, c Config) *driver {
 // Describe tells what holds on every file system. That versions are kept is
 // asked of the bucket's settings.
 func (d *driver) Describe() storage.Description {
-	if s, err := d.enter(context.Background()); err == nil {
+	if s, err := d.acquire(context.Background()); err == nil {
 		if settings, err := s.settings(); err == nil && settings.Versioning {
 			d.versions.Store(true)
 		}
-		d.leave(s)
+		d.release(s)
 	}
 	return storage.Description{
 		Provider: provider,
@@ -107,7 +107,7 @@ func (d *driver) Native() any {
 
 // enter begins a call: the directories stay open until leave, also when Close
 // comes in between.
-func (d *driver) enter(ctx context.Context) (*store, error) {
+func (d *driver) acquire(ctx context.Context) (*store, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (d *driver) enter(ctx context.Context) (*store, error) {
 	return d.live, nil
 }
 
-func (d *driver) leave(s *store) {
+func (d *driver) release(s *store) {
 	d.mu.Lock()
 	d.users--
 	last := d.closed && d.users == 0

@@ -55,10 +55,10 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 	for _, change := range tweaks {
 		change(d)
 	}
-	s, err := d.enter(context.Background())
+	s, err := d.acquire(context.Background())
 	require.NoError(t, err)
 	require.NoError(t, s.sweep(context.Background()))
-	d.leave(s)
+	d.release(s)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &subject{d, t, root}
 }

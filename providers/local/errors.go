@@ -59,7 +59,7 @@ func failure(err error) error {
 
 // uncertain is the failure of a write whose effect shows already, but may not
 // outlast a power failure.
-func uncertain(err error) error {
+func unknownOutcome(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -72,14 +72,14 @@ func uncertain(err error) error {
 
 // isNotExist also means a directory on the way that is a file.
 func isNotExist(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || noDirectory(err)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || isNotDirectory(err)
 }
 
 func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }
 
 // inTheWay is what a rename onto a directory meets; onto one with entries some
 // systems say so by another word.
-func inTheWay(err error) bool {
+func isObstructed(err error) bool {
 	return errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTEMPTY) || isExist(err)
 }
 
@@ -91,6 +91,6 @@ func leadsOutside(err error) bool {
 }
 
 // noObject: nothing that this bucket can show is there.
-func noObject(err error) bool {
-	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || noName(err)
+func isNoObject(err error) bool {
+	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || isInvalidName(err)
 }

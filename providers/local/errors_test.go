@@ -36,13 +36,13 @@ func TestFailures(t *testing.T) {
 			if e.Err != nil {
 				require.ErrorIs(t, e, e.Err)
 			}
-			require.ErrorAs(t, uncertain(row.err), &e)
+			require.ErrorAs(t, unknownOutcome(row.err), &e)
 			require.True(t, e.Unknown)
 			require.Equal(t, row.code, e.Code)
 		})
 	}
 	require.NoError(t, failure(nil))
-	require.NoError(t, uncertain(nil))
+	require.NoError(t, unknownOutcome(nil))
 }
 
 // TestAFullDisk runs where OMNIBUCKET_LOCAL_TEST_DISK names a directory on a

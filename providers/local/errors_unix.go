@@ -17,12 +17,12 @@ const (
 )
 
 // noDirectory: ENOTDIR says so everywhere.
-func noDirectory(error) bool { return false }
+func isNotDirectory(error) bool { return false }
 
 // noName: a name is refused only for its length, or before anybody asks.
-func noName(error) bool { return false }
+func isInvalidName(error) bool { return false }
 
 // errNoReader is what opening a socket meets.
-func errNoReader(err error) bool {
+func isNoReader(err error) bool {
 	return errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP)
 }

@@ -16,11 +16,11 @@ const (
 )
 
 // noDirectory is what looking below a file meets.
-func noDirectory(err error) bool { return errors.Is(err, windows.ERROR_DIRECTORY) }
+func isNotDirectory(err error) bool { return errors.Is(err, windows.ERROR_DIRECTORY) }
 
 // noName is what asking for a name meets that Windows cannot hold.
-func noName(err error) bool {
+func isInvalidName(err error) bool {
 	return errors.Is(err, windows.ERROR_INVALID_NAME) || errors.Is(err, windows.ERROR_BAD_PATHNAME)
 }
 
-func errNoReader(error) bool { return false }
+func isNoReader(error) bool { return false }

@@ -23,7 +23,7 @@ type file struct {
 // create makes a new file, to be written.
 func (d *dir) create(base string) (*file, error) {
 	f := &file{}
-	err := again(func() (err error) {
+	err := retryEINTR(func() (err error) {
 		f.fd, err = unix.Openat(d.fd(), base, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o666)
 		return err
 	})
@@ -47,7 +47,7 @@ func (d *dir) edit(base string) (*file, error) {
 // not block.
 func (d *dir) open(base string) (*file, error) {
 	f := &file{}
-	err := again(func() (err error) {
+	err := retryEINTR(func() (err error) {
 		f.fd, err = unix.Openat(d.fd(), base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		return err
 	})
@@ -68,7 +68,7 @@ func (d *dir) open(base string) (*file, error) {
 
 func (f *file) stat() (meta, error) {
 	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
+	if err := retryEINTR(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
 		return meta{}, err
 	}
 	return metaOf(&st), nil
@@ -77,7 +77,7 @@ func (f *file) stat() (meta, error) {
 // Write writes all of p.
 func (f *file) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
-		err = again(func() error {
+		err = retryEINTR(func() error {
 			done, err := unix.Write(f.fd, p[n:])
 			n += max(0, done)
 			if err == nil && done == 0 {
@@ -94,7 +94,7 @@ func (f *file) setTime(d *dir, base string, at time.Time) error {
 }
 
 func (f *file) setMode(mode uint32) error {
-	return again(func() error { return unix.Fchmod(f.fd, mode) })
+	return retryEINTR(func() error { return unix.Fchmod(f.fd, mode) })
 }
 
 func (f *file) sync() error {
@@ -105,7 +105,7 @@ func (f *file) sync() error {
 }
 
 // take is the os.File, which closes the descriptor from then on.
-func (f *file) take(name string) *os.File {
+func (f *file) osFile(name string) *os.File {
 	if f.os == nil {
 		f.os = os.NewFile(uintptr(f.fd), name)
 	}

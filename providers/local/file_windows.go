@@ -73,7 +73,7 @@ func (f *file) setMode(uint32) error { return nil }
 
 func (f *file) sync() error { return f.os.Sync() }
 
-func (f *file) take(string) *os.File { return f.os }
+func (f *file) osFile(string) *os.File { return f.os }
 
 func (f *file) close() error { return f.os.Close() }
 

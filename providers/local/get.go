@@ -10,12 +10,12 @@ import (
 
 // Head reads the attributes of what a reader would get now.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
-	f, attrs, err := s.read(ctx, r)
+	defer d.release(s)
+	f, attrs, err := s.openForRead(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -26,12 +26,12 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 // Get opens the object. Its bytes and attributes come from one open file, which
 // a write meanwhile does not touch: it makes another.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer d.leave(s)
-	f, attrs, err := s.read(ctx, r)
+	defer d.release(s)
+	f, attrs, err := s.openForRead(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -40,7 +40,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		_ = f.close()
 		return nil, nil, err
 	}
-	return attrs, newBody(f.take(r.Key), from, to-from), nil
+	return attrs, newBody(f.osFile(r.Key), from, to-from), nil
 }
 
 // span is the part of size bytes that r asks for.
@@ -57,7 +57,7 @@ func span(r *storage.GetRequest, size int64) (from, to int64, err error) {
 }
 
 // read finds and opens what r asks for, which the caller closes.
-func (s *store) read(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
+func (s *store) openForRead(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
 	}
@@ -93,7 +93,7 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 	}
 	l, ok := s.names().locate(key)
 	if !ok {
-		return nil, nil, s.gone()
+		return nil, nil, s.notFoundError()
 	}
 	var round rounds
 	for {
@@ -111,16 +111,16 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 			return nil, nil, err
 		}
 		if f == nil {
-			return nil, nil, s.gone()
+			return nil, nil, s.notFoundError()
 		}
 		a, err := s.attrsOfFile(f)
 		if err == nil && a == nil && version == "" {
 			a, err = s.visibleAttrs(l, f.meta)
-			if err == nil && a != nil && !s.still(l, f) {
+			if err == nil && a != nil && !s.isStillCurrent(l, f) {
 				a = nil
 			}
 		}
-		if err == nil && (a != nil || version != "" || s.still(l, f)) {
+		if err == nil && (a != nil || version != "" || s.isStillCurrent(l, f)) {
 			return f, a, nil
 		}
 		_ = f.close()
@@ -132,7 +132,7 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 
 // still reports whether a file without attributes is the object yet. If not, it
 // may have had a sidecar, which went with it, and the new one has to be read.
-func (s *store) still(l location, f *file) bool {
+func (s *store) isStillCurrent(l location, f *file) bool {
 	again, err := s.openCurrent(l)
 	if err != nil || again == nil {
 		return false
@@ -148,7 +148,7 @@ func (s *store) openCurrent(l location) (*file, error) {
 	for range 2 {
 		f, err := s.openIn(l.dir, l.base)
 		if f != nil && s.strict.Load() {
-			if mine, err := s.spelledFile(f, join(l.dir, l.base)); err != nil || !mine {
+			if mine, err := s.fileHasExactName(f, join(l.dir, l.base)); err != nil || !mine {
 				_ = f.close()
 				if err != nil {
 					return nil, err
@@ -159,31 +159,31 @@ func (s *store) openCurrent(l location) (*file, error) {
 		if f != nil || err != nil {
 			return f, err
 		}
-		if f, err = s.openIn(l.asideDir, l.asideBase); f != nil || err != nil {
+		if f, err = s.openIn(l.altDir, l.altBase); f != nil || err != nil {
 			return f, err
 		}
 	}
-	if l.raw == "" {
+	if l.literal == "" {
 		return nil, nil
 	}
-	if exact, err := s.exact(l.raw); err != nil || !exact {
+	if exact, err := s.existsExactly(l.literal); err != nil || !exact {
 		return nil, err
 	}
-	return s.openIn(split(l.raw))
+	return s.openIn(split(l.literal))
 }
 
 // openIn is nil where there is no regular file of that name.
 func (s *store) openIn(path, base string) (*file, error) {
 	d, err := s.open(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	defer s.shut(d)
+	defer s.closeDir(d)
 	f, err := d.open(base)
-	if noObject(err) || errNoReader(err) {
+	if isNoObject(err) || isNoReader(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -16,11 +16,11 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	w := &walker{store: s, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
 	defer w.close()
 	if err := w.open(); err != nil {
@@ -53,7 +53,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		page.Entries = append(page.Entries, e)
 	}
 	if len(page.Entries) == 0 {
-		return page, s.orGone(nil)
+		return page, s.notFoundIfBucketGone(nil)
 	}
 	return page, nil
 }
@@ -141,7 +141,7 @@ func parseToken(r *storage.ListRequest) (position, error) {
 	if p.key == "" || !strings.HasPrefix(p.key, r.Prefix) {
 		return position{}, errToken
 	}
-	if _, rolled := (&walker{prefix: r.Prefix, delimiter: r.Delimiter}).common(p.key); rolled != p.isPrefix {
+	if _, rolled := (&walker{prefix: r.Prefix, delimiter: r.Delimiter}).commonPrefix(p.key); rolled != p.isPrefix {
 		return position{}, errToken
 	}
 	return p, nil

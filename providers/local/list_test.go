@@ -235,13 +235,13 @@ func settle(t testing.TB, path string) {
 
 func TestWindows(t *testing.T) {
 	var all []entry
-	r := &reading{whole: true}
+	r := &windowReader{whole: true}
 	for i := range 5*maxWindow/2 + 17 {
 		e := entry{segment: fmt.Sprintf("%07d", i*7919%(5*maxWindow/2+17)), isDir: i%3 == 0}
 		all = append(all, e)
 		r.keep(e)
 	}
-	r.settle()
+	r.compact()
 	slices.SortFunc(all, entry.order)
 	require.False(t, r.whole)
 	require.Equal(t, all[:maxWindow], r.entries)

@@ -21,7 +21,7 @@ type listCache struct {
 
 type cached struct {
 	path, match string
-	kept        bool
+	noncurrent  bool
 	meta        meta
 	window      window
 }
@@ -34,11 +34,11 @@ const (
 )
 
 // find is the part of a cached window from an order key on.
-func (c *listCache) find(path string, kept bool, m meta, from, match string) (window, bool) {
+func (c *listCache) find(path string, noncurrent bool, m meta, from, match string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, item := range c.items {
-		if item.path != path || item.kept != kept || item.match != match || item.meta != m {
+		if item.path != path || item.noncurrent != noncurrent || item.match != match || item.meta != m {
 			continue
 		}
 		w := item.window
@@ -65,7 +65,7 @@ func (c *listCache) add(item cached) {
 	defer c.mu.Unlock()
 	keep := c.items[:0:0]
 	for _, other := range c.items {
-		if other.path == item.path && other.kept == item.kept && other.match == item.match {
+		if other.path == item.path && other.noncurrent == item.noncurrent && other.match == item.match {
 			c.size -= len(other.window.entries)
 			continue
 		}
@@ -79,19 +79,19 @@ func (c *listCache) add(item cached) {
 }
 
 // windowOf is gather, but for a directory that is in the cache.
-func (s *store) windowOf(dirs []*dir, kept bool, from, match string) (window, error) {
+func (s *store) windowOf(dirs []*dir, noncurrent bool, from, match string) (window, error) {
 	if len(dirs) != 1 {
-		return s.gather(dirs, kept, from, match)
+		return s.readWindow(dirs, noncurrent, from, match)
 	}
 	d, begun := dirs[0], time.Now()
-	m, _, err := d.own()
+	m, _, err := d.statSelf()
 	if err != nil {
 		return window{}, failure(err)
 	}
-	if w, ok := s.cache.find(d.path, kept, m, from, match); ok {
+	if w, ok := s.cache.find(d.path, noncurrent, m, from, match); ok {
 		return w, nil
 	}
-	w, err := s.gather(dirs, kept, from, match)
+	w, err := s.readWindow(dirs, noncurrent, from, match)
 	if err != nil {
 		return w, err
 	}
@@ -100,7 +100,7 @@ func (s *store) windowOf(dirs []*dir, kept bool, from, match string) (window, er
 		settled = coarseFresh
 	}
 	if begun.Sub(m.time()) > settled && !w.nested() {
-		s.cache.add(cached{path: d.path, match: match, kept: kept, meta: m, window: w})
+		s.cache.add(cached{path: d.path, match: match, noncurrent: noncurrent, meta: m, window: w})
 	}
 	return w, nil
 }
@@ -109,6 +109,6 @@ func (s *store) windowOf(dirs []*dir, kept bool, from, match string) (window, er
 // their own.
 func (w window) nested() bool {
 	return slices.ContainsFunc(w.entries, func(e entry) bool {
-		return e.place != nil && (strings.Contains(e.place.dir, reserved+string(markChunk)) || len(e.place.also) > 0)
+		return e.diskName != nil && (strings.Contains(e.diskName.dir, reserved+string(markChunk)) || len(e.diskName.also) > 0)
 	})
 }

@@ -89,12 +89,12 @@ func NewDriver(root string, c Config) (storage.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.enter(context.Background())
+	s, err := d.acquire(context.Background())
 	if err != nil {
 		_ = d.Close()
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	return d, s.sweep(context.Background())
 }
 

@@ -65,7 +65,7 @@ func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err 
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		f, err := s.useLockFile()
+		f, err := s.acquireLockFile()
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err 
 			return unlock, nil
 		}
 		unlock()
-		s.locks.replaced(f)
+		s.locks.dropReplaced(f)
 	}
 }
 
@@ -98,20 +98,20 @@ func (s *store) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock fu
 			return nil, false, interrupted(ctx)
 		}
 	}
-	letGo := func() {
+	releaseSlot := func() {
 		<-turn
 		s.locks.release(f)
 	}
 	if err := waitForFile(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
-		letGo()
+		releaseSlot()
 		return nil, false, err
 	}
 	unlock = func() {
 		_ = unlockRange(f.os, at, n)
-		letGo()
+		releaseSlot()
 	}
 	m, err := s.top.stat(lockPath)
-	if err != nil && !noObject(err) {
+	if err != nil && !isNoObject(err) {
 		unlock()
 		return nil, false, failure(err)
 	}
@@ -128,7 +128,7 @@ func (t *lockTable) slot(number int64) chan struct{} {
 }
 
 // useLockFile opens the lock file, if it is not open. The caller calls release.
-func (s *store) useLockFile() (*lockFile, error) {
+func (s *store) acquireLockFile() (*lockFile, error) {
 	t := &s.locks
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -152,7 +152,7 @@ func (t *lockTable) release(f *lockFile) {
 }
 
 // replaced has the next lock open the file anew.
-func (t *lockTable) replaced(f *lockFile) {
+func (t *lockTable) dropReplaced(f *lockFile) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.file != f {
@@ -179,7 +179,7 @@ func (s *store) openLockFile() (*lockFile, error) {
 		f, err = s.root.OpenFile(lockPath, os.O_RDWR, 0)
 	}
 	if err != nil {
-		return nil, s.lost(err)
+		return nil, s.pathLostError(err)
 	}
 	ino, err := identity(f)
 	if err != nil {
@@ -202,18 +202,18 @@ func (s *store) makeLockFile() error {
 	_ = s.root.RemoveAll(formerLocksPath)
 	err := create()
 	if isNotExist(err) { // somebody moved the reserved directory away
-		if err := s.makeReserved(); err != nil {
+		if err := s.makeReservedDir(); err != nil {
 			return err
 		}
 		err = create()
 	}
 	if err != nil {
-		return s.lost(err)
+		return s.pathLostError(err)
 	}
 	return s.notDeleted()
 }
 
-func noLocks(err error) error {
+func noLocksError(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the file system cannot lock files, which writes need"}
 }
 
@@ -226,7 +226,7 @@ func waitForFile(ctx context.Context, f *os.File, try func(*os.File) error) erro
 			return nil
 		}
 		if !errors.Is(err, errLocked) {
-			return noLocks(err)
+			return noLocksError(err)
 		}
 		if ctxtime.Sleep(ctx, pause) != nil {
 			return interrupted(ctx)

@@ -12,7 +12,7 @@ import (
 // descriptor of the file.
 
 func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
-	return again(func() error {
+	return retryEINTR(func() error {
 		l := unix.Flock_t{Type: kind, Start: at, Len: n}
 		return unix.FcntlFlock(f.Fd(), command, &l)
 	})

@@ -14,12 +14,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// entered is the open directories of a driver, for as long as the test runs.
-func entered(t *testing.T, d *driver) *store {
+// acquired is the open directories of a driver, for as long as the test runs.
+func acquired(t *testing.T, d *driver) *store {
 	t.Helper()
-	s, err := d.enter(t.Context())
+	s, err := d.acquire(t.Context())
 	require.NoError(t, err)
-	t.Cleanup(func() { d.leave(s) })
+	t.Cleanup(func() { d.release(s) })
 	return s
 }
 
@@ -40,7 +40,7 @@ func TestLocksExclude(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t)
 			s.put("k", "x")
-			one, other := entered(t, s.driver), entered(t, reopen(t, s.root).driver)
+			one, other := acquired(t, s.driver), acquired(t, reopen(t, s.root).driver)
 			for range 2 { // the second time after the reserved directory was moved away
 				unlock, err := row.first(t.Context(), one)
 				require.NoError(t, err)

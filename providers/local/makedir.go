@@ -26,7 +26,7 @@ func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, err
 		if !isNotExist(err) {
 			return nil, failure(err)
 		}
-		if err := s.gone(); err != storage.ObjectNotFound {
+		if err := s.notFoundError(); err != storage.ObjectNotFound {
 			return nil, err
 		}
 		if err := s.makeParents(ctx, key); err != nil {
@@ -58,27 +58,27 @@ func (s *store) makeParent(ctx context.Context, key string) error {
 		return invalid.Argument("key", "must not have an empty segment", "")
 	}
 	if err := s.mkdirs(l.dir); err != nil {
-		return afresh(err)
+		return retryable(err)
 	}
 	parent, err := s.open(l.dir)
 	if err != nil {
-		return afresh(s.missing(err))
+		return retryable(s.dirGoneError(err))
 	}
-	defer s.shut(parent)
-	m, err := s.statBehind(parent, l.base)
+	defer s.closeDir(parent)
+	m, err := s.statFollowing(parent, l.base)
 	switch {
 	case err == nil && m.kind == kindDir:
 		return s.checkSpelling(join(l.dir, l.base))
 	case err == nil || leadsOutside(err):
-		err = s.makeWay(ctx, key, parent, l)
+		err = s.moveFileAside(ctx, key, parent, l)
 	case isNotExist(err):
 		err = s.mkdirIn(parent, l.base)
 	}
-	return afresh(s.missing(err))
+	return retryable(s.dirGoneError(err))
 }
 
 // afresh: a directory that vanished is made again in the next round.
-func afresh(err error) error {
+func retryable(err error) error {
 	if err == errDirGone {
 		return nil
 	}
@@ -86,17 +86,17 @@ func afresh(err error) error {
 }
 
 // missing is failure, but for a directory that vanished.
-func (s *store) missing(err error) error {
+func (s *store) dirGoneError(err error) error {
 	if err != nil && isNotExist(err) {
 		return errDirGone
 	}
 	return failure(err)
 }
 
-func (s *store) statBehind(d *dir, base string) (meta, error) {
+func (s *store) statFollowing(d *dir, base string) (meta, error) {
 	m, err := d.stat(base)
 	if err == nil && m.kind == kindLink {
-		return s.behind(d, base)
+		return s.statTarget(d, base)
 	}
 	return m, err
 }
@@ -118,7 +118,7 @@ func (s *store) mkdirIn(parent *dir, base string) error {
 // makeWay moves the file that has the name of a directory to come. A rename
 // leaves no instant at which it is missing: a reader that does not find it
 // under the one name finds it under the other, since it looks in this order.
-func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location) error {
+func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l location) error {
 	unlock, err := s.lock(ctx, key)
 	if err != nil {
 		return err
@@ -133,17 +133,17 @@ func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location
 	case m.kind == kindDir:
 		return nil
 	}
-	at := spots{store: s, l: l, natural: parent}
+	at := candidates{store: s, l: l, plain: parent}
 	defer at.close()
-	aside, err := at.makeAsideDir()
+	alternate, err := at.makeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := persist(ctx, func() error { return aside.rename(l.asideBase, parent, l.base) }); err != nil {
+	if err := retryInUse(ctx, func() error { return alternate.rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if s.sync && aside != parent { // before the directory's: the file must have one name at least
-		if err := aside.sync(); err != nil {
+	if s.sync && alternate != parent { // before the directory's: the file must have one name at least
+		if err := alternate.sync(); err != nil {
 			return err
 		}
 	}
@@ -170,12 +170,12 @@ func (s *store) mkdirs(path string) error {
 		}
 		parent, err := s.open(dir)
 		if err != nil {
-			return s.missing(err)
+			return s.dirGoneError(err)
 		}
 		err = s.mkdirIn(parent, base)
-		s.shut(parent)
+		s.closeDir(parent)
 		if err != nil {
-			return s.missing(err)
+			return s.dirGoneError(err)
 		}
 	}
 	return nil
@@ -190,8 +190,8 @@ func (s *store) prune(ctx context.Context, path, top string) {
 		if err != nil {
 			return
 		}
-		err = persist(ctx, func() error { return parent.rmdir(base) })
-		s.shut(parent)
+		err = retryInUse(ctx, func() error { return parent.rmdir(base) })
+		s.closeDir(parent)
 		if err != nil {
 			return
 		}

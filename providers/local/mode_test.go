@@ -116,7 +116,7 @@ func TestTheModeOfNewFiles(t *testing.T) {
 func TestOthersDoNotReadWhatIsBeingWritten(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.live.writing.dir.path)))
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.live.staging.dir.path)))
 }
 
 func TestWhoMayNotReadAnObjectMayNotReadItsMetadata(t *testing.T) {

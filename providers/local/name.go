@@ -22,11 +22,11 @@ import (
 const (
 	reserved = ".omnibucket"
 
-	markEscaped  = '%'
-	markAside    = '='
-	markChunk    = '+'
-	markVersions = '@'
-	markVisible  = '~'
+	markEscaped   = '%'
+	markAlternate = '='
+	markChunk     = '+'
+	markVersions  = '@'
+	markVisible   = '~'
 
 	maxName  = 255                              // bytes; ext4, XFS, APFS, NTFS (there UTF-16 units, which are never more)
 	maxChunk = maxName - len(reserved) - 1 - 15 // with room for a mark; the rest is margin
@@ -44,9 +44,9 @@ type names struct{ strict bool }
 // directory has that, aside. In strict mode raw is the key's literal path, at
 // which somebody else may have put a file; else it is "".
 type location struct {
-	dir, base           string // the natural place
-	asideDir, asideBase string
-	raw                 string
+	dir, base       string // the natural place
+	altDir, altBase string
+	literal         string
 }
 
 // locate answers false for keys that no directory can hold: with an empty
@@ -64,14 +64,14 @@ func (n names) locate(key string) (location, bool) {
 		return location{}, false
 	}
 	var l location
-	if n.natural(last) {
+	if n.isPlain(last) {
 		l.dir, l.base = dir, last
 	} else {
 		l.dir, l.base = split(join(dir, escaped(n.encode(last), markEscaped)))
 	}
-	l.asideDir, l.asideBase = split(join(dir, escaped(n.encode(last), markAside)))
+	l.altDir, l.altBase = split(join(dir, escaped(n.encode(last), markAlternate)))
 	if n.strict && join(l.dir, l.base) != key && !hasReserved(key) {
-		l.raw = key
+		l.literal = key
 	}
 	return l, true
 }
@@ -83,7 +83,7 @@ func (n names) dirPath(key string) (string, bool) {
 		if !validSegment(segment) {
 			return "", false
 		}
-		plain = plain && n.natural(segment)
+		plain = plain && n.isPlain(segment)
 	}
 	if plain {
 		return key, true
@@ -97,7 +97,7 @@ func (n names) dirPath(key string) (string, bool) {
 
 // segment is a directory's name on disk: several, nested, where it is long.
 func (n names) segment(segment string) string {
-	if n.natural(segment) {
+	if n.isPlain(segment) {
 		return segment
 	}
 	return escaped(n.encode(segment), markEscaped)
@@ -108,7 +108,7 @@ func validSegment(segment string) bool {
 }
 
 // natural reports whether segment keeps its own name.
-func (n names) natural(segment string) bool {
+func (n names) isPlain(segment string) bool {
 	if segment == "" || len(segment) > maxName || isReserved(segment) {
 		return false
 	}
@@ -243,7 +243,7 @@ func escaped(name string, mark byte) string {
 type found struct {
 	segment string
 	mark    byte // 0: a natural name; raw in strict mode says that it is somebody else's
-	raw     bool
+	literal bool
 }
 
 // parse understands the name of a file or directory that lies under chunks, the
@@ -254,7 +254,7 @@ func (n names) parse(chunks, name string) (found, bool) {
 		if name == "" || chunks != "" || !utf8.ValidString(name) {
 			return found{}, false
 		}
-		return found{segment: name, raw: n.strict && !n.natural(name)}, true
+		return found{segment: name, literal: n.strict && !n.isPlain(name)}, true
 	}
 	if len(name) < len(reserved)+2 || !strings.HasPrefix(name, reserved) {
 		return found{}, false
@@ -263,12 +263,12 @@ func (n names) parse(chunks, name string) (found, bool) {
 	switch mark {
 	case markChunk:
 		return found{segment: rest, mark: mark}, len(name) == len(reserved)+1+maxChunk && len(rest) <= 3*maxKey
-	case markEscaped, markAside:
+	case markEscaped, markAlternate:
 		if len(name) > len(reserved)+1+maxChunk {
 			return found{}, false
 		}
 		segment, ok := n.decode(rest)
-		if !ok || !utf8.ValidString(segment) || mark == markEscaped && n.natural(segment) {
+		if !ok || !utf8.ValidString(segment) || mark == markEscaped && n.isPlain(segment) {
 			return found{}, false
 		}
 		return found{segment: segment, mark: mark}, true

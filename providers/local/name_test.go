@@ -53,7 +53,7 @@ func TestNames(t *testing.T) {
 				} else {
 					require.Equal(t, row.natural, path == row.key, path)
 				}
-				for _, path := range []string{path, join(l.asideDir, l.asideBase)} {
+				for _, path := range []string{path, join(l.altDir, l.altBase)} {
 					require.Equal(t, row.key, keyOf(t, n, path))
 					for name := range strings.SplitSeq(path, "/") {
 						require.LessOrEqual(t, len(name), maxName)
@@ -100,7 +100,7 @@ func FuzzName(f *testing.F) {
 		for _, n := range []names{{false}, {true}} {
 			if l, ok := n.locate(key); ok && utf8.ValidString(key) && len(key) <= maxKey { // the core refuses others
 				require.Equal(t, key, keyOf(t, n, join(l.dir, l.base)))
-				require.Equal(t, key, keyOf(t, n, join(l.asideDir, l.asideBase)))
+				require.Equal(t, key, keyOf(t, n, join(l.altDir, l.altBase)))
 				for name := range strings.SplitSeq(join(l.dir, l.base), "/") {
 					require.LessOrEqual(t, len(name), maxName)
 					require.NotContains(t, []string{"", ".", "..", reserved}, name)
@@ -236,8 +236,8 @@ func TestAnEmptyDirectoryIsNotInTheWay(t *testing.T) {
 
 // top lends the bucket's directory.
 func (s *subject) top(f func(*dir) error) error {
-	live, err := s.enter(context.Background())
+	live, err := s.acquire(context.Background())
 	require.NoError(s.t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	return f(live.top)
 }

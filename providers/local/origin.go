@@ -12,21 +12,21 @@ var _ signedurl.Origin = (*driver)(nil)
 
 // VerifyingKeys leaves a bucket without a secret as it is.
 func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return signedurl.Keys{}, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	return s.verifyingKeys()
 }
 
 // BucketInfo reads the bucket's settings, which another process may have changed.
 func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	settings, err := s.settings()
 	if err != nil {
 		return nil, err
@@ -36,11 +36,11 @@ func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 
 // PublicRevision is "" for an object that is not public, or not there.
 func (d *driver) PublicRevision(ctx context.Context, key string) (string, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	f, a, err := s.openObject(ctx, key, "")
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return "", nil

@@ -19,12 +19,12 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer d.leave(s)
-	s.sweepUploadsAgain(ctx)
+	defer d.release(s)
+	s.sweepUploadsIfDue(ctx)
 	st, err := s.stage(ctx)
 	if err != nil {
 		return "", err
@@ -34,25 +34,25 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
-		return "", s.vanished(err)
+		return "", s.stagedFileError(err)
 	}
 	if err := s.finish(st); err != nil {
 		return "", err
 	}
 	upload := randomName()
 	if err := s.mkdirs(uploadPath(upload)); err != nil {
-		return "", s.lost(err)
+		return "", s.pathLostError(err)
 	}
 	to, err := s.open(uploadPath(upload))
 	if err != nil {
-		return "", s.lost(err)
+		return "", s.pathLostError(err)
 	}
-	defer s.shut(to)
+	defer s.closeDir(to)
 	return upload, s.moveTo(ctx, to, uploadKeyName, st)
 }
 
 // finish closes a staged file that needs no attributes.
-func (s *store) finish(st *staged) (err error) {
+func (s *store) finish(st *stagedFile) (err error) {
 	if s.sync {
 		err = st.file.sync()
 	}
@@ -63,11 +63,11 @@ func (s *store) finish(st *staged) (err error) {
 	return failure(err)
 }
 
-func (s *store) moveTo(ctx context.Context, to *dir, name string, st *staged) error {
-	if err := persist(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
-		return s.lostPart(st, err)
+func (s *store) moveTo(ctx context.Context, to *dir, name string, st *stagedFile) error {
+	if err := retryInUse(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
+		return s.partRenameError(st, err)
 	}
-	st.placed()
+	st.markPlaced()
 	if s.sync {
 		return failure(to.sync())
 	}
@@ -76,14 +76,14 @@ func (s *store) moveTo(ctx context.Context, to *dir, name string, st *staged) er
 
 // lostPart is failure for a rename into an upload. The upload's directory is
 // missing if the upload was aborted meanwhile.
-func (s *store) lostPart(st *staged, err error) error {
+func (s *store) partRenameError(st *stagedFile, err error) error {
 	if !isNotExist(err) {
 		return failure(err)
 	}
 	if _, err := st.dir.stat(st.name); err != nil {
-		return s.vanished(err)
+		return s.stagedFileError(err)
 	}
-	if err := s.orGone(nil); err != nil {
+	if err := s.notFoundIfBucketGone(nil); err != nil {
 		return err
 	}
 	return errUpload
@@ -92,11 +92,11 @@ func (s *store) lostPart(st *staged, err error) error {
 // PutPart stores a part, over an earlier one of its number, in one step. The
 // part's tag names its file.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	if r.Number < 1 || r.Number > maxParts {
 		return storage.Part{}, invalid.Argument("part number", "must be from 1 to 10,000", "")
 	}
@@ -110,14 +110,14 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	defer s.discard(st)
-	if err := s.hideAs(r.Key, st); err != nil {
+	if err := s.restrictMode(r.Key, st); err != nil {
 		return storage.Part{}, err
 	}
 	if err := st.fill(ctx, r.Body); err != nil {
 		return storage.Part{}, err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return storage.Part{}, s.vanished(err)
+		return storage.Part{}, s.stagedFileError(err)
 	}
 	if err := s.finish(st); err != nil {
 		return storage.Part{}, err
@@ -131,11 +131,11 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 // CompleteParts joins the parts into one file and places it as Put does. The
 // parts stay where that fails, for another try or AbortParts.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	out, err := s.join(ctx, r)
 	if err != nil {
 		return nil, err
@@ -146,20 +146,20 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 
 // hideAs gives a part the mode of the object that will be replaced, so that nobody
 // reads in the one what the other does not show. Without an object it does nothing.
-func (s *store) hideAs(key string, st *staged) error {
+func (s *store) restrictMode(key string, st *stagedFile) error {
 	l, ok := s.names().locate(key)
 	if !ok {
 		return nil
 	}
-	natural, err := s.open(l.dir)
-	if noObject(err) {
+	plain, err := s.open(l.dir)
+	if isNoObject(err) {
 		return nil
 	}
 	if err != nil {
 		return failure(err)
 	}
-	defer s.shut(natural)
-	at := spots{store: s, l: l, natural: natural}
+	defer s.closeDir(plain)
+	at := candidates{store: s, l: l, plain: plain}
 	defer at.close()
 	old, err := at.find()
 	if err != nil || !old.found() || old.meta.mode == 0 {
@@ -188,7 +188,7 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 	return s.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
-func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) error {
+func (st *stagedFile) appendPart(ctx context.Context, from *dir, part storage.Part) error {
 	f, err := from.open(partName(part.Number))
 	if isNotExist(err) {
 		return errPart(part)
@@ -196,7 +196,7 @@ func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) 
 	if err != nil {
 		return failure(err)
 	}
-	file := f.take(partName(part.Number))
+	file := f.osFile(partName(part.Number))
 	defer func() { _ = file.Close() }()
 	if makeTag(f.meta).revision() != part.Tag {
 		return errPart(part)
@@ -210,11 +210,11 @@ func errPart(part storage.Part) error {
 
 // AbortParts removes the parts.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	u, err := s.upload(ctx, key, upload)
 	if errors.Is(err, errUpload) {
 		return nil

@@ -118,9 +118,9 @@ func TestUploadsThatAreNone(t *testing.T) {
 func TestSweepLeavesUploadsAndLivingWriters(t *testing.T) {
 	s := open(t)
 	s.begin(&storage.PutRequest{Key: "k"})
-	live, err := s.enter(t.Context())
+	live, err := s.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	st, err := live.stage(t.Context())
 	require.NoError(t, err)
 

@@ -171,7 +171,7 @@ func readForEver(d *driver, key string) error {
 
 // createOnce reports readiness, so that all begin at once when told.
 func createOnce(d *driver, key string) error {
-	if _, err := d.enter(context.Background()); err != nil {
+	if _, err := d.acquire(context.Background()); err != nil {
 		return err
 	}
 	fmt.Println("ready")
@@ -373,7 +373,7 @@ func testKilledWriters(t *testing.T) {
 		require.NotNil(t, a.CRC32C)
 	}
 	require.NotEmpty(t, seen)
-	shops, err := filepath.Glob(filepath.Join(root, tmpPath, "*"))
+	left, err := filepath.Glob(filepath.Join(root, tmpPath, "*"))
 	require.NoError(t, err)
-	require.Empty(t, shops, "workshops of the dead are swept too")
+	require.Empty(t, left, "workshops of the dead are swept too")
 }

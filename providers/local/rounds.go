@@ -43,11 +43,11 @@ var errVanished = &storage.Error{
 }
 
 // vanished is failure for an error of an operation on a staged file.
-func (s *store) vanished(err error) error {
+func (s *store) stagedFileError(err error) error {
 	if !isNotExist(err) {
 		return failure(err)
 	}
-	if err := s.orGone(nil); err != nil {
+	if err := s.notFoundIfBucketGone(nil); err != nil {
 		return err
 	}
 	return errVanished

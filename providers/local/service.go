@@ -83,12 +83,12 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	}
 	if !s.config.NoSync {
 		if err := syncDir(s.root, ""); err != nil {
-			return nil, uncertain(err)
+			return nil, unknownOutcome(err)
 		}
 	}
-	return s.settle(ctx, r.Name, func(b *bucketSettings) {
+	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) {
 		b.Created, b.Region = s.config.Now().UTC(), r.Region
-		b.change(r)
+		b.apply(r)
 	})
 }
 
@@ -105,7 +105,7 @@ func syncDir(root *os.Root, path string) error {
 // name is known.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
-	err := s.within(ctx, name, func(b *store) error {
+	err := s.withBucket(ctx, name, func(b *store) error {
 		settings, err := b.settings()
 		info = settings.info(name)
 		return err
@@ -122,14 +122,14 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	return s.settle(ctx, r.Name, func(b *bucketSettings) { b.change(r) })
+	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) { b.apply(r) })
 }
 
 // settle changes settings under a lock, so that two changes at once both count.
-func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
+func (s *serviceDriver) updateSettings(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
-	err := s.within(ctx, name, func(b *store) error {
-		if _, err := b.workshop(ctx); err != nil {
+	err := s.withBucket(ctx, name, func(b *store) error {
+		if _, err := b.stagingDir(ctx); err != nil {
 			return err
 		}
 		unlock, err := b.lock(ctx, settingsPath)
@@ -152,17 +152,17 @@ func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bu
 }
 
 // within opens a bucket for one call.
-func (s *serviceDriver) within(ctx context.Context, name string, f func(*store) error) error {
+func (s *serviceDriver) withBucket(ctx context.Context, name string, f func(*store) error) error {
 	if err := checkName(name); err != nil {
 		return storage.BucketNotFound
 	}
 	d := s.driver(name)
 	defer func() { _ = d.Close() }()
-	b, err := d.enter(ctx)
+	b, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.leave(b)
+	defer d.release(b)
 	return f(b)
 }
 
@@ -224,19 +224,19 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	s.sweepTrash(ctx)
 	d := s.driver(name)
 	defer func() { _ = d.Close() }()
-	b, err := d.enter(ctx)
+	b, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	left := sync.OnceFunc(func() {
-		d.leave(b)
+	releaseBucket := sync.OnceFunc(func() {
+		d.release(b)
 		_ = d.Close()
 	})
-	defer left()
-	if err := b.mustBeEmpty(); err != nil {
+	defer releaseBucket()
+	if err := b.checkEmpty(); err != nil {
 		return err
 	}
-	if err := b.prepare(); err != nil {
+	if err := b.initialize(); err != nil {
 		return err
 	}
 	unlock, err := b.lockAll(ctx) // nobody places an object, nor changes settings
@@ -245,7 +245,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	}
 	unlock = sync.OnceFunc(unlock)
 	defer unlock()
-	if err := b.mustBeEmpty(); err != nil {
+	if err := b.checkEmpty(); err != nil {
 		return err
 	}
 	t, err := s.newTrash(ctx)
@@ -255,16 +255,16 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	defer t.close()
 	if runtime.GOOS == "windows" { // where nobody renames a directory in which somebody has a file open
 		unlock()
-		left()
+		releaseBucket()
 	}
-	return t.take(ctx, name)
+	return t.deleteBucket(ctx, name)
 }
 
 // holdsFile reports whether path has a file that removeEmpty leaves there. It may be
 // no object: a name that is no key, or a symbolic link to nowhere.
-func (s *store) holdsFile(path string) (holds bool, err error) {
+func (s *store) hasFile(path string) (holds bool, err error) {
 	d, err := s.openToRead(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -291,7 +291,7 @@ func (s *store) holdsFile(path string) (holds bool, err error) {
 		if holds || err != nil {
 			break
 		}
-		if holds, err = s.holdsFile(path); err != nil {
+		if holds, err = s.hasFile(path); err != nil {
 			return false, err
 		}
 	}
@@ -301,7 +301,7 @@ func (s *store) holdsFile(path string) (holds bool, err error) {
 // removeEmpty removes the directories in path that hold nothing.
 func (s *store) removeEmpty(path string) error {
 	d, err := s.openToRead(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil
 	}
 	if err != nil {
@@ -340,6 +340,6 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 
 func (s *serviceDriver) driver(name string) *driver {
 	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode, Sidecars: s.config.Sidecars})
-	d.managed, d.given = true, s.keys
+	d.managed, d.configKeys = true, s.keys
 	return d
 }

@@ -35,7 +35,7 @@ func (s *store) settings() (bucketSettings, error) {
 }
 
 func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
-	w, err := s.workshop(ctx)
+	w, err := s.stagingDir(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
 }
 
 // change takes over what r asks for.
-func (b *bucketSettings) change(r *storage.BucketRequest) {
+func (b *bucketSettings) apply(r *storage.BucketRequest) {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess
 	}

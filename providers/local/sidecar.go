@@ -40,7 +40,7 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 }
 
 // writeSidecar is for a file that nobody can see yet.
-func (s *store) writeSidecar(st *staged, value []byte) error {
+func (s *store) writeSidecar(st *stagedFile, value []byte) error {
 	s.sidecars.Store(true)
 	mode := fs.FileMode(st.meta.mode & 0o666) // whoever may not read the object may not read its metadata
 	if mode == 0 {
@@ -51,7 +51,7 @@ func (s *store) writeSidecar(st *staged, value []byte) error {
 		return err
 	}
 	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
-		return s.lost(err)
+		return s.pathLostError(err)
 	}
 	if err := s.syncDir(reserved); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *store) writeSidecar(st *staged, value []byte) error {
 // again, until release is called: its sidecar is dropped by the inode's number,
 // and by then that could be another's. Windows numbers files anew, and would
 // have the open file in the way.
-func (s *store) hold(at spot) (release func()) {
+func (s *store) holdInode(at objectFile) (release func()) {
 	if !at.found() || !s.sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}
 	}

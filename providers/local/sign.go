@@ -28,10 +28,10 @@ func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage
 }
 
 func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return signedurl.Keys{}, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	return s.signingKeys(ctx)
 }

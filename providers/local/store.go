@@ -52,11 +52,11 @@ type store struct {
 	ready          atomic.Bool  // the reserved directory is there
 	strict, coarse atomic.Bool  // as format, once it is known
 	sidecars       atomic.Bool  // there may be some
-	swept          atomic.Int64 // when uploads were, in nanoseconds since 1970
+	lastSweep      atomic.Int64 // when uploads were, in nanoseconds since 1970
 
-	mu        sync.Mutex
-	writing   *workshop   // nil before the first write
-	abandoned []*workshop // whose directories somebody removed, and which calls may be using yet
+	mu         sync.Mutex
+	staging    *stagingDir   // nil before the first write
+	oldStaging []*stagingDir // whose directories somebody removed, and which calls may be using yet
 }
 
 func newStore(d *driver) (*store, error) {
@@ -105,10 +105,10 @@ func (d *driver) openRoot() (*os.Root, error) {
 
 func (s *store) close() {
 	s.mu.Lock()
-	shops := append(s.abandoned, s.writing)
-	s.abandoned, s.writing = nil, nil
+	staging := append(s.oldStaging, s.staging)
+	s.oldStaging, s.staging = nil, nil
 	s.mu.Unlock()
-	for _, w := range shops {
+	for _, w := range staging {
 		w.close()
 	}
 	s.locks.close()
@@ -118,7 +118,7 @@ func (s *store) close() {
 
 func (s *store) names() names { return names{strict: s.strict.Load()} }
 
-func (s *store) keeping() bool { return s.versions.Load() }
+func (s *store) keepsVersions() bool { return s.versions.Load() }
 
 // open opens a directory of the bucket.
 func (s *store) open(path string) (*dir, error) {
@@ -141,7 +141,7 @@ func (s *store) openToRead(path string) (*dir, error) {
 }
 
 // shut closes what open gave.
-func (s *store) shut(d *dir) {
+func (s *store) closeDir(d *dir) {
 	if d != s.top {
 		d.close()
 	}
@@ -149,8 +149,8 @@ func (s *store) shut(d *dir) {
 
 // gone tells a missing object from a missing bucket, whose directory was
 // removed while it was open.
-func (s *store) gone() error {
-	if _, linked, err := s.top.own(); err == nil && linked {
+func (s *store) notFoundError() error {
+	if _, linked, err := s.top.statSelf(); err == nil && linked {
 		if err := s.notDeleted(); err != nil {
 			return err
 		}
@@ -161,9 +161,9 @@ func (s *store) gone() error {
 
 // lost is failure for an error of an operation below the bucket's directory
 // that met a missing one.
-func (s *store) lost(err error) error {
+func (s *store) pathLostError(err error) error {
 	if isNotExist(err) {
-		return s.gone()
+		return s.notFoundError()
 	}
 	return failure(err)
 }
@@ -184,7 +184,7 @@ func (s *store) readFormat() (bool, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return false, damaged(formatPath, err)
 	}
-	s.use(f)
+	s.applyFormat(f)
 	return true, nil
 }
 
@@ -194,11 +194,11 @@ func damaged(path string, err error) error {
 
 // prepare makes the reserved directory and finds out how the disk behaves.
 // Several processes may do so at once: they find the same.
-func (s *store) prepare() error {
-	if known, err := s.written(); known || err != nil {
+func (s *store) initialize() error {
+	if known, err := s.isInitialized(); known || err != nil {
 		return err
 	}
-	if err := s.makeReserved(); err != nil {
+	if err := s.makeReservedDir(); err != nil {
 		return err
 	}
 	if err := s.makeLockFile(); err != nil {
@@ -225,27 +225,27 @@ func (s *store) prepare() error {
 	if err := s.syncDir(""); err != nil {
 		return err
 	}
-	s.use(f)
+	s.applyFormat(f)
 	return nil
 }
 
-func (s *store) makeReserved() error {
+func (s *store) makeReservedDir() error {
 	for _, path := range [...]string{reserved, tmpPath} {
 		if err := s.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return s.lost(err)
+			return s.pathLostError(err)
 		}
 	}
 	return nil
 }
 
-func (s *store) use(f format) {
+func (s *store) applyFormat(f format) {
 	s.strict.Store(f.Strict || s.strictNames)
 	s.coarse.Store(f.Coarse || s.coarseTimes)
 	s.ready.Store(true)
 }
 
 // written reports whether there is a reserved directory, with a lock file.
-func (s *store) written() (bool, error) {
+func (s *store) isInitialized() (bool, error) {
 	if s.ready.Load() {
 		return true, nil
 	}
@@ -262,7 +262,7 @@ func (s *store) probe() (format, error) {
 	path := tmpPath + "/" + randomName()
 	file, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
-		return f, s.lost(err)
+		return f, s.pathLostError(err)
 	}
 	_ = file.Close()
 	defer func() { _ = s.root.Remove(path) }()
@@ -284,7 +284,7 @@ func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) 
 	tmp += "/" + randomName()
 	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
-		return s.lost(err)
+		return s.pathLostError(err)
 	}
 	_, err = f.Write(content)
 	if err == nil && s.sync {
@@ -294,7 +294,7 @@ func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) 
 		err = closing
 	}
 	if err == nil {
-		err = persist(context.Background(), func() error { return s.root.Rename(tmp, path) })
+		err = retryInUse(context.Background(), func() error { return s.root.Rename(tmp, path) })
 	}
 	if err != nil {
 		_ = s.root.Remove(tmp)
@@ -310,9 +310,9 @@ func (s *store) syncDir(path string) error {
 		return nil
 	}
 	if path == "" {
-		return uncertain(s.top.sync())
+		return unknownOutcome(s.top.sync())
 	}
-	return uncertain(durable.SyncDirIn(s.root, path))
+	return unknownOutcome(durable.SyncDirIn(s.root, path))
 }
 
 // randomName is 96 random bits: no two of them are ever the same.

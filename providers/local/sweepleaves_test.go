@@ -92,9 +92,9 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
-	live, err := s.enter(t.Context())
+	live, err := s.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	u, err := live.upload(t.Context(), "k", upload)
 	require.NoError(t, err)
 	defer u.close()
@@ -176,7 +176,7 @@ func TestAKeyFileThatCannotBeReadIsNoUnknownUpload(t *testing.T) {
 // What a sweep that was killed, or a BeginParts, has left has no key file.
 func TestAnUploadWithoutAKeyFileGoesWithinTheHour(t *testing.T) {
 	s := open(t)
-	for name, age := range map[string]time.Duration{strings.Repeat("a", 24): abandoned + time.Minute, strings.Repeat("b", 24): 0} {
+	for name, age := range map[string]time.Duration{strings.Repeat("a", 24): abandonedAge + time.Minute, strings.Repeat("b", 24): 0} {
 		s.write(uploadPath(name)+"/"+partName(1), "x")
 		at := time.Now().Add(-age)
 		require.NoError(t, os.Chtimes(s.uploadDir(name), at, at))

@@ -21,12 +21,12 @@ type uploadSweep struct {
 
 // sweepUploadsAgain is for a bucket that stays open, and for one that no opening
 // has swept, as a service's.
-func (s *store) sweepUploadsAgain(ctx context.Context) {
-	last, now := s.swept.Load(), s.clock.now().UnixNano()
+func (s *store) sweepUploadsIfDue(ctx context.Context) {
+	last, now := s.lastSweep.Load(), s.clock.now().UnixNano()
 	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
-	if s.swept.CompareAndSwap(last, now) { // else another call does it
+	if s.lastSweep.CompareAndSwap(last, now) { // else another call does it
 		s.sweepUploads(ctx)
 	}
 }
@@ -35,7 +35,7 @@ func (s *store) sweepUploadsAgain(ctx context.Context) {
 // a link to objects.
 func (s *store) sweepUploads(ctx context.Context) {
 	w := &uploadSweep{store: s, now: s.clock.now(), youngest: staleupload.Idle}
-	s.swept.Store(w.now.UnixNano())
+	s.lastSweep.Store(w.now.UnixNano())
 	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
 	}
@@ -58,7 +58,7 @@ func (s *store) sweepUploads(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if w.end(uploads, name) {
+		if w.expire(uploads, name) {
 			_ = s.removeUpload(ctx, name)
 		}
 	}
@@ -83,7 +83,7 @@ func (w *uploadSweep) readRules() {
 
 // end reports whether what is called name is to be removed: an upload that it has
 // made unknown, or the rest of one.
-func (w *uploadSweep) end(uploads *dir, name string) bool {
+func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	m, err := uploads.stat(name)
 	if err != nil || m.kind != kindDir {
 		return false
@@ -96,23 +96,23 @@ func (w *uploadSweep) end(uploads *dir, name string) bool {
 	key, err := d.stat(uploadKeyName)
 	switch {
 	case isNotExist(err): // a sweep was cut short, or BeginParts was, or is a moment from placing it
-		return time.Since(m.time()) > abandoned
+		return time.Since(m.time()) > abandonedAge
 	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.youngest:
 		return false
 	}
-	return w.endUpload(d, key.time())
+	return w.expireUpload(d, key.time())
 }
 
 // endUpload removes the key file of an upload that is overdue or idle. The file's
 // lock says that no call is under way: one that comes later, or waits for the
 // lock, finds no upload.
-func (w *uploadSweep) endUpload(d *dir, begun time.Time) bool {
+func (w *uploadSweep) expireUpload(d *dir, begun time.Time) bool {
 	f, err := d.edit(uploadKeyName)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = f.close() }()
-	file := f.take(uploadKeyName)
+	file := f.osFile(uploadKeyName)
 	if tryLockFile(file) != nil {
 		return false
 	}

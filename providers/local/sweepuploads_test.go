@@ -28,9 +28,9 @@ func atNoon() *setClock { return &setClock{time.Date(2026, 1, 2, 12, 0, 0, 0, ti
 
 func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
 	s.t.Helper()
-	live, err := s.enter(s.t.Context())
+	live, err := s.acquire(s.t.Context())
 	require.NoError(s.t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	require.NoError(s.t, live.saveSettings(context.Background(), bucketSettings{Lifecycle: rules}))
 }
 

@@ -69,7 +69,7 @@ func (s *serviceDriver) newTrash(ctx context.Context) (*trash, error) {
 		_ = t.marker.Close()
 		if !errors.Is(err, errLocked) && !isNotExist(err) {
 			_ = s.root.RemoveAll(t.path)
-			return nil, noLocks(err)
+			return nil, noLocksError(err)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (t *trash) names() ([]string, error) {
 }
 
 // take deletes a bucket that was found empty, and in which nobody can write.
-func (t *trash) take(ctx context.Context, name string) error {
+func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {
 		return err
 	}
@@ -115,9 +115,9 @@ func (t *trash) take(ctx context.Context, name string) error {
 	if err != nil {
 		return nil // it is deleted, and a sweep will see what is left
 	}
-	defer b.leave()
-	if b.mustBeEmpty() != nil { // somebody put a file there by hand
-		b.leave()
+	defer b.closeDriver()
+	if b.checkEmpty() != nil { // somebody put a file there by hand
+		b.closeDriver()
 		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is no directory, but a link to one"), Hint: "remove the link by hand"}
 	}
 	if err == nil {
-		err = persist(ctx, func() error { return t.root.Rename(from, to) })
+		err = retryInUse(ctx, func() error { return t.root.Rename(from, to) })
 	}
 	if isNotExist(err) {
 		if _, look := t.root.Lstat(from); isNotExist(look) { // else it is the trash that is missing
@@ -146,7 +146,7 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 	}
 	for _, dir := range [...]string{t.path, ""} {
 		if err := syncDir(t.root, dir); err != nil {
-			return uncertain(err)
+			return unknownOutcome(err)
 		}
 	}
 	return nil
@@ -163,7 +163,7 @@ type trashed struct {
 func (t *trash) open(name string) (*trashed, error) {
 	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), name, Config{NoSync: true})
 	d.managed = true
-	s, err := d.enter(context.Background())
+	s, err := d.acquire(context.Background())
 	if err != nil {
 		_ = d.Close()
 		return nil, err
@@ -171,9 +171,9 @@ func (t *trash) open(name string) (*trashed, error) {
 	return &trashed{store: s, trash: t, name: name, d: d}, nil
 }
 
-func (b *trashed) leave() {
+func (b *trashed) closeDriver() {
 	if b.d != nil {
-		b.d.leave(b.store)
+		b.d.release(b.store)
 		_ = b.d.Close()
 		b.d = nil
 	}
@@ -183,18 +183,18 @@ func (b *trashed) leave() {
 // put there, who had the bucket open, is left to a sweep: they are told that there
 // is no bucket.
 func (b *trashed) remove(ctx context.Context) {
-	_ = persist(ctx, func() error { return b.root.Remove(lockPath) })
-	_ = persist(ctx, func() error { return b.root.RemoveAll(reserved) })
+	_ = retryInUse(ctx, func() error { return b.root.Remove(lockPath) })
+	_ = retryInUse(ctx, func() error { return b.root.RemoveAll(reserved) })
 	_ = b.removeEmpty("")
 	if runtime.GOOS == "windows" {
-		b.leave()
+		b.closeDriver()
 	}
 	top, err := openDir(b.trash.root, nil, b.trash.path)
 	if err != nil {
 		return
 	}
 	defer top.close()
-	_ = persist(ctx, func() error { return top.rmdir(b.name) })
+	_ = retryInUse(ctx, func() error { return top.rmdir(b.name) })
 }
 
 // sweepTrash sees to what a process left behind that died while it deleted a
@@ -223,7 +223,7 @@ func (s *serviceDriver) sweepTrash(ctx context.Context) {
 func (s *serviceDriver) sweepTrashed(ctx context.Context, path string) {
 	marker, err := s.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
 	if isNotExist(err) { // its maker died between two steps, or is about to take the second
-		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandoned {
+		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
 			_ = s.root.Remove(path)
 		}
 		return
@@ -254,17 +254,17 @@ func (t *trash) sweep(ctx context.Context, name string) {
 	if err != nil {
 		return
 	}
-	defer b.leave()
+	defer b.closeDriver()
 	if _, err := b.root.Lstat(lockPath); err == nil {
 		if runtime.GOOS != "windows" { // where nobody has it open
-			f, err := b.useLockFile()
+			f, err := b.acquireLockFile()
 			if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
 				return // somebody is writing
 			}
 			defer b.locks.release(f)
 		}
-		if b.mustBeEmpty() != nil {
-			b.leave()
+		if b.checkEmpty() != nil {
+			b.closeDriver()
 			if _, err := t.root.Lstat(name); isNotExist(err) {
 				_ = t.rename(ctx, t.path+"/"+name, name)
 			}
@@ -276,11 +276,11 @@ func (t *trash) sweep(ctx context.Context, name string) {
 
 // mustBeEmpty fails with BucketNotEmpty where there is an object or an older
 // version, or another file: nobody would look for it in the trash.
-func (s *store) mustBeEmpty() error {
-	holds, err := s.holdsFile("")
+func (s *store) checkEmpty() error {
+	holds, err := s.hasFile("")
 	if err == nil && !holds {
-		older := &walker{store: s, kept: true}
-		holds, err = older.holds(versionsPath, true)
+		w := &walker{store: s, noncurrent: true}
+		holds, err = w.hasObject(versionsPath, true)
 	}
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func TestDeletingABucketIsKilled(t *testing.T) {
 		}
 		entries, err := os.ReadDir(root)
 		require.NoError(t, err)
-		old := time.Now().Add(-2 * abandoned) // of one without a marker
+		old := time.Now().Add(-2 * abandonedAge) // of one without a marker
 		for _, e := range entries {
 			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
 		}
@@ -110,7 +110,7 @@ func TestDeletingABucketIsKilled(t *testing.T) {
 // TestLeftOfDeletedBuckets: what a process leaves that dies between two steps.
 func TestLeftOfDeletedBuckets(t *testing.T) {
 	const held = trashPrefix + "0123456789abcdef01234567"
-	old := time.Now().Add(-2 * abandoned)
+	old := time.Now().Add(-2 * abandonedAge)
 	for _, row := range []struct {
 		name string
 		die  func(t *testing.T, s *serviceDriver, root string)

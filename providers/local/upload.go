@@ -40,8 +40,8 @@ func (s *store) upload(ctx context.Context, key, upload string) (*openUpload, er
 		return nil, errUpload
 	}
 	d, err := s.open(uploadPath(upload))
-	if noObject(err) {
-		if err := s.gone(); err != storage.ObjectNotFound {
+	if isNoObject(err) {
+		if err := s.notFoundError(); err != storage.ObjectNotFound {
 			return nil, err
 		}
 		return nil, errUpload
@@ -66,13 +66,13 @@ func (u *openUpload) close() {
 // between the opening and the lock.
 func shareKey(ctx context.Context, d *dir, key string) (*os.File, error) {
 	opened, err := d.open(uploadKeyName)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil, errUpload
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	f := opened.take(uploadKeyName)
+	f := opened.osFile(uploadKeyName)
 	if opened.meta.kind != kindFile {
 		err = errUpload
 	} else if err = waitForFile(ctx, f, tryShareFile); err == nil {
@@ -90,7 +90,7 @@ func checkKey(d *dir, f *os.File, key string) error {
 	if err != nil {
 		return failure(err)
 	}
-	if _, err = d.stat(uploadKeyName); noObject(err) || err == nil && !bytes.Equal(of, []byte(key)) {
+	if _, err = d.stat(uploadKeyName); isNoObject(err) || err == nil && !bytes.Equal(of, []byte(key)) {
 		return errUpload
 	}
 	return failure(err)
@@ -102,7 +102,7 @@ func readKey(f *os.File) ([]byte, error) {
 }
 
 func (s *store) removeUpload(ctx context.Context, upload string) error {
-	if err := persist(ctx, func() error { return s.root.RemoveAll(uploadPath(upload)) }); err != nil {
+	if err := retryInUse(ctx, func() error { return s.root.RemoveAll(uploadPath(upload)) }); err != nil {
 		return failure(err)
 	}
 	return nil

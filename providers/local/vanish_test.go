@@ -201,10 +201,10 @@ func TestAVisibleSidecarsDirectoryIsMadeAgain(t *testing.T) {
 			key := strings.Repeat("n", 250)
 			l, ok := s.live.names().locate(key)
 			require.True(t, ok)
-			require.NotEqual(t, l.dir, l.asideDir)
+			require.NotEqual(t, l.dir, l.altDir)
 			calls := 0
 			s.opened = func(path string) {
-				if path == l.asideDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
+				if path == l.altDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
 					calls++
 				}
 			}

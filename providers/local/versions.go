@@ -55,7 +55,7 @@ func (s *store) versionsDir(key string) string {
 
 // keep makes the current object an older version too; removed is when its key is
 // removed, or zero where it is replaced. The key's lock is held.
-func (s *store) keep(ctx context.Context, key string, current spot, removed time.Time) error {
+func (s *store) keepVersion(ctx context.Context, key string, current objectFile, removed time.Time) error {
 	path := s.versionsDir(key)
 	var round rounds
 	for {
@@ -67,7 +67,7 @@ func (s *store) keep(ctx context.Context, key string, current spot, removed time
 		}
 		to, err := s.open(path)
 		if isNotExist(err) { // pruned by a removal of another key's versions
-			if err := s.gone(); err != storage.ObjectNotFound {
+			if err := s.notFoundError(); err != storage.ObjectNotFound {
 				return err
 			}
 			continue
@@ -76,7 +76,7 @@ func (s *store) keep(ctx context.Context, key string, current spot, removed time
 			return failure(err)
 		}
 		err = s.link(ctx, to, versionOf(current.meta), current, removed)
-		s.shut(to)
+		s.closeDir(to)
 		if !isNotExist(err) {
 			return err
 		}
@@ -84,13 +84,13 @@ func (s *store) keep(ctx context.Context, key string, current spot, removed time
 }
 
 // link makes the older version and, where its key is removed, the mark of that.
-func (s *store) link(ctx context.Context, to *dir, version string, current spot, removed time.Time) error {
+func (s *store) link(ctx context.Context, to *dir, version string, current objectFile, removed time.Time) error {
 	err := to.link(version, current.dir, current.base)
 	switch {
 	case isNotExist(err):
 		return err
 	case isExist(err): // a crash left it, and perhaps the mark of a removal that did not end
-		if err := persist(ctx, func() error { return to.unlink(version + removedSuffix) }); err != nil && !isNotExist(err) {
+		if err := retryInUse(ctx, func() error { return to.unlink(version + removedSuffix) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	case err != nil:
@@ -120,36 +120,36 @@ func (s *store) markRemoved(path string, at time.Time) error {
 }
 
 // An older is an older version of a key.
-type older struct {
+type noncurrentVersion struct {
 	name    string
 	removed bool // the key was removed when it was current
 }
 
 // kept are the key's older versions, newest first, but not the current one, which
 // a crash may have left among them.
-func (s *store) kept(key string, current spot) ([]older, error) {
+func (s *store) noncurrentVersions(key string, current objectFile) ([]noncurrentVersion, error) {
 	d, err := s.open(s.versionsDir(key))
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	defer s.shut(d)
-	var all []older
+	defer s.closeDir(d)
+	var all []noncurrentVersion
 	removed := map[string]bool{}
 	err = d.read(func(e dirent) bool {
 		if version, ok := strings.CutSuffix(e.name, removedSuffix); ok {
 			removed[version] = true
 		} else if validVersion(e.name) && (!current.found() || e.name != versionOf(current.meta)) {
-			all = append(all, older{name: e.name})
+			all = append(all, noncurrentVersion{name: e.name})
 		}
 		return true
 	})
 	for i := range all {
 		all[i].removed = removed[all[i].name]
 	}
-	slices.SortFunc(all, func(a, b older) int { return strings.Compare(b.name, a.name) })
+	slices.SortFunc(all, func(a, b noncurrentVersion) int { return strings.Compare(b.name, a.name) })
 	return all, failure(err)
 }
 
@@ -162,31 +162,31 @@ func (s *store) openVersion(key, version string) (*file, error) {
 func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
 	path := s.versionsDir(r.Key)
 	d, err := s.open(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil
 	}
 	if err != nil {
 		return failure(err)
 	}
-	defer s.shut(d)
-	at, err := s.look(d, r.Version)
+	defer s.closeDir(d)
+	at, err := s.statObject(d, r.Version)
 	if err != nil || !at.found() {
 		return err
 	}
 	if err := s.checkWrite(at, r.Condition); err != nil {
 		return err
 	}
-	defer s.hold(at)()
+	defer s.holdInode(at)()
 	// The mark goes first: alone it would keep the directory from being removed.
 	for _, name := range [...]string{r.Version + removedSuffix, r.Version} {
-		if err := persist(ctx, func() error { return d.unlink(name) }); err != nil && !isNotExist(err) {
+		if err := retryInUse(ctx, func() error { return d.unlink(name) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	}
 	s.dropSidecar(at.meta)
 	if s.sync {
 		if err := d.sync(); err != nil {
-			return uncertain(err)
+			return unknownOutcome(err)
 		}
 	}
 	s.prune(ctx, path, versionsPath)
@@ -195,37 +195,37 @@ func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) err
 
 // promote puts the newest older version in the place of the current object, in
 // one step; false where there is none. The key's lock is held.
-func (s *store) promote(ctx context.Context, key string, current spot) (bool, error) {
+func (s *store) promote(ctx context.Context, key string, current objectFile) (bool, error) {
 	path := s.versionsDir(key)
 	d, err := s.open(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, failure(err)
 	}
-	defer s.shut(d)
+	defer s.closeDir(d)
 	for _, name := range [...]string{versionOf(current.meta) + removedSuffix, versionOf(current.meta)} {
-		_ = persist(ctx, func() error { return d.unlink(name) }) // what a crash left
+		_ = retryInUse(ctx, func() error { return d.unlink(name) }) // what a crash left
 	}
-	left, err := s.kept(key, current)
+	left, err := s.noncurrentVersions(key, current)
 	if err != nil || len(left) == 0 {
 		s.prune(ctx, path, versionsPath)
 		return false, err
 	}
 	if left[0].removed {
-		if err := persist(ctx, func() error { return d.unlink(left[0].name + removedSuffix) }); err != nil && !isNotExist(err) {
+		if err := retryInUse(ctx, func() error { return d.unlink(left[0].name + removedSuffix) }); err != nil && !isNotExist(err) {
 			return false, failure(err)
 		}
 	}
-	if err := persist(ctx, func() error { return current.dir.rename(current.base, d, left[0].name) }); err != nil {
+	if err := retryInUse(ctx, func() error { return current.dir.rename(current.base, d, left[0].name) }); err != nil {
 		return false, failure(err)
 	}
 	s.dropSidecar(current.meta)
 	if s.sync {
 		for _, changed := range [...]*dir{current.dir, d} {
 			if err := changed.sync(); err != nil {
-				return true, uncertain(err)
+				return true, unknownOutcome(err)
 			}
 		}
 	}

@@ -204,11 +204,11 @@ func TestAVersionTellsWhenItsKeyWasRemoved(t *testing.T) {
 func TestAVersionThatACrashLeftTwiceIsOne(t *testing.T) {
 	s := open(t, withVersions)
 	a := s.put("k", "1")
-	live, err := s.enter(t.Context())
+	live, err := s.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	removal := time.Now() // that did not end
-	require.NoError(t, live.keep(t.Context(), "k", spot{live.top, "k", live.mustStat(t, "k")}, removal))
+	require.NoError(t, live.keepVersion(t.Context(), "k", objectFile{live.top, "k", live.mustStat(t, "k")}, removal))
 	require.Len(t, s.history(storage.ListRequest{}), 1)
 	s.put("k", "2")
 	kept := s.history(storage.ListRequest{})

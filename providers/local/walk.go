@@ -9,7 +9,7 @@ import (
 // which a key can lie that is asked for.
 type walker struct {
 	*store
-	kept              bool // walk the keys that have older versions
+	noncurrent        bool // walk the keys that have older versions
 	prefix, delimiter string
 	start             string // keys before it are passed over
 	inclusive         bool   // start itself is not
@@ -28,7 +28,7 @@ type frame struct {
 type item struct {
 	key      string
 	isPrefix bool
-	at       spot // the file; its dir is open until the next call
+	at       objectFile // the file; its dir is open until the next call
 }
 
 // open goes to the directory that every key with the prefix lies in.
@@ -38,7 +38,7 @@ func (w *walker) open() error {
 		top = w.prefix[:i+1]
 	}
 	base := ""
-	if w.kept {
+	if w.noncurrent {
 		base = versionsPath
 	}
 	if top == "" {
@@ -50,8 +50,8 @@ func (w *walker) open() error {
 		return nil
 	}
 	paths := []string{join(base, path)}
-	if path != key && !w.kept && w.strict.Load() && !hasReserved(key) {
-		if exact, err := w.exact(key); err != nil {
+	if path != key && !w.noncurrent && w.strict.Load() && !hasReserved(key) {
+		if exact, err := w.existsExactly(key); err != nil {
 			return err
 		} else if exact {
 			paths = append(paths, key)
@@ -79,7 +79,7 @@ func (w *walker) push(prefix string, paths ...string) error {
 	f := frame{prefix: prefix}
 	for _, path := range paths {
 		d, err := w.openToRead(path)
-		if noObject(err) {
+		if isNoObject(err) {
 			continue
 		}
 		if err != nil {
@@ -114,7 +114,7 @@ func (w *walker) read(f *frame, from string) (err error) {
 		match = ""
 	}
 	f.next = 0
-	f.window, err = w.windowOf(f.dirs, w.kept, from, match)
+	f.window, err = w.windowOf(f.dirs, w.noncurrent, from, match)
 	return err
 }
 
@@ -125,7 +125,7 @@ func (w *walker) next() (item, bool, error) {
 		if f.next == len(f.window.entries) {
 			if f.window.whole {
 				w.pop()
-			} else if err := w.further(f); err != nil {
+			} else if err := w.nextWindow(f); err != nil {
 				return item{}, false, err
 			}
 			continue
@@ -142,7 +142,7 @@ func (w *walker) next() (item, bool, error) {
 
 // further reads the window behind the one that was used up. The name that it
 // begins with was given already; NUL is in no name, so nothing lies between.
-func (w *walker) further(f *frame) error {
+func (w *walker) nextWindow(f *frame) error {
 	last := f.window.entries[len(f.window.entries)-1]
 	from := last.segment + "\x00"
 	if last.isDir {
@@ -163,8 +163,8 @@ func (w *walker) visit(f *frame, e entry) (item, bool, error) {
 	if err != nil || !at.found() {
 		return item{}, false, err
 	}
-	if common, ok := w.common(key); ok {
-		return w.roll(common)
+	if common, ok := w.commonPrefix(key); ok {
+		return w.rollUp(common)
 	}
 	return item{key: key, at: at}, true, nil
 }
@@ -176,15 +176,15 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 		return item{}, false, nil
 	}
 	paths := w.paths(f, e)
-	if common, ok := w.common(prefix); ok {
+	if common, ok := w.commonPrefix(prefix); ok {
 		if common <= w.start {
 			return item{}, false, nil
 		}
 		for _, path := range paths {
-			if holds, err := w.holds(path, false); err != nil {
+			if holds, err := w.hasObject(path, false); err != nil {
 				return item{}, false, err
 			} else if holds {
-				return w.roll(common)
+				return w.rollUp(common)
 			}
 		}
 		return item{}, false, nil
@@ -201,7 +201,7 @@ func (w *walker) passed(key string) bool {
 }
 
 // common is what key rolls up to, where it has the delimiter after the prefix.
-func (w *walker) common(key string) (string, bool) {
+func (w *walker) commonPrefix(key string) (string, bool) {
 	if w.delimiter == "" || !strings.HasPrefix(key, w.prefix) {
 		return "", false
 	}
@@ -212,7 +212,7 @@ func (w *walker) common(key string) (string, bool) {
 	return key[:len(w.prefix)+i+len(w.delimiter)], true
 }
 
-func (w *walker) roll(common string) (item, bool, error) {
+func (w *walker) rollUp(common string) (item, bool, error) {
 	w.skip = common
 	if common <= w.start {
 		return item{}, false, nil
@@ -221,76 +221,76 @@ func (w *walker) roll(common string) (item, bool, error) {
 }
 
 func (w *walker) paths(f *frame, e entry) []string {
-	if e.place == nil {
+	if e.diskName == nil {
 		return []string{f.dirs[0].name(e.segment)}
 	}
 	var paths []string
-	if e.place.base != "" {
-		paths = append(paths, join(e.place.dir, e.place.base))
+	if e.diskName.base != "" {
+		paths = append(paths, join(e.diskName.dir, e.diskName.base))
 	} else {
 		paths = append(paths, f.dirs[0].name(e.segment))
 	}
-	return append(paths, e.place.also...)
+	return append(paths, e.diskName.also...)
 }
 
 // stat is one stat of the file, as a rule.
-func (w *walker) stat(f *frame, e entry, key string) (spot, error) {
-	if w.kept {
-		return w.statKept(f, e)
+func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
+	if w.noncurrent {
+		return w.statNoncurrent(f, e)
 	}
 	d, base := f.dirs[0], e.segment
-	if e.place != nil {
-		base = e.place.base
-		if e.place.dir != d.path {
+	if e.diskName != nil {
+		base = e.diskName.base
+		if e.diskName.dir != d.path {
 			return w.statCurrent(key)
 		}
 	}
 	m, err := d.stat(base)
 	if err == nil && m.kind == kindFile {
-		return spot{d, base, m}, nil
+		return objectFile{d, base, m}, nil
 	}
 	// A link, or moved aside or removed since the directory was read.
 	return w.statCurrent(key)
 }
 
 // statKept finds a key's older versions.
-func (w *walker) statKept(f *frame, e entry) (spot, error) {
+func (w *walker) statNoncurrent(f *frame, e entry) (objectFile, error) {
 	for _, path := range w.paths(f, e) {
 		if _, err := w.root.Lstat(join(path, versionsName)); err == nil {
-			return spot{dir: w.top}, nil
-		} else if !noObject(err) {
-			return spot{}, failure(err)
+			return objectFile{dir: w.top}, nil
+		} else if !isNoObject(err) {
+			return objectFile{}, failure(err)
 		}
 	}
-	return spot{}, nil
+	return objectFile{}, nil
 }
 
 // statCurrent finds an object as a reader would.
-func (s *store) statCurrent(key string) (spot, error) {
+func (s *store) statCurrent(key string) (objectFile, error) {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return spot{}, nil
+		return objectFile{}, nil
 	}
 	f, err := s.openCurrent(l)
 	if f == nil || err != nil {
-		return spot{}, err
+		return objectFile{}, err
 	}
 	defer func() { _ = f.close() }()
-	return spot{dir: s.top, meta: f.meta}, nil
+	return objectFile{dir: s.top, meta: f.meta}, nil
 }
 
 // holds reports whether there is any object in or under a directory; empty
 // ones, which somebody else may have made, are no prefixes. In the tree of kept
 // versions, those in the directory itself are of a key that it is not a prefix
 // of, unless self says that it counts.
-func (w *walker) holds(path string, self bool) (bool, error) {
-	return w.holdsUnder(path, "", self)
+func (w *walker) hasObject(path string, self bool) (bool, error) {
+	return w.hasObjectUnder(path, "", self)
 }
 
 // holdsUnder is holds of a directory in which the names begin with chunks.
-func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
+func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 	d, err := w.openToRead(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -301,7 +301,7 @@ func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
 	type under struct{ path, chunks string }
 	var deeper []under
 	err = d.read(func(e dirent) bool {
-		if w.kept && e.name == versionsName {
+		if w.noncurrent && e.name == versionsName {
 			holds = self
 			return !holds
 		}
@@ -309,14 +309,14 @@ func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
 		if !ok {
 			return true
 		}
-		if (e.kind == kindDir || e.kind == kindUnknown) && f.mark != markAside {
+		if (e.kind == kindDir || e.kind == kindUnknown) && f.mark != markAlternate {
 			next := under{path: d.name(e.name)}
 			if f.mark == markChunk {
 				next.chunks = f.segment
 			}
 			deeper = append(deeper, next)
 		}
-		holds = !w.kept && f.mark != markChunk && w.isObject(d, e)
+		holds = !w.noncurrent && f.mark != markChunk && w.isObject(d, e)
 		return !holds
 	})
 	if err != nil {
@@ -326,7 +326,7 @@ func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
 		if holds {
 			break
 		}
-		if holds, err = w.holdsUnder(next.path, next.chunks, true); err != nil {
+		if holds, err = w.hasObjectUnder(next.path, next.chunks, true); err != nil {
 			return false, err
 		}
 	}
@@ -341,6 +341,6 @@ func (w *walker) isObject(d *dir, e dirent) bool {
 	if e.kind == kindFile {
 		return true
 	}
-	at, err := w.look(d, e.name)
+	at, err := w.statObject(d, e.name)
 	return err == nil && at.found()
 }

@@ -19,7 +19,7 @@ func getXattr(fd int) ([]byte, error) {
 	value := small[:]
 	for {
 		var n int
-		err := again(func() (err error) {
+		err := retryEINTR(func() (err error) {
 			n, err = unix.Fgetxattr(fd, xattrName, value)
 			return err
 		})
@@ -37,5 +37,5 @@ func getXattr(fd int) ([]byte, error) {
 }
 
 func setXattr(fd int, value []byte) error {
-	return again(func() error { return unix.Fsetxattr(fd, xattrName, value, 0) })
+	return retryEINTR(func() error { return unix.Fsetxattr(fd, xattrName, value, 0) })
 }

@@ -67,11 +67,11 @@ func TestVisibleSidecarsSurviveACopy(t *testing.T) {
 }
 
 func (s *subject) isPublic(key string) (bool, error) {
-	live, err := s.enter(s.t.Context())
+	live, err := s.acquire(s.t.Context())
 	if err != nil {
 		return false, err
 	}
-	defer s.leave(live)
+	defer s.release(live)
 	f, a, err := live.openObject(s.t.Context(), key, "")
 	if err != nil {
 		return false, err
@@ -167,11 +167,11 @@ func TestAttributesOfACopyOutliveTheirSidecar(t *testing.T) {
 				require.NoError(t, err)
 			}
 			s := reopen(t, copied(t, first.root).root, row.options...)
-			live, err := s.enter(t.Context())
+			live, err := s.acquire(t.Context())
 			require.NoError(t, err)
-			defer s.leave(live)
+			defer s.release(live)
 			l, _ := live.names().locate("k")
-			at := spots{store: live, l: l, natural: live.top}
+			at := candidates{store: live, l: l, plain: live.top}
 			defer at.close()
 			old, err := at.find()
 			require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 //
 // It is removed before the object is replaced, and there again afterwards: a process
 // that dies in between leaves an object without one, never one with another's.
-type visibleAttrs struct {
+type visibleSidecar struct {
 	ContentType        string            `json:"contentType,omitempty"`
 	ContentEncoding    string            `json:"contentEncoding,omitempty"`
 	ContentDisposition string            `json:"contentDisposition,omitempty"`
@@ -36,12 +36,12 @@ const maxVisible = 1 << 20 // bytes; a larger one is none of ours
 
 // visibleName is the sidecar's own name, in the directory asideDir.
 func (l location) visibleName() string {
-	return reserved + string(markVisible) + l.asideBase[len(reserved)+1:]
+	return reserved + string(markVisible) + l.altBase[len(reserved)+1:]
 }
 
 // stageVisible writes the sidecar of an object, which nobody sees yet.
-func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*staged, error) {
-	text, err := json.MarshalIndent(visibleAttrs{
+func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedFile, error) {
+	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
 		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
 		PublicRead: a.publicRead, CRC32C: a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
@@ -69,17 +69,17 @@ func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*staged,
 // visibleAttrs are those beside the current object; nil where there are none of a
 // file like m.
 func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
-	f, err := s.openIn(l.asideDir, l.visibleName())
+	f, err := s.openIn(l.altDir, l.visibleName())
 	if f == nil || err != nil {
 		return nil, err
 	}
-	file := f.take(l.visibleName())
+	file := f.osFile(l.visibleName())
 	defer func() { _ = file.Close() }()
 	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
 	if err != nil {
 		return nil, failure(err)
 	}
-	var v visibleAttrs
+	var v visibleSidecar
 	if json.Unmarshal(text, &v) != nil || v.Size != m.size {
 		return nil, nil
 	}
@@ -94,17 +94,17 @@ func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
 
 // dropVisible removes the sidecar of an object that is about to change, also where
 // this driver writes none.
-func (s *spots) dropVisible(ctx context.Context) error {
-	aside, err := s.asideDir()
-	if err != nil || aside == nil {
+func (s *candidates) dropVisible(ctx context.Context) error {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
 		return err
 	}
-	err = persist(ctx, func() error { return aside.unlink(s.l.visibleName()) })
-	if noObject(err) {
+	err = retryInUse(ctx, func() error { return alternate.unlink(s.l.visibleName()) })
+	if isNoObject(err) {
 		return nil
 	}
 	if err == nil && s.sync { // before the object changes: the name must not come back beside another
-		err = aside.sync()
+		err = alternate.sync()
 	}
 	return failure(err)
 }
@@ -112,22 +112,22 @@ func (s *spots) dropVisible(ctx context.Context) error {
 // adopt gives an object that came back from a copy its attributes as its own, before
 // it changes. With its sidecar it would lose them, if the process dies between the two
 // steps, or if it becomes an older version.
-func (s *spots) adopt(ctx context.Context, at spot) error {
-	aside, err := s.asideDir()
-	if err != nil || aside == nil {
+func (s *candidates) adopt(ctx context.Context, at objectFile) error {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
 		return err
 	}
-	if _, err := aside.stat(s.l.visibleName()); noObject(err) {
+	if _, err := alternate.stat(s.l.visibleName()); isNoObject(err) {
 		return nil
 	}
 	err = s.adoptVisible(ctx, at)
-	if noObject(err) || !s.keeping() {
+	if isNoObject(err) || !s.keepsVersions() {
 		return nil // a full disk need not be in the way of a removal
 	}
 	return failure(err)
 }
 
-func (s *spots) adoptVisible(ctx context.Context, at spot) error {
+func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 	f, err := at.dir.open(at.base)
 	if err != nil {
 		return err
@@ -150,65 +150,65 @@ func (s *spots) adoptVisible(ctx context.Context, at spot) error {
 		}
 		return nil
 	}
-	w, err := s.workshop(ctx)
+	w, err := s.stagingDir(ctx)
 	if err != nil {
 		return err
 	}
-	return s.writeSidecar(&staged{dir: w.dir, meta: f.meta}, value)
+	return s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
 }
 
 // putVisible gives a staged sidecar its name. The object shows already, so it is
 // not for commit to start over where the directory was removed.
-func (s *spots) putVisible(ctx context.Context, st *staged) error {
+func (s *candidates) putVisible(ctx context.Context, st *stagedFile) error {
 	var round rounds
 	for {
 		err := s.moveVisible(ctx, st)
 		if !errors.Is(err, errDirGone) {
-			return uncertain(err)
+			return unknownOutcome(err)
 		}
 		if err := round.next(ctx); err != nil {
-			return uncertain(err)
+			return unknownOutcome(err)
 		}
-		if s.aside != nil && s.aside != s.natural {
-			s.shut(s.aside)
-			s.aside = nil
+		if s.alternate != nil && s.alternate != s.plain {
+			s.closeDir(s.alternate)
+			s.alternate = nil
 		}
 	}
 }
 
-func (s *spots) moveVisible(ctx context.Context, st *staged) error {
-	aside, err := s.makeAsideDir()
+func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
+	alternate, err := s.makeAlternateDir()
 	if err != nil {
 		return err
 	}
-	err = persist(ctx, func() error { return aside.rename(s.l.visibleName(), st.dir, st.name) })
+	err = retryInUse(ctx, func() error { return alternate.rename(s.l.visibleName(), st.dir, st.name) })
 	if isNotExist(err) {
-		return s.missingEnd(st)
+		return s.renameError(st)
 	}
 	if err != nil {
 		return err
 	}
-	st.placed()
+	st.markPlaced()
 	if s.sync {
-		return aside.sync()
+		return alternate.sync()
 	}
 	return nil
 }
 
 // showAgain writes the sidecar of a version that has become current.
-func (s *spots) showAgain(ctx context.Context, at spot) error {
+func (s *candidates) rewriteVisible(ctx context.Context, at objectFile) error {
 	f, err := at.dir.open(at.base)
 	if err != nil {
-		return uncertain(err)
+		return unknownOutcome(err)
 	}
 	defer func() { _ = f.close() }()
 	a, err := s.attrsOfFile(f)
 	if a == nil || err != nil {
-		return uncertain(err)
+		return unknownOutcome(err)
 	}
 	st, err := s.stageVisible(ctx, a, f.meta)
 	if err != nil {
-		return uncertain(err)
+		return unknownOutcome(err)
 	}
 	defer s.discard(st)
 	return s.putVisible(ctx, st)

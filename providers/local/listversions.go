@@ -17,11 +17,11 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	h := &history{store: s, after: after}
 	defer h.close()
 	if err := h.open(r); err != nil {
@@ -61,7 +61,7 @@ type history struct {
 }
 
 // An identified entry has the version's name also where that is not shown.
-type identified struct {
+type versionEntry struct {
 	storage.VersionEntry
 	id string
 }
@@ -69,7 +69,7 @@ type identified struct {
 func (h *history) open(r *storage.ListRequest) error {
 	for i := range h.walkers {
 		h.walkers[i] = &walker{
-			store: h.store, kept: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
+			store: h.store, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
 			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
 		}
 		if err := h.walkers[i].open(); err != nil {
@@ -96,7 +96,7 @@ func (h *history) advance(i int) (err error) {
 }
 
 // next are the entries of the next key, or a prefix; nil at the end.
-func (h *history) next() ([]identified, error) {
+func (h *history) next() ([]versionEntry, error) {
 	for h.more[0] || h.more[1] {
 		i := 0
 		if !h.more[0] || h.more[1] && h.heads[1].key < h.heads[0].key {
@@ -104,10 +104,10 @@ func (h *history) next() ([]identified, error) {
 		}
 		head := h.heads[i]
 		both := h.more[0] && h.more[1] && h.heads[0].key == h.heads[1].key
-		var entries []identified
+		var entries []versionEntry
 		var err error
 		if head.isPrefix {
-			entries = []identified{{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.key, IsPrefix: true}}}}
+			entries = []versionEntry{{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.key, IsPrefix: true}}}}
 		} else if entries, err = h.entries(head, i == 1); err != nil {
 			return nil, err
 		}
@@ -127,48 +127,48 @@ func (h *history) next() ([]identified, error) {
 }
 
 // entries are all versions of a key, newest first, that come after the token's.
-func (h *history) entries(head item, onlyOlder bool) ([]identified, error) {
-	var all []identified
-	var current spot
-	if !onlyOlder {
+func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error) {
+	var all []versionEntry
+	var current objectFile
+	if !onlyNoncurrent {
 		current = head.at
 		e, err := h.listEntry(head)
 		if err != nil {
 			return nil, err
 		}
-		shown := identified{storage.VersionEntry{ListEntry: e, Current: true}, versionOf(current.meta)}
-		if h.keeping() {
+		shown := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, versionOf(current.meta)}
+		if h.keepsVersions() {
 			shown.Version = shown.id
 		}
 		all = append(all, shown)
 	}
-	older, err := h.olderEntries(head.key, current)
+	noncurrent, err := h.noncurrentEntries(head.key, current)
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, older...)
+	all = append(all, noncurrent...)
 	if h.after.version != "" && head.key == h.after.key {
-		all = slices.DeleteFunc(all, func(e identified) bool { return e.id >= h.after.version })
+		all = slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= h.after.version })
 	}
 	return all, nil
 }
 
-func (h *history) olderEntries(key string, current spot) ([]identified, error) {
-	versions, err := h.kept(key, current)
+func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEntry, error) {
+	versions, err := h.noncurrentVersions(key, current)
 	if err != nil || len(versions) == 0 {
 		return nil, err
 	}
 	d, err := h.store.open(h.versionsDir(key))
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	defer h.shut(d)
-	var all []identified
+	defer h.closeDir(d)
+	var all []versionEntry
 	for _, v := range versions {
-		at, err := h.look(d, v.name)
+		at, err := h.statObject(d, v.name)
 		if err != nil {
 			return nil, err
 		}
@@ -187,18 +187,18 @@ func (h *history) olderEntries(key string, current spot) ([]identified, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, identified{storage.VersionEntry{ListEntry: e, Version: v.name, OldSince: since}, v.name})
+		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: v.name, OldSince: since}, v.name})
 	}
 	return all, nil
 }
 
 // oldSince is zero for a version that was replaced: the core takes the time of
 // the one that replaced it.
-func (h *history) oldSince(d *dir, v older) (time.Time, error) {
+func (h *history) oldSince(d *dir, v noncurrentVersion) (time.Time, error) {
 	if !v.removed {
 		return time.Time{}, nil
 	}
-	mark, err := h.look(d, v.name+removedSuffix)
+	mark, err := h.statObject(d, v.name+removedSuffix)
 	if err != nil || !mark.found() {
 		return time.Time{}, err
 	}

@@ -18,7 +18,7 @@ import (
 // for as long as the process lives, so that whoever opens the bucket later can
 // tell leftovers from work (see sweep). The marker is there before the directory
 // and after it.
-type workshop struct {
+type stagingDir struct {
 	dir    *dir
 	marker *os.File
 	last   atomic.Uint64 // the latest file's number
@@ -27,13 +27,13 @@ type workshop struct {
 const markerSuffix = ".lock"
 
 // workshop is made by the first write.
-func (s *store) workshop(ctx context.Context) (*workshop, error) {
+func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.writing != nil {
-		return s.writing, nil
+	if s.staging != nil {
+		return s.staging, nil
 	}
-	if err := s.prepare(); err != nil {
+	if err := s.initialize(); err != nil {
 		return nil, err
 	}
 	var round rounds
@@ -41,9 +41,9 @@ func (s *store) workshop(ctx context.Context) (*workshop, error) {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		w, err := s.newWorkshop()
+		w, err := s.newStagingDir()
 		if w != nil || err != nil {
-			s.writing = w
+			s.staging = w
 			return w, err
 		}
 	}
@@ -52,11 +52,11 @@ func (s *store) workshop(ctx context.Context) (*workshop, error) {
 // newWorkshop is nil, nil where it has to be tried again: a sweep took the marker for
 // a dead writer's before it was locked, or tmpPath was missing. Tools that copy no
 // empty directories leave it out.
-func (s *store) newWorkshop() (*workshop, error) {
+func (s *store) newStagingDir() (*stagingDir, error) {
 	path := tmpPath + "/" + randomName()
 	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 	if isNotExist(err) {
-		if err := s.makeReserved(); err != nil {
+		if err := s.makeReservedDir(); err != nil {
 			return nil, err
 		}
 		return nil, s.notDeleted()
@@ -70,28 +70,28 @@ func (s *store) newWorkshop() (*workshop, error) {
 			return nil, nil
 		}
 		_ = s.root.Remove(path + markerSuffix)
-		return nil, noLocks(err)
+		return nil, noLocksError(err)
 	}
 	if _, err := s.root.Lstat(path + markerSuffix); err != nil {
 		_ = marker.Close()
-		return nil, s.orGone(nil)
+		return nil, s.notFoundIfBucketGone(nil)
 	}
 	if err = s.root.Mkdir(path, 0o700); err == nil { // for nobody else: what is written there may replace a private file
 		var d *dir
 		if d, err = openDir(s.root, s.top, path); err == nil {
-			return &workshop{dir: d, marker: marker}, nil
+			return &stagingDir{dir: d, marker: marker}, nil
 		}
 	}
 	_ = s.root.Remove(path + markerSuffix)
 	_ = marker.Close()
 	if isNotExist(err) {
-		return nil, s.orGone(nil)
+		return nil, s.notFoundIfBucketGone(nil)
 	}
 	return nil, failure(err)
 }
 
 // close leaves the marker where there are files yet.
-func (w *workshop) close() {
+func (w *stagingDir) close() {
 	if w == nil {
 		return
 	}
@@ -104,39 +104,39 @@ func (w *workshop) close() {
 
 // lostWorkshop is for a directory that somebody removed: the next write makes
 // another.
-func (s *store) lostWorkshop(w *workshop) {
+func (s *store) dropStagingDir(w *stagingDir) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.writing == w {
-		s.writing = nil
+	if s.staging == w {
+		s.staging = nil
 		s.ready.Store(false)
-		s.abandoned = append(s.abandoned, w)
+		s.oldStaging = append(s.oldStaging, w)
 	}
 }
 
 // A staged file is complete when it is sealed, and visible when it is placed.
-type staged struct {
+type stagedFile struct {
 	dir   *dir
 	name  string
 	file  *file // nil when sealed
 	attrs attrs
 	meta  meta
 	// visible is its sidecar with Config.Sidecars, sealed; else nil.
-	visible *staged
+	visible *stagedFile
 }
 
 // stage makes an empty file.
-func (s *store) stage(ctx context.Context) (*staged, error) {
+func (s *store) stage(ctx context.Context) (*stagedFile, error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		w, err := s.workshop(ctx)
+		w, err := s.stagingDir(ctx)
 		if err != nil {
 			return nil, err
 		}
-		st := &staged{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
+		st := &stagedFile{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
 		st.file, err = w.dir.create(st.name)
 		if err == nil {
 			return s.withMode(st)
@@ -144,15 +144,15 @@ func (s *store) stage(ctx context.Context) (*staged, error) {
 		if !isNotExist(err) {
 			return nil, failure(err)
 		}
-		if err := s.orGone(nil); err != nil {
+		if err := s.notFoundIfBucketGone(nil); err != nil {
 			return nil, err
 		}
-		s.lostWorkshop(w)
+		s.dropStagingDir(w)
 	}
 }
 
 // withMode gives a new file Config.FileMode.
-func (s *store) withMode(st *staged) (*staged, error) {
+func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
 	if s.fileMode == 0 {
 		return st, nil
 	}
@@ -164,13 +164,13 @@ func (s *store) withMode(st *staged) (*staged, error) {
 }
 
 // keepMode gives a sealed file the mode of the one that it replaces.
-func (s *store) keepMode(st *staged, old spot) error {
+func (s *store) keepMode(st *stagedFile, old objectFile) error {
 	if !old.found() || old.meta.mode == st.meta.mode {
 		return nil
 	}
 	f, err := st.dir.open(st.name)
 	if err != nil {
-		return s.vanished(err)
+		return s.stagedFileError(err)
 	}
 	defer func() { _ = f.close() }() // it was not written to
 	if err := f.setMode(old.meta.mode); err != nil {
@@ -186,7 +186,7 @@ func (s *store) keepMode(st *staged, old spot) error {
 }
 
 // discard removes what was not placed.
-func (s *store) discard(st *staged) {
+func (s *store) discard(st *stagedFile) {
 	if st.file != nil {
 		_ = st.file.close()
 		st.file = nil
@@ -201,12 +201,12 @@ func (s *store) discard(st *staged) {
 }
 
 // placed: the file has another name now, and is nobody's to discard.
-func (st *staged) placed() { st.name = "" }
+func (st *stagedFile) markPlaced() { st.name = "" }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
 // fill writes body to the end. An error of body's is returned as it is.
-func (st *staged) fill(ctx context.Context, body io.Reader) error {
+func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	for idle := 0; ; {
@@ -234,7 +234,7 @@ func (st *staged) fill(ctx context.Context, body io.Reader) error {
 }
 
 // append copies n bytes of from at offset, inside the kernel where that can.
-func (st *staged) append(ctx context.Context, from *os.File, offset, n int64) error {
+func (st *stagedFile) append(ctx context.Context, from *os.File, offset, n int64) error {
 	if _, err := from.Seek(offset, io.SeekStart); err != nil {
 		return failure(err)
 	}
@@ -243,7 +243,7 @@ func (st *staged) append(ctx context.Context, from *os.File, offset, n int64) er
 		if err := interrupted(ctx); err != nil {
 			return err
 		}
-		copied, err := io.CopyN(st.file.take(st.name), from, min(n, step))
+		copied, err := io.CopyN(st.file.osFile(st.name), from, min(n, step))
 		n -= copied
 		if err == io.EOF {
 			return storage.Changed // somebody cut it off
@@ -257,7 +257,7 @@ func (st *staged) append(ctx context.Context, from *os.File, offset, n int64) er
 
 // seal gives the file its attributes and, unless that is turned off, has it on
 // the disk. What is placed after it is whole.
-func (s *store) seal(st *staged) error {
+func (s *store) seal(st *stagedFile) error {
 	if err := s.stamp(st); err != nil {
 		return err
 	}
@@ -272,9 +272,9 @@ func (s *store) seal(st *staged) error {
 }
 
 // stamp sets the file's time, and its attributes, which mention it.
-func (s *store) stamp(st *staged) (err error) {
+func (s *store) stamp(st *stagedFile) (err error) {
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return s.vanished(err)
+		return s.stagedFileError(err)
 	}
 	if st.meta, err = st.file.stat(); err != nil {
 		return failure(err)
@@ -288,14 +288,14 @@ func (s *store) stamp(st *staged) (err error) {
 	if !s.noXattr && st.file.setXattr(value) == nil {
 		return nil
 	}
-	return s.vanished(s.writeSidecar(st, value))
+	return s.stagedFileError(s.writeSidecar(st, value))
 }
 
 // restamp gives a sealed file a time later than after.
-func (s *store) restamp(st *staged, after int64) (err error) {
+func (s *store) restamp(st *stagedFile, after int64) (err error) {
 	if st.file, err = st.dir.edit(st.name); err != nil {
-		return s.vanished(err)
+		return s.stagedFileError(err)
 	}
-	s.clock.pass(after)
+	s.clock.advance(after)
 	return s.seal(st)
 }

@@ -5,4 +5,4 @@ package local
 import "context"
 
 // persist runs operation once: here an open file is in nobody's way.
-func persist(_ context.Context, operation func() error) error { return operation() }
+func retryInUse(_ context.Context, operation func() error) error { return operation() }

@@ -18,7 +18,7 @@ const patience = 2 * time.Second
 // persist repeats a rename or removal that another program is in the way of:
 // virus scanners, indexers and backups open files for a moment, and readers
 // where the file system has no POSIX renames. It ends with ctx.
-func persist(ctx context.Context, operation func() error) error {
+func retryInUse(ctx context.Context, operation func() error) error {
 	var giveUp time.Time
 	for pause := time.Millisecond; ; pause += rand.N(pause) {
 		err := operation()

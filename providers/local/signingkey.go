@@ -23,7 +23,7 @@ type SigningKeys = signedurl.Secrets
 // secretPath holds the bucket's own secrets, one a line in hexadecimal, for who
 // may write the bucket alone to read. The first signs. Links outlive a restart by
 // it, and every process that opens the directory accepts them.
-const secretPath = reserved + "/signing.key"
+const signingKeyPath = reserved + "/signing.key"
 
 // signingKeys are those that sign: a bucket without a secret gets one.
 func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
@@ -31,7 +31,7 @@ func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	if err != nil || !keys.Empty() {
 		return keys, err
 	}
-	if err := s.makeSecret(ctx); err != nil {
+	if err := s.makeSigningKey(ctx); err != nil {
 		return signedurl.Keys{}, err
 	}
 	return s.verifyingKeys()
@@ -41,29 +41,29 @@ func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 // with one can be asked for. A secret is read once for as long as the bucket is
 // open.
 func (s *store) verifyingKeys() (signedurl.Keys, error) {
-	if !s.given.Empty() {
-		return s.given, nil
+	if !s.configKeys.Empty() {
+		return s.configKeys, nil
 	}
-	if known := s.secret.Load(); known != nil {
+	if known := s.ownKeys.Load(); known != nil {
 		return *known, nil
 	}
-	content, err := s.root.ReadFile(secretPath)
+	content, err := s.root.ReadFile(signingKeyPath)
 	if isNotExist(err) {
 		return signedurl.Keys{}, nil
 	}
 	if err != nil {
 		return signedurl.Keys{}, failure(err)
 	}
-	keys, err := parseSecret(content)
+	keys, err := parseSigningKeys(content)
 	if err != nil {
-		return signedurl.Keys{}, damaged(secretPath, err)
+		return signedurl.Keys{}, damaged(signingKeyPath, err)
 	}
-	s.secret.Store(&keys)
+	s.ownKeys.Store(&keys)
 	return keys, nil
 }
 
 // parseSecret names nothing of the content in its error.
-func parseSecret(content []byte) (signedurl.Keys, error) {
+func parseSigningKeys(content []byte) (signedurl.Keys, error) {
 	var secrets SigningKeys
 	for line := range bytes.Lines(content) {
 		line = bytes.TrimSpace(line)
@@ -80,35 +80,35 @@ func parseSecret(content []byte) (signedurl.Keys, error) {
 }
 
 // makeSecret keeps a new secret, unless another process has done so meanwhile.
-func (s *store) makeSecret(ctx context.Context) error {
-	w, err := s.workshop(ctx)
+func (s *store) makeSigningKey(ctx context.Context) error {
+	w, err := s.stagingDir(ctx)
 	if err != nil {
 		return err
 	}
-	unlock, err := s.lock(ctx, secretPath)
+	unlock, err := s.lock(ctx, signingKeyPath)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, err := s.root.Lstat(secretPath); !isNotExist(err) {
+	if _, err := s.root.Lstat(signingKeyPath); !isNotExist(err) {
 		return failure(err)
 	}
 	tmp := w.dir.name(randomName())
-	if err := s.writeSecret(tmp, hex.EncodeToString(signedurl.NewSecret())+"\n"); err != nil {
+	if err := s.writeSigningKey(tmp, hex.EncodeToString(signedurl.NewSecret())+"\n"); err != nil {
 		_ = s.root.Remove(tmp)
 		return err
 	}
-	if err := persist(ctx, func() error { return s.root.Rename(tmp, secretPath) }); err != nil {
+	if err := retryInUse(ctx, func() error { return s.root.Rename(tmp, signingKeyPath) }); err != nil {
 		_ = s.root.Remove(tmp)
 		return failure(err)
 	}
 	return s.syncDir(reserved)
 }
 
-func (s *store) writeSecret(path, content string) error {
+func (s *store) writeSigningKey(path, content string) error {
 	f, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return s.lost(err)
+		return s.pathLostError(err)
 	}
 	_, err = f.WriteString(content)
 	if err == nil && s.sync {

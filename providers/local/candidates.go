@@ -13,118 +13,118 @@ import (
 // leaves, the first counts: natural, aside, raw. So a write fills the first
 // that it can before it empties the others, and a removal empties the first
 // last.
-type spots struct {
+type candidates struct {
 	*store
-	l       location
-	natural *dir // not ours to close
-	aside   *dir
-	raw     *dir
+	l         location
+	plain     *dir // not ours to close
+	alternate *dir
+	literal   *dir
 
 	occupied bool // strict: the natural name is taken by one that differs in case
 }
 
 // A spot is where an object is.
-type spot struct {
+type objectFile struct {
 	dir  *dir
 	base string
 	meta meta // of the file itself, behind symbolic links
 }
 
-func (s spot) found() bool { return s.dir != nil }
+func (s objectFile) found() bool { return s.dir != nil }
 
-func (s *spots) close() {
-	if s.aside != nil && s.aside != s.natural {
-		s.shut(s.aside)
+func (s *candidates) close() {
+	if s.alternate != nil && s.alternate != s.plain {
+		s.closeDir(s.alternate)
 	}
-	if s.raw != nil {
-		s.shut(s.raw)
+	if s.literal != nil {
+		s.closeDir(s.literal)
 	}
 }
 
 // find is the object's spot; the zero value where there is none.
-func (s *spots) find() (spot, error) {
-	at, err := s.look(s.natural, s.l.base)
+func (s *candidates) find() (objectFile, error) {
+	at, err := s.statObject(s.plain, s.l.base)
 	if at.found() && s.strict.Load() {
-		mine, err := s.spelled(at)
+		mine, err := s.hasExactName(at)
 		if err != nil {
-			return spot{}, err
+			return objectFile{}, err
 		}
 		if !mine {
-			at, s.occupied = spot{}, true
+			at, s.occupied = objectFile{}, true
 		}
 	}
 	if at.found() || err != nil {
 		return at, err
 	}
-	aside, err := s.asideDir()
+	alternate, err := s.alternateDir()
 	if err != nil {
-		return spot{}, err
+		return objectFile{}, err
 	}
-	if at, err = s.look(aside, s.l.asideBase); at.found() || err != nil {
+	if at, err = s.statObject(alternate, s.l.altBase); at.found() || err != nil {
 		return at, err
 	}
-	raw, err := s.rawDir()
+	literal, err := s.literalDir()
 	if err != nil {
-		return spot{}, err
+		return objectFile{}, err
 	}
-	_, base := split(s.l.raw)
-	return s.look(raw, base)
+	_, base := split(s.l.literal)
+	return s.statObject(literal, base)
 }
 
 // asideDir is nil where there is none.
-func (s *spots) asideDir() (*dir, error) {
-	if s.aside != nil {
-		return s.aside, nil
+func (s *candidates) alternateDir() (*dir, error) {
+	if s.alternate != nil {
+		return s.alternate, nil
 	}
-	if s.natural != nil && s.l.asideDir == s.natural.path {
-		s.aside = s.natural
-		return s.aside, nil
+	if s.plain != nil && s.l.altDir == s.plain.path {
+		s.alternate = s.plain
+		return s.alternate, nil
 	}
-	d, err := s.open(s.l.asideDir)
-	if noObject(err) {
+	d, err := s.open(s.l.altDir)
+	if isNoObject(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	s.aside = d
+	s.alternate = d
 	return d, nil
 }
 
 // rawDir is nil where no file has the key's literal name.
-func (s *spots) rawDir() (*dir, error) {
-	if s.raw != nil || s.l.raw == "" {
-		return s.raw, nil
+func (s *candidates) literalDir() (*dir, error) {
+	if s.literal != nil || s.l.literal == "" {
+		return s.literal, nil
 	}
-	exact, err := s.exact(s.l.raw)
+	exact, err := s.existsExactly(s.l.literal)
 	if err != nil || !exact {
 		return nil, err
 	}
-	path, _ := split(s.l.raw)
-	s.raw, err = s.open(path)
-	return s.raw, failure(err)
+	path, _ := split(s.l.literal)
+	s.literal, err = s.open(path)
+	return s.literal, failure(err)
 }
 
 // look finds an object in d, which may be nil.
-func (s *store) look(d *dir, base string) (spot, error) {
+func (s *store) statObject(d *dir, base string) (objectFile, error) {
 	if d == nil {
-		return spot{}, nil
+		return objectFile{}, nil
 	}
 	m, err := d.stat(base)
 	if err == nil && m.kind == kindLink {
-		m, err = s.behind(d, base)
+		m, err = s.statTarget(d, base)
 	}
-	if noObject(err) || err == nil && m.kind != kindFile {
-		return spot{}, nil
+	if isNoObject(err) || err == nil && m.kind != kindFile {
+		return objectFile{}, nil
 	}
 	if err != nil {
-		return spot{}, failure(err)
+		return objectFile{}, failure(err)
 	}
-	return spot{d, base, m}, nil
+	return objectFile{d, base, m}, nil
 }
 
 // behind is what a symbolic link leads to, inside the bucket.
-func (s *store) behind(d *dir, base string) (meta, error) {
+func (s *store) statTarget(d *dir, base string) (meta, error) {
 	f, err := d.open(base)
 	if err != nil {
 		return meta{}, err
@@ -135,75 +135,75 @@ func (s *store) behind(d *dir, base string) (meta, error) {
 
 // put gives the staged file the object's name: the natural one, or, where a
 // directory with entries has that, aside.
-func (s *spots) put(ctx context.Context, st *staged, absent bool) error {
+func (s *candidates) install(ctx context.Context, st *stagedFile, absent bool) error {
 	if s.occupied {
 		return invalid.Argument("key", "differs only in case from a file that was put there by hand", "this disk folds case: rename that file")
 	}
-	err := s.move(ctx, s.natural, s.l.base, st, absent)
-	if inTheWay(err) && s.natural.rmdir(s.l.base) == nil {
-		err = s.move(ctx, s.natural, s.l.base, st, absent)
+	err := s.moveInto(ctx, s.plain, s.l.base, st, absent)
+	if isObstructed(err) && s.plain.rmdir(s.l.base) == nil {
+		err = s.moveInto(ctx, s.plain, s.l.base, st, absent)
 	}
-	if inTheWay(err) {
-		return s.putAside(ctx, st, absent)
+	if isObstructed(err) {
+		return s.installAlternate(ctx, st, absent)
 	}
 	if err != nil {
 		return err
 	}
-	if aside, err := s.asideDir(); err == nil && aside != nil {
-		if err := s.empty(ctx, s.natural, aside, s.l.asideBase); err != nil {
+	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
+		if err := s.removeStale(ctx, s.plain, alternate, s.l.altBase); err != nil {
 			return err
 		}
 	}
-	return s.emptyRaw(ctx, s.natural)
+	return s.removeLiteral(ctx, s.plain)
 }
 
-func (s *spots) putAside(ctx context.Context, st *staged, absent bool) error {
-	aside, err := s.makeAsideDir()
+func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absent bool) error {
+	alternate, err := s.makeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := s.move(ctx, aside, s.l.asideBase, st, absent); err != nil {
+	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
 		return err
 	}
-	if s.sync && aside != s.natural {
-		if err := aside.sync(); err != nil {
-			return uncertain(err)
+	if s.sync && alternate != s.plain {
+		if err := alternate.sync(); err != nil {
+			return unknownOutcome(err)
 		}
 	}
-	return s.emptyRaw(ctx, aside)
+	return s.removeLiteral(ctx, alternate)
 }
 
 // makeAsideDir is asideDir, which it makes where there is none. It is errDirGone
 // where somebody removes it meanwhile.
-func (s *spots) makeAsideDir() (*dir, error) {
-	aside, err := s.asideDir()
-	if aside != nil || err != nil {
-		return aside, err
+func (s *candidates) makeAlternateDir() (*dir, error) {
+	alternate, err := s.alternateDir()
+	if alternate != nil || err != nil {
+		return alternate, err
 	}
-	if err := s.mkdirs(s.l.asideDir); err != nil {
+	if err := s.mkdirs(s.l.altDir); err != nil {
 		return nil, err
 	}
-	if aside, err = s.asideDir(); aside == nil && err == nil {
+	if alternate, err = s.alternateDir(); alternate == nil && err == nil {
 		err = errDirGone
 	}
-	return aside, err
+	return alternate, err
 }
 
 // emptyRaw removes the file that has the key's literal name, as empty does.
-func (s *spots) emptyRaw(ctx context.Context, filled *dir) error {
-	raw, err := s.rawDir()
-	if err != nil || raw == nil {
+func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
+	literal, err := s.literalDir()
+	if err != nil || literal == nil {
 		return nil
 	}
-	_, base := split(s.l.raw)
-	return s.empty(ctx, filled, raw, base)
+	_, base := split(s.l.literal)
+	return s.removeStale(ctx, filled, literal, base)
 }
 
 // empty removes what lies at a spot that does not count, if anything does, also on
 // the disk. There, too, the spot that counts is filled first: its directory is
 // filled, or nil for a removal. In one directory the order holds by itself.
-func (s *spots) empty(ctx context.Context, filled, d *dir, base string) error {
-	remove := func() error { return persist(ctx, func() error { return d.unlink(base) }) }
+func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base string) error {
+	remove := func() error { return retryInUse(ctx, func() error { return d.unlink(base) }) }
 	if !s.sync || d == filled {
 		_ = remove()
 		return nil
@@ -213,28 +213,28 @@ func (s *spots) empty(ctx context.Context, filled, d *dir, base string) error {
 	}
 	if filled != nil {
 		if err := filled.sync(); err != nil {
-			return uncertain(err)
+			return unknownOutcome(err)
 		}
 	}
 	if remove() != nil {
 		return nil
 	}
-	return uncertain(d.sync())
+	return unknownOutcome(d.sync())
 }
 
 // move renames. A file that must not be there yet is linked instead, which
 // fails where there is one, whoever made it: the lock keeps out our own
 // writers, but not an editor. Where a directory is in the way, inTheWay holds.
-func (s *spots) move(ctx context.Context, to *dir, base string, st *staged, absent bool) error {
+func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *stagedFile, absent bool) error {
 	if absent {
 		err := to.link(base, st.dir, st.name)
 		if err == nil {
 			_ = st.dir.unlink(st.name)
-			st.placed()
+			st.markPlaced()
 			return nil
 		}
 		if isExist(err) {
-			if at, err := s.look(to, base); err != nil || at.found() {
+			if at, err := s.statObject(to, base); err != nil || at.found() {
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
@@ -244,24 +244,24 @@ func (s *spots) move(ctx context.Context, to *dir, base string, st *staged, abse
 	if s.exchange(to, base, st) {
 		return nil
 	}
-	err := persist(ctx, func() error { return to.rename(base, st.dir, st.name) })
+	err := retryInUse(ctx, func() error { return to.rename(base, st.dir, st.name) })
 	switch {
 	case err == nil:
-		st.placed()
+		st.markPlaced()
 		return nil
-	case inTheWay(err):
+	case isObstructed(err):
 		return err
 	case isNotExist(err):
-		return s.missingEnd(st)
+		return s.renameError(st)
 	}
 	return failure(err)
 }
 
 // missingEnd tells why a rename found no file or no directory: the staged file
 // vanished, or the directory that it was renamed into, which is made again.
-func (s *spots) missingEnd(st *staged) error {
+func (s *candidates) renameError(st *stagedFile) error {
 	if _, err := st.dir.stat(st.name); err != nil {
-		return s.vanished(err)
+		return s.stagedFileError(err)
 	}
 	return errDirGone
 }
@@ -269,7 +269,7 @@ func (s *spots) missingEnd(st *staged) error {
 // exchange replaces a file without a rename over it, after which ext4 writes the
 // new one's data to the disk at once: several times what all else costs. Where
 // that is wanted, it has been written already. False where nothing was done.
-func (s *spots) exchange(to *dir, base string, st *staged) bool {
+func (s *candidates) exchange(to *dir, base string, st *stagedFile) bool {
 	if s.sync {
 		return false
 	}
@@ -282,33 +282,33 @@ func (s *spots) exchange(to *dir, base string, st *staged) bool {
 	if err := st.dir.unlink(st.name); err != nil && to.exchange(base, st.dir, st.name) == nil {
 		return false // what was there is no file any more: somebody made a directory meanwhile
 	}
-	st.placed()
+	st.markPlaced()
 	return true
 }
 
 // remove takes the object away; the caller has found it, and syncs the natural
 // directory. What would show in its stead, were it removed first, goes first, also
 // on the disk.
-func (s *spots) remove(ctx context.Context) error {
-	if err := s.emptyRaw(ctx, nil); err != nil {
+func (s *candidates) remove(ctx context.Context) error {
+	if err := s.removeLiteral(ctx, nil); err != nil {
 		return err
 	}
-	if aside, err := s.asideDir(); err == nil && aside != nil {
-		err := persist(ctx, func() error { return aside.unlink(s.l.asideBase) })
-		if err == nil && s.sync && aside != s.natural {
-			err = aside.sync()
+	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
+		err := retryInUse(ctx, func() error { return alternate.unlink(s.l.altBase) })
+		if err == nil && s.sync && alternate != s.plain {
+			err = alternate.sync()
 		}
-		if err != nil && !noObject(err) {
+		if err != nil && !isNoObject(err) {
 			return failure(err)
 		}
 	}
-	if s.natural == nil || s.occupied {
+	if s.plain == nil || s.occupied {
 		return nil
 	}
-	if at, err := s.look(s.natural, s.l.base); err != nil || !at.found() {
+	if at, err := s.statObject(s.plain, s.l.base); err != nil || !at.found() {
 		return err
 	}
-	if err := persist(ctx, func() error { return s.natural.unlink(s.l.base) }); err != nil && !noObject(err) {
+	if err := retryInUse(ctx, func() error { return s.plain.unlink(s.l.base) }); err != nil && !isNoObject(err) {
 		return failure(err)
 	}
 	return nil

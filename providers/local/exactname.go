@@ -10,32 +10,32 @@ import (
 // Our own files never are; for those of others the directories tell.
 
 // spelled reports whether the file at a natural name really has that name.
-func (s *store) spelled(at spot) (bool, error) {
+func (s *store) hasExactName(at objectFile) (bool, error) {
 	f, err := at.dir.open(at.base)
-	if noObject(err) {
+	if isNoObject(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, failure(err)
 	}
 	defer func() { _ = f.close() }()
-	return s.spelledFile(f, at.dir.name(at.base))
+	return s.fileHasExactName(f, at.dir.name(at.base))
 }
 
-func (s *store) spelledFile(f *file, path string) (bool, error) {
+func (s *store) fileHasExactName(f *file, path string) (bool, error) {
 	a, err := s.attrsOfFile(f)
 	if err != nil || a != nil {
 		return a != nil, err
 	}
-	return s.exact(path)
+	return s.existsExactly(path)
 }
 
 // exact reports whether every name of path stands so in its directory.
-func (s *store) exact(path string) (bool, error) {
+func (s *store) existsExactly(path string) (bool, error) {
 	for path != "" {
 		dir, base := split(path)
 		d, err := s.openToRead(dir)
-		if noObject(err) {
+		if isNoObject(err) {
 			return false, nil
 		}
 		if err != nil {
@@ -61,7 +61,7 @@ func (s *store) checkSpelling(path string) error {
 	if !s.strict.Load() {
 		return nil
 	}
-	exact, err := s.exact(path)
+	exact, err := s.existsExactly(path)
 	if err != nil || exact {
 		return err
 	}
