@@ -8,26 +8,25 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// spots are the places where a key's object may be, seen by who has the key's
-// lock. Of two that are there at once, which only a crash or somebody else
-// leaves, the first counts: natural, aside, raw. So a write fills the first
-// that it can before it empties the others, and a removal empties the first
-// last.
+// candidates are the directories that can have the object of a key. The caller holds the
+// lock of the key. If files exist in several of them, which only a crash or another program
+// causes, the first one is the object: plain, alternate, literal. So a write fills the
+// first possible one before it empties the others, and a removal empties the first last.
 type candidates struct {
 	*store
 	l         location
-	plain     *dir // not ours to close
+	plain     *dir // the caller closes it
 	alternate *dir
 	literal   *dir
 
-	occupied bool // strict: the natural name is taken by one that differs in case
+	occupied bool // strict: a file with another spelling has the plain name
 }
 
-// A spot is where an object is.
+// An objectFile is the file of an object.
 type objectFile struct {
 	dir  *dir
 	base string
-	meta meta // of the file itself, behind symbolic links
+	meta meta // of the file itself, not of a symbolic link
 }
 
 func (s objectFile) found() bool { return s.dir != nil }
@@ -41,7 +40,7 @@ func (s *candidates) close() {
 	}
 }
 
-// find is the object's spot; the zero value where there is none.
+// find returns the file of the object, or the zero value if there is none.
 func (s *candidates) find() (objectFile, error) {
 	at, err := s.statObject(s.plain, s.l.base)
 	if at.found() && s.strict.Load() {
@@ -71,7 +70,7 @@ func (s *candidates) find() (objectFile, error) {
 	return s.statObject(literal, base)
 }
 
-// asideDir is nil where there is none.
+// alternateDir opens the directory of the alternate name. It returns nil if there is none.
 func (s *candidates) alternateDir() (*dir, error) {
 	if s.alternate != nil {
 		return s.alternate, nil
@@ -91,7 +90,7 @@ func (s *candidates) alternateDir() (*dir, error) {
 	return d, nil
 }
 
-// rawDir is nil where no file has the key's literal name.
+// literalDir opens the directory of the literal name. It returns nil if no file has it.
 func (s *candidates) literalDir() (*dir, error) {
 	if s.literal != nil || s.l.literal == "" {
 		return s.literal, nil
@@ -105,7 +104,7 @@ func (s *candidates) literalDir() (*dir, error) {
 	return s.literal, failure(err)
 }
 
-// look finds an object in d, which may be nil.
+// statObject finds an object in d, which may be nil.
 func (s *store) statObject(d *dir, base string) (objectFile, error) {
 	if d == nil {
 		return objectFile{}, nil
@@ -123,7 +122,7 @@ func (s *store) statObject(d *dir, base string) (objectFile, error) {
 	return objectFile{d, base, m}, nil
 }
 
-// behind is what a symbolic link leads to, inside the bucket.
+// statTarget returns the meta of the target of a symbolic link, inside the bucket.
 func (s *store) statTarget(d *dir, base string) (meta, error) {
 	f, err := d.open(base)
 	if err != nil {
@@ -133,11 +132,11 @@ func (s *store) statTarget(d *dir, base string) (meta, error) {
 	return f.meta, nil
 }
 
-// put gives the staged file the object's name: the natural one, or, where a
-// directory with entries has that, aside.
+// install renames the staged file to the plain name or, if a directory with entries has
+// that, to the alternate name.
 func (s *candidates) install(ctx context.Context, st *stagedFile, absent bool) error {
 	if s.occupied {
-		return invalid.Argument("key", "differs only in case from a file that was put there by hand", "this disk folds case: rename that file")
+		return invalid.Argument("key", "must not differ only in case from an existing file", "rename the file that differs from the key only in case: this disk folds case")
 	}
 	err := s.moveInto(ctx, s.plain, s.l.base, st, absent)
 	if isObstructed(err) && s.plain.rmdir(s.l.base) == nil {
@@ -173,8 +172,8 @@ func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absen
 	return s.removeLiteral(ctx, alternate)
 }
 
-// makeAsideDir is asideDir, which it makes where there is none. It is errDirGone
-// where somebody removes it meanwhile.
+// makeAlternateDir opens the directory of the alternate name, and makes it if it does not
+// exist. If another process removes it meanwhile, it fails with errDirGone.
 func (s *candidates) makeAlternateDir() (*dir, error) {
 	alternate, err := s.alternateDir()
 	if alternate != nil || err != nil {
@@ -189,7 +188,7 @@ func (s *candidates) makeAlternateDir() (*dir, error) {
 	return alternate, err
 }
 
-// emptyRaw removes the file that has the key's literal name, as empty does.
+// removeLiteral removes the file with the literal name, as removeStale does.
 func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
 	literal, err := s.literalDir()
 	if err != nil || literal == nil {
@@ -199,9 +198,10 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
 	return s.removeStale(ctx, filled, literal, base)
 }
 
-// empty removes what lies at a spot that does not count, if anything does, also on
-// the disk. There, too, the spot that counts is filled first: its directory is
-// filled, or nil for a removal. In one directory the order holds by itself.
+// removeStale removes a file that is not the object any more, if it exists, and flushes
+// the removal. filled is the directory of the new object, or nil for a removal. It is
+// flushed first, so that the object has a name after a power failure. Within a directory,
+// the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base string) error {
 	remove := func() error { return retryInUse(ctx, func() error { return d.unlink(base) }) }
 	if !s.sync || d == filled {
@@ -222,9 +222,9 @@ func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base strin
 	return unknownOutcome(d.sync())
 }
 
-// move renames. A file that must not be there yet is linked instead, which
-// fails where there is one, whoever made it: the lock keeps out our own
-// writers, but not an editor. Where a directory is in the way, inTheWay holds.
+// moveInto renames the staged file. With absent, it links the file instead, which fails if
+// any program has made one: the lock excludes other writers of this package, but not an
+// editor. If a directory has the name, the error satisfies isObstructed.
 func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *stagedFile, absent bool) error {
 	if absent {
 		err := to.link(base, st.dir, st.name)
@@ -238,8 +238,8 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
-		// There are no hard links here, or what is there is no object, such as
-		// a symbolic link to nowhere. find has looked, under the lock.
+		// There are no hard links here, or the existing file is not an object, such
+		// as a broken symbolic link. find has checked that, under the lock.
 	}
 	if s.exchange(to, base, st) {
 		return nil
@@ -257,8 +257,8 @@ func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *sta
 	return failure(err)
 }
 
-// missingEnd tells why a rename found no file or no directory: the staged file
-// vanished, or the directory that it was renamed into, which is made again.
+// renameError returns the error for a rename that found no file or no directory. Either
+// the staged file vanished, or the directory did, which is then made again.
 func (s *candidates) renameError(st *stagedFile) error {
 	if _, err := st.dir.stat(st.name); err != nil {
 		return s.stagedFileError(err)
@@ -266,9 +266,9 @@ func (s *candidates) renameError(st *stagedFile) error {
 	return errDirGone
 }
 
-// exchange replaces a file without a rename over it, after which ext4 writes the
-// new one's data to the disk at once: several times what all else costs. Where
-// that is wanted, it has been written already. False where nothing was done.
+// exchange replaces a file by swapping names. After a rename over a file, ext4 flushes the
+// new data immediately, which costs several times as much as everything else. With sync,
+// the data is flushed already, and exchange does nothing. It reports whether it did it.
 func (s *candidates) exchange(to *dir, base string, st *stagedFile) bool {
 	if s.sync {
 		return false
@@ -280,15 +280,14 @@ func (s *candidates) exchange(to *dir, base string, st *stagedFile) bool {
 		return false
 	}
 	if err := st.dir.unlink(st.name); err != nil && to.exchange(base, st.dir, st.name) == nil {
-		return false // what was there is no file any more: somebody made a directory meanwhile
+		return false // another program has meanwhile made a directory of that name
 	}
 	st.markPlaced()
 	return true
 }
 
-// remove takes the object away; the caller has found it, and syncs the natural
-// directory. What would show in its stead, were it removed first, goes first, also
-// on the disk.
+// remove removes the object. The caller has found it, and syncs the plain directory. It
+// first removes the files that would otherwise become the object, also on the disk.
 func (s *candidates) remove(ctx context.Context) error {
 	if err := s.removeLiteral(ctx, nil); err != nil {
 		return err

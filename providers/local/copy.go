@@ -9,18 +9,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An account is the directory that holds the buckets: between buckets of one
-// parent objects are copied as files.
+// An account is the directory that contains the buckets. Objects are copied as files
+// between buckets with the same parent.
 type account struct{ dir string }
 
-// Locate names the object for a copy.
+// Locate returns the reference of an object, for copies.
 func (d *driver) Locate(key string) storage.ObjectRef {
 	return storage.ObjectRef{Account: account{d.parent}, Bucket: d.bucket, Key: key, Directory: filepath.Join(d.parent, d.bucket)}
 }
 
-// Copy copies the bytes, by the kernel where it can, which on some file systems
-// shares them. A hard link would be cheaper, and wrong: the two names would
-// share attributes and revision, and an editor's change.
+// Copy copies an object. The kernel copies the bytes if it can, and on some file systems
+// shares them. A hard link would be cheaper but wrong: both names would share attributes
+// and revision, and a change by an editor.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	if r.Source.Account != (account{d.parent}) || len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -62,13 +62,14 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if old.describes(source.meta) {
 		st.attrs.crc = old.crc
 	}
-	if err := source.close(); err != nil { // it may be what is replaced
+	if err := source.close(); err != nil { // it may be the file to be replaced
 		return nil, failure(err)
 	}
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 
-// source opens what is copied, if it still is what the caller saw.
+// source opens the source of a copy. If it is not the revision that the caller has seen,
+// it fails with Changed.
 func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attrs, error) {
 	f, a, err := s.openObject(ctx, ref.Key, ref.Version)
 	if err != nil {
@@ -81,8 +82,8 @@ func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attr
 	return f, a, nil
 }
 
-// sourceLost is what a missing source means: one that the core has seen is
-// Changed.
+// missingSource returns the error for a missing source: Changed, if the core has seen the
+// source, and otherwise err.
 func missingSource(ref storage.ObjectRef, err error) error {
 	if code := storage.CodeOf(err); ref.Revision != "" && (code == storage.ObjectNotFound || code == storage.BucketNotFound) {
 		return storage.Changed
@@ -90,7 +91,7 @@ func missingSource(ref storage.ObjectRef, err error) error {
 	return err
 }
 
-// unchanged is for files that somebody edits in place, as we never do.
+// checkUnchanged fails with Changed if another program has edited the file in place.
 func checkUnchanged(source *file) error {
 	now, err := source.stat()
 	if err != nil {
@@ -104,8 +105,8 @@ func checkUnchanged(source *file) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Compose reads its sources through this process, to know the checksum of the
-// whole.
+// Compose joins its sources. It reads them in this process, to compute the checksum of
+// the result.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported

@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Delete without a version keeps what was there where the bucket keeps
-// versions; with one it removes that version for good, and if that was the
-// current one, the newest that is left takes its place.
+// Delete removes the current object, or the version that the request names. If the
+// bucket keeps versions, the removed object becomes a noncurrent version. A version is
+// removed permanently; if it was the current one, the newest remaining one replaces it.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if r.Version != "" && !validVersion(r.Version) {
 		return errVersion
@@ -25,7 +25,7 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	}
 	if written, err := s.isInitialized(); err != nil {
 		return err
-	} else if !written { // nobody else locks: look, before the directory gets its reserved entry
+	} else if !written { // a bucket without the reserved directory: do not create it unless the object exists
 		f, err := s.openCurrent(l)
 		if err != nil || f == nil {
 			return s.notFoundIfBucketGone(err)
@@ -38,8 +38,8 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	return s.delete(ctx, l, r)
 }
 
-// orGone is err, or BucketNotFound where that is the reason why nothing was
-// there to remove.
+// notFoundIfBucketGone returns err. If err is nil and the bucket was removed, it returns
+// BucketNotFound.
 func (s *store) notFoundIfBucketGone(err error) error {
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest
 			return unknownOutcome(err)
 		}
 	}
-	closePlain() // else it could be in the way
+	closePlain() // an open directory could not be removed
 	if l.altDir != l.dir {
 		s.prune(ctx, l.altDir, "")
 	}
@@ -121,7 +121,7 @@ func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *sto
 			return false, err
 		}
 	case s.keepsVersions():
-		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // of a file whose time lies ahead too
+		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // later than the file, even if its time is in the future
 		if err := s.keepVersion(ctx, r.Key, current, removed); err != nil {
 			return false, err
 		}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setFileTime is futimens, which package unix has no name for.
+// setFileTime calls futimens, which package unix lacks.
 func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 	stamp, err := unix.TimeToTimespec(at)
 	if err != nil {
@@ -30,16 +30,15 @@ func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 
 func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }
 
-// exchange gives from/fromBase and d/base, which are both there, each other's
-// names in one step.
+// exchange swaps the names of from/fromBase and d/base atomically. Both must exist.
 func (d *dir) exchange(base string, from *dir, fromBase string) error {
 	return retryEINTR(func() error {
 		return unix.Renameat2(from.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
 	})
 }
 
-// openBeneath refuses to leave the directory as os.Root does, symbolic links
-// included, but in one system call. What it fails with is not final.
+// openBeneath opens a directory in one system call that, like os.Root, does not leave the
+// parent, even through symbolic links. If it fails, the caller tries os.Root.
 func openBeneath(fd int, path string) (int, error) {
 	if path == "" {
 		path = "."
@@ -55,9 +54,9 @@ func openBeneath(fd int, path string) (int, error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// read calls each for the names in d, from the beginning, until it says false. os.File's ReadDir
-// would stat every entry of a directory that was opened through os.Root; a page
-// needs that of its own entries only.
+// read calls each for the names in d, from the first one, until each returns false.
+// os.File.ReadDir would stat every entry of a directory that was opened through os.Root,
+// but a page only needs a stat of its own entries.
 func (d *dir) read(each func(dirent) bool) error {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
@@ -81,8 +80,8 @@ func (d *dir) read(each func(dirent) bool) error {
 	}
 }
 
-// parseDirents reads struct linux_dirent64: inode 8 bytes, offset 8, record
-// length 2, type 1, name and NULs.
+// parseDirents parses entries of type struct linux_dirent64: inode (8 bytes), offset (8),
+// record length (2), type (1), name and NULs.
 func parseDirents(b []byte, each func(dirent) bool) bool {
 	const header = 19
 	for len(b) > header {

@@ -6,10 +6,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// On a disk that folds case, what opens under a name may be spelled otherwise.
-// Our own files never are; for those of others the directories tell.
+// On a disk that folds case, opening a name may open a file with another spelling. This
+// never happens for files that this package wrote. For other files, the functions below
+// read the directories.
 
-// spelled reports whether the file at a natural name really has that name.
+// hasExactName reports whether the file at a plain name has exactly that name.
 func (s *store) hasExactName(at objectFile) (bool, error) {
 	f, err := at.dir.open(at.base)
 	if isNoObject(err) {
@@ -30,7 +31,7 @@ func (s *store) fileHasExactName(f *file, path string) (bool, error) {
 	return s.existsExactly(path)
 }
 
-// exact reports whether every name of path stands so in its directory.
+// existsExactly reports whether each component of path has exactly that name on the disk.
 func (s *store) existsExactly(path string) (bool, error) {
 	for path != "" {
 		dir, base := split(path)
@@ -55,8 +56,8 @@ func (s *store) existsExactly(path string) (bool, error) {
 	return true, nil
 }
 
-// checkSpelling refuses to write into a directory that was made by hand and is
-// spelled otherwise: what is written there would be another key.
+// checkSpelling fails if path is a directory that another program made with another
+// spelling: a file in it would have another key.
 func (s *store) checkSpelling(path string) error {
 	if !s.strict.Load() {
 		return nil
@@ -67,7 +68,7 @@ func (s *store) checkSpelling(path string) error {
 	}
 	return &storage.Error{
 		Code: storage.InvalidArgument,
-		Err:  errors.New("key differs only in case from a directory that is there"),
-		Hint: "this disk folds case, and a directory that differs from a part of the key only in case was put there by hand: rename it",
+		Err:  errors.New("key must not differ only in case from an existing directory"),
+		Hint: "rename the directory that differs from a part of the key only in case: this disk folds case",
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Head reads the attributes of what a reader would get now.
+// Head returns the attributes of an object.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -23,8 +23,8 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	return attrs, nil
 }
 
-// Get opens the object. Its bytes and attributes come from one open file, which
-// a write meanwhile does not touch: it makes another.
+// Get opens an object. Bytes and attributes come from one open file. A write meanwhile
+// does not change it, but makes a new file.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -56,7 +56,8 @@ func span(r *storage.GetRequest, size int64) (from, to int64, err error) {
 	return r.Offset, r.Offset + r.Length, nil
 }
 
-// read finds and opens what r asks for, which the caller closes.
+// openForRead opens the object that r requests, and checks the condition. The caller
+// closes the file.
 func (s *store) openForRead(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
@@ -86,7 +87,7 @@ func checkRead(revision string, c storage.Condition) error {
 	return nil
 }
 
-// openObject opens the current object, or a version, with its attributes.
+// openObject opens the current object, or a version, and reads its attributes.
 func (s *store) openObject(ctx context.Context, key, version string) (*file, *attrs, error) {
 	if version != "" && !validVersion(version) {
 		return nil, nil, errVersion
@@ -130,8 +131,8 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 	}
 }
 
-// still reports whether a file without attributes is the object yet. If not, it
-// may have had a sidecar, which went with it, and the new one has to be read.
+// isStillCurrent reports whether a file without attributes is still the object. If it is
+// not, its sidecar may have been removed with it, and the new file must be read.
 func (s *store) isStillCurrent(l location, f *file) bool {
 	again, err := s.openCurrent(l)
 	if err != nil || again == nil {
@@ -141,9 +142,8 @@ func (s *store) isStillCurrent(l location, f *file) bool {
 	return again.meta.ino == f.meta.ino && again.meta.mtime == f.meta.mtime && again.meta.size == f.meta.size
 }
 
-// openCurrent is nil where there is no object. Between a look under one name
-// and a look under the other the object may be moved back, so the first is
-// looked at once more.
+// openCurrent opens the current object. It returns nil if there is none. It tries the
+// first name twice: the object may be moved back to it while the second is tried.
 func (s *store) openCurrent(l location) (*file, error) {
 	for range 2 {
 		f, err := s.openIn(l.dir, l.base)
@@ -172,7 +172,7 @@ func (s *store) openCurrent(l location) (*file, error) {
 	return s.openIn(split(l.literal))
 }
 
-// openIn is nil where there is no regular file of that name.
+// openIn opens a regular file. It returns nil if there is none of that name.
 func (s *store) openIn(path, base string) (*file, error) {
 	d, err := s.open(path)
 	if isNoObject(err) {
@@ -196,9 +196,8 @@ func (s *store) openIn(path, base string) (*file, error) {
 	return f, nil
 }
 
-// A body is a part of an open file. It is an io.ReaderAt, at offsets from the
-// part's beginning, and an io.WriterTo that leaves the copying to the kernel
-// where the writer is a socket.
+// A body is a part of an open file. It is an io.ReaderAt, at offsets from the start of the
+// part, and an io.WriterTo. If the writer is a socket, the kernel copies the bytes.
 type body struct {
 	*io.SectionReader
 	file *os.File
@@ -211,7 +210,7 @@ func newBody(f *os.File, offset, length int64) *body {
 // Close closes the file.
 func (b *body) Close() error { return b.file.Close() }
 
-// WriteTo writes what has not been read yet.
+// WriteTo writes the bytes that have not been read.
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	file, begin, length := b.Outer()
 	done, err := b.Seek(0, io.SeekCurrent)

@@ -4,5 +4,5 @@ package local
 
 import "context"
 
-// persist runs operation once: here an open file is in nobody's way.
+// retryInUse runs operation once: here, open files can be renamed and removed.
 func retryInUse(_ context.Context, operation func() error) error { return operation() }

@@ -11,13 +11,13 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// patience is how long persist tries. It is what Go's own tools take
+// maxInUse is how long retryInUse tries. Go's own tools use the same time
 // (cmd/internal/robustio).
-const patience = 2 * time.Second
+const maxInUse = 2 * time.Second
 
-// persist repeats a rename or removal that another program is in the way of:
-// virus scanners, indexers and backups open files for a moment, and readers
-// where the file system has no POSIX renames. It ends with ctx.
+// retryInUse repeats a rename or removal of a file that another program has open. Virus
+// scanners, indexers and backups open files for a moment, as do readers if the file
+// system has no POSIX renames. It stops when ctx ends.
 func retryInUse(ctx context.Context, operation func() error) error {
 	var giveUp time.Time
 	for pause := time.Millisecond; ; pause += rand.N(pause) {
@@ -27,7 +27,7 @@ func retryInUse(ctx context.Context, operation func() error) error {
 		}
 		now := time.Now()
 		if giveUp.IsZero() {
-			giveUp = now.Add(patience)
+			giveUp = now.Add(maxInUse)
 		}
 		if now.Add(pause).After(giveUp) {
 			return err
@@ -38,8 +38,8 @@ func retryInUse(ctx context.Context, operation func() error) error {
 	}
 }
 
-// inUse is what Windows says of a file or directory that somebody has open, or
-// that is about to be removed. Access denied can also be final.
+// inUse reports whether err may mean that a file or directory is open, or is about to be
+// removed. "Access denied" can also be permanent.
 func inUse(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
 		errors.Is(err, windows.ERROR_DELETE_PENDING) || errors.Is(err, windows.ERROR_USER_MAPPED_FILE)

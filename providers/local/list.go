@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// List is one page. It reads the directories that can hold a key of the page,
-// and stats the files of the page.
+// List returns a page of objects. It reads the directories that can have a key of the
+// page, and stats the files of the page.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	after, err := parseToken(r)
 	if err != nil {
@@ -84,12 +84,12 @@ func (s *store) listEntry(found item) (storage.ListEntry, error) {
 	return e, nil
 }
 
-// A position is a place in a listing: behind a key, or behind all keys of a
-// common prefix, or behind a version of a key.
+// A position is a place in a listing: after a key, after all keys of a common prefix, or
+// after a version of a key.
 type position struct {
 	key      string
 	isPrefix bool
-	version  string // with ListVersions
+	version  string // only for ListVersions
 }
 
 func (p position) prefix() string {
@@ -99,8 +99,8 @@ func (p position) prefix() string {
 	return ""
 }
 
-// token names the last entry of a page, so that it outlives the process, and
-// whatever happens to that entry.
+// token returns the position as a page token. It names the last entry of a page, so that
+// it stays valid after the process ends or the entry changes.
 func (p position) token() string {
 	kind := "k"
 	switch {
@@ -112,10 +112,10 @@ func (p position) token() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-var errToken = invalid.Argument("token", "is not one of this listing", "")
+var errToken = invalid.Argument("token", "must be from a page of this listing", "")
 
-// parseToken is where a page begins; InvalidArgument for what no page of a
-// listing like r gave.
+// parseToken returns the position after which a page begins. If no listing like r can
+// have returned the token, it fails with InvalidArgument.
 func parseToken(r *storage.ListRequest) (position, error) {
 	if r.Token == "" {
 		return position{key: r.StartAfter}, nil

@@ -8,14 +8,13 @@ import (
 	"time"
 )
 
-// A listCache keeps the windows that were read last, so that the pages of a
-// large directory do not read it again each. A window is used only while the
-// directory's time stands, and kept only if that time was not fresh when the
-// reading began: a change within the same tick of the kernel's clock would not
-// show.
+// A listCache keeps the windows that were read last, so that not every page of a large
+// directory reads it again. A window is used while the time of the directory does not
+// change. It is only kept if that time was not recent when reading began, because
+// another change within the same tick of the kernel's clock would not show.
 type listCache struct {
 	mu    sync.Mutex
-	items []cached // latest last
+	items []cached // most recently used last
 	size  int
 }
 
@@ -27,13 +26,13 @@ type cached struct {
 }
 
 const (
-	minCached   = 512     // entries; fewer are read again as fast
-	maxCached   = 1 << 18 // entries in all
+	minCached   = 512     // entries; smaller directories are read as fast
+	maxCached   = 1 << 18 // entries in total
 	fresh       = 50 * time.Millisecond
 	coarseFresh = 5 * time.Second
 )
 
-// find is the part of a cached window from an order key on.
+// find returns the part of a cached window that begins at an order key.
 func (c *listCache) find(path string, noncurrent bool, m meta, from, match string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +77,7 @@ func (c *listCache) add(item cached) {
 	}
 }
 
-// windowOf is gather, but for a directory that is in the cache.
+// windowOf returns a cached window, or reads it with readWindow.
 func (s *store) windowOf(dirs []*dir, noncurrent bool, from, match string) (window, error) {
 	if len(dirs) != 1 {
 		return s.readWindow(dirs, noncurrent, from, match)
@@ -105,7 +104,7 @@ func (s *store) windowOf(dirs []*dir, noncurrent bool, from, match string) (wind
 	return w, nil
 }
 
-// nested reports whether a part of w comes out of directories whose time is
+// nested reports whether entries of w come from other directories, which have times of
 // their own.
 func (w window) nested() bool {
 	return slices.ContainsFunc(w.entries, func(e entry) bool {

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ListVersions lists current objects and older versions together, with prefixes
-// as List has them. Where versions are off, a current object has no version,
-// and an older one that is still kept has: nothing else reaches it.
+// ListVersions returns a page of current objects and noncurrent versions, with the
+// prefixes that List returns. If versioning is off, current objects have no version.
+// Noncurrent ones always have one, because nothing else can reach them.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
 	after, err := parseToken(r)
 	if err != nil {
@@ -51,16 +51,16 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	}
 }
 
-// A history walks current objects and keys with older versions as one.
+// A history iterates over current objects and keys with noncurrent versions together.
 type history struct {
 	*store
 	after   position
-	walkers [2]*walker // current objects, older versions
+	walkers [2]*walker // of current objects, and of noncurrent versions
 	heads   [2]item
 	more    [2]bool
 }
 
-// An identified entry has the version's name also where that is not shown.
+// A versionEntry has the name of the version, even if the entry does not show it.
 type versionEntry struct {
 	storage.VersionEntry
 	id string
@@ -95,7 +95,7 @@ func (h *history) advance(i int) (err error) {
 	return err
 }
 
-// next are the entries of the next key, or a prefix; nil at the end.
+// next returns the entries of the next key or prefix. It returns nil at the end.
 func (h *history) next() ([]versionEntry, error) {
 	for h.more[0] || h.more[1] {
 		i := 0
@@ -126,7 +126,7 @@ func (h *history) next() ([]versionEntry, error) {
 	return nil, nil
 }
 
-// entries are all versions of a key, newest first, that come after the token's.
+// entries returns the versions of a key after that of the token, newest first.
 func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error) {
 	var all []versionEntry
 	var current objectFile
@@ -192,8 +192,8 @@ func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEn
 	return all, nil
 }
 
-// oldSince is zero for a version that was replaced: the core takes the time of
-// the one that replaced it.
+// oldSince returns the time when the key was removed. It returns zero for a version that
+// was replaced, for which the core uses the time of the next version.
 func (h *history) oldSince(d *dir, v noncurrentVersion) (time.Time, error) {
 	if !v.removed {
 		return time.Time{}, nil

@@ -14,7 +14,7 @@ func tryLockFile(f *os.File) error {
 	return retryEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 }
 
-// tryShareFile takes a lock that others may share, and that keeps out tryLockFile.
+// tryShareFile takes a lock that others may share, and that excludes tryLockFile.
 func tryShareFile(f *os.File) error {
 	return retryEINTR(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) })
 }

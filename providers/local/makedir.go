@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// makeDirs opens the directory in which key's object lies, and makes it where
-// it is missing. A file in the way of a directory is moved aside.
+// makeDirs opens the directory of key's object, and makes it if it does not exist. If a
+// file has the name of a parent directory, the file is moved to its alternate name.
 func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
 	var round rounds
 	for {
@@ -21,7 +21,7 @@ func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, err
 			return d, nil
 		}
 		if leadsOutside(err) {
-			return nil, &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "a symbolic link on the way leads out of the bucket's directory"}
+			return nil, &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path of the key that leads out of the bucket's directory"}
 		}
 		if !isNotExist(err) {
 			return nil, failure(err)
@@ -50,8 +50,8 @@ func (s *store) makeParents(ctx context.Context, key string) error {
 	return nil
 }
 
-// makeParent makes the directory of the keys under key + "/", whose own parent
-// is there, or was a moment ago.
+// makeParent makes the directory of the keys under key + "/". Its own parent exists, or
+// existed a moment ago.
 func (s *store) makeParent(ctx context.Context, key string) error {
 	l, ok := s.names().locate(key)
 	if !ok {
@@ -77,7 +77,7 @@ func (s *store) makeParent(ctx context.Context, key string) error {
 	return retryable(s.dirGoneError(err))
 }
 
-// afresh: a directory that vanished is made again in the next round.
+// retryable returns err, or nil for errDirGone: the next round makes the directory again.
 func retryable(err error) error {
 	if err == errDirGone {
 		return nil
@@ -85,7 +85,7 @@ func retryable(err error) error {
 	return err
 }
 
-// missing is failure, but for a directory that vanished.
+// dirGoneError returns errDirGone if a directory vanished, and otherwise failure(err).
 func (s *store) dirGoneError(err error) error {
 	if err != nil && isNotExist(err) {
 		return errDirGone
@@ -101,7 +101,7 @@ func (s *store) statFollowing(d *dir, base string) (meta, error) {
 	return m, err
 }
 
-// mkdirIn makes one directory, and has it last. One that is there is fine.
+// mkdirIn makes one directory, if it does not exist, and flushes its name to the disk.
 func (s *store) mkdirIn(parent *dir, base string) error {
 	if err := parent.mkdir(base); err != nil {
 		if isExist(err) {
@@ -115,9 +115,9 @@ func (s *store) mkdirIn(parent *dir, base string) error {
 	return nil
 }
 
-// makeWay moves the file that has the name of a directory to come. A rename
-// leaves no instant at which it is missing: a reader that does not find it
-// under the one name finds it under the other, since it looks in this order.
+// moveFileAside moves the file that has the name of a future directory to its alternate
+// name. Because of the rename, readers never miss the file: they look for the plain name
+// first, and then for the alternate one.
 func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l location) error {
 	unlock, err := s.lock(ctx, key)
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l lo
 	if err := retryInUse(ctx, func() error { return alternate.rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if s.sync && alternate != parent { // before the directory's: the file must have one name at least
+	if s.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
 		if err := alternate.sync(); err != nil {
 			return err
 		}
@@ -150,8 +150,8 @@ func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l lo
 	return s.mkdirIn(parent, l.base)
 }
 
-// mkdirs makes the directories of path that nobody else's name can be in the
-// way of: those of the reserved directory, and of long names.
+// mkdirs makes the directories of path whose names are reserved, so that no file of
+// another program has them: those in the reserved directory, and those of long names.
 func (s *store) mkdirs(path string) error {
 	if path == "" {
 		return nil
@@ -181,8 +181,8 @@ func (s *store) mkdirs(path string) error {
 	return nil
 }
 
-// prune removes the directories from path upwards that are empty. A writer that
-// finds its directory gone makes it again.
+// prune removes the empty directories from path up to top. A writer that finds its
+// directory gone makes it again.
 func (s *store) prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
 		dir, base := split(path)

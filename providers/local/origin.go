@@ -10,7 +10,7 @@ import (
 
 var _ signedurl.Origin = (*driver)(nil)
 
-// VerifyingKeys leaves a bucket without a secret as it is.
+// VerifyingKeys returns the keys of the bucket. It makes no key if there is none.
 func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -20,7 +20,7 @@ func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
 	return s.verifyingKeys()
 }
 
-// BucketInfo reads the bucket's settings, which another process may have changed.
+// BucketInfo returns the bucket's settings, which another process may have changed.
 func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -34,7 +34,8 @@ func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 	return settings.info(d.bucket), nil
 }
 
-// PublicRevision is "" for an object that is not public, or not there.
+// PublicRevision returns the revision of the object. It returns "" if there is no object,
+// or if it is not public.
 func (d *driver) PublicRevision(ctx context.Context, key string) (string, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -55,5 +56,5 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 	return s.tagOf(f.meta, a).revision(), nil
 }
 
-// Now is the clock that Config gave.
+// Now returns the time of the clock of Config.
 func (d *driver) Now() time.Time { return d.clock.now() }

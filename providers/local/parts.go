@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// BeginParts makes a directory for the parts. It stays until the upload is
-// completed or aborted, or, where nobody goes on with it, until a sweep drops it:
-// BeginParts sweeps too, now and then.
+// BeginParts makes a directory for the parts. The directory stays until the upload is
+// completed or aborted, or until a sweep discards it as abandoned. At most once an hour,
+// BeginParts itself sweeps.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
@@ -74,8 +74,8 @@ func (s *store) moveTo(ctx context.Context, to *dir, name string, st *stagedFile
 	return nil
 }
 
-// lostPart is failure for a rename into an upload. The upload's directory is
-// missing if the upload was aborted meanwhile.
+// partRenameError returns the error for a failed rename into an upload. If the upload was
+// aborted meanwhile, its directory does not exist.
 func (s *store) partRenameError(st *stagedFile, err error) error {
 	if !isNotExist(err) {
 		return failure(err)
@@ -89,8 +89,8 @@ func (s *store) partRenameError(st *stagedFile, err error) error {
 	return errUpload
 }
 
-// PutPart stores a part, over an earlier one of its number, in one step. The
-// part's tag names its file.
+// PutPart stores a part, and atomically replaces an earlier one with that number. The tag
+// of the part identifies its file.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -128,8 +128,8 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
 }
 
-// CompleteParts joins the parts into one file and places it as Put does. The
-// parts stay where that fails, for another try or AbortParts.
+// CompleteParts joins the parts into one file and places it as Put does. If that fails,
+// the parts stay, for another attempt or AbortParts.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -140,12 +140,12 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if err != nil {
 		return nil, err
 	}
-	_ = s.removeUpload(ctx, r.Upload) // what stays is no object, and a sweep drops it
+	_ = s.removeUpload(ctx, r.Upload) // a sweep removes the rest
 	return out, nil
 }
 
-// hideAs gives a part the mode of the object that will be replaced, so that nobody
-// reads in the one what the other does not show. Without an object it does nothing.
+// restrictMode gives a part the mode of the object that it will replace, so that it is as
+// private as that object. If there is no object, it does nothing.
 func (s *store) restrictMode(key string, st *stagedFile) error {
 	l, ok := s.names().locate(key)
 	if !ok {
@@ -165,7 +165,7 @@ func (s *store) restrictMode(key string, st *stagedFile) error {
 	if err != nil || !old.found() || old.meta.mode == 0 {
 		return err
 	}
-	return failure(st.file.setMode(old.meta.mode | 0o600)) // which CompleteParts reads
+	return failure(st.file.setMode(old.meta.mode | 0o600)) // CompleteParts must be able to read it
 }
 
 func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
@@ -205,10 +205,10 @@ func (st *stagedFile) appendPart(ctx context.Context, from *dir, part storage.Pa
 }
 
 func errPart(part storage.Part) error {
-	return invalid.Argument("part "+strconv.Itoa(part.Number), "is not there, or was replaced", "")
+	return invalid.Argument("part "+strconv.Itoa(part.Number), "must exist and not be replaced", "")
 }
 
-// AbortParts removes the parts.
+// AbortParts removes the upload and its parts.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	s, err := d.acquire(ctx)
 	if err != nil {
@@ -229,4 +229,4 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	return s.syncDir(uploadsPath)
 }
 
-var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy inside the kernel
+var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy in the kernel

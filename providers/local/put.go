@@ -9,9 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// Put writes a file that nobody sees, with its attributes, and renames it into
-// its place: readers have the old object or the new one, with what goes with
-// it.
+// Put writes a hidden file with its attributes, and renames it to its place. Readers get
+// either the old object or the new one, each with its own attributes.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -33,7 +32,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 
-// save seals a file and places it.
+// save seals a staged file and makes it the object of key.
 func (s *store) save(ctx context.Context, key string, st *stagedFile, c storage.Condition) (*storage.Attrs, error) {
 	if err := s.seal(st); err != nil {
 		return nil, err
@@ -50,9 +49,9 @@ func (s *store) save(ctx context.Context, key string, st *stagedFile, c storage.
 	return s.attrsOf(key, st.meta, &st.attrs), nil
 }
 
-// commit makes a sealed file the object of key, if c holds. Directories are
-// made before the key's lock is taken, because that may take the locks of
-// other keys. If one was removed in between, as empty, it starts over.
+// commit makes a sealed file the object of key, if c holds. It makes directories before it
+// takes the lock of the key, because that may take the locks of other keys. If a directory
+// was removed in between because it was empty, commit starts over.
 func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storage.Condition) error {
 	l, ok := s.names().locate(key)
 	if !ok {
@@ -81,7 +80,7 @@ func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storag
 	}
 }
 
-// errDirGone: a directory was removed between its making and its use.
+// errDirGone means that a directory was removed between its creation and its use.
 var errDirGone = errors.New("the directory is gone")
 
 func (s *store) placeLocked(ctx context.Context, key string, target *dir, l location, st *stagedFile, c storage.Condition) error {
@@ -98,7 +97,7 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 	return s.place(ctx, key, &at, st, c)
 }
 
-// place compares and renames. The key's lock is held.
+// place checks the condition and renames. The caller holds the lock of the key.
 func (s *store) place(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
 	old, err := at.find()
 	if err != nil {
@@ -144,7 +143,7 @@ func (s *store) place(ctx context.Context, key string, at *candidates, st *stage
 	return at.putVisible(ctx, st.visible)
 }
 
-// checkWrite is the verdict on a condition.
+// checkWrite checks the condition of a write.
 func (s *store) checkWrite(old objectFile, c storage.Condition) error {
 	switch {
 	case c.Absent && old.found():
@@ -164,7 +163,7 @@ func (s *store) checkWrite(old objectFile, c storage.Condition) error {
 	return nil
 }
 
-// revisionAt is what a listing and the attributes say.
+// revisionAt returns the revision, as listings and attributes have it.
 func (s *store) revisionAt(at objectFile) (string, error) {
 	if !s.coarse.Load() {
 		return makeTag(at.meta).revision(), nil

@@ -9,7 +9,7 @@ import (
 
 const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
-// Sign signs for the handler of package serve.
+// Sign signs a URL for the handler of package serve.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	keys, err := d.signingKeys(ctx)
 	if err != nil {

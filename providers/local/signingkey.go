@@ -10,22 +10,22 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// SigningKeys are secrets of 32 random bytes or more each. The first signs; what
-// any of them has signed is good, so that one can be replaced while links that it
-// signed still work. As text or JSON they show nothing.
+// SigningKeys are secrets of at least 32 random bytes each. The first one signs, and each
+// of them verifies, so that a key can be replaced while its links still work. Printing or
+// encoding SigningKeys shows nothing.
 //
-// A key is for one bucket, or for the buckets of one service: what it signs names
-// the bucket by its directory's own name and nothing more, so that links survive
-// a move and work on every replica. Of two directories of one name (a/photos and
-// b/photos) with the same key each opens the other's links.
+// Use a key for one bucket, or for the buckets of one service. A signature covers the
+// name of the bucket's directory, but not its path, so that links survive a move and work
+// on every replica. If two directories with the same name (a/photos and b/photos) have
+// the same key, a link to one also opens the other.
 type SigningKeys = signedurl.Secrets
 
-// secretPath holds the bucket's own secrets, one a line in hexadecimal, for who
-// may write the bucket alone to read. The first signs. Links outlive a restart by
-// it, and every process that opens the directory accepts them.
+// signingKeyPath is the file with the bucket's own keys, one a line in hexadecimal. Only
+// its owner can read it. The first key signs. Because of this file, links stay valid after
+// a restart, and in every process that opens the directory.
 const signingKeyPath = reserved + "/signing.key"
 
-// signingKeys are those that sign: a bucket without a secret gets one.
+// signingKeys returns the keys of the bucket. If it has none, it makes one.
 func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	keys, err := s.verifyingKeys()
 	if err != nil || !keys.Empty() {
@@ -37,9 +37,8 @@ func (s *store) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	return s.verifyingKeys()
 }
 
-// verifyingKeys are none where the bucket has no secret: nothing that was signed
-// with one can be asked for. A secret is read once for as long as the bucket is
-// open.
+// verifyingKeys returns the keys of the bucket, or no keys if it has none: then nothing
+// was ever signed. It reads the file once while the bucket is open.
 func (s *store) verifyingKeys() (signedurl.Keys, error) {
 	if !s.configKeys.Empty() {
 		return s.configKeys, nil
@@ -62,14 +61,14 @@ func (s *store) verifyingKeys() (signedurl.Keys, error) {
 	return keys, nil
 }
 
-// parseSecret names nothing of the content in its error.
+// parseSigningKeys parses the file of keys. Its errors show nothing of the content.
 func parseSigningKeys(content []byte) (signedurl.Keys, error) {
 	var secrets SigningKeys
 	for line := range bytes.Lines(content) {
 		line = bytes.TrimSpace(line)
 		secret, err := hex.AppendDecode(nil, line)
 		if err != nil || len(secret) < signedurl.MinSecret {
-			return signedurl.Keys{}, errors.New("a line is not a key of 32 bytes or more in hexadecimal")
+			return signedurl.Keys{}, errors.New("a line is not a key of at least 32 bytes in hexadecimal")
 		}
 		secrets = append(secrets, secret)
 	}
@@ -79,7 +78,7 @@ func parseSigningKeys(content []byte) (signedurl.Keys, error) {
 	return signedurl.NewKeys(secrets)
 }
 
-// makeSecret keeps a new secret, unless another process has done so meanwhile.
+// makeSigningKey stores a new key, unless another process has done so meanwhile.
 func (s *store) makeSigningKey(ctx context.Context) error {
 	w, err := s.stagingDir(ctx)
 	if err != nil {

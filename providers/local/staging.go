@@ -13,20 +13,19 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A workshop is where one driver writes what is not visible yet: a directory of
-// its own on the bucket's file system. Beside it lies a marker that is locked
-// for as long as the process lives, so that whoever opens the bucket later can
-// tell leftovers from work (see sweep). The marker is there before the directory
-// and after it.
+// A stagingDir is a directory in which one driver writes files that are not visible yet,
+// on the file system of the bucket. Beside it is a marker file, which is locked while the
+// process lives. It tells a later sweep which directories are abandoned. The marker is
+// made before the directory and removed after it.
 type stagingDir struct {
 	dir    *dir
 	marker *os.File
-	last   atomic.Uint64 // the latest file's number
+	last   atomic.Uint64 // the number of the latest file
 }
 
 const markerSuffix = ".lock"
 
-// workshop is made by the first write.
+// stagingDir returns the staging directory. The first write makes it.
 func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,9 +48,9 @@ func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
 	}
 }
 
-// newWorkshop is nil, nil where it has to be tried again: a sweep took the marker for
-// a dead writer's before it was locked, or tmpPath was missing. Tools that copy no
-// empty directories leave it out.
+// newStagingDir makes a staging directory. It returns nil, nil if the caller must try
+// again: a sweep removed the marker before it was locked, or tmpPath was missing. Tools
+// that do not copy empty directories omit tmpPath.
 func (s *store) newStagingDir() (*stagingDir, error) {
 	path := tmpPath + "/" + randomName()
 	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
@@ -76,7 +75,7 @@ func (s *store) newStagingDir() (*stagingDir, error) {
 		_ = marker.Close()
 		return nil, s.notFoundIfBucketGone(nil)
 	}
-	if err = s.root.Mkdir(path, 0o700); err == nil { // for nobody else: what is written there may replace a private file
+	if err = s.root.Mkdir(path, 0o700); err == nil { // private: a file written there may replace a private one
 		var d *dir
 		if d, err = openDir(s.root, s.top, path); err == nil {
 			return &stagingDir{dir: d, marker: marker}, nil
@@ -90,7 +89,7 @@ func (s *store) newStagingDir() (*stagingDir, error) {
 	return nil, failure(err)
 }
 
-// close leaves the marker where there are files yet.
+// close removes the directory and its marker, unless it has files.
 func (w *stagingDir) close() {
 	if w == nil {
 		return
@@ -102,8 +101,8 @@ func (w *stagingDir) close() {
 	_ = w.marker.Close()
 }
 
-// lostWorkshop is for a directory that somebody removed: the next write makes
-// another.
+// dropStagingDir forgets a directory that another program removed. The next write makes
+// a new one.
 func (s *store) dropStagingDir(w *stagingDir) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,18 +113,18 @@ func (s *store) dropStagingDir(w *stagingDir) {
 	}
 }
 
-// A staged file is complete when it is sealed, and visible when it is placed.
+// A stagedFile becomes complete when it is sealed, and visible when it is placed.
 type stagedFile struct {
 	dir   *dir
 	name  string
-	file  *file // nil when sealed
+	file  *file // nil once sealed
 	attrs attrs
 	meta  meta
-	// visible is its sidecar with Config.Sidecars, sealed; else nil.
+	// visible is its sealed sidecar with Config.Sidecars, or nil.
 	visible *stagedFile
 }
 
-// stage makes an empty file.
+// stage makes an empty staged file.
 func (s *store) stage(ctx context.Context) (*stagedFile, error) {
 	var round rounds
 	for {
@@ -151,7 +150,7 @@ func (s *store) stage(ctx context.Context) (*stagedFile, error) {
 	}
 }
 
-// withMode gives a new file Config.FileMode.
+// withMode sets Config.FileMode on a new file.
 func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
 	if s.fileMode == 0 {
 		return st, nil
@@ -163,7 +162,7 @@ func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
 	return st, nil
 }
 
-// keepMode gives a sealed file the mode of the one that it replaces.
+// keepMode gives a sealed file the mode of the file that it replaces.
 func (s *store) keepMode(st *stagedFile, old objectFile) error {
 	if !old.found() || old.meta.mode == st.meta.mode {
 		return nil
@@ -172,11 +171,11 @@ func (s *store) keepMode(st *stagedFile, old objectFile) error {
 	if err != nil {
 		return s.stagedFileError(err)
 	}
-	defer func() { _ = f.close() }() // it was not written to
+	defer func() { _ = f.close() }() // nothing was written to it
 	if err := f.setMode(old.meta.mode); err != nil {
 		return failure(err)
 	}
-	if s.sidecars.Load() { // there may be one; a file system without modes keeps its own
+	if s.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
 		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(old.meta.mode&0o666))
 	}
 	if s.sync {
@@ -185,7 +184,7 @@ func (s *store) keepMode(st *stagedFile, old objectFile) error {
 	return nil
 }
 
-// discard removes what was not placed.
+// discard removes a staged file, unless it was placed.
 func (s *store) discard(st *stagedFile) {
 	if st.file != nil {
 		_ = st.file.close()
@@ -200,12 +199,12 @@ func (s *store) discard(st *stagedFile) {
 	}
 }
 
-// placed: the file has another name now, and is nobody's to discard.
+// markPlaced records that the file was renamed, so that discard does not remove it.
 func (st *stagedFile) markPlaced() { st.name = "" }
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
-// fill writes body to the end. An error of body's is returned as it is.
+// fill writes the whole body. It returns an error of the body unchanged.
 func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
@@ -233,12 +232,12 @@ func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
 	}
 }
 
-// append copies n bytes of from at offset, inside the kernel where that can.
+// append copies n bytes of from at offset, in the kernel if that is possible.
 func (st *stagedFile) append(ctx context.Context, from *os.File, offset, n int64) error {
 	if _, err := from.Seek(offset, io.SeekStart); err != nil {
 		return failure(err)
 	}
-	const step = 64 << 20 // bytes between two looks at ctx
+	const step = 64 << 20 // bytes between two checks of ctx
 	for n > 0 {
 		if err := interrupted(ctx); err != nil {
 			return err
@@ -246,7 +245,7 @@ func (st *stagedFile) append(ctx context.Context, from *os.File, offset, n int64
 		copied, err := io.CopyN(st.file.osFile(st.name), from, min(n, step))
 		n -= copied
 		if err == io.EOF {
-			return storage.Changed // somebody cut it off
+			return storage.Changed // another program truncated it
 		}
 		if err != nil {
 			return failure(err)
@@ -255,8 +254,8 @@ func (st *stagedFile) append(ctx context.Context, from *os.File, offset, n int64
 	return nil
 }
 
-// seal gives the file its attributes and, unless that is turned off, has it on
-// the disk. What is placed after it is whole.
+// seal sets the attributes of the file, flushes it, unless Config.NoSync is set, and closes
+// it. It is then complete and can be placed.
 func (s *store) seal(st *stagedFile) error {
 	if err := s.stamp(st); err != nil {
 		return err
@@ -271,7 +270,7 @@ func (s *store) seal(st *stagedFile) error {
 	return failure(err)
 }
 
-// stamp sets the file's time, and its attributes, which mention it.
+// stamp sets the time of the file, and its attributes, which include the time.
 func (s *store) stamp(st *stagedFile) (err error) {
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
 		return s.stagedFileError(err)

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// abandoned is the age of files whose writer cannot be asked for: there is no
-// marker.
+// abandonedAge is the age at which files without a marker are abandoned.
 const abandonedAge = time.Hour
 
-// sweep removes what writers that died left behind.
+// sweep removes the files that killed writers left.
 func (s *store) sweep(ctx context.Context) error {
 	s.sweepUploads(ctx)
 	return s.sweepStaging()
 }
 
-// sweepShops removes the workshops that nobody is in: their marker can be locked.
+// sweepStaging removes the staging directories of writers that have ended: their markers
+// can be locked.
 func (s *store) sweepStaging() error {
 	staging, err := s.openToRead(tmpPath)
 	if isNoObject(err) {
@@ -42,7 +42,7 @@ func (s *store) sweepStaging() error {
 	return nil
 }
 
-// sweepEntry leaves what it cannot remove for another time.
+// sweepEntry removes an entry, if it is abandoned. If that fails, a later sweep tries again.
 func (s *store) sweepEntry(staging *dir, name string) {
 	m, err := staging.stat(name)
 	if err != nil {
@@ -69,8 +69,8 @@ func (s *store) sweepEntry(staging *dir, name string) {
 	}
 }
 
-// sweepShop removes files with their sidecars, and the marker last, so that a
-// sweep that is cut short can be taken up.
+// sweepStagingDir removes the files with their sidecars. It removes the marker last, so
+// that a later sweep can continue an interrupted one.
 func (s *store) sweepStagingDir(staging *dir, name string) {
 	d, err := s.openToRead(staging.name(name))
 	if err == nil {
@@ -88,8 +88,8 @@ func (s *store) sweepStagingDir(staging *dir, name string) {
 	}
 }
 
-// sweepFile leaves the sidecar of a file that was linked into its place before
-// its writer died: the object needs it.
+// sweepFile removes a file. If its writer linked it to its place before it ended, the
+// object needs the sidecar, and sweepFile keeps it.
 func (s *store) sweepFile(d *dir, name string, m meta) {
 	s.dropSidecar(m)
 	_ = d.unlink(name)

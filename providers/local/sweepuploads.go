@@ -8,31 +8,30 @@ import (
 	"github.com/omnibucket/storage/internal/staleupload"
 )
 
-// An uploadSweep drops the uploads in parts that nobody goes on with at one time,
-// as package leftover has it. It waits for nobody: what it cannot judge, or not
-// remove, it leaves for another time. A call waits for it at an old upload, for as
-// long as it takes to look at the parts.
+// An uploadSweep discards the multipart uploads that package staleupload calls abandoned.
+// It never waits: an upload that it cannot examine or remove is left for a later sweep. A
+// call on an old upload may wait for it, for the time that examining the parts takes.
 type uploadSweep struct {
 	*store
 	now      time.Time
-	rules    []storage.LifecycleRule // that count days from the beginning of an upload
-	youngest time.Duration           // nothing younger is dropped
+	rules    []storage.LifecycleRule // rules with AbortUploadsAfterDays
+	youngest time.Duration           // no younger upload is discarded
 }
 
-// sweepUploadsAgain is for a bucket that stays open, and for one that no opening
-// has swept, as a service's.
+// sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
+// for long, and opening a bucket of a service does not sweep.
 func (s *store) sweepUploadsIfDue(ctx context.Context) {
 	last, now := s.lastSweep.Load(), s.clock.now().UnixNano()
 	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
-	if s.lastSweep.CompareAndSwap(last, now) { // else another call does it
+	if s.lastSweep.CompareAndSwap(last, now) { // otherwise another call sweeps
 		s.sweepUploads(ctx)
 	}
 }
 
-// sweepUploads has nothing to do where uploads is no directory of ours, but, say,
-// a link to objects.
+// sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
+// to objects, for example, it does nothing.
 func (s *store) sweepUploads(ctx context.Context) {
 	w := &uploadSweep{store: s, now: s.clock.now(), youngest: staleupload.Idle}
 	s.lastSweep.Store(w.now.UnixNano())
@@ -64,7 +63,8 @@ func (s *store) sweepUploads(ctx context.Context) {
 	}
 }
 
-// readRules leaves it at the week where the settings cannot be read.
+// readRules reads the lifecycle rules. If the settings cannot be read, only the limit of a
+// week applies.
 func (w *uploadSweep) readRules() {
 	settings, err := w.settings()
 	if err != nil {
@@ -81,8 +81,8 @@ func (w *uploadSweep) readRules() {
 	}
 }
 
-// end reports whether what is called name is to be removed: an upload that it has
-// made unknown, or the rest of one.
+// expire reports whether the entry name must be removed: an upload that it has just made
+// unknown, or the rest of one.
 func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	m, err := uploads.stat(name)
 	if err != nil || m.kind != kindDir {
@@ -95,7 +95,7 @@ func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	defer d.close()
 	key, err := d.stat(uploadKeyName)
 	switch {
-	case isNotExist(err): // a sweep was cut short, or BeginParts was, or is a moment from placing it
+	case isNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
 		return time.Since(m.time()) > abandonedAge
 	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.youngest:
 		return false
@@ -103,9 +103,9 @@ func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	return w.expireUpload(d, key.time())
 }
 
-// endUpload removes the key file of an upload that is overdue or idle. The file's
-// lock says that no call is under way: one that comes later, or waits for the
-// lock, finds no upload.
+// expireUpload removes the key file of an upload that is expired or idle. It locks the
+// file, so that no call is in progress. A call that waits for the lock, or begins later,
+// finds no upload.
 func (w *uploadSweep) expireUpload(d *dir, begun time.Time) bool {
 	f, err := d.edit(uploadKeyName)
 	if err != nil {
@@ -123,7 +123,7 @@ func (w *uploadSweep) expireUpload(d *dir, begun time.Time) bool {
 	return d.unlink(uploadKeyName) == nil
 }
 
-// idle reports whether nothing was written for too long.
+// idle reports whether no part was written for too long.
 func (w *uploadSweep) idle(d *dir, begun time.Time) bool {
 	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
 	idle := old(begun)

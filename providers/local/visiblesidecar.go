@@ -11,13 +11,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// With Config.Sidecars the attributes are also in a file beside the object, which
-// zip, tar and cp -r take along: photo.jpg has .omnibucket~photo.jpg. It is never
-// read while the object has its attributes otherwise, and believed only of a file of
-// its size.
+// A visibleSidecar has the attributes of an object in a file beside it, which zip, tar and
+// cp -r copy: photo.jpg has .omnibucket~photo.jpg. Config.Sidecars turns it on. It is only
+// read if the object has no other attributes, and only used if the size matches.
 //
-// It is removed before the object is replaced, and there again afterwards: a process
-// that dies in between leaves an object without one, never one with another's.
+// It is removed before the object is replaced, and written again afterwards. A process that
+// is killed in between leaves an object without a sidecar, but never one with a wrong one.
 type visibleSidecar struct {
 	ContentType        string            `json:"contentType,omitempty"`
 	ContentEncoding    string            `json:"contentEncoding,omitempty"`
@@ -32,14 +31,14 @@ type visibleSidecar struct {
 	Modified           time.Time         `json:"modified"`
 }
 
-const maxVisible = 1 << 20 // bytes; a larger one is none of ours
+const maxVisible = 1 << 20 // bytes; this package writes no larger one
 
-// visibleName is the sidecar's own name, in the directory asideDir.
+// visibleName returns the name of the sidecar in the directory altDir.
 func (l location) visibleName() string {
 	return reserved + string(markVisible) + l.altBase[len(reserved)+1:]
 }
 
-// stageVisible writes the sidecar of an object, which nobody sees yet.
+// stageVisible writes the sidecar of an object as a staged file.
 func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
@@ -66,8 +65,8 @@ func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedF
 	return st, nil
 }
 
-// visibleAttrs are those beside the current object; nil where there are none of a
-// file like m.
+// visibleAttrs reads the visible sidecar of the current object. It returns nil if there is
+// none for a file with meta m.
 func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
 	f, err := s.openIn(l.altDir, l.visibleName())
 	if f == nil || err != nil {
@@ -92,8 +91,8 @@ func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
 	}, nil
 }
 
-// dropVisible removes the sidecar of an object that is about to change, also where
-// this driver writes none.
+// dropVisible removes the sidecar of an object that is about to change, even if this
+// driver writes none.
 func (s *candidates) dropVisible(ctx context.Context) error {
 	alternate, err := s.alternateDir()
 	if err != nil || alternate == nil {
@@ -103,15 +102,15 @@ func (s *candidates) dropVisible(ctx context.Context) error {
 	if isNoObject(err) {
 		return nil
 	}
-	if err == nil && s.sync { // before the object changes: the name must not come back beside another
+	if err == nil && s.sync { // before the object changes: after a power failure, it must not be beside another object
 		err = alternate.sync()
 	}
 	return failure(err)
 }
 
-// adopt gives an object that came back from a copy its attributes as its own, before
-// it changes. With its sidecar it would lose them, if the process dies between the two
-// steps, or if it becomes an older version.
+// adopt moves attributes from the visible sidecar into the object, before the object
+// changes. An object that a tool has copied has them only there. It would lose them with
+// the sidecar, if the process is killed or if the object becomes a noncurrent version.
 func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 	alternate, err := s.alternateDir()
 	if err != nil || alternate == nil {
@@ -122,7 +121,7 @@ func (s *candidates) adopt(ctx context.Context, at objectFile) error {
 	}
 	err = s.adoptVisible(ctx, at)
 	if isNoObject(err) || !s.keepsVersions() {
-		return nil // a full disk need not be in the way of a removal
+		return nil // a full disk must not prevent a removal
 	}
 	return failure(err)
 }
@@ -157,8 +156,8 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 	return s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
 }
 
-// putVisible gives a staged sidecar its name. The object shows already, so it is
-// not for commit to start over where the directory was removed.
+// putVisible gives a staged sidecar its name. If the directory was removed meanwhile, it
+// starts over itself, and not commit: the object is already visible.
 func (s *candidates) putVisible(ctx context.Context, st *stagedFile) error {
 	var round rounds
 	for {
@@ -195,7 +194,7 @@ func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
 	return nil
 }
 
-// showAgain writes the sidecar of a version that has become current.
+// rewriteVisible writes the sidecar of a version that has become current.
 func (s *candidates) rewriteVisible(ctx context.Context, at objectFile) error {
 	f, err := at.dir.open(at.base)
 	if err != nil {

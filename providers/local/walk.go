@@ -4,22 +4,21 @@ import (
 	"strings"
 )
 
-// A walker goes through keys in byte order, and holds one window of each
-// directory between the root and where it is. It opens only directories in
-// which a key can lie that is asked for.
+// A walker iterates over keys in byte order. It holds one window of each directory between
+// the root and its position. It only opens directories that can have a requested key.
 type walker struct {
 	*store
-	noncurrent        bool // walk the keys that have older versions
+	noncurrent        bool // iterate over the keys that have noncurrent versions
 	prefix, delimiter string
-	start             string // keys before it are passed over
-	inclusive         bool   // start itself is not
-	skip              string // a common prefix that was given already, or ""
+	start             string // keys before it are skipped
+	inclusive         bool   // start itself is included
+	skip              string // a common prefix that was returned already, or ""
 	frames            []frame
 }
 
 type frame struct {
-	prefix string // of the keys in the directory; ends in "/", or is ""
-	dirs   []*dir // where it lies; [0] is the one that entries without a place lie in
+	prefix string // of the keys in the directory: "", or ends in "/"
+	dirs   []*dir // the directories on disk; entries without a diskName are in the first
 	window window
 	next   int
 }
@@ -31,7 +30,7 @@ type item struct {
 	at       objectFile // the file; its dir is open until the next call
 }
 
-// open goes to the directory that every key with the prefix lies in.
+// open opens the directory that contains every key with the prefix.
 func (w *walker) open() error {
 	top := ""
 	if i := strings.LastIndexByte(w.prefix, '/'); i >= 0 {
@@ -74,7 +73,7 @@ func (w *walker) pop() {
 	w.frames = w.frames[:last]
 }
 
-// push enters a directory. One that is not there has no keys.
+// push enters a directory. A directory that does not exist has no keys.
 func (w *walker) push(prefix string, paths ...string) error {
 	f := frame{prefix: prefix}
 	for _, path := range paths {
@@ -96,11 +95,11 @@ func (w *walker) push(prefix string, paths ...string) error {
 	return w.read(&w.frames[len(w.frames)-1], w.from(prefix))
 }
 
-// from is the order key in a directory where the walk begins.
+// from returns the order key at which the walk begins in a directory.
 func (w *walker) from(prefix string) string {
 	rest, ok := strings.CutPrefix(w.start, prefix)
 	if !ok {
-		return "" // all of the directory comes after start, or it would not be entered
+		return "" // the whole directory is after start; otherwise it would not be entered
 	}
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		return rest[:i+1]
@@ -118,7 +117,7 @@ func (w *walker) read(f *frame, from string) (err error) {
 	return err
 }
 
-// next is the next item; false at the end.
+// next returns the next item. It returns false at the end.
 func (w *walker) next() (item, bool, error) {
 	for len(w.frames) > 0 {
 		f := &w.frames[len(w.frames)-1]
@@ -140,8 +139,8 @@ func (w *walker) next() (item, bool, error) {
 	return item{}, false, nil
 }
 
-// further reads the window behind the one that was used up. The name that it
-// begins with was given already; NUL is in no name, so nothing lies between.
+// nextWindow reads the window after the current one. It begins after the last name, with a
+// NUL byte appended: no name is between them, because names have no NUL.
 func (w *walker) nextWindow(f *frame) error {
 	last := f.window.entries[len(f.window.entries)-1]
 	from := last.segment + "\x00"
@@ -192,7 +191,7 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 	return item{}, false, w.push(prefix, paths...)
 }
 
-// passed reports what lies before the start, or in a prefix that was given.
+// passed reports whether key is before the start, or in a prefix that was returned.
 func (w *walker) passed(key string) bool {
 	if w.skip != "" && strings.HasPrefix(key, w.skip) {
 		return true
@@ -200,7 +199,8 @@ func (w *walker) passed(key string) bool {
 	return key < w.start || key == w.start && !w.inclusive
 }
 
-// common is what key rolls up to, where it has the delimiter after the prefix.
+// commonPrefix returns the prefix that key rolls up to. It returns false if key has no
+// delimiter after the prefix.
 func (w *walker) commonPrefix(key string) (string, bool) {
 	if w.delimiter == "" || !strings.HasPrefix(key, w.prefix) {
 		return "", false
@@ -233,7 +233,7 @@ func (w *walker) paths(f *frame, e entry) []string {
 	return append(paths, e.diskName.also...)
 }
 
-// stat is one stat of the file, as a rule.
+// stat finds the file of an entry, usually with one stat.
 func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
 	if w.noncurrent {
 		return w.statNoncurrent(f, e)
@@ -249,11 +249,11 @@ func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
 	if err == nil && m.kind == kindFile {
 		return objectFile{d, base, m}, nil
 	}
-	// A link, or moved aside or removed since the directory was read.
+	// It is a link, or was moved or removed since the directory was read.
 	return w.statCurrent(key)
 }
 
-// statKept finds a key's older versions.
+// statNoncurrent finds the noncurrent versions of a key.
 func (w *walker) statNoncurrent(f *frame, e entry) (objectFile, error) {
 	for _, path := range w.paths(f, e) {
 		if _, err := w.root.Lstat(join(path, versionsName)); err == nil {
@@ -265,7 +265,7 @@ func (w *walker) statNoncurrent(f *frame, e entry) (objectFile, error) {
 	return objectFile{}, nil
 }
 
-// statCurrent finds an object as a reader would.
+// statCurrent finds an object as a reader does.
 func (s *store) statCurrent(key string) (objectFile, error) {
 	l, ok := s.names().locate(key)
 	if !ok {
@@ -279,15 +279,14 @@ func (s *store) statCurrent(key string) (objectFile, error) {
 	return objectFile{dir: s.top, meta: f.meta}, nil
 }
 
-// holds reports whether there is any object in or under a directory; empty
-// ones, which somebody else may have made, are no prefixes. In the tree of kept
-// versions, those in the directory itself are of a key that it is not a prefix
-// of, unless self says that it counts.
+// hasObject reports whether there is an object in or under a directory: an empty directory
+// of another program is not a prefix. In the tree of versions, those in the directory
+// itself belong to a key that does not have the prefix. They only count with self.
 func (w *walker) hasObject(path string, self bool) (bool, error) {
 	return w.hasObjectUnder(path, "", self)
 }
 
-// holdsUnder is holds of a directory in which the names begin with chunks.
+// hasObjectUnder is hasObject for a directory whose names begin with chunks.
 func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 	d, err := w.openToRead(path)
 	if isNoObject(err) {
@@ -333,7 +332,8 @@ func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 	return holds, nil
 }
 
-// isObject does without a stat where the directory says that it is a file.
+// isObject reports whether an entry is an object. It needs no stat if the directory
+// reports a file.
 func (w *walker) isObject(d *dir, e dirent) bool {
 	if e.kind == kindDir || e.kind == kindOther {
 		return false

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// maxWindow is how many entries of one directory are held at once. A larger
-// directory is read again for each further window, in a few bytes for each of
-// these entries, whatever its size.
+// maxWindow is the number of entries of one directory that are held at a time. A larger
+// directory is read again for each further window. So the memory does not depend on the
+// size of the directory.
 const maxWindow = 1 << 17
 
 // An entry is a name in a logical directory: an object, or a directory of keys.
@@ -15,13 +15,13 @@ type entry struct {
 	segment  string
 	isDir    bool
 	link     bool
-	rank     uint8     // of two objects of one name the lower counts
-	diskName *diskName // nil: in the directory itself, under the segment's own name
+	rank     uint8     // of two objects with one name, the one with the lower rank is used
+	diskName *diskName // nil if the entry is in the directory itself, and its name is the segment
 }
 
-// A place is where an entry lies whose name on disk is not its segment. In
-// strict mode a directory may lie in several places: ours, and somebody else's
-// of the literal name.
+// A diskName is the name on disk of an entry, if it differs from its segment. In strict
+// mode, a directory may have several: one of this package, and the literal name, which
+// another program has made.
 type diskName struct {
 	dir, base string
 	also      []string // paths of further directories
@@ -33,8 +33,8 @@ const (
 	rankLiteral
 )
 
-// order is by the bytes of whole keys: a directory is where its keys are, which
-// go on with a slash.
+// order compares entries by the bytes of whole keys. The keys in a directory continue with
+// a slash.
 func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
 
 func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
@@ -45,7 +45,7 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	return tail(a[n:], aIsDir) - tail(b[n:], bIsDir)
 }
 
-// tail is the byte after a common beginning: of the rest, a slash, or none.
+// tail returns the byte after a common beginning, plus one. It returns 0 if there is none.
 func tail(rest string, isDir bool) int {
 	switch {
 	case rest != "":
@@ -56,25 +56,25 @@ func tail(rest string, isDir bool) int {
 	return 0
 }
 
-// A window is the beginning of a directory, from a name on, in order.
+// A window is an ordered part of a directory, from a name on.
 type window struct {
 	entries []entry
-	from    string // order keys: a segment, with "/" behind a directory's
-	whole   bool   // to the directory's end
+	from    string // an order key: a segment, and "/" if it is a directory
+	whole   bool   // it reaches the end of the directory
 }
 
-// A reading gathers a window out of names that come in any order.
+// A windowReader makes a window from names in any order.
 type windowReader struct {
 	s          *store
-	noncurrent bool   // the tree of kept versions
+	noncurrent bool   // read the tree of versions
 	from       string // inclusive
-	match      string // what names begin with
+	match      string // the prefix of names
 	entries    []entry
 	whole      bool
-	bound      entry // entries behind it are left out; none while whole
+	bound      entry // unless whole: entries after it are omitted
 }
 
-// gather reads one logical directory, which lies in dirs.
+// readWindow reads a window of a logical directory, which consists of dirs.
 func (s *store) readWindow(dirs []*dir, noncurrent bool, from, match string) (window, error) {
 	r := &windowReader{s: s, noncurrent: noncurrent, from: from, match: match, whole: true}
 	for i, d := range dirs {
@@ -86,7 +86,7 @@ func (s *store) readWindow(dirs []*dir, noncurrent bool, from, match string) (wi
 	return window{entries: r.entries, from: from, whole: r.whole}, nil
 }
 
-// read adds the names in d, which holds what begins with chunks.
+// read adds the names in d. They begin with chunks.
 func (r *windowReader) read(d *dir, chunks string, main bool) error {
 	names := r.s.names()
 	var deeper []dirent
@@ -147,8 +147,8 @@ func (r *windowReader) add(d *dir, e dirent, f found, main bool) {
 		r.keep(out)
 		return
 	}
-	// In the tree of versions a directory is a key with versions, or the
-	// beginning of such keys, or both.
+	// In the tree of versions, a directory is a key with versions, or the beginning
+	// of such keys, or both.
 	if out.isDir {
 		r.keep(out)
 		out.isDir = false
@@ -175,7 +175,7 @@ func before(e entry, from string) bool {
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
 }
 
-// settle sorts, makes one of several entries for the same, and cuts.
+// compact sorts the entries, merges equal ones, and cuts them to maxWindow.
 func (r *windowReader) compact() {
 	slices.SortFunc(r.entries, func(a, b entry) int {
 		if c := a.order(b); c != 0 {
@@ -200,8 +200,8 @@ func (r *windowReader) compact() {
 	}
 }
 
-// merge adds the place of another directory of the same name. Only a place in a
-// directory other than the main one can come second.
+// merge adds the disk name of another directory with the same segment. The second one is
+// never in the first directory.
 func (e *entry) merge(f entry) {
 	if f.diskName == nil {
 		return

@@ -2,5 +2,5 @@ package local
 
 import "golang.org/x/sys/unix"
 
-// noXattr is what a file without the attribute answers.
+// noXattr is the error of a file without the attribute.
 const noXattr = unix.ENODATA

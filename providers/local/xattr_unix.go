@@ -13,7 +13,7 @@ const (
 	maxXattr  = 64 << 10
 )
 
-// getXattr answers nil where the file has none.
+// getXattr returns the attribute. It returns nil if the file has none.
 func getXattr(fd int) ([]byte, error) {
 	var small [512]byte
 	value := small[:]
