@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestEverythingAtOnce(t *testing.T) {
+func TestConcurrentCalls(t *testing.T) {
 	d := versioned()
 	ctx := context.Background()
 	calls := []func(key string) error{
@@ -66,7 +66,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestAnUploadThatEndsWhileItIsCompleted(t *testing.T) {
+func TestAnUploadAbortedDuringItsCompletion(t *testing.T) {
 	var meanwhile func()
 	// The clock is read when the parts are joined and nothing is in place yet.
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestCopyKeepsTheSourcesProperties(t *testing.T) {
+func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	d := fresh()
 	sum := uint32(7)
 	r := putRequest("a", "content")
@@ -47,7 +47,7 @@ func TestCopyBetweenBucketsOfAnAccount(t *testing.T) {
 	require.NotEqual(t, from.Locate("a").Account, fresh().Locate("a").Account)
 }
 
-func TestCopyOfASourceThatIsNotWhatItWas(t *testing.T) {
+func TestCopyOfAChangedOrMissingSource(t *testing.T) {
 	for name, test := range map[string]struct {
 		source storage.ObjectRef
 		want   error
@@ -74,7 +74,7 @@ func TestCopyOfASourceThatIsNotWhatItWas(t *testing.T) {
 	}
 }
 
-func TestCopyGuardsItsDestination(t *testing.T) {
+func TestCopyChecksTheConditionOnItsDestination(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")

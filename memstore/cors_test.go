@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-func TestABucketOfItsOwnHasCORSRules(t *testing.T) {
+func TestConfigSetsCORSRules(t *testing.T) {
 	rules := []storage.CORSRule{{Origins: []string{"https://app.example.com"}, Methods: []string{"PUT"}}}
 	d := memstore.NewDriver(memstore.Config{CORS: rules})
 	rules[0].Methods[0] = "GET" // the driver has its own

@@ -37,7 +37,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-func TestDeleteBatchAnswersEachRequestInItsSlot(t *testing.T) {
+func TestDeleteBatchReturnsAnErrorForEachRequest(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "1")
 	put(t, d, "b", "2")

@@ -87,7 +87,7 @@ func TestReadConditions(t *testing.T) {
 	}
 }
 
-func TestAReaderKeepsWhatItOpened(t *testing.T) {
+func TestAReaderIsNotAffectedByLaterWrites(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old content")
 	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
@@ -99,7 +99,7 @@ func TestAReaderKeepsWhatItOpened(t *testing.T) {
 	require.Equal(t, "old content", string(data))
 }
 
-func TestABodyIsReadWithoutACopyOrAtOffsets(t *testing.T) {
+func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0123456789")
 	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
@@ -116,7 +116,7 @@ func TestABodyIsReadWithoutACopyOrAtOffsets(t *testing.T) {
 	require.Equal(t, "234567", out.String())
 }
 
-func TestAttrsAreTheCallersToChange(t *testing.T) {
+func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
 	d := fresh()
 	sum := uint32(1)
 	r := putRequest("k", "content")

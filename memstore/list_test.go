@@ -66,7 +66,7 @@ func pages(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []s
 	}
 }
 
-func TestListEntriesTellTheObject(t *testing.T) {
+func TestListEntriesDescribeTheirObjects(t *testing.T) {
 	d := fresh()
 	a := put(t, d, "a", "content")
 	put(t, d, "b/c", "")
@@ -79,7 +79,7 @@ func TestListEntriesTellTheObject(t *testing.T) {
 	require.Empty(t, page.Token, "a last page has none, also when it is full")
 }
 
-func TestListGoesOnWhereItsPageWasRemoved(t *testing.T) {
+func TestListContinuesAfterItsPageWasRemoved(t *testing.T) {
 	d := fresh()
 	for _, key := range []string{"a/1", "b", "c"} {
 		put(t, d, key, "")
@@ -94,7 +94,7 @@ func TestListGoesOnWhereItsPageWasRemoved(t *testing.T) {
 	}
 }
 
-func TestListTokensThatAreNone(t *testing.T) {
+func TestMalformedListTokensAreRefused(t *testing.T) {
 	d := fresh()
 	put(t, d, "a/1", "")
 	put(t, d, "a/2", "")

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestNewIsFreshAndEmpty(t *testing.T) {
+func TestNewReturnsANewEmptyBucket(t *testing.T) {
 	a, b := memstore.New(), memstore.New()
 	_, err := a.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func TestAddressesThatTheCoreRefuses(t *testing.T) {
 	}
 }
 
-func TestAServiceIsFresh(t *testing.T) {
+func TestNewServiceReturnsANewEmptyAccount(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)

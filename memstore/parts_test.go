@@ -50,7 +50,7 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument, "the upload is over")
 }
 
-func TestPartsEchoTheirChecksum(t *testing.T) {
+func TestPartsReturnTheirChecksum(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	r := &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
@@ -91,7 +91,7 @@ func TestCompletePartsRefuses(t *testing.T) {
 	}
 }
 
-func TestAFailedConditionLeavesTheUploadToBeAborted(t *testing.T) {
+func TestAnUploadStaysAfterAFailedCondition(t *testing.T) {
 	d := fresh()
 	old := put(t, d, "k", "old")
 	upload := begin(t, d, "k")
@@ -119,7 +119,7 @@ func TestAbortParts(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAPartIsLostWithItsUpload(t *testing.T) {
+func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	body := &seekable{hooked: hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestPutKeepsWhatItIsGiven(t *testing.T) {
+func TestPutKeepsAllProperties(t *testing.T) {
 	noon := time.Date(2026, 5, 1, 14, 0, 0, 123456789, time.FixedZone("CEST", 7200))
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return noon }})
 	sum := uint32(0x0badcafe)
@@ -51,7 +51,7 @@ func TestPutKeepsWhatItIsGiven(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "a/b.txt", ""))
 }
 
-func TestPutTakesTheChecksumThatIsKnownAtTheBodysEnd(t *testing.T) {
+func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	d := fresh()
 	r := &storage.PutRequest{Key: "k", Size: -1}
 	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = &sum }}
@@ -97,7 +97,7 @@ func TestStreamsShareNoMemory(t *testing.T) {
 	}
 }
 
-func TestPutThatFailsLeavesTheOldObject(t *testing.T) {
+func TestAFailedPutKeepsTheOldObject(t *testing.T) {
 	sized := func(body io.Reader, size int64) *storage.PutRequest {
 		return &storage.PutRequest{Key: "k", Body: body, Size: size}
 	}
@@ -137,7 +137,7 @@ func TestPutThatFailsLeavesTheOldObject(t *testing.T) {
 	}
 }
 
-func TestPutUnderACondition(t *testing.T) {
+func TestPutWithACondition(t *testing.T) {
 	d := fresh()
 	r := putRequest("k", "1")
 	r.Condition.Revision = "memory:1"
@@ -157,14 +157,14 @@ func TestPutUnderACondition(t *testing.T) {
 	require.Equal(t, "2", get(t, d, "k", ""))
 }
 
-func TestPutOfEqualContentIsAnotherRevision(t *testing.T) {
+func TestPutOfEqualContentHasANewRevision(t *testing.T) {
 	d := fresh()
 	first, second := put(t, d, "k", "same"), put(t, d, "k", "same")
 	require.NotEqual(t, first.Revision, second.Revision)
 	require.NotEqual(t, first.ETag, second.ETag)
 }
 
-func TestPutReadsTheSameBucketAsItsBody(t *testing.T) {
+func TestABodyMayReadTheBucketThatItIsWrittenTo(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "content")
 	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
@@ -178,7 +178,7 @@ func TestPutReadsTheSameBucketAsItsBody(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "k", ""))
 }
 
-func TestOneOfManyCreatorsWins(t *testing.T) {
+func TestOneOfManyCreatorsSucceeds(t *testing.T) {
 	d := fresh()
 	var won atomic.Int32
 	var group sync.WaitGroup
@@ -195,7 +195,7 @@ func TestOneOfManyCreatorsWins(t *testing.T) {
 	require.Equal(t, int32(1), won.Load())
 }
 
-func TestReadersSeeBytesAndAttributesOfOneWrite(t *testing.T) {
+func TestReadersGetBytesAndAttributesOfOneWrite(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0")
 	var group sync.WaitGroup
@@ -227,7 +227,7 @@ func TestReadersSeeBytesAndAttributesOfOneWrite(t *testing.T) {
 	group.Wait()
 }
 
-func TestNothingIsDoneUnderADoneContext(t *testing.T) {
+func TestCallsFailAfterTheContextEnded(t *testing.T) {
 	for state, want := range map[string]error{"canceled": storage.Canceled, "expired": storage.DeadlineExceeded} {
 		t.Run(state, func(t *testing.T) {
 			d := fresh()

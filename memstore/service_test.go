@@ -22,7 +22,7 @@ func created(t *testing.T, s storage.ServiceDriver, name string) storage.Driver 
 
 func ref[T any](value T) *T { return &value }
 
-func TestABucketIsAsItWasAskedFor(t *testing.T) {
+func TestCreateBucketSetsAllProperties(t *testing.T) {
 	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: func() time.Time { return noon }})
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}}
@@ -49,7 +49,7 @@ func TestABucketIsAsItWasAskedFor(t *testing.T) {
 	require.True(t, d.Describe().Versioned)
 }
 
-func TestUpdateBucketChangesWhatIsAskedFor(t *testing.T) {
+func TestUpdateBucketChangesOnlyWhatIsRequested(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{
 		Name: "b", PublicAccess: ref(true), CORS: &[]storage.CORSRule{{}}, Lifecycle: &[]storage.LifecycleRule{{}},
@@ -91,7 +91,7 @@ func TestDeleteBucket(t *testing.T) {
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)
 }
 
-func TestABucketThatIsNotThere(t *testing.T) {
+func TestMissingBuckets(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d, err := s.Driver("b")
 	require.NoError(t, err, "no request is made")
@@ -129,7 +129,7 @@ func TestABucketThatIsNotThere(t *testing.T) {
 	check()
 }
 
-func TestABucketRemovedUnderAWriteTakesNothing(t *testing.T) {
+func TestAWriteToABucketRemovedMeanwhileFails(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
 	r := putRequest("k", "content")
@@ -138,7 +138,7 @@ func TestABucketRemovedUnderAWriteTakesNothing(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-func TestRevisionsOutliveABucket(t *testing.T) {
+func TestRevisionsAreNotReusedByANewBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
 	before := put(t, d, "k", "content").Revision
@@ -183,7 +183,7 @@ func TestCredentialsAreUnsupported(t *testing.T) {
 	require.Equal(t, "memory", s.Provider())
 }
 
-func TestServiceUnderADoneContext(t *testing.T) {
+func TestServiceCallsFailAfterTheContextEnded(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	created(t, s, "b")
 	ctx, cancel := ctxIn("canceled")

@@ -35,7 +35,7 @@ func download(t *testing.T, b storage.Bucket) string {
 
 func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
 
-func TestSigningNeedsABaseAddress(t *testing.T) {
+func TestSigningNeedsABaseURL(t *testing.T) {
 	b := memstore.New()
 	_, err := b.SignedDownloadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -47,7 +47,7 @@ func TestSigningNeedsABaseAddress(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestSigningTellsWhenItEnds(t *testing.T) {
+func TestASignedURLHasItsExpiry(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 1, time.UTC)
 	b, o := served(t, memstore.Config{Now: func() time.Time { return now }})
 	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
@@ -56,7 +56,7 @@ func TestSigningTellsWhenItEnds(t *testing.T) {
 	require.Equal(t, now, o.Now(), "the handler goes by the same clock")
 }
 
-func TestEachStoreHasAKeyOfItsOwn(t *testing.T) {
+func TestEachBucketHasItsOwnSigningKey(t *testing.T) {
 	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
 	a, _ := served(t, memstore.Config{Now: now})
 	b, _ := served(t, memstore.Config{Now: now})
@@ -69,7 +69,7 @@ func TestEachStoreHasAKeyOfItsOwn(t *testing.T) {
 	require.Equal(t, download(t, a), download(t, b))
 }
 
-func TestBucketsOfAnAddressShareTheProcessKey(t *testing.T) {
+func TestBucketsOpenedByAddressShareOneSigningKey(t *testing.T) {
 	key := func(address string) string {
 		b, err := storage.Open(t.Context(), address, storage.WithSigningBaseURL(base))
 		require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestASigningKeyMustBeLong(t *testing.T) {
 	require.NotContains(t, err.Error(), "short and secret")
 }
 
-func TestAConfigShowsNoKey(t *testing.T) {
+func TestPrintingAConfigShowsNoKey(t *testing.T) {
 	c := memstore.Config{SigningKeys: memstore.SigningKeys{secret('S')}}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("here", "keys", c.SigningKeys)
@@ -106,7 +106,7 @@ func TestAConfigShowsNoKey(t *testing.T) {
 	}
 }
 
-func TestTheOriginTellsWhatIsPublic(t *testing.T) {
+func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{}, storage.WithSigningBaseURL(base))
 	_, err := s.CreateBucket(t.Context(), "bucket")
 	require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestTheOriginTellsWhatIsPublic(t *testing.T) {
 	}
 }
 
-func TestAnOriginIsFoundThroughLayersAlone(t *testing.T) {
+func TestAnOriginIsOnlyFoundThroughLayers(t *testing.T) {
 	pass := storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
 	})

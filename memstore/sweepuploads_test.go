@@ -46,7 +46,7 @@ func complete(t *testing.T, d storage.Driver, key, upload string, parts ...stora
 	return err
 }
 
-func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
+func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 	for _, row := range staleuploadtest.Cases {
 		t.Run(row.Name, func(t *testing.T) {
 			clock := atNoon()
@@ -73,7 +73,7 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 	}
 }
 
-func TestADroppedUploadIsUnknown(t *testing.T) {
+func TestADiscardedUploadIsUnknown(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := begin(t, d, "k")
@@ -102,7 +102,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *storage.PartRequest) (st
 	return d.Driver.PutPart(ctx, r)
 }
 
-func TestAnUploadWhosePartsWereDroppedIsBegunAnew(t *testing.T) {
+func TestADiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -137,7 +137,7 @@ func TestUploadsAreSweptOnceAnHour(t *testing.T) {
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
 }
 
-func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
+func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	clock.pass(100 * day)
@@ -149,7 +149,7 @@ func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
 	require.ErrorIs(t, complete(t, d, "k", upload), storage.InvalidArgument)
 }
 
-func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
+func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := begin(t, d, "k")
@@ -168,7 +168,7 @@ func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
 }
 
 // What is over is not taken for under way.
-func TestAnUploadWhoseCallsHaveFailedIsDropped(t *testing.T) {
+func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	put(t, d, "k", "old")

@@ -61,7 +61,7 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Equal(t, []string{"[k:1]", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
 }
 
-func TestAVersionIsRemovedForGood(t *testing.T) {
+func TestAVersionIsRemovedPermanently(t *testing.T) {
 	for name, test := range map[string]struct {
 		remove, left []string
 	}{
@@ -93,7 +93,7 @@ func TestAVersionIsRemovedForGood(t *testing.T) {
 	}
 }
 
-func TestVersionsOfNoFormAreRefused(t *testing.T) {
+func TestMalformedVersionsAreRefused(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	for _, version := range []string{
@@ -110,7 +110,7 @@ func TestVersionsOfNoFormAreRefused(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-func TestConditionsHoldForTheVersionAskedFor(t *testing.T) {
+func TestConditionsHoldForTheRequestedVersion(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
@@ -242,7 +242,7 @@ func TestVersionsAgreeWithASimpleModel(t *testing.T) {
 	}
 }
 
-func TestAVersionTellsSinceWhenItIsOld(t *testing.T) {
+func TestAVersionHasTheTimeSinceWhenItIsNoncurrent(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	today := day(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})

@@ -14,7 +14,7 @@ import (
 
 func withSidecars(d *driver) { d.visible = true }
 
-// copied is a bucket that was copied by a tool that knows only bytes and names.
+// copied returns a copy of a bucket, as of a tool that only copies bytes and names.
 func copied(t *testing.T, from string) *subject {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "copy")
@@ -80,13 +80,13 @@ func (s *subject) isPublic(key string) (bool, error) {
 	return a != nil && a.publicRead, nil
 }
 
-// TestVisibleSidecarsAreOfTheirObject: none stays that is another's.
-func TestVisibleSidecarsAreOfTheirObject(t *testing.T) {
+// TestAVisibleSidecarMatchesItsObject requires that no sidecar of another object stays.
+func TestAVisibleSidecarMatchesItsObject(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		change func(t *testing.T, s *subject)
 		files  int
-		want   string // content type after a copy
+		want   string // content type in a copy
 	}{
 		{"after an overwrite", func(t *testing.T, s *subject) {
 			r := described("dir/k", "contenu")
@@ -115,10 +115,10 @@ func TestVisibleSidecarsAreOfTheirObject(t *testing.T) {
 			_, err := s.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 		}, 1, "text/x-own"},
-		{"after somebody made the file longer", func(t *testing.T, s *subject) {
+		{"after another program made the file longer", func(t *testing.T, s *subject) {
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, "dir", "k"), []byte("longer than it was"), 0o666))
 		}, 1, ""},
-		{"with what is no sidecar of ours", func(t *testing.T, s *subject) {
+		{"with a malformed sidecar", func(t *testing.T, s *subject) {
 			require.NoError(t, os.WriteFile(visibleFiles(t, s.root)[0], []byte("{"), 0o666))
 		}, 1, ""},
 	} {
@@ -133,7 +133,7 @@ func TestVisibleSidecarsAreOfTheirObject(t *testing.T) {
 	}
 }
 
-func TestRemovingTakesTheVisibleSidecarAlong(t *testing.T) {
+func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
 	s := open(t, withSidecars)
 	s.put("dir/k", "x")
 	s.put("dir", "y")
@@ -148,17 +148,17 @@ func TestRemovingTakesTheVisibleSidecarAlong(t *testing.T) {
 	s.put("k", "new")
 	now := s.head("k")
 	require.NoError(t, s.Delete(context.Background(), &storage.DeleteRequest{Key: "k", Version: now.Version}))
-	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the older version is current")
+	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
 }
 
-// TestAttributesOfACopyOutliveTheirSidecar: they are lost neither to a process that
-// dies after it has removed the sidecar, nor to a write that keeps a version.
-func TestAttributesOfACopyOutliveTheirSidecar(t *testing.T) {
+// TestAttributesOfACopySurviveTheRemovalOfTheirSidecar requires that attributes survive a
+// process that is killed after it removed the sidecar, and a write that keeps a version.
+func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		options []tweak
 	}{
-		{"plain", nil}, {"on the disk", []tweak{withFlush}}, {"without extended attributes", []tweak{withoutXattrs}},
+		{"plain", nil}, {"flushed", []tweak{withFlush}}, {"without extended attributes", []tweak{withoutXattrs}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			first := open(t, withSidecars)
