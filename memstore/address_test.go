@@ -55,7 +55,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		address string
 	}{
 		"a bucket without a name":    {bucket, "mem://"},
-		"a name behind the colon":    {bucket, "mem:name"},
+		"a name after the colon":     {bucket, "mem:name"},
 		"a name as a path":           {bucket, "mem:///name"},
 		"a path":                     {bucket, "mem://name/prefix"},
 		"a slash":                    {bucket, "mem://name/"},

@@ -32,7 +32,7 @@ type overriding struct{ *bytes.Reader }
 
 func (overriding) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-func TestABodyAllocatesItsLength(t *testing.T) {
+func TestABodyTakesItsLengthOfMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 1000, 1024, 1025, block, block + 1, 1 << 20} {
 		for _, size := range []int64{-1, int64(length)} {
 			content := strings.Repeat("x", length)
@@ -55,7 +55,7 @@ func TestABodyOfAnotherSizeIsRefused(t *testing.T) {
 	}
 }
 
-func TestABodyThatOverridesReadIsReadWithIt(t *testing.T) {
+func TestABodyThatOverridesReadIsReadByIt(t *testing.T) {
 	_, err := readBody(t.Context(), overriding{bytes.NewReader([]byte("content"))}, 7)
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 }

@@ -68,7 +68,7 @@ func TestConcurrentCalls(t *testing.T) {
 
 func TestAnUploadAbortedDuringItsCompletion(t *testing.T) {
 	var meanwhile func()
-	// The clock is read when the parts are joined and nothing is in place yet.
+	// The clock is read after the parts are joined and before the object is stored.
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time {
 		if meanwhile != nil {
 			run := meanwhile

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Signed addresses are answered by a server of their own, as a program's would.
+// served returns a bucket of d whose signed URLs a new server serves, as in a program.
 func TestConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
 		return memstore.NewDriver(memstore.Config{})

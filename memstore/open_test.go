@@ -36,7 +36,7 @@ func TestAnAddressAndTheAccountReachOneBucket(t *testing.T) {
 }
 
 func TestAnAddressTurnsVersionsOn(t *testing.T) {
-	// A name of this run's own: the bucket outlives the test, also under -count.
+	// The name is new in each run, because the bucket stays after the test.
 	bucket, err := storage.Open(t.Context(), "mem://"+rand.Text()+"?versions=true")
 	require.NoError(t, err)
 	for _, content := range []string{"1", "2"} {

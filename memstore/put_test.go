@@ -34,7 +34,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	}
 	written, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	sum = 0 // the request's sum is not the object's
+	sum = 0 // the object must have a copy
 
 	read, err := head(d, "a/b.txt")
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint32(42), *attrs.CRC32C)
 
-	require.Nil(t, put(t, d, "k", "content").CRC32C, "nobody summed")
+	require.Nil(t, put(t, d, "k", "content").CRC32C, "the request has no checksum")
 }
 
 func TestPutStoresBodiesOfEveryLength(t *testing.T) {
@@ -110,19 +110,19 @@ func TestAFailedPutKeepsTheOldObject(t *testing.T) {
 		request *storage.PutRequest
 		want    error
 	}{
-		"the body fails":                       {sized(broken("ne", errBroken), 3), errBroken},
-		"the body fails at its end":            {sized(broken("new", errBroken), 3), errBroken},
-		"a stream fails":                       {sized(broken("ne", errBroken), -1), errBroken},
-		"a stream fails at a chunk's end":      {sized(broken(strings.Repeat("x", 1024), errBroken), -1), errBroken},
-		"a stream ends unexpectedly":           {sized(broken("ne", io.ErrUnexpectedEOF), -1), io.ErrUnexpectedEOF},
-		"the body is shorter than its size":    {sized(strings.NewReader("ne"), 3), storage.BodyFailed},
-		"the body is longer than its size":     {sized(strings.NewReader("new!"), 3), storage.BodyFailed},
-		"a size is absurd":                     {sized(strings.NewReader("new"), 1<<62), storage.BodyFailed},
-		"IfAbsent, and it is there":            {guarded(storage.Condition{Absent: true}), storage.PreconditionFailed},
-		"IfRevision, and it is another":        {guarded(storage.Condition{Revision: "memory:7"}), storage.PreconditionFailed},
-		"IfRevision, and it is none of ours":   {guarded(storage.Condition{Revision: "x"}), storage.PreconditionFailed},
-		"IfRevision, and there is a like one":  {guarded(storage.Condition{Revision: "memory:01"}), storage.PreconditionFailed},
-		"IfRevision, in the form of our ETags": {guarded(storage.Condition{Revision: `"00000000-memory:1"`}), storage.PreconditionFailed},
+		"the body fails":                     {sized(broken("ne", errBroken), 3), errBroken},
+		"the body fails at its end":          {sized(broken("new", errBroken), 3), errBroken},
+		"a stream fails":                     {sized(broken("ne", errBroken), -1), errBroken},
+		"a stream fails at a chunk's end":    {sized(broken(strings.Repeat("x", 1024), errBroken), -1), errBroken},
+		"a stream ends unexpectedly":         {sized(broken("ne", io.ErrUnexpectedEOF), -1), io.ErrUnexpectedEOF},
+		"the body is shorter than its size":  {sized(strings.NewReader("ne"), 3), storage.BodyFailed},
+		"the body is longer than its size":   {sized(strings.NewReader("new!"), 3), storage.BodyFailed},
+		"the size is absurd":                 {sized(strings.NewReader("new"), 1<<62), storage.BodyFailed},
+		"IfAbsent, and there is one":         {guarded(storage.Condition{Absent: true}), storage.PreconditionFailed},
+		"IfRevision, and it differs":         {guarded(storage.Condition{Revision: "memory:7"}), storage.PreconditionFailed},
+		"IfRevision, malformed":              {guarded(storage.Condition{Revision: "x"}), storage.PreconditionFailed},
+		"IfRevision, in another spelling":    {guarded(storage.Condition{Revision: "memory:01"}), storage.PreconditionFailed},
+		"IfRevision, in the form of an ETag": {guarded(storage.Condition{Revision: `"00000000-memory:1"`}), storage.PreconditionFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
@@ -142,7 +142,7 @@ func TestPutWithACondition(t *testing.T) {
 	r := putRequest("k", "1")
 	r.Condition.Revision = "memory:1"
 	_, err := d.Put(t.Context(), r)
-	require.ErrorIs(t, err, storage.PreconditionFailed, "nothing is there to have a revision")
+	require.ErrorIs(t, err, storage.PreconditionFailed, "there is no object")
 
 	r = putRequest("k", "1")
 	r.Condition.Absent = true

@@ -42,7 +42,7 @@ func TestCreateBucketSetsAllProperties(t *testing.T) {
 	info.CORS[0].Methods[0], info.Lifecycle[0].Prefix = "changed", "changed"
 	info, err = s.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
-	require.Equal(t, want, info, "what is kept is nobody else's")
+	require.Equal(t, want, info, "the bucket must have copies")
 
 	d, err := s.Driver("b")
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestUpdateBucketChangesOnlyWhatIsRequested(t *testing.T) {
 	require.NoError(t, err)
 	info, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", CORS: &[]storage.CORSRule{}})
 	require.NoError(t, err)
-	require.Nil(t, info.CORS, "no rule clears them")
+	require.Nil(t, info.CORS, "an empty list clears them")
 	require.Len(t, info.Lifecycle, 1)
 	require.True(t, info.Public)
 
@@ -84,10 +84,10 @@ func TestDeleteBucket(t *testing.T) {
 	version := put(t, d, "k", "content").Version
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 	remove(t, d, "k", "")
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "a version is kept")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a noncurrent version")
 	remove(t, d, "k", version)
 	begin(t, d, "k")
-	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is no object")
+	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is not an object")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)
 }
 
@@ -168,7 +168,7 @@ func TestListBucketsByNameInPages(t *testing.T) {
 		}
 		pages++
 	}
-	require.Equal(t, 2, pages, "a last page that is full has no token")
+	require.Equal(t, 2, pages, "a full last page has no token")
 	require.Len(t, names, 2000)
 	require.IsIncreasing(t, names)
 

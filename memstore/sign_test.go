@@ -52,8 +52,8 @@ func TestASignedURLHasItsExpiry(t *testing.T) {
 	b, o := served(t, memstore.Config{Now: func() time.Time { return now }})
 	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
-	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signed.ExpiresAt, "the next whole second: never less than was asked")
-	require.Equal(t, now, o.Now(), "the handler goes by the same clock")
+	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signed.ExpiresAt, "rounded up to a whole second")
+	require.Equal(t, now, o.Now(), "the handler uses the same clock")
 }
 
 func TestEachBucketHasItsOwnSigningKey(t *testing.T) {
@@ -61,7 +61,7 @@ func TestEachBucketHasItsOwnSigningKey(t *testing.T) {
 	a, _ := served(t, memstore.Config{Now: now})
 	b, _ := served(t, memstore.Config{Now: now})
 	require.Equal(t, download(t, a), download(t, a))
-	require.NotEqual(t, download(t, a), download(t, b), "an address of one is none of the other, which has its name")
+	require.NotEqual(t, download(t, a), download(t, b), "two buckets with one name have different keys")
 
 	given := memstore.Config{Now: now, SigningKeys: memstore.SigningKeys{secret(1)}}
 	a, _ = served(t, given)
@@ -145,10 +145,10 @@ func TestAnOriginIsOnlyFoundThroughLayers(t *testing.T) {
 	_, ok := signedurl.OriginOf(whole)
 	require.True(t, ok)
 	for name, b := range map[string]storage.Bucket{
-		"no base address": memstore.New(),
-		"a prefix":        storage.Prefixed(whole, "p/"),
-		"a reference":     storage.Ref[storage.Downloader](whole).(storage.Bucket),
-		"the user's own":  struct{ storage.Bucket }{whole},
+		"no base URL":    memstore.New(),
+		"a prefix":       storage.Prefixed(whole, "p/"),
+		"a reference":    storage.Ref[storage.Downloader](whole).(storage.Bucket),
+		"the user's own": struct{ storage.Bucket }{whole},
 	} {
 		_, ok := signedurl.OriginOf(b)
 		require.False(t, ok, name)

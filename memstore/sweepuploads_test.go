@@ -16,7 +16,7 @@ import (
 
 const day = 24 * time.Hour
 
-// A setClock shows what it was set to; at runs, once, when it is looked at.
+// A setClock shows the time that was set. It calls at once, when the clock is read.
 type setClock struct {
 	now time.Time
 	at  func()
@@ -34,7 +34,7 @@ func (c *setClock) Now() time.Time {
 
 func (c *setClock) pass(d time.Duration) { c.now = c.now.Add(d) }
 
-// sweep begins an upload, which drops what is due, and takes it back.
+// sweep begins an upload, which discards expired ones, and aborts it.
 func sweep(t *testing.T, d storage.Driver) {
 	t.Helper()
 	require.NoError(t, d.AbortParts(t.Context(), "sweep", begin(t, d, "sweep")))
@@ -87,7 +87,7 @@ func TestADiscardedUploadIsUnknown(t *testing.T) {
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 }
 
-// A haltingDriver has the upload cancelled at its second part.
+// A haltingDriver cancels the upload at its second part.
 type haltingDriver struct {
 	storage.Driver
 	parts int
@@ -159,15 +159,14 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	}
 	body := &seekable{hooked{strings.NewReader("x"), later}}
 	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
-	require.NoError(t, err, "a part that takes eight days")
+	require.NoError(t, err, "the part takes eight days")
 
-	clock.at = later // the clock is read when the parts are joined and nothing is in place yet
-	require.NoError(t, complete(t, d, "k", upload, part), "a completion that takes eight days")
+	clock.at = later // the clock is read after the parts are joined and before the object is stored
+	require.NoError(t, complete(t, d, "k", upload, part), "the completion takes eight days")
 	require.Nil(t, clock.at)
 	require.Equal(t, "x", get(t, d, "k", ""))
 }
 
-// What is over is not taken for under way.
 func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
