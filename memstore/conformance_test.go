@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// served returns a bucket of d whose signed URLs a new server serves, as in a program.
+// TestConformance serves the signed URLs of each bucket from a new server, as a program does.
 func TestConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
 		return memstore.NewDriver(memstore.Config{})

@@ -28,9 +28,8 @@ type part struct {
 	tag  string
 }
 
-// BeginParts begins an upload. It returns a random name and not a count: a name that is
-// used after its process ended must not reach an upload of the next process. It also
-// discards abandoned uploads.
+// BeginParts begins an upload. It returns a random name and not a count: a name from
+// another process must not reach an upload of this one. It also discards abandoned uploads.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	b, err := d.open(ctx, r.Native...)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// This test does not show that a sync has an effect. Package powercut does.
+// TestSyncDir does not show that a sync has an effect. Package powercut does.
 func TestSyncDir(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)

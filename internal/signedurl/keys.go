@@ -1,9 +1,9 @@
 // Package signedurl signs and verifies the URLs and forms of local and memory buckets,
 // for the handler of package serve.
 //
-// A signature is HMAC-SHA256 over everything that it grants: the query, the request
-// (method, bucket, key), and the values of the headers or fields that the client must
-// send. Each part is prefixed with its length, so that two different grants are never
+// A signature is HMAC-SHA256 over everything that it grants. This is the query, the method,
+// the bucket, the key, and the headers or fields that the client must send. Each part is
+// prefixed with its length, so that two different grants are never
 // the same bytes. The query is signed as it is written, so that it cannot be changed
 // into another one.
 package signedurl

@@ -32,9 +32,9 @@ type ServedBucket struct {
 	BaseURL string // ends in "/"
 }
 
-// OriginOf returns the store of b, past every layer. It returns false if the store
-// serves its signed URLs itself, if b has no WithSigningBaseURL, and if b is a result
-// of Ref or Prefixed or a type of the user's.
+// OriginOf returns the store of b, past every layer. It returns false if the store serves
+// its signed URLs itself, or if b has no WithSigningBaseURL. It also returns false for a
+// result of Ref or Prefixed, and for a user's own type.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
 	own, ok := b.(serving.Bucket)
 	if !ok {

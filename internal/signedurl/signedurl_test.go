@@ -55,7 +55,7 @@ func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
 	require.Equal(t, download().ResponseDisposition(), g.ResponseDisposition)
 }
 
-// Each row changes one thing in a valid request.
+// TestAnAlteredURLIsInvalid changes one thing in a valid request in each row.
 func TestAnAlteredURLIsInvalid(t *testing.T) {
 	k := keys(t, secret(1))
 	other := keys(t, secret(2))

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// attrs are the attributes that are stored beside the bytes, in an extended attribute or
-// a sidecar file. size and mtime are those of the file when it was written. If they
+// An attrs has the attributes of an object, as an extended attribute or a sidecar stores
+// them. size and mtime are those of the file when it was written. If they
 // differ now, another program has changed the file, and the checksum is not used.
 type attrs struct {
 	storage.Properties
@@ -130,8 +130,8 @@ func cutString(b []byte) (string, []byte, bool) {
 	return string(b[n:end]), b[end:], true
 }
 
-// describes reports whether a was written for the current state of the file.
-func (a *attrs) describes(m meta) bool {
+// matches reports whether a was written for the current state of the file.
+func (a *attrs) matches(m meta) bool {
 	return a != nil && a.size == m.size && a.mtime == m.mtime
 }
 
@@ -146,7 +146,7 @@ func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	if a != nil {
 		out.Properties = a.Properties
 	}
-	if a.describes(m) {
+	if a.matches(m) {
 		out.CRC32C = a.crc
 	}
 	return out

@@ -198,8 +198,7 @@ func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
 	return s.removeStale(ctx, filled, literal, base)
 }
 
-// removeStale removes a file that is not the object any more, if it exists, and flushes
-// the removal. filled is the directory of the new object, or nil for a removal. It is
+// removeStale removes a file that is not the object any more, and flushes that. filled is the directory of the new object, or nil for a removal. It is
 // flushed first, so that the object has a name after a power failure. Within a directory,
 // the file system keeps the order.
 func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base string) error {
@@ -223,8 +222,7 @@ func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base strin
 }
 
 // moveInto renames the staged file. With absent, it links the file instead, which fails if
-// any program has made one: the lock excludes other writers of this package, but not an
-// editor. If a directory has the name, the error satisfies isObstructed.
+// the name exists. The lock excludes writers of this package, but not an editor. If a directory has the name, the error satisfies isObstructed.
 func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *stagedFile, absent bool) error {
 	if absent {
 		err := to.link(base, st.dir, st.name)

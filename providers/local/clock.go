@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// A clock gives each write of a driver its time. Each time is at least a microsecond
-// later than the previous one, even if the system clock stops or goes back, because the
-// time is a part of the revision. Two drivers need no common clock. An inode is reused
+// A clock gives each write of a driver its time. Times increase by at least a microsecond,
+// even if the system clock stops or goes back: the time is a part of the revision. Two drivers need no common clock. An inode is reused
 // only after its file is removed, some microseconds after the time of that file.
 type clock struct {
 	now  func() time.Time

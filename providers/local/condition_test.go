@@ -119,8 +119,8 @@ func TestNoUpdateIsLost(t *testing.T) {
 	require.Len(t, s.get("counter"), 8*20)
 }
 
-// Writers of a and of a/b move the file of a, and make and remove directories. A reader
-// must never miss a.
+// TestAnObjectIsNeverMissingWhileItIsMoved writes a and a/b, so that the file of a is moved
+// and directories are made and removed. A reader must never miss a.
 func TestAnObjectIsNeverMissingWhileItIsMoved(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)

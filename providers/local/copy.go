@@ -59,7 +59,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead}
-	if old.describes(source.meta) {
+	if old.matches(source.meta) {
 		st.attrs.crc = old.crc
 	}
 	if err := source.close(); err != nil { // it may be the file to be replaced

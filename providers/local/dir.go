@@ -53,8 +53,8 @@ func openDir(root *os.Root, top *dir, path string) (*dir, error) {
 	return &dir{root: root, path: path, handle: h}, nil
 }
 
-// openFileOf opens a directory through os.Root.
-func openFileOf(root *os.Root, path string) (*os.File, error) {
+// openDirFile opens a directory through os.Root.
+func openDirFile(root *os.Root, path string) (*os.File, error) {
 	if path == "" {
 		path = "."
 	}

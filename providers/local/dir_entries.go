@@ -10,7 +10,7 @@ import (
 // readEntries reads d through a new descriptor. The descriptor has the position in the
 // directory, and d may be read twice.
 func readEntries(d *dir, each func(dirent) bool) error {
-	fresh, err := openFileOf(d.root, d.path)
+	fresh, err := openDirFile(d.root, d.path)
 	if isNotExist(err) {
 		return nil // the directory was removed, so it is empty
 	}

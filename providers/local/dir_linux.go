@@ -54,9 +54,8 @@ func openBeneath(fd int, path string) (int, error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// read calls each for the names in d, from the first one, until each returns false.
-// os.File.ReadDir would stat every entry of a directory that was opened through os.Root,
-// but a page only needs a stat of its own entries.
+// read calls each for the names in d, from the first one, until each returns false. After
+// os.Root, ReadDir of os.File would stat every entry. A page only needs to stat its own.
 func (d *dir) read(each func(dirent) bool) error {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)

@@ -53,7 +53,7 @@ func openHandle(root *os.Root, top *dir, path string) (dirHandle, error) {
 			return dirHandle{fd: fd}, err
 		}
 	}
-	f, err := openFileOf(root, path)
+	f, err := openDirFile(root, path)
 	if err != nil {
 		return dirHandle{}, err
 	}

@@ -20,7 +20,7 @@ type dirHandle struct{ file *os.File }
 // openHandle opens a directory, and fails if path is a file: Windows opens files, too, and
 // later reports entries below one as a missing directory.
 func openHandle(root *os.Root, _ *dir, path string) (dirHandle, error) {
-	f, err := openFileOf(root, path)
+	f, err := openDirFile(root, path)
 	if err != nil {
 		return dirHandle{}, err
 	}

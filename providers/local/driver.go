@@ -37,7 +37,7 @@ type driver struct {
 	// For tests: behave as on a file system without extended attributes, with coarse
 	// times, or that folds case; and observe which directories are opened.
 	noXattr, coarseTimes, strictNames bool
-	opened                            func(path string)
+	onOpen                            func(path string)
 }
 
 func newDriver(root string, c Config) (*driver, error) {

@@ -123,7 +123,7 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var opened []string
-	s.opened = func(path string) {
+	s.onOpen = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
 		opened = append(opened, path)

@@ -10,15 +10,15 @@ import (
 
 // A listCache keeps the windows that were read last, so that not every page of a large
 // directory reads it again. A window is used while the time of the directory does not
-// change. It is only kept if that time was not recent when reading began, because
-// another change within the same tick of the kernel's clock would not show.
+// change. It is only kept if that time was not recent when reading began: a second change
+// within one tick of the kernel's clock would not show.
 type listCache struct {
 	mu    sync.Mutex
-	items []cached // most recently used last
+	items []cachedWindow // most recently used last
 	size  int
 }
 
-type cached struct {
+type cachedWindow struct {
 	path, match string
 	noncurrent  bool
 	meta        meta
@@ -56,7 +56,7 @@ func (c *listCache) find(path string, noncurrent bool, m meta, from, match strin
 	return window{}, false
 }
 
-func (c *listCache) add(item cached) {
+func (c *listCache) add(item cachedWindow) {
 	if len(item.window.entries) < minCached {
 		return
 	}
@@ -99,7 +99,7 @@ func (s *store) windowOf(dirs []*dir, noncurrent bool, from, match string) (wind
 		settled = coarseFresh
 	}
 	if begun.Sub(m.time()) > settled && !w.nested() {
-		s.cache.add(cached{path: d.path, match: match, noncurrent: noncurrent, meta: m, window: w})
+		s.cache.add(cachedWindow{path: d.path, match: match, noncurrent: noncurrent, meta: m, window: w})
 	}
 	return w, nil
 }

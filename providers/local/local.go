@@ -4,7 +4,7 @@
 // An object is a file with the path of its key: the object images/photo.jpg is the file
 // images/photo.jpg. Files that other programs put into the directory are objects, too.
 // Content type, metadata and checksum are stored in an extended attribute. If the file
-// system has none, they are stored in the directory .omnibucket, the only reserved name.
+// system has none, they are stored in the reserved directory .omnibucket.
 //
 //	bucket, err := local.Open("./data", local.Config{Create: true})
 //

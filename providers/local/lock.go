@@ -100,7 +100,7 @@ func (s *store) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock fu
 		<-turn
 		s.locks.release(f)
 	}
-	if err := waitForFile(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
+	if err := waitForLock(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
 		releaseSlot()
 		return nil, false, err
 	}
@@ -215,9 +215,9 @@ func noLocksError(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it"}
 }
 
-// waitForFile calls try, which is tryLockFile or tryShareFile, until it succeeds. It does
+// waitForLock calls try, which is tryLockFile or tryShareFile, until it succeeds. It does
 // not wait in a system call, which the end of ctx could not interrupt.
-func waitForFile(ctx context.Context, f *os.File, try func(*os.File) error) error {
+func waitForLock(ctx context.Context, f *os.File, try func(*os.File) error) error {
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
 		err := try(f)
 		if err == nil {

@@ -150,8 +150,9 @@ func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l lo
 	return s.mkdirIn(parent, l.base)
 }
 
-// mkdirs makes the directories of path whose names are reserved, so that no file of
-// another program has them: those in the reserved directory, and those of long names.
+// mkdirs makes the directories of path whose names are reserved. These are the reserved
+// directory and those in it, and those of long names. No file of another program has such
+// a name.
 func (s *store) mkdirs(path string) error {
 	if path == "" {
 		return nil

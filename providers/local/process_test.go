@@ -324,8 +324,8 @@ func TestNoProcessLosesAnUpdate(t *testing.T) {
 	require.Len(t, s.get("counter"), 40)
 }
 
-// A killed writer leaves the old object or the new one, and no torn version. Nothing else
-// is visible, and its files are removed later.
+// TestAKilledWriterLeavesWholeObjects requires the old object or the new one, and no torn
+// version. Nothing else may be visible, and the files of the writer are removed later.
 func TestAKilledWriterLeavesWholeObjects(t *testing.T) {
 	t.Run("plain", testKilledWriter)
 	t.Run("without extended attributes", func(t *testing.T) {

@@ -7,8 +7,8 @@ import "strconv"
 //
 // The revision consists of the inode, the time of the write in nanoseconds and the size.
 // A listing gets all of them from the stat that it needs anyway. The revision is unique
-// for each write: a write makes a new file and sets its time (see clock), so that a reused
-// inode has another time. The change time (ctime) is not included, because renaming or
+// for each write: a write makes a new file and sets its time (see clock). A reused inode
+// therefore has another time. The change time (ctime) is not included, because renaming or
 // linking a file for a version changes it. The device is not included, because its number
 // may change with a reboot.
 type tag string
@@ -42,7 +42,7 @@ func (t tag) revision() string {
 // tagOf returns the tag of a file. On disks whose times are too coarse, each write has a
 // random revision in its attributes, which listings must read. Otherwise it is makeTag.
 func (s *store) tagOf(m meta, a *attrs) tag {
-	if s.coarse.Load() && a.describes(m) && a.unique != "" {
+	if s.coarse.Load() && a.matches(m) && a.unique != "" {
 		return tag(`"` + a.unique + `"` + revisionTag + a.unique)
 	}
 	return makeTag(m)

@@ -33,7 +33,7 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 	if err != nil {
 		return nil, failure(err)
 	}
-	if a := decodeAttrs(b); a.describes(f.meta) {
+	if a := decodeAttrs(b); a.matches(f.meta) {
 		return a, nil
 	}
 	return nil, nil

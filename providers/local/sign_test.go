@@ -75,7 +75,7 @@ func TestASigningKeySurvivesTheProcess(t *testing.T) {
 	require.NotContains(t, first, strings.TrimSpace(string(text)))
 }
 
-// The first driver makes the key. Drivers exclude each other as processes do.
+// TestASigningKeyIsMadeOnce uses drivers, which exclude each other as processes do.
 func TestASigningKeyIsMadeOnce(t *testing.T) {
 	root := t.TempDir()
 	addresses := make([]string, 8)

@@ -122,8 +122,8 @@ func (s *store) keepsVersions() bool { return s.versions.Load() }
 
 // open opens a directory of the bucket. closeDir closes it.
 func (s *store) open(path string) (*dir, error) {
-	if s.opened != nil {
-		s.opened(path)
+	if s.onOpen != nil {
+		s.onOpen(path)
 	}
 	if path == "" {
 		return s.top, nil
@@ -134,8 +134,8 @@ func (s *store) open(path string) (*dir, error) {
 // openToRead opens a directory to read its names. It always uses a new descriptor, because
 // the descriptor has the position in the directory.
 func (s *store) openToRead(path string) (*dir, error) {
-	if s.opened != nil {
-		s.opened(path)
+	if s.onOpen != nil {
+		s.onOpen(path)
 	}
 	return openDir(s.root, s.top, path)
 }

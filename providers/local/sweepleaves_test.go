@@ -29,7 +29,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	require.NoError(t, err, "the part takes eight days")
 
 	done := false
-	s.opened = func(path string) {
+	s.onOpen = func(path string) {
 		if path == "dir" && !done { // the parts are joined, but the object is not yet in its place
 			done = true
 			sweepLater()
@@ -77,9 +77,9 @@ func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	s := open(t, clock.tweak)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	clock.pass(8 * day)
-	s.opened = func(path string) {
+	s.onOpen = func(path string) {
 		if path == uploadPath(upload) { // the part is about to open the upload
-			s.opened = nil
+			s.onOpen = nil
 			reopen(t, s.root, clock.tweak)
 		}
 	}
@@ -173,7 +173,8 @@ func TestAnUnreadableKeyFileIsPermissionDenied(t *testing.T) {
 	require.NoError(t, s.complete("k", upload, part))
 }
 
-// A killed sweep, and a killed BeginParts, leaves an upload without a key file.
+// TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour tests what a killed sweep, or a killed
+// BeginParts, leaves.
 func TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour(t *testing.T) {
 	s := open(t)
 	for name, age := range map[string]time.Duration{strings.Repeat("a", 24): abandonedAge + time.Minute, strings.Repeat("b", 24): 0} {

@@ -13,9 +13,9 @@ import (
 // call on an old upload may wait for it, for the time that examining the parts takes.
 type uploadSweep struct {
 	*store
-	now      time.Time
-	rules    []storage.LifecycleRule // rules with AbortUploadsAfterDays
-	youngest time.Duration           // no younger upload is discarded
+	now    time.Time
+	rules  []storage.LifecycleRule // rules with AbortUploadsAfterDays
+	minAge time.Duration           // no younger upload is discarded
 }
 
 // sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
@@ -33,7 +33,7 @@ func (s *store) sweepUploadsIfDue(ctx context.Context) {
 // sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
 // to objects, for example, it does nothing.
 func (s *store) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{store: s, now: s.clock.now(), youngest: staleupload.Idle}
+	w := &uploadSweep{store: s, now: s.clock.now(), minAge: staleupload.Idle}
 	s.lastSweep.Store(w.now.UnixNano())
 	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
@@ -76,7 +76,7 @@ func (w *uploadSweep) readRules() {
 		}
 		w.rules = append(w.rules, r)
 		if r.AbortUploadsAfterDays < int(staleupload.Idle/staleupload.Day) {
-			w.youngest = min(w.youngest, time.Duration(r.AbortUploadsAfterDays)*staleupload.Day)
+			w.minAge = min(w.minAge, time.Duration(r.AbortUploadsAfterDays)*staleupload.Day)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	switch {
 	case isNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
 		return time.Since(m.time()) > abandonedAge
-	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.youngest:
+	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.minAge:
 		return false
 	}
 	return w.expireUpload(d, key.time())

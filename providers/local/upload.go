@@ -75,7 +75,7 @@ func shareKey(ctx context.Context, d *dir, key string) (*os.File, error) {
 	f := opened.osFile(uploadKeyName)
 	if opened.meta.kind != kindFile {
 		err = errUpload
-	} else if err = waitForFile(ctx, f, tryShareFile); err == nil {
+	} else if err = waitForLock(ctx, f, tryShareFile); err == nil {
 		err = checkKey(d, f, key)
 	}
 	if err != nil {

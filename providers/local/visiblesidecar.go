@@ -139,7 +139,7 @@ func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
 	if a, err = s.visibleAttrs(s.l, f.meta); a == nil || err != nil {
 		return err
 	}
-	if !a.describes(f.meta) {
+	if !a.matches(f.meta) {
 		a.crc, a.mtime = nil, f.meta.mtime
 	}
 	value := a.encode()

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A listing with a delimiter reads a folder without walking it. It must parse the names
-// there as the walk does.
+// TestAFolderIsShownIfAWalkFindsAnObjectInIt requires that a listing with a delimiter, which
+// does not walk folders, parses their names as a walk does.
 func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
 	long := func(n int) string { return escaped(strings.Repeat("x", n), markEscaped) }
 	for _, row := range []struct {

@@ -42,11 +42,11 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	if c := strings.Compare(a[:n], b[:n]); c != 0 {
 		return c
 	}
-	return tail(a[n:], aIsDir) - tail(b[n:], bIsDir)
+	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
 }
 
-// tail returns the byte after a common beginning, plus one. It returns 0 if there is none.
-func tail(rest string, isDir bool) int {
+// nextByte returns the byte after a common beginning, plus one. It returns 0 if there is none.
+func nextByte(rest string, isDir bool) int {
 	switch {
 	case rest != "":
 		return int(rest[0]) + 1

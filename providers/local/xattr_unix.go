@@ -28,7 +28,7 @@ func getXattr(fd int) ([]byte, error) {
 			return append([]byte(nil), value[:n]...), nil
 		case errors.Is(err, unix.ERANGE) && len(value) < maxXattr:
 			value = make([]byte, maxXattr)
-		case errors.Is(err, noXattr):
+		case errors.Is(err, errNoXattr):
 			return nil, nil
 		default:
 			return nil, err
