@@ -118,6 +118,4 @@ func readWritten(answer *http.Response) (*resource, error) {
 }
 
 // randomName is one that nobody guesses, and no body holds.
-func randomName() string {
-	return hexid.New(16)
-}
+func randomName() string { return hexid.New(16) }

@@ -316,6 +316,4 @@ func (s *store) syncDir(path string) error {
 }
 
 // randomName returns a name of 96 random bits, which is never repeated.
-func randomName() string {
-	return hexid.New(12)
-}
+func randomName() string { return hexid.New(12) }
