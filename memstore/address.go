@@ -5,7 +5,7 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // processAccount is the account that mem:// addresses of this process refer to.
@@ -20,7 +20,7 @@ func openBucket(_ context.Context, address *url.URL) (storage.Driver, error) {
 		return nil, err
 	}
 	if address.Host == "" {
-		return nil, invalid.Argument("address", "must name a bucket, as mem://name does", "to open the account mem://, use OpenService")
+		return nil, argument.Invalid("address", "must name a bucket, as mem://name does", "to open the account mem://, use OpenService")
 	}
 	processAccount.findOrCreate(address.Host)
 	return &driver{account: processAccount, bucket: address.Host}, nil
@@ -31,7 +31,7 @@ func openAccount(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 		return nil, err
 	}
 	if address.Host != "" {
-		return nil, invalid.Argument("address", "must not name a bucket: the account is mem://", "to open the bucket mem://name, use Open")
+		return nil, argument.Invalid("address", "must not name a bucket: the account is mem://", "to open the bucket mem://name, use Open")
 	}
 	return &serviceDriver{account: processAccount}, nil
 }
@@ -39,13 +39,13 @@ func openAccount(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 func checkAddress(address *url.URL) error {
 	switch {
 	case address.Opaque != "":
-		return invalid.Argument("address", "must be mem:// or mem://name", "")
+		return argument.Invalid("address", "must be mem:// or mem://name", "")
 	case address.User != nil:
-		return invalid.Argument("address", "must not have a user", "")
+		return argument.Invalid("address", "must not have a user", "")
 	case address.Host != address.Hostname():
-		return invalid.Argument("address", "must not have a port", "")
+		return argument.Invalid("address", "must not have a port", "")
 	case address.Path != "":
-		return invalid.Argument("address", "must not have a path", "for a prefix within a bucket, use storage.Prefixed")
+		return argument.Invalid("address", "must not have a path", "for a prefix within a bucket, use storage.Prefixed")
 	}
 	return nil
 }

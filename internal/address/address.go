@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // A Form describes the addresses of a provider whose buckets are on a server.
@@ -34,7 +34,7 @@ func Register[Config any](
 				return nil, err
 			}
 			if address.Host == "" {
-				return nil, invalid.Argument("address", "must name a "+f.Bucket+", as "+f.Scheme+"://name does", "to open the account "+f.Scheme+"://, use OpenService")
+				return nil, argument.Invalid("address", "must name a "+f.Bucket+", as "+f.Scheme+"://name does", "to open the account "+f.Scheme+"://, use OpenService")
 			}
 			return driver(ctx, c)
 		},
@@ -44,7 +44,7 @@ func Register[Config any](
 				return nil, err
 			}
 			if address.Host != "" {
-				return nil, invalid.Argument("address", "must not name a "+f.Bucket+": the account is "+f.Account, "to open the "+f.Bucket+" "+f.Scheme+"://name, use Open")
+				return nil, argument.Invalid("address", "must not name a "+f.Bucket+": the account is "+f.Account, "to open the "+f.Bucket+" "+f.Scheme+"://name, use Open")
 			}
 			return service(ctx, c)
 		},
@@ -56,13 +56,13 @@ func Register[Config any](
 func (f Form) Name(address *url.URL) (string, error) {
 	switch {
 	case address.Opaque != "":
-		return "", invalid.Argument("address", "must be "+f.Scheme+"://"+f.Bucket, "")
+		return "", argument.Invalid("address", "must be "+f.Scheme+"://"+f.Bucket, "")
 	case address.User != nil:
-		return "", invalid.Argument("address", "must not hold credentials", "provide them in the environment: "+f.Credentials)
+		return "", argument.Invalid("address", "must not hold credentials", "provide them in the environment: "+f.Credentials)
 	case address.Host != address.Hostname():
-		return "", invalid.Argument("address", "must not have a port", "name the server with the parameter endpoint=")
+		return "", argument.Invalid("address", "must not have a port", "name the server with the parameter endpoint=")
 	case address.Path != "" && address.Path != "/":
-		return "", invalid.Argument("address", "must not have a path", "for a prefix within a "+f.Bucket+", use storage.Prefixed")
+		return "", argument.Invalid("address", "must not have a path", "for a prefix within a "+f.Bucket+", use storage.Prefixed")
 	}
 	return address.Host, nil
 }
@@ -79,7 +79,7 @@ func Flag(query url.Values, name string, byDefault bool) (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, invalid.Argument("parameter "+name, `must be "true" or "false"`, "")
+	return false, argument.Invalid("parameter "+name, `must be "true" or "false"`, "")
 }
 
 // Endpoint parses the root URL of a server, and removes the slash at the end of its path.

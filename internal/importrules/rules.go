@@ -39,8 +39,9 @@ var jobs = []string{"uploads", "transfer", "files", "serve"}
 
 // shared is what several providers have in common.
 var shared = []string{
-	"internal/address", "internal/ctxtime", "internal/copyparts", "internal/durable", "internal/hexid", "internal/httpheader",
-	"internal/invalid", "internal/outcome", "internal/parallel", "internal/staleupload", "internal/transport", "internal/urlpath", "internal/v4",
+	"internal/address", "internal/argument", "internal/copyparts", "internal/ctxtime", "internal/durable", "internal/hexid",
+	"internal/httpheader", "internal/outcome", "internal/parallel", "internal/staleupload", "internal/transport", "internal/urlpath",
+	"internal/v4",
 }
 
 var rules = []rule{

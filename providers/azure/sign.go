@@ -10,7 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
@@ -85,7 +85,7 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 	g := &grant{container: d.bucket, key: r.Key, version: r.Version, permissions: mayRead}
 	switch {
 	case strings.Contains(r.Key, `\`):
-		return nil, nil, invalid.Argument("key", "must not have a backslash, which Azure takes for a slash", "")
+		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure takes for a slash", "")
 	case r.Method == http.MethodPut:
 		g.permissions = mayOverwrite
 		if r.Condition.Absent {

@@ -12,7 +12,7 @@ import (
 
 	"google.golang.org/api/googleapi"
 
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
@@ -29,7 +29,7 @@ var errAnswerBroke = errors.New("the answer broke off")
 func (a *account) request(ctx context.Context, method, address string, body io.Reader, size int64) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
 	if err != nil {
-		return nil, invalid.Argument("key", "makes no address", "")
+		return nil, argument.Invalid("key", "makes no address", "")
 	}
 	r.ContentLength = size
 	if size == 0 {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 func init() {
@@ -42,13 +42,13 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	const form = "write file:///absolute/path, with three slashes; for a relative path, use local.Open"
 	switch {
 	case u.Opaque != "" || u.Path == "":
-		return "", c, invalid.Argument("address", "must have an absolute path", form)
+		return "", c, argument.Invalid("address", "must have an absolute path", form)
 	case u.Host != "" && u.Host != "localhost":
-		return "", c, invalid.Argument("address", "must not have a host, but has "+u.Host, form)
+		return "", c, argument.Invalid("address", "must not have a host, but has "+u.Host, form)
 	case u.User != nil:
-		return "", c, invalid.Argument("address", "must not have a user", "")
+		return "", c, argument.Invalid("address", "must not have a user", "")
 	case strings.IndexByte(u.Path, 0) >= 0:
-		return "", c, invalid.Argument("address", "must not have a NUL byte", "")
+		return "", c, argument.Invalid("address", "must not have a NUL byte", "")
 	}
 	query := u.Query()
 	create, err := address.Flag(query, "create", false)
@@ -66,7 +66,7 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	mode := uint64(0)
 	if text := query.Get("mode"); query.Has("mode") {
 		if mode, err = strconv.ParseUint(text, 8, 32); err != nil || mode == 0 || mode > 0o777 {
-			return "", c, invalid.Argument("mode", "must be permissions in octal, but is "+strconv.Quote(text), "write mode=0640")
+			return "", c, argument.Invalid("mode", "must be permissions in octal, but is "+strconv.Quote(text), "write mode=0640")
 		}
 	}
 	return pathOf(u.Path, runtime.GOOS == "windows"), Config{Create: create, NoSync: !sync, FileMode: os.FileMode(mode), Sidecars: sidecars}, nil

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // candidates are the directories that can have the object of a key. The caller holds the
@@ -136,7 +136,7 @@ func (s *store) statTarget(d *dir, base string) (meta, error) {
 // that, to the alternate name.
 func (s *candidates) install(ctx context.Context, st *stagedFile, absent bool) error {
 	if s.occupied {
-		return invalid.Argument("key", "must not differ only in case from an existing file", "rename the file that differs from the key only in case: this disk folds case")
+		return argument.Invalid("key", "must not differ only in case from an existing file", "rename the file that differs from the key only in case: this disk folds case")
 	}
 	err := s.moveInto(ctx, s.plain, s.l.base, st, absent)
 	if isObstructed(err) && s.plain.rmdir(s.l.base) == nil {

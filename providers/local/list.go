@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // List returns a page of objects. It reads the directories that can have a key of the
@@ -112,7 +112,7 @@ func (p position) token() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-var errToken = invalid.Argument("token", "must be from a page of this listing", "")
+var errToken = argument.Invalid("token", "must be from a page of this listing", "")
 
 // parseToken returns the position after which a page begins. If no listing like r can
 // have returned the token, it fails with InvalidArgument.

@@ -40,8 +40,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 const provider = "local"
@@ -135,7 +135,7 @@ func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*stor
 // read and write.
 func checkMode(mode os.FileMode) error {
 	if mode != 0 && (mode&^os.ModePerm != 0 || mode&0o600 != 0o600) {
-		return invalid.Argument("FileMode", "must have only permission bits, and let the owner read and write", "")
+		return argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func checkMode(mode os.FileMode) error {
 // directory.
 func absolute(root string, create, sync bool) (string, error) {
 	if root == "" {
-		return "", invalid.Argument("root", "must not be empty", "")
+		return "", argument.Invalid("root", "must not be empty", "")
 	}
 	path, err := filepath.Abs(root)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // makeDirs opens the directory of key's object, and makes it if it does not exist. If a
@@ -55,7 +55,7 @@ func (s *store) makeParents(ctx context.Context, key string) error {
 func (s *store) makeParent(ctx context.Context, key string) error {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return invalid.Argument("key", "must not have an empty segment", "")
+		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 	if err := s.mkdirs(l.dir); err != nil {
 		return retryable(err)

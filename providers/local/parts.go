@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // BeginParts makes a directory for the parts. The directory stays until the upload is
@@ -98,7 +98,7 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	}
 	defer d.release(s)
 	if r.Number < 1 || r.Number > maxParts {
-		return storage.Part{}, invalid.Argument("part number", "must be from 1 to 10,000", "")
+		return storage.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
 	}
 	to, err := s.upload(ctx, r.Key, r.Upload)
 	if err != nil {
@@ -205,7 +205,7 @@ func (st *stagedFile) appendPart(ctx context.Context, from *dir, part storage.Pa
 }
 
 func errPart(part storage.Part) error {
-	return invalid.Argument("part "+strconv.Itoa(part.Number), "must exist and not be replaced", "")
+	return argument.Invalid("part "+strconv.Itoa(part.Number), "must exist and not be replaced", "")
 }
 
 // AbortParts removes the upload and its parts.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // Put writes a hidden file with its attributes, and renames it to its place. Readers get
@@ -55,7 +55,7 @@ func (s *store) save(ctx context.Context, key string, st *stagedFile, c storage.
 func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storage.Condition) error {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return invalid.Argument("key", "must not have an empty segment", "")
+		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 	var round rounds
 	for {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
@@ -62,7 +62,7 @@ func (s *serviceDriver) Close() error { return failure(s.root.Close()) }
 // whose name does not begin with a dot.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
-		return invalid.Argument("bucket", "must be the name of a directory, without a leading dot", "")
+		return argument.Invalid("bucket", "must be the name of a directory, without a leading dot", "")
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // uploadKeyName is the file with the key, in the directory of an upload. Its time is that
@@ -20,7 +20,7 @@ func uploadPath(upload string) string { return uploadsPath + "/" + upload }
 
 func partName(number int) string { return "part-" + strconv.Itoa(number) }
 
-var errUpload = invalid.Argument("upload", "must be in progress and belong to the key", "begin the upload again: it was completed, aborted or discarded after a time without parts")
+var errUpload = argument.Invalid("upload", "must be in progress and belong to the key", "begin the upload again: it was completed, aborted or discarded after a time without parts")
 
 func validUpload(upload string) bool {
 	return len(upload) == 24 && strings.Trim(upload, hexDigits) == ""

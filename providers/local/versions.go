@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // versionsName is the directory of the noncurrent versions of a key. They are hard links to
@@ -33,7 +33,7 @@ func versionOf(m meta) string {
 	return string(strconv.AppendUint(b, m.ino, 16))
 }
 
-var errVersion = invalid.Argument("version", "must be one that this bucket returned", "")
+var errVersion = argument.Invalid("version", "must be one that this bucket returned", "")
 
 func validVersion(version string) bool {
 	digits, ino, ok := strings.Cut(version, "-")
