@@ -6,10 +6,10 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/bridge"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
-func init() { bridge.Below = below }
+func init() { serving.Below = below }
 
 // Overlap reports whether a and b are known to reach the same objects. Both must be
 // Buckets, or results of [Ref] or [Prefixed]; any other value overlaps nothing.
@@ -59,7 +59,7 @@ func reached(b any) (whole any, prefix string) {
 		return b.core, b.prefix
 	case *view:
 		return b.to, b.prefix
-	case bridge.Directory, Uploader, Downloader, Lister, Attrser, Remover, SignedUploader, SignedDownloader, PublicURLer:
+	case serving.Directory, Uploader, Downloader, Lister, Attrser, Remover, SignedUploader, SignedDownloader, PublicURLer:
 		return b, ""
 	}
 	return nil, ""
@@ -89,7 +89,7 @@ func comparableEqual(a, b any) bool {
 func directoryOf(whole any, prefix string) string {
 	dir := ""
 	switch whole := whole.(type) {
-	case bridge.Directory:
+	case serving.Directory:
 		dir = string(whole)
 	case *core:
 		dir = whole.driver.Locate("").Directory
@@ -159,12 +159,12 @@ func resolved(path string) string {
 	return filepath.Join(resolved(path[:start]), path[start:end])
 }
 
-var _ bridge.Bucket = (*bucket)(nil)
+var _ serving.Bucket = (*bucket)(nil)
 
 // Served is for package serve: it returns the origin, name and signing address of the bucket.
 // Like As it returns nothing for results of Ref and Prefixed, whose holder must not reach the
 // rest of the bucket.
-func (b *bucket) Served(bridge.ToServe) (origin any, name, baseURL string) {
+func (b *bucket) Served(serving.Token) (origin any, name, baseURL string) {
 	if b.mask != everything || b.prefix != "" || b.bad != nil || b.core.bad != nil {
 		return nil, "", ""
 	}

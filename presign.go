@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -322,5 +322,5 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	if e != nil {
 		return "", o.end(e)
 	}
-	return b.core.publicBaseURL + escape.Key(o.key), nil
+	return b.core.publicBaseURL + urlpath.Escape(o.key), nil
 }

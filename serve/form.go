@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 const (
@@ -63,7 +63,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 			return nil, nil, formFailure(err)
 		}
 		name := strings.ToLower(part.FormName())
-		if name == signed.FileField {
+		if name == signedurl.FileField {
 			return fields, part, nil
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))

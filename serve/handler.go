@@ -4,8 +4,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // NewHandler responds at the signed addresses, signed forms and public addresses of a
@@ -47,7 +46,7 @@ import (
 // responses in memory, and its own response waits for the body too.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
-	of, ok := origin.Of(b)
+	of, ok := signedurl.OriginOf(b)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { errElsewhere.write(w, r) })
 	}
@@ -57,7 +56,7 @@ func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 
 type handler struct {
 	bucket  storage.Bucket
-	origin  origin.Bucket
+	origin  signedurl.ServedBucket
 	mount   mount
 	options options
 }
@@ -120,9 +119,9 @@ func (h *handler) verify(r *http.Request, method, key string) (*signed.Grant, *f
 
 func failureOfStanding(s signed.Standing) *failure {
 	switch s {
-	case signed.Good:
+	case signedurl.Valid:
 		return nil
-	case signed.Expired:
+	case signedurl.Expired:
 		return errExpired
 	}
 	return errSignature

@@ -6,8 +6,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // read serves an object if the request is allowed to have it. A signature for GET is
@@ -18,7 +17,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
 	var from storage.Downloader = h.bucket
 	switch {
-	case signed.Claimed(r.URL.RawQuery):
+	case signedurl.HasParams(r.URL.RawQuery):
 		g, f := h.verify(r, r.Method, key)
 		if f != nil && r.Method == http.MethodHead {
 			g, f = h.verify(r, http.MethodGet, key)
@@ -60,7 +59,7 @@ func override(h http.Header, g *signed.Grant) {
 // publicObjects serves only the objects that were written with WithPublicRead.
 type publicObjects struct {
 	bucket storage.Bucket
-	origin origin.Origin
+	origin signedurl.Origin
 }
 
 // Download checks the object again after it was opened, because a private object may

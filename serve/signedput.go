@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // put stores the body of a signed upload. It checks the header before it reads the
@@ -36,7 +36,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 // on clouds. A condition that cannot be enforced is refused.
 func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOption, f *failure) {
 	h := r.Header
-	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasType() {
+	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
 	if h.Get("Content-Range") != "" { // RFC 9110, 14.5
@@ -49,7 +49,7 @@ func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOpti
 	case "":
 		return opts, nil
 	case "*":
-		if !g.Creates() {
+		if !g.RequiresAbsence() {
 			opts = append(opts, storage.IfAbsent())
 		}
 		return opts, nil

@@ -39,8 +39,9 @@ var jobs = []string{"uploads", "transfer", "files", "serve"}
 
 // shared lists the packages that several providers use.
 var shared = []string{
-	"internal/address", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
-	"internal/outcome", "internal/parallel", "internal/transport", "internal/v4",
+	"internal/address", "internal/argument", "internal/copyparts", "internal/ctxtime", "internal/durable", "internal/hexid",
+	"internal/httpheader", "internal/outcome", "internal/parallel", "internal/staleupload", "internal/transport", "internal/urlpath",
+	"internal/v4",
 }
 
 var rules = []rule{

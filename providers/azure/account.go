@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -67,7 +67,7 @@ func newAccount(c Config) (*account, error) {
 	a.owned = own != nil
 	a.service, err = a.client(noRetry)
 	if err != nil {
-		return nil, invalid.Argument("Config", "cannot be used by Azure's SDK", "")
+		return nil, argument.Invalid("Config", "cannot be used by Azure's SDK", "")
 	}
 	return a, nil
 }
@@ -149,7 +149,7 @@ func accountInPath(host string) bool {
 func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
-		return nil, "", invalid.Argument("endpoint", "must be the blob service's root, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
+		return nil, "", argument.Invalid("endpoint", "must be the blob service's root, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 	host := strings.ToLower(u.Hostname())
@@ -158,16 +158,16 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 	switch {
 	case accountInPath(host):
 		if name == "" || strings.Contains(name, "/") {
-			return nil, "", invalid.Argument("endpoint", "must end with the account, as http://127.0.0.1:10000/devstoreaccount1", "")
+			return nil, "", argument.Invalid("endpoint", "must end with the account, as http://127.0.0.1:10000/devstoreaccount1", "")
 		}
 		return u, name, nil
 	case name != "": // an emulator, or a gateway, in a network of containers
 		if azureHost(host) || strings.Contains(name, "/") || known != "" && name != known {
-			return nil, "", invalid.Argument("endpoint", "must be without a path, but for the account's name where the server is not Azure: the container is no part of it", "")
+			return nil, "", argument.Invalid("endpoint", "must be without a path, but for the account's name where the server is not Azure: the container is no part of it", "")
 		}
 		return u, name, nil
 	case strings.HasPrefix(domain, "dfs."):
-		return nil, "", invalid.Argument("endpoint", "must be the blob service's, not the one of Data Lake", "its host has .blob. in the place of .dfs.")
+		return nil, "", argument.Invalid("endpoint", "must be the blob service's, not the one of Data Lake", "its host has .blob. in the place of .dfs.")
 	case strings.HasPrefix(domain, "blob."), strings.HasPrefix(domain, "privatelink.blob."), strings.Contains(domain, ".blob.storage."):
 		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // The emulator's account, whose key is the same everywhere and no secret:
@@ -41,13 +41,13 @@ func checkConfig(c Config) error {
 	}
 	switch {
 	case !validVersion(c.APIVersion):
-		return invalid.Argument("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
+		return argument.Invalid("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:
-		return invalid.Argument("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "exclude one another", "")
+		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "exclude one another", "")
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
-		return invalid.Argument("Config.Client", "brings credential and HTTP client of its own", "a Key or Credential beside it signs addresses")
+		return argument.Invalid("Config.Client", "brings credential and HTTP client of its own", "a Key or Credential beside it signs addresses")
 	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
-		return invalid.Argument("Config.ConnectionString", "names account and endpoint itself", "")
+		return argument.Invalid("Config.ConnectionString", "names account and endpoint itself", "")
 	}
 	return nil
 }
@@ -98,10 +98,10 @@ func settingsOf(c Config) (*settings, error) {
 func (s *settings) locate(endpoint string) error {
 	if endpoint == "" {
 		if s.name == "" {
-			return invalid.Argument("account", "is not known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
+			return argument.Invalid("account", "is not known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
 		}
 		if strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return invalid.Argument("account", "must be of letters in lower case and digits", "")
+			return argument.Invalid("account", "must be of letters in lower case and digits", "")
 		}
 		endpoint = "https://" + s.name + ".blob.core.windows.net"
 	}
@@ -114,7 +114,7 @@ func (s *settings) locate(endpoint string) error {
 		s.name = name
 	}
 	if s.name == "" && s.key != "" {
-		return invalid.Argument("account", "is not known", "a custom domain does not tell it: set Config.Account or account=")
+		return argument.Invalid("account", "is not known", "a custom domain does not tell it: set Config.Account or account=")
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (s *settings) readKey() error {
 	}
 	key, err := service.NewSharedKeyCredential(s.name, s.key)
 	if err != nil {
-		return invalid.Argument("account's key", "must be in base64", "") // the SDK's error may quote it
+		return argument.Invalid("account's key", "must be in base64", "") // the SDK's error may quote it
 	}
 	s.sharedKey = key
 	return nil

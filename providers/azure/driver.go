@@ -11,7 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 var _ storage.Driver = (*driver)(nil)
@@ -105,7 +105,7 @@ func (d *driver) version(key, version string) (*blob.Client, error) {
 // slash.
 func checkName(key, version string) error {
 	if strings.ContainsRune(key, '\\') {
-		return invalid.Argument("key", "must not have a backslash, which Azure takes for a slash", "")
+		return argument.Invalid("key", "must not have a backslash, which Azure takes for a slash", "")
 	}
 	if version == "" {
 		return nil
@@ -117,7 +117,7 @@ func checkName(key, version string) error {
 // that knows no versions would take the object itself for it.
 func checkVersion(version string) error {
 	if _, err := time.Parse(time.RFC3339Nano, version); err != nil {
-		return invalid.Argument("version", "must be one that Azure gave", "")
+		return argument.Invalid("version", "must be one that Azure gave", "")
 	}
 	return nil
 }

@@ -6,12 +6,12 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // Azure's names of metadata are identifiers of C#, which have no "-".
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-var metadataNames = escape.NewNames('_', '-')
+var metadataNames = httpheader.NewNameEscaper('_', '-')
 
 const (
 	// checksumKey is where the CRC32C of the whole object is kept: Azure keeps
@@ -27,7 +27,7 @@ const (
 func storedMetadata(metadata map[string]string, crc *uint32, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
-		out[metadataNames.Stored(name)] = to.Ptr(value)
+		out[metadataNames.Escape(name)] = to.Ptr(value)
 	}
 	if crc != nil {
 		out[checksumKey] = to.Ptr(writeChecksum(*crc, size))
@@ -43,7 +43,7 @@ func shownMetadata(stored map[string]*string, size int64) (metadata map[string]s
 		if value == nil {
 			continue
 		}
-		name = metadataNames.Plain(name)
+		name = metadataNames.Unescape(name)
 		if name == checksumKey {
 			crc = readChecksum(*value, size)
 			continue

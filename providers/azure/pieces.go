@@ -8,8 +8,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/copyparts"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // A piece is a range of a source that becomes a block.
@@ -22,7 +22,7 @@ type piece struct {
 // cut adds the pieces of a source to those before it. More than a blob has
 // blocks are Unsupported.
 func (d *driver) cut(pieces []piece, size int64, ref storage.ObjectRef, from copySource) ([]piece, error) {
-	length := max(cmp.Or(d.copyBlock, parallel.PieceSize), (size+maxBlocks-1)/maxBlocks)
+	length := max(cmp.Or(d.copyBlock, copyparts.DefaultSize), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
 		if len(pieces) == maxBlocks {
 			return nil, storage.Unsupported
@@ -37,7 +37,7 @@ func (d *driver) cut(pieces []piece, size int64, ref storage.ObjectRef, from cop
 func (d *driver) join(ctx context.Context, pieces []piece, c *commit) (*storage.Attrs, error) {
 	upload := newUpload()
 	ids := make([]string, len(pieces))
-	err := parallel.Pieces(ctx, len(pieces), func(ctx context.Context, i int) (err error) {
+	err := copyparts.CopyAll(ctx, len(pieces), func(ctx context.Context, i int) (err error) {
 		ids[i], err = d.copyPiece(ctx, c.key, upload, i+1, &pieces[i])
 		return err
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/outcome"
 )
 
@@ -41,7 +41,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 // NewServiceDriver opens an account as NewService does, for storage.NewService.
 func NewServiceDriver(_ context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid.Argument("Config.Bucket", "must be empty: an account has many", "")
+		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
 	}
 	a, err := newAccount(c)
 	if err != nil {
@@ -151,7 +151,7 @@ func refuse(r *storage.BucketRequest) error {
 	case r.Lifecycle != nil:
 		return lacks("lifecycle rules are the storage account's: Azure's management plane (portal, az, ARM) sets them")
 	case r.CORS != nil && len(*r.CORS) > maxCORSRules:
-		return invalid.Argument("WithCORS", "takes at most 5 rules: they are the whole account's", "")
+		return argument.Invalid("WithCORS", "takes at most 5 rules: they are the whole account's", "")
 	}
 	return nil
 }

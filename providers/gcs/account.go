@@ -11,7 +11,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -64,11 +64,11 @@ func checkConfig(c Config) error {
 	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case c.Client != nil && (credentials || c.Anonymous || c.HTTPClient != nil || c.ParallelComposite):
-		return invalid.Argument("Config.Client", "brings credentials and HTTP client of its own, and uploads in one request", "")
+		return argument.Invalid("Config.Client", "brings credentials and HTTP client of its own, and uploads in one request", "")
 	case c.CredentialsJSON != nil && c.TokenSource != nil:
-		return invalid.Argument("Config.CredentialsJSON and Config.TokenSource", "exclude one another", "")
+		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "exclude one another", "")
 	case credentials && c.Anonymous:
-		return invalid.Argument("Config.Anonymous", "does not fit credentials", "")
+		return argument.Invalid("Config.Anonymous", "does not fit credentials", "")
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (a *account) place(c Config) error {
 	}
 	u, ok := address.Endpoint(endpoint)
 	if !ok || strings.Trim(u.Path, "/") != "" {
-		return invalid.Argument("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
+		return argument.Invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
@@ -104,7 +104,7 @@ func (a *account) place(c Config) error {
 	case emulator != "" || !given && !isOf(a.universe, u) && !isOf(googleUniverse, u):
 		a.anonymous = true
 	case a.universe != googleUniverse && isOf(googleUniverse, u):
-		return invalid.Argument("endpoint", "must be of the credentials' universe, "+a.universe, "leave the endpoint out, or set https://storage."+a.universe)
+		return argument.Invalid("endpoint", "must be of the credentials' universe, "+a.universe, "leave the endpoint out, or set https://storage."+a.universe)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	}
 	client, err := a.newClient(ctx)
 	if err != nil {
-		return invalid.Argument("Config", "makes no client", "")
+		return argument.Invalid("Config", "makes no client", "")
 	}
 	client.SetRetry(gcs.WithPolicy(gcs.RetryNever))
 	a.client = client

@@ -12,8 +12,8 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
@@ -48,7 +48,7 @@ func newUploadName(class string) string {
 
 func readUploadName(upload string) (uploadName, error) {
 	if !uploadNames.MatchString(upload) { // any other could lead out of the components' prefix
-		return uploadName{}, invalid.Argument("upload", "must be one that BeginParts named", "")
+		return uploadName{}, argument.Invalid("upload", "must be one that BeginParts named", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
 	return uploadName{prefix: componentsPrefix + id + "/", class: class}, nil

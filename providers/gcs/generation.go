@@ -7,14 +7,14 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // generation reads a revision or a version: a number that the provider gave.
-func generation(argument, text string) (int64, error) {
+func generation(name, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || decimal(n) != text {
-		return 0, invalid.Argument(argument, "must be a generation's number, as the provider gave it", "")
+		return 0, argument.Invalid(name, "must be a generation's number, as the provider gave it", "")
 	}
 	return n, nil
 }

@@ -3,16 +3,15 @@ package gcs
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // Put is one request that holds attributes, bytes and their CRC32C: the server
@@ -81,7 +80,7 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 func frame(boundary string, object *resource) (head, tail []byte, err error) {
 	said, err := json.Marshal(object)
 	if err != nil {
-		return nil, nil, invalid.Argument("attributes", "cannot be written as JSON", "")
+		return nil, nil, argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
 	var b bytes.Buffer
 	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
@@ -119,8 +118,4 @@ func readWritten(answer *http.Response) (*resource, error) {
 }
 
 // randomName is one that nobody guesses, and no body holds.
-func randomName() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
-}
+func randomName() string { return hexid.New(16) }

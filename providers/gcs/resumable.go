@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // A resumable upload is a session whose address takes the object's bytes one
@@ -44,7 +44,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	object := resourceOf(r.Key, &r.Properties)
 	said, err := json.Marshal(object)
 	if err != nil {
-		return "", invalid.Argument("attributes", "cannot be written as JSON", "")
+		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
 	request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), bytes.NewReader(said), int64(len(said)))
 	if err != nil {
@@ -146,7 +146,7 @@ type session struct {
 
 func (d *driver) session(upload string) (*session, error) {
 	if !isSession(upload) {
-		return nil, invalid.Argument("upload", "must be one that BeginParts named", "")
+		return nil, argument.Invalid("upload", "must be one that BeginParts named", "")
 	}
 	return &session{driver: d, address: upload}, nil
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/internal/v4"
 )
 
@@ -89,7 +89,7 @@ func (d *driver) bucketAddress(base string) (*url.URL, error) {
 	host := u.Hostname()
 	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") || host != d.bucket && !strings.HasPrefix(host, d.bucket+".") {
 		u.Path += "/" + d.bucket
-		raw += "/" + escape.Key(d.bucket)
+		raw += "/" + urlpath.Escape(d.bucket)
 	}
 	u.RawPath = raw
 	return u, nil
@@ -99,7 +99,7 @@ func (d *driver) bucketAddress(base string) (*url.URL, error) {
 // unreserved ones and "/" is escaped, and the signature is of that.
 func keyAddress(bucket *url.URL, key string) *url.URL {
 	u := *bucket
-	u.RawPath = bucket.EscapedPath() + "/" + escape.Key(key)
+	u.RawPath = bucket.EscapedPath() + "/" + urlpath.Escape(key)
 	u.Path = bucket.Path + "/" + key
 	return &u
 }

@@ -11,7 +11,7 @@ import (
 	"cloud.google.com/go/compute/metadata"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // A signatory is a service account that signs: with its own key, here, or
@@ -91,7 +91,7 @@ type credentialsFile struct {
 func readCredentialsFile(text []byte) (*credentialsFile, error) {
 	f := &credentialsFile{}
 	if json.Unmarshal(text, f) != nil { // whose error quotes the text
-		return nil, invalid.Argument("credentials", "must be the JSON that Google hands out", "")
+		return nil, argument.Invalid("credentials", "must be the JSON that Google hands out", "")
 	}
 	return f, nil
 }

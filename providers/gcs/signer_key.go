@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/v4"
 )
 
@@ -28,10 +28,10 @@ func newKeySignatory(file []byte, account string) (*keySignatory, error) {
 		return nil, err
 	}
 	if f.PrivateKey == "" || f.ClientEmail == "" {
-		return nil, invalid.Argument("signing key", "must be a service account's key file, with client_email and private_key", "")
+		return nil, argument.Invalid("signing key", "must be a service account's key file, with client_email and private_key", "")
 	}
 	if account != "" && account != f.ClientEmail {
-		return nil, invalid.Argument("Config.SigningAccount", "must be the account whose key is given, or be left out", "")
+		return nil, argument.Invalid("Config.SigningAccount", "must be the account whose key is given, or be left out", "")
 	}
 	key, err := parsePrivateKey(f.PrivateKey)
 	if err != nil {
@@ -42,7 +42,7 @@ func newKeySignatory(file []byte, account string) (*keySignatory, error) {
 
 // parsePrivateKey reads PEM, as PKCS #8 or as PKCS #1.
 func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
-	bad := invalid.Argument("signing key", "must have a private_key of RSA, in PEM", "")
+	bad := argument.Invalid("signing key", "must have a private_key of RSA, in PEM", "")
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return nil, bad

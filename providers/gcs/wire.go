@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/api/googleapi"
 
-	"github.com/omnibucket/storage/internal/escape"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -29,7 +29,7 @@ var errAnswerBroke = errors.New("the answer broke off")
 func (a *account) request(ctx context.Context, method, address string, body io.Reader, size int64) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
 	if err != nil {
-		return nil, invalid.Argument("key", "makes no address", "")
+		return nil, argument.Invalid("key", "makes no address", "")
 	}
 	r.ContentLength = size
 	if size == 0 {
@@ -110,10 +110,10 @@ func readResource(answer *http.Response) (*resource, error) {
 // objectAddress is the object's in the XML API, which serves bytes and all
 // attributes with one request.
 func (d *driver) objectAddress(key string) string {
-	return "/" + escape.Key(d.bucket) + "/" + escape.Key(key)
+	return "/" + urlpath.Escape(d.bucket) + "/" + urlpath.Escape(key)
 }
 
 // uploadAddress is where the JSON API takes a new object.
 func (d *driver) uploadAddress(query url.Values) string {
-	return "/upload/storage/v1/b/" + escape.Key(d.bucket) + "/o?" + query.Encode()
+	return "/upload/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o?" + query.Encode()
 }

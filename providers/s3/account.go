@@ -12,7 +12,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -65,17 +65,17 @@ func checkConfig(c Config) error {
 	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
 	case c.Client != nil && c.AWS != nil:
-		return invalid.Argument("Config.Client and Config.AWS", "exclude each other", "")
+		return argument.Invalid("Config.Client and Config.AWS", "exclude each other", "")
 	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
-		return invalid.Argument("Config.Client", "has its own credentials and HTTP client", "")
+		return argument.Invalid("Config.Client", "has its own credentials and HTTP client", "")
 	case static && c.Anonymous:
-		return invalid.Argument("Config.Anonymous", "must not be set with credentials", "")
+		return argument.Invalid("Config.Anonymous", "must not be set with credentials", "")
 	case c.RequesterPays && c.Anonymous:
-		return invalid.Argument("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
+		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
 	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
-		return invalid.Argument("Config.AWS", "has its own credentials", "set its Credentials to nil, or remove those of Config")
+		return argument.Invalid("Config.AWS", "has its own credentials", "set its Credentials to nil, or remove those of Config")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
-		return invalid.Argument("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
+		return argument.Invalid("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
 	}
 	return nil
 }

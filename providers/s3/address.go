@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // addresses describes what parseAddress reads.
@@ -42,7 +42,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if query.Has("profile") {
 		p, known := NamedProfile(query.Get("profile"))
 		if !known {
-			return c, invalid.Argument("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), "")
+			return c, argument.Invalid("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), "")
 		}
 		c.Profile = &p
 	}

@@ -11,7 +11,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // bucketURL returns the URL of the bucket, without a slash at its end. It applies the
@@ -141,6 +141,6 @@ func (d *driver) URL(ctx context.Context, key string) (*url.URL, error) {
 	if err != nil || key == "" {
 		return u, err
 	}
-	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+escape.Key(key)
+	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+urlpath.Escape(key)
 	return u, nil
 }

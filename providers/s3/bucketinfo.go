@@ -2,14 +2,13 @@ package s3
 
 import (
 	"context"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // BucketInfo reads the bucket and then, in parallel, each setting that the server has.
@@ -34,12 +33,13 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 	if err != nil {
 		return err
 	}
-	return inParallel(ctx,
+	reads := []func(context.Context) error{
 		func(ctx context.Context) error { return ifPermitted(&info.Public, b.isPublic, ctx) },
 		func(ctx context.Context) error { return ifPermitted(&info.Versioning, b.versioning, ctx) },
 		func(ctx context.Context) error { return ifPermitted(&info.CORS, b.cors, ctx) },
 		func(ctx context.Context) error { return ifPermitted(&info.Lifecycle, b.lifecycle, ctx) },
-	)
+	}
+	return parallel.Each(ctx, len(reads), len(reads), func(ctx context.Context, i int) error { return reads[i](ctx) })
 }
 
 // ifPermitted sets *value to the result of read, unless that fails with
@@ -53,27 +53,6 @@ func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx con
 		return nil
 	}
 	return err
-}
-
-// inParallel runs calls in parallel. The first error cancels the others and is returned.
-func inParallel(ctx context.Context, calls ...func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var group panics.Group
-	var once sync.Once
-	var first error
-	for _, call := range calls {
-		group.Go(func() {
-			if err := call(ctx); err != nil {
-				once.Do(func() {
-					first = err
-					cancel()
-				})
-			}
-		}, cancel)
-	}
-	group.Wait()
-	return first
 }
 
 // head returns the region of the bucket. If the server does not name it, it is the region

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/copyparts"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const abortTimeout = 30 * time.Second // for aborting an upload after a failure
@@ -40,7 +40,7 @@ func split(source storage.ObjectRef, size, length int64) []copyRange {
 // only the content, so copyInParts sends all attributes.
 func (d *driver) copyInParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
 	maxParts := int64(d.profile.partsLimit())
-	length := max(orDefault(d.copyPart, parallel.PieceSize), (size+maxParts-1)/maxParts)
+	length := max(orDefault(d.copyPart, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
 	return d.copyRanges(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
@@ -87,7 +87,7 @@ func (d *driver) abort(ctx context.Context, key, upload string) {
 // copyParts copies ranges in parallel. It stops at the first failure.
 func (d *driver) copyParts(ctx context.Context, key, upload string, ranges []copyRange) ([]types.CompletedPart, error) {
 	parts := make([]types.CompletedPart, len(ranges))
-	err := parallel.Pieces(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
+	err := copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
 		parts[i], err = d.uploadPartCopy(ctx, key, upload, i+1, ranges[i])
 		return err
 	})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // An endpoint is the server that a Config or the SDK's settings name.
@@ -71,7 +71,7 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 	case err != nil:
 		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 	case found.URL == "" || found.SigningName != "" && found.SigningName != signingService:
-		return "", e, invalid.Argument("the endpoint resolver", "must name an S3 server", hint)
+		return "", e, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
 	}
 	return found.URL, endpoint{region: found.SigningRegion, pathStyle: found.HostnameImmutable}, nil
 }
@@ -79,7 +79,7 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
-		return nil, invalid.Argument("endpoint", "must be the server's root, like https://host or http://host:port", "")
+		return nil, argument.Invalid("endpoint", "must be the server's root, like https://host or http://host:port", "")
 	}
 	return u, nil
 }
@@ -123,7 +123,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 		a.region = "us-east-1"
 	}
 	if a.region == "" {
-		return invalid.Argument("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
+		return argument.Invalid("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
 	}
 	return nil
 }
@@ -146,13 +146,13 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	}
 	switch {
 	case c.Client != nil: // its requests would go to Amazon
-		return nil, invalid.Argument("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
+		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
 	case strings.Contains(host, regionLabel):
 		if !isLabel(region) {
-			return nil, invalid.Argument("region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint", hint)
+			return nil, argument.Invalid("region", "must be one of the provider's regions with profile "+named.Name+" and without an endpoint", hint)
 		}
 	case host == "" || strings.Contains(host, "*") || named.Region == "":
-		return nil, invalid.Argument("endpoint", "must be given with profile "+named.Name, hint)
+		return nil, argument.Invalid("endpoint", "must be given with profile "+named.Name, hint)
 	}
 	return parseEndpoint("https://" + strings.ReplaceAll(host, regionLabel, region))
 }

@@ -1,18 +1,18 @@
 package s3
 
-import "github.com/omnibucket/storage/internal/escape"
+import "github.com/omnibucket/storage/internal/httpheader"
 
 // underscoreEscape writes names of metadata without "_": see Profile.EscapeUnderscores.
-var underscoreEscape = escape.NewNames('-', '_')
+var underscoreEscape = httpheader.NewNameEscaper('-', '_')
 
 // storedNames returns metadata with the names that the server stores.
 func (p *Profile) storedNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, underscoreEscape.Stored)
+	return p.renamed(metadata, underscoreEscape.Escape)
 }
 
 // plainNames returns metadata with the user's names.
 func (p *Profile) plainNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, underscoreEscape.Plain)
+	return p.renamed(metadata, underscoreEscape.Unescape)
 }
 
 func (p *Profile) renamed(metadata map[string]string, rename func(string) string) map[string]string {

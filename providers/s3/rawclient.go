@@ -11,7 +11,7 @@ import (
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // objectAPI has the requests that carry an object, a part or attributes. A rawClient
@@ -103,7 +103,7 @@ func (h *rawHeader) setOptional(name string, value *string) {
 // send sends the request. If there is no response, or one that is not a success,
 // failed is what the SDK must read. If the request was not sent, it returns err.
 func (c *rawClient) send(ctx context.Context, r *rawRequest) (response *http.Response, failed *rawResponse, err error) {
-	escaped := escape.Key(r.key)
+	escaped := urlpath.Escape(r.key)
 	base := c.bucket.url
 	path := c.bucket.path + "/" + escaped
 	u := &url.URL{Scheme: base.Scheme, Host: base.Host, Path: path, RawQuery: r.query}

@@ -27,7 +27,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const provider = "s3"
@@ -97,7 +97,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 // NewDriver opens a bucket as [Open] does, and returns its driver for [storage.New].
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" {
-		return nil, invalid.Argument("Config.Bucket", "must not be empty", "")
+		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")
 	}
 	if err := checkName(c.Bucket); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
 		if _, _, known := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); known {
 			_ = a.close()
-			return nil, invalid.Argument("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
+			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
 		}
 	}
 	return &driver{account: a.forBucket(c.Bucket), bucket: c.Bucket}, nil

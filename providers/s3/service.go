@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/outcome"
 )
 
@@ -44,7 +44,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 // [storage.NewService].
 func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid.Argument("Config.Bucket", "must be empty for an account", "")
+		return nil, argument.Invalid("Config.Bucket", "must be empty for an account", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // maxEvents limits the record, so that an Injector can run in a long-lived program.
@@ -57,7 +58,7 @@ func (e Event) String() string {
 // New returns an [Injector] with these rules. If several rules apply to a call, the
 // first one wins.
 func New(rules ...Rule) *Injector {
-	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: sleep}
+	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
 }
 
 // Layer returns a layer for [storage.WithLayer]. One Injector may serve several
@@ -194,15 +195,4 @@ func (i *Injector) wait(ctx context.Context, d time.Duration) error {
 	wait := i.sleep
 	i.mu.Unlock()
 	return wait(ctx, d)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -19,6 +19,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/providers/s3"
 )
 
@@ -183,10 +184,8 @@ func retry(ctx context.Context, call func() error) error {
 		if code != storage.Unavailable && code != storage.RateLimited || attempt == attempts {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if ctxtime.Sleep(ctx, time.Duration(attempt)*attemptPause) != nil {
 			return err
-		case <-time.After(time.Duration(attempt) * attemptPause):
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const (
@@ -40,24 +40,13 @@ func afterRaces(n int, verdict Verdict, detail string) (Verdict, string) {
 	return verdict, detail
 }
 
-// race makes concurrent calls and returns their errors.
-func race(call func(i int) error) []error {
-	var group panics.Group
-	errs := make([]error, racers)
-	for i := range errs {
-		group.Go(func() { errs[i] = call(i) }, nil)
-	}
-	group.Wait()
-	return errs
-}
-
 // expectOneWinner returns a step of concurrent calls whose conditions exclude one
 // another, so that exactly one must succeed.
 func expectOneWinner(name string, call func(i int) error) step {
 	return func() (Verdict, string) {
 		winners := 0
 		var unexpected error
-		for _, err := range race(call) {
+		for _, err := range parallel.All(racers, racers, call) {
 			switch storage.CodeOf(err) {
 			case "":
 				winners++
@@ -131,7 +120,7 @@ func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 // raceDeletes writes an object while concurrent calls delete its old revision. The new
 // object must remain, whatever the order.
 func (p *probe) raceDeletes(ctx context.Context, key string, remove func() error) (Verdict, string) {
-	errs := race(func(i int) error {
+	errs := parallel.All(racers, racers, func(i int) error {
 		if i > 0 {
 			return remove()
 		}
