@@ -39,8 +39,8 @@ var jobs = []string{"uploads", "transfer", "files", "serve"}
 
 // shared is what several providers have in common.
 var shared = []string{
-	"internal/address", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
-	"internal/outcome", "internal/parallel", "internal/transport", "internal/v4",
+	"internal/address", "internal/bucketupdate", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
+	"internal/parallel", "internal/sdkerror", "internal/sigv4", "internal/transport",
 }
 
 var rules = []rule{

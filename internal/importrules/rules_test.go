@@ -36,9 +36,9 @@ func TestRules(t *testing.T) {
 		{"the fault layer and testing", module + "/storagetest/faults", "testing", "ships"},
 		{"a provider and what tests share", module + "/providers/s3", module + "/internal/wiretest", "wiretest is for tests alone"},
 		{"what tests share and testing", module + "/internal/wiretest", "testing", ""},
-		{"what providers share and the root", module + "/internal/outcome", module, ""},
+		{"what providers share and the root", module + "/internal/sdkerror", module, ""},
 		{"what providers share and a provider", module + "/internal/address", module + "/providers/s3", "knows none of them"},
-		{"what providers share and an SDK", module + "/internal/outcome", "github.com/aws/smithy-go", "knows none of them"},
+		{"what providers share and an SDK", module + "/internal/sdkerror", "github.com/aws/smithy-go", "knows none of them"},
 		{"whoever is named alike", module + "/memstorefront", "cloud.google.com/go/storage", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // azureHost reports whether a host is one of Azure's clouds.
@@ -95,7 +95,7 @@ func tokenFailed(err error) *storage.Error {
 	var network net.Error
 	passes := false
 	if errors.As(err, &refused) && refused.RawResponse != nil {
-		passes = outcome.Passes(outcome.OfStatus(refused.RawResponse.StatusCode))
+		passes = sdkerror.IsRetryable(sdkerror.CodeFromStatus(refused.RawResponse.StatusCode))
 	} else if errors.As(err, &network) {
 		passes = true
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 const (
@@ -143,7 +143,7 @@ func (a *account) askUserKey(ctx context.Context, start, end time.Time) (*userKe
 	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.once(ctx), &answer), service.KeyInfo{Start: &from, Expiry: &until}, nil)
 	err = reads(err)
 	if storage.CodeOf(err) == storage.PermissionDenied {
-		return nil, outcome.WithHint(err, userKeyHint)
+		return nil, sdkerror.WithHint(err, userKeyHint)
 	}
 	if err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // switchHint says where what Azure calls anonymous access is allowed.
@@ -92,7 +92,7 @@ func (b *managed) setPublic(ctx context.Context, wanted bool) error {
 // publicRefused tells of the account's own switch, where it was that.
 func publicRefused(err error) error {
 	if isCode(err, "PublicAccessNotPermitted") {
-		return outcome.WithHint(err, switchHint)
+		return sdkerror.WithHint(err, switchHint)
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/invalid"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // List is one List Blobs, and where Azure's order is not that of bytes, as many
@@ -180,7 +180,7 @@ func isPlaceholder(item *container.BlobItem) bool {
 
 // listFailed: nothing but a container can be missing to a listing.
 func (d *driver) listFailed(err error) error {
-	return outcome.OfListing(translate(err), d.bucketHint())
+	return sdkerror.FromListing(translate(err), d.bucketHint())
 }
 
 // A token is Azure's marker, and a key: the last one before it, or, of versions,

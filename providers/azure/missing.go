@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // readFailed is what a failed read means. A condition on what is not there
@@ -46,7 +46,7 @@ func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return outcome.Missing(e, d.lookAtContainer(ctx), d.bucketHint())
+	return sdkerror.NotFound(e, d.lookAtContainer(ctx), d.bucketHint())
 }
 
 // lookAtContainer is nil where the container is there.

@@ -8,8 +8,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bucketupdate"
 	"github.com/omnibucket/storage/internal/invalid"
-	"github.com/omnibucket/storage/internal/outcome"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -133,8 +133,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 			return nil, err
 		}
 	}
-	info := outcome.Asked(r)
-	if err := s.look(ctx, info); err != nil && !outcome.Asks(r) {
+	info := bucketupdate.Requested(r)
+	if err := s.look(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
 		return nil, err
 	}
 	return info, nil

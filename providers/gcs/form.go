@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 // SignForm asks whom Sign asks. Each field is a condition of the policy too, so
@@ -44,7 +44,7 @@ func checkForm(r *storage.SignRequest) error {
 	if r.StorageClass != "" {
 		return &storage.Error{Code: storage.Unsupported, Hint: "Google's forms have no field for the storage class: SignedUploadURL has"}
 	}
-	return v4.CheckForm(r, "Google")
+	return sigv4.CheckForm(r, "Google")
 }
 
 // formFields are the fields that say what the object shall be.
@@ -107,7 +107,7 @@ func (f *v4Form) policy(expires time.Time) (string, error) {
 	for _, name := range last {
 		conditions = append(conditions, map[string]string{name: f.fields[name]})
 	}
-	return v4.Policy(struct {
+	return sigv4.Policy(struct {
 		Conditions []any  `json:"conditions"`
 		Expiration string `json:"expiration"`
 	}{conditions, expires.Format(time.RFC3339)})

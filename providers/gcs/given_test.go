@@ -76,7 +76,7 @@ func TestNoErrorOfAGivenClientTellsTheSession(t *testing.T) {
 			require.False(t, errors.As(err, &address))
 			for ; err != nil; err = errors.Unwrap(err) {
 				require.NotContains(t, err.Error(), "S3CR3T")
-				if a := answerOf(err); a != nil {
+				if a := responseOf(err); a != nil {
 					require.Empty(t, a.Header.Get(requestIDHeader))
 				}
 			}

@@ -236,7 +236,7 @@ func keptBytes(header string) (int64, error) {
 // failed is an error of a session.
 func (s *session) failed(err error) error {
 	bare := withoutSession(err)
-	if answer := answerOf(bare); answer != nil {
+	if answer := responseOf(bare); answer != nil {
 		switch answer.Code {
 		case http.StatusNotFound, http.StatusGone, statusAborted:
 			return lostSession(bare)
@@ -252,7 +252,7 @@ func withoutSession(err error) error {
 	if errors.As(err, &wrapped) {
 		return &requestError{wrapped.Err}
 	}
-	answer := answerOf(err)
+	answer := responseOf(err)
 	if answer == nil {
 		return err
 	}

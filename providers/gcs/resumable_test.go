@@ -222,7 +222,7 @@ func TestNoErrorTellsTheSession(t *testing.T) {
 					if errors.As(err, &e) {
 						require.Empty(t, e.RequestID)
 					}
-					if a := answerOf(err); a != nil {
+					if a := responseOf(err); a != nil {
 						require.Empty(t, a.Header.Get(requestIDHeader))
 					}
 				}

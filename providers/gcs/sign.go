@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 // signFeatures are all or none: Google enforces whatever is signed.
@@ -68,7 +68,7 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	return &v4Term{v4.NewTerm(now, ttl, by.longest()), by}, nil
+	return &v4Term{sigv4.NewTerm(now, ttl, by.longest()), by}, nil
 }
 
 // bucketAddress is where a signed request finds the bucket, without a slash at
@@ -106,7 +106,7 @@ func keyAddress(bucket *url.URL, key string) *url.URL {
 
 // signedHeaders are what the uploader must send.
 func signedHeaders(r *storage.SignRequest) (http.Header, error) {
-	h := v4.Headers(r, "X-Goog-")
+	h := sigv4.Headers(r, "X-Goog-")
 	for name, values := range h {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{

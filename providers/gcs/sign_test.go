@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
@@ -214,10 +214,10 @@ func TestSignedTermIsTrue(t *testing.T) {
 		longest time.Duration
 		want    time.Duration // from the second that is written
 	}{
-		"a second":                     {time.Second, v4.Longest, 2 * time.Second}, // never less than was asked for
-		"an hour":                      {time.Hour, v4.Longest, time.Hour + time.Second},
-		"seven days, and no more":      {v4.Longest, v4.Longest, v4.Longest},
-		"no longer than Google's keys": {v4.Longest, maxSignedByIAM, maxSignedByIAM},
+		"a second":                     {time.Second, sigv4.MaxTerm, 2 * time.Second}, // never less than was asked for
+		"an hour":                      {time.Hour, sigv4.MaxTerm, time.Hour + time.Second},
+		"seven days, and no more":      {sigv4.MaxTerm, sigv4.MaxTerm, sigv4.MaxTerm},
+		"no longer than Google's keys": {sigv4.MaxTerm, maxSignedByIAM, maxSignedByIAM},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, Config{})

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
@@ -90,7 +90,7 @@ func TestIAMSigns(t *testing.T) {
 
 func TestSignaturesByIAMEndWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
-	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = v4.Longest }), signedAt)
+	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")

@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/invalid"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 // keySignatory signs with a service account's key, which is read once.
@@ -63,7 +63,7 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 
 func (s *keySignatory) email() string { return s.name }
 
-func (s *keySignatory) longest() time.Duration { return v4.Longest }
+func (s *keySignatory) longest() time.Duration { return sigv4.MaxTerm }
 
 func (s *keySignatory) sign(_ context.Context, text []byte) ([]byte, error) {
 	sum := sha256.Sum256(text)

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 const (
@@ -34,8 +34,8 @@ type v4Request struct {
 
 // A v4Term is who signs, and for how long it holds.
 type v4Term struct {
-	v4.Term // X-Goog-Expires are its seconds
-	by      signatory
+	sigv4.Term // X-Goog-Expires are its seconds
+	by         signatory
 }
 
 func (t *v4Term) date() string       { return t.From.Format(v4Time) }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 // The vectors are Google's own, of all their SDKs, in the module of this one.
@@ -161,7 +161,7 @@ func TestSignatureIsGoogles(t *testing.T) {
 				bySign++
 				return
 			}
-			term := &v4Term{v4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
+			term := &v4Term{sigv4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
 			signed, err := term.signAddress(t.Context(), v.foreign(t, d))
 			require.NoError(t, err)
 			require.Equal(t, v.ExpectedURL, signed)
@@ -194,7 +194,7 @@ func TestFormIsGoogles(t *testing.T) {
 			if sizes := in.Conditions.ContentLengthRange; sizes != nil {
 				form.conditions = append(form.conditions, []any{"content-length-range", sizes[0], sizes[1]})
 			}
-			term := &v4Term{v4.Term{From: in.Timestamp, Seconds: in.Expiration}, signs}
+			term := &v4Term{sigv4.Term{From: in.Timestamp, Seconds: in.Expiration}, signs}
 			require.NoError(t, term.signForm(t.Context(), form))
 			require.Equal(t, out.Fields, form.fields)
 		})

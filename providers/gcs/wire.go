@@ -21,8 +21,8 @@ const (
 	maxResourceBody = 1 << 20  // bytes of an object's attributes
 )
 
-// errAnswerBroke is of an answer that says yes and ends too early.
-var errAnswerBroke = errors.New("the answer broke off")
+// errCutOff is of an answer that says yes and ends too early.
+var errCutOff = errors.New("the answer broke off")
 
 // request is one that this package makes itself: with its context, to an
 // address below the server's root.
@@ -68,7 +68,7 @@ func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error)
 func refused(answer *http.Response) error {
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode < 300 {
-		return fmt.Errorf("%w: status %d was not expected", errAnswerBroke, answer.StatusCode)
+		return fmt.Errorf("%w: status %d was not expected", errCutOff, answer.StatusCode)
 	}
 	whole := *answer
 	whole.Body = io.NopCloser(io.LimitReader(answer.Body, maxErrorBody))
@@ -98,10 +98,10 @@ func readResource(answer *http.Response) (*resource, error) {
 	defer func() { _ = answer.Body.Close() }()
 	var o resource
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxResourceBody)).Decode(&o); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAnswerBroke, err)
+		return nil, fmt.Errorf("%w: %w", errCutOff, err)
 	}
 	if o.Generation == "" {
-		return nil, errAnswerBroke
+		return nil, errCutOff
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxErrorBody)) // so that the connection can be used again
 	return &o, nil

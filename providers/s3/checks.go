@@ -103,7 +103,7 @@ func unclear(step string, err error) (Verdict, string) {
 // brief is what a person needs of an error: the provider's own words, where it
 // has said any.
 func brief(err error) string {
-	if code, message := words(err); code != "" {
+	if code, message := codeAndMessage(err); code != "" {
 		return strings.TrimSuffix(code+": "+message, ": ")
 	}
 	return err.Error()

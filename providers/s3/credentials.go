@@ -16,7 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // settings are the SDK's, of what the Config brings: a client, a configuration,
@@ -139,7 +139,7 @@ func (n namedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error)
 func passes(err error) bool {
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) && answer.Response != nil && answer.Response.Response != nil {
-		return outcome.Passes(outcome.OfStatus(answer.HTTPStatusCode()))
+		return sdkerror.IsRetryable(sdkerror.CodeFromStatus(answer.HTTPStatusCode()))
 	}
 	var call *smithy.OperationError
 	if errors.As(err, &call) && call.Service() == imds.ServiceID {

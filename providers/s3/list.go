@@ -12,7 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // List is one ListObjectsV2. Keys come escaped, where the server can: one
@@ -43,7 +43,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 
 // listFailed: nothing but a bucket can be missing to a listing.
 func (d *driver) listFailed(err error) error {
-	return outcome.OfListing(translate(err), d.bucketHint())
+	return sdkerror.FromListing(translate(err), d.bucketHint())
 }
 
 // A listPage is an answer of ListObjectsV2 that is being read.

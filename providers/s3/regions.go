@@ -59,7 +59,7 @@ func (s *serviceDriver) manage(name string) *managed { return &managed{s.account
 func (s *serviceDriver) inItsRegion(name string, do func(*managed) error) error {
 	b := s.manage(name)
 	err := do(b)
-	region := elsewhere(err)
+	region := otherRegion(err)
 	if region == "" || region == b.region || !s.spansRegions() {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/bucketupdate"
 	"github.com/omnibucket/storage/internal/invalid"
-	"github.com/omnibucket/storage/internal/outcome"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -171,8 +171,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if err := s.inItsRegion(r.Name, func(b *managed) error { return b.change(ctx, r) }); err != nil {
 		return nil, err
 	}
-	info := outcome.Asked(r)
-	if err := s.look(ctx, info); err != nil && !outcome.Asks(r) {
+	info := bucketupdate.Requested(r)
+	if err := s.look(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
 		return nil, err
 	}
 	return info, nil

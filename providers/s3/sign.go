@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of a body that holds nothing
@@ -89,7 +89,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	}
 	properties := *r
 	properties.Metadata = d.profile.storedNames(r.Metadata)
-	h := v4.Headers(&properties, "X-Amz-")
+	h := sigv4.Headers(&properties, "X-Amz-")
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
@@ -127,7 +127,7 @@ func readQuery(r *storage.SignRequest) string {
 
 // A signingTerm is who signs, and for how long it holds.
 type signingTerm struct {
-	v4.Term     // X-Amz-Expires are its seconds
+	sigv4.Term  // X-Amz-Expires are its seconds
 	credentials aws.Credentials
 }
 
@@ -142,11 +142,11 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 	if err != nil {
 		return s, err
 	}
-	longest := v4.Longest
+	longest := sigv4.MaxTerm
 	if credentials.SessionToken != "" && !credentials.CanExpire {
 		longest = longestSession
 	}
-	s = signingTerm{v4.NewTerm(now, ttl, longest), credentials}
+	s = signingTerm{sigv4.NewTerm(now, ttl, longest), credentials}
 	if credentials.CanExpire {
 		s.EndBy(credentials.Expires)
 	}

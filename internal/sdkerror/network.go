@@ -1,4 +1,4 @@
-package outcome
+package sdkerror
 
 import (
 	"context"
@@ -10,24 +10,24 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// Hints are what to check where a server was not reached.
-type Hints struct {
-	Host        string // that is not known
-	Certificate string // that is another host's
+// NetworkHints are the hints for errors of the network.
+type NetworkHints struct {
+	UnknownHost    string
+	BadCertificate string
 }
 
-// OfNetwork is what a failure on the way to a server, or back, means; nil where
-// the error is none of a network's.
-func OfNetwork(err error, hints Hints) *storage.Error {
+// FromNetwork returns the error for a request that failed on the network. It
+// returns nil if err is no error of the network.
+func FromNetwork(err error, hints NetworkHints) *storage.Error {
 	var certificate *tls.CertificateVerificationError
 	var dns *net.DNSError
 	var network net.Error
 	e := &storage.Error{Err: err}
 	switch {
 	case errors.As(err, &certificate):
-		e.Code, e.Hint = storage.Internal, hints.Certificate
+		e.Code, e.Hint = storage.Internal, hints.BadCertificate
 	case errors.As(err, &dns) && dns.IsNotFound:
-		e.Code, e.Retryable, e.Hint = storage.Unavailable, true, hints.Host
+		e.Code, e.Retryable, e.Hint = storage.Unavailable, true, hints.UnknownHost
 	case errors.Is(err, context.Canceled) && !transport.Stalled(err):
 		e.Code = storage.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
