@@ -37,9 +37,9 @@ var telemetry = []string{
 
 var jobs = []string{"uploads", "transfer", "files", "serve"}
 
-// shared is what several providers have in common.
+// shared is what several drivers have in common, in this repository or outside it.
 var shared = []string{
-	"internal/address", "internal/bucketupdate", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
+	"httpdriver", "internal/address", "internal/bucketupdate", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
 	"internal/parallel", "internal/sdkerror", "internal/sigv4", "internal/transport",
 }
 

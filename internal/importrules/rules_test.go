@@ -39,6 +39,7 @@ func TestRules(t *testing.T) {
 		{"what providers share and the root", module + "/internal/sdkerror", module, ""},
 		{"what providers share and a provider", module + "/internal/address", module + "/providers/s3", "knows none of them"},
 		{"what providers share and an SDK", module + "/internal/sdkerror", "github.com/aws/smithy-go", "knows none of them"},
+		{"what drivers outside share and an SDK", module + "/httpdriver", "github.com/aws/smithy-go", "knows none of them"},
 		{"whoever is named alike", module + "/memstorefront", "cloud.google.com/go/storage", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
