@@ -17,19 +17,19 @@ import (
 
 // An account is what buckets of one endpoint and one credential have in common.
 type account struct {
-	client      *gcs.Client  // for handleOf: a given one retries of its own accord
-	http        *http.Client // adds the credentials; nil with Config.Client
-	endpoint    *url.URL     // the server's root, without a path; nil: Google
-	universe    string       // of the credentials, where it is known at opening
-	project     string
-	anonymous   bool
-	credentials *credentials // nil where anonymous, and with Config.Client
-	signer      *signer      // nil: there is nothing to sign with
-	composite   bool         // Config.ParallelComposite
-	identity    any          // equal for accounts between which the server can copy
+	client       *gcs.Client  // for handleOf: a given one retries of its own accord
+	http         *http.Client // adds the credentials; nil with Config.Client
+	endpoint     *url.URL     // the server's root, without a path; nil: Google
+	universe     string       // of the credentials, where it is known at opening
+	project      string
+	anonymous    bool
+	credentials  *credentials  // nil where anonymous, and with Config.Client
+	signerFinder *signerFinder // nil: there is nothing to sign with
+	composite    bool          // Config.ParallelComposite
+	identity     any           // equal for accounts between which the server can copy
 
-	given *gcs.Client // Config.Client
-	owned bool        // http was made here, and ends with the account
+	sdkClient *gcs.Client // Config.Client
+	owned     bool        // http was made here, and ends with the account
 }
 
 // newAccount reads a Config; Config.Bucket has no say. It makes no request.
@@ -37,8 +37,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, given: c.Client}
-	if err := a.place(c); err != nil {
+	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, sdkClient: c.Client}
+	if err := a.resolveEndpoint(c); err != nil {
 		return nil, err
 	}
 	var err error
@@ -46,12 +46,12 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		if a.credentials, err = newCredentials(c); err != nil {
 			return nil, err
 		}
-		if c.TokenSource == nil && (a.endpoint == nil || isOf(a.universe, a.endpoint)) {
+		if c.TokenSource == nil && (a.endpoint == nil || isHostOf(a.universe, a.endpoint)) {
 			a.credentials.universe = a.universe
 		}
 	}
 	a.identify(c)
-	if a.signer, err = newSigner(c, a); err != nil {
+	if a.signerFinder, err = newSignerFinder(c, a); err != nil {
 		return nil, err
 	}
 	if err := a.connect(ctx, c); err != nil {
@@ -75,7 +75,7 @@ func checkConfig(c Config) error {
 
 // place settles where the server is. The environment's emulator has no use for
 // credentials, and a server that is not Google's is not told the environment's.
-func (a *account) place(c Config) error {
+func (a *account) resolveEndpoint(c Config) error {
 	endpoint, emulator := c.Endpoint, ""
 	if endpoint == "" {
 		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
@@ -101,9 +101,9 @@ func (a *account) place(c Config) error {
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case c.Client != nil || a.anonymous:
-	case emulator != "" || !given && !isOf(a.universe, u) && !isOf(googleUniverse, u):
+	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
 		a.anonymous = true
-	case a.universe != googleUniverse && isOf(googleUniverse, u):
+	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
 		return invalid.Argument("endpoint", "must be of the credentials' universe, "+a.universe, "leave the endpoint out, or set https://storage."+a.universe)
 	}
 	return nil

@@ -22,49 +22,49 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	target, err := when(d.handle().Object(r.Key), r.Condition)
+	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
 	if err != nil {
 		return nil, err
 	}
-	j := &join{driver: d, target: target, attrs: attrsToSet(&r.Properties), public: r.PublicRead, scratch: componentsPrefix + randomName() + "/"}
+	c := &composition{driver: d, target: target, attrs: attrsToSet(&r.Properties), public: r.PublicRead, scratchPrefix: componentsPrefix + randomName() + "/"}
 	for _, source := range r.Sources {
-		o, err := d.pinned(source)
+		o, err := d.sourceAt(source)
 		if err != nil {
 			return nil, err
 		}
-		j.sources = append(j.sources, o)
+		c.sources = append(c.sources, o)
 	}
-	attrs, err := j.run(ctx)
+	attrs, err := c.run(ctx)
 	if len(r.Sources) > composeSources {
-		d.discard(ctx, j.made)
+		d.discard(ctx, c.intermediate)
 	}
 	return attrs, err
 }
 
 // A join makes one object of several, in steps of 32.
-type join struct {
+type composition struct {
 	*driver
-	target  *gcs.ObjectHandle // with the condition
-	sources []*gcs.ObjectHandle
-	attrs   gcs.ObjectAttrs // of the target
-	crc     *uint32         // of the target, checked before it is made; nil: not known
-	public  bool
-	scratch string              // prefix of what levels between make
-	made    []*gcs.ObjectHandle // by them
+	target        *gcs.ObjectHandle // with the condition
+	sources       []*gcs.ObjectHandle
+	attrs         gcs.ObjectAttrs // of the target
+	crc           *uint32         // of the target, checked before it is made; nil: not known
+	public        bool
+	scratchPrefix string              // prefix of what levels between make
+	intermediate  []*gcs.ObjectHandle // by them
 }
 
-func (j *join) run(ctx context.Context) (*storage.Attrs, error) {
+func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // as a rewrite
-	for level := 1; len(j.sources) > composeSources; level++ {
-		if err := j.step(ctx, level); err != nil {
-			return nil, j.sourceFailed(err)
+	for level := 1; len(c.sources) > composeSources; level++ {
+		if err := c.step(ctx, level); err != nil {
+			return nil, c.sourceError(err)
 		}
 	}
-	composer := j.target.ComposerFrom(j.sources...)
-	composer.ObjectAttrs = j.attrs
-	composer.PredefinedACL = predefinedACL(j.public)
-	if j.crc != nil {
-		composer.CRC32C, composer.SendCRC32C = *j.crc, true
+	composer := c.target.ComposerFrom(c.sources...)
+	composer.ObjectAttrs = c.attrs
+	composer.PredefinedACL = predefinedACL(c.public)
+	if c.crc != nil {
+		composer.CRC32C, composer.SendCRC32C = *c.crc, true
 	}
 	var joined *gcs.ObjectAttrs
 	err := writes(ctx, func(ctx context.Context) (err error) {
@@ -72,20 +72,20 @@ func (j *join) run(ctx context.Context) (*storage.Attrs, error) {
 		return err
 	})
 	if err != nil {
-		return nil, j.sourceFailed(err)
+		return nil, c.sourceError(err)
 	}
 	return attrsOf(joined), nil
 }
 
 // step makes one object of each 32 sources. All go through one, also a last one
 // that is alone: what is joined has to be of one storage class.
-func (j *join) step(ctx context.Context, level int) error {
-	groups := slices.Collect(slices.Chunk(j.sources, composeSources))
+func (c *composition) step(ctx context.Context, level int) error {
+	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
-	err := parallel.Each(ctx, len(groups), atOnce, func(ctx context.Context, i int) error {
-		o := j.handle().Object(fmt.Sprintf("%s%d-%06d", j.scratch, level, i))
+	err := parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
+		o := c.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i))
 		composer := o.ComposerFrom(groups[i]...)
-		composer.ContentType, composer.StorageClass = componentType, j.attrs.StorageClass
+		composer.ContentType, composer.StorageClass = componentType, c.attrs.StorageClass
 		made, err := composer.Run(ctx)
 		if err != nil {
 			return err
@@ -95,9 +95,9 @@ func (j *join) step(ctx context.Context, level int) error {
 	})
 	for _, o := range next {
 		if o != nil {
-			j.made = append(j.made, o)
+			c.intermediate = append(c.intermediate, o)
 		}
 	}
-	j.sources = next
+	c.sources = next
 	return err
 }

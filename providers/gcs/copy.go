@@ -18,11 +18,11 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	source, err := d.pinned(r.Source)
+	source, err := d.sourceAt(r.Source)
 	if err != nil {
 		return nil, err
 	}
-	target, err := when(d.handle().Object(r.Key), r.Condition)
+	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	copied, err := rewrite(ctx, copier)
 	r.Resume = copier.RewriteToken
 	if err != nil {
-		return nil, d.sourceFailed(err)
+		return nil, d.sourceError(err)
 	}
 	return attrsOf(copied), nil
 }
@@ -74,7 +74,7 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 // pinned is a source at the generation that is copied. It is named, not made a
 // condition: a source that is another now is then a 404, and a 412 is always
 // the destination's.
-func (d *driver) pinned(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
+func (d *driver) sourceAt(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := d.handleOf(source.Bucket).Object(source.Key)
 	at := source.Version
 	if at == "" {
@@ -83,7 +83,7 @@ func (d *driver) pinned(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
 	if at == "" {
 		return o, nil
 	}
-	n, err := generation("revision", at)
+	n, err := parseGeneration("revision", at)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (d *driver) pinned(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
 
 // sourceFailed is what a failed copy means: what is missing was there a moment
 // ago.
-func (d *driver) sourceFailed(err error) error {
+func (d *driver) sourceError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.Changed

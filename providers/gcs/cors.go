@@ -34,7 +34,7 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 
 // readCORSRules tells what is in force: each header of the list may be sent,
 // and may be read.
-func readCORSRules(written []gcs.CORS) []storage.CORSRule {
+func parseCORSRules(written []gcs.CORS) []storage.CORSRule {
 	var rules []storage.CORSRule
 	for _, r := range written {
 		rules = append(rules, storage.CORSRule{

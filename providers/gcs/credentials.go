@@ -75,32 +75,32 @@ func (c *credentials) token(ctx context.Context) (*auth.Token, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	apart, _ := transport.CountRequests(ctx)
-	if err := c.checkUniverse(apart, found); err != nil {
+	uncounted, _ := transport.CountRequests(ctx)
+	if err := c.checkUniverse(uncounted, found); err != nil {
 		return nil, "", err
 	}
-	token, err := found.Token(apart)
+	token, err := found.Token(uncounted)
 	if err != nil {
-		return nil, "", tokenFailed(ctx, err)
+		return nil, "", tokenError(ctx, err)
 	}
-	quota, _ := found.QuotaProjectID(apart) // none is no failure
+	quota, _ := found.QuotaProjectID(uncounted) // none is no failure
 	return token, quota, nil
 }
 
 // tokenFailed: an answer that says no stays one; all else may pass.
-func tokenFailed(ctx context.Context, err error) *storage.Error {
+func tokenError(ctx context.Context, err error) *storage.Error {
 	e := &storage.Error{Code: storage.Unavailable, Err: err}
-	var answer *auth.Error
+	var response *auth.Error
 	switch {
 	case ctx.Err() != nil:
 		e.Code = storage.Canceled
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			e.Code = storage.DeadlineExceeded
 		}
-	case errors.As(err, &answer) && !answer.Temporary():
+	case errors.As(err, &response) && !response.Temporary():
 		e.Code, e.Hint = storage.Unauthenticated, "the credentials were refused: are they revoked, or is this machine's clock wrong?"
-		if answer.Response != nil {
-			e.Status = answer.Response.StatusCode
+		if response.Response != nil {
+			e.Status = response.Response.StatusCode
 		}
 	}
 	e.Retryable = e.Code == storage.Unavailable

@@ -9,9 +9,9 @@ import (
 // Delete is one request. Where the bucket keeps versions, one without a version
 // keeps what it removes.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
-	o, err := d.at(r.Key, r.Version)
+	o, err := d.atGeneration(r.Key, r.Version)
 	if err == nil {
-		o, err = when(o, r.Condition)
+		o, err = withCondition(o, r.Condition)
 	}
 	if err != nil {
 		return err

@@ -69,8 +69,8 @@ func (d *driver) Locate(key string) storage.ObjectRef {
 // Native is the *storage.Client of the SDK that Config had, or one with the same
 // settings; it retries as the SDK does.
 func (d *driver) Native() any {
-	if d.given != nil {
-		return d.given
+	if d.sdkClient != nil {
+		return d.sdkClient
 	}
 	client, err := d.newClient(context.Background())
 	if err != nil {

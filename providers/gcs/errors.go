@@ -81,7 +81,7 @@ func withoutResponse(err error) *storage.Error {
 }
 
 // readFailed returns the error for a failed read.
-func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetRequest) error {
+func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
 	if missing := d.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
 		return d.notFound(ctx, missing)
 	}
@@ -93,7 +93,7 @@ func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetReques
 // so missing then asks for the object.
 func (d *driver) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
-		o, err := d.at(key, version)
+		o, err := d.atGeneration(key, version)
 		if err == nil {
 			_, err = o.Attrs(ctx)
 		}

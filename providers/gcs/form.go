@@ -22,7 +22,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := checkForm(r); err != nil {
 		return nil, err
 	}
-	address, err := d.bucketAddress(r.BaseURL)
+	address, err := d.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}

@@ -105,11 +105,11 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 
 // isForeign reports whether a character is of no bucket's name, but would be one
 // of an address.
-func isForeign(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`/\?#%`, c) }
+func isInvalidInBucket(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`/\?#%`, c) }
 
 // NewDriver opens a bucket as Open does, for storage.New.
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
-	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isForeign) {
+	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isInvalidInBucket) {
 		return nil, invalid.Argument("Config.Bucket", "must be a bucket's name", "")
 	}
 	a, err := newAccount(ctx, c)

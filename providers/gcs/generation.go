@@ -11,7 +11,7 @@ import (
 )
 
 // generation reads a revision or a version: a number that the provider gave.
-func generation(argument, text string) (int64, error) {
+func parseGeneration(argument, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || decimal(n) != text {
 		return 0, invalid.Argument(argument, "must be a generation's number, as the provider gave it", "")
@@ -20,12 +20,12 @@ func generation(argument, text string) (int64, error) {
 }
 
 // at is the object, or one version of it.
-func (d *driver) at(key, version string) (*gcs.ObjectHandle, error) {
+func (d *driver) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
 	o := d.handle().Object(key)
 	if version == "" {
 		return o, nil
 	}
-	n, err := generation("version", version)
+	n, err := parseGeneration("version", version)
 	if err != nil {
 		return nil, err
 	}
@@ -33,18 +33,18 @@ func (d *driver) at(key, version string) (*gcs.ObjectHandle, error) {
 }
 
 // when is the object under a condition.
-func when(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
+func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
 	switch {
 	case c.Absent:
 		return o.If(gcs.Conditions{DoesNotExist: true}), nil
 	case c.Revision != "":
-		n, err := generation("revision", c.Revision)
+		n, err := parseGeneration("revision", c.Revision)
 		if err != nil {
 			return nil, err
 		}
 		return o.If(gcs.Conditions{GenerationMatch: n}), nil
 	case c.NotRevision != "":
-		n, err := generation("revision", c.NotRevision)
+		n, err := parseGeneration("revision", c.NotRevision)
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func setCondition(query url.Values, c storage.Condition) error {
 	case c.Absent:
 		query.Set("ifGenerationMatch", "0")
 	case c.Revision != "":
-		if _, err := generation("revision", c.Revision); err != nil {
+		if _, err := parseGeneration("revision", c.Revision); err != nil {
 			return err
 		}
 		query.Set("ifGenerationMatch", c.Revision)

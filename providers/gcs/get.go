@@ -21,38 +21,38 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		return nil, nil, storage.Unsupported
 	}
 	if d.http == nil {
-		return d.getThroughReader(ctx, r)
+		return d.getWithSDKReader(ctx, r)
 	}
 	if r.Condition.NotRevision != "" {
 		// The XML API has no condition for "another generation than": it would begin
 		// to send all that is not wanted.
-		return d.getInTwo(ctx, r, d.readMedia)
+		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
 	// What is asked for with gzip is delivered as it is stored. Where something
 	// on the way packs it besides, it is asked for as it is.
 	for _, coding := range []string{"gzip", "identity"} {
-		answer, err := d.sendGet(ctx, r, coding)
-		if isMalformed(err) {
-			return d.getInTwo(ctx, r, d.readMedia)
+		response, err := d.sendGet(ctx, r, coding)
+		if isMalformedHeader(err) {
+			return d.getInTwoRequests(ctx, r, d.readMedia)
 		}
 		if err != nil {
-			return nil, nil, d.readFailed(ctx, err, r)
+			return nil, nil, d.readError(ctx, err, r)
 		}
-		if coding == "gzip" && isPackedOnTheWay(answer.Header) {
-			_ = answer.Body.Close()
+		if coding == "gzip" && isCompressedInTransit(response.Header) {
+			_ = response.Body.Close()
 			continue
 		}
-		attrs, err := attrsOfGet(answer, r)
+		attrs, err := attrsOfGet(response, r)
 		if err != nil {
-			_ = answer.Body.Close()
+			_ = response.Body.Close()
 			return nil, nil, err
 		}
 		if needsResource(attrs.Metadata) {
-			return d.withMetadata(ctx, r, attrs, answer.Body)
+			return d.withMetadata(ctx, r, attrs, response.Body)
 		}
-		return attrs, answer.Body, nil
+		return attrs, response.Body, nil
 	}
-	return nil, nil, notAsStored()
+	return nil, nil, encodingChangedError()
 }
 
 // withMetadata has the metadata said by the generation's resource, where headers
@@ -65,15 +65,15 @@ func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs 
 	}
 	_ = body.Close()
 	if storage.CodeOf(err) == storage.ObjectNotFound { // it has been replaced
-		return d.getInTwo(ctx, r, d.readMedia)
+		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
 	return nil, nil, err
 }
 
 func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding string) (*http.Response, error) {
-	address := d.objectAddress(r.Key)
+	address := d.objectPath(r.Key)
 	if r.Version != "" {
-		if _, err := generation("version", r.Version); err != nil {
+		if _, err := parseGeneration("version", r.Version); err != nil {
 			return nil, err
 		}
 		address += "?" + url.Values{"generation": {r.Version}}.Encode()
@@ -87,7 +87,7 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 		request.Header.Set("Range", span)
 	}
 	if r.Condition.Revision != "" {
-		if _, err := generation("revision", r.Condition.Revision); err != nil {
+		if _, err := parseGeneration("revision", r.Condition.Revision); err != nil {
 			return nil, err
 		}
 		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
@@ -95,13 +95,13 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 	return d.send(request, http.StatusOK, http.StatusPartialContent)
 }
 
-func attrsOfGet(answer *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
-	h := answer.Header
+func attrsOfGet(response *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
+	h := response.Header
 	a := attrsOfHeader(h)
-	if isUnpackedOnTheWay(h) {
-		return nil, notAsStored()
+	if isDecompressedInTransit(h) {
+		return nil, encodingChangedError()
 	}
-	size, err := sizeOf(answer, r)
+	size, err := sizeOf(response, r)
 	if err != nil {
 		return nil, err
 	}
@@ -111,21 +111,21 @@ func attrsOfGet(answer *http.Response, r *storage.GetRequest) (*storage.Attrs, e
 
 // sizeOf is the whole object's size, in bytes, of an answer that is the range
 // that was asked for.
-func sizeOf(answer *http.Response, r *storage.GetRequest) (int64, error) {
-	size := answer.ContentLength
+func sizeOf(response *http.Response, r *storage.GetRequest) (int64, error) {
+	size := response.ContentLength
 	if size < 0 {
-		size = storedLength(answer.Header)
+		size = storedLength(response.Header)
 	}
-	if httpheader.Range(r, maxObject) == "" || size == 0 && answer.StatusCode == http.StatusOK {
+	if httpheader.Range(r, maxObject) == "" || size == 0 && response.StatusCode == http.StatusOK {
 		if size < 0 {
 			return 0, &storage.Error{Code: storage.Internal, Err: errors.New("the answer does not say how long it is")}
 		}
 		return size, nil
 	}
-	if answer.StatusCode != http.StatusPartialContent {
+	if response.StatusCode != http.StatusPartialContent {
 		return 0, httpheader.NoRange()
 	}
-	start, size, err := httpheader.ContentRange(answer.Header.Get("Content-Range"))
+	start, size, err := httpheader.ContentRange(response.Header.Get("Content-Range"))
 	if err == nil {
 		err = httpheader.Answers(r, start)
 	}
@@ -135,7 +135,7 @@ func sizeOf(answer *http.Response, r *storage.GetRequest) (int64, error) {
 	return size, nil
 }
 
-func notAsStored() *storage.Error {
+func encodingChangedError() *storage.Error {
 	return &storage.Error{Code: storage.Internal, Err: errors.New("the answer is not what is stored: its Content-Encoding was changed on the way"), Hint: "a proxy between here and the store packs or unpacks"}
 }
 
@@ -145,16 +145,16 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	o, err := d.at(r.Key, r.Version)
+	o, err := d.atGeneration(r.Key, r.Version)
 	if err == nil {
-		o, err = when(o, r.Condition)
+		o, err = withCondition(o, r.Condition)
 	}
 	if err != nil {
 		return nil, err
 	}
 	found, err := o.Attrs(ctx)
 	if err != nil {
-		return nil, d.readFailed(ctx, err, r)
+		return nil, d.readError(ctx, err, r)
 	}
 	attrs := attrsOf(found)
 	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {

@@ -105,12 +105,12 @@ func storedLength(h http.Header) int64 {
 
 // isPackedOnTheWay reports whether bytes that are stored as they are come with
 // gzip.
-func isPackedOnTheWay(h http.Header) bool {
+func isCompressedInTransit(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "identity" && h.Get("Content-Encoding") == "gzip"
 }
 
 // isUnpackedOnTheWay reports whether bytes that are stored with gzip come
 // without.
-func isUnpackedOnTheWay(h http.Header) bool {
+func isDecompressedInTransit(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "gzip" && h.Get("Content-Encoding") != "gzip"
 }

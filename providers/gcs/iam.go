@@ -41,10 +41,10 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 
 // public reports whether everyone can read every object; false too for who may
 // not read the policy (storage.buckets.getIamPolicy), which is a right of its own.
-func (b *managed) public(ctx context.Context) (bool, error) {
+func (b *managedBucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	switch {
-	case unknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
+	case isUnknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
 		return false, nil // the bucket is there; the server may have no policies
 	case err != nil:
 		return false, err
@@ -58,7 +58,7 @@ func isPublicRead(binding *iampb.Binding) bool {
 
 // addPublicRead has everyone read the bucket's objects, once the bucket itself
 // does not bar it.
-func (b *managed) addPublicRead(ctx context.Context) error {
+func (b *managedBucket) addPublicRead(ctx context.Context) error {
 	err := b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		if slices.ContainsFunc(policy.Bindings, isPublicRead) {
 			return false
@@ -79,7 +79,7 @@ func (b *managed) addPublicRead(ctx context.Context) error {
 }
 
 // removePublic takes from everyone whatever the bucket's policy gives.
-func (b *managed) removePublic(ctx context.Context) error {
+func (b *managedBucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		changed := false
 		for _, binding := range policy.Bindings {
@@ -94,7 +94,7 @@ func (b *managed) removePublic(ctx context.Context) error {
 
 // changePolicy writes what change makes of the policy, unless somebody else
 // has written it meanwhile: then it is read and changed anew.
-func (b *managed) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
+func (b *managedBucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
 	var err error
 	for range policyTries {
 		var policy *iam.Policy3
@@ -110,17 +110,17 @@ func (b *managed) changePolicy(ctx context.Context, change func(policy *iam.Poli
 		}
 	}
 	switch {
-	case unknownRequest(err):
+	case isUnknownRequest(err):
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "this server has no IAM policies: open the bucket with WithPublicBaseURL where its objects are public"}
 	case statusOf(err) == http.StatusConflict:
 		return withCode(err, storage.Unavailable, "others change the bucket's IAM policy at the same time")
 	}
-	return bucketFailed(err)
+	return bucketError(err)
 }
 
 // policy is asked for in version 3, which alone shows bindings with conditions:
 // writing an older one back would drop them.
-func (b *managed) policy(ctx context.Context) (*iam.Policy3, error) {
+func (b *managedBucket) policy(ctx context.Context) (*iam.Policy3, error) {
 	policy, err := b.handle.IAM().V3().Policy(ctx)
 	if err != nil {
 		return nil, translate(err)

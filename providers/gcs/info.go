@@ -15,12 +15,12 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	b := s.manage(name)
 	attrs, err := b.handle.Attrs(ctx)
 	if err != nil {
-		return nil, bucketFailed(translate(err))
+		return nil, bucketError(translate(err))
 	}
 	return b.info(ctx, attrs)
 }
 
-func (b *managed) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
+func (b *managedBucket) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
 	public := false
 	if attrs.PublicAccessPrevention != gcs.PublicAccessPreventionEnforced {
 		var err error
@@ -37,8 +37,8 @@ func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {
 		Region:     attrs.Location,
 		Public:     public,
 		Versioning: attrs.VersioningEnabled,
-		CORS:       readCORSRules(attrs.CORS),
-		Lifecycle:  readLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),
+		CORS:       parseCORSRules(attrs.CORS),
+		Lifecycle:  parseLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),
 	}
 	if !attrs.Created.IsZero() {
 		info.Created = attrs.Created.UTC()

@@ -44,14 +44,14 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 // at dates, classes, endings or numbers of versions. Whoever writes back what
 // was read loses those. Actions on one prefix that follow one another come
 // back as one rule, with the same effect.
-func readLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
+func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range written.Rules {
 		prefixes := written.Rules[i].Condition.MatchesPrefix
 		if len(prefixes) == 0 {
 			prefixes = []string{""}
 		}
-		read, step, plain := readLifecycleRule(&written.Rules[i], versioned)
+		read, step, plain := parseLifecycleRule(&written.Rules[i], versioned)
 		for _, prefix := range prefixes {
 			read.Prefix = prefix
 			switch last := len(rules) - 1; {
@@ -68,9 +68,9 @@ func readLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecyc
 
 // readLifecycleRule is one action, its place in the order in which
 // lifecycleRules writes a rule's, and whether it can be said at all.
-func readLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.LifecycleRule, step int, plain bool) {
+func parseLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.LifecycleRule, step int, plain bool) {
 	c := &r.Condition
-	if looksFurther(c) {
+	if hasOtherConditions(c) {
 		return rule, 0, false
 	}
 	age, old, live := int(c.AgeInDays), int(c.DaysSinceNoncurrentTime), c.Liveness
@@ -91,7 +91,7 @@ func readLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.Lifec
 }
 
 // looksFurther reports a condition of more than prefix, age and version.
-func looksFurther(c *gcs.LifecycleCondition) bool {
+func hasOtherConditions(c *gcs.LifecycleCondition) bool {
 	return c.AllObjects || !c.CreatedBefore.IsZero() || !c.CustomTimeBefore.IsZero() || !c.NoncurrentTimeBefore.IsZero() ||
 		c.DaysSinceCustomTime != 0 || c.NumNewerVersions != 0 || len(c.MatchesStorageClasses) > 0 || len(c.MatchesSuffix) > 0
 }

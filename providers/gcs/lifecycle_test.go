@@ -41,14 +41,14 @@ func TestLifecycleComesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, versioned := range []bool{false, true} {
-				require.Equal(t, rules, readLifecycleRules(lifecycleRules(rules), versioned))
+				require.Equal(t, rules, parseLifecycleRules(lifecycleRules(rules), versioned))
 			}
 		})
 	}
 }
 
 func TestLifecycleHasNoNames(t *testing.T) {
-	read := readLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
+	read := parseLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
 	require.Equal(t, []storage.LifecycleRule{{ExpireAfterDays: 3}}, read)
 }
 
@@ -75,7 +75,7 @@ func TestLifecycleThatOthersWrote(t *testing.T) {
 		"an action of the future":           {gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: "Shrink"}, Condition: gcs.LifecycleCondition{AgeInDays: 3}}, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, test.want, readLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{test.rule}}, test.versioned))
+			require.Equal(t, test.want, parseLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{test.rule}}, test.versioned))
 		})
 	}
 }

@@ -81,16 +81,16 @@ func (d *driver) listPage(ctx context.Context, query *gcs.Query, fields []string
 	var page []*gcs.ObjectAttrs
 	next, err := iterator.NewPager(d.handle().Objects(ctx, query), min(limit, maxPage), token).NextPage(&page)
 	if err != nil {
-		return nil, "", listFailed(err)
+		return nil, "", listError(err)
 	}
 	return page, next, nil
 }
 
 // errRepeats is for a listing that would never end.
-var errRepeats = &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
+var errRepeatedPage = &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
 
 // listFailed: nothing but a bucket can be missing to a listing.
-func listFailed(err error) *storage.Error {
+func listError(err error) *storage.Error {
 	e := translate(err)
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound

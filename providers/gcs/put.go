@@ -22,7 +22,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, storage.Unsupported
 	}
 	if d.http == nil {
-		return d.putThroughWriter(ctx, r)
+		return d.putWithSDKWriter(ctx, r)
 	}
 	query, err := uploadQuery("multipart", r)
 	if err != nil {
@@ -59,33 +59,33 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 	var stored *resource
 	err = writes(ctx, func(ctx context.Context) error {
 		whole := io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail))
-		request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), whole, int64(len(head))+size+int64(len(tail)))
+		request, err := d.request(ctx, http.MethodPost, d.uploadPath(query), whole, int64(len(head))+size+int64(len(tail)))
 		if err != nil {
 			return err
 		}
 		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
-		answer, err := d.send(request, http.StatusOK)
+		response, err := d.send(request, http.StatusOK)
 		if err != nil {
 			return err
 		}
-		stored, err = readWritten(answer)
+		stored, err = readWriteResponse(response)
 		return err
 	})
 	if err != nil {
-		return nil, uploadFailed(err)
+		return nil, uploadError(err)
 	}
 	return stored.written(), nil
 }
 
 // frame is what stands before and behind the bytes.
 func frame(boundary string, object *resource) (head, tail []byte, err error) {
-	said, err := json.Marshal(object)
+	document, err := json.Marshal(object)
 	if err != nil {
 		return nil, nil, invalid.Argument("attributes", "cannot be written as JSON", "")
 	}
 	var b bytes.Buffer
 	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
-	b.Write(said)
+	b.Write(document)
 	b.WriteString("\r\n--" + boundary + "\r\nContent-Type: " + partType(object) + "\r\n\r\n")
 	return b.Bytes(), []byte("\r\n--" + boundary + "--\r\n"), nil
 }
@@ -100,7 +100,7 @@ func partType(object *resource) string {
 }
 
 // uploadFailed: nothing but the bucket can be missing to an upload.
-func uploadFailed(err error) *storage.Error {
+func uploadError(err error) *storage.Error {
 	e := translate(err)
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
@@ -110,10 +110,10 @@ func uploadFailed(err error) *storage.Error {
 
 // readWritten is the resource that a write is answered with. The write was
 // done: an answer that cannot be read leaves its outcome unknown.
-func readWritten(answer *http.Response) (*resource, error) {
-	o, err := readResource(answer)
+func readWriteResponse(response *http.Response) (*resource, error) {
+	o, err := readResource(response)
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Unavailable, Status: answer.StatusCode, Retryable: true, Unknown: true, Err: err}
+		return nil, &storage.Error{Code: storage.Unavailable, Status: response.StatusCode, Retryable: true, Unknown: true, Err: err}
 	}
 	return o, nil
 }

@@ -35,18 +35,18 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", storage.Unsupported
 	}
 	if d.composite {
-		return newUploadName(r.StorageClass), nil // components need no beginning
+		return newCompositeUpload(r.StorageClass), nil // components need no beginning
 	}
 	query, err := uploadQuery("resumable", r)
 	if err != nil {
 		return "", err
 	}
 	object := resourceOf(r.Key, &r.Properties)
-	said, err := json.Marshal(object)
+	document, err := json.Marshal(object)
 	if err != nil {
 		return "", invalid.Argument("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), bytes.NewReader(said), int64(len(said)))
+	request, err := d.request(ctx, http.MethodPost, d.uploadPath(query), bytes.NewReader(document), int64(len(document)))
 	if err != nil {
 		return "", err
 	}
@@ -55,12 +55,12 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if r.Size >= 0 {
 		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
 	}
-	answer, err := d.send(request, http.StatusOK, http.StatusCreated)
+	response, err := d.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
-		return "", uploadFailed(err)
+		return "", uploadError(err)
 	}
-	_ = answer.Body.Close()
-	address, err := url.Parse(answer.Header.Get("Location"))
+	_ = response.Body.Close()
+	address, err := url.Parse(response.Header.Get("Location"))
 	if err != nil || !isSession(address.RequestURI()) {
 		return "", &storage.Error{Code: storage.Internal, Err: errors.New("the server opened an upload and did not say where")}
 	}
@@ -130,11 +130,11 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 		return err
 	}
 	request.TransferEncoding = []string{"identity"} // net/http then says that the length is 0, as the server wants it
-	answer, err := d.send(request, http.StatusOK, http.StatusNoContent, statusAborted, http.StatusNotFound, http.StatusGone)
+	response, err := d.send(request, http.StatusOK, http.StatusNoContent, statusAborted, http.StatusNotFound, http.StatusGone)
 	if err != nil {
-		return translate(s.failed(err))
+		return translate(s.sessionError(err))
 	}
-	_ = answer.Body.Close()
+	_ = response.Body.Close()
 	return nil
 }
 
@@ -159,13 +159,13 @@ func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total in
 		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
 		switch {
 		case err != nil:
-			return nil, s.failed(err)
+			return nil, s.sessionError(err)
 		case stored != nil:
 			return stored, nil
 		case total < 0 && kept >= end:
 			return nil, nil
 		case kept < r.Offset:
-			return nil, lostSession(errors.New("the server has lost parts that it had"))
+			return nil, sessionLostError(errors.New("the server has lost parts that it had"))
 		case kept <= from && kept < end:
 			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps nothing of what is sent")}
 		}
@@ -188,21 +188,21 @@ func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, tota
 	if total >= 0 && crc != nil {
 		request.Header.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(*crc))
 	}
-	answer, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
+	response, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {
 		return nil, 0, err
 	}
-	if answer.StatusCode != http.StatusPermanentRedirect {
+	if response.StatusCode != http.StatusPermanentRedirect {
 		if total < 0 {
-			_ = answer.Body.Close()
-			return nil, 0, lostSession(errors.New("the server has ended an upload that goes on, or it was completed before"))
+			_ = response.Body.Close()
+			return nil, 0, sessionLostError(errors.New("the server has ended an upload that goes on, or it was completed before"))
 		}
-		stored, err := readWritten(answer)
+		stored, err := readWriteResponse(response)
 		return stored, 0, err
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxErrorBody)) // so that the connection can be used again
-	_ = answer.Body.Close()
-	kept, err := keptBytes(answer.Header.Get("Range"))
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
+	_ = response.Body.Close()
+	kept, err := keptBytes(response.Header.Get("Range"))
 	return nil, kept, err
 }
 
@@ -234,12 +234,12 @@ func keptBytes(header string) (int64, error) {
 }
 
 // failed is an error of a session.
-func (s *session) failed(err error) error {
-	bare := withoutSession(err)
-	if answer := responseOf(bare); answer != nil {
-		switch answer.Code {
+func (s *session) sessionError(err error) error {
+	bare := redactSession(err)
+	if response := responseOf(bare); response != nil {
+		switch response.Code {
 		case http.StatusNotFound, http.StatusGone, statusAborted:
-			return lostSession(bare)
+			return sessionLostError(bare)
 		}
 	}
 	return bare
@@ -247,23 +247,23 @@ func (s *session) failed(err error) error {
 
 // withoutSession is an error without the address of a session, which stands in
 // the SDK's errors, and whose secret the server also gives as the request's id.
-func withoutSession(err error) error {
+func redactSession(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		return &requestError{wrapped.Err}
 	}
-	answer := responseOf(err)
-	if answer == nil {
+	response := responseOf(err)
+	if response == nil {
 		return err
 	}
-	bare := *answer
-	bare.Header = answer.Header.Clone()
+	bare := *response
+	bare.Header = response.Header.Clone()
 	bare.Header.Del(requestIDHeader)
 	bare.Header.Del("Location")
 	return &bare
 }
 
 // lostSession says that the upload has to begin anew.
-func lostSession(err error) error {
+func sessionLostError(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: err}
 }

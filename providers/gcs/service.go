@@ -78,28 +78,28 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 }
 
 // A managed bucket is one that its account looks at or changes.
-type managed struct {
+type managedBucket struct {
 	*account
 	name   string
 	handle *gcs.BucketHandle
 }
 
-func (s *serviceDriver) manage(name string) *managed {
-	return &managed{account: s.account, name: name, handle: s.handleOf(name)}
+func (s *serviceDriver) manage(name string) *managedBucket {
+	return &managedBucket{account: s.account, name: name, handle: s.handleOf(name)}
 }
 
 // CreateBucket makes a bucket whose access is uniform: who may read it, its IAM
 // policy says alone, and no object says otherwise. One that is to be public and
 // cannot be leaves no bucket behind.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	project, err := s.projectOf(ctx)
+	project, err := s.projectID(ctx)
 	if err != nil {
 		return nil, err
 	}
 	b, attrs := s.manage(r.Name), newBucketAttrs(r)
 	err = writes(ctx, func(ctx context.Context) error { return b.handle.Create(ctx, project, attrs) })
 	if err != nil {
-		return nil, createFailed(err)
+		return nil, createError(err)
 	}
 	public := r.PublicAccess != nil && *r.PublicAccess
 	if public {
@@ -137,7 +137,7 @@ func newBucketAttrs(r *storage.BucketRequest) *gcs.BucketAttrs {
 	return attrs
 }
 
-func createFailed(err error) error {
+func createError(err error) error {
 	if statusOf(err) == http.StatusConflict {
 		return withCode(err, storage.BucketExists, "")
 	}
@@ -161,7 +161,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 		return err
 	})
 	if err != nil {
-		return nil, bucketFailed(err)
+		return nil, bucketError(err)
 	}
 	if r.PublicAccess == nil {
 		info, err := b.info(ctx, attrs)
@@ -205,12 +205,12 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if statusOf(err) == http.StatusConflict {
 		return withCode(err, storage.BucketNotEmpty, "")
 	}
-	return bucketFailed(err)
+	return bucketError(err)
 }
 
 // ListBuckets are the project's.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	project, err := s.projectOf(ctx)
+	project, err := s.projectID(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -230,15 +230,15 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 
 // projectOf is the project of which buckets are made and listed. A server that
 // is not Google's may know none.
-func (s *serviceDriver) projectOf(ctx context.Context) (string, error) {
+func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 	project := s.project
 	if project == "" && s.credentials != nil {
 		found, err := s.credentials.get()
 		if err != nil {
 			return "", err
 		}
-		apart, _ := transport.CountRequests(ctx) // of the metadata service, where the credentials are a machine's
-		if project, err = found.ProjectID(apart); err != nil {
+		uncounted, _ := transport.CountRequests(ctx) // of the metadata service, where the credentials are a machine's
+		if project, err = found.ProjectID(uncounted); err != nil {
 			return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the project is the credentials' own, and cannot be looked up: set Config.Project or project="}
 		}
 	}
@@ -259,7 +259,7 @@ func statusOf(err error) int {
 
 // bucketFailed is what a request on a bucket as a whole failed with: what was
 // not found is the bucket.
-func bucketFailed(err error) error {
+func bucketError(err error) error {
 	if statusOf(err) == http.StatusNotFound {
 		return withCode(err, storage.BucketNotFound, "")
 	}
@@ -268,12 +268,12 @@ func bucketFailed(err error) error {
 
 // unknownRequest reports a server that is not Google's and does not know what
 // it was asked: Google's own 404 gives a reason.
-func unknownRequest(err error) bool {
-	var answer *googleapi.Error
-	if !errors.As(err, &answer) || len(answer.Errors) > 0 {
+func isUnknownRequest(err error) bool {
+	var response *googleapi.Error
+	if !errors.As(err, &response) || len(response.Errors) > 0 {
 		return false
 	}
-	return answer.Code == http.StatusNotFound || answer.Code == http.StatusMethodNotAllowed || answer.Code == http.StatusNotImplemented
+	return response.Code == http.StatusNotFound || response.Code == http.StatusMethodNotAllowed || response.Code == http.StatusNotImplemented
 }
 
 // withCode is err as another code, with what is known of the answer.

@@ -253,7 +253,7 @@ func TestProjectOfBuckets(t *testing.T) {
 		"a server that may know none": {account{anonymous: true, endpoint: emulator}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := (&serviceDriver{account: &test.account}).projectOf(t.Context())
+			got, err := (&serviceDriver{account: &test.account}).projectID(t.Context())
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.code, storage.CodeOf(err))
 			if err != nil {

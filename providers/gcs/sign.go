@@ -17,7 +17,7 @@ import (
 
 // signFeatures are all or none: Google enforces whatever is signed.
 func signFeatures(a *account) storage.Features {
-	if a.signer == nil {
+	if a.signerFinder == nil {
 		return 0
 	}
 	return storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
@@ -35,11 +35,11 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	address, err := d.bucketAddress(r.BaseURL)
+	address, err := d.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	request := &v4Request{method: r.Method, address: keyAddress(address, r.Key), header: http.Header{}}
+	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}}
 	switch r.Method {
 	case http.MethodPut:
 		if request.header, err = signedHeaders(r); err != nil {
@@ -54,7 +54,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	signed, err := term.signAddress(ctx, request)
+	signed, err := term.signURL(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +64,18 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 // signAt is a term of at least ttl, but of no more than the signatory's key
 // holds: the address would die with it, whatever it says.
 func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
-	by, err := d.signer.signatory(ctx)
+	signer, err := d.signerFinder.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &v4Term{sigv4.NewTerm(now, ttl, by.longest()), by}, nil
+	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
 // bucketAddress is where a signed request finds the bucket, without a slash at
 // its end: below the server's own address, or below base where clients outside
 // reach the server by another name. A base that names the bucket in its host (a
 // virtual host, a domain of the bucket's name) is the bucket's own.
-func (d *driver) bucketAddress(base string) (*url.URL, error) {
+func (d *driver) bucketURL(base string) (*url.URL, error) {
 	own := base == "" // the server's host, however the bucket is called
 	if own {
 		base = d.root()
@@ -97,7 +97,7 @@ func (d *driver) bucketAddress(base string) (*url.URL, error) {
 
 // keyAddress is the key's address in the bucket's: every byte but the
 // unreserved ones and "/" is escaped, and the signature is of that.
-func keyAddress(bucket *url.URL, key string) *url.URL {
+func objectURL(bucket *url.URL, key string) *url.URL {
 	u := *bucket
 	u.RawPath = bucket.EscapedPath() + "/" + escape.Key(key)
 	u.Path = bucket.Path + "/" + key

@@ -211,7 +211,7 @@ func TestSignedTermIsTrue(t *testing.T) {
 	from := signedAt.Truncate(time.Second)
 	for name, test := range map[string]struct {
 		ttl     time.Duration
-		longest time.Duration
+		maxTerm time.Duration
 		want    time.Duration // from the second that is written
 	}{
 		"a second":                     {time.Second, sigv4.MaxTerm, 2 * time.Second}, // never less than was asked for
@@ -221,8 +221,8 @@ func TestSignedTermIsTrue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, Config{})
-			var by signatory = shortLived{*d.signer.known.Load(), test.longest}
-			d.signer.known.Store(&by)
+			var by signer = shortLived{*d.signerFinder.found.Load(), test.maxTerm}
+			d.signerFinder.found.Store(&by)
 			signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, from.Add(test.want), signed.ExpiresAt)
@@ -235,11 +235,11 @@ func TestSignedTermIsTrue(t *testing.T) {
 }
 
 type shortLived struct {
-	signatory
+	signer
 	most time.Duration
 }
 
-func (s shortLived) longest() time.Duration { return s.most }
+func (s shortLived) maxTerm() time.Duration { return s.most }
 
 func TestWhatCannotBeSigned(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -31,23 +31,23 @@ const (
 // signature is of another text. The token that authorises it is kept with the
 // credentials.
 // https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
-type iamSignatory struct {
+type iamSigner struct {
 	name     string
-	by       *account // whose credentials ask
+	account  *account // whose credentials ask
 	endpoint string
 	calls    chan struct{}
 	time     time.Duration
 }
 
-func newIAMSignatory(name string, by *account) *iamSignatory {
-	return &iamSignatory{name: name, by: by, endpoint: "https://iamcredentials." + cmp.Or(by.universe, googleUniverse), calls: make(chan struct{}, iamCalls), time: iamTime}
+func newIAMSigner(name string, by *account) *iamSigner {
+	return &iamSigner{name: name, account: by, endpoint: "https://iamcredentials." + cmp.Or(by.universe, googleUniverse), calls: make(chan struct{}, iamCalls), time: iamTime}
 }
 
-func (s *iamSignatory) email() string { return s.name }
+func (s *iamSigner) email() string { return s.name }
 
-func (s *iamSignatory) longest() time.Duration { return maxSignedByIAM }
+func (s *iamSigner) maxTerm() time.Duration { return maxSignedByIAM }
 
-func (s *iamSignatory) sign(ctx context.Context, text []byte) ([]byte, error) {
+func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	select {
 	case s.calls <- struct{}{}:
 		defer func() { <-s.calls }()
@@ -63,7 +63,7 @@ func (s *iamSignatory) sign(ctx context.Context, text []byte) ([]byte, error) {
 	return signature, err
 }
 
-func (s *iamSignatory) signBlob(ctx context.Context, text []byte) ([]byte, error) {
+func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	body, err := json.Marshal(map[string][]byte{"payload": text})
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
@@ -74,19 +74,19 @@ func (s *iamSignatory) signBlob(ctx context.Context, text []byte) ([]byte, error
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
 	}
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := s.by.http.Do(request)
+	response, err := s.account.http.Do(request)
 	if err != nil {
 		return nil, translate(err)
 	}
-	defer func() { _ = answer.Body.Close() }()
-	answer.Body = io.NopCloser(io.LimitReader(answer.Body, iamAnswer))
-	if err := googleapi.CheckResponse(answer); err != nil {
-		return nil, s.refused(err)
+	defer func() { _ = response.Body.Close() }()
+	response.Body = io.NopCloser(io.LimitReader(response.Body, iamAnswer))
+	if err := googleapi.CheckResponse(response); err != nil {
+		return nil, s.signBlobError(err)
 	}
 	var signed struct {
 		SignedBlob string `json:"signedBlob"`
 	}
-	text, err = io.ReadAll(answer.Body)
+	text, err = io.ReadAll(response.Body)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -99,7 +99,7 @@ func (s *iamSignatory) signBlob(ctx context.Context, text []byte) ([]byte, error
 }
 
 // refused is why IAM does not sign. Its 404 is of the account, not of a bucket.
-func (s *iamSignatory) refused(err error) error {
+func (s *iamSigner) signBlobError(err error) error {
 	e := translate(err)
 	switch e.Status {
 	case http.StatusForbidden:

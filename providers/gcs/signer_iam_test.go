@@ -23,7 +23,7 @@ import (
 const secretToken = "ya29.secret-token"
 
 // byIAM is a bucket whose signatures a server of the test's makes.
-func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSignatory) {
+func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSigner) {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
@@ -33,9 +33,9 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSignatory) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	signs, err := d.(*driver).signer.signatory(t.Context())
+	signs, err := d.(*driver).signerFinder.get(t.Context())
 	require.NoError(t, err)
-	iam := signs.(*iamSignatory)
+	iam := signs.(*iamSigner)
 	require.Equal(t, "https://iamcredentials.googleapis.com", iam.endpoint)
 	iam.endpoint = server.URL
 	return d.(*driver), iam
@@ -47,7 +47,7 @@ func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	if !assertDecodes(t, r.Body, &asked) {
 		return
 	}
-	signature, err := (&keySignatory{key: testKey()}).sign(r.Context(), asked.Payload)
+	signature, err := (&keySigner{key: testKey()}).sign(r.Context(), asked.Payload)
 	if err != nil {
 		t.Error(err)
 	}
@@ -145,7 +145,7 @@ func TestIAMThatDoesNotSign(t *testing.T) {
 }
 
 func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
-	var by atomic.Pointer[iamSignatory]
+	var by atomic.Pointer[iamSigner]
 	var turns []int // taken, while a call was under way
 	refuse := false
 	d, iam := byIAM(t, func(w http.ResponseWriter, r *http.Request) {

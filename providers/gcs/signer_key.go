@@ -15,15 +15,15 @@ import (
 )
 
 // keySignatory signs with a service account's key, which is read once.
-type keySignatory struct {
+type keySigner struct {
 	name string
 	key  *rsa.PrivateKey
 }
 
 // newKeySignatory reads a key file. account is "" or the account whose key it must
 // be. No error shows anything of the key.
-func newKeySignatory(file []byte, account string) (*keySignatory, error) {
-	f, err := readCredentialsFile(file)
+func newKeySigner(file []byte, account string) (*keySigner, error) {
+	f, err := parseCredentialsFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func newKeySignatory(file []byte, account string) (*keySignatory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keySignatory{name: f.ClientEmail, key: key}, nil
+	return &keySigner{name: f.ClientEmail, key: key}, nil
 }
 
 // parsePrivateKey reads PEM, as PKCS #8 or as PKCS #1.
@@ -61,11 +61,11 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	return own, nil
 }
 
-func (s *keySignatory) email() string { return s.name }
+func (s *keySigner) email() string { return s.name }
 
-func (s *keySignatory) longest() time.Duration { return sigv4.MaxTerm }
+func (s *keySigner) maxTerm() time.Duration { return sigv4.MaxTerm }
 
-func (s *keySignatory) sign(_ context.Context, text []byte) ([]byte, error) {
+func (s *keySigner) sign(_ context.Context, text []byte) ([]byte, error) {
 	sum := sha256.Sum256(text)
 	signature, err := rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, sum[:])
 	if err != nil {

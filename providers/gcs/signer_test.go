@@ -38,7 +38,7 @@ func TestKeyFilesOfAllKinds(t *testing.T) {
 	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())}))
 	for name, text := range map[string]string{"PKCS #8": testKeyPEM(), "PKCS #1": pkcs1, "text in front": "a key\n" + pkcs1} {
 		t.Run(name, func(t *testing.T) {
-			signs, err := newKeySignatory(keyFileOf(t, text), "")
+			signs, err := newKeySigner(keyFileOf(t, text), "")
 			require.NoError(t, err)
 			require.Equal(t, testAccount, signs.email())
 			signature, err := signs.sign(t.Context(), []byte("text"))
@@ -91,19 +91,19 @@ func TestWhoSigns(t *testing.T) {
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		config Config
-		want   signatory // by kind and name; nil: nobody
+		want   signer // by kind and name; nil: nobody
 	}{
-		"a key":                                  {Config{SigningKey: testKeyFile()}, &keySignatory{name: testAccount}},
-		"a key, of data that is anyone's":        {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySignatory{name: testAccount}},
-		"a key, of a client that was given":      {Config{SigningKey: testKeyFile(), Client: given}, &keySignatory{name: testAccount}},
-		"a key, before the credentials":          {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySignatory{name: testAccount}},
-		"credentials with a key":                 {Config{CredentialsJSON: testKeyFile()}, &keySignatory{name: testAccount}},
-		"credentials with a key, named":          {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySignatory{name: testAccount}},
-		"credentials with a key, for another":    {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSignatory{name: other}},
-		"impersonating credentials":              {Config{CredentialsJSON: impersonating(other)}, &iamSignatory{name: other}},
-		"a person, as a service account":         {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSignatory{name: other}},
+		"a key":                                  {Config{SigningKey: testKeyFile()}, &keySigner{name: testAccount}},
+		"a key, of data that is anyone's":        {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySigner{name: testAccount}},
+		"a key, of a client that was given":      {Config{SigningKey: testKeyFile(), Client: given}, &keySigner{name: testAccount}},
+		"a key, before the credentials":          {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySigner{name: testAccount}},
+		"credentials with a key":                 {Config{CredentialsJSON: testKeyFile()}, &keySigner{name: testAccount}},
+		"credentials with a key, named":          {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySigner{name: testAccount}},
+		"credentials with a key, for another":    {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSigner{name: other}},
+		"impersonating credentials":              {Config{CredentialsJSON: impersonating(other)}, &iamSigner{name: other}},
+		"a person, as a service account":         {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSigner{name: other}},
 		"a person":                               {Config{CredentialsJSON: []byte(person)}, nil},
-		"tokens, as a service account":           {Config{TokenSource: tokens, SigningAccount: other}, &iamSignatory{name: other}},
+		"tokens, as a service account":           {Config{TokenSource: tokens, SigningAccount: other}, &iamSigner{name: other}},
 		"tokens of nobody knows whom":            {Config{TokenSource: tokens}, nil},
 		"nobody":                                 {Config{Anonymous: true}, nil},
 		"a server that is not told credentials":  {Config{Endpoint: "http://127.0.0.1:1"}, nil},
@@ -117,7 +117,7 @@ func TestWhoSigns(t *testing.T) {
 			defer func() { require.NoError(t, d.Close()) }()
 			all := storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 			if test.want == nil {
-				require.Nil(t, d.(*driver).signer)
+				require.Nil(t, d.(*driver).signerFinder)
 				require.Zero(t, d.Describe().Features&all)
 				_, err := d.Sign(t.Context(), signedDownload(nil))
 				require.ErrorIs(t, err, storage.Unsupported)
@@ -125,7 +125,7 @@ func TestWhoSigns(t *testing.T) {
 				return
 			}
 			require.Equal(t, all, d.Describe().Features&all)
-			signs, err := d.(*driver).signer.signatory(t.Context())
+			signs, err := d.(*driver).signerFinder.get(t.Context())
 			require.NoError(t, err)
 			require.IsType(t, test.want, signs)
 			require.Equal(t, test.want.email(), signs.email())
@@ -157,21 +157,21 @@ func TestWhoSignsWithDefaultCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
 		credentials, account string
 		asked                bool // the metadata service
-		want                 signatory
+		want                 signer
 	}{
-		"a key file":                          {string(testKeyFile()), "", false, &keySignatory{name: testAccount}},
-		"impersonation":                       {string(impersonating(testAccount)), "", false, &iamSignatory{name: testAccount}},
+		"a key file":                          {string(testKeyFile()), "", false, &keySigner{name: testAccount}},
+		"impersonation":                       {string(impersonating(testAccount)), "", false, &iamSigner{name: testAccount}},
 		"a person":                            {person, "", false, nil},
-		"a person, as a service account":      {person, testAccount, false, &iamSignatory{name: testAccount}},
-		"a machine of Google's":               {"", "", true, &iamSignatory{name: machine}},
-		"a machine, as a service account":     {"", testAccount, false, &iamSignatory{name: testAccount}},
+		"a person, as a service account":      {person, testAccount, false, &iamSigner{name: testAccount}},
+		"a machine of Google's":               {"", "", true, &iamSigner{name: machine}},
+		"a machine, as a service account":     {"", testAccount, false, &iamSigner{name: testAccount}},
 		"an address of tokens without a name": {`{"type":"external_account","service_account_impersonation_url":"https://example.com/x"}`, "", false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &account{credentials: &credentials{}, http: &http.Client{}}
 			a.credentials.found.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(test.credentials)}))
 			asked := false
-			signs, err := defaultSignatory(t.Context(), test.account, a, func(context.Context) (string, error) {
+			signs, err := defaultSigner(t.Context(), test.account, a, func(context.Context) (string, error) {
 				asked = true
 				return machine, nil
 			})
@@ -189,12 +189,12 @@ func TestWhoSignsWithDefaultCredentials(t *testing.T) {
 
 func TestSignatoryIsFoundOnce(t *testing.T) {
 	looks := 0
-	s := &signer{look: func(context.Context) (signatory, error) {
+	s := &signerFinder{find: func(context.Context) (signer, error) {
 		looks++
-		return &keySignatory{name: strings.Repeat("x", looks)}, nil
+		return &keySigner{name: strings.Repeat("x", looks)}, nil
 	}}
 	for range 2 {
-		signs, err := s.signatory(t.Context())
+		signs, err := s.get(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "x", signs.email())
 	}
@@ -219,13 +219,13 @@ func TestMachinesAccount(t *testing.T) {
 			}))
 			defer server.Close()
 			t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(server.URL, "http://"))
-			got, err := machineAccount(t.Context())
+			got, err := metadataAccount(t.Context())
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.code, storage.CodeOf(err))
 			require.Equal(t, "/computeMetadata/v1/instance/service-accounts/default/email", asked)
 			stopped, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err = machineAccount(stopped)
+			_, err = metadataAccount(stopped)
 			require.ErrorIs(t, err, context.Canceled)
 		})
 	}

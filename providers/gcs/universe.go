@@ -38,7 +38,7 @@ func universeOf(c Config) string {
 
 // isOf reports whether the endpoint is a host of the universe: a region's, or that
 // of a private network, too.
-func isOf(universe string, u *url.URL) bool {
+func isHostOf(universe string, u *url.URL) bool {
 	host := u.Hostname()
 	return u.Scheme == "https" && (host == universe || strings.HasSuffix(host, "."+universe))
 }
@@ -52,7 +52,7 @@ func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials
 	own, err := found.UniverseDomain(ctx)
 	switch {
 	case err != nil:
-		return tokenFailed(ctx, err)
+		return tokenError(ctx, err)
 	case own != c.universe:
 		return &storage.Error{
 			Code: storage.Unauthenticated,

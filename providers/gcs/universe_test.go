@@ -98,5 +98,5 @@ func TestTheIAMServiceIsTheUniverses(t *testing.T) {
 	alone(t, nil)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userOf(t, otherUniverse)})
 	require.NoError(t, err)
-	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSignatory("a@b", d.(*driver).account).endpoint)
+	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSigner("a@b", d.(*driver).account).endpoint)
 }

@@ -58,14 +58,14 @@ type formVector struct {
 	}
 }
 
-func readVectors(t *testing.T) (*vectorFile, *keySignatory) {
+func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 	t.Helper()
 	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "cloud.google.com/go/storage").Output()
 	require.NoError(t, err)
 	folder := filepath.Join(strings.TrimSpace(string(module)), "internal", "test", "conformance")
 	key, err := os.ReadFile(filepath.Join(folder, "service-account"))
 	require.NoError(t, err)
-	signs, err := newKeySignatory(key, "")
+	signs, err := newKeySigner(key, "")
 	require.NoError(t, err)
 	text, err := os.ReadFile(filepath.Join(folder, "v4_signatures.json"))
 	require.NoError(t, err)
@@ -107,10 +107,10 @@ func (p *vectorPlace) base(host string) string {
 }
 
 // driver is of a bucket that signs with the vectors' key.
-func (p *vectorPlace) driver(signs signatory) *driver {
-	s := &signer{}
-	s.known.Store(&signs)
-	return &driver{account: &account{signer: s}, bucket: p.Bucket}
+func (p *vectorPlace) driver(signs signer) *driver {
+	s := &signerFinder{}
+	s.found.Store(&signs)
+	return &driver{account: &account{signerFinder: s}, bucket: p.Bucket}
 }
 
 // request is one that Sign can be asked for; nil: it takes another client.
@@ -127,14 +127,14 @@ func (v *signingVector) request() *storage.SignRequest {
 // foreign is the vector in the words of what Sign is made of.
 func (v *signingVector) foreign(t *testing.T, d *driver) *v4Request {
 	t.Helper()
-	address, err := d.bucketAddress(v.base())
+	address, err := d.bucketURL(v.base())
 	require.NoError(t, err)
 	if v.URLStyle == "BUCKET_BOUND_HOSTNAME" {
 		address, err = url.Parse(v.base())
 		require.NoError(t, err)
 	}
 	if v.Object != "" {
-		address = keyAddress(address, v.Object)
+		address = objectURL(address, v.Object)
 	}
 	r := &v4Request{method: v.Method, address: address, query: url.Values{}, header: http.Header{}}
 	for name, value := range v.QueryParameters {
@@ -162,7 +162,7 @@ func TestSignatureIsGoogles(t *testing.T) {
 				return
 			}
 			term := &v4Term{sigv4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
-			signed, err := term.signAddress(t.Context(), v.foreign(t, d))
+			signed, err := term.signURL(t.Context(), v.foreign(t, d))
 			require.NoError(t, err)
 			require.Equal(t, v.ExpectedURL, signed)
 		})
@@ -177,7 +177,7 @@ func TestFormIsGoogles(t *testing.T) {
 		t.Run(v.Description, func(t *testing.T) {
 			in, out := v.PolicyInput, v.PolicyOutput
 			d := in.driver(signs)
-			address, err := d.bucketAddress(in.base("storage.googleapis.com"))
+			address, err := d.bucketURL(in.base("storage.googleapis.com"))
 			require.NoError(t, err)
 			if in.URLStyle == "BUCKET_BOUND_HOSTNAME" {
 				address, err = url.Parse(in.base(""))

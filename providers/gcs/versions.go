@@ -26,7 +26,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			return nil, err
 		}
 		if next != "" && next == token {
-			return nil, errRepeats
+			return nil, errRepeatedPage
 		}
 		found = append(found, more...)
 		if token = next; token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {

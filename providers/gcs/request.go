@@ -48,7 +48,7 @@ func (e *requestError) Unwrap() error { return e.err }
 
 // send makes a request; an answer that is none of accepted is an error.
 func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error) {
-	answer, err := a.http.Do(r)
+	response, err := a.http.Do(r)
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
@@ -57,63 +57,63 @@ func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error)
 		return nil, &requestError{err}
 	}
 	for _, status := range accepted {
-		if answer.StatusCode == status {
-			return answer, nil
+		if response.StatusCode == status {
+			return response, nil
 		}
 	}
-	return nil, refused(answer)
+	return nil, errorFromResponse(response)
 }
 
 // refused is the error that an answer is; its body is read and closed.
-func refused(answer *http.Response) error {
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode < 300 {
-		return fmt.Errorf("%w: status %d was not expected", errCutOff, answer.StatusCode)
+func errorFromResponse(response *http.Response) error {
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode < 300 {
+		return fmt.Errorf("%w: status %d was not expected", errCutOff, response.StatusCode)
 	}
-	whole := *answer
-	whole.Body = io.NopCloser(io.LimitReader(answer.Body, maxErrorBody))
+	whole := *response
+	whole.Body = io.NopCloser(io.LimitReader(response.Body, maxErrorBody))
 	err := googleapi.CheckResponse(&whole)
 	var e *googleapi.Error
 	if errors.As(err, &e) && e.Message == "" {
-		readXML(e)
+		addXMLError(e)
 	}
 	return err
 }
 
 // readXML takes in what the XML API says of an error.
-func readXML(e *googleapi.Error) {
-	var said struct{ Code, Message, Details string }
-	if xml.Unmarshal([]byte(e.Body), &said) != nil || said.Code == "" {
+func addXMLError(e *googleapi.Error) {
+	var document struct{ Code, Message, Details string }
+	if xml.Unmarshal([]byte(e.Body), &document) != nil || document.Code == "" {
 		return
 	}
-	e.Message = said.Message
-	if said.Details != "" {
-		e.Message += " " + said.Details
+	e.Message = document.Message
+	if document.Details != "" {
+		e.Message += " " + document.Details
 	}
-	e.Errors = []googleapi.ErrorItem{{Reason: said.Code, Message: e.Message}}
+	e.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: e.Message}}
 }
 
 // readResource is the object's resource that an answer to a write is.
-func readResource(answer *http.Response) (*resource, error) {
-	defer func() { _ = answer.Body.Close() }()
+func readResource(response *http.Response) (*resource, error) {
+	defer func() { _ = response.Body.Close() }()
 	var o resource
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxResourceBody)).Decode(&o); err != nil {
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxResourceBody)).Decode(&o); err != nil {
 		return nil, fmt.Errorf("%w: %w", errCutOff, err)
 	}
 	if o.Generation == "" {
 		return nil, errCutOff
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxErrorBody)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
 	return &o, nil
 }
 
 // objectAddress is the object's in the XML API, which serves bytes and all
 // attributes with one request.
-func (d *driver) objectAddress(key string) string {
+func (d *driver) objectPath(key string) string {
 	return "/" + escape.Key(d.bucket) + "/" + escape.Key(key)
 }
 
 // uploadAddress is where the JSON API takes a new object.
-func (d *driver) uploadAddress(query url.Values) string {
+func (d *driver) uploadPath(query url.Values) string {
 	return "/upload/storage/v1/b/" + escape.Key(d.bucket) + "/o?" + query.Encode()
 }

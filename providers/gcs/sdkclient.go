@@ -21,8 +21,8 @@ const maxChunk = 4 << 20
 
 // putThroughWriter is one Writer. What fails is not committed: the SDK's Close
 // would, so that the context ends first.
-func (d *driver) putThroughWriter(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
-	target, err := when(d.handle().Object(r.Key), r.Condition)
+func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (d *driver) putThroughWriter(ctx context.Context, r *storage.PutRequest) (*
 		w.ObjectAttrs = attrsToSet(&r.Properties)
 		w.Name, w.PredefinedACL = r.Key, predefinedACL(r.PublicRead)
 		w.ChunkSize = chunkSize(r.Size) // never 0: the SDK sends its own CRC32C before the object is made
-		body := &summed{from: r.Body}
+		body := &crcReader{from: r.Body}
 		_, err := io.Copy(w, body)
 		if err == nil && r.CRC32C != nil && *r.CRC32C != body.crc { // known now, if it was not before
 			err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the body is not what its CRC32C says")}
@@ -42,29 +42,29 @@ func (d *driver) putThroughWriter(ctx context.Context, r *storage.PutRequest) (*
 		if err != nil {
 			cancel()
 			_ = w.Close() // waits until nothing is under way any more
-			return withoutSession(err)
+			return redactSession(err)
 		}
 		if err := w.Close(); err != nil {
-			return withoutSession(err)
+			return redactSession(err)
 		}
 		stored = w.Attrs()
 		return nil
 	})
 	if err != nil {
-		return nil, uploadFailed(err)
+		return nil, uploadError(err)
 	}
 	return attrsOf(stored), nil
 }
 
 // summed knows the CRC32C of what was read.
-type summed struct {
+type crcReader struct {
 	from io.Reader
 	crc  uint32
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (s *summed) Read(p []byte) (int, error) {
+func (s *crcReader) Read(p []byte) (int, error) {
 	n, err := s.from.Read(p)
 	s.crc = crc32.Update(s.crc, castagnoli, p[:n])
 	return n, err
@@ -80,12 +80,12 @@ func chunkSize(size int64) int {
 
 // getThroughReader asks for the attributes first: the SDK's reader tells them in
 // part only.
-func (d *driver) getThroughReader(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	return d.getInTwo(ctx, r, d.readGeneration)
+func (d *driver) getWithSDKReader(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	return d.getInTwoRequests(ctx, r, d.readGeneration)
 }
 
 func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
-	o, err := d.at(r.Key, attrs.Revision)
+	o, err := d.atGeneration(r.Key, attrs.Revision)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +96,10 @@ func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attr
 	if offset > 0 && offset >= attrs.Size {
 		return nil, storage.RangeNotSatisfiable
 	}
-	once := &openedOnce{Context: ctx}
+	once := &singleConnContext{Context: ctx}
 	body, err := o.ReadCompressed(true).NewRangeReader(once, offset, length)
 	if err != nil {
-		return nil, d.readFailed(ctx, err, r)
+		return nil, d.readError(ctx, err, r)
 	}
 	once.opened.Store(true)
 	return body, nil
@@ -108,14 +108,14 @@ func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attr
 // openedOnce is a context in which the SDK's reader opens no second connection:
 // it would go on at the wrong byte of what is stored with gzip. The core resumes
 // at the right one.
-type openedOnce struct {
+type singleConnContext struct {
 	context.Context
 	opened atomic.Bool
 }
 
 // Err tells the SDK, which asks before each connection, that there is none to
 // be made. Done is the caller's: what is under way goes on.
-func (c *openedOnce) Err() error {
+func (c *singleConnContext) Err() error {
 	if c.opened.Load() {
 		return io.ErrUnexpectedEOF
 	}

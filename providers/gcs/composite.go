@@ -25,40 +25,40 @@ const (
 	componentsPrefix = reservedPrefix + "parts/"
 	componentType    = "application/octet-stream"
 
-	atOnce         = 16               // requests beside one another: the store does the work
+	maxParallel    = 16               // requests beside one another: the store does the work
 	discardTimeout = 30 * time.Second // of what is given back at the end
 )
 
 // An uploadName is that of a parallel composite upload: where its components
 // are, and of which class. What is joined has to be of one class.
-type uploadName struct {
+type compositeUpload struct {
 	prefix string
 	class  string // "" is the bucket's
 }
 
-var uploadNames = regexp.MustCompile(`^[0-9a-f]{32}(-[^/]+)?$`) // a class is what was asked for
+var compositeUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[^/]+)?$`) // a class is what was asked for
 
 // newUploadName needs no request.
-func newUploadName(class string) string {
+func newCompositeUpload(class string) string {
 	if class == "" {
 		return randomName()
 	}
 	return randomName() + "-" + class
 }
 
-func readUploadName(upload string) (uploadName, error) {
-	if !uploadNames.MatchString(upload) { // any other could lead out of the components' prefix
-		return uploadName{}, invalid.Argument("upload", "must be one that BeginParts named", "")
+func parseCompositeUpload(upload string) (compositeUpload, error) {
+	if !compositeUploads.MatchString(upload) { // any other could lead out of the components' prefix
+		return compositeUpload{}, invalid.Argument("upload", "must be one that BeginParts named", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
-	return uploadName{prefix: componentsPrefix + id + "/", class: class}, nil
+	return compositeUpload{prefix: componentsPrefix + id + "/", class: class}, nil
 }
 
-func (n *uploadName) key(part int) string { return fmt.Sprintf("%s0-%06d", n.prefix, part) }
+func (n *compositeUpload) key(part int) string { return fmt.Sprintf("%s0-%06d", n.prefix, part) }
 
 // putComponent stores one part.
 func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	name, err := readUploadName(r.Upload)
+	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -78,38 +78,38 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 // attributes and checksum, and then removes them. They are left where that step
 // failed: it can be tried again, and is aborted else.
 func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
-	name, err := readUploadName(r.Upload)
+	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return nil, err
 	}
-	target, err := when(d.handle().Object(r.Put.Key), r.Put.Condition)
+	target, err := withCondition(d.handle().Object(r.Put.Key), r.Put.Condition)
 	if err != nil {
 		return nil, err
 	}
-	j := &join{driver: d, target: target, attrs: attrsToSet(&r.Put.Properties), crc: r.Put.CRC32C, public: r.Put.PublicRead, scratch: name.prefix}
+	c := &composition{driver: d, target: target, attrs: attrsToSet(&r.Put.Properties), crc: r.Put.CRC32C, public: r.Put.PublicRead, scratchPrefix: name.prefix}
 	for _, part := range r.Parts {
-		n, err := generation("part", part.Tag)
+		n, err := parseGeneration("part", part.Tag)
 		if err != nil {
 			return nil, err
 		}
-		j.sources = append(j.sources, d.handle().Object(name.key(part.Number)).Generation(n))
+		c.sources = append(c.sources, d.handle().Object(name.key(part.Number)).Generation(n))
 	}
-	components := slices.Clone(j.sources)
-	attrs, err := j.run(ctx)
+	components := slices.Clone(c.sources)
+	attrs, err := c.run(ctx)
 	if err != nil {
 		e := translate(err)
 		if e.Code == storage.Changed { // somebody has swept the parts away
-			return nil, lostSession(e)
+			return nil, sessionLostError(e)
 		}
 		return nil, e
 	}
-	d.discard(ctx, append(components, j.made...))
+	d.discard(ctx, append(components, c.intermediate...))
 	return attrs, nil
 }
 
 // removeComponents removes all that an upload stored.
 func (d *driver) removeComponents(ctx context.Context, upload string) error {
-	name, err := readUploadName(upload)
+	name, err := parseCompositeUpload(upload)
 	if err != nil {
 		return nil // nobody can have such an upload
 	}
@@ -124,7 +124,7 @@ func (d *driver) removeComponents(ctx context.Context, upload string) error {
 // storage.As[*storage.Client](bucket). Errors are those of listing and removing,
 // each with its Code.
 func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
-	d := &driver{account: &account{client: client, given: client}, bucket: bucket}
+	d := &driver{account: &account{client: client, sdkClient: client}, bucket: bucket}
 	before := time.Now().Add(-olderThan)
 	return d.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
 }
@@ -139,7 +139,7 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 			return removed, err
 		}
 		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
-		err = parallel.Each(ctx, len(found), atOnce, func(ctx context.Context, i int) error {
+		err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) error {
 			return d.Delete(ctx, &storage.DeleteRequest{Key: found[i].Name, Version: decimal(found[i].Generation)})
 		})
 		if err != nil {
@@ -150,7 +150,7 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 			return removed, nil
 		}
 		if next == token {
-			return removed, errRepeats
+			return removed, errRepeatedPage
 		}
 		token = next
 	}
@@ -161,7 +161,7 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 func (d *driver) discard(ctx context.Context, objects []*gcs.ObjectHandle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
-	_ = parallel.Each(ctx, len(objects), atOnce, func(ctx context.Context, i int) error {
+	_ = parallel.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
 		_ = objects[i].Delete(ctx)
 		return nil
 	})

@@ -35,21 +35,21 @@ type v4Request struct {
 // A v4Term is who signs, and for how long it holds.
 type v4Term struct {
 	sigv4.Term // X-Goog-Expires are its seconds
-	by         signatory
+	signer     signer
 }
 
 func (t *v4Term) date() string       { return t.From.Format(v4Time) }
 func (t *v4Term) scope() string      { return t.From.Format(v4Day) + v4Scope }
-func (t *v4Term) credential() string { return t.by.email() + "/" + t.scope() }
+func (t *v4Term) credential() string { return t.signer.email() + "/" + t.scope() }
 
 // signature is text's, as V4 writes it.
 func (t *v4Term) signature(ctx context.Context, text []byte) (string, error) {
-	signature, err := t.by.sign(ctx, text)
+	signature, err := t.signer.sign(ctx, text)
 	return hex.EncodeToString(signature), err
 }
 
 // signAddress is the signed address.
-func (t *v4Term) signAddress(ctx context.Context, r *v4Request) (string, error) {
+func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	names, headers := canonicalHeaders(r.address.Hostname(), r.header)
 	query := url.Values{
 		"X-Goog-Algorithm":     {v4Algorithm},
