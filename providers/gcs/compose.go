@@ -12,12 +12,11 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// composeSources is how many objects one request joins.
+// composeSources is how many objects one request can compose.
 const composeSources = 32
 
-// Compose joins up to 32 sources in one request. More take several levels:
-// objects of this package's own hold what each 32 make, and are removed when the
-// last request has been answered.
+// Compose composes up to 32 sources in one request. More sources take several
+// levels of intermediate objects, which it removes after the last request.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -41,20 +40,20 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	return attrs, err
 }
 
-// A join makes one object of several, in steps of 32.
+// A composition makes one object of several, 32 at a time.
 type composition struct {
 	*driver
 	target        *gcs.ObjectHandle // with the condition
 	sources       []*gcs.ObjectHandle
 	attrs         gcs.ObjectAttrs // of the target
-	crc           *uint32         // of the target, checked before it is made; nil: not known
+	crc           *uint32         // of the target, which the server checks before it stores; nil if unknown
 	public        bool
-	scratchPrefix string              // prefix of what levels between make
-	intermediate  []*gcs.ObjectHandle // by them
+	scratchPrefix string              // of the keys of intermediate objects
+	intermediate  []*gcs.ObjectHandle // that were made
 }
 
 func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
-	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // as a rewrite
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // it takes as long as a rewrite
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
 			return nil, c.sourceError(err)
@@ -77,8 +76,8 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 	return attrsOf(joined), nil
 }
 
-// step makes one object of each 32 sources. All go through one, also a last one
-// that is alone: what is joined has to be of one storage class.
+// step composes each 32 sources into an intermediate object. A single last source
+// is composed too, because all sources of a request must have one storage class.
 func (c *composition) step(ctx context.Context, level int) error {
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))

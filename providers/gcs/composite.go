@@ -17,28 +17,28 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// Parts of a parallel composite upload are objects of their own. Their keys have
-// a segment that ends in ".", which no key may have that is written through this
-// library; List and ListVersions leave them out.
+// The parts of a parallel composite upload are objects. Their keys have a segment
+// that ends in ".", which the library allows in no other key. List and
+// ListVersions omit them.
 const (
 	reservedPrefix   = ".omnibucket./"
 	componentsPrefix = reservedPrefix + "parts/"
 	componentType    = "application/octet-stream"
 
-	maxParallel    = 16               // requests beside one another: the store does the work
-	discardTimeout = 30 * time.Second // of what is given back at the end
+	maxParallel    = 16               // concurrent requests: the store does the work
+	discardTimeout = 30 * time.Second // for the removal of intermediate objects
 )
 
-// An uploadName is that of a parallel composite upload: where its components
-// are, and of which class. What is joined has to be of one class.
+// A compositeUpload is a parallel composite upload. Google composes only objects
+// of one storage class.
 type compositeUpload struct {
-	prefix string
-	class  string // "" is the bucket's
+	prefix string // of the keys of its parts
+	class  string // "" means the bucket's
 }
 
-var compositeUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[^/]+)?$`) // a class is what was asked for
+var compositeUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[^/]+)?$`) // with the storage class as requested
 
-// newUploadName needs no request.
+// newCompositeUpload returns the name of a new upload. It makes no request.
 func newCompositeUpload(class string) string {
 	if class == "" {
 		return randomName()
@@ -46,9 +46,10 @@ func newCompositeUpload(class string) string {
 	return randomName() + "-" + class
 }
 
+// parseCompositeUpload returns the upload with the given name.
 func parseCompositeUpload(upload string) (compositeUpload, error) {
-	if !compositeUploads.MatchString(upload) { // any other could lead out of the components' prefix
-		return compositeUpload{}, invalid.Argument("upload", "must be one that BeginParts named", "")
+	if !compositeUploads.MatchString(upload) { // another name could lead out of componentsPrefix
+		return compositeUpload{}, invalid.Argument("upload", "must be a name that BeginParts returned", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
 	return compositeUpload{prefix: componentsPrefix + id + "/", class: class}, nil
@@ -56,7 +57,7 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 
 func (n *compositeUpload) key(part int) string { return fmt.Sprintf("%s0-%06d", n.prefix, part) }
 
-// putComponent stores one part.
+// putComponent stores one part as an object.
 func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -74,9 +75,9 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 	return storage.Part{Number: r.Number, Tag: attrs.Revision, Size: r.Size, CRC32C: attrs.CRC32C}, nil
 }
 
-// completeComponents joins the parts, the last step with the write's condition,
-// attributes and checksum, and then removes them. They are left where that step
-// failed: it can be tried again, and is aborted else.
+// completeComponents composes the parts and then removes them. The last request
+// has the write's condition, attributes and checksum. If it fails, the parts stay
+// for another attempt or for AbortParts.
 func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -98,7 +99,7 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	attrs, err := c.run(ctx)
 	if err != nil {
 		e := translate(err)
-		if e.Code == storage.Changed { // somebody has swept the parts away
+		if e.Code == storage.Changed { // another process has removed the parts
 			return nil, sessionLostError(e)
 		}
 		return nil, e
@@ -107,30 +108,31 @@ func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequ
 	return attrs, nil
 }
 
-// removeComponents removes all that an upload stored.
+// removeComponents removes all objects of an upload.
 func (d *driver) removeComponents(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return nil // nobody can have such an upload
+		return nil // no upload has such a name
 	}
 	_, err = d.sweep(ctx, name.prefix, nil)
 	return err
 }
 
-// SweepParts removes what parallel composite uploads (Config.ParallelComposite)
-// and joins of more than 32 objects left behind in a bucket because their
-// process died, where it is older than olderThan: long enough for an upload to
-// end. It answers how many objects it removed. The client is
-// storage.As[*storage.Client](bucket). Errors are those of listing and removing,
-// each with its Code.
+// SweepParts removes orphaned objects of parallel composite uploads
+// ([Config.ParallelComposite]) and of compositions of more than 32 objects. A
+// process that dies leaves them. olderThan must be longer than any upload takes:
+// younger objects stay. It returns how many objects it removed, and the error of
+// the listing or removal that failed. client is
+// storage.As[*storage.Client](bucket).
 func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
 	d := &driver{account: &account{client: client, sdkClient: client}, bucket: bucket}
 	before := time.Now().Add(-olderThan)
 	return d.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
 }
 
-// sweep removes what lies under a prefix and is stale; nil: all of it. Where the
-// bucket keeps versions, those go too: a part that was sent twice left one.
+// sweep removes the objects under a prefix that are stale, or all if stale is
+// nil. It removes old versions too, because a part that was sent twice leaves
+// one.
 func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool) (removed int, err error) {
 	token := ""
 	for {
@@ -156,8 +158,8 @@ func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.Objec
 	}
 }
 
-// discard removes objects of this package's own, on a context of its own: the
-// caller's is often done by then. What is left, SweepParts finds.
+// discard removes intermediate objects. It has its own deadline, because the
+// caller's context is often done by then. SweepParts finds the rest.
 func (d *driver) discard(ctx context.Context, objects []*gcs.ObjectHandle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()

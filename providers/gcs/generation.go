@@ -10,16 +10,17 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// generation reads a revision or a version: a number that the provider gave.
+// parseGeneration returns the number of a revision or version that the provider
+// returned.
 func parseGeneration(argument, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || decimal(n) != text {
-		return 0, invalid.Argument(argument, "must be a generation's number, as the provider gave it", "")
+		return 0, invalid.Argument(argument, "must be the number of a generation", "")
 	}
 	return n, nil
 }
 
-// at is the object, or one version of it.
+// atGeneration returns the object, or the version if it is not "".
 func (d *driver) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
 	o := d.handle().Object(key)
 	if version == "" {
@@ -32,7 +33,7 @@ func (d *driver) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
 	return o.Generation(n), nil
 }
 
-// when is the object under a condition.
+// withCondition returns the object under a condition.
 func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
 	switch {
 	case c.Absent:
@@ -53,7 +54,7 @@ func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle,
 	return o, nil
 }
 
-// setCondition has an upload made only where the condition holds.
+// setCondition adds the condition to the query of an upload.
 func setCondition(query url.Values, c storage.Condition) error {
 	switch {
 	case c.Absent:

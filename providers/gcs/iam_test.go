@@ -72,7 +72,7 @@ func TestPublicAccessThatCannotBeChanged(t *testing.T) {
 		tries    int
 	}{
 		"prevented from above":      {true, "200 " + policyOf(owner), refusal(412, "conditionNotMet", "public access prevention is enforced."), storage.PermissionDenied, "organization", policyTries},
-		"changed all the time":      {true, "200 " + policyOf(owner), refusal(409, "conflict", "no"), storage.Unavailable, "others change", policyTries},
+		"changed all the time":      {true, "200 " + policyOf(owner), refusal(409, "conflict", "no"), storage.Unavailable, "other clients are changing", policyTries},
 		"may not":                   {true, "200 " + policyOf(owner), refusal(403, "forbidden", "no"), storage.PermissionDenied, "", 1},
 		"a server without policies": {true, "404 404 page not found", "", storage.Unsupported, "no IAM policies", 0},
 		"no bucket any more":        {true, refusal(404, "notFound", "The specified bucket does not exist."), "", storage.BucketNotFound, "", 0},

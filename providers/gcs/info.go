@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// BucketInfo is one look at the bucket and, where the bucket does not rule
-// public access out, one at its IAM policy. Who may not read that is told of no
-// public bucket that it is public.
+// BucketInfo requests the bucket's attributes. If the bucket does not prevent
+// public access, it requests the IAM policy too. If the credentials may not read
+// the policy, Public is false.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	b := s.manage(name)
 	attrs, err := b.handle.Attrs(ctx)

@@ -14,19 +14,20 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// isMalformed reports whether an answer has a header that HTTP does not allow:
-// an object that others wrote may have metadata with any key, and the XML API
-// makes a header of it.
+// isMalformedHeader reports whether a response has a header that HTTP does not
+// allow. Other tools can store metadata with any key, which the XML API returns
+// as a header.
 func isMalformedHeader(err error) bool {
 	var malformed textproto.ProtocolError
 	return errors.As(err, &malformed)
 }
 
-// replacedReads bounds how often a read begins anew because the generation whose
-// attributes were read has been replaced before its bytes were.
+// maxReplacedReads bounds how often a read starts over because the object was
+// overwritten between the two requests.
 const maxReplacedReads = 10
 
-// getInTwo asks for the attributes, and then for the bytes of that generation.
+// getInTwoRequests requests the attributes, and then the bytes of that
+// generation.
 func (d *driver) getInTwoRequests(ctx context.Context, r *storage.GetRequest, read func(context.Context, *storage.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	for range maxReplacedReads {
 		if attrs, err = d.Head(ctx, r); err != nil {
@@ -43,8 +44,9 @@ func (d *driver) getInTwoRequests(ctx context.Context, r *storage.GetRequest, re
 	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// readMedia reads a generation's bytes by the JSON API, whose answer has no
-// metadata; as they are where something on the way packs them.
+// readMedia returns a generation's bytes from the JSON API, whose response has no
+// metadata. If a proxy compresses them, it sends a second request that accepts no
+// coding.
 func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
 	for _, coding := range []string{"gzip", "identity"} {
 		response, err := d.sendMedia(ctx, r, attrs.Revision, coding)

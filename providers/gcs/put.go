@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// Put is one request that holds attributes, bytes and their CRC32C: the server
-// compares before it stores, and nothing is buffered here.
+// Put makes one request with the attributes, the bytes and their CRC32C. The
+// server compares it before it stores the object. Put buffers nothing.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -35,7 +35,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return d.putRelated(ctx, query, object, r.Body, r.Size)
 }
 
-// uploadQuery is what an upload's address says.
+// uploadQuery returns the query of an upload's URL.
 func uploadQuery(kind string, r *storage.PutRequest) (url.Values, error) {
 	query := url.Values{
 		"uploadType":  {kind},
@@ -48,8 +48,8 @@ func uploadQuery(kind string, r *storage.PutRequest) (url.Values, error) {
 	return query, setCondition(query, r.Condition)
 }
 
-// putRelated sends an object's resource and its bytes as two parts of one body
-// (multipart/related).
+// putRelated sends an object's resource and its bytes as a multipart/related
+// body.
 func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64) (*storage.Attrs, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, object)
@@ -74,14 +74,14 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 	if err != nil {
 		return nil, uploadError(err)
 	}
-	return stored.written(), nil
+	return stored.attrs(), nil
 }
 
-// frame is what stands before and behind the bytes.
+// frame returns the parts of the body before and after the bytes.
 func frame(boundary string, object *resource) (head, tail []byte, err error) {
 	document, err := json.Marshal(object)
 	if err != nil {
-		return nil, nil, invalid.Argument("attributes", "cannot be written as JSON", "")
+		return nil, nil, invalid.Argument("attributes", "must be valid as JSON", "")
 	}
 	var b bytes.Buffer
 	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
@@ -90,8 +90,8 @@ func frame(boundary string, object *resource) (head, tail []byte, err error) {
 	return b.Bytes(), []byte("\r\n--" + boundary + "--\r\n"), nil
 }
 
-// partType is the bytes' own; where it differs from the resource's, the
-// resource's would hold.
+// partType returns the content type of the bytes, which must equal that of the
+// resource.
 func partType(object *resource) string {
 	if object.ContentType == "" {
 		return "application/octet-stream"
@@ -99,7 +99,8 @@ func partType(object *resource) string {
 	return object.ContentType
 }
 
-// uploadFailed: nothing but the bucket can be missing to an upload.
+// uploadError returns the error for a failed upload. Only the bucket can be
+// missing.
 func uploadError(err error) *storage.Error {
 	e := translate(err)
 	if e.Code == storage.ObjectNotFound {
@@ -108,8 +109,8 @@ func uploadError(err error) *storage.Error {
 	return e
 }
 
-// readWritten is the resource that a write is answered with. The write was
-// done: an answer that cannot be read leaves its outcome unknown.
+// readWriteResponse returns the resource in the response to a write. If it cannot
+// be read, the write has succeeded, but its outcome is unknown here.
 func readWriteResponse(response *http.Response) (*resource, error) {
 	o, err := readResource(response)
 	if err != nil {
@@ -118,7 +119,7 @@ func readWriteResponse(response *http.Response) (*resource, error) {
 	return o, nil
 }
 
-// randomName is one that nobody guesses, and no body holds.
+// randomName returns a name that cannot be guessed and that no body contains.
 func randomName() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails

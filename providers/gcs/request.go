@@ -17,19 +17,18 @@ import (
 )
 
 const (
-	maxErrorBody    = 64 << 10 // bytes of an answer that says no: what follows is not the server's own
+	maxErrorBody    = 64 << 10 // bytes of an error response: a longer one is not the server's
 	maxResourceBody = 1 << 20  // bytes of an object's attributes
 )
 
-// errCutOff is of an answer that says yes and ends too early.
-var errCutOff = errors.New("the answer broke off")
+// errCutOff is the error for a success whose response is incomplete.
+var errCutOff = errors.New("the response was cut off")
 
-// request is one that this package makes itself: with its context, to an
-// address below the server's root.
+// request returns a request for a path below the server's root.
 func (a *account) request(ctx context.Context, method, address string, body io.Reader, size int64) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
 	if err != nil {
-		return nil, invalid.Argument("key", "makes no address", "")
+		return nil, invalid.Argument("key", "must be valid in a URL", "")
 	}
 	r.ContentLength = size
 	if size == 0 {
@@ -38,15 +37,16 @@ func (a *account) request(ctx context.Context, method, address string, body io.R
 	return r, nil
 }
 
-// A requestError is why a request of ours got no answer, without the address,
-// which may be a session's.
+// A requestError is the error for a request without a response. It omits the URL,
+// which may be that of a session.
 type requestError struct{ err error }
 
 func (e *requestError) Error() string { return e.err.Error() }
 
 func (e *requestError) Unwrap() error { return e.err }
 
-// send makes a request; an answer that is none of accepted is an error.
+// send sends a request. A response with a status other than those in accepted is
+// an error.
 func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error) {
 	response, err := a.http.Do(r)
 	if err != nil {
@@ -64,7 +64,8 @@ func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error)
 	return nil, errorFromResponse(response)
 }
 
-// refused is the error that an answer is; its body is read and closed.
+// errorFromResponse returns the error for a response. It reads and closes the
+// body.
 func errorFromResponse(response *http.Response) error {
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode < 300 {
@@ -80,7 +81,7 @@ func errorFromResponse(response *http.Response) error {
 	return err
 }
 
-// readXML takes in what the XML API says of an error.
+// addXMLError adds the code and message of the XML API to e.
 func addXMLError(e *googleapi.Error) {
 	var document struct{ Code, Message, Details string }
 	if xml.Unmarshal([]byte(e.Body), &document) != nil || document.Code == "" {
@@ -93,7 +94,7 @@ func addXMLError(e *googleapi.Error) {
 	e.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: e.Message}}
 }
 
-// readResource is the object's resource that an answer to a write is.
+// readResource returns the resource in the response to a write.
 func readResource(response *http.Response) (*resource, error) {
 	defer func() { _ = response.Body.Close() }()
 	var o resource
@@ -103,17 +104,17 @@ func readResource(response *http.Response) (*resource, error) {
 	if o.Generation == "" {
 		return nil, errCutOff
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be reused
 	return &o, nil
 }
 
-// objectAddress is the object's in the XML API, which serves bytes and all
-// attributes with one request.
+// objectPath returns the object's path in the XML API, which serves bytes and
+// attributes in one response.
 func (d *driver) objectPath(key string) string {
 	return "/" + escape.Key(d.bucket) + "/" + escape.Key(key)
 }
 
-// uploadAddress is where the JSON API takes a new object.
+// uploadPath returns the path to which the JSON API accepts uploads.
 func (d *driver) uploadPath(query url.Values) string {
 	return "/upload/storage/v1/b/" + escape.Key(d.bucket) + "/o?" + query.Encode()
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Through Config.Client everything goes by the SDK's own calls: its HTTP client,
-// with the credentials, cannot be had.
+// With Config.Client, every request is a call of the SDK, whose HTTP client with
+// the credentials is not accessible.
 
-// maxChunk is what the SDK buffers of an upload, in bytes, each time it makes
-// one; it would be 16 MiB.
+// maxChunk is the size of the SDK's buffer for an upload, in bytes. Its default
+// is 16 MiB.
 const maxChunk = 4 << 20
 
-// putThroughWriter is one Writer. What fails is not committed: the SDK's Close
-// would, so that the context ends first.
+// putWithSDKWriter uploads with one Writer of the SDK. After a failure it cancels
+// the context first, because Close would commit.
 func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
 	if err != nil {
@@ -33,15 +33,15 @@ func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*
 		w := target.NewWriter(ctx)
 		w.ObjectAttrs = attrsToSet(&r.Properties)
 		w.Name, w.PredefinedACL = r.Key, predefinedACL(r.PublicRead)
-		w.ChunkSize = chunkSize(r.Size) // never 0: the SDK sends its own CRC32C before the object is made
+		w.ChunkSize = chunkSize(r.Size) // never 0, so that the SDK sends its own CRC32C before the object is made
 		body := &crcReader{from: r.Body}
 		_, err := io.Copy(w, body)
-		if err == nil && r.CRC32C != nil && *r.CRC32C != body.crc { // known now, if it was not before
-			err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the body is not what its CRC32C says")}
+		if err == nil && r.CRC32C != nil && *r.CRC32C != body.crc { // the core may set it while the body is read
+			err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the body does not match its CRC32C")}
 		}
 		if err != nil {
 			cancel()
-			_ = w.Close() // waits until nothing is under way any more
+			_ = w.Close() // waits for requests in progress
 			return redactSession(err)
 		}
 		if err := w.Close(); err != nil {
@@ -56,7 +56,7 @@ func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*
 	return attrsOf(stored), nil
 }
 
-// summed knows the CRC32C of what was read.
+// A crcReader computes the CRC32C of the bytes read.
 type crcReader struct {
 	from io.Reader
 	crc  uint32
@@ -70,7 +70,8 @@ func (s *crcReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunkSize holds a small body whole: its checksum then goes before it.
+// chunkSize returns a size that holds a small body whole, so that the SDK can
+// send its checksum first.
 func chunkSize(size int64) int {
 	if size < 0 {
 		return maxChunk
@@ -78,12 +79,13 @@ func chunkSize(size int64) int {
 	return int(min(size/chunkUnit*chunkUnit+chunkUnit, maxChunk))
 }
 
-// getThroughReader asks for the attributes first: the SDK's reader tells them in
-// part only.
+// getWithSDKReader requests the attributes first, because the SDK's reader has
+// only some of them.
 func (d *driver) getWithSDKReader(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	return d.getInTwoRequests(ctx, r, d.readGeneration)
 }
 
+// readGeneration returns the bytes of one generation.
 func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
 	o, err := d.atGeneration(r.Key, attrs.Revision)
 	if err != nil {
@@ -105,16 +107,16 @@ func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attr
 	return body, nil
 }
 
-// openedOnce is a context in which the SDK's reader opens no second connection:
-// it would go on at the wrong byte of what is stored with gzip. The core resumes
+// A singleConnContext stops the SDK's reader from opening a second connection. It
+// would resume at the wrong byte of an object stored with gzip; the core resumes
 // at the right one.
 type singleConnContext struct {
 	context.Context
 	opened atomic.Bool
 }
 
-// Err tells the SDK, which asks before each connection, that there is none to
-// be made. Done is the caller's: what is under way goes on.
+// Err makes the SDK stop: it calls Err before each connection. Done is the
+// caller's, so the open connection continues.
 func (c *singleConnContext) Err() error {
 	if c.opened.Load() {
 		return io.ErrUnexpectedEOF

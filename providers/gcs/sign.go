@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/sigv4"
 )
 
-// signFeatures are all or none: Google enforces whatever is signed.
+// signFeatures returns all features of signing, or none: Google enforces
+// everything that is signed.
 func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
@@ -23,10 +24,10 @@ func signFeatures(a *account) storage.Features {
 	return storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 }
 
-// Sign makes no request where the service account's key is here; else IAM is
-// asked for each signature. Everything that the result promises is a signed
-// header or a signed part of the query, so that whoever holds it can change
-// nothing. It outlives the token that IAM was asked with.
+// Sign signs with the service account's key, without a request. If there is no
+// key, it requests the signature from IAM. All properties of the result are
+// signed headers or signed parts of the query, so that nobody can change them.
+// The result remains valid after the token for IAM has expired.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
@@ -61,8 +62,8 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.header, ExpiresAt: term.Until()}, nil
 }
 
-// signAt is a term of at least ttl, but of no more than the signatory's key
-// holds: the address would die with it, whatever it says.
+// signAt returns a term of at least ttl, but at most as long as the signer's key
+// is valid: the URL would expire with the key.
 func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
 	signer, err := d.signerFinder.get(ctx)
 	if err != nil {
@@ -71,18 +72,18 @@ func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (
 	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
-// bucketAddress is where a signed request finds the bucket, without a slash at
-// its end: below the server's own address, or below base where clients outside
-// reach the server by another name. A base that names the bucket in its host (a
-// virtual host, a domain of the bucket's name) is the bucket's own.
+// bucketURL returns the bucket's URL for signed requests, without a slash at its
+// end. It is below the server's URL, or below base if clients use another host.
+// If the host of base names the bucket (a virtual host, or a domain that is the
+// bucket's name), base is the bucket's URL.
 func (d *driver) bucketURL(base string) (*url.URL, error) {
-	own := base == "" // the server's host, however the bucket is called
+	own := base == "" // the server's host never names the bucket
 	if own {
 		base = d.root()
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, storage.InvalidArgument // the core has read it before
+		return nil, storage.InvalidArgument // the core has parsed it before
 	}
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
@@ -95,8 +96,8 @@ func (d *driver) bucketURL(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// keyAddress is the key's address in the bucket's: every byte but the
-// unreserved ones and "/" is escaped, and the signature is of that.
+// objectURL returns the URL of a key. Every byte except unreserved ones and "/"
+// is escaped, and the signature covers that form.
 func objectURL(bucket *url.URL, key string) *url.URL {
 	u := *bucket
 	u.RawPath = bucket.EscapedPath() + "/" + escape.Key(key)
@@ -104,14 +105,14 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 	return &u
 }
 
-// signedHeaders are what the uploader must send.
+// signedHeaders returns the headers that the uploader must send.
 func signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	h := sigv4.Headers(r, "X-Goog-")
 	for name, values := range h {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{
 				Code: storage.Unsupported,
-				Hint: "a browser sends headers in ASCII alone, and " + name + " is not: Upload and SignedUploadForm take it",
+				Hint: "a browser sends only ASCII headers, and " + name + " is not ASCII: use Upload or SignedUploadForm",
 			}
 		}
 	}
@@ -131,6 +132,7 @@ func isASCII(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) < 0
 }
 
+// readQuery returns the parameters that the URL of a read signs.
 func readQuery(r *storage.SignRequest) url.Values {
 	query := url.Values{}
 	if r.Version != "" {

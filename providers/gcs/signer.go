@@ -14,25 +14,25 @@ import (
 	"github.com/omnibucket/storage/internal/invalid"
 )
 
-// A signatory is a service account that signs: with its own key, here, or
-// through Google's IAM, which keeps a key for every service account.
+// A signer signs as a service account: with the account's key, or through
+// Google's IAM, which has a key for every service account.
 type signer interface {
 	email() string
-	// longest is how long its signatures hold at most.
+	// maxTerm returns the longest time for which its signatures are valid.
 	maxTerm() time.Duration
-	// sign is the RSA signature (PKCS #1 v1.5) of text's SHA-256.
+	// sign returns the RSA signature (PKCS #1 v1.5) of the SHA-256 of text.
 	sign(ctx context.Context, text []byte) ([]byte, error)
 }
 
-// A signer knows who signs for an account, or finds out at the first signature:
-// default credentials are looked for no earlier.
+// A signerFinder has the signer of an account, or finds it for the first
+// signature. Default credentials are not looked up before.
 type signerFinder struct {
 	find  func(ctx context.Context) (signer, error)
 	found atomic.Pointer[signer]
 }
 
-// newSigner is nil where it is known that nobody can sign. It makes no request.
-// InvalidArgument: a key that is none, or another account's.
+// newSignerFinder returns nil if nothing can sign. It makes no request. If the
+// key is invalid or that of another account, it returns InvalidArgument.
 func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 	var signs signer
 	var err error
@@ -58,8 +58,8 @@ func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 	return s, nil
 }
 
-// signatory may be found twice where two ask first: nobody waits for the other,
-// and one of them is kept.
+// get returns the signer. Concurrent first calls may each find one, without
+// waiting for each other; one of them is kept.
 func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if s == nil {
 		return nil, noSignerError()
@@ -75,13 +75,14 @@ func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	return *s.found.Load(), nil
 }
 
-const signingHint = "signing takes a service account: give its key (Config.SigningKey, signing_key=), or credentials that may sign as it and its name (Config.SigningAccount)"
+const signingHint = "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"
 
 func noSignerError() error {
 	return &storage.Error{Code: storage.Unsupported, Hint: signingHint}
 }
 
-// credentialsFile is what signing needs of Google's JSON of credentials.
+// A credentialsFile has the fields of Google's credentials JSON that signing
+// needs.
 type credentialsFile struct {
 	ClientEmail      string `json:"client_email"`
 	PrivateKey       string `json:"private_key"`
@@ -90,14 +91,14 @@ type credentialsFile struct {
 
 func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	f := &credentialsFile{}
-	if json.Unmarshal(text, f) != nil { // whose error quotes the text
-		return nil, invalid.Argument("credentials", "must be the JSON that Google hands out", "")
+	if json.Unmarshal(text, f) != nil { // its error quotes the text
+		return nil, invalid.Argument("credentials", "must be credentials JSON from Google", "")
 	}
 	return f, nil
 }
 
-// account is the service account that the credentials are of; "" where they
-// are a person's. An impersonated one stands in the address of its tokens,
+// account returns the service account of the credentials, or "" for a person's.
+// If it is impersonated, its name is in the URL of its tokens,
 // …/serviceAccounts/NAME:generateAccessToken.
 func (f *credentialsFile) account() string {
 	if f.ImpersonationURL == "" {
@@ -111,8 +112,9 @@ func (f *credentialsFile) account() string {
 	return name
 }
 
-// signatoryOf is who signs with credentials that are JSON: as account or, of
-// "", as themselves. Nil: they are a person's, who signs nothing.
+// signerFromJSON returns the signer for credentials JSON. It signs as account, or
+// as the credentials' own account if that is "". It returns nil for a person's
+// credentials, which cannot sign.
 func signerFromJSON(credentials []byte, account string, a *account) (signer, error) {
 	f, err := parseCredentialsFile(credentials)
 	if err != nil {
@@ -131,8 +133,8 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 	return newIAMSigner(account, a), nil
 }
 
-// defaultSignatory is who signs with the application default credentials; on a
-// machine of Google's, the service account that it runs as.
+// defaultSigner returns the signer for the application default credentials. On a
+// machine of Google's, it signs as the machine's service account.
 func defaultSigner(ctx context.Context, account string, a *account, machine func(context.Context) (string, error)) (signer, error) {
 	credentials, err := a.credentials.get()
 	if err != nil {
@@ -153,7 +155,8 @@ func defaultSigner(ctx context.Context, account string, a *account, machine func
 	return newIAMSigner(account, a), nil
 }
 
-// machineAccount asks the metadata service.
+// metadataAccount requests the machine's service account from the metadata
+// service.
 func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
 	var none metadata.NotDefinedError
@@ -165,5 +168,5 @@ func metadataAccount(ctx context.Context) (string, error) {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	}
-	return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the metadata service does not tell this machine's service account: set Config.SigningAccount"}
+	return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the metadata service did not return this machine's service account: set Config.SigningAccount"}
 }
