@@ -31,7 +31,7 @@ type account struct {
 	version      string          // Config.APIVersion
 	http         *http.Client    // nil where a client was given
 	owned        bool            // http was made here, and ends with the account
-	given        *service.Client // Config.Client
+	sdkClient    *service.Client // Config.Client
 	identity     any             // equal for accounts between which the service can copy
 	signing
 }
@@ -41,7 +41,7 @@ func newAccount(c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	s, err := settingsOf(c)
+	s, err := resolveSettings(c)
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +55,11 @@ func newAccount(c Config) (*account, error) {
 		anonymous:    s.anonymous,
 		hierarchical: c.HierarchicalNamespace,
 		version:      c.APIVersion,
-		given:        c.Client,
+		sdkClient:    c.Client,
 	}
 	a.identify(c)
-	if a.given != nil {
-		a.service = a.given
+	if a.sdkClient != nil {
+		a.service = a.sdkClient
 		return a, nil
 	}
 	var own *transport.Transport
@@ -78,14 +78,14 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 		Transport:       a.http,
 		Retry:           retry,
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "omnibucket"},
-		PerCallPolicies: []policy.Policy{unpacked{}, pinned(a.version)},
+		PerCallPolicies: []policy.Policy{encodingPolicy{}, versionPolicy(a.version)},
 	}}
 	address := a.endpoint.String() + "/"
 	switch {
 	case a.sharedKey != nil:
 		return service.NewClientWithSharedKeyCredential(address, a.sharedKey, o)
 	case a.token != nil:
-		return service.NewClient(address, namedToken{a.token}, o)
+		return service.NewClient(address, translatingCredential{a.token}, o)
 	case a.sas != "":
 		address += "?" + a.sas
 	}
@@ -97,17 +97,17 @@ var noRetry = policy.RetryOptions{MaxRetries: -1}
 
 // unpacked asks for the bytes that are stored: without the header Go's transport
 // asks for gzip, and unpacks what was stored packed.
-type unpacked struct{}
+type encodingPolicy struct{}
 
-func (unpacked) Do(r *policy.Request) (*http.Response, error) {
+func (encodingPolicy) Do(r *policy.Request) (*http.Response, error) {
 	r.Raw().Header.Set("Accept-Encoding", "identity")
 	return r.Next()
 }
 
 // pinned sets the service version of each request; "" leaves the SDK's.
-type pinned string
+type versionPolicy string
 
-func (p pinned) Do(r *policy.Request) (*http.Response, error) {
+func (p versionPolicy) Do(r *policy.Request) (*http.Response, error) {
 	if p != "" {
 		r.Raw().Header["x-ms-version"] = []string{string(p)} // as the SDK spells it
 	}
@@ -116,8 +116,8 @@ func (p pinned) Do(r *policy.Request) (*http.Response, error) {
 
 // once has a client that was given make one attempt, and ask for the bytes that
 // are stored, as those made here do. Every request is made under it.
-func (a *account) once(ctx context.Context) context.Context {
-	if a.given == nil {
+func (a *account) singleAttempt(ctx context.Context) context.Context {
+	if a.sdkClient == nil {
 		return ctx
 	}
 	ctx = policy.WithHTTPHeader(ctx, http.Header{"Accept-Encoding": {"identity"}})

@@ -18,7 +18,7 @@ import (
 // canBatch: each removal in a batch is authorised by itself, which takes more
 // than a shared access signature of the container. A given client knows how.
 func (a *account) canBatch() bool {
-	return a.sharedKey != nil || a.token != nil || a.given != nil
+	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
 }
 
 // DeleteBatch is one Blob Batch of the container's, each of whose requests is
@@ -48,27 +48,27 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if len(slots) == 0 {
 		return errs
 	}
-	answers, err := d.submit(ctx, batch)
+	responses, err := d.submit(ctx, batch)
 	if err != nil {
 		for _, slot := range slots {
 			errs[slot] = err
 		}
 		return errs
 	}
-	d.judge(ctx, answers, slots, r, errs)
+	d.assignResponses(ctx, responses, slots, r, errs)
 	return errs
 }
 
 // submit sends a batch. Of an answer that cannot be read nothing is known. The
 // SDK panics at one that names a request that was not made.
 func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
-	var answer *http.Response
+	var response *http.Response
 	var out container.SubmitBatchResponse
-	err := writes(policy.WithCaptureResponse(d.once(ctx), &answer), func(ctx context.Context) (err error) {
+	err := writes(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), func(ctx context.Context) (err error) {
 		defer func() {
-			if isAccepted(answer) {
-				if said := recover(); said != nil {
-					_ = answer.Body.Close()
+			if isAccepted(response) {
+				if recover() != nil {
+					_ = response.Body.Close()
 					err = errUnreadable
 				}
 			}
@@ -80,8 +80,8 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 		return out.Responses, nil
 	}
 	e := asError(err)
-	if isAccepted(answer) {
-		if whole := refusedWhole(err, answer); whole != nil {
+	if isAccepted(response) {
+		if whole := batchError(err, response); whole != nil {
 			return nil, whole
 		}
 		if e.Code == storage.Internal { // the SDK's words hold what was answered
@@ -92,21 +92,21 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 	return nil, e
 }
 
-func isAccepted(answer *http.Response) bool {
-	return answer != nil && answer.StatusCode == http.StatusAccepted
+func isAccepted(response *http.Response) bool {
+	return response != nil && response.StatusCode == http.StatusAccepted
 }
 
 var errUnreadable = errors.New("the batch's answer cannot be read")
 
 // refusedWhole is the one answer to all of a batch that the service accepted and
 // then refused; nil: there is none. The SDK has it in the text of its error.
-func refusedWhole(err error, answer *http.Response) *storage.Error {
+func batchError(err error, response *http.Response) *storage.Error {
 	text := err.Error()
 	at := strings.Index(text, "HTTP/1.1 ")
 	if at < 0 {
 		return nil
 	}
-	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[at:])), answer.Request)
+	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[at:])), response.Request)
 	if err != nil || one.StatusCode < http.StatusBadRequest {
 		return nil
 	}
@@ -114,20 +114,20 @@ func refusedWhole(err error, answer *http.Response) *storage.Error {
 }
 
 // judge puts each request's verdict where it belongs.
-func (d *driver) judge(ctx context.Context, answers []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
-	told := make([]bool, len(slots))
-	for _, answer := range answers {
-		if answer.ContentID == nil || *answer.ContentID < 0 || *answer.ContentID >= len(slots) {
+func (d *driver) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
+	received := make([]bool, len(slots))
+	for _, response := range responses {
+		if response.ContentID == nil || *response.ContentID < 0 || *response.ContentID >= len(slots) {
 			continue
 		}
-		told[*answer.ContentID] = true
-		if answer.Error != nil {
-			slot := slots[*answer.ContentID]
-			errs[slot] = d.deleteFailed(ctx, translate(answer.Error), &r[slot])
+		received[*response.ContentID] = true
+		if response.Error != nil {
+			slot := slots[*response.ContentID]
+			errs[slot] = d.deleteError(ctx, translate(response.Error), &r[slot])
 		}
 	}
 	for i, slot := range slots {
-		if !told[i] {
+		if !received[i] {
 			errs[slot] = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("the batch's answer says nothing of this object")}
 		}
 	}

@@ -27,7 +27,7 @@ const (
 )
 
 // newUpload is the name of an upload, of which the service knows nothing.
-func newUpload() string {
+func newUploadID() string {
 	var id [uploadBytes]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(id[:])
@@ -47,7 +47,7 @@ func blockID(upload string, number int, sum uint64) (string, error) {
 }
 
 // recordedID is the id of the block that a part was stored as.
-func recordedID(upload string, part *storage.Part) (string, error) {
+func partBlockID(upload string, part *storage.Part) (string, error) {
 	name, _, _ := strings.Cut(part.Tag, tagSeparator)
 	raw, _ := base64.StdEncoding.DecodeString(name)
 	if len(raw) == blockBytes {
@@ -55,7 +55,7 @@ func recordedID(upload string, part *storage.Part) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if stored, ok := storedID(part.Tag); ok && id == name {
+		if stored, ok := blockIDFromTag(part.Tag); ok && id == name {
 			return stored, nil
 		}
 	}
@@ -72,7 +72,7 @@ const (
 
 // storedID is the id that a tag tells: the block's own, or one of another length
 // that is derived from it.
-func storedID(tag string) (string, bool) {
+func blockIDFromTag(tag string) (string, bool) {
 	id, text, derived := strings.Cut(tag, tagSeparator)
 	if !derived {
 		return id, true
@@ -90,16 +90,16 @@ func storedID(tag string) (string, bool) {
 // stage sends a block under its own id. If another tool left blocks on the key
 // whose ids have another length, the service refuses it: the block is sent again
 // under an id of their length. It returns the tag of the part.
-func (d *driver) stage(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
-	if err = send(id); err == nil || !isCode(translate(err), codeOtherLength) {
+func (d *driver) stageBlock(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
+	if err = send(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
 	}
-	out, looked := d.blob(key).GetBlockList(d.once(ctx), blockblob.BlockListTypeUncommitted, nil)
-	if looked != nil || len(out.UncommittedBlocks) == 0 {
+	out, listErr := d.blob(key).GetBlockList(d.singleAttempt(ctx), blockblob.BlockListTypeUncommitted, nil)
+	if listErr != nil || len(out.UncommittedBlocks) == 0 {
 		return "", err
 	}
-	tag = id + tagSeparator + strconv.Itoa(len(text(out.UncommittedBlocks[0].Name)))
-	stored, ok := storedID(tag)
+	tag = id + tagSeparator + strconv.Itoa(len(deref(out.UncommittedBlocks[0].Name)))
+	stored, ok := blockIDFromTag(tag)
 	if !ok {
 		return "", err
 	}
@@ -109,19 +109,19 @@ func (d *driver) stage(ctx context.Context, key, id string, send func(id string)
 // codeOtherLength is of a block whose id has another length than those of the
 // blocks that are there.
 // https://learn.microsoft.com/rest/api/storageservices/put-block
-const codeOtherLength = "InvalidBlobOrBlock"
+const codeBlockIDLength = "InvalidBlobOrBlock"
 
 // BeginParts makes no request: Azure has uncommitted blocks, and no uploads.
 func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
 	}
-	return newUpload(), nil
+	return newUploadID(), nil
 }
 
 // PutPart is one Put Block, whose CRC64 the service compares.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	body, sum, err := summed(r.Body, r.CRC32C)
+	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -129,17 +129,17 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err != nil {
 		return storage.Part{}, err
 	}
-	tag, err := d.stage(ctx, r.Key, id, func(id string) error {
+	tag, err := d.stageBlock(ctx, r.Key, id, func(id string) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		_, err := d.blob(r.Key).StageBlock(d.once(ctx), id, body, &blockblob.StageBlockOptions{
+		_, err := d.blob(r.Key).StageBlock(d.singleAttempt(ctx), id, body, &blockblob.StageBlockOptions{
 			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
 		})
 		return err
 	})
 	if err != nil {
-		return storage.Part{}, writeFailed(err, storage.Condition{}) // never Unknown: a block is not the object
+		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a block is not the object
 	}
 	return storage.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
 }
@@ -149,20 +149,20 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	ids := make([]string, len(r.Parts))
 	for i := range r.Parts {
-		id, err := recordedID(r.Upload, &r.Parts[i])
+		id, err := partBlockID(r.Upload, &r.Parts[i])
 		if err != nil {
 			return nil, err
 		}
 		ids[i] = id
 	}
-	attrs, err := d.commit(ctx, ids, &commit{
+	attrs, err := d.commit(ctx, ids, &blockList{
 		key:        r.Put.Key,
 		properties: &r.Put.Properties,
 		condition:  r.Put.Condition,
 		crc:        r.Put.CRC32C,
 		size:       r.Put.Size,
 	})
-	if isCode(err, codeDropped) && storage.CodeOf(err) == storage.Unavailable {
+	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
 		e := *asError(err)
 		e.Status = http.StatusConflict // has the core begin anew
 		err = &e
@@ -171,7 +171,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 }
 
 // A commit is what Put Block List says of the object beside its blocks.
-type commit struct {
+type blockList struct {
 	key        string
 	properties *storage.Properties
 	condition  storage.Condition
@@ -179,33 +179,33 @@ type commit struct {
 	size       int64
 }
 
-func (d *driver) commit(ctx context.Context, ids []string, c *commit) (*storage.Attrs, error) {
+func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
 	var out blockblob.CommitBlockListResponse
-	err := writes(d.once(ctx), func(ctx context.Context) (err error) {
+	err := writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		out, err = d.blob(c.key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
-			HTTPHeaders:      headers(c.properties),
-			Metadata:         storedMetadata(c.properties.Metadata, c.crc, c.size),
+			HTTPHeaders:      httpHeaders(c.properties),
+			Metadata:         encodeMetadata(c.properties.Metadata, c.crc, c.size),
 			Tier:             tier(c.properties.StorageClass),
 			AccessConditions: conditions(c.condition),
 		})
 		return err
 	})
-	if isCode(err, codeDropped) {
-		return nil, d.dropped(ctx, asError(err), c)
+	if isCode(err, codeBlocksDropped) {
+		return nil, d.droppedError(ctx, asError(err), c)
 	}
 	if err != nil {
-		return nil, writeFailed(err, c.condition)
+		return nil, writeError(err, c.condition)
 	}
-	return written(out.ETag, out.LastModified, out.VersionID), nil
+	return writeAttrs(out.ETag, out.LastModified, out.VersionID), nil
 }
 
 // codeDropped is of blocks that are gone: every commit to a key drops those of
 // all other uploads to it, which elsewhere would not hinder one another.
-const codeDropped = "InvalidBlockList"
+const codeBlocksDropped = "InvalidBlockList"
 
 // dropped is no verdict on a condition: one look is. Without one the upload has
 // to begin anew.
-func (d *driver) dropped(ctx context.Context, e *storage.Error, c *commit) error {
+func (d *driver) droppedError(ctx context.Context, e *storage.Error, c *blockList) error {
 	e.Code, e.Retryable = storage.Unavailable, true
 	if c.condition == (storage.Condition{}) {
 		return e

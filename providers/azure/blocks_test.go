@@ -47,7 +47,7 @@ func TestAnUploadInBlocksOnTheWire(t *testing.T) {
 		"X-Ms-Blob-Content-Type":      "text/plain",
 		"X-Ms-Blob-Cache-Control":     "no-store",
 		"X-Ms-Meta-K":                 "v",
-		"X-Ms-Meta-Omnibucket_crc32c": writeChecksum(*put.CRC32C, 6),
+		"X-Ms-Meta-Omnibucket_crc32c": encodeChecksum(*put.CRC32C, 6),
 		"X-Ms-Access-Tier":            "Cool",
 	} {
 		require.Equal(t, want, commit.Header.Get(name), name)
@@ -55,7 +55,7 @@ func TestAnUploadInBlocksOnTheWire(t *testing.T) {
 }
 
 func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
-	one, other := newUpload(), newUpload()
+	one, other := newUploadID(), newUploadID()
 	ids := map[string]bool{}
 	for _, upload := range []string{one, other} {
 		for _, number := range []int{1, 2, 255, 256, maxBlocks} {
@@ -77,7 +77,7 @@ func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
 // again, the part that was recorded first is still the one that it was.
 func TestABlockIsReplacedByNoOtherContent(t *testing.T) {
 	s := newScript(t, created)
-	d, upload := s.driver(t), newUpload()
+	d, upload := s.driver(t), newUploadID()
 	put := func(text string) storage.Part {
 		part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
 		require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestABlockIsReplacedByNoOtherContent(t *testing.T) {
 
 func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 	s := newScript(t, refusing(400, "InvalidBlobOrBlock"), said{Status: 200, Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`})
-	_, err := s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUpload(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
+	_, err := s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Locked, e.Code)
@@ -104,10 +104,10 @@ func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 
 func TestAPartOfAnotherUploadIsNotCommitted(t *testing.T) {
 	s := newScript(t, created)
-	d, upload := s.driver(t), newUpload()
+	d, upload := s.driver(t), newUploadID()
 	for name, part := range map[string]storage.Part{
 		"no tag":         {Number: 1},
-		"another upload": aPart(t, newUpload(), 1),
+		"another upload": aPart(t, newUploadID(), 1),
 		"another number": {Number: 2, Tag: aPart(t, upload, 1).Tag},
 		"a shorter name": {Number: 1, Tag: aPart(t, upload, 1).Tag[:20]},
 	} {
@@ -135,7 +135,7 @@ func TestAnUploadThatIsNotOurs(t *testing.T) {
 		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{{Number: 1}}})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
-	require.NoError(t, d.AbortParts(t.Context(), "a", newUpload()))
+	require.NoError(t, d.AbortParts(t.Context(), "a", newUploadID()))
 	require.Empty(t, s.Requests())
 }
 
@@ -160,7 +160,7 @@ func TestBlocksThatAreGoneOrMixed(t *testing.T) {
 			s := newScript(t, row.answers...)
 			put := wiretest.Put("a", "")
 			put.Condition = row.condition
-			upload := newUpload()
+			upload := newUploadID()
 			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{aPart(t, upload, 1)}})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)

@@ -42,7 +42,7 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 	if c.err != nil {
 		return azcore.AccessToken{}, &storage.Error{Code: storage.Unauthenticated, Err: c.err, Hint: credentialsHint}
 	}
-	return namedToken{c.inner}.GetToken(ctx, o)
+	return translatingCredential{c.inner}.GetToken(ctx, o)
 }
 
 func (c *defaultChain) open() {
@@ -76,21 +76,21 @@ func orNil[C any, P interface {
 
 // namedToken says of a failure that it is one of the credential: the SDK would
 // have it look like one of the request.
-type namedToken struct{ from azcore.TokenCredential }
+type translatingCredential struct{ from azcore.TokenCredential }
 
-func (n namedToken) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	token, err := n.from.GetToken(ctx, o)
 	var named *storage.Error
 	if err == nil || ctx.Err() != nil || errors.As(err, &named) {
 		return token, err
 	}
-	return token, tokenFailed(err)
+	return token, tokenError(err)
 }
 
 // tokenFailed: an answer of the identity service that tells of a failure of its own
 // may pass, as may one that did not come; all else is a credential that is refused,
 // or none.
-func tokenFailed(err error) *storage.Error {
+func tokenError(err error) *storage.Error {
 	var refused *azidentity.AuthenticationFailedError
 	var network net.Error
 	passes := false

@@ -21,19 +21,19 @@ func inBlocks(t *testing.T, s *azuriteServer, container string) storage.Bucket {
 	d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint})
 	require.NoError(t, err)
 	azure.CopyInBlocks(d, 1000, 3000)
-	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return unreadable{d} }))
+	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return unreadableBody{d} }))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
 }
 
 // unreadable has no bytes pass through this process on their way to another key.
-type unreadable struct{ storage.Driver }
+type unreadableBody struct{ storage.Driver }
 
-func (unreadable) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
+func (unreadableBody) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
 	return nil, storage.PermissionDenied
 }
 
-func (unreadable) PutPart(context.Context, *storage.PartRequest) (storage.Part, error) {
+func (unreadableBody) PutPart(context.Context, *storage.PartRequest) (storage.Part, error) {
 	return storage.Part{}, storage.PermissionDenied
 }
 

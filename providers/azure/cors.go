@@ -18,7 +18,7 @@ const maxCORSRules = 5 // of an account
 // properties of the account are not sent, and so stay as they are.
 //
 // https://learn.microsoft.com/rest/api/storageservices/set-blob-service-properties
-func (b *managed) setCORS(ctx context.Context, rules []storage.CORSRule) error {
+func (b *managedContainer) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be left out
 	for _, rule := range rules {
 		o.CORS = append(o.CORS, &service.CORSRule{
@@ -35,7 +35,7 @@ func (b *managed) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 	})
 }
 
-func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
+func (b *managedContainer) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	p, err := b.service.GetProperties(ctx, nil)
 	if err != nil {
 		return nil, reads(err)
@@ -60,7 +60,7 @@ func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 func joined(list []string) *string { return to.Ptr(strings.Join(list, ",")) }
 
 func parted(list *string) []string {
-	if text(list) == "" {
+	if deref(list) == "" {
 		return nil
 	}
 	parts := strings.Split(*list, ",")

@@ -63,7 +63,7 @@ func validVersion(version string) bool {
 
 // settingsOf is what Config says, completed by the environment where it names no
 // credential.
-func settingsOf(c Config) (*settings, error) {
+func resolveSettings(c Config) (*settings, error) {
 	s := &settings{name: c.Account, key: c.Key, token: c.Credential, anonymous: c.Anonymous}
 	s.sas = strings.TrimPrefix(c.SASToken, "?")
 	endpoint := c.Endpoint
@@ -85,17 +85,17 @@ func settingsOf(c Config) (*settings, error) {
 		}
 		endpoint = given
 	}
-	if err := s.locate(endpoint); err != nil {
+	if err := s.resolveEndpoint(endpoint); err != nil {
 		return nil, err
 	}
 	if silent && s.key == "" && s.sas == "" {
-		s.fallBack()
+		s.useDefaults()
 	}
-	return s, s.readKey()
+	return s, s.parseKey()
 }
 
 // locate settles endpoint and name, either of which may tell the other.
-func (s *settings) locate(endpoint string) error {
+func (s *settings) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
 		if s.name == "" {
 			return invalid.Argument("account", "is not known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
@@ -155,7 +155,7 @@ func (s *settings) fromEnvironment(endpoint string) (string, error) {
 }
 
 // fallBack is for when nothing says who asks.
-func (s *settings) fallBack() {
+func (s *settings) useDefaults() {
 	if s.endpoint.Path == "/"+emulatorAccount && s.name == emulatorAccount {
 		s.key = emulatorKey
 		return
@@ -163,7 +163,7 @@ func (s *settings) fallBack() {
 	s.token = &defaultChain{local: !azureHost(s.endpoint.Hostname())}
 }
 
-func (s *settings) readKey() error {
+func (s *settings) parseKey() error {
 	if s.key == "" {
 		return nil
 	}

@@ -109,7 +109,7 @@ func TestTheUserKeysSignatureIsTheSDKs(t *testing.T) {
 	d.name = "127"
 	from, err := time.Parse(sasTime, start)
 	require.NoError(t, err)
-	key, err := d.askUserKey(t.Context(), from, from.Add(userKeyLife))
+	key, err := d.requestUserKey(t.Context(), from, from.Add(userKeyLife))
 	require.NoError(t, err)
 	for name, g := range grants() {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestAKeyThatCannotBeRenewed(t *testing.T) {
 		require.ErrorIs(t, err, storage.Unavailable)
 	})
 	t.Run("because there is no token serves on", func(t *testing.T) {
-		u := userKeys{key: userKeyOf(signedAt)}
+		u := userKeyCache{key: userKeyOf(signedAt)}
 		key, err := u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) {
 			return nil, &storage.Error{Code: storage.Unauthenticated}
 		})
@@ -254,7 +254,7 @@ func TestOfManyWhoNeedAKeyOneAsks(t *testing.T) {
 	for name, fails := range map[string]error{"a key": nil, "a failure": storage.Unavailable} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var u userKeys
+				var u userKeyCache
 				asked, release := 0, make(chan struct{})
 				ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
 					asked++
@@ -284,7 +284,7 @@ func TestOfManyWhoNeedAKeyOneAsks(t *testing.T) {
 
 func TestARenewalKeepsNobodyWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := userKeys{key: userKeyOf(signedAt)}
+		u := userKeyCache{key: userKeyOf(signedAt)}
 		old, renewed, release := u.key, userKeyOf(signedAt.Add(time.Hour)), make(chan struct{})
 		ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
 			<-release
@@ -311,7 +311,7 @@ func TestWhoGivesUp(t *testing.T) {
 	}
 	t.Run("waiting leaves alone", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var u userKeys
+			var u userKeyCache
 			release := make(chan struct{})
 			var group sync.WaitGroup
 			group.Go(func() {
@@ -332,7 +332,7 @@ func TestWhoGivesUp(t *testing.T) {
 	})
 	t.Run("asking leaves the others to ask", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var u userKeys
+			var u userKeyCache
 			ctx, cancel := context.WithCancel(t.Context())
 			var group sync.WaitGroup
 			group.Go(func() {
@@ -352,7 +352,7 @@ func TestWhoGivesUp(t *testing.T) {
 	})
 	t.Run("no request for a key lasts for ever", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var u userKeys
+			var u userKeyCache
 			began := time.Now()
 			_, err := u.get(t.Context(), signedAt, time.Hour, stuck)
 			require.True(t, errors.Is(err, context.DeadlineExceeded))

@@ -18,14 +18,14 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	err = writes(d.once(ctx), func(ctx context.Context) error {
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := b.Delete(ctx, deleteOptions(r))
 		return err
 	})
 	if err == nil {
 		return nil
 	}
-	return d.deleteFailed(ctx, asError(err), r)
+	return d.deleteError(ctx, asError(err), r)
 }
 
 func deleteOptions(r *storage.DeleteRequest) *blob.DeleteOptions {
@@ -37,19 +37,19 @@ func deleteOptions(r *storage.DeleteRequest) *blob.DeleteOptions {
 }
 
 // codeCurrent refuses to remove the version that is current.
-const codeCurrent = "OperationNotAllowedOnRootBlob"
+const codeCurrentVersion = "OperationNotAllowedOnRootBlob"
 
 // deleteFailed goes on where the version is the current one; it is nil for an
 // object that was not there.
-func (d *driver) deleteFailed(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
-	if r.Version != "" && isCode(e, codeCurrent) {
+func (d *driver) deleteError(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+	if r.Version != "" && isCode(e, codeCurrentVersion) {
 		err := d.deleteCurrent(ctx, r)
 		if err == nil {
 			return nil
 		}
 		e = asError(err)
 	}
-	return d.unlessMissing(ctx, e, r)
+	return d.ignoreMissing(ctx, e, r)
 }
 
 // deleteCurrent removes the version that is current in two steps: once the
@@ -61,12 +61,12 @@ func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) er
 	if err != nil {
 		return err
 	}
-	found, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	found, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
 	if err != nil {
 		return reads(err)
 	}
 	asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
-	err = writes(d.once(ctx), func(ctx context.Context) error {
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := d.blob(r.Key).Delete(ctx, asFound)
 		return err
 	})
@@ -75,7 +75,7 @@ func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) er
 			return e
 		}
 	}
-	return writes(d.once(ctx), func(ctx context.Context) error {
+	return writes(d.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := b.Delete(ctx, nil)
 		return err
 	})
@@ -83,10 +83,10 @@ func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) er
 
 // unlessMissing is nil for an object that was not there. A condition on one fails
 // before it is looked for, on some servers: one look decides.
-func (d *driver) unlessMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+func (d *driver) ignoreMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
 	missing := e
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
-		missing = d.lookAgain(ctx, r.Key, r.Version)
+		missing = d.recheck(ctx, r.Key, r.Version)
 	}
 	if missing == nil || missing.Status != http.StatusNotFound {
 		return e

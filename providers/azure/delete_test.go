@@ -49,7 +49,7 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 		object  = "/photos/a"
 		version = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	)
-	current, look, done := refusing(403, codeCurrent), anObject("x"), said{Status: 202}
+	current, look, done := refusing(403, codeCurrentVersion), anObject("x"), said{Status: 202}
 	for name, row := range map[string]struct {
 		answers []said
 		asked   []string
@@ -96,7 +96,7 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 				}
 			}
 
-			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrent)}, row.answers[1:]...)...)
+			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrentVersion)}, row.answers[1:]...)...)
 			errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: versionAt(1)}})
 			require.Equal(t, row.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
 			require.Equal(t, row.asked[1:], s.Lines()[1:], "in a batch")

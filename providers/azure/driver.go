@@ -74,7 +74,7 @@ func (d *driver) Locate(key string) storage.ObjectRef {
 // Native is a *container.Client of the *service.Client that Config had, or of
 // one with the same settings; it retries as the SDK does.
 func (d *driver) Native() any {
-	if d.given != nil {
+	if d.sdkClient != nil {
 		return d.container
 	}
 	service, err := d.client(policy.RetryOptions{})

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	keyHint      = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
-	deniedHint   = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor; a shared access signature needs the permission"
-	networkHint  = "the account's firewall refuses this address"
-	publicHint   = "the container is private, or the account permits no public access: use credentials"
-	archiveHint  = "the object's access tier keeps it offline: set another tier first"
-	leaseHint    = "another client holds a lease on the object"
-	treeHint     = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
-	httpHint     = "the account requires https"
-	foreignHint  = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
-	emulatorHint = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
-	deletingHint = "a container of this name is being deleted, which takes half a minute or more"
-	redirectHint = "check the endpoint: its response is a redirect"
+	keyHint          = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
+	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor; a shared access signature needs the permission"
+	networkHint      = "the account's firewall refuses this address"
+	publicHint       = "the container is private, or the account permits no public access: use credentials"
+	archiveHint      = "the object's access tier keeps it offline: set another tier first"
+	leaseHint        = "another client holds a lease on the object"
+	hierarchicalHint = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
+	httpHint         = "the account requires https"
+	foreignHint      = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
+	emulatorHint     = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
+	deletingHint     = "a container of this name is being deleted, which takes half a minute or more"
+	redirectHint     = "check the endpoint: its response is a redirect"
 )
 
 // errorMeanings has the codes of Blob Storage, and the statuses of responses
@@ -99,7 +99,7 @@ var errorMeanings = sdkerror.Table{
 		"LeaseAlreadyPresent":              {Code: storage.Locked, Hint: leaseHint},
 		"LeaseIdMismatchWithBlobOperation": {Code: storage.Locked, Hint: leaseHint},
 		"SnapshotsPresent":                 {Code: storage.Locked, Hint: "the object has snapshots"},
-		codeCurrent:                        {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
+		codeCurrentVersion:                 {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
 
 		"ServerBusy":                    {Code: storage.RateLimited},
 		"TooManyRequests":               {Code: storage.RateLimited},
@@ -119,8 +119,8 @@ var errorMeanings = sdkerror.Table{
 		"BlobTypeNotSupported":               {Code: storage.Unsupported},
 		"ConditionHeadersNotSupported":       {Code: storage.Unsupported},
 		"HierarchicalNamespaceNotEnabled":    {Code: storage.Unsupported},
-		"EndpointUnsupportedAccountFeatures": {Code: storage.Unsupported, Hint: treeHint},
-		"PathConflict":                       {Code: storage.Unsupported, Hint: treeHint},
+		"EndpointUnsupportedAccountFeatures": {Code: storage.Unsupported, Hint: hierarchicalHint},
+		"PathConflict":                       {Code: storage.Unsupported, Hint: hierarchicalHint},
 	},
 
 	Statuses: map[int]sdkerror.Meaning{

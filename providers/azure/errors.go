@@ -123,7 +123,7 @@ func withoutResponse(err error) *storage.Error {
 	}
 	var token *azidentity.AuthenticationFailedError
 	if errors.As(err, &token) {
-		return tokenFailed(err)
+		return tokenError(err)
 	}
 	if e := sdkerror.FromNetwork(err, networkHints); e != nil {
 		return e

@@ -25,18 +25,18 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, err
 	}
-	var answer *http.Response
-	out, err := b.DownloadStream(policy.WithCaptureResponse(d.once(ctx), &answer), &blob.DownloadStreamOptions{
+	var response *http.Response
+	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0: to the end; the core asks for no range of nothing
 		AccessConditions: conditions(r.Condition),
 	})
 	switch {
 	case err != nil:
-		return nil, nil, d.readFailed(ctx, err, r)
+		return nil, nil, d.readError(ctx, err, r)
 	case out.Body == nil: // 304, which the SDK takes for an answer
-		return nil, nil, &storage.Error{Code: storage.NotModified, Status: http.StatusNotModified, RequestID: text(out.RequestID)}
+		return nil, nil, &storage.Error{Code: storage.NotModified, Status: http.StatusNotModified, RequestID: deref(out.RequestID)}
 	}
-	attrs, err := attrsOfGet(&out.DownloadResponse, answer.Header, r)
+	attrs, err := attrsOfGet(&out.DownloadResponse, response.Header, r)
 	if err != nil {
 		_ = out.Body.Close()
 		return nil, nil, err
@@ -94,23 +94,23 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 		Key:  r.Key,
 		Size: size,
 		Properties: storage.Properties{
-			ContentType:        text(out.ContentType),
-			ContentEncoding:    text(out.ContentEncoding),
-			ContentDisposition: text(out.ContentDisposition),
-			ContentLanguage:    text(out.ContentLanguage),
-			CacheControl:       text(out.CacheControl),
+			ContentType:        deref(out.ContentType),
+			ContentEncoding:    deref(out.ContentEncoding),
+			ContentDisposition: deref(out.ContentDisposition),
+			ContentLanguage:    deref(out.ContentLanguage),
+			CacheControl:       deref(out.CacheControl),
 			StorageClass:       storageClass(out.AccessTier, header.Get("X-Ms-Access-Tier-Inferred") == "true"),
 		},
 		ETag:     quoted(out.ETag),
 		Revision: quoted(out.ETag),
-		Version:  text(out.VersionID),
+		Version:  deref(out.VersionID),
 		Modified: modified(out.LastModified),
 	}
 	md5 := out.ContentMD5
 	if out.ContentRange != nil {
 		md5 = out.BlobContentMD5
 	}
-	complete(a, out.Metadata, md5)
+	addMetadata(a, out.Metadata, md5)
 	return a, nil
 }
 
@@ -123,9 +123,9 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	out, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
 	if err != nil {
-		return nil, d.readFailed(ctx, err, r)
+		return nil, d.readError(ctx, err, r)
 	}
 	return attrsOfHead(&out, r.Key), nil
 }
@@ -134,30 +134,30 @@ func attrsOfHead(out *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: key,
 		Properties: storage.Properties{
-			ContentType:        text(out.ContentType),
-			ContentEncoding:    text(out.ContentEncoding),
-			ContentDisposition: text(out.ContentDisposition),
-			ContentLanguage:    text(out.ContentLanguage),
-			CacheControl:       text(out.CacheControl),
+			ContentType:        deref(out.ContentType),
+			ContentEncoding:    deref(out.ContentEncoding),
+			ContentDisposition: deref(out.ContentDisposition),
+			ContentLanguage:    deref(out.ContentLanguage),
+			CacheControl:       deref(out.CacheControl),
 			StorageClass:       storageClass(out.AccessTier, out.AccessTierInferred != nil && *out.AccessTierInferred),
 		},
 		ETag:     quoted(out.ETag),
 		Revision: quoted(out.ETag),
-		Version:  text(out.VersionID),
+		Version:  deref(out.VersionID),
 		Modified: modified(out.LastModified),
 	}
 	if out.ContentLength != nil {
 		a.Size = *out.ContentLength
 	}
-	complete(a, out.Metadata, out.ContentMD5)
+	addMetadata(a, out.Metadata, out.ContentMD5)
 	return a
 }
 
 // complete adds metadata and checksums. The MD5 that is stored with a blob is
 // the service's own after one Put, and after a Put Block List whatever its
 // writer said: it counts only beside a checksum of ours, whose blocks have none.
-func complete(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
-	a.Metadata, a.CRC32C = shownMetadata(metadata, a.Size)
+func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
+	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
 	if a.CRC32C != nil {
 		a.MD5 = md5
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // headers are what a write states of the content.
-func headers(p *storage.Properties) *blob.HTTPHeaders {
+func httpHeaders(p *storage.Properties) *blob.HTTPHeaders {
 	return &blob.HTTPHeaders{
 		BlobContentType:        httpheader.Optional(p.ContentType),
 		BlobContentEncoding:    httpheader.Optional(p.ContentEncoding),
@@ -34,7 +34,7 @@ func storageClass(tier *string, inferred bool) string {
 	if inferred {
 		return ""
 	}
-	return text(tier)
+	return deref(tier)
 }
 
 // conditions are If-Match and If-None-Match.
@@ -78,12 +78,12 @@ func modified(at *time.Time) time.Time {
 }
 
 // written is what a write's answer tells.
-func written(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {
-	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: text(version), Modified: modified(at)}
+func writeAttrs(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {
+	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: deref(version), Modified: modified(at)}
 }
 
 // text is what an optional field says, or nothing.
-func text(value *string) string {
+func deref(value *string) string {
 	if value == nil {
 		return ""
 	}

@@ -11,20 +11,20 @@ import (
 )
 
 // switchHint says where what Azure calls anonymous access is allowed.
-const switchHint = "the storage account forbids public access: allow it in the account's configuration (allowBlobPublicAccess), which is the management plane's"
+const publicAccessHint = "the storage account forbids public access: allow it in the account's configuration (allowBlobPublicAccess), which is the management plane's"
 
 // BucketInfo is one look at the container and one at the account's rules. Data
 // roles do not have the right to the second: then the rules are left out.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
-	if err := s.look(ctx, info); err != nil {
+	if err := s.readSettings(ctx, info); err != nil {
 		return nil, err
 	}
 	return info, nil
 }
 
 // look fills info; what may not be read stays as it is.
-func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) error {
+func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketInfo) error {
 	ctx, b := s.manage(ctx, info.Name)
 	p, err := b.properties(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) erro
 }
 
 // properties tells whether the container is there.
-func (b *managed) properties(ctx context.Context) (container.GetPropertiesResponse, error) {
+func (b *managedContainer) properties(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := b.container.GetProperties(ctx, nil)
 	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // HEAD's 404 says no more
 		err = storage.BucketNotFound
@@ -57,7 +57,7 @@ func public(access *container.PublicAccessType) bool {
 
 // setPublic changes who can read without credentials, and nothing else: stored
 // access policies, which Azure replaces with it, are given back as they were.
-func (b *managed) setPublic(ctx context.Context, wanted bool) error {
+func (b *managedContainer) setPublic(ctx context.Context, wanted bool) error {
 	now, err := b.container.GetAccessPolicy(ctx, nil)
 	if err != nil {
 		return reads(err)
@@ -84,15 +84,15 @@ func (b *managed) setPublic(ctx context.Context, wanted bool) error {
 		return &e
 	}
 	if err != nil {
-		return publicRefused(err)
+		return publicAccessError(err)
 	}
 	return nil
 }
 
 // publicRefused tells of the account's own switch, where it was that.
-func publicRefused(err error) error {
+func publicAccessError(err error) error {
 	if isCode(err, "PublicAccessNotPermitted") {
-		return sdkerror.WithHint(err, switchHint)
+		return sdkerror.WithHint(err, publicAccessHint)
 	}
 	return err
 }

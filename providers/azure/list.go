@@ -21,7 +21,7 @@ import (
 // as it takes: a page may then have more entries than were asked for. Metadata
 // is asked for because of placeholders alone.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
-	marker, last, err := readPageToken(r.Token)
+	marker, last, err := parsePageToken(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -35,13 +35,13 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	if first && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		// Behind the prefix is nothing to list: is the container there?
 		o.MaxResults = to.Ptr(int32(1))
-		return &storage.Page{}, d.addEntries(ctx, r.Delimiter, o, &listed{})
+		return &storage.Page{}, d.addEntries(ctx, r.Delimiter, o, &mergedPage{})
 	}
 	if first {
 		o.StartFrom = httpheader.Optional(startFrom(r))
 	}
-	l := &listed{entries: r.Entries[:0], last: last}
-	if err := d.listWhole(ctx, r, o, l); err != nil {
+	l := &mergedPage{entries: r.Entries[:0], last: last}
+	if err := d.listInByteOrder(ctx, r, o, l); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
@@ -50,32 +50,32 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	}
 	page := &storage.Page{Entries: l.entries}
 	if l.marker != "" {
-		page.Token = pageToken(l.marker, l.last)
+		page.Token = encodePageToken(l.marker, l.last)
 	}
 	return page, nil
 }
 
 // listWhole lists a page, and on until what follows is behind all that is in it.
-func (d *driver) listWhole(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *listed) error {
-	for held := false; ; {
+func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+	for merging := false; ; {
 		if err := d.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
 			return err
 		}
-		stems := straddled(l.entries, r.Prefix, l.last)
+		stems := mixedOrderPrefixes(l.entries, r.Prefix, l.last)
 		if len(stems) == 0 {
 			return nil
 		}
-		if !held {
-			late, err := d.hasLate(ctx, stems)
+		if !merging {
+			found, err := d.hasAfterSurrogates(ctx, stems)
 			if err != nil {
-				return d.listFailed(err)
+				return d.listError(err)
 			}
-			if !late {
+			if !found {
 				return nil
 			}
-			held = true
+			merging = true
 		}
-		if len(l.entries) > maxHeld {
+		if len(l.entries) > maxMerged {
 			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys have an emoji where others have a character from U+E000 on, which Azure lists in another order: list them by a longer prefix"}
 		}
 		if o.Marker != nil && *o.Marker == l.marker {
@@ -86,7 +86,7 @@ func (d *driver) listWhole(ctx context.Context, r *storage.ListRequest, o *conta
 }
 
 // listed is what has been listed, in Azure's order.
-type listed struct {
+type mergedPage struct {
 	entries []storage.ListEntry
 	last    string // the greatest name so far, of what is hidden too
 	marker  string // where it goes on
@@ -95,10 +95,10 @@ type listed struct {
 // addEntries adds a page of the service's. One that is in another order than it
 // should be is of an account with a hierarchical namespace: to go on would be to
 // lose keys.
-func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *listed) error {
+func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
 	items, prefixes, marker, err := d.listPage(ctx, delimiter, o)
 	if err != nil {
-		return d.listFailed(err)
+		return d.listError(err)
 	}
 	l.marker = marker
 	lastItem, lastPrefix := l.last, l.last
@@ -107,7 +107,7 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 			continue
 		}
 		if compareUTF16(*item.Name, lastItem) < 0 || isDirectory(item.Properties) {
-			return errTree
+			return errHierarchical
 		}
 		lastItem = *item.Name
 		if !isPlaceholder(item) {
@@ -115,9 +115,9 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 		}
 	}
 	for _, prefix := range prefixes {
-		name := text(prefix.Name)
+		name := deref(prefix.Name)
 		if compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties) {
-			return errTree
+			return errHierarchical
 		}
 		lastPrefix = name
 		l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
@@ -128,16 +128,16 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 	return nil
 }
 
-var errTree = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is in no order of names"), Hint: treeHint}
+var errHierarchical = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is in no order of names"), Hint: hierarchicalHint}
 
 // isDirectory is said of entries where the account has a hierarchical namespace.
 func isDirectory(p *container.BlobProperties) bool {
-	return p != nil && text(p.ResourceType) == "directory"
+	return p != nil && deref(p.ResourceType) == "directory"
 }
 
 // listPage is one page, flat or by a delimiter.
 func (d *driver) listPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
-	ctx = d.once(ctx)
+	ctx = d.singleAttempt(ctx)
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions{
 			Include: o.Include, Marker: o.Marker, MaxResults: o.MaxResults, Prefix: o.Prefix, StartFrom: o.StartFrom,
@@ -146,13 +146,13 @@ func (d *driver) listPage(ctx context.Context, delimiter string, o *container.Li
 		if err == nil && out.Segment != nil {
 			items = out.Segment.BlobItems
 		}
-		return items, nil, text(out.NextMarker), err
+		return items, nil, deref(out.NextMarker), err
 	}
 	out, err := d.container.NewListBlobsHierarchyPager(delimiter, o).NextPage(ctx)
 	if err == nil && out.Segment != nil {
 		items, prefixes = out.Segment.BlobItems, out.Segment.BlobPrefixes
 	}
-	return items, prefixes, text(out.NextMarker), err
+	return items, prefixes, deref(out.NextMarker), err
 }
 
 func listEntry(item *container.BlobItem) storage.ListEntry {
@@ -171,7 +171,7 @@ func isPlaceholder(item *container.BlobItem) bool {
 		return false
 	}
 	for name, value := range item.Metadata {
-		if strings.EqualFold(name, "hdi_isfolder") && strings.EqualFold(text(value), "true") {
+		if strings.EqualFold(name, "hdi_isfolder") && strings.EqualFold(deref(value), "true") {
 			return true
 		}
 	}
@@ -179,17 +179,17 @@ func isPlaceholder(item *container.BlobItem) bool {
 }
 
 // listFailed: nothing but a container can be missing to a listing.
-func (d *driver) listFailed(err error) error {
+func (d *driver) listError(err error) error {
 	return sdkerror.FromListing(translate(err), d.bucketHint())
 }
 
 // A token is Azure's marker, and a key: the last one before it, or, of versions,
 // the first one behind it.
-func pageToken(marker, key string) string {
+func encodePageToken(marker, key string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(marker)) + "." + base64.RawURLEncoding.EncodeToString([]byte(key))
 }
 
-func readPageToken(token string) (marker, key string, err error) {
+func parsePageToken(token string) (marker, key string, err error) {
 	if token == "" {
 		return "", "", nil
 	}

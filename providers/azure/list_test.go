@@ -45,7 +45,7 @@ func TestListOnTheWire(t *testing.T) {
 		"a prefix":                   {storage.ListRequest{Limit: 10, Prefix: "a b/"}, "comp=list&include=metadata&maxresults=10&prefix=a%20b%2F&restype=container"},
 		"a delimiter":                {storage.ListRequest{Limit: 10, Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&restype=container"},
 		"more than the service has":  {storage.ListRequest{Limit: 9999}, "comp=list&include=metadata&maxresults=5000&restype=container"},
-		"a token":                    {storage.ListRequest{Limit: 10, Token: pageToken("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
+		"a token":                    {storage.ListRequest{Limit: 10, Token: encodePageToken("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
 		"a start":                    {storage.ListRequest{Limit: 10, StartAfter: "b/c"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=b%2Fc"},
 		"a start, of one level":      {storage.ListRequest{Limit: 10, StartAfter: "p/b/c", Prefix: "p/", Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&prefix=p%2F&restype=container&startFrom=p%2Fb"},
 		"a start before the prefix":  {storage.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
@@ -71,7 +71,7 @@ func TestAPageOfAListing(t *testing.T) {
 		prefixEntry("b/")))
 	page, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10, Delimiter: "/"})
 	require.NoError(t, err)
-	require.Equal(t, pageToken("m 2", "z"), page.Token)
+	require.Equal(t, encodePageToken("m 2", "z"), page.Token)
 	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes stand among the keys")
 	require.Equal(t, etag, page.Entries[0].Revision, "as reads have it, with its quotes")
 	require.Equal(t, etag, page.Entries[0].ETag)

@@ -36,10 +36,10 @@ func TestNamesOfOthersAreOnlyFolded(t *testing.T) {
 
 func TestAChecksumIsOfOneSize(t *testing.T) {
 	const text = "0000ab01-12"
-	require.Equal(t, text, writeChecksum(0xab01, 12))
-	require.Equal(t, uint32(0xab01), *readChecksum(text, 12))
-	require.Nil(t, readChecksum(text, 13), "another tool wrote other content, and kept the metadata")
+	require.Equal(t, text, encodeChecksum(0xab01, 12))
+	require.Equal(t, uint32(0xab01), *parseChecksum(text, 12))
+	require.Nil(t, parseChecksum(text, 13), "another tool wrote other content, and kept the metadata")
 	for _, foreign := range []string{"", "12", "0000ab01", "zzzzzzzz-12", "1234567890-12", "-12"} {
-		require.Nil(t, readChecksum(foreign, 12), foreign)
+		require.Nil(t, parseChecksum(foreign, 12), foreign)
 	}
 }

@@ -20,17 +20,17 @@ import (
 // until it does not.
 
 const (
-	firstLate  = "\uE000"     // of those that Azure has last
-	firstEarly = "\U00010000" // of those that Azure has before them
+	firstAfterSurrogates = "\uE000"     // of those that Azure has last
+	firstSupplementary   = "\U00010000" // of those that Azure has before them
 
 	// maxHeld bounds a page that is read on, in entries.
-	maxHeld = 100_000
+	maxMerged = 100_000
 )
 
 // isEarly and isLate tell the kinds apart by the first byte of a character in
 // UTF-8.
-func isEarly(c byte) bool { return c >= 0xF0 }
-func isLate(c byte) bool  { return c == 0xEE || c == 0xEF }
+func isSupplementary(c byte) bool   { return c >= 0xF0 }
+func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
 
 // compareUTF16 compares as Azure does.
 func compareUTF16(a, b string) int {
@@ -39,9 +39,9 @@ func compareUTF16(a, b string) int {
 		return cmp.Compare(len(a), len(b))
 	}
 	switch x, y := a[n], b[n]; {
-	case isEarly(x) && isLate(y):
+	case isSupplementary(x) && isAfterSurrogates(y):
 		return -1
-	case isLate(x) && isEarly(y):
+	case isAfterSurrogates(x) && isSupplementary(y):
 		return 1
 	default:
 		return cmp.Compare(x, y)
@@ -61,12 +61,12 @@ func sharedBytes(a, b string) int {
 // straddled are the stems under which a page that ends with the key last, in
 // Azure's order, has early characters, and what follows can have late ones that
 // belong before them: shortest first.
-func straddled(entries []storage.ListEntry, prefix, last string) []string {
+func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
 		key := entries[i].Key
 		for at := len(prefix); at < min(len(key), sharedBytes(key, last)+1); at++ {
-			if isEarly(key[at]) && !slices.Contains(stems, key[:at]) {
+			if isSupplementary(key[at]) && !slices.Contains(stems, key[:at]) {
 				stems = append(stems, key[:at])
 			}
 		}
@@ -77,10 +77,10 @@ func straddled(entries []storage.ListEntry, prefix, last string) []string {
 
 // hasLate reports whether there are keys with late characters behind one of the
 // stems. A server that does not heed where to start leaves it open: true.
-func (d *driver) hasLate(ctx context.Context, stems []string) (bool, error) {
+func (d *driver) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := d.listPage(ctx, "", &container.ListBlobsHierarchyOptions{
-			Prefix: httpheader.Optional(stem), StartFrom: to.Ptr(stem + firstLate), MaxResults: to.Ptr(int32(1)),
+			Prefix: httpheader.Optional(stem), StartFrom: to.Ptr(stem + firstAfterSurrogates), MaxResults: to.Ptr(int32(1)),
 		})
 		if err != nil {
 			return false, err
@@ -104,8 +104,8 @@ func startFrom(r *storage.ListRequest) string {
 		start, _, _ = strings.Cut(start, r.Delimiter)
 	}
 	for i := range len(start) {
-		if isLate(start[i]) {
-			start = start[:i] + firstEarly
+		if isAfterSurrogates(start[i]) {
+			start = start[:i] + firstSupplementary
 			break
 		}
 	}

@@ -23,15 +23,15 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	body, sum, err := summed(r.Body, r.CRC32C)
+	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
 		return nil, err
 	}
 	var out blockblob.UploadResponse
-	err = writes(d.once(ctx), func(ctx context.Context) (err error) {
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		out, err = d.blob(r.Key).Upload(ctx, body, &blockblob.UploadOptions{
-			HTTPHeaders:             headers(&r.Properties),
-			Metadata:                storedMetadata(r.Metadata, r.CRC32C, r.Size),
+			HTTPHeaders:             httpHeaders(&r.Properties),
+			Metadata:                encodeMetadata(r.Metadata, r.CRC32C, r.Size),
 			Tier:                    tier(r.StorageClass),
 			AccessConditions:        conditions(r.Condition),
 			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
@@ -39,9 +39,9 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return err
 	})
 	if err != nil {
-		return nil, writeFailed(err, r.Condition)
+		return nil, writeError(err, r.Condition)
 	}
-	attrs := written(out.ETag, out.LastModified, out.VersionID)
+	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.MD5 = out.ContentMD5 // what the service computed
 	return attrs, nil
 }
@@ -49,12 +49,12 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 // summed is a body as the SDK takes it, and the CRC64 that the service shall
 // compare it with. Of a body that is not the one that the core has summed up nothing is
 // sent.
-func summed(body io.Reader, crc *uint32) (io.ReadSeekCloser, uint64, error) {
+func withCRC64(body io.Reader, crc *uint32) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
 		return nil, 0, storage.Unsupported // the core sends none
 	}
-	sum, err := sumBody(from, crc)
+	sum, err := sumCRC64(from, crc)
 	if err == nil {
 		_, err = from.Seek(0, io.SeekStart)
 	}
@@ -68,7 +68,7 @@ var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // sumBody reads body to its end: the CRC64 goes out before the bytes do. What
 // reading fails with is the body's own error.
-func sumBody(body io.ReadSeeker, want *uint32) (uint64, error) {
+func sumCRC64(body io.ReadSeeker, want *uint32) (uint64, error) {
 	var from io.Reader = body
 	if b, ok := body.(lookable); ok { // such a look is no progress
 		from = io.NewSectionReader(looking{b}, 0, math.MaxInt64)
@@ -109,7 +109,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // writeFailed is what a failed write means: what is not there cannot be updated,
 // a signature that can only create refuses to overwrite by itself, and nothing
 // but a container is missing to a write without a condition.
-func writeFailed(err error, c storage.Condition) error {
+func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite"):

@@ -63,19 +63,19 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) { return s.d
 func (s *serviceDriver) Close() error { return s.close() }
 
 // A managed bucket is one that its account looks at or changes.
-type managed struct {
+type managedContainer struct {
 	*account
 	container *container.Client
 }
 
-func (s *serviceDriver) manage(ctx context.Context, name string) (context.Context, *managed) {
-	return s.once(ctx), &managed{account: s.account, container: s.service.NewContainerClient(name)}
+func (s *serviceDriver) manage(ctx context.Context, name string) (context.Context, *managedContainer) {
+	return s.singleAttempt(ctx), &managedContainer{account: s.account, container: s.service.NewContainerClient(name)}
 }
 
 // CreateBucket sets CORS rules before it creates: deleting a container that was
 // created in vain would delete what others have put there by then.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	if err := refuse(r); err != nil {
+	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
 	ctx, b := s.manage(ctx, r.Name)
@@ -101,9 +101,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	})
 	switch {
 	case isCode(err, "ContainerBeingDeleted"):
-		return nil, deleting(err)
+		return nil, beingDeletedError(err)
 	case err != nil:
-		return nil, publicRefused(err)
+		return nil, publicAccessError(err)
 	}
 	return info, nil
 }
@@ -111,7 +111,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 // UpdateBucket makes one change after another, and stops at the first that
 // fails: those before it have been made. Opening to the public comes last.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	if err := refuse(r); err != nil {
+	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
 	ctx, b := s.manage(ctx, r.Name)
@@ -134,14 +134,14 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 		}
 	}
 	info := bucketupdate.Requested(r)
-	if err := s.look(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
+	if err := s.readSettings(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
 		return nil, err
 	}
 	return info, nil
 }
 
 // refuse answers, before any request, to what is not Blob Storage's to do.
-func refuse(r *storage.BucketRequest) error {
+func checkBucketRequest(r *storage.BucketRequest) error {
 	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
 	switch {
 	case r.Region != "":
@@ -160,7 +160,7 @@ func refuse(r *storage.BucketRequest) error {
 // see: Azure deletes a container with all that is in it.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	ctx, b := s.manage(ctx, name)
-	if err := b.empty(ctx); err != nil {
+	if err := b.checkEmpty(ctx); err != nil {
 		return err
 	}
 	return writes(ctx, func(ctx context.Context) error {
@@ -171,7 +171,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 
 // empty is BucketNotEmpty where there is a blob or a version of one. A page may
 // be empty and not the last.
-func (b *managed) empty(ctx context.Context) error {
+func (b *managedContainer) checkEmpty(ctx context.Context) error {
 	pager := b.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		MaxResults: to.Ptr(int32(1)), Include: container.ListBlobsInclude{Versions: true},
 	})
@@ -194,19 +194,19 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if token != "" {
 		o.Marker = &token
 	}
-	answer, err := s.service.NewListContainersPager(o).NextPage(s.once(ctx))
+	response, err := s.service.NewListContainersPager(o).NextPage(s.singleAttempt(ctx))
 	if err != nil {
 		return nil, "", reads(err)
 	}
-	page := make([]storage.BucketInfo, 0, len(answer.ContainerItems))
-	for _, item := range answer.ContainerItems {
-		info := storage.BucketInfo{Name: text(item.Name)}
+	page := make([]storage.BucketInfo, 0, len(response.ContainerItems))
+	for _, item := range response.ContainerItems {
+		info := storage.BucketInfo{Name: deref(item.Name)}
 		if item.Properties != nil {
 			info.Public = public(item.Properties.PublicAccess)
 		}
 		page = append(page, info)
 	}
-	return page, text(answer.NextMarker), nil
+	return page, deref(response.NextMarker), nil
 }
 
 // Credentials are Unsupported: there are none for a client of S3.
@@ -215,7 +215,7 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 }
 
 // deleting is for a name that was freed a moment ago.
-func deleting(err error) error {
+func beingDeletedError(err error) error {
 	e := *asError(err)
 	e.Code, e.Retryable, e.Hint = storage.Unavailable, true, deletingHint
 	return &e

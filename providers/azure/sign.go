@@ -23,8 +23,8 @@ const (
 
 // signing is what an account keeps to sign with. The zero value is ready.
 type signing struct {
-	signer   *signingKey // the account's own key; nil where it is not known
-	userKeys userKeys    // with a token credential
+	signer   *signingKey  // the account's own key; nil where it is not known
+	userKeys userKeyCache // with a token credential
 }
 
 // signingHint is what an account lacks that cannot sign.
@@ -72,7 +72,7 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if root == "" {
 		root = d.endpoint.String()
 	}
-	address, err := d.signed(ctx, root, g, r.TTL, now)
+	address, err := d.signURL(ctx, root, g, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 
 // signed is the blob's address below root with the grant, whose end it sets: of
 // ttl at least, but never past the end of the key that signs.
-func (a *account) signed(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, error) {
+func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, error) {
 	second := now.UTC().Truncate(time.Second)
 	g.ends = earlier(now.UTC().Add(ttl+time.Second-1).Truncate(time.Second), second.Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
@@ -113,7 +113,7 @@ func (a *account) signed(ctx context.Context, root string, g *grant, ttl time.Du
 	switch {
 	case key != nil:
 	case a.delegates():
-		user, err := a.userKeys.get(ctx, now, ttl, a.askUserKey)
+		user, err := a.userKeys.get(ctx, now, ttl, a.requestUserKey)
 		if err != nil {
 			return "", err
 		}
@@ -121,7 +121,7 @@ func (a *account) signed(ctx context.Context, root string, g *grant, ttl time.Du
 	default:
 		return "", &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
-	return blobAddress(root, g.container, g.key) + "?" + key.sign(g), nil
+	return blobURL(root, g.container, g.key) + "?" + key.sign(g), nil
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -133,7 +133,7 @@ func earlier(a, b time.Time) time.Time {
 
 // blobAddress is a blob's address below the account's root, escaped as a public
 // one is.
-func blobAddress(root, container, key string) string {
+func blobURL(root, container, key string) string {
 	return strings.TrimSuffix(root, "/") + "/" + url.PathEscape(container) + "/" + escape.Key(key)
 }
 
@@ -180,14 +180,14 @@ type copySource struct {
 // token itself, which needs no user delegation key.
 //
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
-func (a *account) source(ctx context.Context, container, key, version string) (copySource, error) {
+func (a *account) authorizeSource(ctx context.Context, container, key, version string) (copySource, error) {
 	root := a.endpoint.String()
 	if a.signer != nil {
 		g := &grant{container: container, key: key, version: version, permissions: mayRead}
-		address, err := a.signed(ctx, root, g, sourceTime, time.Now())
+		address, err := a.signURL(ctx, root, g, sourceTime, time.Now())
 		return copySource{address: address}, err
 	}
-	s := copySource{address: blobAddress(root, container, key)}
+	s := copySource{address: blobURL(root, container, key)}
 	var q query
 	q.add("versionid", version)
 	switch {

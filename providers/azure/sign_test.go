@@ -250,7 +250,7 @@ func TestTheSourceOfACopy(t *testing.T) {
 		"a token":                {Config{Credential: tokenOf("token")}, "v", address + "?versionid=v", "Bearer token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			source, err := signer(t, test.config).source(t.Context(), "photos", "a b", test.version)
+			source, err := signer(t, test.config).authorizeSource(t.Context(), "photos", "a b", test.version)
 			require.NoError(t, err)
 			require.Equal(t, test.address, source.address)
 			require.Equal(t, test.authorization, source.authorization)
@@ -258,7 +258,7 @@ func TestTheSourceOfACopy(t *testing.T) {
 	}
 	t.Run("a key", func(t *testing.T) {
 		began := time.Now()
-		source, err := signer(t, Config{}).source(t.Context(), "photos", "a b", "")
+		source, err := signer(t, Config{}).authorizeSource(t.Context(), "photos", "a b", "")
 		require.NoError(t, err)
 		require.Empty(t, source.authorization)
 		got, query, _ := strings.Cut(source.address, "?")

@@ -18,7 +18,7 @@ import (
 // newest, so the key that a page breaks off in is left to the next, which reads
 // Azure's page again.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
-	marker, from, err := readPageToken(r.Token)
+	marker, from, err := parsePageToken(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && text(item.VersionID) != "" && !isPlaceholder(item) {
+			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && deref(item.VersionID) != "" && !isPlaceholder(item) {
 				gathered.add(item, marker)
 			}
 		}
@@ -38,8 +38,8 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			return &storage.VersionPage{Entries: gathered.all()}, nil
 		case next == marker:
 			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing goes on, and does not move")}
-		case gathered.whole() > 0:
-			return &storage.VersionPage{Entries: gathered.complete(), Token: pageToken(gathered.marker, gathered.key())}, nil
+		case gathered.completeCount() > 0:
+			return &storage.VersionPage{Entries: gathered.complete(), Token: encodePageToken(gathered.marker, gathered.key())}, nil
 		}
 		marker = next
 	}
@@ -54,7 +54,7 @@ func (d *driver) listVersions(ctx context.Context, r *storage.ListRequest, marke
 	}
 	items, _, next, err := d.listPage(ctx, "", &o)
 	if err != nil {
-		return nil, "", d.listFailed(err)
+		return nil, "", d.listError(err)
 	}
 	return items, next, nil
 }
@@ -67,7 +67,7 @@ type versionGroups struct {
 }
 
 func (g *versionGroups) add(item *container.BlobItem, marker string) {
-	e := storage.VersionEntry{ListEntry: listEntry(item), Version: text(item.VersionID)}
+	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID)}
 	e.Current = item.IsCurrentVersion != nil && *item.IsCurrentVersion
 	if n := len(g.entries); n == 0 || g.entries[n-1].Key != e.Key {
 		g.last, g.marker = n, marker
@@ -76,7 +76,7 @@ func (g *versionGroups) add(item *container.BlobItem, marker string) {
 }
 
 // whole is how many entries are of keys that are surely complete.
-func (g *versionGroups) whole() int { return g.last }
+func (g *versionGroups) completeCount() int { return g.last }
 
 func (g *versionGroups) key() string { return g.entries[g.last].Key }
 

@@ -10,25 +10,25 @@ import (
 )
 
 // readFailed is what a failed read means. A condition on what is not there
-// fails before it is looked for, on some servers: one look decides.
-func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetRequest) error {
+// fails before it is again for, on some servers: one look decides.
+func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
 	e := translate(err)
 	switch {
 	case e.Status == http.StatusNotFound:
 		return d.notFound(ctx, e)
 	case e.Code == storage.PreconditionFailed && r.Condition.Revision != "":
-		if looked := d.lookAgain(ctx, r.Key, r.Version); looked != nil && looked.Status == http.StatusNotFound {
-			return d.notFound(ctx, looked)
+		if again := d.recheck(ctx, r.Key, r.Version); again != nil && again.Status == http.StatusNotFound {
+			return d.notFound(ctx, again)
 		}
 	}
 	return e
 }
 
 // lookAgain is at an object on which a condition failed; nil: it is there.
-func (d *driver) lookAgain(ctx context.Context, key, version string) *storage.Error {
+func (d *driver) recheck(ctx context.Context, key, version string) *storage.Error {
 	b, err := d.version(key, version)
 	if err == nil {
-		_, err = b.GetProperties(d.once(ctx), nil)
+		_, err = b.GetProperties(d.singleAttempt(ctx), nil)
 	}
 	if err != nil {
 		return translate(err)
@@ -46,12 +46,12 @@ func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return sdkerror.NotFound(e, d.lookAtContainer(ctx), d.bucketHint())
+	return sdkerror.NotFound(e, d.headContainer(ctx), d.bucketHint())
 }
 
 // lookAtContainer is nil where the container is there.
-func (d *driver) lookAtContainer(ctx context.Context) *storage.Error {
-	if _, err := d.container.GetProperties(d.once(ctx), nil); err != nil {
+func (d *driver) headContainer(ctx context.Context) *storage.Error {
+	if _, err := d.container.GetProperties(d.singleAttempt(ctx), nil); err != nil {
 		return translate(err)
 	}
 	return nil
