@@ -15,15 +15,15 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// canBatch: each removal in a batch is authorised by itself, which takes more
-// than a shared access signature of the container. A given client knows how.
+// canBatch reports whether the credential can authorize each request of a batch.
+// A shared access signature of the container cannot; Config.Client may.
 func (a *account) canBatch() bool {
 	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
 }
 
-// DeleteBatch is one Blob Batch of the container's, each of whose requests is
-// authorised by itself. What the service cannot name in a batch has its own
-// verdict; a batch as a whole that is refused as such is Unsupported.
+// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain
+// gets its own error. If the service refuses the batch as such, DeleteBatch
+// returns Unsupported.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if !d.canBatch() {
@@ -33,7 +33,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if err != nil {
 		return fill(errs, storage.Unsupported)
 	}
-	var slots []int // of the requests in the batch
+	var slots []int // indexes in r of the requests in the batch
 	for i := range r {
 		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
 			continue
@@ -59,8 +59,8 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	return errs
 }
 
-// submit sends a batch. Of an answer that cannot be read nothing is known. The
-// SDK panics at one that names a request that was not made.
+// submit sends a batch. If the response cannot be read, the outcome is unknown.
+// The SDK panics if the response names a request that was not made.
 func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
 	var out container.SubmitBatchResponse
@@ -84,7 +84,7 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 		if whole := batchError(err, response); whole != nil {
 			return nil, whole
 		}
-		if e.Code == storage.Internal { // the SDK's words hold what was answered
+		if e.Code == storage.Internal { // the SDK's text contains the response
 			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errUnreadable}
 		}
 		e.Unknown = true
@@ -96,10 +96,10 @@ func isAccepted(response *http.Response) bool {
 	return response != nil && response.StatusCode == http.StatusAccepted
 }
 
-var errUnreadable = errors.New("the batch's answer cannot be read")
+var errUnreadable = errors.New("the response to the batch cannot be read")
 
-// refusedWhole is the one answer to all of a batch that the service accepted and
-// then refused; nil: there is none. The SDK has it in the text of its error.
+// batchError returns the error for a batch that the service accepted and then
+// refused as a whole, or nil. The SDK has that response in the text of its error.
 func batchError(err error, response *http.Response) *storage.Error {
 	text := err.Error()
 	at := strings.Index(text, "HTTP/1.1 ")
@@ -113,7 +113,7 @@ func batchError(err error, response *http.Response) *storage.Error {
 	return translate(runtime.NewResponseError(one))
 }
 
-// judge puts each request's verdict where it belongs.
+// assignResponses sets the error of each request in errs.
 func (d *driver) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
 	received := make([]bool, len(slots))
 	for _, response := range responses {
@@ -128,7 +128,7 @@ func (d *driver) assignResponses(ctx context.Context, responses []*container.Bat
 	}
 	for i, slot := range slots {
 		if !received[i] {
-			errs[slot] = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("the batch's answer says nothing of this object")}
+			errs[slot] = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("the response to the batch has no result for this object")}
 		}
 	}
 }

@@ -25,9 +25,9 @@ func azureHost(host string) bool {
 	return false
 }
 
-// defaultChain is Azure's default chain, made when the first token is wanted.
-// Where the endpoint is not Azure's, the machine's own identity is left out of
-// it: it would be asked of a metadata service.
+// A defaultChain is Azure's default credential chain. It is made for the first
+// token. If local is set, because the endpoint is not Azure's, it omits the
+// machine's identity, which would ask a metadata service.
 type defaultChain struct {
 	local bool
 	once  sync.Once
@@ -63,7 +63,7 @@ func (c *defaultChain) open() {
 	c.inner, c.err = orNil(azidentity.NewChainedTokenCredential(sources, nil))
 }
 
-// orNil keeps a nil pointer from becoming a credential.
+// orNil returns a nil interface instead of one with a nil pointer.
 func orNil[C any, P interface {
 	*C
 	azcore.TokenCredential
@@ -74,8 +74,8 @@ func orNil[C any, P interface {
 	return credential, nil
 }
 
-// namedToken says of a failure that it is one of the credential: the SDK would
-// have it look like one of the request.
+// A translatingCredential translates the credential's errors, which the SDK would
+// make look like those of the request.
 type translatingCredential struct{ from azcore.TokenCredential }
 
 func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -87,9 +87,8 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 	return token, tokenError(err)
 }
 
-// tokenFailed: an answer of the identity service that tells of a failure of its own
-// may pass, as may one that did not come; all else is a credential that is refused,
-// or none.
+// tokenError returns the error for a failed token request. A server error or a
+// missing response may pass; otherwise the credential was refused or is missing.
 func tokenError(err error) *storage.Error {
 	var refused *azidentity.AuthenticationFailedError
 	var network net.Error
@@ -100,7 +99,7 @@ func tokenError(err error) *storage.Error {
 		passes = true
 	}
 	if passes {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the service that gives the credentials did not answer"}
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the identity service is unavailable"}
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
 }

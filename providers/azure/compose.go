@@ -6,7 +6,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Compose copies each source as blocks, which have no smallest size.
+// Compose copies each source as blocks, which have no minimum size.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 || !d.canAuthorizeSource() {
 		return nil, storage.Unsupported

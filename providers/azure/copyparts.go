@@ -12,15 +12,15 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// A piece is a range of a source that becomes a block.
+// A copyRange is a range of a source that becomes a block.
 type copyRange struct {
 	ref    storage.ObjectRef
 	source copySource
 	bytes  blob.HTTPRange
 }
 
-// cut adds the pieces of a source to those before it. More than a blob has
-// blocks are Unsupported.
+// split appends the ranges of a source. If there are more than the blocks of a
+// blob, it returns Unsupported.
 func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, from copySource) ([]copyRange, error) {
 	length := max(cmp.Or(d.copyBlock, parallel.PieceSize), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
@@ -32,8 +32,8 @@ func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, fr
 	return ranges, nil
 }
 
-// join makes an object of pieces. What fails leaves blocks behind that nobody
-// sees, as AbortParts says.
+// copyRanges makes an object of ranges. If it fails, it leaves uncommitted
+// blocks; see AbortParts.
 func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
 	upload := newUploadID()
 	ids := make([]string, len(ranges))
@@ -52,7 +52,7 @@ func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockLis
 	return attrs, nil
 }
 
-// copyPiece is one Put Block From URL. It returns the block's id.
+// stageRange makes one Put Block From URL request. It returns the block's id.
 func (d *driver) stageRange(ctx context.Context, key, upload string, number int, p *copyRange) (string, error) {
 	id, err := blockID(upload, number, 0)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Delete is one Delete Blob, with the blob's snapshots: one that has any could
-// not be removed else. A version has none.
+// Delete makes one Delete Blob request. It includes the blob's snapshots, because
+// a blob with snapshots could not be removed otherwise. A version has none.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	b, err := d.version(r.Key, r.Version)
 	if err != nil {
@@ -36,11 +36,12 @@ func deleteOptions(r *storage.DeleteRequest) *blob.DeleteOptions {
 	return o
 }
 
-// codeCurrent refuses to remove the version that is current.
+// codeCurrentVersion is the code for the removal of the current version.
 const codeCurrentVersion = "OperationNotAllowedOnRootBlob"
 
-// deleteFailed goes on where the version is the current one; it is nil for an
-// object that was not there.
+// deleteError returns the error for a failed removal. If the version is the
+// current one, deleteError removes it in another way. It returns nil if the
+// object did not exist.
 func (d *driver) deleteError(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
 	if r.Version != "" && isCode(e, codeCurrentVersion) {
 		err := d.deleteCurrent(ctx, r)
@@ -52,10 +53,10 @@ func (d *driver) deleteError(ctx context.Context, e *storage.Error, r *storage.D
 	return d.ignoreMissing(ctx, e, r)
 }
 
-// deleteCurrent removes the version that is current in two steps: once the
-// object itself is removed, the version is an old one. Where another write has
-// made an old one of it meanwhile, that write's is left alone. So are snapshots,
-// which nobody asked to remove: an object that has any is Locked.
+// deleteCurrent removes the current version in two steps. Removing the object
+// makes the version noncurrent, and then the version can be removed. If another
+// write has made it noncurrent meanwhile, the newer object stays. Snapshots stay
+// too: an object that has any is Locked.
 func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) error {
 	b, err := d.version(r.Key, r.Version)
 	if err != nil {
@@ -81,8 +82,9 @@ func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) er
 	})
 }
 
-// unlessMissing is nil for an object that was not there. A condition on one fails
-// before it is looked for, on some servers: one look decides.
+// ignoreMissing returns nil if the object did not exist, and e otherwise. On some
+// servers, a condition on a missing object fails first, so ignoreMissing then
+// requests the object.
 func (d *driver) ignoreMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
 	missing := e
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {

@@ -17,9 +17,9 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// List is one List Blobs, and where Azure's order is not that of bytes, as many
-// as it takes: a page may then have more entries than were asked for. Metadata
-// is asked for because of placeholders alone.
+// List makes one List Blobs request. If Azure's order differs from byte order, it
+// makes as many as needed, and the page may have more entries than the limit. It
+// requests metadata only to recognize placeholders.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	marker, last, err := parsePageToken(r.Token)
 	if err != nil {
@@ -33,7 +33,8 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	}
 	first := r.Token == ""
 	if first && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
-		// Behind the prefix is nothing to list: is the container there?
+		// There is nothing to list after the prefix; the request finds out if the
+		// container exists.
 		o.MaxResults = to.Ptr(int32(1))
 		return &storage.Page{}, d.addEntries(ctx, r.Delimiter, o, &mergedPage{})
 	}
@@ -55,7 +56,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	return page, nil
 }
 
-// listWhole lists a page, and on until what follows is behind all that is in it.
+// listInByteOrder lists pages until all following keys come after those listed.
 func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
 	for merging := false; ; {
 		if err := d.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
@@ -76,7 +77,7 @@ func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o 
 			merging = true
 		}
 		if len(l.entries) > maxMerged {
-			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys have an emoji where others have a character from U+E000 on, which Azure lists in another order: list them by a longer prefix"}
+			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix"}
 		}
 		if o.Marker != nil && *o.Marker == l.marker {
 			return &storage.Error{Code: storage.Internal, Err: errors.New("the listing repeats a page")}
@@ -85,16 +86,15 @@ func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o 
 	}
 }
 
-// listed is what has been listed, in Azure's order.
+// A mergedPage has the entries listed so far, in Azure's order.
 type mergedPage struct {
 	entries []storage.ListEntry
-	last    string // the greatest name so far, of what is hidden too
-	marker  string // where it goes on
+	last    string // the greatest name so far, including hidden ones
+	marker  string // of Azure's next page
 }
 
-// addEntries adds a page of the service's. One that is in another order than it
-// should be is of an account with a hierarchical namespace: to go on would be to
-// lose keys.
+// addEntries adds one page of the service. If it is not in order, the account has
+// a hierarchical namespace, and continuing would lose keys.
 func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
 	items, prefixes, marker, err := d.listPage(ctx, delimiter, o)
 	if err != nil {
@@ -128,14 +128,15 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 	return nil
 }
 
-var errHierarchical = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is in no order of names"), Hint: hierarchicalHint}
+var errHierarchical = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is not in the order of keys"), Hint: hierarchicalHint}
 
-// isDirectory is said of entries where the account has a hierarchical namespace.
+// isDirectory reports whether an entry is a directory, as in accounts with a
+// hierarchical namespace.
 func isDirectory(p *container.BlobProperties) bool {
 	return p != nil && deref(p.ResourceType) == "directory"
 }
 
-// listPage is one page, flat or by a delimiter.
+// listPage returns one page of the service, flat or with a delimiter.
 func (d *driver) listPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	ctx = d.singleAttempt(ctx)
 	if delimiter == "" {
@@ -164,8 +165,8 @@ func listEntry(item *container.BlobItem) storage.ListEntry {
 	return e
 }
 
-// isPlaceholder reports whether a blob stands for a directory: Hadoop's tools
-// make them in accounts without a tree, too.
+// isPlaceholder reports whether a blob represents a directory. Hadoop's tools
+// make those in flat accounts too.
 func isPlaceholder(item *container.BlobItem) bool {
 	if length := item.Properties.ContentLength; length != nil && *length > 0 {
 		return false
@@ -178,13 +179,14 @@ func isPlaceholder(item *container.BlobItem) bool {
 	return false
 }
 
-// listFailed: nothing but a container can be missing to a listing.
+// listError returns the error for a failed listing. Only the container can be
+// missing.
 func (d *driver) listError(err error) error {
 	return sdkerror.FromListing(translate(err), d.bucketHint())
 }
 
-// A token is Azure's marker, and a key: the last one before it, or, of versions,
-// the first one behind it.
+// encodePageToken returns a token with Azure's marker and a key. The key is the
+// last one before the marker, or the first one after it in a listing of versions.
 func encodePageToken(marker, key string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(marker)) + "." + base64.RawURLEncoding.EncodeToString([]byte(key))
 }
@@ -197,7 +199,7 @@ func parsePageToken(token string) (marker, key string, err error) {
 	markerBytes, err := base64.RawURLEncoding.DecodeString(rawMarker)
 	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
 	if err := errors.Join(err, err2); err != nil || !found {
-		return "", "", invalid.Argument("token", "must be one of this container's", "")
+		return "", "", invalid.Argument("token", "must be a token of this container", "")
 	}
 	return string(markerBytes), string(keyBytes), nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// readFailed is what a failed read means. A condition on what is not there
-// fails before it is again for, on some servers: one look decides.
+// readError returns the error for a failed read. On some servers, a condition on
+// a missing object fails first, so readError then requests the object.
 func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
 	e := translate(err)
 	switch {
@@ -24,7 +24,8 @@ func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest
 	return e
 }
 
-// lookAgain is at an object on which a condition failed; nil: it is there.
+// recheck requests an object whose condition failed. It returns nil if the object
+// exists.
 func (d *driver) recheck(ctx context.Context, key, version string) *storage.Error {
 	b, err := d.version(key, version)
 	if err == nil {
@@ -36,8 +37,8 @@ func (d *driver) recheck(ctx context.Context, key, version string) *storage.Erro
 	return nil
 }
 
-// notFound tells a missing object from a missing container, for an answer that
-// leaves it open. It costs one request, on this path only.
+// notFound tells a missing object from a missing container. If the response does
+// not say which, that costs one more request.
 func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
 	switch {
 	case isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
@@ -49,7 +50,7 @@ func (d *driver) notFound(ctx context.Context, e *storage.Error) error {
 	return sdkerror.NotFound(e, d.headContainer(ctx), d.bucketHint())
 }
 
-// lookAtContainer is nil where the container is there.
+// headContainer returns nil if the container exists.
 func (d *driver) headContainer(ctx context.Context) *storage.Error {
 	if _, err := d.container.GetProperties(d.singleAttempt(ctx), nil); err != nil {
 		return translate(err)
@@ -57,11 +58,11 @@ func (d *driver) headContainer(ctx context.Context) *storage.Error {
 	return nil
 }
 
-// bucketHint is for a container that is not there.
+// bucketHint returns the hint for a missing container.
 func (d *driver) bucketHint() string {
 	switch {
 	case strings.ToLower(d.bucket) != d.bucket:
-		return "containers' names are in lower case"
+		return "the name of a container has no capital letters"
 	case d.anonymous:
 		return publicHint
 	}

@@ -13,26 +13,28 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Azure lists in the order of UTF-16, where characters from U+10000 on (emoji)
-// come before those from U+E000 to U+FFFF (full-width forms, private use), and
-// not behind them as in that of bytes: nothing else differs. Of a page they are
-// sorted; where a page could break off between the two kinds, it is read on
+// Azure lists in the order of UTF-16. There, characters from U+10000 on (such as
+// emoji) come before those from U+E000 to U+FFFF (such as full-width forms); in
+// byte order they come after them. Otherwise the orders are equal. List sorts
+// each page. If a page could end between the two kinds, List reads more pages
 // until it does not.
 
 const (
-	firstAfterSurrogates = "\uE000"     // of those that Azure has last
-	firstSupplementary   = "\U00010000" // of those that Azure has before them
+	firstAfterSurrogates = "\uE000"     // Azure lists them last
+	firstSupplementary   = "\U00010000" // Azure lists them before those
 
-	// maxHeld bounds a page that is read on, in entries.
+	// maxMerged is the maximum number of entries of a page that is merged from
+	// several.
 	maxMerged = 100_000
 )
 
-// isEarly and isLate tell the kinds apart by the first byte of a character in
-// UTF-8.
-func isSupplementary(c byte) bool   { return c >= 0xF0 }
+// isSupplementary reports whether c begins a character from U+10000 on, in UTF-8.
+func isSupplementary(c byte) bool { return c >= 0xF0 }
+
+// isAfterSurrogates reports whether c begins a character from U+E000 to U+FFFF.
 func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
 
-// compareUTF16 compares as Azure does.
+// compareUTF16 compares keys in Azure's order.
 func compareUTF16(a, b string) int {
 	n := sharedBytes(a, b)
 	if n == len(a) || n == len(b) {
@@ -48,6 +50,7 @@ func compareUTF16(a, b string) int {
 	}
 }
 
+// sharedBytes returns the length of the common prefix.
 func sharedBytes(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -58,9 +61,10 @@ func sharedBytes(a, b string) int {
 	return n
 }
 
-// straddled are the stems under which a page that ends with the key last, in
-// Azure's order, has early characters, and what follows can have late ones that
-// belong before them: shortest first.
+// mixedOrderPrefixes returns prefixes for which a page ends between the two
+// kinds, shortest first. last is the last key of the page in Azure's order. For
+// such a prefix the page has supplementary characters, and later keys may belong
+// before them.
 func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
@@ -75,8 +79,9 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 	return stems
 }
 
-// hasLate reports whether there are keys with late characters behind one of the
-// stems. A server that does not heed where to start leaves it open: true.
+// hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF
+// after one of the prefixes. If the server ignores where to start, it returns
+// true.
 func (d *driver) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := d.listPage(ctx, "", &container.ListBlobsHierarchyOptions{
@@ -92,9 +97,10 @@ func (d *driver) hasAfterSurrogates(ctx context.Context, stems []string) (bool, 
 	return false, nil
 }
 
-// startFrom is where the service begins, inclusively, to have all that is behind
-// StartAfter: before the early characters where it has a late one. Under a
-// delimiter the service knows one level. The core drops what is too early.
+// startFrom returns the key at which the service must start, inclusively, to list
+// all keys after StartAfter. If StartAfter has a character from U+E000 to U+FFFF,
+// that is before the supplementary ones. With a delimiter the service supports
+// only one level. List drops the entries before StartAfter.
 func startFrom(r *storage.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""
