@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-func TestAnUploadInBlocksOnTheWire(t *testing.T) {
+func TestBlockUploadRequests(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	put := wiretest.Put("a", "")
@@ -54,7 +54,7 @@ func TestAnUploadInBlocksOnTheWire(t *testing.T) {
 	}
 }
 
-func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
+func TestBlockIDsHaveOneLengthAndDependOnTheUpload(t *testing.T) {
 	one, other := newUploadID(), newUploadID()
 	ids := map[string]bool{}
 	for _, upload := range []string{one, other} {
@@ -73,9 +73,9 @@ func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
 	require.True(t, ids[again], "the same bytes that are sent again replace the block")
 }
 
-// Of an upload that was resumed with another body, and then with the first one
-// again, the part that was recorded first is still the one that it was.
-func TestABlockIsReplacedByNoOtherContent(t *testing.T) {
+// An upload is resumed with another body, and then with the first one again. The
+// part that was recorded first must still be the same.
+func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	s := newScript(t, created)
 	d, upload := s.driver(t), newUploadID()
 	put := func(text string) storage.Part {
@@ -126,7 +126,7 @@ func aPart(t *testing.T, upload string, number int) storage.Part {
 	return storage.Part{Number: number, Tag: id}
 }
 
-func TestAnUploadThatIsNotOurs(t *testing.T) {
+func TestInvalidUploadNames(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
@@ -139,7 +139,7 @@ func TestAnUploadThatIsNotOurs(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestBlocksThatAreGoneOrMixed(t *testing.T) {
+func TestDroppedBlocks(t *testing.T) {
 	gone, object := refusing(400, "InvalidBlockList"), anObject("x")
 	for name, row := range map[string]struct {
 		answers   []said

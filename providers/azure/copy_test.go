@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// sourceOf is what the core asks to be copied, of the same account.
+// sourceOf returns a source in the same account, as the core passes it.
 func sourceOf(d *driver, key string) storage.ObjectRef {
 	ref := d.Locate(key)
 	ref.Revision = etag
@@ -19,7 +19,7 @@ func sourceOf(d *driver, key string) storage.ObjectRef {
 
 var plainText = storage.Properties{ContentType: "text/plain"}
 
-func TestACopyInOneRequest(t *testing.T) {
+func TestCopyTakesOneRequest(t *testing.T) {
 	s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
 	d := s.driver(t)
 	attrs, err := d.Copy(t.Context(), &storage.CopyRequest{
@@ -40,7 +40,7 @@ func TestACopyInOneRequest(t *testing.T) {
 	}
 }
 
-func TestACopyThatReplacesMetadata(t *testing.T) {
+func TestCopyReplacesMetadata(t *testing.T) {
 	for name, row := range map[string]struct {
 		metadata map[string]string
 		source   said
@@ -69,7 +69,7 @@ func TestACopyThatReplacesMetadata(t *testing.T) {
 	}
 }
 
-func TestACopyInBlocks(t *testing.T) {
+func TestCopyInBlocksRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		limit, block int64
 		properties   storage.Properties
@@ -110,7 +110,7 @@ func TestACopyInBlocks(t *testing.T) {
 	}
 }
 
-func TestACopyThatIsRefused(t *testing.T) {
+func TestCopyErrors(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	object, gone, other := anObject("hello"), refusing(404, "BlobNotFound"), refusing(412, "ConditionNotMet")
 	for name, row := range map[string]struct {
@@ -145,7 +145,7 @@ func TestACopyThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPieceIsTriedAgainAndTheOthersStop(t *testing.T) {
+func TestAFailedRangeIsRetriedAndStopsTheOthers(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
 	d := s.driver(t)
 	d.copyLimit, d.copyBlock = 1, 100
@@ -163,7 +163,7 @@ func TestAPieceIsTriedAgainAndTheOthersStop(t *testing.T) {
 	}
 }
 
-func TestComposeOnTheWire(t *testing.T) {
+func TestComposeRequests(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject(""), anObject("hello"), created)
 	d := s.driver(t)
 	_, err := d.Compose(t.Context(), &storage.ComposeRequest{
@@ -184,7 +184,7 @@ func TestComposeOnTheWire(t *testing.T) {
 	require.Equal(t, []string{"/a", "/b"}, sources)
 }
 
-func TestWhatCannotBeCopiedByTheServiceIsStreamed(t *testing.T) {
+func TestCopyStreamsWhatTheServiceCannotCopy(t *testing.T) {
 	s := newScript(t, anObject("hello"))
 	plain, err := s.driver(t).client(noRetry)
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// inBlocks is a bucket that copies anything in blocks, and never by streaming.
+// inBlocks opens a bucket that copies everything in blocks and never streams.
 func inBlocks(t *testing.T, s *azuriteServer, container string) storage.Bucket {
 	t.Helper()
 	d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint})
@@ -26,7 +26,7 @@ func inBlocks(t *testing.T, s *azuriteServer, container string) storage.Bucket {
 	return b
 }
 
-// unreadable has no bytes pass through this process on their way to another key.
+// An unreadableBody refuses uploads, so that a copy cannot stream.
 type unreadableBody struct{ storage.Driver }
 
 func (unreadableBody) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
@@ -37,7 +37,7 @@ func (unreadableBody) PutPart(context.Context, *storage.PartRequest) (storage.Pa
 	return storage.Part{}, storage.PermissionDenied
 }
 
-func TestACopyInBlocksIsTheObject(t *testing.T) {
+func TestACopyInBlocksEqualsItsSource(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct, b := s.open(t, name), inBlocks(t, s, name)
@@ -88,8 +88,8 @@ func TestObjectsAreComposedOfBlocks(t *testing.T) {
 	require.Empty(t, got)
 }
 
-// otherTool leaves a block on a key as another tool does: its id has another
-// length than ours.
+// otherTool leaves a block on a key whose id has another length, as another tool
+// does.
 func (s *azuriteServer) otherTool(t *testing.T, container, key string, idBytes int) {
 	t.Helper()
 	id := base64.StdEncoding.EncodeToString(make([]byte, idBytes))

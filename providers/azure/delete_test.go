@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestDeleteOnTheWire(t *testing.T) {
+func TestDeleteRequests(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusAccepted})
 	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
 	require.Equal(t, []string{"DELETE /photos/a"}, s.Lines())
@@ -19,7 +19,7 @@ func TestDeleteOnTheWire(t *testing.T) {
 	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
 }
 
-func TestADeleteThatFails(t *testing.T) {
+func TestDeleteErrors(t *testing.T) {
 	condition := storage.Condition{Revision: etag}
 	for name, row := range map[string]struct {
 		answers   []said
@@ -43,7 +43,8 @@ func TestADeleteThatFails(t *testing.T) {
 	}
 }
 
-// The service removes no version that is the current one: the object goes first.
+// The service does not remove the current version, so the object is removed
+// first.
 func TestTheCurrentVersionIsRemoved(t *testing.T) {
 	const (
 		object  = "/photos/a"
@@ -104,7 +105,8 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 	}
 }
 
-// batchAnswer is what a batch answers: one status and code for each request.
+// batchAnswer returns the response to a batch, with one status and code for each
+// request.
 func batchAnswer(verdicts ...string) said {
 	var b strings.Builder
 	for i, verdict := range verdicts {
@@ -119,7 +121,7 @@ func batchAnswer(verdicts ...string) said {
 	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"}, Body: b.String()}
 }
 
-func TestABatchOnTheWire(t *testing.T) {
+func TestBatchRequests(t *testing.T) {
 	s := newScript(t, batchAnswer("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
 	errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{
 		{Key: "a b/ü"}, {Key: "gone"}, {Key: "kept"}, {Key: "v", Version: versionAt(1)},
@@ -141,7 +143,7 @@ func TestABatchOnTheWire(t *testing.T) {
 	require.Equal(t, 3, strings.Count(strings.ToLower(got.Body), "x-ms-delete-snapshots: include"))
 }
 
-// inBatch is an accepted batch's answer, whose parts name no request.
+// inBatch returns the response to an accepted batch whose parts name no request.
 func inBatch(parts ...string) said {
 	var b strings.Builder
 	for _, part := range parts {
@@ -150,7 +152,7 @@ func inBatch(parts ...string) said {
 	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=b"}, Body: b.String() + "--b--\r\n"}
 }
 
-func TestABatchThatFailsAsAWhole(t *testing.T) {
+func TestBatchErrors(t *testing.T) {
 	requests := []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	for name, row := range map[string]struct {
 		answer  said

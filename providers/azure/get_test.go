@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestRangesOnTheWire(t *testing.T) {
+func TestRangeRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		offset, length int64
 		want           string
@@ -34,7 +34,7 @@ func TestRangesOnTheWire(t *testing.T) {
 	}
 }
 
-func TestWhatGetTellsOfTheObject(t *testing.T) {
+func TestGetAttributes(t *testing.T) {
 	answer := anObject("ell",
 		"Content-Range", "bytes 1-3/5", "Content-Encoding", "gzip", "Content-Disposition", "inline", "Content-Language", "de", "Cache-Control", "no-store",
 		"X-Ms-Meta-Color_x002d_of", "red", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5", "X-Ms-Meta-Omnibucketwriteid", "w", "X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
@@ -58,7 +58,7 @@ func TestWhatGetTellsOfTheObject(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-func TestATierThatIsTheAccountsIsNone(t *testing.T) {
+func TestTheAccountsDefaultTierIsNoStorageClass(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
 	d := s.driver(t)
 	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
@@ -70,8 +70,8 @@ func TestATierThatIsTheAccountsIsNone(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-// Whoever writes a block list may store any MD5 with it, and nothing checks it.
-func TestAnMD5ThatNobodyCheckedIsNone(t *testing.T) {
+// A block list may have any MD5, which nothing verifies.
+func TestAnUnverifiedMD5IsIgnored(t *testing.T) {
 	s := newScript(t, anObject("x", "Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="))
 	attrs, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestAnMD5ThatNobodyCheckedIsNone(t *testing.T) {
 	require.Nil(t, attrs.CRC32C)
 }
 
-func TestStoredBytesAreNotUnpacked(t *testing.T) {
+func TestGetDoesNotDecompress(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	_, _ = io.WriteString(w, "hello")
@@ -102,7 +102,7 @@ func TestStoredBytesAreNotUnpacked(t *testing.T) {
 	}
 }
 
-func TestTheLastBytesAreReadOfTheRevisionThatWasLookedAt(t *testing.T) {
+func TestASuffixIsReadFromOneRevision(t *testing.T) {
 	part := anObject("llo", "Content-Range", "bytes 2-4/5")
 	part.Status = http.StatusPartialContent
 	s := newScript(t, anObject("hello"), part)
@@ -115,7 +115,7 @@ func TestTheLastBytesAreReadOfTheRevisionThatWasLookedAt(t *testing.T) {
 	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
 }
 
-func TestTheLastBytesOfWhatIsSmaller(t *testing.T) {
+func TestASuffixLongerThanTheObject(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject("hello"))
 	_, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestTheLastBytesOfWhatIsSmaller(t *testing.T) {
 	require.Len(t, s.Requests(), 1, "nothing has no range")
 }
 
-func TestTheLastBytesOfWhatWasReplacedMeanwhile(t *testing.T) {
+func TestASuffixOfAnOverwrittenObjectIsRetryable(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(412, "ConditionNotMet"), anObject("hello, all"))
 	_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	var e *storage.Error
@@ -139,7 +139,7 @@ func TestTheLastBytesOfWhatWasReplacedMeanwhile(t *testing.T) {
 	require.True(t, e.Retryable, "the next attempt looks anew")
 }
 
-func TestReadsThatFail(t *testing.T) {
+func TestReadErrors(t *testing.T) {
 	onlyHeader := func(status int, code string) said {
 		a := refusing(status, code)
 		a.Body = ""
@@ -185,7 +185,7 @@ func TestReadsThatFail(t *testing.T) {
 	}
 }
 
-func TestARangeThatIsNotTheOneAskedFor(t *testing.T) {
+func TestUnexpectedRanges(t *testing.T) {
 	at := func(span string) said {
 		a := anObject("x", "Content-Range", span)
 		a.Status = http.StatusPartialContent
@@ -209,7 +209,7 @@ func TestARangeThatIsNotTheOneAskedFor(t *testing.T) {
 	}
 }
 
-func TestABackslashIsNoSlash(t *testing.T) {
+func TestKeysWithABackslashAreRefused(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
 	_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: `a\b`, Length: -1})

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// listing is an answer to List Blobs.
+// listing returns a response to List Blobs.
 func listing(marker string, entries ...string) said {
 	return said{
 		Header: map[string]string{"Content-Type": "application/xml"},
@@ -36,7 +36,7 @@ func keysOf(page *storage.Page) []string {
 	return keys
 }
 
-func TestListOnTheWire(t *testing.T) {
+func TestListRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		request storage.ListRequest
 		want    string
@@ -109,8 +109,9 @@ func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
 	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "what has bytes is an object, whatever is said of it")
 }
 
-// What has another order is not sorted: of the next page keys would be lost.
-func TestAnAccountWithATreeIsRefused(t *testing.T) {
+// A page in another order is not sorted, because keys of the next page would be
+// lost.
+func TestHierarchicalAccountsAreRefused(t *testing.T) {
 	directory := func(name string) string {
 		return `<BlobPrefix><Name>` + name + `</Name><Properties><ResourceType>directory</ResourceType></Properties></BlobPrefix>`
 	}
@@ -140,7 +141,7 @@ func TestAnAccountWithATreeIsRefused(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestATokenThatIsNotOurs(t *testing.T) {
+func TestInvalidPageTokens(t *testing.T) {
 	s := newScript(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
 		_, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 1, Token: token})
@@ -149,7 +150,7 @@ func TestATokenThatIsNotOurs(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestAListingThatFails(t *testing.T) {
+func TestListErrors(t *testing.T) {
 	for code, want := range map[string]storage.Code{
 		"ContainerNotFound": storage.BucketNotFound, "ResourceNotFound": storage.BucketNotFound, "AuthorizationPermissionMismatch": storage.PermissionDenied,
 	} {
@@ -165,7 +166,7 @@ func TestAListingThatFails(t *testing.T) {
 	}
 }
 
-func TestALongListingIsFollowed(t *testing.T) {
+func TestListFollowsPages(t *testing.T) {
 	var answers []said
 	for i := range 20 {
 		answers = append(answers, listing(fmt.Sprint(i+1), blobEntry(fmt.Sprintf("k%03d", i))))

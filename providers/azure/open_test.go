@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// inEnvironment leaves of the environment's settings those that are given.
+// inEnvironment sets the given variables and removes the other settings.
 func inEnvironment(t *testing.T, settings map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -53,7 +53,7 @@ func credentialOf(a *account) string {
 	return "the client's"
 }
 
-func TestWhoAsksWhom(t *testing.T) {
+func TestResolveSettings(t *testing.T) {
 	for name, row := range map[string]struct {
 		config                     Config
 		environment                map[string]string
@@ -188,7 +188,7 @@ func TestWhoAsksWhom(t *testing.T) {
 	}
 }
 
-func TestConfigThatMakesNoSense(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
 	require.NoError(t, err)
 	for name, c := range map[string]Config{
@@ -253,7 +253,7 @@ func TestAddresses(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestOpeningAsksNobody(t *testing.T) {
+func TestOpenMakesNoRequest(t *testing.T) {
 	inEnvironment(t, nil)
 	s := newScript(t)
 	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) { c.SASToken = "sig=x" }, func(c *Config) { c.Anonymous = true }} {
@@ -265,7 +265,7 @@ func TestOpeningAsksNobody(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestWhatABucketDeclares(t *testing.T) {
+func TestDescribe(t *testing.T) {
 	d := newScript(t).driver(t)
 	desc := d.Describe()
 	require.Equal(t, "azure", desc.Provider)
@@ -283,7 +283,7 @@ func TestWhatABucketDeclares(t *testing.T) {
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
 }
 
-// An account in the path of a host with dots is one to all requests.
+// All requests use the account in the path of a host with dots.
 func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
 	there := s.Listener.Addr().String()
@@ -303,7 +303,7 @@ func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 	require.Contains(t, s.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
-func TestCopiesStayWithinACredential(t *testing.T) {
+func TestLocateIdentifiesTheCredential(t *testing.T) {
 	inEnvironment(t, nil)
 	at := func(c Config) any {
 		c.Bucket = "photos"
@@ -324,7 +324,7 @@ func TestCopiesStayWithinACredential(t *testing.T) {
 	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "nobody knows whose tokens they are")
 }
 
-func TestAGivenClientRetriesNothing(t *testing.T) {
+func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 	s := newScript(t, refusing(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	require.NoError(t, err)
@@ -368,14 +368,14 @@ func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
 		require.Equal(t, local, a.token.(*defaultChain).local, endpoint)
 		require.NoError(t, a.close())
 	}
-	// Without the machine's identity there is nobody to ask for one.
+	// Without the machine's identity there is no source for a token.
 	chain := &defaultChain{local: true}
 	t.Setenv("PATH", "")
 	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 	require.ErrorIs(t, err, storage.Unauthenticated)
 }
 
-func TestAKeyBesideAGivenClientSigns(t *testing.T) {
+func TestAKeyWithAnSDKClientSigns(t *testing.T) {
 	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
 	given, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
 	require.NoError(t, err)

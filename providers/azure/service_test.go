@@ -22,7 +22,7 @@ func (s *standIn) service(t *testing.T) *storage.Service {
 	return account
 }
 
-// What the service asks, in the words of the standIn.
+// The requests of the service driver, as the standIn records them.
 const (
 	askCreate     = "PUT /photos?restype=container"
 	askHead       = "GET /photos?restype=container"
@@ -45,7 +45,7 @@ var rulesOfTwo = []storage.CORSRule{
 	{Origins: []string{"*"}, Methods: []string{"GET"}, ExposedHeaders: []string{"ETag"}},
 }
 
-func TestCreateBucketOnTheWire(t *testing.T) {
+func TestCreateBucketRequests(t *testing.T) {
 	created := reply{status: http.StatusCreated}
 	for name, test := range map[string]struct {
 		opts   []storage.BucketOption
@@ -78,7 +78,7 @@ func TestCreateBucketOnTheWire(t *testing.T) {
 	}
 }
 
-func TestWhatCreateBucketTellsToDo(t *testing.T) {
+func TestCreateBucketHints(t *testing.T) {
 	for name, test := range map[string]struct{ code, hint string }{
 		"the name is not yet free":      {"ContainerBeingDeleted", "being deleted"},
 		"the account's switch is in it": {"PublicAccessNotPermitted", "allowBlobPublicAccess"},
@@ -91,7 +91,7 @@ func TestWhatCreateBucketTellsToDo(t *testing.T) {
 	}
 }
 
-func TestRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
+func TestCORSRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
 	rules := storage.WithCORS(rulesOfTwo...)
 	t.Run("so that nothing has to be undone", func(t *testing.T) {
 		s := newStandIn(t, map[string]reply{
@@ -121,9 +121,8 @@ func TestRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
 	})
 }
 
-// The account's other properties are not sent: Azure leaves what is not sent as
-// it is.
-func TestRulesOnTheWire(t *testing.T) {
+// The driver does not send the account's other properties, so Azure keeps them.
+func TestCORSRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		rules []storage.CORSRule
 		body  string
@@ -146,14 +145,14 @@ func TestRulesOnTheWire(t *testing.T) {
 	}
 }
 
-func TestUpdateOfABucketThatIsNotThere(t *testing.T) {
+func TestUpdateBucketOfAMissingBucket(t *testing.T) {
 	s := newStandIn(t, map[string]reply{askHead: {status: http.StatusNotFound, code: "ContainerNotFound"}})
 	_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(), storage.WithPublicAccess(true))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.Equal(t, []string{askHead}, s.requests(), "the account's rules are everybody's")
 }
 
-func TestPublicAccessOnTheWire(t *testing.T) {
+func TestPublicAccessRequests(t *testing.T) {
 	const policies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><AccessPolicy><Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry><Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
 	const changed = "Wed, 04 Mar 2026 05:06:07 GMT"
 	for name, test := range map[string]struct {
@@ -224,7 +223,7 @@ func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	require.ErrorIs(t, err, storage.RateLimited, "which only looks")
 }
 
-func TestBucketInfoOnTheWire(t *testing.T) {
+func TestBucketInfoRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		head, account reply
 		info          storage.BucketInfo
@@ -261,7 +260,7 @@ func page(marker string, names ...string) reply {
 		body: `<EnumerationResults><Blobs>` + blobs.String() + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`}
 }
 
-// Azure deletes a container with all that is in it: old versions are looked for,
+// Azure deletes a container with its blobs, so the driver looks for old versions
 // on every page.
 func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
 	const look = "GET /photos?comp=list&include=versions&maxresults=1&restype=container"
@@ -308,7 +307,7 @@ func TestBucketsArePaged(t *testing.T) {
 	require.Equal(t, []storage.BucketInfo{{Name: "$root", Provider: "azure"}, {Name: "a", Provider: "azure", Public: true}, {Name: "b", Provider: "azure"}}, infos)
 }
 
-func TestWhatTheManagementPlaneAloneCanDo(t *testing.T) {
+func TestSettingsOfTheManagementPlaneAreUnsupported(t *testing.T) {
 	six := make([]storage.CORSRule, 6)
 	for i := range six {
 		six[i] = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
@@ -329,7 +328,7 @@ func TestWhatTheManagementPlaneAloneCanDo(t *testing.T) {
 			_, err := s.service(t).CreateBucket(t.Context(), "photos", test.opt)
 			require.ErrorIs(t, err, test.want)
 			require.ErrorContains(t, err, test.hint)
-			if name != "a region" { // the core refuses it itself
+			if name != "a region" { // the core refuses it
 				_, err = s.service(t).UpdateBucket(t.Context(), "photos", test.opt)
 				require.ErrorIs(t, err, test.want)
 				require.ErrorContains(t, err, test.hint)
@@ -345,13 +344,13 @@ func TestWhatTheManagementPlaneAloneCanDo(t *testing.T) {
 	})
 }
 
-func TestALostAnswerOfCreateBucketIsUnknown(t *testing.T) {
+func TestALostResponseToCreateBucketIsUnknown(t *testing.T) {
 	s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusInternalServerError, code: "InternalError"}})
 	_, err := s.service(t).CreateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-func TestAnAccountNamesNoBucket(t *testing.T) {
+func TestServiceRefusesABucket(t *testing.T) {
 	_, err := NewService(t.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

@@ -42,8 +42,7 @@ func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	}
 }
 
-// Wherever clients reach the blob, the signature is of the account's own name
-// for it.
+// Whatever host clients use, the signature contains the account's name.
 func TestSigningBaseURL(t *testing.T) {
 	const emulator = "http://127.0.0.1:10000/acme"
 	for name, test := range map[string]struct {
@@ -123,7 +122,7 @@ func TestSignedPermissions(t *testing.T) {
 	}
 }
 
-func TestSignedUploadsSayWhatToSend(t *testing.T) {
+func TestSignedUploadHeaders(t *testing.T) {
 	signed, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
 		r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment; filename="a"`, "de", "gzip"
 		r.StorageClass, r.Metadata = "Cool", map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
@@ -140,7 +139,7 @@ func TestSignedUploadsSayWhatToSend(t *testing.T) {
 	require.Equal(t, want, signed.Header)
 }
 
-func TestSignedDownloadsChooseTheAnswersHeaders(t *testing.T) {
+func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
 	signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) {
 		r.ResponseType, r.ResponseName, r.Version = "image/png", "a bé.png", "2026-03-01T00:00:00.1234567Z"
 	}), signedAt)
@@ -154,7 +153,7 @@ func TestSignedDownloadsChooseTheAnswersHeaders(t *testing.T) {
 	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
 }
 
-func TestSigningThatIsRefused(t *testing.T) {
+func TestUnsupportedSigning(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		config Config
@@ -179,7 +178,7 @@ func TestSigningThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatSigningIsDeclared(t *testing.T) {
+func TestSigningFeatures(t *testing.T) {
 	for name, test := range map[string]struct {
 		config Config
 		want   storage.Features
@@ -208,8 +207,8 @@ func TestWhatSigningIsDeclared(t *testing.T) {
 	}
 }
 
-// Azure checks a signature by the account's name, whatever the host is called.
-func TestATokenSignsWhereTheAccountIsKnown(t *testing.T) {
+// Azure verifies a signature by the account's name, not by the host.
+func TestATokenSignsIfTheAccountIsKnown(t *testing.T) {
 	for name, test := range map[string]struct {
 		config Config
 		want   bool
@@ -236,7 +235,7 @@ func TestATokenSignsWhereTheAccountIsKnown(t *testing.T) {
 	}
 }
 
-func TestTheSourceOfACopy(t *testing.T) {
+func TestAuthorizeSource(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
 	for name, test := range map[string]struct {
 		config                 Config
@@ -270,7 +269,7 @@ func TestTheSourceOfACopy(t *testing.T) {
 	})
 }
 
-// P13: no more than the SDK's.
+// Rule P13: signing costs no more than with the SDK.
 func BenchmarkSign(b *testing.B) {
 	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)

@@ -25,7 +25,7 @@ func TestCORSHasOneListOfHeaders(t *testing.T) {
 	require.Equal(t, written, corsRules(read), "what is read can be written back")
 }
 
-func TestNoCORSRuleIsNotNoChange(t *testing.T) {
+func TestEmptyCORSRulesClearThem(t *testing.T) {
 	require.NotNil(t, corsRules(nil), "nil would leave the rules as they are")
 	require.Empty(t, corsRules(nil))
 	require.Nil(t, parseCORSRules(nil))

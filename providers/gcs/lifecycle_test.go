@@ -14,7 +14,7 @@ func deletes(c gcs.LifecycleCondition) gcs.LifecycleRule {
 	return gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: gcs.DeleteAction}, Condition: c}
 }
 
-func TestLifecycleRuleIsARuleForEachAction(t *testing.T) {
+func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 	in := []string{"tmp/"}
 	written := lifecycleRules([]storage.LifecycleRule{
 		{Prefix: "tmp/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"},
@@ -29,7 +29,7 @@ func TestLifecycleRuleIsARuleForEachAction(t *testing.T) {
 	}, written.Rules)
 }
 
-func TestLifecycleComesBack(t *testing.T) {
+func TestLifecycleRoundTrip(t *testing.T) {
 	for name, rules := range map[string][]storage.LifecycleRule{
 		"none":              nil,
 		"one action":        {{Prefix: "tmp/", ExpireAfterDays: 3}},
@@ -47,12 +47,12 @@ func TestLifecycleComesBack(t *testing.T) {
 	}
 }
 
-func TestLifecycleHasNoNames(t *testing.T) {
+func TestLifecycleRulesHaveNoNames(t *testing.T) {
 	read := parseLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
 	require.Equal(t, []storage.LifecycleRule{{ExpireAfterDays: 3}}, read)
 }
 
-func TestLifecycleThatOthersWrote(t *testing.T) {
+func TestLifecycleRulesOfOtherTools(t *testing.T) {
 	for name, test := range map[string]struct {
 		rule      gcs.LifecycleRule
 		versioned bool

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// alone takes everything of Google's out of the environment, and puts what is
-// given there. A metadata service that is asked fails the test.
+// alone removes Google's variables from the environment, and sets the given ones.
+// A request to the metadata service fails the test.
 func alone(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, name := range []string{"STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"} {
@@ -142,7 +142,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestAddressesOfBucketsAndAccounts(t *testing.T) {
+func TestBucketAndAccountAddresses(t *testing.T) {
 	alone(t, nil)
 	b, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestAddressesOfBucketsAndAccounts(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAccountsBetweenWhichTheServerCopies(t *testing.T) {
+func TestAccountsThatTheServerCanCopyBetween(t *testing.T) {
 	alone(t, nil)
 	open := func(c Config) any {
 		c.Bucket = "photos"

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
-// related is what a multipart/related request holds.
+// related returns the parts of a multipart/related request.
 func related(t *testing.T, s wiretest.Request) (object map[string]any, contentType, data string) {
 	t.Helper()
 	kind, params, err := mime.ParseMediaType(s.Header.Get("Content-Type"))
@@ -36,7 +36,7 @@ func related(t *testing.T, s wiretest.Request) (object map[string]any, contentTy
 	return object, second.Header.Get("Content-Type"), string(read)
 }
 
-func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
+func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	server := newStandIn(t, stored)
 	r := wiretest.Put("ä b+c/d", "hello world")
 	r.Properties = storage.Properties{
@@ -68,7 +68,7 @@ func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-func TestConditionsOfUploads(t *testing.T) {
+func TestUploadConditions(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		condition storage.Condition
@@ -94,7 +94,7 @@ func TestConditionsOfUploads(t *testing.T) {
 	}
 }
 
-func TestRevisionsThatNobodyGave(t *testing.T) {
+func TestInvalidRevisions(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	for _, revision := range []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"} {
@@ -117,7 +117,7 @@ func TestRevisionsThatNobodyGave(t *testing.T) {
 	require.Empty(t, server.Calls())
 }
 
-func TestWhatAPutThatFailedHasDone(t *testing.T) {
+func TestFailedPutOutcomes(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		answer  reply
@@ -149,7 +149,7 @@ func TestWhatAPutThatFailedHasDone(t *testing.T) {
 	}
 }
 
-func TestPutThatDoesNotLeaveHasDoneNothing(t *testing.T) {
+func TestUnsentPutHasNoEffect(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	server.Close()
@@ -161,9 +161,9 @@ func TestPutThatDoesNotLeaveHasDoneNothing(t *testing.T) {
 	require.False(t, e.Unknown)
 }
 
-// A round trip that another HTTP client makes tells less: what failed behind the
-// dial may have arrived.
-func TestLostAnswersOfAnotherHTTPClient(t *testing.T) {
+// Another HTTP client does not report what was sent. A request that failed after
+// the dial may have arrived.
+func TestLostResponsesOfAnotherHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
 	d := server.on(t, own)

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkSign is a signed address beside one RSA signature, which is the
-// least that it can cost, and beside the SDK's.
+// BenchmarkSign compares a signed URL with one RSA signature, which is the
+// minimum, and with the SDK's.
 func BenchmarkSign(b *testing.B) {
 	d := signing(b, Config{})
 	b.Run("driver", func(b *testing.B) {

@@ -22,7 +22,7 @@ import (
 
 const secretToken = "ya29.secret-token"
 
-// byIAM is a bucket whose signatures a server of the test's makes.
+// byIAM opens a bucket whose signatures come from a test server.
 func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSigner) {
 	t.Helper()
 	server := httptest.NewServer(answer)
@@ -41,7 +41,7 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSigner) {
 	return d.(*driver), iam
 }
 
-// signBlob answers as Google does, with the test's key.
+// signBlob responds as Google does, with the test's key.
 func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	var asked struct{ Payload []byte }
 	if !assertDecodes(t, r.Body, &asked) {
@@ -62,7 +62,7 @@ func assertDecodes(t *testing.T, from io.Reader, into any) bool {
 	return true
 }
 
-func TestIAMSigns(t *testing.T) {
+func TestSignByIAM(t *testing.T) {
 	var requests []*http.Request
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
 		requests = append(requests, r)
@@ -88,7 +88,7 @@ func TestIAMSigns(t *testing.T) {
 	require.Len(t, requests, 2)
 }
 
-func TestSignaturesByIAMEndWithGooglesKey(t *testing.T) {
+func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
 	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestSignaturesByIAMEndWithGooglesKey(t *testing.T) {
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")
 }
 
-func TestIAMThatDoesNotSign(t *testing.T) {
+func TestSignByIAMErrors(t *testing.T) {
 	refusal := func(status int, word string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -144,9 +144,9 @@ func TestIAMThatDoesNotSign(t *testing.T) {
 	}
 }
 
-func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
+func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	var by atomic.Pointer[iamSigner]
-	var turns []int // taken, while a call was under way
+	var turns []int // that were taken during a call
 	refuse := false
 	d, iam := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
 		turns = append(turns, len(by.Load().calls))
@@ -181,7 +181,7 @@ func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
 	require.Equal(t, []int{iamCalls}, turns)
 }
 
-func TestIAMHasSoMuchTime(t *testing.T) {
+func TestSignByIAMTimesOut(t *testing.T) {
 	hang := make(chan struct{})
 	d, iam := byIAM(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -34,7 +34,7 @@ func keyFileOf(t *testing.T, privateKey string) []byte {
 	return file
 }
 
-func TestKeyFilesOfAllKinds(t *testing.T) {
+func TestKeyFileFormats(t *testing.T) {
 	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())}))
 	for name, text := range map[string]string{"PKCS #8": testKeyPEM(), "PKCS #1": pkcs1, "text in front": "a key\n" + pkcs1} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestKeyFilesOfAllKinds(t *testing.T) {
 	}
 }
 
-func TestKeyFilesThatAreNone(t *testing.T) {
+func TestInvalidKeyFiles(t *testing.T) {
 	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	encoded, err := x509.MarshalPKCS8PrivateKey(elliptical)
@@ -84,14 +84,14 @@ func impersonating(account string) []byte {
 
 const person = `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`
 
-func TestWhoSigns(t *testing.T) {
+func TestSignerOfAConfig(t *testing.T) {
 	const other = "other@project.iam.gserviceaccount.com"
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
 	given, err := gcs.NewClient(t.Context(), option.WithoutAuthentication())
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		config Config
-		want   signer // by kind and name; nil: nobody
+		want   signer // by kind and name; nil if there is none
 	}{
 		"a key":                                  {Config{SigningKey: testKeyFile()}, &keySigner{name: testAccount}},
 		"a key, of data that is anyone's":        {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySigner{name: testAccount}},
@@ -133,7 +133,7 @@ func TestWhoSigns(t *testing.T) {
 	}
 }
 
-func TestDefaultCredentialsAreLookedForByTheFirstSignature(t *testing.T) {
+func TestFirstSignatureFindsDefaultCredentials(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key.json")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
@@ -152,11 +152,11 @@ func TestDefaultCredentialsAreLookedForByTheFirstSignature(t *testing.T) {
 	require.NoError(t, err, "what was found is kept")
 }
 
-func TestWhoSignsWithDefaultCredentials(t *testing.T) {
+func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	for name, test := range map[string]struct {
 		credentials, account string
-		asked                bool // the metadata service
+		asked                bool // whether the metadata service is asked
 		want                 signer
 	}{
 		"a key file":                          {string(testKeyFile()), "", false, &keySigner{name: testAccount}},
@@ -187,7 +187,7 @@ func TestWhoSignsWithDefaultCredentials(t *testing.T) {
 	}
 }
 
-func TestSignatoryIsFoundOnce(t *testing.T) {
+func TestSignerIsFoundOnce(t *testing.T) {
 	looks := 0
 	s := &signerFinder{find: func(context.Context) (signer, error) {
 		looks++
@@ -201,7 +201,7 @@ func TestSignatoryIsFoundOnce(t *testing.T) {
 	require.Equal(t, 1, looks)
 }
 
-func TestMachinesAccount(t *testing.T) {
+func TestMetadataAccount(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc

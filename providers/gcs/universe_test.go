@@ -17,7 +17,7 @@ import (
 
 const otherUniverse = "s3nsapis.example"
 
-// userOf is a credential of a universe; "" is Google's own.
+// userOf returns a credential of a universe; "" means Google's.
 func userOf(t *testing.T, universe string) []byte {
 	t.Helper()
 	file, err := json.Marshal(map[string]string{"type": "authorized_user", "client_id": "id", "client_secret": "S3CR3T", "refresh_token": "S3CR3T", "universe_domain": universe})
