@@ -151,8 +151,8 @@ func TestDroppedBlocks(t *testing.T) {
 		"another upload created the object":          {[]said{gone, object}, storage.Condition{Absent: true}, storage.PreconditionFailed, 400},
 		"another upload, and the object was removed": {[]said{gone, refusing(404, "BlobNotFound")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
 		"another upload updated the object":          {[]said{gone, object}, storage.Condition{Revision: `"old"`}, storage.PreconditionFailed, 400},
-		"blocks gone, and the object as it was":      {[]said{gone, object}, storage.Condition{Revision: etag}, storage.Unavailable, 409},
-		"what happened cannot be seen":               {[]said{gone, refusing(403, "AuthorizationFailure")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
+		"dropped blocks, and an unchanged object":    {[]said{gone, object}, storage.Condition{Revision: etag}, storage.Unavailable, 409},
+		"no permission to see the object":            {[]said{gone, refusing(403, "AuthorizationFailure")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
 		"another tool's upload is under way":         {[]said{refusing(400, "InvalidBlobOrBlock")}, storage.Condition{}, storage.Locked, 400},
 		"too many of them":                           {[]said{refusing(409, "BlockCountExceedsLimit")}, storage.Condition{}, storage.TooLarge, 409},
 	} {
@@ -165,7 +165,7 @@ func TestDroppedBlocks(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
-			require.Equal(t, row.status, e.Status, "409 has the core begin anew")
+			require.Equal(t, row.status, e.Status, "409 makes the core restart")
 			require.Len(t, s.Requests(), len(row.answers))
 		})
 	}

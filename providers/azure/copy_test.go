@@ -31,7 +31,7 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.Lines())
 	require.Equal(t, etag, s.Requests()[0].Header.Get("If-Match"))
 	got := s.Last(t).Header
-	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not one that goes on behind our back")
+	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not an asynchronous copy")
 	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, "*", got.Get("If-None-Match"))
 	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"), "with a right of its own to read")
@@ -118,13 +118,13 @@ func TestCopyErrors(t *testing.T) {
 		condition storage.Condition
 		want      storage.Code
 	}{
-		"a source that is gone":                    {[]said{gone}, absent, storage.Changed},
+		"a missing source":                         {[]said{gone}, absent, storage.Changed},
 		"a source that is another":                 {[]said{other}, absent, storage.Changed},
 		"a source that is another by then":         {[]said{object, refusing(412, "SourceConditionNotMet")}, absent, storage.Changed},
-		"a source that is gone by then":            {[]said{object, refusing(404, "CannotVerifyCopySource"), gone}, absent, storage.Changed},
+		"a source that was removed meanwhile":      {[]said{object, refusing(404, "CannotVerifyCopySource"), gone}, absent, storage.Changed},
 		"a source that the service may not read":   {[]said{object, refusing(403, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
 		"a source that the service does not see":   {[]said{object, refusing(404, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
-		"a source behind a busy server":            {[]said{object, refusing(500, "CannotVerifyCopySource"), object}, absent, storage.Unavailable},
+		"a source on a busy server":                {[]said{object, refusing(500, "CannotVerifyCopySource"), object}, absent, storage.Unavailable},
 		"a source of another kind":                 {[]said{object, refusing(409, "InvalidBlobType")}, storage.Condition{}, storage.Unsupported},
 		"a destination that exists":                {[]said{object, refusing(409, "BlobAlreadyExists")}, absent, storage.PreconditionFailed},
 		"a destination that is another":            {[]said{object, refusing(412, "TargetConditionNotMet")}, absent, storage.PreconditionFailed},

@@ -26,7 +26,7 @@ func TestDeleteErrors(t *testing.T) {
 		condition storage.Condition
 		want      storage.Code // "": success
 	}{
-		"nothing there":               {[]said{refusing(404, "BlobNotFound")}, storage.Condition{}, ""},
+		"no object":                   {[]said{refusing(404, "BlobNotFound")}, storage.Condition{}, ""},
 		"a condition on nothing":      {[]said{refusing(412, "ConditionNotMet"), refusing(404, "BlobNotFound")}, condition, ""},
 		"another revision":            {[]said{refusing(412, "ConditionNotMet"), anObject("x")}, condition, storage.PreconditionFailed},
 		"no container":                {[]said{refusing(404, "ContainerNotFound")}, storage.Condition{}, storage.BucketNotFound},
@@ -93,7 +93,7 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 			for _, r := range s.Requests() {
 				require.Empty(t, r.Header.Get("X-Ms-Delete-Snapshots"))
 				if r.Line() == "DELETE "+object {
-					require.Equal(t, etag, r.Header.Get("If-Match"), "nothing but what the version is")
+					require.Equal(t, etag, r.Header.Get("If-Match"), "only the version")
 				}
 			}
 
@@ -127,7 +127,7 @@ func TestBatchRequests(t *testing.T) {
 		{Key: "a b/ü"}, {Key: "gone"}, {Key: "kept"}, {Key: "v", Version: versionAt(1)},
 	})
 	require.NoError(t, errs[0])
-	require.NoError(t, errs[1], "what was not there is gone")
+	require.NoError(t, errs[1], "a missing object is no error")
 	var e *storage.Error
 	require.ErrorAs(t, errs[2], &e)
 	require.Equal(t, storage.PermissionDenied, e.Code)
@@ -159,21 +159,21 @@ func TestBatchErrors(t *testing.T) {
 		want    storage.Code
 		unknown bool
 	}{
-		"no container":             {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
-		"no right":                 {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
-		"a busy server":            {refusing(503, "ServerBusy"), storage.RateLimited, false},
-		"a lost answer":            {said{Cut: true}, storage.Unavailable, true},
-		"an answer of one alone":   {batchAnswer("202"), storage.Unavailable, true},
-		"a refusal of the batch":   {inBatch("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"), storage.PermissionDenied, false},
-		"a batch that is too busy": {inBatch("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"), storage.RateLimited, false},
-		"refusals of nobody's": {inBatch(
+		"no container":                   {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
+		"no right":                       {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
+		"a busy server":                  {refusing(503, "ServerBusy"), storage.RateLimited, false},
+		"a lost response":                {said{Cut: true}, storage.Unavailable, true},
+		"a response to only one request": {batchAnswer("202"), storage.Unavailable, true},
+		"a refusal of the batch":         {inBatch("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"), storage.PermissionDenied, false},
+		"a batch that is too busy":       {inBatch("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"), storage.RateLimited, false},
+		"refusals without a request": {inBatch(
 			"HTTP/1.1 202 Accepted\r\n\r\n", "HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n",
 		), storage.Unavailable, true},
-		"an answer to no request": {said{
+		"a response to an unknown request": {said{
 			Status: 202, Header: inBatch().Header, Body: "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
 		}, storage.Unavailable, true},
-		"words that are no answer":      {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
-		"an answer that cannot be read": {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
+		"text that is no response": {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
+		"an unreadable response":   {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)

@@ -129,10 +129,10 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		again   bool
 		unknown bool
 	}{
-		"no such account":   {&net.DNSError{IsNotFound: true}, storage.Unavailable, true, false},
-		"a caller's end":    {context.Canceled, storage.Canceled, false, false},
-		"a caller's time":   {context.DeadlineExceeded, storage.DeadlineExceeded, false, false},
-		"what nobody knows": {errors.New("what?"), storage.Internal, false, false},
+		"no such account":  {&net.DNSError{IsNotFound: true}, storage.Unavailable, true, false},
+		"a caller's end":   {context.Canceled, storage.Canceled, false, false},
+		"a caller's time":  {context.DeadlineExceeded, storage.DeadlineExceeded, false, false},
+		"an unknown error": {errors.New("what?"), storage.Internal, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := translate(row.err)
@@ -146,7 +146,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
-	require.False(t, e.Unknown, "nobody was there")
+	require.False(t, e.Unknown, "no server listens there")
 }
 
 type noToken struct{ err error }

@@ -136,7 +136,7 @@ func TestASuffixOfAnOverwrittenObjectIsRetryable(t *testing.T) {
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.True(t, e.Retryable, "the next attempt looks anew")
+	require.True(t, e.Retryable, "the next attempt requests the attributes again")
 }
 
 func TestReadErrors(t *testing.T) {
@@ -161,7 +161,7 @@ func TestReadErrors(t *testing.T) {
 		"a container on its way out":              {[]said{refusing(409, "ContainerBeingDeleted")}, revision, storage.BucketNotFound, 1},
 		"nothing that may be known":               {[]said{onlyHeader(404, "ResourceNotFound"), {}}, revision, storage.ObjectNotFound, 2},
 		"nothing that may be known at all":        {[]said{onlyHeader(404, "ResourceNotFound")}, revision, storage.BucketNotFound, 2},
-		"404 without a word, and a busy server":   {[]said{{Status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
+		"404 without a code, and a busy server":   {[]said{{Status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
 		"an object in the archive":                {[]said{refusing(409, "BlobArchived")}, revision, storage.Archived, 1},
 		"an object on its way out of the archive": {[]said{refusing(409, "BlobBeingRehydrated")}, revision, storage.Archived, 1},
 		"a wrong key":                             {[]said{refusing(403, "AuthenticationFailed")}, revision, storage.Unauthenticated, 1},
@@ -195,8 +195,8 @@ func TestUnexpectedRanges(t *testing.T) {
 		answer said
 		want   storage.Code
 	}{
-		"behind the end":               {refusing(416, "InvalidRange"), storage.RangeNotSatisfiable},
-		"behind the end, and answered": {at("bytes 0-0/1"), storage.RangeNotSatisfiable},
+		"past the end":                 {refusing(416, "InvalidRange"), storage.RangeNotSatisfiable},
+		"past the end, with a 206":     {at("bytes 0-0/1"), storage.RangeNotSatisfiable},
 		"the whole object":             {anObject("hello"), storage.Internal},
 		"another offset":               {at("bytes 3-3/5"), storage.Internal},
 		"a Content-Range that is none": {at("bytes x"), storage.Internal},

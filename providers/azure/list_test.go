@@ -51,7 +51,7 @@ func TestListRequests(t *testing.T) {
 		"a start before the prefix":  {storage.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
 		"a start that is the prefix": {storage.ListRequest{Limit: 10, StartAfter: "b", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
 		"a start with a late letter": {storage.ListRequest{Limit: 10, StartAfter: "x\uff08y"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=x%F0%90%80%80"},
-		"a start behind the prefix":  {storage.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
+		"a start after the prefix":   {storage.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, listing(""))
@@ -106,7 +106,7 @@ func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
 		empty("no", `<hdi_isfolder>false</hdi_isfolder>`)))
 	page, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10})
 	require.NoError(t, err)
-	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "what has bytes is an object, whatever is said of it")
+	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "a blob with bytes is an object, whatever its metadata")
 }
 
 // A page in another order is not sorted, because keys of the next page would be

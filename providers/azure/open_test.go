@@ -131,7 +131,7 @@ func TestResolveSettings(t *testing.T) {
 			Config{Endpoint: "http://localhost:10000/acme", Key: someKey}, nil,
 			"http://localhost:10000/acme", "acme", "key some key",
 		},
-		"the emulator, seen by nobody": {
+		"the emulator, anonymous": {
 			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Anonymous: true}, nil,
 			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "anonymous",
 		},
@@ -155,7 +155,7 @@ func TestResolveSettings(t *testing.T) {
 			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
 			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
 		},
-		"the environment's account alone": {
+		"only the environment's account": {
 			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme"},
 			"https://acme.blob.core.windows.net", "acme", "chain",
 		},
@@ -167,7 +167,7 @@ func TestResolveSettings(t *testing.T) {
 			Config{Endpoint: "https://blobs.example.com"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			"https://blobs.example.com", "", "chain",
 		},
-		"the environment, where nobody asks": {
+		"the environment, with Anonymous": {
 			Config{Account: "acme", Anonymous: true}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			"https://acme.blob.core.windows.net", "acme", "anonymous",
 		},
@@ -195,9 +195,9 @@ func TestInvalidConfig(t *testing.T) {
 		"no account":                          {},
 		"an account that is an address":       {Account: "acme.blob.core.windows.net"},
 		"a key and a signature":               {Account: "acme", Key: someKey, SASToken: "x"},
-		"a key and nobody":                    {Account: "acme", Key: someKey, Anonymous: true},
+		"a key and Anonymous":                 {Account: "acme", Key: someKey, Anonymous: true},
 		"a key that is none":                  {Account: "acme", Key: "!"},
-		"a key of nobody knows whom":          {Endpoint: "https://blobs.example.com", Key: someKey},
+		"a key without an account":            {Endpoint: "https://blobs.example.com", Key: someKey},
 		"a connection string and an account":  {Account: "acme", ConnectionString: connecting},
 		"a connection string without a name":  {ConnectionString: "AccountKey=" + someKey},
 		"a connection string without a key":   {ConnectionString: "AccountName=acme"},
@@ -321,7 +321,7 @@ func TestLocateIdentifiesTheCredential(t *testing.T) {
 		require.NotEqual(t, at(key), at(other))
 	}
 	require.NotEqual(t, at(Config{Account: "acme", SASToken: "sig=x"}), at(Config{Account: "acme", SASToken: "sig=y"}))
-	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "nobody knows whose tokens they are")
+	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "the owner of the tokens is unknown")
 }
 
 func TestAnSDKClientMakesOneAttempt(t *testing.T) {

@@ -138,7 +138,7 @@ func TestManyEmojiAreListedInPages(t *testing.T) {
 	l := newLister(t, keys)
 	b := l.open(t)
 	require.Len(t, keysListed(t, b, storage.WithPageSize(10)), 100)
-	require.Equal(t, int64(10+9), l.asked.Load(), "a look for each page: nothing belongs before it")
+	require.Equal(t, int64(10+9), l.asked.Load(), "one more request per page: no key belongs before it")
 
 	l.asked.Store(0)
 	require.Len(t, keysListed(t, b, storage.WithPageSize(10), storage.WithPrefix("😀/")), 100)

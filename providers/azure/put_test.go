@@ -152,5 +152,5 @@ func TestALostResponseOfAnotherTransportIsUnknown(t *testing.T) {
 	s.Close()
 	_, err = s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.Error(t, err)
-	require.NotErrorIs(t, err, storage.OutcomeUnknown, "nobody was there")
+	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
 }

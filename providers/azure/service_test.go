@@ -58,7 +58,7 @@ func TestCreateBucketRequests(t *testing.T) {
 		"private, said":                    {[]storage.BucketOption{storage.WithPublicAccess(false)}, created, "", storage.BucketInfo{}, ""},
 		"public":                           {[]storage.BucketOption{storage.WithPublicAccess(true)}, created, "blob", storage.BucketInfo{Public: true}, ""},
 		"without rules, said":              {[]storage.BucketOption{storage.WithCORS()}, created, "", storage.BucketInfo{}, ""},
-		"one that is there":                {nil, reply{status: http.StatusConflict, code: "ContainerAlreadyExists"}, "", storage.BucketInfo{}, storage.BucketExists},
+		"an existing container":            {nil, reply{status: http.StatusConflict, code: "ContainerAlreadyExists"}, "", storage.BucketInfo{}, storage.BucketExists},
 		"a name that is not yet free":      {nil, reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, "", storage.BucketInfo{}, storage.Unavailable},
 		"public, which the account is not": {[]storage.BucketOption{storage.WithPublicAccess(true)}, reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, "blob", storage.BucketInfo{}, storage.PermissionDenied},
 	} {
@@ -197,10 +197,10 @@ func TestPublicAccessRequests(t *testing.T) {
 		answer reply
 		want   storage.Code
 	}{
-		"the account forbids it":      {reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, storage.PermissionDenied},
-		"somebody else was quicker":   {reply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"}, storage.Unavailable},
-		"the credential may not":      {reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.PermissionDenied},
-		"the container is gone again": {reply{status: http.StatusNotFound, code: "ContainerNotFound"}, storage.BucketNotFound},
+		"the account forbids it":              {reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, storage.PermissionDenied},
+		"somebody else was quicker":           {reply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"}, storage.Unavailable},
+		"the credential may not":              {reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.PermissionDenied},
+		"the container was removed meanwhile": {reply{status: http.StatusNotFound, code: "ContainerNotFound"}, storage.BucketNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStandIn(t, map[string]reply{askHead: {status: http.StatusOK}, askAccess: {status: http.StatusOK, body: policies}, askSetAccess: test.answer})
@@ -229,13 +229,13 @@ func TestBucketInfoRequests(t *testing.T) {
 		info          storage.BucketInfo
 		want          storage.Code
 	}{
-		"private":                          {reply{status: http.StatusOK}, noRules, storage.BucketInfo{}, ""},
-		"public, with the account's rules": {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}}, reply{status: http.StatusOK, body: twoRules}, storage.BucketInfo{Public: true, CORS: rulesOfTwo}, ""},
-		"listed in public too":             {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}}, noRules, storage.BucketInfo{Public: true}, ""},
-		"by who may not read the rules":    {reply{status: http.StatusOK}, reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.BucketInfo{}, ""},
-		"rules that cannot be reached":     {reply{status: http.StatusOK}, reply{status: http.StatusServiceUnavailable, code: "ServerBusy"}, storage.BucketInfo{}, storage.RateLimited},
-		"a container that is not there":    {reply{status: http.StatusNotFound}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
-		"a container that is going":        {reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
+		"private":                              {reply{status: http.StatusOK}, noRules, storage.BucketInfo{}, ""},
+		"public, with the account's rules":     {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}}, reply{status: http.StatusOK, body: twoRules}, storage.BucketInfo{Public: true, CORS: rulesOfTwo}, ""},
+		"listed in public too":                 {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}}, noRules, storage.BucketInfo{Public: true}, ""},
+		"without permission to read the rules": {reply{status: http.StatusOK}, reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.BucketInfo{}, ""},
+		"rules that cannot be reached":         {reply{status: http.StatusOK}, reply{status: http.StatusServiceUnavailable, code: "ServerBusy"}, storage.BucketInfo{}, storage.RateLimited},
+		"a missing container":                  {reply{status: http.StatusNotFound}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
+		"a container that is going":            {reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStandIn(t, map[string]reply{askHead: test.head, askAccount: test.account})
@@ -270,12 +270,12 @@ func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
 		deleted bool
 		want    storage.Code
 	}{
-		"nothing":                         {map[string]reply{look: page("")}, true, ""},
-		"nothing on two pages":            {map[string]reply{look: page("m"), next: page("")}, true, ""},
-		"a version":                       {map[string]reply{look: page("", "a")}, false, storage.BucketNotEmpty},
-		"a version, behind an empty page": {map[string]reply{look: page("m"), next: page("", "a")}, false, storage.BucketNotEmpty},
-		"a look that fails":               {map[string]reply{look: {status: http.StatusForbidden, code: "AuthorizationFailure"}}, false, storage.PermissionDenied},
-		"a container that is not there":   {map[string]reply{look: {status: http.StatusNotFound, code: "ContainerNotFound"}}, false, storage.BucketNotFound},
+		"nothing":                        {map[string]reply{look: page("")}, true, ""},
+		"nothing on two pages":           {map[string]reply{look: page("m"), next: page("")}, true, ""},
+		"a version":                      {map[string]reply{look: page("", "a")}, false, storage.BucketNotEmpty},
+		"a version, after an empty page": {map[string]reply{look: page("m"), next: page("", "a")}, false, storage.BucketNotEmpty},
+		"a listing that fails":           {map[string]reply{look: {status: http.StatusForbidden, code: "AuthorizationFailure"}}, false, storage.PermissionDenied},
+		"a missing container":            {map[string]reply{look: {status: http.StatusNotFound, code: "ContainerNotFound"}}, false, storage.BucketNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.pages[askRemove] = reply{status: http.StatusAccepted}

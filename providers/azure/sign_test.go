@@ -87,8 +87,8 @@ func TestSignedUntil(t *testing.T) {
 		ttl  time.Duration
 		want time.Time
 	}{
-		"at least what was asked": {time.Second, second.Add(2 * time.Second)},
-		"at most 7 days":          {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
+		"at least the requested time": {time.Second, second.Add(2 * time.Second)},
+		"at most 7 days":              {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt.In(time.FixedZone("", 3600)))
@@ -97,7 +97,7 @@ func TestSignedUntil(t *testing.T) {
 			u, err := url.Parse(signed.URL)
 			require.NoError(t, err)
 			require.Equal(t, test.want.Format(sasTime), u.Query().Get("se"))
-			require.False(t, u.Query().Has("st"), "a start would lock out whose clock is behind ours")
+			require.False(t, u.Query().Has("st"), "a start would lock out clients whose clock is slow")
 		})
 	}
 }
@@ -160,15 +160,15 @@ func TestUnsupportedSigning(t *testing.T) {
 		ask    *storage.SignRequest
 		want   storage.Code
 	}{
-		"without credentials":               {Config{Anonymous: true}, download(nil), storage.Unsupported},
-		"with a signature alone":            {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
-		"a CRC32C, which nobody checks":     {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = &sum }), storage.Unsupported},
-		"a size, which nobody checks":       {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
-		"an option of nobody's":             {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
-		"a method that nobody can undo":     {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
-		"a version that is none":            {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
-		"a key that Azure reads as another": {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
-		"a version that adds parameters":    {Config{}, download(func(r *storage.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
+		"without credentials":                   {Config{Anonymous: true}, download(nil), storage.Unsupported},
+		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
+		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = &sum }), storage.Unsupported},
+		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
+		"an unknown native option":              {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
+		"an unsupported method":                 {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
+		"a version that is none":                {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
+		"a key that Azure reads as another":     {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
+		"a version that adds parameters":        {Config{}, download(func(r *storage.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := signer(t, test.config).sign(t.Context(), test.ask, signedAt)
@@ -186,7 +186,7 @@ func TestSigningFeatures(t *testing.T) {
 		"with the account's key":   {Config{}, storage.SignURLs | storage.SignIfAbsent},
 		"with a token credential":  {Config{Credential: tokenOf("token")}, storage.SignURLs | storage.SignIfAbsent},
 		"with a connection string": {Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey}, storage.SignURLs | storage.SignIfAbsent},
-		"with a signature alone":   {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
+		"with only a signature":    {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
 		"without credentials":      {Config{Anonymous: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -151,7 +151,7 @@ func TestASignedURLPermitsNothingElse(t *testing.T) {
 		"another signature":                   {ask: down, change: altered("&sig=", "&sig=A")},
 		"no signature":                        {ask: down, change: altered("&sig=", "&gis=")},
 		"another permission":                  {ask: down, change: altered("&sp=r", "&sp=rw")},
-		"another answer":                      {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
+		"another response":                    {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
 		"an upload by a download's address":   {ask: down, change: method(http.MethodPut)},
 		"a removal by a download's address":   {ask: down, change: method(http.MethodDelete)},
 		"a download by an upload's address":   {ask: up, change: method(http.MethodGet)},

@@ -45,7 +45,7 @@ func TestPartsAreComposed32AtATime(t *testing.T) {
 			require.Equal(t, stored.Revision, attrs.Revision)
 			require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 			require.Equal(t, "NEARLINE", attrs.StorageClass)
-			require.Empty(t, attrs.MD5, "what is composed has none")
+			require.Empty(t, attrs.MD5, "composed objects have none")
 			require.Equal(t, stored.ETag, attrs.ETag)
 			require.Equal(t, []string{"a"}, s.names(bucketOf(s)), "the components are gone")
 			composes := 0
@@ -76,7 +76,7 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(want, got))
 	require.Equal(t, "text/plain", attrs.ContentType)
-	require.Len(t, s.names(bucketOf(s)), 41, "what the levels between made is gone")
+	require.Len(t, s.names(bucketOf(s)), 41, "the intermediate objects are removed")
 }
 
 // begun stores some parts of an upload whose process then dies.

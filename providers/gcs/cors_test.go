@@ -22,7 +22,7 @@ func TestCORSHasOneListOfHeaders(t *testing.T) {
 	all := []string{"content-type", "x-goog-meta-a", "etag"}
 	read := parseCORSRules(written)
 	require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}}, read)
-	require.Equal(t, written, corsRules(read), "what is read can be written back")
+	require.Equal(t, written, corsRules(read), "rules that were read can be written back")
 }
 
 func TestEmptyCORSRulesClearThem(t *testing.T) {

@@ -83,7 +83,7 @@ func TestFirstRequestFindsDefaultCredentials(t *testing.T) {
 	base := &recordingTransport{}
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
-	require.Empty(t, metadata.Calls(), "opening asks nobody")
+	require.Empty(t, metadata.Calls(), "opening makes no request")
 	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
 	asked := len(metadata.Calls())

@@ -141,9 +141,9 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 		{"a per cent sign", "100% of %20", nil, "100% of %20", 1},
 		{"as it is", "Zo\u00eb", nil, "Zo\u00eb", 1},
 		{"escaped", "Zo%C3%AB", []reply{resource}, "Zo\u00eb", 2},
-		{"in words of mail", "=?UTF-8?B?Wm/Dqw==?=", []reply{resource}, "Zo\u00eb", 2},
+		{"as a MIME encoded-word", "=?UTF-8?B?Wm/Dqw==?=", []reply{resource}, "Zo\u00eb", 2},
 		{"in another alphabet", "Zo\xeb", []reply{resource}, "Zo\u00eb", 2},
-		{"of what was replaced meanwhile", "Zo%C3%AB", []reply{gone, resource, media(nil)}, "Zo\u00eb", 4},
+		{"of an overwritten object", "Zo%C3%AB", []reply{gone, resource, media(nil)}, "Zo\u00eb", 4},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": row.header})}, row.answers...)...)
@@ -172,8 +172,8 @@ func TestRangeResponses(t *testing.T) {
 		{"the range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/11"}, Body: "llo"}, 11, ""},
 		{"the whole object", media(nil), 0, storage.Internal},
 		{"another range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/11"}, Body: "hel"}, 0, storage.Internal},
-		{"a range that nobody can read", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
-		{"behind the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
+		{"an invalid Content-Range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
+		{"past the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			attrs, body, err := newStandIn(t, row.answer).on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 2, Length: 3})
@@ -251,13 +251,13 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 		{"no such object", failing(404, "notFound", "No such object: photos/a"), reply{}, storage.ObjectNotFound, 1},
 		{"no such bucket", failing(404, "notFound", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
 		{"no such key, in XML", failingXML(404, "NoSuchKey", "The specified key does not exist."), reply{}, storage.ObjectNotFound, 1},
-		{"no such object, whose key is a bucket's sentence", failing(404, "notFound", "No such object: photos/The specified bucket does not exist."), reply{}, storage.ObjectNotFound, 1},
-		{"other words, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"no such object, whose key is the message for a missing bucket", failing(404, "notFound", "No such object: photos/The specified bucket does not exist."), reply{}, storage.ObjectNotFound, 1},
+		{"another message, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
 		{"no such bucket, in XML", failingXML(404, "NoSuchBucket", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
-		{"no words, and a bucket", reply{Status: 404}, reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
-		{"no words, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},
-		{"no words, and nobody may look", reply{Status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
-		{"no words, and nothing is known", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
+		{"no message, and a bucket", reply{Status: 404}, reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"no message, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},
+		{"no message, and no permission to see the bucket", reply{Status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
+		{"no message, and an unavailable bucket", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			calls := map[string]func(d *driver) error{

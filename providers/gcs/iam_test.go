@@ -30,13 +30,13 @@ func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
 		written  string   // the last one written; "" if none is
 		requests []string // about the policy
 	}{
-		"given": {true, []string{policyOf(owner)}, []string{"200 {}"},
+		"granted": {true, []string{policyOf(owner)}, []string{"200 {}"},
 			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
-		"given beside others": {true, []string{policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)}, []string{"200 {}"},
+		"granted in addition to others": {true, []string{policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)}, []string{"200 {}"},
 			policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`), []string{get, put}},
-		"given for good, beside a condition": {true, []string{policyOf(conditional)}, []string{"200 {}"},
+		"granted without the condition of another binding": {true, []string{policyOf(conditional)}, []string{"200 {}"},
 			policyOf(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
-		"given already": {true, []string{policyOf(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)}, nil, "", []string{get}},
+		"granted already": {true, []string{policyOf(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)}, nil, "", []string{get}},
 		"taken, whatever it was": {false, []string{policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)}, []string{"200 {}"},
 			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional), []string{get, put}},
 		"taken already": {false, []string{policyOf(owner)}, nil, "", []string{get}},
@@ -89,7 +89,7 @@ func TestPublicAccessErrors(t *testing.T) {
 
 func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
 	for name, ask := range map[string]func(storage.ServiceDriver) (*storage.BucketInfo, error){
-		"a look": func(s storage.ServiceDriver) (*storage.BucketInfo, error) { return s.BucketInfo(t.Context(), "photos") },
+		"BucketInfo": func(s storage.ServiceDriver) (*storage.BucketInfo, error) { return s.BucketInfo(t.Context(), "photos") },
 		"an update, which has been made": func(s storage.ServiceDriver) (*storage.BucketInfo, error) {
 			return s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 		},

@@ -58,21 +58,21 @@ func TestLifecycleRulesOfOtherTools(t *testing.T) {
 		versioned bool
 		want      []storage.LifecycleRule
 	}{
-		"every version, where there is one": {deletes(gcs.LifecycleCondition{AgeInDays: 3}), false, []storage.LifecycleRule{{ExpireAfterDays: 3}}},
-		"every version":                     {deletes(gcs.LifecycleCondition{AgeInDays: 3}), true, nil},
-		"old versions by their own age":     {deletes(gcs.LifecycleCondition{AgeInDays: 3, Liveness: gcs.Archived}), true, nil},
-		"old versions, said twice":          {deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}), true, []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}}},
-		"several prefixes":                  {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesPrefix: []string{"a/", "b/"}}), false, []storage.LifecycleRule{{Prefix: "a/", ExpireAfterDays: 3}, {Prefix: "b/", ExpireAfterDays: 3}}},
-		"two ages":                          {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}), true, nil},
-		"at once":                           {deletes(gcs.LifecycleCondition{AllObjects: true}), false, nil},
-		"by a date":                         {deletes(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}), false, nil},
-		"by an old version's date":          {deletes(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}), false, nil},
-		"by a date of one's own":            {deletes(gcs.LifecycleCondition{AgeInDays: 3, CustomTimeBefore: time.Unix(1, 0)}), false, nil},
-		"by days of one's own":              {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceCustomTime: 1}), false, nil},
-		"by class":                          {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesStorageClasses: []string{"NEARLINE"}}), false, nil},
-		"by ending":                         {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}), false, nil},
-		"by number":                         {deletes(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}), true, nil},
-		"an action of the future":           {gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: "Shrink"}, Condition: gcs.LifecycleCondition{AgeInDays: 3}}, false, nil},
+		"every version, if the bucket keeps one": {deletes(gcs.LifecycleCondition{AgeInDays: 3}), false, []storage.LifecycleRule{{ExpireAfterDays: 3}}},
+		"every version":                          {deletes(gcs.LifecycleCondition{AgeInDays: 3}), true, nil},
+		"old versions by their own age":          {deletes(gcs.LifecycleCondition{AgeInDays: 3, Liveness: gcs.Archived}), true, nil},
+		"old versions, said twice":               {deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}), true, []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}}},
+		"several prefixes":                       {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesPrefix: []string{"a/", "b/"}}), false, []storage.LifecycleRule{{Prefix: "a/", ExpireAfterDays: 3}, {Prefix: "b/", ExpireAfterDays: 3}}},
+		"two ages":                               {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}), true, nil},
+		"at once":                                {deletes(gcs.LifecycleCondition{AllObjects: true}), false, nil},
+		"by a date":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}), false, nil},
+		"by an old version's date":               {deletes(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}), false, nil},
+		"by a date of one's own":                 {deletes(gcs.LifecycleCondition{AgeInDays: 3, CustomTimeBefore: time.Unix(1, 0)}), false, nil},
+		"by days of one's own":                   {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceCustomTime: 1}), false, nil},
+		"by class":                               {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesStorageClasses: []string{"NEARLINE"}}), false, nil},
+		"by ending":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}), false, nil},
+		"by number":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}), true, nil},
+		"an action of the future":                {gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: "Shrink"}, Condition: gcs.LifecycleCondition{AgeInDays: 3}}, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, test.want, parseLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{test.rule}}, test.versioned))

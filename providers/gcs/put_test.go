@@ -125,17 +125,17 @@ func TestFailedPutOutcomes(t *testing.T) {
 		unknown bool
 	}{
 		{"a condition that does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
-		{"bytes that are not what was said", failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`), storage.ChecksumMismatch, false},
-		{"a bucket that is not there", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
-		{"a bucket that is not there, in nobody's words", reply{Status: 404}, storage.BucketNotFound, false},
+		{"bytes with another checksum", failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`), storage.ChecksumMismatch, false},
+		{"a missing bucket", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
+		{"a missing bucket, without a message", reply{Status: 404}, storage.BucketNotFound, false},
 		{"uniform access", failing(400, "invalid", "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."), storage.Unsupported, false},
 		{"public access that is prevented", failing(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."), storage.PermissionDenied, false},
 		{"one write a second", failing(429, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."), storage.RateLimited, false},
 		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
 		{"an error of the server's", failing(500, "internalError", "We encountered an internal error. Please try again."), storage.Unavailable, true},
-		{"no answer", reply{Cut: true}, storage.Unavailable, true},
-		{"an answer that breaks off", reply{Body: `{"generation":`}, storage.Unavailable, true},
-		{"an answer that says nothing", reply{Body: `{}`}, storage.Unavailable, true},
+		{"no response", reply{Cut: true}, storage.Unavailable, true},
+		{"a response that is cut off", reply{Body: `{"generation":`}, storage.Unavailable, true},
+		{"an empty response", reply{Body: `{}`}, storage.Unavailable, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, row.answer)

@@ -55,10 +55,10 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 
 func TestSessionURLOfAnotherHost(t *testing.T) {
 	for name, location := range map[string]string{
-		"nowhere":                  "",
-		"to what is no upload":     "https://storage.googleapis.com/photos/a?upload_id=x",
-		"to what is no address":    "https://%zz/",
-		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",
+		"nowhere":                    "",
+		"to a URL that is no upload": "https://storage.googleapis.com/photos/a?upload_id=x",
+		"to an invalid URL":          "https://%zz/",
+		"out of the uploads' path":   "https://storage.googleapis.com/upload/../photos/a",
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{Header: map[string]string{"Location": location}})
@@ -161,7 +161,7 @@ func TestMissingSession(t *testing.T) {
 		var e *storage.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, storage.Unavailable, e.Code)
-		require.Equal(t, http.StatusConflict, e.Status, "begin anew")
+		require.Equal(t, http.StatusConflict, e.Status, "restart")
 		_, err = d.CompleteParts(t.Context(), completing("end"))
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, http.StatusConflict, e.Status)
@@ -183,7 +183,7 @@ func TestLostResponseToTheLastChunk(t *testing.T) {
 			require.Equal(t, storage.Unavailable, e.Code)
 			require.True(t, e.Unknown)
 			attrs, err := d.CompleteParts(t.Context(), completing("end"))
-			require.NoError(t, err, "a session that has made its object answers with it")
+			require.NoError(t, err, "a session that has made its object returns it")
 			require.Equal(t, "1700000000000001", attrs.Revision)
 		})
 	}
@@ -238,5 +238,5 @@ func TestPartOfACompletedSession(t *testing.T) {
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.Equal(t, http.StatusConflict, e.Status, "the core begins anew")
+	require.Equal(t, http.StatusConflict, e.Status, "the core restarts the upload")
 }

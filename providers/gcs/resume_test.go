@@ -109,9 +109,9 @@ func TestInterruptedUploadsLoseNothingAndCommitOnce(t *testing.T) {
 			opts     []storage.UploadOption
 		}{
 			{"one request, cut in its bytes", 1 << 20, 300_000, 0, 2, nil},
-			{"one request, cut in its answer", 1 << 20, 0, 20, 2, nil},
+			{"one request, cut in its response", 1 << 20, 0, 20, 2, nil},
 			{"parts, cut in one of them", 3 << 20, 700_000, 0, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
-			{"parts, cut in every answer", 3 << 20, 0, 20, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
+			{"parts, cut in every response", 3 << 20, 0, 20, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
 		} {
 			if row.opts != nil && l.name == "a given client" {
 				continue // it has no parts

@@ -198,7 +198,7 @@ func TestDeleteBucketRequiresAnEmptyBucket(t *testing.T) {
 		"empty":               {"204 ", ""},
 		"an object is in it":  {refusal(409, "conflict", "The bucket you tried to delete is not empty."), storage.BucketNotEmpty},
 		"not allowed":         {refusal(403, "forbidden", "no"), storage.PermissionDenied},
-		"an answer of no use": {"502 <html>", storage.Unavailable},
+		"an invalid response": {"502 <html>", storage.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{"DELETE /b/photos": {test.answer}})
@@ -246,11 +246,11 @@ func TestProjectID(t *testing.T) {
 		want    string
 		code    storage.Code
 	}{
-		"said":                        {account{project: "mine", credentials: known}, "mine", ""},
-		"the credentials' own":        {account{credentials: known}, "theirs", ""},
-		"of nobody knows whom":        {account{credentials: unknown}, "", storage.InvalidArgument},
-		"of nobody":                   {account{anonymous: true}, "", storage.InvalidArgument},
-		"a server that may know none": {account{anonymous: true, endpoint: emulator}, "", ""},
+		"said":                          {account{project: "mine", credentials: known}, "mine", ""},
+		"the credentials' own":          {account{credentials: known}, "theirs", ""},
+		"credentials without a project": {account{credentials: unknown}, "", storage.InvalidArgument},
+		"anonymous":                     {account{anonymous: true}, "", storage.InvalidArgument},
+		"a server that may know none":   {account{anonymous: true, endpoint: emulator}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := (&serviceDriver{account: &test.account}).projectID(t.Context())

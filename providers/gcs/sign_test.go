@@ -97,7 +97,7 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 	}
 	rows := []row{
 		{"an upload", wiretest.SignedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
-		{"an upload with all there is", wiretest.SignedUpload(func(r *storage.SignRequest) {
+		{"an upload with all properties", wiretest.SignedUpload(func(r *storage.SignRequest) {
 			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
 			r.StorageClass, r.PublicRead, r.Condition.Absent, r.MinSize, r.MaxSize = "NEARLINE", true, true, 5, 5
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}

@@ -121,10 +121,10 @@ func TestSignByIAMErrors(t *testing.T) {
 		"no signature":       {says(`{}`), storage.Internal, "", false},
 		"a broken signature": {says(`{"signedBlob":"%%"}`), storage.Internal, "", false},
 		"no JSON":            {says(`<html>`), storage.Internal, "", false},
-		"an answer without an end": {func(w http.ResponseWriter, _ *http.Request) {
+		"a response without an end": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"signedBlob":"`+strings.Repeat("A", 1<<20)+`"}`)
 		}, storage.Internal, "", false},
-		"an answer that breaks off": {func(w http.ResponseWriter, _ *http.Request) {
+		"a response that is cut off": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"signedBlob":`)
 			panic(http.ErrAbortHandler)
@@ -164,7 +164,7 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	refuse = true
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.Error(t, err)
-	require.Empty(t, iam.calls, "also where it fails")
+	require.Empty(t, iam.calls, "even if it fails")
 
 	refuse, turns = false, nil
 	for range iamCalls {
@@ -173,7 +173,7 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	waiting, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = d.Sign(waiting, signedDownload(nil))
-	require.ErrorIs(t, err, context.Canceled, "who waits can leave")
+	require.ErrorIs(t, err, context.Canceled, "a waiting caller can stop")
 	require.Empty(t, turns)
 	<-iam.calls
 	_, err = d.Sign(t.Context(), signedDownload(nil))

@@ -60,7 +60,7 @@ func TestInvalidKeyFiles(t *testing.T) {
 		account string
 	}{
 		"no JSON":                {[]byte("{" + secret), ""},
-		"a key alone":            {[]byte(testKeyPEM()), ""},
+		"only a key":             {[]byte(testKeyPEM()), ""},
 		"no PEM":                 {keyFileOf(t, secret), ""},
 		"PEM of nothing":         {keyFileOf(t, "-----BEGIN PRIVATE KEY-----\n"+secret+"\n-----END PRIVATE KEY-----\n"), ""},
 		"a key that is not RSA":  {keyFileOf(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))), ""},
@@ -93,22 +93,22 @@ func TestSignerOfAConfig(t *testing.T) {
 		config Config
 		want   signer // by kind and name; nil if there is none
 	}{
-		"a key":                                  {Config{SigningKey: testKeyFile()}, &keySigner{name: testAccount}},
-		"a key, of data that is anyone's":        {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySigner{name: testAccount}},
-		"a key, of a client that was given":      {Config{SigningKey: testKeyFile(), Client: given}, &keySigner{name: testAccount}},
-		"a key, before the credentials":          {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySigner{name: testAccount}},
-		"credentials with a key":                 {Config{CredentialsJSON: testKeyFile()}, &keySigner{name: testAccount}},
-		"credentials with a key, named":          {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySigner{name: testAccount}},
-		"credentials with a key, for another":    {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSigner{name: other}},
-		"impersonating credentials":              {Config{CredentialsJSON: impersonating(other)}, &iamSigner{name: other}},
-		"a person, as a service account":         {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSigner{name: other}},
-		"a person":                               {Config{CredentialsJSON: []byte(person)}, nil},
-		"tokens, as a service account":           {Config{TokenSource: tokens, SigningAccount: other}, &iamSigner{name: other}},
-		"tokens of nobody knows whom":            {Config{TokenSource: tokens}, nil},
-		"nobody":                                 {Config{Anonymous: true}, nil},
-		"a server that is not told credentials":  {Config{Endpoint: "http://127.0.0.1:1"}, nil},
-		"a client that was given":                {Config{Client: given}, nil},
-		"a name, and nobody who could ask of it": {Config{Anonymous: true, SigningAccount: other}, nil},
+		"a key":                               {Config{SigningKey: testKeyFile()}, &keySigner{name: testAccount}},
+		"a key, of data that is anyone's":     {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySigner{name: testAccount}},
+		"a key and an SDK client":             {Config{SigningKey: testKeyFile(), Client: given}, &keySigner{name: testAccount}},
+		"a key, before the credentials":       {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySigner{name: testAccount}},
+		"credentials with a key":              {Config{CredentialsJSON: testKeyFile()}, &keySigner{name: testAccount}},
+		"credentials with a key, named":       {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySigner{name: testAccount}},
+		"credentials with a key, for another": {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSigner{name: other}},
+		"impersonating credentials":           {Config{CredentialsJSON: impersonating(other)}, &iamSigner{name: other}},
+		"a person, as a service account":      {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSigner{name: other}},
+		"a person":                            {Config{CredentialsJSON: []byte(person)}, nil},
+		"tokens, as a service account":        {Config{TokenSource: tokens, SigningAccount: other}, &iamSigner{name: other}},
+		"tokens without a name":               {Config{TokenSource: tokens}, nil},
+		"anonymous":                           {Config{Anonymous: true}, nil},
+		"a server that gets no credentials":   {Config{Endpoint: "http://127.0.0.1:1"}, nil},
+		"an SDK client":                       {Config{Client: given}, nil},
+		"a name without credentials":          {Config{Anonymous: true, SigningAccount: other}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.config.Bucket = "photos"
@@ -121,7 +121,7 @@ func TestSignerOfAConfig(t *testing.T) {
 				require.Zero(t, d.Describe().Features&all)
 				_, err := d.Sign(t.Context(), signedDownload(nil))
 				require.ErrorIs(t, err, storage.Unsupported)
-				require.ErrorContains(t, err, "Config.SigningKey", "it says what to give")
+				require.ErrorContains(t, err, "Config.SigningKey", "the hint says what to set")
 				return
 			}
 			require.Equal(t, all, d.Describe().Features&all)
@@ -149,7 +149,7 @@ func TestFirstSignatureFindsDefaultCredentials(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(file))
 	_, err = d.Sign(t.Context(), signedDownload(nil))
-	require.NoError(t, err, "what was found is kept")
+	require.NoError(t, err, "the signer is kept")
 }
 
 func TestSignerOfDefaultCredentials(t *testing.T) {

@@ -43,7 +43,7 @@ func TestFailedDeleteOutcomes(t *testing.T) {
 		unknown bool
 	}{
 		{"a hold", failing(403, "objectUnderActiveHold", "Object is under active Event-Based hold"), storage.Locked, false},
-		{"no answer", reply{Cut: true}, storage.Unavailable, true},
+		{"no response", reply{Cut: true}, storage.Unavailable, true},
 		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestConditionOnAMissingObject(t *testing.T) {
 		"a removal": func(d *driver) error {
 			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: condition})
 		},
-		"a look": func(d *driver) error {
+		"BucketInfo": func(d *driver) error {
 			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
 			return err
 		},
@@ -84,10 +84,10 @@ func TestConditionOnAMissingObject(t *testing.T) {
 			look reply
 			want storage.Code
 		}{
-			"nothing there":           {gone, missing},
+			"no object":               {gone, missing},
 			"another revision":        {stored, storage.PreconditionFailed},
 			"no bucket":               {noBucket, storage.BucketNotFound},
-			"what may not be seen":    {failing(403, "forbidden", "no"), storage.PreconditionFailed},
+			"no permission to see it": {failing(403, "forbidden", "no"), storage.PreconditionFailed},
 			"a server out of service": {failing(503, "backendError", "no"), storage.PreconditionFailed},
 		} {
 			t.Run(operation+": "+name, func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestCopyRequests(t *testing.T) {
 		body    string
 	}{
 		{"attributes come along", storage.CopyRequest{Properties: properties}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
-		{"attributes are said anew", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
+		{"attributes are replaced", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
 		{"none of them is required but one", storage.CopyRequest{Replace: true}, nil, standard},
 		{"the standard class is not the bucket's", storage.CopyRequest{}, nil, standard},
 		{"another class", storage.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
@@ -164,7 +164,7 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 		{"one after the other", []reply{further("1"), busy, busy}, []string{"", "1", "1"}, storage.Unavailable, true, "1"},
 		{"a server that asks for time", []reply{further("1"), failing(429, "rateLimitExceeded", "Slow down")}, []string{"", "1"}, storage.RateLimited, false, "1"},
 		{"a refusal", []reply{further("1"), failing(403, "forbidden", "No")}, []string{"", "1"}, storage.PermissionDenied, false, "1"},
-		{"a lost answer may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
+		{"a lost response may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, row.answers...)
@@ -218,7 +218,7 @@ func TestChangedSource(t *testing.T) {
 		answer reply
 		code   storage.Code
 	}{
-		{"the source is another, or gone", failing(404, "notFound", "No such object: from/x/y"), storage.Changed},
+		{"the source has changed or is missing", failing(404, "notFound", "No such object: from/x/y"), storage.Changed},
 		{"the destination's condition does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed},
 		{"the destination's bucket is missing", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound},
 		{"the source may not be read", failing(403, "forbidden", "Access denied."), storage.PermissionDenied},
@@ -293,7 +293,7 @@ func TestListRequests(t *testing.T) {
 	_, err = d.List(t.Context(), &storage.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
 	require.NoError(t, err)
 	require.Equal(t, "next", server.Last(t).Query().Get("pageToken"))
-	require.Empty(t, server.Last(t).Query().Get("startOffset"), "the token tells where")
+	require.Empty(t, server.Last(t).Query().Get("startOffset"), "the token is the position")
 
 	server.Answer(failing(404, "notFound", "Not Found"))
 	_, err = d.List(t.Context(), &storage.ListRequest{Limit: 3})
