@@ -79,8 +79,8 @@ func StatusError(response *http.Response) *storage.Error {
 
 // Write calls do, which sends the requests of one write, and returns its error as
 // a *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken
-// effect: a request was sent and got no response, the response was cut off, or its
-// status is 500, 502 or 504.
+// effect. That is so if a request was sent and got no response, if the response was
+// cut off, or if its status is 500, 502 or 504.
 func Write(ctx context.Context, do func(context.Context) error) error {
 	err := translator.Write(ctx, do)
 	if e, ok := err.(*storage.Error); ok {
@@ -101,6 +101,11 @@ func MaybeSent(err error) bool {
 	return isClientError(err) && !(errors.As(err, &dial) && dial.Op == "dial")
 }
 
+var networkHints = sdkerror.NetworkHints{
+	UnknownHost:    "no such host: check the endpoint",
+	BadCertificate: "the server's certificate is not trusted or is for another host",
+}
+
 var translator = &sdkerror.Translator{
 	FromResponse:    func(error) *storage.Error { return nil },
 	WithoutResponse: withoutResponse,
@@ -119,11 +124,5 @@ func withoutResponse(err error) *storage.Error {
 		address, _, _ := strings.Cut(client.URL, "?")
 		err = &url.Error{Op: client.Op, URL: address, Err: client.Err}
 	}
-	if e := sdkerror.FromNetwork(err, sdkerror.NetworkHints{UnknownHost: "no such host: check the endpoint", BadCertificate: "the server's certificate is not trusted, or is for another host"}); e != nil {
-		return e
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
-	}
-	return &storage.Error{Code: storage.Internal, Err: err}
+	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF), networkHints)
 }

@@ -16,6 +16,19 @@ type NetworkHints struct {
 	BadCertificate string
 }
 
+// WithoutResponse returns the error for a request that got no response.
+// isInterrupted says that err is from the HTTP client or about a response that was
+// cut off, whatever its type is.
+func WithoutResponse(err error, isInterrupted bool, hints NetworkHints) *storage.Error {
+	if e := FromNetwork(err, hints); e != nil {
+		return e
+	}
+	if isInterrupted {
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+	}
+	return &storage.Error{Code: storage.Internal, Err: err}
+}
+
 // FromNetwork returns the error for a request that failed on the network. It
 // returns nil if err is no error of the network.
 func FromNetwork(err error, hints NetworkHints) *storage.Error {

@@ -7,8 +7,8 @@ import (
 )
 
 // NotFound tells a missing object from a missing bucket if the response of e does
-// not. bucketErr is the error of a request for the bucket, nil if the bucket
-// exists. hint is the hint for a missing bucket.
+// not. It takes the error of a request for the bucket, which is nil if the bucket
+// exists, and the hint for a missing bucket.
 func NotFound(e, bucketErr *storage.Error, hint string) *storage.Error {
 	e.Code = storage.ObjectNotFound
 	switch {

@@ -131,6 +131,13 @@ func TestFromNetwork(t *testing.T) {
 	require.Nil(t, FromNetwork(errors.New("boom"), hints))
 }
 
+func TestWithoutResponse(t *testing.T) {
+	boom := errors.New("boom")
+	require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true, NetworkHints{}).Code)
+	require.Equal(t, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: boom}, WithoutResponse(boom, true, NetworkHints{}))
+	require.Equal(t, &storage.Error{Code: storage.Internal, Err: boom}, WithoutResponse(boom, false, NetworkHints{}))
+}
+
 func TestNotFound(t *testing.T) {
 	for _, row := range []struct {
 		name      string

@@ -40,8 +40,8 @@ func (t *Term) EndBy(end time.Time) {
 	}
 }
 
-// Headers returns the headers that an uploader must send for the object to have
-// the properties of r. prefix begins the provider's own headers, as "X-Amz-".
+// Headers returns the headers that an uploader must send to give the object the
+// properties of r. The provider's own headers begin with prefix, as "X-Amz-".
 func Headers(r *storage.SignRequest, prefix string) http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{

@@ -125,13 +125,7 @@ func withoutResponse(err error) *storage.Error {
 	if errors.As(err, &token) {
 		return tokenError(err)
 	}
-	if e := sdkerror.FromNetwork(err, networkHints); e != nil {
-		return e
-	}
-	if client != nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
-	}
-	return &storage.Error{Code: storage.Internal, Err: err}
+	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF), networkHints)
 }
 
 // retryAfter returns how long the service asks the client to wait. Some

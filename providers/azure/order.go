@@ -14,10 +14,9 @@ import (
 )
 
 // Azure lists in the order of UTF-16. There, characters from U+10000 on (such as
-// emoji) come before those from U+E000 to U+FFFF (such as full-width forms); in
-// byte order they come after them. Otherwise the orders are equal. List sorts
-// each page. If a page could end between the two kinds, List reads more pages
-// until it does not.
+// emoji) come before those from U+E000 to U+FFFF (such as full-width forms). In
+// byte order they come after them. List sorts each page. If a page could end
+// between the two kinds, List reads more pages until it does not.
 
 const (
 	firstAfterSurrogates = "\uE000"     // Azure lists them last

@@ -71,13 +71,7 @@ func withoutResponse(err error) *storage.Error {
 	case errors.Is(err, gcs.ErrObjectNotExist):
 		return &storage.Error{Code: storage.ObjectNotFound, Err: err}
 	}
-	if e := sdkerror.FromNetwork(err, networkHints); e != nil {
-		return e
-	}
-	if isClientError(err) || errors.Is(err, errCutOff) {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
-	}
-	return &storage.Error{Code: storage.Internal, Err: err}
+	return sdkerror.WithoutResponse(err, isClientError(err) || errors.Is(err, errCutOff), networkHints)
 }
 
 // readFailed returns the error for a failed read.

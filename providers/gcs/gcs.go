@@ -73,11 +73,11 @@ type Config struct {
 
 	// ParallelComposite sends the parts of a large upload concurrently, as
 	// objects that the last request composes and that are removed afterwards. One
-	// large object is uploaded faster, at a price: a write and a removal for each
-	// part, the minimum storage time of a cold class for each, and objects
-	// without an MD5. A bucket with soft delete, as new buckets have for seven
-	// days, bills the parts for that time too: turn soft delete off, or do not
-	// set ParallelComposite. A bucket with a retention policy keeps the parts.
+	// large object is uploaded faster, at a price. Each part costs a write, a
+	// removal, and the minimum storage time of a cold class; composed objects
+	// have no MD5. A bucket with soft delete, as new buckets have for seven days,
+	// bills the parts for that time too. Turn soft delete off, or do not set
+	// ParallelComposite. A bucket with a retention policy keeps the parts.
 	// [SweepParts] removes the parts of a process that died.
 	ParallelComposite bool
 

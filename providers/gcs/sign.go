@@ -62,8 +62,8 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.header, ExpiresAt: term.Until()}, nil
 }
 
-// signAt returns a term of at least ttl, but at most as long as the signer's key
-// is valid: the URL would expire with the key.
+// signAt returns a term of at least ttl. It is not longer than the signer's key
+// is valid, because the URL expires with the key.
 func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
 	signer, err := d.signerFinder.get(ctx)
 	if err != nil {
