@@ -6,10 +6,10 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/bridge"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
-func init() { bridge.Below = below }
+func init() { serving.Below = below }
 
 // Overlap reports whether a and b are known to reach the same objects. Both must be
 // Buckets, or results of [Ref] or [Prefixed]; any other value overlaps nothing.
@@ -59,7 +59,7 @@ func reached(b any) (whole any, prefix string) {
 		return b.core, b.prefix
 	case *view:
 		return b.to, b.prefix
-	case bridge.Directory, Uploader, Downloader, Lister, Attrser, Remover, SignedUploader, SignedDownloader, PublicURLer:
+	case serving.Directory, Uploader, Downloader, Lister, Attrser, Remover, SignedUploader, SignedDownloader, PublicURLer:
 		return b, ""
 	}
 	return nil, ""
@@ -89,7 +89,7 @@ func comparableEqual(a, b any) bool {
 func directoryOf(whole any, prefix string) string {
 	dir := ""
 	switch whole := whole.(type) {
-	case bridge.Directory:
+	case serving.Directory:
 		dir = string(whole)
 	case *core:
 		dir = whole.driver.Locate("").Directory

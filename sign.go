@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // signing is one operation that signs.
@@ -173,5 +173,5 @@ func (b *bucket) PublicURL(key string) (string, error) {
 	if e != nil {
 		return "", o.end(e)
 	}
-	return b.core.publicBaseURL + escape.Key(o.key), nil
+	return b.core.publicBaseURL + urlpath.Escape(o.key), nil
 }

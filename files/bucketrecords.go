@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const (
@@ -196,7 +197,7 @@ func earlier(ids []string, f ListFilter) int {
 // readAll has nil for what was removed meanwhile.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*Record, error) {
 	records := make([]*Record, len(ids))
-	errs := atOnce(len(ids), readsAtOnce, func(i int) (err error) {
+	errs := parallel.All(len(ids), readsAtOnce, func(i int) (err error) {
 		if records[i], err = b.Record(ctx, ids[i]); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil
 		}

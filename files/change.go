@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // Delete removes a client file, its record first. One that is not there is nil,
@@ -25,7 +26,7 @@ const removalsAtOnce = 8
 // results are in the order of ids, one for each.
 func (s *Store) DeleteMany(ctx context.Context, ids []string) []DeleteResult {
 	results := make([]DeleteResult, len(ids))
-	for i, err := range atOnce(len(ids), removalsAtOnce, func(i int) error { return s.Delete(ctx, ids[i]) }) {
+	for i, err := range parallel.All(len(ids), removalsAtOnce, func(i int) error { return s.Delete(ctx, ids[i]) }) {
 		results[i] = DeleteResult{ids[i], err}
 	}
 	return results

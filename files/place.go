@@ -68,17 +68,6 @@ func (s *Store) storeTime(ctx context.Context) (time.Time, error) {
 // A waiter waits, or until ctx is done.
 type waiter func(ctx context.Context, d time.Duration) error
 
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // uploadOf is the prefix of the upload that a key belongs to, "" for an object
 // that somebody else put there.
 func (k kind) uploadOf(key string) string {

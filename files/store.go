@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // A Config's zero fields are the defaults.
@@ -84,7 +85,7 @@ func New(bucket storage.Bucket, records Records, c Config) (*Store, error) {
 	}
 	creates := storage.Supports(bucket, storage.ConditionalCreate)
 	return &Store{
-		bucket: bucket, creates: creates, swaps: storage.Supports(bucket, conditions), config: c, wait: sleep, pulse: sleep,
+		bucket: bucket, creates: creates, swaps: storage.Supports(bucket, conditions), config: c, wait: ctxtime.Sleep, pulse: ctxtime.Sleep,
 		client: kind{bytes: "files/client/", parts: "files/parts/client/", records: records},
 		temp:   kind{bytes: "files/temp/", parts: "files/parts/temp/", records: bucketRecords{bucket, tempRecordsPrefix, creates}},
 	}, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // uploads gives up uploads in parts that were left alone for ttl.
@@ -134,7 +135,7 @@ func (w *sweep) claimed(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	states := make([]*partState, len(prefixes))
-	errs := atOnce(len(prefixes), readsAtOnce, func(i int) (err error) {
+	errs := parallel.All(len(prefixes), readsAtOnce, func(i int) (err error) {
 		u := &partUpload{Store: w.Store, kind: w.kind, prefix: prefixes[i]}
 		if states[i], err = u.read(ctx); storage.CodeOf(err) == storage.ObjectNotFound {
 			return nil

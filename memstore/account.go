@@ -10,21 +10,21 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 const provider = "memory"
 
-// An account holds buckets. It is the identity that Locate answers with, so
-// that objects are copied between its buckets without moving their bytes.
+// An account holds buckets. Locate returns it as the identity of the account, so that
+// objects are copied between its buckets without moving their bytes.
 type account struct {
 	now  func() time.Time
-	keys func() (signed.Keys, error)
-	// writes counts the writes to all buckets, and so gives each its revision:
-	// a bucket that was removed and made again repeats none.
+	keys func() (signedurl.Keys, error)
+	// writes counts the writes to all buckets. The count is the revision of a write, so
+	// that a bucket that is deleted and created again repeats no revision.
 	writes atomic.Uint64
 
-	mu      sync.RWMutex // is taken before a bucket's
+	mu      sync.RWMutex // locked before the mutex of a bucket
 	buckets btree.Map[string, *bucket]
 }
 
@@ -35,9 +35,9 @@ func newAccount(c ServiceConfig) *account {
 	return &account{now: c.Now, keys: signingKeys(c.SigningKeys)}
 }
 
-// time reads the clock, which may be the user's: no lock is held here. Full
-// resolution is kept, since nothing else tells two writes of a second apart for
-// a reader; the monotonic part would make equal times differ.
+// time returns the current time. The clock may be the user's, so the caller must not
+// hold a lock. It keeps the full resolution, by which a reader can tell two writes
+// within a second apart. It removes the monotonic part, which makes equal times differ.
 func (a *account) time() time.Time { return a.now().UTC().Round(0) }
 
 func (a *account) find(name string) (*bucket, error) {
@@ -50,7 +50,7 @@ func (a *account) find(name string) (*bucket, error) {
 	return b, nil
 }
 
-// create makes a bucket as info says; BucketExists where there is one.
+// create makes the bucket that info describes. If it exists, it fails with BucketExists.
 func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +74,7 @@ func (a *account) findOrCreate(name string) *bucket {
 	}
 }
 
-// remove takes an empty bucket out of the account.
+// remove removes an empty bucket from the account.
 func (a *account) remove(name string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,7 +84,7 @@ func (a *account) remove(name string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.live.len() > 0 || b.kept.Len() > 0 {
+	if b.live.len() > 0 || b.old.Len() > 0 {
 		return storage.BucketNotEmpty
 	}
 	b.gone.Store(true)
@@ -92,7 +92,7 @@ func (a *account) remove(name string) error {
 	return nil
 }
 
-// interrupted is the code of a ctx that is done, else nil.
+// interrupted returns the code for a ctx that has ended. Otherwise it returns nil.
 func interrupted(ctx context.Context) error {
 	err := ctx.Err()
 	switch {

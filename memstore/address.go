@@ -5,11 +5,11 @@ import (
 	"net/url"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// process is the account behind the addresses of this process.
-var process = newAccount(ServiceConfig{})
+// processAccount is the account that mem:// addresses of this process refer to.
+var processAccount = newAccount(ServiceConfig{})
 
 func init() {
 	storage.Register("mem", storage.Opener{Driver: openBucket, Service: openAccount})
@@ -20,10 +20,10 @@ func openBucket(_ context.Context, address *url.URL) (storage.Driver, error) {
 		return nil, err
 	}
 	if address.Host == "" {
-		return nil, invalid.Argument("address", "must name a bucket, as mem://name does", "mem:// is an account: open it with OpenService")
+		return nil, argument.Invalid("address", "must name a bucket, as mem://name does", "to open the account mem://, use OpenService")
 	}
-	process.findOrCreate(address.Host)
-	return &driver{account: process, bucket: address.Host}, nil
+	processAccount.findOrCreate(address.Host)
+	return &driver{account: processAccount, bucket: address.Host}, nil
 }
 
 func openAccount(_ context.Context, address *url.URL) (storage.ServiceDriver, error) {
@@ -31,21 +31,21 @@ func openAccount(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 		return nil, err
 	}
 	if address.Host != "" {
-		return nil, invalid.Argument("address", "must not name a bucket: the account is mem://", "mem://name is a bucket: open it with Open")
+		return nil, argument.Invalid("address", "must not name a bucket: the account is mem://", "to open the bucket mem://name, use Open")
 	}
-	return &serviceDriver{account: process}, nil
+	return &serviceDriver{account: processAccount}, nil
 }
 
 func checkAddress(address *url.URL) error {
 	switch {
 	case address.Opaque != "":
-		return invalid.Argument("address", "must be mem:// or mem://name", "")
+		return argument.Invalid("address", "must be mem:// or mem://name", "")
 	case address.User != nil:
-		return invalid.Argument("address", "must not hold a user", "")
+		return argument.Invalid("address", "must not have a user", "")
 	case address.Host != address.Hostname():
-		return invalid.Argument("address", "must not have a port", "")
+		return argument.Invalid("address", "must not have a port", "")
 	case address.Path != "":
-		return invalid.Argument("address", "must not have a path", "a prefix within a bucket is storage.Prefixed")
+		return argument.Invalid("address", "must not have a path", "for a prefix within a bucket, use storage.Prefixed")
 	}
 	return nil
 }

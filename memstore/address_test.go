@@ -18,7 +18,7 @@ func parsed(t *testing.T, address string) *url.URL {
 	return u
 }
 
-func TestAnAddressIsOneBucket(t *testing.T) {
+func TestAnAddressAlwaysOpensTheSameBucket(t *testing.T) {
 	first, err := openBucket(t.Context(), parsed(t, "mem://one"))
 	require.NoError(t, err)
 	second, err := openBucket(t.Context(), parsed(t, "mem://one"))
@@ -40,7 +40,7 @@ func TestAnAddressIsOneBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-func TestAnAccountMakesNoBucket(t *testing.T) {
+func TestOpeningAnAccountCreatesNoBucket(t *testing.T) {
 	account, err := openAccount(t.Context(), parsed(t, "mem://"))
 	require.NoError(t, err)
 	_, err = account.BucketInfo(t.Context(), "never-made")
@@ -55,7 +55,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		address string
 	}{
 		"a bucket without a name":    {bucket, "mem://"},
-		"a name behind the colon":    {bucket, "mem:name"},
+		"a name after the colon":     {bucket, "mem:name"},
 		"a name as a path":           {bucket, "mem:///name"},
 		"a path":                     {bucket, "mem://name/prefix"},
 		"a slash":                    {bucket, "mem://name/"},

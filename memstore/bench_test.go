@@ -33,7 +33,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkMemcpy is what a Put of 1 MiB is measured against.
+// BenchmarkMemcpy is the minimum for a Put of 1 MiB.
 func BenchmarkMemcpy(b *testing.B) {
 	content := bytes.Repeat([]byte("x"), 1<<20)
 	b.SetBytes(1 << 20)
@@ -73,7 +73,7 @@ func BenchmarkHead(b *testing.B) {
 	}
 }
 
-// full has n keys, all in one folder.
+// full returns a bucket with n keys in one folder.
 func full(b *testing.B, n int) storage.Driver {
 	d := fresh()
 	for i := range n {
@@ -82,7 +82,7 @@ func full(b *testing.B, n int) storage.Driver {
 	return d
 }
 
-// BenchmarkListAll lists every key, 1,000 a page.
+// BenchmarkListAll lists all keys, 1,000 in a page.
 func BenchmarkListAll(b *testing.B) {
 	const n = 100_000
 	d := full(b, n)
@@ -103,8 +103,8 @@ func BenchmarkListAll(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")
 }
 
-// BenchmarkListPage costs the same however many keys there are: a page in the
-// middle, and a page that is one folder of all the keys.
+// BenchmarkListPage lists a page in the middle, and a page with one folder of all keys. Its
+// cost must not depend on the number of keys.
 func BenchmarkListPage(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		d := full(b, n)
@@ -124,7 +124,7 @@ func BenchmarkListPage(b *testing.B) {
 	}
 }
 
-// BenchmarkMixed is 16 goroutines that write, read, list and look.
+// BenchmarkMixed writes, reads, lists and stats in 16 goroutines.
 func BenchmarkMixed(b *testing.B) {
 	d := full(b, 10_000)
 	content := bytes.Repeat([]byte("x"), 1<<10)

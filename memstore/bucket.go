@@ -10,20 +10,20 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A bucket holds objects in the order of their keys. Its lock is held for index
-// work alone: never while a body is read, a clock asked or bytes are joined.
-// Objects and the values of info are replaced, never changed, so that what was
-// found under the lock can be used without it.
+// A bucket holds objects in the order of their keys. Its lock is held only for work on
+// the index, never while a body is read, the clock is read or bytes are joined. Objects
+// and the values of info are replaced and never changed, so that they can be used after
+// the lock is released.
 type bucket struct {
 	account *account
-	gone    atomic.Bool // removed from the account; set under the lock: nothing may be written any more
+	gone    atomic.Bool // removed from the account: no more writes. Set under the lock.
 
 	mu      sync.RWMutex
 	info    storage.BucketInfo
-	live    index                  // what a read without a version gets
-	kept    *btree.BTreeG[version] // older versions: by key, newest first
+	live    index                  // current objects, which a read without a version returns
+	old     *btree.BTreeG[version] // noncurrent versions: by key, newest first
 	uploads map[string]*upload     // by name
-	swept   time.Time              // when uploads were
+	swept   time.Time              // the time of the last sweep of uploads
 }
 
 func newBucket(a *account, info storage.BucketInfo) *bucket {
@@ -31,13 +31,13 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 		account: a,
 		info:    info,
 		live:    newIndex(),
-		kept:    btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true}),
+		old:     btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true}),
 		uploads: map[string]*upload{},
 	}
 }
 
-// lock fails where the bucket was removed after it had been found: a write to
-// it would succeed and be lost.
+// lock locks the bucket. If the bucket was removed after it was found, it fails with
+// BucketNotFound, because a write would succeed and be lost.
 func (b *bucket) lock() error {
 	b.mu.Lock()
 	if b.gone.Load() {
@@ -47,7 +47,7 @@ func (b *bucket) lock() error {
 	return nil
 }
 
-// rlock is lock for those who only look.
+// rlock does what lock does, for reading.
 func (b *bucket) rlock() error {
 	b.mu.RLock()
 	if b.gone.Load() {
@@ -57,19 +57,20 @@ func (b *bucket) rlock() error {
 	return nil
 }
 
-// find is the key's current object or, by a revision that is not 0, one of its
-// versions; nil where it is not there. The lock is held.
+// find returns the current object of the key or, if revision is not 0, that version. It
+// returns nil if there is none. The caller holds the lock.
 func (b *bucket) find(key string, revision uint64) *object {
 	o := b.live.get(key)
 	if revision == 0 || o != nil && o.revision == revision {
 		return o
 	}
-	v, _ := b.kept.Get(version{position: position{key, revision}})
+	v, _ := b.old.Get(version{position: position{key, revision}})
 	return v.object
 }
 
-// swap makes o the current object of its key, with the next revision, unless
-// the condition forbids it. The write lock is held.
+// swap makes o the current object of its key and gives it the next revision. If the
+// condition does not hold, it changes nothing and fails. The caller holds the write
+// lock.
 func (b *bucket) swap(o *object, c storage.Condition) error {
 	if c != (storage.Condition{}) {
 		if err := checkWrite(b.find(o.key, 0), c); err != nil {
@@ -83,8 +84,8 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 	return nil
 }
 
-// remove takes the key's current object away, now, or, by a revision that is not
-// 0, one of its versions for good. The write lock is held.
+// remove removes the current object of the key or, if revision is not 0, that version
+// permanently. The caller holds the write lock.
 func (b *bucket) remove(key string, revision uint64, c storage.Condition, now time.Time) error {
 	o := b.find(key, revision)
 	if o == nil {
@@ -103,12 +104,12 @@ func (b *bucket) remove(key string, revision uint64, c storage.Condition, now ti
 		b.live.remove(key)
 		b.promote(key)
 	default:
-		b.kept.Delete(version{position: position{key, revision}})
+		b.old.Delete(version{position: position{key, revision}})
 	}
 	return nil
 }
 
-// checkWrite holds a write's condition against what the key has now.
+// checkWrite compares the condition of a write with the current object of the key.
 func checkWrite(current *object, c storage.Condition) error {
 	switch {
 	case c.Absent && current != nil,
@@ -118,7 +119,7 @@ func checkWrite(current *object, c storage.Condition) error {
 	return nil
 }
 
-// checkRead holds a read's condition against what is there.
+// checkRead compares the condition of a read with the object.
 func checkRead(o *object, c storage.Condition) error {
 	switch {
 	case c.Revision != "" && o.revisionText() != c.Revision:

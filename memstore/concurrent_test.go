@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestEverythingAtOnce(t *testing.T) {
+func TestConcurrentCalls(t *testing.T) {
 	d := versioned()
 	ctx := context.Background()
 	calls := []func(key string) error{
@@ -66,9 +66,9 @@ func TestEverythingAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestAnUploadThatEndsWhileItIsCompleted(t *testing.T) {
+func TestAnUploadAbortedDuringItsCompletion(t *testing.T) {
 	var meanwhile func()
-	// The clock is read when the parts are joined and nothing is in place yet.
+	// The clock is read after the parts are joined and before the object is stored.
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time {
 		if meanwhile != nil {
 			run := meanwhile

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Signed addresses are answered by a server of their own, as a program's would.
+// TestConformance serves the signed URLs of each bucket from a new server, as a program does.
 func TestConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(*testing.T) storage.Driver {
 		return memstore.NewDriver(memstore.Config{})

@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Copy shares the source's bytes, within the account.
+// Copy makes an object that shares the bytes of its source. If the source is in another
+// account, it fails with Unsupported.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	if from, ours := r.Source.Account.(*account); !ours || from != d.account {
 		return nil, storage.Unsupported
@@ -18,7 +19,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	}
 	from, err := d.account.find(r.Source.Bucket)
 	if err != nil {
-		return nil, lost(r.Source, err)
+		return nil, missingSource(r.Source, err)
 	}
 	sources, err := from.sources([]storage.ObjectRef{r.Source})
 	if err != nil {
@@ -27,7 +28,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	source := sources[0]
 	o := &object{
 		key: r.Key, data: source.data, Properties: source.Properties, public: r.PublicRead,
-		summed: source.summed, crc32c: source.crc32c,
+		hasCRC32C: source.hasCRC32C, crc32c: source.crc32c,
 	}
 	if r.Replace {
 		o.Properties = r.Properties
@@ -37,8 +38,8 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Compose joins its sources as they are at one moment. The checksum of the
-// whole is computed here, as a store does: the request has none.
+// Compose joins its sources as they are at one moment. It computes the checksum of the
+// result, as a store does: the request has none.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx, r.Native...)
 	if err != nil {
@@ -60,7 +61,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	return b.commit(ctx, o, r.Condition, nil)
 }
 
-// sources are the objects that refs name, all of one moment.
+// sources returns the objects that refs name, as they are at one moment.
 func (b *bucket) sources(refs []storage.ObjectRef) ([]*object, error) {
 	found := make([]*object, len(refs))
 	if err := b.rlock(); err != nil {
@@ -74,7 +75,7 @@ func (b *bucket) sources(refs []storage.ObjectRef) ([]*object, error) {
 		}
 		o := b.find(ref.Key, revision)
 		if o == nil {
-			return nil, lost(ref, storage.ObjectNotFound)
+			return nil, missingSource(ref, storage.ObjectNotFound)
 		}
 		if ref.Revision != "" && ref.Revision != o.revisionText() {
 			return nil, storage.Changed
@@ -84,8 +85,9 @@ func (b *bucket) sources(refs []storage.ObjectRef) ([]*object, error) {
 	return found, nil
 }
 
-// lost is what a missing source means: one that the core has seen is Changed.
-func lost(ref storage.ObjectRef, err error) error {
+// missingSource returns the error for a missing source. If the core has seen the source,
+// the error is Changed, and otherwise it is err.
+func missingSource(ref storage.ObjectRef, err error) error {
 	if ref.Revision != "" {
 		return storage.Changed
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestCopyKeepsTheSourcesProperties(t *testing.T) {
+func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	d := fresh()
 	sum := uint32(7)
 	r := putRequest("a", "content")
@@ -43,21 +43,21 @@ func TestCopyBetweenBucketsOfAnAccount(t *testing.T) {
 	require.Equal(t, from.Locate("a").Account, to.Locate("a").Account)
 
 	_, err = fresh().Copy(t.Context(), &storage.CopyRequest{Source: from.Locate("a"), Key: "b"})
-	require.ErrorIs(t, err, storage.Unsupported, "another account streams")
+	require.ErrorIs(t, err, storage.Unsupported, "another account")
 	require.NotEqual(t, from.Locate("a").Account, fresh().Locate("a").Account)
 }
 
-func TestCopyOfASourceThatIsNotWhatItWas(t *testing.T) {
+func TestCopyOfAChangedOrMissingSource(t *testing.T) {
 	for name, test := range map[string]struct {
 		source storage.ObjectRef
 		want   error
 	}{
-		"gone":                  {storage.ObjectRef{Bucket: "memory", Key: "none"}, storage.ObjectNotFound},
-		"gone after a look":     {storage.ObjectRef{Bucket: "memory", Key: "none", Revision: "memory:1"}, storage.Changed},
-		"changed after a look":  {storage.ObjectRef{Bucket: "memory", Key: "a", Revision: "memory:9"}, storage.Changed},
-		"its bucket is gone":    {storage.ObjectRef{Bucket: "other", Key: "a"}, storage.BucketNotFound},
-		"a version that is not": {storage.ObjectRef{Bucket: "memory", Key: "a", Version: "memory:9"}, storage.ObjectNotFound},
-		"a version of no form":  {storage.ObjectRef{Bucket: "memory", Key: "a", Version: "x"}, storage.InvalidArgument},
+		"gone":                 {storage.ObjectRef{Bucket: "memory", Key: "none"}, storage.ObjectNotFound},
+		"removed after a stat": {storage.ObjectRef{Bucket: "memory", Key: "none", Revision: "memory:1"}, storage.Changed},
+		"changed after a stat": {storage.ObjectRef{Bucket: "memory", Key: "a", Revision: "memory:9"}, storage.Changed},
+		"a missing bucket":     {storage.ObjectRef{Bucket: "other", Key: "a"}, storage.BucketNotFound},
+		"a missing version":    {storage.ObjectRef{Bucket: "memory", Key: "a", Version: "memory:9"}, storage.ObjectNotFound},
+		"a malformed version":  {storage.ObjectRef{Bucket: "memory", Key: "a", Version: "x"}, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
@@ -74,7 +74,7 @@ func TestCopyOfASourceThatIsNotWhatItWas(t *testing.T) {
 	}
 }
 
-func TestCopyGuardsItsDestination(t *testing.T) {
+func TestCopyChecksTheConditionOnItsDestination(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")

@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-func TestABucketOfItsOwnHasCORSRules(t *testing.T) {
+func TestConfigSetsCORSRules(t *testing.T) {
 	rules := []storage.CORSRule{{Origins: []string{"https://app.example.com"}, Methods: []string{"PUT"}}}
 	d := memstore.NewDriver(memstore.Config{CORS: rules})
-	rules[0].Methods[0] = "GET" // the driver has its own
+	rules[0].Methods[0] = "GET" // the driver must have a copy
 	b := storage.New(d, storage.WithSigningBaseURL("http://localhost/files"))
 	r := httptest.NewRequest(http.MethodOptions, "/files/key", nil)
 	r.Header.Set("Origin", "https://app.example.com")

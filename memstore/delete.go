@@ -6,9 +6,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Delete without a version keeps what was there where the bucket keeps
-// versions; with one it removes that version for good, and if that was the
-// current one, the newest that is left takes its place.
+// Delete removes the current object, or the version that the request names. If the
+// bucket keeps versions, the removed object becomes a noncurrent version. A version is
+// removed permanently; if it was the current one, the newest remaining one replaces it.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -26,8 +26,8 @@ func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	return b.remove(r.Key, revision, r.Condition, now)
 }
 
-// DeleteBatch removes one after the other: there is no request to save, and the
-// lock is free in between.
+// DeleteBatch removes one object after the other: there are no network requests to save,
+// and the lock is released in between.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {

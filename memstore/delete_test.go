@@ -14,12 +14,12 @@ func TestDelete(t *testing.T) {
 		want    error
 		left    []string
 	}{
-		"what is there":              {storage.DeleteRequest{Key: "a"}, nil, []string{"a/b", "b"}},
-		"what is not":                {storage.DeleteRequest{Key: "c"}, nil, []string{"a", "a/b", "b"}},
-		"IfRevision, the same":       {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}}, nil, []string{"a/b", "b"}},
-		"IfRevision, another":        {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}}, storage.PreconditionFailed, []string{"a", "a/b", "b"}},
-		"IfRevision, nothing there":  {storage.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}}, nil, []string{"a", "a/b", "b"}},
-		"a version that is not ours": {storage.DeleteRequest{Key: "a", Version: "null"}, storage.InvalidArgument, []string{"a", "a/b", "b"}},
+		"an existing object":    {storage.DeleteRequest{Key: "a"}, nil, []string{"a/b", "b"}},
+		"a missing object":      {storage.DeleteRequest{Key: "c"}, nil, []string{"a", "a/b", "b"}},
+		"IfRevision, the same":  {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}}, nil, []string{"a/b", "b"}},
+		"IfRevision, another":   {storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}}, storage.PreconditionFailed, []string{"a", "a/b", "b"}},
+		"IfRevision, no object": {storage.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}}, nil, []string{"a", "a/b", "b"}},
+		"a malformed version":   {storage.DeleteRequest{Key: "a", Version: "null"}, storage.InvalidArgument, []string{"a", "a/b", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
@@ -37,7 +37,7 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-func TestDeleteBatchAnswersEachRequestInItsSlot(t *testing.T) {
+func TestDeleteBatchReturnsAnErrorForEachRequest(t *testing.T) {
 	d := fresh()
 	put(t, d, "a", "1")
 	put(t, d, "b", "2")

@@ -26,7 +26,7 @@ func TestDescribe(t *testing.T) {
 	require.True(t, named.Versioned)
 }
 
-func TestOptionsOfAProvidersOwnAreUnsupported(t *testing.T) {
+func TestNativeOptionsAreUnsupported(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old")
 	upload := begin(t, d, "k")
@@ -58,7 +58,7 @@ func TestOptionsOfAProvidersOwnAreUnsupported(t *testing.T) {
 	require.Equal(t, "old", get(t, d, "k", ""))
 }
 
-func TestFreshBucketsShareNothing(t *testing.T) {
+func TestNewBucketsShareNothing(t *testing.T) {
 	a, b := fresh(), fresh()
 	put(t, a, "k", "")
 	require.Empty(t, keys(t, b))

@@ -27,13 +27,13 @@ func TestGetRanges(t *testing.T) {
 		"nothing":                       {key: "ten", offset: 3, length: 0},
 		"nothing from the start":        {key: "ten", offset: 0, length: 0},
 		"at the end":                    {key: "ten", offset: 10, length: 5},
-		"behind the end":                {key: "ten", offset: 11, length: 0, err: storage.RangeNotSatisfiable},
+		"past the end":                  {key: "ten", offset: 11, length: 0, err: storage.RangeNotSatisfiable},
 		"a suffix":                      {key: "ten", length: -1, suffix: 4, want: "6789"},
 		"a suffix longer than all":      {key: "ten", length: -1, suffix: 1<<63 - 1, want: "0123456789"},
 		"whole of an empty object":      {key: "empty", length: -1},
 		"suffix of an empty object":     {key: "empty", length: -1, suffix: 1},
-		"behind the end of nothing":     {key: "empty", offset: 1, length: -1, err: storage.RangeNotSatisfiable},
-		"behind the end of what is not": {key: "none", offset: 1, length: -1, err: storage.ObjectNotFound},
+		"past the end of an empty one":  {key: "empty", offset: 1, length: -1, err: storage.RangeNotSatisfiable},
+		"past the end of a missing one": {key: "none", offset: 1, length: -1, err: storage.ObjectNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: test.key, Offset: test.offset, Length: test.length, Suffix: test.suffix})
@@ -45,7 +45,7 @@ func TestGetRanges(t *testing.T) {
 			require.NoError(t, err)
 			whole, err := head(d, test.key)
 			require.NoError(t, err)
-			require.Equal(t, whole, attrs, "of the whole object")
+			require.Equal(t, whole, attrs, "the attributes describe the whole object")
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.Equal(t, test.want, string(data))
@@ -63,14 +63,14 @@ func TestReadConditions(t *testing.T) {
 		condition storage.Condition
 		want      error
 	}{
-		"IfRevision, the same":          {"k", storage.Condition{Revision: now}, nil},
-		"IfRevision, another":           {"k", storage.Condition{Revision: "memory:1"}, storage.PreconditionFailed},
-		"IfRevisionNot, the same":       {"k", storage.Condition{NotRevision: now}, storage.NotModified},
-		"IfRevisionNot, another":        {"k", storage.Condition{NotRevision: "memory:1"}, nil},
-		"IfRevision, nothing there":     {"none", storage.Condition{Revision: now}, storage.ObjectNotFound},
-		"IfRevisionNot, nothing there":  {"none", storage.Condition{NotRevision: now}, storage.ObjectNotFound},
-		"no condition, nothing there":   {"none", storage.Condition{}, storage.ObjectNotFound},
-		"a key that begins like others": {"", storage.Condition{}, storage.ObjectNotFound},
+		"IfRevision, the same":     {"k", storage.Condition{Revision: now}, nil},
+		"IfRevision, another":      {"k", storage.Condition{Revision: "memory:1"}, storage.PreconditionFailed},
+		"IfRevisionNot, the same":  {"k", storage.Condition{NotRevision: now}, storage.NotModified},
+		"IfRevisionNot, another":   {"k", storage.Condition{NotRevision: "memory:1"}, nil},
+		"IfRevision, no object":    {"none", storage.Condition{Revision: now}, storage.ObjectNotFound},
+		"IfRevisionNot, no object": {"none", storage.Condition{NotRevision: now}, storage.ObjectNotFound},
+		"no condition, no object":  {"none", storage.Condition{}, storage.ObjectNotFound},
+		"an empty key":             {"", storage.Condition{}, storage.ObjectNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &storage.GetRequest{Key: test.key, Length: -1, Condition: test.condition}
@@ -87,7 +87,7 @@ func TestReadConditions(t *testing.T) {
 	}
 }
 
-func TestAReaderKeepsWhatItOpened(t *testing.T) {
+func TestAReaderIsNotAffectedByLaterWrites(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "old content")
 	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
@@ -99,7 +99,7 @@ func TestAReaderKeepsWhatItOpened(t *testing.T) {
 	require.Equal(t, "old content", string(data))
 }
 
-func TestABodyIsReadWithoutACopyOrAtOffsets(t *testing.T) {
+func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0123456789")
 	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
@@ -116,7 +116,7 @@ func TestABodyIsReadWithoutACopyOrAtOffsets(t *testing.T) {
 	require.Equal(t, "234567", out.String())
 }
 
-func TestAttrsAreTheCallersToChange(t *testing.T) {
+func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
 	d := fresh()
 	sum := uint32(1)
 	r := putRequest("k", "content")

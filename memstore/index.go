@@ -2,28 +2,27 @@ package memstore
 
 import "github.com/tidwall/btree"
 
-// An index finds objects by key, and walks them in the order of their keys. A
-// read or an overwrite, which most calls are, looks into the hash table alone;
-// the tree, which costs several times as much, is touched where a key comes or
-// goes.
+// An index finds objects by key and iterates over them in the order of their keys. A
+// read or an overwrite, as most calls are, only uses the hash table. The tree costs
+// several times as much, and is only changed when a key is added or removed.
 type index struct {
 	slots map[string]*slot
 	order btree.Map[string, *slot]
-	spare []slot // for keys to come
+	free  []slot // for new keys
 }
 
-// A slot is where the object of a key stands, for the table and the tree alike.
+// A slot holds the object of a key, for both the table and the tree.
 type slot struct{ object *object }
 
-// slotsAtOnce are made in one piece: the garbage collector, whose work is what a
-// busy store in memory costs most, has that many times fewer of them to visit.
-const slotsAtOnce = 64
+// slotBlock is the number of slots in one allocation. The garbage collector is the
+// largest cost of a busy store in memory, and has fewer allocations to visit.
+const slotBlock = 64
 
 func newIndex() index { return index{slots: map[string]*slot{}} }
 
 func (x *index) len() int { return len(x.slots) }
 
-// get is the key's object, or nil.
+// get returns the object of the key, or nil.
 func (x *index) get(key string) *object {
 	if s := x.slots[key]; s != nil {
 		return s.object
@@ -31,7 +30,7 @@ func (x *index) get(key string) *object {
 	return nil
 }
 
-// set makes o the object of its key, and answers with the one before, or nil.
+// set makes o the object of its key and returns the previous one, or nil.
 func (x *index) set(o *object) (old *object) {
 	if s := x.slots[o.key]; s != nil {
 		old, s.object = s.object, o
@@ -45,11 +44,11 @@ func (x *index) set(o *object) (old *object) {
 }
 
 func (x *index) newSlot() *slot {
-	if len(x.spare) == 0 {
-		x.spare = make([]slot, slotsAtOnce)
+	if len(x.free) == 0 {
+		x.free = make([]slot, slotBlock)
 	}
-	s := &x.spare[0]
-	x.spare = x.spare[1:]
+	s := &x.free[0]
+	x.free = x.free[1:]
 	return s
 }
 
@@ -60,8 +59,8 @@ func (x *index) remove(key string) {
 	}
 	delete(x.slots, key)
 	x.order.Delete(key)
-	s.object = nil // the slots made with it may live on
+	s.object = nil // other slots of the block may stay in use
 }
 
-// iter walks the objects; the lock is held as long.
+// iter returns an iterator over the objects. The caller holds the lock while using it.
 func (x *index) iter() btree.MapIter[string, *slot] { return x.order.Iter() }

@@ -12,16 +12,16 @@ func TestTheTableAndTheTreeOfAnIndexAgree(t *testing.T) {
 	require.Nil(t, x.get("b"))
 	require.Nil(t, x.set(first))
 	require.Nil(t, x.set(other))
-	require.Same(t, first, x.set(second), "what was there before")
+	require.Same(t, first, x.set(second), "the previous object")
 	require.Same(t, second, x.get("b"))
-	require.Equal(t, []*object{other, second}, walked(&x), "in the order of the keys, and the newest of each")
+	require.Equal(t, []*object{other, second}, walked(&x), "in the order of keys, with the newest of each")
 	require.Equal(t, 2, x.len())
 
 	x.remove("a")
 	x.remove("nothing")
 	require.Nil(t, x.get("a"))
 	require.Equal(t, []*object{second}, walked(&x))
-	require.Nil(t, x.set(other), "it was not there any more")
+	require.Nil(t, x.set(other), "it was removed")
 	require.Equal(t, []*object{other, second}, walked(&x))
 }
 

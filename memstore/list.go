@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// List costs what the page costs, however many keys the bucket, or a common
-// prefix in the page, has.
+// List returns a page of objects. Its cost depends on the page, not on the number of keys
+// in the bucket or under a common prefix.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	after, err := startAfter(r)
 	if err != nil {
@@ -26,7 +26,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	return b.list(r, after.key), nil
 }
 
-// startAfter is where a page begins, exclusively.
+// startAfter returns the position after which a page begins.
 func startAfter(r *storage.ListRequest) (position, error) {
 	if r.Token != "" {
 		return parseToken(r.Token, r.Prefix)
@@ -34,8 +34,7 @@ func startAfter(r *storage.ListRequest) (position, error) {
 	return position{key: r.StartAfter}, nil
 }
 
-// list walks the keys from the first that can be in the page on. The lock is
-// held.
+// list returns the page of keys after the given one. The caller holds the lock.
 func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
 	most := min(r.Limit, b.live.len())
 	page := &storage.Page{Entries: r.Entries[:0]}
@@ -50,15 +49,14 @@ func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
 		if isPrefix {
 			key = common
 		}
-		// The first key may be the one to begin after, or lie under the prefix
-		// to begin after.
+		// The first key may be after itself, or lie under the prefix that is after.
 		if key > after {
 			if len(page.Entries) == r.Limit {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
 				break
 			}
 			if len(page.Entries) == cap(page.Entries) {
-				page.Entries = slices.Grow(page.Entries, max(most-len(page.Entries), 1)) // once
+				page.Entries = slices.Grow(page.Entries, max(most-len(page.Entries), 1)) // grows once
 			}
 			if isPrefix {
 				page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
@@ -70,14 +68,14 @@ func (b *bucket) list(r *storage.ListRequest, after string) *storage.Page {
 			more = keys.Next()
 			continue
 		}
-		next, exists := behind(common)
+		next, exists := prefixEnd(common)
 		more = exists && keys.Seek(next)
 	}
 	return page
 }
 
-// commonPrefix is what key is rolled up into, if it is: everything up to and
-// with the first delimiter behind prefix.
+// commonPrefix returns the common prefix that key is rolled up into: key up to and
+// including the first delimiter after prefix. It returns false if there is none.
 func commonPrefix(key, prefix, delimiter string) (string, bool) {
 	if delimiter == "" {
 		return "", false
@@ -89,9 +87,9 @@ func commonPrefix(key, prefix, delimiter string) (string, bool) {
 	return key[:len(prefix)+i+len(delimiter)], true
 }
 
-// behind is the least string that is greater than every string that begins
-// with prefix; there is none where prefix is nothing but 0xFF bytes.
-func behind(prefix string) (string, bool) {
+// prefixEnd returns the least string that is greater than every string that begins with
+// prefix. It returns false if all bytes of prefix are 0xFF.
+func prefixEnd(prefix string) (string, bool) {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] < 0xFF {
 			next := []byte(prefix[:i+1])

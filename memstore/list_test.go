@@ -20,19 +20,19 @@ func TestList(t *testing.T) {
 	}{
 		"everything, by bytes":                     {storage.ListRequest{}, all},
 		"a prefix anywhere in a segment":           {storage.ListRequest{Prefix: "a"}, all[:7]},
-		"a prefix of nothing":                      {storage.ListRequest{Prefix: "c"}, nil},
+		"a prefix without keys":                    {storage.ListRequest{Prefix: "c"}, nil},
 		"prefixes merged into the order":           {storage.ListRequest{Delimiter: "/"}, []string{"a", "a-b", "a/", "a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
 		"under a folder, its marker too":           {storage.ListRequest{Prefix: "a/", Delimiter: "/"}, []string{"a/", "a/b", "a/c/"}},
 		"an empty segment is a prefix":             {storage.ListRequest{Prefix: "b/", Delimiter: "/"}, []string{"b//"}},
 		"a delimiter of two bytes":                 {storage.ListRequest{Prefix: "b", Delimiter: "xx"}, []string{"b//c", "bxx"}},
-		"a delimiter within what is behind":        {storage.ListRequest{Prefix: "bxx", Delimiter: "xx"}, []string{"bxxbxx"}},
+		"a delimiter later in the key":             {storage.ListRequest{Prefix: "bxx", Delimiter: "xx"}, []string{"bxxbxx"}},
 		"a delimiter that is part of a character":  {storage.ListRequest{Delimiter: "\xa9"}, []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "\xc3\xa9", "\U0001F600"}},
 		"after a key":                              {storage.ListRequest{StartAfter: "a0"}, all[6:]},
-		"after a key that is not there":            {storage.ListRequest{StartAfter: "a1"}, all[6:]},
+		"after a missing key":                      {storage.ListRequest{StartAfter: "a1"}, all[6:]},
 		"after a prefix":                           {storage.ListRequest{Delimiter: "/", StartAfter: "a/"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
 		"after a key under a prefix":               {storage.ListRequest{Delimiter: "/", StartAfter: "a/b"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
-		"after a key before the prefix asked for":  {storage.ListRequest{Prefix: "b", StartAfter: "a"}, []string{"b//c", "bxxbxxb"}},
-		"after a key behind the prefix asked for":  {storage.ListRequest{Prefix: "a", StartAfter: "c"}, nil},
+		"after a key before the prefix":            {storage.ListRequest{Prefix: "b", StartAfter: "a"}, []string{"b//c", "bxxbxxb"}},
+		"after a key after the prefix":             {storage.ListRequest{Prefix: "a", StartAfter: "c"}, nil},
 		"after everything":                         {storage.ListRequest{StartAfter: "\xff"}, nil},
 		"a prefix that is the end of all prefixes": {storage.ListRequest{Prefix: "\xff"}, nil},
 	} {
@@ -48,7 +48,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// pages lists page by page, and checks each.
+// pages returns all keys, page by page, and checks each page.
 func pages(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []string {
 	t.Helper()
 	var found []string
@@ -66,7 +66,7 @@ func pages(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []s
 	}
 }
 
-func TestListEntriesTellTheObject(t *testing.T) {
+func TestListEntriesDescribeTheirObjects(t *testing.T) {
 	d := fresh()
 	a := put(t, d, "a", "content")
 	put(t, d, "b/c", "")
@@ -76,10 +76,10 @@ func TestListEntriesTellTheObject(t *testing.T) {
 		{Key: "a", Size: 7, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified},
 		{Key: "b/", IsPrefix: true},
 	}, page.Entries)
-	require.Empty(t, page.Token, "a last page has none, also when it is full")
+	require.Empty(t, page.Token, "a last page has no token, even if it is full")
 }
 
-func TestListGoesOnWhereItsPageWasRemoved(t *testing.T) {
+func TestListContinuesAfterItsPageWasRemoved(t *testing.T) {
 	d := fresh()
 	for _, key := range []string{"a/1", "b", "c"} {
 		put(t, d, key, "")
@@ -94,20 +94,20 @@ func TestListGoesOnWhereItsPageWasRemoved(t *testing.T) {
 	}
 }
 
-func TestListTokensThatAreNone(t *testing.T) {
+func TestMalformedListTokensAreRefused(t *testing.T) {
 	d := fresh()
 	put(t, d, "a/1", "")
 	put(t, d, "a/2", "")
 	page, err := d.List(t.Context(), &storage.ListRequest{Prefix: "a/", Limit: 1})
 	require.NoError(t, err)
 	for name, r := range map[string]storage.ListRequest{
-		"a key":                    {Token: "a/1"},
-		"not of the alphabet":      {Token: "!"},
-		"of the alphabet":          {Token: "garbage"},
-		"cut":                      {Token: page.Token[:len(page.Token)-1]},
-		"of another prefix":        {Token: page.Token, Prefix: "b/"},
-		"without a key":            {Token: "MC8"},      // 0/
-		"with a number of no form": {Token: "MDEvYS8x"}, // 01/a/1
+		"a key":                   {Token: "a/1"},
+		"not base64":              {Token: "!"},
+		"base64 of nothing":       {Token: "garbage"},
+		"cut":                     {Token: page.Token[:len(page.Token)-1]},
+		"of another prefix":       {Token: page.Token, Prefix: "b/"},
+		"without a key":           {Token: "MC8"},      // 0/
+		"with a malformed number": {Token: "MDEvYS8x"}, // 01/a/1
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.Limit = 1
@@ -141,7 +141,8 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 	}
 }
 
-// defined is a listing by its definition: every key, rolled up, sorted, once.
+// defined returns a listing by its definition: all keys, rolled up, sorted, without
+// duplicates.
 func defined(all map[string]bool, r storage.ListRequest) []string {
 	var found []string
 	for key := range all {

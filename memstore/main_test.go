@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// put stores content as the core would, with the size known.
+// put stores content as the core does, with a known size.
 func put(t testing.TB, d storage.Driver, key, content string) *storage.Attrs {
 	t.Helper()
 	attrs, err := d.Put(context.Background(), putRequest(key, content))
@@ -29,7 +29,7 @@ func putRequest(key, content string) *storage.PutRequest {
 	return &storage.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))}
 }
 
-// get reads a whole object or version.
+// get returns a whole object or version.
 func get(t testing.TB, d storage.Driver, key, version string) string {
 	t.Helper()
 	_, body, err := d.Get(context.Background(), &storage.GetRequest{Key: key, Version: version, Length: -1})
@@ -49,7 +49,7 @@ func remove(t testing.TB, d storage.Driver, key, version string) {
 	require.NoError(t, d.Delete(context.Background(), &storage.DeleteRequest{Key: key, Version: version}))
 }
 
-// keys are those of the whole bucket.
+// keys returns all keys of the bucket.
 func keys(t testing.TB, d storage.Driver) []string {
 	t.Helper()
 	page, err := d.List(context.Background(), &storage.ListRequest{Limit: 1000})
@@ -80,7 +80,7 @@ func ctxIn(state string) (context.Context, context.CancelFunc) {
 
 var errBroken = errors.New("the body broke")
 
-// broken delivers content and then fails with err.
+// broken returns a reader of content that then fails with err.
 func broken(content string, err error) io.Reader {
 	return io.MultiReader(strings.NewReader(content), failing{err})
 }
@@ -89,7 +89,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// hooked runs atEnd once, at the end of the body.
+// hooked calls atEnd once, at the end of the body.
 type hooked struct {
 	io.Reader
 	atEnd func()

@@ -1,11 +1,10 @@
-// Package memstore keeps buckets in memory: for tests, which need nothing else
-// to be installed or cleaned up, and for programs that want an object store
-// without one. It has every feature of package storage, and holds to the same
-// rules as the cloud drivers. Signed and public addresses need somebody who
-// answers them: the handler of package serve, where storage.WithSigningBaseURL
-// says.
+// Package memstore keeps buckets in memory. Use it for tests, which then need no server
+// and no cleanup, and for programs that want an object store without a server. It has
+// every feature of package storage and follows the same rules as the cloud drivers.
+// Signed and public URLs need the handler of package serve, at the base URL that
+// [storage.WithSigningBaseURL] sets.
 //
-// A test takes a fresh bucket:
+// A test uses a new bucket:
 //
 //	func TestReport(t *testing.T) {
 //		bucket := memstore.New()
@@ -18,9 +17,9 @@
 //		}
 //	}
 //
-// Importing it registers the scheme of its addresses: mem://name is one bucket
-// for a process and name, made when it is first opened; mem:// is the account
-// that holds those buckets, for storage.OpenService.
+// Importing the package registers the scheme of its addresses. The address mem://name
+// opens the bucket of that name in this process, and creates it if it does not exist.
+// The address mem:// opens the account of these buckets, with [storage.OpenService].
 package memstore
 
 import (
@@ -29,54 +28,60 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Config says how a bucket of its own shall be. The zero value is a bucket
-// named "memory" that keeps no versions.
+// Config configures a bucket in an account of its own. The zero value is a bucket named
+// "memory" that keeps no versions.
 type Config struct {
-	Bucket    string           // the name; "" is "memory"
-	Versioned bool             // keep what is overwritten or removed
-	Now       func() time.Time // the clock of Attrs.Modified, of signed addresses and of how old uploads in parts are; nil is time.Now
-	// SigningKeys sign addresses and forms. Nil: a key that is drawn at random, and
-	// that no other bucket has.
+	// Bucket is the name. If it is "", the name is "memory".
+	Bucket string
+	// Versioned keeps objects that are overwritten or removed as noncurrent versions.
+	Versioned bool
+	// Now is the clock of [storage.Attrs].Modified, of signed URLs and of the age of
+	// multipart uploads. If it is nil, it is [time.Now].
+	Now func() time.Time
+	// SigningKeys sign URLs and forms. If it is nil, the bucket has a random key that
+	// no other bucket has.
 	SigningKeys SigningKeys
-	// CORS are the rules by which the handler of package serve lets pages of other
-	// origins in, as storage.WithCORS sets them for a bucket of a Service.
+	// CORS are the rules by which the handler of package serve admits pages of other
+	// origins. For a bucket of a Service, [storage.WithCORS] sets them.
 	CORS []storage.CORSRule
 }
 
-// New returns a fresh, empty bucket that nothing else reaches. It needs no
-// Close: the garbage collector takes it. For CORS rules, versions or a clock use
-// storage.New with [NewDriver].
+// New returns a new, empty bucket that nothing else can reach. It need not be closed: the
+// garbage collector frees it. For CORS rules, versions or a clock, use [storage.New] with
+// [NewDriver].
 func New(opts ...storage.OpenOption) storage.Bucket {
 	return storage.New(NewDriver(Config{}), opts...)
 }
 
-// NewDriver returns a driver with a fresh, empty bucket in an account of its
-// own, for storage.New.
+// NewDriver returns a driver for [storage.New], with a new, empty bucket in an account of
+// its own.
 func NewDriver(c Config) storage.Driver {
 	if c.Bucket == "" {
 		c.Bucket = "memory"
 	}
 	a := newAccount(ServiceConfig{Now: c.Now, SigningKeys: c.SigningKeys})
 	info := &a.findOrCreate(c.Bucket).info
-	info.Versioning, info.CORS = c.Versioned, copiedCORS(c.CORS)
+	info.Versioning, info.CORS = c.Versioned, cloneCORS(c.CORS)
 	return &driver{account: a, bucket: c.Bucket}
 }
 
-// ServiceConfig says how an account shall be.
+// ServiceConfig configures an account.
 type ServiceConfig struct {
-	Now func() time.Time // the clock of Attrs.Modified, BucketInfo.Created, signed addresses and how old uploads in parts are; nil is time.Now
-	// SigningKeys sign addresses and forms. Nil: a key that is drawn at random, and
-	// that no other account has.
+	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of
+	// signed URLs and of the age of multipart uploads. If it is nil, it is [time.Now].
+	Now func() time.Time
+	// SigningKeys sign URLs and forms. If it is nil, the account has a random key that
+	// no other account has.
 	SigningKeys SigningKeys
 }
 
-// NewService returns a fresh account without buckets.
+// NewService returns a new account without buckets.
 func NewService(c ServiceConfig, opts ...storage.OpenOption) *storage.Service {
 	return storage.NewService(NewServiceDriver(c), opts...)
 }
 
-// NewServiceDriver returns the driver of a fresh account without buckets, for
-// storage.NewService.
+// NewServiceDriver returns a driver for [storage.NewService], of a new account without
+// buckets.
 func NewServiceDriver(c ServiceConfig) storage.ServiceDriver {
 	return &serviceDriver{account: newAccount(c)}
 }

@@ -7,37 +7,36 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An object is one write's outcome. Once it is in a bucket it is never changed,
-// its bytes and its metadata map included: readers and copies share them.
+// An object is the result of one write. Once it is in a bucket, it is never changed.
+// This includes its bytes and its metadata map, which readers and copies share.
 type object struct {
 	key  string
 	data []byte
 	storage.Properties
-	public   bool // WithPublicRead: whoever serves the bucket may show it to anyone
-	summed   bool // crc32c is known
-	crc32c   uint32
-	revision uint64
-	etag     string
-	modified time.Time
+	public    bool // written with WithPublicRead: anyone may read it where it is served
+	hasCRC32C bool
+	crc32c    uint32
+	revision  uint64
+	etag      string
+	modified  time.Time
 }
 
 func newObject(key string, data []byte, p storage.Properties, crc32c *uint32) *object {
 	o := &object{key: key, data: data, Properties: p}
 	if crc32c != nil {
-		o.summed, o.crc32c = true, *crc32c
+		o.hasCRC32C, o.crc32c = true, *crc32c
 	}
 	return o
 }
 
-// An ETag is "checksum-revision" in quotes: it changes with every write, and
-// costs no pass over the bytes. The revision in it is tagged, as the user sees
-// it.
+// An ETag is "checksum-revision" in quotes. It changes with every write and needs no pass
+// over the bytes. It has the revision with its tag, in the form that users see.
 const (
 	revisionTag    = provider + ":"
 	revisionInETag = len(`"01234567-`)
 )
 
-// stamp gives the object its revision, and the ETag that holds it.
+// stamp sets the revision of the object, and the ETag that contains it.
 func (o *object) stamp(revision uint64) {
 	const digits = "0123456789abcdef"
 	text := make([]byte, revisionInETag, 48)
@@ -50,14 +49,15 @@ func (o *object) stamp(revision uint64) {
 	o.revision, o.etag = revision, string(append(text, '"'))
 }
 
-// revisionText is a part of the ETag, so that the two cost one allocation.
+// revisionText returns the revision with its tag. It is a part of the ETag, so that both
+// cost one allocation.
 func (o *object) revisionText() string { return o.etag[revisionInETag : len(o.etag)-1] }
 
-// attrs describes the object to the core, which may change what it gets, but
-// not the metadata map.
+// attrs returns the attributes for the core, which may change them, but not the metadata
+// map.
 func (o *object) attrs(withVersion bool) *storage.Attrs {
-	// One allocation for the answer and the checksum that it points to.
-	answer := &struct {
+	// One allocation for the result and the checksum that it points to.
+	result := &struct {
 		storage.Attrs
 		crc32c uint32
 	}{
@@ -72,12 +72,12 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 		crc32c: o.crc32c,
 	}
 	if withVersion {
-		answer.Version = answer.Revision
+		result.Version = result.Revision
 	}
-	if o.summed {
-		answer.CRC32C = &answer.crc32c
+	if o.hasCRC32C {
+		result.CRC32C = &result.crc32c
 	}
-	return &answer.Attrs
+	return &result.Attrs
 }
 
 func (o *object) entry() storage.ListEntry {

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestNewIsFreshAndEmpty(t *testing.T) {
+func TestNewReturnsANewEmptyBucket(t *testing.T) {
 	a, b := memstore.New(), memstore.New()
 	_, err := a.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestAnAddressAndTheAccountReachOneBucket(t *testing.T) {
 }
 
 func TestAnAddressTurnsVersionsOn(t *testing.T) {
-	// A name of this run's own: the bucket outlives the test, also under -count.
+	// The name is new in each run, because the bucket stays after the test.
 	bucket, err := storage.Open(t.Context(), "mem://"+rand.Text()+"?versions=true")
 	require.NoError(t, err)
 	for _, content := range []string{"1", "2"} {
@@ -60,7 +60,7 @@ func TestAddressesThatTheCoreRefuses(t *testing.T) {
 	}
 }
 
-func TestAServiceIsFresh(t *testing.T) {
+func TestNewServiceReturnsANewEmptyAccount(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)

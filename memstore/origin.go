@@ -5,22 +5,22 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-var _ origin.Origin = (*driver)(nil)
+var _ signedurl.Origin = (*driver)(nil)
 
-// VerifyingKeys are those that sign.
-func (d *driver) VerifyingKeys(context.Context) (signed.Keys, error) { return d.account.keys() }
+// VerifyingKeys returns the keys of the account, which also sign.
+func (d *driver) VerifyingKeys(context.Context) (signedurl.Keys, error) { return d.account.keys() }
 
-// BucketInfo describes the bucket as it is now.
+// BucketInfo returns the current description of the bucket.
 func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 	s := &serviceDriver{account: d.account}
 	return s.BucketInfo(ctx, d.bucket)
 }
 
-// PublicRevision is "" for an object that is not public, or not there.
+// PublicRevision returns the revision of the object. It returns "" if there is no object,
+// or if it is not public.
 func (d *driver) PublicRevision(ctx context.Context, key string) (string, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -37,5 +37,5 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 	return o.revisionText(), nil
 }
 
-// Now is the account's clock.
+// Now returns the time of the account's clock.
 func (d *driver) Now() time.Time { return d.account.time() }

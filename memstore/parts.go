@@ -12,16 +12,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An upload collects parts until they become an object. What the object shall
-// be comes again with CompleteParts, so it keeps the key alone. The bucket's
-// lock guards parts and last.
+// An upload collects the parts of an object. It only keeps the key: CompleteParts gets
+// the properties of the object again. The bucket's lock guards parts and last.
 type upload struct {
 	name  string
 	key   string
 	begun time.Time
 	parts map[int]part
-	last  time.Time    // when the latest part was stored; before that, begun
-	calls atomic.Int32 // PutParts and CompleteParts that are under way; it grows under the lock alone
+	last  time.Time    // when the latest part was stored, or begun
+	calls atomic.Int32 // PutParts and CompleteParts in progress; only incremented under the lock
 }
 
 type part struct {
@@ -29,9 +28,8 @@ type part struct {
 	tag  string
 }
 
-// BeginParts names the upload by chance, not by a count: a name that outlived
-// its process must not reach another upload in the next. It drops uploads that
-// nobody goes on with.
+// BeginParts begins an upload. It returns a random name and not a count: a name from
+// another process must not reach an upload of this one. It also discards abandoned uploads.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	b, err := d.open(ctx, r.Native...)
 	if err != nil {
@@ -48,17 +46,17 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	return u.name, nil
 }
 
-// PutPart gives every part another tag, also one that replaces an equal one.
+// PutPart stores a part. Every part gets a new tag, even if it replaces an equal one.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	b, err := d.open(ctx)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	u, err := b.upload(r.Key, r.Upload)
+	u, err := b.acquireUpload(r.Key, r.Upload)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	defer u.leave()
+	defer u.release()
 	data, err := readBody(ctx, r.Body, r.Size)
 	if err != nil {
 		return storage.Part{}, err
@@ -73,33 +71,33 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	}
 	defer b.mu.Unlock()
 	if _, err := b.findUpload(r.Key, r.Upload); err != nil {
-		return storage.Part{}, err // completed or aborted meanwhile
+		return storage.Part{}, err // it was completed or aborted meanwhile
 	}
 	u.parts[r.Number] = stored
 	if now.After(u.last) {
 		u.last = now
 	}
-	answer := storage.Part{Number: r.Number, Tag: stored.tag, Size: int64(len(data))}
+	result := storage.Part{Number: r.Number, Tag: stored.tag, Size: int64(len(data))}
 	if r.CRC32C != nil {
 		sum := *r.CRC32C
-		answer.CRC32C = &sum
+		result.CRC32C = &sum
 	}
-	return answer, nil
+	return result, nil
 }
 
-// CompleteParts joins the parts without the lock. Where the condition fails the
-// upload stays, to be aborted.
+// CompleteParts makes an object of the parts, which it joins without the lock. If the
+// condition does not hold, the upload stays and can be aborted.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx, r.Put.Native...)
 	if err != nil {
 		return nil, err
 	}
-	u, err := b.upload(r.Put.Key, r.Upload)
+	u, err := b.acquireUpload(r.Put.Key, r.Upload)
 	if err != nil {
 		return nil, err
 	}
-	defer u.leave()
-	chunks, total, err := b.chosen(u, r.Parts)
+	defer u.release()
+	chunks, total, err := b.partData(u, r.Parts)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +106,7 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	return b.commit(ctx, o, r.Put.Condition, u)
 }
 
-// AbortParts forgets the upload and its parts.
+// AbortParts discards the upload and its parts.
 func (d *driver) AbortParts(ctx context.Context, key, name string) error {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -124,9 +122,9 @@ func (d *driver) AbortParts(ctx context.Context, key, name string) error {
 	return nil
 }
 
-// upload is findUpload with the lock taken for it, for a call that is under way
-// until leave.
-func (b *bucket) upload(key, name string) (*upload, error) {
+// acquireUpload takes the lock and finds an upload. Until release is called, no sweep
+// discards the upload.
+func (b *bucket) acquireUpload(key, name string) (*upload, error) {
 	if err := b.rlock(); err != nil {
 		return nil, err
 	}
@@ -138,9 +136,9 @@ func (b *bucket) upload(key, name string) (*upload, error) {
 	return u, err
 }
 
-func (u *upload) leave() { u.calls.Add(-1) }
+func (u *upload) release() { u.calls.Add(-1) }
 
-// findUpload is the upload of that name to that key. The lock is held.
+// findUpload returns the upload of that name to that key. The caller holds the lock.
 func (b *bucket) findUpload(key, name string) (*upload, error) {
 	u, found := b.uploads[name]
 	if !found || u.key != key {
@@ -149,18 +147,18 @@ func (b *bucket) findUpload(key, name string) (*upload, error) {
 	return u, nil
 }
 
-// chosen are the bytes of the parts asked for, in that order;
-// InvalidArgument where one is not what was stored last under its number.
-func (b *bucket) chosen(u *upload, parts []storage.Part) (chunks [][]byte, total int, err error) {
+// partData returns the bytes of the requested parts, in that order. If one of them is not
+// the last part stored under its number, it fails with InvalidArgument.
+func (b *bucket) partData(u *upload, parts []storage.Part) (chunks [][]byte, total int, err error) {
 	if err := b.rlock(); err != nil {
 		return nil, 0, err
 	}
 	defer b.mu.RUnlock()
 	chunks = make([][]byte, len(parts))
-	for i, asked := range parts {
-		stored, found := u.parts[asked.Number]
-		if !found || stored.tag != asked.Tag || int64(len(stored.data)) != asked.Size {
-			return nil, 0, &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("part %d is not the one that was stored", asked.Number)}
+	for i, requested := range parts {
+		stored, found := u.parts[requested.Number]
+		if !found || stored.tag != requested.Tag || int64(len(stored.data)) != requested.Size {
+			return nil, 0, &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("part %d is not the one that was stored", requested.Number)}
 		}
 		chunks[i] = stored.data
 		total += len(stored.data)

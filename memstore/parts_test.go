@@ -31,7 +31,7 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	first := putPart(t, d, "k", upload, 1, "hello, ")
 	putPart(t, d, "k", upload, 3, "not asked for")
 	require.NotEqual(t, replaced.Tag, first.Tag)
-	require.Empty(t, keys(t, d), "nothing is visible before it is complete")
+	require.Empty(t, keys(t, d), "nothing is visible before completion")
 
 	sum := uint32(7)
 	r := &storage.CompleteRequest{
@@ -47,10 +47,10 @@ func TestPartsBecomeAnObject(t *testing.T) {
 	require.Equal(t, "hello, world", get(t, d, "k", ""))
 
 	_, err = d.CompleteParts(t.Context(), r)
-	require.ErrorIs(t, err, storage.InvalidArgument, "the upload is over")
+	require.ErrorIs(t, err, storage.InvalidArgument, "the upload is completed")
 }
 
-func TestPartsEchoTheirChecksum(t *testing.T) {
+func TestPartsReturnTheirChecksum(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	r := &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
@@ -75,11 +75,11 @@ func TestCompletePartsRefuses(t *testing.T) {
 		key, upload string
 		part        storage.Part
 	}{
-		"a part that was replaced":  {"k", upload, replaced},
-		"a part of another size":    {"k", upload, other},
-		"a part that was never put": {"k", upload, missing},
-		"an upload that is none":    {"k", "x", part},
-		"an upload to another key":  {"j", upload, part},
+		"a replaced part":          {"k", upload, replaced},
+		"a part of another size":   {"k", upload, other},
+		"a missing part":           {"k", upload, missing},
+		"an unknown upload":        {"k", "x", part},
+		"an upload to another key": {"j", upload, part},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.CompleteParts(t.Context(), &storage.CompleteRequest{
@@ -91,7 +91,7 @@ func TestCompletePartsRefuses(t *testing.T) {
 	}
 }
 
-func TestAFailedConditionLeavesTheUploadToBeAborted(t *testing.T) {
+func TestAnUploadStaysAfterAFailedCondition(t *testing.T) {
 	d := fresh()
 	old := put(t, d, "k", "old")
 	upload := begin(t, d, "k")
@@ -114,12 +114,12 @@ func TestAbortParts(t *testing.T) {
 	require.NoError(t, d.AbortParts(t.Context(), "j", upload), "another key's upload is not touched")
 	putPart(t, d, "k", upload, 1, "a")
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
-	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "what is unknown is aborted")
+	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "aborting an unknown upload succeeds")
 	_, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAPartIsLostWithItsUpload(t *testing.T) {
+func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	d := fresh()
 	upload := begin(t, d, "k")
 	body := &seekable{hooked: hooked{strings.NewReader("x"), func() { require.NoError(t, d.AbortParts(t.Context(), "k", upload)) }}}
@@ -138,7 +138,7 @@ func TestAPartOfABrokenBodyIsNotStored(t *testing.T) {
 	require.Equal(t, "good", get(t, d, "k", ""))
 }
 
-// seekable satisfies io.ReadSeeker for a body that is read once.
+// seekable makes an io.ReadSeeker of a body that is read once.
 type seekable struct{ hooked }
 
 func (*seekable) Seek(int64, int) (int64, error) { return 0, nil }

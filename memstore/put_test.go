@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestPutKeepsWhatItIsGiven(t *testing.T) {
+func TestPutKeepsAllProperties(t *testing.T) {
 	noon := time.Date(2026, 5, 1, 14, 0, 0, 123456789, time.FixedZone("CEST", 7200))
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return noon }})
 	sum := uint32(0x0badcafe)
@@ -34,7 +34,7 @@ func TestPutKeepsWhatItIsGiven(t *testing.T) {
 	}
 	written, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	sum = 0 // the request's sum is not the object's
+	sum = 0 // the object must have a copy
 
 	read, err := head(d, "a/b.txt")
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestPutKeepsWhatItIsGiven(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "a/b.txt", ""))
 }
 
-func TestPutTakesTheChecksumThatIsKnownAtTheBodysEnd(t *testing.T) {
+func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	d := fresh()
 	r := &storage.PutRequest{Key: "k", Size: -1}
 	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = &sum }}
@@ -59,7 +59,7 @@ func TestPutTakesTheChecksumThatIsKnownAtTheBodysEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint32(42), *attrs.CRC32C)
 
-	require.Nil(t, put(t, d, "k", "content").CRC32C, "nobody summed")
+	require.Nil(t, put(t, d, "k", "content").CRC32C, "the request has no checksum")
 }
 
 func TestPutStoresBodiesOfEveryLength(t *testing.T) {
@@ -97,7 +97,7 @@ func TestStreamsShareNoMemory(t *testing.T) {
 	}
 }
 
-func TestPutThatFailsLeavesTheOldObject(t *testing.T) {
+func TestAFailedPutKeepsTheOldObject(t *testing.T) {
 	sized := func(body io.Reader, size int64) *storage.PutRequest {
 		return &storage.PutRequest{Key: "k", Body: body, Size: size}
 	}
@@ -110,19 +110,19 @@ func TestPutThatFailsLeavesTheOldObject(t *testing.T) {
 		request *storage.PutRequest
 		want    error
 	}{
-		"the body fails":                       {sized(broken("ne", errBroken), 3), errBroken},
-		"the body fails at its end":            {sized(broken("new", errBroken), 3), errBroken},
-		"a stream fails":                       {sized(broken("ne", errBroken), -1), errBroken},
-		"a stream fails at a chunk's end":      {sized(broken(strings.Repeat("x", 1024), errBroken), -1), errBroken},
-		"a stream ends unexpectedly":           {sized(broken("ne", io.ErrUnexpectedEOF), -1), io.ErrUnexpectedEOF},
-		"the body is shorter than its size":    {sized(strings.NewReader("ne"), 3), storage.BodyFailed},
-		"the body is longer than its size":     {sized(strings.NewReader("new!"), 3), storage.BodyFailed},
-		"a size is absurd":                     {sized(strings.NewReader("new"), 1<<62), storage.BodyFailed},
-		"IfAbsent, and it is there":            {guarded(storage.Condition{Absent: true}), storage.PreconditionFailed},
-		"IfRevision, and it is another":        {guarded(storage.Condition{Revision: "memory:7"}), storage.PreconditionFailed},
-		"IfRevision, and it is none of ours":   {guarded(storage.Condition{Revision: "x"}), storage.PreconditionFailed},
-		"IfRevision, and there is a like one":  {guarded(storage.Condition{Revision: "memory:01"}), storage.PreconditionFailed},
-		"IfRevision, in the form of our ETags": {guarded(storage.Condition{Revision: `"00000000-memory:1"`}), storage.PreconditionFailed},
+		"the body fails":                     {sized(broken("ne", errBroken), 3), errBroken},
+		"the body fails at its end":          {sized(broken("new", errBroken), 3), errBroken},
+		"a stream fails":                     {sized(broken("ne", errBroken), -1), errBroken},
+		"a stream fails at a chunk's end":    {sized(broken(strings.Repeat("x", 1024), errBroken), -1), errBroken},
+		"a stream ends unexpectedly":         {sized(broken("ne", io.ErrUnexpectedEOF), -1), io.ErrUnexpectedEOF},
+		"the body is shorter than its size":  {sized(strings.NewReader("ne"), 3), storage.BodyFailed},
+		"the body is longer than its size":   {sized(strings.NewReader("new!"), 3), storage.BodyFailed},
+		"the size is absurd":                 {sized(strings.NewReader("new"), 1<<62), storage.BodyFailed},
+		"IfAbsent, and there is one":         {guarded(storage.Condition{Absent: true}), storage.PreconditionFailed},
+		"IfRevision, and it differs":         {guarded(storage.Condition{Revision: "memory:7"}), storage.PreconditionFailed},
+		"IfRevision, malformed":              {guarded(storage.Condition{Revision: "x"}), storage.PreconditionFailed},
+		"IfRevision, in another spelling":    {guarded(storage.Condition{Revision: "memory:01"}), storage.PreconditionFailed},
+		"IfRevision, in the form of an ETag": {guarded(storage.Condition{Revision: `"00000000-memory:1"`}), storage.PreconditionFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := fresh()
@@ -137,12 +137,12 @@ func TestPutThatFailsLeavesTheOldObject(t *testing.T) {
 	}
 }
 
-func TestPutUnderACondition(t *testing.T) {
+func TestPutWithACondition(t *testing.T) {
 	d := fresh()
 	r := putRequest("k", "1")
 	r.Condition.Revision = "memory:1"
 	_, err := d.Put(t.Context(), r)
-	require.ErrorIs(t, err, storage.PreconditionFailed, "nothing is there to have a revision")
+	require.ErrorIs(t, err, storage.PreconditionFailed, "there is no object")
 
 	r = putRequest("k", "1")
 	r.Condition.Absent = true
@@ -157,14 +157,14 @@ func TestPutUnderACondition(t *testing.T) {
 	require.Equal(t, "2", get(t, d, "k", ""))
 }
 
-func TestPutOfEqualContentIsAnotherRevision(t *testing.T) {
+func TestPutOfEqualContentHasANewRevision(t *testing.T) {
 	d := fresh()
 	first, second := put(t, d, "k", "same"), put(t, d, "k", "same")
 	require.NotEqual(t, first.Revision, second.Revision)
 	require.NotEqual(t, first.ETag, second.ETag)
 }
 
-func TestPutReadsTheSameBucketAsItsBody(t *testing.T) {
+func TestABodyMayReadTheBucketThatItIsWrittenTo(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "content")
 	_, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
@@ -178,7 +178,7 @@ func TestPutReadsTheSameBucketAsItsBody(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "k", ""))
 }
 
-func TestOneOfManyCreatorsWins(t *testing.T) {
+func TestOneOfManyCreatorsSucceeds(t *testing.T) {
 	d := fresh()
 	var won atomic.Int32
 	var group sync.WaitGroup
@@ -195,7 +195,7 @@ func TestOneOfManyCreatorsWins(t *testing.T) {
 	require.Equal(t, int32(1), won.Load())
 }
 
-func TestReadersSeeBytesAndAttributesOfOneWrite(t *testing.T) {
+func TestReadersGetBytesAndAttributesOfOneWrite(t *testing.T) {
 	d := fresh()
 	put(t, d, "k", "0")
 	var group sync.WaitGroup
@@ -227,7 +227,7 @@ func TestReadersSeeBytesAndAttributesOfOneWrite(t *testing.T) {
 	group.Wait()
 }
 
-func TestNothingIsDoneUnderADoneContext(t *testing.T) {
+func TestCallsFailAfterTheContextEnded(t *testing.T) {
 	for state, want := range map[string]error{"canceled": storage.Canceled, "expired": storage.DeadlineExceeded} {
 		t.Run(state, func(t *testing.T) {
 			d := fresh()

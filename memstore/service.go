@@ -9,8 +9,8 @@ import (
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
 
-// serviceDriver manages the buckets of an account. Credentials are Unsupported:
-// there is nothing to log in to.
+// serviceDriver manages the buckets of an account. It does not support credentials,
+// because there is no login.
 type serviceDriver struct {
 	storage.UnimplementedServiceDriver
 	account *account
@@ -23,11 +23,11 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, err
 	}
 	info := storage.BucketInfo{Name: r.Name, Provider: provider, Region: r.Region, Created: s.account.time()}
-	change(&info, r)
+	applyRequest(&info, r)
 	if _, err := s.account.create(info); err != nil {
 		return nil, err
 	}
-	return copied(info), nil
+	return cloneInfo(info), nil
 }
 
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
@@ -39,11 +39,11 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 		return nil, err
 	}
 	defer b.mu.RUnlock()
-	return copied(b.info), nil
+	return cloneInfo(b.info), nil
 }
 
-// UpdateBucket changes what is asked for alone. A region is Unsupported: a
-// bucket does not move.
+// UpdateBucket changes the properties that the request has. If the request has a region,
+// it fails with Unsupported: a bucket cannot move.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -56,12 +56,12 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 		return nil, err
 	}
 	defer b.mu.Unlock()
-	change(&b.info, r)
-	return copied(b.info), nil
+	applyRequest(&b.info, r)
+	return cloneInfo(b.info), nil
 }
 
-// DeleteBucket answers BucketNotEmpty where there is an object or an older
-// version. Uploads that were never completed go with the bucket.
+// DeleteBucket removes a bucket, with its uncompleted uploads. If the bucket has an
+// object or a noncurrent version, it fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := interrupted(ctx); err != nil {
 		return err
@@ -93,14 +93,14 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		}
 		b := names.Value()
 		b.mu.RLock()
-		page = append(page, *copied(b.info))
+		page = append(page, *cloneInfo(b.info))
 		b.mu.RUnlock()
 	}
 	return page, "", nil
 }
 
-// Driver reaches a bucket that need not exist: its operations are then
-// BucketNotFound.
+// Driver returns a driver for a bucket. If the bucket does not exist, operations of the
+// driver fail with BucketNotFound.
 func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	return &driver{account: s.account, bucket: name}, nil
 }
@@ -112,8 +112,8 @@ func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) 
 	return s.account.find(name)
 }
 
-// change writes into info what r asks for, in lists of our own.
-func change(info *storage.BucketInfo, r *storage.BucketRequest) {
+// applyRequest sets the fields of info that r has. It copies the lists.
+func applyRequest(info *storage.BucketInfo, r *storage.BucketRequest) {
 	if r.PublicAccess != nil {
 		info.Public = *r.PublicAccess
 	}
@@ -121,21 +121,21 @@ func change(info *storage.BucketInfo, r *storage.BucketRequest) {
 		info.Versioning = *r.Versioning
 	}
 	if r.CORS != nil {
-		info.CORS = copiedCORS(*r.CORS)
+		info.CORS = cloneCORS(*r.CORS)
 	}
 	if r.Lifecycle != nil {
-		info.Lifecycle = copiedLifecycle(*r.Lifecycle)
+		info.Lifecycle = cloneLifecycle(*r.Lifecycle)
 	}
 }
 
-// copied is info for the caller to change.
-func copied(info storage.BucketInfo) *storage.BucketInfo {
-	info.CORS = copiedCORS(info.CORS)
-	info.Lifecycle = copiedLifecycle(info.Lifecycle)
+// cloneInfo returns a copy of info that the caller may change.
+func cloneInfo(info storage.BucketInfo) *storage.BucketInfo {
+	info.CORS = cloneCORS(info.CORS)
+	info.Lifecycle = cloneLifecycle(info.Lifecycle)
 	return &info
 }
 
-func copiedCORS(rules []storage.CORSRule) []storage.CORSRule {
+func cloneCORS(rules []storage.CORSRule) []storage.CORSRule {
 	if len(rules) == 0 {
 		return nil
 	}
@@ -150,9 +150,9 @@ func copiedCORS(rules []storage.CORSRule) []storage.CORSRule {
 	return rules
 }
 
-func copiedLifecycle(rules []storage.LifecycleRule) []storage.LifecycleRule {
+func cloneLifecycle(rules []storage.LifecycleRule) []storage.LifecycleRule {
 	if len(rules) == 0 {
 		return nil
 	}
-	return slices.Clone(rules) // a rule holds no reference
+	return slices.Clone(rules) // a rule has no references
 }

@@ -22,7 +22,7 @@ func created(t *testing.T, s storage.ServiceDriver, name string) storage.Driver 
 
 func ref[T any](value T) *T { return &value }
 
-func TestABucketIsAsItWasAskedFor(t *testing.T) {
+func TestCreateBucketSetsAllProperties(t *testing.T) {
 	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: func() time.Time { return noon }})
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}}
@@ -42,14 +42,14 @@ func TestABucketIsAsItWasAskedFor(t *testing.T) {
 	info.CORS[0].Methods[0], info.Lifecycle[0].Prefix = "changed", "changed"
 	info, err = s.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
-	require.Equal(t, want, info, "what is kept is nobody else's")
+	require.Equal(t, want, info, "the bucket must have copies")
 
 	d, err := s.Driver("b")
 	require.NoError(t, err)
 	require.True(t, d.Describe().Versioned)
 }
 
-func TestUpdateBucketChangesWhatIsAskedFor(t *testing.T) {
+func TestUpdateBucketChangesOnlyWhatIsRequested(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{
 		Name: "b", PublicAccess: ref(true), CORS: &[]storage.CORSRule{{}}, Lifecycle: &[]storage.LifecycleRule{{}},
@@ -57,7 +57,7 @@ func TestUpdateBucketChangesWhatIsAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	info, err := s.UpdateBucket(t.Context(), &storage.BucketRequest{Name: "b", CORS: &[]storage.CORSRule{}})
 	require.NoError(t, err)
-	require.Nil(t, info.CORS, "no rule clears them")
+	require.Nil(t, info.CORS, "an empty list clears them")
 	require.Len(t, info.Lifecycle, 1)
 	require.True(t, info.Public)
 
@@ -84,14 +84,14 @@ func TestDeleteBucket(t *testing.T) {
 	version := put(t, d, "k", "content").Version
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 	remove(t, d, "k", "")
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "a version is kept")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a noncurrent version")
 	remove(t, d, "k", version)
 	begin(t, d, "k")
-	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is no object")
+	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is not an object")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)
 }
 
-func TestABucketThatIsNotThere(t *testing.T) {
+func TestMissingBuckets(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d, err := s.Driver("b")
 	require.NoError(t, err, "no request is made")
@@ -129,7 +129,7 @@ func TestABucketThatIsNotThere(t *testing.T) {
 	check()
 }
 
-func TestABucketRemovedUnderAWriteTakesNothing(t *testing.T) {
+func TestAWriteToABucketRemovedMeanwhileFails(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
 	r := putRequest("k", "content")
@@ -138,7 +138,7 @@ func TestABucketRemovedUnderAWriteTakesNothing(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-func TestRevisionsOutliveABucket(t *testing.T) {
+func TestRevisionsAreNotReusedByANewBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := created(t, s, "b")
 	before := put(t, d, "k", "content").Revision
@@ -168,7 +168,7 @@ func TestListBucketsByNameInPages(t *testing.T) {
 		}
 		pages++
 	}
-	require.Equal(t, 2, pages, "a last page that is full has no token")
+	require.Equal(t, 2, pages, "a full last page has no token")
 	require.Len(t, names, 2000)
 	require.IsIncreasing(t, names)
 
@@ -183,7 +183,7 @@ func TestCredentialsAreUnsupported(t *testing.T) {
 	require.Equal(t, "memory", s.Provider())
 }
 
-func TestServiceUnderADoneContext(t *testing.T) {
+func TestServiceCallsFailAfterTheContextEnded(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	created(t, s, "b")
 	ctx, cancel := ctxIn("canceled")

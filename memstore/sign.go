@@ -5,13 +5,13 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
-// Sign signs for the handler of package serve. A bucket that is not there is
-// signed for too, as clouds do.
+// Sign signs a URL for the handler of package serve. As with clouds, the bucket need not
+// exist.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.Sig
 	if err != nil {
 		return nil, err
 	}
-	return signed.URL(keys, d.bucket, r, d.account.time())
+	return signedurl.SignURL(keys, d.bucket, r, d.account.time())
 }
 
 // SignForm signs a form for the handler of package serve.
@@ -32,27 +32,29 @@ func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
-	return signed.Form(keys, d.bucket, r, d.account.time())
+	return signedurl.SignForm(keys, d.bucket, r, d.account.time())
 }
 
-// SigningKeys are secrets of 32 random bytes or more each. The first signs; what
-// any of them has signed is good, so that one can be replaced while links that it
-// signed still work. Signing with a shorter one is InvalidArgument. As text or
-// JSON they show nothing.
+// SigningKeys are secrets of at least 32 random bytes each. The first one signs, and each
+// of them verifies, so that a key can be replaced while its links still work. If a key is
+// shorter, signing fails with InvalidArgument. Printing or encoding SigningKeys shows
+// nothing.
 //
-// A key is for one bucket, or for the buckets of one service: what it signs names
-// the bucket and nothing more, so that of two buckets of one name with the same
-// key each opens the other's links. Without Config.Bucket all have one name.
-type SigningKeys = signed.Secrets
+// Use a key for one bucket, or for the buckets of one service. A signature covers the
+// name of the bucket, but nothing else that identifies it. If two buckets with the same
+// name have the same key, a link to one also opens the other. All buckets without
+// [Config].Bucket have the same name.
+type SigningKeys = signedurl.Secrets
 
-// signingKeys are made of the secrets, or else of one that is drawn when it is
-// first needed and lives as long as the account: of mem:// as long as the process.
-func signingKeys(secrets SigningKeys) func() (signed.Keys, error) {
+// signingKeys returns the keys of the secrets. If there are none, it returns a random key
+// that is made when it is first needed and lives as long as the account. The account of
+// mem:// lives as long as the process.
+func signingKeys(secrets SigningKeys) func() (signedurl.Keys, error) {
 	if len(secrets) > 0 {
-		keys, err := signed.NewKeys(secrets)
-		return func() (signed.Keys, error) { return keys, err }
+		keys, err := signedurl.NewKeys(secrets)
+		return func() (signedurl.Keys, error) { return keys, err }
 	}
-	return sync.OnceValues(func() (signed.Keys, error) {
-		return signed.NewKeys(SigningKeys{signed.NewSecret()})
+	return sync.OnceValues(func() (signedurl.Keys, error) {
+		return signedurl.NewKeys(SigningKeys{signedurl.NewSecret()})
 	})
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
+	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/memstore"
 )
 
 const base = "https://files.example.com/b"
 
-func served(t *testing.T, c memstore.Config) (storage.Bucket, origin.Bucket) {
+func served(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBucket) {
 	t.Helper()
 	b := storage.New(memstore.NewDriver(c), storage.WithSigningBaseURL(base))
-	o, ok := origin.Of(b)
+	o, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 	return b, o
 }
@@ -35,7 +35,7 @@ func download(t *testing.T, b storage.Bucket) string {
 
 func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
 
-func TestSigningNeedsABaseAddress(t *testing.T) {
+func TestSigningNeedsABaseURL(t *testing.T) {
 	b := memstore.New()
 	_, err := b.SignedDownloadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -47,21 +47,21 @@ func TestSigningNeedsABaseAddress(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-func TestSigningTellsWhenItEnds(t *testing.T) {
+func TestASignedURLHasItsExpiry(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 1, time.UTC)
 	b, o := served(t, memstore.Config{Now: func() time.Time { return now }})
 	signed, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
-	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signed.ExpiresAt, "the next whole second: never less than was asked")
-	require.Equal(t, now, o.Now(), "the handler goes by the same clock")
+	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signed.ExpiresAt, "rounded up to a whole second")
+	require.Equal(t, now, o.Now(), "the handler uses the same clock")
 }
 
-func TestEachStoreHasAKeyOfItsOwn(t *testing.T) {
+func TestEachBucketHasItsOwnSigningKey(t *testing.T) {
 	now := func() time.Time { return time.Unix(1_800_000_000, 0) }
 	a, _ := served(t, memstore.Config{Now: now})
 	b, _ := served(t, memstore.Config{Now: now})
 	require.Equal(t, download(t, a), download(t, a))
-	require.NotEqual(t, download(t, a), download(t, b), "an address of one is none of the other, which has its name")
+	require.NotEqual(t, download(t, a), download(t, b), "two buckets with one name have different keys")
 
 	given := memstore.Config{Now: now, SigningKeys: memstore.SigningKeys{secret(1)}}
 	a, _ = served(t, given)
@@ -69,7 +69,7 @@ func TestEachStoreHasAKeyOfItsOwn(t *testing.T) {
 	require.Equal(t, download(t, a), download(t, b))
 }
 
-func TestBucketsOfAnAddressShareTheProcessKey(t *testing.T) {
+func TestBucketsOpenedByAddressShareOneSigningKey(t *testing.T) {
 	key := func(address string) string {
 		b, err := storage.Open(t.Context(), address, storage.WithSigningBaseURL(base))
 		require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestASigningKeyMustBeLong(t *testing.T) {
 	require.NotContains(t, err.Error(), "short and secret")
 }
 
-func TestAConfigShowsNoKey(t *testing.T) {
+func TestPrintingAConfigShowsNoKey(t *testing.T) {
 	c := memstore.Config{SigningKeys: memstore.SigningKeys{secret('S')}}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("here", "keys", c.SigningKeys)
@@ -106,13 +106,13 @@ func TestAConfigShowsNoKey(t *testing.T) {
 	}
 }
 
-func TestTheOriginTellsWhatIsPublic(t *testing.T) {
+func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 	s := memstore.NewService(memstore.ServiceConfig{}, storage.WithSigningBaseURL(base))
 	_, err := s.CreateBucket(t.Context(), "bucket")
 	require.NoError(t, err)
 	b, err := s.Bucket("bucket")
 	require.NoError(t, err)
-	o, ok := origin.Of(b)
+	o, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 
 	info, err := o.BucketInfo(t.Context())
@@ -137,20 +137,20 @@ func TestTheOriginTellsWhatIsPublic(t *testing.T) {
 	}
 }
 
-func TestAnOriginIsFoundThroughLayersAlone(t *testing.T) {
+func TestAnOriginIsOnlyFoundThroughLayers(t *testing.T) {
 	pass := storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Around(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
 	})
 	whole := memstore.New(storage.WithSigningBaseURL(base), pass)
-	_, ok := origin.Of(whole)
+	_, ok := signedurl.OriginOf(whole)
 	require.True(t, ok)
 	for name, b := range map[string]storage.Bucket{
-		"no base address": memstore.New(),
-		"a prefix":        storage.Prefixed(whole, "p/"),
-		"a reference":     storage.Ref[storage.Downloader](whole).(storage.Bucket),
-		"the user's own":  struct{ storage.Bucket }{whole},
+		"no base URL":    memstore.New(),
+		"a prefix":       storage.Prefixed(whole, "p/"),
+		"a reference":    storage.Ref[storage.Downloader](whole).(storage.Bucket),
+		"the user's own": struct{ storage.Bucket }{whole},
 	} {
-		_, ok := origin.Of(b)
+		_, ok := signedurl.OriginOf(b)
 		require.False(t, ok, name)
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/leftover/leftovertest"
+	"github.com/omnibucket/storage/internal/testing/staleuploadtest"
 	"github.com/omnibucket/storage/memstore"
 )
 
 const day = 24 * time.Hour
 
-// A setClock shows what it was set to; at runs, once, when it is looked at.
+// A setClock shows the time that was set. It calls at once, when the clock is read.
 type setClock struct {
 	now time.Time
 	at  func()
@@ -34,7 +34,7 @@ func (c *setClock) Now() time.Time {
 
 func (c *setClock) pass(d time.Duration) { c.now = c.now.Add(d) }
 
-// sweep begins an upload, which drops what is due, and takes it back.
+// sweep begins an upload, which discards expired ones, and aborts it.
 func sweep(t *testing.T, d storage.Driver) {
 	t.Helper()
 	require.NoError(t, d.AbortParts(t.Context(), "sweep", begin(t, d, "sweep")))
@@ -46,12 +46,12 @@ func complete(t *testing.T, d storage.Driver, key, upload string, parts ...stora
 	return err
 }
 
-func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
-	for _, row := range leftovertest.Cases {
+func TestAbandonedUploadsAreDiscarded(t *testing.T) {
+	for _, row := range staleuploadtest.Cases {
 		t.Run(row.Name, func(t *testing.T) {
 			clock := atNoon()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
-			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &leftovertest.Rules})
+			_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
 			require.NoError(t, err)
 			d, err := s.Driver("b")
 			require.NoError(t, err)
@@ -62,9 +62,9 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 				clock.pass(row.Part)
 				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
 			}
-			clock.now = begun.Add(row.Looked)
+			clock.now = begun.Add(row.Sweep)
 			sweep(t, d)
-			if err := complete(t, d, row.Key, upload, parts...); row.Dropped {
+			if err := complete(t, d, row.Key, upload, parts...); row.Discarded {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 			} else {
 				require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 	}
 }
 
-func TestADroppedUploadIsUnknown(t *testing.T) {
+func TestADiscardedUploadIsUnknown(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := begin(t, d, "k")
@@ -87,7 +87,7 @@ func TestADroppedUploadIsUnknown(t *testing.T) {
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 }
 
-// A haltingDriver has the upload cancelled at its second part.
+// A haltingDriver cancels the upload at its second part.
 type haltingDriver struct {
 	storage.Driver
 	parts int
@@ -102,7 +102,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *storage.PartRequest) (st
 	return d.Driver.PutPart(ctx, r)
 }
 
-func TestAnUploadWhosePartsWereDroppedIsBegunAnew(t *testing.T) {
+func TestADiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -137,7 +137,7 @@ func TestUploadsAreSweptOnceAnHour(t *testing.T) {
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.InvalidArgument)
 }
 
-func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
+func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	clock.pass(100 * day)
@@ -149,7 +149,7 @@ func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
 	require.ErrorIs(t, complete(t, d, "k", upload), storage.InvalidArgument)
 }
 
-func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
+func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := begin(t, d, "k")
@@ -159,16 +159,15 @@ func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
 	}
 	body := &seekable{hooked{strings.NewReader("x"), later}}
 	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
-	require.NoError(t, err, "a part that takes eight days")
+	require.NoError(t, err, "the part takes eight days")
 
-	clock.at = later // the clock is read when the parts are joined and nothing is in place yet
-	require.NoError(t, complete(t, d, "k", upload, part), "a completion that takes eight days")
+	clock.at = later // the clock is read after the parts are joined and before the object is stored
+	require.NoError(t, complete(t, d, "k", upload, part), "the completion takes eight days")
 	require.Nil(t, clock.at)
 	require.Equal(t, "x", get(t, d, "k", ""))
 }
 
-// What is over is not taken for under way.
-func TestAnUploadWhoseCallsHaveFailedIsDropped(t *testing.T) {
+func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	put(t, d, "k", "old")

@@ -11,14 +11,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A version is an object that is kept, but not current.
+// A version is a noncurrent version of an object.
 type version struct {
 	position
 	object *object
 	since  time.Time // when it ceased to be current
 }
 
-// before orders versions as they are listed.
+// before reports whether v is listed before w.
 func (v version) before(w version) bool {
 	if v.key != w.key {
 		return v.key < w.key
@@ -26,28 +26,28 @@ func (v version) before(w version) bool {
 	return v.revision > w.revision
 }
 
-// keep makes o an older version, from now on. The write lock is held.
+// keep makes o a noncurrent version. The caller holds the write lock.
 func (b *bucket) keep(o *object, now time.Time) {
-	b.kept.Set(version{position{o.key, o.revision}, o, now})
+	b.old.Set(version{position{o.key, o.revision}, o, now})
 }
 
-// promote makes the newest older version, if any, the current one. The write
-// lock is held.
+// promote makes the newest noncurrent version, if any, the current object. The caller
+// holds the write lock.
 func (b *bucket) promote(key string) {
 	var newest version
-	b.kept.Ascend(version{position: position{key, math.MaxUint64}}, func(v version) bool {
+	b.old.Ascend(version{position: position{key, math.MaxUint64}}, func(v version) bool {
 		newest = v
 		return false
 	})
 	if newest.object != nil && newest.key == key {
-		b.kept.Delete(newest)
+		b.old.Delete(newest)
 		b.live.set(newest.object)
 	}
 }
 
-// ListVersions lists current objects and older versions, with prefixes as List
-// has them. Where versions are off a current object has no version, and an
-// older one that is still kept has: nothing else reaches it.
+// ListVersions returns a page of current objects and noncurrent versions, with the
+// prefixes that List returns. If versioning is off, current objects have no version.
+// Noncurrent ones always have one, because nothing else can reach them.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
 	after, err := startAfter(r)
 	if err != nil {
@@ -71,7 +71,7 @@ func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.V
 	if after.key >= r.Prefix {
 		all.seek(after)
 	} else {
-		all.seek(atFirst(r.Prefix))
+		all.seek(beforeKey(r.Prefix))
 	}
 	for o, since := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, since = all.object() {
 		entry, at := b.versionEntry(o, since), position{o.key, o.revision}
@@ -91,11 +91,11 @@ func (b *bucket) listVersions(r *storage.ListRequest, after position) *storage.V
 			all.next()
 			continue
 		}
-		next, exists := behind(common)
+		next, exists := prefixEnd(common)
 		if !exists {
 			break
 		}
-		all.seek(atFirst(next))
+		all.seek(beforeKey(next))
 	}
 	return page
 }
@@ -108,41 +108,41 @@ func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
 	return entry
 }
 
-// atFirst is the position before everything from key on.
-func atFirst(key string) position { return position{key, math.MaxUint64} }
+// beforeKey returns the position before all versions of key.
+func beforeKey(key string) position { return position{key, math.MaxUint64} }
 
-// A history walks current objects and older versions as one: by key, newest
-// first. A key's current object is newer than all its older versions.
+// A history iterates over current objects and noncurrent versions together: by key,
+// newest first. The current object of a key is newer than all its noncurrent versions.
 type history struct {
-	live               btree.MapIter[string, *slot]
-	kept               btree.IterG[version]
-	moreLive, moreKept bool
+	live              btree.MapIter[string, *slot]
+	old               btree.IterG[version]
+	moreLive, moreOld bool
 }
 
 func (b *bucket) history() *history {
-	return &history{live: b.live.iter(), kept: b.kept.Iter()}
+	return &history{live: b.live.iter(), old: b.old.Iter()}
 }
 
-// seek goes to what comes after p.
+// seek moves to the first object after p.
 func (h *history) seek(p position) {
 	h.moreLive = h.live.Seek(p.key)
 	if h.moreLive && h.live.Key() == p.key && h.live.Value().object.revision >= p.revision {
 		h.moreLive = h.live.Next()
 	}
-	h.moreKept = h.kept.Seek(version{position: p})
-	if h.moreKept && h.kept.Item().position == p {
-		h.moreKept = h.kept.Next()
+	h.moreOld = h.old.Seek(version{position: p})
+	if h.moreOld && h.old.Item().position == p {
+		h.moreOld = h.old.Next()
 	}
 }
 
-// object is the one under way, and since when it is not current, or zero; nil at
-// the end.
+// object returns the object at the iterator and the time since when it is noncurrent,
+// which is zero for a current one. It returns nil at the end.
 func (h *history) object() (o *object, since time.Time) {
 	switch {
 	case h.atLive():
 		return h.live.Value().object, since
-	case h.moreKept:
-		return h.kept.Item().object, h.kept.Item().since
+	case h.moreOld:
+		return h.old.Item().object, h.old.Item().since
 	}
 	return nil, since
 }
@@ -150,11 +150,11 @@ func (h *history) object() (o *object, since time.Time) {
 func (h *history) next() {
 	if h.atLive() {
 		h.moreLive = h.live.Next()
-	} else if h.moreKept {
-		h.moreKept = h.kept.Next()
+	} else if h.moreOld {
+		h.moreOld = h.old.Next()
 	}
 }
 
 func (h *history) atLive() bool {
-	return h.moreLive && (!h.moreKept || h.live.Key() <= h.kept.Item().key)
+	return h.moreLive && (!h.moreOld || h.live.Key() <= h.old.Item().key)
 }

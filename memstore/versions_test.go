@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// history is the bucket's versions, page by page, as "key:content", the current
-// one in brackets, and prefixes as they are.
+// history returns all versions of the bucket, page by page, as "key:content". Current
+// objects are in brackets.
 func history(t *testing.T, d storage.Driver, r storage.ListRequest, limit int) []string {
 	t.Helper()
 	var found []string
@@ -61,20 +61,20 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Equal(t, []string{"[k:1]", "k:2", "k:1"}, history(t, d, storage.ListRequest{}, 9))
 }
 
-func TestAVersionIsRemovedForGood(t *testing.T) {
+func TestAVersionIsRemovedPermanently(t *testing.T) {
 	for name, test := range map[string]struct {
 		remove, left []string
 	}{
-		"the current one: the newest older one is current": {[]string{"3"}, []string{"[k:2]", "k:1"}},
-		"an older one":                    {[]string{"2"}, []string{"[k:3]", "k:1"}},
-		"the oldest":                      {[]string{"1"}, []string{"[k:3]", "k:2"}},
-		"all, the current one first":      {[]string{"3", "2", "1"}, nil},
-		"all, the current one last":       {[]string{"1", "2", "3"}, nil},
-		"one that is not there":           {[]string{"9"}, []string{"[k:3]", "k:2", "k:1"}},
-		"twice":                           {[]string{"3", "3"}, []string{"[k:2]", "k:1"}},
-		"the newest behind a removal":     {[]string{"", "3"}, []string{"k:2", "k:1"}},
-		"another key's":                   {[]string{"4"}, []string{"[k:3]", "k:2", "k:1"}},
-		"one after its neighbour is gone": {[]string{"2", "3"}, []string{"[k:1]"}},
+		"the current one, which the newest noncurrent one replaces": {[]string{"3"}, []string{"[k:2]", "k:1"}},
+		"a noncurrent one":                    {[]string{"2"}, []string{"[k:3]", "k:1"}},
+		"the oldest":                          {[]string{"1"}, []string{"[k:3]", "k:2"}},
+		"all, the current one first":          {[]string{"3", "2", "1"}, nil},
+		"all, the current one last":           {[]string{"1", "2", "3"}, nil},
+		"a missing one":                       {[]string{"9"}, []string{"[k:3]", "k:2", "k:1"}},
+		"twice":                               {[]string{"3", "3"}, []string{"[k:2]", "k:1"}},
+		"the newest after a removal":          {[]string{"", "3"}, []string{"k:2", "k:1"}},
+		"another key's":                       {[]string{"4"}, []string{"[k:3]", "k:2", "k:1"}},
+		"one after its neighbour was removed": {[]string{"2", "3"}, []string{"[k:1]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := versioned()
@@ -93,7 +93,7 @@ func TestAVersionIsRemovedForGood(t *testing.T) {
 	}
 }
 
-func TestVersionsOfNoFormAreRefused(t *testing.T) {
+func TestMalformedVersionsAreRefused(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	for _, version := range []string{
@@ -110,7 +110,7 @@ func TestVersionsOfNoFormAreRefused(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-func TestConditionsHoldForTheVersionAskedFor(t *testing.T) {
+func TestConditionsHoldForTheRequestedVersion(t *testing.T) {
 	d := versioned()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
@@ -149,13 +149,13 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, d.Describe().Versioned)
 
-	require.Empty(t, put(t, d, "k", "3").Version, "no new ones")
+	require.Empty(t, put(t, d, "k", "3").Version, "there are no new versions")
 	page, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 9})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
 	require.Empty(t, page.Entries[0].Version)
 	require.True(t, page.Entries[0].Current)
-	require.Equal(t, "memory:1", page.Entries[1].Version, "what was kept is reached by it")
+	require.Equal(t, "memory:1", page.Entries[1].Version, "noncurrent versions have a version")
 	old, err := d.Head(t.Context(), &storage.GetRequest{Key: "k", Version: "memory:1", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, "memory:1", old.Version)
@@ -242,7 +242,7 @@ func TestVersionsAgreeWithASimpleModel(t *testing.T) {
 	}
 }
 
-func TestAVersionTellsSinceWhenItIsOld(t *testing.T) {
+func TestAVersionHasTheTimeSinceWhenItIsNoncurrent(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	today := day(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
@@ -267,7 +267,7 @@ func TestAVersionTellsSinceWhenItIsOld(t *testing.T) {
 	require.Equal(t, []int{3, 2}, since())
 	today = day(4)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{3, 2}, since(), "there was nothing to remove any more")
+	require.Equal(t, []int{3, 2}, since(), "there was nothing to remove")
 	three := put(t, d, "k", "3")
 	require.Equal(t, []int{0, 3, 2}, since())
 	remove(t, d, "k", three.Version)

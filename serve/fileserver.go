@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const indexPage = "index.html"
@@ -74,7 +74,7 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	case !there:
 		return err
 	}
-	redirect(w, r, escape.Key(path.Base(key))+"/")
+	redirect(w, r, urlpath.Escape(path.Base(key))+"/")
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 	case !there:
 		return err
 	}
-	redirect(w, r, "../"+escape.Key(path.Base(key)))
+	redirect(w, r, "../"+urlpath.Escape(path.Base(key)))
 	return nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 const (
@@ -37,7 +37,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	if err != nil {
 		return failureOf(err)
 	}
-	g, standing := signed.OpenForm(keys, h.origin.Name, fields, h.origin.Now())
+	g, standing := signedurl.VerifyForm(keys, h.origin.Name, fields, h.origin.Now())
 	if f := refusalOf(standing); f != nil {
 		return f
 	}
@@ -63,7 +63,7 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 			return nil, nil, formFailure(err)
 		}
 		name := strings.ToLower(part.FormName())
-		if name == signed.FileField {
+		if name == signedurl.FileField {
 			return fields, part, nil
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))

@@ -4,8 +4,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // NewHandler answers the signed addresses, signed forms and public addresses of
@@ -46,7 +45,7 @@ import (
 // it keeps whole answers in memory, and its own answer waits for the body too.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
-	of, ok := origin.Of(b)
+	of, ok := signedurl.OriginOf(b)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { errElsewhere.write(w, r) })
 	}
@@ -56,7 +55,7 @@ func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 
 type handler struct {
 	bucket  storage.Bucket
-	origin  origin.Bucket
+	origin  signedurl.ServedBucket
 	mount   mount
 	options options
 }
@@ -108,20 +107,20 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request) *failure {
 }
 
 // verify is the grant of a signed address.
-func (h *handler) verify(r *http.Request, method, key string) (*signed.Grant, *failure) {
+func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant, *failure) {
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	g, standing := signed.Open(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
+	g, standing := signedurl.VerifyURL(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
 	return g, refusalOf(standing)
 }
 
-func refusalOf(s signed.Standing) *failure {
+func refusalOf(s signedurl.Status) *failure {
 	switch s {
-	case signed.Good:
+	case signedurl.Valid:
 		return nil
-	case signed.Expired:
+	case signedurl.Expired:
 		return errExpired
 	}
 	return errSignature

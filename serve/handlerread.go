@@ -6,8 +6,7 @@ import (
 	"slices"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // read serves an object to whoever may have it. An address for GET answers HEAD too,
@@ -17,7 +16,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
 	var from storage.Downloader = h.bucket
 	switch {
-	case signed.Claimed(r.URL.RawQuery):
+	case signedurl.HasParams(r.URL.RawQuery):
 		g, f := h.verify(r, r.Method, key)
 		if f != nil && r.Method == http.MethodHead {
 			g, f = h.verify(r, http.MethodGet, key)
@@ -47,7 +46,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 }
 
 // override has the answer as the signer wants it.
-func override(h http.Header, g *signed.Grant) {
+func override(h http.Header, g *signedurl.Grant) {
 	if g.ResponseType != "" {
 		h.Set("Content-Type", g.ResponseType)
 	}
@@ -59,7 +58,7 @@ func override(h http.Header, g *signed.Grant) {
 // publicObjects are those that were written with WithPublicRead.
 type publicObjects struct {
 	bucket storage.Bucket
-	origin origin.Origin
+	origin signedurl.Origin
 }
 
 // Download looks again once the bytes are pinned: the object that was public may

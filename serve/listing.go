@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -62,5 +62,5 @@ func line(name string) string {
 	if file := strings.TrimSuffix(name, "/"); path.Clean("/"+file) != "/"+file || file == "" {
 		return ""
 	}
-	return `<a href="` + escape.Key(name) + `">` + html.EscapeString(name) + "</a>\n"
+	return `<a href="` + urlpath.Escape(name) + `">` + html.EscapeString(name) + "</a>\n"
 }

@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 // put stores the body of a signed upload. What can be refused by the headers is,
@@ -34,9 +34,9 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 // requestOptions are what the client asks for beside what was signed: it may
 // bind itself to create, and say the type if none was signed, as on clouds. A
 // condition that cannot be kept is not passed over.
-func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOption, f *failure) {
+func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadOption, f *failure) {
 	h := r.Header
-	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasType() {
+	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
 	if h.Get("Content-Range") != "" { // RFC 9110, 14.5
@@ -49,7 +49,7 @@ func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOpti
 	case "":
 		return opts, nil
 	case "*":
-		if !g.Creates() {
+		if !g.RequiresAbsence() {
 			opts = append(opts, storage.IfAbsent())
 		}
 		return opts, nil
@@ -58,7 +58,7 @@ func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOpti
 }
 
 // store stores length bytes of body, -1 where that is not known, as g has it.
-func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
+func (h *handler) store(r *http.Request, g *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
 	content := &bounded{from: body, least: g.MinSize, most: g.MaxSize}
 	if length >= 0 {
 		if f := content.judge(length); f != nil {

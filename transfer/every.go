@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // An EveryOption fits Every.
@@ -129,12 +130,8 @@ func (s *schedule) loop(ctx context.Context) error {
 		if s.jitter > 0 {
 			wait += min(rand.N(s.jitter), math.MaxInt64-wait) // an interval may be as long as a Duration can be
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return named(&storage.Error{Code: storage.CodeOf(ctxError(ctx.Err())), Err: ctx.Err()})
-		case <-timer.C:
+		if err := ctxtime.Sleep(ctx, wait); err != nil {
+			return named(&storage.Error{Code: storage.CodeOf(ctxError(err)), Err: err})
 		}
 		next := s.turn(ctx)
 		wait = time.Until(next)

@@ -7,9 +7,9 @@ import (
 	"os"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/bridge"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // queued is how many files the walk may be ahead of the transfers, so that
@@ -120,7 +120,7 @@ func (j *job) keptIn(e End) bool {
 	if j.resume == "" || e.kind != bucketEnd {
 		return false
 	}
-	_, ok := bridge.Below(bridge.Directory(j.resume), e.from)
+	_, ok := serving.Below(serving.Directory(j.resume), e.from)
 	return ok
 }
 
@@ -155,17 +155,17 @@ func (j *job) leaveOutKept() error {
 func (j *job) overlap(dst, src End) bool {
 	to, from := dst.reach(), src.reach()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
-		if prefix, ok := bridge.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd || !j.leavesOutAll(prefix)) {
+		if prefix, ok := serving.Below(ends[0], ends[1]); ok && (dst.kind == dirEnd || !j.leavesOutAll(prefix)) {
 			return true
 		}
 	}
 	return false
 }
 
-// reach is what the end is, for bridge.Below.
+// reach is what the end is, for serving.Below.
 func (e End) reach() any {
 	if e.kind == dirEnd {
-		return bridge.Directory(e.path)
+		return serving.Directory(e.path)
 	}
 	return e.from
 }

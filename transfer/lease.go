@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"time"
@@ -51,13 +50,7 @@ func newLease(b interface {
 	storage.Uploader
 	storage.Downloader
 }, key string) *lease {
-	return &lease{bucket: b, key: key, holder: nonce()}
-}
-
-func nonce() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
+	return &lease{bucket: b, key: key, holder: rand.Text()}
 }
 
 // prepare makes the object where it is missing, and makes sure that the bucket
@@ -109,7 +102,7 @@ func (l *lease) read(ctx context.Context) error {
 // write is PreconditionFailed where somebody else has written since the last
 // read or write.
 func (l *lease) write(ctx context.Context, r leaseRecord) error {
-	r.Nonce = nonce()
+	r.Nonce = rand.Text()
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err

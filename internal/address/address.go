@@ -1,4 +1,4 @@
-// Package address reads the addresses of buckets and accounts:
+// Package address parses the addresses of buckets and accounts, which have the form
 // scheme://bucket?parameter=value.
 package address
 
@@ -8,20 +8,19 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A Form is how the addresses of a provider are written whose buckets are on a
-// server.
+// A Form describes the addresses of a provider whose buckets are on a server.
 type Form struct {
 	Scheme      string
-	Params      []string // that the provider knows
-	Bucket      string   // the provider's word: "bucket", "container"
-	Account     string   // the address of an account
-	Credentials string   // that come from the environment
+	Params      []string // the parameters that the provider has
+	Bucket      string   // the provider's word for it, such as "container"
+	Account     string   // the address of the account
+	Credentials string   // where the environment has them
 }
 
-// Register registers a scheme, whose addresses parse reads into a Config.
+// Register registers a scheme. It uses parse to make a Config of an address.
 func Register[Config any](
 	f Form, parse func(*url.URL) (Config, error),
 	driver func(context.Context, Config) (storage.Driver, error),
@@ -35,7 +34,7 @@ func Register[Config any](
 				return nil, err
 			}
 			if address.Host == "" {
-				return nil, invalid.Argument("address", "must name a "+f.Bucket+", as "+f.Scheme+"://name does", f.Scheme+":// is an account: open it with OpenService")
+				return nil, argument.Invalid("address", "must name a "+f.Bucket+", as "+f.Scheme+"://name does", "to open the account "+f.Scheme+"://, use OpenService")
 			}
 			return driver(ctx, c)
 		},
@@ -45,34 +44,34 @@ func Register[Config any](
 				return nil, err
 			}
 			if address.Host != "" {
-				return nil, invalid.Argument("address", "must not name a "+f.Bucket+": the account is "+f.Account, f.Scheme+"://name is a "+f.Bucket+": open it with Open")
+				return nil, argument.Invalid("address", "must not name a "+f.Bucket+": the account is "+f.Account, "to open the "+f.Bucket+" "+f.Scheme+"://name, use Open")
 			}
 			return service(ctx, c)
 		},
 	})
 }
 
-// Name is the bucket's in an address, "" in that of an account. InvalidArgument
-// where the address holds what the form has no place for.
+// Name returns the name of the bucket in an address, or "" if it is the address of an
+// account. If the address has anything else, it fails with InvalidArgument.
 func (f Form) Name(address *url.URL) (string, error) {
 	switch {
 	case address.Opaque != "":
-		return "", invalid.Argument("address", "must be "+f.Scheme+"://"+f.Bucket, "")
+		return "", argument.Invalid("address", "must be "+f.Scheme+"://"+f.Bucket, "")
 	case address.User != nil:
-		return "", invalid.Argument("address", "must not hold credentials", "they come from the environment: "+f.Credentials)
+		return "", argument.Invalid("address", "must not hold credentials", "provide them in the environment: "+f.Credentials)
 	case address.Host != address.Hostname():
-		return "", invalid.Argument("address", "must not have a port", "the server is the parameter endpoint=")
+		return "", argument.Invalid("address", "must not have a port", "name the server with the parameter endpoint=")
 	case address.Path != "" && address.Path != "/":
-		return "", invalid.Argument("address", "must not have a path", "a prefix within a "+f.Bucket+" is storage.Prefixed")
+		return "", argument.Invalid("address", "must not have a path", "for a prefix within a "+f.Bucket+", use storage.Prefixed")
 	}
 	return address.Host, nil
 }
 
-// Flag is a parameter that is true or false; otherwise is what its absence
-// means. InvalidArgument where it is neither.
-func Flag(query url.Values, name string, otherwise bool) (bool, error) {
+// Flag returns a parameter that is true or false, or byDefault if it is absent. If it has
+// another value, it fails with InvalidArgument.
+func Flag(query url.Values, name string, byDefault bool) (bool, error) {
 	if !query.Has(name) {
-		return otherwise, nil
+		return byDefault, nil
 	}
 	switch query.Get(name) {
 	case "true":
@@ -80,11 +79,11 @@ func Flag(query url.Values, name string, otherwise bool) (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, invalid.Argument("parameter "+name, `must be "true" or "false"`, "")
+	return false, argument.Invalid("parameter "+name, `must be "true" or "false"`, "")
 }
 
-// Endpoint reads a server's root, and takes the slash from the end of its path.
-// It is false where the text is none.
+// Endpoint parses the root URL of a server, and removes the slash at the end of its path.
+// It returns false if the text is not such a URL.
 func Endpoint(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

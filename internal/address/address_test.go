@@ -12,10 +12,10 @@ import (
 
 var form = Form{Scheme: "test-address", Params: []string{"flag"}, Bucket: "box", Account: "test-address://", Credentials: "TEST_KEY"}
 
-func TestNames(t *testing.T) {
+func TestNameOfABucketInAnAddress(t *testing.T) {
 	for _, row := range []struct {
 		address, want string
-		refused       string // part of what is said; "": it is not
+		refused       string // part of the error; "" if there is none
 	}{
 		{"test-address://photos", "photos", ""},
 		{"test-address://photos/", "photos", ""},
@@ -68,7 +68,7 @@ func TestASchemeOpensBucketsAndAccounts(t *testing.T) {
 	require.Len(t, opened, 2, "nothing else was opened")
 }
 
-func TestFlags(t *testing.T) {
+func TestFlag(t *testing.T) {
 	for query, want := range map[string]bool{"": true, "flag=true": true, "flag=false": false} {
 		values, err := url.ParseQuery(query)
 		require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestEndpoints(t *testing.T) {
+func TestEndpoint(t *testing.T) {
 	for text, want := range map[string]string{"http://127.0.0.1:9000": "http://127.0.0.1:9000", "https://host/": "https://host", "https://host/base/": "https://host/base"} {
 		u, ok := Endpoint(text)
 		require.True(t, ok, text)

@@ -1,5 +1,5 @@
-// Package drain reads what a client still sends after its request was refused: a
-// client that is sending when the connection is closed sees a reset, and not the
+// Package drain reads the rest of a request that was refused. If the connection is
+// closed while the client is still sending, the client sees a reset and not the
 // response.
 package drain
 
@@ -10,28 +10,27 @@ import (
 	"time"
 )
 
-// limit is for how long a refused body is read: whoever is refused may send a byte
-// a minute.
+// limit is how long a refused body is read. A client may send a byte a minute.
 const limit = 30 * time.Second
 
-// Body reads the rest of a refused body, up to most bytes and for 30 seconds. If
-// there is more, the response closes the connection. A middleware that hides the
-// connection from http.ResponseController hides its deadline, too: a client that then
-// sends nothing at all is ended by the server's own ReadTimeout.
-func Body(w http.ResponseWriter, rest io.Reader, most int64) {
+// Body reads the rest of a refused body, up to max bytes and for 30 seconds. If there is
+// more, the response closes the connection. A middleware may hide the connection, and so
+// its deadline, from [http.ResponseController]. Then only the server's ReadTimeout ends
+// a client that sends nothing.
+func Body(w http.ResponseWriter, rest io.Reader, max int64) {
 	until := time.Now().Add(limit)
 	_ = http.NewResponseController(w).SetReadDeadline(until)
-	if _, err := io.CopyN(io.Discard, &timed{rest, until}, most); err != io.EOF {
+	if _, err := io.CopyN(io.Discard, &timedReader{rest, until}, max); err != io.EOF {
 		w.Header().Set("Connection", "close")
 	}
 }
 
-type timed struct {
+type timedReader struct {
 	from  io.Reader
 	until time.Time
 }
 
-func (t *timed) Read(p []byte) (int, error) {
+func (t *timedReader) Read(p []byte) (int, error) {
 	if !time.Now().Before(t.until) {
 		return 0, os.ErrDeadlineExceeded
 	}

@@ -1,6 +1,5 @@
-// Package durable makes names of files outlive a power failure. A file that was
-// synced may still lose its name: that is in the directory, which has to be synced
-// too.
+// Package durable makes names of files survive a power failure. A synced file can still
+// lose its name, which is in the directory: the directory must be synced, too.
 package durable
 
 import (
@@ -12,16 +11,16 @@ import (
 	"syscall"
 )
 
-// SyncDir has the names in a directory on the disk. On Windows it does nothing:
-// there is no way to flush a directory, and NTFS keeps a journal of names. It also
-// does nothing if the file system has no such call, or if the directory may be
-// written but not read, since only what can be opened can be synced.
+// SyncDir writes the names in a directory to the disk. On Windows it does nothing: a
+// directory cannot be flushed there, and NTFS keeps a journal of names. It also does
+// nothing if the file system has no such call. If the directory may be written but not
+// read, it cannot be opened to be synced, and SyncDir does nothing.
 func SyncDir(path string) error {
 	d, err := os.Open(path)
 	return syncOpen(d, err)
 }
 
-// SyncDirIn is SyncDir for a directory below root, "." for root itself.
+// SyncDirIn does what [SyncDir] does, for a directory below root, or "." for root itself.
 func SyncDirIn(root *os.Root, path string) error {
 	d, err := root.Open(path)
 	return syncOpen(d, err)
@@ -34,7 +33,7 @@ func syncOpen(d *os.File, err error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = d.Close() }() // it was not written to
+	defer func() { _ = d.Close() }() // nothing was written to it
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -44,14 +43,14 @@ func syncOpen(d *os.File, err error) error {
 	return nil
 }
 
-// Unsupported reports whether err, of a sync of a directory, means that the file
-// system does not sync directories: some network file systems answer so.
+// Unsupported reports whether err, from syncing a directory, means that the file system
+// does not sync directories. Some network file systems return such an error.
 func Unsupported(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported)
 }
 
-// MkdirAll is [os.MkdirAll], and has the names of the directories that it made on
-// the disk.
+// MkdirAll does what [os.MkdirAll] does, and then syncs the names of the directories
+// that it made.
 func MkdirAll(path string, mode fs.FileMode) error {
 	path = filepath.Clean(path)
 	var missing []string

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a sync does, only a power cut shows: package powercut.
+// TestSyncDir does not show that a sync has an effect. Package powercut does.
 func TestSyncDir(t *testing.T) {
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
@@ -24,7 +24,7 @@ func TestMkdirAll(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o777))
 	require.DirExists(t, filepath.Join(dir, "a", "b", "c"))
-	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b")+"/", 0o777), "it is there")
+	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b")+"/", 0o777), "it exists")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
 	require.Error(t, MkdirAll(filepath.Join(dir, "file", "x"), 0o777))
 	t.Chdir(dir)

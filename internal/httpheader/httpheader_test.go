@@ -14,35 +14,35 @@ func TestRange(t *testing.T) {
 		request storage.GetRequest
 		want    string
 	}{
-		"all has none":       {storage.GetRequest{Length: -1}, ""},
-		"from the start":     {storage.GetRequest{Length: 3}, "bytes=0-2"},
-		"one byte":           {storage.GetRequest{Offset: 4, Length: 1}, "bytes=4-4"},
-		"to the end":         {storage.GetRequest{Offset: 4, Length: -1}, "bytes=4-"},
-		"the last":           {storage.GetRequest{Suffix: 7, Length: -1}, "bytes=-7"},
-		"more than may be":   {storage.GetRequest{Suffix: 1001, Length: -1}, "bytes=-1000"},
-		"as many as may be":  {storage.GetRequest{Suffix: 1000, Length: -1}, "bytes=-1000"},
-		"beyond four GiB":    {storage.GetRequest{Offset: 5 << 30, Length: 10}, "bytes=5368709120-5368709129"},
-		"the last, not from": {storage.GetRequest{Offset: 3, Suffix: 7, Length: -1}, "bytes=-7"},
+		"a whole object": {storage.GetRequest{Length: -1}, ""},
+		"from the start": {storage.GetRequest{Length: 3}, "bytes=0-2"},
+		"one byte":       {storage.GetRequest{Offset: 4, Length: 1}, "bytes=4-4"},
+		"to the end":     {storage.GetRequest{Offset: 4, Length: -1}, "bytes=4-"},
+		"the last bytes": {storage.GetRequest{Suffix: 7, Length: -1}, "bytes=-7"},
+		"more last bytes than the server accepts":  {storage.GetRequest{Suffix: 1001, Length: -1}, "bytes=-1000"},
+		"as many last bytes as the server accepts": {storage.GetRequest{Suffix: 1000, Length: -1}, "bytes=-1000"},
+		"beyond four GiB":                          {storage.GetRequest{Offset: 5 << 30, Length: 10}, "bytes=5368709120-5368709129"},
+		"a suffix wins over an offset":             {storage.GetRequest{Offset: 3, Suffix: 7, Length: -1}, "bytes=-7"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, row.want, Range(&row.request, 1000)) })
 	}
 }
 
-func TestContentRange(t *testing.T) {
-	start, size, err := ContentRange("bytes 5-14/5368709120")
+func TestParseContentRange(t *testing.T) {
+	start, size, err := ParseContentRange("bytes 5-14/5368709120")
 	require.NoError(t, err)
 	require.Equal(t, int64(5), start)
 	require.Equal(t, int64(5<<30), size)
 	for _, value := range []string{"", "bytes */20", "bytes 5-14", "bytes 5/20", "bytes x-14/20", "bytes 5-14/*"} {
-		_, _, err := ContentRange(value)
+		_, _, err := ParseContentRange(value)
 		require.Equal(t, storage.Internal, storage.CodeOf(err), value)
 	}
 }
 
-func TestAnAnswerThatBeginsElsewhereIsRefused(t *testing.T) {
-	require.NoError(t, Answers(&storage.GetRequest{Offset: 5, Length: 1}, 5))
-	require.NoError(t, Answers(&storage.GetRequest{Suffix: 5, Length: -1}, 15), "where the last bytes begin, the server says")
-	err := Answers(&storage.GetRequest{Offset: 5, Length: 1}, 0)
+func TestAResponseThatBeginsElsewhereIsRefused(t *testing.T) {
+	require.NoError(t, CheckStart(&storage.GetRequest{Offset: 5, Length: 1}, 5))
+	require.NoError(t, CheckStart(&storage.GetRequest{Suffix: 5, Length: -1}, 15), "the server says where the last bytes begin")
+	err := CheckStart(&storage.GetRequest{Offset: 5, Length: 1}, 0)
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
 	require.ErrorContains(t, err, "begins at byte 0 and not at 5")
 }

@@ -1,4 +1,4 @@
-// Package httpheader writes and reads what providers' headers have in common.
+// Package httpheader writes and reads headers that several providers share.
 package httpheader
 
 import (
@@ -10,13 +10,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Range is the Range header of a read; a whole one has none, for an empty object
-// satisfies no range. Most is the largest number of last bytes that the server
-// may be asked for.
-func Range(r *storage.GetRequest, most int64) string {
+// Range returns the Range header of a read. It returns "" for a whole object, because an
+// empty object satisfies no range. maxSuffix is the largest suffix length that the
+// server accepts.
+func Range(r *storage.GetRequest, maxSuffix int64) string {
 	switch {
 	case r.Suffix > 0:
-		return "bytes=-" + strconv.FormatInt(min(r.Suffix, most), 10)
+		return "bytes=-" + strconv.FormatInt(min(r.Suffix, maxSuffix), 10)
 	case r.Length >= 0:
 		return "bytes=" + strconv.FormatInt(r.Offset, 10) + "-" + strconv.FormatInt(r.Offset+r.Length-1, 10)
 	case r.Offset > 0:
@@ -25,9 +25,10 @@ func Range(r *storage.GetRequest, most int64) string {
 	return ""
 }
 
-// ContentRange reads "bytes 0-9/100": where the answer begins, and the object's
-// size, in bytes. Internal where it cannot be read.
-func ContentRange(value string) (start, size int64, err error) {
+// ParseContentRange parses a header such as "bytes 0-9/100". It returns the offset of
+// the response's first byte, and the object's size. If the header is malformed, it fails
+// with Internal.
+func ParseContentRange(value string) (start, size int64, err error) {
 	span, total, found := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
 	from, _, dashed := strings.Cut(span, "-")
 	if found && dashed {
@@ -37,25 +38,25 @@ func ContentRange(value string) (start, size int64, err error) {
 		}
 	}
 	if !found || !dashed || err != nil {
-		return 0, 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the answer's Content-Range %q cannot be read", value)}
+		return 0, 0, &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the response has the malformed Content-Range %q", value)}
 	}
 	return start, size, nil
 }
 
-// Answers checks that an answer that begins at start is the one to r. Internal
-// where it is not.
-func Answers(r *storage.GetRequest, start int64) error {
+// CheckStart checks that a response that begins at start belongs to r. If it does not,
+// it fails with Internal.
+func CheckStart(r *storage.GetRequest, start int64) error {
 	if r.Suffix > 0 || start == r.Offset {
 		return nil
 	}
-	return &storage.Error{Code: storage.Internal, Err: errors.New("the answer begins at byte " + strconv.FormatInt(start, 10) + " and not at " + strconv.FormatInt(r.Offset, 10))}
+	return &storage.Error{Code: storage.Internal, Err: errors.New("the response begins at byte " + strconv.FormatInt(start, 10) + " and not at " + strconv.FormatInt(r.Offset, 10))}
 }
 
-// NoRange is of an answer that is the whole object.
-func NoRange() *storage.Error {
+// RangeIgnored returns the error for a response that is the whole object.
+func RangeIgnored() *storage.Error {
 	return &storage.Error{
 		Code: storage.Internal,
-		Err:  errors.New("a range was asked for, and the answer is the whole object"),
-		Hint: "something between here and the store takes the Range header away",
+		Err:  errors.New("the response to a request for a range is the whole object"),
+		Hint: "look for a proxy between here and the store that removes the Range header",
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Optional is a header's value as SDKs want it: nil is none.
+// Optional returns a header's value as SDKs take it. It returns nil if value is "".
 func Optional(value string) *string {
 	if value == "" {
 		return nil
@@ -15,8 +15,8 @@ func Optional(value string) *string {
 	return &value
 }
 
-// ETag is an entity tag as it is sent and compared: some servers leave the
-// quotes away in listings, and a proxy that compresses marks it as weak.
+// ETag returns an entity tag in the form that is sent and compared. It adds quotes, which
+// some servers omit in listings, and removes the weak mark of a compressing proxy.
 func ETag(tag string) string {
 	tag = strings.TrimPrefix(tag, "W/")
 	if tag == "" || strings.HasPrefix(tag, `"`) {
@@ -25,8 +25,8 @@ func ETag(tag string) string {
 	return `"` + tag + `"`
 }
 
-// Metadata are the headers whose names begin with prefix, which is in the form
-// of http.CanonicalHeaderKey; their names without it, in lower case.
+// Metadata returns the headers whose names begin with prefix. The prefix must be in the
+// form of [http.CanonicalHeaderKey]; names are returned without it, in lower case.
 func Metadata(h http.Header, prefix string) map[string]string {
 	var metadata map[string]string
 	for name, values := range h {
@@ -40,13 +40,12 @@ func Metadata(h http.Header, prefix string) map[string]string {
 	return metadata
 }
 
-// EncodeCRC32C writes a CRC32C as S3 and Google do: in base64, the first byte
-// first.
+// EncodeCRC32C returns a CRC32C as S3 and Google write it: big-endian, in base64.
 func EncodeCRC32C(sum uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
-// DecodeCRC32C is nil where the text is none.
+// DecodeCRC32C returns the CRC32C in a text. It returns nil if the text is not one.
 func DecodeCRC32C(text string) *uint32 {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) != 4 {

@@ -39,8 +39,10 @@ var jobs = []string{"uploads", "transfer", "files", "serve"}
 
 // shared is what several drivers have in common, in this repository or outside it.
 var shared = []string{
-	"httpdriver", "internal/address", "internal/bucketupdate", "internal/durable", "internal/escape", "internal/httpheader", "internal/invalid", "internal/leftover",
-	"internal/parallel", "internal/sdkerror", "internal/sigv4", "internal/transport",
+	"httpdriver",
+	"internal/address", "internal/argument", "internal/bucketupdate", "internal/copyparts", "internal/ctxtime", "internal/durable",
+	"internal/hexid", "internal/httpheader", "internal/parallel", "internal/sdkerror", "internal/sigv4", "internal/staleupload",
+	"internal/transport", "internal/urlpath",
 }
 
 var rules = []rule{

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestAPanicIsRaisedWhereTheGroupIsWaitedFor(t *testing.T) {
+func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		value any
@@ -27,18 +27,18 @@ func TestAPanicIsRaisedWhereTheGroupIsWaitedFor(t *testing.T) {
 			require.PanicsWithValue(t, row.value, g.Wait)
 			require.True(t, returned)
 			require.True(t, broken)
-			require.NotPanics(t, g.Wait, "it is raised once")
+			require.NotPanics(t, g.Wait, "a panic is raised once")
 		})
 	}
 }
 
-func TestANilPanicIsRaised(t *testing.T) {
+func TestWaitRaisesANilPanic(t *testing.T) {
 	var g Group
-	g.Go(func() { panic(nil) }, nil) //nolint:govet // what a caller's code may do
+	g.Go(func() { panic(nil) }, nil) //nolint:govet // callers may do this
 	require.Panics(t, g.Wait)
 }
 
-func TestAGoroutineThatExitsEndsTheOneThatWaits(t *testing.T) {
+func TestGoexitInAFunctionEndsTheWaitingGoroutine(t *testing.T) {
 	var g Group
 	broken := false
 	g.Go(runtime.Goexit, func() { broken = true })

@@ -9,22 +9,20 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/omnibucket/storage"
 )
 
 var errBroken = errors.New("broken")
 
-func TestEachDoesAllAndNoMoreAtOnceThanItMay(t *testing.T) {
+func TestEachCallsAllAndHonoursTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var done [20]atomic.Bool
-		var under, most atomic.Int64
+		var running, most atomic.Int64
 		err := Each(t.Context(), len(done), 3, func(_ context.Context, i int) error {
-			if now := under.Add(1); now > most.Load() {
+			if now := running.Add(1); now > most.Load() {
 				most.Store(now)
 			}
 			pause()
-			under.Add(-1)
+			running.Add(-1)
 			done[i].Store(true)
 			return nil
 		})
@@ -33,11 +31,11 @@ func TestEachDoesAllAndNoMoreAtOnceThanItMay(t *testing.T) {
 			require.True(t, done[i].Load(), i)
 		}
 		require.LessOrEqual(t, most.Load(), int64(3))
-		require.Greater(t, most.Load(), int64(1), "beside one another")
+		require.Greater(t, most.Load(), int64(1), "calls overlap")
 	})
 }
 
-// pause lets the others of the bubble run, whose clock is not the world's.
+// pause lets the other goroutines of the bubble run. The bubble has a clock of its own.
 func pause() { time.Sleep(time.Second) }
 
 func TestEachStopsAtTheFirstFailure(t *testing.T) {
@@ -49,66 +47,28 @@ func TestEachStopsAtTheFirstFailure(t *testing.T) {
 			if i == 2 {
 				return errBroken
 			}
-			<-ctx.Done() // those under way are told
+			<-ctx.Done() // of the calls in progress
 			return ctx.Err()
 		})
 		require.Equal(t, errBroken, err)
-		require.LessOrEqual(t, begun.Load(), int64(4), "the rest is not begun")
-		require.Equal(t, begun.Load(), ended.Load(), "all are waited for")
+		require.LessOrEqual(t, begun.Load(), int64(4), "no further calls are made")
+		require.Equal(t, begun.Load(), ended.Load(), "Each waits for all calls")
 	})
 }
 
-func TestEachOfAContextThatEnded(t *testing.T) {
+func TestEachReturnsTheCauseOfAContextThatEnded(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errBroken)
-	err := Each(ctx, 3, 2, func(context.Context, int) error { return errors.New("begun") })
+	err := Each(ctx, 3, 2, func(context.Context, int) error { return errors.New("was called") })
 	require.Equal(t, errBroken, err)
 }
 
-func TestPiecesAreTriedAgain(t *testing.T) {
-	passing := &storage.Error{Code: storage.Unavailable, Retryable: true}
-	waiting := &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Minute}
-	for _, row := range []struct {
-		name     string
-		failures []error // of the first attempts
-		attempts int
-		took     time.Duration
-		want     error
-	}{
-		{"not at all", nil, 1, 0, nil},
-		{"after what passes", []error{passing, passing}, 3, 1200 * time.Millisecond, nil},
-		{"as late as the store asks", []error{waiting}, 2, time.Minute, nil},
-		{"three times at most", []error{passing, passing, passing, passing}, 3, 1200 * time.Millisecond, passing},
-		{"not what stays", []error{&storage.Error{Code: storage.Changed}}, 1, 0, storage.Changed},
-		{"not what nobody has judged", []error{errBroken}, 1, 0, errBroken},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				attempts, began := 0, time.Now()
-				err := Pieces(t.Context(), 1, func(context.Context, int) error {
-					attempts++
-					if attempts <= len(row.failures) {
-						return row.failures[attempts-1]
-					}
-					return nil
-				})
-				require.ErrorIs(t, err, row.want)
-				require.Equal(t, row.attempts, attempts)
-				require.Equal(t, row.took, time.Since(began))
-			})
-		})
-	}
-}
-
-func TestNobodyWaitsForAnotherAttemptWhoseContextEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		began := time.Now()
-		err := Pieces(ctx, 1, func(context.Context, int) error {
-			return &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}
-		})
-		require.Error(t, err)
-		require.Equal(t, time.Second, time.Since(began))
+func TestAllReturnsTheErrorOfEachCall(t *testing.T) {
+	errs := All(5, 2, func(i int) error {
+		if i == 3 {
+			return errBroken
+		}
+		return nil
 	})
+	require.Equal(t, []error{nil, nil, nil, errBroken, nil}, errs)
 }

@@ -1,4 +1,4 @@
-// Package powercut has no code of its own. Its test holds that what was
-// acknowledged is still there after a power cut, for every part of the module that
-// writes files: "make powercut" runs it, as root on Linux.
+// Package powercut has only a test. It cuts the power after each acknowledged write, and
+// requires that the write is still on the disk. It covers every part of the module that
+// writes files. "make powercut" runs it, as root on Linux.
 package powercut

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// requiredVariable set makes it a failure that this machine cannot run the test.
+// requiredVariable, if set, makes the test fail if this machine cannot run it.
 const requiredVariable = "OMNIBUCKET_POWERCUT"
 
 // cannot skips the test, or fails it if it is required.
@@ -31,7 +31,7 @@ func cannot(t *testing.T, format string, arguments ...any) {
 	t.Skip(reason)
 }
 
-// requireLoop skips the test where no image can be mounted.
+// requireLoop skips the test if no image can be mounted.
 func requireLoop(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -42,15 +42,15 @@ func requireLoop(t *testing.T) {
 	}
 }
 
-// A disk is a file system in an image, which is mounted at path.
+// A disk is a file system in an image that is mounted at path.
 type disk struct {
 	path, image string
-	options     string // to mount the copy of an image
+	options     string // for mounting a copy of the image
 }
 
-// newDisk mounts a new file system that writes nothing by itself while the test
-// runs. In the image is what was flushed; dirty pages, and names that were not
-// committed, are only in the memory of the kernel.
+// newDisk mounts a new file system that does not write by itself while the test runs. The
+// image only has flushed data. Dirty pages, and uncommitted names, are only in the memory
+// of the kernel.
 func newDisk(t *testing.T, kind, size, options string) *disk {
 	t.Helper()
 	for _, tool := range []string{"mkfs." + kind, "mount", "umount", "truncate", "cp", "sync"} {
@@ -70,11 +70,11 @@ func newDisk(t *testing.T, kind, size, options string) *disk {
 	return d
 }
 
-// settle writes everything to the disk: what is there before a step.
-func (d *disk) settle(t *testing.T) { run(t, "sync", "-f", d.path) }
+// flush writes everything to the disk, before a step.
+func (d *disk) flush(t *testing.T) { run(t, "sync", "-f", d.path) }
 
-// cut is the directory of a disk that holds what this one would after a power cut
-// at this instant.
+// cut returns the directory of a disk with the contents that this one would have after a
+// power cut now.
 func (d *disk) cut(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -92,11 +92,11 @@ func run(t *testing.T, name string, arguments ...string) {
 	require.NoError(t, err, "%s %s: %s", name, strings.Join(arguments, " "), out)
 }
 
-// content is an object of which no file system keeps a part beside the name.
+// content is too large for any file system to store a part of it beside the name.
 var content = bytes.Repeat([]byte("0123456789abcdef"), 20_000)
 
-// A step is done on a disk, after before was done and written. After a power cut
-// the disk holds what holds says.
+// A step calls do on a disk, after before was called and its data flushed. holds checks the
+// disk after a power cut.
 type step struct {
 	name   string
 	before func(t *testing.T, root string)
@@ -229,7 +229,7 @@ func steps(program string) []step {
 		{"omnibucket sync", nil, command("sync", "file://"+served, "tree"), whole("tree", "deep", "er", "two")},
 		{"Upload", nil, put("a/b/c", local.Config{}), stored("a/b/c", local.Config{})},
 		{"Upload over an object", put("a", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
-		{"Upload beside a directory of that name", put("a/b", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
+		{"Upload with the name of a directory", put("a/b", local.Config{}), put("a", local.Config{}), stored("a", local.Config{})},
 		{"Upload below an object", put("a", local.Config{}), put("a/b", local.Config{}), stored("a", local.Config{})},
 		{"Upload with a sidecar", put("a", local.Config{}), put("a", local.Config{Sidecars: true}), func(t *testing.T, root string) {
 			stored("a", local.Config{})(t, root)
@@ -244,7 +244,7 @@ func steps(program string) []step {
 			require.Equal(t, os.FileMode(0o600), info.Mode())
 		}},
 		{"Remove", put("a", local.Config{}), remove("a"), removed("a")},
-		{"Remove beside a directory of that name", func(t *testing.T, root string) {
+		{"Remove an object with the name of a directory", func(t *testing.T, root string) {
 			put("a/b", local.Config{})(t, root)
 			put("a", local.Config{})(t, root)
 		}, remove("a"), removed("a")},
@@ -275,7 +275,7 @@ func steps(program string) []step {
 	}
 }
 
-// buildProgram builds the command line, and fills the bucket that it reads.
+// buildProgram builds the command, and fills the bucket that it reads.
 func buildProgram(t *testing.T) string {
 	program := filepath.Join(t.TempDir(), "omnibucket")
 	build := exec.Command("go", "build", "-o", program, ".")
@@ -290,8 +290,7 @@ func buildProgram(t *testing.T) string {
 	return program
 }
 
-// TestPowerCut copies the image of a disk at the instant at which a call returns,
-// and looks at what the copy holds.
+// TestPowerCut copies the image of a disk when a call returns, and checks the copy.
 func TestPowerCut(t *testing.T) {
 	requireLoop(t)
 	program := buildProgram(t)
@@ -307,7 +306,7 @@ func TestPowerCut(t *testing.T) {
 					if step.before != nil {
 						step.before(t, d.path)
 					}
-					d.settle(t)
+					d.flush(t)
 					step.do(t, d.path)
 					step.holds(t, d.cut(t))
 				})

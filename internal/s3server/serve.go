@@ -2,7 +2,6 @@ package s3server
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"io"
 	"net/http"
 	"net/url"
@@ -156,8 +155,4 @@ func (r *request) drain() {
 	r.drained = true
 }
 
-func newRequestID() string {
-	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return strings.ToUpper(hex.EncodeToString(id[:]))
-}
+func newRequestID() string { return rand.Text()[:16] }

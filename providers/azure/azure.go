@@ -32,7 +32,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const provider = "azure"
@@ -87,7 +87,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 // NewDriver opens a container as [Open] does, for [storage.New].
 func NewDriver(_ context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/\\?#%") {
-		return nil, invalid.Argument("Config.Bucket", "must be a container's name", "")
+		return nil, argument.Invalid("Config.Bucket", "must be a container's name", "")
 	}
 	a, err := newAccount(c)
 	if err != nil {

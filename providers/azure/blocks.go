@@ -15,7 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const (
@@ -40,7 +40,7 @@ func newUploadID() string {
 func blockID(upload string, number int, sum uint64) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
 	if err != nil || len(id) != uploadBytes {
-		return "", invalid.Argument("upload", "must be a name that BeginParts returned", "")
+		return "", argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id = binary.BigEndian.AppendUint16(id, uint16(number)) // up to maxBlocks
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(id, sum)), nil
@@ -59,7 +59,7 @@ func partBlockID(upload string, part *storage.Part) (string, error) {
 			return stored, nil
 		}
 	}
-	return "", invalid.Argument("part", "must be a part of this upload", "")
+	return "", argument.Invalid("part", "must be a part of this upload", "")
 }
 
 const (

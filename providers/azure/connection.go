@@ -3,7 +3,7 @@ package azure
 import (
 	"strings"
 
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // A connection has the fields of a connection string.
@@ -16,7 +16,7 @@ func parseConnectionString(text string) (*connection, error) {
 	for pair := range strings.SplitSeq(text, ";") {
 		name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
 		if !found && name != "" {
-			return nil, invalid.Argument("connection string", "must be Name=value pairs separated by semicolons", "")
+			return nil, argument.Invalid("connection string", "must be Name=value pairs separated by semicolons", "")
 		}
 		switch strings.ToLower(name) {
 		case "defaultendpointsprotocol":
@@ -39,9 +39,9 @@ func parseConnectionString(text string) (*connection, error) {
 	}
 	switch {
 	case c.endpoint == "" && c.name == "":
-		return nil, invalid.Argument("connection string", "must have AccountName or BlobEndpoint", "")
+		return nil, argument.Invalid("connection string", "must have AccountName or BlobEndpoint", "")
 	case c.key == "" && c.sas == "":
-		return nil, invalid.Argument("connection string", "must have AccountKey or SharedAccessSignature", "")
+		return nil, argument.Invalid("connection string", "must have AccountKey or SharedAccessSignature", "")
 	case c.endpoint == "":
 		c.endpoint = protocol + "://" + c.name + ".blob." + suffix
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/copyparts"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // A copyRange is a range of a source that becomes a block.
@@ -22,7 +22,7 @@ type copyRange struct {
 // split appends the ranges of a source. If there are more than the blocks of a
 // blob, it returns Unsupported.
 func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, from copySource) ([]copyRange, error) {
-	length := max(cmp.Or(d.copyBlock, parallel.PieceSize), (size+maxBlocks-1)/maxBlocks)
+	length := max(cmp.Or(d.copyBlock, copyparts.DefaultSize), (size+maxBlocks-1)/maxBlocks)
 	for at := int64(0); at < size; at += length {
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported
@@ -37,7 +37,7 @@ func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, fr
 func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
 	upload := newUploadID()
 	ids := make([]string, len(ranges))
-	err := parallel.Pieces(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
+	err := copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
 		ids[i], err = d.stageRange(ctx, c.key, upload, i+1, &ranges[i])
 		return err
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // The emulator's account, whose key is public.
@@ -41,13 +41,13 @@ func checkConfig(c Config) error {
 	}
 	switch {
 	case !validVersion(c.APIVersion):
-		return invalid.Argument("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
+		return argument.Invalid("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:
-		return invalid.Argument("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "must not be set together", "")
+		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "must not be set together", "")
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
-		return invalid.Argument("Config.Client", "has its own credential and HTTP client", "set only Key or Credential with it, to sign URLs")
+		return argument.Invalid("Config.Client", "has its own credential and HTTP client", "set only Key or Credential with it, to sign URLs")
 	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
-		return invalid.Argument("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
+		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
 	}
 	return nil
 }
@@ -98,10 +98,10 @@ func resolveSettings(c Config) (*settings, error) {
 func (s *settings) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
 		if s.name == "" {
-			return invalid.Argument("account", "must be known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
+			return argument.Invalid("account", "must be known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
 		}
 		if strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return invalid.Argument("account", "must have only lower-case letters and digits", "")
+			return argument.Invalid("account", "must have only lower-case letters and digits", "")
 		}
 		endpoint = "https://" + s.name + ".blob.core.windows.net"
 	}
@@ -114,7 +114,7 @@ func (s *settings) resolveEndpoint(endpoint string) error {
 		s.name = name
 	}
 	if s.name == "" && s.key != "" {
-		return invalid.Argument("account", "must be known", "a custom domain does not contain it: set Config.Account or account=")
+		return argument.Invalid("account", "must be known", "a custom domain does not contain it: set Config.Account or account=")
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (s *settings) parseKey() error {
 	}
 	key, err := service.NewSharedKeyCredential(s.name, s.key)
 	if err != nil {
-		return invalid.Argument("account key", "must be in base64", "") // the SDK's error may quote it
+		return argument.Invalid("account key", "must be in base64", "") // the SDK's error may quote it
 	}
 	s.sharedKey = key
 	return nil

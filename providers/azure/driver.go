@@ -11,7 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 var _ storage.Driver = (*driver)(nil)
@@ -106,7 +106,7 @@ func (d *driver) version(key, version string) (*blob.Client, error) {
 // treats a backslash as a slash.
 func checkName(key, version string) error {
 	if strings.ContainsRune(key, '\\') {
-		return invalid.Argument("key", "must not have a backslash, which Azure treats as a slash", "")
+		return argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	}
 	if version == "" {
 		return nil
@@ -118,7 +118,7 @@ func checkName(key, version string) error {
 // are. A server without versions would use the object itself.
 func checkVersion(version string) error {
 	if _, err := time.Parse(time.RFC3339Nano, version); err != nil {
-		return invalid.Argument("version", "must be one that Azure returned", "")
+		return argument.Invalid("version", "must be one that Azure returned", "")
 	}
 	return nil
 }

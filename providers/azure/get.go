@@ -76,19 +76,19 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 	}
 	switch {
 	case out.ContentRange != nil:
-		start, whole, err := httpheader.ContentRange(*out.ContentRange)
+		start, whole, err := httpheader.ParseContentRange(*out.ContentRange)
 		if err == nil && r.Offset >= whole {
 			return nil, storage.RangeNotSatisfiable // from an emulator, which responds with 206
 		}
 		if err == nil {
-			err = httpheader.Answers(r, start)
+			err = httpheader.CheckStart(r, start)
 		}
 		if err != nil {
 			return nil, err
 		}
 		size = whole
 	case r.Offset > 0 || r.Length >= 0:
-		return nil, httpheader.NoRange()
+		return nil, httpheader.RangeIgnored()
 	}
 	a := &storage.Attrs{
 		Key:  r.Key,

@@ -12,8 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -199,7 +199,7 @@ func parsePageToken(token string) (marker, key string, err error) {
 	markerBytes, err := base64.RawURLEncoding.DecodeString(rawMarker)
 	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
 	if err := errors.Join(err, err2); err != nil || !found {
-		return "", "", invalid.Argument("token", "must be a token of this container", "")
+		return "", "", argument.Invalid("token", "must be a token of this container", "")
 	}
 	return string(markerBytes), string(keyBytes), nil
 }

@@ -6,13 +6,13 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/httpheader"
 )
 
 // metadataNames escapes names of metadata. Azure's are C# identifiers, which have
 // no "-".
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-var metadataNames = escape.NewNames('_', '-')
+var metadataNames = httpheader.NewNameEscaper('_', '-')
 
 const (
 	// checksumKey has the CRC32C of the object, which Azure does not store. The
@@ -28,7 +28,7 @@ const (
 func encodeMetadata(metadata map[string]string, crc *uint32, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
-		out[metadataNames.Stored(name)] = to.Ptr(value)
+		out[metadataNames.Escape(name)] = to.Ptr(value)
 	}
 	if crc != nil {
 		out[checksumKey] = to.Ptr(encodeChecksum(*crc, size))
@@ -44,7 +44,7 @@ func decodeMetadata(stored map[string]*string, size int64) (metadata map[string]
 		if value == nil {
 			continue
 		}
-		name = metadataNames.Plain(name)
+		name = metadataNames.Unescape(name)
 		if name == checksumKey {
 			crc = parseChecksum(*value, size)
 			continue

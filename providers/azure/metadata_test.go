@@ -14,23 +14,23 @@ func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	for _, name := range []string{
 		"a", "a1", "a-b", "a_b", "a--b", "a-", "a_-", "a-_", "a_x", "a_x002d_b", "a_x002d-", "a_x005f_", "a-x002d_", "a_x00", "a_x-x_", "x_x_x", "a__x002d__", "a-x005f-x002d-",
 	} {
-		written := metadataNames.Stored(name)
+		written := metadataNames.Escape(name)
 		require.Regexp(t, identifier, written, name)
-		require.Equal(t, name, metadataNames.Plain(written))
+		require.Equal(t, name, metadataNames.Unescape(written))
 		// It is sent as a header, whose reader chooses the case.
-		require.Equal(t, name, metadataNames.Plain(http.CanonicalHeaderKey("X-Ms-Meta-" + written)[len("X-Ms-Meta-"):]))
+		require.Equal(t, name, metadataNames.Unescape(http.CanonicalHeaderKey("X-Ms-Meta-" + written)[len("X-Ms-Meta-"):]))
 		require.NotContains(t, stored, written)
 		stored[written] = name
 	}
-	require.Equal(t, "color_x002D_of", metadataNames.Stored("color-of"))
-	require.Equal(t, "plain_name", metadataNames.Stored("plain_name"))
+	require.Equal(t, "color_x002D_of", metadataNames.Escape("color-of"))
+	require.Equal(t, "plain_name", metadataNames.Escape("plain_name"))
 }
 
 func TestForeignMetadataNamesAreLowerCased(t *testing.T) {
 	for foreign, want := range map[string]string{
 		"Color": "color", "my_xray": "my_xray", "a_x0041_": "a_x0041_", "_x00": "_x00", "_x002d": "_x002d",
 	} {
-		require.Equal(t, want, metadataNames.Plain(foreign))
+		require.Equal(t, want, metadataNames.Unescape(foreign))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/bucketupdate"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -42,7 +42,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 // [storage.NewService].
 func NewServiceDriver(_ context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid.Argument("Config.Bucket", "must be empty: an account has many", "")
+		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
 	}
 	a, err := newAccount(c)
 	if err != nil {
@@ -154,7 +154,7 @@ func checkBucketRequest(r *storage.BucketRequest) error {
 	case r.Lifecycle != nil:
 		return lacks("lifecycle rules belong to the storage account: change them in the management plane (portal, az, ARM)")
 	case r.CORS != nil && len(*r.CORS) > maxCORSRules:
-		return invalid.Argument("WithCORS", "must have at most 5 rules: they apply to the whole account", "")
+		return argument.Invalid("WithCORS", "must have at most 5 rules: they apply to the whole account", "")
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -86,7 +86,7 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 	g := &grant{container: d.bucket, key: r.Key, version: r.Version, permissions: mayRead}
 	switch {
 	case strings.Contains(r.Key, `\`):
-		return nil, nil, invalid.Argument("key", "must not have a backslash, which Azure treats as a slash", "")
+		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	case r.Method == http.MethodPut:
 		g.permissions = mayOverwrite
 		if r.Condition.Absent {
@@ -136,7 +136,7 @@ func earlier(a, b time.Time) time.Time {
 // blobURL returns a blob's URL below the account's root, escaped like a public
 // URL.
 func blobURL(root, container, key string) string {
-	return strings.TrimSuffix(root, "/") + "/" + url.PathEscape(container) + "/" + escape.Key(key)
+	return strings.TrimSuffix(root, "/") + "/" + url.PathEscape(container) + "/" + urlpath.Escape(key)
 }
 
 // uploadHeaders returns the headers that the uploader must send. Azure stores
@@ -165,7 +165,7 @@ func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 		}
 	}
 	for name, value := range r.Metadata {
-		h.Set("X-Ms-Meta-"+metadataNames.Stored(name), value)
+		h.Set("X-Ms-Meta-"+metadataNames.Escape(name), value)
 	}
 	return h, nil
 }

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -66,11 +66,11 @@ func checkConfig(c Config) error {
 	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case c.Client != nil && (credentials || c.Anonymous || c.HTTPClient != nil || c.ParallelComposite):
-		return invalid.Argument("Config.Client", "has its own credentials and HTTP client, and uploads in one request: set none of the fields for those", "")
+		return argument.Invalid("Config.Client", "has its own credentials and HTTP client, and uploads in one request: set none of the fields for those", "")
 	case c.CredentialsJSON != nil && c.TokenSource != nil:
-		return invalid.Argument("Config.CredentialsJSON and Config.TokenSource", "must not both be set", "")
+		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "must not both be set", "")
 	case credentials && c.Anonymous:
-		return invalid.Argument("Config.Anonymous", "must not be set together with credentials", "")
+		return argument.Invalid("Config.Anonymous", "must not be set together with credentials", "")
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func (a *account) resolveEndpoint(c Config) error {
 	}
 	u, ok := address.Endpoint(endpoint)
 	if !ok || strings.Trim(u.Path, "/") != "" {
-		return invalid.Argument("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
+		return argument.Invalid("endpoint", "must be the server's root, as https://host or http://host:port, without a path", "")
 	}
 	a.endpoint = &url.URL{Scheme: u.Scheme, Host: u.Host}
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
@@ -107,7 +107,7 @@ func (a *account) resolveEndpoint(c Config) error {
 	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
 		a.anonymous = true
 	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
-		return invalid.Argument("endpoint", "must belong to the universe of the credentials, "+a.universe, "omit the endpoint, or set it to https://storage."+a.universe)
+		return argument.Invalid("endpoint", "must belong to the universe of the credentials, "+a.universe, "omit the endpoint, or set it to https://storage."+a.universe)
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	}
 	client, err := a.newClient(ctx)
 	if err != nil {
-		return invalid.Argument("Config", "must be valid for a client of the SDK", "")
+		return argument.Invalid("Config", "must be valid for a client of the SDK", "")
 	}
 	client.SetRetry(gcs.WithPolicy(gcs.RetryNever))
 	a.client = client

@@ -12,8 +12,8 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
@@ -49,7 +49,7 @@ func newCompositeUpload(class string) string {
 // parseCompositeUpload returns the upload with the given name.
 func parseCompositeUpload(upload string) (compositeUpload, error) {
 	if !compositeUploads.MatchString(upload) { // another name could lead out of componentsPrefix
-		return compositeUpload{}, invalid.Argument("upload", "must be a name that BeginParts returned", "")
+		return compositeUpload{}, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
 	return compositeUpload{prefix: componentsPrefix + id + "/", class: class}, nil

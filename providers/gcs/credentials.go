@@ -15,7 +15,7 @@ import (
 	"cloud.google.com/go/auth/oauth2adapt"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -39,7 +39,7 @@ func newCredentials(c Config) (*credentials, error) {
 	case c.CredentialsJSON != nil:
 		var file struct{ Type detect.CredType }
 		if err := json.Unmarshal(c.CredentialsJSON, &file); err != nil || file.Type == "" {
-			return nil, invalid.Argument("Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "") // the parser's error would quote it
+			return nil, argument.Invalid("Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "") // the parser's error would quote it
 		}
 		found, err := detect.NewCredentialsFromJSON(file.Type, c.CredentialsJSON, detectOptions())
 		if err != nil {

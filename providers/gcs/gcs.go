@@ -36,7 +36,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const provider = "gcs"
@@ -111,7 +111,7 @@ func isInvalidInBucket(c rune) bool { return c <= ' ' || c > '~' || strings.Cont
 // NewDriver opens a bucket as [Open] does, for [storage.New].
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isInvalidInBucket) {
-		return nil, invalid.Argument("Config.Bucket", "must be a bucket's name", "")
+		return nil, argument.Invalid("Config.Bucket", "must be a bucket's name", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

@@ -7,15 +7,15 @@ import (
 	gcs "cloud.google.com/go/storage"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // parseGeneration returns the number of a revision or version that the provider
 // returned.
-func parseGeneration(argument, text string) (int64, error) {
+func parseGeneration(name, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || decimal(n) != text {
-		return 0, invalid.Argument(argument, "must be the number of a generation", "")
+		return 0, argument.Invalid(name, "must be the number of a generation", "")
 	}
 	return n, nil
 }

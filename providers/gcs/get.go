@@ -125,11 +125,11 @@ func sizeOf(response *http.Response, r *storage.GetRequest) (int64, error) {
 		return size, nil
 	}
 	if response.StatusCode != http.StatusPartialContent {
-		return 0, httpheader.NoRange()
+		return 0, httpheader.RangeIgnored()
 	}
-	start, size, err := httpheader.ContentRange(response.Header.Get("Content-Range"))
+	start, size, err := httpheader.ParseContentRange(response.Header.Get("Content-Range"))
 	if err == nil {
-		err = httpheader.Answers(r, start)
+		err = httpheader.CheckStart(r, start)
 	}
 	if err != nil {
 		return 0, err

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // isMalformedHeader reports whether a response has a header that HTTP does not
@@ -72,7 +72,7 @@ func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *st
 
 func (d *driver) sendMedia(ctx context.Context, r *storage.GetRequest, generation, coding string) (*http.Response, error) {
 	query := url.Values{"alt": {"media"}, "generation": {generation}}
-	address := "/storage/v1/b/" + escape.Key(d.bucket) + "/o/" + strings.ReplaceAll(escape.Key(r.Key), "/", "%2F") + "?" + query.Encode()
+	address := "/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o/" + strings.ReplaceAll(urlpath.Escape(r.Key), "/", "%2F") + "?" + query.Encode()
 	request, err := d.request(ctx, http.MethodGet, address, nil, 0)
 	if err != nil {
 		return nil, err

@@ -3,16 +3,15 @@ package gcs
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/hexid"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // Put makes one request with the attributes, the bytes and their CRC32C. The
@@ -81,7 +80,7 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 func frame(boundary string, object *resource) (head, tail []byte, err error) {
 	document, err := json.Marshal(object)
 	if err != nil {
-		return nil, nil, invalid.Argument("attributes", "must be valid as JSON", "")
+		return nil, nil, argument.Invalid("attributes", "must be valid as JSON", "")
 	}
 	var b bytes.Buffer
 	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
@@ -120,8 +119,4 @@ func readWriteResponse(response *http.Response) (*resource, error) {
 }
 
 // randomName returns a name that cannot be guessed and that no body contains.
-func randomName() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
-}
+func randomName() string { return hexid.New(16) }

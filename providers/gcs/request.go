@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/api/googleapi"
 
-	"github.com/omnibucket/storage/internal/escape"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
@@ -28,7 +28,7 @@ var errCutOff = errors.New("the response was cut off")
 func (a *account) request(ctx context.Context, method, address string, body io.Reader, size int64) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
 	if err != nil {
-		return nil, invalid.Argument("key", "must be valid in a URL", "")
+		return nil, argument.Invalid("key", "must be valid in a URL", "")
 	}
 	r.ContentLength = size
 	if size == 0 {
@@ -111,10 +111,10 @@ func readResource(response *http.Response) (*resource, error) {
 // objectPath returns the object's path in the XML API, which serves bytes and
 // attributes in one response.
 func (d *driver) objectPath(key string) string {
-	return "/" + escape.Key(d.bucket) + "/" + escape.Key(key)
+	return "/" + urlpath.Escape(d.bucket) + "/" + urlpath.Escape(key)
 }
 
 // uploadPath returns the path to which the JSON API accepts uploads.
 func (d *driver) uploadPath(query url.Values) string {
-	return "/upload/storage/v1/b/" + escape.Key(d.bucket) + "/o?" + query.Encode()
+	return "/upload/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o?" + query.Encode()
 }

@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // A resumable upload is a session whose URL accepts the object's bytes, one chunk
@@ -44,7 +44,7 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	object := resourceOf(r.Key, &r.Properties)
 	document, err := json.Marshal(object)
 	if err != nil {
-		return "", invalid.Argument("attributes", "cannot be written as JSON", "")
+		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
 	request, err := d.request(ctx, http.MethodPost, d.uploadPath(query), bytes.NewReader(document), int64(len(document)))
 	if err != nil {
@@ -147,7 +147,7 @@ type session struct {
 // session returns the session with the given name.
 func (d *driver) session(upload string) (*session, error) {
 	if !isSession(upload) {
-		return nil, invalid.Argument("upload", "must be a name that BeginParts returned", "")
+		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	return &session{driver: d, address: upload}, nil
 }

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -47,7 +47,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 // [storage.NewService].
 func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid.Argument("Config.Bucket", "must be empty: an account has many", "")
+		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {
@@ -244,7 +244,7 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 		}
 	}
 	if project == "" && s.endpoint == nil {
-		return "", invalid.Argument("project", "must be known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
+		return "", argument.Invalid("project", "must be known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
 	}
 	return project, nil
 }

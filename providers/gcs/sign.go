@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/httpheader"
 	"github.com/omnibucket/storage/internal/sigv4"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // signFeatures returns all features of signing, or none: Google enforces
@@ -90,7 +90,7 @@ func (d *driver) bucketURL(base string) (*url.URL, error) {
 	host := u.Hostname()
 	if own || net.ParseIP(host) != nil || !strings.Contains(host, ".") || host != d.bucket && !strings.HasPrefix(host, d.bucket+".") {
 		u.Path += "/" + d.bucket
-		raw += "/" + escape.Key(d.bucket)
+		raw += "/" + urlpath.Escape(d.bucket)
 	}
 	u.RawPath = raw
 	return u, nil
@@ -100,7 +100,7 @@ func (d *driver) bucketURL(base string) (*url.URL, error) {
 // is escaped, and the signature covers that form.
 func objectURL(bucket *url.URL, key string) *url.URL {
 	u := *bucket
-	u.RawPath = bucket.EscapedPath() + "/" + escape.Key(key)
+	u.RawPath = bucket.EscapedPath() + "/" + urlpath.Escape(key)
 	u.Path = bucket.Path + "/" + key
 	return &u
 }

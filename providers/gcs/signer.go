@@ -11,7 +11,7 @@ import (
 	"cloud.google.com/go/compute/metadata"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // A signer signs as a service account: with the account's key, or through
@@ -92,7 +92,7 @@ type credentialsFile struct {
 func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	f := &credentialsFile{}
 	if json.Unmarshal(text, f) != nil { // its error quotes the text
-		return nil, invalid.Argument("credentials", "must be credentials JSON from Google", "")
+		return nil, argument.Invalid("credentials", "must be credentials JSON from Google", "")
 	}
 	return f, nil
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sigv4"
 )
 
@@ -28,10 +28,10 @@ func newKeySigner(file []byte, account string) (*keySigner, error) {
 		return nil, err
 	}
 	if f.PrivateKey == "" || f.ClientEmail == "" {
-		return nil, invalid.Argument("signing key", "must be the key file of a service account, with client_email and private_key", "")
+		return nil, argument.Invalid("signing key", "must be the key file of a service account, with client_email and private_key", "")
 	}
 	if account != "" && account != f.ClientEmail {
-		return nil, invalid.Argument("Config.SigningAccount", "must be empty or the account of the signing key", "")
+		return nil, argument.Invalid("Config.SigningAccount", "must be empty or the account of the signing key", "")
 	}
 	key, err := parsePrivateKey(f.PrivateKey)
 	if err != nil {
@@ -42,7 +42,7 @@ func newKeySigner(file []byte, account string) (*keySigner, error) {
 
 // parsePrivateKey parses a PEM block in PKCS #8 or PKCS #1.
 func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
-	bad := invalid.Argument("signing key", "must have an RSA private_key in PEM", "")
+	bad := argument.Invalid("signing key", "must have an RSA private_key in PEM", "")
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return nil, bad

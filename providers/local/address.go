@@ -11,7 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 func init() {
@@ -39,16 +39,16 @@ func openService(_ context.Context, address *url.URL) (storage.ServiceDriver, er
 }
 
 func parseAddress(u *url.URL) (path string, c Config, err error) {
-	const form = "an address is file:///absolute/path: three slashes; a relative path is for local.Open"
+	const form = "write file:///absolute/path, with three slashes; for a relative path, use local.Open"
 	switch {
 	case u.Opaque != "" || u.Path == "":
-		return "", c, invalid.Argument("address", "must have an absolute path", form)
+		return "", c, argument.Invalid("address", "must have an absolute path", form)
 	case u.Host != "" && u.Host != "localhost":
-		return "", c, invalid.Argument("address", "must not have a host, and has "+u.Host, form)
+		return "", c, argument.Invalid("address", "must not have a host, but has "+u.Host, form)
 	case u.User != nil:
-		return "", c, invalid.Argument("address", "must not hold a user", "")
+		return "", c, argument.Invalid("address", "must not have a user", "")
 	case strings.IndexByte(u.Path, 0) >= 0:
-		return "", c, invalid.Argument("address", "must not hold a NUL", "")
+		return "", c, argument.Invalid("address", "must not have a NUL byte", "")
 	}
 	query := u.Query()
 	create, err := address.Flag(query, "create", false)
@@ -66,13 +66,13 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	mode := uint64(0)
 	if text := query.Get("mode"); query.Has("mode") {
 		if mode, err = strconv.ParseUint(text, 8, 32); err != nil || mode == 0 || mode > 0o777 {
-			return "", c, invalid.Argument("mode", "must be permissions in octal, and is "+strconv.Quote(text), "write mode=0640")
+			return "", c, argument.Invalid("mode", "must be permissions in octal, but is "+strconv.Quote(text), "write mode=0640")
 		}
 	}
 	return pathOf(u.Path, runtime.GOOS == "windows"), Config{Create: create, NoSync: !sync, FileMode: os.FileMode(mode), Sidecars: sidecars}, nil
 }
 
-// pathOf is the system's path: on Windows, /C:/data is C:\data.
+// pathOf returns the path for the operating system. On Windows, /C:/data is C:\data.
 func pathOf(path string, windows bool) string {
 	if windows && len(path) >= 3 && path[0] == '/' && path[2] == ':' {
 		path = path[1:]

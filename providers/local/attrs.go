@@ -8,17 +8,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// attrs is what is kept beside the bytes, as one extended attribute or one
-// sidecar file. size and mtime are those of the file as we left it: with
-// others, somebody has edited it since, and what is said of the content is not
-// believed.
+// An attrs has the attributes of an object, as an extended attribute or a sidecar stores
+// them. size and mtime are those of the file when it was written. If they
+// differ now, another program has changed the file, and the checksum is not used.
 type attrs struct {
 	storage.Properties
 	crc        *uint32
 	publicRead bool
 	size       int64
-	mtime      int64  // nanoseconds since 1970
-	unique     string // the revision, where times are too coarse to make one
+	mtime      int64  // Unix time in nanoseconds
+	unique     string // the revision, if file times are too coarse for one
 }
 
 const attrsFormat = 1
@@ -28,8 +27,8 @@ const (
 	flagPublic
 )
 
-// encode is binary and short: ext4 keeps some sixty bytes of attributes in the
-// inode itself, and a larger value costs every write a block.
+// encode returns a in a short binary form. ext4 stores some sixty bytes of attributes in
+// the inode; a larger value costs every write a block.
 func (a *attrs) encode() []byte {
 	b := make([]byte, 0, 128)
 	flags := byte(0)
@@ -45,7 +44,7 @@ func (a *attrs) encode() []byte {
 	if a.crc != nil {
 		b = binary.LittleEndian.AppendUint32(b, *a.crc)
 	}
-	// What is empty at the end is left out.
+	// Empty fields at the end are omitted.
 	fields := [...]string{
 		a.ContentType, a.ContentEncoding, a.ContentDisposition,
 		a.ContentLanguage, a.CacheControl, a.StorageClass, a.unique,
@@ -70,7 +69,7 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decodeAttrs answers nil for what encode did not write.
+// decodeAttrs decodes a result of encode. It returns nil for anything else.
 func decodeAttrs(b []byte) *attrs {
 	if len(b) < 2 || b[0] != attrsFormat {
 		return nil
@@ -131,23 +130,23 @@ func cutString(b []byte) (string, []byte, bool) {
 	return string(b[n:end]), b[end:], true
 }
 
-// describes reports whether a was written for the file as it is now.
-func (a *attrs) describes(m meta) bool {
+// matches reports whether a was written for the current state of the file.
+func (a *attrs) matches(m meta) bool {
 	return a != nil && a.size == m.size && a.mtime == m.mtime
 }
 
-// attrsOf is what the caller gets to see of a file. Without attributes of ours
-// it is somebody else's, and the core tells its type by the key.
+// attrsOf returns the attributes of a file for the caller. If a is nil, another program
+// made the file, and the core derives its content type from the key.
 func (s *store) attrsOf(key string, m meta, a *attrs) *storage.Attrs {
 	out := &storage.Attrs{Key: key, Size: m.size, Modified: m.time()}
 	out.ETag, out.Revision = s.tagOf(m, a).split()
-	if s.keeping() {
+	if s.keepsVersions() {
 		out.Version = versionOf(m)
 	}
 	if a != nil {
 		out.Properties = a.Properties
 	}
-	if a.describes(m) {
+	if a.matches(m) {
 		out.CRC32C = a.crc
 	}
 	return out

@@ -25,7 +25,7 @@ func TestAttrsRoundTrip(t *testing.T) {
 		{"type", attrs{Properties: storage.Properties{ContentType: "text/plain"}}},
 		{"the last property", attrs{Properties: storage.Properties{StorageClass: "COLD"}}},
 		{"revision", attrs{unique: "0123"}},
-		{"metadata alone", attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}}},
+		{"only metadata", attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}}},
 		{"everything", attrs{
 			Properties: storage.Properties{
 				ContentType: "1", ContentEncoding: "2", ContentDisposition: "3", ContentLanguage: "4",
@@ -51,7 +51,7 @@ func FuzzAttrs(f *testing.F) {
 	})
 }
 
-func TestAttributesTooLongForAnExtendedAttribute(t *testing.T) {
+func TestAttributesTooLongForAnExtendedAttributeAreKept(t *testing.T) {
 	s := open(t)
 	r := request("k", "x")
 	r.ContentDisposition = strings.Repeat("d", 1024)
@@ -70,20 +70,20 @@ func TestSidecars(t *testing.T) {
 		require.NoError(t, err)
 		return len(entries)
 	}
-	t.Run("go with their objects", func(t *testing.T) {
+	t.Run("are removed with their objects", func(t *testing.T) {
 		s := open(t, withoutXattrs)
 		s.put("a", "x")
 		s.put("b", "x")
 		s.put("a", "y")
 		require.Equal(t, 2, sidecars(s))
 		s.put("a/b", "z")
-		require.NotNil(t, s.head("a").CRC32C, "moved aside")
+		require.NotNil(t, s.head("a").CRC32C, "at the alternate name")
 		for _, key := range []string{"a", "b", "a/b"} {
 			s.remove(key)
 		}
 		require.Zero(t, sidecars(s))
 	})
-	t.Run("are not believed of an edited file", func(t *testing.T) {
+	t.Run("are not used for an edited file", func(t *testing.T) {
 		s := open(t, withoutXattrs)
 		r := request("k", "old")
 		r.ContentType = "text/css"
@@ -91,7 +91,7 @@ func TestSidecars(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(s.root+"/k", []byte("by hand"), 0o666))
 		a := s.head("k")
-		require.Empty(t, a.ContentType, "the core tells it")
+		require.Empty(t, a.ContentType, "the core derives it from the key")
 		require.Nil(t, a.CRC32C)
 	})
 }

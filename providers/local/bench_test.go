@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// BenchmarkPut is beside what a put at least takes: a temporary file and a
-// rename, with nothing known of it.
+// BenchmarkPut compares Put with the minimum, a temporary file and a rename without
+// attributes.
 func BenchmarkPut(b *testing.B) {
 	body := strings.Repeat("x", 1024)
 	b.Run("local", func(b *testing.B) {
@@ -81,7 +81,7 @@ func BenchmarkGet(b *testing.B) {
 	})
 }
 
-// BenchmarkList is all pages together, beside a walk with a stat of each file.
+// BenchmarkList compares listing all pages with a walk that stats each file.
 func BenchmarkList(b *testing.B) {
 	for _, shape := range []struct {
 		name        string
@@ -133,7 +133,7 @@ func BenchmarkList(b *testing.B) {
 	}
 }
 
-// forget empties the cache, so that each round reads the directories.
+// forget empties the cache, so that the next listing reads the directories.
 func (s *subject) forget() {
 	s.live.cache.mu.Lock()
 	defer s.live.cache.mu.Unlock()

@@ -5,14 +5,12 @@ import (
 	"time"
 )
 
-// A clock gives each write of a driver its time. Each is at least a microsecond
-// later than the one before, also when the clock stands or steps back, because
-// a file's time is half of its revision. Between drivers a clock that runs does
-// that by itself: an inode is used again only when the file that had it is
-// gone, some microseconds after that file's time was taken.
+// A clock gives each write of a driver its time. Times increase by at least a microsecond,
+// even if the system clock stops or goes back: the time is a part of the revision. Two drivers need no common clock. An inode is reused
+// only after its file is removed, some microseconds after the time of that file.
 type clock struct {
 	now  func() time.Time
-	last atomic.Int64 // nanoseconds since 1970
+	last atomic.Int64 // Unix time in nanoseconds
 }
 
 func (c *clock) next() time.Time {
@@ -28,8 +26,8 @@ func (c *clock) next() time.Time {
 	}
 }
 
-// pass has the next stamp be later than at.
-func (c *clock) pass(at int64) {
+// advance makes the next time later than at.
+func (c *clock) advance(at int64) {
 	for {
 		last := c.last.Load()
 		if last >= at || c.last.CompareAndSwap(last, at) {

@@ -28,16 +28,16 @@ func TestConditions(t *testing.T) {
 				err  error
 				want error
 			}{
-				{"create what is there", second(s.putIf("k", "x", storage.Condition{Absent: true})), storage.PreconditionFailed},
+				{"create an existing object", second(s.putIf("k", "x", storage.Condition{Absent: true})), storage.PreconditionFailed},
 				{"update another revision", second(s.putIf("k", "x", old)), storage.PreconditionFailed},
-				{"update what is not there", second(s.putIf("none", "x", old)), storage.PreconditionFailed},
+				{"update a missing object", second(s.putIf("none", "x", old)), storage.PreconditionFailed},
 				{"remove another revision", s.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Condition: old}), storage.PreconditionFailed},
-				{"remove what is not there", s.Delete(t.Context(), &storage.DeleteRequest{Key: "none", Condition: old}), nil},
+				{"remove a missing object", s.Delete(t.Context(), &storage.DeleteRequest{Key: "none", Condition: old}), nil},
 				{"read another revision", s.headIf("k", old), storage.PreconditionFailed},
 				{"read this revision", s.headIf("k", current), nil},
 				{"read unless this revision", s.headIf("k", storage.Condition{NotRevision: now.Revision}), storage.NotModified},
 				{"read unless another revision", s.headIf("k", storage.Condition{NotRevision: first.Revision}), nil},
-				{"read what is not there", s.headIf("none", old), storage.ObjectNotFound},
+				{"read a missing object", s.headIf("none", old), storage.ObjectNotFound},
 			} {
 				if row.want == nil {
 					require.NoError(t, row.err, row.name)
@@ -61,7 +61,7 @@ func (s *subject) headIf(key string, c storage.Condition) error {
 	return second(s.Head(context.Background(), &storage.GetRequest{Key: key, Length: -1, Condition: c}))
 }
 
-func TestForeignFilesHaveConditionsToo(t *testing.T) {
+func TestConditionsHoldForForeignFiles(t *testing.T) {
 	s := open(t)
 	s.write("k", "by hand")
 	_, err := s.putIf("k", "x", storage.Condition{Absent: true})
@@ -70,7 +70,7 @@ func TestForeignFilesHaveConditionsToo(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestOneOfManyCreatorsWins(t *testing.T) {
+func TestOneOfManyCreatorsSucceeds(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
 	for round := range 20 {
@@ -119,8 +119,8 @@ func TestNoUpdateIsLost(t *testing.T) {
 	require.Len(t, s.get("counter"), 8*20)
 }
 
-// Writers of a and of a/b move a out of the way and directories in and out,
-// while a reader must never miss a.
+// TestAnObjectIsNeverMissingWhileItIsMoved writes a and a/b, so that the file of a is moved
+// and directories are made and removed. A reader must never miss a.
 func TestAnObjectIsNeverMissingWhileItIsMoved(t *testing.T) {
 	s := open(t)
 	other := reopen(t, s.root)
@@ -170,13 +170,13 @@ func TestAnObjectIsNeverMissingWhileItIsMoved(t *testing.T) {
 	require.Equal(t, "x", s.get("a"))
 }
 
-func TestALockIsNotWaitedForForEver(t *testing.T) {
+func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")
 	other := reopen(t, s.root)
-	live, err := other.enter(t.Context())
+	live, err := other.acquire(t.Context())
 	require.NoError(t, err)
-	defer other.leave(live)
+	defer other.release(live)
 	unlock, err := live.lock(t.Context(), "k")
 	require.NoError(t, err)
 	defer unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Signed addresses are answered by a server of their own, as a program's would.
+// served returns a bucket of d whose signed URLs a new server serves, as in a program.
 func served(t *testing.T, d storage.Driver, opts ...storage.OpenOption) storage.Bucket {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)

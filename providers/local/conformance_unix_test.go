@@ -4,7 +4,7 @@ package local_test
 
 import "github.com/omnibucket/storage/storagetest"
 
-// excluded are the cases that are left out on Windows.
+// excluded returns the cases that are skipped on Windows.
 func excluded() []storagetest.Option { return nil }
 
 func excludedOfService() []storagetest.Option { return nil }

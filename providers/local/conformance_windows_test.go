@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// excluded are the cases that are left out, and why.
+// excluded returns the cases that are skipped, with the reasons.
 func excluded() []storagetest.Option {
 	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() != nil {
 		return nil
@@ -24,17 +24,16 @@ func excluded() []storagetest.Option {
 	return all
 }
 
-// excludedOfService are the cases about buckets that are left out.
+// excludedOfService returns the skipped cases for services.
 func excludedOfService() []storagetest.Option {
-	return []storagetest.Option{storagetest.Without("a bucket that is not empty stays", "Windows: a bucket that somebody has open cannot be removed")}
+	return []storagetest.Option{storagetest.Without("a bucket that is not empty stays", "Windows: an open bucket cannot be removed")}
 }
 
-// onWine are the cases, by a part of their names, of what Windows does and Wine
-// does not.
+// onWine has the cases that pass on Windows but not on Wine, by a part of their names.
 var onWine = []struct{ cases, reason string }{
-	{"254 segments", "it takes minutes to walk so many directories"},
-	{"in many segments", "it takes minutes to walk so many directories"},
-	{"a file system with the longest key", "it takes minutes to walk so many directories"},
-	{"a copy onto itself changes attributes", "a file that somebody has open cannot be replaced"},
-	{"readers see whole objects while a writer overwrites", "a file that somebody has open cannot be replaced"},
+	{"254 segments", "walking so many directories takes minutes"},
+	{"in many segments", "walking so many directories takes minutes"},
+	{"a file system with the longest key", "walking so many directories takes minutes"},
+	{"a copy onto itself changes attributes", "an open file cannot be replaced"},
+	{"readers see whole objects while a writer overwrites", "an open file cannot be replaced"},
 }

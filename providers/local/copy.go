@@ -9,36 +9,36 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An account is the directory that holds the buckets: between buckets of one
-// parent objects are copied as files.
+// An account is the directory that contains the buckets. Objects are copied as files
+// between buckets with the same parent.
 type account struct{ dir string }
 
-// Locate names the object for a copy.
+// Locate returns the reference of an object, for copies.
 func (d *driver) Locate(key string) storage.ObjectRef {
 	return storage.ObjectRef{Account: account{d.parent}, Bucket: d.bucket, Key: key, Directory: filepath.Join(d.parent, d.bucket)}
 }
 
-// Copy copies the bytes, by the kernel where it can, which on some file systems
-// shares them. A hard link would be cheaper, and wrong: the two names would
-// share attributes and revision, and an editor's change.
+// Copy copies an object. The kernel copies the bytes if it can, and on some file systems
+// shares them. A hard link would be cheaper but wrong: both names would share attributes
+// and revision, and a change by an editor.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	if r.Source.Account != (account{d.parent}) || len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	from := s
 	if r.Source.Bucket != d.bucket {
 		other := bucketDriver(d.parent, r.Source.Bucket, Config{NoSync: true})
 		other.managed = true
-		if from, err = other.enter(ctx); err != nil {
-			return nil, sourceLost(r.Source, err)
+		if from, err = other.acquire(ctx); err != nil {
+			return nil, missingSource(r.Source, err)
 		}
 		defer func() {
-			other.leave(from)
+			other.release(from)
 			_ = other.Close()
 		}()
 	}
@@ -52,27 +52,28 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 		return nil, err
 	}
 	defer s.discard(st)
-	if err := st.append(ctx, source.take(r.Source.Key), 0, source.meta.size); err != nil {
+	if err := st.append(ctx, source.osFile(r.Source.Key), 0, source.meta.size); err != nil {
 		return nil, err
 	}
-	if err := unchanged(source); err != nil {
+	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
 	st.attrs = attrs{Properties: r.Properties, publicRead: r.PublicRead}
-	if old.describes(source.meta) {
+	if old.matches(source.meta) {
 		st.attrs.crc = old.crc
 	}
-	if err := source.close(); err != nil { // it may be what is replaced
+	if err := source.close(); err != nil { // it may be the file to be replaced
 		return nil, failure(err)
 	}
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 
-// source opens what is copied, if it still is what the caller saw.
+// source opens the source of a copy. If it is not the revision that the caller has seen,
+// it fails with Changed.
 func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attrs, error) {
 	f, a, err := s.openObject(ctx, ref.Key, ref.Version)
 	if err != nil {
-		return nil, nil, sourceLost(ref, err)
+		return nil, nil, missingSource(ref, err)
 	}
 	if ref.Revision != "" && ref.Revision != s.tagOf(f.meta, a).revision() {
 		_ = f.close()
@@ -81,17 +82,17 @@ func (s *store) source(ctx context.Context, ref storage.ObjectRef) (*file, *attr
 	return f, a, nil
 }
 
-// sourceLost is what a missing source means: one that the core has seen is
-// Changed.
-func sourceLost(ref storage.ObjectRef, err error) error {
+// missingSource returns the error for a missing source: Changed, if the core has seen the
+// source, and otherwise err.
+func missingSource(ref storage.ObjectRef, err error) error {
 	if code := storage.CodeOf(err); ref.Revision != "" && (code == storage.ObjectNotFound || code == storage.BucketNotFound) {
 		return storage.Changed
 	}
 	return err
 }
 
-// unchanged is for files that somebody edits in place, as we never do.
-func unchanged(source *file) error {
+// checkUnchanged fails with Changed if another program has edited the file in place.
+func checkUnchanged(source *file) error {
 	now, err := source.stat()
 	if err != nil {
 		return failure(err)
@@ -104,17 +105,17 @@ func unchanged(source *file) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Compose reads its sources through this process, to know the checksum of the
-// whole.
+// Compose joins its sources. It reads them in this process, to compute the checksum of
+// the result.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 		if ref.Account != (account{d.parent}) || ref.Bucket != d.bucket {
 			return nil, storage.Unsupported
 		}
-		if err := s.addSource(ctx, st, sum, ref); err != nil {
+		if err := s.appendSource(ctx, st, sum, ref); err != nil {
 			return nil, err
 		}
 	}
@@ -134,15 +135,15 @@ func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*stora
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 
-func (s *store) addSource(ctx context.Context, st *staged, sum io.Writer, ref storage.ObjectRef) error {
+func (s *store) appendSource(ctx context.Context, st *stagedFile, sum io.Writer, ref storage.ObjectRef) error {
 	source, _, err := s.source(ctx, ref)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = source.close() }()
-	bytes := io.NewSectionReader(source.take(ref.Key), 0, source.meta.size)
+	bytes := io.NewSectionReader(source.osFile(ref.Key), 0, source.meta.size)
 	if err := st.fill(ctx, io.TeeReader(bytes, sum)); err != nil {
 		return failure(err)
 	}
-	return unchanged(source)
+	return checkUnchanged(source)
 }

@@ -7,80 +7,80 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Delete without a version keeps what was there where the bucket keeps
-// versions; with one it removes that version for good, and if that was the
-// current one, the newest that is left takes its place.
+// Delete removes the current object, or the version that the request names. If the
+// bucket keeps versions, the removed object becomes a noncurrent version. A version is
+// removed permanently; if it was the current one, the newest remaining one replaces it.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	if r.Version != "" && !validVersion(r.Version) {
 		return errVersion
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	l, ok := s.names().locate(r.Key)
 	if !ok {
-		return s.orGone(nil)
+		return s.notFoundIfBucketGone(nil)
 	}
-	if written, err := s.written(); err != nil {
+	if written, err := s.isInitialized(); err != nil {
 		return err
-	} else if !written { // nobody else locks: look, before the directory gets its reserved entry
+	} else if !written { // a bucket without the reserved directory: do not create it unless the object exists
 		f, err := s.openCurrent(l)
 		if err != nil || f == nil {
-			return s.orGone(err)
+			return s.notFoundIfBucketGone(err)
 		}
 		_ = f.close()
-		if err := s.prepare(); err != nil {
+		if err := s.initialize(); err != nil {
 			return err
 		}
 	}
 	return s.delete(ctx, l, r)
 }
 
-// orGone is err, or BucketNotFound where that is the reason why nothing was
-// there to remove.
-func (s *store) orGone(err error) error {
+// notFoundIfBucketGone returns err. If err is nil and the bucket was removed, it returns
+// BucketNotFound.
+func (s *store) notFoundIfBucketGone(err error) error {
 	if err != nil {
 		return err
 	}
-	if err := s.gone(); err != storage.ObjectNotFound {
+	if err := s.notFoundError(); err != storage.ObjectNotFound {
 		return err
 	}
 	return nil
 }
 
 func (s *store) delete(ctx context.Context, l location, r *storage.DeleteRequest) error {
-	natural, err := s.open(l.dir)
-	if err != nil && !noObject(err) {
+	plain, err := s.open(l.dir)
+	if err != nil && !isNoObject(err) {
 		return failure(err)
 	}
 	closed := err != nil
-	shut := func() {
+	closePlain := func() {
 		if !closed {
 			closed = true
-			s.shut(natural)
+			s.closeDir(plain)
 		}
 	}
-	defer shut()
-	removed, err := s.deleteLocked(ctx, natural, l, r)
+	defer closePlain()
+	removed, err := s.deleteLocked(ctx, plain, l, r)
 	if err != nil || !removed {
-		return s.orGone(err)
+		return s.notFoundIfBucketGone(err)
 	}
-	if s.sync && natural != nil {
-		if err := natural.sync(); err != nil {
-			return uncertain(err)
+	if s.sync && plain != nil {
+		if err := plain.sync(); err != nil {
+			return unknownOutcome(err)
 		}
 	}
-	shut() // else it could be in the way
-	if l.asideDir != l.dir {
-		s.prune(ctx, l.asideDir, "")
+	closePlain() // an open directory could not be removed
+	if l.altDir != l.dir {
+		s.prune(ctx, l.altDir, "")
 	}
 	s.prune(ctx, l.dir, "")
 	return nil
 }
 
-func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *storage.DeleteRequest) (bool, error) {
+func (s *store) deleteLocked(ctx context.Context, plain *dir, l location, r *storage.DeleteRequest) (bool, error) {
 	unlock, err := s.lock(ctx, r.Key)
 	if err != nil {
 		return false, err
@@ -89,7 +89,7 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 	if err := interrupted(ctx); err != nil {
 		return false, err
 	}
-	at := &spots{store: s, l: l, natural: natural}
+	at := &candidates{store: s, l: l, plain: plain}
 	defer at.close()
 	current, err := at.find()
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 	if err := s.checkWrite(current, r.Condition); err != nil {
 		return false, err
 	}
-	defer s.hold(current)()
+	defer s.holdInode(current)()
 	if err := at.adopt(ctx, current); err != nil {
 		return false, err
 	}
@@ -115,14 +115,14 @@ func (s *store) deleteLocked(ctx context.Context, natural *dir, l location, r *s
 	case r.Version != "":
 		promoted, err := s.promote(ctx, r.Key, current)
 		if promoted && err == nil && s.visible {
-			err = at.showAgain(ctx, current)
+			err = at.rewriteVisible(ctx, current)
 		}
 		if promoted || err != nil {
 			return false, err
 		}
-	case s.keeping():
-		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // of a file whose time lies ahead too
-		if err := s.keep(ctx, r.Key, current, removed); err != nil {
+	case s.keepsVersions():
+		removed := time.Unix(0, max(s.clock.next().UnixNano(), current.meta.mtime+1)) // later than the file, even if its time is in the future
+		if err := s.keepVersion(ctx, r.Key, current, removed); err != nil {
 			return false, err
 		}
 		return true, at.remove(ctx)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A kind is what an entry of a directory is.
+// A kind is the kind of an entry of a directory.
 type kind uint8
 
 const (
@@ -16,36 +16,35 @@ const (
 	kindOther
 )
 
-// meta is what one stat tells.
+// meta is the result of a stat.
 type meta struct {
 	ino   uint64
 	size  int64
-	mtime int64 // nanoseconds since 1970
+	mtime int64 // Unix time in nanoseconds
 	kind  kind
-	mode  uint32 // permissions; 0 on Windows, which has other ones
-	links int    // names that the file has; 0: not known
+	mode  uint32 // permissions; 0 on Windows
+	links int    // number of names of the file; 0 if unknown
 }
 
 func (m meta) time() time.Time { return time.Unix(0, m.mtime).UTC() }
 
-// A dir is an open directory of the bucket. It was opened through os.Root, or
-// by the system's own means of not leaving a directory, so it lies inside; every
-// name given to its methods is one component, and none of them follows a
-// symbolic link, so what they touch lies inside too. Working relative to it
-// saves walking the path again for each step.
+// A dir is an open directory in the bucket. It was opened through os.Root or a system
+// call that cannot leave the bucket, so it lies inside. Each name that its methods take
+// is one path component, and none of them follows a symbolic link, so that they reach
+// only files inside. Operations relative to a dir need not resolve the path again.
 type dir struct {
 	root   *os.Root
-	path   string // slashes; "" is the bucket's root
+	path   string // with slashes; "" for the root of the bucket
 	handle dirHandle
 }
 
 // A dirent is one name in a directory.
 type dirent struct {
 	name string
-	kind kind // kindUnknown where the file system does not say
+	kind kind // kindUnknown if the file system does not report it
 }
 
-// openDir opens a directory below top, which is nil for the root itself.
+// openDir opens a directory below top. top is nil if path is the root itself.
 func openDir(root *os.Root, top *dir, path string) (*dir, error) {
 	h, err := openHandle(root, top, path)
 	if err != nil {
@@ -54,8 +53,8 @@ func openDir(root *os.Root, top *dir, path string) (*dir, error) {
 	return &dir{root: root, path: path, handle: h}, nil
 }
 
-// openFileOf opens a directory through os.Root.
-func openFileOf(root *os.Root, path string) (*os.File, error) {
+// openDirFile opens a directory through os.Root.
+func openDirFile(root *os.Root, path string) (*os.File, error) {
 	if path == "" {
 		path = "."
 	}
@@ -68,5 +67,5 @@ func (d *dir) close() {
 	}
 }
 
-// name is where the entry called base lies, seen from the root.
+// name returns the path of the entry base, relative to the root.
 func (d *dir) name(base string) string { return join(d.path, base) }

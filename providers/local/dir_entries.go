@@ -7,10 +7,10 @@ import (
 	"io/fs"
 )
 
-// readEntries reads d through a descriptor of its own: the position in a
-// directory is the descriptor's, and d may be read twice.
+// readEntries reads d through a new descriptor. The descriptor has the position in the
+// directory, and d may be read twice.
 func readEntries(d *dir, each func(dirent) bool) error {
-	fresh, err := openFileOf(d.root, d.path)
+	fresh, err := openDirFile(d.root, d.path)
 	if isNotExist(err) {
 		return nil // the directory was removed, so it is empty
 	}
@@ -25,7 +25,7 @@ func readEntries(d *dir, each func(dirent) bool) error {
 				return nil
 			}
 		}
-		if err == io.EOF || isNotExist(err) { // or it was removed while it was read
+		if err == io.EOF || isNotExist(err) { // it may have been removed meanwhile
 			return nil
 		}
 		if err != nil {

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setFileTime is futimens, which package unix has no name for.
+// setFileTime calls futimens, which package unix lacks.
 func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 	stamp, err := unix.TimeToTimespec(at)
 	if err != nil {
 		return err
 	}
 	times := [2]unix.Timespec{stamp, stamp}
-	return again(func() error {
+	return retryEINTR(func() error {
 		_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0)
 		if errno != 0 {
 			return errno
@@ -28,25 +28,24 @@ func setFileTime(_ *dir, fd int, _ string, at time.Time) error {
 	})
 }
 
-func fsync(fd int) error { return again(func() error { return unix.Fsync(fd) }) }
+func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }
 
-// exchange gives from/fromBase and d/base, which are both there, each other's
-// names in one step.
+// exchange swaps the names of from/fromBase and d/base atomically. Both must exist.
 func (d *dir) exchange(base string, from *dir, fromBase string) error {
-	return again(func() error {
+	return retryEINTR(func() error {
 		return unix.Renameat2(from.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
 	})
 }
 
-// openBeneath refuses to leave the directory as os.Root does, symbolic links
-// included, but in one system call. What it fails with is not final.
+// openBeneath opens a directory in one system call that, like os.Root, does not leave the
+// parent, even through symbolic links. If it fails, the caller tries os.Root.
 func openBeneath(fd int, path string) (int, error) {
 	if path == "" {
 		path = "."
 	}
 	how := unix.OpenHow{Flags: uint64(openDirFlags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
 	var opened int
-	err := again(func() (err error) {
+	err := retryEINTR(func() (err error) {
 		opened, err = unix.Openat2(fd, path, &how)
 		return err
 	})
@@ -55,9 +54,8 @@ func openBeneath(fd int, path string) (int, error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// read calls each for the names in d, from the beginning, until it says false. os.File's ReadDir
-// would stat every entry of a directory that was opened through os.Root; a page
-// needs that of its own entries only.
+// read calls each for the names in d, from the first one, until each returns false. After
+// os.Root, ReadDir of os.File would stat every entry. A page only needs to stat its own.
 func (d *dir) read(each func(dirent) bool) error {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
@@ -81,8 +79,8 @@ func (d *dir) read(each func(dirent) bool) error {
 	}
 }
 
-// parseDirents reads struct linux_dirent64: inode 8 bytes, offset 8, record
-// length 2, type 1, name and NULs.
+// parseDirents parses entries of type struct linux_dirent64: inode (8 bytes), offset (8),
+// record length (2), type (1), name and NULs.
 func parseDirents(b []byte, each func(dirent) bool) bool {
 	const header = 19
 	for len(b) > header {

@@ -14,8 +14,8 @@ import (
 
 const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
 
-// again repeats a system call that a signal interrupted.
-func again(call func() error) error {
+// retryEINTR repeats a system call that a signal interrupted.
+func retryEINTR(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {
 			return err
@@ -38,14 +38,14 @@ func metaOf(st *unix.Stat_t) meta {
 	return m
 }
 
-// A dirHandle is a descriptor, and the file that it is of, if it is one's.
+// A dirHandle is a descriptor, and the os.File that owns it, if there is one.
 type dirHandle struct {
 	fd   int
 	file *os.File
 }
 
-// openHandle has the kernel walk the path in one step where it can do so without
-// leaving top, and else os.Root, which takes one for each component.
+// openHandle opens a directory. The kernel resolves the path in one step, if it can do so
+// without leaving top. Otherwise os.Root does, with a step for each component.
 func openHandle(root *os.Root, top *dir, path string) (dirHandle, error) {
 	if top != nil {
 		fd, err := openBeneath(top.handle.fd, path)
@@ -53,7 +53,7 @@ func openHandle(root *os.Root, top *dir, path string) (dirHandle, error) {
 			return dirHandle{fd: fd}, err
 		}
 	}
-	f, err := openFileOf(root, path)
+	f, err := openDirFile(root, path)
 	if err != nil {
 		return dirHandle{}, err
 	}
@@ -68,53 +68,53 @@ func (h dirHandle) close() {
 	_ = unix.Close(h.fd)
 }
 
-// fd is good while d is open: dirs are closed only by whoever opened them.
+// fd returns the descriptor. It is valid while d is open.
 func (d *dir) fd() int { return d.handle.fd }
 
 func (d *dir) stat(base string) (meta, error) {
 	var st unix.Stat_t
-	err := again(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	err := retryEINTR(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
 		return meta{}, err
 	}
 	return metaOf(&st), nil
 }
 
-// own is d's own meta, and whether it still hangs in the tree.
-func (d *dir) own() (m meta, linked bool, err error) {
+// statSelf returns the meta of d, and whether d still has a name.
+func (d *dir) statSelf() (m meta, linked bool, err error) {
 	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
+	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &st) }); err != nil {
 		return meta{}, false, err
 	}
 	return metaOf(&st), st.Nlink > 0, nil
 }
 
 func (d *dir) mkdir(base string) error {
-	return again(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
+	return retryEINTR(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
 }
 
-// rmdir removes an empty directory and never anything else, which os.Root's
-// Remove would: between a look and the removal somebody may put a file there.
+// rmdir removes an empty directory and never anything else. Remove of os.Root would also
+// remove a file that another program has just put there.
 func (d *dir) rmdir(base string) error {
-	return again(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
+	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
 }
 
-// unlink removes a file or link and never a directory.
+// unlink removes a file or link, but never a directory.
 func (d *dir) unlink(base string) error {
-	return again(func() error { return unix.Unlinkat(d.fd(), base, 0) })
+	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
 }
 
-// rename moves from/fromBase to d/base, over what is there.
+// rename moves from/fromBase to d/base, and replaces what has that name.
 func (d *dir) rename(base string, from *dir, fromBase string) error {
-	return again(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
+	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
 }
 
-// link gives from/fromBase the name d/base too, where there is nothing yet.
+// link gives from/fromBase the additional name d/base, if that does not exist.
 func (d *dir) link(base string, from *dir, fromBase string) error {
-	return again(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
+	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }
 
-// sync makes d's entries last, if the file system can.
+// sync flushes the entries of d to the disk, if the file system can.
 func (d *dir) sync() error {
 	if err := fsync(d.fd()); !durable.Unsupported(err) {
 		return err
@@ -122,5 +122,5 @@ func (d *dir) sync() error {
 	return nil
 }
 
-// sharedRoot is root itself: an open directory is in nobody's way here.
+// sharedRoot returns root itself: here, an open directory can be removed and renamed.
 func sharedRoot(root *os.Root) (*os.Root, error) { return root, nil }

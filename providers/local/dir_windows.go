@@ -13,14 +13,14 @@ import (
 
 const openDirFlags = os.O_RDONLY
 
-// A dirHandle is an open directory. It was opened so that others may remove the
-// directory meanwhile, as os.Root opens everything but itself.
+// A dirHandle is an open directory. It was opened so that others may remove the directory
+// meanwhile. os.Root opens everything that way except itself.
 type dirHandle struct{ file *os.File }
 
-// openHandle looks whether it opened a directory: Windows opens a file, too,
-// and later calls it a missing directory to whoever looks below it.
+// openHandle opens a directory, and fails if path is a file: Windows opens files, too, and
+// later reports entries below one as a missing directory.
 func openHandle(root *os.Root, _ *dir, path string) (dirHandle, error) {
-	f, err := openFileOf(root, path)
+	f, err := openDirFile(root, path)
 	if err != nil {
 		return dirHandle{}, err
 	}
@@ -35,8 +35,8 @@ func openHandle(root *os.Root, _ *dir, path string) (dirHandle, error) {
 	return dirHandle{f}, nil
 }
 
-// sharedRoot is root opened again in a way that does not keep others from
-// removing or renaming the directory. It closes root.
+// sharedRoot opens root again, so that others may remove or rename the directory. It
+// closes root.
 func sharedRoot(root *os.Root) (*os.Root, error) {
 	defer func() { _ = root.Close() }()
 	return root.OpenRoot(".")
@@ -46,21 +46,22 @@ func (h dirHandle) close() { _ = h.file.Close() }
 
 func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) }
 
-// own looks for the directory's name, too: a handle does not tell that somebody
-// removed its directory.
-func (d *dir) own() (meta, bool, error) {
+// statSelf returns the meta of d, and whether d still has a name. It looks up the name,
+// because a handle does not show that its directory was removed.
+func (d *dir) statSelf() (meta, bool, error) {
 	fi, err := d.handle.file.Stat()
 	if err != nil {
 		return meta{}, false, err
 	}
 	named, err := os.Stat(filepath.Join(d.root.Name(), filepath.FromSlash(d.path)))
-	if err != nil && !isNotExist(err) && !inUse(err) { // in use: it is about to be removed
+	if err != nil && !isNotExist(err) && !inUse(err) { // if it is in use, it is about to be removed
 		return meta{}, false, err
 	}
 	return metaOfInfo(fi, 0), err == nil && os.SameFile(fi, named), nil
 }
 
-// stat opens a file to know its identity: what a directory lists has none.
+// stat returns the meta of an entry. It opens a file to get its identity, which entries
+// of a directory do not have.
 func (d *dir) stat(base string) (meta, error) {
 	fi, err := d.root.Lstat(d.name(base))
 	if err != nil {
@@ -83,10 +84,9 @@ func metaOfInfo(fi fs.FileInfo, ino uint64) meta {
 
 func (d *dir) mkdir(base string) error { return d.root.Mkdir(d.name(base), 0o777) }
 
-// rmdir removes an empty directory and never anything else, which os.Root's
-// Remove would: between a look and the removal somebody may put a file there.
-// The name is free at once where the file system can do that (NTFS), also while
-// somebody has the directory open.
+// rmdir removes an empty directory and never anything else. Remove of os.Root would also
+// remove a file that another program has just put there. On NTFS, the name is free
+// immediately, even while another program has the directory open.
 func (d *dir) rmdir(base string) error {
 	name, err := windows.NewNTUnicodeString(base)
 	if err != nil {
@@ -105,14 +105,13 @@ func (d *dir) rmdir(base string) error {
 	flags := uint32(windows.FILE_DISPOSITION_DELETE | windows.FILE_DISPOSITION_POSIX_SEMANTICS)
 	err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)), uint32(unsafe.Sizeof(flags)))
 	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) || errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
-		remove := byte(1) // FAT, and other file systems without: removed when nobody has it open
+		remove := byte(1) // on FAT and others, it is removed when it is no longer open
 		err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfo, &remove, 1)
 	}
 	return err
 }
 
-// errnoOf is what the system says of a status, in the words that package errors
-// compares.
+// errnoOf returns the system error of a status, which package errors can compare.
 func errnoOf(err error) error {
 	if status, ok := err.(windows.NTStatus); ok {
 		return status.Errno()
@@ -132,7 +131,7 @@ func (d *dir) unlink(base string) error {
 	return d.root.Remove(d.name(base))
 }
 
-// exchange is of use on Linux alone.
+// exchange always fails: only Linux needs it.
 func (d *dir) exchange(string, *dir, string) error { return syscall.EWINDOWS }
 
 func (d *dir) rename(base string, from *dir, fromBase string) error {
@@ -149,13 +148,11 @@ func (d *dir) link(base string, from *dir, fromBase string) error {
 	return d.root.Link(from.name(fromBase), d.name(base))
 }
 
-// sync does nothing: Windows has no way to flush a directory, and its file
-// systems keep a journal of names.
+// sync does nothing: Windows cannot flush a directory, and its file systems keep a journal
+// of names.
 func (d *dir) sync() error { return nil }
 
 func (d *dir) read(each func(dirent) bool) error { return readEntries(d, each) }
 
-// What Windows answers is told apart by a look; these are the words for it.
-const (
-	errIsDir = syscall.EISDIR
-)
+// errIsDir is the error of an operation that met a directory. Windows has no code for it.
+const errIsDir = syscall.EISDIR

@@ -9,35 +9,35 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 var _ storage.Driver = (*driver)(nil)
 
-// driver keeps no state but open directories. They are opened when they are
-// first needed, so that a bucket can be named before it is there.
+// A driver has no state except open directories. It opens them on first use, so that a
+// bucket can be named before it exists.
 type driver struct {
 	storage.UnimplementedDriver
-	parent   string // absolute; the account, which holds the bucket's directory
-	bucket   string // the directory's name
-	managed  bool   // by a service: the directory must lie in parent, also through symbolic links
-	sync     bool
-	visible  bool   // write visible sidecars
-	fileMode uint32 // 0: what the umask leaves
-	clock    clock
-	versions atomic.Bool                 // keep them
-	given    signed.Keys                 // of Config
-	secret   atomic.Pointer[signed.Keys] // of the directory, once it was read
+	parent     string // absolute; the account, which contains the directory of the bucket
+	bucket     string // the directory's name
+	managed    bool   // by a service: the directory must lie in parent, even through symbolic links
+	sync       bool
+	visible    bool   // write visible sidecars
+	fileMode   uint32 // 0 means 0666 without the umask
+	clock      clock
+	versions   atomic.Bool                    // whether they are kept
+	configKeys signedurl.Keys                 // from Config
+	ownKeys    atomic.Pointer[signedurl.Keys] // from the directory, once read
 
 	mu     sync.Mutex
 	live   *store
 	users  int
 	closed bool
 
-	// Of tests: what a file system without extended attributes, or with coarse
-	// times, or one that folds case would do; and who opens which directory.
+	// For tests: behave as on a file system without extended attributes, with coarse
+	// times, or that folds case; and observe which directories are opened.
 	noXattr, coarseTimes, strictNames bool
-	opened                            func(path string)
+	onOpen                            func(path string)
 }
 
 func newDriver(root string, c Config) (*driver, error) {
@@ -49,7 +49,7 @@ func newDriver(root string, c Config) (*driver, error) {
 		return nil, err
 	}
 	d := bucketDriver(filepath.Dir(path), filepath.Base(path), c)
-	d.given, err = signed.NewKeys(c.SigningKeys)
+	d.configKeys, err = signedurl.NewKeys(c.SigningKeys)
 	return d, err
 }
 
@@ -61,14 +61,14 @@ func bucketDriver(parent, bucket string, c Config) *driver {
 	return d
 }
 
-// Describe tells what holds on every file system. That versions are kept is
-// asked of the bucket's settings.
+// Describe returns a description that holds on every file system. The settings of the
+// bucket tell whether versions are kept.
 func (d *driver) Describe() storage.Description {
-	if s, err := d.enter(context.Background()); err == nil {
+	if s, err := d.acquire(context.Background()); err == nil {
 		if settings, err := s.settings(); err == nil && settings.Versioning {
 			d.versions.Store(true)
 		}
-		d.leave(s)
+		d.release(s)
 	}
 	return storage.Description{
 		Provider: provider,
@@ -95,7 +95,8 @@ const (
 	maxPage  = 1_000
 )
 
-// Native is the *os.Root of the bucket's directory, where that is open.
+// Native returns the *os.Root of the bucket's directory. It returns nil if the directory
+// is not open.
 func (d *driver) Native() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,9 +106,9 @@ func (d *driver) Native() any {
 	return d.live.root
 }
 
-// enter begins a call: the directories stay open until leave, also when Close
-// comes in between.
-func (d *driver) enter(ctx context.Context) (*store, error) {
+// acquire begins a call. The directories stay open until release, even if Close is called
+// meanwhile.
+func (d *driver) acquire(ctx context.Context) (*store, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (d *driver) enter(ctx context.Context) (*store, error) {
 	return d.live, nil
 }
 
-func (d *driver) leave(s *store) {
+func (d *driver) release(s *store) {
 	d.mu.Lock()
 	d.users--
 	last := d.closed && d.users == 0
@@ -137,8 +138,8 @@ func (d *driver) leave(s *store) {
 	}
 }
 
-// Close lets go of the directory when the calls that are under way have ended.
-// Bodies that are being read stay open.
+// Close closes the directory after the calls in progress have ended. Open bodies can
+// still be read.
 func (d *driver) Close() error {
 	d.mu.Lock()
 	first := !d.closed

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A subject is a driver under test, called as the core calls it.
+// A subject is a driver under test. Its methods call the driver as the core does.
 type subject struct {
 	*driver
 	t    testing.TB
@@ -55,16 +55,15 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 	for _, change := range tweaks {
 		change(d)
 	}
-	s, err := d.enter(context.Background())
+	s, err := d.acquire(context.Background())
 	require.NoError(t, err)
 	require.NoError(t, s.sweep(context.Background()))
-	d.leave(s)
+	d.release(s)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &subject{d, t, root}
 }
 
-// A summedBody is what the core gives a driver: the checksum is there when the
-// last byte is.
+// A summedBody is a body as the core passes it: the checksum is set with the last byte.
 type summedBody struct {
 	r   io.Reader
 	sum uint32
@@ -139,7 +138,7 @@ func (s *subject) remove(key string) {
 	require.NoError(s.t, s.Delete(context.Background(), &storage.DeleteRequest{Key: key}))
 }
 
-// list walks all pages of a listing.
+// list returns the keys of all pages of a listing, and checks each entry with Head.
 func (s *subject) list(r storage.ListRequest) []string {
 	s.t.Helper()
 	if r.Limit == 0 {
@@ -169,7 +168,7 @@ func (s *subject) list(r storage.ListRequest) []string {
 
 func (s *subject) all() []string { return s.list(storage.ListRequest{}) }
 
-// files are all files of the bucket's directory but the reserved ones.
+// files returns all files in the bucket's directory except the reserved ones.
 func (s *subject) files() []string {
 	s.t.Helper()
 	files := []string{}
@@ -199,10 +198,10 @@ func (s *subject) write(path, content string) {
 	require.NoError(s.t, os.WriteFile(path, []byte(content), 0o666))
 }
 
-// sidecars reports whether the attributes lie in them.
+// sidecars reports whether attributes are stored in sidecars.
 func (s *subject) sidecars() bool { return s.live.sidecars.Load() }
 
-// leftovers are the files that writers have in the works.
+// leftovers returns the staged files.
 func (s *subject) leftovers() []string {
 	s.t.Helper()
 	files, err := filepath.Glob(filepath.Join(s.root, tmpPath, "*", "*"))
@@ -239,7 +238,7 @@ func TestPutAndGet(t *testing.T) {
 	}
 }
 
-// disks are the kinds of file system that the driver meets.
+// disks are the kinds of file systems that the driver must support.
 var disks = []struct {
 	name   string
 	tweaks []tweak
@@ -252,7 +251,7 @@ var disks = []struct {
 	{"everything bad", []tweak{withoutXattrs, withCoarseTimes, withStrictNames}},
 }
 
-func TestObjectsLieUnderTheirNaturalNames(t *testing.T) {
+func TestAnObjectIsAFileWithThePathOfItsKey(t *testing.T) {
 	s := open(t)
 	s.put("images/2026/photo.jpg", "bytes")
 	b, err := os.ReadFile(filepath.Join(s.root, "images", "2026", "photo.jpg"))
@@ -266,11 +265,11 @@ func TestForeignFilesAreObjects(t *testing.T) {
 	body, a, err := s.getErr("by/hand.txt")
 	require.NoError(t, err)
 	require.Equal(t, "hello", body)
-	require.Empty(t, a.ContentType, "the core tells it")
+	require.Empty(t, a.ContentType, "the core derives it from the key")
 	require.Nil(t, a.CRC32C)
 	require.NotEmpty(t, a.Revision)
 	require.Equal(t, []string{"by/hand.txt"}, s.all())
-	require.NoDirExists(t, filepath.Join(s.root, reserved), "reading writes nothing")
+	require.NoDirExists(t, filepath.Join(s.root, reserved), "reading must not write")
 	s.remove("by/hand.txt")
 	require.Empty(t, s.all())
 	require.Empty(t, s.files())
@@ -286,7 +285,7 @@ func TestAFileEditedByHandKeepsItsTypeAndLosesItsChecksum(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, "page.html"), []byte("newer"), 0o666))
 			after := s.head("page.html")
-			if !s.sidecars() { // one is not believed at all
+			if !s.sidecars() { // a sidecar is not used at all
 				require.Equal(t, "text/html", after.ContentType)
 			}
 			require.Nil(t, after.CRC32C)
@@ -327,7 +326,7 @@ func TestACanceledPutChangesNothing(t *testing.T) {
 	require.ErrorIs(t, err, storage.Canceled)
 }
 
-// canceling ends the call's context with its last byte.
+// A canceling body cancels the context of the call with its last byte.
 type canceling struct{ cancel func() }
 
 func (c *canceling) Read(p []byte) (int, error) {
@@ -335,12 +334,12 @@ func (c *canceling) Read(p []byte) (int, error) {
 	return 1, io.EOF
 }
 
-func TestRevisionsAreUniqueWhenTheClockStands(t *testing.T) {
+func TestRevisionsAreUniqueWhenTheClockStops(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, append(disk.tweaks, withFrozenClock)...)
 			seen := map[string]bool{}
-			for range 300 { // an inode is used again at once
+			for range 300 { // an inode is reused immediately
 				a := s.put("k", "same")
 				require.False(t, seen[a.Revision], a.Revision)
 				seen[a.Revision] = true
@@ -350,7 +349,7 @@ func TestRevisionsAreUniqueWhenTheClockStands(t *testing.T) {
 	}
 }
 
-func TestRemoveTakesEmptyDirectoriesAlong(t *testing.T) {
+func TestRemovingAnObjectRemovesEmptyDirectories(t *testing.T) {
 	s := open(t)
 	s.put("a/b/c/k", "x")
 	s.put("a/k", "x")
@@ -362,7 +361,7 @@ func TestRemoveTakesEmptyDirectoriesAlong(t *testing.T) {
 	require.Equal(t, "x", s.get("a/b/c/k"))
 }
 
-func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
+func TestCloseWaitsForCallsInProgress(t *testing.T) {
 	s := open(t)
 	r := request("k", "")
 	r.Body = io.MultiReader(&closing{s.driver}, strings.NewReader("body"))

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// interrupted is ctx's end as a Code; nil while it lasts.
+// interrupted returns an error with the code for a ctx that has ended. Otherwise it
+// returns nil.
 func interrupted(ctx context.Context) error {
 	switch err := ctx.Err(); {
 	case err == nil:
@@ -21,26 +22,26 @@ func interrupted(ctx context.Context) error {
 	}
 }
 
-// failures tells what the operating system's words mean and what to do.
+// failures has the code and the hint for each error of the operating system.
 var failures = []struct {
 	err  error
 	code storage.Code
 	hint string
 }{
-	// A full disk may have room again later, so the core may try again.
-	{errDiskFull, storage.Unavailable, "the disk is full"},
-	{errQuota, storage.Unavailable, "the disk quota is used up"},
-	{errReadOnly, storage.PermissionDenied, "the file system is read-only"},
-	{syscall.EMFILE, storage.Unavailable, "the process has too many open files: raise its limit (ulimit -n)"},
-	{syscall.ENFILE, storage.Unavailable, "the system has too many open files"},
-	{errCrossDevice, storage.Unsupported, "another file system is mounted inside the bucket's directory: objects cannot be moved onto it atomically"},
+	// Retryable: a full disk may have space again later.
+	{errDiskFull, storage.Unavailable, "free some space: the disk is full"},
+	{errQuota, storage.Unavailable, "raise the disk quota: it is used up"},
+	{errReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
+	{syscall.EMFILE, storage.Unavailable, "raise the limit of open files of the process (ulimit -n)"},
+	{syscall.ENFILE, storage.Unavailable, "raise the limit of open files of the system"},
+	{errCrossDevice, storage.Unsupported, "unmount the file system inside the bucket's directory: objects cannot be moved onto it atomically"},
 	{fs.ErrPermission, storage.PermissionDenied, "check the owner and mode of the bucket's directory"},
 	{errBusy, storage.Unavailable, "close the file in the program that has it open"},
-	{errNameTooLong, storage.InvalidArgument, "the file system cannot hold a name this long"},
-	{fs.ErrClosed, storage.Internal, "the bucket was closed"},
+	{errNameTooLong, storage.InvalidArgument, "use a shorter key: the file system has a limit on names"},
+	{fs.ErrClosed, storage.Internal, "open the bucket again: it was closed"},
 }
 
-// failure gives the operating system's error its Code.
+// failure returns an error of the operating system with its code and hint.
 func failure(err error) error {
 	if err == nil {
 		return nil
@@ -57,9 +58,9 @@ func failure(err error) error {
 	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
-// uncertain is the failure of a write whose effect shows already, but may not
-// outlast a power failure.
-func uncertain(err error) error {
+// unknownOutcome returns the error of a write that is already visible, but may not
+// survive a power failure.
+func unknownOutcome(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -70,27 +71,27 @@ func uncertain(err error) error {
 	return &marked
 }
 
-// isNotExist also means a directory on the way that is a file.
+// isNotExist also reports true if a parent directory is a file.
 func isNotExist(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || noDirectory(err)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || isNotDirectory(err)
 }
 
 func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }
 
-// inTheWay is what a rename onto a directory meets; onto one with entries some
-// systems say so by another word.
-func inTheWay(err error) bool {
+// isObstructed reports whether err is from a rename onto a directory. Some systems return
+// another error if the directory has entries.
+func isObstructed(err error) bool {
 	return errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTEMPTY) || isExist(err)
 }
 
-// leadsOutside is os.Root's refusal to follow a symbolic link out of the bucket,
-// for which package os has no name.
+// leadsOutside reports whether os.Root has refused to follow a symbolic link out of the
+// bucket. Package os exports no such error.
 func leadsOutside(err error) bool {
 	var path *fs.PathError
 	return errors.As(err, &path) && path.Err != nil && path.Err.Error() == "path escapes from parent"
 }
 
-// noObject: nothing that this bucket can show is there.
-func noObject(err error) bool {
-	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || noName(err)
+// isNoObject reports whether err means that there is no file that can be an object.
+func isNoObject(err error) bool {
+	return isNotExist(err) || leadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, errNameTooLong) || isInvalidName(err)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestFailures(t *testing.T) {
+func TestCodesAndHintsOfErrors(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		err  error
@@ -26,7 +26,7 @@ func TestFailures(t *testing.T) {
 		{"mount point inside", &os.LinkError{Err: errCrossDevice}, storage.Unsupported, true},
 		{"name too long", errNameTooLong, storage.InvalidArgument, true},
 		{"anything else", errors.New("x"), storage.Internal, false},
-		{"one that has its code", &storage.Error{Code: storage.Changed}, storage.Changed, false},
+		{"an error with a code", &storage.Error{Code: storage.Changed}, storage.Changed, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var e *storage.Error
@@ -36,17 +36,17 @@ func TestFailures(t *testing.T) {
 			if e.Err != nil {
 				require.ErrorIs(t, e, e.Err)
 			}
-			require.ErrorAs(t, uncertain(row.err), &e)
+			require.ErrorAs(t, unknownOutcome(row.err), &e)
 			require.True(t, e.Unknown)
 			require.Equal(t, row.code, e.Code)
 		})
 	}
 	require.NoError(t, failure(nil))
-	require.NoError(t, uncertain(nil))
+	require.NoError(t, unknownOutcome(nil))
 }
 
-// TestAFullDisk runs where OMNIBUCKET_LOCAL_TEST_DISK names a directory on a
-// small disk, which it fills.
+// TestAFullDisk fills a small disk. It only runs if OMNIBUCKET_LOCAL_TEST_DISK names a
+// directory on one.
 func TestAFullDisk(t *testing.T) {
 	disk := os.Getenv("OMNIBUCKET_LOCAL_TEST_DISK")
 	if disk == "" {
@@ -93,7 +93,7 @@ func TestADiskThatFoldsCase(t *testing.T) {
 	require.Equal(t, "by hand", s.get("Hand.txt"))
 	s.missing("hand.txt")
 	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), s.all())
-	require.ErrorIs(t, second(s.Put(context.Background(), request("hand.txt", "x"))), storage.InvalidArgument, "would overwrite Hand.txt")
+	require.ErrorIs(t, second(s.Put(context.Background(), request("hand.txt", "x"))), storage.InvalidArgument, "it would overwrite Hand.txt")
 	s.put("Hand.txt", "ours")
 	require.Equal(t, "ours", s.get("Hand.txt"))
 	for _, key := range s.all() {
@@ -102,14 +102,13 @@ func TestADiskThatFoldsCase(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-// What strict names do with files that were put there by hand does not need a
-// disk that folds case.
+// TestForeignFilesUnderStrictNames does not need a disk that folds case.
 func TestForeignFilesUnderStrictNames(t *testing.T) {
 	s := open(t, withStrictNames)
 	s.put("Dir/y", "ours")
 	s.write("Dir/X", "by hand")
 	s.write("Dir/sub/Z", "by hand")
-	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, s.all(), "one directory in two places")
+	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, s.all(), "one directory with two names on disk")
 	require.Equal(t, []string{"Dir/"}, s.list(storage.ListRequest{Delimiter: "/"}))
 	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"}, s.list(storage.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
 	_, err := s.putIf("Dir/X", "x", storage.Condition{Absent: true})
@@ -117,7 +116,7 @@ func TestForeignFilesUnderStrictNames(t *testing.T) {
 	_, err = s.putIf("Dir/X", "new", storage.Condition{Revision: s.head("Dir/X").Revision})
 	require.NoError(t, err)
 	require.Equal(t, "new", s.get("Dir/X"))
-	require.NotContains(t, s.files(), "Dir/X", "it was replaced, not doubled")
+	require.NotContains(t, s.files(), "Dir/X", "it must be replaced, not duplicated")
 	for _, key := range []string{"Dir/X", "Dir/sub/Z", "Dir/y"} {
 		s.remove(key)
 		s.missing(key)

@@ -16,13 +16,13 @@ const (
 	errBusy        = syscall.EBUSY
 )
 
-// noDirectory: ENOTDIR says so everywhere.
-func noDirectory(error) bool { return false }
+// isNotDirectory always returns false: here, the error is ENOTDIR.
+func isNotDirectory(error) bool { return false }
 
-// noName: a name is refused only for its length, or before anybody asks.
-func noName(error) bool { return false }
+// isInvalidName always returns false: here, a name is only refused for its length.
+func isInvalidName(error) bool { return false }
 
-// errNoReader is what opening a socket meets.
-func errNoReader(err error) bool {
+// isNoReader reports whether err is from opening a socket.
+func isNoReader(err error) bool {
 	return errors.Is(err, syscall.ENXIO) || errors.Is(err, syscall.EOPNOTSUPP)
 }

@@ -15,12 +15,12 @@ const (
 	errBusy        = windows.ERROR_SHARING_VIOLATION
 )
 
-// noDirectory is what looking below a file meets.
-func noDirectory(err error) bool { return errors.Is(err, windows.ERROR_DIRECTORY) }
+// isNotDirectory reports whether err is from using a file as a directory.
+func isNotDirectory(err error) bool { return errors.Is(err, windows.ERROR_DIRECTORY) }
 
-// noName is what asking for a name meets that Windows cannot hold.
-func noName(err error) bool {
+// isInvalidName reports whether err means that Windows cannot have such a name.
+func isInvalidName(err error) bool {
 	return errors.Is(err, windows.ERROR_INVALID_NAME) || errors.Is(err, windows.ERROR_BAD_PATHNAME)
 }
 
-func errNoReader(error) bool { return false }
+func isNoReader(error) bool { return false }

@@ -4,7 +4,7 @@ package local
 
 import "testing"
 
-// windowsCannot and wineCannot leave out tests on Windows.
+// windowsCannot and wineCannot skip tests on Windows.
 func windowsCannot(testing.TB, string) {}
 func wineCannot(testing.TB, string)    {}
 

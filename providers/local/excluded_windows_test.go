@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// windowsCannot leaves a test or a row out, and says why.
+// windowsCannot skips a test or a row, with the reason.
 func windowsCannot(t testing.TB, reason string) {
 	t.Helper()
 	t.Skip("Windows: " + reason)
 }
 
-// wineCannot is windowsCannot for what Windows does, and Wine does not.
+// wineCannot skips a test that passes on Windows but not on Wine.
 func wineCannot(t testing.TB, reason string) {
 	t.Helper()
 	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil {
@@ -21,8 +21,8 @@ func wineCannot(t testing.TB, reason string) {
 }
 
 const (
-	noLinks      = "it makes no symbolic links"
-	lockedStays  = "a file that somebody has locked keeps its name until it is closed"
-	openDirStays = "a directory that somebody has open keeps its name until it is closed"
-	openStays    = "a file that somebody has open cannot be replaced"
+	noLinks      = "symbolic links cannot be made"
+	lockedStays  = "a locked file keeps its name until it is closed"
+	openDirStays = "an open directory keeps its name until it is closed"
+	openStays    = "an open file cannot be replaced"
 )

@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A file is an open one. The os.File is made only where its copying is wanted,
-// or where os.Root opened it: it costs as much as opening.
+// A file is an open file. It has an os.File only if that is needed for copying, or if
+// os.Root opened it: making one costs as much as opening.
 type file struct {
 	fd   int
-	meta meta     // when it was opened
-	os   *os.File // owns fd, where it is set
+	meta meta     // at the time of opening
+	os   *os.File // owns fd, unless it is nil
 }
 
-// create makes a new file, to be written.
+// create makes a new file for writing.
 func (d *dir) create(base string) (*file, error) {
 	f := &file{}
-	err := again(func() (err error) {
+	err := retryEINTR(func() (err error) {
 		f.fd, err = unix.Openat(d.fd(), base, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o666)
 		return err
 	})
@@ -33,7 +33,7 @@ func (d *dir) create(base string) (*file, error) {
 	return f, nil
 }
 
-// edit opens a file of ours to change it.
+// edit opens a file of this package to change it.
 func (d *dir) edit(base string) (*file, error) {
 	f, err := d.root.OpenFile(d.name(base), os.O_RDWR, 0)
 	if err != nil {
@@ -42,16 +42,15 @@ func (d *dir) edit(base string) (*file, error) {
 	return &file{fd: int(f.Fd()), os: f}, nil
 }
 
-// open opens what is called base for reading; it may be a directory, as meta
-// says. A symbolic link is followed by os.Root, which keeps inside. A pipe does
-// not block.
+// open opens the entry base for reading. If base is a directory, meta says so. os.Root
+// follows a symbolic link, and stays inside the bucket. Opening a pipe does not block.
 func (d *dir) open(base string) (*file, error) {
 	f := &file{}
-	err := again(func() (err error) {
+	err := retryEINTR(func() (err error) {
 		f.fd, err = unix.Openat(d.fd(), base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		return err
 	})
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) { // EMLINK: FreeBSD
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) { // EMLINK on FreeBSD
 		if f.os, err = d.root.OpenFile(d.name(base), os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
 			f.fd = int(f.os.Fd())
 		}
@@ -68,7 +67,7 @@ func (d *dir) open(base string) (*file, error) {
 
 func (f *file) stat() (meta, error) {
 	var st unix.Stat_t
-	if err := again(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
+	if err := retryEINTR(func() error { return unix.Fstat(f.fd, &st) }); err != nil {
 		return meta{}, err
 	}
 	return metaOf(&st), nil
@@ -77,7 +76,7 @@ func (f *file) stat() (meta, error) {
 // Write writes all of p.
 func (f *file) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
-		err = again(func() error {
+		err = retryEINTR(func() error {
 			done, err := unix.Write(f.fd, p[n:])
 			n += max(0, done)
 			if err == nil && done == 0 {
@@ -94,7 +93,7 @@ func (f *file) setTime(d *dir, base string, at time.Time) error {
 }
 
 func (f *file) setMode(mode uint32) error {
-	return again(func() error { return unix.Fchmod(f.fd, mode) })
+	return retryEINTR(func() error { return unix.Fchmod(f.fd, mode) })
 }
 
 func (f *file) sync() error {
@@ -104,8 +103,8 @@ func (f *file) sync() error {
 	return fsync(f.fd)
 }
 
-// take is the os.File, which closes the descriptor from then on.
-func (f *file) take(name string) *os.File {
+// osFile returns the os.File, which owns the descriptor from then on.
+func (f *file) osFile(name string) *os.File {
 	if f.os == nil {
 		f.os = os.NewFile(uintptr(f.fd), name)
 	}
@@ -119,7 +118,7 @@ func (f *file) close() error {
 	return unix.Close(f.fd)
 }
 
-// identity is the file's inode.
+// identity returns the inode of the file.
 func identity(f *os.File) (uint64, error) {
 	m, err := (&file{fd: int(f.Fd()), os: f}).stat()
 	return m.ino, err

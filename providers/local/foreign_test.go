@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAFileThatWasPutThereByHandHasTheTypeOfItsExtension(t *testing.T) {
+func TestAForeignFileHasTheContentTypeOfItsExtension(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(root, "page.html"), []byte("<p>"), 0o600))
 	b, err := local.Open(root, local.Config{})

@@ -2,9 +2,9 @@ package local
 
 import "golang.org/x/sys/unix"
 
-// fsync has the drive write, too: fsync itself stops at its cache.
+// fsync also flushes the cache of the drive, which the system call fsync does not.
 func fsync(fd int) error {
-	return again(func() error {
+	return retryEINTR(func() error {
 		_, err := unix.FcntlInt(uintptr(fd), unix.F_FULLFSYNC, 0)
 		return err
 	})

@@ -2,4 +2,4 @@ package local
 
 import "golang.org/x/sys/unix"
 
-func fsync(fd int) error { return again(func() error { return unix.Fsync(fd) }) }
+func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRemovingFromAFullDisk: what filled a disk can be removed again, also where
-// an earlier version wrote the bucket, which has no lock file then.
+// TestRemovingFromAFullDisk removes objects from a full disk. It also does so for a bucket
+// that an earlier release wrote, which has no lock file.
 func TestRemovingFromAFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may mount a file system that is small enough to be filled")
@@ -21,8 +21,8 @@ func TestRemovingFromAFullDisk(t *testing.T) {
 		name   string
 		before func(t *testing.T, root string)
 	}{
-		{"of this version", func(*testing.T, string) {}},
-		{"of an earlier version", func(t *testing.T, root string) {
+		{"bucket of this release", func(*testing.T, string) {}},
+		{"bucket of an earlier release", func(t *testing.T, root string) {
 			require.NoError(t, os.Remove(filepath.Join(root, lockPath)))
 			require.NoError(t, os.MkdirAll(filepath.Join(root, formerLocksPath), 0o777))
 		}},
@@ -44,7 +44,7 @@ func TestRemovingFromAFullDisk(t *testing.T) {
 			}
 			require.NoError(t, s.Close())
 			row.before(t, root)
-			for i := range 60 { // what is left of the inodes
+			for i := range 60 { // take the remaining inodes
 				if err := os.WriteFile(filepath.Join(root, fmt.Sprint("more-", i)), nil, 0o666); err != nil {
 					require.ErrorIs(t, err, syscall.ENOSPC)
 					break

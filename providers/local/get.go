@@ -8,14 +8,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Head reads the attributes of what a reader would get now.
+// Head returns the attributes of an object.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
-	f, attrs, err := s.read(ctx, r)
+	defer d.release(s)
+	f, attrs, err := s.openForRead(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -23,15 +23,15 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	return attrs, nil
 }
 
-// Get opens the object. Its bytes and attributes come from one open file, which
-// a write meanwhile does not touch: it makes another.
+// Get opens an object. Bytes and attributes come from one open file. A write meanwhile
+// does not change it, but makes a new file.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer d.leave(s)
-	f, attrs, err := s.read(ctx, r)
+	defer d.release(s)
+	f, attrs, err := s.openForRead(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -40,7 +40,7 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 		_ = f.close()
 		return nil, nil, err
 	}
-	return attrs, newBody(f.take(r.Key), from, to-from), nil
+	return attrs, newBody(f.osFile(r.Key), from, to-from), nil
 }
 
 // span is the part of size bytes that r asks for.
@@ -56,8 +56,9 @@ func span(r *storage.GetRequest, size int64) (from, to int64, err error) {
 	return r.Offset, r.Offset + r.Length, nil
 }
 
-// read finds and opens what r asks for, which the caller closes.
-func (s *store) read(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
+// openForRead opens the object that r requests, and checks the condition. The caller
+// closes the file.
+func (s *store) openForRead(ctx context.Context, r *storage.GetRequest) (*file, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
 	}
@@ -86,14 +87,14 @@ func checkRead(revision string, c storage.Condition) error {
 	return nil
 }
 
-// openObject opens the current object, or a version, with its attributes.
+// openObject opens the current object, or a version, and reads its attributes.
 func (s *store) openObject(ctx context.Context, key, version string) (*file, *attrs, error) {
 	if version != "" && !validVersion(version) {
 		return nil, nil, errVersion
 	}
 	l, ok := s.names().locate(key)
 	if !ok {
-		return nil, nil, s.gone()
+		return nil, nil, s.notFoundError()
 	}
 	var round rounds
 	for {
@@ -111,16 +112,16 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 			return nil, nil, err
 		}
 		if f == nil {
-			return nil, nil, s.gone()
+			return nil, nil, s.notFoundError()
 		}
 		a, err := s.attrsOfFile(f)
 		if err == nil && a == nil && version == "" {
 			a, err = s.visibleAttrs(l, f.meta)
-			if err == nil && a != nil && !s.still(l, f) {
+			if err == nil && a != nil && !s.isStillCurrent(l, f) {
 				a = nil
 			}
 		}
-		if err == nil && (a != nil || version != "" || s.still(l, f)) {
+		if err == nil && (a != nil || version != "" || s.isStillCurrent(l, f)) {
 			return f, a, nil
 		}
 		_ = f.close()
@@ -130,9 +131,9 @@ func (s *store) openObject(ctx context.Context, key, version string) (*file, *at
 	}
 }
 
-// still reports whether a file without attributes is the object yet. If not, it
-// may have had a sidecar, which went with it, and the new one has to be read.
-func (s *store) still(l location, f *file) bool {
+// isStillCurrent reports whether a file without attributes is still the object. If it is
+// not, its sidecar may have been removed with it, and the new file must be read.
+func (s *store) isStillCurrent(l location, f *file) bool {
 	again, err := s.openCurrent(l)
 	if err != nil || again == nil {
 		return false
@@ -141,14 +142,13 @@ func (s *store) still(l location, f *file) bool {
 	return again.meta.ino == f.meta.ino && again.meta.mtime == f.meta.mtime && again.meta.size == f.meta.size
 }
 
-// openCurrent is nil where there is no object. Between a look under one name
-// and a look under the other the object may be moved back, so the first is
-// looked at once more.
+// openCurrent opens the current object. It returns nil if there is none. It tries the
+// first name twice: the object may be moved back to it while the second is tried.
 func (s *store) openCurrent(l location) (*file, error) {
 	for range 2 {
 		f, err := s.openIn(l.dir, l.base)
 		if f != nil && s.strict.Load() {
-			if mine, err := s.spelledFile(f, join(l.dir, l.base)); err != nil || !mine {
+			if mine, err := s.fileHasExactName(f, join(l.dir, l.base)); err != nil || !mine {
 				_ = f.close()
 				if err != nil {
 					return nil, err
@@ -159,31 +159,31 @@ func (s *store) openCurrent(l location) (*file, error) {
 		if f != nil || err != nil {
 			return f, err
 		}
-		if f, err = s.openIn(l.asideDir, l.asideBase); f != nil || err != nil {
+		if f, err = s.openIn(l.altDir, l.altBase); f != nil || err != nil {
 			return f, err
 		}
 	}
-	if l.raw == "" {
+	if l.literal == "" {
 		return nil, nil
 	}
-	if exact, err := s.exact(l.raw); err != nil || !exact {
+	if exact, err := s.existsExactly(l.literal); err != nil || !exact {
 		return nil, err
 	}
-	return s.openIn(split(l.raw))
+	return s.openIn(split(l.literal))
 }
 
-// openIn is nil where there is no regular file of that name.
+// openIn opens a regular file. It returns nil if there is none of that name.
 func (s *store) openIn(path, base string) (*file, error) {
 	d, err := s.open(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	defer s.shut(d)
+	defer s.closeDir(d)
 	f, err := d.open(base)
-	if noObject(err) || errNoReader(err) {
+	if isNoObject(err) || isNoReader(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -196,9 +196,8 @@ func (s *store) openIn(path, base string) (*file, error) {
 	return f, nil
 }
 
-// A body is a part of an open file. It is an io.ReaderAt, at offsets from the
-// part's beginning, and an io.WriterTo that leaves the copying to the kernel
-// where the writer is a socket.
+// A body is a part of an open file. It is an io.ReaderAt, at offsets from the start of the
+// part, and an io.WriterTo. If the writer is a socket, the kernel copies the bytes.
 type body struct {
 	*io.SectionReader
 	file *os.File
@@ -211,7 +210,7 @@ func newBody(f *os.File, offset, length int64) *body {
 // Close closes the file.
 func (b *body) Close() error { return b.file.Close() }
 
-// WriteTo writes what has not been read yet.
+// WriteTo writes the bytes that have not been read.
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	file, begin, length := b.Outer()
 	done, err := b.Seek(0, io.SeekCurrent)

@@ -31,11 +31,11 @@ func TestRanges(t *testing.T) {
 		{"clamped", "k", 7, 100, 0, "789", nil},
 		{"nothing", "k", 3, 0, 0, "", nil},
 		{"at the end", "k", 10, 5, 0, "", nil},
-		{"behind the end", "k", 11, 5, 0, "", storage.RangeNotSatisfiable},
+		{"past the end", "k", 11, 5, 0, "", storage.RangeNotSatisfiable},
 		{"suffix", "k", 0, -1, 4, "6789", nil},
-		{"suffix of more than all", "k", 0, -1, 40, "0123456789", nil},
-		{"suffix of nothing", "empty", 0, -1, 4, "", nil},
-		{"of nothing", "empty", 0, -1, 0, "", nil},
+		{"suffix longer than the object", "k", 0, -1, 40, "0123456789", nil},
+		{"suffix of an empty object", "empty", 0, -1, 4, "", nil},
+		{"empty object", "empty", 0, -1, 0, "", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := &storage.GetRequest{Key: row.key, Offset: row.offset, Length: row.length, Suffix: row.suffix}
@@ -46,7 +46,7 @@ func TestRanges(t *testing.T) {
 			}
 			require.NoError(t, err)
 			defer func() { require.NoError(t, body.Close()) }()
-			require.Equal(t, s.head(row.key), a, "the attributes are the whole object's")
+			require.Equal(t, s.head(row.key), a, "the attributes describe the whole object")
 			b, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.Equal(t, row.want, string(b))
@@ -54,7 +54,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestABodyReadsAtOffsetsAndWritesItself(t *testing.T) {
+func TestABodyIsAReaderAtAndAWriterTo(t *testing.T) {
 	s := open(t)
 	s.put("k", "0123456789")
 	_, body, err := s.Get(context.Background(), &storage.GetRequest{Key: "k", Offset: 2, Length: 6})
@@ -77,7 +77,7 @@ func TestABodyReadsAtOffsetsAndWritesItself(t *testing.T) {
 	require.Zero(t, n)
 }
 
-func TestMissing(t *testing.T) {
+func TestMissingObjects(t *testing.T) {
 	s := open(t)
 	s.put("dir/k", "x")
 	for _, key := range []string{"k", "dir", "dir/", "dir/k/", "dir/k/x", "dir//k", "/dir/k", "no/such", strings.Repeat("x", 1024), "nul\x00"} {
@@ -87,7 +87,7 @@ func TestMissing(t *testing.T) {
 	require.Equal(t, "x", s.get("dir/k"))
 }
 
-func TestAMissingBucketIsNoMissingObject(t *testing.T) {
+func TestAMissingBucketIsReportedAsSuch(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "bucket")
 	_, err := NewDriver(root, Config{})
 	require.ErrorIs(t, err, storage.BucketNotFound)

@@ -6,21 +6,21 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// List is one page. It reads the directories that can hold a key of the page,
-// and stats the files of the page.
+// List returns a page of objects. It reads the directories that can have a key of the
+// page, and stats the files of the page.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	after, err := parseToken(r)
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	w := &walker{store: s, prefix: r.Prefix, delimiter: r.Delimiter, start: after.key, skip: after.prefix()}
 	defer w.close()
 	if err := w.open(); err != nil {
@@ -53,7 +53,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 		page.Entries = append(page.Entries, e)
 	}
 	if len(page.Entries) == 0 {
-		return page, s.orGone(nil)
+		return page, s.notFoundIfBucketGone(nil)
 	}
 	return page, nil
 }
@@ -84,12 +84,12 @@ func (s *store) listEntry(found item) (storage.ListEntry, error) {
 	return e, nil
 }
 
-// A position is a place in a listing: behind a key, or behind all keys of a
-// common prefix, or behind a version of a key.
+// A position is a place in a listing: after a key, after all keys of a common prefix, or
+// after a version of a key.
 type position struct {
 	key      string
 	isPrefix bool
-	version  string // with ListVersions
+	version  string // only for ListVersions
 }
 
 func (p position) prefix() string {
@@ -99,8 +99,8 @@ func (p position) prefix() string {
 	return ""
 }
 
-// token names the last entry of a page, so that it outlives the process, and
-// whatever happens to that entry.
+// token returns the position as a page token. It names the last entry of a page, so that
+// it stays valid after the process ends or the entry changes.
 func (p position) token() string {
 	kind := "k"
 	switch {
@@ -112,10 +112,10 @@ func (p position) token() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.key))
 }
 
-var errToken = invalid.Argument("token", "is not one of this listing", "")
+var errToken = argument.Invalid("token", "must be from a page of this listing", "")
 
-// parseToken is where a page begins; InvalidArgument for what no page of a
-// listing like r gave.
+// parseToken returns the position after which a page begins. If no listing like r can
+// have returned the token, it fails with InvalidArgument.
 func parseToken(r *storage.ListRequest) (position, error) {
 	if r.Token == "" {
 		return position{key: r.StartAfter}, nil
@@ -141,7 +141,7 @@ func parseToken(r *storage.ListRequest) (position, error) {
 	if p.key == "" || !strings.HasPrefix(p.key, r.Prefix) {
 		return position{}, errToken
 	}
-	if _, rolled := (&walker{prefix: r.Prefix, delimiter: r.Delimiter}).common(p.key); rolled != p.isPrefix {
+	if _, rolled := (&walker{prefix: r.Prefix, delimiter: r.Delimiter}).commonPrefix(p.key); rolled != p.isPrefix {
 		return position{}, errToken
 	}
 	return p, nil

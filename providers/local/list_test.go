@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestOrderIsByTheBytesOfWholeKeys(t *testing.T) {
+func TestKeysAreOrderedByTheirBytes(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/b/c", "a0", "a b", "A", "é", "z/a", "z-a", "z"}
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestOrderIsByTheBytesOfWholeKeys(t *testing.T) {
 	}
 }
 
-// expected lists keys as the contract says.
+// expected returns the entries that the contract requires.
 func expected(keys []string, r storage.ListRequest) []string {
 	var out []string
 	for _, key := range keys {
@@ -64,7 +64,7 @@ func TestListing(t *testing.T) {
 	keys = slices.Compact(keys)
 	for _, disk := range disks {
 		if disk.name != "plain" && disk.name != "strict names" {
-			continue // the others list alike
+			continue // the others have the same listings
 		}
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -73,7 +73,7 @@ func TestListing(t *testing.T) {
 			}
 			prefixes := []string{"", "a", "a/", "a/b", "a/b/", "b", "b-", "b/", "c/", "c/d/e/y", "nothing", "a/x/", "a//", "/", "l", strings.Repeat("l", 299)}
 			starts := append([]string{"", "a", "a/", "a/b", "a/b/", "a/zz", "b", "b-", "b-1/x", "zz", "0"}, keys...)
-			if testing.Short() { // as under Wine, where opening a directory is slow; the whole table runs elsewhere
+			if testing.Short() { // used for Wine, on which opening a directory is slow; other systems run the whole table
 				for i := range len(starts) / 8 {
 					starts[i] = starts[8*i]
 				}
@@ -84,7 +84,7 @@ func TestListing(t *testing.T) {
 					for _, start := range starts {
 						for _, limit := range []int{1, 3, 1000} {
 							if limit == 1 && start > "a" && start < "z" {
-								continue // enough is enough
+								continue // this would take too long
 							}
 							r := storage.ListRequest{Prefix: prefix, Delimiter: delimiter, StartAfter: start, Limit: limit}
 							if want, got := expected(keys, r), s.listKeys(r); !slices.Equal(want, got) {
@@ -98,7 +98,7 @@ func TestListing(t *testing.T) {
 	}
 }
 
-// listKeys is list without the look at each object.
+// listKeys does what list does, without checking each entry.
 func (s *subject) listKeys(r storage.ListRequest) []string {
 	s.t.Helper()
 	var keys []string
@@ -123,7 +123,7 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var opened []string
-	s.opened = func(path string) {
+	s.onOpen = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
 		opened = append(opened, path)
@@ -133,15 +133,15 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 		r    storage.ListRequest
 		want []string
 	}{
-		{"everything: each once", storage.ListRequest{Limit: 100}, []string{"", "a", "a/deep", "b", "b/deep", "c", "c/deep"}},
-		{"a prefix: only what is under it", storage.ListRequest{Prefix: "b/", Limit: 100}, []string{"b", "b/deep"}},
+		{"everything: each directory once", storage.ListRequest{Limit: 100}, []string{"", "a", "a/deep", "b", "b/deep", "c", "c/deep"}},
+		{"a prefix: only directories under it", storage.ListRequest{Prefix: "b/", Limit: 100}, []string{"b", "b/deep"}},
 		{"a prefix within a name", storage.ListRequest{Prefix: "b/d", Limit: 100}, []string{"b", "b/deep"}},
-		{"a prefix of nothing", storage.ListRequest{Prefix: "b/x", Limit: 100}, []string{"b"}},
-		{"a start: only what comes after it", storage.ListRequest{StartAfter: "b/deep/1", Limit: 100}, []string{"", "b", "b/deep", "c", "c/deep"}},
-		{"a start behind a directory", storage.ListRequest{StartAfter: "b0", Limit: 100}, []string{"", "c", "c/deep"}},
+		{"a prefix without keys", storage.ListRequest{Prefix: "b/x", Limit: 100}, []string{"b"}},
+		{"a start: only directories after it", storage.ListRequest{StartAfter: "b/deep/1", Limit: 100}, []string{"", "b", "b/deep", "c", "c/deep"}},
+		{"a start after a directory", storage.ListRequest{StartAfter: "b0", Limit: 100}, []string{"", "c", "c/deep"}},
 		{"a token: only its path", storage.ListRequest{Token: position{key: "c/deep/1"}.token(), Limit: 100}, []string{"", "c", "c/deep"}},
-		{"a page: only what fills it", storage.ListRequest{Limit: 1}, []string{"", "a"}},
-		{"a delimiter: one look into each", storage.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
+		{"a page: only directories that fill it", storage.ListRequest{Limit: 1}, []string{"", "a"}},
+		{"a delimiter: each directory once", storage.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			opened = nil
@@ -172,8 +172,8 @@ func TestTokens(t *testing.T) {
 	}{
 		{"a key's", storage.ListRequest{Token: position{key: "a/b"}.token()}, true},
 		{"a prefix's", storage.ListRequest{Token: position{key: "a/", isPrefix: true}.token(), Delimiter: "/"}, true},
-		{"of nothing that is there", storage.ListRequest{Token: position{key: "zzz"}.token()}, true},
-		{"no base64", storage.ListRequest{Token: "???"}, false},
+		{"of a missing key", storage.ListRequest{Token: position{key: "zzz"}.token()}, true},
+		{"not base64", storage.ListRequest{Token: "???"}, false},
 		{"empty", storage.ListRequest{Token: "aw"}, false},
 		{"another prefix", storage.ListRequest{Token: position{key: "a/b"}.token(), Prefix: "b"}, false},
 		{"another delimiter", storage.ListRequest{Token: position{key: "a/b"}.token(), Delimiter: "/"}, false},
@@ -192,9 +192,9 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func TestStrangersNamesThatAreNoKeys(t *testing.T) {
+func TestForeignNamesThatAreNotKeysAreNotListed(t *testing.T) {
 	s := open(t)
-	if runtime.GOOS != "windows" { // Windows: names are UTF-16
+	if runtime.GOOS != "windows" { // names on Windows are UTF-16
 		s.write("\xff", "x")
 	}
 	for _, name := range []string{".omnibucket%", ".omnibucket%a", ".omnibucket=%41", ".omnibucket+short/.omnibucket%x", ".omnibucketx", ".OMNIBUCKET%x"} {
@@ -207,7 +207,7 @@ func TestStrangersNamesThatAreNoKeys(t *testing.T) {
 
 func TestALargeDirectory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("makes many files")
+		t.Skip("it makes many files")
 	}
 	s := open(t)
 	var want []string
@@ -218,16 +218,16 @@ func TestALargeDirectory(t *testing.T) {
 	}
 	sort.Strings(want)
 	settle(t, filepath.Join(s.root, "d"))
-	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 100}), "gathered")
+	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 100}), "read from the disk")
 	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 100}), "from the cache")
 	require.Equal(t, want[2000:], s.listKeys(storage.ListRequest{Limit: 100, StartAfter: want[1999]}))
 	s.put("d/00000x", "")
-	require.Contains(t, s.listKeys(storage.ListRequest{Limit: 100}), "d/00000x", "a change shows at once")
+	require.Contains(t, s.listKeys(storage.ListRequest{Limit: 100}), "d/00000x", "a change is visible immediately")
 	s.remove("d/00000x")
 	require.Equal(t, want, s.listKeys(storage.ListRequest{Limit: 1000}))
 }
 
-// settle makes a directory's time old enough to be cached by.
+// settle makes the time of a directory old enough for the cache.
 func settle(t testing.TB, path string) {
 	old := time.Now().Add(-time.Hour)
 	require.NoError(t, os.Chtimes(path, old, old))
@@ -235,13 +235,13 @@ func settle(t testing.TB, path string) {
 
 func TestWindows(t *testing.T) {
 	var all []entry
-	r := &reading{whole: true}
+	r := &windowReader{whole: true}
 	for i := range 5*maxWindow/2 + 17 {
 		e := entry{segment: fmt.Sprintf("%07d", i*7919%(5*maxWindow/2+17)), isDir: i%3 == 0}
 		all = append(all, e)
 		r.keep(e)
 	}
-	r.settle()
+	r.compact()
 	slices.SortFunc(all, entry.order)
 	require.False(t, r.whole)
 	require.Equal(t, all[:maxWindow], r.entries)
@@ -266,7 +266,7 @@ func TestSymbolicLinks(t *testing.T) {
 	link("dir", "indir")
 
 	require.Equal(t, "inside", s.get("in"))
-	require.Equal(t, []string{"dir/target", "in"}, s.all(), "links to directories are not walked: they may run in circles")
+	require.Equal(t, []string{"dir/target", "in"}, s.all(), "links to directories are not followed: they may form a cycle")
 	require.Equal(t, "inside", s.get("indir/target"))
 	for _, key := range []string{"out", "up", "broken", "loop", "outdir/secret"} {
 		s.missing(key)

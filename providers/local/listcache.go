@@ -8,37 +8,36 @@ import (
 	"time"
 )
 
-// A listCache keeps the windows that were read last, so that the pages of a
-// large directory do not read it again each. A window is used only while the
-// directory's time stands, and kept only if that time was not fresh when the
-// reading began: a change within the same tick of the kernel's clock would not
-// show.
+// A listCache keeps the windows that were read last, so that not every page of a large
+// directory reads it again. A window is used while the time of the directory does not
+// change. It is only kept if that time was not recent when reading began: a second change
+// within one tick of the kernel's clock would not show.
 type listCache struct {
 	mu    sync.Mutex
-	items []cached // latest last
+	items []cachedWindow // most recently used last
 	size  int
 }
 
-type cached struct {
+type cachedWindow struct {
 	path, match string
-	kept        bool
+	noncurrent  bool
 	meta        meta
 	window      window
 }
 
 const (
-	minCached   = 512     // entries; fewer are read again as fast
-	maxCached   = 1 << 18 // entries in all
+	minCached   = 512     // entries; smaller directories are read as fast
+	maxCached   = 1 << 18 // entries in total
 	fresh       = 50 * time.Millisecond
 	coarseFresh = 5 * time.Second
 )
 
-// find is the part of a cached window from an order key on.
-func (c *listCache) find(path string, kept bool, m meta, from, match string) (window, bool) {
+// find returns the part of a cached window that begins at an order key.
+func (c *listCache) find(path string, noncurrent bool, m meta, from, match string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, item := range c.items {
-		if item.path != path || item.kept != kept || item.match != match || item.meta != m {
+		if item.path != path || item.noncurrent != noncurrent || item.match != match || item.meta != m {
 			continue
 		}
 		w := item.window
@@ -57,7 +56,7 @@ func (c *listCache) find(path string, kept bool, m meta, from, match string) (wi
 	return window{}, false
 }
 
-func (c *listCache) add(item cached) {
+func (c *listCache) add(item cachedWindow) {
 	if len(item.window.entries) < minCached {
 		return
 	}
@@ -65,7 +64,7 @@ func (c *listCache) add(item cached) {
 	defer c.mu.Unlock()
 	keep := c.items[:0:0]
 	for _, other := range c.items {
-		if other.path == item.path && other.kept == item.kept && other.match == item.match {
+		if other.path == item.path && other.noncurrent == item.noncurrent && other.match == item.match {
 			c.size -= len(other.window.entries)
 			continue
 		}
@@ -78,20 +77,20 @@ func (c *listCache) add(item cached) {
 	}
 }
 
-// windowOf is gather, but for a directory that is in the cache.
-func (s *store) windowOf(dirs []*dir, kept bool, from, match string) (window, error) {
+// windowOf returns a cached window, or reads it with readWindow.
+func (s *store) windowOf(dirs []*dir, noncurrent bool, from, match string) (window, error) {
 	if len(dirs) != 1 {
-		return s.gather(dirs, kept, from, match)
+		return s.readWindow(dirs, noncurrent, from, match)
 	}
 	d, begun := dirs[0], time.Now()
-	m, _, err := d.own()
+	m, _, err := d.statSelf()
 	if err != nil {
 		return window{}, failure(err)
 	}
-	if w, ok := s.cache.find(d.path, kept, m, from, match); ok {
+	if w, ok := s.cache.find(d.path, noncurrent, m, from, match); ok {
 		return w, nil
 	}
-	w, err := s.gather(dirs, kept, from, match)
+	w, err := s.readWindow(dirs, noncurrent, from, match)
 	if err != nil {
 		return w, err
 	}
@@ -100,15 +99,15 @@ func (s *store) windowOf(dirs []*dir, kept bool, from, match string) (window, er
 		settled = coarseFresh
 	}
 	if begun.Sub(m.time()) > settled && !w.nested() {
-		s.cache.add(cached{path: d.path, match: match, kept: kept, meta: m, window: w})
+		s.cache.add(cachedWindow{path: d.path, match: match, noncurrent: noncurrent, meta: m, window: w})
 	}
 	return w, nil
 }
 
-// nested reports whether a part of w comes out of directories whose time is
+// nested reports whether entries of w come from other directories, which have times of
 // their own.
 func (w window) nested() bool {
 	return slices.ContainsFunc(w.entries, func(e entry) bool {
-		return e.place != nil && (strings.Contains(e.place.dir, reserved+string(markChunk)) || len(e.place.also) > 0)
+		return e.diskName != nil && (strings.Contains(e.diskName.dir, reserved+string(markChunk)) || len(e.diskName.also) > 0)
 	})
 }

@@ -1,36 +1,35 @@
-// Package local keeps a bucket in a directory: for development, for tests, and
-// for programs on one machine. Several processes may use one directory at once.
+// Package local keeps a bucket in a directory. Use it for development, for tests, and for
+// programs on one machine. Several processes may use one directory at the same time.
 //
-// Objects lie under their natural names, images/photo.jpg as
-// images/photo.jpg, so that one can look; files that were put there by hand are
-// objects too. What goes with the bytes (content type, metadata, checksum) is
-// kept as an extended attribute, or, where the file system has none, in a file
-// of the directory's one reserved entry, .omnibucket.
+// An object is a file with the path of its key: the object images/photo.jpg is the file
+// images/photo.jpg. Files that other programs put into the directory are objects, too.
+// Content type, metadata and checksum are stored in an extended attribute. If the file
+// system has none, they are stored in the reserved directory .omnibucket.
 //
 //	bucket, err := local.Open("./data", local.Config{Create: true})
 //
-// Signed and public addresses are answered by the handler of package serve, where
-// storage.WithSigningBaseURL says. The directory keeps the key that signs them, so
-// that they outlive a restart.
+// Signed and public URLs need the handler of package serve, at the base URL that
+// [storage.WithSigningBaseURL] sets. The directory keeps the key that signs them, so that
+// they stay valid after a restart.
 //
-// storage.As gives the *os.Root of the bucket's directory once the bucket has been
-// used; before that, and without the directory, there is none.
+// [storage.As] returns the *os.Root of the bucket's directory. Before the first use of
+// the bucket, and if the directory does not exist, it returns none.
 //
-// Importing it registers the scheme of its addresses: file:///var/data is the
-// bucket in that directory, with the parameters create=true, sync=false,
-// mode=0640 (Config.FileMode, octal) and sidecars=true (Config.Sidecars); for
-// storage.OpenService it is the directory that holds the buckets.
+// Importing the package registers the scheme of its addresses. The address
+// file:///var/data opens the bucket in that directory. Its parameters are create=true,
+// sync=false, mode=0640 ([Config].FileMode, in octal) and sidecars=true
+// ([Config].Sidecars). With [storage.OpenService], the directory contains the buckets.
 //
 // # Backups
 //
-// cp -a, rsync -X and tar --xattrs keep extended attributes; zip, tar and cp -r lose
-// them. What comes back from these has its bytes and its key, and no content type
-// but the one that the key tells, no metadata, no checksum, no cache-control and no
-// permission to be read by everybody. With Config.Sidecars these attributes are also
-// in a file beside each object, photo.jpg in .omnibucket~photo.jpg, and a copy of
-// the directory that has these files has the attributes, if the object still has the
-// size that the file says. The checksum comes back only with the file's time to the
-// nanosecond. Older versions have no such file. Revisions never survive a copy.
+// The tools cp -a, rsync -X and tar --xattrs keep extended attributes; zip, tar and cp -r
+// lose them. An object without its attributes keeps its bytes and its key. It loses
+// metadata, checksum, cache-control and public access, and has the content type that its
+// key implies. With [Config].Sidecars, a file beside each object also has its attributes:
+// .omnibucket~photo.jpg has those of photo.jpg. In a copy of the directory with these
+// files, objects have their attributes, if they still have the size that the file says.
+// They have their checksum only if the copy also kept the file's time to the nanosecond.
+// Noncurrent versions have no such file. Revisions never survive a copy.
 package local
 
 import (
@@ -41,40 +40,46 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/durable"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 const provider = "local"
 
-// Config says how a directory is used. The zero value expects it to be there,
-// and has every write on the disk before it returns.
+// Config configures a bucket in a directory. With the zero value, the directory must
+// exist, and every write is on the disk before it returns.
 type Config struct {
-	Create bool             // make the directory where it is missing, instead of BucketNotFound
-	NoSync bool             // leave flushing to the operating system: faster, and a power failure may take the latest writes
-	Now    func() time.Time // the clock of Attrs.Modified, of signed addresses and of how old uploads in parts are; nil is time.Now
-	// SigningKeys sign addresses and forms. Nil: a key that the bucket's directory
-	// keeps in .omnibucket/signing.key, for its owner alone to read.
+	// Create makes the directory if it does not exist. Otherwise opening it fails with
+	// BucketNotFound.
+	Create bool
+	// NoSync leaves flushing to the operating system. Writes are faster, but a power
+	// failure may lose the latest ones.
+	NoSync bool
+	// Now is the clock of [storage.Attrs].Modified, of signed URLs and of the age of
+	// multipart uploads. If it is nil, it is [time.Now].
+	Now func() time.Time
+	// SigningKeys sign URLs and forms. If it is nil, a key in the bucket's directory
+	// does, in .omnibucket/signing.key, which only its owner can read.
 	SigningKeys SigningKeys
-	// FileMode is the mode of new files, of which the umask takes nothing; its owner
-	// must be able to read and write them. 0: 0666 less the umask. A file that is
-	// replaced keeps its mode. Windows has no such modes.
+	// FileMode is the mode of new files, whatever the umask is. The owner must be able
+	// to read and write them. If it is 0, the mode is 0666 without the umask. A file
+	// that is replaced keeps its mode. Windows ignores FileMode.
 	FileMode os.FileMode
-	// Sidecars has the attributes of each object that is written in a file beside
-	// it, too, for backups by tools that do not know extended attributes. It costs a
-	// second file for each object. They are read with and without this option.
+	// Sidecars also writes the attributes of each object into a file beside it, for
+	// backup tools that lose extended attributes. It costs a second file for each
+	// object. Such files are also read without this option.
 	Sidecars bool
 }
 
-// Open opens the bucket in the directory root. BucketNotFound where there is
-// none, unless Config.Create; InvalidArgument where root is "" or no directory,
-// or a signing key is too short; PermissionDenied where it may
-// not be read.
+// Open opens the bucket in the directory root. If the directory does not exist, it fails
+// with BucketNotFound, or creates it with [Config].Create. If root is "" or not a
+// directory, or if a signing key is too short, it fails with InvalidArgument. If the
+// directory may not be read, it fails with PermissionDenied.
 //
-// It sweeps what writers that died have left behind, and drops uploads in parts
-// to which no part came for a week, or that are as old as a lifecycle rule of the
-// bucket says (AbortUploadsAfterDays). While the bucket is open, and for the buckets
-// of a service, beginning another upload in parts does so, at most once an hour.
+// Open removes temporary files of writers that were killed. It also discards multipart
+// uploads that got no part for a week, or that are older than AbortUploadsAfterDays in a
+// lifecycle rule of the bucket. While the bucket is open, and for buckets of a service,
+// beginning a multipart upload does so at most once an hour.
 func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(root, c)
 	if err != nil {
@@ -83,34 +88,41 @@ func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, er
 	return storage.New(d, opts...), nil
 }
 
-// NewDriver opens the directory root as Open does, for storage.New.
+// NewDriver returns a driver for [storage.New], and otherwise does what [Open] does.
 func NewDriver(root string, c Config) (storage.Driver, error) {
 	d, err := newDriver(root, c)
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.enter(context.Background())
+	s, err := d.acquire(context.Background())
 	if err != nil {
 		_ = d.Close()
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	return d, s.sweep(context.Background())
 }
 
-// ServiceConfig says how the directory that holds the buckets is used.
+// ServiceConfig configures a directory that contains buckets.
 type ServiceConfig struct {
-	Create bool             // make the directory where it is missing
-	NoSync bool             // as Config.NoSync, for its buckets
-	Now    func() time.Time // the clock of Attrs.Modified, BucketInfo.Created, signed addresses and how old uploads in parts are; nil is time.Now
-	// SigningKeys sign addresses and forms of all buckets. Nil: each has its own.
+	// Create makes the directory if it does not exist.
+	Create bool
+	// NoSync is [Config].NoSync of all buckets.
+	NoSync bool
+	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of
+	// signed URLs and of the age of multipart uploads. If it is nil, it is [time.Now].
+	Now func() time.Time
+	// SigningKeys sign URLs and forms of all buckets. If it is nil, each bucket has its
+	// own key.
 	SigningKeys SigningKeys
-	FileMode    os.FileMode // as Config.FileMode, for its buckets
-	Sidecars    bool        // as Config.Sidecars, for its buckets
+	// FileMode is [Config].FileMode of all buckets.
+	FileMode os.FileMode
+	// Sidecars is [Config].Sidecars of all buckets.
+	Sidecars bool
 }
 
-// NewService manages the buckets that are the directories in root. Errors are
-// those of Open.
+// NewService returns a service whose buckets are the directories in root. It fails with
+// the errors of [Open].
 func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*storage.Service, error) {
 	d, err := NewServiceDriver(root, c)
 	if err != nil {
@@ -119,18 +131,20 @@ func NewService(root string, c ServiceConfig, opts ...storage.OpenOption) (*stor
 	return storage.NewService(d, opts...), nil
 }
 
-// checkMode refuses what is not the mode of a file that we can write.
+// checkMode fails with InvalidArgument if mode is not that of a file that its owner can
+// read and write.
 func checkMode(mode os.FileMode) error {
 	if mode != 0 && (mode&^os.ModePerm != 0 || mode&0o600 != 0o600) {
-		return invalid.Argument("FileMode", "must have permissions only, and let the owner read and write", "")
+		return argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
 	}
 	return nil
 }
 
-// absolute is root as one path for all who open it, whichever way.
+// absolute returns the same path for every spelling of root. With create, it makes the
+// directory.
 func absolute(root string, create, sync bool) (string, error) {
 	if root == "" {
-		return "", invalid.Argument("root", "must not be empty", "")
+		return "", argument.Invalid("root", "must not be empty", "")
 	}
 	path, err := filepath.Abs(root)
 	if err != nil {
@@ -147,7 +161,7 @@ func absolute(root string, create, sync bool) (string, error) {
 	}
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return path, nil // opening it tells what is wrong
+		return path, nil // opening it returns a better error
 	}
 	return resolved, nil
 }
@@ -158,7 +172,7 @@ func openRoot(path string) (*os.Root, error) {
 		return root, nil
 	}
 	if isNotExist(err) {
-		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err, Hint: "Config.Create or ?create=true makes the directory"}
+		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err, Hint: "to create the directory, set Config.Create or create=true in the address"}
 	}
 	if fi, stat := os.Stat(path); stat == nil && !fi.IsDir() {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("root " + path + " is not a directory")}

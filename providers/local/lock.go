@@ -9,33 +9,33 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// lockSlots is how many bytes of the lock file keys are spread over. Two keys that
-// share one wait for one another for as long as a rename takes.
+// lockSlots is the number of bytes of the lock file among which keys are distributed. Two
+// keys that share a byte wait for each other for the time of a rename.
 const lockSlots = 256
 
-// A lockTable locks keys against all processes. Every write and removal of a
-// key holds its lock while it compares and renames: a plain write too, or it
-// could come between the two steps of a conditional one, which would then
-// overwrite it unseen. Bytes are written, and flushed to the disk, outside.
+// A lockTable locks keys against all processes. Every write and removal of a key holds
+// its lock while it compares and renames. An unconditional write does so, too: otherwise
+// a conditional write could compare before it and overwrite it after. Bytes are written
+// and flushed without the lock.
 //
-// The lock is one of a byte of the lock file, which ends with the process that has
-// it. It belongs to the open file, so two drivers in one process exclude each other
-// as two processes do; calls on one driver wait for each other at the slot first.
-// Where a system has no such locks (see rangesWork), it is one of the whole file,
-// and all keys share a slot.
+// A lock is on a byte of the lock file, and ends with its process. It belongs to the open
+// file, so that two drivers in one process exclude each other as two processes do. Calls
+// on one driver first wait for each other at the slot. If the system has no such locks
+// (see rangesWork), a lock is on the whole file, and all keys share a slot.
 //
-// The file stays where it is for as long as the bucket is. One that somebody
-// removed, or moved away with the reserved directory, excludes nobody who opens
-// the next: so a lock counts only if the file still has its name.
+// The file stays as long as the bucket. If another program removes it, or moves it away
+// with the reserved directory, the next process opens a new one. A lock is therefore only
+// valid if the file still has its name.
 type lockTable struct {
 	mu    sync.Mutex
-	slots [lockSlots]chan struct{} // holds one value while somebody has the slot
+	slots [lockSlots]chan struct{} // has one value while the slot is taken
 	file  *lockFile                // nil before the first lock
 }
 
-// A lockFile is closed when the last who uses it has let go, after it was replaced.
+// A lockFile is an open lock file. After it was replaced, the last user closes it.
 type lockFile struct {
 	os     *os.File
 	ino    uint64
@@ -43,28 +43,27 @@ type lockFile struct {
 	users  int
 }
 
-// lock waits for key's lock. The caller calls unlock.
+// lock waits for the lock of key. The caller must call unlock.
 func (s *store) lock(ctx context.Context, key string) (unlock func(), err error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	return s.lockBytes(ctx, int64(h.Sum32()%lockSlots), 1)
 }
 
-// lockAll waits for the locks of all keys. No other call on this driver may hold
-// any.
+// lockAll waits for the locks of all keys. No other call on this driver may hold a lock.
 func (s *store) lockAll(ctx context.Context) (unlock func(), err error) {
 	return s.lockBytes(ctx, 0, lockSlots)
 }
 
-// lockBytes starts over where the lock turns out to be one of a file that was
-// replaced. It happens once each time that somebody removes the file.
+// lockBytes locks n bytes. If the lock file was replaced meanwhile, it starts over. That
+// happens once each time that another program removes the file.
 func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
 	var round rounds
 	for {
 		if err := round.next(ctx); err != nil {
 			return nil, err
 		}
-		f, err := s.useLockFile()
+		f, err := s.acquireLockFile()
 		if err != nil {
 			return nil, err
 		}
@@ -76,12 +75,12 @@ func (s *store) lockBytes(ctx context.Context, at, n int64) (unlock func(), err 
 			return unlock, nil
 		}
 		unlock()
-		s.locks.replaced(f)
+		s.locks.dropReplaced(f)
 	}
 }
 
-// lockIn takes over f from the caller until unlock, or until it fails. current
-// reports whether the file still was the bucket's when it was locked.
+// lockIn locks n bytes of f. It releases f when it fails, and otherwise at unlock. current
+// reports whether f was still the bucket's lock file when it was locked.
 func (s *store) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock func(), current bool, err error) {
 	if !f.ranges {
 		at = 0
@@ -97,20 +96,20 @@ func (s *store) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock fu
 			return nil, false, interrupted(ctx)
 		}
 	}
-	letGo := func() {
+	releaseSlot := func() {
 		<-turn
 		s.locks.release(f)
 	}
-	if err := waitForFile(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
-		letGo()
+	if err := waitForLock(ctx, f.os, func(f *os.File) error { return tryLockRange(f, at, n) }); err != nil {
+		releaseSlot()
 		return nil, false, err
 	}
 	unlock = func() {
 		_ = unlockRange(f.os, at, n)
-		letGo()
+		releaseSlot()
 	}
 	m, err := s.top.stat(lockPath)
-	if err != nil && !noObject(err) {
+	if err != nil && !isNoObject(err) {
 		unlock()
 		return nil, false, failure(err)
 	}
@@ -126,8 +125,8 @@ func (t *lockTable) slot(number int64) chan struct{} {
 	return t.slots[number]
 }
 
-// useLockFile opens the lock file, if it is not open. The caller calls release.
-func (s *store) useLockFile() (*lockFile, error) {
+// acquireLockFile opens the lock file, if it is not open. The caller must call release.
+func (s *store) acquireLockFile() (*lockFile, error) {
 	t := &s.locks
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,8 +149,8 @@ func (t *lockTable) release(f *lockFile) {
 	}
 }
 
-// replaced has the next lock open the file anew.
-func (t *lockTable) replaced(f *lockFile) {
+// dropReplaced makes the next lock open the file again.
+func (t *lockTable) dropReplaced(f *lockFile) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.file != f {
@@ -178,7 +177,7 @@ func (s *store) openLockFile() (*lockFile, error) {
 		f, err = s.root.OpenFile(lockPath, os.O_RDWR, 0)
 	}
 	if err != nil {
-		return nil, s.lost(err)
+		return nil, s.pathLostError(err)
 	}
 	ino, err := identity(f)
 	if err != nil {
@@ -188,8 +187,8 @@ func (s *store) openLockFile() (*lockFile, error) {
 	return &lockFile{os: f, ino: ino, ranges: rangesWork(f)}, nil
 }
 
-// makeLockFile makes the lock file where it is missing. It takes the place of the
-// files that earlier versions locked, which may have taken the last inodes.
+// makeLockFile makes the lock file if it does not exist. It first removes the files that
+// earlier releases locked, which may have taken the last inodes.
 func (s *store) makeLockFile() error {
 	create := func() error {
 		f, err := s.root.OpenFile(lockPath, os.O_RDWR|os.O_CREATE, 0o666)
@@ -200,39 +199,35 @@ func (s *store) makeLockFile() error {
 	}
 	_ = s.root.RemoveAll(formerLocksPath)
 	err := create()
-	if isNotExist(err) { // somebody moved the reserved directory away
-		if err := s.makeReserved(); err != nil {
+	if isNotExist(err) { // another program moved the reserved directory away
+		if err := s.makeReservedDir(); err != nil {
 			return err
 		}
 		err = create()
 	}
 	if err != nil {
-		return s.lost(err)
+		return s.pathLostError(err)
 	}
 	return s.notDeleted()
 }
 
-func noLocks(err error) error {
-	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the file system cannot lock files, which writes need"}
+func noLocksError(err error) error {
+	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it"}
 }
 
-// waitForFile asks again and again, by tryLockFile or tryShareFile: a wait inside
-// the system call could not be given up when ctx ends.
-func waitForFile(ctx context.Context, f *os.File, try func(*os.File) error) error {
+// waitForLock calls try, which is tryLockFile or tryShareFile, until it succeeds. It does
+// not wait in a system call, which the end of ctx could not interrupt.
+func waitForLock(ctx context.Context, f *os.File, try func(*os.File) error) error {
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
 		err := try(f)
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, errLocked) {
-			return noLocks(err)
+			return noLocksError(err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if ctxtime.Sleep(ctx, pause) != nil {
 			return interrupted(ctx)
-		case <-timer.C:
 		}
 	}
 }

@@ -4,8 +4,8 @@ package local
 
 import "os"
 
-// FreeBSD has no locks of ranges that belong to an open file, and macOS documents
-// none: its POSIX locks would be shared by all of a process.
+// FreeBSD has no range locks that belong to an open file, and macOS documents none. POSIX
+// locks belong to the process.
 
 func rangesWork(*os.File) bool { return false }
 

@@ -7,26 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Locks of an open file description (fcntl, F_OFD_SETLK): of a range as POSIX
-// locks are, but not shared by all of a process, nor lost when it closes another
-// descriptor of the file.
+// Locks of an open file description (fcntl, F_OFD_SETLK) are range locks like POSIX locks.
+// But a process does not share them, nor lose them when it closes another descriptor.
 
 func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
-	return again(func() error {
+	return retryEINTR(func() error {
 		l := unix.Flock_t{Type: kind, Start: at, Len: n}
 		return unix.FcntlFlock(f.Fd(), command, &l)
 	})
 }
 
-// rangesWork reports whether bytes of f can be locked: gVisor knows locks of whole
-// files only.
+// rangesWork reports whether a range of f can be locked. gVisor only locks whole files.
 func rangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_WRLCK, 0, 1) == nil }
 
-// tryLockRange locks n bytes, or the whole file where ranges do not work.
+// tryLockRange locks n bytes, or the whole file if ranges do not work.
 func tryLockRange(f *os.File, at, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, at, n)
 	switch {
-	case errors.Is(err, unix.EACCES): // fcntl's other word for it
+	case errors.Is(err, unix.EACCES): // the other error of fcntl for it
 		return errLocked
 	case errors.Is(err, unix.EINVAL):
 		return tryLockFile(f)

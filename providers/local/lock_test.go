@@ -14,12 +14,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// entered is the open directories of a driver, for as long as the test runs.
-func entered(t *testing.T, d *driver) *store {
+// acquired returns the open directories of a driver, until the test ends.
+func acquired(t *testing.T, d *driver) *store {
 	t.Helper()
-	s, err := d.enter(t.Context())
+	s, err := d.acquire(t.Context())
 	require.NoError(t, err)
-	t.Cleanup(func() { d.leave(s) })
+	t.Cleanup(func() { d.release(s) })
 	return s
 }
 
@@ -32,16 +32,16 @@ func TestLocksExclude(t *testing.T) {
 		name          string
 		first, second func(context.Context, *store) (func(), error)
 	}{
-		{"a key itself", key("a"), key("a")},
-		{"all keys each", all, key("a")},
-		{"each key all", key("a"), all},
-		{"all keys all", all, all},
+		{"a key excludes itself", key("a"), key("a")},
+		{"all keys exclude a key", all, key("a")},
+		{"a key excludes all keys", key("a"), all},
+		{"all keys exclude all keys", all, all},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t)
 			s.put("k", "x")
-			one, other := entered(t, s.driver), entered(t, reopen(t, s.root).driver)
-			for range 2 { // the second time after the reserved directory was moved away
+			one, other := acquired(t, s.driver), acquired(t, reopen(t, s.root).driver)
+			for range 2 { // the second round runs after the reserved directory was moved away
 				unlock, err := row.first(t.Context(), one)
 				require.NoError(t, err)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
@@ -59,8 +59,8 @@ func TestLocksExclude(t *testing.T) {
 	}
 }
 
-// TestABucketHasOneLockFile: one for each of 256 slots took the descriptors of a
-// program with several buckets, and the last inodes of a disk.
+// TestABucketHasOneLockFile requires one lock file for all 256 slots. A file for each took
+// too many descriptors in a program with several buckets, and too many inodes.
 func TestABucketHasOneLockFile(t *testing.T) {
 	s := open(t)
 	require.NoError(t, os.MkdirAll(filepath.Join(s.root, formerLocksPath), 0o777))
@@ -75,11 +75,12 @@ func TestABucketHasOneLockFile(t *testing.T) {
 	require.FileExists(t, filepath.Join(s.root, lockPath))
 }
 
-// descriptors is how many the process has; 0 where the system does not tell.
+// descriptors returns the number of open descriptors of the process, or 0 if the system
+// does not report it.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil || runtime.GOOS == "windows" { // by Wine it would be the files of Linux
+	if err != nil || runtime.GOOS == "windows" { // under Wine, these would be the descriptors of Linux
 		return 0
 	}
 	return len(entries)

@@ -5,11 +5,11 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// makeDirs opens the directory in which key's object lies, and makes it where
-// it is missing. A file in the way of a directory is moved aside.
+// makeDirs opens the directory of key's object, and makes it if it does not exist. If a
+// file has the name of a parent directory, the file is moved to its alternate name.
 func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, error) {
 	var round rounds
 	for {
@@ -21,12 +21,12 @@ func (s *store) makeDirs(ctx context.Context, key string, l location) (*dir, err
 			return d, nil
 		}
 		if leadsOutside(err) {
-			return nil, &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "a symbolic link on the way leads out of the bucket's directory"}
+			return nil, &storage.Error{Code: storage.PermissionDenied, Err: err, Hint: "remove the symbolic link in the path of the key that leads out of the bucket's directory"}
 		}
 		if !isNotExist(err) {
 			return nil, failure(err)
 		}
-		if err := s.gone(); err != storage.ObjectNotFound {
+		if err := s.notFoundError(); err != storage.ObjectNotFound {
 			return nil, err
 		}
 		if err := s.makeParents(ctx, key); err != nil {
@@ -50,58 +50,58 @@ func (s *store) makeParents(ctx context.Context, key string) error {
 	return nil
 }
 
-// makeParent makes the directory of the keys under key + "/", whose own parent
-// is there, or was a moment ago.
+// makeParent makes the directory of the keys under key + "/". Its own parent exists, or
+// existed a moment ago.
 func (s *store) makeParent(ctx context.Context, key string) error {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return invalid.Argument("key", "must not have an empty segment", "")
+		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 	if err := s.mkdirs(l.dir); err != nil {
-		return afresh(err)
+		return retryable(err)
 	}
 	parent, err := s.open(l.dir)
 	if err != nil {
-		return afresh(s.missing(err))
+		return retryable(s.dirGoneError(err))
 	}
-	defer s.shut(parent)
-	m, err := s.statBehind(parent, l.base)
+	defer s.closeDir(parent)
+	m, err := s.statFollowing(parent, l.base)
 	switch {
 	case err == nil && m.kind == kindDir:
 		return s.checkSpelling(join(l.dir, l.base))
 	case err == nil || leadsOutside(err):
-		err = s.makeWay(ctx, key, parent, l)
+		err = s.moveFileAside(ctx, key, parent, l)
 	case isNotExist(err):
 		err = s.mkdirIn(parent, l.base)
 	}
-	return afresh(s.missing(err))
+	return retryable(s.dirGoneError(err))
 }
 
-// afresh: a directory that vanished is made again in the next round.
-func afresh(err error) error {
+// retryable returns err, or nil for errDirGone: the next round makes the directory again.
+func retryable(err error) error {
 	if err == errDirGone {
 		return nil
 	}
 	return err
 }
 
-// missing is failure, but for a directory that vanished.
-func (s *store) missing(err error) error {
+// dirGoneError returns errDirGone if a directory vanished, and otherwise failure(err).
+func (s *store) dirGoneError(err error) error {
 	if err != nil && isNotExist(err) {
 		return errDirGone
 	}
 	return failure(err)
 }
 
-func (s *store) statBehind(d *dir, base string) (meta, error) {
+func (s *store) statFollowing(d *dir, base string) (meta, error) {
 	m, err := d.stat(base)
 	if err == nil && m.kind == kindLink {
-		return s.behind(d, base)
+		return s.statTarget(d, base)
 	}
 	return m, err
 }
 
-// mkdirIn makes one directory, and has it last. One that is there is fine.
+// mkdirIn makes one directory, if it does not exist, and flushes its name to the disk.
 func (s *store) mkdirIn(parent *dir, base string) error {
 	if err := parent.mkdir(base); err != nil {
 		if isExist(err) {
@@ -115,10 +115,10 @@ func (s *store) mkdirIn(parent *dir, base string) error {
 	return nil
 }
 
-// makeWay moves the file that has the name of a directory to come. A rename
-// leaves no instant at which it is missing: a reader that does not find it
-// under the one name finds it under the other, since it looks in this order.
-func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location) error {
+// moveFileAside moves the file that has the name of a future directory to its alternate
+// name. Because of the rename, readers never miss the file: they look for the plain name
+// first, and then for the alternate one.
+func (s *store) moveFileAside(ctx context.Context, key string, parent *dir, l location) error {
 	unlock, err := s.lock(ctx, key)
 	if err != nil {
 		return err
@@ -133,25 +133,26 @@ func (s *store) makeWay(ctx context.Context, key string, parent *dir, l location
 	case m.kind == kindDir:
 		return nil
 	}
-	at := spots{store: s, l: l, natural: parent}
+	at := candidates{store: s, l: l, plain: parent}
 	defer at.close()
-	aside, err := at.makeAsideDir()
+	alternate, err := at.makeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := persist(ctx, func() error { return aside.rename(l.asideBase, parent, l.base) }); err != nil {
+	if err := retryInUse(ctx, func() error { return alternate.rename(l.altBase, parent, l.base) }); err != nil {
 		return err
 	}
-	if s.sync && aside != parent { // before the directory's: the file must have one name at least
-		if err := aside.sync(); err != nil {
+	if s.sync && alternate != parent { // before the directory, so that the file has a name after a power failure
+		if err := alternate.sync(); err != nil {
 			return err
 		}
 	}
 	return s.mkdirIn(parent, l.base)
 }
 
-// mkdirs makes the directories of path that nobody else's name can be in the
-// way of: those of the reserved directory, and of long names.
+// mkdirs makes the directories of path whose names are reserved. These are the reserved
+// directory and those in it, and those of long names. No file of another program has such
+// a name.
 func (s *store) mkdirs(path string) error {
 	if path == "" {
 		return nil
@@ -170,19 +171,19 @@ func (s *store) mkdirs(path string) error {
 		}
 		parent, err := s.open(dir)
 		if err != nil {
-			return s.missing(err)
+			return s.dirGoneError(err)
 		}
 		err = s.mkdirIn(parent, base)
-		s.shut(parent)
+		s.closeDir(parent)
 		if err != nil {
-			return s.missing(err)
+			return s.dirGoneError(err)
 		}
 	}
 	return nil
 }
 
-// prune removes the directories from path upwards that are empty. A writer that
-// finds its directory gone makes it again.
+// prune removes the empty directories from path up to top. A writer that finds its
+// directory gone makes it again.
 func (s *store) prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
 		dir, base := split(path)
@@ -190,8 +191,8 @@ func (s *store) prune(ctx context.Context, path, top string) {
 		if err != nil {
 			return
 		}
-		err = persist(ctx, func() error { return parent.rmdir(base) })
-		s.shut(parent)
+		err = retryInUse(ctx, func() error { return parent.rmdir(base) })
+		s.closeDir(parent)
 		if err != nil {
 			return
 		}

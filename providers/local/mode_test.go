@@ -24,7 +24,7 @@ func modeOf(t *testing.T, path string) os.FileMode {
 func TestOverwritingKeepsTheMode(t *testing.T) {
 	for _, row := range []struct {
 		name  string
-		there string // the file on the disk
+		there string // the path of the existing file
 		key   string
 		write func(t *testing.T, s *subject, key string)
 	}{
@@ -44,7 +44,7 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 			part, err := s.PutPart(t.Context(), &storage.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
 			require.NoError(t, err)
 			file := filepath.Join(s.root, uploadPath(upload), partName(1))
-			require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the part, meanwhile")
+			require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the mode of the part")
 			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []storage.Part{part}})
 			require.NoError(t, err)
 		}},
@@ -53,7 +53,7 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 			_, err := s.Copy(t.Context(), &storage.CopyRequest{Key: key, Source: s.Locate("source")})
 			require.NoError(t, err)
 		}},
-		{"of versions", "f", "f", func(t *testing.T, s *subject, key string) {
+		{"a write with versions", "f", "f", func(t *testing.T, s *subject, key string) {
 			s.versions.Store(true)
 			s.put(key, "new")
 		}},
@@ -93,7 +93,7 @@ func TestTheModeOfNewFiles(t *testing.T) {
 	s, err := open(t, Config{FileMode: 0o620})
 	require.NoError(t, err)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o620), modeOf(t, filepath.Join(s.root, "f")), "the umask takes nothing")
+	require.Equal(t, os.FileMode(0o620), modeOf(t, filepath.Join(s.root, "f")), "the umask is ignored")
 	require.NoError(t, os.Chmod(filepath.Join(s.root, "f"), 0o600))
 	s.put("f", "y")
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "f")))
@@ -111,15 +111,15 @@ func TestTheModeOfNewFiles(t *testing.T) {
 	}
 }
 
-// TestOthersDoNotReadWhatIsBeingWritten: the file that will be replaced may be one
-// that only its owner reads.
-func TestOthersDoNotReadWhatIsBeingWritten(t *testing.T) {
+// TestStagedFilesArePrivate requires a private staging directory: a staged file may replace
+// a private file.
+func TestStagedFilesArePrivate(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.live.writing.dir.path)))
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.live.staging.dir.path)))
 }
 
-func TestWhoMayNotReadAnObjectMayNotReadItsMetadata(t *testing.T) {
+func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {
 	s := open(t)
 	withoutXattrs(s.driver)
 	sidecars := func() []os.FileMode {
@@ -133,7 +133,7 @@ func TestWhoMayNotReadAnObjectMayNotReadItsMetadata(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(s.root, "f"), []byte("old"), 0o600))
 	s.put("f", "new")
-	require.Equal(t, []os.FileMode{0o600}, sidecars(), "the mode of a file that is replaced")
+	require.Equal(t, []os.FileMode{0o600}, sidecars(), "the mode of the replaced file")
 
 	s.driver.fileMode = 0o640
 	s.put("g", "x")

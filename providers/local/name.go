@@ -5,52 +5,50 @@ import (
 	"unicode/utf8"
 )
 
-// A key is its own path, segment by segment, wherever a file system can hold
-// it. Names that begin with ".omnibucket" are ours, so a segment that begins so
-// is escaped, and no escaped name can be anybody's natural one:
+// A key is its own path, segment by segment, if the file system can hold it: its plain
+// name. Names that begin with ".omnibucket" are reserved. A segment that begins with it is
+// escaped, so that no plain name equals a reserved one:
 //
-//	.omnibucket         at the root only: the reserved directory
-//	.omnibucket%NAME    a segment that could not keep its own name
-//	.omnibucket=NAME    an object whose own name is a directory's
-//	.omnibucket+CHUNK/  the beginning of a NAME too long for one name
-//	.omnibucket@/       in the tree of kept versions: one object's versions
+//	.omnibucket         only at the root: the reserved directory
+//	.omnibucket%NAME    a segment that cannot have its plain name
+//	.omnibucket=NAME    an object whose plain name is that of a directory (alternate name)
+//	.omnibucket+CHUNK/  the beginning of a NAME that is too long for one name
+//	.omnibucket@/       in the tree of versions: the noncurrent versions of one object
 //	.omnibucket~NAME    the attributes of an object, with Config.Sidecars
 //
-// NAME is encode(segment). Only files are ever moved to "=" names, never
-// directories: a directory on the way to a key has one name, known without
-// looking.
+// NAME is encode(segment). Only files are moved to alternate names, never directories. So
+// each parent directory of a key has one name, which is known without reading the disk.
 const (
 	reserved = ".omnibucket"
 
-	markEscaped  = '%'
-	markAside    = '='
-	markChunk    = '+'
-	markVersions = '@'
-	markVisible  = '~'
+	markEscaped   = '%'
+	markAlternate = '='
+	markChunk     = '+'
+	markVersions  = '@'
+	markVisible   = '~'
 
-	maxName  = 255                              // bytes; ext4, XFS, APFS, NTFS (there UTF-16 units, which are never more)
-	maxChunk = maxName - len(reserved) - 1 - 15 // with room for a mark; the rest is margin
+	maxName  = 255                              // bytes; of ext4, XFS, APFS and NTFS (there in UTF-16 units, which are never more)
+	maxChunk = maxName - len(reserved) - 1 - 15 // with space for a mark; the rest is margin
 	maxKey   = 1024
 )
 
-// names says which names the disk can hold. Strict is for disks that fold case
-// or refuse characters (Windows, macOS as it comes, FAT): there only plain
-// lower-case ASCII keeps its natural name. A rule that looked at what is
-// already there would keep more names natural, but then a directory could have
-// either of two names, and a reader would have to try every combination.
+// names maps keys to names on the disk. Strict is for disks that fold case or refuse
+// characters (Windows, macOS by default, FAT): only lower-case ASCII keeps its plain name.
+// A rule that depends on existing files would keep more plain names. But then a directory
+// could have either of two names, and a reader would have to try all combinations.
 type names struct{ strict bool }
 
-// A location is where a key's object may lie: under its own name, or, where a
-// directory has that, aside. In strict mode raw is the key's literal path, at
-// which somebody else may have put a file; else it is "".
+// A location has the names that the object of a key may have: its plain name or, if a
+// directory has that, its alternate name. In strict mode, another program may have put a
+// file at the literal path of the key. Otherwise literal is "".
 type location struct {
-	dir, base           string // the natural place
-	asideDir, asideBase string
-	raw                 string
+	dir, base       string // the plain name
+	altDir, altBase string
+	literal         string
 }
 
-// locate answers false for keys that no directory can hold: with an empty
-// segment, "." or "..", or a NUL.
+// locate returns the location of a key. It returns false if no directory can hold the key:
+// it has an empty segment, "." or "..", or a NUL byte.
 func (n names) locate(key string) (location, bool) {
 	dir, last := "", key
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
@@ -64,26 +62,26 @@ func (n names) locate(key string) (location, bool) {
 		return location{}, false
 	}
 	var l location
-	if n.natural(last) {
+	if n.isPlain(last) {
 		l.dir, l.base = dir, last
 	} else {
 		l.dir, l.base = split(join(dir, escaped(n.encode(last), markEscaped)))
 	}
-	l.asideDir, l.asideBase = split(join(dir, escaped(n.encode(last), markAside)))
+	l.altDir, l.altBase = split(join(dir, escaped(n.encode(last), markAlternate)))
 	if n.strict && join(l.dir, l.base) != key && !hasReserved(key) {
-		l.raw = key
+		l.literal = key
 	}
 	return l, true
 }
 
-// dirPath is the directory of the keys under key + "/".
+// dirPath returns the directory of the keys under key + "/".
 func (n names) dirPath(key string) (string, bool) {
 	plain := true
 	for segment := range strings.SplitSeq(key, "/") {
 		if !validSegment(segment) {
 			return "", false
 		}
-		plain = plain && n.natural(segment)
+		plain = plain && n.isPlain(segment)
 	}
 	if plain {
 		return key, true
@@ -95,9 +93,9 @@ func (n names) dirPath(key string) (string, bool) {
 	return path, true
 }
 
-// segment is a directory's name on disk: several, nested, where it is long.
+// segment returns the path of a directory on disk. A long segment has several components.
 func (n names) segment(segment string) string {
-	if n.natural(segment) {
+	if n.isPlain(segment) {
 		return segment
 	}
 	return escaped(n.encode(segment), markEscaped)
@@ -107,15 +105,16 @@ func validSegment(segment string) bool {
 	return segment != "" && segment != "." && segment != ".." && strings.IndexByte(segment, 0) < 0
 }
 
-// natural reports whether segment keeps its own name.
-func (n names) natural(segment string) bool {
+// isPlain reports whether segment keeps its plain name.
+func (n names) isPlain(segment string) bool {
 	if segment == "" || len(segment) > maxName || isReserved(segment) {
 		return false
 	}
 	return !n.strict || strictName(segment)
 }
 
-// isReserved ignores case, so that no name meets ours on a disk that folds it.
+// isReserved ignores case, so that no plain name is a reserved one on a disk that folds
+// case.
 func isReserved(name string) bool {
 	return len(name) >= len(reserved) && strings.EqualFold(name[:len(reserved)], reserved)
 }
@@ -129,7 +128,7 @@ func hasReserved(key string) bool {
 	return false
 }
 
-// strictName: lower-case ASCII that Windows takes too.
+// strictName reports whether name is lower-case ASCII that Windows accepts.
 func strictName(name string) bool {
 	for i := range len(name) {
 		if !strictByte(name[i]) {
@@ -149,8 +148,7 @@ func strictByte(c byte) bool {
 	return strings.IndexByte(`<>:"|?*\/`, c) < 0
 }
 
-// isDevice reports the names that Windows keeps for devices, with any
-// extension.
+// isDevice reports whether Windows reserves name for a device, with any extension.
 func isDevice(name string) bool {
 	stem, _, _ := strings.Cut(name, ".")
 	stem = strings.TrimRight(stem, " ")
@@ -166,8 +164,8 @@ func isDevice(name string) bool {
 
 const hexDigits = "0123456789abcdef"
 
-// encode writes a segment as a NAME: "%" and what the disk refuses as %xx, and
-// in strict mode capitals as "^" and the small letter.
+// encode returns the NAME of a segment. It writes "%" and bytes that the disk refuses as
+// %xx. In strict mode, it writes a capital as "^" and the small letter.
 func (n names) encode(segment string) string {
 	b := make([]byte, 0, len(segment)+16)
 	for i := range len(segment) {
@@ -184,8 +182,8 @@ func (n names) encode(segment string) string {
 	return string(b)
 }
 
-// keeps reports whether byte i of segment may stand for itself in strict mode;
-// a dot or space may not where a name, or a chunk of one, could end in it.
+// keeps reports whether byte i of segment need not be escaped in strict mode. A dot or
+// space must be escaped if a name, or a chunk of one, could end in it.
 func (n names) keeps(segment string, i int) bool {
 	c := segment[i]
 	if c == ' ' || c == '.' && (i == len(segment)-1 || len(segment) > maxChunk/3) {
@@ -194,7 +192,7 @@ func (n names) keeps(segment string, i int) bool {
 	return strictByte(c)
 }
 
-// decode is the inverse of encode. False: encode wrote no such name.
+// decode is the inverse of encode. It returns false if encode never returns such a name.
 func (n names) decode(name string) (string, bool) {
 	b := make([]byte, 0, len(name))
 	for i := 0; i < len(name); i++ {
@@ -222,7 +220,7 @@ func (n names) decode(name string) (string, bool) {
 	return segment, validSegment(segment) && strings.IndexByte(segment, '/') < 0 && n.encode(segment) == name
 }
 
-// escaped is the path of a NAME: its mark stands on the last piece.
+// escaped returns the path of a NAME. The last component has the mark.
 func escaped(name string, mark byte) string {
 	var b strings.Builder
 	b.Grow(len(name) + 2*len(reserved) + 2)
@@ -239,22 +237,22 @@ func escaped(name string, mark byte) string {
 	return b.String()
 }
 
-// A found name is one directory entry, understood.
+// A found name is the meaning of a directory entry.
 type found struct {
 	segment string
-	mark    byte // 0: a natural name; raw in strict mode says that it is somebody else's
-	raw     bool
+	mark    byte // 0 for a plain name
+	literal bool // in strict mode: another program chose the name
 }
 
-// parse understands the name of a file or directory that lies under chunks, the
-// decoded beginning of a long NAME, "" as a rule. For a chunk, segment is the
-// NAME so far. False: it is not part of any key.
+// parse parses the name of a file or directory. chunks is the beginning of a long NAME, or
+// "". For a chunk, segment is the NAME so far. It returns false if the name is not part of
+// any key.
 func (n names) parse(chunks, name string) (found, bool) {
 	if !isReserved(name) {
 		if name == "" || chunks != "" || !utf8.ValidString(name) {
 			return found{}, false
 		}
-		return found{segment: name, raw: n.strict && !n.natural(name)}, true
+		return found{segment: name, literal: n.strict && !n.isPlain(name)}, true
 	}
 	if len(name) < len(reserved)+2 || !strings.HasPrefix(name, reserved) {
 		return found{}, false
@@ -263,12 +261,12 @@ func (n names) parse(chunks, name string) (found, bool) {
 	switch mark {
 	case markChunk:
 		return found{segment: rest, mark: mark}, len(name) == len(reserved)+1+maxChunk && len(rest) <= 3*maxKey
-	case markEscaped, markAside:
+	case markEscaped, markAlternate:
 		if len(name) > len(reserved)+1+maxChunk {
 			return found{}, false
 		}
 		segment, ok := n.decode(rest)
-		if !ok || !utf8.ValidString(segment) || mark == markEscaped && n.natural(segment) {
+		if !ok || !utf8.ValidString(segment) || mark == markEscaped && n.isPlain(segment) {
 			return found{}, false
 		}
 		return found{segment: segment, mark: mark}, true
@@ -276,7 +274,7 @@ func (n names) parse(chunks, name string) (found, bool) {
 	return found{}, false
 }
 
-// join and split are for paths inside the bucket: slashes, "" for the root.
+// join and split handle paths inside the bucket: with slashes, and "" for the root.
 func join(dir, name string) string {
 	if dir == "" {
 		return name

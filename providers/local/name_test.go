@@ -12,18 +12,18 @@ import (
 )
 
 var nameRows = []struct {
-	name, key            string
-	natural, strictPlain bool // the key is its own path
+	name, key          string
+	plain, strictPlain bool // the key keeps its plain name
 }{
 	{"plain", "images/photo.jpg", true, true},
 	{"spaces and signs", "a b/c+d%25?#=&", true, false},
 	{"accents", "é/ü", true, false},
 	{"emoji", "🎉", true, false},
 	{"capitals", "README.md", true, false},
-	{"our own name", ".omnibucket", false, false},
-	{"our own name with capitals", ".OmniBucket", false, false},
+	{"the reserved name", ".omnibucket", false, false},
+	{"the reserved name with capitals", ".OmniBucket", false, false},
 	{"like an escaped name", ".omnibucket%x", false, false},
-	{"like an aside name, as a directory", "a/.omnibucket=x/b", false, false},
+	{"like an alternate name, as a directory", "a/.omnibucket=x/b", false, false},
 	{"like a chunk", ".omnibucket+x/y", false, false},
 	{"like a versions directory", ".omnibucket@", false, false},
 	{"255 bytes", strings.Repeat("x", 255), true, true},
@@ -51,9 +51,9 @@ func TestNames(t *testing.T) {
 				if n.strict {
 					require.Equal(t, row.strictPlain, path == row.key, path)
 				} else {
-					require.Equal(t, row.natural, path == row.key, path)
+					require.Equal(t, row.plain, path == row.key, path)
 				}
-				for _, path := range []string{path, join(l.asideDir, l.asideBase)} {
+				for _, path := range []string{path, join(l.altDir, l.altBase)} {
 					require.Equal(t, row.key, keyOf(t, n, path))
 					for name := range strings.SplitSeq(path, "/") {
 						require.LessOrEqual(t, len(name), maxName)
@@ -64,7 +64,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// keyOf reads a path back as a walk does.
+// keyOf returns the key of a path, parsed as a walk does.
 func keyOf(t testing.TB, n names, path string) string {
 	t.Helper()
 	var segments []string
@@ -82,25 +82,24 @@ func keyOf(t testing.TB, n names, path string) string {
 	return strings.Join(segments, "/")
 }
 
-func TestKeysThatNoDirectoryHolds(t *testing.T) {
+func TestKeysThatNoDirectoryCanHold(t *testing.T) {
 	for _, key := range []string{"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "../a", "a\x00b"} {
 		_, ok := names{}.locate(key)
 		require.False(t, ok, "%q", key)
 	}
 }
 
-// FuzzName proves that a path leads back to its key, and so that no two keys
-// share one, that a path stays inside, and that a stranger's name never passes
-// for an escaped one.
+// FuzzName requires that each path has one key, that a path stays inside the bucket, and
+// that no foreign name is taken for an escaped one.
 func FuzzName(f *testing.F) {
 	for _, row := range nameRows {
 		f.Add(row.key)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
 		for _, n := range []names{{false}, {true}} {
-			if l, ok := n.locate(key); ok && utf8.ValidString(key) && len(key) <= maxKey { // the core refuses others
+			if l, ok := n.locate(key); ok && utf8.ValidString(key) && len(key) <= maxKey { // the core refuses other keys
 				require.Equal(t, key, keyOf(t, n, join(l.dir, l.base)))
-				require.Equal(t, key, keyOf(t, n, join(l.asideDir, l.asideBase)))
+				require.Equal(t, key, keyOf(t, n, join(l.altDir, l.altBase)))
 				for name := range strings.SplitSeq(join(l.dir, l.base), "/") {
 					require.LessOrEqual(t, len(name), maxName)
 					require.NotContains(t, []string{"", ".", "..", reserved}, name)
@@ -109,7 +108,7 @@ func FuzzName(f *testing.F) {
 			if found, ok := n.parse("", key); ok && !strings.Contains(key, "/") && found.mark == markEscaped {
 				l, ok := n.locate(found.segment)
 				require.True(t, ok)
-				require.Equal(t, key, join(l.dir, l.base), "one name for a segment")
+				require.Equal(t, key, join(l.dir, l.base), "a segment has one name")
 			}
 		}
 	})
@@ -150,16 +149,16 @@ func TestAnObjectAndADirectoryOfOneName(t *testing.T) {
 		name string
 		keys []string
 	}{
-		{"the object first", []string{"a", "a/b"}},
-		{"the directory first", []string{"a/b", "a"}},
-		{"three deep", []string{"a", "a/b", "a/b/c"}},
-		{"three deep, backwards", []string{"a/b/c", "a/b", "a"}},
+		{"object first", []string{"a", "a/b"}},
+		{"directory first", []string{"a/b", "a"}},
+		{"three levels", []string{"a", "a/b", "a/b/c"}},
+		{"three levels, in reverse", []string{"a/b/c", "a/b", "a"}},
 		{"a long name", []string{long, long + "/x"}},
-		{"a long name, backwards", []string{long + "/x", long}},
+		{"a long name, in reverse", []string{long + "/x", long}},
 		{"an escaped name", []string{".omnibucket", ".omnibucket/x"}},
-		{"an escaped name, backwards", []string{".omnibucket/x", ".omnibucket"}},
-		{"a name that is chunked", []string{long + long, long + long + "/x"}},
-		{"a name that is chunked, backwards", []string{long + long + "/x", long + long}},
+		{"an escaped name, in reverse", []string{".omnibucket/x", ".omnibucket"}},
+		{"a chunked name", []string{long + long, long + long + "/x"}},
+		{"a chunked name, in reverse", []string{long + long + "/x", long + long}},
 	} {
 		for _, disk := range disks {
 			t.Run(row.name+", "+disk.name, func(t *testing.T) {
@@ -190,7 +189,7 @@ func TestAnObjectAndADirectoryOfOneName(t *testing.T) {
 
 func second(_ *storage.Attrs, err error) error { return err }
 
-func TestAnObjectMovedAsideIsTheSameRevision(t *testing.T) {
+func TestAnObjectKeepsItsRevisionUnderItsAlternateName(t *testing.T) {
 	s := open(t)
 	before := s.put("a", "x")
 	s.put("a/b", "y")
@@ -198,7 +197,7 @@ func TestAnObjectMovedAsideIsTheSameRevision(t *testing.T) {
 	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, s.files())
 }
 
-func TestAnObjectReturnsToItsNaturalNameWhenItIsWrittenAgain(t *testing.T) {
+func TestAnOverwrittenObjectReturnsToItsPlainName(t *testing.T) {
 	s := open(t)
 	s.put("a/b", "y")
 	s.put("a", "x")
@@ -208,7 +207,7 @@ func TestAnObjectReturnsToItsNaturalNameWhenItIsWrittenAgain(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.files())
 }
 
-func TestOfTwoFilesThatACrashLeftTheNaturalOneCounts(t *testing.T) {
+func TestThePlainNameWinsAfterACrashLeftTwoFiles(t *testing.T) {
 	s := open(t)
 	s.write("a", "new")
 	s.write(".omnibucket=a", "old")
@@ -219,7 +218,7 @@ func TestOfTwoFilesThatACrashLeftTheNaturalOneCounts(t *testing.T) {
 	require.Empty(t, s.files())
 }
 
-func TestAnEmptyDirectoryIsNotInTheWay(t *testing.T) {
+func TestAnObjectReplacesAnEmptyDirectory(t *testing.T) {
 	s := open(t)
 	s.write("a/x", "")
 	require.NoError(t, s.top(func(d *dir) error {
@@ -234,10 +233,10 @@ func TestAnEmptyDirectoryIsNotInTheWay(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.files())
 }
 
-// top lends the bucket's directory.
+// top calls f with the bucket's directory.
 func (s *subject) top(f func(*dir) error) error {
-	live, err := s.enter(context.Background())
+	live, err := s.acquire(context.Background())
 	require.NoError(s.t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	return f(live.top)
 }

@@ -5,29 +5,28 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-var _ origin.Origin = (*driver)(nil)
+var _ signedurl.Origin = (*driver)(nil)
 
-// VerifyingKeys leaves a bucket without a secret as it is.
-func (d *driver) VerifyingKeys(ctx context.Context) (signed.Keys, error) {
-	s, err := d.enter(ctx)
+// VerifyingKeys returns the keys of the bucket. It makes no key if there is none.
+func (d *driver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
+	s, err := d.acquire(ctx)
 	if err != nil {
-		return signed.Keys{}, err
+		return signedurl.Keys{}, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	return s.verifyingKeys()
 }
 
-// BucketInfo reads the bucket's settings, which another process may have changed.
+// BucketInfo returns the bucket's settings, which another process may have changed.
 func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	settings, err := s.settings()
 	if err != nil {
 		return nil, err
@@ -35,13 +34,14 @@ func (d *driver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
 	return settings.info(d.bucket), nil
 }
 
-// PublicRevision is "" for an object that is not public, or not there.
+// PublicRevision returns the revision of the object. It returns "" if there is no object,
+// or if it is not public.
 func (d *driver) PublicRevision(ctx context.Context, key string) (string, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	f, a, err := s.openObject(ctx, key, "")
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return "", nil
@@ -56,5 +56,5 @@ func (d *driver) PublicRevision(ctx context.Context, key string) (string, error)
 	return s.tagOf(f.meta, a).revision(), nil
 }
 
-// Now is the clock that Config gave.
+// Now returns the time of the clock of Config.
 func (d *driver) Now() time.Time { return d.clock.now() }

@@ -9,22 +9,22 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// BeginParts makes a directory for the parts. It stays until the upload is
-// completed or aborted, or, where nobody goes on with it, until a sweep drops it:
-// BeginParts sweeps too, now and then.
+// BeginParts makes a directory for the parts. The directory stays until the upload is
+// completed or aborted, or until a sweep discards it as abandoned. At most once an hour,
+// BeginParts itself sweeps.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer d.leave(s)
-	s.sweepUploadsAgain(ctx)
+	defer d.release(s)
+	s.sweepUploadsIfDue(ctx)
 	st, err := s.stage(ctx)
 	if err != nil {
 		return "", err
@@ -34,25 +34,25 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 		return "", err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.now()); err != nil {
-		return "", s.vanished(err)
+		return "", s.stagedFileError(err)
 	}
 	if err := s.finish(st); err != nil {
 		return "", err
 	}
 	upload := randomName()
 	if err := s.mkdirs(uploadPath(upload)); err != nil {
-		return "", s.lost(err)
+		return "", s.pathLostError(err)
 	}
 	to, err := s.open(uploadPath(upload))
 	if err != nil {
-		return "", s.lost(err)
+		return "", s.pathLostError(err)
 	}
-	defer s.shut(to)
+	defer s.closeDir(to)
 	return upload, s.moveTo(ctx, to, uploadKeyName, st)
 }
 
 // finish closes a staged file that needs no attributes.
-func (s *store) finish(st *staged) (err error) {
+func (s *store) finish(st *stagedFile) (err error) {
 	if s.sync {
 		err = st.file.sync()
 	}
@@ -63,42 +63,42 @@ func (s *store) finish(st *staged) (err error) {
 	return failure(err)
 }
 
-func (s *store) moveTo(ctx context.Context, to *dir, name string, st *staged) error {
-	if err := persist(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
-		return s.lostPart(st, err)
+func (s *store) moveTo(ctx context.Context, to *dir, name string, st *stagedFile) error {
+	if err := retryInUse(ctx, func() error { return to.rename(name, st.dir, st.name) }); err != nil {
+		return s.partRenameError(st, err)
 	}
-	st.placed()
+	st.markPlaced()
 	if s.sync {
 		return failure(to.sync())
 	}
 	return nil
 }
 
-// lostPart is failure for a rename into an upload. The upload's directory is
-// missing if the upload was aborted meanwhile.
-func (s *store) lostPart(st *staged, err error) error {
+// partRenameError returns the error for a failed rename into an upload. If the upload was
+// aborted meanwhile, its directory does not exist.
+func (s *store) partRenameError(st *stagedFile, err error) error {
 	if !isNotExist(err) {
 		return failure(err)
 	}
 	if _, err := st.dir.stat(st.name); err != nil {
-		return s.vanished(err)
+		return s.stagedFileError(err)
 	}
-	if err := s.orGone(nil); err != nil {
+	if err := s.notFoundIfBucketGone(nil); err != nil {
 		return err
 	}
 	return errUpload
 }
 
-// PutPart stores a part, over an earlier one of its number, in one step. The
-// part's tag names its file.
+// PutPart stores a part, and atomically replaces an earlier one with that number. The tag
+// of the part identifies its file.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return storage.Part{}, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	if r.Number < 1 || r.Number > maxParts {
-		return storage.Part{}, invalid.Argument("part number", "must be from 1 to 10,000", "")
+		return storage.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
 	}
 	to, err := s.upload(ctx, r.Key, r.Upload)
 	if err != nil {
@@ -110,14 +110,14 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		return storage.Part{}, err
 	}
 	defer s.discard(st)
-	if err := s.hideAs(r.Key, st); err != nil {
+	if err := s.restrictMode(r.Key, st); err != nil {
 		return storage.Part{}, err
 	}
 	if err := st.fill(ctx, r.Body); err != nil {
 		return storage.Part{}, err
 	}
 	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
-		return storage.Part{}, s.vanished(err)
+		return storage.Part{}, s.stagedFileError(err)
 	}
 	if err := s.finish(st); err != nil {
 		return storage.Part{}, err
@@ -128,44 +128,44 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	return storage.Part{Number: r.Number, Tag: makeTag(st.meta).revision(), Size: st.meta.size, CRC32C: r.CRC32C}, nil
 }
 
-// CompleteParts joins the parts into one file and places it as Put does. The
-// parts stay where that fails, for another try or AbortParts.
+// CompleteParts joins the parts into one file and places it as Put does. If that fails,
+// the parts stay, for another attempt or AbortParts.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	out, err := s.join(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	_ = s.removeUpload(ctx, r.Upload) // what stays is no object, and a sweep drops it
+	_ = s.removeUpload(ctx, r.Upload) // a sweep removes the rest
 	return out, nil
 }
 
-// hideAs gives a part the mode of the object that will be replaced, so that nobody
-// reads in the one what the other does not show. Without an object it does nothing.
-func (s *store) hideAs(key string, st *staged) error {
+// restrictMode gives a part the mode of the object that it will replace, so that it is as
+// private as that object. If there is no object, it does nothing.
+func (s *store) restrictMode(key string, st *stagedFile) error {
 	l, ok := s.names().locate(key)
 	if !ok {
 		return nil
 	}
-	natural, err := s.open(l.dir)
-	if noObject(err) {
+	plain, err := s.open(l.dir)
+	if isNoObject(err) {
 		return nil
 	}
 	if err != nil {
 		return failure(err)
 	}
-	defer s.shut(natural)
-	at := spots{store: s, l: l, natural: natural}
+	defer s.closeDir(plain)
+	at := candidates{store: s, l: l, plain: plain}
 	defer at.close()
 	old, err := at.find()
 	if err != nil || !old.found() || old.meta.mode == 0 {
 		return err
 	}
-	return failure(st.file.setMode(old.meta.mode | 0o600)) // which CompleteParts reads
+	return failure(st.file.setMode(old.meta.mode | 0o600)) // CompleteParts must be able to read it
 }
 
 func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
@@ -188,7 +188,7 @@ func (s *store) join(ctx context.Context, r *storage.CompleteRequest) (*storage.
 	return s.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
-func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) error {
+func (st *stagedFile) appendPart(ctx context.Context, from *dir, part storage.Part) error {
 	f, err := from.open(partName(part.Number))
 	if isNotExist(err) {
 		return errPart(part)
@@ -196,7 +196,7 @@ func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) 
 	if err != nil {
 		return failure(err)
 	}
-	file := f.take(partName(part.Number))
+	file := f.osFile(partName(part.Number))
 	defer func() { _ = file.Close() }()
 	if makeTag(f.meta).revision() != part.Tag {
 		return errPart(part)
@@ -205,16 +205,16 @@ func (st *staged) appendPart(ctx context.Context, from *dir, part storage.Part) 
 }
 
 func errPart(part storage.Part) error {
-	return invalid.Argument("part "+strconv.Itoa(part.Number), "is not there, or was replaced", "")
+	return argument.Invalid("part "+strconv.Itoa(part.Number), "must exist and not be replaced", "")
 }
 
-// AbortParts removes the parts.
+// AbortParts removes the upload and its parts.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	u, err := s.upload(ctx, key, upload)
 	if errors.Is(err, errUpload) {
 		return nil
@@ -229,4 +229,4 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	return s.syncDir(uploadsPath)
 }
 
-var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy inside the kernel
+var _ io.ReaderFrom = (*os.File)(nil) // append relies on it to copy in the kernel

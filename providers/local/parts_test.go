@@ -47,7 +47,7 @@ func TestParts(t *testing.T) {
 				wg.Go(func() { parts[i] = s.part(upload, i+1, strings.Repeat(string(rune('a'+i)), 5)) })
 			}
 			wg.Wait()
-			require.Empty(t, s.all(), "an upload that is under way is not listed")
+			require.Empty(t, s.all(), "an upload in progress is not listed")
 			crc := uint32(42)
 			r.CRC32C = &crc
 			a, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: parts})
@@ -62,7 +62,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-func TestPartsOutliveTheProcess(t *testing.T) {
+func TestPartsSurviveTheProcess(t *testing.T) {
 	s := open(t)
 	r := &storage.PutRequest{Key: "k"}
 	upload := s.begin(r)
@@ -73,7 +73,7 @@ func TestPartsOutliveTheProcess(t *testing.T) {
 	require.Equal(t, "x", s.get("k"))
 }
 
-func TestPartsOnCondition(t *testing.T) {
+func TestCompletingPartsWithACondition(t *testing.T) {
 	s := open(t)
 	s.put("k", "old")
 	r := &storage.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
@@ -87,7 +87,7 @@ func TestPartsOnCondition(t *testing.T) {
 	require.Empty(t, s.uploads())
 }
 
-func TestUploadsThatAreNone(t *testing.T) {
+func TestUnknownUploadsAndPartsAreRefused(t *testing.T) {
 	s := open(t)
 	r := &storage.PutRequest{Key: "k"}
 	upload := s.begin(r)
@@ -99,8 +99,8 @@ func TestUploadsThatAreNone(t *testing.T) {
 		{"unknown", "k", strings.Repeat("0", 24), part},
 		{"malformed", "k", "../../k", part},
 		{"another key's", "other", upload, part},
-		{"no such part", "k", upload, storage.Part{Number: 2, Tag: part.Tag}},
-		{"a part that was replaced", "k", upload, storage.Part{Number: 1, Tag: "1-1-1"}},
+		{"a missing part", "k", upload, storage.Part{Number: 2, Tag: part.Tag}},
+		{"a replaced part", "k", upload, storage.Part{Number: 1, Tag: "1-1-1"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := s.CompleteParts(t.Context(), &storage.CompleteRequest{
@@ -111,16 +111,16 @@ func TestUploadsThatAreNone(t *testing.T) {
 	}
 	_, err := s.PutPart(t.Context(), &storage.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NoError(t, s.AbortParts(t.Context(), "other", upload), "is not this upload")
+	require.NoError(t, s.AbortParts(t.Context(), "other", upload), "another key has no such upload")
 	require.Len(t, s.uploads(), 1)
 }
 
-func TestSweepLeavesUploadsAndLivingWriters(t *testing.T) {
+func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
 	s := open(t)
 	s.begin(&storage.PutRequest{Key: "k"})
-	live, err := s.enter(t.Context())
+	live, err := s.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	st, err := live.stage(t.Context())
 	require.NoError(t, err)
 

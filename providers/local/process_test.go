@@ -21,16 +21,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// These tests start the test binary again, in a role, to have processes that
-// share nothing but the directory.
+// These tests start the test binary again with a role, to get processes that only share
+// the directory.
 const (
 	roleVariable = "OMNIBUCKET_LOCAL_TEST_ROLE"
 	rootVariable = "OMNIBUCKET_LOCAL_TEST_ROOT"
 	textVariable = "OMNIBUCKET_LOCAL_TEST_TEXT"
-	diskVariable = "OMNIBUCKET_LOCAL_TEST_XATTR" // "none": a disk without
+	diskVariable = "OMNIBUCKET_LOCAL_TEST_XATTR" // "none" means a disk without them
 )
 
-// play is what another process does; it talks to the test by its output.
+// play runs a role in another process, which communicates with the test by its output.
 func play(role string) int {
 	roles := map[string]func(d *driver, text string) error{
 		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
@@ -55,7 +55,7 @@ func play(role string) int {
 	return 0
 }
 
-// A process is one in a role. Its standard input ends when it shall.
+// A process is another process with a role. It must end when its standard input is closed.
 type process struct {
 	*exec.Cmd
 	input  io.Closer
@@ -77,7 +77,7 @@ func start(t *testing.T, root, role, text string) *process {
 	return p
 }
 
-// end has a process finish, and answers with its last line.
+// end makes the process finish, and returns its last line of output.
 func (p *process) end(t *testing.T) string {
 	t.Helper()
 	require.NoError(t, p.input.Close())
@@ -89,7 +89,7 @@ func (p *process) end(t *testing.T) string {
 	return last
 }
 
-// told is closed when the test ends the process's input.
+// told returns a channel that is closed when the test closes the input of the process.
 func told() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -108,8 +108,8 @@ func stopped(done <-chan struct{}) bool {
 	}
 }
 
-// pattern is an object that tells when it is torn, and whose attributes tell
-// when they are another's: number decides size, bytes, type and metadata.
+// pattern returns an object whose size, bytes, type and metadata depend on number, so that
+// checkPattern detects a torn object, and attributes of another one.
 func pattern(key string, number int) *storage.PutRequest {
 	line := fmt.Sprintf("%08d\n", number)
 	r := request(key, strings.Repeat(line, 1+number%5000))
@@ -169,9 +169,9 @@ func readForEver(d *driver, key string) error {
 	return nil
 }
 
-// createOnce reports readiness, so that all begin at once when told.
+// createOnce prints "ready", so that all processes can begin at the same time.
 func createOnce(d *driver, key string) error {
-	if _, err := d.enter(context.Background()); err != nil {
+	if _, err := d.acquire(context.Background()); err != nil {
 		return err
 	}
 	fmt.Println("ready")
@@ -214,7 +214,7 @@ func addUp(d *driver, key string) error {
 	return nil
 }
 
-// overwriteForEver does all that writers do, to be killed at any instant.
+// overwriteForEver does everything that writers do. It may be killed at any time.
 func overwriteForEver(d *driver, _ string) error {
 	d.Describe().StartVersions()
 	ctx := context.Background()
@@ -223,7 +223,7 @@ func overwriteForEver(d *driver, _ string) error {
 		if _, err := d.Put(ctx, pattern("k", number)); err != nil {
 			return err
 		}
-		// A second object comes and goes, below the first and aside of it.
+		// Other objects are made and removed, below the first one and beside it.
 		if _, err := d.Put(ctx, pattern("dir/x", number)); err != nil {
 			return err
 		}
@@ -278,7 +278,7 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 	}
 }
 
-func TestOfManyProcessesOneCreates(t *testing.T) {
+func TestOneOfManyProcessesCreatesAnObject(t *testing.T) {
 	rounds := 5
 	if testing.Short() {
 		rounds = 1
@@ -324,17 +324,17 @@ func TestNoProcessLosesAnUpdate(t *testing.T) {
 	require.Len(t, s.get("counter"), 40)
 }
 
-// A writer that is killed leaves the old object or the new one, no older
-// version that is torn, nothing else to see, and nothing for long.
-func TestKilledWriters(t *testing.T) {
-	t.Run("plain", testKilledWriters)
+// TestAKilledWriterLeavesWholeObjects requires the old object or the new one, and no torn
+// version. Nothing else may be visible, and the files of the writer are removed later.
+func TestAKilledWriterLeavesWholeObjects(t *testing.T) {
+	t.Run("plain", testKilledWriter)
 	t.Run("without extended attributes", func(t *testing.T) {
 		t.Setenv(diskVariable, "none")
-		testKilledWriters(t)
+		testKilledWriter(t)
 	})
 }
 
-func testKilledWriters(t *testing.T) {
+func testKilledWriter(t *testing.T) {
 	kills := 250
 	if testing.Short() {
 		kills = 20
@@ -349,7 +349,7 @@ func testKilledWriters(t *testing.T) {
 		p := start(t, root, "overwriter", "")
 		require.True(t, p.output.Scan())
 		require.Equal(t, "ready", p.output.Text())
-		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // the random instant that this test is about
+		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // this test needs a random time
 		require.NoError(t, p.Process.Kill())
 		require.Error(t, p.Wait())
 
@@ -365,7 +365,7 @@ func testKilledWriters(t *testing.T) {
 	s := reopen(t, root, withVersions, like)
 	seen := map[string]bool{}
 	for _, e := range s.history(storage.ListRequest{Limit: 1000}) {
-		require.False(t, seen[e.Key+e.Version], "a version is listed once")
+		require.False(t, seen[e.Key+e.Version], "each version must be listed once")
 		seen[e.Key+e.Version] = true
 		body, a, err := s.getVersion(e.Key, e.Version)
 		require.NoError(t, err)
@@ -373,7 +373,7 @@ func testKilledWriters(t *testing.T) {
 		require.NotNil(t, a.CRC32C)
 	}
 	require.NotEmpty(t, seen)
-	shops, err := filepath.Glob(filepath.Join(root, tmpPath, "*"))
+	left, err := filepath.Glob(filepath.Join(root, tmpPath, "*"))
 	require.NoError(t, err)
-	require.Empty(t, shops, "workshops of the dead are swept too")
+	require.Empty(t, left, "staging directories of killed writers are removed, too")
 }

@@ -6,21 +6,20 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// Put writes a file that nobody sees, with its attributes, and renames it into
-// its place: readers have the old object or the new one, with what goes with
-// it.
+// Put writes a hidden file with its attributes, and renames it to its place. Readers get
+// either the old object or the new one, each with its own attributes.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	s, err := d.enter(ctx)
+	s, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	st, err := s.stage(ctx)
 	if err != nil {
 		return nil, err
@@ -33,8 +32,8 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return s.save(ctx, r.Key, st, r.Condition)
 }
 
-// save seals a file and places it.
-func (s *store) save(ctx context.Context, key string, st *staged, c storage.Condition) (*storage.Attrs, error) {
+// save seals a staged file and makes it the object of key.
+func (s *store) save(ctx context.Context, key string, st *stagedFile, c storage.Condition) (*storage.Attrs, error) {
 	if err := s.seal(st); err != nil {
 		return nil, err
 	}
@@ -50,13 +49,13 @@ func (s *store) save(ctx context.Context, key string, st *staged, c storage.Cond
 	return s.attrsOf(key, st.meta, &st.attrs), nil
 }
 
-// commit makes a sealed file the object of key, if c holds. Directories are
-// made before the key's lock is taken, because that may take the locks of
-// other keys. If one was removed in between, as empty, it starts over.
-func (s *store) commit(ctx context.Context, key string, st *staged, c storage.Condition) error {
+// commit makes a sealed file the object of key, if c holds. It makes directories before it
+// takes the lock of the key, because that may take the locks of other keys. If a directory
+// was removed in between because it was empty, commit starts over.
+func (s *store) commit(ctx context.Context, key string, st *stagedFile, c storage.Condition) error {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return invalid.Argument("key", "must not have an empty segment", "")
+		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 	var round rounds
 	for {
@@ -69,22 +68,22 @@ func (s *store) commit(ctx context.Context, key string, st *staged, c storage.Co
 		}
 		err = s.placeLocked(ctx, key, target, l, st, c)
 		if err == nil && s.sync {
-			err = uncertain(target.sync())
+			err = unknownOutcome(target.sync())
 		}
-		s.shut(target)
+		s.closeDir(target)
 		if err == nil || !errors.Is(err, errDirGone) {
 			return err
 		}
-		if err := s.gone(); err != storage.ObjectNotFound {
+		if err := s.notFoundError(); err != storage.ObjectNotFound {
 			return err
 		}
 	}
 }
 
-// errDirGone: a directory was removed between its making and its use.
+// errDirGone means that a directory was removed between its creation and its use.
 var errDirGone = errors.New("the directory is gone")
 
-func (s *store) placeLocked(ctx context.Context, key string, target *dir, l location, st *staged, c storage.Condition) error {
+func (s *store) placeLocked(ctx context.Context, key string, target *dir, l location, st *stagedFile, c storage.Condition) error {
 	unlock, err := s.lock(ctx, key)
 	if err != nil {
 		return err
@@ -93,13 +92,13 @@ func (s *store) placeLocked(ctx context.Context, key string, target *dir, l loca
 	if err := interrupted(ctx); err != nil {
 		return err
 	}
-	spots := spots{store: s, l: l, natural: target}
-	defer spots.close()
-	return s.place(ctx, key, &spots, st, c)
+	at := candidates{store: s, l: l, plain: target}
+	defer at.close()
+	return s.place(ctx, key, &at, st, c)
 }
 
-// place compares and renames. The key's lock is held.
-func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c storage.Condition) error {
+// place checks the condition and renames. The caller holds the lock of the key.
+func (s *store) place(ctx context.Context, key string, at *candidates, st *stagedFile, c storage.Condition) error {
 	old, err := at.find()
 	if err != nil {
 		return err
@@ -112,13 +111,13 @@ func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c 
 			return err
 		}
 	}
-	if s.keeping() && old.found() {
+	if s.keepsVersions() && old.found() {
 		if old.meta.mtime >= st.meta.mtime {
 			if err := s.restamp(st, old.meta.mtime); err != nil {
 				return err
 			}
 		}
-		if err := s.keep(ctx, key, old, time.Time{}); err != nil {
+		if err := s.keepVersion(ctx, key, old, time.Time{}); err != nil {
 			return err
 		}
 	}
@@ -128,24 +127,24 @@ func (s *store) place(ctx context.Context, key string, at *spots, st *staged, c 
 	if err := at.dropVisible(ctx); err != nil {
 		return err
 	}
-	defer s.hold(old)()
-	if err := at.put(ctx, st, c.Absent); err != nil {
+	defer s.holdInode(old)()
+	if err := at.install(ctx, st, c.Absent); err != nil {
 		return err
 	}
-	if !s.keeping() {
+	if !s.keepsVersions() {
 		s.dropSidecar(old.meta)
 	}
 	if st.visible == nil {
 		return nil
 	}
 	if err := s.keepMode(st.visible, old); err != nil {
-		return uncertain(err)
+		return unknownOutcome(err)
 	}
 	return at.putVisible(ctx, st.visible)
 }
 
-// checkWrite is the verdict on a condition.
-func (s *store) checkWrite(old spot, c storage.Condition) error {
+// checkWrite checks the condition of a write.
+func (s *store) checkWrite(old objectFile, c storage.Condition) error {
 	switch {
 	case c.Absent && old.found():
 		return storage.PreconditionFailed
@@ -164,14 +163,14 @@ func (s *store) checkWrite(old spot, c storage.Condition) error {
 	return nil
 }
 
-// revisionAt is what a listing and the attributes say.
-func (s *store) revisionAt(at spot) (string, error) {
+// revisionAt returns the revision, as listings and attributes have it.
+func (s *store) revisionAt(at objectFile) (string, error) {
 	if !s.coarse.Load() {
 		return makeTag(at.meta).revision(), nil
 	}
 	f, err := at.dir.open(at.base)
 	if err != nil {
-		return "", s.lost(err)
+		return "", s.pathLostError(err)
 	}
 	defer func() { _ = f.close() }()
 	a, err := s.attrsOfFile(f)

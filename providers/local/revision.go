@@ -5,13 +5,12 @@ import "strconv"
 // A tag is a revision in the two forms that callers get, in one string:
 // "REVISION"local:REVISION.
 //
-// The revision is made of the inode, the time of the write in nanoseconds and
-// the size, all of which a listing knows from the one stat that it needs anyway.
-// It is unique for each write: every write makes a new file, and sets its time
-// itself (see clock), so that an inode number that is used again comes with
-// another time. The change time (ctime) is left out, because renaming and
-// linking an object, as keeping versions does, moves it; the device is left out,
-// because its number may change with a reboot.
+// The revision consists of the inode, the time of the write in nanoseconds and the size.
+// A listing gets all of them from the stat that it needs anyway. The revision is unique
+// for each write: a write makes a new file and sets its time (see clock). A reused inode
+// therefore has another time. The change time (ctime) is not included, because renaming or
+// linking a file for a version changes it. The device is not included, because its number
+// may change with a reboot.
 type tag string
 
 const revisionTag = provider + ":"
@@ -40,11 +39,10 @@ func (t tag) revision() string {
 	return revision
 }
 
-// tagOf is makeTag, but for disks whose times are too coarse for it: there each
-// write draws a revision, which is kept with the attributes, and a listing has
-// to read them.
+// tagOf returns the tag of a file. On disks whose times are too coarse, each write has a
+// random revision in its attributes, which listings must read. Otherwise it is makeTag.
 func (s *store) tagOf(m meta, a *attrs) tag {
-	if s.coarse.Load() && a.describes(m) && a.unique != "" {
+	if s.coarse.Load() && a.matches(m) && a.unique != "" {
 		return tag(`"` + a.unique + `"` + revisionTag + a.unique)
 	}
 	return makeTag(m)

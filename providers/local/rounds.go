@@ -8,12 +8,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// maxRounds is how often one call starts over because somebody else changed the
-// same directory or object in between. Two writers need one or two rounds. If a
-// call needs this many, something else is wrong, and more rounds do not help.
+// maxRounds is how often a call starts over because another process changed the same
+// directory or object. Two writers need one or two rounds. If a call needs this many, more
+// rounds do not help.
 const maxRounds = 100
 
-// rounds counts the rounds of one loop that starts over.
+// rounds counts the rounds of a loop that starts over.
 type rounds int
 
 // next begins a round. It fails if ctx is done or no rounds are left.
@@ -30,24 +30,24 @@ func (r *rounds) next(ctx context.Context) error {
 
 var errRounds = &storage.Error{
 	Code: storage.Unavailable,
-	Err:  errors.New("others changed the same directory " + strconv.Itoa(maxRounds) + " times while this call used it"),
-	Hint: "keep other programs from changing the bucket's directory all the time",
+	Err:  errors.New("other programs changed the same directory " + strconv.Itoa(maxRounds) + " times while this call used it"),
+	Hint: "stop the program that keeps changing the bucket's directory",
 }
 
-// errVanished is for a staged file that somebody removed. The object was not
-// changed, and a new staged file may live longer.
+// errVanished means that another program removed the staged file. The object is
+// unchanged, and another attempt may succeed.
 var errVanished = &storage.Error{
 	Code: storage.Unavailable,
 	Err:  errors.New("the temporary file of this write vanished before it was complete"),
 	Hint: "exclude " + reserved + " in the bucket's directory from programs that remove temporary files",
 }
 
-// vanished is failure for an error of an operation on a staged file.
-func (s *store) vanished(err error) error {
+// stagedFileError returns the error for a failed operation on a staged file.
+func (s *store) stagedFileError(err error) error {
 	if !isNotExist(err) {
 		return failure(err)
 	}
-	if err := s.orGone(nil); err != nil {
+	if err := s.notFoundIfBucketGone(nil); err != nil {
 		return err
 	}
 	return errVanished

@@ -11,26 +11,26 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
 
-// serviceDriver manages the directories of one directory. Credentials are
-// Unsupported: the operating system's are what counts.
+// A serviceDriver manages the directories in a directory. It does not support
+// credentials: the operating system checks those of the process.
 type serviceDriver struct {
 	storage.UnimplementedServiceDriver
 	path   string
 	root   *os.Root
 	config ServiceConfig
-	keys   signed.Keys // of config
+	keys   signedurl.Keys // from config
 }
 
-// NewServiceDriver opens the directory that holds the buckets, for
-// storage.NewService.
+// NewServiceDriver returns a driver for [storage.NewService], and otherwise does what
+// [NewService] does.
 func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, error) {
-	keys, err := signed.NewKeys(c.SigningKeys)
+	keys, err := signedurl.NewKeys(c.SigningKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -55,18 +55,19 @@ func NewServiceDriver(root string, c ServiceConfig) (storage.ServiceDriver, erro
 
 func (s *serviceDriver) Provider() string { return provider }
 
-// Close lets go of the directory; drivers of its buckets stay open.
+// Close closes the directory. Drivers of its buckets stay open.
 func (s *serviceDriver) Close() error { return failure(s.root.Close()) }
 
-// checkName: a bucket is one directory, and none whose name is hidden.
+// checkName fails with InvalidArgument if name cannot be that of a bucket: a directory
+// whose name does not begin with a dot.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
-		return invalid.Argument("bucket", "must be the name of a directory, without a dot in front", "")
+		return argument.Invalid("bucket", "must be the name of a directory, without a leading dot", "")
 	}
 	return nil
 }
 
-// CreateBucket makes a directory.
+// CreateBucket makes the directory of a bucket.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -83,12 +84,12 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	}
 	if !s.config.NoSync {
 		if err := syncDir(s.root, ""); err != nil {
-			return nil, uncertain(err)
+			return nil, unknownOutcome(err)
 		}
 	}
-	return s.settle(ctx, r.Name, func(b *bucketSettings) {
+	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) {
 		b.Created, b.Region = s.config.Now().UTC(), r.Region
-		b.change(r)
+		b.apply(r)
 	})
 }
 
@@ -101,11 +102,11 @@ func syncDir(root *os.Root, path string) error {
 	return d.sync()
 }
 
-// BucketInfo tells what was set. Of a directory that was made by hand only the
-// name is known.
+// BucketInfo returns the settings of a bucket. If another program made the directory, it
+// only returns the name.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
-	err := s.within(ctx, name, func(b *store) error {
+	err := s.withBucket(ctx, name, func(b *store) error {
 		settings, err := b.settings()
 		info = settings.info(name)
 		return err
@@ -116,20 +117,20 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	return info, nil
 }
 
-// UpdateBucket changes what is asked for alone. A region is Unsupported: a
-// bucket does not move.
+// UpdateBucket changes the settings that the request has. If the request has a region, it
+// fails with Unsupported: a bucket cannot move.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	return s.settle(ctx, r.Name, func(b *bucketSettings) { b.change(r) })
+	return s.updateSettings(ctx, r.Name, func(b *bucketSettings) { b.apply(r) })
 }
 
-// settle changes settings under a lock, so that two changes at once both count.
-func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
+// updateSettings changes settings under a lock, so that no concurrent change is lost.
+func (s *serviceDriver) updateSettings(ctx context.Context, name string, change func(*bucketSettings)) (*storage.BucketInfo, error) {
 	var info *storage.BucketInfo
-	err := s.within(ctx, name, func(b *store) error {
-		if _, err := b.workshop(ctx); err != nil {
+	err := s.withBucket(ctx, name, func(b *store) error {
+		if _, err := b.stagingDir(ctx); err != nil {
 			return err
 		}
 		unlock, err := b.lock(ctx, settingsPath)
@@ -151,22 +152,22 @@ func (s *serviceDriver) settle(ctx context.Context, name string, change func(*bu
 	return info, nil
 }
 
-// within opens a bucket for one call.
-func (s *serviceDriver) within(ctx context.Context, name string, f func(*store) error) error {
+// withBucket calls f with an open bucket.
+func (s *serviceDriver) withBucket(ctx context.Context, name string, f func(*store) error) error {
 	if err := checkName(name); err != nil {
 		return storage.BucketNotFound
 	}
 	d := s.driver(name)
 	defer func() { _ = d.Close() }()
-	b, err := d.enter(ctx)
+	b, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.leave(b)
+	defer d.release(b)
 	return f(b)
 }
 
-// ListBuckets lists directories by name. Hidden ones are none of ours.
+// ListBuckets returns the directories by name, without hidden ones.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, "", err
@@ -188,7 +189,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	for _, name := range names {
 		info, err := s.BucketInfo(ctx, name)
 		if storage.CodeOf(err) == storage.BucketNotFound {
-			continue // removed meanwhile
+			continue // it was removed meanwhile
 		}
 		if err != nil {
 			return nil, "", err
@@ -215,8 +216,8 @@ func (s *serviceDriver) bucketNames(after string) ([]string, error) {
 	return names, failure(err)
 }
 
-// DeleteBucket answers BucketNotEmpty where there is an object or an older
-// version. Uploads that were never completed go with the bucket.
+// DeleteBucket removes a bucket, with its uncompleted uploads. If the bucket has an
+// object or a noncurrent version, it fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return storage.BucketNotFound
@@ -224,28 +225,28 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	s.sweepTrash(ctx)
 	d := s.driver(name)
 	defer func() { _ = d.Close() }()
-	b, err := d.enter(ctx)
+	b, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	left := sync.OnceFunc(func() {
-		d.leave(b)
+	releaseBucket := sync.OnceFunc(func() {
+		d.release(b)
 		_ = d.Close()
 	})
-	defer left()
-	if err := b.mustBeEmpty(); err != nil {
+	defer releaseBucket()
+	if err := b.checkEmpty(); err != nil {
 		return err
 	}
-	if err := b.prepare(); err != nil {
+	if err := b.initialize(); err != nil {
 		return err
 	}
-	unlock, err := b.lockAll(ctx) // nobody places an object, nor changes settings
+	unlock, err := b.lockAll(ctx) // no object can be placed, and no settings changed
 	if err != nil {
 		return err
 	}
 	unlock = sync.OnceFunc(unlock)
 	defer unlock()
-	if err := b.mustBeEmpty(); err != nil {
+	if err := b.checkEmpty(); err != nil {
 		return err
 	}
 	t, err := s.newTrash(ctx)
@@ -253,18 +254,18 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		return err
 	}
 	defer t.close()
-	if runtime.GOOS == "windows" { // where nobody renames a directory in which somebody has a file open
+	if runtime.GOOS == "windows" { // a directory with an open file cannot be renamed
 		unlock()
-		left()
+		releaseBucket()
 	}
-	return t.take(ctx, name)
+	return t.deleteBucket(ctx, name)
 }
 
-// holdsFile reports whether path has a file that removeEmpty leaves there. It may be
-// no object: a name that is no key, or a symbolic link to nowhere.
-func (s *store) holdsFile(path string) (holds bool, err error) {
+// hasFile reports whether path has a file that removeEmpty does not remove. The file need
+// not be an object: its name may not be a key, or it may be a broken symbolic link.
+func (s *store) hasFile(path string) (holds bool, err error) {
 	d, err := s.openToRead(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -291,17 +292,17 @@ func (s *store) holdsFile(path string) (holds bool, err error) {
 		if holds || err != nil {
 			break
 		}
-		if holds, err = s.holdsFile(path); err != nil {
+		if holds, err = s.hasFile(path); err != nil {
 			return false, err
 		}
 	}
 	return holds, failure(err)
 }
 
-// removeEmpty removes the directories in path that hold nothing.
+// removeEmpty removes the empty directories in path.
 func (s *store) removeEmpty(path string) error {
 	d, err := s.openToRead(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil
 	}
 	if err != nil {
@@ -313,7 +314,7 @@ func (s *store) removeEmpty(path string) error {
 		switch {
 		case e.kind == kindDir && d.name(e.name) != reserved:
 			inner = append(inner, e.name)
-		case strings.HasPrefix(e.name, reserved+string(markVisible)): // of an object that somebody removed by hand
+		case strings.HasPrefix(e.name, reserved+string(markVisible)): // of an object that another program removed
 			_ = d.unlink(e.name)
 		}
 		return true
@@ -329,8 +330,8 @@ func (s *store) removeEmpty(path string) error {
 	return nil
 }
 
-// Driver reaches a bucket that need not be there: its operations are then
-// BucketNotFound.
+// Driver returns a driver for a bucket. If the bucket does not exist, operations of the
+// driver fail with BucketNotFound.
 func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -340,6 +341,6 @@ func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 
 func (s *serviceDriver) driver(name string) *driver {
 	d := bucketDriver(s.path, name, Config{NoSync: s.config.NoSync, Now: s.config.Now, FileMode: s.config.FileMode, Sidecars: s.config.Sidecars})
-	d.managed, d.given = true, s.keys
+	d.managed, d.configKeys = true, s.keys
 	return d
 }

@@ -60,17 +60,17 @@ func TestBuckets(t *testing.T) {
 	require.Equal(t, info.Lifecycle, again.Lifecycle)
 
 	b := s.bucket(t, "one", root)
-	require.True(t, b.Describe().Versioned, "the bucket knows by itself")
+	require.True(t, b.Describe().Versioned, "the bucket knows its settings")
 	require.Equal(t, "one", b.Describe().Bucket)
 	a := b.put("k", "x")
 	require.NotEmpty(t, a.Version)
 
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 	b.remove("k")
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "an older version is there")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a noncurrent version")
 	require.NoError(t, b.Delete(t.Context(), &storage.DeleteRequest{Key: "k", Version: a.Version}))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
-	windowsCannot(t, "a bucket that somebody has open cannot be removed")
+	windowsCannot(t, "an open bucket cannot be removed")
 	require.NoError(t, s.DeleteBucket(t.Context(), "one"))
 	require.NoDirExists(t, filepath.Join(root, "one"))
 	entries, err := os.ReadDir(root)
@@ -82,7 +82,7 @@ func TestBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-func TestBucketsThatAreNot(t *testing.T) {
+func TestMissingBuckets(t *testing.T) {
 	s, root := service(t)
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))
 	for _, name := range []string{"none", "../x", ".hidden", "", "outside", "a/b"} {
@@ -172,9 +172,9 @@ func TestOpening(t *testing.T) {
 		c          Config
 		want       error
 	}{
-		{"no name", "", Config{}, storage.InvalidArgument},
+		{"empty path", "", Config{}, storage.InvalidArgument},
 		{"a file", file, Config{}, storage.InvalidArgument},
-		{"under a file", filepath.Join(file, "x"), Config{}, storage.BucketNotFound},
+		{"below a file", filepath.Join(file, "x"), Config{}, storage.BucketNotFound},
 		{"missing", filepath.Join(root, "none"), Config{}, storage.BucketNotFound},
 	} {
 		t.Run(row.name, func(t *testing.T) {

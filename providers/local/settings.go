@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bucketSettings are what a bucket keeps of itself, at settingsPath.
+// bucketSettings are the settings of a bucket, in the file settingsPath.
 type bucketSettings struct {
 	Created    time.Time               `json:"created,omitzero"`
 	Region     string                  `json:"region,omitempty"`
@@ -18,7 +18,7 @@ type bucketSettings struct {
 	Lifecycle  []storage.LifecycleRule `json:"lifecycle,omitempty"`
 }
 
-// settings are those of a bucket that has none, too: the zero value.
+// settings returns the settings of the bucket. If it has none, it returns the zero value.
 func (s *store) settings() (bucketSettings, error) {
 	var out bucketSettings
 	b, err := s.root.ReadFile(settingsPath)
@@ -35,7 +35,7 @@ func (s *store) settings() (bucketSettings, error) {
 }
 
 func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
-	w, err := s.workshop(ctx)
+	w, err := s.stagingDir(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,8 +46,8 @@ func (s *store) saveSettings(ctx context.Context, b bucketSettings) error {
 	return s.replaceFile(settingsPath, w.dir.path, append(content, '\n'), 0o666)
 }
 
-// change takes over what r asks for.
-func (b *bucketSettings) change(r *storage.BucketRequest) {
+// apply sets the settings that r has.
+func (b *bucketSettings) apply(r *storage.BucketRequest) {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess
 	}

@@ -7,15 +7,15 @@ import (
 	"strconv"
 )
 
-// Where a file system has no extended attributes, or none as long as these, the
-// attributes lie in a file of their own, named by the object's inode: the
-// object may be renamed without it. It is there before the object is visible
-// and removed after the object is gone, and it is believed only of a file of
-// the size and time that it was written for. The device is not part of the
-// name, since its number may change when the disk is mounted again.
+// sidecarPath returns the path of a file with the attributes of an object. It is used if
+// the file system has no extended attributes, or only shorter ones. Its name is the inode
+// of the object, so that the object can be renamed without it. It is written before the
+// object is visible, and removed after the object. It is only used if the object has the
+// size and time that it was written for. The name does not include the device, whose
+// number may change when the disk is mounted again.
 func sidecarPath(m meta) string { return attrsPath + "/" + strconv.FormatUint(m.ino, 16) }
 
-// attrsOfFile reads what goes with an open file; nil where there is nothing.
+// attrsOfFile reads the attributes of an open file. It returns nil if there are none.
 func (s *store) attrsOfFile(f *file) (*attrs, error) {
 	if !s.noXattr {
 		b, err := f.xattr()
@@ -33,16 +33,16 @@ func (s *store) attrsOfFile(f *file) (*attrs, error) {
 	if err != nil {
 		return nil, failure(err)
 	}
-	if a := decodeAttrs(b); a.describes(f.meta) {
+	if a := decodeAttrs(b); a.matches(f.meta) {
 		return a, nil
 	}
 	return nil, nil
 }
 
-// writeSidecar is for a file that nobody can see yet.
-func (s *store) writeSidecar(st *staged, value []byte) error {
+// writeSidecar writes the sidecar of a file that is not visible yet.
+func (s *store) writeSidecar(st *stagedFile, value []byte) error {
 	s.sidecars.Store(true)
-	mode := fs.FileMode(st.meta.mode & 0o666) // whoever may not read the object may not read its metadata
+	mode := fs.FileMode(st.meta.mode & 0o666) // metadata must be as private as the object
 	if mode == 0 {
 		mode = 0o666 // Windows has no modes
 	}
@@ -51,7 +51,7 @@ func (s *store) writeSidecar(st *staged, value []byte) error {
 		return err
 	}
 	if err := s.root.Mkdir(attrsPath, 0o777); err != nil && !isExist(err) {
-		return s.lost(err)
+		return s.pathLostError(err)
 	}
 	if err := s.syncDir(reserved); err != nil {
 		return err
@@ -59,11 +59,11 @@ func (s *store) writeSidecar(st *staged, value []byte) error {
 	return s.replaceFile(sidecarPath(st.meta), st.dir.path, value, mode)
 }
 
-// hold keeps the inode of a file that is about to lose its name from being used
-// again, until release is called: its sidecar is dropped by the inode's number,
-// and by then that could be another's. Windows numbers files anew, and would
-// have the open file in the way.
-func (s *store) hold(at spot) (release func()) {
+// holdInode opens a file that is about to lose its name, so that its inode is not reused
+// until release is called. The sidecar is then removed by the number of the inode, which
+// could otherwise be that of another file. On Windows it does nothing: numbers are not
+// reused, and the open file could not be removed.
+func (s *store) holdInode(at objectFile) (release func()) {
 	if !at.found() || !s.sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}
 	}
@@ -74,9 +74,9 @@ func (s *store) hold(at spot) (release func()) {
 	return func() { _ = f.close() }
 }
 
-// dropSidecar is for a file that nobody can see any more, and that still is:
-// held open, or not unlinked yet. A file with another name, which somebody gave it or
-// a crash left, needs its sidecar. One that stays behind describes no other file.
+// dropSidecar removes the sidecar of a file that is no longer visible, but still exists:
+// it is open, or not yet unlinked. If the file has another name, from another program or a
+// crash, it needs its sidecar. A sidecar that is left over describes no other file.
 func (s *store) dropSidecar(m meta) {
 	if m.ino != 0 && m.links < 2 && s.sidecars.Load() {
 		_ = s.root.Remove(sidecarPath(m))

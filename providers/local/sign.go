@@ -4,18 +4,18 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/signed"
+	"github.com/omnibucket/storage/internal/signedurl"
 )
 
 const signFeatures = storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 
-// Sign signs for the handler of package serve.
+// Sign signs a URL for the handler of package serve.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	keys, err := d.signingKeys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return signed.URL(keys, d.bucket, r, d.Now())
+	return signedurl.SignURL(keys, d.bucket, r, d.Now())
 }
 
 // SignForm signs a form for the handler of package serve.
@@ -24,14 +24,14 @@ func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
-	return signed.Form(keys, d.bucket, r, d.Now())
+	return signedurl.SignForm(keys, d.bucket, r, d.Now())
 }
 
-func (d *driver) signingKeys(ctx context.Context) (signed.Keys, error) {
-	s, err := d.enter(ctx)
+func (d *driver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
+	s, err := d.acquire(ctx)
 	if err != nil {
-		return signed.Keys{}, err
+		return signedurl.Keys{}, err
 	}
-	defer d.leave(s)
+	defer d.release(s)
 	return s.signingKeys(ctx)
 }

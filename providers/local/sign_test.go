@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/origin"
+	"github.com/omnibucket/storage/internal/signedurl"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/serve"
 )
@@ -31,7 +31,7 @@ func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }
 
 func secretFile(root string) string { return filepath.Join(root, ".omnibucket", "signing.key") }
 
-// signing opens a bucket that signs, by a clock that stands.
+// signing opens a bucket that signs, with a clock that stands still.
 func signing(t *testing.T, root string, keys ...[]byte) storage.Bucket {
 	t.Helper()
 	b, err := local.Open(root, local.Config{NoSync: true, Now: noon, SigningKeys: keys}, storage.WithSigningBaseURL(base))
@@ -40,9 +40,9 @@ func signing(t *testing.T, root string, keys ...[]byte) storage.Bucket {
 	return b
 }
 
-func originOf(t *testing.T, b storage.Bucket) origin.Bucket {
+func originOf(t *testing.T, b storage.Bucket) signedurl.ServedBucket {
 	t.Helper()
-	o, ok := origin.Of(b)
+	o, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 	return o
 }
@@ -55,12 +55,12 @@ func download(t *testing.T, b storage.Bucket) string {
 	return signed.URL
 }
 
-func TestASecretOutlivesTheProcess(t *testing.T) {
+func TestASigningKeySurvivesTheProcess(t *testing.T) {
 	root := t.TempDir()
 	first := download(t, signing(t, root))
 	require.Equal(t, first, download(t, signing(t, root)))
 	require.NotEqual(t, keyOf(t, first), keyOf(t, download(t, signing(t, t.TempDir()))))
-	require.Equal(t, http.StatusNotFound, status(signing(t, root), first), "good, but nothing is there")
+	require.Equal(t, http.StatusNotFound, status(signing(t, root), first), "valid, but there is no object")
 
 	info, err := os.Stat(secretFile(root))
 	require.NoError(t, err)
@@ -75,9 +75,8 @@ func TestASecretOutlivesTheProcess(t *testing.T) {
 	require.NotContains(t, first, strings.TrimSpace(string(text)))
 }
 
-// Whoever is first makes it: here drivers, which lock each other out as processes
-// do.
-func TestASecretIsMadeOnce(t *testing.T) {
+// TestASigningKeyIsMadeOnce uses drivers, which exclude each other as processes do.
+func TestASigningKeyIsMadeOnce(t *testing.T) {
 	root := t.TempDir()
 	addresses := make([]string, 8)
 	var group sync.WaitGroup
@@ -98,15 +97,15 @@ func TestASecretIsMadeOnce(t *testing.T) {
 	require.Empty(t, left)
 }
 
-func TestLookingForASecretMakesNone(t *testing.T) {
+func TestVerifyingMakesNoSigningKey(t *testing.T) {
 	root := t.TempDir()
 	keys, err := originOf(t, signing(t, root)).VerifyingKeys(t.Context())
 	require.NoError(t, err)
-	require.True(t, keys.None())
-	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "a bucket that is only read is left as it is")
+	require.True(t, keys.Empty())
+	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "reading a bucket must not change it")
 }
 
-func TestSecretsRotateByALine(t *testing.T) {
+func TestASigningKeyIsRotatedByAddingALine(t *testing.T) {
 	root := t.TempDir()
 	old := download(t, signing(t, root))
 	text, err := os.ReadFile(secretFile(root))
@@ -116,12 +115,12 @@ func TestSecretsRotateByALine(t *testing.T) {
 
 	b := signing(t, root)
 	require.Equal(t, keyOf(t, download(t, signing(t, t.TempDir(), secret(7)))), keyOf(t, download(t, b)), "the first line signs")
-	require.Equal(t, http.StatusNotFound, status(b, old), "what the second signed is good, but nothing is there")
+	require.Equal(t, http.StatusNotFound, status(b, old), "the second line verifies, but there is no object")
 	require.NoError(t, os.WriteFile(secretFile(root), rotated[:65], 0o600))
 	require.Equal(t, http.StatusForbidden, status(signing(t, root), old))
 }
 
-// keyOf is the id of the key that signed.
+// keyOf returns the id of the key that signed.
 func keyOf(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -129,16 +128,16 @@ func keyOf(t *testing.T, address string) string {
 	return u.Query().Get("ob-key")
 }
 
-// status is what the handler of the bucket answers.
+// status returns the status of the handler's response.
 func status(b storage.Bucket, address string) int {
 	w := httptest.NewRecorder()
 	serve.NewHandler(b).ServeHTTP(w, httptest.NewRequest(http.MethodGet, address, nil))
 	return w.Code
 }
 
-func TestADamagedSecretIsToldWithoutIt(t *testing.T) {
+func TestTheErrorOfADamagedSigningKeyDoesNotShowIt(t *testing.T) {
 	for name, content := range map[string]string{
-		"nothing": "", "no hexadecimal": "TOPSECRET\n", "too short": "5EC2E7\n", "a second line": hex.EncodeToString(secret(1)) + "\nTOPSECRET\n",
+		"empty": "", "not hexadecimal": "TOPSECRET\n", "too short": "5EC2E7\n", "a second line": hex.EncodeToString(secret(1)) + "\nTOPSECRET\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
@@ -154,12 +153,12 @@ func TestADamagedSecretIsToldWithoutIt(t *testing.T) {
 	}
 }
 
-func TestSigningKeysCanBeGiven(t *testing.T) {
+func TestSigningKeysOfConfig(t *testing.T) {
 	root := t.TempDir()
 	b := signing(t, root, secret(1))
 	address := download(t, b)
 	require.NoFileExists(t, secretFile(root))
-	require.NotEqual(t, address, download(t, signing(t, root, secret(2), secret(1))), "the first signs")
+	require.NotEqual(t, address, download(t, signing(t, root, secret(2), secret(1))), "the first key signs")
 
 	_, err := local.Open(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -180,7 +179,7 @@ func TestSigningKeysCanBeGiven(t *testing.T) {
 	}
 }
 
-func TestTheOriginTellsWhatIsPublic(t *testing.T) {
+func TestTheOriginReportsWhatIsPublic(t *testing.T) {
 	s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -210,7 +209,7 @@ func TestTheOriginTellsWhatIsPublic(t *testing.T) {
 	}
 }
 
-func TestABucketIsDeletedWithItsSecret(t *testing.T) {
+func TestABucketIsDeletedWithItsSigningKey(t *testing.T) {
 	s, err := local.NewService(t.TempDir(), local.ServiceConfig{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

@@ -3,8 +3,6 @@ package local
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -18,46 +16,47 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/hexid"
 )
 
-// What the reserved directory holds. It is made by the first write; a bucket
-// that is only read is left as it is.
+// The entries of the reserved directory. The first write makes it; reading a bucket does
+// not change it.
 const (
-	formatPath   = reserved + "/format.json" // how this disk behaves
-	settingsPath = reserved + "/bucket.json" // the bucket's own settings
-	tmpPath      = reserved + "/tmp"         // files that are being written, one directory for each writer
-	lockPath     = reserved + "/lock"        // is locked, never read; empty
+	formatPath   = reserved + "/format.json" // how the disk behaves
+	settingsPath = reserved + "/bucket.json" // the settings of the bucket
+	tmpPath      = reserved + "/tmp"         // files being written, with a directory for each writer
+	lockPath     = reserved + "/lock"        // locked, never read; empty
 	attrsPath    = reserved + "/attrs"       // sidecars, by inode
-	uploadsPath  = reserved + "/uploads"     // parts, one directory for each upload
-	versionsPath = reserved + "/versions"    // older versions, by key
+	uploadsPath  = reserved + "/uploads"     // parts, with a directory for each upload
+	versionsPath = reserved + "/versions"    // noncurrent versions, by key
 )
 
-// formerLocksPath held the files that earlier versions locked, one for each slot.
+// formerLocksPath has the files that earlier releases locked, one for each slot.
 const formerLocksPath = reserved + "/locks"
 
-// A format is what was found out about a disk when the bucket was first
-// written. It is kept, so that names mean the same for ever.
+// A format describes how the disk behaved at the first write to the bucket. It is stored,
+// so that the meaning of names never changes.
 type format struct {
-	Strict bool `json:"strictNames"` // case is folded: only lower-case ASCII keeps its name
+	Strict bool `json:"strictNames"` // the disk folds case: only lower-case ASCII keeps its name
 	Coarse bool `json:"coarseTimes"` // times are too coarse for revisions
 }
 
-// A store is the open directories of one driver.
+// A store has the open directories of one driver.
 type store struct {
 	*driver
 	root  *os.Root
-	top   *dir // the bucket's directory
+	top   *dir // the directory of the bucket
 	locks lockTable
 	cache listCache
 
-	ready          atomic.Bool  // the reserved directory is there
-	strict, coarse atomic.Bool  // as format, once it is known
-	sidecars       atomic.Bool  // there may be some
-	swept          atomic.Int64 // when uploads were, in nanoseconds since 1970
+	ready          atomic.Bool  // the reserved directory exists
+	strict, coarse atomic.Bool  // from format, once known
+	sidecars       atomic.Bool  // sidecars may exist
+	lastSweep      atomic.Int64 // time of the last sweep of uploads, Unix time in nanoseconds
 
-	mu        sync.Mutex
-	writing   *workshop   // nil before the first write
-	abandoned []*workshop // whose directories somebody removed, and which calls may be using yet
+	mu         sync.Mutex
+	staging    *stagingDir   // nil before the first write
+	oldStaging []*stagingDir // removed by another program, but calls may still use them
 }
 
 func newStore(d *driver) (*store, error) {
@@ -106,10 +105,10 @@ func (d *driver) openRoot() (*os.Root, error) {
 
 func (s *store) close() {
 	s.mu.Lock()
-	shops := append(s.abandoned, s.writing)
-	s.abandoned, s.writing = nil, nil
+	staging := append(s.oldStaging, s.staging)
+	s.oldStaging, s.staging = nil, nil
 	s.mu.Unlock()
-	for _, w := range shops {
+	for _, w := range staging {
 		w.close()
 	}
 	s.locks.close()
@@ -119,12 +118,12 @@ func (s *store) close() {
 
 func (s *store) names() names { return names{strict: s.strict.Load()} }
 
-func (s *store) keeping() bool { return s.versions.Load() }
+func (s *store) keepsVersions() bool { return s.versions.Load() }
 
-// open opens a directory of the bucket.
+// open opens a directory of the bucket. closeDir closes it.
 func (s *store) open(path string) (*dir, error) {
-	if s.opened != nil {
-		s.opened(path)
+	if s.onOpen != nil {
+		s.onOpen(path)
 	}
 	if path == "" {
 		return s.top, nil
@@ -132,26 +131,26 @@ func (s *store) open(path string) (*dir, error) {
 	return openDir(s.root, s.top, path)
 }
 
-// openToRead opens a directory whose names will be read: the position in it
-// is the descriptor's, and so must be nobody else's.
+// openToRead opens a directory to read its names. It always uses a new descriptor, because
+// the descriptor has the position in the directory.
 func (s *store) openToRead(path string) (*dir, error) {
-	if s.opened != nil {
-		s.opened(path)
+	if s.onOpen != nil {
+		s.onOpen(path)
 	}
 	return openDir(s.root, s.top, path)
 }
 
-// shut closes what open gave.
-func (s *store) shut(d *dir) {
+// closeDir closes a directory that open returned.
+func (s *store) closeDir(d *dir) {
 	if d != s.top {
 		d.close()
 	}
 }
 
-// gone tells a missing object from a missing bucket, whose directory was
-// removed while it was open.
-func (s *store) gone() error {
-	if _, linked, err := s.top.own(); err == nil && linked {
+// notFoundError returns ObjectNotFound. If the directory of the bucket was removed while
+// it was open, it returns BucketNotFound.
+func (s *store) notFoundError() error {
+	if _, linked, err := s.top.statSelf(); err == nil && linked {
 		if err := s.notDeleted(); err != nil {
 			return err
 		}
@@ -160,16 +159,16 @@ func (s *store) gone() error {
 	return &storage.Error{Code: storage.BucketNotFound, Err: errors.New("the bucket's directory was removed")}
 }
 
-// lost is failure for an error of an operation below the bucket's directory
-// that met a missing one.
-func (s *store) lost(err error) error {
+// pathLostError returns the error for a failed operation in the bucket's directory. If a
+// path was missing, it returns notFoundError.
+func (s *store) pathLostError(err error) error {
 	if isNotExist(err) {
-		return s.gone()
+		return s.notFoundError()
 	}
 	return failure(err)
 }
 
-// readFormat reports whether the bucket has been written before.
+// readFormat reads the format. It returns false if the bucket was never written.
 func (s *store) readFormat() (bool, error) {
 	b, err := s.root.ReadFile(formatPath)
 	if isNotExist(err) {
@@ -179,27 +178,27 @@ func (s *store) readFormat() (bool, error) {
 		return false, failure(err)
 	}
 	if len(bytes.Trim(b, "\x00")) == 0 {
-		return false, nil // a power failure took it, with Config.NoSync: the next write asks the disk again
+		return false, nil // lost in a power failure, with Config.NoSync: the next write probes the disk again
 	}
 	var f format
 	if err := json.Unmarshal(b, &f); err != nil {
 		return false, damaged(formatPath, err)
 	}
-	s.use(f)
+	s.applyFormat(f)
 	return true, nil
 }
 
 func damaged(path string, err error) error {
-	return &storage.Error{Code: storage.Internal, Err: err, Hint: path + " in the bucket's directory is damaged"}
+	return &storage.Error{Code: storage.Internal, Err: err, Hint: "restore " + path + " in the bucket's directory from a backup: it is damaged"}
 }
 
-// prepare makes the reserved directory and finds out how the disk behaves.
-// Several processes may do so at once: they find the same.
-func (s *store) prepare() error {
-	if known, err := s.written(); known || err != nil {
+// initialize makes the reserved directory and probes the disk. Several processes may do so
+// at the same time, with the same result.
+func (s *store) initialize() error {
+	if known, err := s.isInitialized(); known || err != nil {
 		return err
 	}
-	if err := s.makeReserved(); err != nil {
+	if err := s.makeReservedDir(); err != nil {
 		return err
 	}
 	if err := s.makeLockFile(); err != nil {
@@ -216,45 +215,45 @@ func (s *store) prepare() error {
 	if err := s.replaceFile(formatPath, tmpPath, b, 0o666); err != nil {
 		var e *storage.Error
 		if errors.As(err, &e) && e.Unknown {
-			return err // it has its name, perhaps not on the disk
+			return err // it has its name, but perhaps not on the disk
 		}
 		if known, _ := s.readFormat(); known {
-			return nil // another process was first, and has the file open
+			return nil // another process was faster, and has the file open
 		}
 		return err
 	}
 	if err := s.syncDir(""); err != nil {
 		return err
 	}
-	s.use(f)
+	s.applyFormat(f)
 	return nil
 }
 
-func (s *store) makeReserved() error {
+func (s *store) makeReservedDir() error {
 	for _, path := range [...]string{reserved, tmpPath} {
 		if err := s.root.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return s.lost(err)
+			return s.pathLostError(err)
 		}
 	}
 	return nil
 }
 
-func (s *store) use(f format) {
+func (s *store) applyFormat(f format) {
 	s.strict.Store(f.Strict || s.strictNames)
 	s.coarse.Store(f.Coarse || s.coarseTimes)
 	s.ready.Store(true)
 }
 
-// written reports whether there is a reserved directory, with a lock file.
-func (s *store) written() (bool, error) {
+// isInitialized reports whether the reserved directory exists, with a lock file.
+func (s *store) isInitialized() (bool, error) {
 	if s.ready.Load() {
 		return true, nil
 	}
 	return s.readFormat()
 }
 
-// probe asks the disk two questions: whether it finds our directory under
-// capitals, and what is left of a time.
+// probe determines two properties of the disk: whether it folds case, and whether its
+// times are too coarse.
 func (s *store) probe() (format, error) {
 	f := format{Strict: s.strict.Load(), Coarse: s.coarse.Load()}
 	if _, err := s.root.Lstat(strings.ToUpper(reserved)); err == nil {
@@ -263,7 +262,7 @@ func (s *store) probe() (format, error) {
 	path := tmpPath + "/" + randomName()
 	file, err := s.root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
-		return f, s.lost(err)
+		return f, s.pathLostError(err)
 	}
 	_ = file.Close()
 	defer func() { _ = s.root.Remove(path) }()
@@ -279,13 +278,13 @@ func (s *store) probe() (format, error) {
 	return f, nil
 }
 
-// replaceFile writes a small file of the reserved directory in one step, by way
-// of the directory tmp: a workshop's, or, before there is one, tmpPath.
+// replaceFile atomically writes a small file in the reserved directory. It writes the file
+// in tmp first: a staging directory or, before there is one, tmpPath.
 func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
 	tmp += "/" + randomName()
 	f, err := s.root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
-		return s.lost(err)
+		return s.pathLostError(err)
 	}
 	_, err = f.Write(content)
 	if err == nil && s.sync {
@@ -295,7 +294,7 @@ func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) 
 		err = closing
 	}
 	if err == nil {
-		err = persist(context.Background(), func() error { return s.root.Rename(tmp, path) })
+		err = retryInUse(context.Background(), func() error { return s.root.Rename(tmp, path) })
 	}
 	if err != nil {
 		_ = s.root.Remove(tmp)
@@ -305,20 +304,16 @@ func (s *store) replaceFile(path, tmp string, content []byte, mode fs.FileMode) 
 	return s.syncDir(dir)
 }
 
-// syncDir has the names in a directory on the disk, unless that is turned off.
+// syncDir flushes the names in a directory to the disk, unless Config.NoSync is set.
 func (s *store) syncDir(path string) error {
 	if !s.sync {
 		return nil
 	}
 	if path == "" {
-		return uncertain(s.top.sync())
+		return unknownOutcome(s.top.sync())
 	}
-	return uncertain(durable.SyncDirIn(s.root, path))
+	return unknownOutcome(durable.SyncDirIn(s.root, path))
 }
 
-// randomName is 96 random bits: no two of them are ever the same.
-func randomName() string {
-	var b [12]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
+// randomName returns a name of 96 random bits, which is never repeated.
+func randomName() string { return hexid.New(12) }

@@ -9,70 +9,70 @@ import (
 	"time"
 )
 
-// abandoned is the age of files whose writer cannot be asked for: there is no
-// marker.
-const abandoned = time.Hour
+// abandonedAge is the age at which files without a marker are abandoned.
+const abandonedAge = time.Hour
 
-// sweep removes what writers that died left behind.
+// sweep removes the files that killed writers left.
 func (s *store) sweep(ctx context.Context) error {
 	s.sweepUploads(ctx)
-	return s.sweepShops()
+	return s.sweepStaging()
 }
 
-// sweepShops removes the workshops that nobody is in: their marker can be locked.
-func (s *store) sweepShops() error {
-	shops, err := s.openToRead(tmpPath)
-	if noObject(err) {
+// sweepStaging removes the staging directories of writers that have ended: their markers
+// can be locked.
+func (s *store) sweepStaging() error {
+	staging, err := s.openToRead(tmpPath)
+	if isNoObject(err) {
 		return nil
 	}
 	if err != nil {
 		return failure(err)
 	}
-	defer shops.close()
+	defer staging.close()
 	var entries []dirent
-	if err := shops.read(func(e dirent) bool {
+	if err := staging.read(func(e dirent) bool {
 		entries = append(entries, e)
 		return true
 	}); err != nil {
 		return failure(err)
 	}
 	for _, e := range entries {
-		s.sweepEntry(shops, e.name)
+		s.sweepEntry(staging, e.name)
 	}
 	return nil
 }
 
-// sweepEntry leaves what it cannot remove for another time.
-func (s *store) sweepEntry(shops *dir, name string) {
-	m, err := shops.stat(name)
+// sweepEntry removes an entry, if it is abandoned. If that fails, a later sweep tries again.
+func (s *store) sweepEntry(staging *dir, name string) {
+	m, err := staging.stat(name)
 	if err != nil {
 		return
 	}
-	old := time.Since(m.time()) > abandoned
+	old := time.Since(m.time()) > abandonedAge
 	if m.kind != kindDir && !strings.HasSuffix(name, markerSuffix) {
 		if old {
-			_ = shops.unlink(name)
+			_ = staging.unlink(name)
 		}
 		return
 	}
 	name = strings.TrimSuffix(name, markerSuffix)
-	marker, err := s.root.OpenFile(shops.name(name+markerSuffix), os.O_RDWR, 0)
+	marker, err := s.root.OpenFile(staging.name(name+markerSuffix), os.O_RDWR, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) && old {
-			s.sweepShop(shops, name)
+			s.sweepStagingDir(staging, name)
 		}
 		return
 	}
 	defer func() { _ = marker.Close() }()
 	if tryLockFile(marker) == nil {
-		s.sweepShop(shops, name)
+		s.sweepStagingDir(staging, name)
 	}
 }
 
-// sweepShop removes files with their sidecars, and the marker last, so that a
-// sweep that is cut short can be taken up.
-func (s *store) sweepShop(shops *dir, name string) {
-	d, err := s.openToRead(shops.name(name))
+// sweepStagingDir removes the files with their sidecars. It removes the marker last, so
+// that a later sweep can continue an interrupted one.
+func (s *store) sweepStagingDir(staging *dir, name string) {
+	d, err := s.openToRead(staging.name(name))
 	if err == nil {
 		_ = d.read(func(e dirent) bool {
 			if m, err := d.stat(e.name); err == nil {
@@ -81,15 +81,15 @@ func (s *store) sweepShop(shops *dir, name string) {
 			return true
 		})
 		d.close()
-		err = shops.rmdir(name)
+		err = staging.rmdir(name)
 	}
 	if err == nil || isNotExist(err) {
-		_ = shops.unlink(name + markerSuffix)
+		_ = staging.unlink(name + markerSuffix)
 	}
 }
 
-// sweepFile leaves the sidecar of a file that was linked into its place before
-// its writer died: the object needs it.
+// sweepFile removes a file. If its writer linked it to its place before it ended, the
+// object needs the sidecar, and sweepFile keeps it.
 func (s *store) sweepFile(d *dir, name string, m meta) {
 	s.dropSidecar(m)
 	_ = d.unlink(name)

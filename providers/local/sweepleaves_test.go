@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
+func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	upload := s.begin(&storage.PutRequest{Key: "dir/k"})
@@ -26,22 +26,22 @@ func TestNoSweepDropsAnUploadThatIsUnderWay(t *testing.T) {
 		require.DirExists(t, s.uploadDir(upload))
 	}
 	part, err := s.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
-	require.NoError(t, err, "a part that takes eight days")
+	require.NoError(t, err, "the part takes eight days")
 
 	done := false
-	s.opened = func(path string) {
-		if path == "dir" && !done { // the parts are joined, and the object is not in its place
+	s.onOpen = func(path string) {
+		if path == "dir" && !done { // the parts are joined, but the object is not yet in its place
 			done = true
 			sweepLater()
 		}
 	}
-	require.NoError(t, s.complete("dir/k", upload, part), "a completion that takes eight days")
+	require.NoError(t, s.complete("dir/k", upload, part), "the completion takes eight days")
 	require.True(t, done)
 	require.Equal(t, "x", s.get("dir/k"))
 	require.Empty(t, s.uploads())
 }
 
-func TestNoProcessDropsAnUploadThatIsUnderWayInAnother(t *testing.T) {
+func TestASweepKeepsAnUploadInProgressInAnotherProcess(t *testing.T) {
 	s := open(t)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	p := start(t, s.root, "sender", upload)
@@ -56,7 +56,7 @@ func TestNoProcessDropsAnUploadThatIsUnderWayInAnother(t *testing.T) {
 	require.Equal(t, "sent", s.get("k"))
 }
 
-// sendSlowly sends a part whose body ends when the test says so.
+// sendSlowly sends a part whose body ends when the test closes the input.
 func sendSlowly(d *driver, upload string) error {
 	body := io.MultiReader(&atRead{func() { fmt.Println("sending"); <-told() }}, strings.NewReader("sent"))
 	part, err := d.PutPart(context.Background(), &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
@@ -64,7 +64,7 @@ func sendSlowly(d *driver, upload string) error {
 	return err
 }
 
-// atRead runs a function at the end of a body.
+// An atRead is a body that calls f when it is read.
 type atRead struct{ f func() }
 
 func (a *atRead) Read([]byte) (int, error) {
@@ -72,14 +72,14 @@ func (a *atRead) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAPartFindsOutThatASweepWasFaster(t *testing.T) {
+func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
 	clock.pass(8 * day)
-	s.opened = func(path string) {
-		if path == uploadPath(upload) { // the part is about to look
-			s.opened = nil
+	s.onOpen = func(path string) {
+		if path == uploadPath(upload) { // the part is about to open the upload
+			s.onOpen = nil
 			reopen(t, s.root, clock.tweak)
 		}
 	}
@@ -92,9 +92,9 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
-	live, err := s.enter(t.Context())
+	live, err := s.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	u, err := live.upload(t.Context(), "k", upload)
 	require.NoError(t, err)
 	defer u.close()
@@ -103,8 +103,8 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	require.Equal(t, error(errUpload), checkKey(u.dir, u.key, "k"))
 }
 
-func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
-	if byNobody(t) {
+func TestASweepKeepsUploadsThatItCannotExamine(t *testing.T) {
+	if runUnprivileged(t) {
 		return
 	}
 	for _, row := range []struct {
@@ -119,7 +119,7 @@ func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
 		}},
 		{"a directory that may not be read", func(t *testing.T, _ *subject, dir string) func() { return forbid(t, dir, 0) }},
 		{"a directory that may not be changed", func(t *testing.T, _ *subject, dir string) func() { return forbid(t, dir, 0o500) }},
-		{"a key file that somebody has locked", func(t *testing.T, _ *subject, dir string) func() {
+		{"a key file that another program has locked", func(t *testing.T, _ *subject, dir string) func() {
 			f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
 			require.NoError(t, err)
 			require.NoError(t, tryLockFile(f))
@@ -135,7 +135,7 @@ func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
 			restore := row.spoil(t, s, s.uploadDir(upload))
 			reopen(t, s.root, clock.tweak)
 			restore()
-			require.NoError(t, s.complete("k", upload, part), "nothing of it is lost")
+			require.NoError(t, s.complete("k", upload, part), "the upload is intact")
 
 			upload = s.begin(&storage.PutRequest{Key: "k"})
 			restore = row.spoil(t, s, s.uploadDir(upload))
@@ -143,7 +143,7 @@ func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
 			reopen(t, s.root, clock.tweak)
 			restore()
 			reopen(t, s.root, clock.tweak)
-			require.Empty(t, s.uploads(), "it goes another time")
+			require.Empty(t, s.uploads(), "a later sweep removes it")
 		})
 	}
 }
@@ -151,7 +151,7 @@ func TestASweepLeavesWhatItCannotJudge(t *testing.T) {
 func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("a mode forbids nothing here")
+		t.Skip("Windows: modes forbid nothing")
 	}
 	before, err := os.Stat(path)
 	require.NoError(t, err)
@@ -159,8 +159,8 @@ func forbid(t *testing.T, path string, mode os.FileMode) (restore func()) {
 	return func() { require.NoError(t, os.Chmod(path, before.Mode())) }
 }
 
-func TestAKeyFileThatCannotBeReadIsNoUnknownUpload(t *testing.T) {
-	if byNobody(t) {
+func TestAnUnreadableKeyFileIsPermissionDenied(t *testing.T) {
+	if runUnprivileged(t) {
 		return
 	}
 	s := open(t)
@@ -173,10 +173,11 @@ func TestAKeyFileThatCannotBeReadIsNoUnknownUpload(t *testing.T) {
 	require.NoError(t, s.complete("k", upload, part))
 }
 
-// What a sweep that was killed, or a BeginParts, has left has no key file.
-func TestAnUploadWithoutAKeyFileGoesWithinTheHour(t *testing.T) {
+// TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour tests what a killed sweep, or a killed
+// BeginParts, leaves.
+func TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour(t *testing.T) {
 	s := open(t)
-	for name, age := range map[string]time.Duration{strings.Repeat("a", 24): abandoned + time.Minute, strings.Repeat("b", 24): 0} {
+	for name, age := range map[string]time.Duration{strings.Repeat("a", 24): abandonedAge + time.Minute, strings.Repeat("b", 24): 0} {
 		s.write(uploadPath(name)+"/"+partName(1), "x")
 		at := time.Now().Add(-age)
 		require.NoError(t, os.Chtimes(s.uploadDir(name), at, at))
@@ -185,7 +186,7 @@ func TestAnUploadWithoutAKeyFileGoesWithinTheHour(t *testing.T) {
 	require.Equal(t, []string{s.uploadDir(strings.Repeat("b", 24))}, s.uploads())
 }
 
-func TestASweepTouchesUploadsAlone(t *testing.T) {
+func TestASweepOnlyTouchesUploads(t *testing.T) {
 	later := &setClock{time.Now().Add(30 * day)}
 	upload := func(t *testing.T, dir string) {
 		t.Helper()
@@ -199,12 +200,12 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 		name  string
 		plant func(t *testing.T, s *subject, uploads, outside string) (stays []string)
 	}{
-		{"a file that is called as an upload", func(t *testing.T, _ *subject, uploads, _ string) []string {
+		{"a file with the name of an upload", func(t *testing.T, _ *subject, uploads, _ string) []string {
 			path := filepath.Join(uploads, name)
 			require.NoError(t, os.WriteFile(path, nil, 0o666))
 			return []string{path}
 		}},
-		{"a directory that is called otherwise", func(t *testing.T, _ *subject, uploads, _ string) []string {
+		{"a directory with another name", func(t *testing.T, _ *subject, uploads, _ string) []string {
 			upload(t, filepath.Join(uploads, "mine"))
 			upload(t, filepath.Join(uploads, strings.ToUpper(name)))
 			return []string{filepath.Join(uploads, "mine", partName(1)), filepath.Join(uploads, strings.ToUpper(name), partName(1))}
@@ -252,10 +253,10 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
 			reopen(t, s.root, later.tweak)
-			require.NoDirExists(t, dir, "it is dropped, links and all")
+			require.NoDirExists(t, dir, "it is removed, with its links")
 			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
 		}},
-		{"uploads that lie elsewhere", func(t *testing.T, s *subject, uploads, _ string) []string {
+		{"a link in place of the uploads", func(t *testing.T, s *subject, uploads, _ string) []string {
 			objects := filepath.Join(s.root, "objects")
 			upload(t, filepath.Join(objects, name))
 			require.NoError(t, os.Remove(uploads))
@@ -263,7 +264,7 @@ func TestASweepTouchesUploadsAlone(t *testing.T) {
 			require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
 			return []string{filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1))}
 		}},
-		{"a file instead of uploads", func(t *testing.T, _ *subject, uploads, _ string) []string {
+		{"a file in place of the uploads", func(t *testing.T, _ *subject, uploads, _ string) []string {
 			require.NoError(t, os.Remove(uploads))
 			require.NoError(t, os.WriteFile(uploads, nil, 0o666))
 			return []string{uploads}

@@ -5,37 +5,36 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/leftover"
+	"github.com/omnibucket/storage/internal/staleupload"
 )
 
-// An uploadSweep drops the uploads in parts that nobody goes on with at one time,
-// as package leftover has it. It waits for nobody: what it cannot judge, or not
-// remove, it leaves for another time. A call waits for it at an old upload, for as
-// long as it takes to look at the parts.
+// An uploadSweep discards the multipart uploads that package staleupload calls abandoned.
+// It never waits: an upload that it cannot examine or remove is left for a later sweep. A
+// call on an old upload may wait for it, for the time that examining the parts takes.
 type uploadSweep struct {
 	*store
-	now      time.Time
-	rules    []storage.LifecycleRule // that count days from the beginning of an upload
-	youngest time.Duration           // nothing younger is dropped
+	now    time.Time
+	rules  []storage.LifecycleRule // rules with AbortUploadsAfterDays
+	minAge time.Duration           // no younger upload is discarded
 }
 
-// sweepUploadsAgain is for a bucket that stays open, and for one that no opening
-// has swept, as a service's.
-func (s *store) sweepUploadsAgain(ctx context.Context) {
-	last, now := s.swept.Load(), s.clock.now().UnixNano()
-	if last != 0 && now >= last && now-last < int64(leftover.Period) {
+// sweepUploadsIfDue sweeps if the last sweep was long enough ago. A bucket may stay open
+// for long, and opening a bucket of a service does not sweep.
+func (s *store) sweepUploadsIfDue(ctx context.Context) {
+	last, now := s.lastSweep.Load(), s.clock.now().UnixNano()
+	if last != 0 && now >= last && now-last < int64(staleupload.Period) {
 		return
 	}
-	if s.swept.CompareAndSwap(last, now) { // else another call does it
+	if s.lastSweep.CompareAndSwap(last, now) { // otherwise another call sweeps
 		s.sweepUploads(ctx)
 	}
 }
 
-// sweepUploads has nothing to do where uploads is no directory of ours, but, say,
-// a link to objects.
+// sweepUploads discards abandoned uploads. If uploadsPath is not a directory, but a link
+// to objects, for example, it does nothing.
 func (s *store) sweepUploads(ctx context.Context) {
-	w := &uploadSweep{store: s, now: s.clock.now(), youngest: leftover.Idle}
-	s.swept.Store(w.now.UnixNano())
+	w := &uploadSweep{store: s, now: s.clock.now(), minAge: staleupload.Idle}
+	s.lastSweep.Store(w.now.UnixNano())
 	if fi, err := s.root.Lstat(uploadsPath); err != nil || !fi.IsDir() {
 		return
 	}
@@ -58,13 +57,14 @@ func (s *store) sweepUploads(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if w.end(uploads, name) {
+		if w.expire(uploads, name) {
 			_ = s.removeUpload(ctx, name)
 		}
 	}
 }
 
-// readRules leaves it at the week where the settings cannot be read.
+// readRules reads the lifecycle rules. If the settings cannot be read, only the limit of a
+// week applies.
 func (w *uploadSweep) readRules() {
 	settings, err := w.settings()
 	if err != nil {
@@ -75,15 +75,15 @@ func (w *uploadSweep) readRules() {
 			continue
 		}
 		w.rules = append(w.rules, r)
-		if r.AbortUploadsAfterDays < int(leftover.Idle/leftover.Day) {
-			w.youngest = min(w.youngest, time.Duration(r.AbortUploadsAfterDays)*leftover.Day)
+		if r.AbortUploadsAfterDays < int(staleupload.Idle/staleupload.Day) {
+			w.minAge = min(w.minAge, time.Duration(r.AbortUploadsAfterDays)*staleupload.Day)
 		}
 	}
 }
 
-// end reports whether what is called name is to be removed: an upload that it has
-// made unknown, or the rest of one.
-func (w *uploadSweep) end(uploads *dir, name string) bool {
+// expire reports whether the entry name must be removed: an upload that it has just made
+// unknown, or the rest of one.
+func (w *uploadSweep) expire(uploads *dir, name string) bool {
 	m, err := uploads.stat(name)
 	if err != nil || m.kind != kindDir {
 		return false
@@ -95,37 +95,37 @@ func (w *uploadSweep) end(uploads *dir, name string) bool {
 	defer d.close()
 	key, err := d.stat(uploadKeyName)
 	switch {
-	case isNotExist(err): // a sweep was cut short, or BeginParts was, or is a moment from placing it
-		return time.Since(m.time()) > abandoned
-	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.youngest:
+	case isNotExist(err): // a sweep or BeginParts was interrupted, or BeginParts is about to place it
+		return time.Since(m.time()) > abandonedAge
+	case err != nil || key.kind != kindFile || w.now.Sub(key.time()) < w.minAge:
 		return false
 	}
-	return w.endUpload(d, key.time())
+	return w.expireUpload(d, key.time())
 }
 
-// endUpload removes the key file of an upload that is overdue or idle. The file's
-// lock says that no call is under way: one that comes later, or waits for the
-// lock, finds no upload.
-func (w *uploadSweep) endUpload(d *dir, begun time.Time) bool {
+// expireUpload removes the key file of an upload that is expired or idle. It locks the
+// file, so that no call is in progress. A call that waits for the lock, or begins later,
+// finds no upload.
+func (w *uploadSweep) expireUpload(d *dir, begun time.Time) bool {
 	f, err := d.edit(uploadKeyName)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = f.close() }()
-	file := f.take(uploadKeyName)
+	file := f.osFile(uploadKeyName)
 	if tryLockFile(file) != nil {
 		return false
 	}
 	key, err := readKey(file)
-	if err != nil || !leftover.Overdue(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
+	if err != nil || !staleupload.Expired(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
 		return false
 	}
 	return d.unlink(uploadKeyName) == nil
 }
 
-// idle reports whether nothing was written for too long.
+// idle reports whether no part was written for too long.
 func (w *uploadSweep) idle(d *dir, begun time.Time) bool {
-	old := func(t time.Time) bool { return w.now.Sub(t) >= leftover.Idle }
+	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
 	idle := old(begun)
 	if !idle {
 		return false

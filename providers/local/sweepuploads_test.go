@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/leftover/leftovertest"
+	"github.com/omnibucket/storage/internal/testing/staleuploadtest"
 )
 
 const day = 24 * time.Hour
 
-// A setClock shows what it was set to.
+// A setClock shows the time that was set.
 type setClock struct{ time.Time }
 
 func (c *setClock) tweak(d *driver) { d.clock.now = func() time.Time { return c.Time } }
@@ -28,9 +28,9 @@ func atNoon() *setClock { return &setClock{time.Date(2026, 1, 2, 12, 0, 0, 0, ti
 
 func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
 	s.t.Helper()
-	live, err := s.enter(s.t.Context())
+	live, err := s.acquire(s.t.Context())
 	require.NoError(s.t, err)
-	defer s.leave(live)
+	defer s.release(live)
 	require.NoError(s.t, live.saveSettings(context.Background(), bucketSettings{Lifecycle: rules}))
 }
 
@@ -51,18 +51,18 @@ func (s *subject) uploadDir(upload string) string {
 	return filepath.Join(s.root, filepath.FromSlash(uploadPath(upload)))
 }
 
-func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
-	for _, row := range leftovertest.Cases {
+func TestAbandonedUploadsAreDiscarded(t *testing.T) {
+	for _, row := range staleuploadtest.Cases {
 		for when, sweep := range map[string]func(s *subject, c *setClock){
-			"at opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
-			"at BeginParts": func(s *subject, _ *setClock) {
+			"when opening": func(s *subject, c *setClock) { reopen(s.t, s.root, c.tweak) },
+			"in BeginParts": func(s *subject, _ *setClock) {
 				require.NoError(s.t, s.AbortParts(s.t.Context(), "k", s.begin(&storage.PutRequest{Key: "k"})))
 			},
 		} {
 			t.Run(row.Name+" "+when, func(t *testing.T) {
 				clock := atNoon()
 				s := open(t, clock.tweak)
-				s.setLifecycle(leftovertest.Rules...)
+				s.setLifecycle(staleuploadtest.Rules...)
 				begun := *clock
 				upload := s.begin(&storage.PutRequest{Key: row.Key})
 				var parts []storage.Part
@@ -73,9 +73,9 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 					parts = append(parts, part)
 				}
 				*clock = begun
-				clock.pass(row.Looked)
+				clock.pass(row.Sweep)
 				sweep(s, clock)
-				if row.Dropped {
+				if row.Discarded {
 					require.Empty(t, s.uploads())
 				} else {
 					require.NoError(t, s.complete(row.Key, upload, parts...))
@@ -85,7 +85,7 @@ func TestUploadsThatNobodyGoesOnWithAreDropped(t *testing.T) {
 	}
 }
 
-func TestADroppedUploadIsUnknown(t *testing.T) {
+func TestADiscardedUploadIsUnknown(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	upload := s.begin(&storage.PutRequest{Key: "k"})
@@ -102,7 +102,7 @@ func TestADroppedUploadIsUnknown(t *testing.T) {
 	require.Empty(t, s.leftovers())
 }
 
-// A haltingDriver has the upload cancelled at its second part.
+// A haltingDriver cancels the upload at its second part.
 type haltingDriver struct {
 	storage.Driver
 	parts int
@@ -117,7 +117,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *storage.PartRequest) (st
 	return d.Driver.PutPart(ctx, r)
 }
 
-func TestAnUploadWhosePartsWereDroppedIsBegunAnew(t *testing.T) {
+func TestADiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -138,7 +138,7 @@ func TestAnUploadWhosePartsWereDroppedIsBegunAnew(t *testing.T) {
 	require.NoFileExists(t, journal)
 }
 
-func TestUploadsAreSweptOnceAnHourWhileTheBucketIsOpen(t *testing.T) {
+func TestAnOpenBucketIsSweptOnceAnHour(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	begin := func() string { return s.begin(&storage.PutRequest{Key: "k"}) }
@@ -156,7 +156,7 @@ func TestUploadsAreSweptOnceAnHourWhileTheBucketIsOpen(t *testing.T) {
 	require.NoDirExists(t, s.uploadDir(second))
 }
 
-func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
+func TestAClockThatWasAheadDelaysNoSweep(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	clock.pass(100 * day)
@@ -168,7 +168,7 @@ func TestAClockThatWasAheadPutsOffNoSweep(t *testing.T) {
 	require.NoDirExists(t, s.uploadDir(upload))
 }
 
-func TestUploadsOfAServicesBucketAreSwept(t *testing.T) {
+func TestUploadsInABucketOfAServiceAreSwept(t *testing.T) {
 	clock := atNoon()
 	root := t.TempDir()
 	service, err := NewServiceDriver(root, ServiceConfig{NoSync: true, Now: func() time.Time { return clock.Time }})
@@ -184,7 +184,7 @@ func TestUploadsOfAServicesBucketAreSwept(t *testing.T) {
 	require.Len(t, s.uploads(), 1)
 }
 
-func TestManySweepAtOnce(t *testing.T) {
+func TestConcurrentSweeps(t *testing.T) {
 	wineCannot(t, lockedStays)
 	clock := atNoon()
 	s := open(t, clock.tweak)
@@ -206,7 +206,7 @@ func TestManySweepAtOnce(t *testing.T) {
 	require.Equal(t, "kept", s.get("k"))
 }
 
-func TestWithoutReadableSettingsTheWeekCounts(t *testing.T) {
+func TestTheLimitOfAWeekHoldsWithoutReadableSettings(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	s.begin(&storage.PutRequest{Key: "k"})

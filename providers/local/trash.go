@@ -12,14 +12,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A trash is a directory beside the buckets into which one of them is moved, whole
-// and in one step, to be removed: whatever ends the process, a bucket is there with
-// its settings, or not there. The marker in it is locked for as long as its process
-// lives, so that others can tell leftovers from work.
+// A trash is a directory beside the buckets. A bucket is atomically moved into it before
+// it is removed, so that after a crash a bucket exists with its settings, or not at all.
+// The trash has a marker file, which is locked while its process lives. It tells a later
+// sweep whether the trash is abandoned.
 //
-// Who had the bucket open has it open still. The lock file is removed while all
-// keys are locked: who waits for a lock then has to make that file again, and
-// finds the marker.
+// Other processes may still have the bucket open. The lock file is removed while all keys
+// are locked. A process that waits for a lock must then make that file again, and finds
+// the marker.
 type trash struct {
 	*serviceDriver
 	path   string
@@ -31,8 +31,8 @@ const (
 	trashMarker = ".omnibucket-deleted"
 )
 
-// notDeleted fails where a bucket that is open was moved into a trash. Windows
-// moves no directory that is open.
+// notDeleted fails with BucketNotFound if the open bucket was moved into a trash. Windows
+// does not move an open directory.
 func (s *store) notDeleted() error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -43,8 +43,8 @@ func (s *store) notDeleted() error {
 	return nil
 }
 
-// newTrash starts over where another process's sweep took the marker for a dead
-// one's before it was locked.
+// newTrash makes a trash. If a sweep of another process removed the marker before it was
+// locked, it starts over.
 func (s *serviceDriver) newTrash(ctx context.Context) (*trash, error) {
 	var round rounds
 	for {
@@ -69,7 +69,7 @@ func (s *serviceDriver) newTrash(ctx context.Context) (*trash, error) {
 		_ = t.marker.Close()
 		if !errors.Is(err, errLocked) && !isNotExist(err) {
 			_ = s.root.RemoveAll(t.path)
-			return nil, noLocks(err)
+			return nil, noLocksError(err)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (t *trash) close() {
 	_ = t.marker.Close()
 }
 
-// names are the buckets in it.
+// names returns the names of the buckets in the trash.
 func (t *trash) names() ([]string, error) {
 	d, err := openDir(t.root, nil, t.path)
 	if err != nil {
@@ -106,18 +106,18 @@ func (t *trash) names() ([]string, error) {
 	return names, err
 }
 
-// take deletes a bucket that was found empty, and in which nobody can write.
-func (t *trash) take(ctx context.Context, name string) error {
+// deleteBucket deletes a bucket that is empty and locked against writers.
+func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	if err := t.rename(ctx, name, t.path+"/"+name); err != nil {
 		return err
 	}
 	b, err := t.open(name)
 	if err != nil {
-		return nil // it is deleted, and a sweep will see what is left
+		return nil // it is deleted, and a sweep removes the rest
 	}
-	defer b.leave()
-	if b.mustBeEmpty() != nil { // somebody put a file there by hand
-		b.leave()
+	defer b.closeDriver()
+	if b.checkEmpty() != nil { // another program put a file there
+		b.closeDriver()
 		if err := t.rename(context.WithoutCancel(ctx), t.path+"/"+name, name); err != nil {
 			return err
 		}
@@ -127,17 +127,17 @@ func (t *trash) take(ctx context.Context, name string) error {
 	return nil
 }
 
-// rename moves a bucket's directory, and has that on the disk.
+// rename moves the directory of a bucket, and flushes both names to the disk.
 func (t *trash) rename(ctx context.Context, from, to string) error {
 	fi, err := t.root.Lstat(from)
 	if err == nil && !fi.IsDir() {
-		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is no directory, but a link to one"), Hint: "remove the link by hand"}
+		return &storage.Error{Code: storage.Unsupported, Err: errors.New("the bucket is a link to a directory"), Hint: "remove the link yourself"}
 	}
 	if err == nil {
-		err = persist(ctx, func() error { return t.root.Rename(from, to) })
+		err = retryInUse(ctx, func() error { return t.root.Rename(from, to) })
 	}
 	if isNotExist(err) {
-		if _, look := t.root.Lstat(from); isNotExist(look) { // else it is the trash that is missing
+		if _, look := t.root.Lstat(from); isNotExist(look) { // otherwise the trash is missing
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
 	}
@@ -146,13 +146,13 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 	}
 	for _, dir := range [...]string{t.path, ""} {
 		if err := syncDir(t.root, dir); err != nil {
-			return uncertain(err)
+			return unknownOutcome(err)
 		}
 	}
 	return nil
 }
 
-// A trashed bucket is open.
+// A trashed is an open bucket in a trash.
 type trashed struct {
 	*store
 	trash *trash
@@ -163,7 +163,7 @@ type trashed struct {
 func (t *trash) open(name string) (*trashed, error) {
 	d := bucketDriver(filepath.Join(t.serviceDriver.path, t.path), name, Config{NoSync: true})
 	d.managed = true
-	s, err := d.enter(context.Background())
+	s, err := d.acquire(context.Background())
 	if err != nil {
 		_ = d.Close()
 		return nil, err
@@ -171,34 +171,34 @@ func (t *trash) open(name string) (*trashed, error) {
 	return &trashed{store: s, trash: t, name: name, d: d}, nil
 }
 
-func (b *trashed) leave() {
+func (b *trashed) closeDriver() {
 	if b.d != nil {
-		b.d.leave(b.store)
+		b.d.release(b.store)
 		_ = b.d.Close()
 		b.d = nil
 	}
 }
 
-// remove removes the lock file, and then what is not an object. What others still
-// put there, who had the bucket open, is left to a sweep: they are told that there
-// is no bucket.
+// remove removes the lock file, and then everything that is not an object. A process that
+// had the bucket open may still write a file, but its call fails with BucketNotFound. A
+// sweep removes that file.
 func (b *trashed) remove(ctx context.Context) {
-	_ = persist(ctx, func() error { return b.root.Remove(lockPath) })
-	_ = persist(ctx, func() error { return b.root.RemoveAll(reserved) })
+	_ = retryInUse(ctx, func() error { return b.root.Remove(lockPath) })
+	_ = retryInUse(ctx, func() error { return b.root.RemoveAll(reserved) })
 	_ = b.removeEmpty("")
 	if runtime.GOOS == "windows" {
-		b.leave()
+		b.closeDriver()
 	}
 	top, err := openDir(b.trash.root, nil, b.trash.path)
 	if err != nil {
 		return
 	}
 	defer top.close()
-	_ = persist(ctx, func() error { return top.rmdir(b.name) })
+	_ = retryInUse(ctx, func() error { return top.rmdir(b.name) })
 }
 
-// sweepTrash sees to what a process left behind that died while it deleted a
-// bucket. What it cannot do now is left to another time.
+// sweepTrash completes deletions of processes that were killed meanwhile. If that fails, a
+// later sweep tries again.
 func (s *serviceDriver) sweepTrash(ctx context.Context) {
 	d, err := openDir(s.root, nil, "")
 	if err != nil {
@@ -222,8 +222,8 @@ func (s *serviceDriver) sweepTrash(ctx context.Context) {
 
 func (s *serviceDriver) sweepTrashed(ctx context.Context, path string) {
 	marker, err := s.root.OpenFile(path+"/"+trashMarker, os.O_RDWR, 0)
-	if isNotExist(err) { // its maker died between two steps, or is about to take the second
-		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandoned {
+	if isNotExist(err) { // its process was killed before it made the marker, or is about to make it
+		if fi, err := s.root.Lstat(path); err == nil && time.Since(fi.ModTime()) > abandonedAge {
 			_ = s.root.Remove(path)
 		}
 		return
@@ -246,25 +246,24 @@ func (s *serviceDriver) sweepTrashed(ctx context.Context, path string) {
 	}
 }
 
-// sweep ends a deletion. A bucket into which somebody has written before it was
-// closed to writers is put back: its deletion was never acknowledged, and the
-// object was.
+// sweep completes a deletion. If an object was written before the bucket was locked
+// against writers, it moves the bucket back: the write was acknowledged, the deletion not.
 func (t *trash) sweep(ctx context.Context, name string) {
 	b, err := t.open(name)
 	if err != nil {
 		return
 	}
-	defer b.leave()
+	defer b.closeDriver()
 	if _, err := b.root.Lstat(lockPath); err == nil {
-		if runtime.GOOS != "windows" { // where nobody has it open
-			f, err := b.useLockFile()
+		if runtime.GOOS != "windows" { // there, no process has it open
+			f, err := b.acquireLockFile()
 			if err != nil || tryLockRange(f.os, 0, lockSlots) != nil {
-				return // somebody is writing
+				return // another process is writing
 			}
 			defer b.locks.release(f)
 		}
-		if b.mustBeEmpty() != nil {
-			b.leave()
+		if b.checkEmpty() != nil {
+			b.closeDriver()
 			if _, err := t.root.Lstat(name); isNotExist(err) {
 				_ = t.rename(ctx, t.path+"/"+name, name)
 			}
@@ -274,13 +273,13 @@ func (t *trash) sweep(ctx context.Context, name string) {
 	b.remove(ctx)
 }
 
-// mustBeEmpty fails with BucketNotEmpty where there is an object or an older
-// version, or another file: nobody would look for it in the trash.
-func (s *store) mustBeEmpty() error {
-	holds, err := s.holdsFile("")
+// checkEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
+// or any other file.
+func (s *store) checkEmpty() error {
+	holds, err := s.hasFile("")
 	if err == nil && !holds {
-		older := &walker{store: s, kept: true}
-		holds, err = older.holds(versionsPath, true)
+		w := &walker{store: s, noncurrent: true}
+		holds, err = w.hasObject(versionsPath, true)
 	}
 	if err != nil {
 		return err

@@ -16,23 +16,23 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// publicBucket makes a bucket whose settings tell that they are its own.
-func (s *serviceDriver) publicBucket(t *testing.T, name string) {
+// createPublicBucket makes a bucket whose settings the tests can recognise.
+func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	t.Helper()
 	yes := true
 	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
 	require.NoError(t, err)
 }
 
-// TestABucketIsDeletedOrWritten has somebody who has the bucket open write while
-// another deletes it.
-func TestABucketIsDeletedOrWritten(t *testing.T) {
+// TestEitherTheDeletionOrTheWriteSucceeds writes to an open bucket while another call
+// deletes it.
+func TestEitherTheDeletionOrTheWriteSucceeds(t *testing.T) {
 	windowsCannot(t, openDirStays)
 	s, root := service(t)
 	won := map[bool]int{}
 	for round := range 100 {
 		name := fmt.Sprint("bucket-", round)
-		s.publicBucket(t, name)
+		s.createPublicBucket(t, name)
 		b := s.bucket(t, name, root)
 		if round%2 == 0 {
 			b.put("written", "before")
@@ -73,11 +73,11 @@ func deleteBucket(root string) error {
 	return d.DeleteBucket(context.Background(), "bucket")
 }
 
-func TestDeletingABucketIsKilled(t *testing.T) {
+func TestAKilledDeletionIsCompletedOrHasNoEffect(t *testing.T) {
 	s, root := service(t)
 	for range 20 {
-		s.publicBucket(t, "bucket")
-		for i := range 20 { // so that it takes a while
+		s.createPublicBucket(t, "bucket")
+		for i := range 20 { // so that the deletion takes longer
 			require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", fmt.Sprint(i), "empty"), 0o777))
 		}
 		p := start(t, root, "deleter", "")
@@ -85,7 +85,7 @@ func TestDeletingABucketIsKilled(t *testing.T) {
 		timer := time.NewTimer(time.Duration(rand.IntN(4000)) * time.Microsecond)
 		<-timer.C
 		require.NoError(t, p.Process.Kill())
-		_ = p.Wait() // killed, or done before
+		_ = p.Wait() // it was killed, or had ended before
 
 		info, err := s.BucketInfo(t.Context(), "bucket")
 		if err == nil {
@@ -96,7 +96,7 @@ func TestDeletingABucketIsKilled(t *testing.T) {
 		}
 		entries, err := os.ReadDir(root)
 		require.NoError(t, err)
-		old := time.Now().Add(-2 * abandoned) // of one without a marker
+		old := time.Now().Add(-2 * abandonedAge) // for a trash without a marker
 		for _, e := range entries {
 			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
 		}
@@ -107,15 +107,15 @@ func TestDeletingABucketIsKilled(t *testing.T) {
 	}
 }
 
-// TestLeftOfDeletedBuckets: what a process leaves that dies between two steps.
-func TestLeftOfDeletedBuckets(t *testing.T) {
+// TestInterruptedDeletionsAreCompleted tests the state after each step of a deletion.
+func TestInterruptedDeletionsAreCompleted(t *testing.T) {
 	const held = trashPrefix + "0123456789abcdef01234567"
-	old := time.Now().Add(-2 * abandoned)
+	old := time.Now().Add(-2 * abandonedAge)
 	for _, row := range []struct {
 		name string
 		die  func(t *testing.T, s *serviceDriver, root string)
-		back bool // the bucket is there again
-		left bool // the directory stays
+		back bool // the bucket is moved back
+		left bool // the trash stays
 	}{
 		{"before the marker, long ago", func(t *testing.T, _ *serviceDriver, root string) {
 			require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
@@ -128,28 +128,28 @@ func TestLeftOfDeletedBuckets(t *testing.T) {
 			trashAt(t, root, held)
 		}, false, false},
 		{"after the bucket was moved", func(t *testing.T, s *serviceDriver, root string) {
-			s.publicBucket(t, "bucket")
+			s.createPublicBucket(t, "bucket")
 			trashAt(t, root, held, "bucket")
 		}, false, false},
-		{"after somebody wrote into the moved bucket", func(t *testing.T, s *serviceDriver, root string) {
-			s.publicBucket(t, "bucket")
+		{"after another process wrote into the moved bucket", func(t *testing.T, s *serviceDriver, root string) {
+			s.createPublicBucket(t, "bucket")
 			b := s.bucket(t, "bucket", root)
 			b.put("k", "x")
-			require.NoError(t, b.Close()) // else Windows does not move it
+			require.NoError(t, b.Close()) // Windows does not move an open bucket
 			trashAt(t, root, held, "bucket")
 		}, true, false},
 		{"after the lock file was removed", func(t *testing.T, s *serviceDriver, root string) {
-			s.publicBucket(t, "bucket")
+			s.createPublicBucket(t, "bucket")
 			trashAt(t, root, held, "bucket")
 			require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", lockPath)))
 		}, false, false},
 		{"after the settings were removed", func(t *testing.T, s *serviceDriver, root string) {
-			s.publicBucket(t, "bucket")
+			s.createPublicBucket(t, "bucket")
 			trashAt(t, root, held, "bucket")
 			require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", reserved)))
 		}, false, false},
-		{"at no step: it lives", func(t *testing.T, s *serviceDriver, root string) {
-			s.publicBucket(t, "bucket")
+		{"not interrupted: the process lives", func(t *testing.T, s *serviceDriver, root string) {
+			s.createPublicBucket(t, "bucket")
 			marker := trashAt(t, root, held, "bucket")
 			f, err := os.OpenFile(marker, os.O_RDWR, 0)
 			require.NoError(t, err)
@@ -191,10 +191,10 @@ func trashAt(t *testing.T, root, name string, buckets ...string) (marker string)
 	return marker
 }
 
-func TestWritingToABucketThatWasMovedAway(t *testing.T) {
+func TestWritingToADeletedBucketFails(t *testing.T) {
 	windowsCannot(t, openDirStays)
 	s, root := service(t)
-	s.publicBucket(t, "bucket")
+	s.createPublicBucket(t, "bucket")
 	b := s.bucket(t, "bucket", root)
 	b.put("k", "x")
 	b.remove("k")
@@ -208,25 +208,25 @@ func TestWritingToABucketThatWasMovedAway(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// TestABucketWithAFileThatIsNoObjectStays: DeleteBucket neither removes nor hides a
-// file that no listing shows.
-func TestABucketWithAFileThatIsNoObjectStays(t *testing.T) {
+// TestABucketWithAFileThatIsNotAnObjectIsNotEmpty requires that DeleteBucket neither removes
+// nor hides a file that no listing shows.
+func TestABucketWithAFileThatIsNotAnObjectIsNotEmpty(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		make func(path string) error
 	}{
-		{"a name that is no key", func(path string) error { return os.WriteFile(path+"/"+reserved+"-notes", []byte("x"), 0o666) }},
-		{"a link to nowhere", func(path string) error { return os.Symlink("nowhere", path+"/link") }},
+		{"a name that is not a key", func(path string) error { return os.WriteFile(path+"/"+reserved+"-notes", []byte("x"), 0o666) }},
+		{"a broken link", func(path string) error { return os.Symlink("nowhere", path+"/link") }},
 		{"in a directory", func(path string) error {
 			return errors.Join(os.Mkdir(path+"/dir", 0o777), os.WriteFile(path+"/dir/"+reserved+"-notes", []byte("x"), 0o666))
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if row.name == "a link to nowhere" {
+			if row.name == "a broken link" {
 				wineCannot(t, noLinks)
 			}
 			s, root := service(t)
-			s.publicBucket(t, "bucket")
+			s.createPublicBucket(t, "bucket")
 			require.NoError(t, row.make(filepath.Join(root, "bucket")))
 			require.ErrorIs(t, s.DeleteBucket(t.Context(), "bucket"), storage.BucketNotEmpty)
 			entries, err := os.ReadDir(root)

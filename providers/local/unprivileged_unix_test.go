@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// byNobody runs a test again as somebody who may not do everything, where this user
-// may, and reports whether it did.
-func byNobody(t *testing.T) bool {
+// runUnprivileged runs the test again as an unprivileged user, if this user is root. It
+// reports whether it did.
+func runUnprivileged(t *testing.T) bool {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return false
@@ -24,7 +24,7 @@ func byNobody(t *testing.T) bool {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chown(dir, nobody, nobody))
-	code, err := os.ReadFile(os.Args[0]) // where nobody may read it
+	code, err := os.ReadFile(os.Args[0]) // in a directory that the user may read
 	require.NoError(t, err)
 	program := filepath.Join(dir, "program")
 	require.NoError(t, os.WriteFile(program, code, 0o755))

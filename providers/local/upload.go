@@ -9,39 +9,39 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// An upload is a directory with a file for each part, and one with the key,
-// whose time is when the upload was begun. Without that file it is none.
+// uploadKeyName is the file with the key, in the directory of an upload. Its time is that
+// of the beginning of the upload. Without it, the directory is not an upload.
 const uploadKeyName = "key"
 
 func uploadPath(upload string) string { return uploadsPath + "/" + upload }
 
 func partName(number int) string { return "part-" + strconv.Itoa(number) }
 
-var errUpload = invalid.Argument("upload", "is unknown: it was completed, aborted or left for too long, or is another key's", "")
+var errUpload = argument.Invalid("upload", "must be in progress and belong to the key", "begin the upload again: it was completed, aborted or discarded after a time without parts")
 
 func validUpload(upload string) bool {
 	return len(upload) == 24 && strings.Trim(upload, hexDigits) == ""
 }
 
-// An openUpload is one that a call works on. For as long, the call shares the
-// lock of the key file, which tells a sweep to leave the upload alone. Nobody
-// waits for the call: others share the lock, and a sweep does not wait.
+// An openUpload is an upload that a call is using. The call has a shared lock on the key
+// file, so that no sweep discards the upload. Other calls share the lock, and a sweep does
+// not wait for it.
 type openUpload struct {
 	*dir
 	key *os.File
 }
 
-// upload opens an upload of key.
+// upload opens an upload to key.
 func (s *store) upload(ctx context.Context, key, upload string) (*openUpload, error) {
 	if !validUpload(upload) {
 		return nil, errUpload
 	}
 	d, err := s.open(uploadPath(upload))
-	if noObject(err) {
-		if err := s.gone(); err != storage.ObjectNotFound {
+	if isNoObject(err) {
+		if err := s.notFoundError(); err != storage.ObjectNotFound {
 			return nil, err
 		}
 		return nil, errUpload
@@ -62,20 +62,20 @@ func (u *openUpload) close() {
 	u.dir.close()
 }
 
-// shareKey locks the key file, if it is of key. A sweep may have removed it
-// between the opening and the lock.
+// shareKey opens and locks the key file, and checks that it has key. A sweep may have
+// removed the file before it was locked.
 func shareKey(ctx context.Context, d *dir, key string) (*os.File, error) {
 	opened, err := d.open(uploadKeyName)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil, errUpload
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	f := opened.take(uploadKeyName)
+	f := opened.osFile(uploadKeyName)
 	if opened.meta.kind != kindFile {
 		err = errUpload
-	} else if err = waitForFile(ctx, f, tryShareFile); err == nil {
+	} else if err = waitForLock(ctx, f, tryShareFile); err == nil {
 		err = checkKey(d, f, key)
 	}
 	if err != nil {
@@ -90,19 +90,19 @@ func checkKey(d *dir, f *os.File, key string) error {
 	if err != nil {
 		return failure(err)
 	}
-	if _, err = d.stat(uploadKeyName); noObject(err) || err == nil && !bytes.Equal(of, []byte(key)) {
+	if _, err = d.stat(uploadKeyName); isNoObject(err) || err == nil && !bytes.Equal(of, []byte(key)) {
 		return errUpload
 	}
 	return failure(err)
 }
 
-// readKey reads no more than shows that there is more than a key.
+// readKey reads a key. It reads one byte more than a key can have, to detect a longer file.
 func readKey(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, maxKey+1))
 }
 
 func (s *store) removeUpload(ctx context.Context, upload string) error {
-	if err := persist(ctx, func() error { return s.root.RemoveAll(uploadPath(upload)) }); err != nil {
+	if err := retryInUse(ctx, func() error { return s.root.RemoveAll(uploadPath(upload)) }); err != nil {
 		return failure(err)
 	}
 	return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A cleaner is a body whose last Read does what a program does that removes
-// temporary files.
+// A cleaner is a body whose last Read removes files, as a program that removes temporary
+// files does.
 type cleaner struct {
 	t      *testing.T
 	remove []string // patterns
@@ -35,21 +35,21 @@ func (c *cleaner) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// cleaned is a request whose temporary file vanishes while its body is read.
+// cleaned returns a request whose staged file vanishes while its body is read.
 func (s *subject) cleaned(t *testing.T, key string) *storage.PutRequest {
 	r := request(key, "")
 	r.Body = io.MultiReader(strings.NewReader("new"), &cleaner{t, []string{filepath.Join(s.root, tmpPath, "*", "*")}})
 	return r
 }
 
-// soon is a context that ends before the test does.
+// soon returns a context that ends before the test does.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func TestAWriteWhoseTemporaryFileVanishesFailsAtOnce(t *testing.T) {
+func TestAWriteWhoseStagedFileVanishesFails(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
@@ -82,10 +82,10 @@ func TestAWriteWhoseTemporaryFileVanishesFailsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAVersionedWriteWhoseTemporaryFileVanishesFailsAtOnce(t *testing.T) {
+func TestAVersionedWriteWhoseStagedFileVanishesFails(t *testing.T) {
 	s := open(t, withVersions, withFrozenClock)
 	s.put("k", "old")
-	ahead := time.Unix(1_900_000_000, 0) // so that the new version's time has to be set again
+	ahead := time.Unix(1_900_000_000, 0) // so that the time of the new version must be set again
 	require.NoError(t, os.Chtimes(filepath.Join(s.root, "k"), ahead, ahead))
 	_, err := s.Put(soon(t), s.cleaned(t, "k"))
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
@@ -93,12 +93,12 @@ func TestAVersionedWriteWhoseTemporaryFileVanishesFailsAtOnce(t *testing.T) {
 	require.Equal(t, "old", s.get("k"))
 }
 
-// unseekable is a part's body that is read once.
+// An unseekable is the body of a part that can only be read once.
 type unseekable struct{ io.Reader }
 
 func (unseekable) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 
-func TestAPartWhoseTemporaryFileVanishesFailsAtOnce(t *testing.T) {
+func TestAPartWhoseStagedFileVanishesFails(t *testing.T) {
 	s := open(t)
 	upload, err := s.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ func TestAPartWhoseTemporaryFileVanishesFailsAtOnce(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An aborting body aborts an upload while a part of it is sent.
+// An aborting body aborts the upload while its part is sent.
 type aborting struct {
 	s      *subject
 	upload string
@@ -122,7 +122,7 @@ func (a *aborting) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAPartOfAnUploadThatIsAbortedMeanwhileIsRefused(t *testing.T) {
+func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	wineCannot(t, lockedStays)
 	s := open(t)
 	upload, err := s.BeginParts(t.Context(), request("k", ""))
@@ -131,28 +131,28 @@ func TestAPartOfAnUploadThatIsAbortedMeanwhileIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, errUpload)
 }
 
-func TestACallStartsOverABoundedNumberOfTimes(t *testing.T) {
+func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		tweaks []tweak
-		at     func(s *subject) string     // the directory before whose opening meddle runs
-		meddle func(s *subject, at string) // what somebody else does
+		at     func(s *subject) string     // meddle runs before this directory is opened
+		meddle func(s *subject, at string) // simulates another process
 		call   func(s *subject) error
 	}{
 		{
-			"a directory is removed whenever it was made", nil,
+			"a directory is removed each time that it was made", nil,
 			func(*subject) string { return "a" },
 			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
 			func(s *subject) error { return second(s.Put(soon(s.t.(*testing.T)), request("a/b", "x"))) },
 		},
 		{
-			"the directory of older versions is removed whenever it was made", []tweak{withVersions},
+			"the directory of versions is removed each time that it was made", []tweak{withVersions},
 			func(s *subject) string { return s.live.versionsDir("k") },
 			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
 			func(s *subject) error { return second(s.Put(soon(s.t.(*testing.T)), request("k", "x"))) },
 		},
 		{
-			"a foreign object is replaced whenever it is opened", nil,
+			"a foreign object is replaced each time that it is opened", nil,
 			func(*subject) string { return "" },
 			func(s *subject, _ string) {
 				wineCannot(s.t, openStays)
@@ -170,7 +170,7 @@ func TestACallStartsOverABoundedNumberOfTimes(t *testing.T) {
 			s.put("k", "old")
 			at := row.at(s)
 			calls := 0
-			s.opened = func(path string) {
+			s.onOpen = func(path string) {
 				if path == at {
 					calls++
 					row.meddle(s, at)
@@ -178,33 +178,33 @@ func TestACallStartsOverABoundedNumberOfTimes(t *testing.T) {
 			}
 			err := row.call(s)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-			require.Greater(t, calls, 10, "it is tried again")
-			s.opened = nil
+			require.Greater(t, calls, 10, "it must be tried again")
+			s.onOpen = nil
 			require.NoError(t, row.call(s))
 		})
 	}
 }
 
-// TestAVisibleSidecarsDirectoryIsMadeAgain: the object is in its place by then, and
-// must not be placed a second time.
-func TestAVisibleSidecarsDirectoryIsMadeAgain(t *testing.T) {
+// TestTheDirectoryOfAVisibleSidecarIsMadeAgain removes the directory after the object was
+// placed. The object must not be placed again.
+func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		times int
 		want  storage.Code
 	}{
 		{"removed once", 1, ""},
-		{"removed whenever it is opened", 1 << 20, storage.Unavailable},
+		{"removed each time that it is opened", 1 << 20, storage.Unavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t, withSidecars)
 			key := strings.Repeat("n", 250)
 			l, ok := s.live.names().locate(key)
 			require.True(t, ok)
-			require.NotEqual(t, l.dir, l.asideDir)
+			require.NotEqual(t, l.dir, l.altDir)
 			calls := 0
-			s.opened = func(path string) {
-				if path == l.asideDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
+			s.onOpen = func(path string) {
+				if path == l.altDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
 					calls++
 				}
 			}
@@ -214,22 +214,22 @@ func TestAVisibleSidecarsDirectoryIsMadeAgain(t *testing.T) {
 			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
 			var e *storage.Error
 			if errors.As(err, &e) {
-				require.True(t, e.Unknown, "the object is there")
+				require.True(t, e.Unknown, "the object was stored")
 			}
 			require.Positive(t, calls)
-			s.opened = nil
+			s.onOpen = nil
 			require.Equal(t, "x", s.get(key))
 		})
 	}
 }
 
-// TestWritingWithoutTheDirectoryOfTemporaryFiles: tools that copy files only, and
-// those that remove empty directories, leave a bucket without it.
-func TestWritingWithoutTheDirectoryOfTemporaryFiles(t *testing.T) {
+// TestWritingMakesAMissingStagingDirectory writes to a bucket without tmpPath. Tools that
+// only copy files, or that remove empty directories, leave such a bucket.
+func TestWritingMakesAMissingStagingDirectory(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		open bool
-	}{{"a copy that is opened", false}, {"while the bucket is open", true}} {
+	}{{"before the bucket is opened", false}, {"while the bucket is open", true}} {
 		t.Run(row.name, func(t *testing.T) {
 			if row.open {
 				windowsCannot(t, openDirStays)
@@ -249,9 +249,9 @@ func TestWritingWithoutTheDirectoryOfTemporaryFiles(t *testing.T) {
 	}
 }
 
-// TestAPowerFailureTookTheFormat: with Config.NoSync a file that was new may be empty,
-// or hold zeros, after it. The objects of the bucket are there all the same.
-func TestAPowerFailureTookTheFormat(t *testing.T) {
+// TestAFormatLostInAPowerFailureIsWrittenAgain reads a bucket whose format is empty or has
+// zeros, as a new file may after a power failure with Config.NoSync.
+func TestAFormatLostInAPowerFailureIsWrittenAgain(t *testing.T) {
 	for _, row := range []struct{ name, left string }{{"empty", ""}, {"zeros", "\x00\x00\x00"}} {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t)
@@ -270,10 +270,10 @@ func TestAPowerFailureTookTheFormat(t *testing.T) {
 	}
 }
 
-// TestAFileWithTwoNamesKeepsItsSidecar: the attributes of a file without extended
-// ones are those of all its names.
+// TestAFileWithTwoNamesKeepsItsSidecar removes one of two names of a file. The other one
+// must keep the attributes, which are in a sidecar.
 func TestAFileWithTwoNamesKeepsItsSidecar(t *testing.T) {
-	windowsCannot(t, "how many names a file has is not known here")
+	windowsCannot(t, "the number of names of a file is unknown")
 	for _, row := range []struct {
 		name   string
 		change func(s *subject)

@@ -10,18 +10,18 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
-// Older versions are hard links to files that were current, at
-// .omnibucket/versions/KEY/.omnibucket@/VERSION. A version's name is made of
-// the file's time and inode, so that it is the same before and after, and that
-// names in order are versions in order: commit sees to it that a version's time
-// is later than its predecessor's.
+// versionsName is the directory of the noncurrent versions of a key. They are hard links to
+// files that were current, at .omnibucket/versions/KEY/.omnibucket@/VERSION. The name of a
+// version consists of the file's time and inode, so that it does not change when the
+// version becomes noncurrent. Names have the order of versions: commit makes each time
+// later than that of the previous version.
 const versionsName = reserved + string(markVersions)
 
-// removedSuffix ends the name of an empty file beside the version that was
-// current when its key was removed. Its time is when: no later version tells it.
+// removedSuffix ends the name of an empty file beside the version that was current when
+// its key was removed. The time of the file is that of the removal.
 const removedSuffix = ".removed"
 
 func versionOf(m meta) string {
@@ -33,7 +33,7 @@ func versionOf(m meta) string {
 	return string(strconv.AppendUint(b, m.ino, 16))
 }
 
-var errVersion = invalid.Argument("version", "must be one that this bucket gave", "")
+var errVersion = argument.Invalid("version", "must be one that this bucket returned", "")
 
 func validVersion(version string) bool {
 	digits, ino, ok := strings.Cut(version, "-")
@@ -53,9 +53,10 @@ func (s *store) versionsDir(key string) string {
 	return versionsPath + "/" + path + "/" + versionsName
 }
 
-// keep makes the current object an older version too; removed is when its key is
-// removed, or zero where it is replaced. The key's lock is held.
-func (s *store) keep(ctx context.Context, key string, current spot, removed time.Time) error {
+// keepVersion makes the current object also a noncurrent version. removed is the time of
+// the removal of its key, or zero if the object is replaced. The caller holds the lock of
+// the key.
+func (s *store) keepVersion(ctx context.Context, key string, current objectFile, removed time.Time) error {
 	path := s.versionsDir(key)
 	var round rounds
 	for {
@@ -66,8 +67,8 @@ func (s *store) keep(ctx context.Context, key string, current spot, removed time
 			return err
 		}
 		to, err := s.open(path)
-		if isNotExist(err) { // pruned by a removal of another key's versions
-			if err := s.gone(); err != storage.ObjectNotFound {
+		if isNotExist(err) { // pruned after a removal of versions of another key
+			if err := s.notFoundError(); err != storage.ObjectNotFound {
 				return err
 			}
 			continue
@@ -76,25 +77,25 @@ func (s *store) keep(ctx context.Context, key string, current spot, removed time
 			return failure(err)
 		}
 		err = s.link(ctx, to, versionOf(current.meta), current, removed)
-		s.shut(to)
+		s.closeDir(to)
 		if !isNotExist(err) {
 			return err
 		}
 	}
 }
 
-// link makes the older version and, where its key is removed, the mark of that.
-func (s *store) link(ctx context.Context, to *dir, version string, current spot, removed time.Time) error {
+// link makes the noncurrent version and, if removed is not zero, the mark of the removal.
+func (s *store) link(ctx context.Context, to *dir, version string, current objectFile, removed time.Time) error {
 	err := to.link(version, current.dir, current.base)
 	switch {
 	case isNotExist(err):
 		return err
-	case isExist(err): // a crash left it, and perhaps the mark of a removal that did not end
-		if err := persist(ctx, func() error { return to.unlink(version + removedSuffix) }); err != nil && !isNotExist(err) {
+	case isExist(err): // a crash left it, and perhaps the mark of an interrupted removal
+		if err := retryInUse(ctx, func() error { return to.unlink(version + removedSuffix) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	case err != nil:
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "keeping versions needs a file system with hard links"}
+		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "use a file system with hard links: keeping versions needs them"}
 	}
 	if !removed.IsZero() {
 		if err := s.markRemoved(to.name(version+removedSuffix), removed); err != nil {
@@ -112,120 +113,121 @@ func (s *store) markRemoved(path string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	err = s.root.Chtimes(path, at, at) // nothing is written that would set another time
+	err = s.root.Chtimes(path, at, at) // no write follows that would set another time
 	if err == nil && s.sync {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
 }
 
-// An older is an older version of a key.
-type older struct {
+// A noncurrentVersion is a noncurrent version of a key.
+type noncurrentVersion struct {
 	name    string
-	removed bool // the key was removed when it was current
+	removed bool // the key was removed while it was current
 }
 
-// kept are the key's older versions, newest first, but not the current one, which
-// a crash may have left among them.
-func (s *store) kept(key string, current spot) ([]older, error) {
+// noncurrentVersions returns the noncurrent versions of the key, newest first. It omits the
+// current one, which a crash may have left among them.
+func (s *store) noncurrentVersions(key string, current objectFile) ([]noncurrentVersion, error) {
 	d, err := s.open(s.versionsDir(key))
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, failure(err)
 	}
-	defer s.shut(d)
-	var all []older
+	defer s.closeDir(d)
+	var all []noncurrentVersion
 	removed := map[string]bool{}
 	err = d.read(func(e dirent) bool {
 		if version, ok := strings.CutSuffix(e.name, removedSuffix); ok {
 			removed[version] = true
 		} else if validVersion(e.name) && (!current.found() || e.name != versionOf(current.meta)) {
-			all = append(all, older{name: e.name})
+			all = append(all, noncurrentVersion{name: e.name})
 		}
 		return true
 	})
 	for i := range all {
 		all[i].removed = removed[all[i].name]
 	}
-	slices.SortFunc(all, func(a, b older) int { return strings.Compare(b.name, a.name) })
+	slices.SortFunc(all, func(a, b noncurrentVersion) int { return strings.Compare(b.name, a.name) })
 	return all, failure(err)
 }
 
-// openVersion is nil where the version is not there.
+// openVersion opens a noncurrent version. It returns nil if it does not exist.
 func (s *store) openVersion(key, version string) (*file, error) {
 	return s.openIn(s.versionsDir(key), version)
 }
 
-// deleteVersion removes an older version. The key's lock is held.
+// deleteVersion removes a noncurrent version. The caller holds the lock of the key.
 func (s *store) deleteVersion(ctx context.Context, r *storage.DeleteRequest) error {
 	path := s.versionsDir(r.Key)
 	d, err := s.open(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return nil
 	}
 	if err != nil {
 		return failure(err)
 	}
-	defer s.shut(d)
-	at, err := s.look(d, r.Version)
+	defer s.closeDir(d)
+	at, err := s.statObject(d, r.Version)
 	if err != nil || !at.found() {
 		return err
 	}
 	if err := s.checkWrite(at, r.Condition); err != nil {
 		return err
 	}
-	defer s.hold(at)()
-	// The mark goes first: alone it would keep the directory from being removed.
+	defer s.holdInode(at)()
+	// The mark is removed first: without its version, it would prevent the directory
+	// from being removed.
 	for _, name := range [...]string{r.Version + removedSuffix, r.Version} {
-		if err := persist(ctx, func() error { return d.unlink(name) }); err != nil && !isNotExist(err) {
+		if err := retryInUse(ctx, func() error { return d.unlink(name) }); err != nil && !isNotExist(err) {
 			return failure(err)
 		}
 	}
 	s.dropSidecar(at.meta)
 	if s.sync {
 		if err := d.sync(); err != nil {
-			return uncertain(err)
+			return unknownOutcome(err)
 		}
 	}
 	s.prune(ctx, path, versionsPath)
 	return nil
 }
 
-// promote puts the newest older version in the place of the current object, in
-// one step; false where there is none. The key's lock is held.
-func (s *store) promote(ctx context.Context, key string, current spot) (bool, error) {
+// promote atomically replaces the current object by the newest noncurrent version. It
+// returns false if there is none. The caller holds the lock of the key.
+func (s *store) promote(ctx context.Context, key string, current objectFile) (bool, error) {
 	path := s.versionsDir(key)
 	d, err := s.open(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, failure(err)
 	}
-	defer s.shut(d)
+	defer s.closeDir(d)
 	for _, name := range [...]string{versionOf(current.meta) + removedSuffix, versionOf(current.meta)} {
-		_ = persist(ctx, func() error { return d.unlink(name) }) // what a crash left
+		_ = retryInUse(ctx, func() error { return d.unlink(name) }) // a crash may have left it
 	}
-	left, err := s.kept(key, current)
+	left, err := s.noncurrentVersions(key, current)
 	if err != nil || len(left) == 0 {
 		s.prune(ctx, path, versionsPath)
 		return false, err
 	}
 	if left[0].removed {
-		if err := persist(ctx, func() error { return d.unlink(left[0].name + removedSuffix) }); err != nil && !isNotExist(err) {
+		if err := retryInUse(ctx, func() error { return d.unlink(left[0].name + removedSuffix) }); err != nil && !isNotExist(err) {
 			return false, failure(err)
 		}
 	}
-	if err := persist(ctx, func() error { return current.dir.rename(current.base, d, left[0].name) }); err != nil {
+	if err := retryInUse(ctx, func() error { return current.dir.rename(current.base, d, left[0].name) }); err != nil {
 		return false, failure(err)
 	}
 	s.dropSidecar(current.meta)
 	if s.sync {
 		for _, changed := range [...]*dir{current.dir, d} {
 			if err := changed.sync(); err != nil {
-				return true, uncertain(err)
+				return true, unknownOutcome(err)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// history lists versions, a page at a time.
+// history returns all versions, page by page.
 func (s *subject) history(r storage.ListRequest) []storage.VersionEntry {
 	s.t.Helper()
 	if r.Limit == 0 {
@@ -65,7 +65,7 @@ func TestVersionsAreKept(t *testing.T) {
 	})
 }
 
-func TestARemovedVersionIsGoneForGood(t *testing.T) {
+func TestARemovedVersionIsRemovedPermanently(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		one, two, three := s.put("k", "1"), s.put("k", "2"), s.put("k", "3")
 		removeVersion := func(a *storage.Attrs) {
@@ -75,7 +75,7 @@ func TestARemovedVersionIsGoneForGood(t *testing.T) {
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
 		removeVersion(three)
-		require.Equal(t, two, s.head("k"), "the newest that is left takes its place")
+		require.Equal(t, two, s.head("k"), "the newest remaining version is current")
 		removeVersion(one)
 		require.Equal(t, "2", s.get("k"))
 		removeVersion(one)
@@ -86,7 +86,7 @@ func TestARemovedVersionIsGoneForGood(t *testing.T) {
 	})
 }
 
-func TestVersionsThatAreNone(t *testing.T) {
+func TestMalformedAndMissingVersions(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
 		a := s.put("k", "x")
 		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
@@ -102,7 +102,7 @@ func TestVersionsThatAreNone(t *testing.T) {
 	})
 }
 
-func TestRemovingAVersionOnCondition(t *testing.T) {
+func TestRemovingAVersionWithACondition(t *testing.T) {
 	s := open(t, withVersions)
 	old, now := s.put("k", "1"), s.put("k", "2")
 	r := &storage.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: now.Revision}}
@@ -154,7 +154,7 @@ func TestWithoutVersionsNothingIsKept(t *testing.T) {
 	require.Empty(t, all[0].Version)
 }
 
-func TestAVersionTellsWhenItsKeyWasRemoved(t *testing.T) {
+func TestAVersionHasTheTimeOfItsRemoval(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -179,14 +179,14 @@ func TestAVersionTellsWhenItsKeyWasRemoved(t *testing.T) {
 			two := s.put("k", "2")
 			today = day(3)
 			s.remove("k")
-			require.Equal(t, []int{3, 0}, since(), "of the first the core tells")
+			require.Equal(t, []int{3, 0}, since(), "the core sets the time of the first")
 			today = day(4)
 			s.remove("k")
-			require.Equal(t, []int{3, 0}, since(), "there was nothing to remove any more")
+			require.Equal(t, []int{3, 0}, since(), "there was nothing to remove")
 			three := s.put("k", "3")
 			require.Equal(t, []int{0, 3, 0}, since())
 			s = reopen(t, s.root, tweaks...)
-			require.Equal(t, []int{0, 3, 0}, since(), "in another process too")
+			require.Equal(t, []int{0, 3, 0}, since(), "in another process, too")
 			removeVersion(three)
 			require.Equal(t, []int{0, 0}, since(), "the second is current again")
 			today = day(5)
@@ -196,19 +196,19 @@ func TestAVersionTellsWhenItsKeyWasRemoved(t *testing.T) {
 			removeVersion(one)
 			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(versionsPath)))
 			require.NoError(t, err)
-			require.Empty(t, left, "nothing is left of it")
+			require.Empty(t, left, "no files are left")
 		})
 	}
 }
 
-func TestAVersionThatACrashLeftTwiceIsOne(t *testing.T) {
+func TestAVersionDuplicatedByACrashIsListedOnce(t *testing.T) {
 	s := open(t, withVersions)
 	a := s.put("k", "1")
-	live, err := s.enter(t.Context())
+	live, err := s.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.leave(live)
-	removal := time.Now() // that did not end
-	require.NoError(t, live.keep(t.Context(), "k", spot{live.top, "k", live.mustStat(t, "k")}, removal))
+	defer s.release(live)
+	removal := time.Now() // of an interrupted removal
+	require.NoError(t, live.keepVersion(t.Context(), "k", objectFile{live.top, "k", live.mustStat(t, "k")}, removal))
 	require.Len(t, s.history(storage.ListRequest{}), 1)
 	s.put("k", "2")
 	kept := s.history(storage.ListRequest{})

@@ -4,22 +4,21 @@ import (
 	"strings"
 )
 
-// A walker goes through keys in byte order, and holds one window of each
-// directory between the root and where it is. It opens only directories in
-// which a key can lie that is asked for.
+// A walker iterates over keys in byte order. It holds one window of each directory between
+// the root and its position. It only opens directories that can have a requested key.
 type walker struct {
 	*store
-	kept              bool // walk the keys that have older versions
+	noncurrent        bool // iterate over the keys that have noncurrent versions
 	prefix, delimiter string
-	start             string // keys before it are passed over
-	inclusive         bool   // start itself is not
-	skip              string // a common prefix that was given already, or ""
+	start             string // keys before it are skipped
+	inclusive         bool   // start itself is included
+	skip              string // a common prefix that was returned already, or ""
 	frames            []frame
 }
 
 type frame struct {
-	prefix string // of the keys in the directory; ends in "/", or is ""
-	dirs   []*dir // where it lies; [0] is the one that entries without a place lie in
+	prefix string // of the keys in the directory: "", or ends in "/"
+	dirs   []*dir // the directories on disk; entries without a diskName are in the first
 	window window
 	next   int
 }
@@ -28,17 +27,17 @@ type frame struct {
 type item struct {
 	key      string
 	isPrefix bool
-	at       spot // the file; its dir is open until the next call
+	at       objectFile // the file; its dir is open until the next call
 }
 
-// open goes to the directory that every key with the prefix lies in.
+// open opens the directory that contains every key with the prefix.
 func (w *walker) open() error {
 	top := ""
 	if i := strings.LastIndexByte(w.prefix, '/'); i >= 0 {
 		top = w.prefix[:i+1]
 	}
 	base := ""
-	if w.kept {
+	if w.noncurrent {
 		base = versionsPath
 	}
 	if top == "" {
@@ -50,8 +49,8 @@ func (w *walker) open() error {
 		return nil
 	}
 	paths := []string{join(base, path)}
-	if path != key && !w.kept && w.strict.Load() && !hasReserved(key) {
-		if exact, err := w.exact(key); err != nil {
+	if path != key && !w.noncurrent && w.strict.Load() && !hasReserved(key) {
+		if exact, err := w.existsExactly(key); err != nil {
 			return err
 		} else if exact {
 			paths = append(paths, key)
@@ -74,12 +73,12 @@ func (w *walker) pop() {
 	w.frames = w.frames[:last]
 }
 
-// push enters a directory. One that is not there has no keys.
+// push enters a directory. A directory that does not exist has no keys.
 func (w *walker) push(prefix string, paths ...string) error {
 	f := frame{prefix: prefix}
 	for _, path := range paths {
 		d, err := w.openToRead(path)
-		if noObject(err) {
+		if isNoObject(err) {
 			continue
 		}
 		if err != nil {
@@ -96,11 +95,11 @@ func (w *walker) push(prefix string, paths ...string) error {
 	return w.read(&w.frames[len(w.frames)-1], w.from(prefix))
 }
 
-// from is the order key in a directory where the walk begins.
+// from returns the order key at which the walk begins in a directory.
 func (w *walker) from(prefix string) string {
 	rest, ok := strings.CutPrefix(w.start, prefix)
 	if !ok {
-		return "" // all of the directory comes after start, or it would not be entered
+		return "" // the whole directory is after start; otherwise it would not be entered
 	}
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		return rest[:i+1]
@@ -114,18 +113,18 @@ func (w *walker) read(f *frame, from string) (err error) {
 		match = ""
 	}
 	f.next = 0
-	f.window, err = w.windowOf(f.dirs, w.kept, from, match)
+	f.window, err = w.windowOf(f.dirs, w.noncurrent, from, match)
 	return err
 }
 
-// next is the next item; false at the end.
+// next returns the next item. It returns false at the end.
 func (w *walker) next() (item, bool, error) {
 	for len(w.frames) > 0 {
 		f := &w.frames[len(w.frames)-1]
 		if f.next == len(f.window.entries) {
 			if f.window.whole {
 				w.pop()
-			} else if err := w.further(f); err != nil {
+			} else if err := w.nextWindow(f); err != nil {
 				return item{}, false, err
 			}
 			continue
@@ -140,9 +139,9 @@ func (w *walker) next() (item, bool, error) {
 	return item{}, false, nil
 }
 
-// further reads the window behind the one that was used up. The name that it
-// begins with was given already; NUL is in no name, so nothing lies between.
-func (w *walker) further(f *frame) error {
+// nextWindow reads the window after the current one. It begins after the last name, with a
+// NUL byte appended: no name is between them, because names have no NUL.
+func (w *walker) nextWindow(f *frame) error {
 	last := f.window.entries[len(f.window.entries)-1]
 	from := last.segment + "\x00"
 	if last.isDir {
@@ -163,8 +162,8 @@ func (w *walker) visit(f *frame, e entry) (item, bool, error) {
 	if err != nil || !at.found() {
 		return item{}, false, err
 	}
-	if common, ok := w.common(key); ok {
-		return w.roll(common)
+	if common, ok := w.commonPrefix(key); ok {
+		return w.rollUp(common)
 	}
 	return item{key: key, at: at}, true, nil
 }
@@ -176,15 +175,15 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 		return item{}, false, nil
 	}
 	paths := w.paths(f, e)
-	if common, ok := w.common(prefix); ok {
+	if common, ok := w.commonPrefix(prefix); ok {
 		if common <= w.start {
 			return item{}, false, nil
 		}
 		for _, path := range paths {
-			if holds, err := w.holds(path, false); err != nil {
+			if holds, err := w.hasObject(path, false); err != nil {
 				return item{}, false, err
 			} else if holds {
-				return w.roll(common)
+				return w.rollUp(common)
 			}
 		}
 		return item{}, false, nil
@@ -192,7 +191,7 @@ func (w *walker) visitDir(f *frame, e entry) (item, bool, error) {
 	return item{}, false, w.push(prefix, paths...)
 }
 
-// passed reports what lies before the start, or in a prefix that was given.
+// passed reports whether key is before the start, or in a prefix that was returned.
 func (w *walker) passed(key string) bool {
 	if w.skip != "" && strings.HasPrefix(key, w.skip) {
 		return true
@@ -200,8 +199,9 @@ func (w *walker) passed(key string) bool {
 	return key < w.start || key == w.start && !w.inclusive
 }
 
-// common is what key rolls up to, where it has the delimiter after the prefix.
-func (w *walker) common(key string) (string, bool) {
+// commonPrefix returns the prefix that key rolls up to. It returns false if key has no
+// delimiter after the prefix.
+func (w *walker) commonPrefix(key string) (string, bool) {
 	if w.delimiter == "" || !strings.HasPrefix(key, w.prefix) {
 		return "", false
 	}
@@ -212,7 +212,7 @@ func (w *walker) common(key string) (string, bool) {
 	return key[:len(w.prefix)+i+len(w.delimiter)], true
 }
 
-func (w *walker) roll(common string) (item, bool, error) {
+func (w *walker) rollUp(common string) (item, bool, error) {
 	w.skip = common
 	if common <= w.start {
 		return item{}, false, nil
@@ -221,76 +221,75 @@ func (w *walker) roll(common string) (item, bool, error) {
 }
 
 func (w *walker) paths(f *frame, e entry) []string {
-	if e.place == nil {
+	if e.diskName == nil {
 		return []string{f.dirs[0].name(e.segment)}
 	}
 	var paths []string
-	if e.place.base != "" {
-		paths = append(paths, join(e.place.dir, e.place.base))
+	if e.diskName.base != "" {
+		paths = append(paths, join(e.diskName.dir, e.diskName.base))
 	} else {
 		paths = append(paths, f.dirs[0].name(e.segment))
 	}
-	return append(paths, e.place.also...)
+	return append(paths, e.diskName.also...)
 }
 
-// stat is one stat of the file, as a rule.
-func (w *walker) stat(f *frame, e entry, key string) (spot, error) {
-	if w.kept {
-		return w.statKept(f, e)
+// stat finds the file of an entry, usually with one stat.
+func (w *walker) stat(f *frame, e entry, key string) (objectFile, error) {
+	if w.noncurrent {
+		return w.statNoncurrent(f, e)
 	}
 	d, base := f.dirs[0], e.segment
-	if e.place != nil {
-		base = e.place.base
-		if e.place.dir != d.path {
+	if e.diskName != nil {
+		base = e.diskName.base
+		if e.diskName.dir != d.path {
 			return w.statCurrent(key)
 		}
 	}
 	m, err := d.stat(base)
 	if err == nil && m.kind == kindFile {
-		return spot{d, base, m}, nil
+		return objectFile{d, base, m}, nil
 	}
-	// A link, or moved aside or removed since the directory was read.
+	// It is a link, or was moved or removed since the directory was read.
 	return w.statCurrent(key)
 }
 
-// statKept finds a key's older versions.
-func (w *walker) statKept(f *frame, e entry) (spot, error) {
+// statNoncurrent finds the noncurrent versions of a key.
+func (w *walker) statNoncurrent(f *frame, e entry) (objectFile, error) {
 	for _, path := range w.paths(f, e) {
 		if _, err := w.root.Lstat(join(path, versionsName)); err == nil {
-			return spot{dir: w.top}, nil
-		} else if !noObject(err) {
-			return spot{}, failure(err)
+			return objectFile{dir: w.top}, nil
+		} else if !isNoObject(err) {
+			return objectFile{}, failure(err)
 		}
 	}
-	return spot{}, nil
+	return objectFile{}, nil
 }
 
-// statCurrent finds an object as a reader would.
-func (s *store) statCurrent(key string) (spot, error) {
+// statCurrent finds an object as a reader does.
+func (s *store) statCurrent(key string) (objectFile, error) {
 	l, ok := s.names().locate(key)
 	if !ok {
-		return spot{}, nil
+		return objectFile{}, nil
 	}
 	f, err := s.openCurrent(l)
 	if f == nil || err != nil {
-		return spot{}, err
+		return objectFile{}, err
 	}
 	defer func() { _ = f.close() }()
-	return spot{dir: s.top, meta: f.meta}, nil
+	return objectFile{dir: s.top, meta: f.meta}, nil
 }
 
-// holds reports whether there is any object in or under a directory; empty
-// ones, which somebody else may have made, are no prefixes. In the tree of kept
-// versions, those in the directory itself are of a key that it is not a prefix
-// of, unless self says that it counts.
-func (w *walker) holds(path string, self bool) (bool, error) {
-	return w.holdsUnder(path, "", self)
+// hasObject reports whether there is an object in or under a directory: an empty directory
+// of another program is not a prefix. In the tree of versions, those in the directory
+// itself belong to a key that does not have the prefix. They only count with self.
+func (w *walker) hasObject(path string, self bool) (bool, error) {
+	return w.hasObjectUnder(path, "", self)
 }
 
-// holdsUnder is holds of a directory in which the names begin with chunks.
-func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
+// hasObjectUnder is hasObject for a directory whose names begin with chunks.
+func (w *walker) hasObjectUnder(path, chunks string, self bool) (bool, error) {
 	d, err := w.openToRead(path)
-	if noObject(err) {
+	if isNoObject(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -301,7 +300,7 @@ func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
 	type under struct{ path, chunks string }
 	var deeper []under
 	err = d.read(func(e dirent) bool {
-		if w.kept && e.name == versionsName {
+		if w.noncurrent && e.name == versionsName {
 			holds = self
 			return !holds
 		}
@@ -309,14 +308,14 @@ func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
 		if !ok {
 			return true
 		}
-		if (e.kind == kindDir || e.kind == kindUnknown) && f.mark != markAside {
+		if (e.kind == kindDir || e.kind == kindUnknown) && f.mark != markAlternate {
 			next := under{path: d.name(e.name)}
 			if f.mark == markChunk {
 				next.chunks = f.segment
 			}
 			deeper = append(deeper, next)
 		}
-		holds = !w.kept && f.mark != markChunk && w.isObject(d, e)
+		holds = !w.noncurrent && f.mark != markChunk && w.isObject(d, e)
 		return !holds
 	})
 	if err != nil {
@@ -326,14 +325,15 @@ func (w *walker) holdsUnder(path, chunks string, self bool) (bool, error) {
 		if holds {
 			break
 		}
-		if holds, err = w.holdsUnder(next.path, next.chunks, true); err != nil {
+		if holds, err = w.hasObjectUnder(next.path, next.chunks, true); err != nil {
 			return false, err
 		}
 	}
 	return holds, nil
 }
 
-// isObject does without a stat where the directory says that it is a file.
+// isObject reports whether an entry is an object. It needs no stat if the directory
+// reports a file.
 func (w *walker) isObject(d *dir, e dirent) bool {
 	if e.kind == kindDir || e.kind == kindOther {
 		return false
@@ -341,6 +341,6 @@ func (w *walker) isObject(d *dir, e dirent) bool {
 	if e.kind == kindFile {
 		return true
 	}
-	at, err := w.look(d, e.name)
+	at, err := w.statObject(d, e.name)
 	return err == nil && at.found()
 }

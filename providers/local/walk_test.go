@@ -9,28 +9,28 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A delimiter listing looks into a folder without walking it: it has to
-// understand the names there as the walk does.
+// TestAFolderIsShownIfAWalkFindsAnObjectInIt requires that a listing with a delimiter, which
+// does not walk folders, parses their names as a walk does.
 func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
 	long := func(n int) string { return escaped(strings.Repeat("x", n), markEscaped) }
 	for _, row := range []struct {
 		name, path string
 		shown      bool
 	}{
-		{"a natural name", "file", true},
-		{"a name of ours", ".omnibucket%.omnibucketed", true},
-		{"an object aside", ".omnibucket=file", true},
+		{"a plain name", "file", true},
+		{"an escaped name", ".omnibucket%.omnibucketed", true},
+		{"an alternate name", ".omnibucket=file", true},
 		{"a long name", long(300), true},
-		{"a name of three pieces", long(700), true},
+		{"a name of three chunks", long(700), true},
 		{"a folder with a long name", long(256) + "/file", true},
-		{"a folder whose last piece is a natural name", long(300) + "/file", true},
-		{"a folder of three pieces", long(700) + "/file", true},
+		{"a folder with a long name and a plain name in it", long(300) + "/file", true},
+		{"a folder with a name of three chunks", long(700) + "/file", true},
 		{"long folders in long folders", long(300) + "/" + long(300) + "/file", true},
-		{"nothing but a temporary name", ".omnibucketed", false},
-		{"a name that encodes nothing", ".omnibucket%%zz", false},
-		{"a natural name among the pieces of a long one", long(300) + "/../file", false},
-		{"a folder aside", ".omnibucket=folder/file", false},
-		{"a piece of the wrong length", ".omnibucket+short/.omnibucket%x/file", false},
+		{"only a reserved name", ".omnibucketed", false},
+		{"a malformed escaped name", ".omnibucket%%zz", false},
+		{"a plain name among the chunks of a long one", long(300) + "/../file", false},
+		{"a folder with an alternate name", ".omnibucket=folder/file", false},
+		{"a chunk of the wrong length", ".omnibucket+short/.omnibucket%x/file", false},
 	} {
 		for _, disk := range disks {
 			t.Run(row.name+", "+disk.name, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
 	}
 }
 
-func TestABucketWithOlderVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
+func TestABucketWithNoncurrentVersionsUnderLongNamesIsNotEmpty(t *testing.T) {
 	s, root := service(t)
 	yes := true
 	_, err := s.CreateBucket(t.Context(), &storage.BucketRequest{Name: "one", Versioning: &yes})

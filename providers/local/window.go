@@ -5,36 +5,36 @@ import (
 	"strings"
 )
 
-// maxWindow is how many entries of one directory are held at once. A larger
-// directory is read again for each further window, in a few bytes for each of
-// these entries, whatever its size.
+// maxWindow is the number of entries of one directory that are held at a time. A larger
+// directory is read again for each further window. So the memory does not depend on the
+// size of the directory.
 const maxWindow = 1 << 17
 
 // An entry is a name in a logical directory: an object, or a directory of keys.
 type entry struct {
-	segment string
-	isDir   bool
-	link    bool
-	rank    uint8  // of two objects of one name the lower counts
-	place   *place // nil: in the directory itself, under the segment's own name
+	segment  string
+	isDir    bool
+	link     bool
+	rank     uint8     // of two objects with one name, the one with the lower rank is used
+	diskName *diskName // nil if the entry is in the directory itself, and its name is the segment
 }
 
-// A place is where an entry lies whose name on disk is not its segment. In
-// strict mode a directory may lie in several places: ours, and somebody else's
-// of the literal name.
-type place struct {
+// A diskName is the name on disk of an entry, if it differs from its segment. In strict
+// mode, a directory may have several: one of this package, and the literal name, which
+// another program has made.
+type diskName struct {
 	dir, base string
 	also      []string // paths of further directories
 }
 
 const (
-	rankNatural = iota
-	rankAside
-	rankRaw
+	rankPlain = iota
+	rankAlternate
+	rankLiteral
 )
 
-// order is by the bytes of whole keys: a directory is where its keys are, which
-// go on with a slash.
+// order compares entries by the bytes of whole keys. The keys in a directory continue with
+// a slash.
 func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
 
 func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
@@ -42,11 +42,11 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	if c := strings.Compare(a[:n], b[:n]); c != 0 {
 		return c
 	}
-	return tail(a[n:], aIsDir) - tail(b[n:], bIsDir)
+	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
 }
 
-// tail is the byte after a common beginning: of the rest, a slash, or none.
-func tail(rest string, isDir bool) int {
+// nextByte returns the byte after a common beginning, plus one. It returns 0 if there is none.
+func nextByte(rest string, isDir bool) int {
 	switch {
 	case rest != "":
 		return int(rest[0]) + 1
@@ -56,38 +56,38 @@ func tail(rest string, isDir bool) int {
 	return 0
 }
 
-// A window is the beginning of a directory, from a name on, in order.
+// A window is an ordered part of a directory, from a name on.
 type window struct {
 	entries []entry
-	from    string // order keys: a segment, with "/" behind a directory's
-	whole   bool   // to the directory's end
+	from    string // an order key: a segment, and "/" if it is a directory
+	whole   bool   // it reaches the end of the directory
 }
 
-// A reading gathers a window out of names that come in any order.
-type reading struct {
-	s       *store
-	kept    bool   // the tree of kept versions
-	from    string // inclusive
-	match   string // what names begin with
-	entries []entry
-	whole   bool
-	bound   entry // entries behind it are left out; none while whole
+// A windowReader makes a window from names in any order.
+type windowReader struct {
+	s          *store
+	noncurrent bool   // read the tree of versions
+	from       string // inclusive
+	match      string // the prefix of names
+	entries    []entry
+	whole      bool
+	bound      entry // unless whole: entries after it are omitted
 }
 
-// gather reads one logical directory, which lies in dirs.
-func (s *store) gather(dirs []*dir, kept bool, from, match string) (window, error) {
-	r := &reading{s: s, kept: kept, from: from, match: match, whole: true}
+// readWindow reads a window of a logical directory, which consists of dirs.
+func (s *store) readWindow(dirs []*dir, noncurrent bool, from, match string) (window, error) {
+	r := &windowReader{s: s, noncurrent: noncurrent, from: from, match: match, whole: true}
 	for i, d := range dirs {
 		if err := r.read(d, "", i == 0); err != nil {
 			return window{}, err
 		}
 	}
-	r.settle()
+	r.compact()
 	return window{entries: r.entries, from: from, whole: r.whole}, nil
 }
 
-// read adds the names in d, which holds what begins with chunks.
-func (r *reading) read(d *dir, chunks string, main bool) error {
+// read adds the names in d. They begin with chunks.
+func (r *windowReader) read(d *dir, chunks string, main bool) error {
 	names := r.s.names()
 	var deeper []dirent
 	err := d.read(func(e dirent) bool {
@@ -107,14 +107,14 @@ func (r *reading) read(d *dir, chunks string, main bool) error {
 	}
 	for _, e := range deeper {
 		sub, err := r.s.open(d.name(e.name))
-		if noObject(err) {
+		if isNoObject(err) {
 			continue
 		}
 		if err != nil {
 			return failure(err)
 		}
 		err = r.read(sub, chunks+e.name[len(reserved)+1:], main)
-		r.s.shut(sub)
+		r.s.closeDir(sub)
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (r *reading) read(d *dir, chunks string, main bool) error {
 	return nil
 }
 
-func (r *reading) add(d *dir, e dirent, f found, main bool) {
+func (r *windowReader) add(d *dir, e dirent, f found, main bool) {
 	if e.kind == kindUnknown {
 		m, err := d.stat(e.name)
 		if err != nil {
@@ -131,24 +131,24 @@ func (r *reading) add(d *dir, e dirent, f found, main bool) {
 		e.kind = m.kind
 	}
 	out := entry{segment: f.segment, isDir: e.kind == kindDir, link: e.kind == kindLink}
-	if e.kind == kindOther || f.mark == markAside && out.isDir {
+	if e.kind == kindOther || f.mark == markAlternate && out.isDir {
 		return
 	}
 	switch {
-	case f.mark == markAside:
-		out.rank = rankAside
-	case f.raw:
-		out.rank = rankRaw
+	case f.mark == markAlternate:
+		out.rank = rankAlternate
+	case f.literal:
+		out.rank = rankLiteral
 	}
-	if !main || f.mark != 0 || f.raw {
-		out.place = &place{dir: d.path, base: e.name}
+	if !main || f.mark != 0 || f.literal {
+		out.diskName = &diskName{dir: d.path, base: e.name}
 	}
-	if !r.kept {
+	if !r.noncurrent {
 		r.keep(out)
 		return
 	}
-	// In the tree of versions a directory is a key with versions, or the
-	// beginning of such keys, or both.
+	// In the tree of versions, a directory is a key with versions, or the beginning
+	// of such keys, or both.
 	if out.isDir {
 		r.keep(out)
 		out.isDir = false
@@ -156,7 +156,7 @@ func (r *reading) add(d *dir, e dirent, f found, main bool) {
 	}
 }
 
-func (r *reading) keep(e entry) {
+func (r *windowReader) keep(e entry) {
 	if !strings.HasPrefix(e.segment, r.match) || before(e, r.from) {
 		return
 	}
@@ -165,7 +165,7 @@ func (r *reading) keep(e entry) {
 	}
 	r.entries = append(r.entries, e)
 	if len(r.entries) >= 2*maxWindow {
-		r.settle()
+		r.compact()
 	}
 }
 
@@ -175,8 +175,8 @@ func before(e entry, from string) bool {
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
 }
 
-// settle sorts, makes one of several entries for the same, and cuts.
-func (r *reading) settle() {
+// compact sorts the entries, merges equal ones, and cuts them to maxWindow.
+func (r *windowReader) compact() {
 	slices.SortFunc(r.entries, func(a, b entry) int {
 		if c := a.order(b); c != 0 {
 			return c
@@ -200,16 +200,16 @@ func (r *reading) settle() {
 	}
 }
 
-// merge adds the place of another directory of the same name. Only a place in a
-// directory other than the main one can come second.
+// merge adds the disk name of another directory with the same segment. The second one is
+// never in the first directory.
 func (e *entry) merge(f entry) {
-	if f.place == nil {
+	if f.diskName == nil {
 		return
 	}
-	p := place{}
-	if e.place != nil {
-		p = *e.place
+	p := diskName{}
+	if e.diskName != nil {
+		p = *e.diskName
 	}
-	p.also = append(p.also[:len(p.also):len(p.also)], join(f.place.dir, f.place.base))
-	e.place = &p
+	p.also = append(p.also[:len(p.also):len(p.also)], join(f.diskName.dir, f.diskName.base))
+	e.diskName = &p
 }

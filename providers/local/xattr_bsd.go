@@ -4,5 +4,5 @@ package local
 
 import "golang.org/x/sys/unix"
 
-// noXattr is what a file without the attribute answers.
-const noXattr = unix.ENOATTR
+// errNoXattr is the error of a file without the attribute.
+const errNoXattr = unix.ENOATTR

@@ -2,5 +2,5 @@ package local
 
 import "golang.org/x/sys/unix"
 
-// noXattr is what a file without the attribute answers.
-const noXattr = unix.ENODATA
+// errNoXattr is the error of a file without the attribute.
+const errNoXattr = unix.ENODATA

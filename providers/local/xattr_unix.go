@@ -13,13 +13,13 @@ const (
 	maxXattr  = 64 << 10
 )
 
-// getXattr answers nil where the file has none.
+// getXattr returns the attribute. It returns nil if the file has none.
 func getXattr(fd int) ([]byte, error) {
 	var small [512]byte
 	value := small[:]
 	for {
 		var n int
-		err := again(func() (err error) {
+		err := retryEINTR(func() (err error) {
 			n, err = unix.Fgetxattr(fd, xattrName, value)
 			return err
 		})
@@ -28,7 +28,7 @@ func getXattr(fd int) ([]byte, error) {
 			return append([]byte(nil), value[:n]...), nil
 		case errors.Is(err, unix.ERANGE) && len(value) < maxXattr:
 			value = make([]byte, maxXattr)
-		case errors.Is(err, noXattr):
+		case errors.Is(err, errNoXattr):
 			return nil, nil
 		default:
 			return nil, err
@@ -37,5 +37,5 @@ func getXattr(fd int) ([]byte, error) {
 }
 
 func setXattr(fd int, value []byte) error {
-	return again(func() error { return unix.Fsetxattr(fd, xattrName, value, 0) })
+	return retryEINTR(func() error { return unix.Fsetxattr(fd, xattrName, value, 0) })
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 )
 
@@ -62,17 +62,17 @@ func checkConfig(c Config) error {
 	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
 	case c.Client != nil && c.AWS != nil:
-		return invalid.Argument("Config.Client and Config.AWS", "exclude one another", "")
+		return argument.Invalid("Config.Client and Config.AWS", "exclude one another", "")
 	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
-		return invalid.Argument("Config.Client", "brings credentials and HTTP client of its own", "")
+		return argument.Invalid("Config.Client", "brings credentials and HTTP client of its own", "")
 	case static && c.Anonymous:
-		return invalid.Argument("Config.Anonymous", "does not fit credentials", "")
+		return argument.Invalid("Config.Anonymous", "does not fit credentials", "")
 	case c.RequesterPays && c.Anonymous:
-		return invalid.Argument("Config.RequesterPays", "does not fit Anonymous: nobody would pay", "")
+		return argument.Invalid("Config.RequesterPays", "does not fit Anonymous: nobody would pay", "")
 	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
-		return invalid.Argument("Config.AWS", "brings credentials of its own", "set its Credentials to nil, or leave Config's away")
+		return argument.Invalid("Config.AWS", "brings credentials of its own", "set its Credentials to nil, or leave Config's away")
 	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
-		return invalid.Argument("Config.AccessKeyID and Config.SecretKey", "must be given together", "")
+		return argument.Invalid("Config.AccessKeyID and Config.SecretKey", "must be given together", "")
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // addresses are what parseAddress reads.
@@ -44,7 +44,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if query.Has("profile") {
 		p, known := NamedProfile(query.Get("profile"))
 		if !known {
-			return c, invalid.Argument("parameter profile", "must be one of "+strings.Join(profileNames(), ", "), "")
+			return c, argument.Invalid("parameter profile", "must be one of "+strings.Join(profileNames(), ", "), "")
 		}
 		c.Profile = &p
 	}

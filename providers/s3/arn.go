@@ -3,7 +3,7 @@ package s3
 import (
 	"strings"
 
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // isARN reports whether a bucket is named by a resource name of Amazon's.
@@ -48,5 +48,5 @@ func checkName(bucket string) error {
 	if len(parts) == 6 && parts[2] == signingService && parts[3] != "" && strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
 		return nil
 	}
-	return invalid.Argument("the bucket", "must be named, or be the ARN of an access point in one region", "")
+	return argument.Invalid("the bucket", "must be named, or be the ARN of an access point in one region", "")
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const (
@@ -40,24 +40,13 @@ func raced(n int, verdict Verdict, detail string) (Verdict, string) {
 	return verdict, detail
 }
 
-// atOnce makes tries at the same time, and tells how each went.
-func atOnce(try func(i int) error) []error {
-	var group panics.Group
-	errs := make([]error, atOnceTries)
-	for i := range errs {
-		group.Go(func() { errs[i] = try(i) }, nil)
-	}
-	group.Wait()
-	return errs
-}
-
 // oneWins is a step: of several that try at once, whose conditions exclude one
 // another, one must succeed. A server that looks, and writes then, lets others.
 func oneWins(name string, try func(i int) error) step {
 	return func() (Verdict, string) {
 		winners := 0
 		var unexpected error
-		for _, err := range atOnce(try) {
+		for _, err := range parallel.All(atOnceTries, atOnceTries, try) {
 			switch storage.CodeOf(err) {
 			case "":
 				winners++
@@ -132,7 +121,7 @@ func (p *probe) copiesRace(ctx context.Context) (Verdict, string) {
 // outlives has the key written while several remove its old revision: whatever
 // came first, what was written stays.
 func (p *probe) outlives(ctx context.Context, key string, remove func() error) (Verdict, string) {
-	errs := atOnce(func(i int) error {
+	errs := parallel.All(atOnceTries, atOnceTries, func(i int) error {
 		if i > 0 {
 			return remove()
 		}

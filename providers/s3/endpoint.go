@@ -12,7 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/address"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 // An endpoint is where a Config, or the SDK's settings, say that the server is.
@@ -73,7 +73,7 @@ func askOldResolver(c Config, s *awss3.Options) (name string, e endpoint, err er
 	case err != nil:
 		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 	case at.URL == "" || at.SigningName != "" && at.SigningName != signingService:
-		return "", e, invalid.Argument("the endpoint resolver", "must name a server that speaks S3", hint)
+		return "", e, argument.Invalid("the endpoint resolver", "must name a server that speaks S3", hint)
 	}
 	return at.URL, endpoint{region: at.SigningRegion, pathStyle: at.HostnameImmutable}, nil
 }
@@ -81,7 +81,7 @@ func askOldResolver(c Config, s *awss3.Options) (name string, e endpoint, err er
 func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
-		return nil, invalid.Argument("endpoint", "must be the server's root, as https://host or http://host:port", "")
+		return nil, argument.Invalid("endpoint", "must be the server's root, as https://host or http://host:port", "")
 	}
 	return u, nil
 }
@@ -125,7 +125,7 @@ func (a *account) place(c Config, s *awss3.Options) error {
 		a.region = "us-east-1"
 	}
 	if a.region == "" {
-		return invalid.Argument("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
+		return argument.Invalid("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
 	}
 	return nil
 }
@@ -148,13 +148,13 @@ func ownEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	}
 	switch {
 	case c.Client != nil: // it would ask Amazon
-		return nil, invalid.Argument("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
+		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
 	case strings.Contains(host, regionLabel):
 		if !isLabel(region) {
-			return nil, invalid.Argument("region", "must be one of the provider's with profile "+named.Name+" and without an endpoint", hint)
+			return nil, argument.Invalid("region", "must be one of the provider's with profile "+named.Name+" and without an endpoint", hint)
 		}
 	case host == "" || strings.Contains(host, "*") || named.Region == "":
-		return nil, invalid.Argument("endpoint", "must be given with profile "+named.Name, hint)
+		return nil, argument.Invalid("endpoint", "must be given with profile "+named.Name, hint)
 	}
 	return parseEndpoint("https://" + strings.ReplaceAll(host, regionLabel, region))
 }

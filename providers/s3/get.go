@@ -81,11 +81,11 @@ func (d *driver) attrsOfGet(out *awss3.GetObjectOutput, r *storage.GetRequest) (
 		return a, nil // the last bytes of an empty object, on some servers
 	}
 	if out.ContentRange == nil {
-		return nil, httpheader.NoRange()
+		return nil, httpheader.RangeIgnored()
 	}
-	start, size, err := httpheader.ContentRange(*out.ContentRange)
+	start, size, err := httpheader.ParseContentRange(*out.ContentRange)
 	if err == nil {
-		err = httpheader.Answers(r, start)
+		err = httpheader.CheckStart(r, start)
 	}
 	if err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 func acl(public bool) types.ObjectCannedACL {
@@ -111,7 +111,7 @@ func copySource(ref storage.ObjectRef) *string {
 	if isARN(bucket) {
 		bucket += "/object"
 	}
-	source := bucket + "/" + escape.Key(ref.Key)
+	source := bucket + "/" + urlpath.Escape(ref.Key)
 	if ref.Version != "" {
 		source += "?versionId=" + url.QueryEscape(ref.Version)
 	}

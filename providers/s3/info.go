@@ -2,14 +2,13 @@ package s3
 
 import (
 	"context"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
+	"github.com/omnibucket/storage/internal/parallel"
 )
 
 // BucketInfo looks at the bucket and then, side by side, at each thing that the
@@ -34,12 +33,13 @@ func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) erro
 	if err != nil {
 		return err
 	}
-	return together(ctx,
+	queries := []func(context.Context) error{
 		func(ctx context.Context) error { return permitted(&info.Public, b.public, ctx) },
 		func(ctx context.Context) error { return permitted(&info.Versioning, b.versioning, ctx) },
 		func(ctx context.Context) error { return permitted(&info.CORS, b.cors, ctx) },
 		func(ctx context.Context) error { return permitted(&info.Lifecycle, b.lifecycle, ctx) },
-	)
+	}
+	return parallel.Each(ctx, len(queries), len(queries), func(ctx context.Context, i int) error { return queries[i](ctx) })
 }
 
 // permitted sets what to what read returns, if that may be read.
@@ -52,28 +52,6 @@ func permitted[V any](what *V, read func(context.Context) (V, error), ctx contex
 		return nil
 	}
 	return err
-}
-
-// together runs all at once; the first that fails ends the others, and is the
-// answer.
-func together(ctx context.Context, looks ...func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var group panics.Group
-	var once sync.Once
-	var first error
-	for _, look := range looks {
-		group.Go(func() {
-			if err := look(ctx); err != nil {
-				once.Do(func() {
-					first = err
-					cancel()
-				})
-			}
-		}, cancel)
-	}
-	group.Wait()
-	return first
 }
 
 // head is whether the bucket is there, and where. A server that does not say

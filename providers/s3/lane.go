@@ -11,7 +11,7 @@ import (
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // objectCalls are the SDK's calls that carry an object, a part, or attributes.
@@ -107,7 +107,7 @@ func (h *head) maybe(name string, value *string) {
 // do makes the request. Of an answer that is no success, and of none, failed
 // is what the SDK has to read. Err is for a request that was not made.
 func (l *lane) do(ctx context.Context, c *laneCall) (response *http.Response, failed *laneAnswer, err error) {
-	escaped := escape.Key(c.key)
+	escaped := urlpath.Escape(c.key)
 	path := l.at.path + "/" + escaped
 	u := &url.URL{Scheme: l.at.address.Scheme, Host: l.at.address.Host, Path: path, RawQuery: c.query}
 	if escaped != c.key {

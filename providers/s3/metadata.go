@@ -1,18 +1,18 @@
 package s3
 
-import "github.com/omnibucket/storage/internal/escape"
+import "github.com/omnibucket/storage/internal/httpheader"
 
 // scoreless are names of metadata without "_": see Profile.EscapeUnderscores.
-var scoreless = escape.NewNames('-', '_')
+var scoreless = httpheader.NewNameEscaper('-', '_')
 
 // storedNames returns metadata by the names that the server is given.
 func (p *Profile) storedNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, scoreless.Stored)
+	return p.renamed(metadata, scoreless.Escape)
 }
 
 // plainNames returns metadata by the names that users know.
 func (p *Profile) plainNames(metadata map[string]string) map[string]string {
-	return p.renamed(metadata, scoreless.Plain)
+	return p.renamed(metadata, scoreless.Unescape)
 }
 
 func (p *Profile) renamed(metadata map[string]string, rename func(string) string) map[string]string {

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/copyparts"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/parallel"
 )
 
 const abortTimeout = 30 * time.Second // of what is given back after a failure
@@ -40,7 +40,7 @@ func cut(source storage.ObjectRef, size, length int64) []piece {
 // bytes: all attributes are said again.
 func (d *driver) copyParts(ctx context.Context, r *storage.CopyRequest, size int64) (*storage.Attrs, error) {
 	most := int64(d.profile.partsLimit())
-	length := max(orDefault(d.copyPart, parallel.PieceSize), (size+most-1)/most)
+	length := max(orDefault(d.copyPart, copyparts.DefaultSize), (size+most-1)/most)
 	return d.join(ctx, &storage.ComposeRequest{
 		Key:        r.Key,
 		Properties: r.Properties,
@@ -88,7 +88,7 @@ func (d *driver) abandon(ctx context.Context, key, upload string) {
 // copyPieces copies all pieces, and stops at the first failure.
 func (d *driver) copyPieces(ctx context.Context, key, upload string, pieces []piece) ([]types.CompletedPart, error) {
 	parts := make([]types.CompletedPart, len(pieces))
-	err := parallel.Pieces(ctx, len(pieces), func(ctx context.Context, i int) (err error) {
+	err := copyparts.CopyAll(ctx, len(pieces), func(ctx context.Context, i int) (err error) {
 		parts[i], err = d.copyPiece(ctx, key, upload, i+1, pieces[i])
 		return err
 	})

@@ -11,7 +11,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 // bucketAddress is where a signed request finds the bucket: the SDK's own rules
@@ -123,6 +123,6 @@ func keyAddress(bucket *url.URL, key string) *url.URL {
 	u := *bucket
 	raw := u.EscapedPath()
 	u.Path += "/" + key
-	u.RawPath = raw + "/" + escape.Key(key)
+	u.RawPath = raw + "/" + urlpath.Escape(key)
 	return &u
 }

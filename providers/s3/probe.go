@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"hash/crc32"
 	"io"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 const (
@@ -51,7 +51,7 @@ func Probe(ctx context.Context, c Config, prefix string) (*Report, error) {
 	}
 	d := opened.(*driver)
 	defer func() { _ = d.Close() }()
-	own := prefix + "probe-" + probeName() + "/"
+	own := prefix + "probe-" + rand.Text() + "/"
 	p := &probe{driver: boldly(d), prefix: own, client: d.client.Options().HTTPClient}
 	address, err := d.addressOf(ctx, "", "")
 	if err != nil {
@@ -109,12 +109,6 @@ type probe struct {
 	uploads map[string]string // begun and not known to be over: upload, key
 }
 
-func probeName() string {
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return hex.EncodeToString(random[:])
-}
-
 // begin proves that the bucket can be written and read at all: without a
 // checksum where the server refuses one.
 func (p *probe) begin(ctx context.Context) error {
@@ -168,10 +162,8 @@ func (p *probe) try(ctx context.Context, call func() error) error {
 		if code != storage.Unavailable && code != storage.RateLimited || attempt == probeAttempts {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if ctxtime.Sleep(ctx, time.Duration(attempt)*probePause) != nil {
 			return err
-		case <-time.After(time.Duration(attempt) * probePause):
 		}
 	}
 }

@@ -29,7 +29,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 const provider = "s3"
@@ -96,7 +96,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 // NewDriver opens a bucket as Open does, for storage.New.
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" {
-		return nil, invalid.Argument("Config.Bucket", "must not be empty", "")
+		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")
 	}
 	if err := checkName(c.Bucket); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
 	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
 		if _, _, known := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); known {
 			_ = a.close()
-			return nil, invalid.Argument("endpoint", "must be the server's, without the bucket's name", "leave "+c.Bucket+". away")
+			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "leave "+c.Bucket+". away")
 		}
 	}
 	return &driver{account: a.at(c.Bucket), bucket: c.Bucket}, nil

@@ -12,7 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/bucketupdate"
-	"github.com/omnibucket/storage/internal/invalid"
+	"github.com/omnibucket/storage/internal/argument"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -42,7 +42,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 // NewServiceDriver opens an account as NewService does, for storage.NewService.
 func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
-		return nil, invalid.Argument("Config.Bucket", "must be empty: an account has many", "")
+		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
 	}
 	a, err := newAccount(ctx, c)
 	if err != nil {

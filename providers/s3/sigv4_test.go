@@ -10,7 +10,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/internal/wiretest"
 )
 
@@ -37,7 +37,7 @@ func TestHeaderSignatureIsTheSDKs(t *testing.T) {
 				if row.host == "" {
 					row.host = "photos.s3.eu-west-1.amazonaws.com"
 				}
-				path := "/" + escape.Key(key)
+				path := "/" + urlpath.Escape(key)
 				request := &http.Request{
 					Method: row.method, Host: row.host, ContentLength: row.length, Header: http.Header{},
 					URL: &url.URL{Scheme: "https", Host: row.host, Path: "/" + key, RawPath: path, RawQuery: row.query},

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/invalid"
 )
 
 // ListVersions is one ListObjectVersions. A version that was written before the
@@ -226,7 +226,7 @@ func readVersionToken(token string) (key, id string, err error) {
 	idBytes, err := base64.RawURLEncoding.DecodeString(rawID)
 	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
 	if err := errors.Join(err, err2); err != nil || !found || len(keyBytes) == 0 {
-		return "", "", invalid.Argument("token", "must be one of this bucket's", "")
+		return "", "", argument.Invalid("token", "must be one of this bucket's", "")
 	}
 	return string(keyBytes), string(idBytes), nil
 }

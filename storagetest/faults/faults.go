@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
 // keptEvents bounds the record, so that an Injector can stay in a long-lived
@@ -58,7 +59,7 @@ func (e Event) String() string {
 // New makes an Injector. Of several rules that match a call the first that hits
 // it counts.
 func New(rules ...Rule) *Injector {
-	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: sleep}
+	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
 }
 
 // Layer is for storage.WithLayer. One Injector may serve several buckets. A
@@ -193,15 +194,4 @@ func (i *Injector) wait(ctx context.Context, d time.Duration) error {
 	wait := i.sleep
 	i.mu.Unlock()
 	return wait(ctx, d)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -1,0 +1,22 @@
+// Package serving connects packages serve and transfer with a bucket of the root
+// package. The root cannot import those packages, and users cannot import this one.
+package serving
+
+// A Bucket is a bucket that storage.New returned and that was not narrowed.
+type Bucket interface {
+	// Served returns Description.Origin, the bucket's name, and the base URL that was
+	// set with WithSigningBaseURL, which ends in "/". If the bucket was narrowed, it
+	// returns nil and empty strings.
+	Served(Token) (origin any, bucket, baseURL string)
+}
+
+// A Token keeps other modules from calling [Bucket.Served]: they cannot name it.
+type Token struct{}
+
+// A Directory is the path of a directory of this machine, for [Below].
+type Directory string
+
+// Below reports whether everything that inner reaches is known to lie in what outer
+// reaches. It returns the prefix there: "", or one that ends in a slash. Both arguments
+// are Buckets, as for storage.Overlap, or Directories. The root package sets Below.
+var Below func(inner, outer any) (prefix string, ok bool)

@@ -1,0 +1,122 @@
+package signedurl
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+// An Attribute is an attribute of the new object, or a condition on storing it. It is a
+// header of a signed upload and a field of a signed form.
+type Attribute struct {
+	Name  string // in lower case
+	Value string // as the client sends it
+}
+
+const (
+	metadataPrefix = "x-omnibucket-meta-"
+	classAttribute = "x-omnibucket-storage-class"
+	aclAttribute   = "x-omnibucket-acl"
+	publicRead     = "public-read"
+	ifNoneMatch    = "if-none-match"
+)
+
+// properties are the attributes that are text fields of storage.Properties.
+var properties = []struct {
+	name   string
+	get    func(*storage.Properties) string
+	option func(string) storage.WriteOption
+}{
+	{"cache-control", func(p *storage.Properties) string { return p.CacheControl }, storage.WithCacheControl},
+	{"content-disposition", func(p *storage.Properties) string { return p.ContentDisposition }, storage.WithContentDisposition},
+	{"content-encoding", func(p *storage.Properties) string { return p.ContentEncoding }, storage.WithContentEncoding},
+	{"content-language", func(p *storage.Properties) string { return p.ContentLanguage }, storage.WithContentLanguage},
+	{"content-type", func(p *storage.Properties) string { return p.ContentType }, storage.WithContentType},
+	{classAttribute, func(p *storage.Properties) string { return p.StorageClass }, storage.WithStorageClass},
+}
+
+// attributesOf returns the attributes that r requests, sorted by name.
+func attributesOf(r *storage.SignRequest) []Attribute {
+	var attributes []Attribute
+	for _, p := range properties {
+		if value := p.get(&r.Properties); value != "" {
+			attributes = append(attributes, Attribute{p.name, value})
+		}
+	}
+	for name, value := range r.Metadata {
+		// A browser sends only ASCII in headers.
+		attributes = append(attributes, Attribute{metadataPrefix + name, urlpath.Escape(value)})
+	}
+	if r.PublicRead {
+		attributes = append(attributes, Attribute{aclAttribute, publicRead})
+	}
+	if r.Condition.Absent {
+		attributes = append(attributes, Attribute{ifNoneMatch, "*"})
+	}
+	slices.SortFunc(attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	return attributes
+}
+
+// UploadOptions returns the options that store the object as the grant describes it.
+func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
+	var opts []storage.UploadOption
+	metadata := map[string]string{}
+	for _, a := range g.Attributes {
+		if name, ok := strings.CutPrefix(a.Name, metadataPrefix); ok {
+			value, err := url.PathUnescape(a.Value)
+			if err != nil {
+				return nil, storage.InvalidArgument
+			}
+			metadata[name] = value
+			continue
+		}
+		opt, ok := a.option()
+		if !ok {
+			return nil, storage.InvalidArgument
+		}
+		opts = append(opts, opt)
+	}
+	if len(metadata) > 0 {
+		opts = append(opts, storage.WithMetadata(metadata))
+	}
+	if g.CRC32C != "" {
+		crc, err := strconv.ParseUint(g.CRC32C, 16, 32)
+		if err != nil {
+			return nil, storage.InvalidArgument
+		}
+		opts = append(opts, storage.WithCRC32C(uint32(crc)))
+	}
+	return opts, nil
+}
+
+func (a Attribute) option() (storage.UploadOption, bool) {
+	for _, p := range properties {
+		if a.Name == p.name {
+			return p.option(a.Value), true
+		}
+	}
+	switch a {
+	case Attribute{aclAttribute, publicRead}:
+		return storage.WithPublicRead(), true
+	case Attribute{ifNoneMatch, "*"}:
+		return storage.IfAbsent(), true
+	}
+	return nil, false
+}
+
+func formatCRC(crc uint32) string { return fmt.Sprintf("%08x", crc) }
+
+// RequiresAbsence reports whether the grant only permits creating a new object.
+func (g *Grant) RequiresAbsence() bool {
+	return slices.Contains(g.Attributes, Attribute{ifNoneMatch, "*"})
+}
+
+// HasContentType reports whether the grant sets the object's media type.
+func (g *Grant) HasContentType() bool {
+	return slices.ContainsFunc(g.Attributes, func(a Attribute) bool { return a.Name == "content-type" })
+}

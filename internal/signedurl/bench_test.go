@@ -1,0 +1,27 @@
+package signedurl_test
+
+import (
+	"testing"
+
+	"github.com/omnibucket/storage/internal/signedurl"
+)
+
+func BenchmarkSignURL(b *testing.B) {
+	k, r := keys(b, secret(1)), download()
+	r.Version, r.ResponseType, r.ResponseName = "", "", ""
+	for b.Loop() {
+		if _, err := signedurl.SignURL(k, "bucket", r, noon); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkVerifyURL(b *testing.B) {
+	k := keys(b, secret(1))
+	r := signedRequest(b, k, upload())
+	for b.Loop() {
+		if _, status := r.verify(k, noon); status != signedurl.Valid {
+			b.Fatal(status)
+		}
+	}
+}

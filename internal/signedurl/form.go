@@ -1,0 +1,90 @@
+package signedurl
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// The fields of a form that are not attributes. The page adds the file as the last one.
+const (
+	FileField      = "file"
+	objectField    = "key"
+	signatureField = "ob-signature"
+)
+
+// SignForm returns the signed form that r requests for the bucket. Every field is
+// signed, so that none can be changed, added or removed. If r has a condition, it fails
+// with Unsupported: a form of a cloud has none, and one that worked only here would
+// surprise later.
+func SignForm(k Keys, bucket string, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
+	g, err := newGrant(r, now)
+	if err != nil {
+		return nil, err
+	}
+	if k.Empty() || g.MaxSize < 0 {
+		return nil, storage.Unsupported
+	}
+	if g.RequiresAbsence() {
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "use SignedUploadURL: a form cannot have a condition"}
+	}
+	fields := map[string]string{
+		objectField:  g.Key,
+		expiresParam: strconv.FormatInt(g.Expires, 10),
+		keyParam:     k.all[0].id,
+		sizeParam:    g.size(),
+	}
+	if g.CRC32C != "" {
+		fields[crcParam] = g.CRC32C
+	}
+	for _, a := range g.Attributes {
+		fields[a.Name] = a.Value
+	}
+	fields[signatureField] = k.all[0].sign(formParts(bucket, fields)...)
+	return &storage.UploadForm{URL: r.BaseURL, Fields: fields, ExpiresAt: time.Unix(g.Expires, 0).UTC()}, nil
+}
+
+// formParts returns the texts that the signature of a form covers: all fields by name,
+// without the signature itself.
+func formParts(bucket string, fields map[string]string) []string {
+	parts := []string{"omnibucket form 1", bucket}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if name != signatureField {
+			parts = append(parts, name, fields[name])
+		}
+	}
+	return parts
+}
+
+// VerifyForm verifies the fields that came before the file. Their names must be in lower
+// case. It returns a Grant only with [Valid].
+func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) (*Grant, Status) {
+	key, known := k.find(fields[keyParam])
+	if !known || !key.verify(fields[signatureField], formParts(bucket, fields)...) {
+		return nil, Invalid
+	}
+	g := &Grant{Method: "POST", Key: fields[objectField], CRC32C: fields[crcParam]}
+	var err error
+	if g.Expires, err = strconv.ParseInt(fields[expiresParam], 10, 64); err != nil {
+		return nil, Invalid
+	}
+	if g.MinSize, g.MaxSize, err = parseSize(fields[sizeParam]); err != nil {
+		return nil, Invalid
+	}
+	for name, value := range fields {
+		switch name {
+		case objectField, expiresParam, keyParam, sizeParam, crcParam, signatureField:
+		default:
+			g.Attributes = append(g.Attributes, Attribute{name, value})
+		}
+	}
+	slices.SortFunc(g.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	if s := g.status(now); s != Valid {
+		return nil, s
+	}
+	return g, Valid
+}

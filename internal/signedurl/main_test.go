@@ -1,0 +1,88 @@
+package signedurl_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+const base = "https://files.example.com/b/"
+
+func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signedurl.MinSecret) }
+
+func keys(t testing.TB, secrets ...[]byte) signedurl.Keys {
+	t.Helper()
+	k, err := signedurl.NewKeys(secrets)
+	require.NoError(t, err)
+	return k
+}
+
+func upload() *storage.SignRequest {
+	crc := uint32(0xE3069283)
+	r := &storage.SignRequest{
+		Method: http.MethodPut, Key: "a/b c", TTL: time.Hour, BaseURL: base,
+		MinSize: 1, MaxSize: 9, CRC32C: &crc, PublicRead: true, Condition: storage.Condition{Absent: true},
+	}
+	r.ContentType, r.CacheControl, r.StorageClass = "image/png", "no-store", "COLD"
+	r.Metadata = map[string]string{"name": "caf\u00e9 & co"}
+	return r
+}
+
+func download() *storage.SignRequest {
+	return &storage.SignRequest{
+		Method: http.MethodGet, Key: "a/b c", TTL: time.Hour, BaseURL: base, MinSize: -1, MaxSize: -1,
+		Version: "memory:7", ResponseType: "text/plain; charset=utf-8", ResponseName: "r\u00e9sum\u00e9.txt",
+	}
+}
+
+// A request is what a client sends to a signed URL.
+type request struct {
+	bucket, method, key, query string
+	header                     http.Header
+}
+
+func signedRequest(t testing.TB, k signedurl.Keys, r *storage.SignRequest) *request {
+	t.Helper()
+	u, err := signedurl.SignURL(k, "bucket", r, noon)
+	require.NoError(t, err)
+	address, query, found := strings.Cut(u.URL, "?")
+	require.True(t, found)
+	require.Equal(t, base+urlpath.Escape(r.Key), address)
+	return &request{"bucket", u.Method, r.Key, query, u.Header}
+}
+
+func (r *request) verify(k signedurl.Keys, now time.Time) (*signedurl.Grant, signedurl.Status) {
+	return signedurl.VerifyURL(k, r.bucket, r.method, r.key, r.query, r.header, now)
+}
+
+func (r *request) signature() string {
+	_, signature, _ := strings.Cut(r.query, "&ob-signature=")
+	return signature
+}
+
+func (r *request) replace(old, new string) { r.query = strings.Replace(r.query, old, new, 1) }
+
+// form returns the fields of a signed form.
+func form(t testing.TB, k signedurl.Keys, r *storage.SignRequest) map[string]string {
+	t.Helper()
+	f, err := signedurl.SignForm(k, "bucket", r, noon)
+	require.NoError(t, err)
+	require.Equal(t, base, f.URL)
+	return f.Fields
+}
+
+func formRequest() *storage.SignRequest {
+	r := upload()
+	r.Method, r.Condition = http.MethodPost, storage.Condition{}
+	return r
+}

@@ -1,0 +1,298 @@
+package signedurl_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/signedurl"
+)
+
+func TestASignedUploadGrantsWhatWasRequested(t *testing.T) {
+	k := keys(t, secret(1))
+	g, status := signedRequest(t, k, upload()).verify(k, noon)
+	require.Equal(t, signedurl.Valid, status)
+	require.Equal(t, &signedurl.Grant{
+		Method: http.MethodPut, Key: "a/b c", Expires: noon.Add(time.Hour).Unix(), MinSize: 1, MaxSize: 9, CRC32C: "e3069283",
+		Attributes: []signedurl.Attribute{
+			{Name: "cache-control", Value: "no-store"},
+			{Name: "content-type", Value: "image/png"},
+			{Name: "if-none-match", Value: "*"},
+			{Name: "x-omnibucket-acl", Value: "public-read"},
+			{Name: "x-omnibucket-meta-name", Value: "caf%C3%A9%20%26%20co"},
+			{Name: "x-omnibucket-storage-class", Value: "COLD"},
+		},
+	}, g)
+	require.True(t, g.RequiresAbsence())
+
+	opts, err := g.UploadOptions()
+	require.NoError(t, err)
+	var put storage.PutRequest
+	require.NoError(t, put.Apply(opts...))
+	want := upload()
+	require.Equal(t, want.Properties, put.Properties)
+	require.Equal(t, want.PublicRead, put.PublicRead)
+	require.Equal(t, want.Condition, put.Condition)
+	require.Equal(t, want.CRC32C, put.CRC32C)
+}
+
+func TestASignedDownloadGrantsWhatWasRequested(t *testing.T) {
+	k := keys(t, secret(1))
+	r := signedRequest(t, k, download())
+	require.Empty(t, r.header)
+	g, status := r.verify(k, noon)
+	require.Equal(t, signedurl.Valid, status)
+	require.Equal(t, "memory:7", g.Version)
+	require.Equal(t, "text/plain; charset=utf-8", g.ResponseType)
+	require.Equal(t, download().ResponseDisposition(), g.ResponseDisposition)
+}
+
+// TestAnAlteredURLIsInvalid changes one thing in a valid request in each row.
+func TestAnAlteredURLIsInvalid(t *testing.T) {
+	k := keys(t, secret(1))
+	other := keys(t, secret(2))
+	swapped := func(s string) string { return strings.Map(swapCase, s) }
+	for _, row := range []struct {
+		name  string
+		alter func(r *request)
+	}{
+		{"another bucket", func(r *request) { r.bucket = "bucket2" }},
+		{"another method", func(r *request) { r.method = http.MethodDelete }},
+		{"another key", func(r *request) { r.key = "a/b d" }},
+		{"a moved boundary between two parts", func(r *request) { r.bucket, r.method = "bucke", "tPUT" }},
+		{"a key in another case", func(r *request) { r.key = "a/B c" }},
+		{"a key escaped twice", func(r *request) { r.key = "a%2Fb%20c" }},
+		{"a longer key", func(r *request) { r.key += "/d" }},
+		{"no key", func(r *request) { r.key = "" }},
+		{"no query", func(r *request) { r.query = "" }},
+		{"no signature", func(r *request) { r.query = strings.TrimSuffix(r.query, "&ob-signature="+r.signature()) }},
+		{"an empty signature", func(r *request) { r.query = strings.TrimSuffix(r.query, r.signature()) }},
+		{"a truncated signature", func(r *request) { r.query = r.query[:len(r.query)-1] }},
+		{"a truncated query", func(r *request) { r.query = r.query[:len(r.query)/2] }},
+		{"a doubled signature", func(r *request) { r.query += r.signature() }},
+		{"a doubled signature parameter", func(r *request) { r.query += "&ob-signature=" + r.signature() }},
+		{"a doubled query", func(r *request) { r.query += "&" + r.query }},
+		{"an upper-cased signature", func(r *request) { r.replace(r.signature(), strings.ToUpper(r.signature())) }},
+		{"a signature in another case", func(r *request) { r.replace(r.signature(), swapped(r.signature())) }},
+		{"a padded signature", func(r *request) { r.query += "=" }},
+		{"an escaped padding", func(r *request) { r.query += "%3D" }},
+		{"a signature in hexadecimal", func(r *request) {
+			raw, err := base64.RawURLEncoding.DecodeString(r.signature())
+			require.NoError(t, err)
+			r.replace(r.signature(), fmt.Sprintf("%x", raw))
+		}},
+		{"a signature whose last bits differ", func(r *request) { // the text differs but decodes to the same bytes
+			s := r.signature()
+			alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+			last := alphabet[strings.IndexByte(alphabet, s[len(s)-1])^1]
+			r.query = r.query[:len(r.query)-1] + string(last)
+		}},
+		{"a signature of zeros", func(r *request) { r.replace(r.signature(), strings.Repeat("A", 43)) }},
+		{"an escaped signature", func(r *request) { r.replace(r.signature(), fmt.Sprintf("%%%X", r.signature()[0])+r.signature()[1:]) }},
+		{"an upper-cased query", func(r *request) { r.query = strings.ToUpper(r.query) }},
+		{"a later expiry", func(r *request) { r.replace("ob-expires=1", "ob-expires=2") }},
+		{"an expiry with a leading zero", func(r *request) { r.replace("ob-expires=", "ob-expires=0") }},
+		{"an expiry with a sign", func(r *request) { r.replace("ob-expires=", "ob-expires=%2B") }},
+		{"no expiry", func(r *request) { r.replace(fmt.Sprintf("ob-expires=%d&", noon.Add(time.Hour).Unix()), "") }},
+		{"another key id", func(r *request) {
+			r.replace(form(t, k, formRequest())["ob-key"], form(t, other, formRequest())["ob-key"])
+		}},
+		{"a wider size", func(r *request) { r.replace("ob-size=1-9", "ob-size=1-99") }},
+		{"no size", func(r *request) { r.replace("&ob-size=1-9", "") }},
+		{"another checksum", func(r *request) { r.replace("e3069283", "e3069284") }},
+		{"no checksum", func(r *request) { r.replace("ob-crc32c=e3069283&", "") }},
+		{"one header fewer", func(r *request) { r.replace("cache-control%3B", "") }},
+		{"headers in lower-case escapes", func(r *request) { r.replace("%3B", "%3b") }},
+		{"unescaped headers", func(r *request) { r.replace("%3B", ";") }},
+		{"another parameter", func(r *request) { r.query = "x=y&" + r.query }},
+		{"another parameter at the end", func(r *request) { r.query += "&x=y" }},
+		{"a response type that the client added", func(r *request) {
+			r.replace("&ob-signature", "&response-content-type=text%2Fhtml&ob-signature")
+		}},
+		{"an empty parameter", func(r *request) { r.replace("&ob-signature", "&ob-version=&ob-signature") }},
+		{"another order", func(r *request) {
+			r.replace("ob-crc32c=e3069283&", "")
+			r.replace("&ob-signature", "&ob-crc32c=e3069283&ob-signature")
+		}},
+		{"a broken escape", func(r *request) { r.query = "%zz&" + r.query }},
+		{"another content type", func(r *request) { r.header.Set("Content-Type", "text/html") }},
+		{"no content type", func(r *request) { r.header.Del("Content-Type") }},
+		{"two content types", func(r *request) { r.header.Add("Content-Type", "image/png") }},
+		{"another metadata", func(r *request) { r.header.Set("X-Omnibucket-Meta-Name", "x") }},
+		{"no condition", func(r *request) { r.header.Del("If-None-Match") }},
+		{"not public", func(r *request) { r.header.Del("X-Omnibucket-Acl") }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			good := signedRequest(t, k, upload())
+			r := signedRequest(t, k, upload())
+			row.alter(r)
+			require.NotEqual(t, good, r, "the row changes something")
+			g, status := r.verify(k, noon)
+			require.Equal(t, signedurl.Invalid, status)
+			require.Nil(t, g)
+		})
+	}
+}
+
+func swapCase(r rune) rune {
+	switch {
+	case r >= 'a' && r <= 'z':
+		return r - 'a' + 'A'
+	case r >= 'A' && r <= 'Z':
+		return r - 'A' + 'a'
+	}
+	return r
+}
+
+func TestASignedURLExpires(t *testing.T) {
+	k := keys(t, secret(1))
+	r := signedRequest(t, k, download())
+	for name, row := range map[string]struct {
+		now  time.Time
+		want signedurl.Status
+	}{
+		"immediately":                     {noon, signedurl.Valid},
+		"at the last moment":              {noon.Add(time.Hour - 1), signedurl.Valid},
+		"at its end":                      {noon.Add(time.Hour), signedurl.Expired},
+		"long after":                      {noon.Add(1000 * time.Hour), signedurl.Expired},
+		"by a clock that is minutes slow": {noon.Add(-10 * time.Minute), signedurl.Valid},
+		"from the future":                 {noon.Add(-8 * 24 * time.Hour), signedurl.Invalid},
+	} {
+		_, status := r.verify(k, row.now)
+		require.Equal(t, row.want, status, name)
+	}
+	r.key = "other"
+	_, status := r.verify(k, noon.Add(time.Hour))
+	require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
+}
+
+func TestKeysCanBeRotated(t *testing.T) {
+	older, newer := keys(t, secret(1)), keys(t, secret(2))
+	both := keys(t, secret(2), secret(1))
+	for name, row := range map[string]struct {
+		signs, checks signedurl.Keys
+		want          signedurl.Status
+	}{
+		"the first signs":         {both, newer, signedurl.Valid},
+		"the others do not sign":  {both, older, signedurl.Invalid},
+		"an older one verifies":   {older, both, signedurl.Valid},
+		"a removed one does not":  {older, newer, signedurl.Invalid},
+		"no key verifies nothing": {older, signedurl.Keys{}, signedurl.Invalid},
+	} {
+		_, status := signedRequest(t, row.signs, upload()).verify(row.checks, noon)
+		require.Equal(t, row.want, status, name)
+		_, status = signedurl.VerifyForm(row.checks, "bucket", form(t, row.signs, formRequest()), noon)
+		require.Equal(t, row.want, status, name)
+	}
+}
+
+func TestPrintingKeysShowsNothing(t *testing.T) {
+	_, err := signedurl.NewKeys([][]byte{[]byte("too short")})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, err.Error(), "too short")
+	k := keys(t, []byte("SECRET-SECRET-SECRET-SECRET-SECRET"))
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		require.Equal(t, "REDACTED", fmt.Sprintf(format, k))
+		require.Equal(t, "REDACTED", fmt.Sprintf(format, signedurl.Secrets{secret(1)}))
+	}
+	text, err := json.Marshal(signedurl.Secrets{secret(1)})
+	require.NoError(t, err)
+	require.Equal(t, `"REDACTED"`, string(text))
+	require.NotEqual(t, signedurl.NewSecret(), signedurl.NewSecret())
+}
+
+func TestAFormGrantsWhatWasRequested(t *testing.T) {
+	k := keys(t, secret(1))
+	fields := form(t, k, formRequest())
+	require.Equal(t, "a/b c", fields["key"])
+	g, status := signedurl.VerifyForm(k, "bucket", fields, noon)
+	require.Equal(t, signedurl.Valid, status)
+	r := upload()
+	r.Condition = storage.Condition{}
+	want, _ := signedRequest(t, k, r).verify(k, noon)
+	want.Method = http.MethodPost
+	require.Equal(t, want, g)
+	_, status = signedurl.VerifyForm(k, "bucket", fields, noon.Add(time.Hour))
+	require.Equal(t, signedurl.Expired, status)
+	_, status = signedurl.VerifyForm(k, "other", fields, noon)
+	require.Equal(t, signedurl.Invalid, status)
+}
+
+func TestAnAlteredFormIsInvalid(t *testing.T) {
+	k := keys(t, secret(1))
+	good := form(t, k, formRequest())
+	invalid := func(name string, fields map[string]string) {
+		_, status := signedurl.VerifyForm(k, "bucket", fields, noon)
+		require.Equal(t, signedurl.Invalid, status, name)
+	}
+	for name := range good {
+		altered := maps.Clone(good)
+		altered[name] += "0"
+		invalid("another "+name, altered)
+		delete(altered, name)
+		invalid("no "+name, altered)
+		altered = maps.Clone(good)
+		altered[name] = ""
+		invalid("an empty "+name, altered)
+	}
+	added := maps.Clone(good)
+	added["content-encoding"] = "gzip"
+	invalid("an additional field", added)
+	moved := maps.Clone(good)
+	delete(moved, "content-type")
+	moved["content-typ"] = "e" + good["content-type"] // the same letters in sequence
+	invalid("a moved boundary between two parts", moved)
+	invalid("nothing", nil)
+}
+
+func TestAURLIsNotAForm(t *testing.T) {
+	k := keys(t, secret(1))
+	r := formRequest()
+	_, err := signedurl.SignURL(k, "bucket", r, noon)
+	require.ErrorIs(t, err, storage.Unsupported)
+	r.MinSize, r.MaxSize = -1, -1
+	_, err = signedurl.SignForm(k, "bucket", r, noon)
+	require.ErrorIs(t, err, storage.Unsupported, "a form must have bounds")
+}
+
+func TestAFormCannotHaveACondition(t *testing.T) {
+	r := formRequest()
+	r.Condition.Absent = true
+	_, err := signedurl.SignForm(keys(t, secret(1)), "bucket", r, noon)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "SignedUploadURL")
+}
+
+func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
+	k := keys(t, secret(1))
+	for name, alter := range map[string]func(r *storage.SignRequest){
+		"another method":          func(r *storage.SignRequest) { r.Method = http.MethodDelete },
+		"no base URL":             func(r *storage.SignRequest) { r.BaseURL = "" },
+		"a provider's own option": func(r *storage.SignRequest) { r.Native = []any{1} },
+		"a revision":              func(r *storage.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
+	} {
+		r := upload()
+		alter(r)
+		_, err := signedurl.SignURL(k, "bucket", r, noon)
+		require.ErrorIs(t, err, storage.Unsupported, name)
+	}
+	_, err := signedurl.SignURL(signedurl.Keys{}, "bucket", upload(), noon)
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestParametersOfASignedURLAreRecognised(t *testing.T) {
+	for query, want := range map[string]bool{
+		"": false, "v=1": false, "v=blob-1": false, "x=1&blob-2=3": false,
+		"ob-signature=x": true, "v=1&ob-expires=3": true,
+	} {
+		require.Equal(t, want, signedurl.HasParams(query), query)
+	}
+}

@@ -1,0 +1,29 @@
+package urlpath_test
+
+import (
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+func TestEscape(t *testing.T) {
+	for key, want := range map[string]string{
+		"a/b-c_d.e~f": "a/b-c_d.e~f",
+		"a b+c%":      "a%20b%2Bc%25",
+		"é?#":         "%C3%A9%3F%23",
+	} {
+		require.Equal(t, want, urlpath.Escape(key))
+	}
+}
+
+func FuzzEscape(f *testing.F) {
+	f.Add("a/b c+d%é")
+	f.Fuzz(func(t *testing.T, key string) {
+		back, err := url.PathUnescape(urlpath.Escape(key))
+		require.NoError(t, err)
+		require.Equal(t, key, back)
+	})
+}

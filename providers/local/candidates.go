@@ -1,0 +1,312 @@
+package local
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// candidates are the directories that can have the object of a key. The caller holds the
+// lock of the key. If files exist in several of them, which only a crash or another program
+// causes, the first one is the object: plain, alternate, literal. So a write fills the
+// first possible one before it empties the others, and a removal empties the first last.
+type candidates struct {
+	*store
+	l         location
+	plain     *dir // the caller closes it
+	alternate *dir
+	literal   *dir
+
+	occupied bool // strict: a file with another spelling has the plain name
+}
+
+// An objectFile is the file of an object.
+type objectFile struct {
+	dir  *dir
+	base string
+	meta meta // of the file itself, not of a symbolic link
+}
+
+func (s objectFile) found() bool { return s.dir != nil }
+
+func (s *candidates) close() {
+	if s.alternate != nil && s.alternate != s.plain {
+		s.closeDir(s.alternate)
+	}
+	if s.literal != nil {
+		s.closeDir(s.literal)
+	}
+}
+
+// find returns the file of the object, or the zero value if there is none.
+func (s *candidates) find() (objectFile, error) {
+	at, err := s.statObject(s.plain, s.l.base)
+	if at.found() && s.strict.Load() {
+		mine, err := s.hasExactName(at)
+		if err != nil {
+			return objectFile{}, err
+		}
+		if !mine {
+			at, s.occupied = objectFile{}, true
+		}
+	}
+	if at.found() || err != nil {
+		return at, err
+	}
+	alternate, err := s.alternateDir()
+	if err != nil {
+		return objectFile{}, err
+	}
+	if at, err = s.statObject(alternate, s.l.altBase); at.found() || err != nil {
+		return at, err
+	}
+	literal, err := s.literalDir()
+	if err != nil {
+		return objectFile{}, err
+	}
+	_, base := split(s.l.literal)
+	return s.statObject(literal, base)
+}
+
+// alternateDir opens the directory of the alternate name. It returns nil if there is none.
+func (s *candidates) alternateDir() (*dir, error) {
+	if s.alternate != nil {
+		return s.alternate, nil
+	}
+	if s.plain != nil && s.l.altDir == s.plain.path {
+		s.alternate = s.plain
+		return s.alternate, nil
+	}
+	d, err := s.open(s.l.altDir)
+	if isNoObject(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	s.alternate = d
+	return d, nil
+}
+
+// literalDir opens the directory of the literal name. It returns nil if no file has it.
+func (s *candidates) literalDir() (*dir, error) {
+	if s.literal != nil || s.l.literal == "" {
+		return s.literal, nil
+	}
+	exact, err := s.existsExactly(s.l.literal)
+	if err != nil || !exact {
+		return nil, err
+	}
+	path, _ := split(s.l.literal)
+	s.literal, err = s.open(path)
+	return s.literal, failure(err)
+}
+
+// statObject finds an object in d, which may be nil.
+func (s *store) statObject(d *dir, base string) (objectFile, error) {
+	if d == nil {
+		return objectFile{}, nil
+	}
+	m, err := d.stat(base)
+	if err == nil && m.kind == kindLink {
+		m, err = s.statTarget(d, base)
+	}
+	if isNoObject(err) || err == nil && m.kind != kindFile {
+		return objectFile{}, nil
+	}
+	if err != nil {
+		return objectFile{}, failure(err)
+	}
+	return objectFile{d, base, m}, nil
+}
+
+// statTarget returns the meta of the target of a symbolic link, inside the bucket.
+func (s *store) statTarget(d *dir, base string) (meta, error) {
+	f, err := d.open(base)
+	if err != nil {
+		return meta{}, err
+	}
+	defer func() { _ = f.close() }()
+	return f.meta, nil
+}
+
+// install renames the staged file to the plain name or, if a directory with entries has
+// that, to the alternate name.
+func (s *candidates) install(ctx context.Context, st *stagedFile, absent bool) error {
+	if s.occupied {
+		return argument.Invalid("key", "must not differ only in case from an existing file", "rename the file that differs from the key only in case: this disk folds case")
+	}
+	err := s.moveInto(ctx, s.plain, s.l.base, st, absent)
+	if isObstructed(err) && s.plain.rmdir(s.l.base) == nil {
+		err = s.moveInto(ctx, s.plain, s.l.base, st, absent)
+	}
+	if isObstructed(err) {
+		return s.installAlternate(ctx, st, absent)
+	}
+	if err != nil {
+		return err
+	}
+	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
+		if err := s.removeStale(ctx, s.plain, alternate, s.l.altBase); err != nil {
+			return err
+		}
+	}
+	return s.removeLiteral(ctx, s.plain)
+}
+
+func (s *candidates) installAlternate(ctx context.Context, st *stagedFile, absent bool) error {
+	alternate, err := s.makeAlternateDir()
+	if err != nil {
+		return err
+	}
+	if err := s.moveInto(ctx, alternate, s.l.altBase, st, absent); err != nil {
+		return err
+	}
+	if s.sync && alternate != s.plain {
+		if err := alternate.sync(); err != nil {
+			return unknownOutcome(err)
+		}
+	}
+	return s.removeLiteral(ctx, alternate)
+}
+
+// makeAlternateDir opens the directory of the alternate name, and makes it if it does not
+// exist. If another process removes it meanwhile, it fails with errDirGone.
+func (s *candidates) makeAlternateDir() (*dir, error) {
+	alternate, err := s.alternateDir()
+	if alternate != nil || err != nil {
+		return alternate, err
+	}
+	if err := s.mkdirs(s.l.altDir); err != nil {
+		return nil, err
+	}
+	if alternate, err = s.alternateDir(); alternate == nil && err == nil {
+		err = errDirGone
+	}
+	return alternate, err
+}
+
+// removeLiteral removes the file with the literal name, as removeStale does.
+func (s *candidates) removeLiteral(ctx context.Context, filled *dir) error {
+	literal, err := s.literalDir()
+	if err != nil || literal == nil {
+		return nil
+	}
+	_, base := split(s.l.literal)
+	return s.removeStale(ctx, filled, literal, base)
+}
+
+// removeStale removes a file that is not the object any more, and flushes that. filled is the directory of the new object, or nil for a removal. It is
+// flushed first, so that the object has a name after a power failure. Within a directory,
+// the file system keeps the order.
+func (s *candidates) removeStale(ctx context.Context, filled, d *dir, base string) error {
+	remove := func() error { return retryInUse(ctx, func() error { return d.unlink(base) }) }
+	if !s.sync || d == filled {
+		_ = remove()
+		return nil
+	}
+	if _, err := d.stat(base); err != nil {
+		return nil
+	}
+	if filled != nil {
+		if err := filled.sync(); err != nil {
+			return unknownOutcome(err)
+		}
+	}
+	if remove() != nil {
+		return nil
+	}
+	return unknownOutcome(d.sync())
+}
+
+// moveInto renames the staged file. With absent, it links the file instead, which fails if
+// the name exists. The lock excludes writers of this package, but not an editor. If a directory has the name, the error satisfies isObstructed.
+func (s *candidates) moveInto(ctx context.Context, to *dir, base string, st *stagedFile, absent bool) error {
+	if absent {
+		err := to.link(base, st.dir, st.name)
+		if err == nil {
+			_ = st.dir.unlink(st.name)
+			st.markPlaced()
+			return nil
+		}
+		if isExist(err) {
+			if at, err := s.statObject(to, base); err != nil || at.found() {
+				return errors.Join(err, storage.PreconditionFailed)
+			}
+		}
+		// There are no hard links here, or the existing file is not an object, such
+		// as a broken symbolic link. find has checked that, under the lock.
+	}
+	if s.exchange(to, base, st) {
+		return nil
+	}
+	err := retryInUse(ctx, func() error { return to.rename(base, st.dir, st.name) })
+	switch {
+	case err == nil:
+		st.markPlaced()
+		return nil
+	case isObstructed(err):
+		return err
+	case isNotExist(err):
+		return s.renameError(st)
+	}
+	return failure(err)
+}
+
+// renameError returns the error for a rename that found no file or no directory. Either
+// the staged file vanished, or the directory did, which is then made again.
+func (s *candidates) renameError(st *stagedFile) error {
+	if _, err := st.dir.stat(st.name); err != nil {
+		return s.stagedFileError(err)
+	}
+	return errDirGone
+}
+
+// exchange replaces a file by swapping names. After a rename over a file, ext4 flushes the
+// new data immediately, which costs several times as much as everything else. With sync,
+// the data is flushed already, and exchange does nothing. It reports whether it did it.
+func (s *candidates) exchange(to *dir, base string, st *stagedFile) bool {
+	if s.sync {
+		return false
+	}
+	if m, err := to.stat(base); err != nil || m.kind != kindFile {
+		return false
+	}
+	if to.exchange(base, st.dir, st.name) != nil {
+		return false
+	}
+	if err := st.dir.unlink(st.name); err != nil && to.exchange(base, st.dir, st.name) == nil {
+		return false // another program has meanwhile made a directory of that name
+	}
+	st.markPlaced()
+	return true
+}
+
+// remove removes the object. The caller has found it, and syncs the plain directory. It
+// first removes the files that would otherwise become the object, also on the disk.
+func (s *candidates) remove(ctx context.Context) error {
+	if err := s.removeLiteral(ctx, nil); err != nil {
+		return err
+	}
+	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
+		err := retryInUse(ctx, func() error { return alternate.unlink(s.l.altBase) })
+		if err == nil && s.sync && alternate != s.plain {
+			err = alternate.sync()
+		}
+		if err != nil && !isNoObject(err) {
+			return failure(err)
+		}
+	}
+	if s.plain == nil || s.occupied {
+		return nil
+	}
+	if at, err := s.statObject(s.plain, s.l.base); err != nil || !at.found() {
+		return err
+	}
+	if err := retryInUse(ctx, func() error { return s.plain.unlink(s.l.base) }); err != nil && !isNoObject(err) {
+		return failure(err)
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package local
+
+import (
+	"errors"
+
+	"github.com/omnibucket/storage"
+)
+
+// On a disk that folds case, opening a name may open a file with another spelling. This
+// never happens for files that this package wrote. For other files, the functions below
+// read the directories.
+
+// hasExactName reports whether the file at a plain name has exactly that name.
+func (s *store) hasExactName(at objectFile) (bool, error) {
+	f, err := at.dir.open(at.base)
+	if isNoObject(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, failure(err)
+	}
+	defer func() { _ = f.close() }()
+	return s.fileHasExactName(f, at.dir.name(at.base))
+}
+
+func (s *store) fileHasExactName(f *file, path string) (bool, error) {
+	a, err := s.attrsOfFile(f)
+	if err != nil || a != nil {
+		return a != nil, err
+	}
+	return s.existsExactly(path)
+}
+
+// existsExactly reports whether each component of path has exactly that name on the disk.
+func (s *store) existsExactly(path string) (bool, error) {
+	for path != "" {
+		dir, base := split(path)
+		d, err := s.openToRead(dir)
+		if isNoObject(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, failure(err)
+		}
+		seen := false
+		err = d.read(func(e dirent) bool {
+			seen = e.name == base
+			return !seen
+		})
+		d.close()
+		if err != nil || !seen {
+			return false, failure(err)
+		}
+		path = dir
+	}
+	return true, nil
+}
+
+// checkSpelling fails if path is a directory that another program made with another
+// spelling: a file in it would have another key.
+func (s *store) checkSpelling(path string) error {
+	if !s.strict.Load() {
+		return nil
+	}
+	exact, err := s.existsExactly(path)
+	if err != nil || exact {
+		return err
+	}
+	return &storage.Error{
+		Code: storage.InvalidArgument,
+		Err:  errors.New("key must not differ only in case from an existing directory"),
+		Hint: "rename the directory that differs from a part of the key only in case: this disk folds case",
+	}
+}

@@ -1,0 +1,206 @@
+package local
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// ListVersions returns a page of current objects and noncurrent versions, with the
+// prefixes that List returns. If versioning is off, current objects have no version.
+// Noncurrent ones always have one, because nothing else can reach them.
+func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
+	after, err := parseToken(r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer d.release(s)
+	h := &history{store: s, after: after}
+	defer h.close()
+	if err := h.open(r); err != nil {
+		return nil, err
+	}
+	page := &storage.VersionPage{}
+	var last position
+	for {
+		if err := interrupted(ctx); err != nil {
+			return nil, err
+		}
+		entries, err := h.next()
+		if err != nil {
+			return nil, err
+		}
+		if entries == nil {
+			return page, nil
+		}
+		for _, e := range entries {
+			if len(page.Entries) == r.Limit {
+				page.Token = last.token()
+				return page, nil
+			}
+			page.Entries = append(page.Entries, e.VersionEntry)
+			last = position{key: e.Key, isPrefix: e.IsPrefix, version: e.id}
+		}
+	}
+}
+
+// A history iterates over current objects and keys with noncurrent versions together.
+type history struct {
+	*store
+	after   position
+	walkers [2]*walker // of current objects, and of noncurrent versions
+	heads   [2]item
+	more    [2]bool
+}
+
+// A versionEntry has the name of the version, even if the entry does not show it.
+type versionEntry struct {
+	storage.VersionEntry
+	id string
+}
+
+func (h *history) open(r *storage.ListRequest) error {
+	for i := range h.walkers {
+		h.walkers[i] = &walker{
+			store: h.store, noncurrent: i == 1, prefix: r.Prefix, delimiter: r.Delimiter,
+			start: h.after.key, skip: h.after.prefix(), inclusive: h.after.version != "",
+		}
+		if err := h.walkers[i].open(); err != nil {
+			return err
+		}
+		if err := h.advance(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *history) close() {
+	for _, w := range h.walkers {
+		if w != nil {
+			w.close()
+		}
+	}
+}
+
+func (h *history) advance(i int) (err error) {
+	h.heads[i], h.more[i], err = h.walkers[i].next()
+	return err
+}
+
+// next returns the entries of the next key or prefix. It returns nil at the end.
+func (h *history) next() ([]versionEntry, error) {
+	for h.more[0] || h.more[1] {
+		i := 0
+		if !h.more[0] || h.more[1] && h.heads[1].key < h.heads[0].key {
+			i = 1
+		}
+		head := h.heads[i]
+		both := h.more[0] && h.more[1] && h.heads[0].key == h.heads[1].key
+		var entries []versionEntry
+		var err error
+		if head.isPrefix {
+			entries = []versionEntry{{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.key, IsPrefix: true}}}}
+		} else if entries, err = h.entries(head, i == 1); err != nil {
+			return nil, err
+		}
+		if err := h.advance(i); err != nil {
+			return nil, err
+		}
+		if both {
+			if err := h.advance(1); err != nil {
+				return nil, err
+			}
+		}
+		if len(entries) > 0 {
+			return entries, nil
+		}
+	}
+	return nil, nil
+}
+
+// entries returns the versions of a key after that of the token, newest first.
+func (h *history) entries(head item, onlyNoncurrent bool) ([]versionEntry, error) {
+	var all []versionEntry
+	var current objectFile
+	if !onlyNoncurrent {
+		current = head.at
+		e, err := h.listEntry(head)
+		if err != nil {
+			return nil, err
+		}
+		shown := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, versionOf(current.meta)}
+		if h.keepsVersions() {
+			shown.Version = shown.id
+		}
+		all = append(all, shown)
+	}
+	noncurrent, err := h.noncurrentEntries(head.key, current)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, noncurrent...)
+	if h.after.version != "" && head.key == h.after.key {
+		all = slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= h.after.version })
+	}
+	return all, nil
+}
+
+func (h *history) noncurrentEntries(key string, current objectFile) ([]versionEntry, error) {
+	versions, err := h.noncurrentVersions(key, current)
+	if err != nil || len(versions) == 0 {
+		return nil, err
+	}
+	d, err := h.store.open(h.versionsDir(key))
+	if isNoObject(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	defer h.closeDir(d)
+	var all []versionEntry
+	for _, v := range versions {
+		at, err := h.statObject(d, v.name)
+		if err != nil {
+			return nil, err
+		}
+		if !at.found() {
+			continue
+		}
+		revision, err := h.revisionAt(at)
+		if err != nil {
+			return nil, err
+		}
+		e := storage.ListEntry{
+			Key: key, Size: at.meta.size, Modified: at.meta.time(),
+			ETag: `"` + strings.TrimPrefix(revision, revisionTag) + `"`, Revision: revision,
+		}
+		since, err := h.oldSince(d, v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: v.name, OldSince: since}, v.name})
+	}
+	return all, nil
+}
+
+// oldSince returns the time when the key was removed. It returns zero for a version that
+// was replaced, for which the core uses the time of the next version.
+func (h *history) oldSince(d *dir, v noncurrentVersion) (time.Time, error) {
+	if !v.removed {
+		return time.Time{}, nil
+	}
+	mark, err := h.statObject(d, v.name+removedSuffix)
+	if err != nil || !mark.found() {
+		return time.Time{}, err
+	}
+	return mark.meta.time(), nil
+}

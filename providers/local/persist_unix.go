@@ -1,8 +1,0 @@
-//go:build linux || darwin || freebsd
-
-package local
-
-import "context"
-
-// persist runs operation once: here an open file is in nobody's way.
-func persist(_ context.Context, operation func() error) error { return operation() }

@@ -1,0 +1,300 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+)
+
+// A stagingDir is a directory in which one driver writes files that are not visible yet,
+// on the file system of the bucket. Beside it is a marker file, which is locked while the
+// process lives. It tells a later sweep which directories are abandoned. The marker is
+// made before the directory and removed after it.
+type stagingDir struct {
+	dir    *dir
+	marker *os.File
+	last   atomic.Uint64 // the number of the latest file
+}
+
+const markerSuffix = ".lock"
+
+// stagingDir returns the staging directory. The first write makes it.
+func (s *store) stagingDir(ctx context.Context) (*stagingDir, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.staging != nil {
+		return s.staging, nil
+	}
+	if err := s.initialize(); err != nil {
+		return nil, err
+	}
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
+		w, err := s.newStagingDir()
+		if w != nil || err != nil {
+			s.staging = w
+			return w, err
+		}
+	}
+}
+
+// newStagingDir makes a staging directory. It returns nil, nil if the caller must try
+// again: a sweep removed the marker before it was locked, or tmpPath was missing. Tools
+// that do not copy empty directories omit tmpPath.
+func (s *store) newStagingDir() (*stagingDir, error) {
+	path := tmpPath + "/" + randomName()
+	marker, err := s.root.OpenFile(path+markerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	if isNotExist(err) {
+		if err := s.makeReservedDir(); err != nil {
+			return nil, err
+		}
+		return nil, s.notDeleted()
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	if err := tryLockFile(marker); err != nil {
+		_ = marker.Close()
+		if errors.Is(err, errLocked) {
+			return nil, nil
+		}
+		_ = s.root.Remove(path + markerSuffix)
+		return nil, noLocksError(err)
+	}
+	if _, err := s.root.Lstat(path + markerSuffix); err != nil {
+		_ = marker.Close()
+		return nil, s.notFoundIfBucketGone(nil)
+	}
+	if err = s.root.Mkdir(path, 0o700); err == nil { // private: a file written there may replace a private one
+		var d *dir
+		if d, err = openDir(s.root, s.top, path); err == nil {
+			return &stagingDir{dir: d, marker: marker}, nil
+		}
+	}
+	_ = s.root.Remove(path + markerSuffix)
+	_ = marker.Close()
+	if isNotExist(err) {
+		return nil, s.notFoundIfBucketGone(nil)
+	}
+	return nil, failure(err)
+}
+
+// close removes the directory and its marker, unless it has files.
+func (w *stagingDir) close() {
+	if w == nil {
+		return
+	}
+	if w.dir.root.Remove(w.dir.path) == nil {
+		_ = w.dir.root.Remove(w.dir.path + markerSuffix)
+	}
+	w.dir.close()
+	_ = w.marker.Close()
+}
+
+// dropStagingDir forgets a directory that another program removed. The next write makes
+// a new one.
+func (s *store) dropStagingDir(w *stagingDir) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.staging == w {
+		s.staging = nil
+		s.ready.Store(false)
+		s.oldStaging = append(s.oldStaging, w)
+	}
+}
+
+// A stagedFile becomes complete when it is sealed, and visible when it is placed.
+type stagedFile struct {
+	dir   *dir
+	name  string
+	file  *file // nil once sealed
+	attrs attrs
+	meta  meta
+	// visible is its sealed sidecar with Config.Sidecars, or nil.
+	visible *stagedFile
+}
+
+// stage makes an empty staged file.
+func (s *store) stage(ctx context.Context) (*stagedFile, error) {
+	var round rounds
+	for {
+		if err := round.next(ctx); err != nil {
+			return nil, err
+		}
+		w, err := s.stagingDir(ctx)
+		if err != nil {
+			return nil, err
+		}
+		st := &stagedFile{dir: w.dir, name: strconv.FormatUint(w.last.Add(1), 36)}
+		st.file, err = w.dir.create(st.name)
+		if err == nil {
+			return s.withMode(st)
+		}
+		if !isNotExist(err) {
+			return nil, failure(err)
+		}
+		if err := s.notFoundIfBucketGone(nil); err != nil {
+			return nil, err
+		}
+		s.dropStagingDir(w)
+	}
+}
+
+// withMode sets Config.FileMode on a new file.
+func (s *store) withMode(st *stagedFile) (*stagedFile, error) {
+	if s.fileMode == 0 {
+		return st, nil
+	}
+	if err := st.file.setMode(s.fileMode); err != nil {
+		s.discard(st)
+		return nil, failure(err)
+	}
+	return st, nil
+}
+
+// keepMode gives a sealed file the mode of the file that it replaces.
+func (s *store) keepMode(st *stagedFile, old objectFile) error {
+	if !old.found() || old.meta.mode == st.meta.mode {
+		return nil
+	}
+	f, err := st.dir.open(st.name)
+	if err != nil {
+		return s.stagedFileError(err)
+	}
+	defer func() { _ = f.close() }() // nothing was written to it
+	if err := f.setMode(old.meta.mode); err != nil {
+		return failure(err)
+	}
+	if s.sidecars.Load() { // it may have a sidecar; fails on a file system without modes
+		_ = s.root.Chmod(sidecarPath(st.meta), fs.FileMode(old.meta.mode&0o666))
+	}
+	if s.sync {
+		return failure(f.sync())
+	}
+	return nil
+}
+
+// discard removes a staged file, unless it was placed.
+func (s *store) discard(st *stagedFile) {
+	if st.file != nil {
+		_ = st.file.close()
+		st.file = nil
+	}
+	if st.visible != nil {
+		s.discard(st.visible)
+	}
+	if st.name != "" {
+		s.dropSidecar(st.meta)
+		_ = st.dir.unlink(st.name)
+	}
+}
+
+// markPlaced records that the file was renamed, so that discard does not remove it.
+func (st *stagedFile) markPlaced() { st.name = "" }
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// fill writes the whole body. It returns an error of the body unchanged.
+func (st *stagedFile) fill(ctx context.Context, body io.Reader) error {
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	for idle := 0; ; {
+		if err := interrupted(ctx); err != nil {
+			return err
+		}
+		n, err := body.Read(*buffer)
+		if n > 0 {
+			if _, err := st.file.Write((*buffer)[:n]); err != nil {
+				return failure(err)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if idle++; n > 0 {
+			idle = 0
+		} else if idle == 100 {
+			return io.ErrNoProgress
+		}
+	}
+}
+
+// append copies n bytes of from at offset, in the kernel if that is possible.
+func (st *stagedFile) append(ctx context.Context, from *os.File, offset, n int64) error {
+	if _, err := from.Seek(offset, io.SeekStart); err != nil {
+		return failure(err)
+	}
+	const step = 64 << 20 // bytes between two checks of ctx
+	for n > 0 {
+		if err := interrupted(ctx); err != nil {
+			return err
+		}
+		copied, err := io.CopyN(st.file.osFile(st.name), from, min(n, step))
+		n -= copied
+		if err == io.EOF {
+			return storage.Changed // another program truncated it
+		}
+		if err != nil {
+			return failure(err)
+		}
+	}
+	return nil
+}
+
+// seal sets the attributes of the file, flushes it, unless Config.NoSync is set, and closes
+// it. It is then complete and can be placed.
+func (s *store) seal(st *stagedFile) error {
+	if err := s.stamp(st); err != nil {
+		return err
+	}
+	if s.sync {
+		if err := st.file.sync(); err != nil {
+			return failure(err)
+		}
+	}
+	err := st.file.close()
+	st.file = nil
+	return failure(err)
+}
+
+// stamp sets the time of the file, and its attributes, which include the time.
+func (s *store) stamp(st *stagedFile) (err error) {
+	if err := st.file.setTime(st.dir, st.name, s.clock.next()); err != nil {
+		return s.stagedFileError(err)
+	}
+	if st.meta, err = st.file.stat(); err != nil {
+		return failure(err)
+	}
+	a := &st.attrs
+	a.size, a.mtime = st.meta.size, st.meta.mtime
+	if s.coarse.Load() {
+		a.unique = randomName()
+	}
+	value := a.encode()
+	if !s.noXattr && st.file.setXattr(value) == nil {
+		return nil
+	}
+	return s.stagedFileError(s.writeSidecar(st, value))
+}
+
+// restamp gives a sealed file a time later than after.
+func (s *store) restamp(st *stagedFile, after int64) (err error) {
+	if st.file, err = st.dir.edit(st.name); err != nil {
+		return s.stagedFileError(err)
+	}
+	s.clock.advance(after)
+	return s.seal(st)
+}

@@ -1,0 +1,214 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A visibleSidecar has the attributes of an object in a file beside it, which zip, tar and
+// cp -r copy: photo.jpg has .omnibucket~photo.jpg. Config.Sidecars turns it on. It is only
+// read if the object has no other attributes, and only used if the size matches.
+//
+// It is removed before the object is replaced, and written again afterwards. A process that
+// is killed in between leaves an object without a sidecar, but never one with a wrong one.
+type visibleSidecar struct {
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	PublicRead         bool              `json:"publicRead,omitempty"`
+	CRC32C             *uint32           `json:"crc32c,omitempty"`
+	Size               int64             `json:"size"`
+	Modified           time.Time         `json:"modified"`
+}
+
+const maxVisible = 1 << 20 // bytes; this package writes no larger one
+
+// visibleName returns the name of the sidecar in the directory altDir.
+func (l location) visibleName() string {
+	return reserved + string(markVisible) + l.altBase[len(reserved)+1:]
+}
+
+// stageVisible writes the sidecar of an object as a staged file.
+func (s *store) stageVisible(ctx context.Context, a *attrs, like meta) (*stagedFile, error) {
+	text, err := json.MarshalIndent(visibleSidecar{
+		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
+		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass, Metadata: a.Metadata,
+		PublicRead: a.publicRead, CRC32C: a.crc, Size: a.size, Modified: time.Unix(0, a.mtime).UTC(),
+	}, "", "\t")
+	if err != nil {
+		return nil, failure(err)
+	}
+	st, err := s.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = st.fill(ctx, bytes.NewReader(append(text, '\n'))); err == nil && like.mode != 0 {
+		err = failure(st.file.setMode(like.mode))
+	}
+	if err == nil {
+		err = s.finish(st)
+	}
+	if err != nil {
+		s.discard(st)
+		return nil, err
+	}
+	return st, nil
+}
+
+// visibleAttrs reads the visible sidecar of the current object. It returns nil if there is
+// none for a file with meta m.
+func (s *store) visibleAttrs(l location, m meta) (*attrs, error) {
+	f, err := s.openIn(l.altDir, l.visibleName())
+	if f == nil || err != nil {
+		return nil, err
+	}
+	file := f.osFile(l.visibleName())
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
+	if err != nil {
+		return nil, failure(err)
+	}
+	var v visibleSidecar
+	if json.Unmarshal(text, &v) != nil || v.Size != m.size {
+		return nil, nil
+	}
+	return &attrs{
+		Properties: storage.Properties{
+			ContentType: v.ContentType, ContentEncoding: v.ContentEncoding, ContentDisposition: v.ContentDisposition,
+			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass, Metadata: v.Metadata,
+		},
+		publicRead: v.PublicRead, crc: v.CRC32C, size: v.Size, mtime: v.Modified.UnixNano(),
+	}, nil
+}
+
+// dropVisible removes the sidecar of an object that is about to change, even if this
+// driver writes none.
+func (s *candidates) dropVisible(ctx context.Context) error {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
+		return err
+	}
+	err = retryInUse(ctx, func() error { return alternate.unlink(s.l.visibleName()) })
+	if isNoObject(err) {
+		return nil
+	}
+	if err == nil && s.sync { // before the object changes: after a power failure, it must not be beside another object
+		err = alternate.sync()
+	}
+	return failure(err)
+}
+
+// adopt moves attributes from the visible sidecar into the object, before the object
+// changes. An object that a tool has copied has them only there. It would lose them with
+// the sidecar, if the process is killed or if the object becomes a noncurrent version.
+func (s *candidates) adopt(ctx context.Context, at objectFile) error {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
+		return err
+	}
+	if _, err := alternate.stat(s.l.visibleName()); isNoObject(err) {
+		return nil
+	}
+	err = s.adoptVisible(ctx, at)
+	if isNoObject(err) || !s.keepsVersions() {
+		return nil // a full disk must not prevent a removal
+	}
+	return failure(err)
+}
+
+func (s *candidates) adoptVisible(ctx context.Context, at objectFile) error {
+	f, err := at.dir.open(at.base)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.close() }()
+	a, err := s.attrsOfFile(f)
+	if a != nil || err != nil {
+		return err
+	}
+	if a, err = s.visibleAttrs(s.l, f.meta); a == nil || err != nil {
+		return err
+	}
+	if !a.matches(f.meta) {
+		a.crc, a.mtime = nil, f.meta.mtime
+	}
+	value := a.encode()
+	if !s.noXattr && f.setXattr(value) == nil {
+		if s.sync {
+			return f.sync()
+		}
+		return nil
+	}
+	w, err := s.stagingDir(ctx)
+	if err != nil {
+		return err
+	}
+	return s.writeSidecar(&stagedFile{dir: w.dir, meta: f.meta}, value)
+}
+
+// putVisible gives a staged sidecar its name. If the directory was removed meanwhile, it
+// starts over itself, and not commit: the object is already visible.
+func (s *candidates) putVisible(ctx context.Context, st *stagedFile) error {
+	var round rounds
+	for {
+		err := s.moveVisible(ctx, st)
+		if !errors.Is(err, errDirGone) {
+			return unknownOutcome(err)
+		}
+		if err := round.next(ctx); err != nil {
+			return unknownOutcome(err)
+		}
+		if s.alternate != nil && s.alternate != s.plain {
+			s.closeDir(s.alternate)
+			s.alternate = nil
+		}
+	}
+}
+
+func (s *candidates) moveVisible(ctx context.Context, st *stagedFile) error {
+	alternate, err := s.makeAlternateDir()
+	if err != nil {
+		return err
+	}
+	err = retryInUse(ctx, func() error { return alternate.rename(s.l.visibleName(), st.dir, st.name) })
+	if isNotExist(err) {
+		return s.renameError(st)
+	}
+	if err != nil {
+		return err
+	}
+	st.markPlaced()
+	if s.sync {
+		return alternate.sync()
+	}
+	return nil
+}
+
+// rewriteVisible writes the sidecar of a version that has become current.
+func (s *candidates) rewriteVisible(ctx context.Context, at objectFile) error {
+	f, err := at.dir.open(at.base)
+	if err != nil {
+		return unknownOutcome(err)
+	}
+	defer func() { _ = f.close() }()
+	a, err := s.attrsOfFile(f)
+	if a == nil || err != nil {
+		return unknownOutcome(err)
+	}
+	st, err := s.stageVisible(ctx, a, f.meta)
+	if err != nil {
+		return unknownOutcome(err)
+	}
+	defer s.discard(st)
+	return s.putVisible(ctx, st)
+}

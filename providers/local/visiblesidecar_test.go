@@ -1,0 +1,191 @@
+package local
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+func withSidecars(d *driver) { d.visible = true }
+
+// copied returns a copy of a bucket, as of a tool that only copies bytes and names.
+func copied(t *testing.T, from string) *subject {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
+	return reopen(t, to)
+}
+
+func described(key, body string) *storage.PutRequest {
+	r := request(key, body)
+	r.Properties = storage.Properties{
+		ContentType: "text/x-own", ContentEncoding: "x", ContentDisposition: "attachment", ContentLanguage: "de",
+		CacheControl: "no-store", StorageClass: "COLD", Metadata: map[string]string{"color": "grün"},
+	}
+	r.PublicRead = true
+	return r
+}
+
+func visibleFiles(t *testing.T, root string) (found []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if strings.Contains(path, reserved+string(markVisible)) {
+			found = append(found, path)
+		}
+		return err
+	}))
+	return found
+}
+
+func TestVisibleSidecarsSurviveACopy(t *testing.T) {
+	for _, options := range [][]tweak{{withSidecars}, {withSidecars, withStrictNames}, {withSidecars, withoutXattrs}} {
+		s := open(t, options...)
+		keys := []string{"images/photo.jpg", "images", "Capital", strings.Repeat("n", 250), strings.Repeat("%", 200) + "/x", ".omnibucketx", "a/b/c/d"}
+		for _, key := range keys {
+			_, err := s.Put(t.Context(), described(key, "content"))
+			require.NoError(t, err)
+		}
+		require.Len(t, visibleFiles(t, s.root), len(keys))
+		c := copied(t, s.root)
+		page, err := c.List(t.Context(), &storage.ListRequest{Limit: 100})
+		require.NoError(t, err)
+		require.Len(t, page.Entries, len(keys))
+		for _, key := range keys {
+			require.Equal(t, "content", c.get(key))
+			require.Equal(t, described(key, "").Properties, c.head(key).Properties, key)
+			public, err := c.isPublic(key)
+			require.NoError(t, err)
+			require.True(t, public, key)
+		}
+	}
+}
+
+func (s *subject) isPublic(key string) (bool, error) {
+	live, err := s.acquire(s.t.Context())
+	if err != nil {
+		return false, err
+	}
+	defer s.release(live)
+	f, a, err := live.openObject(s.t.Context(), key, "")
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.close() }()
+	return a != nil && a.publicRead, nil
+}
+
+// TestAVisibleSidecarMatchesItsObject requires that no sidecar of another object stays.
+func TestAVisibleSidecarMatchesItsObject(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(t *testing.T, s *subject)
+		files  int
+		want   string // content type in a copy
+	}{
+		{"after an overwrite", func(t *testing.T, s *subject) {
+			r := described("dir/k", "contenu")
+			r.ContentType = "text/x-new"
+			_, err := s.Put(t.Context(), r)
+			require.NoError(t, err)
+		}, 1, "text/x-new"},
+		{"after an overwrite without the option", func(t *testing.T, s *subject) {
+			_, err := reopen(t, s.root).Put(t.Context(), request("dir/k", "contenu"))
+			require.NoError(t, err)
+		}, 0, ""},
+		{"after an upload in parts", func(t *testing.T, s *subject) {
+			r := described("dir/k", "")
+			r.ContentType = "text/x-new"
+			upload, err := s.BeginParts(t.Context(), r)
+			require.NoError(t, err)
+			part, err := s.PutPart(t.Context(), &storage.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
+			require.NoError(t, err)
+			_, err = s.CompleteParts(t.Context(), &storage.CompleteRequest{Put: r, Upload: upload, Parts: []storage.Part{part}})
+			require.NoError(t, err)
+		}, 1, "text/x-new"},
+		{"after a write that failed", func(t *testing.T, s *subject) {
+			r := described("dir/k", "contenu")
+			r.ContentType = "text/x-new"
+			r.Condition.Absent = true
+			_, err := s.Put(t.Context(), r)
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+		}, 1, "text/x-own"},
+		{"after another program made the file longer", func(t *testing.T, s *subject) {
+			require.NoError(t, os.WriteFile(filepath.Join(s.root, "dir", "k"), []byte("longer than it was"), 0o666))
+		}, 1, ""},
+		{"with a malformed sidecar", func(t *testing.T, s *subject) {
+			require.NoError(t, os.WriteFile(visibleFiles(t, s.root)[0], []byte("{"), 0o666))
+		}, 1, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := open(t, withSidecars)
+			_, err := s.Put(t.Context(), described("dir/k", "content"))
+			require.NoError(t, err)
+			row.change(t, s)
+			require.Len(t, visibleFiles(t, s.root), row.files)
+			require.Equal(t, row.want, copied(t, s.root).head("dir/k").ContentType)
+		})
+	}
+}
+
+func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
+	s := open(t, withSidecars)
+	s.put("dir/k", "x")
+	s.put("dir", "y")
+	s.remove("dir/k")
+	s.remove("dir")
+	require.Empty(t, visibleFiles(t, s.root))
+	require.NoDirExists(t, filepath.Join(s.root, "dir"))
+
+	s.versions.Store(true)
+	_, err := s.Put(t.Context(), described("k", "old"))
+	require.NoError(t, err)
+	s.put("k", "new")
+	now := s.head("k")
+	require.NoError(t, s.Delete(context.Background(), &storage.DeleteRequest{Key: "k", Version: now.Version}))
+	require.Equal(t, "text/x-own", copied(t, s.root).head("k").ContentType, "the old version is current again")
+}
+
+// TestAttributesOfACopySurviveTheRemovalOfTheirSidecar requires that attributes survive a
+// process that is killed after it removed the sidecar, and a write that keeps a version.
+func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		options []tweak
+	}{
+		{"plain", nil}, {"flushed", []tweak{withFlush}}, {"without extended attributes", []tweak{withoutXattrs}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			first := open(t, withSidecars)
+			for _, key := range []string{"k", "dir/k"} {
+				_, err := first.Put(t.Context(), described(key, "content"))
+				require.NoError(t, err)
+			}
+			s := reopen(t, copied(t, first.root).root, row.options...)
+			live, err := s.acquire(t.Context())
+			require.NoError(t, err)
+			defer s.release(live)
+			l, _ := live.names().locate("k")
+			at := candidates{store: live, l: l, plain: live.top}
+			defer at.close()
+			old, err := at.find()
+			require.NoError(t, err)
+			require.NoError(t, at.adopt(t.Context(), old))
+			require.NoError(t, at.dropVisible(t.Context()))
+			require.Len(t, visibleFiles(t, s.root), 1)
+			require.Equal(t, described("k", "").Properties, s.head("k").Properties)
+
+			s.versions.Store(true)
+			version := s.head("dir/k").Version
+			s.put("dir/k", "new")
+			_, a, err := s.getVersion("dir/k", version)
+			require.NoError(t, err)
+			require.Equal(t, described("k", "").Properties, a.Properties)
+		})
+	}
+}
