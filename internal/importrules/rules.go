@@ -39,9 +39,10 @@ var jobs = []string{"uploads", "transfer", "files", "serve"}
 
 // shared lists the packages that several providers use.
 var shared = []string{
-	"internal/address", "internal/argument", "internal/copyparts", "internal/ctxtime", "internal/durable", "internal/hexid",
-	"internal/httpheader", "internal/outcome", "internal/parallel", "internal/staleupload", "internal/transport", "internal/urlpath",
-	"internal/v4",
+	"httpdriver",
+	"internal/address", "internal/argument", "internal/bucketupdate", "internal/copyparts", "internal/ctxtime", "internal/durable",
+	"internal/hexid", "internal/httpheader", "internal/parallel", "internal/sdkerror", "internal/sigv4", "internal/staleupload",
+	"internal/transport", "internal/urlpath",
 }
 
 var rules = []rule{

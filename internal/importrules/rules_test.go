@@ -38,9 +38,10 @@ func TestRules(t *testing.T) {
 		{"a job and a server for tests", module + "/transfer", module + "/internal/testing/s3server", "internal/testing is only for tests"},
 		{"a package for tests and another", module + "/internal/testing/wiretest", module + "/internal/testing/s3server", ""},
 		{"a package for tests and testing", module + "/internal/testing/wiretest", "testing", ""},
-		{"a shared package and the root", module + "/internal/outcome", module, ""},
+		{"a shared package and the root", module + "/internal/sdkerror", module, ""},
 		{"a shared package and a provider", module + "/internal/address", module + "/providers/s3", "imports no provider and no SDK"},
-		{"a shared package and an SDK", module + "/internal/outcome", "github.com/aws/smithy-go", "imports no provider and no SDK"},
+		{"a shared package and an SDK", module + "/internal/sdkerror", "github.com/aws/smithy-go", "imports no provider and no SDK"},
+		{"a package for drivers and an SDK", module + "/httpdriver", "github.com/aws/smithy-go", "imports no provider and no SDK"},
 		{"a package with a similar name", module + "/memstorefront", "cloud.google.com/go/storage", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -16,32 +16,33 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// An account is what containers of one storage account and one credential have
-// in common. Of sharedKey, token, sas and anonymous one is set, beside a given
-// client perhaps none.
+// An account has the settings and clients that containers of one storage account
+// and one credential share. One of sharedKey, token, sas and anonymous is set, or
+// none if Config.Client is.
 type account struct {
-	service      *service.Client // makes one attempt of each request, under once: retrying is the core's
+	service      *service.Client // makes one attempt per request, under singleAttempt: the core retries
 	sharedKey    *service.SharedKeyCredential
 	token        azcore.TokenCredential
 	sas          string   // a shared access signature, encoded, without "?"
-	endpoint     *url.URL // of the blob service, without query and without a slash at its end
-	name         string   // the account's
+	endpoint     *url.URL // of the blob service, without a query and without a slash at its end
+	name         string   // of the account
 	anonymous    bool
 	hierarchical bool            // Config.HierarchicalNamespace
 	version      string          // Config.APIVersion
-	http         *http.Client    // nil where a client was given
-	owned        bool            // http was made here, and ends with the account
-	given        *service.Client // Config.Client
-	identity     any             // equal for accounts between which the service can copy
+	http         *http.Client    // nil if Config.Client is set
+	owned        bool            // http was made here and is closed with the account
+	sdkClient    *service.Client // Config.Client
+	identity     any             // equal for accounts between which the service can copy objects
 	signing
 }
 
-// newAccount reads a Config; Config.Bucket has no say. It makes no request.
+// newAccount returns the account of a Config and ignores Config.Bucket. It makes
+// no request.
 func newAccount(c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	s, err := settingsOf(c)
+	s, err := resolveSettings(c)
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +56,11 @@ func newAccount(c Config) (*account, error) {
 		anonymous:    s.anonymous,
 		hierarchical: c.HierarchicalNamespace,
 		version:      c.APIVersion,
-		given:        c.Client,
+		sdkClient:    c.Client,
 	}
 	a.identify(c)
-	if a.given != nil {
-		a.service = a.given
+	if a.sdkClient != nil {
+		a.service = a.sdkClient
 		return a, nil
 	}
 	var own *transport.Transport
@@ -67,69 +68,70 @@ func newAccount(c Config) (*account, error) {
 	a.owned = own != nil
 	a.service, err = a.client(noRetry)
 	if err != nil {
-		return nil, argument.Invalid("Config", "cannot be used by Azure's SDK", "")
+		return nil, argument.Invalid("Config", "must be valid for a client of the SDK", "")
 	}
 	return a, nil
 }
 
-// client is one of the SDK's with the account's credential.
+// client returns a client of the SDK with the account's credential.
 func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 	o := &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport:       a.http,
 		Retry:           retry,
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "omnibucket"},
-		PerCallPolicies: []policy.Policy{unpacked{}, pinned(a.version)},
+		PerCallPolicies: []policy.Policy{encodingPolicy{}, versionPolicy(a.version)},
 	}}
 	address := a.endpoint.String() + "/"
 	switch {
 	case a.sharedKey != nil:
 		return service.NewClientWithSharedKeyCredential(address, a.sharedKey, o)
 	case a.token != nil:
-		return service.NewClient(address, namedToken{a.token}, o)
+		return service.NewClient(address, translatingCredential{a.token}, o)
 	case a.sas != "":
 		address += "?" + a.sas
 	}
 	return service.NewClientWithNoCredential(address, o)
 }
 
-// noRetry is one attempt: of no retries the SDK would make three.
+// noRetry makes one attempt. 0 would mean three retries.
 var noRetry = policy.RetryOptions{MaxRetries: -1}
 
-// unpacked asks for the bytes that are stored: without the header Go's transport
-// asks for gzip, and unpacks what was stored packed.
-type unpacked struct{}
+// An encodingPolicy requests the stored bytes. Without the header, Go's transport
+// would accept gzip and decompress objects that are stored that way.
+type encodingPolicy struct{}
 
-func (unpacked) Do(r *policy.Request) (*http.Response, error) {
+func (encodingPolicy) Do(r *policy.Request) (*http.Response, error) {
 	r.Raw().Header.Set("Accept-Encoding", "identity")
 	return r.Next()
 }
 
-// pinned sets the service version of each request; "" leaves the SDK's.
-type pinned string
+// A versionPolicy sets the service version of each request. "" means that of the
+// SDK.
+type versionPolicy string
 
-func (p pinned) Do(r *policy.Request) (*http.Response, error) {
+func (p versionPolicy) Do(r *policy.Request) (*http.Response, error) {
 	if p != "" {
 		r.Raw().Header["x-ms-version"] = []string{string(p)} // as the SDK spells it
 	}
 	return r.Next()
 }
 
-// once has a client that was given make one attempt, and ask for the bytes that
-// are stored, as those made here do. Every request is made under it.
-func (a *account) once(ctx context.Context) context.Context {
-	if a.given == nil {
+// singleAttempt returns the context for every request. With it, Config.Client
+// makes one attempt and requests the stored bytes, as other clients do anyway.
+func (a *account) singleAttempt(ctx context.Context) context.Context {
+	if a.sdkClient == nil {
 		return ctx
 	}
 	ctx = policy.WithHTTPHeader(ctx, http.Header{"Accept-Encoding": {"identity"}})
 	return policy.WithRetryOptions(ctx, noRetry)
 }
 
-// driver is one container of the account.
+// driver returns the driver of one container.
 func (a *account) driver(bucket string) *driver {
 	return &driver{account: a, container: a.service.NewContainerClient(bucket), bucket: bucket}
 }
 
-// close ends what was opened here.
+// close closes the connections that were opened here.
 func (a *account) close() error {
 	if a.owned {
 		a.http.CloseIdleConnections()
@@ -137,19 +139,19 @@ func (a *account) close() error {
 	return nil
 }
 
-// accountInPath reports whether the account of an address has to stand in its
-// path: on Azure it is the first label of the host.
+// accountInPath reports whether a URL must have the account in its path. On Azure
+// it is the first label of the host.
 func accountInPath(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil || !strings.Contains(host, ".")
 }
 
-// parseEndpoint reads the blob service's root, and the account's name that it
-// tells, if it tells one. Known is the name where it is given: another at the
-// end of a path is a container's.
+// parseEndpoint returns the root URL of the blob service, and the account's name
+// if the URL contains it. known is the name from the Config, or "". If the path
+// ends with another name, that is a container's, which is an error.
 func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
-		return nil, "", argument.Invalid("endpoint", "must be the blob service's root, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
+		return nil, "", argument.Invalid("endpoint", "must be the root of the blob service, as https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1", "")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 	host := strings.ToLower(u.Hostname())
@@ -158,16 +160,16 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 	switch {
 	case accountInPath(host):
 		if name == "" || strings.Contains(name, "/") {
-			return nil, "", argument.Invalid("endpoint", "must end with the account, as http://127.0.0.1:10000/devstoreaccount1", "")
+			return nil, "", argument.Invalid("endpoint", "must end with the account's name, as http://127.0.0.1:10000/devstoreaccount1", "")
 		}
 		return u, name, nil
-	case name != "": // an emulator, or a gateway, in a network of containers
+	case name != "": // an emulator or a gateway with a host name
 		if azureHost(host) || strings.Contains(name, "/") || known != "" && name != known {
-			return nil, "", argument.Invalid("endpoint", "must be without a path, but for the account's name where the server is not Azure: the container is no part of it", "")
+			return nil, "", argument.Invalid("endpoint", "must not have a path, except the account's name on a server that is not Azure: the container is not part of it", "")
 		}
 		return u, name, nil
 	case strings.HasPrefix(domain, "dfs."):
-		return nil, "", argument.Invalid("endpoint", "must be the blob service's, not the one of Data Lake", "its host has .blob. in the place of .dfs.")
+		return nil, "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake", "replace .dfs. by .blob. in its host")
 	case strings.HasPrefix(domain, "blob."), strings.HasPrefix(domain, "privatelink.blob."), strings.Contains(domain, ".blob.storage."):
 		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}

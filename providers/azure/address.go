@@ -6,7 +6,7 @@ import (
 	"github.com/omnibucket/storage/internal/address"
 )
 
-// addresses are what parseAddress reads.
+// addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
 	Scheme:      "azblob",
 	Params:      []string{"account", "endpoint", "anonymous"},
@@ -17,8 +17,8 @@ var addresses = address.Form{
 
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
-// parseAddress reads an address of a container, or, with no container's name, of
-// an account.
+// parseAddress returns the Config for the address of a container. An address
+// without a container is that of an account.
 func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return c, err

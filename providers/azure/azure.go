@@ -1,25 +1,25 @@
-// Package azure keeps buckets in Azure Blob Storage, whose word for a bucket is
+// Package azure is the driver for Azure Blob Storage, which calls a bucket a
 // container.
 //
 //	bucket, err := azure.Open(ctx, azure.Config{Bucket: "photos", Account: "acme"})
 //	bucket, err := azure.Open(ctx, azure.Config{Bucket: "photos", Endpoint: "http://127.0.0.1:10000/devstoreaccount1"})
 //
-// The second is Azurite, the emulator, whose account needs no key to be named.
+// The second one is Azurite, the emulator, whose account needs no key.
 //
-// Accounts with a hierarchical namespace (Data Lake) list as a tree and not in
-// the order of the keys' bytes: they are refused, at opening where
-// Config.HierarchicalNamespace says so, else by the first listing that shows it.
-// Blobs that are not block blobs can be read, listed, copied and removed.
-// Removing a blob removes its snapshots, which are seen nowhere else.
+// Accounts with a hierarchical namespace (Data Lake) are not supported, because
+// they do not list in the byte order of keys. Listings fail with Unsupported if
+// [Config.HierarchicalNamespace] is set, or when one shows that order. Blobs that
+// are not block blobs can be read, listed, copied and removed. Removing a blob also
+// removes its snapshots, which this package does not show.
 //
-// storage.As gives a *container.Client of azblob for the container, made of the
-// *service.Client in Config.Client if there is one; it retries as the SDK does.
+// [storage.As] returns a *container.Client of azblob. It is made from
+// Config.Client, or has the same settings, and it retries as the SDK does.
 //
-// Importing it registers the scheme of its addresses: azblob://photos with the
-// parameters account=, endpoint= and anonymous=. The address of an account, for
-// storage.OpenService, is the same without a container's name. Credentials come
-// from the environment: AZURE_STORAGE_CONNECTION_STRING, or
-// AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, else
+// Importing the package registers the scheme azblob, as in azblob://photos, with
+// the parameters account=, endpoint= and anonymous=. The address of an account, for
+// [storage.OpenService], is the same without a container's name. Credentials come
+// from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
+// with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none is set, they come from
 // the default credential chain of Azure's SDK.
 package azure
 
@@ -37,46 +37,45 @@ import (
 
 const provider = "azure"
 
-// Config says which container, in which account, and with which credentials.
-// Opening makes no request. Of the credentials at most one is given; where none
-// is, they are, in this order: the emulator's own for its account, the
-// environment's, and Azure's default credential chain, which is asked when the
-// first request needs it. With given credentials, or an endpoint that is not
-// Azure's, no metadata service is ever asked.
+// Config configures a container. Opening it makes no request. At most one of the
+// credentials may be set. If none is set, the account of the emulator uses the
+// emulator's key, and others use the environment. If that has none, the first
+// request asks Azure's default credential chain. A metadata service is never
+// asked if credentials are set, or if the endpoint is not Azure's.
 type Config struct {
 	Bucket  string // the container's name; empty for an account
-	Account string // the storage account's name; "" is the endpoint's or the environment's
-	// Endpoint is the blob service's root, with the account where it stands in
-	// the path: "https://acme.blob.core.usgovcloudapi.net",
-	// "http://127.0.0.1:10000/devstoreaccount1". "" is the account's in Azure's
-	// public cloud.
+	Account string // the storage account's name; "" means that of the endpoint or the environment
+	// Endpoint is the root of the blob service, such as
+	// "https://acme.blob.core.usgovcloudapi.net". On a server that is not Azure,
+	// the path is the account, as in "http://127.0.0.1:10000/devstoreaccount1".
+	// If it is empty, it is that of the account in Azure's public cloud.
 	Endpoint string
-	// HierarchicalNamespace says that the account has one, and so is refused
-	// (Unsupported) rather than found out about later.
+	// HierarchicalNamespace says that the account has one. Listings then fail
+	// with Unsupported at once, and not only when one shows it.
 	HierarchicalNamespace bool
 
-	Key              string                 // the account's, in base64
+	Key              string                 // the account's key, in base64
 	SASToken         string                 // a shared access signature, with or without its "?"
-	ConnectionString string                 // names the account and brings its key or a shared access signature
+	ConnectionString string                 // has the account, and its key or a shared access signature
 	Credential       azcore.TokenCredential // of Microsoft Entra ID
-	Anonymous        bool                   // for a public container
+	Anonymous        bool                   // requests carry no credentials, for a public container
 
-	// Client is a client of the SDK, whose settings and credential are kept; it
-	// is told for each call not to retry. A Key or Credential beside it is what
-	// addresses are signed with.
+	// Client is a client of the SDK. Its settings and credential are kept, but
+	// each call turns its retries off. If Key or Credential is set too, it signs
+	// URLs.
 	Client     *service.Client
-	HTTPClient *http.Client // nil: one made for bulk transfers
+	HTTPClient *http.Client // nil means one made for bulk transfers
 
-	// APIVersion is the service version of requests and of signed URLs, for a
-	// server that knows older ones only, such as Azure Stack Hub: "2019-07-07". It
-	// is 2018-11-09 or later; "" is the SDK's. With a Client it is the one that the
-	// Client is pinned to.
+	// APIVersion is the service version of requests and of signed URLs. A server
+	// that supports only older versions needs it, such as Azure Stack Hub:
+	// "2019-07-07". It is 2018-11-09 or later; "" means that of the SDK. If
+	// Client is set, it must be the version that Client uses.
 	APIVersion string
 }
 
-// Open opens a container without a request: one that is not there is
-// BucketNotFound at the first operation. InvalidArgument where Config makes no
-// sense, or where no account is known.
+// Open opens a container without a request. If the container does not exist, the
+// first operation fails with BucketNotFound. If c is invalid or no account is
+// known, Open fails with InvalidArgument.
 func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(ctx, c)
 	if err != nil {
@@ -85,7 +84,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	return storage.New(d, opts...), nil
 }
 
-// NewDriver opens a container as Open does, for storage.New.
+// NewDriver opens a container as [Open] does, for [storage.New].
 func NewDriver(_ context.Context, c Config) (storage.Driver, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/\\?#%") {
 		return nil, argument.Invalid("Config.Bucket", "must be a container's name", "")

@@ -15,15 +15,15 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// canBatch: each removal in a batch is authorised by itself, which takes more
-// than a shared access signature of the container. A given client knows how.
+// canBatch reports whether the credential can authorize each request of a batch.
+// A shared access signature of the container cannot; Config.Client may.
 func (a *account) canBatch() bool {
-	return a.sharedKey != nil || a.token != nil || a.given != nil
+	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
 }
 
-// DeleteBatch is one Blob Batch of the container's, each of whose requests is
-// authorised by itself. What the service cannot name in a batch has its own
-// verdict; a batch as a whole that is refused as such is Unsupported.
+// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain
+// gets its own error. If the service refuses the batch as such, DeleteBatch
+// returns Unsupported.
 func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if !d.canBatch() {
@@ -33,7 +33,7 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if err != nil {
 		return fill(errs, storage.Unsupported)
 	}
-	var slots []int // of the requests in the batch
+	var slots []int // indexes in r of the requests in the batch
 	for i := range r {
 		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
 			continue
@@ -48,27 +48,27 @@ func (d *driver) DeleteBatch(ctx context.Context, r []storage.DeleteRequest) []e
 	if len(slots) == 0 {
 		return errs
 	}
-	answers, err := d.submit(ctx, batch)
+	responses, err := d.submit(ctx, batch)
 	if err != nil {
 		for _, slot := range slots {
 			errs[slot] = err
 		}
 		return errs
 	}
-	d.judge(ctx, answers, slots, r, errs)
+	d.assignResponses(ctx, responses, slots, r, errs)
 	return errs
 }
 
-// submit sends a batch. Of an answer that cannot be read nothing is known. The
-// SDK panics at one that names a request that was not made.
+// submit sends a batch. If the response cannot be read, the outcome is unknown.
+// The SDK panics if the response names a request that was not made.
 func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
-	var answer *http.Response
+	var response *http.Response
 	var out container.SubmitBatchResponse
-	err := writes(policy.WithCaptureResponse(d.once(ctx), &answer), func(ctx context.Context) (err error) {
+	err := writes(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), func(ctx context.Context) (err error) {
 		defer func() {
-			if isAccepted(answer) {
-				if said := recover(); said != nil {
-					_ = answer.Body.Close()
+			if isAccepted(response) {
+				if recover() != nil {
+					_ = response.Body.Close()
 					err = errUnreadable
 				}
 			}
@@ -80,11 +80,11 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 		return out.Responses, nil
 	}
 	e := asError(err)
-	if isAccepted(answer) {
-		if whole := refusedWhole(err, answer); whole != nil {
+	if isAccepted(response) {
+		if whole := batchError(err, response); whole != nil {
 			return nil, whole
 		}
-		if e.Code == storage.Internal { // the SDK's words hold what was answered
+		if e.Code == storage.Internal { // the SDK's text contains the response
 			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errUnreadable}
 		}
 		e.Unknown = true
@@ -92,43 +92,43 @@ func (d *driver) submit(ctx context.Context, batch *container.BatchBuilder) ([]*
 	return nil, e
 }
 
-func isAccepted(answer *http.Response) bool {
-	return answer != nil && answer.StatusCode == http.StatusAccepted
+func isAccepted(response *http.Response) bool {
+	return response != nil && response.StatusCode == http.StatusAccepted
 }
 
-var errUnreadable = errors.New("the batch's answer cannot be read")
+var errUnreadable = errors.New("the response to the batch cannot be read")
 
-// refusedWhole is the one answer to all of a batch that the service accepted and
-// then refused; nil: there is none. The SDK has it in the text of its error.
-func refusedWhole(err error, answer *http.Response) *storage.Error {
+// batchError returns the error for a batch that the service accepted and then
+// refused as a whole, or nil. The SDK has that response in the text of its error.
+func batchError(err error, response *http.Response) *storage.Error {
 	text := err.Error()
 	at := strings.Index(text, "HTTP/1.1 ")
 	if at < 0 {
 		return nil
 	}
-	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[at:])), answer.Request)
+	one, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text[at:])), response.Request)
 	if err != nil || one.StatusCode < http.StatusBadRequest {
 		return nil
 	}
 	return translate(runtime.NewResponseError(one))
 }
 
-// judge puts each request's verdict where it belongs.
-func (d *driver) judge(ctx context.Context, answers []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
-	told := make([]bool, len(slots))
-	for _, answer := range answers {
-		if answer.ContentID == nil || *answer.ContentID < 0 || *answer.ContentID >= len(slots) {
+// assignResponses sets the error of each request in errs.
+func (d *driver) assignResponses(ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []storage.DeleteRequest, errs []error) {
+	received := make([]bool, len(slots))
+	for _, response := range responses {
+		if response.ContentID == nil || *response.ContentID < 0 || *response.ContentID >= len(slots) {
 			continue
 		}
-		told[*answer.ContentID] = true
-		if answer.Error != nil {
-			slot := slots[*answer.ContentID]
-			errs[slot] = d.deleteFailed(ctx, translate(answer.Error), &r[slot])
+		received[*response.ContentID] = true
+		if response.Error != nil {
+			slot := slots[*response.ContentID]
+			errs[slot] = d.deleteError(ctx, translate(response.Error), &r[slot])
 		}
 	}
 	for i, slot := range slots {
-		if !told[i] {
-			errs[slot] = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("the batch's answer says nothing of this object")}
+		if !received[i] {
+			errs[slot] = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("the response to the batch has no result for this object")}
 		}
 	}
 }

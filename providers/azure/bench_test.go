@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// nowhere answers every write at once, so that what is measured is ours and the
-// SDK's alone.
+// nowhere responds to every write at once, so that the benchmark measures only
+// the driver and the SDK.
 type nowhere struct{}
 
 func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -19,35 +19,35 @@ import (
 )
 
 const (
-	// uploadBytes of random are in the name of an upload, and in those of its
-	// blocks: they tell it from others to the same key.
+	// uploadBytes is how many random bytes an upload's name and its blocks' ids
+	// contain. They distinguish uploads to the same key.
 	uploadBytes = 8
 	sumBytes    = 8
-	blockBytes  = uploadBytes + 2 + sumBytes // of a block's name, with its number
+	blockBytes  = uploadBytes + 2 + sumBytes // of a block's id, with its number
 )
 
-// newUpload is the name of an upload, of which the service knows nothing.
-func newUpload() string {
+// newUploadID returns the name of a new upload, which the service does not know.
+func newUploadID() string {
 	var id [uploadBytes]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// blockID names a block by its content too: a number that is sent again with
-// other bytes, as by a resumed upload, replaces nothing that a part was recorded
-// as. All blocks of a blob, those of other uploads and of copies to it too, must
-// have names of one length.
+// blockID returns the id of a block, which depends on its content. If a resumed
+// upload sends a number again with other bytes, it replaces no recorded part. All
+// blocks of a blob must have ids of one length, including those of other uploads
+// and copies.
 func blockID(upload string, number int, sum uint64) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
 	if err != nil || len(id) != uploadBytes {
-		return "", argument.Invalid("upload", "must be one that this driver began", "")
+		return "", argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id = binary.BigEndian.AppendUint16(id, uint16(number)) // up to maxBlocks
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(id, sum)), nil
 }
 
-// recordedID is the id of the block that a part was stored as.
-func recordedID(upload string, part *storage.Part) (string, error) {
+// partBlockID returns the id of the block that a part was stored as.
+func partBlockID(upload string, part *storage.Part) (string, error) {
 	name, _, _ := strings.Cut(part.Tag, tagSeparator)
 	raw, _ := base64.StdEncoding.DecodeString(name)
 	if len(raw) == blockBytes {
@@ -55,24 +55,24 @@ func recordedID(upload string, part *storage.Part) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if stored, ok := storedID(part.Tag); ok && id == name {
+		if stored, ok := blockIDFromTag(part.Tag); ok && id == name {
 			return stored, nil
 		}
 	}
-	return "", argument.Invalid("part", "must be one that this upload stored", "")
+	return "", argument.Invalid("part", "must be a part of this upload", "")
 }
 
 const (
-	tagSeparator = ":" // between a block's own id and the length of the id that it was stored under
+	tagSeparator = ":" // between a block's own id and the length of the id under which it was stored
 
-	// The bytes of an id that is derived: fewer than 9 could be the id of another
-	// upload's block, and the service takes no more than 64.
+	// The size of a derived id in bytes. A shorter one could be the id of another
+	// upload's block, and the service accepts at most 64 bytes.
 	minDerived, maxDerived = 9, 64
 )
 
-// storedID is the id that a tag tells: the block's own, or one of another length
-// that is derived from it.
-func storedID(tag string) (string, bool) {
+// blockIDFromTag returns the id in a part's tag. It is the block's own id, or one
+// of another length that is derived from it.
+func blockIDFromTag(tag string) (string, bool) {
 	id, text, derived := strings.Cut(tag, tagSeparator)
 	if !derived {
 		return id, true
@@ -87,41 +87,43 @@ func storedID(tag string) (string, bool) {
 	return stored, len(stored) == length
 }
 
-// stage sends a block under its own id. If another tool left blocks on the key
-// whose ids have another length, the service refuses it: the block is sent again
-// under an id of their length. It returns the tag of the part.
-func (d *driver) stage(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
-	if err = send(id); err == nil || !isCode(translate(err), codeOtherLength) {
+// stageBlock sends a block under its own id. If another tool left blocks on the
+// key whose ids have another length, the service refuses that id. Then stageBlock
+// sends the block again under an id of their length. It returns the tag of the
+// part.
+func (d *driver) stageBlock(ctx context.Context, key, id string, send func(id string) error) (tag string, err error) {
+	if err = send(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
 	}
-	out, looked := d.blob(key).GetBlockList(d.once(ctx), blockblob.BlockListTypeUncommitted, nil)
-	if looked != nil || len(out.UncommittedBlocks) == 0 {
+	out, listErr := d.blob(key).GetBlockList(d.singleAttempt(ctx), blockblob.BlockListTypeUncommitted, nil)
+	if listErr != nil || len(out.UncommittedBlocks) == 0 {
 		return "", err
 	}
-	tag = id + tagSeparator + strconv.Itoa(len(text(out.UncommittedBlocks[0].Name)))
-	stored, ok := storedID(tag)
+	tag = id + tagSeparator + strconv.Itoa(len(deref(out.UncommittedBlocks[0].Name)))
+	stored, ok := blockIDFromTag(tag)
 	if !ok {
 		return "", err
 	}
 	return tag, send(stored)
 }
 
-// codeOtherLength is of a block whose id has another length than those of the
-// blocks that are there.
+// codeBlockIDLength is the code for a block whose id has another length than
+// those of existing blocks.
 // https://learn.microsoft.com/rest/api/storageservices/put-block
-const codeOtherLength = "InvalidBlobOrBlock"
+const codeBlockIDLength = "InvalidBlobOrBlock"
 
-// BeginParts makes no request: Azure has uncommitted blocks, and no uploads.
+// BeginParts returns a new name without a request. Azure has uncommitted blocks,
+// but no uploads.
 func (d *driver) BeginParts(_ context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
 	}
-	return newUpload(), nil
+	return newUploadID(), nil
 }
 
-// PutPart is one Put Block, whose CRC64 the service compares.
+// PutPart makes one Put Block request, whose CRC64 the service verifies.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
-	body, sum, err := summed(r.Body, r.CRC32C)
+	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
 		return storage.Part{}, err
 	}
@@ -129,49 +131,49 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	if err != nil {
 		return storage.Part{}, err
 	}
-	tag, err := d.stage(ctx, r.Key, id, func(id string) error {
+	tag, err := d.stageBlock(ctx, r.Key, id, func(id string) error {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		_, err := d.blob(r.Key).StageBlock(d.once(ctx), id, body, &blockblob.StageBlockOptions{
+		_, err := d.blob(r.Key).StageBlock(d.singleAttempt(ctx), id, body, &blockblob.StageBlockOptions{
 			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
 		})
 		return err
 	})
 	if err != nil {
-		return storage.Part{}, writeFailed(err, storage.Condition{}) // never Unknown: a block is not the object
+		return storage.Part{}, writeError(err, storage.Condition{}) // never Unknown: a block is not the object
 	}
 	return storage.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
 }
 
-// CompleteParts is one Put Block List, which has the write's condition and all
-// that is said of the object, its CRC32C included.
+// CompleteParts makes one Put Block List request with the write's condition and
+// the object's properties, including its CRC32C.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	ids := make([]string, len(r.Parts))
 	for i := range r.Parts {
-		id, err := recordedID(r.Upload, &r.Parts[i])
+		id, err := partBlockID(r.Upload, &r.Parts[i])
 		if err != nil {
 			return nil, err
 		}
 		ids[i] = id
 	}
-	attrs, err := d.commit(ctx, ids, &commit{
+	attrs, err := d.commit(ctx, ids, &blockList{
 		key:        r.Put.Key,
 		properties: &r.Put.Properties,
 		condition:  r.Put.Condition,
 		crc:        r.Put.CRC32C,
 		size:       r.Put.Size,
 	})
-	if isCode(err, codeDropped) && storage.CodeOf(err) == storage.Unavailable {
+	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
 		e := *asError(err)
-		e.Status = http.StatusConflict // has the core begin anew
+		e.Status = http.StatusConflict // makes the core restart the upload
 		err = &e
 	}
 	return attrs, err
 }
 
-// A commit is what Put Block List says of the object beside its blocks.
-type commit struct {
+// A blockList has the properties of an object that Put Block List makes.
+type blockList struct {
 	key        string
 	properties *storage.Properties
 	condition  storage.Condition
@@ -179,33 +181,35 @@ type commit struct {
 	size       int64
 }
 
-func (d *driver) commit(ctx context.Context, ids []string, c *commit) (*storage.Attrs, error) {
+// commit makes an object from the blocks with the given ids.
+func (d *driver) commit(ctx context.Context, ids []string, c *blockList) (*storage.Attrs, error) {
 	var out blockblob.CommitBlockListResponse
-	err := writes(d.once(ctx), func(ctx context.Context) (err error) {
+	err := writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		out, err = d.blob(c.key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
-			HTTPHeaders:      headers(c.properties),
-			Metadata:         storedMetadata(c.properties.Metadata, c.crc, c.size),
+			HTTPHeaders:      httpHeaders(c.properties),
+			Metadata:         encodeMetadata(c.properties.Metadata, c.crc, c.size),
 			Tier:             tier(c.properties.StorageClass),
 			AccessConditions: conditions(c.condition),
 		})
 		return err
 	})
-	if isCode(err, codeDropped) {
-		return nil, d.dropped(ctx, asError(err), c)
+	if isCode(err, codeBlocksDropped) {
+		return nil, d.droppedError(ctx, asError(err), c)
 	}
 	if err != nil {
-		return nil, writeFailed(err, c.condition)
+		return nil, writeError(err, c.condition)
 	}
-	return written(out.ETag, out.LastModified, out.VersionID), nil
+	return writeAttrs(out.ETag, out.LastModified, out.VersionID), nil
 }
 
-// codeDropped is of blocks that are gone: every commit to a key drops those of
-// all other uploads to it, which elsewhere would not hinder one another.
-const codeDropped = "InvalidBlockList"
+// codeBlocksDropped is the code for missing blocks. A commit to a key drops the
+// blocks of all other uploads to it.
+const codeBlocksDropped = "InvalidBlockList"
 
-// dropped is no verdict on a condition: one look is. Without one the upload has
-// to begin anew.
-func (d *driver) dropped(ctx context.Context, e *storage.Error, c *commit) error {
+// droppedError returns the error for dropped blocks. If the write has a
+// condition, droppedError requests the object to evaluate it. Otherwise the
+// upload must restart.
+func (d *driver) droppedError(ctx context.Context, e *storage.Error, c *blockList) error {
 	e.Code, e.Retryable = storage.Unavailable, true
 	if c.condition == (storage.Condition{}) {
 		return e
@@ -219,7 +223,7 @@ func (d *driver) dropped(ctx context.Context, e *storage.Error, c *commit) error
 	return e
 }
 
-// AbortParts does nothing. Blocks that are not committed are seen by nobody, and
-// the service drops them a week after the last of them came; to drop them at
-// once the key would have to be written.
+// AbortParts does nothing. Uncommitted blocks are invisible, and the service
+// drops them a week after the last one was sent. Dropping them at once would need
+// a write to the key.
 func (d *driver) AbortParts(context.Context, string, string) error { return nil }

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestAnUploadInBlocksOnTheWire(t *testing.T) {
+func TestBlockUploadRequests(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	put := wiretest.Put("a", "")
@@ -47,15 +47,15 @@ func TestAnUploadInBlocksOnTheWire(t *testing.T) {
 		"X-Ms-Blob-Content-Type":      "text/plain",
 		"X-Ms-Blob-Cache-Control":     "no-store",
 		"X-Ms-Meta-K":                 "v",
-		"X-Ms-Meta-Omnibucket_crc32c": writeChecksum(*put.CRC32C, 6),
+		"X-Ms-Meta-Omnibucket_crc32c": encodeChecksum(*put.CRC32C, 6),
 		"X-Ms-Access-Tier":            "Cool",
 	} {
 		require.Equal(t, want, commit.Header.Get(name), name)
 	}
 }
 
-func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
-	one, other := newUpload(), newUpload()
+func TestBlockIDsHaveOneLengthAndDependOnTheUpload(t *testing.T) {
+	one, other := newUploadID(), newUploadID()
 	ids := map[string]bool{}
 	for _, upload := range []string{one, other} {
 		for _, number := range []int{1, 2, 255, 256, maxBlocks} {
@@ -73,11 +73,11 @@ func TestBlocksHaveNamesOfOneLengthAndOfTheirUpload(t *testing.T) {
 	require.True(t, ids[again], "the same bytes that are sent again replace the block")
 }
 
-// Of an upload that was resumed with another body, and then with the first one
-// again, the part that was recorded first is still the one that it was.
-func TestABlockIsReplacedByNoOtherContent(t *testing.T) {
+// An upload is resumed with another body, and then with the first one again. The
+// part that was recorded first must still be the same.
+func TestABlockIsNotReplacedByOtherContent(t *testing.T) {
 	s := newScript(t, created)
-	d, upload := s.driver(t), newUpload()
+	d, upload := s.driver(t), newUploadID()
 	put := func(text string) storage.Part {
 		part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
 		require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestABlockIsReplacedByNoOtherContent(t *testing.T) {
 
 func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 	s := newScript(t, refusing(400, "InvalidBlobOrBlock"), said{Status: 200, Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`})
-	_, err := s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUpload(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
+	_, err := s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Locked, e.Code)
@@ -104,10 +104,10 @@ func TestBlocksWithShortIDsOfAnotherToolKeepAPartOut(t *testing.T) {
 
 func TestAPartOfAnotherUploadIsNotCommitted(t *testing.T) {
 	s := newScript(t, created)
-	d, upload := s.driver(t), newUpload()
+	d, upload := s.driver(t), newUploadID()
 	for name, part := range map[string]storage.Part{
 		"no tag":         {Number: 1},
-		"another upload": aPart(t, newUpload(), 1),
+		"another upload": aPart(t, newUploadID(), 1),
 		"another number": {Number: 2, Tag: aPart(t, upload, 1).Tag},
 		"a shorter name": {Number: 1, Tag: aPart(t, upload, 1).Tag[:20]},
 	} {
@@ -126,7 +126,7 @@ func aPart(t *testing.T, upload string, number int) storage.Part {
 	return storage.Part{Number: number, Tag: id}
 }
 
-func TestAnUploadThatIsNotOurs(t *testing.T) {
+func TestInvalidUploadNames(t *testing.T) {
 	s := newScript(t, created)
 	d := s.driver(t)
 	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
@@ -135,11 +135,11 @@ func TestAnUploadThatIsNotOurs(t *testing.T) {
 		_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []storage.Part{{Number: 1}}})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
-	require.NoError(t, d.AbortParts(t.Context(), "a", newUpload()))
+	require.NoError(t, d.AbortParts(t.Context(), "a", newUploadID()))
 	require.Empty(t, s.Requests())
 }
 
-func TestBlocksThatAreGoneOrMixed(t *testing.T) {
+func TestDroppedBlocks(t *testing.T) {
 	gone, object := refusing(400, "InvalidBlockList"), anObject("x")
 	for name, row := range map[string]struct {
 		answers   []said
@@ -151,8 +151,8 @@ func TestBlocksThatAreGoneOrMixed(t *testing.T) {
 		"another upload created the object":          {[]said{gone, object}, storage.Condition{Absent: true}, storage.PreconditionFailed, 400},
 		"another upload, and the object was removed": {[]said{gone, refusing(404, "BlobNotFound")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
 		"another upload updated the object":          {[]said{gone, object}, storage.Condition{Revision: `"old"`}, storage.PreconditionFailed, 400},
-		"blocks gone, and the object as it was":      {[]said{gone, object}, storage.Condition{Revision: etag}, storage.Unavailable, 409},
-		"what happened cannot be seen":               {[]said{gone, refusing(403, "AuthorizationFailure")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
+		"dropped blocks, and an unchanged object":    {[]said{gone, object}, storage.Condition{Revision: etag}, storage.Unavailable, 409},
+		"no permission to see the object":            {[]said{gone, refusing(403, "AuthorizationFailure")}, storage.Condition{Absent: true}, storage.Unavailable, 409},
 		"another tool's upload is under way":         {[]said{refusing(400, "InvalidBlobOrBlock")}, storage.Condition{}, storage.Locked, 400},
 		"too many of them":                           {[]said{refusing(409, "BlockCountExceedsLimit")}, storage.Condition{}, storage.TooLarge, 409},
 	} {
@@ -160,12 +160,12 @@ func TestBlocksThatAreGoneOrMixed(t *testing.T) {
 			s := newScript(t, row.answers...)
 			put := wiretest.Put("a", "")
 			put.Condition = row.condition
-			upload := newUpload()
+			upload := newUploadID()
 			_, err := s.driver(t).CompleteParts(t.Context(), &storage.CompleteRequest{Put: put, Upload: upload, Parts: []storage.Part{aPart(t, upload, 1)}})
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, row.want, e.Code)
-			require.Equal(t, row.status, e.Status, "409 has the core begin anew")
+			require.Equal(t, row.status, e.Status, "409 makes the core restart")
 			require.Len(t, s.Requests(), len(row.answers))
 		})
 	}

@@ -16,7 +16,7 @@ import (
 
 const partSize = 5 << 20
 
-func TestACanceledUploadLeavesNothingToBeSeen(t *testing.T) {
+func TestACanceledUploadLeavesNoObject(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b := s.open(t, name)
@@ -42,7 +42,7 @@ func TestACanceledUploadLeavesNothingToBeSeen(t *testing.T) {
 }
 
 // The first commit drops the blocks of all other uploads to the key. Those whose
-// body can be read again begin anew.
+// body can be read again restart.
 func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	const size, writers = 2*partSize + 1, 3
 	s := needAzurite(t)

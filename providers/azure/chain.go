@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // azureHost reports whether a host is one of Azure's clouds.
@@ -25,9 +25,9 @@ func azureHost(host string) bool {
 	return false
 }
 
-// defaultChain is Azure's default chain, made when the first token is wanted.
-// Where the endpoint is not Azure's, the machine's own identity is left out of
-// it: it would be asked of a metadata service.
+// A defaultChain is Azure's default credential chain. It is made for the first
+// token. If local is set, because the endpoint is not Azure's, it omits the
+// machine's identity, which would ask a metadata service.
 type defaultChain struct {
 	local bool
 	once  sync.Once
@@ -42,7 +42,7 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 	if c.err != nil {
 		return azcore.AccessToken{}, &storage.Error{Code: storage.Unauthenticated, Err: c.err, Hint: credentialsHint}
 	}
-	return namedToken{c.inner}.GetToken(ctx, o)
+	return translatingCredential{c.inner}.GetToken(ctx, o)
 }
 
 func (c *defaultChain) open() {
@@ -63,7 +63,7 @@ func (c *defaultChain) open() {
 	c.inner, c.err = orNil(azidentity.NewChainedTokenCredential(sources, nil))
 }
 
-// orNil keeps a nil pointer from becoming a credential.
+// orNil returns a nil interface instead of one with a nil pointer.
 func orNil[C any, P interface {
 	*C
 	azcore.TokenCredential
@@ -74,33 +74,32 @@ func orNil[C any, P interface {
 	return credential, nil
 }
 
-// namedToken says of a failure that it is one of the credential: the SDK would
-// have it look like one of the request.
-type namedToken struct{ from azcore.TokenCredential }
+// A translatingCredential translates the credential's errors, which the SDK would
+// make look like those of the request.
+type translatingCredential struct{ from azcore.TokenCredential }
 
-func (n namedToken) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	token, err := n.from.GetToken(ctx, o)
 	var named *storage.Error
 	if err == nil || ctx.Err() != nil || errors.As(err, &named) {
 		return token, err
 	}
-	return token, tokenFailed(err)
+	return token, tokenError(err)
 }
 
-// tokenFailed: an answer of the identity service that tells of a failure of its own
-// may pass, as may one that did not come; all else is a credential that is refused,
-// or none.
-func tokenFailed(err error) *storage.Error {
+// tokenError returns the error for a failed token request. A server error or a
+// missing response may pass; otherwise the credential was refused or is missing.
+func tokenError(err error) *storage.Error {
 	var refused *azidentity.AuthenticationFailedError
 	var network net.Error
 	passes := false
 	if errors.As(err, &refused) && refused.RawResponse != nil {
-		passes = outcome.Passes(outcome.OfStatus(refused.RawResponse.StatusCode))
+		passes = sdkerror.IsRetryable(sdkerror.CodeFromStatus(refused.RawResponse.StatusCode))
 	} else if errors.As(err, &network) {
 		passes = true
 	}
 	if passes {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the service that gives the credentials did not answer"}
+		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err, Hint: "the identity service is unavailable"}
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
 }

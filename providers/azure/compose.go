@@ -6,30 +6,30 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Compose copies each source as blocks, which have no smallest size.
+// Compose copies each source as blocks, which have no minimum size.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 || !d.canRead() {
+	if len(r.Native) > 0 || !d.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
-	var pieces []piece
-	total := &commit{key: r.Key, properties: &r.Properties, condition: r.Condition}
+	var ranges []copyRange
+	total := &blockList{key: r.Key, properties: &r.Properties, condition: r.Condition}
 	for _, ref := range r.Sources {
-		source, err := d.look(ctx, ref)
+		source, err := d.headSource(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
 		if source.Size == 0 {
 			continue
 		}
-		from, err := d.source(ctx, ref.Bucket, ref.Key, ref.Version)
+		from, err := d.authorizeSource(ctx, ref.Bucket, ref.Key, ref.Version)
 		if err != nil {
 			return nil, err
 		}
-		if pieces, err = d.cut(pieces, source.Size, ref, from); err != nil {
+		if ranges, err = d.split(ranges, source.Size, ref, from); err != nil {
 			return nil, err
 		}
 		total.size += source.Size
 	}
 	total.crc = r.CRC32C
-	return d.join(ctx, pieces, total)
+	return d.copyRanges(ctx, ranges, total)
 }

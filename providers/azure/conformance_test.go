@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// unjudged are the cases left out, because of what the emulator does not do as
-// Azure does it.
+// unjudged has the cases that are left out because the emulator differs from
+// Azure.
 var unjudged = map[string]string{
 	"pages add up to the listing":                     "of a last page that is full the emulator says that it is not the last, and answers an empty one behind it",
 	"every write is kept as a version":                noVersions,

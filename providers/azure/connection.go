@@ -6,17 +6,17 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A connection is what a connection string says.
+// A connection has the fields of a connection string.
 type connection struct{ name, key, sas, endpoint string }
 
-// parseConnectionString reads "Name=value;…", as Azure's portal shows it.
+// parseConnectionString parses "Name=value;…", as Azure's portal shows it.
 func parseConnectionString(text string) (*connection, error) {
 	c := &connection{}
 	protocol, suffix := "https", "core.windows.net"
 	for pair := range strings.SplitSeq(text, ";") {
 		name, value, found := strings.Cut(strings.TrimSpace(pair), "=")
 		if !found && name != "" {
-			return nil, argument.Invalid("connection string", "must be Name=value pairs parted by semicolons", "")
+			return nil, argument.Invalid("connection string", "must be Name=value pairs separated by semicolons", "")
 		}
 		switch strings.ToLower(name) {
 		case "defaultendpointsprotocol":

@@ -16,31 +16,31 @@ import (
 // https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
 const maxCopy = 256 << 20
 
-// Copy is one Copy Blob From URL, which copies while it is waited for. It cannot
-// say anew what it copies but metadata: where other properties change, and of
-// what is too large for it, the object is made of blocks that are copied in
-// parallel. Put Blob From URL could restate all in one request, but of up to
-// 5,000 MiB, one after the other, within the time that an answer may take.
+// Copy makes one Copy Blob From URL request, which is synchronous. That request
+// can replace only metadata. If other properties change, or if the source is too
+// large, Copy makes the object of blocks that are copied in parallel. Put Blob
+// From URL could replace all properties, but only up to 5,000 MiB, sequentially,
+// and within the time limit of a response.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
-	if len(r.Native) > 0 || !d.canRead() {
+	if len(r.Native) > 0 || !d.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
-	source, err := d.look(ctx, r.Source)
+	source, err := d.headSource(ctx, r.Source)
 	if err != nil {
 		return nil, err
 	}
-	from, err := d.source(ctx, r.Source.Bucket, r.Source.Key, r.Source.Version)
+	from, err := d.authorizeSource(ctx, r.Source.Bucket, r.Source.Key, r.Source.Version)
 	if err != nil {
 		return nil, err
 	}
 	if source.Size <= cmp.Or(d.copyLimit, maxCopy) && sameHeaders(&source.Properties, &r.Properties) {
 		return d.copyBlob(ctx, r, source, from)
 	}
-	pieces, err := d.cut(nil, source.Size, r.Source, from)
+	ranges, err := d.split(nil, source.Size, r.Source, from)
 	if err != nil {
 		return nil, err
 	}
-	return d.join(ctx, pieces, &commit{
+	return d.copyRanges(ctx, ranges, &blockList{
 		key:        r.Key,
 		properties: &r.Properties,
 		condition:  r.Condition,
@@ -49,15 +49,15 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	})
 }
 
-// canRead reports whether the service can be told how to read a source: what a
-// given client has is not known.
-func (a *account) canRead() bool {
+// canAuthorizeSource reports whether the service can be authorized to read a
+// source. The credential of Config.Client is not accessible.
+func (a *account) canAuthorizeSource() bool {
 	return a.signer != nil || a.token != nil || a.sas != "" || a.anonymous
 }
 
-// look is at the source, at the revision and version that are copied; Changed
-// where it is another, or gone.
-func (d *driver) look(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
+// headSource returns the attributes of the source at the revision and version to
+// copy. If it has changed or is missing, headSource returns Changed.
+func (d *driver) headSource(ctx context.Context, source storage.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
 	}
@@ -66,7 +66,7 @@ func (d *driver) look(ctx context.Context, source storage.ObjectRef) (*storage.A
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(storage.Condition{Revision: source.Revision})})
+	out, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(storage.Condition{Revision: source.Revision})})
 	if err != nil {
 		e := translate(err)
 		switch e.Status {
@@ -78,7 +78,7 @@ func (d *driver) look(ctx context.Context, source storage.ObjectRef) (*storage.A
 	return attrsOfHead(&out, source.Key), nil
 }
 
-// sameHeaders reports whether a copy says of its content what the source says.
+// sameHeaders reports whether a copy has the same content headers as its source.
 func sameHeaders(source, copied *storage.Properties) bool {
 	return source.ContentType == copied.ContentType &&
 		source.ContentEncoding == copied.ContentEncoding &&
@@ -87,6 +87,7 @@ func sameHeaders(source, copied *storage.Properties) bool {
 		source.CacheControl == copied.CacheControl
 }
 
+// copyBlob makes one Copy Blob From URL request.
 func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *storage.Attrs, from copySource) (*storage.Attrs, error) {
 	o := &blob.CopyFromURLOptions{
 		Tier:                           tier(r.StorageClass),
@@ -95,58 +96,60 @@ func (d *driver) copyBlob(ctx context.Context, r *storage.CopyRequest, source *s
 		CopySourceAuthorization:        httpheader.Optional(from.authorization),
 	}
 	if r.Replace {
-		o.Metadata = storedMetadata(r.Metadata, source.CRC32C, source.Size)
+		o.Metadata = encodeMetadata(r.Metadata, source.CRC32C, source.Size)
 		if len(o.Metadata) == 0 {
-			o.Metadata[plainKey] = httpheader.Optional("true")
+			o.Metadata[noMetadataKey] = httpheader.Optional("true")
 		}
 	}
 	var out blob.CopyFromURLResponse
-	err := writes(patiently(d.once(ctx)), func(ctx context.Context) (err error) {
+	err := writes(withCopyTimeout(d.singleAttempt(ctx)), func(ctx context.Context) (err error) {
 		out, err = d.blob(r.Key).CopyFromURL(ctx, from.address, o)
 		return err
 	})
 	if err != nil {
-		return nil, d.copyFailed(ctx, err, r.Source, r.Condition)
+		return nil, d.copyError(ctx, err, r.Source, r.Condition)
 	}
-	attrs := written(out.ETag, out.LastModified, out.VersionID)
+	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.CRC32C = source.CRC32C
 	return attrs, nil
 }
 
-// patiently is for requests that the service answers when it has moved the bytes.
-func patiently(ctx context.Context) context.Context {
+// withCopyTimeout returns the context for requests whose response comes after the
+// service has copied the bytes.
+func withCopyTimeout(ctx context.Context) context.Context {
 	return transport.WithAnswer(ctx, transport.DefaultAnswer)
 }
 
-// copyFailed tells a source that changed, or that the service may not read, from
-// what is wrong with the destination.
-func (d *driver) copyFailed(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
-	e := asError(writeFailed(err, c))
+// copyError returns the error for a failed copy. It tells a source that changed,
+// or that the service may not read, from errors of the destination.
+func (d *driver) copyError(ctx context.Context, err error, source storage.ObjectRef, c storage.Condition) error {
+	e := asError(writeError(err, c))
 	switch {
 	case isCode(e, "SourceConditionNotMet"):
 		e.Code = storage.Changed
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
 	case isCode(e, "CannotVerifyCopySource", "BlobNotFound", "ResourceNotFound"), e.Code == storage.PreconditionFailed:
-		source.Attrs = nil // what they were
-		if _, looked := d.look(ctx, source); looked != nil {
-			return looked
+		source.Attrs = nil // from before
+		if _, headErr := d.headSource(ctx, source); headErr != nil {
+			return headErr
 		}
 		if isCode(e, "CannotVerifyCopySource") || e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
-			return d.unreadable(e) // the source is as it was
+			return d.sourceUnreadableError(e) // the source has not changed
 		}
 	case isCode(e, "InvalidBlobType"):
-		e.Code, e.Hint = storage.Unsupported, "" // a source of another kind: streamed
+		e.Code, e.Hint = storage.Unsupported, "" // the source is no block blob: the core streams it
 	}
 	return e
 }
 
-// unreadable is of a source that is there for us, and not for the service.
-func (d *driver) unreadable(e *storage.Error) error {
+// sourceUnreadableError returns the error for a source that this process can read
+// and the service cannot.
+func (d *driver) sourceUnreadableError(e *storage.Error) error {
 	e.Hint, e.Unknown = "", false
 	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
 		e.Code, e.Retryable = storage.Unavailable, true
 	} else {
-		e.Code, e.Retryable = storage.Unsupported, false // and streamed
+		e.Code, e.Retryable = storage.Unsupported, false // the core streams it
 	}
 	return e
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// sourceOf is what the core asks to be copied, of the same account.
+// sourceOf returns a source in the same account, as the core passes it.
 func sourceOf(d *driver, key string) storage.ObjectRef {
 	ref := d.Locate(key)
 	ref.Revision = etag
@@ -19,7 +19,7 @@ func sourceOf(d *driver, key string) storage.ObjectRef {
 
 var plainText = storage.Properties{ContentType: "text/plain"}
 
-func TestACopyInOneRequest(t *testing.T) {
+func TestCopyTakesOneRequest(t *testing.T) {
 	s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
 	d := s.driver(t)
 	attrs, err := d.Copy(t.Context(), &storage.CopyRequest{
@@ -31,7 +31,7 @@ func TestACopyInOneRequest(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.Lines())
 	require.Equal(t, etag, s.Requests()[0].Header.Get("If-Match"))
 	got := s.Last(t).Header
-	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not one that goes on behind our back")
+	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not an asynchronous copy")
 	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, "*", got.Get("If-None-Match"))
 	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"), "with a right of its own to read")
@@ -40,7 +40,7 @@ func TestACopyInOneRequest(t *testing.T) {
 	}
 }
 
-func TestACopyThatReplacesMetadata(t *testing.T) {
+func TestCopyReplacesMetadata(t *testing.T) {
 	for name, row := range map[string]struct {
 		metadata map[string]string
 		source   said
@@ -69,7 +69,7 @@ func TestACopyThatReplacesMetadata(t *testing.T) {
 	}
 }
 
-func TestACopyInBlocks(t *testing.T) {
+func TestCopyInBlocksRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		limit, block int64
 		properties   storage.Properties
@@ -110,7 +110,7 @@ func TestACopyInBlocks(t *testing.T) {
 	}
 }
 
-func TestACopyThatIsRefused(t *testing.T) {
+func TestCopyErrors(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	object, gone, other := anObject("hello"), refusing(404, "BlobNotFound"), refusing(412, "ConditionNotMet")
 	for name, row := range map[string]struct {
@@ -118,13 +118,13 @@ func TestACopyThatIsRefused(t *testing.T) {
 		condition storage.Condition
 		want      storage.Code
 	}{
-		"a source that is gone":                    {[]said{gone}, absent, storage.Changed},
+		"a missing source":                         {[]said{gone}, absent, storage.Changed},
 		"a source that is another":                 {[]said{other}, absent, storage.Changed},
 		"a source that is another by then":         {[]said{object, refusing(412, "SourceConditionNotMet")}, absent, storage.Changed},
-		"a source that is gone by then":            {[]said{object, refusing(404, "CannotVerifyCopySource"), gone}, absent, storage.Changed},
+		"a source that was removed meanwhile":      {[]said{object, refusing(404, "CannotVerifyCopySource"), gone}, absent, storage.Changed},
 		"a source that the service may not read":   {[]said{object, refusing(403, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
 		"a source that the service does not see":   {[]said{object, refusing(404, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
-		"a source behind a busy server":            {[]said{object, refusing(500, "CannotVerifyCopySource"), object}, absent, storage.Unavailable},
+		"a source on a busy server":                {[]said{object, refusing(500, "CannotVerifyCopySource"), object}, absent, storage.Unavailable},
 		"a source of another kind":                 {[]said{object, refusing(409, "InvalidBlobType")}, storage.Condition{}, storage.Unsupported},
 		"a destination that exists":                {[]said{object, refusing(409, "BlobAlreadyExists")}, absent, storage.PreconditionFailed},
 		"a destination that is another":            {[]said{object, refusing(412, "TargetConditionNotMet")}, absent, storage.PreconditionFailed},
@@ -145,7 +145,7 @@ func TestACopyThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPieceIsTriedAgainAndTheOthersStop(t *testing.T) {
+func TestAFailedRangeIsRetriedAndStopsTheOthers(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
 	d := s.driver(t)
 	d.copyLimit, d.copyBlock = 1, 100
@@ -163,7 +163,7 @@ func TestAPieceIsTriedAgainAndTheOthersStop(t *testing.T) {
 	}
 }
 
-func TestComposeOnTheWire(t *testing.T) {
+func TestComposeRequests(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject(""), anObject("hello"), created)
 	d := s.driver(t)
 	_, err := d.Compose(t.Context(), &storage.ComposeRequest{
@@ -184,7 +184,7 @@ func TestComposeOnTheWire(t *testing.T) {
 	require.Equal(t, []string{"/a", "/b"}, sources)
 }
 
-func TestWhatCannotBeCopiedByTheServiceIsStreamed(t *testing.T) {
+func TestCopyStreamsWhatTheServiceCannotCopy(t *testing.T) {
 	s := newScript(t, anObject("hello"))
 	plain, err := s.driver(t).client(noRetry)
 	require.NoError(t, err)

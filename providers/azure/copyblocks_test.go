@@ -15,29 +15,29 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// inBlocks is a bucket that copies anything in blocks, and never by streaming.
+// inBlocks opens a bucket that copies everything in blocks and never streams.
 func inBlocks(t *testing.T, s *azuriteServer, container string) storage.Bucket {
 	t.Helper()
 	d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint})
 	require.NoError(t, err)
 	azure.CopyInBlocks(d, 1000, 3000)
-	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return unreadable{d} }))
+	b := storage.New(d, storage.WithLayer(func(d storage.Driver) storage.Driver { return unreadableBody{d} }))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
 }
 
-// unreadable has no bytes pass through this process on their way to another key.
-type unreadable struct{ storage.Driver }
+// An unreadableBody refuses uploads, so that a copy cannot stream.
+type unreadableBody struct{ storage.Driver }
 
-func (unreadable) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
+func (unreadableBody) Put(context.Context, *storage.PutRequest) (*storage.Attrs, error) {
 	return nil, storage.PermissionDenied
 }
 
-func (unreadable) PutPart(context.Context, *storage.PartRequest) (storage.Part, error) {
+func (unreadableBody) PutPart(context.Context, *storage.PartRequest) (storage.Part, error) {
 	return storage.Part{}, storage.PermissionDenied
 }
 
-func TestACopyInBlocksIsTheObject(t *testing.T) {
+func TestACopyInBlocksEqualsItsSource(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	direct, b := s.open(t, name), inBlocks(t, s, name)
@@ -88,8 +88,8 @@ func TestObjectsAreComposedOfBlocks(t *testing.T) {
 	require.Empty(t, got)
 }
 
-// otherTool leaves a block on a key as another tool does: its id has another
-// length than ours.
+// otherTool leaves a block on a key whose id has another length, as another tool
+// does.
 func (s *azuriteServer) otherTool(t *testing.T, container, key string, idBytes int) {
 	t.Helper()
 	id := base64.StdEncoding.EncodeToString(make([]byte, idBytes))

@@ -12,14 +12,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-const maxCORSRules = 5 // of an account
+const maxCORSRules = 5 // per account
 
-// setCORS replaces the account's rules; without a rule it clears them. The other
-// properties of the account are not sent, and so stay as they are.
-//
+// setCORS replaces the account's rules; no rules clear them. It does not send the
+// other properties of the account, so they stay.
 // https://learn.microsoft.com/rest/api/storageservices/set-blob-service-properties
-func (b *managed) setCORS(ctx context.Context, rules []storage.CORSRule) error {
-	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be left out
+func (b *managedContainer) setCORS(ctx context.Context, rules []storage.CORSRule) error {
+	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be omitted
 	for _, rule := range rules {
 		o.CORS = append(o.CORS, &service.CORSRule{
 			AllowedOrigins:  joined(rule.Origins),
@@ -35,7 +34,7 @@ func (b *managed) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 	})
 }
 
-func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
+func (b *managedContainer) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	p, err := b.service.GetProperties(ctx, nil)
 	if err != nil {
 		return nil, reads(err)
@@ -56,11 +55,12 @@ func (b *managed) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	return rules, nil
 }
 
-// joined and parted: Azure writes a list as one text.
+// joined returns a list as Azure writes it, as one string.
 func joined(list []string) *string { return to.Ptr(strings.Join(list, ",")) }
 
+// parted splits a list of Azure's.
 func parted(list *string) []string {
-	if text(list) == "" {
+	if deref(list) == "" {
 		return nil
 	}
 	parts := strings.Split(*list, ",")

@@ -9,6 +9,6 @@ import (
 
 // Azure's polynomial is 0x9A6C9329AC4BC9B5, which is NVMe's too:
 // https://learn.microsoft.com/rest/api/storageservices/put-block
-func TestTheCRC64IsTheOneOfTheCatalogue(t *testing.T) {
+func TestCRC64CheckValue(t *testing.T) {
 	require.Equal(t, uint64(0xAE8B14860A799888), crc64nvme.Checksum([]byte("123456789")))
 }

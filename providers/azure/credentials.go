@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// The emulator's account, whose key is the same everywhere and no secret:
+// The emulator's account, whose key is public.
 // https://learn.microsoft.com/azure/storage/common/storage-use-azurite
 const (
 	emulatorAccount  = "devstoreaccount1"
@@ -21,7 +21,7 @@ const (
 	emulatorEndpoint = "http://127.0.0.1:10000/" + emulatorAccount
 )
 
-// settings are who asks whom.
+// settings has the endpoint, the account and the credential.
 type settings struct {
 	endpoint  *url.URL
 	name      string
@@ -43,16 +43,16 @@ func checkConfig(c Config) error {
 	case !validVersion(c.APIVersion):
 		return argument.Invalid("Config.APIVersion", "must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:
-		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "exclude one another", "")
+		return argument.Invalid("Config.Key, SASToken, ConnectionString, Credential and Anonymous", "must not be set together", "")
 	case c.Client != nil && (c.SASToken != "" || c.ConnectionString != "" || c.Anonymous || c.HTTPClient != nil):
-		return argument.Invalid("Config.Client", "brings credential and HTTP client of its own", "a Key or Credential beside it signs addresses")
+		return argument.Invalid("Config.Client", "has its own credential and HTTP client", "set only Key or Credential with it, to sign URLs")
 	case c.ConnectionString != "" && (c.Account != "" || c.Endpoint != ""):
-		return argument.Invalid("Config.ConnectionString", "names account and endpoint itself", "")
+		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
 	}
 	return nil
 }
 
-// validVersion reports whether requests and signatures of a version are known.
+// validVersion reports whether this package supports a service version.
 func validVersion(version string) bool {
 	if version == "" {
 		return true
@@ -61,9 +61,9 @@ func validVersion(version string) bool {
 	return err == nil && oldestVersion <= version && version <= sasVersion
 }
 
-// settingsOf is what Config says, completed by the environment where it names no
-// credential.
-func settingsOf(c Config) (*settings, error) {
+// resolveSettings returns the settings of a Config. If it has no credential, they
+// are completed from the environment.
+func resolveSettings(c Config) (*settings, error) {
 	s := &settings{name: c.Account, key: c.Key, token: c.Credential, anonymous: c.Anonymous}
 	s.sas = strings.TrimPrefix(c.SASToken, "?")
 	endpoint := c.Endpoint
@@ -85,23 +85,23 @@ func settingsOf(c Config) (*settings, error) {
 		}
 		endpoint = given
 	}
-	if err := s.locate(endpoint); err != nil {
+	if err := s.resolveEndpoint(endpoint); err != nil {
 		return nil, err
 	}
 	if silent && s.key == "" && s.sas == "" {
-		s.fallBack()
+		s.useDefaults()
 	}
-	return s, s.readKey()
+	return s, s.parseKey()
 }
 
-// locate settles endpoint and name, either of which may tell the other.
-func (s *settings) locate(endpoint string) error {
+// resolveEndpoint sets endpoint and name, each from the other if it is missing.
+func (s *settings) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
 		if s.name == "" {
-			return argument.Invalid("account", "is not known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
+			return argument.Invalid("account", "must be known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
 		}
 		if strings.Trim(s.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return argument.Invalid("account", "must be of letters in lower case and digits", "")
+			return argument.Invalid("account", "must have only lower-case letters and digits", "")
 		}
 		endpoint = "https://" + s.name + ".blob.core.windows.net"
 	}
@@ -114,13 +114,13 @@ func (s *settings) locate(endpoint string) error {
 		s.name = name
 	}
 	if s.name == "" && s.key != "" {
-		return argument.Invalid("account", "is not known", "a custom domain does not tell it: set Config.Account or account=")
+		return argument.Invalid("account", "must be known", "a custom domain does not contain it: set Config.Account or account=")
 	}
 	return nil
 }
 
-// fromEnvironment takes what is there for the account that Config names, if it
-// names one.
+// fromEnvironment sets the credentials that the environment has for the account.
+// If the account is not known, it sets that too.
 func (s *settings) fromEnvironment(endpoint string) (string, error) {
 	name := s.name
 	if endpoint != "" && name == "" {
@@ -129,7 +129,7 @@ func (s *settings) fromEnvironment(endpoint string) (string, error) {
 			return "", err
 		}
 		if name = told; name == "" {
-			name = u.Host // of no account that the environment could mean
+			name = u.Host // no account of the environment has this name
 		}
 	}
 	if text := os.Getenv("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
@@ -154,8 +154,9 @@ func (s *settings) fromEnvironment(endpoint string) (string, error) {
 	return endpoint, nil
 }
 
-// fallBack is for when nothing says who asks.
-func (s *settings) fallBack() {
+// useDefaults sets the credential if neither the Config nor the environment has
+// one.
+func (s *settings) useDefaults() {
 	if s.endpoint.Path == "/"+emulatorAccount && s.name == emulatorAccount {
 		s.key = emulatorKey
 		return
@@ -163,24 +164,23 @@ func (s *settings) fallBack() {
 	s.token = &defaultChain{local: !azureHost(s.endpoint.Hostname())}
 }
 
-func (s *settings) readKey() error {
+func (s *settings) parseKey() error {
 	if s.key == "" {
 		return nil
 	}
 	key, err := service.NewSharedKeyCredential(s.name, s.key)
 	if err != nil {
-		return argument.Invalid("account's key", "must be in base64", "") // the SDK's error may quote it
+		return argument.Invalid("account key", "must be in base64", "") // the SDK's error may quote it
 	}
 	s.sharedKey = key
 	return nil
 }
 
-// sharedIdentity makes accounts equal that were opened separately with one
-// credential: a copy between their containers need not pass through this
-// process.
+// A sharedIdentity makes accounts equal that were opened separately with one
+// credential. The service can then copy between their containers.
 type sharedIdentity struct {
 	endpoint, kind string
-	secret         [sha256.Size]byte // of what tells credentials of a kind apart
+	secret         [sha256.Size]byte // of the secret, for kinds that have several
 }
 
 func (a *account) identify(c Config) {

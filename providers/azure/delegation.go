@@ -13,28 +13,28 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 const (
-	userKeyLife  = 7 * 24 * time.Hour // the most that Azure gives, counted from the key's start
-	userKeySkew  = 15 * time.Minute   // how far a clock of ours may be ahead of Azure's
-	userKeyFresh = time.Hour          // an older key is renewed, so that one that was revoked signs no longer than that
-	userKeyPause = time.Minute        // between two tries to renew a key that still serves
-	userKeyTime  = 30 * time.Second   // of one request for a key
+	userKeyLife  = 7 * 24 * time.Hour // Azure's maximum, counted from the key's start
+	userKeySkew  = 15 * time.Minute   // how far this machine's clock may be ahead of Azure's
+	userKeyFresh = time.Hour          // an older key is renewed, so that a revoked one signs at most that long
+	userKeyPause = time.Minute        // between two attempts to renew a key that is still valid
+	userKeyTime  = 30 * time.Second   // for one request for a key
 )
 
-// userKeys keeps the user delegation key of an account that is opened with a
-// token credential, so that signing makes no request but the first and one every
-// hour; of many who need a key at once, one asks. The zero value is ready.
-type userKeys struct {
-	mu     sync.Mutex
-	key    *userKey
-	asking *userKeyRequest
-	tried  time.Time // when a key that still served could not be renewed
+// A userKeyCache keeps the user delegation key of an account with a token
+// credential. Signing then makes one request at first and one every hour.
+// Concurrent callers share one request. The zero value is ready for use.
+type userKeyCache struct {
+	mu       sync.Mutex
+	key      *userKey
+	pending  *userKeyRequest
+	failedAt time.Time // when a valid key could not be renewed
 }
 
-// A userKey is never changed.
+// A userKey is a user delegation key. It is never modified.
 type userKey struct {
 	signingKey
 	since, ends time.Time
@@ -44,39 +44,39 @@ type userKeyRequest struct {
 	done      chan struct{}
 	key       *userKey
 	err       error
-	abandoned bool // by whoever asked: the others ask again
+	abandoned bool // its caller's context ended: the others send a new request
 }
 
-// An askUserKey makes one request for a key.
-type askUserKey func(ctx context.Context, start, end time.Time) (*userKey, error)
+// A userKeyFunc makes one request for a key.
+type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, error)
 
-func (k *userKey) fresh(now time.Time) bool { return now.Sub(k.since) < userKeyFresh }
+func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.since) < userKeyFresh }
 
-// serves reports whether k signs for ttl from now on. Nearly the whole life of a
-// key can be asked for: a fresh one has to do, and the address ends with it.
-func (k *userKey) serves(now time.Time, ttl time.Duration) bool {
-	return k != nil && now.Before(k.ends) && (k.fresh(now) || !now.Add(ttl).After(k.ends))
+// isValidFor reports whether k can sign for ttl from now. A fresh key always can:
+// if ttl is longer than its life, the URL expires with the key.
+func (k *userKey) isValidFor(now time.Time, ttl time.Duration) bool {
+	return k != nil && now.Before(k.ends) && (k.isFresh(now) || !now.Add(ttl).After(k.ends))
 }
 
-// due reports whether a key that serves shall be renewed all the same: long
-// before it has to be, so that nobody fails while Azure cannot be reached.
-func (u *userKeys) due(now time.Time) bool {
-	return !u.key.fresh(now) && u.asking == nil && now.Sub(u.tried) >= userKeyPause
+// shouldRenew reports whether a valid key should be renewed early, so that
+// signing still works while Azure is unavailable.
+func (u *userKeyCache) shouldRenew(now time.Time) bool {
+	return !u.key.isFresh(now) && u.pending == nil && now.Sub(u.failedAt) >= userKeyPause
 }
 
-// get is a key that signs for ttl, or nearly: it is asked for where none is at
-// hand. Whoever waits for another's request leaves when ctx is over.
-func (u *userKeys) get(ctx context.Context, now time.Time, ttl time.Duration, ask askUserKey) (*userKey, error) {
+// get returns a key that can sign for ttl. If there is none, it requests one, or
+// waits for a pending request until ctx is done.
+func (u *userKeyCache) get(ctx context.Context, now time.Time, ttl time.Duration, request userKeyFunc) (*userKey, error) {
 	for {
 		u.mu.Lock()
-		key, r := u.key, u.asking
-		served := key.serves(now, ttl)
-		if served && !u.due(now) {
+		key, r := u.key, u.pending
+		valid := key.isValidFor(now, ttl)
+		if valid && !u.shouldRenew(now) {
 			u.mu.Unlock()
 			return key, nil
 		}
 		if r == nil {
-			return u.renew(ctx, now, served, ask)
+			return u.renew(ctx, now, valid, request)
 		}
 		u.mu.Unlock()
 		select {
@@ -90,91 +90,91 @@ func (u *userKeys) get(ctx context.Context, now time.Time, ttl time.Duration, as
 	}
 }
 
-// renew asks for a key, with u.mu held when it is called and free when it
-// returns. Where the old key still serves, a failure is not the caller's, unless
-// the right to sign is gone.
-func (u *userKeys) renew(ctx context.Context, now time.Time, served bool, ask askUserKey) (*userKey, error) {
+// renew requests a key. u.mu is locked when it is called and unlocked when it
+// returns. If the old key is valid, renew returns it after a failure, unless
+// Azure denied the request.
+func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, request userKeyFunc) (*userKey, error) {
 	old := u.key
 	r := &userKeyRequest{done: make(chan struct{}), abandoned: true}
-	u.asking = r
+	u.pending = r
 	u.mu.Unlock()
 	defer func() {
 		u.mu.Lock()
 		switch {
 		case r.key != nil:
-			u.key, u.tried = r.key, time.Time{}
-		case denied(r.err):
+			u.key, u.failedAt = r.key, time.Time{}
+		case isDenied(r.err):
 			u.key = nil
-		case served && !r.abandoned:
-			u.tried = now
+		case valid && !r.abandoned:
+			u.failedAt = now
 		}
-		u.asking = nil
+		u.pending = nil
 		u.mu.Unlock()
 		close(r.done)
 	}()
 	asked, cancel := context.WithTimeout(ctx, userKeyTime)
 	defer cancel()
 	start := now.Add(-userKeySkew).UTC().Truncate(time.Second)
-	r.key, r.err = ask(asked, start, start.Add(userKeyLife))
+	r.key, r.err = request(asked, start, start.Add(userKeyLife))
 	r.abandoned = r.err != nil && ctx.Err() != nil
-	if r.err != nil && served && !r.abandoned && !denied(r.err) {
+	if r.err != nil && valid && !r.abandoned && !isDenied(r.err) {
 		return old, nil
 	}
 	return r.key, r.err
 }
 
-// denied reports whether it was Azure that refused: a token that could not be
-// had says nothing about the key.
-func denied(err error) bool {
+// isDenied reports whether Azure refused the request. A failed token request does
+// not count.
+func isDenied(err error) bool {
 	var e *storage.Error
 	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 }
 
-// userKeyHint says what Azure asks of who shall sign.
-const userKeyHint = "signing with a token credential takes the right generateUserDelegationKey on the account, as the role Storage Blob Delegator has it"
+// userKeyHint names the permission that signing needs.
+const userKeyHint = "to sign with a token credential, grant it generateUserDelegationKey on the account, as in the role Storage Blob Delegator"
 
-// askUserKey asks the account for a key. The SDK keeps what it was given to
-// itself, and takes the account's name from the host: the answer is read here.
-//
+// requestUserKey requests a key from the account. It parses the response itself,
+// because the SDK does not expose the key and takes the account's name from the
+// host.
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
-func (a *account) askUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
-	var answer *http.Response
+func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
+	var response *http.Response
 	from, until := start.Format(sasTime), end.Format(sasTime)
-	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.once(ctx), &answer), service.KeyInfo{Start: &from, Expiry: &until}, nil)
+	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.singleAttempt(ctx), &response), service.KeyInfo{Start: &from, Expiry: &until}, nil)
 	err = reads(err)
 	if storage.CodeOf(err) == storage.PermissionDenied {
-		return nil, outcome.WithHint(err, userKeyHint)
+		return nil, sdkerror.WithHint(err, userKeyHint)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return parseUserKey(a.name, answer, start)
+	return parseUserKey(a.name, response, start)
 }
 
-func parseUserKey(account string, answer *http.Response, since time.Time) (*userKey, error) {
-	var said struct {
+func parseUserKey(account string, response *http.Response, since time.Time) (*userKey, error) {
+	var document struct {
 		SignedOid, SignedTid, SignedStart, SignedExpiry, SignedService, SignedVersion, Value string
 	}
-	if err := runtime.UnmarshalAsXML(answer, &said); err != nil {
+	if err := runtime.UnmarshalAsXML(response, &document); err != nil {
 		return nil, errUserKey
 	}
-	secret, err := base64.StdEncoding.DecodeString(said.Value)
-	if err != nil || len(secret) == 0 || said.SignedOid == "" {
+	secret, err := base64.StdEncoding.DecodeString(document.Value)
+	if err != nil || len(secret) == 0 || document.SignedOid == "" {
 		return nil, errUserKey
 	}
-	ends, err := time.Parse(time.RFC3339, said.SignedExpiry)
+	ends, err := time.Parse(time.RFC3339, document.SignedExpiry)
 	if err != nil {
 		return nil, errUserKey
 	}
 	return &userKey{
 		signingKey: signingKey{account: account, secret: secret, delegated: &delegation{
-			objectID: said.SignedOid, tenantID: said.SignedTid,
-			start: said.SignedStart, end: said.SignedExpiry,
-			service: said.SignedService, version: said.SignedVersion,
+			objectID: document.SignedOid, tenantID: document.SignedTid,
+			start: document.SignedStart, end: document.SignedExpiry,
+			service: document.SignedService, version: document.SignedVersion,
 		}},
 		since: since.Add(userKeySkew), ends: ends.UTC().Truncate(time.Second),
 	}, nil
 }
 
-// errUserKey does not say what the answer was: it may hold a key.
-var errUserKey = &storage.Error{Code: storage.Internal, Err: errors.New("the user delegation key cannot be read")}
+// errUserKey does not contain the response, which may contain a key.
+var errUserKey = &storage.Error{Code: storage.Internal, Err: errors.New("the response with the user delegation key cannot be read")}

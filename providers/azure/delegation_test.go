@@ -31,7 +31,7 @@ func (t tokenOf) GetToken(context.Context, policy.TokenRequestOptions) (azcore.A
 	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
-// A keyServer gives out user delegation keys, as Azure does.
+// A keyServer returns user delegation keys, as Azure does.
 type keyServer struct {
 	*httptest.Server
 	asked  atomic.Int32
@@ -81,7 +81,7 @@ func download(change func(r *storage.SignRequest)) *storage.SignRequest {
 	return r
 }
 
-func TestOneUserKeySignsForAll(t *testing.T) {
+func TestOneUserKeySignsEverything(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
 	other := d.driver("videos")
@@ -98,9 +98,9 @@ func TestOneUserKeySignsForAll(t *testing.T) {
 	require.Equal(t, "2026-03-11T04:51:07Z", *s.last.Load().Expiry, "7 days after that, which is the most")
 }
 
-// The SDK takes the account's name from the host's first label, so here the
-// account has that name.
-func TestTheUserKeysSignatureIsTheSDKs(t *testing.T) {
+// The SDK takes the account's name from the first label of the host, so the
+// account has that name here.
+func TestUserKeySignatureEqualsTheSDKs(t *testing.T) {
 	s := newKeyServer(t)
 	d := s.open(t)
 	start, end := "2026-03-04T04:51:07Z", "2026-03-11T04:51:07Z"
@@ -109,7 +109,7 @@ func TestTheUserKeysSignatureIsTheSDKs(t *testing.T) {
 	d.name = "127"
 	from, err := time.Parse(sasTime, start)
 	require.NoError(t, err)
-	key, err := d.askUserKey(t.Context(), from, from.Add(userKeyLife))
+	key, err := d.requestUserKey(t.Context(), from, from.Add(userKeyLife))
 	require.NoError(t, err)
 	for name, g := range grants() {
 		t.Run(name, func(t *testing.T) {
@@ -120,8 +120,8 @@ func TestTheUserKeysSignatureIsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestAnAddressEndsWithItsKey(t *testing.T) {
-	ends := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is asked for at signedAt
+func TestASignedURLExpiresWithItsKey(t *testing.T) {
+	ends := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
 	for name, test := range map[string]struct {
 		ttl  time.Duration
 		want time.Time
@@ -168,7 +168,7 @@ func TestWhenAUserKeyIsRenewed(t *testing.T) {
 	}
 }
 
-func TestAKeyThatCannotBeRenewed(t *testing.T) {
+func TestUserKeyRenewalErrors(t *testing.T) {
 	unavailable := func(w http.ResponseWriter, _ service.KeyInfo) { w.WriteHeader(http.StatusServiceUnavailable) }
 	forbidden := func(w http.ResponseWriter, _ service.KeyInfo) { w.WriteHeader(http.StatusForbidden) }
 	opened := func(t *testing.T) (*keyServer, *driver) {
@@ -194,7 +194,7 @@ func TestAKeyThatCannotBeRenewed(t *testing.T) {
 		require.ErrorIs(t, err, storage.Unavailable)
 	})
 	t.Run("because there is no token serves on", func(t *testing.T) {
-		u := userKeys{key: userKeyOf(signedAt)}
+		u := userKeyCache{key: userKeyOf(signedAt)}
 		key, err := u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) {
 			return nil, &storage.Error{Code: storage.Unauthenticated}
 		})
@@ -216,7 +216,7 @@ func TestAKeyThatCannotBeRenewed(t *testing.T) {
 	})
 }
 
-func TestWhoMayNotDelegateIsToldWhatItTakes(t *testing.T) {
+func TestMissingDelegationPermissionHasAHint(t *testing.T) {
 	s := newKeyServer(t)
 	s.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
 		w.Header().Set("X-Ms-Error-Code", "AuthorizationPermissionMismatch")
@@ -228,7 +228,7 @@ func TestWhoMayNotDelegateIsToldWhatItTakes(t *testing.T) {
 	require.NotContains(t, err.Error(), "Bearer")
 }
 
-func TestAnAnswerThatIsNoKey(t *testing.T) {
+func TestInvalidUserKeyResponses(t *testing.T) {
 	const secret = "dG9wLXNlY3JldA!!"
 	for name, body := range map[string]string{
 		"no XML":              "<<" + secret,
@@ -250,11 +250,11 @@ func userKeyOf(now time.Time) *userKey {
 	return &userKey{signingKey: *testUserKey(), since: now, ends: now.Add(userKeyLife - userKeySkew)}
 }
 
-func TestOfManyWhoNeedAKeyOneAsks(t *testing.T) {
+func TestConcurrentCallersRequestOneUserKey(t *testing.T) {
 	for name, fails := range map[string]error{"a key": nil, "a failure": storage.Unavailable} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var u userKeys
+				var u userKeyCache
 				asked, release := 0, make(chan struct{})
 				ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
 					asked++
@@ -282,9 +282,9 @@ func TestOfManyWhoNeedAKeyOneAsks(t *testing.T) {
 	}
 }
 
-func TestARenewalKeepsNobodyWaiting(t *testing.T) {
+func TestARenewalDoesNotBlockOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := userKeys{key: userKeyOf(signedAt)}
+		u := userKeyCache{key: userKeyOf(signedAt)}
 		old, renewed, release := u.key, userKeyOf(signedAt.Add(time.Hour)), make(chan struct{})
 		ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
 			<-release
@@ -304,14 +304,14 @@ func TestARenewalKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
-func TestWhoGivesUp(t *testing.T) {
+func TestCanceledUserKeyRequests(t *testing.T) {
 	stuck := func(ctx context.Context, _, _ time.Time) (*userKey, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
 	t.Run("waiting leaves alone", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var u userKeys
+			var u userKeyCache
 			release := make(chan struct{})
 			var group sync.WaitGroup
 			group.Go(func() {
@@ -332,7 +332,7 @@ func TestWhoGivesUp(t *testing.T) {
 	})
 	t.Run("asking leaves the others to ask", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var u userKeys
+			var u userKeyCache
 			ctx, cancel := context.WithCancel(t.Context())
 			var group sync.WaitGroup
 			group.Go(func() {
@@ -352,7 +352,7 @@ func TestWhoGivesUp(t *testing.T) {
 	})
 	t.Run("no request for a key lasts for ever", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var u userKeys
+			var u userKeyCache
 			began := time.Now()
 			_, err := u.get(t.Context(), signedAt, time.Hour, stuck)
 			require.True(t, errors.Is(err, context.DeadlineExceeded))

@@ -11,21 +11,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Delete is one Delete Blob, with the blob's snapshots: one that has any could
-// not be removed else. A version has none.
+// Delete makes one Delete Blob request. It includes the blob's snapshots, because
+// a blob with snapshots could not be removed otherwise. A version has none.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
 	b, err := d.version(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	err = writes(d.once(ctx), func(ctx context.Context) error {
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := b.Delete(ctx, deleteOptions(r))
 		return err
 	})
 	if err == nil {
 		return nil
 	}
-	return d.deleteFailed(ctx, asError(err), r)
+	return d.deleteError(ctx, asError(err), r)
 }
 
 func deleteOptions(r *storage.DeleteRequest) *blob.DeleteOptions {
@@ -36,37 +36,38 @@ func deleteOptions(r *storage.DeleteRequest) *blob.DeleteOptions {
 	return o
 }
 
-// codeCurrent refuses to remove the version that is current.
-const codeCurrent = "OperationNotAllowedOnRootBlob"
+// codeCurrentVersion is the code for the removal of the current version.
+const codeCurrentVersion = "OperationNotAllowedOnRootBlob"
 
-// deleteFailed goes on where the version is the current one; it is nil for an
-// object that was not there.
-func (d *driver) deleteFailed(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
-	if r.Version != "" && isCode(e, codeCurrent) {
+// deleteError returns the error for a failed removal. If the version is the
+// current one, deleteError removes it in another way. It returns nil if the
+// object did not exist.
+func (d *driver) deleteError(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+	if r.Version != "" && isCode(e, codeCurrentVersion) {
 		err := d.deleteCurrent(ctx, r)
 		if err == nil {
 			return nil
 		}
 		e = asError(err)
 	}
-	return d.unlessMissing(ctx, e, r)
+	return d.ignoreMissing(ctx, e, r)
 }
 
-// deleteCurrent removes the version that is current in two steps: once the
-// object itself is removed, the version is an old one. Where another write has
-// made an old one of it meanwhile, that write's is left alone. So are snapshots,
-// which nobody asked to remove: an object that has any is Locked.
+// deleteCurrent removes the current version in two steps. Removing the object
+// makes the version noncurrent, and then the version can be removed. If another
+// write has made it noncurrent meanwhile, the newer object stays. Snapshots stay
+// too: an object that has any is Locked.
 func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) error {
 	b, err := d.version(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	found, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	found, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
 	if err != nil {
 		return reads(err)
 	}
 	asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
-	err = writes(d.once(ctx), func(ctx context.Context) error {
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := d.blob(r.Key).Delete(ctx, asFound)
 		return err
 	})
@@ -75,18 +76,19 @@ func (d *driver) deleteCurrent(ctx context.Context, r *storage.DeleteRequest) er
 			return e
 		}
 	}
-	return writes(d.once(ctx), func(ctx context.Context) error {
+	return writes(d.singleAttempt(ctx), func(ctx context.Context) error {
 		_, err := b.Delete(ctx, nil)
 		return err
 	})
 }
 
-// unlessMissing is nil for an object that was not there. A condition on one fails
-// before it is looked for, on some servers: one look decides.
-func (d *driver) unlessMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
+// ignoreMissing returns nil if the object did not exist, and e otherwise. On some
+// servers, a condition on a missing object fails first, so ignoreMissing then
+// requests the object.
+func (d *driver) ignoreMissing(ctx context.Context, e *storage.Error, r *storage.DeleteRequest) error {
 	missing := e
 	if e.Code == storage.PreconditionFailed && r.Condition.Revision != "" {
-		missing = d.lookAgain(ctx, r.Key, r.Version)
+		missing = d.recheck(ctx, r.Key, r.Version)
 	}
 	if missing == nil || missing.Status != http.StatusNotFound {
 		return e

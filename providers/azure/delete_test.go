@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestDeleteOnTheWire(t *testing.T) {
+func TestDeleteRequests(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusAccepted})
 	require.NoError(t, s.driver(t).Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
 	require.Equal(t, []string{"DELETE /photos/a"}, s.Lines())
@@ -19,14 +19,14 @@ func TestDeleteOnTheWire(t *testing.T) {
 	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
 }
 
-func TestADeleteThatFails(t *testing.T) {
+func TestDeleteErrors(t *testing.T) {
 	condition := storage.Condition{Revision: etag}
 	for name, row := range map[string]struct {
 		answers   []said
 		condition storage.Condition
 		want      storage.Code // "": success
 	}{
-		"nothing there":               {[]said{refusing(404, "BlobNotFound")}, storage.Condition{}, ""},
+		"no object":                   {[]said{refusing(404, "BlobNotFound")}, storage.Condition{}, ""},
 		"a condition on nothing":      {[]said{refusing(412, "ConditionNotMet"), refusing(404, "BlobNotFound")}, condition, ""},
 		"another revision":            {[]said{refusing(412, "ConditionNotMet"), anObject("x")}, condition, storage.PreconditionFailed},
 		"no container":                {[]said{refusing(404, "ContainerNotFound")}, storage.Condition{}, storage.BucketNotFound},
@@ -43,13 +43,14 @@ func TestADeleteThatFails(t *testing.T) {
 	}
 }
 
-// The service removes no version that is the current one: the object goes first.
+// The service does not remove the current version, so the object is removed
+// first.
 func TestTheCurrentVersionIsRemoved(t *testing.T) {
 	const (
 		object  = "/photos/a"
 		version = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	)
-	current, look, done := refusing(403, codeCurrent), anObject("x"), said{Status: 202}
+	current, look, done := refusing(403, codeCurrentVersion), anObject("x"), said{Status: 202}
 	for name, row := range map[string]struct {
 		answers []said
 		asked   []string
@@ -92,11 +93,11 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 			for _, r := range s.Requests() {
 				require.Empty(t, r.Header.Get("X-Ms-Delete-Snapshots"))
 				if r.Line() == "DELETE "+object {
-					require.Equal(t, etag, r.Header.Get("If-Match"), "nothing but what the version is")
+					require.Equal(t, etag, r.Header.Get("If-Match"), "only the version")
 				}
 			}
 
-			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrent)}, row.answers[1:]...)...)
+			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrentVersion)}, row.answers[1:]...)...)
 			errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{{Key: "a", Version: versionAt(1)}})
 			require.Equal(t, row.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
 			require.Equal(t, row.asked[1:], s.Lines()[1:], "in a batch")
@@ -104,7 +105,8 @@ func TestTheCurrentVersionIsRemoved(t *testing.T) {
 	}
 }
 
-// batchAnswer is what a batch answers: one status and code for each request.
+// batchAnswer returns the response to a batch, with one status and code for each
+// request.
 func batchAnswer(verdicts ...string) said {
 	var b strings.Builder
 	for i, verdict := range verdicts {
@@ -119,13 +121,13 @@ func batchAnswer(verdicts ...string) said {
 	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"}, Body: b.String()}
 }
 
-func TestABatchOnTheWire(t *testing.T) {
+func TestBatchRequests(t *testing.T) {
 	s := newScript(t, batchAnswer("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
 	errs := s.driver(t).DeleteBatch(t.Context(), []storage.DeleteRequest{
 		{Key: "a b/ü"}, {Key: "gone"}, {Key: "kept"}, {Key: "v", Version: versionAt(1)},
 	})
 	require.NoError(t, errs[0])
-	require.NoError(t, errs[1], "what was not there is gone")
+	require.NoError(t, errs[1], "a missing object is no error")
 	var e *storage.Error
 	require.ErrorAs(t, errs[2], &e)
 	require.Equal(t, storage.PermissionDenied, e.Code)
@@ -141,7 +143,7 @@ func TestABatchOnTheWire(t *testing.T) {
 	require.Equal(t, 3, strings.Count(strings.ToLower(got.Body), "x-ms-delete-snapshots: include"))
 }
 
-// inBatch is an accepted batch's answer, whose parts name no request.
+// inBatch returns the response to an accepted batch whose parts name no request.
 func inBatch(parts ...string) said {
 	var b strings.Builder
 	for _, part := range parts {
@@ -150,28 +152,28 @@ func inBatch(parts ...string) said {
 	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=b"}, Body: b.String() + "--b--\r\n"}
 }
 
-func TestABatchThatFailsAsAWhole(t *testing.T) {
+func TestBatchErrors(t *testing.T) {
 	requests := []storage.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	for name, row := range map[string]struct {
 		answer  said
 		want    storage.Code
 		unknown bool
 	}{
-		"no container":             {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
-		"no right":                 {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
-		"a busy server":            {refusing(503, "ServerBusy"), storage.RateLimited, false},
-		"a lost answer":            {said{Cut: true}, storage.Unavailable, true},
-		"an answer of one alone":   {batchAnswer("202"), storage.Unavailable, true},
-		"a refusal of the batch":   {inBatch("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"), storage.PermissionDenied, false},
-		"a batch that is too busy": {inBatch("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"), storage.RateLimited, false},
-		"refusals of nobody's": {inBatch(
+		"no container":                   {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
+		"no right":                       {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
+		"a busy server":                  {refusing(503, "ServerBusy"), storage.RateLimited, false},
+		"a lost response":                {said{Cut: true}, storage.Unavailable, true},
+		"a response to only one request": {batchAnswer("202"), storage.Unavailable, true},
+		"a refusal of the batch":         {inBatch("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"), storage.PermissionDenied, false},
+		"a batch that is too busy":       {inBatch("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"), storage.RateLimited, false},
+		"refusals without a request": {inBatch(
 			"HTTP/1.1 202 Accepted\r\n\r\n", "HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n",
 		), storage.Unavailable, true},
-		"an answer to no request": {said{
+		"a response to an unknown request": {said{
 			Status: 202, Header: inBatch().Header, Body: "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
 		}, storage.Unavailable, true},
-		"words that are no answer":      {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
-		"an answer that cannot be read": {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
+		"text that is no response": {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
+		"an unreadable response":   {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, row.answer)

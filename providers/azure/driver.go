@@ -16,28 +16,29 @@ import (
 
 var _ storage.Driver = (*driver)(nil)
 
-// driver is one container of an account.
+// A driver is one container of an account.
 type driver struct {
 	storage.UnimplementedDriver
 	*account
 	container *container.Client
 	bucket    string
 
-	// Tests lower these, so that a copy in blocks need not be of 256 MiB.
-	copyLimit, copyBlock int64 // bytes; 0: the service's
+	// Tests lower these to copy small objects in blocks.
+	copyLimit, copyBlock int64 // bytes; 0 means the service's limits
 }
 
-// The service's limits, of versions from 2020 on:
+// The service's limits, for versions since 2020.
 // https://learn.microsoft.com/azure/storage/blobs/scalability-targets
 const (
-	maxPutSize   = 5000 << 20 // of one Put Blob; the SDK's 256 MiB are its own helpers'
+	maxPutSize   = 5000 << 20 // of one Put Blob; the SDK's 256 MiB are a limit of its helpers
 	maxBlockSize = 4000 << 20
 	maxBlocks    = 50_000
-	partSize     = 8 << 20 // ours: 64 MiB go up in nine requests
+	partSize     = 8 << 20 // this package's choice: 64 MiB take nine requests
 	maxPage      = 5000
 	maxBatch     = 256
 )
 
+// Describe returns the features and limits.
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
 		Provider:       provider,
@@ -65,16 +66,16 @@ func (d *driver) Describe() storage.Description {
 	return desc
 }
 
-// Locate is known to every container of the account, and of another that was
-// opened with the same credential.
+// Locate returns a reference that other containers of the account accept, and
+// those of an account that was opened with the same credential.
 func (d *driver) Locate(key string) storage.ObjectRef {
 	return storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key}
 }
 
-// Native is a *container.Client of the *service.Client that Config had, or of
-// one with the same settings; it retries as the SDK does.
+// Native returns a *container.Client, made from Config.Client or with the same
+// settings. It retries as the SDK does.
 func (d *driver) Native() any {
-	if d.given != nil {
+	if d.sdkClient != nil {
 		return d.container
 	}
 	service, err := d.client(policy.RetryOptions{})
@@ -84,12 +85,12 @@ func (d *driver) Native() any {
 	return service.NewContainerClient(d.bucket)
 }
 
-// Close gives idle connections back.
+// Close closes idle connections.
 func (d *driver) Close() error { return d.close() }
 
 func (d *driver) blob(key string) *blockblob.Client { return d.container.NewBlockBlobClient(key) }
 
-// version is a blob's version, or the blob.
+// version returns the client of a blob, or of one version of it.
 func (d *driver) version(key, version string) (*blob.Client, error) {
 	if err := checkName(key, version); err != nil {
 		return nil, err
@@ -101,11 +102,11 @@ func (d *driver) version(key, version string) (*blob.Client, error) {
 	return b.WithVersionID(version)
 }
 
-// checkName refuses what Azure would take for another name: a backslash for a
-// slash.
+// checkName returns an error if Azure would read the key as another one: it
+// treats a backslash as a slash.
 func checkName(key, version string) error {
 	if strings.ContainsRune(key, '\\') {
-		return argument.Invalid("key", "must not have a backslash, which Azure takes for a slash", "")
+		return argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	}
 	if version == "" {
 		return nil
@@ -113,11 +114,11 @@ func checkName(key, version string) error {
 	return checkVersion(version)
 }
 
-// checkVersion refuses what is no version of Azure's, which is a time: a server
-// that knows no versions would take the object itself for it.
+// checkVersion returns an error if version is not a time, as Azure's versions
+// are. A server without versions would use the object itself.
 func checkVersion(version string) error {
 	if _, err := time.Parse(time.RFC3339Nano, version); err != nil {
-		return argument.Invalid("version", "must be one that Azure gave", "")
+		return argument.Invalid("version", "must be one that Azure returned", "")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -17,143 +18,129 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// failures reads what the SDK answers.
-var failures = &outcome.SDK{
-	Answered:   answered,
-	Unanswered: unanswered,
-	Left:       mayHaveLeft,
-	Acted:      outcome.MayHaveActed,
+// translator adapts the Azure SDK.
+var translator = &sdkerror.Translator{
+	FromResponse:    fromResponse,
+	WithoutResponse: withoutResponse,
+	MaybeSent:       mayHaveBeenSent,
+	MaybeApplied:    sdkerror.MaybeApplied,
 }
 
 var (
-	translate = failures.Translate
-	asError   = failures.AsError
-	reads     = failures.Read
-	writes    = failures.Write
+	translate = translator.Translate
+	asError   = translator.AsError
+	reads     = translator.Read
+	writes    = translator.Write
 )
 
-// mayHaveLeft: of an interrupted request the SDK keeps nothing but that.
-func mayHaveLeft(err error) bool {
-	var sent *url.Error
-	return errors.As(err, &sent) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+// mayHaveBeenSent reports whether err is the error of an interrupted request,
+// which does not tell how much was sent.
+func mayHaveBeenSent(err error) bool {
+	var client *url.Error
+	return errors.As(err, &client) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func answered(err error) *storage.Error {
-	answer := answerOf(err)
-	if answer == nil {
+func fromResponse(err error) *storage.Error {
+	response := responseOf(err)
+	if response == nil {
 		return nil
 	}
-	header := answer.RawResponse.Header
-	code, message := words(answer)
-	v := verdictOf(code, answer.StatusCode)
+	header := response.RawResponse.Header
+	code, message := codeAndMessage(response)
+	m := meaningOf(code, response.StatusCode)
 	if isOldEmulator(code, header) {
-		v.hint = emulatorHint
+		m.Hint = emulatorHint
 	}
-	return &storage.Error{
-		Code:       v.code,
-		Status:     answer.StatusCode,
-		RequestID:  header.Get("X-Ms-Request-Id"),
-		Retryable:  outcome.Passes(v.code),
-		RetryAfter: retryAfter(header),
-		Hint:       v.hint,
-		Err:        &refusal{code: code, message: message, status: answer.StatusCode, answer: err},
-	}
+	e := m.NewError(response.StatusCode, header, &responseError{code: code, message: message, status: response.StatusCode, sdk: err})
+	e.RequestID = header.Get("X-Ms-Request-Id")
+	e.RetryAfter = retryAfter(header)
+	return e
 }
 
-// A refusal is the SDK's error without what it prints: the whole answer, which
-// on a failed signature holds the signature.
-type refusal struct {
+// A responseError wraps the SDK's error and has a text of its own. The SDK's text
+// has the whole response, which contains the signature if that was wrong.
+type responseError struct {
 	code, message string
 	status        int
-	answer        error
+	sdk           error
 }
 
-func (r *refusal) Error() string {
+func (r *responseError) Error() string {
 	text := strings.TrimSpace(r.code + ": " + r.message)
 	if r.message == "" {
 		text = strings.TrimSuffix(text, ":")
 	}
 	if text == ":" || text == "" {
-		return fmt.Sprintf("the service answered %d", r.status)
+		return fmt.Sprintf("the service responded with status %d", r.status)
 	}
 	return text
 }
 
-// Unwrap is the SDK's *azcore.ResponseError.
-func (r *refusal) Unwrap() error { return r.answer }
+// Unwrap returns the SDK's *azcore.ResponseError.
+func (r *responseError) Unwrap() error { return r.sdk }
 
-// answerOf is the answer that an error came with, or nil.
-func answerOf(err error) *azcore.ResponseError {
-	var answer *azcore.ResponseError
-	if !errors.As(err, &answer) || answer.RawResponse == nil || answer.StatusCode == 0 {
+// responseOf returns the response that err contains, or nil.
+func responseOf(err error) *azcore.ResponseError {
+	var response *azcore.ResponseError
+	if !errors.As(err, &response) || response.RawResponse == nil || response.StatusCode == 0 {
 		return nil
 	}
-	return answer
+	return response
 }
 
-// words are the service's own: the code, and the first line of the message,
-// whose others are the request's id and the time. HEAD's answer has only a
-// header.
-func words(answer *azcore.ResponseError) (code, message string) {
-	var text struct {
+// codeAndMessage returns the service's code and the first line of its message.
+// The other lines are the request's id and the time. The response to a HEAD has
+// only headers.
+func codeAndMessage(response *azcore.ResponseError) (code, message string) {
+	var document struct {
 		Code    string
 		Message string
 	}
-	if body := answer.RawResponse.Body; body != nil {
+	if body := response.RawResponse.Body; body != nil {
 		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
-			_ = xml.Unmarshal(raw, &text) // what is no XML has no words
-			answer.RawResponse.Body = io.NopCloser(strings.NewReader(string(raw)))
+			_ = xml.Unmarshal(raw, &document) // if it is not XML, there is no message
+			response.RawResponse.Body = io.NopCloser(strings.NewReader(string(raw)))
 		}
 	}
-	code = answer.ErrorCode
-	if code == "" {
-		code = text.Code
-	}
-	message, _, _ = strings.Cut(strings.TrimSpace(text.Message), "\n")
-	return code, strings.TrimSpace(message)
+	message, _, _ = strings.Cut(strings.TrimSpace(document.Message), "\n")
+	return cmp.Or(response.ErrorCode, document.Code), strings.TrimSpace(message)
 }
 
-var networkHints = outcome.Hints{
-	Host:        "no such host: check the account's name and the endpoint",
-	Certificate: "the server's certificate is not for this host",
+var networkHints = sdkerror.NetworkHints{
+	UnknownHost:    "no such host: check the account's name and the endpoint",
+	BadCertificate: "the server's certificate is for another host",
 }
 
-// unanswered is what a failure before, or instead of, an answer means. The
-// address that net/http would name may carry a signature: it is left out.
-func unanswered(err error) *storage.Error {
-	var sent *url.Error
-	if errors.As(err, &sent) {
-		err = sent.Err
+// withoutResponse returns the error for a request that got no response. It omits
+// the URL, which may contain a signature.
+func withoutResponse(err error) *storage.Error {
+	var client *url.Error
+	if errors.As(err, &client) {
+		err = client.Err
 	}
 	var token *azidentity.AuthenticationFailedError
 	if errors.As(err, &token) {
-		return tokenFailed(err)
+		return tokenError(err)
 	}
-	if e := outcome.OfNetwork(err, networkHints); e != nil {
-		return e
-	}
-	if sent != nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
-	}
-	return &storage.Error{Code: storage.Internal, Err: err}
+	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF), networkHints)
 }
 
-// retryAfter is how long the service asks to wait: some answers have it in
-// milliseconds.
+// retryAfter returns how long the service asks the client to wait. Some
+// responses have a header in milliseconds.
 func retryAfter(h http.Header) time.Duration {
 	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if ms, err := strconv.Atoi(h.Get(name)); err == nil && ms > 0 {
 			return time.Duration(ms) * time.Millisecond
 		}
 	}
-	return outcome.RetryAfter(h)
+	return sdkerror.RetryAfter(h)
 }
 
 // isCode reports whether the service's own code is one of codes.
 func isCode(err error, codes ...string) bool {
-	var r *refusal
+	var r *responseError
 	return errors.As(err, &r) && slices.Contains(codes, r.code)
 }

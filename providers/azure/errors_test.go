@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestEveryCodeHasAVerdict(t *testing.T) {
+func TestErrorCodes(t *testing.T) {
 	for code, want := range map[string]struct {
 		status int
 		code   storage.Code
@@ -54,7 +54,7 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			if want.code == storage.ObjectNotFound {
-				want.code = storage.BucketNotFound // to a write no object is missing
+				want.code = storage.BucketNotFound // for a write, only the container can be missing
 			}
 			require.Equal(t, want.code, e.Code)
 			require.Equal(t, want.again, e.Retryable)
@@ -68,7 +68,7 @@ func TestEveryCodeHasAVerdict(t *testing.T) {
 	}
 }
 
-func TestHowLongToWait(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	for name, row := range map[string]struct {
 		header map[string]string
 		want   time.Duration
@@ -95,9 +95,8 @@ func TestHowLongToWait(t *testing.T) {
 	require.Equal(t, 7*time.Second, e.RetryAfter)
 }
 
-// What Azure answers to a wrong signature holds the right one, of the request
-// that was made.
-func TestNoErrorHoldsASignature(t *testing.T) {
+// Azure's response to a wrong signature contains the right one for that request.
+func TestNoErrorContainsASignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
 	wrong := refusing(403, "AuthenticationFailed")
 	wrong.Body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
@@ -112,7 +111,7 @@ func TestNoErrorHoldsASignature(t *testing.T) {
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, storage.New(d).Remove(t.Context(), "a").Error(), secret)
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-				if _, sdks := inner.(*azcore.ResponseError); !sdks { // whose own words are its own
+				if _, sdks := inner.(*azcore.ResponseError); !sdks { // the SDK's own text may contain it
 					require.NotContains(t, inner.Error(), secret)
 				}
 			}
@@ -121,7 +120,7 @@ func TestNoErrorHoldsASignature(t *testing.T) {
 	}
 }
 
-func TestAFailureBeforeAnAnswer(t *testing.T) {
+func TestErrorsWithoutAResponse(t *testing.T) {
 	closed := newScript(t)
 	closed.Close()
 	for name, row := range map[string]struct {
@@ -130,10 +129,10 @@ func TestAFailureBeforeAnAnswer(t *testing.T) {
 		again   bool
 		unknown bool
 	}{
-		"no such account":   {&net.DNSError{IsNotFound: true}, storage.Unavailable, true, false},
-		"a caller's end":    {context.Canceled, storage.Canceled, false, false},
-		"a caller's time":   {context.DeadlineExceeded, storage.DeadlineExceeded, false, false},
-		"what nobody knows": {errors.New("what?"), storage.Internal, false, false},
+		"no such account":  {&net.DNSError{IsNotFound: true}, storage.Unavailable, true, false},
+		"a caller's end":   {context.Canceled, storage.Canceled, false, false},
+		"a caller's time":  {context.DeadlineExceeded, storage.DeadlineExceeded, false, false},
+		"an unknown error": {errors.New("what?"), storage.Internal, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := translate(row.err)
@@ -147,7 +146,7 @@ func TestAFailureBeforeAnAnswer(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
-	require.False(t, e.Unknown, "nobody was there")
+	require.False(t, e.Unknown, "no server listens there")
 }
 
 type noToken struct{ err error }
@@ -156,7 +155,7 @@ func (n noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.A
 	return azcore.AccessToken{}, n.err
 }
 
-func TestATokenThatCannotBeHad(t *testing.T) {
+func TestTokenErrors(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{errors.New("the credential has none")}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, d.Close()) }()
@@ -174,13 +173,13 @@ func TestATokenThatCannotBeHad(t *testing.T) {
 	require.False(t, e.Unknown, "nothing was sent")
 }
 
-func TestAnEmulatorThatIsOlderThanTheAPI(t *testing.T) {
+func TestAnEmulatorOlderThanTheAPI(t *testing.T) {
 	old := refusing(400, "InvalidHeaderValue")
 	for server, want := range map[string]string{"Azurite-Blob/3.36.0": emulatorHint, "Windows-Azure-Blob/1.0": ""} {
 		old.Header["Server"] = server
 		d := newScript(t, old).driver(t)
 		_, err := d.Put(t.Context(), wiretest.Put("a", ""))
-		_, ofHead := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}) // whose answer has no words
+		_, ofHead := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1}) // whose response has no body
 		for _, err := range []error{err, ofHead} {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)

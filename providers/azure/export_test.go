@@ -2,8 +2,8 @@ package azure
 
 import "github.com/omnibucket/storage"
 
-// CopyInBlocks has a driver copy in blocks of so many bytes what is larger than
-// limit.
+// CopyInBlocks makes a driver copy objects larger than limit in blocks of the
+// given size.
 func CopyInBlocks(d storage.Driver, limit, block int64) {
 	d.(*driver).copyLimit, d.(*driver).copyBlock = limit, block
 }

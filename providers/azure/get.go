@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get is one Get Blob; of the last bytes, which Azure has no range for, it is
-// one behind a look at the size.
+// Get makes one Get Blob request. For a suffix, which Azure does not support, it
+// first requests the size.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
@@ -25,18 +25,18 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	if err != nil {
 		return nil, nil, err
 	}
-	var answer *http.Response
-	out, err := b.DownloadStream(policy.WithCaptureResponse(d.once(ctx), &answer), &blob.DownloadStreamOptions{
-		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0: to the end; the core asks for no range of nothing
+	var response *http.Response
+	out, err := b.DownloadStream(policy.WithCaptureResponse(d.singleAttempt(ctx), &response), &blob.DownloadStreamOptions{
+		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)}, // 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
 	})
 	switch {
 	case err != nil:
-		return nil, nil, d.readFailed(ctx, err, r)
-	case out.Body == nil: // 304, which the SDK takes for an answer
-		return nil, nil, &storage.Error{Code: storage.NotModified, Status: http.StatusNotModified, RequestID: text(out.RequestID)}
+		return nil, nil, d.readError(ctx, err, r)
+	case out.Body == nil: // 304, which is a success for the SDK
+		return nil, nil, &storage.Error{Code: storage.NotModified, Status: http.StatusNotModified, RequestID: deref(out.RequestID)}
 	}
-	attrs, err := attrsOfGet(&out.DownloadResponse, answer.Header, r)
+	attrs, err := attrsOfGet(&out.DownloadResponse, response.Header, r)
 	if err != nil {
 		_ = out.Body.Close()
 		return nil, nil, err
@@ -44,8 +44,8 @@ func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs
 	return attrs, out.Body, nil
 }
 
-// getSuffix reads the last bytes of the revision that it looked at. One that was
-// replaced in between is looked at anew, by the core's next attempt.
+// getSuffix reads the last bytes of the current revision. If the object is
+// overwritten between the two requests, the error is retryable.
 func (d *driver) getSuffix(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, err := d.Head(ctx, r)
 	if err != nil {
@@ -67,8 +67,8 @@ func (d *driver) getSuffix(ctx context.Context, r *storage.GetRequest) (*storage
 	return attrs, body, err
 }
 
-// attrsOfGet takes from the header what the SDK leaves out: whether the tier is
-// the account's.
+// attrsOfGet returns the attributes in the response to a read. The header says
+// whether the tier is the account's default, which the SDK omits.
 func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRequest) (*storage.Attrs, error) {
 	size := int64(0)
 	if out.ContentLength != nil {
@@ -78,7 +78,7 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 	case out.ContentRange != nil:
 		start, whole, err := httpheader.ParseContentRange(*out.ContentRange)
 		if err == nil && r.Offset >= whole {
-			return nil, storage.RangeNotSatisfiable // of an emulator, which answers 206
+			return nil, storage.RangeNotSatisfiable // from an emulator, which responds with 206
 		}
 		if err == nil {
 			err = httpheader.CheckStart(r, start)
@@ -94,27 +94,27 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *storage.GetRe
 		Key:  r.Key,
 		Size: size,
 		Properties: storage.Properties{
-			ContentType:        text(out.ContentType),
-			ContentEncoding:    text(out.ContentEncoding),
-			ContentDisposition: text(out.ContentDisposition),
-			ContentLanguage:    text(out.ContentLanguage),
-			CacheControl:       text(out.CacheControl),
+			ContentType:        deref(out.ContentType),
+			ContentEncoding:    deref(out.ContentEncoding),
+			ContentDisposition: deref(out.ContentDisposition),
+			ContentLanguage:    deref(out.ContentLanguage),
+			CacheControl:       deref(out.CacheControl),
 			StorageClass:       storageClass(out.AccessTier, header.Get("X-Ms-Access-Tier-Inferred") == "true"),
 		},
 		ETag:     quoted(out.ETag),
 		Revision: quoted(out.ETag),
-		Version:  text(out.VersionID),
+		Version:  deref(out.VersionID),
 		Modified: modified(out.LastModified),
 	}
 	md5 := out.ContentMD5
 	if out.ContentRange != nil {
 		md5 = out.BlobContentMD5
 	}
-	complete(a, out.Metadata, md5)
+	addMetadata(a, out.Metadata, md5)
 	return a, nil
 }
 
-// Head is one Get Blob Properties.
+// Head makes one Get Blob Properties request.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -123,41 +123,43 @@ func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attr
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.GetProperties(d.once(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
+	out, err := b.GetProperties(d.singleAttempt(ctx), &blob.GetPropertiesOptions{AccessConditions: conditions(r.Condition)})
 	if err != nil {
-		return nil, d.readFailed(ctx, err, r)
+		return nil, d.readError(ctx, err, r)
 	}
 	return attrsOfHead(&out, r.Key), nil
 }
 
+// attrsOfHead returns the attributes in the response to a HEAD.
 func attrsOfHead(out *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: key,
 		Properties: storage.Properties{
-			ContentType:        text(out.ContentType),
-			ContentEncoding:    text(out.ContentEncoding),
-			ContentDisposition: text(out.ContentDisposition),
-			ContentLanguage:    text(out.ContentLanguage),
-			CacheControl:       text(out.CacheControl),
+			ContentType:        deref(out.ContentType),
+			ContentEncoding:    deref(out.ContentEncoding),
+			ContentDisposition: deref(out.ContentDisposition),
+			ContentLanguage:    deref(out.ContentLanguage),
+			CacheControl:       deref(out.CacheControl),
 			StorageClass:       storageClass(out.AccessTier, out.AccessTierInferred != nil && *out.AccessTierInferred),
 		},
 		ETag:     quoted(out.ETag),
 		Revision: quoted(out.ETag),
-		Version:  text(out.VersionID),
+		Version:  deref(out.VersionID),
 		Modified: modified(out.LastModified),
 	}
 	if out.ContentLength != nil {
 		a.Size = *out.ContentLength
 	}
-	complete(a, out.Metadata, out.ContentMD5)
+	addMetadata(a, out.Metadata, out.ContentMD5)
 	return a
 }
 
-// complete adds metadata and checksums. The MD5 that is stored with a blob is
-// the service's own after one Put, and after a Put Block List whatever its
-// writer said: it counts only beside a checksum of ours, whose blocks have none.
-func complete(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
-	a.Metadata, a.CRC32C = shownMetadata(metadata, a.Size)
+// addMetadata adds metadata and checksums. The service computes the MD5 for Put
+// Blob, but stores whatever MD5 Put Block List sends. The MD5 counts only if the
+// object has this package's checksum, because this package sends no MD5 with a
+// block list.
+func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
+	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
 	if a.CRC32C != nil {
 		a.MD5 = md5
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestRangesOnTheWire(t *testing.T) {
+func TestRangeRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		offset, length int64
 		want           string
@@ -34,7 +34,7 @@ func TestRangesOnTheWire(t *testing.T) {
 	}
 }
 
-func TestWhatGetTellsOfTheObject(t *testing.T) {
+func TestGetAttributes(t *testing.T) {
 	answer := anObject("ell",
 		"Content-Range", "bytes 1-3/5", "Content-Encoding", "gzip", "Content-Disposition", "inline", "Content-Language", "de", "Cache-Control", "no-store",
 		"X-Ms-Meta-Color_x002d_of", "red", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5", "X-Ms-Meta-Omnibucketwriteid", "w", "X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
@@ -58,7 +58,7 @@ func TestWhatGetTellsOfTheObject(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-func TestATierThatIsTheAccountsIsNone(t *testing.T) {
+func TestTheAccountsDefaultTierIsNoStorageClass(t *testing.T) {
 	s := newScript(t, anObject("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
 	d := s.driver(t)
 	attrs, body, err := d.Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
@@ -70,8 +70,8 @@ func TestATierThatIsTheAccountsIsNone(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-// Whoever writes a block list may store any MD5 with it, and nothing checks it.
-func TestAnMD5ThatNobodyCheckedIsNone(t *testing.T) {
+// A block list may have any MD5, which nothing verifies.
+func TestAnUnverifiedMD5IsIgnored(t *testing.T) {
 	s := newScript(t, anObject("x", "Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="))
 	attrs, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestAnMD5ThatNobodyCheckedIsNone(t *testing.T) {
 	require.Nil(t, attrs.CRC32C)
 }
 
-func TestStoredBytesAreNotUnpacked(t *testing.T) {
+func TestGetDoesNotDecompress(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	_, _ = io.WriteString(w, "hello")
@@ -102,7 +102,7 @@ func TestStoredBytesAreNotUnpacked(t *testing.T) {
 	}
 }
 
-func TestTheLastBytesAreReadOfTheRevisionThatWasLookedAt(t *testing.T) {
+func TestASuffixIsReadFromOneRevision(t *testing.T) {
 	part := anObject("llo", "Content-Range", "bytes 2-4/5")
 	part.Status = http.StatusPartialContent
 	s := newScript(t, anObject("hello"), part)
@@ -115,7 +115,7 @@ func TestTheLastBytesAreReadOfTheRevisionThatWasLookedAt(t *testing.T) {
 	require.Equal(t, etag, s.Last(t).Header.Get("If-Match"))
 }
 
-func TestTheLastBytesOfWhatIsSmaller(t *testing.T) {
+func TestASuffixLongerThanTheObject(t *testing.T) {
 	s := newScript(t, anObject("hello"), anObject("hello"))
 	_, body, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
@@ -130,16 +130,16 @@ func TestTheLastBytesOfWhatIsSmaller(t *testing.T) {
 	require.Len(t, s.Requests(), 1, "nothing has no range")
 }
 
-func TestTheLastBytesOfWhatWasReplacedMeanwhile(t *testing.T) {
+func TestASuffixOfAnOverwrittenObjectIsRetryable(t *testing.T) {
 	s := newScript(t, anObject("hello"), refusing(412, "ConditionNotMet"), anObject("hello, all"))
 	_, _, err := s.driver(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.True(t, e.Retryable, "the next attempt looks anew")
+	require.True(t, e.Retryable, "the next attempt requests the attributes again")
 }
 
-func TestReadsThatFail(t *testing.T) {
+func TestReadErrors(t *testing.T) {
 	onlyHeader := func(status int, code string) said {
 		a := refusing(status, code)
 		a.Body = ""
@@ -161,7 +161,7 @@ func TestReadsThatFail(t *testing.T) {
 		"a container on its way out":              {[]said{refusing(409, "ContainerBeingDeleted")}, revision, storage.BucketNotFound, 1},
 		"nothing that may be known":               {[]said{onlyHeader(404, "ResourceNotFound"), {}}, revision, storage.ObjectNotFound, 2},
 		"nothing that may be known at all":        {[]said{onlyHeader(404, "ResourceNotFound")}, revision, storage.BucketNotFound, 2},
-		"404 without a word, and a busy server":   {[]said{{Status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
+		"404 without a code, and a busy server":   {[]said{{Status: 404}, refusing(503, "ServerBusy")}, revision, storage.RateLimited, 2},
 		"an object in the archive":                {[]said{refusing(409, "BlobArchived")}, revision, storage.Archived, 1},
 		"an object on its way out of the archive": {[]said{refusing(409, "BlobBeingRehydrated")}, revision, storage.Archived, 1},
 		"a wrong key":                             {[]said{refusing(403, "AuthenticationFailed")}, revision, storage.Unauthenticated, 1},
@@ -185,7 +185,7 @@ func TestReadsThatFail(t *testing.T) {
 	}
 }
 
-func TestARangeThatIsNotTheOneAskedFor(t *testing.T) {
+func TestUnexpectedRanges(t *testing.T) {
 	at := func(span string) said {
 		a := anObject("x", "Content-Range", span)
 		a.Status = http.StatusPartialContent
@@ -195,8 +195,8 @@ func TestARangeThatIsNotTheOneAskedFor(t *testing.T) {
 		answer said
 		want   storage.Code
 	}{
-		"behind the end":               {refusing(416, "InvalidRange"), storage.RangeNotSatisfiable},
-		"behind the end, and answered": {at("bytes 0-0/1"), storage.RangeNotSatisfiable},
+		"past the end":                 {refusing(416, "InvalidRange"), storage.RangeNotSatisfiable},
+		"past the end, with a 206":     {at("bytes 0-0/1"), storage.RangeNotSatisfiable},
 		"the whole object":             {anObject("hello"), storage.Internal},
 		"another offset":               {at("bytes 3-3/5"), storage.Internal},
 		"a Content-Range that is none": {at("bytes x"), storage.Internal},
@@ -209,7 +209,7 @@ func TestARangeThatIsNotTheOneAskedFor(t *testing.T) {
 	}
 }
 
-func TestABackslashIsNoSlash(t *testing.T) {
+func TestKeysWithABackslashAreRefused(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
 	_, _, err := d.Get(t.Context(), &storage.GetRequest{Key: `a\b`, Length: -1})

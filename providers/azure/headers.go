@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// headers are what a write states of the content.
-func headers(p *storage.Properties) *blob.HTTPHeaders {
+// httpHeaders returns the content headers of a write.
+func httpHeaders(p *storage.Properties) *blob.HTTPHeaders {
 	return &blob.HTTPHeaders{
 		BlobContentType:        httpheader.Optional(p.ContentType),
 		BlobContentEncoding:    httpheader.Optional(p.ContentEncoding),
@@ -22,6 +22,7 @@ func headers(p *storage.Properties) *blob.HTTPHeaders {
 	}
 }
 
+// tier returns the access tier of a storage class, or nil.
 func tier(class string) *blob.AccessTier {
 	if class == "" {
 		return nil
@@ -29,15 +30,15 @@ func tier(class string) *blob.AccessTier {
 	return to.Ptr(blob.AccessTier(class))
 }
 
-// storageClass is the access tier, "" for the account's default.
+// storageClass returns the access tier, or "" for the account's default.
 func storageClass(tier *string, inferred bool) string {
 	if inferred {
 		return ""
 	}
-	return text(tier)
+	return deref(tier)
 }
 
-// conditions are If-Match and If-None-Match.
+// conditions returns a condition as If-Match or If-None-Match.
 func conditions(c storage.Condition) *blob.AccessConditions {
 	m := &blob.ModifiedAccessConditions{}
 	switch {
@@ -53,7 +54,7 @@ func conditions(c storage.Condition) *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: m}
 }
 
-// sourceCondition holds the source of a copy to a revision.
+// sourceCondition returns the condition that the source of a copy has a revision.
 func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 	if revision == "" {
 		return nil
@@ -61,7 +62,7 @@ func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 	return &blob.SourceModifiedAccessConditions{SourceIfMatch: to.Ptr(azcore.ETag(revision))}
 }
 
-// quoted is an ETag as it is sent and compared.
+// quoted returns an ETag in quotes, as it is sent and compared.
 func quoted(etag *azcore.ETag) string {
 	if etag == nil {
 		return ""
@@ -69,7 +70,7 @@ func quoted(etag *azcore.ETag) string {
 	return httpheader.ETag(string(*etag))
 }
 
-// modified is when, to the second, as every answer has it.
+// modified returns a time in seconds, the precision of all responses.
 func modified(at *time.Time) time.Time {
 	if at == nil {
 		return time.Time{}
@@ -77,13 +78,13 @@ func modified(at *time.Time) time.Time {
 	return at.UTC().Truncate(time.Second)
 }
 
-// written is what a write's answer tells.
-func written(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {
-	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: text(version), Modified: modified(at)}
+// writeAttrs returns the attributes in the response to a write.
+func writeAttrs(etag *azcore.ETag, at *time.Time, version *string) *storage.Attrs {
+	return &storage.Attrs{ETag: quoted(etag), Revision: quoted(etag), Version: deref(version), Modified: modified(at)}
 }
 
-// text is what an optional field says, or nothing.
-func text(value *string) string {
+// deref returns the value of an optional field, or "".
+func deref(value *string) string {
 	if value == nil {
 		return ""
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-func TestAHugeStreamGoesThroughBoundedMemory(t *testing.T) {
+func TestAHugeStreamUsesBoundedMemory(t *testing.T) {
 	const memory = 48 << 20
 	s := needAzurite(t)
 	b := s.open(t, s.container(t), storage.WithMemory(storage.NewMemory(memory)))
@@ -24,7 +24,7 @@ func TestAHugeStreamGoesThroughBoundedMemory(t *testing.T) {
 	wiretest.HugeStream(t, b, memory, 64)
 }
 
-// A sink takes blocks, keeps none, and counts.
+// A sink counts blocks and discards them.
 type sink struct {
 	*httptest.Server
 	bytes, blocks, named atomic.Int64

@@ -7,24 +7,25 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// switchHint says where what Azure calls anonymous access is allowed.
-const switchHint = "the storage account forbids public access: allow it in the account's configuration (allowBlobPublicAccess), which is the management plane's"
+// publicAccessHint says where to permit what Azure calls anonymous access.
+const publicAccessHint = "the storage account forbids public access: permit it in the account's configuration (allowBlobPublicAccess) with the portal, az or ARM"
 
-// BucketInfo is one look at the container and one at the account's rules. Data
-// roles do not have the right to the second: then the rules are left out.
+// BucketInfo requests the container's properties and the account's CORS rules.
+// Data roles may not read the rules: then BucketInfo omits them.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
-	if err := s.look(ctx, info); err != nil {
+	if err := s.readSettings(ctx, info); err != nil {
 		return nil, err
 	}
 	return info, nil
 }
 
-// look fills info; what may not be read stays as it is.
-func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) error {
+// readSettings sets the fields of info. A field that the credential may not read
+// stays as it is.
+func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketInfo) error {
 	ctx, b := s.manage(ctx, info.Name)
 	p, err := b.properties(ctx)
 	if err != nil {
@@ -40,24 +41,25 @@ func (s *serviceDriver) look(ctx context.Context, info *storage.BucketInfo) erro
 	return nil
 }
 
-// properties tells whether the container is there.
-func (b *managed) properties(ctx context.Context) (container.GetPropertiesResponse, error) {
+// properties returns the container's properties. If the container is missing, it
+// returns BucketNotFound.
+func (b *managedContainer) properties(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := b.container.GetProperties(ctx, nil)
-	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // HEAD's 404 says no more
+	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // the 404 to a HEAD has no code
 		err = storage.BucketNotFound
 	}
 	return p, err
 }
 
-// public reports whether anyone can read the blobs: listing them too may be
-// allowed beside.
+// public reports whether everyone can read the blobs. Everyone may be able to
+// list them too.
 func public(access *container.PublicAccessType) bool {
 	return access != nil && (*access == container.PublicAccessTypeBlob || *access == container.PublicAccessTypeContainer)
 }
 
-// setPublic changes who can read without credentials, and nothing else: stored
-// access policies, which Azure replaces with it, are given back as they were.
-func (b *managed) setPublic(ctx context.Context, wanted bool) error {
+// setPublic changes whether everyone can read the blobs. It sends the stored
+// access policies too, because Azure would remove them otherwise.
+func (b *managedContainer) setPublic(ctx context.Context, wanted bool) error {
 	now, err := b.container.GetAccessPolicy(ctx, nil)
 	if err != nil {
 		return reads(err)
@@ -78,21 +80,21 @@ func (b *managed) setPublic(ctx context.Context, wanted bool) error {
 		_, err := b.container.SetAccessPolicy(ctx, o)
 		return err
 	})
-	if storage.CodeOf(err) == storage.PreconditionFailed { // of ours, not of the caller's
+	if storage.CodeOf(err) == storage.PreconditionFailed { // on this package's condition, not the caller's
 		e := *asError(err)
-		e.Code, e.Retryable, e.Hint = storage.Unavailable, true, "somebody else changed the container in between"
+		e.Code, e.Retryable, e.Hint = storage.Unavailable, true, "another client changed the container at the same time: try again"
 		return &e
 	}
 	if err != nil {
-		return publicRefused(err)
+		return publicAccessError(err)
 	}
 	return nil
 }
 
-// publicRefused tells of the account's own switch, where it was that.
-func publicRefused(err error) error {
+// publicAccessError adds publicAccessHint if the account forbids public access.
+func publicAccessError(err error) error {
 	if isCode(err, "PublicAccessNotPermitted") {
-		return outcome.WithHint(err, switchHint)
+		return sdkerror.WithHint(err, publicAccessHint)
 	}
 	return err
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// List is one List Blobs, and where Azure's order is not that of bytes, as many
-// as it takes: a page may then have more entries than were asked for. Metadata
-// is asked for because of placeholders alone.
+// List makes one List Blobs request. If Azure's order differs from byte order, it
+// makes as many as needed, and the page may have more entries than the limit. It
+// requests metadata only to recognize placeholders.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
-	marker, last, err := readPageToken(r.Token)
+	marker, last, err := parsePageToken(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -33,15 +33,16 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	}
 	first := r.Token == ""
 	if first && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
-		// Behind the prefix is nothing to list: is the container there?
+		// There is nothing to list after the prefix; the request finds out if the
+		// container exists.
 		o.MaxResults = to.Ptr(int32(1))
-		return &storage.Page{}, d.addEntries(ctx, r.Delimiter, o, &listed{})
+		return &storage.Page{}, d.addEntries(ctx, r.Delimiter, o, &mergedPage{})
 	}
 	if first {
 		o.StartFrom = httpheader.Optional(startFrom(r))
 	}
-	l := &listed{entries: r.Entries[:0], last: last}
-	if err := d.listWhole(ctx, r, o, l); err != nil {
+	l := &mergedPage{entries: r.Entries[:0], last: last}
+	if err := d.listInByteOrder(ctx, r, o, l); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
@@ -50,33 +51,33 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	}
 	page := &storage.Page{Entries: l.entries}
 	if l.marker != "" {
-		page.Token = pageToken(l.marker, l.last)
+		page.Token = encodePageToken(l.marker, l.last)
 	}
 	return page, nil
 }
 
-// listWhole lists a page, and on until what follows is behind all that is in it.
-func (d *driver) listWhole(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *listed) error {
-	for held := false; ; {
+// listInByteOrder lists pages until all following keys come after those listed.
+func (d *driver) listInByteOrder(ctx context.Context, r *storage.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
+	for merging := false; ; {
 		if err := d.addEntries(ctx, r.Delimiter, o, l); err != nil || l.marker == "" {
 			return err
 		}
-		stems := straddled(l.entries, r.Prefix, l.last)
+		stems := mixedOrderPrefixes(l.entries, r.Prefix, l.last)
 		if len(stems) == 0 {
 			return nil
 		}
-		if !held {
-			late, err := d.hasLate(ctx, stems)
+		if !merging {
+			found, err := d.hasAfterSurrogates(ctx, stems)
 			if err != nil {
-				return d.listFailed(err)
+				return d.listError(err)
 			}
-			if !late {
+			if !found {
 				return nil
 			}
-			held = true
+			merging = true
 		}
-		if len(l.entries) > maxHeld {
-			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys have an emoji where others have a character from U+E000 on, which Azure lists in another order: list them by a longer prefix"}
+		if len(l.entries) > maxMerged {
+			return &storage.Error{Code: storage.Unsupported, Hint: "too many keys differ in an emoji and a character from U+E000 on, which Azure lists in another order: use a longer prefix"}
 		}
 		if o.Marker != nil && *o.Marker == l.marker {
 			return &storage.Error{Code: storage.Internal, Err: errors.New("the listing repeats a page")}
@@ -85,20 +86,19 @@ func (d *driver) listWhole(ctx context.Context, r *storage.ListRequest, o *conta
 	}
 }
 
-// listed is what has been listed, in Azure's order.
-type listed struct {
+// A mergedPage has the entries listed so far, in Azure's order.
+type mergedPage struct {
 	entries []storage.ListEntry
-	last    string // the greatest name so far, of what is hidden too
-	marker  string // where it goes on
+	last    string // the greatest name so far, including hidden ones
+	marker  string // of Azure's next page
 }
 
-// addEntries adds a page of the service's. One that is in another order than it
-// should be is of an account with a hierarchical namespace: to go on would be to
-// lose keys.
-func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *listed) error {
+// addEntries adds one page of the service. If it is not in order, the account has
+// a hierarchical namespace, and continuing would lose keys.
+func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage) error {
 	items, prefixes, marker, err := d.listPage(ctx, delimiter, o)
 	if err != nil {
-		return d.listFailed(err)
+		return d.listError(err)
 	}
 	l.marker = marker
 	lastItem, lastPrefix := l.last, l.last
@@ -107,7 +107,7 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 			continue
 		}
 		if compareUTF16(*item.Name, lastItem) < 0 || isDirectory(item.Properties) {
-			return errTree
+			return errHierarchical
 		}
 		lastItem = *item.Name
 		if !isPlaceholder(item) {
@@ -115,9 +115,9 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 		}
 	}
 	for _, prefix := range prefixes {
-		name := text(prefix.Name)
+		name := deref(prefix.Name)
 		if compareUTF16(name, lastPrefix) < 0 || isDirectory(prefix.Properties) {
-			return errTree
+			return errHierarchical
 		}
 		lastPrefix = name
 		l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
@@ -128,16 +128,17 @@ func (d *driver) addEntries(ctx context.Context, delimiter string, o *container.
 	return nil
 }
 
-var errTree = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is in no order of names"), Hint: treeHint}
+var errHierarchical = &storage.Error{Code: storage.Unsupported, Err: errors.New("the listing is not in the order of keys"), Hint: hierarchicalHint}
 
-// isDirectory is said of entries where the account has a hierarchical namespace.
+// isDirectory reports whether an entry is a directory, as in accounts with a
+// hierarchical namespace.
 func isDirectory(p *container.BlobProperties) bool {
-	return p != nil && text(p.ResourceType) == "directory"
+	return p != nil && deref(p.ResourceType) == "directory"
 }
 
-// listPage is one page, flat or by a delimiter.
+// listPage returns one page of the service, flat or with a delimiter.
 func (d *driver) listPage(ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
-	ctx = d.once(ctx)
+	ctx = d.singleAttempt(ctx)
 	if delimiter == "" {
 		flat := container.ListBlobsFlatOptions{
 			Include: o.Include, Marker: o.Marker, MaxResults: o.MaxResults, Prefix: o.Prefix, StartFrom: o.StartFrom,
@@ -146,13 +147,13 @@ func (d *driver) listPage(ctx context.Context, delimiter string, o *container.Li
 		if err == nil && out.Segment != nil {
 			items = out.Segment.BlobItems
 		}
-		return items, nil, text(out.NextMarker), err
+		return items, nil, deref(out.NextMarker), err
 	}
 	out, err := d.container.NewListBlobsHierarchyPager(delimiter, o).NextPage(ctx)
 	if err == nil && out.Segment != nil {
 		items, prefixes = out.Segment.BlobItems, out.Segment.BlobPrefixes
 	}
-	return items, prefixes, text(out.NextMarker), err
+	return items, prefixes, deref(out.NextMarker), err
 }
 
 func listEntry(item *container.BlobItem) storage.ListEntry {
@@ -164,32 +165,33 @@ func listEntry(item *container.BlobItem) storage.ListEntry {
 	return e
 }
 
-// isPlaceholder reports whether a blob stands for a directory: Hadoop's tools
-// make them in accounts without a tree, too.
+// isPlaceholder reports whether a blob represents a directory. Hadoop's tools
+// make those in flat accounts too.
 func isPlaceholder(item *container.BlobItem) bool {
 	if length := item.Properties.ContentLength; length != nil && *length > 0 {
 		return false
 	}
 	for name, value := range item.Metadata {
-		if strings.EqualFold(name, "hdi_isfolder") && strings.EqualFold(text(value), "true") {
+		if strings.EqualFold(name, "hdi_isfolder") && strings.EqualFold(deref(value), "true") {
 			return true
 		}
 	}
 	return false
 }
 
-// listFailed: nothing but a container can be missing to a listing.
-func (d *driver) listFailed(err error) error {
-	return outcome.OfListing(translate(err), d.bucketHint())
+// listError returns the error for a failed listing. Only the container can be
+// missing.
+func (d *driver) listError(err error) error {
+	return sdkerror.FromListing(translate(err), d.bucketHint())
 }
 
-// A token is Azure's marker, and a key: the last one before it, or, of versions,
-// the first one behind it.
-func pageToken(marker, key string) string {
+// encodePageToken returns a token with Azure's marker and a key. The key is the
+// last one before the marker, or the first one after it in a listing of versions.
+func encodePageToken(marker, key string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(marker)) + "." + base64.RawURLEncoding.EncodeToString([]byte(key))
 }
 
-func readPageToken(token string) (marker, key string, err error) {
+func parsePageToken(token string) (marker, key string, err error) {
 	if token == "" {
 		return "", "", nil
 	}
@@ -197,7 +199,7 @@ func readPageToken(token string) (marker, key string, err error) {
 	markerBytes, err := base64.RawURLEncoding.DecodeString(rawMarker)
 	keyBytes, err2 := base64.RawURLEncoding.DecodeString(rawKey)
 	if err := errors.Join(err, err2); err != nil || !found {
-		return "", "", argument.Invalid("token", "must be one of this container's", "")
+		return "", "", argument.Invalid("token", "must be a token of this container", "")
 	}
 	return string(markerBytes), string(keyBytes), nil
 }

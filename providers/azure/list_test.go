@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// listing is an answer to List Blobs.
+// listing returns a response to List Blobs.
 func listing(marker string, entries ...string) said {
 	return said{
 		Header: map[string]string{"Content-Type": "application/xml"},
@@ -36,7 +36,7 @@ func keysOf(page *storage.Page) []string {
 	return keys
 }
 
-func TestListOnTheWire(t *testing.T) {
+func TestListRequests(t *testing.T) {
 	for name, row := range map[string]struct {
 		request storage.ListRequest
 		want    string
@@ -45,13 +45,13 @@ func TestListOnTheWire(t *testing.T) {
 		"a prefix":                   {storage.ListRequest{Limit: 10, Prefix: "a b/"}, "comp=list&include=metadata&maxresults=10&prefix=a%20b%2F&restype=container"},
 		"a delimiter":                {storage.ListRequest{Limit: 10, Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&restype=container"},
 		"more than the service has":  {storage.ListRequest{Limit: 9999}, "comp=list&include=metadata&maxresults=5000&restype=container"},
-		"a token":                    {storage.ListRequest{Limit: 10, Token: pageToken("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
+		"a token":                    {storage.ListRequest{Limit: 10, Token: encodePageToken("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
 		"a start":                    {storage.ListRequest{Limit: 10, StartAfter: "b/c"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=b%2Fc"},
 		"a start, of one level":      {storage.ListRequest{Limit: 10, StartAfter: "p/b/c", Prefix: "p/", Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&prefix=p%2F&restype=container&startFrom=p%2Fb"},
 		"a start before the prefix":  {storage.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
 		"a start that is the prefix": {storage.ListRequest{Limit: 10, StartAfter: "b", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
 		"a start with a late letter": {storage.ListRequest{Limit: 10, StartAfter: "x\uff08y"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=x%F0%90%80%80"},
-		"a start behind the prefix":  {storage.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
+		"a start after the prefix":   {storage.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, listing(""))
@@ -71,7 +71,7 @@ func TestAPageOfAListing(t *testing.T) {
 		prefixEntry("b/")))
 	page, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10, Delimiter: "/"})
 	require.NoError(t, err)
-	require.Equal(t, pageToken("m 2", "z"), page.Token)
+	require.Equal(t, encodePageToken("m 2", "z"), page.Token)
 	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes stand among the keys")
 	require.Equal(t, etag, page.Entries[0].Revision, "as reads have it, with its quotes")
 	require.Equal(t, etag, page.Entries[0].ETag)
@@ -106,11 +106,12 @@ func TestPlaceholdersOfDirectoriesAreNotListed(t *testing.T) {
 		empty("no", `<hdi_isfolder>false</hdi_isfolder>`)))
 	page, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 10})
 	require.NoError(t, err)
-	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "what has bytes is an object, whatever is said of it")
+	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "a blob with bytes is an object, whatever its metadata")
 }
 
-// What has another order is not sorted: of the next page keys would be lost.
-func TestAnAccountWithATreeIsRefused(t *testing.T) {
+// A page in another order is not sorted, because keys of the next page would be
+// lost.
+func TestHierarchicalAccountsAreRefused(t *testing.T) {
 	directory := func(name string) string {
 		return `<BlobPrefix><Name>` + name + `</Name><Properties><ResourceType>directory</ResourceType></Properties></BlobPrefix>`
 	}
@@ -140,7 +141,7 @@ func TestAnAccountWithATreeIsRefused(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestATokenThatIsNotOurs(t *testing.T) {
+func TestInvalidPageTokens(t *testing.T) {
 	s := newScript(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
 		_, err := s.driver(t).List(t.Context(), &storage.ListRequest{Limit: 1, Token: token})
@@ -149,7 +150,7 @@ func TestATokenThatIsNotOurs(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestAListingThatFails(t *testing.T) {
+func TestListErrors(t *testing.T) {
 	for code, want := range map[string]storage.Code{
 		"ContainerNotFound": storage.BucketNotFound, "ResourceNotFound": storage.BucketNotFound, "AuthorizationPermissionMismatch": storage.PermissionDenied,
 	} {
@@ -165,7 +166,7 @@ func TestAListingThatFails(t *testing.T) {
 	}
 }
 
-func TestALongListingIsFollowed(t *testing.T) {
+func TestListFollowsPages(t *testing.T) {
 	var answers []said
 	for i := range 20 {
 		answers = append(answers, listing(fmt.Sprint(i+1), blobEntry(fmt.Sprintf("k%03d", i))))

@@ -16,8 +16,8 @@ func TestService(t *testing.T) {
 	storagetest.RunService(t, signingService, storagetest.WithName("azure (Azurite)"))
 }
 
-// One container's life, on a real server.
-func TestABucketsLife(t *testing.T) {
+// The life cycle of a container, on a real server.
+func TestBucketLifeCycle(t *testing.T) {
 	s := signingService(t)
 	ctx, name := t.Context(), nextBucket()
 	require.NoError(t, s.DeleteBucket(ctx, createBucket(t, s, nextBucket(), storage.WithPublicAccess(true))))
@@ -61,7 +61,7 @@ func TestABucketsLife(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// The rules that let a browser use a signed upload are the account's.
+// The account's CORS rules let a browser use a signed upload.
 func TestRulesLetABrowserUpload(t *testing.T) {
 	s := signingService(t)
 	name := createBucket(t, s, nextBucket())

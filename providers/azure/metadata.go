@@ -9,35 +9,36 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Azure's names of metadata are identifiers of C#, which have no "-".
+// metadataNames escapes names of metadata. Azure's are C# identifiers, which have
+// no "-".
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 var metadataNames = httpheader.NewNameEscaper('_', '-')
 
 const (
-	// checksumKey is where the CRC32C of the whole object is kept: Azure keeps
-	// none itself. The core hides names that begin so.
+	// checksumKey has the CRC32C of the object, which Azure does not store. The
+	// core hides names with this prefix.
 	checksumKey = "omnibucket_crc32c"
-	// plainKey stands where metadata is to be replaced by none at all: a copy
-	// that names none has the source's.
-	plainKey = "omnibucket_plain"
+	// noMetadataKey is sent to replace metadata by none. A copy without metadata
+	// would have the source's.
+	noMetadataKey = "omnibucket_plain"
 )
 
-// storedMetadata is what is sent: the user's, and the checksum of an object of
-// size bytes where it is known.
-func storedMetadata(metadata map[string]string, crc *uint32, size int64) map[string]*string {
+// encodeMetadata returns the metadata to send: the user's, and the checksum of an
+// object of size bytes if it is known.
+func encodeMetadata(metadata map[string]string, crc *uint32, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
 		out[metadataNames.Escape(name)] = to.Ptr(value)
 	}
 	if crc != nil {
-		out[checksumKey] = to.Ptr(writeChecksum(*crc, size))
+		out[checksumKey] = to.Ptr(encodeChecksum(*crc, size))
 	}
 	return out
 }
 
-// shownMetadata is what the core is given, its own entries included, and the
-// checksum.
-func shownMetadata(stored map[string]*string, size int64) (metadata map[string]string, crc *uint32) {
+// decodeMetadata returns the metadata for the core, including the core's own
+// entries, and the checksum.
+func decodeMetadata(stored map[string]*string, size int64) (metadata map[string]string, crc *uint32) {
 	metadata = make(map[string]string, len(stored))
 	for name, value := range stored {
 		if value == nil {
@@ -45,7 +46,7 @@ func shownMetadata(stored map[string]*string, size int64) (metadata map[string]s
 		}
 		name = metadataNames.Unescape(name)
 		if name == checksumKey {
-			crc = readChecksum(*value, size)
+			crc = parseChecksum(*value, size)
 			continue
 		}
 		metadata[name] = *value
@@ -53,15 +54,17 @@ func shownMetadata(stored map[string]*string, size int64) (metadata map[string]s
 	return metadata, crc
 }
 
-// writeChecksum has the size beside the checksum: a tool that writes other
-// content and keeps the metadata shall not make an object that cannot be read.
-func writeChecksum(crc uint32, size int64) string {
+// encodeChecksum returns the checksum and the size. If another tool writes other
+// content and keeps the metadata, the size shows that the checksum is not of that
+// content.
+func encodeChecksum(crc uint32, size int64) string {
 	text := strconv.FormatUint(uint64(crc), 16)
 	return strings.Repeat("0", 8-len(text)) + text + "-" + strconv.FormatInt(size, 10)
 }
 
-// readChecksum is nil where the text is none of ours, or of another size.
-func readChecksum(text string, size int64) *uint32 {
+// parseChecksum returns nil if text is not from encodeChecksum, or if it is for
+// another size.
+func parseChecksum(text string, size int64) *uint32 {
 	sum, length, _ := strings.Cut(text, "-")
 	crc, err := strconv.ParseUint(sum, 16, 32)
 	if err != nil || length != strconv.FormatInt(size, 10) {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMetadataNamesAreIdentifiersAndComeBack(t *testing.T) {
+func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	identifier := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	stored := map[string]string{}
 	for _, name := range []string{
@@ -17,7 +17,7 @@ func TestMetadataNamesAreIdentifiersAndComeBack(t *testing.T) {
 		written := metadataNames.Escape(name)
 		require.Regexp(t, identifier, written, name)
 		require.Equal(t, name, metadataNames.Unescape(written))
-		// On its way it is a header, whose case is its reader's.
+		// It is sent as a header, whose reader chooses the case.
 		require.Equal(t, name, metadataNames.Unescape(http.CanonicalHeaderKey("X-Ms-Meta-" + written)[len("X-Ms-Meta-"):]))
 		require.NotContains(t, stored, written)
 		stored[written] = name
@@ -26,7 +26,7 @@ func TestMetadataNamesAreIdentifiersAndComeBack(t *testing.T) {
 	require.Equal(t, "plain_name", metadataNames.Escape("plain_name"))
 }
 
-func TestNamesOfOthersAreOnlyFolded(t *testing.T) {
+func TestForeignMetadataNamesAreLowerCased(t *testing.T) {
 	for foreign, want := range map[string]string{
 		"Color": "color", "my_xray": "my_xray", "a_x0041_": "a_x0041_", "_x00": "_x00", "_x002d": "_x002d",
 	} {
@@ -34,12 +34,12 @@ func TestNamesOfOthersAreOnlyFolded(t *testing.T) {
 	}
 }
 
-func TestAChecksumIsOfOneSize(t *testing.T) {
+func TestAChecksumIsValidForItsSize(t *testing.T) {
 	const text = "0000ab01-12"
-	require.Equal(t, text, writeChecksum(0xab01, 12))
-	require.Equal(t, uint32(0xab01), *readChecksum(text, 12))
-	require.Nil(t, readChecksum(text, 13), "another tool wrote other content, and kept the metadata")
+	require.Equal(t, text, encodeChecksum(0xab01, 12))
+	require.Equal(t, uint32(0xab01), *parseChecksum(text, 12))
+	require.Nil(t, parseChecksum(text, 13), "another tool wrote other content, and kept the metadata")
 	for _, foreign := range []string{"", "12", "0000ab01", "zzzzzzzz-12", "1234567890-12", "-12"} {
-		require.Nil(t, readChecksum(foreign, 12), foreign)
+		require.Nil(t, parseChecksum(foreign, 12), foreign)
 	}
 }

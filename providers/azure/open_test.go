@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// inEnvironment leaves of the environment's settings those that are given.
+// inEnvironment sets the given variables and removes the other settings.
 func inEnvironment(t *testing.T, settings map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -53,7 +53,7 @@ func credentialOf(a *account) string {
 	return "the client's"
 }
 
-func TestWhoAsksWhom(t *testing.T) {
+func TestResolveSettings(t *testing.T) {
 	for name, row := range map[string]struct {
 		config                     Config
 		environment                map[string]string
@@ -131,7 +131,7 @@ func TestWhoAsksWhom(t *testing.T) {
 			Config{Endpoint: "http://localhost:10000/acme", Key: someKey}, nil,
 			"http://localhost:10000/acme", "acme", "key some key",
 		},
-		"the emulator, seen by nobody": {
+		"the emulator, anonymous": {
 			Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Anonymous: true}, nil,
 			"http://127.0.0.1:10000/devstoreaccount1", "devstoreaccount1", "anonymous",
 		},
@@ -155,7 +155,7 @@ func TestWhoAsksWhom(t *testing.T) {
 			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
 			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
 		},
-		"the environment's account alone": {
+		"only the environment's account": {
 			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme"},
 			"https://acme.blob.core.windows.net", "acme", "chain",
 		},
@@ -167,7 +167,7 @@ func TestWhoAsksWhom(t *testing.T) {
 			Config{Endpoint: "https://blobs.example.com"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			"https://blobs.example.com", "", "chain",
 		},
-		"the environment, where nobody asks": {
+		"the environment, with Anonymous": {
 			Config{Account: "acme", Anonymous: true}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			"https://acme.blob.core.windows.net", "acme", "anonymous",
 		},
@@ -188,16 +188,16 @@ func TestWhoAsksWhom(t *testing.T) {
 	}
 }
 
-func TestConfigThatMakesNoSense(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
 	require.NoError(t, err)
 	for name, c := range map[string]Config{
 		"no account":                          {},
 		"an account that is an address":       {Account: "acme.blob.core.windows.net"},
 		"a key and a signature":               {Account: "acme", Key: someKey, SASToken: "x"},
-		"a key and nobody":                    {Account: "acme", Key: someKey, Anonymous: true},
+		"a key and Anonymous":                 {Account: "acme", Key: someKey, Anonymous: true},
 		"a key that is none":                  {Account: "acme", Key: "!"},
-		"a key of nobody knows whom":          {Endpoint: "https://blobs.example.com", Key: someKey},
+		"a key without an account":            {Endpoint: "https://blobs.example.com", Key: someKey},
 		"a connection string and an account":  {Account: "acme", ConnectionString: connecting},
 		"a connection string without a name":  {ConnectionString: "AccountKey=" + someKey},
 		"a connection string without a key":   {ConnectionString: "AccountName=acme"},
@@ -253,7 +253,7 @@ func TestAddresses(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestOpeningAsksNobody(t *testing.T) {
+func TestOpenMakesNoRequest(t *testing.T) {
 	inEnvironment(t, nil)
 	s := newScript(t)
 	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) { c.SASToken = "sig=x" }, func(c *Config) { c.Anonymous = true }} {
@@ -265,7 +265,7 @@ func TestOpeningAsksNobody(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestWhatABucketDeclares(t *testing.T) {
+func TestDescribe(t *testing.T) {
 	d := newScript(t).driver(t)
 	desc := d.Describe()
 	require.Equal(t, "azure", desc.Provider)
@@ -283,7 +283,7 @@ func TestWhatABucketDeclares(t *testing.T) {
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
 }
 
-// An account in the path of a host with dots is one to all requests.
+// All requests use the account in the path of a host with dots.
 func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
 	there := s.Listener.Addr().String()
@@ -303,7 +303,7 @@ func TestAnAccountInThePathOfAHostWithDots(t *testing.T) {
 	require.Contains(t, s.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
-func TestCopiesStayWithinACredential(t *testing.T) {
+func TestLocateIdentifiesTheCredential(t *testing.T) {
 	inEnvironment(t, nil)
 	at := func(c Config) any {
 		c.Bucket = "photos"
@@ -321,10 +321,10 @@ func TestCopiesStayWithinACredential(t *testing.T) {
 		require.NotEqual(t, at(key), at(other))
 	}
 	require.NotEqual(t, at(Config{Account: "acme", SASToken: "sig=x"}), at(Config{Account: "acme", SASToken: "sig=y"}))
-	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "nobody knows whose tokens they are")
+	require.NotEqual(t, at(Config{Account: "acme", Credential: noToken{}}), at(Config{Account: "acme", Credential: noToken{}}), "the owner of the tokens is unknown")
 }
 
-func TestAGivenClientRetriesNothing(t *testing.T) {
+func TestAnSDKClientMakesOneAttempt(t *testing.T) {
 	s := newScript(t, refusing(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	require.NoError(t, err)
@@ -368,14 +368,14 @@ func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
 		require.Equal(t, local, a.token.(*defaultChain).local, endpoint)
 		require.NoError(t, a.close())
 	}
-	// Without the machine's identity there is nobody to ask for one.
+	// Without the machine's identity there is no source for a token.
 	chain := &defaultChain{local: true}
 	t.Setenv("PATH", "")
 	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 	require.ErrorIs(t, err, storage.Unauthenticated)
 }
 
-func TestAKeyBesideAGivenClientSigns(t *testing.T) {
+func TestAKeyWithAnSDKClientSigns(t *testing.T) {
 	inEnvironment(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
 	given, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
 	require.NoError(t, err)

@@ -13,41 +13,43 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Azure lists in the order of UTF-16, where characters from U+10000 on (emoji)
-// come before those from U+E000 to U+FFFF (full-width forms, private use), and
-// not behind them as in that of bytes: nothing else differs. Of a page they are
-// sorted; where a page could break off between the two kinds, it is read on
-// until it does not.
+// Azure lists in the order of UTF-16. There, characters from U+10000 on (such as
+// emoji) come before those from U+E000 to U+FFFF (such as full-width forms). In
+// byte order they come after them. List sorts each page. If a page could end
+// between the two kinds, List reads more pages until it does not.
 
 const (
-	firstLate  = "\uE000"     // of those that Azure has last
-	firstEarly = "\U00010000" // of those that Azure has before them
+	firstAfterSurrogates = "\uE000"     // Azure lists them last
+	firstSupplementary   = "\U00010000" // Azure lists them before those
 
-	// maxHeld bounds a page that is read on, in entries.
-	maxHeld = 100_000
+	// maxMerged is the maximum number of entries of a page that is merged from
+	// several.
+	maxMerged = 100_000
 )
 
-// isEarly and isLate tell the kinds apart by the first byte of a character in
-// UTF-8.
-func isEarly(c byte) bool { return c >= 0xF0 }
-func isLate(c byte) bool  { return c == 0xEE || c == 0xEF }
+// isSupplementary reports whether c begins a character from U+10000 on, in UTF-8.
+func isSupplementary(c byte) bool { return c >= 0xF0 }
 
-// compareUTF16 compares as Azure does.
+// isAfterSurrogates reports whether c begins a character from U+E000 to U+FFFF.
+func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
+
+// compareUTF16 compares keys in Azure's order.
 func compareUTF16(a, b string) int {
 	n := sharedBytes(a, b)
 	if n == len(a) || n == len(b) {
 		return cmp.Compare(len(a), len(b))
 	}
 	switch x, y := a[n], b[n]; {
-	case isEarly(x) && isLate(y):
+	case isSupplementary(x) && isAfterSurrogates(y):
 		return -1
-	case isLate(x) && isEarly(y):
+	case isAfterSurrogates(x) && isSupplementary(y):
 		return 1
 	default:
 		return cmp.Compare(x, y)
 	}
 }
 
+// sharedBytes returns the length of the common prefix.
 func sharedBytes(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -58,15 +60,16 @@ func sharedBytes(a, b string) int {
 	return n
 }
 
-// straddled are the stems under which a page that ends with the key last, in
-// Azure's order, has early characters, and what follows can have late ones that
-// belong before them: shortest first.
-func straddled(entries []storage.ListEntry, prefix, last string) []string {
+// mixedOrderPrefixes returns prefixes for which a page ends between the two
+// kinds, shortest first. last is the last key of the page in Azure's order. For
+// such a prefix the page has supplementary characters, and later keys may belong
+// before them.
+func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
 		key := entries[i].Key
 		for at := len(prefix); at < min(len(key), sharedBytes(key, last)+1); at++ {
-			if isEarly(key[at]) && !slices.Contains(stems, key[:at]) {
+			if isSupplementary(key[at]) && !slices.Contains(stems, key[:at]) {
 				stems = append(stems, key[:at])
 			}
 		}
@@ -75,12 +78,13 @@ func straddled(entries []storage.ListEntry, prefix, last string) []string {
 	return stems
 }
 
-// hasLate reports whether there are keys with late characters behind one of the
-// stems. A server that does not heed where to start leaves it open: true.
-func (d *driver) hasLate(ctx context.Context, stems []string) (bool, error) {
+// hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF
+// after one of the prefixes. If the server ignores where to start, it returns
+// true.
+func (d *driver) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := d.listPage(ctx, "", &container.ListBlobsHierarchyOptions{
-			Prefix: httpheader.Optional(stem), StartFrom: to.Ptr(stem + firstLate), MaxResults: to.Ptr(int32(1)),
+			Prefix: httpheader.Optional(stem), StartFrom: to.Ptr(stem + firstAfterSurrogates), MaxResults: to.Ptr(int32(1)),
 		})
 		if err != nil {
 			return false, err
@@ -92,9 +96,10 @@ func (d *driver) hasLate(ctx context.Context, stems []string) (bool, error) {
 	return false, nil
 }
 
-// startFrom is where the service begins, inclusively, to have all that is behind
-// StartAfter: before the early characters where it has a late one. Under a
-// delimiter the service knows one level. The core drops what is too early.
+// startFrom returns the key at which the service must start, inclusively, to list
+// all keys after StartAfter. If StartAfter has a character from U+E000 to U+FFFF,
+// that is before the supplementary ones. With a delimiter the service supports
+// only one level. List drops the entries before StartAfter.
 func startFrom(r *storage.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""
@@ -104,8 +109,8 @@ func startFrom(r *storage.ListRequest) string {
 		start, _, _ = strings.Cut(start, r.Delimiter)
 	}
 	for i := range len(start) {
-		if isLate(start[i]) {
-			start = start[:i] + firstEarly
+		if isAfterSurrogates(start[i]) {
+			start = start[:i] + firstSupplementary
 			break
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Azure's order, as it was seen there: of the code units of UTF-16.
+// byUnits compares in Azure's order, as observed: by code units of UTF-16.
 func byUnits(a, b string) int {
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 }
@@ -26,11 +26,11 @@ var mixed = []string{
 	"a😀", "a\uFF08", "a\uFF08😀", "a\uFF08\uFF09", "a😀\uFF08", "a😀😀",
 }
 
-// A lister lists as Azure does, in pages that it breaks off where it likes.
+// A lister lists as Azure does, in pages of any size.
 type lister struct {
 	*httptest.Server
 	keys  []string
-	deaf  bool // to startFrom, as older versions are
+	deaf  bool // ignores startFrom, as older versions do
 	asked atomic.Int64
 }
 
@@ -81,7 +81,7 @@ func keysListed(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []st
 	return keys
 }
 
-func TestComparingAsAzureDoes(t *testing.T) {
+func TestCompareUTF16(t *testing.T) {
 	for _, a := range mixed {
 		for _, b := range mixed {
 			require.Equal(t, byUnits(a, b), compareUTF16(a, b), "%q %q", a, b)
@@ -89,7 +89,7 @@ func TestComparingAsAzureDoes(t *testing.T) {
 	}
 }
 
-func TestAListingIsInTheOrderOfBytesWhereverItsPagesEnd(t *testing.T) {
+func TestAListingIsInByteOrderForAllPageSizes(t *testing.T) {
 	want := slices.Sorted(slices.Values(mixed[1:]))
 	l := newLister(t, mixed[1:])
 	require.NotEqual(t, want, l.keys, "the orders differ")
@@ -101,7 +101,7 @@ func TestAListingIsInTheOrderOfBytesWhereverItsPagesEnd(t *testing.T) {
 	}
 }
 
-func TestAListingBeginsBehindAnyKey(t *testing.T) {
+func TestAListingStartsAfterAnyKey(t *testing.T) {
 	all := slices.Sorted(slices.Values(mixed[1:]))
 	b := newLister(t, mixed[1:]).open(t)
 	for _, start := range all {
@@ -120,7 +120,7 @@ func TestAListingBeginsBehindAnyKey(t *testing.T) {
 	}
 }
 
-func TestTheOrderCostsNothingWhereItIsTheSame(t *testing.T) {
+func TestByteOrderCostsNoRequestIfOrdersAgree(t *testing.T) {
 	var keys []string
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("a\uFF08%03d", i))
@@ -138,7 +138,7 @@ func TestManyEmojiAreListedInPages(t *testing.T) {
 	l := newLister(t, keys)
 	b := l.open(t)
 	require.Len(t, keysListed(t, b, storage.WithPageSize(10)), 100)
-	require.Equal(t, int64(10+9), l.asked.Load(), "a look for each page: nothing belongs before it")
+	require.Equal(t, int64(10+9), l.asked.Load(), "one more request per page: no key belongs before it")
 
 	l.asked.Store(0)
 	require.Len(t, keysListed(t, b, storage.WithPageSize(10), storage.WithPrefix("😀/")), 100)

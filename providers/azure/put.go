@@ -17,21 +17,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Put is one Put Blob. The service compares what it received with the CRC64 that
-// is sent before it; the object's CRC32C goes into its metadata.
+// Put makes one Put Blob request. The service verifies the body by the CRC64 in
+// the header. The object's CRC32C is stored in its metadata.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	body, sum, err := summed(r.Body, r.CRC32C)
+	body, sum, err := withCRC64(r.Body, r.CRC32C)
 	if err != nil {
 		return nil, err
 	}
 	var out blockblob.UploadResponse
-	err = writes(d.once(ctx), func(ctx context.Context) (err error) {
+	err = writes(d.singleAttempt(ctx), func(ctx context.Context) (err error) {
 		out, err = d.blob(r.Key).Upload(ctx, body, &blockblob.UploadOptions{
-			HTTPHeaders:             headers(&r.Properties),
-			Metadata:                storedMetadata(r.Metadata, r.CRC32C, r.Size),
+			HTTPHeaders:             httpHeaders(&r.Properties),
+			Metadata:                encodeMetadata(r.Metadata, r.CRC32C, r.Size),
 			Tier:                    tier(r.StorageClass),
 			AccessConditions:        conditions(r.Condition),
 			TransactionalValidation: blob.TransferValidationTypeCRC64(sum),
@@ -39,22 +39,21 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return err
 	})
 	if err != nil {
-		return nil, writeFailed(err, r.Condition)
+		return nil, writeError(err, r.Condition)
 	}
-	attrs := written(out.ETag, out.LastModified, out.VersionID)
-	attrs.MD5 = out.ContentMD5 // what the service computed
+	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
+	attrs.MD5 = out.ContentMD5 // computed by the service
 	return attrs, nil
 }
 
-// summed is a body as the SDK takes it, and the CRC64 that the service shall
-// compare it with. Of a body that is not the one that the core has summed up nothing is
-// sent.
-func summed(body io.Reader, crc *uint32) (io.ReadSeekCloser, uint64, error) {
+// withCRC64 returns the body for the SDK, and its CRC64. If the body does not
+// match crc, it returns ChecksumMismatch, so that nothing is sent.
+func withCRC64(body io.Reader, crc *uint32) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
-		return nil, 0, storage.Unsupported // the core sends none
+		return nil, 0, storage.Unsupported // the core never passes one
 	}
-	sum, err := sumBody(from, crc)
+	sum, err := sumCRC64(from, crc)
 	if err == nil {
 		_, err = from.Seek(0, io.SeekStart)
 	}
@@ -66,9 +65,9 @@ func summed(body io.Reader, crc *uint32) (io.ReadSeekCloser, uint64, error) {
 
 var hashBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// sumBody reads body to its end: the CRC64 goes out before the bytes do. What
-// reading fails with is the body's own error.
-func sumBody(body io.ReadSeeker, want *uint32) (uint64, error) {
+// sumCRC64 reads body to its end, because the CRC64 is sent before the bytes. If
+// reading fails, it returns the body's error.
+func sumCRC64(body io.ReadSeeker, want *uint32) (uint64, error) {
 	var from io.Reader = body
 	if b, ok := body.(storage.BodyPeeker); ok { // such a look is no progress
 		from = io.NewSectionReader(peekReader{b}, 0, math.MaxInt64)
@@ -101,10 +100,10 @@ func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekA
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// writeFailed is what a failed write means: what is not there cannot be updated,
-// a signature that can only create refuses to overwrite by itself, and nothing
-// but a container is missing to a write without a condition.
-func writeFailed(err error, c storage.Condition) error {
+// writeError returns the error for a failed write. An update of a missing object
+// is PreconditionFailed, and so is an overwrite that the signature does not
+// permit. Without a condition, only the container can be missing.
+func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite"):

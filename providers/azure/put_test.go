@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestPutOnTheWire(t *testing.T) {
+func TestPutRequests(t *testing.T) {
 	s := newScript(t, said{Status: http.StatusCreated, Header: map[string]string{
 		"ETag": etag, "Last-Modified": aTime, "X-Ms-Version-Id": version, "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==",
 	}})
@@ -43,7 +43,7 @@ func TestPutOnTheWire(t *testing.T) {
 		"Accept-Encoding":                   "identity",
 	} {
 		if name == "Content-Length" {
-			continue // net/http's server keeps it to itself
+			continue // net/http's server does not pass it on
 		}
 		require.Equal(t, want, got.Header.Get(name), name)
 	}
@@ -56,7 +56,7 @@ func TestPutOnTheWire(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-func TestAPutThatIsRefused(t *testing.T) {
+func TestPutErrors(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer    said
 		condition storage.Condition
@@ -90,13 +90,13 @@ func TestAPutThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsNotTheOneThatWasSummedUpIsNotSent(t *testing.T) {
+func TestABodyWithAnotherChecksumIsNotSent(t *testing.T) {
 	s := newScript(t, created)
 	r := wiretest.Put("a", "hello")
 	r.CRC32C = wiretest.CRC32C("hallo")
 	_, err := s.driver(t).Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	_, err = s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUpload(), Number: 1, Body: r.Body.(interface {
+	_, err = s.driver(t).PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: r.Body.(interface {
 		Read([]byte) (int, error)
 		Seek(int64, int) (int64, error)
 	}), CRC32C: r.CRC32C})
@@ -104,7 +104,7 @@ func TestABodyThatIsNotTheOneThatWasSummedUpIsNotSent(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestALostAnswerIsUnknown(t *testing.T) {
+func TestALostResponseIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for name, row := range map[string]struct {
@@ -134,8 +134,8 @@ func TestALostAnswerIsUnknown(t *testing.T) {
 	}
 }
 
-// Another transport than ours does not tell how far a request came.
-func TestALostAnswerOfAnotherTransportIsUnknown(t *testing.T) {
+// Another transport does not report how much of a request was sent.
+func TestALostResponseOfAnotherTransportIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
@@ -152,5 +152,5 @@ func TestALostAnswerOfAnotherTransportIsUnknown(t *testing.T) {
 	s.Close()
 	_, err = s.driver(t, own).Put(t.Context(), wiretest.Put("a", "hello"))
 	require.Error(t, err)
-	require.NotErrorIs(t, err, storage.OutcomeUnknown, "nobody was there")
+	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestADownloadResumesWhereTheConnectionWasCut(t *testing.T) {
+func TestADownloadResumesAfterALostConnection(t *testing.T) {
 	s := needAzurite(t)
 	wiretest.DownloadResumes(t, s.root(), s.openAt(t))
 }
 
-func TestADownloadIsNeverSplicedOfTwoRevisions(t *testing.T) {
+func TestADownloadNeverMixesRevisions(t *testing.T) {
 	s := needAzurite(t)
 	wiretest.DownloadPinsRevision(t, s.root(), s.openAt(t))
 }
 
-// One file was replaced by another and put back again, between three calls with
-// one journal, and what the second one sent was not heard of.
-func TestAResumedUploadIsOfOneBody(t *testing.T) {
+// A file is replaced and restored between three calls with one journal. The
+// responses to the second call are lost.
+func TestAResumedUploadNeverMixesBodies(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	const part = 1 << 20
 	one, other := bytes.Repeat([]byte("a"), 3*part), bytes.Repeat([]byte("b"), 3*part)
 	opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(part), storage.WithConcurrency(1)}
-	// stopped is an upload that ends with its part n, before it is heard of.
+	// stopped runs an upload that ends with part n, before its response.
 	stopped := func(body []byte, n int) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -69,7 +69,7 @@ const emulatorPath = "/devstoreaccount1" // the account's
 
 func (s *azuriteServer) root() string { return strings.TrimSuffix(s.endpoint, emulatorPath) }
 
-// openAt opens a container at the emulator, or at a proxy before it.
+// openAt opens a container at the emulator, or at a proxy in front of it.
 func (s *azuriteServer) openAt(t *testing.T) wiretest.OpenAt {
 	name := s.container(t)
 	return func(root string, opts ...storage.OpenOption) storage.Bucket {

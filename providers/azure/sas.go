@@ -11,37 +11,37 @@ import (
 )
 
 const (
-	// sasVersion is the service version whose rules a signature follows (sv). The
-	// fields of what is signed, and their order, are this version's: with the
-	// SDK's own version they change together, or not at all.
+	// sasVersion is the service version of a signature (sv). It defines the
+	// signed fields and their order, so change it only together with
+	// stringToSign.
 	sasVersion = "2026-12-06"
 
-	sasTime = "2006-01-02T15:04:05Z" // of UTC
+	sasTime = "2006-01-02T15:04:05Z" // in UTC
 
-	// From these versions on a signature names what kind of resource it is of, and
-	// an encryption scope.
+	// Since oldestVersion, a signature names the kind of its resource; since
+	// scopeVersion, it has an encryption scope.
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
 )
 
-// What a signature allows, in the order that Azure wants the letters in.
+// The permissions of a signature, with the letters in Azure's order.
 const (
 	mayRead      = "r"
-	mayCreate    = "c"  // what is there is not overwritten: 403 UnauthorizedBlobOverwrite
+	mayCreate    = "c"  // an existing blob is not overwritten: 403 UnauthorizedBlobOverwrite
 	mayOverwrite = "cw" // create or overwrite
 )
 
-// A signingKey signs shared access signatures (SAS): it is the account's own, or
-// one that the account gave out for a user.
+// A signingKey signs shared access signatures (SAS). It is the account's own key,
+// or a user delegation key.
 type signingKey struct {
-	account   string // by which Azure knows it, whatever host clients see
+	account   string // the account's name, whatever the host of the URL is
 	secret    []byte
-	version   string      // of the service; "": sasVersion
-	delegated *delegation // nil: the account's own key
+	version   string      // of the service; "" means sasVersion
+	delegated *delegation // nil for the account's own key
 }
 
-// newSigningKey is nil where no key is given; one that is not in base64 has been
-// refused before.
+// newSigningKey returns nil if key is "". A key that is not in base64 was refused
+// before.
 func newSigningKey(account, key, version string) *signingKey {
 	secret, err := base64.StdEncoding.DecodeString(key)
 	if err != nil || len(secret) == 0 {
@@ -50,22 +50,22 @@ func newSigningKey(account, key, version string) *signingKey {
 	return &signingKey{account: account, secret: secret, version: version}
 }
 
-// A delegation says whose a user delegation key is, in Azure's own words.
+// A delegation has the fields that identify a user delegation key.
 type delegation struct {
-	objectID, tenantID string // skoid, sktid: the user's
+	objectID, tenantID string // of the user: skoid, sktid
 	start, end         string // skt, ske
 	service, version   string // sks, skv
 }
 
-// A grant is what a signature gives its holder.
+// A grant is the access that a signature grants.
 type grant struct {
-	container, key string // as they are, without escaping
-	version        string // "": the current one
+	container, key string // not escaped
+	version        string // "" means the current one
 	permissions    string
 	ends           time.Time // in whole seconds
-	plainHTTP      bool      // may be used without TLS
-	disposition    string    // Content-Disposition of the answer; "": the object's own
-	mediaType      string    // Content-Type of the answer, likewise
+	plainHTTP      bool      // the URL may be used without TLS
+	disposition    string    // Content-Disposition of the response; "" means the object's
+	mediaType      string    // Content-Type of the response; "" means the object's
 }
 
 func (g *grant) resource() string {
@@ -84,14 +84,14 @@ func (g *grant) protocol() string {
 
 func (g *grant) expiry() string { return g.ends.UTC().Format(sasTime) }
 
-// canonical names the blob as Azure does when it checks the signature: by the
-// account, not by the host, and without escaping.
+// canonical returns the blob's name in the signature. It has the account instead
+// of the host, and is not escaped.
 func (g *grant) canonical(account string) string {
 	return "/blob/" + account + "/" + g.container + "/" + g.key
 }
 
-// stringToSign is what is signed. There is no start: Azure counts from when it
-// sees the request, so that a clock of ours that is ahead locks nobody out.
+// stringToSign returns the text to sign. It has no start, so that the signature
+// is valid at once, even if this machine's clock is ahead.
 //
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 // https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
@@ -109,7 +109,7 @@ func (k *signingKey) stringToSign(g *grant) string {
 		g.protocol(),
 		k.serviceVersion(),
 		g.resource(),
-		g.version, // signedSnapshotTime: a version's id stands in its place
+		g.version, // signedSnapshotTime, or the id of a version
 	}
 	if k.serviceVersion() >= scopeVersion {
 		fields = append(fields, "") // signedEncryptionScope
@@ -123,7 +123,7 @@ func (k *signingKey) stringToSign(g *grant) string {
 	), "\n")
 }
 
-// serviceVersion is the version whose rules the signature follows.
+// serviceVersion returns the service version of the signature.
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
 func (d *delegation) stringToSign(g *grant, account string) string {
@@ -147,7 +147,7 @@ func (d *delegation) stringToSign(g *grant, account string) string {
 		g.protocol(),
 		sasVersion,
 		g.resource(),
-		g.version, // signedSnapshotTime: a version's id stands in its place
+		g.version, // signedSnapshotTime, or the id of a version
 		"",        // signedEncryptionScope
 		"",        // canonicalizedSignedRequestHeaders
 		"",        // canonicalizedSignedRequestQueryParameters
@@ -165,7 +165,7 @@ func (k *signingKey) signature(g *grant) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// sign is the query of an address that holds the grant.
+// sign returns the query of a URL with the grant.
 func (k *signingKey) sign(g *grant) string {
 	var q query
 	q.Grow(512)
@@ -189,10 +189,11 @@ func (k *signingKey) sign(g *grant) string {
 	return q.String()
 }
 
-// A query is written in the order in which it is given.
+// A query keeps the order in which its parameters are added.
 type query struct{ strings.Builder }
 
-// add escapes a space as %20, which every server reads as one.
+// add adds a parameter. It escapes a space as %20, which every server
+// understands.
 func (q *query) add(name, value string) {
 	if value == "" {
 		return

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// signedAt is when everything in these tests is signed.
+// signedAt is the time of all signatures in these tests.
 var signedAt = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
 const (
@@ -27,7 +27,7 @@ const (
 	testKey     = "c2VjcmV0LXNlY3JldC1zZWNyZXQ=" // secret-secret-secret
 )
 
-// signedKeys are one of each class of contract K3.
+// signedKeys has one key of each class of rule K3.
 var signedKeys = append(slices.Clone(wiretest.Keys), "brackets[1]{2}", "a=b&sig=x&se=2000-01-01", strings.Repeat("abcd/", 204)+"abcd")
 
 func testGrant(change func(g *grant)) *grant {
@@ -38,8 +38,8 @@ func testGrant(change func(g *grant)) *grant {
 	return g
 }
 
-// grants are what the SDK can sign too; it leaves a version's id out of what it
-// signs, which Azure then refuses.
+// grants has grants that the SDK can sign too. It does not sign a version's id,
+// which Azure then refuses.
 func grants() map[string]*grant {
 	all := map[string]*grant{
 		"a download":            testGrant(nil),
@@ -72,7 +72,7 @@ func parsedQuery(t *testing.T, text string) url.Values {
 	return values
 }
 
-func TestTheAccountsSignatureIsTheSDKs(t *testing.T) {
+func TestAccountKeySignatureEqualsTheSDKs(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)
 	for name, g := range grants() {
@@ -154,9 +154,9 @@ func TestTheStringToSignIsTheDocumentedOne(t *testing.T) {
 	}
 }
 
-// Every field that is signed and not empty is in the query, by its own name:
-// Azure reads it there.
-func TestTheQueryTellsWhatIsSigned(t *testing.T) {
+// Azure reads every signed field from the query, so each one that is not empty
+// must be there.
+func TestTheQueryHasAllSignedFields(t *testing.T) {
 	g := testGrant(func(g *grant) {
 		g.version, g.disposition, g.mediaType = "2026-03-01T00:00:00.1234567Z", "inline", "image/png"
 	})
@@ -198,13 +198,13 @@ func TestTheQueryIsEscapedForEveryClient(t *testing.T) {
 	require.Contains(t, text, "rscd=attachment%3B%20filename%3D%22a%2Bb%26c%3Dd.png%22")
 }
 
-// What is signed is the order of one version: an SDK of another one is a reason
-// to read the documentation again.
-func TestTheVersionIsTheSDKs(t *testing.T) {
+// The signed fields depend on the version. If the SDK changes its version, read
+// the documentation again.
+func TestTheVersionEqualsTheSDKs(t *testing.T) {
 	require.Equal(t, sas.Version, sasVersion)
 }
 
-// P13: no more than the SDK's.
+// Rule P13: signing costs no more than with the SDK.
 func TestSigningCostsNoMoreThanTheSDKs(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)

@@ -17,13 +17,13 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// azuriteServer is the emulator that "make test" has started: see testservers.
+// azuriteServer is the emulator that "make test" has started (see testservers).
 type azuriteServer struct {
 	endpoint string
-	raw      *service.Client // the SDK's own, for what the driver is not to be asked
+	raw      *service.Client // a client of the SDK, for checks without the driver
 }
 
-// needAzurite is the emulator, or the end of the test.
+// needAzurite returns the emulator. If there is none, it fails the test.
 func needAzurite(t *testing.T) *azuriteServer {
 	t.Helper()
 	const variable = "OMNIBUCKET_TEST_AZURITE"
@@ -31,11 +31,11 @@ func needAzurite(t *testing.T) *azuriteServer {
 	if s.endpoint == "" {
 		t.Fatalf("%s is not set: this test needs a real server; \"make test\" starts it, as does: go run -C testservers . -- go test ./providers/azure", variable)
 	}
-	// The key of the emulator's account, which everybody knows.
+	// The public key of the emulator's account.
 	key, err := service.NewSharedKeyCredential("devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
 	require.NoError(t, err)
 	s.raw, err = service.NewClientWithSharedKeyCredential(s.endpoint, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
-		// Kept connections would be goroutines that the suite finds.
+		// Idle connections would be goroutines that the suite reports.
 		Transport: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}})
 	require.NoError(t, err)
@@ -44,14 +44,15 @@ func needAzurite(t *testing.T) *azuriteServer {
 
 var containerNumber atomic.Int64
 
-// container makes an empty container, which t removes with all that is in it.
+// container makes an empty container, and removes it with its blobs after the
+// test.
 func (s *azuriteServer) container(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), containerNumber.Add(1))
 	_, err := s.raw.CreateContainer(t.Context(), name, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // that of the test is done
 		defer cancel()
 		_, err := s.raw.DeleteContainer(ctx, name, nil)
 		require.NoError(t, err)

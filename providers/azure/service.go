@@ -9,27 +9,27 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/bucketupdate"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
 
-// serviceDriver manages the containers of one account.
+// A serviceDriver manages the containers of one account.
 type serviceDriver struct {
 	storage.UnimplementedServiceDriver
 	*account
 }
 
-// NewService opens the account behind a Config without a bucket, and makes no
-// request. InvalidArgument as Open.
+// NewService opens the account of a Config without a bucket. It makes no request.
+// If c is invalid, it fails with InvalidArgument.
 //
-// CORS rules are the account's on Azure, at most five: setting those of one
-// bucket sets them for all, and it can take half a minute until they hold.
-// BucketInfo shows the account's rules, if the credential may read them. Where
-// an account lies, and what it does about versions and lifecycles, is the
-// management plane's to say: WithRegion, WithVersioning and WithLifecycle are
-// Unsupported, and so are Credentials. A name is free again half a minute or
-// more after its bucket was deleted: till then CreateBucket is Unavailable.
+// On Azure, CORS rules belong to the account, which has at most five. Setting
+// those of one bucket sets them for all, and it takes up to half a minute until
+// they apply. BucketInfo returns the account's rules if the credential may read
+// them. Azure's management plane controls regions, versions and lifecycles, so
+// WithRegion, WithVersioning and WithLifecycle are Unsupported. Credentials are
+// Unsupported too. After a bucket is deleted, its name is free half a minute or
+// more later; until then CreateBucket fails with Unavailable.
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
@@ -38,7 +38,8 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 	return storage.NewService(d, opts...), nil
 }
 
-// NewServiceDriver opens an account as NewService does, for storage.NewService.
+// NewServiceDriver opens an account as [NewService] does, for
+// [storage.NewService].
 func NewServiceDriver(_ context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
@@ -52,37 +53,38 @@ func NewServiceDriver(_ context.Context, c Config) (storage.ServiceDriver, error
 
 func newServiceDriver(a *account) storage.ServiceDriver { return &serviceDriver{account: a} }
 
-// Provider is "azure", whoever's server it is.
+// Provider returns "azure".
 func (s *serviceDriver) Provider() string { return provider }
 
-// Driver makes no request. It shares the account's connections: Close of the
-// service ends them.
+// Driver returns the driver of a container without a request. It shares the
+// account's connections, which Close of the service closes.
 func (s *serviceDriver) Driver(name string) (storage.Driver, error) { return s.driver(name), nil }
 
-// Close closes the account.
+// Close closes the account's connections.
 func (s *serviceDriver) Close() error { return s.close() }
 
-// A managed bucket is one that its account looks at or changes.
-type managed struct {
+// A managedContainer is a container whose settings the account reads or changes.
+type managedContainer struct {
 	*account
 	container *container.Client
 }
 
-func (s *serviceDriver) manage(ctx context.Context, name string) (context.Context, *managed) {
-	return s.once(ctx), &managed{account: s.account, container: s.service.NewContainerClient(name)}
+func (s *serviceDriver) manage(ctx context.Context, name string) (context.Context, *managedContainer) {
+	return s.singleAttempt(ctx), &managedContainer{account: s.account, container: s.service.NewContainerClient(name)}
 }
 
-// CreateBucket sets CORS rules before it creates: deleting a container that was
-// created in vain would delete what others have put there by then.
+// CreateBucket sets CORS rules before it creates the container. The other order
+// would need to delete the container after a failure, with objects that other
+// clients have stored by then.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	if err := refuse(r); err != nil {
+	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
 	ctx, b := s.manage(ctx, r.Name)
 	info := &storage.BucketInfo{Name: r.Name}
 	if r.CORS != nil && len(*r.CORS) > 0 {
 		if _, err := b.properties(ctx); err == nil {
-			return nil, storage.BucketExists // nor shall a name that is taken change the account
+			return nil, storage.BucketExists // if the name is taken, the account must not change
 		} else if storage.CodeOf(err) != storage.BucketNotFound {
 			return nil, err
 		}
@@ -101,22 +103,22 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	})
 	switch {
 	case isCode(err, "ContainerBeingDeleted"):
-		return nil, deleting(err)
+		return nil, beingDeletedError(err)
 	case err != nil:
-		return nil, publicRefused(err)
+		return nil, publicAccessError(err)
 	}
 	return info, nil
 }
 
-// UpdateBucket makes one change after another, and stops at the first that
-// fails: those before it have been made. Opening to the public comes last.
+// UpdateBucket makes one change after the other, and stops at the first that
+// fails. Earlier changes stay. Public access is granted last.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	if err := refuse(r); err != nil {
+	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
 	ctx, b := s.manage(ctx, r.Name)
 	if _, err := b.properties(ctx); err != nil {
-		return nil, err // the account's rules are there without the container
+		return nil, err // the account's rules exist without the container
 	}
 	if r.PublicAccess != nil && !*r.PublicAccess {
 		if err := b.setPublic(ctx, false); err != nil {
@@ -133,34 +135,35 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 			return nil, err
 		}
 	}
-	info := outcome.Asked(r)
-	if err := s.look(ctx, info); err != nil && !outcome.Asks(r) {
+	info := bucketupdate.Requested(r)
+	if err := s.readSettings(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
 		return nil, err
 	}
 	return info, nil
 }
 
-// refuse answers, before any request, to what is not Blob Storage's to do.
-func refuse(r *storage.BucketRequest) error {
+// checkBucketRequest returns an error for a setting that Blob Storage does not
+// have.
+func checkBucketRequest(r *storage.BucketRequest) error {
 	lacks := func(hint string) error { return &storage.Error{Code: storage.Unsupported, Hint: hint} }
 	switch {
 	case r.Region != "":
-		return lacks("a container lies where its storage account does, which is made by Azure's management plane")
+		return lacks("the region of a container is that of its storage account, which the management plane (portal, az, ARM) creates")
 	case r.Versioning != nil:
-		return lacks("versions are a setting of the storage account: Azure's management plane (portal, az, ARM) sets it")
+		return lacks("versioning is a setting of the storage account: change it in the management plane (portal, az, ARM)")
 	case r.Lifecycle != nil:
-		return lacks("lifecycle rules are the storage account's: Azure's management plane (portal, az, ARM) sets them")
+		return lacks("lifecycle rules belong to the storage account: change them in the management plane (portal, az, ARM)")
 	case r.CORS != nil && len(*r.CORS) > maxCORSRules:
-		return argument.Invalid("WithCORS", "takes at most 5 rules: they are the whole account's", "")
+		return argument.Invalid("WithCORS", "must have at most 5 rules: they apply to the whole account", "")
 	}
 	return nil
 }
 
-// DeleteBucket looks once more, for old versions too, which the core does not
-// see: Azure deletes a container with all that is in it.
+// DeleteBucket removes a container. It first checks for blobs and noncurrent
+// versions, because Azure deletes a container with everything in it.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	ctx, b := s.manage(ctx, name)
-	if err := b.empty(ctx); err != nil {
+	if err := b.checkEmpty(ctx); err != nil {
 		return err
 	}
 	return writes(ctx, func(ctx context.Context) error {
@@ -169,9 +172,9 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	})
 }
 
-// empty is BucketNotEmpty where there is a blob or a version of one. A page may
-// be empty and not the last.
-func (b *managed) empty(ctx context.Context) error {
+// checkEmpty returns BucketNotEmpty if there is a blob or a version of one. A
+// page may be empty without being the last.
+func (b *managedContainer) checkEmpty(ctx context.Context) error {
 	pager := b.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		MaxResults: to.Ptr(int32(1)), Include: container.ListBlobsInclude{Versions: true},
 	})
@@ -187,35 +190,36 @@ func (b *managed) empty(ctx context.Context) error {
 	return nil
 }
 
-// ListBuckets is a page of up to 5,000. When a container was created Azure does
-// not tell.
+// ListBuckets returns a page of up to 5,000 containers. Azure does not return
+// when they were created.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	o := &service.ListContainersOptions{}
 	if token != "" {
 		o.Marker = &token
 	}
-	answer, err := s.service.NewListContainersPager(o).NextPage(s.once(ctx))
+	response, err := s.service.NewListContainersPager(o).NextPage(s.singleAttempt(ctx))
 	if err != nil {
 		return nil, "", reads(err)
 	}
-	page := make([]storage.BucketInfo, 0, len(answer.ContainerItems))
-	for _, item := range answer.ContainerItems {
-		info := storage.BucketInfo{Name: text(item.Name)}
+	page := make([]storage.BucketInfo, 0, len(response.ContainerItems))
+	for _, item := range response.ContainerItems {
+		info := storage.BucketInfo{Name: deref(item.Name)}
 		if item.Properties != nil {
 			info.Public = public(item.Properties.PublicAccess)
 		}
 		page = append(page, info)
 	}
-	return page, text(answer.NextMarker), nil
+	return page, deref(response.NextMarker), nil
 }
 
-// Credentials are Unsupported: there are none for a client of S3.
+// Credentials returns Unsupported.
 func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentials, error) {
-	return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure Blob Storage does not speak S3"}
+	return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure Blob Storage has no S3 API"}
 }
 
-// deleting is for a name that was freed a moment ago.
-func deleting(err error) error {
+// beingDeletedError returns the error for the name of a container that is being
+// deleted.
+func beingDeletedError(err error) error {
 	e := *asError(err)
 	e.Code, e.Retryable, e.Hint = storage.Unavailable, true, deletingHint
 	return &e

@@ -22,7 +22,7 @@ func (s *standIn) service(t *testing.T) *storage.Service {
 	return account
 }
 
-// What the service asks, in the words of the standIn.
+// The requests of the service driver, as the standIn records them.
 const (
 	askCreate     = "PUT /photos?restype=container"
 	askHead       = "GET /photos?restype=container"
@@ -45,7 +45,7 @@ var rulesOfTwo = []storage.CORSRule{
 	{Origins: []string{"*"}, Methods: []string{"GET"}, ExposedHeaders: []string{"ETag"}},
 }
 
-func TestCreateBucketOnTheWire(t *testing.T) {
+func TestCreateBucketRequests(t *testing.T) {
 	created := reply{status: http.StatusCreated}
 	for name, test := range map[string]struct {
 		opts   []storage.BucketOption
@@ -58,7 +58,7 @@ func TestCreateBucketOnTheWire(t *testing.T) {
 		"private, said":                    {[]storage.BucketOption{storage.WithPublicAccess(false)}, created, "", storage.BucketInfo{}, ""},
 		"public":                           {[]storage.BucketOption{storage.WithPublicAccess(true)}, created, "blob", storage.BucketInfo{Public: true}, ""},
 		"without rules, said":              {[]storage.BucketOption{storage.WithCORS()}, created, "", storage.BucketInfo{}, ""},
-		"one that is there":                {nil, reply{status: http.StatusConflict, code: "ContainerAlreadyExists"}, "", storage.BucketInfo{}, storage.BucketExists},
+		"an existing container":            {nil, reply{status: http.StatusConflict, code: "ContainerAlreadyExists"}, "", storage.BucketInfo{}, storage.BucketExists},
 		"a name that is not yet free":      {nil, reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, "", storage.BucketInfo{}, storage.Unavailable},
 		"public, which the account is not": {[]storage.BucketOption{storage.WithPublicAccess(true)}, reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, "blob", storage.BucketInfo{}, storage.PermissionDenied},
 	} {
@@ -78,7 +78,7 @@ func TestCreateBucketOnTheWire(t *testing.T) {
 	}
 }
 
-func TestWhatCreateBucketTellsToDo(t *testing.T) {
+func TestCreateBucketHints(t *testing.T) {
 	for name, test := range map[string]struct{ code, hint string }{
 		"the name is not yet free":      {"ContainerBeingDeleted", "being deleted"},
 		"the account's switch is in it": {"PublicAccessNotPermitted", "allowBlobPublicAccess"},
@@ -91,7 +91,7 @@ func TestWhatCreateBucketTellsToDo(t *testing.T) {
 	}
 }
 
-func TestRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
+func TestCORSRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
 	rules := storage.WithCORS(rulesOfTwo...)
 	t.Run("so that nothing has to be undone", func(t *testing.T) {
 		s := newStandIn(t, map[string]reply{
@@ -121,9 +121,8 @@ func TestRulesAreSetBeforeTheBucketIsCreated(t *testing.T) {
 	})
 }
 
-// The account's other properties are not sent: Azure leaves what is not sent as
-// it is.
-func TestRulesOnTheWire(t *testing.T) {
+// The driver does not send the account's other properties, so Azure keeps them.
+func TestCORSRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		rules []storage.CORSRule
 		body  string
@@ -146,14 +145,14 @@ func TestRulesOnTheWire(t *testing.T) {
 	}
 }
 
-func TestUpdateOfABucketThatIsNotThere(t *testing.T) {
+func TestUpdateBucketOfAMissingBucket(t *testing.T) {
 	s := newStandIn(t, map[string]reply{askHead: {status: http.StatusNotFound, code: "ContainerNotFound"}})
 	_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(), storage.WithPublicAccess(true))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.Equal(t, []string{askHead}, s.requests(), "the account's rules are everybody's")
 }
 
-func TestPublicAccessOnTheWire(t *testing.T) {
+func TestPublicAccessRequests(t *testing.T) {
 	const policies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><AccessPolicy><Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry><Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
 	const changed = "Wed, 04 Mar 2026 05:06:07 GMT"
 	for name, test := range map[string]struct {
@@ -198,10 +197,10 @@ func TestPublicAccessOnTheWire(t *testing.T) {
 		answer reply
 		want   storage.Code
 	}{
-		"the account forbids it":      {reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, storage.PermissionDenied},
-		"somebody else was quicker":   {reply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"}, storage.Unavailable},
-		"the credential may not":      {reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.PermissionDenied},
-		"the container is gone again": {reply{status: http.StatusNotFound, code: "ContainerNotFound"}, storage.BucketNotFound},
+		"the account forbids it":              {reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, storage.PermissionDenied},
+		"somebody else was quicker":           {reply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"}, storage.Unavailable},
+		"the credential may not":              {reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.PermissionDenied},
+		"the container was removed meanwhile": {reply{status: http.StatusNotFound, code: "ContainerNotFound"}, storage.BucketNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStandIn(t, map[string]reply{askHead: {status: http.StatusOK}, askAccess: {status: http.StatusOK, body: policies}, askSetAccess: test.answer})
@@ -224,19 +223,19 @@ func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	require.ErrorIs(t, err, storage.RateLimited, "which only looks")
 }
 
-func TestBucketInfoOnTheWire(t *testing.T) {
+func TestBucketInfoRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		head, account reply
 		info          storage.BucketInfo
 		want          storage.Code
 	}{
-		"private":                          {reply{status: http.StatusOK}, noRules, storage.BucketInfo{}, ""},
-		"public, with the account's rules": {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}}, reply{status: http.StatusOK, body: twoRules}, storage.BucketInfo{Public: true, CORS: rulesOfTwo}, ""},
-		"listed in public too":             {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}}, noRules, storage.BucketInfo{Public: true}, ""},
-		"by who may not read the rules":    {reply{status: http.StatusOK}, reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.BucketInfo{}, ""},
-		"rules that cannot be reached":     {reply{status: http.StatusOK}, reply{status: http.StatusServiceUnavailable, code: "ServerBusy"}, storage.BucketInfo{}, storage.RateLimited},
-		"a container that is not there":    {reply{status: http.StatusNotFound}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
-		"a container that is going":        {reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
+		"private":                              {reply{status: http.StatusOK}, noRules, storage.BucketInfo{}, ""},
+		"public, with the account's rules":     {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}}, reply{status: http.StatusOK, body: twoRules}, storage.BucketInfo{Public: true, CORS: rulesOfTwo}, ""},
+		"listed in public too":                 {reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}}, noRules, storage.BucketInfo{Public: true}, ""},
+		"without permission to read the rules": {reply{status: http.StatusOK}, reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.BucketInfo{}, ""},
+		"rules that cannot be reached":         {reply{status: http.StatusOK}, reply{status: http.StatusServiceUnavailable, code: "ServerBusy"}, storage.BucketInfo{}, storage.RateLimited},
+		"a missing container":                  {reply{status: http.StatusNotFound}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
+		"a container that is going":            {reply{status: http.StatusConflict, code: "ContainerBeingDeleted"}, noRules, storage.BucketInfo{}, storage.BucketNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStandIn(t, map[string]reply{askHead: test.head, askAccount: test.account})
@@ -261,7 +260,7 @@ func page(marker string, names ...string) reply {
 		body: `<EnumerationResults><Blobs>` + blobs.String() + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`}
 }
 
-// Azure deletes a container with all that is in it: old versions are looked for,
+// Azure deletes a container with its blobs, so the driver looks for old versions
 // on every page.
 func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
 	const look = "GET /photos?comp=list&include=versions&maxresults=1&restype=container"
@@ -271,12 +270,12 @@ func TestABucketWithOldVersionsIsNotDeleted(t *testing.T) {
 		deleted bool
 		want    storage.Code
 	}{
-		"nothing":                         {map[string]reply{look: page("")}, true, ""},
-		"nothing on two pages":            {map[string]reply{look: page("m"), next: page("")}, true, ""},
-		"a version":                       {map[string]reply{look: page("", "a")}, false, storage.BucketNotEmpty},
-		"a version, behind an empty page": {map[string]reply{look: page("m"), next: page("", "a")}, false, storage.BucketNotEmpty},
-		"a look that fails":               {map[string]reply{look: {status: http.StatusForbidden, code: "AuthorizationFailure"}}, false, storage.PermissionDenied},
-		"a container that is not there":   {map[string]reply{look: {status: http.StatusNotFound, code: "ContainerNotFound"}}, false, storage.BucketNotFound},
+		"nothing":                        {map[string]reply{look: page("")}, true, ""},
+		"nothing on two pages":           {map[string]reply{look: page("m"), next: page("")}, true, ""},
+		"a version":                      {map[string]reply{look: page("", "a")}, false, storage.BucketNotEmpty},
+		"a version, after an empty page": {map[string]reply{look: page("m"), next: page("", "a")}, false, storage.BucketNotEmpty},
+		"a listing that fails":           {map[string]reply{look: {status: http.StatusForbidden, code: "AuthorizationFailure"}}, false, storage.PermissionDenied},
+		"a missing container":            {map[string]reply{look: {status: http.StatusNotFound, code: "ContainerNotFound"}}, false, storage.BucketNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.pages[askRemove] = reply{status: http.StatusAccepted}
@@ -308,7 +307,7 @@ func TestBucketsArePaged(t *testing.T) {
 	require.Equal(t, []storage.BucketInfo{{Name: "$root", Provider: "azure"}, {Name: "a", Provider: "azure", Public: true}, {Name: "b", Provider: "azure"}}, infos)
 }
 
-func TestWhatTheManagementPlaneAloneCanDo(t *testing.T) {
+func TestSettingsOfTheManagementPlaneAreUnsupported(t *testing.T) {
 	six := make([]storage.CORSRule, 6)
 	for i := range six {
 		six[i] = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
@@ -329,7 +328,7 @@ func TestWhatTheManagementPlaneAloneCanDo(t *testing.T) {
 			_, err := s.service(t).CreateBucket(t.Context(), "photos", test.opt)
 			require.ErrorIs(t, err, test.want)
 			require.ErrorContains(t, err, test.hint)
-			if name != "a region" { // the core refuses it itself
+			if name != "a region" { // the core refuses it
 				_, err = s.service(t).UpdateBucket(t.Context(), "photos", test.opt)
 				require.ErrorIs(t, err, test.want)
 				require.ErrorContains(t, err, test.hint)
@@ -345,13 +344,13 @@ func TestWhatTheManagementPlaneAloneCanDo(t *testing.T) {
 	})
 }
 
-func TestALostAnswerOfCreateBucketIsUnknown(t *testing.T) {
+func TestALostResponseToCreateBucketIsUnknown(t *testing.T) {
 	s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusInternalServerError, code: "InternalError"}})
 	_, err := s.service(t).CreateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-func TestAnAccountNamesNoBucket(t *testing.T) {
+func TestServiceRefusesABucket(t *testing.T) {
 	_, err := NewService(t.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

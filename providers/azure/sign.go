@@ -15,39 +15,40 @@ import (
 )
 
 const (
-	maxSigned  = 7 * 24 * time.Hour // the contract's, and of a user delegation key
-	sourceTime = 24 * time.Hour     // of a copy in blocks, all of which have one source; Azure alone sees it
+	maxSigned  = 7 * 24 * time.Hour // the limit of the API and of a user delegation key
+	sourceTime = 24 * time.Hour     // for a copy in blocks, which all use one URL; only Azure gets it
 
 	tokenScope = "https://storage.azure.com/.default"
 )
 
-// signing is what an account keeps to sign with. The zero value is ready.
+// A signing has the keys with which an account signs. The zero value is ready for
+// use.
 type signing struct {
-	signer   *signingKey // the account's own key; nil where it is not known
-	userKeys userKeys    // with a token credential
+	signer   *signingKey  // the account's own key; nil if unknown
+	userKeys userKeyCache // with a token credential
 }
 
-// signingHint is what an account lacks that cannot sign.
+// signingHint returns the hint for an account that cannot sign.
 func (a *account) signingHint() string {
 	if a.token != nil && a.name != "" {
-		return "signing with a token credential takes the service's current version: set Config.Key, or leave Config.APIVersion out"
+		return "signing with a token credential needs the current service version: set Config.Key, or omit Config.APIVersion"
 	}
 	if a.token != nil {
-		return "signing takes the account's name, which a domain of one's own does not tell: set Config.Account or account="
+		return "signing needs the account's name, which a custom domain does not contain: set Config.Account or account="
 	}
-	return "signing takes the account's key or a token credential: the account was opened with neither"
+	return "to sign, open the account with its key or a token credential"
 }
 
-// delegates reports whether the account signs with user delegation keys. The
-// service checks a signature by the account's name, and by fields that its older
-// versions do not have.
+// delegates reports whether the account signs with user delegation keys. Such a
+// signature contains the account's name and fields that older service versions do
+// not have.
 func (a *account) delegates() bool {
 	return a.token != nil && a.name != "" && (a.version == "" || a.version == sasVersion)
 }
 
-// signFeatures are what the account's credential makes of signing. No header is
-// part of a signature of Azure's: a type is one to send, and a size or a form
-// there is none.
+// signFeatures returns the signing features that the account's credential
+// permits. Azure's signatures cover no headers, so they enforce no content type
+// and no size. Azure has no forms.
 func signFeatures(a *account) storage.Features {
 	if a.signer == nil && !a.delegates() {
 		return 0
@@ -55,10 +56,10 @@ func signFeatures(a *account) storage.Features {
 	return storage.SignURLs | storage.SignIfAbsent
 }
 
-// Sign makes no request where the account's key is known. With a token
-// credential it asks for a user delegation key, at first and every hour; what is
-// signed ends with the key, so that nearly seven days may be 75 minutes less
-// than asked for.
+// Sign makes no request if the account's key is known. With a token credential it
+// requests a user delegation key, at first and every hour. A signature expires
+// with its key, so that one for nearly seven days may expire 75 minutes earlier
+// than requested.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
@@ -72,20 +73,20 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if root == "" {
 		root = d.endpoint.String()
 	}
-	address, err := d.signed(ctx, root, g, r.TTL, now)
+	address, err := d.signURL(ctx, root, g, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
 	return &storage.SignedURL{URL: address, Method: r.Method, Header: header, ExpiresAt: g.ends}, nil
 }
 
-// grant is what the request gives, but for its end, and the headers that go with
-// it.
+// grant returns the access that r requests, without its end, and the headers to
+// send.
 func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 	g := &grant{container: d.bucket, key: r.Key, version: r.Version, permissions: mayRead}
 	switch {
 	case strings.Contains(r.Key, `\`):
-		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure takes for a slash", "")
+		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	case r.Method == http.MethodPut:
 		g.permissions = mayOverwrite
 		if r.Condition.Absent {
@@ -103,9 +104,10 @@ func (d *driver) grant(r *storage.SignRequest) (*grant, http.Header, error) {
 	return nil, nil, storage.Unsupported
 }
 
-// signed is the blob's address below root with the grant, whose end it sets: of
-// ttl at least, but never past the end of the key that signs.
-func (a *account) signed(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, error) {
+// signURL returns the blob's URL below root with the grant, and sets the grant's
+// end. That is at least ttl from now, but not after the end of the key that
+// signs.
+func (a *account) signURL(ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time) (string, error) {
 	second := now.UTC().Truncate(time.Second)
 	g.ends = earlier(now.UTC().Add(ttl+time.Second-1).Truncate(time.Second), second.Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
@@ -113,7 +115,7 @@ func (a *account) signed(ctx context.Context, root string, g *grant, ttl time.Du
 	switch {
 	case key != nil:
 	case a.delegates():
-		user, err := a.userKeys.get(ctx, now, ttl, a.askUserKey)
+		user, err := a.userKeys.get(ctx, now, ttl, a.requestUserKey)
 		if err != nil {
 			return "", err
 		}
@@ -121,7 +123,7 @@ func (a *account) signed(ctx context.Context, root string, g *grant, ttl time.Du
 	default:
 		return "", &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
 	}
-	return blobAddress(root, g.container, g.key) + "?" + key.sign(g), nil
+	return blobURL(root, g.container, g.key) + "?" + key.sign(g), nil
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -131,22 +133,22 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// blobAddress is a blob's address below the account's root, escaped as a public
-// one is.
-func blobAddress(root, container, key string) string {
+// blobURL returns a blob's URL below the account's root, escaped like a public
+// URL.
+func blobURL(root, container, key string) string {
 	return strings.TrimSuffix(root, "/") + "/" + url.PathEscape(container) + "/" + urlpath.Escape(key)
 }
 
-// uploadHeaders are what the uploader must send. Azure stores what comes in
-// headers of its own, whatever a client sends for Content-Type.
+// uploadHeaders returns the headers that the uploader must send. Azure stores
+// properties from its own headers, whatever a client sends as Content-Type.
 func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 	switch {
 	case len(r.Native) > 0:
 		return nil, storage.Unsupported
 	case r.CRC32C != nil:
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed upload cannot be held to a CRC32C: Azure checks none"}
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
 	case r.MinSize >= 0 || r.MaxSize >= 0:
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "a signed upload cannot be held to a size: Azure's signatures know none"}
+		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not limit the size of a signed upload"}
 	}
 	h := http.Header{}
 	for name, value := range map[string]string{
@@ -168,26 +170,26 @@ func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 	return h, nil
 }
 
-// A copySource is how Azure itself reads the source of a copy. Neither field may
-// be in an error.
+// A copySource has the URL and authorization with which Azure reads the source of
+// a copy. No error may contain them.
 type copySource struct {
 	address       string
-	authorization string // "": the address is enough
+	authorization string // "" if the URL is enough
 }
 
-// source is the address of a blob of the account for a copy within it. A copy
-// carries the right to read its source: a signature, the account's own, or the
-// token itself, which needs no user delegation key.
+// authorizeSource returns the source of a copy within the account. Azure needs
+// permission to read it: a signature, the account's own SAS, or the token itself,
+// which needs no user delegation key.
 //
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
-func (a *account) source(ctx context.Context, container, key, version string) (copySource, error) {
+func (a *account) authorizeSource(ctx context.Context, container, key, version string) (copySource, error) {
 	root := a.endpoint.String()
 	if a.signer != nil {
 		g := &grant{container: container, key: key, version: version, permissions: mayRead}
-		address, err := a.signed(ctx, root, g, sourceTime, time.Now())
+		address, err := a.signURL(ctx, root, g, sourceTime, time.Now())
 		return copySource{address: address}, err
 	}
-	s := copySource{address: blobAddress(root, container, key)}
+	s := copySource{address: blobURL(root, container, key)}
 	var q query
 	q.add("versionid", version)
 	switch {

@@ -42,8 +42,7 @@ func TestSignedPathsAreEscapedByteByByte(t *testing.T) {
 	}
 }
 
-// Wherever clients reach the blob, the signature is of the account's own name
-// for it.
+// Whatever host clients use, the signature contains the account's name.
 func TestSigningBaseURL(t *testing.T) {
 	const emulator = "http://127.0.0.1:10000/acme"
 	for name, test := range map[string]struct {
@@ -88,8 +87,8 @@ func TestSignedUntil(t *testing.T) {
 		ttl  time.Duration
 		want time.Time
 	}{
-		"at least what was asked": {time.Second, second.Add(2 * time.Second)},
-		"at most 7 days":          {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
+		"at least the requested time": {time.Second, second.Add(2 * time.Second)},
+		"at most 7 days":              {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt.In(time.FixedZone("", 3600)))
@@ -98,7 +97,7 @@ func TestSignedUntil(t *testing.T) {
 			u, err := url.Parse(signed.URL)
 			require.NoError(t, err)
 			require.Equal(t, test.want.Format(sasTime), u.Query().Get("se"))
-			require.False(t, u.Query().Has("st"), "a start would lock out whose clock is behind ours")
+			require.False(t, u.Query().Has("st"), "a start would lock out clients whose clock is slow")
 		})
 	}
 }
@@ -123,7 +122,7 @@ func TestSignedPermissions(t *testing.T) {
 	}
 }
 
-func TestSignedUploadsSayWhatToSend(t *testing.T) {
+func TestSignedUploadHeaders(t *testing.T) {
 	signed, err := signer(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *storage.SignRequest) {
 		r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment; filename="a"`, "de", "gzip"
 		r.StorageClass, r.Metadata = "Cool", map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
@@ -140,7 +139,7 @@ func TestSignedUploadsSayWhatToSend(t *testing.T) {
 	require.Equal(t, want, signed.Header)
 }
 
-func TestSignedDownloadsChooseTheAnswersHeaders(t *testing.T) {
+func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
 	signed, err := signer(t, Config{}).sign(t.Context(), download(func(r *storage.SignRequest) {
 		r.ResponseType, r.ResponseName, r.Version = "image/png", "a bé.png", "2026-03-01T00:00:00.1234567Z"
 	}), signedAt)
@@ -154,22 +153,22 @@ func TestSignedDownloadsChooseTheAnswersHeaders(t *testing.T) {
 	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
 }
 
-func TestSigningThatIsRefused(t *testing.T) {
+func TestUnsupportedSigning(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		config Config
 		ask    *storage.SignRequest
 		want   storage.Code
 	}{
-		"without credentials":               {Config{Anonymous: true}, download(nil), storage.Unsupported},
-		"with a signature alone":            {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
-		"a CRC32C, which nobody checks":     {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = &sum }), storage.Unsupported},
-		"a size, which nobody checks":       {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
-		"an option of nobody's":             {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
-		"a method that nobody can undo":     {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
-		"a version that is none":            {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
-		"a key that Azure reads as another": {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
-		"a version that adds parameters":    {Config{}, download(func(r *storage.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
+		"without credentials":                   {Config{Anonymous: true}, download(nil), storage.Unsupported},
+		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
+		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.CRC32C = &sum }), storage.Unsupported},
+		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
+		"an unknown native option":              {Config{}, wiretest.SignedUpload(func(r *storage.SignRequest) { r.Native = []any{1} }), storage.Unsupported},
+		"an unsupported method":                 {Config{}, download(func(r *storage.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
+		"a version that is none":                {Config{}, download(func(r *storage.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
+		"a key that Azure reads as another":     {Config{}, download(func(r *storage.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
+		"a version that adds parameters":        {Config{}, download(func(r *storage.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := signer(t, test.config).sign(t.Context(), test.ask, signedAt)
@@ -179,7 +178,7 @@ func TestSigningThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatSigningIsDeclared(t *testing.T) {
+func TestSigningFeatures(t *testing.T) {
 	for name, test := range map[string]struct {
 		config Config
 		want   storage.Features
@@ -187,7 +186,7 @@ func TestWhatSigningIsDeclared(t *testing.T) {
 		"with the account's key":   {Config{}, storage.SignURLs | storage.SignIfAbsent},
 		"with a token credential":  {Config{Credential: tokenOf("token")}, storage.SignURLs | storage.SignIfAbsent},
 		"with a connection string": {Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey}, storage.SignURLs | storage.SignIfAbsent},
-		"with a signature alone":   {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
+		"with only a signature":    {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
 		"without credentials":      {Config{Anonymous: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,8 +207,8 @@ func TestWhatSigningIsDeclared(t *testing.T) {
 	}
 }
 
-// Azure checks a signature by the account's name, whatever the host is called.
-func TestATokenSignsWhereTheAccountIsKnown(t *testing.T) {
+// Azure verifies a signature by the account's name, not by the host.
+func TestATokenSignsIfTheAccountIsKnown(t *testing.T) {
 	for name, test := range map[string]struct {
 		config Config
 		want   bool
@@ -236,7 +235,7 @@ func TestATokenSignsWhereTheAccountIsKnown(t *testing.T) {
 	}
 }
 
-func TestTheSourceOfACopy(t *testing.T) {
+func TestAuthorizeSource(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
 	for name, test := range map[string]struct {
 		config                 Config
@@ -250,7 +249,7 @@ func TestTheSourceOfACopy(t *testing.T) {
 		"a token":                {Config{Credential: tokenOf("token")}, "v", address + "?versionid=v", "Bearer token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			source, err := signer(t, test.config).source(t.Context(), "photos", "a b", test.version)
+			source, err := signer(t, test.config).authorizeSource(t.Context(), "photos", "a b", test.version)
 			require.NoError(t, err)
 			require.Equal(t, test.address, source.address)
 			require.Equal(t, test.authorization, source.authorization)
@@ -258,7 +257,7 @@ func TestTheSourceOfACopy(t *testing.T) {
 	}
 	t.Run("a key", func(t *testing.T) {
 		began := time.Now()
-		source, err := signer(t, Config{}).source(t.Context(), "photos", "a b", "")
+		source, err := signer(t, Config{}).authorizeSource(t.Context(), "photos", "a b", "")
 		require.NoError(t, err)
 		require.Empty(t, source.authorization)
 		got, query, _ := strings.Cut(source.address, "?")
@@ -270,7 +269,7 @@ func TestTheSourceOfACopy(t *testing.T) {
 	})
 }
 
-// P13: no more than the SDK's.
+// Rule P13: signing costs no more than with the SDK.
 func BenchmarkSign(b *testing.B) {
 	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)

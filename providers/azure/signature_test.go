@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// A bucket that is opened with a shared access signature of its container does
-// all that the signature allows, in singles and by the service's own copies.
-func TestABucketOpenedWithASignature(t *testing.T) {
+// A bucket with a shared access signature of its container can do everything that
+// the signature permits, including server copies.
+func TestBucketWithASharedAccessSignature(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	permissions := sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}
@@ -47,7 +47,7 @@ func TestABucketOpenedWithASignature(t *testing.T) {
 	}
 }
 
-func TestABucketOpenedByTheEnvironment(t *testing.T) {
+func TestBucketFromTheEnvironment(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint="+s.endpoint)
@@ -58,7 +58,7 @@ func TestABucketOpenedByTheEnvironment(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-func TestAPrivateContainerTellsNobodyAnything(t *testing.T) {
+func TestAPrivateContainerRefusesAnonymousRequests(t *testing.T) {
 	s := needAzurite(t)
 	name := s.container(t)
 	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, Anonymous: true})

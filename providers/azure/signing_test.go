@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// signingService is the account of the emulator that "make test" has started:
-// see testservers.
+// signingService opens the account of the emulator that "make test" has started
+// (see testservers).
 func signingService(t *testing.T) *storage.Service {
 	t.Helper()
 	endpoint := os.Getenv("OMNIBUCKET_TEST_AZURITE")
@@ -34,7 +34,8 @@ var signingBuckets atomic.Int64
 
 func nextBucket() string { return fmt.Sprintf("account-%d-%d", os.Getpid(), signingBuckets.Add(1)) }
 
-// createBucket creates a container, which t removes if it is still there.
+// createBucket creates a container, and removes it after the test if it still
+// exists.
 func createBucket(t *testing.T, s *storage.Service, name string, opts ...storage.BucketOption) string {
 	t.Helper()
 	_, err := s.CreateBucket(t.Context(), name, opts...)
@@ -57,7 +58,7 @@ func signingDriver(t *testing.T, name string) *driver {
 	return d.(*driver)
 }
 
-// signingBucket is an empty container, and the driver below it.
+// signingBucket returns an empty container and its driver.
 func signingBucket(t *testing.T) (storage.Bucket, *driver) {
 	t.Helper()
 	s := signingService(t)
@@ -67,7 +68,7 @@ func signingBucket(t *testing.T) (storage.Bucket, *driver) {
 	return b, signingDriver(t, name)
 }
 
-func TestSignedAddressesWorkAsTheyAre(t *testing.T) {
+func TestSignedURLsWork(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
 			b, _ := signingBucket(t)
@@ -110,7 +111,7 @@ func TestASignedUploadIfAbsentCreatesOnce(t *testing.T) {
 	}
 }
 
-func TestASignedDownloadAnswersAsItWasAsked(t *testing.T) {
+func TestASignedDownloadHasTheRequestedHeaders(t *testing.T) {
 	b, _ := signingBucket(t)
 	upload, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
@@ -123,7 +124,7 @@ func TestASignedDownloadAnswersAsItWasAsked(t *testing.T) {
 	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`, got.Header.Get("Content-Disposition"))
 }
 
-func TestASignedAddressAllowsNothingElse(t *testing.T) {
+func TestASignedURLPermitsNothingElse(t *testing.T) {
 	b, d := signingBucket(t)
 	for _, key := range []string{"a", "b"} {
 		signed, err := b.SignedUploadURL(t.Context(), key)
@@ -150,7 +151,7 @@ func TestASignedAddressAllowsNothingElse(t *testing.T) {
 		"another signature":                   {ask: down, change: altered("&sig=", "&sig=A")},
 		"no signature":                        {ask: down, change: altered("&sig=", "&gis=")},
 		"another permission":                  {ask: down, change: altered("&sp=r", "&sp=rw")},
-		"another answer":                      {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
+		"another response":                    {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
 		"an upload by a download's address":   {ask: down, change: method(http.MethodPut)},
 		"a removal by a download's address":   {ask: down, change: method(http.MethodDelete)},
 		"a download by an upload's address":   {ask: up, change: method(http.MethodGet)},

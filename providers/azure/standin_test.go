@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// A standIn answers as Azure would, and keeps what it was asked.
+// A standIn responds as Azure would, and records the requests.
 type standIn struct {
 	*httptest.Server
 	mu      sync.Mutex
 	asked   []string // "GET /photos?restype=container", in order
 	bodies  map[string]string
 	headers map[string]http.Header
-	answers map[string]reply // by what is asked; else 200
+	answers map[string]reply // by request; 200 for others
 }
 
 type reply struct {

@@ -13,12 +13,12 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// ListVersions reads as many pages of List Blobs as it takes to have a key's
-// versions together: Azure has the oldest first. A page begins with a key's
-// newest, so the key that a page breaks off in is left to the next, which reads
-// Azure's page again.
+// ListVersions returns one page with all versions of its keys, newest first.
+// Azure lists the oldest first, so ListVersions reads as many of Azure's pages as
+// needed. If Azure's page ends within a key, that key is on the next page, which
+// reads Azure's page again.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
-	marker, from, err := readPageToken(r.Token)
+	marker, from, err := parsePageToken(r.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			return nil, err
 		}
 		for _, item := range items {
-			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && text(item.VersionID) != "" && !isPlaceholder(item) {
+			if item.Name != nil && item.Properties != nil && compareUTF16(*item.Name, from) >= 0 && deref(item.VersionID) != "" && !isPlaceholder(item) {
 				gathered.add(item, marker)
 			}
 		}
@@ -37,9 +37,9 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 		case next == "":
 			return &storage.VersionPage{Entries: gathered.all()}, nil
 		case next == marker:
-			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the listing goes on, and does not move")}
-		case gathered.whole() > 0:
-			return &storage.VersionPage{Entries: gathered.complete(), Token: pageToken(gathered.marker, gathered.key())}, nil
+			return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
+		case gathered.completeCount() > 0:
+			return &storage.VersionPage{Entries: gathered.complete(), Token: encodePageToken(gathered.marker, gathered.key())}, nil
 		}
 		marker = next
 	}
@@ -54,20 +54,20 @@ func (d *driver) listVersions(ctx context.Context, r *storage.ListRequest, marke
 	}
 	items, _, next, err := d.listPage(ctx, "", &o)
 	if err != nil {
-		return nil, "", d.listFailed(err)
+		return nil, "", d.listError(err)
 	}
 	return items, next, nil
 }
 
-// versionGroups are entries by key, those of one key oldest first.
+// A versionGroups has entries by key, with the oldest version of a key first.
 type versionGroups struct {
 	entries []storage.VersionEntry
-	last    int    // where the last key's begin
-	marker  string // of Azure's page in which they begin
+	last    int    // index of the first entry of the last key
+	marker  string // of Azure's page with that entry
 }
 
 func (g *versionGroups) add(item *container.BlobItem, marker string) {
-	e := storage.VersionEntry{ListEntry: listEntry(item), Version: text(item.VersionID)}
+	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID)}
 	e.Current = item.IsCurrentVersion != nil && *item.IsCurrentVersion
 	if n := len(g.entries); n == 0 || g.entries[n-1].Key != e.Key {
 		g.last, g.marker = n, marker
@@ -75,8 +75,8 @@ func (g *versionGroups) add(item *container.BlobItem, marker string) {
 	g.entries = append(g.entries, e)
 }
 
-// whole is how many entries are of keys that are surely complete.
-func (g *versionGroups) whole() int { return g.last }
+// completeCount returns how many entries belong to complete keys.
+func (g *versionGroups) completeCount() int { return g.last }
 
 func (g *versionGroups) key() string { return g.entries[g.last].Key }
 
@@ -84,8 +84,8 @@ func (g *versionGroups) complete() []storage.VersionEntry { return newestFirst(g
 
 func (g *versionGroups) all() []storage.VersionEntry { return newestFirst(g.entries) }
 
-// newestFirst turns each key's versions around. Their names are times of one
-// length.
+// newestFirst sorts by key, and then by version, newest first. Versions are times
+// of equal length.
 func newestFirst(entries []storage.VersionEntry) []storage.VersionEntry {
 	slices.SortFunc(entries, func(a, b storage.VersionEntry) int {
 		if by := strings.Compare(a.Key, b.Key); by != 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// versionEntry is one version of three a second apart; Azure has the oldest
-// first.
+// versionEntry returns one of three versions, a second apart. Azure lists the
+// oldest first.
 func versionEntry(name string, second int, current bool) string {
 	more := `<VersionId>` + versionAt(second) + `</VersionId>`
 	if current {
@@ -43,7 +43,7 @@ func TestVersionsAreListedNewestFirst(t *testing.T) {
 	require.Empty(t, page.Token)
 	require.Equal(t, []versionOf{
 		{"a", versionAt(3), true}, {"a", versionAt(2), false}, {"a", versionAt(1), false},
-		{"b", versionAt(1), false}, // removed: it has no current one, and Azure no markers
+		{"b", versionAt(1), false}, // removed: it has no current version, and Azure has no delete markers
 	}, versionsOf(page.Entries))
 	require.Equal(t, int64(5), page.Entries[0].Size)
 	require.Equal(t, etag, page.Entries[0].Revision)
@@ -55,7 +55,7 @@ func TestAKeysVersionsStayTogetherAcrossPages(t *testing.T) {
 		listing("m2", versionEntry("b", 2, false), versionEntry("b", 3, false)),
 		listing("", versionEntry("b", 4, true), versionEntry("c", 1, true)),
 	}
-	// The first page ends within b, and is read again for it.
+	// The first page ends within b, so that page is read again.
 	s := newScript(t, pages[0], pages[0], pages[1], pages[2])
 	d := s.driver(t)
 	first, err := d.ListVersions(t.Context(), &storage.ListRequest{Limit: 2})
@@ -70,7 +70,7 @@ func TestAKeysVersionsStayTogetherAcrossPages(t *testing.T) {
 	require.Empty(t, second.Token)
 }
 
-func TestATokenOfVersionsThatIsNotOurs(t *testing.T) {
+func TestInvalidVersionPageTokens(t *testing.T) {
 	s := newScript(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
 		_, err := s.driver(t).ListVersions(t.Context(), &storage.ListRequest{Limit: 2, Token: token})
@@ -79,7 +79,7 @@ func TestATokenOfVersionsThatIsNotOurs(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestWhatAVersionIsAskedBy(t *testing.T) {
+func TestVersionRequests(t *testing.T) {
 	const query = "versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	s := newScript(t, anObject("x", "X-Ms-Version-Id", versionAt(1)))
 	d, r := s.driver(t), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
@@ -97,7 +97,7 @@ func TestWhatAVersionIsAskedBy(t *testing.T) {
 	require.Empty(t, s.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
 }
 
-func TestAVersionThatIsNoneReachesNothing(t *testing.T) {
+func TestInvalidVersionsSendNoRequest(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)
 	for _, version := range []string{"x", "null", "2026-11-20", "2026-11-20T12:00:01.0000000", "../a"} {
@@ -111,7 +111,7 @@ func TestAVersionThatIsNoneReachesNothing(t *testing.T) {
 	require.Empty(t, s.Requests())
 }
 
-func TestAVersionThatIsGone(t *testing.T) {
+func TestMissingVersion(t *testing.T) {
 	s := newScript(t, refusing(404, "BlobNotFound"))
 	d := s.driver(t)
 	_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Version: versionAt(1), Length: -1})

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// A script is a server of canned answers, with the emulator's account.
+// A script is a server with canned responses for the emulator's account.
 type script struct{ *wiretest.Server }
 
 type said = wiretest.Reply
@@ -35,7 +35,7 @@ func (s *script) driver(t *testing.T, change ...func(*Config)) *driver {
 	return d.(*driver)
 }
 
-// refusing is an error as Azure sends it.
+// refusing returns an error as Azure sends it.
 func refusing(status int, code string) said {
 	return said{
 		Status: status,
@@ -52,10 +52,10 @@ const (
 
 var created = said{Status: http.StatusCreated, Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}
 
-// accepted is how a copy is answered that is done.
+// accepted returns the response to a completed copy.
 var accepted = said{Status: http.StatusAccepted, Header: created.Header}
 
-// anObject is a whole answer to GET or HEAD.
+// anObject returns a whole response to GET or HEAD.
 func anObject(text string, with ...string) said {
 	a := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "Content-Length": fmt.Sprint(len(text)), "Content-Type": "text/plain"}, Body: text}
 	for i := 0; i < len(with); i += 2 {

@@ -15,30 +15,32 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// An account is what buckets of one endpoint and one credential have in common.
+// An account has the settings and clients that buckets of one endpoint and one
+// credential share.
 type account struct {
-	client      *gcs.Client  // for handleOf: a given one retries of its own accord
-	http        *http.Client // adds the credentials; nil with Config.Client
-	endpoint    *url.URL     // the server's root, without a path; nil: Google
-	universe    string       // of the credentials, where it is known at opening
-	project     string
-	anonymous   bool
-	credentials *credentials // nil where anonymous, and with Config.Client
-	signer      *signer      // nil: there is nothing to sign with
-	composite   bool         // Config.ParallelComposite
-	identity    any          // equal for accounts between which the server can copy
+	client       *gcs.Client  // for handleOf: a client of the caller's retries on its own
+	http         *http.Client // adds the credentials; nil if Config.Client is set
+	endpoint     *url.URL     // the server's root, without a path; nil means Google
+	universe     string       // of the credentials, if known when opened
+	project      string
+	anonymous    bool
+	credentials  *credentials  // nil if anonymous or if Config.Client is set
+	signerFinder *signerFinder // nil if nothing can sign
+	composite    bool          // Config.ParallelComposite
+	identity     any           // equal for accounts between which the server can copy objects
 
-	given *gcs.Client // Config.Client
-	owned bool        // http was made here, and ends with the account
+	sdkClient *gcs.Client // Config.Client
+	owned     bool        // http was made here and is closed with the account
 }
 
-// newAccount reads a Config; Config.Bucket has no say. It makes no request.
+// newAccount returns the account of a Config and ignores Config.Bucket. It makes
+// no request.
 func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
-	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, given: c.Client}
-	if err := a.place(c); err != nil {
+	a := &account{project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, sdkClient: c.Client}
+	if err := a.resolveEndpoint(c); err != nil {
 		return nil, err
 	}
 	var err error
@@ -46,12 +48,12 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		if a.credentials, err = newCredentials(c); err != nil {
 			return nil, err
 		}
-		if c.TokenSource == nil && (a.endpoint == nil || isOf(a.universe, a.endpoint)) {
+		if c.TokenSource == nil && (a.endpoint == nil || isHostOf(a.universe, a.endpoint)) {
 			a.credentials.universe = a.universe
 		}
 	}
 	a.identify(c)
-	if a.signer, err = newSigner(c, a); err != nil {
+	if a.signerFinder, err = newSignerFinder(c, a); err != nil {
 		return nil, err
 	}
 	if err := a.connect(ctx, c); err != nil {
@@ -64,18 +66,19 @@ func checkConfig(c Config) error {
 	credentials := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case c.Client != nil && (credentials || c.Anonymous || c.HTTPClient != nil || c.ParallelComposite):
-		return argument.Invalid("Config.Client", "brings credentials and HTTP client of its own, and uploads in one request", "")
+		return argument.Invalid("Config.Client", "has its own credentials and HTTP client, and uploads in one request: set none of the fields for those", "")
 	case c.CredentialsJSON != nil && c.TokenSource != nil:
-		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "exclude one another", "")
+		return argument.Invalid("Config.CredentialsJSON and Config.TokenSource", "must not both be set", "")
 	case credentials && c.Anonymous:
-		return argument.Invalid("Config.Anonymous", "does not fit credentials", "")
+		return argument.Invalid("Config.Anonymous", "must not be set together with credentials", "")
 	}
 	return nil
 }
 
-// place settles where the server is. The environment's emulator has no use for
-// credentials, and a server that is not Google's is not told the environment's.
-func (a *account) place(c Config) error {
+// resolveEndpoint sets the endpoint and the universe. The emulator of the
+// environment gets no credentials, and a server that is not Google's gets none
+// from the environment.
+func (a *account) resolveEndpoint(c Config) error {
 	endpoint, emulator := c.Endpoint, ""
 	if endpoint == "" {
 		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
@@ -101,16 +104,16 @@ func (a *account) place(c Config) error {
 	given := c.CredentialsJSON != nil || c.TokenSource != nil
 	switch {
 	case c.Client != nil || a.anonymous:
-	case emulator != "" || !given && !isOf(a.universe, u) && !isOf(googleUniverse, u):
+	case emulator != "" || !given && !isHostOf(a.universe, u) && !isHostOf(googleUniverse, u):
 		a.anonymous = true
-	case a.universe != googleUniverse && isOf(googleUniverse, u):
-		return argument.Invalid("endpoint", "must be of the credentials' universe, "+a.universe, "leave the endpoint out, or set https://storage."+a.universe)
+	case a.universe != googleUniverse && isHostOf(googleUniverse, u):
+		return argument.Invalid("endpoint", "must belong to the universe of the credentials, "+a.universe, "omit the endpoint, or set it to https://storage."+a.universe)
 	}
 	return nil
 }
 
-// connect makes the clients. That no redirect is followed has a use of its own
-// here: a resumable upload says with a 308 that it goes on.
+// connect makes the clients. They follow no redirects: a resumable upload
+// responds with 308 until it is complete.
 func (a *account) connect(ctx context.Context, c Config) error {
 	if c.Client != nil {
 		a.client = c.Client
@@ -124,21 +127,21 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	}
 	client, err := a.newClient(ctx)
 	if err != nil {
-		return argument.Invalid("Config", "makes no client", "")
+		return argument.Invalid("Config", "must be valid for a client of the SDK", "")
 	}
 	client.SetRetry(gcs.WithPolicy(gcs.RetryNever))
 	a.client = client
 	return nil
 }
 
-// handleOf is a bucket, for the SDK. It makes one attempt of each request:
-// retrying is the core's.
+// handleOf returns the SDK's handle of a bucket. It makes one attempt per
+// request: the core retries.
 func (a *account) handleOf(bucket string) *gcs.BucketHandle {
 	return a.client.Bucket(bucket).Retryer(gcs.WithPolicy(gcs.RetryNever))
 }
 
-// newClient is the SDK's. Credentials are our HTTP client's: the SDK would ask
-// the metadata service at once.
+// newClient returns a client of the SDK. The HTTP client adds the credentials:
+// the SDK would ask the metadata service at once.
 func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 	return gcs.NewClient(ctx,
 		option.WithHTTPClient(a.http),
@@ -148,7 +151,7 @@ func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 	)
 }
 
-// root is the server's address, without a slash at its end.
+// root returns the server's URL without a slash at its end.
 func (a *account) root() string {
 	if a.endpoint == nil {
 		return "https://storage.googleapis.com"
@@ -156,7 +159,7 @@ func (a *account) root() string {
 	return a.endpoint.String()
 }
 
-// close ends what was opened here.
+// close closes the connections that were opened here.
 func (a *account) close() error {
 	if a.owned {
 		a.http.CloseIdleConnections()
@@ -164,8 +167,8 @@ func (a *account) close() error {
 	return nil
 }
 
-// sharedIdentity makes accounts equal that were opened separately with one
-// credential: a copy between their buckets need not pass through this process.
+// A sharedIdentity makes accounts equal that were opened separately with one
+// credential. The server can then copy between their buckets.
 type sharedIdentity struct {
 	endpoint, credential string
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/address"
 )
 
-// addresses are what parseAddress reads.
+// addresses is the form of the addresses that parseAddress accepts.
 var addresses = address.Form{
 	Scheme:      "gs",
 	Params:      []string{"project", "endpoint", "anonymous", "signing_key"},
@@ -19,8 +19,8 @@ var addresses = address.Form{
 
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
-// parseAddress reads an address of a bucket, or, with no bucket's name, of an
-// account.
+// parseAddress returns the Config for the address of a bucket. An address without
+// a bucket is that of an account.
 func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return c, err
@@ -33,7 +33,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	if query.Has("signing_key") {
 		c.SigningKey, err = os.ReadFile(query.Get("signing_key"))
 		if err != nil {
-			return c, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "signing_key= is the path of a service account's key file"}
+			return c, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: "set signing_key= to the path of a service account's key file"}
 		}
 	}
 	return c, nil

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// A resource is an object as the JSON API has it: sent with a write, and, as far
-// as resourceFields names, its answer.
+// A resource is an object in the JSON API. A write sends one, and its response
+// has the fields in resourceFields.
 type resource struct {
 	Name               string            `json:"name,omitempty"`
 	ContentType        string            `json:"contentType,omitempty"`
@@ -33,7 +33,7 @@ type resource struct {
 
 const resourceFields = "generation,etag,crc32c,md5Hash,timeCreated,storageClass"
 
-// resourceOf is what a write says of the object.
+// resourceOf returns the resource that a write sends.
 func resourceOf(key string, p *storage.Properties) *resource {
 	return &resource{
 		Name:               key,
@@ -47,8 +47,8 @@ func resourceOf(key string, p *storage.Properties) *resource {
 	}
 }
 
-// written is the answer to a write.
-func (o *resource) written() *storage.Attrs {
+// attrs returns the attributes in the response to a write.
+func (o *resource) attrs() *storage.Attrs {
 	md5 := decodeMD5(o.MD5Hash)
 	a := &storage.Attrs{
 		Properties: storage.Properties{StorageClass: storageClass(o.StorageClass)},
@@ -64,7 +64,7 @@ func (o *resource) written() *storage.Attrs {
 	return a
 }
 
-// attrsOf is what the SDK answered, to a read or a write.
+// attrsOf returns the attributes of an object of the SDK.
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 	crc := o.CRC32C
 	return &storage.Attrs{
@@ -88,7 +88,7 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 	}
 }
 
-// attrsToSet is what the SDK writes.
+// attrsToSet returns the attributes that the SDK sends with a write.
 func attrsToSet(p *storage.Properties) gcs.ObjectAttrs {
 	return gcs.ObjectAttrs{
 		ContentType:        p.ContentType,
@@ -101,10 +101,10 @@ func attrsToSet(p *storage.Properties) gcs.ObjectAttrs {
 	}
 }
 
-// entityTag is the tag with which the object is served over HTTP: its MD5, and
-// of an object that has none (composed, or encrypted with a key of the
-// customer's) the JSON API's, marked by a dash. The JSON API's own is another,
-// which changes with the metadata too.
+// entityTag returns the ETag with which the object is served over HTTP, its MD5.
+// A composed object, or one with a customer's encryption key, has no MD5: then it
+// is the JSON API's ETag with a dash. The JSON API's ETag also changes with the
+// metadata.
 func entityTag(md5 []byte, etag string) string {
 	switch {
 	case len(md5) > 0:
@@ -117,7 +117,7 @@ func entityTag(md5 []byte, etag string) string {
 
 const standardClass = "STANDARD"
 
-// storageClass is the provider's word, "" for its default.
+// storageClass returns the provider's class, or "" for its default.
 func storageClass(class string) string {
 	if class == standardClass {
 		return ""
@@ -125,7 +125,8 @@ func storageClass(class string) string {
 	return class
 }
 
-// modified is when, to the second: listings have more digits than headers.
+// modified truncates a time to seconds, because listings are more precise than
+// headers.
 func modified(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }
 
 func decimal(generation int64) string { return strconv.FormatInt(generation, 10) }

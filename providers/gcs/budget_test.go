@@ -18,7 +18,7 @@ func openAt(t testing.TB, endpoint, bucket string) storage.Bucket {
 	return b
 }
 
-func TestRequestsOfAnUpload(t *testing.T) {
+func TestUploadRequests(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		body func() io.Reader
@@ -40,7 +40,7 @@ func TestRequestsOfAnUpload(t *testing.T) {
 	}
 }
 
-func TestRequestsOfADownload(t *testing.T) {
+func TestDownloadRequests(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
 	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 1<<10)))
@@ -51,7 +51,7 @@ func TestRequestsOfADownload(t *testing.T) {
 	require.Len(t, s.requests(), 1)
 }
 
-// An upload of the SDK's allocates 16 MiB.
+// An upload by the SDK allocates 16 MiB.
 func BenchmarkUpload1KiB(b *testing.B) {
 	server := nullServer(b)
 	bucket := openAt(b, server, "photos")
@@ -77,7 +77,7 @@ func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 }
 
 func TestSmallUploadsAllocateLittle(t *testing.T) {
-	const most = 200 << 10 // bytes; it is 14 KiB where the race detector does not empty pools
+	const most = 200 << 10 // bytes; it is 14 KiB if the race detector does not empty pools
 	for name, run := range map[string]func(b *testing.B){"known": BenchmarkUpload1KiB, "unknown": BenchmarkUpload1KiBOfUnknownLength} {
 		result := testing.Benchmark(run)
 		require.NotZero(t, result.N, name)

@@ -12,59 +12,58 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// composeSources is how many objects one request joins.
+// composeSources is how many objects one request can compose.
 const composeSources = 32
 
-// Compose joins up to 32 sources in one request. More take several levels:
-// objects of this package's own hold what each 32 make, and are removed when the
-// last request has been answered.
+// Compose composes up to 32 sources in one request. More sources take several
+// levels of intermediate objects, which it removes after the last request.
 func (d *driver) Compose(ctx context.Context, r *storage.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	target, err := when(d.handle().Object(r.Key), r.Condition)
+	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
 	if err != nil {
 		return nil, err
 	}
-	j := &join{driver: d, target: target, attrs: attrsToSet(&r.Properties), public: r.PublicRead, scratch: componentsPrefix + randomName() + "/"}
+	c := &composition{driver: d, target: target, attrs: attrsToSet(&r.Properties), public: r.PublicRead, scratchPrefix: componentsPrefix + randomName() + "/"}
 	for _, source := range r.Sources {
-		o, err := d.pinned(source)
+		o, err := d.sourceAt(source)
 		if err != nil {
 			return nil, err
 		}
-		j.sources = append(j.sources, o)
+		c.sources = append(c.sources, o)
 	}
-	attrs, err := j.run(ctx)
+	attrs, err := c.run(ctx)
 	if len(r.Sources) > composeSources {
-		d.discard(ctx, j.made)
+		d.discard(ctx, c.intermediate)
 	}
 	return attrs, err
 }
 
-// A join makes one object of several, in steps of 32.
-type join struct {
+// A composition makes one object of several, 32 at a time.
+type composition struct {
 	*driver
-	target  *gcs.ObjectHandle // with the condition
-	sources []*gcs.ObjectHandle
-	attrs   gcs.ObjectAttrs // of the target
-	crc     *uint32         // of the target, checked before it is made; nil: not known
-	public  bool
-	scratch string              // prefix of what levels between make
-	made    []*gcs.ObjectHandle // by them
+	target        *gcs.ObjectHandle // with the condition
+	sources       []*gcs.ObjectHandle
+	attrs         gcs.ObjectAttrs // of the target
+	crc           *uint32         // of the target, which the server checks before it stores; nil if unknown
+	public        bool
+	scratchPrefix string              // of the keys of intermediate objects
+	intermediate  []*gcs.ObjectHandle // that were made
 }
 
-func (j *join) run(ctx context.Context) (*storage.Attrs, error) {
-	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // as a rewrite
-	for level := 1; len(j.sources) > composeSources; level++ {
-		if err := j.step(ctx, level); err != nil {
-			return nil, j.sourceFailed(err)
+func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // it takes as long as a rewrite
+	for level := 1; len(c.sources) > composeSources; level++ {
+		if err := c.step(ctx, level); err != nil {
+			return nil, c.sourceError(err)
 		}
 	}
-	composer := j.target.ComposerFrom(j.sources...)
-	composer.ObjectAttrs = j.attrs
-	composer.PredefinedACL = predefinedACL(j.public)
-	if j.crc != nil {
-		composer.CRC32C, composer.SendCRC32C = *j.crc, true
+	composer := c.target.ComposerFrom(c.sources...)
+	composer.ObjectAttrs = c.attrs
+	composer.PredefinedACL = predefinedACL(c.public)
+	if c.crc != nil {
+		composer.CRC32C, composer.SendCRC32C = *c.crc, true
 	}
 	var joined *gcs.ObjectAttrs
 	err := writes(ctx, func(ctx context.Context) (err error) {
@@ -72,20 +71,20 @@ func (j *join) run(ctx context.Context) (*storage.Attrs, error) {
 		return err
 	})
 	if err != nil {
-		return nil, j.sourceFailed(err)
+		return nil, c.sourceError(err)
 	}
 	return attrsOf(joined), nil
 }
 
-// step makes one object of each 32 sources. All go through one, also a last one
-// that is alone: what is joined has to be of one storage class.
-func (j *join) step(ctx context.Context, level int) error {
-	groups := slices.Collect(slices.Chunk(j.sources, composeSources))
+// step composes each 32 sources into an intermediate object. A single last source
+// is composed too, because all sources of a request must have one storage class.
+func (c *composition) step(ctx context.Context, level int) error {
+	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	next := make([]*gcs.ObjectHandle, len(groups))
-	err := parallel.Each(ctx, len(groups), atOnce, func(ctx context.Context, i int) error {
-		o := j.handle().Object(fmt.Sprintf("%s%d-%06d", j.scratch, level, i))
+	err := parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
+		o := c.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i))
 		composer := o.ComposerFrom(groups[i]...)
-		composer.ContentType, composer.StorageClass = componentType, j.attrs.StorageClass
+		composer.ContentType, composer.StorageClass = componentType, c.attrs.StorageClass
 		made, err := composer.Run(ctx)
 		if err != nil {
 			return err
@@ -95,9 +94,9 @@ func (j *join) step(ctx context.Context, level int) error {
 	})
 	for _, o := range next {
 		if o != nil {
-			j.made = append(j.made, o)
+			c.intermediate = append(c.intermediate, o)
 		}
 	}
-	j.sources = next
+	c.sources = next
 	return err
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Reasons why fake-gcs-server cannot judge a case: it does not do there what
-// Google Cloud Storage does. Our own server does, and judges them all; so do the
-// tests that look at the request itself.
+// Reasons to leave out a case with fake-gcs-server: it differs from Google Cloud
+// Storage. The rule server runs all cases, and other tests check the requests.
 const (
 	noConditions = "the server heeds generation conditions on uploads alone: not on reads, removals, copies and compositions"
 	noSignatures = "the server checks no signature, and nothing that is signed; the vectors of Google's SDK do"
@@ -25,7 +24,7 @@ const (
 	noMissingPart = "the server answers 500 where a component is missing; Google 404"
 )
 
-// unjudged are the cases left out.
+// unjudged has the cases that are left out.
 var unjudged = map[string]string{
 	"IfRevision guards Remove":                           noConditions,
 	"a conditional removal that another client overtook": noConditions,
@@ -37,8 +36,8 @@ var unjudged = map[string]string{
 	"conditions guard Compose":                           noConditions,
 }
 
-// unresumed are left out where parts are chunks of a session, and addresses are
-// signed.
+// unresumed has the cases that are left out if parts are chunks of a session and
+// URLs are signed.
 var unresumed = map[string]string{
 	"a form uploads within its limits":                                              noSignatures,
 	"a signed content type is enforced":                                             noSignatures,
@@ -58,7 +57,7 @@ var unresumed = map[string]string{
 	"a body that is damaged in transit is not stored":                               "the server does not compare the checksum that comes with the last chunk",
 }
 
-// uncomposed are left out where parts are composed.
+// uncomposed has the cases that are left out if parts are composed.
 var uncomposed = map[string]string{
 	"a failed overwrite leaves the old object":            keepsOld,
 	"IfAbsent creates and never overwrites":               keepsOld,
@@ -70,16 +69,16 @@ var uncomposed = map[string]string{
 	"parts that the store has dropped are sent again":     noMissingPart,
 }
 
-// unmanaged are the cases left out of managing buckets.
+// unmanaged has the cases about managing buckets that are left out.
 var unmanaged = map[string]string{
 	"a lifecycle rule that only ends uploads": "the server takes a lifecycle and keeps none; what Google is asked is pinned in lifecycle_test.go",
 	"lifecycle rules are set and cleared":     "the server takes a lifecycle and keeps none",
 	"an update changes only what it names":    "the server takes CORS rules and keeps none",
 }
 
-// merged corrects what fake-gcs-server does with a delimiter: it pages the objects
-// only, and adds every later common prefix to each page. Google merges prefixes into
-// the pages, each once. Its page token is the next object's name.
+// merged corrects the pages of fake-gcs-server with a delimiter. It pages only
+// the objects, and adds every later common prefix to each page. Google merges
+// each prefix once into the pages. Its page token is the name of the next object.
 type merged struct{ storage.Driver }
 
 func (m merged) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
@@ -131,8 +130,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// Our own server keeps the rules as Google writes them down: it judges what no
-// server that can be run here does. Signatures are the vectors' to judge.
+// The rule server implements Google's documentation, unlike other servers that
+// tests can run. The vectors check signatures.
 func TestConformanceToGooglesRules(t *testing.T) {
 	for _, row := range []struct {
 		column string

@@ -11,46 +11,44 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// Copy is a rewrite of any size, which the server may want to be asked for
-// several times. How far it came is kept in the request: another attempt goes on
-// there.
+// Copy makes a rewrite, which may take several requests. The request keeps the
+// rewrite token, so another attempt resumes there.
 func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	source, err := d.pinned(r.Source)
+	source, err := d.sourceAt(r.Source)
 	if err != nil {
 		return nil, err
 	}
-	target, err := when(d.handle().Object(r.Key), r.Condition)
+	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
 	if err != nil {
 		return nil, err
 	}
 	copier := target.CopierFrom(source)
-	// The class would not come along, but be the destination bucket's default: it
-	// is always said, and with it all else has to be.
+	// Without a class the copy would get the default of the destination bucket. A
+	// request with a class must have all other attributes too.
 	copier.ObjectAttrs = attrsToSet(&r.Properties)
 	copier.StorageClass = cmp.Or(r.StorageClass, standardClass)
-	copier.ContentType = cmp.Or(r.ContentType, "application/octet-stream") // one is required
+	copier.ContentType = cmp.Or(r.ContentType, "application/octet-stream") // required
 	copier.PredefinedACL = predefinedACL(r.PublicRead)
 	copier.RewriteToken = r.Resume
 	copied, err := rewrite(ctx, copier)
 	r.Resume = copier.RewriteToken
 	if err != nil {
-		return nil, d.sourceFailed(err)
+		return nil, d.sourceError(err)
 	}
 	return attrsOf(copied), nil
 }
 
-// maxRewrites bounds how often one rewrite goes on at once where it failed for a
-// moment; each time it must have come further. With one that has not the core
-// waits.
+// maxRewrites bounds how often a rewrite resumes at once after a temporary
+// failure. It must have made progress each time; otherwise the core waits.
 const maxRewrites = 8
 
-// rewrite runs a copier to its end. An answer that was lost, and that of a
-// later call is not, may have been the last.
+// rewrite runs a copier to its end. Its outcome is unknown if any of its
+// responses was lost: that may have been the last one.
 func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
-	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server works for half a minute
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server works for up to half a minute
 	unknown := false
 	for tries := 1; ; tries++ {
 		at := copier.RewriteToken
@@ -71,10 +69,10 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	}
 }
 
-// pinned is a source at the generation that is copied. It is named, not made a
-// condition: a source that is another now is then a 404, and a 412 is always
-// the destination's.
-func (d *driver) pinned(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
+// sourceAt returns the source at the generation to copy. The generation is no
+// condition: if the source has changed, the response is 404, so that a 412 is
+// always about the destination.
+func (d *driver) sourceAt(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := d.handleOf(source.Bucket).Object(source.Key)
 	at := source.Version
 	if at == "" {
@@ -83,16 +81,16 @@ func (d *driver) pinned(source storage.ObjectRef) (*gcs.ObjectHandle, error) {
 	if at == "" {
 		return o, nil
 	}
-	n, err := generation("revision", at)
+	n, err := parseGeneration("revision", at)
 	if err != nil {
 		return nil, err
 	}
 	return o.Generation(n), nil
 }
 
-// sourceFailed is what a failed copy means: what is missing was there a moment
-// ago.
-func (d *driver) sourceFailed(err error) error {
+// sourceError returns the error for a failed copy. A missing source existed a
+// moment ago, so it is Changed.
+func (d *driver) sourceError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.Changed

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// corsRules are rules as Google has them, and never nil: none clears them.
-// Google has one list of headers, for those that a page may send and for those
+// corsRules returns the rules in Google's form, and never nil, so that no rules
+// clear them. Google has one list for the headers that a page may send and those
 // that it may read.
 // https://cloud.google.com/storage/docs/cross-origin
 func corsRules(rules []storage.CORSRule) []gcs.CORS {
@@ -32,9 +32,9 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 	return written
 }
 
-// readCORSRules tells what is in force: each header of the list may be sent,
-// and may be read.
-func readCORSRules(written []gcs.CORS) []storage.CORSRule {
+// parseCORSRules returns the rules in force. A page may send and read each header
+// of the list.
+func parseCORSRules(written []gcs.CORS) []storage.CORSRule {
 	var rules []storage.CORSRule
 	for _, r := range written {
 		rules = append(rules, storage.CORSRule{

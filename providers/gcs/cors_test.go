@@ -20,13 +20,13 @@ func TestCORSHasOneListOfHeaders(t *testing.T) {
 	}}, written)
 
 	all := []string{"content-type", "x-goog-meta-a", "etag"}
-	read := readCORSRules(written)
+	read := parseCORSRules(written)
 	require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}}, read)
-	require.Equal(t, written, corsRules(read), "what is read can be written back")
+	require.Equal(t, written, corsRules(read), "rules that were read can be written back")
 }
 
-func TestNoCORSRuleIsNotNoChange(t *testing.T) {
+func TestEmptyCORSRulesClearThem(t *testing.T) {
 	require.NotNil(t, corsRules(nil), "nil would leave the rules as they are")
 	require.Empty(t, corsRules(nil))
-	require.Nil(t, readCORSRules(nil))
+	require.Nil(t, parseCORSRules(nil))
 }

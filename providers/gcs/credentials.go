@@ -19,14 +19,15 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// scopes are what a token is asked for: objects, buckets and their policies,
-// and the IAM service, which signs.
+// scopes are the scopes of a token: objects, buckets and their policies, and the
+// IAM service, which signs.
 var scopes = []string{"https://www.googleapis.com/auth/devstorage.full_control", "https://www.googleapis.com/auth/cloud-platform"}
 
-// credentials are found when they are first needed, if they were not given.
+// credentials are the given ones, or the application default ones, which are
+// looked up when first needed.
 type credentials struct {
 	found    atomic.Pointer[auth.Credentials]
-	universe string // of the endpoint; "": a server that is not Google's, to which the caller sends given credentials
+	universe string // of the endpoint; "" for a server that is not Google's
 	checked  atomic.Bool
 }
 
@@ -38,11 +39,11 @@ func newCredentials(c Config) (*credentials, error) {
 	case c.CredentialsJSON != nil:
 		var file struct{ Type detect.CredType }
 		if err := json.Unmarshal(c.CredentialsJSON, &file); err != nil || file.Type == "" {
-			return nil, argument.Invalid("Config.CredentialsJSON", "must be a key file's or a credential configuration's content", "") // the parser's error would quote it
+			return nil, argument.Invalid("Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "") // the parser's error would quote it
 		}
 		found, err := detect.NewCredentialsFromJSON(file.Type, c.CredentialsJSON, detectOptions())
 		if err != nil {
-			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON cannot be used"), Hint: "its type is " + string(file.Type)}
+			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON is not valid for its type"), Hint: "check the fields that type " + string(file.Type) + " requires"}
 		}
 		own.found.Store(found)
 	}
@@ -50,76 +51,77 @@ func newCredentials(c Config) (*credentials, error) {
 }
 
 func detectOptions() *detect.DetectOptions {
-	// A refresh of its own accord would be a goroutine that outlives the request.
+	// An asynchronous refresh would be a goroutine that outlives the request.
 	return &detect.DetectOptions{Scopes: scopes, DisableAsyncRefresh: true}
 }
 
-// get is the credentials; the first call finds application default ones. Several
-// first calls may look beside one another: one of them wins.
+// get returns the credentials. The first call looks up application default ones.
+// If several calls do so concurrently, one of them wins.
 func (c *credentials) get() (*auth.Credentials, error) {
 	if found := c.found.Load(); found != nil {
 		return found, nil
 	}
 	found, err := detect.DetectDefault(detectOptions())
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "give credentials, or have application default ones: GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login"}
+		return nil, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login"}
 	}
 	c.found.CompareAndSwap(nil, found)
 	return c.found.Load(), nil
 }
 
-// token is an access token. What it is asked for is no request of the caller's:
-// a lost answer leaves nothing unknown.
+// token returns an access token and the quota project. Its requests do not count
+// as the caller's, because losing their responses leaves no outcome unknown.
 func (c *credentials) token(ctx context.Context) (*auth.Token, string, error) {
 	found, err := c.get()
 	if err != nil {
 		return nil, "", err
 	}
-	apart, _ := transport.CountRequests(ctx)
-	if err := c.checkUniverse(apart, found); err != nil {
+	uncounted, _ := transport.CountRequests(ctx)
+	if err := c.checkUniverse(uncounted, found); err != nil {
 		return nil, "", err
 	}
-	token, err := found.Token(apart)
+	token, err := found.Token(uncounted)
 	if err != nil {
-		return nil, "", tokenFailed(ctx, err)
+		return nil, "", tokenError(ctx, err)
 	}
-	quota, _ := found.QuotaProjectID(apart) // none is no failure
+	quota, _ := found.QuotaProjectID(uncounted) // it is optional
 	return token, quota, nil
 }
 
-// tokenFailed: an answer that says no stays one; all else may pass.
-func tokenFailed(ctx context.Context, err error) *storage.Error {
+// tokenError returns the error for a failed token request. A refusal is
+// permanent; any other failure may pass.
+func tokenError(ctx context.Context, err error) *storage.Error {
 	e := &storage.Error{Code: storage.Unavailable, Err: err}
-	var answer *auth.Error
+	var response *auth.Error
 	switch {
 	case ctx.Err() != nil:
 		e.Code = storage.Canceled
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			e.Code = storage.DeadlineExceeded
 		}
-	case errors.As(err, &answer) && !answer.Temporary():
-		e.Code, e.Hint = storage.Unauthenticated, "the credentials were refused: are they revoked, or is this machine's clock wrong?"
-		if answer.Response != nil {
-			e.Status = answer.Response.StatusCode
+	case errors.As(err, &response) && !response.Temporary():
+		e.Code, e.Hint = storage.Unauthenticated, "Google refused the credentials: check that they are not revoked, and check this machine's clock"
+		if response.Response != nil {
+			e.Status = response.Response.StatusCode
 		}
 	}
 	e.Retryable = e.Code == storage.Unavailable
 	return e
 }
 
-// fingerprint tells two secrets apart, and tells nobody what they are.
+// fingerprint returns a hash that identifies a secret without revealing it.
 func fingerprint(secret []byte) string {
 	sum := sha256.Sum256(secret)
 	return hex.EncodeToString(sum[:])
 }
 
-// An authorizer adds the credentials to each request.
+// An authorizer is a RoundTripper that adds the credentials to each request.
 type authorizer struct {
-	base        http.RoundTripper // nil: http.DefaultTransport
+	base        http.RoundTripper // nil means http.DefaultTransport
 	credentials *credentials
 }
 
-// RoundTrip makes one request, after one for a token where there is none yet.
+// RoundTrip sends the request. If there is no token yet, it requests one first.
 func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	token, quota, err := t.credentials.token(r.Context())
 	if err != nil {
@@ -148,7 +150,7 @@ func (t *authorizer) next() http.RoundTripper {
 	return t.base
 }
 
-// CloseIdleConnections passes it on.
+// CloseIdleConnections calls that of the base.
 func (t *authorizer) CloseIdleConnections() {
 	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()

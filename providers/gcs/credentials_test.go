@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// authorizedUser is a credential whose tokens are fetched with one request.
+// authorizedUser returns a credential whose token takes one request.
 func authorizedUser(t *testing.T, quota string) []byte {
 	t.Helper()
 	file, err := json.Marshal(map[string]string{"type": "authorized_user", "client_id": "id", "client_secret": "S3CR3T", "refresh_token": "S3CR3T", "quota_project_id": quota})
@@ -31,7 +31,7 @@ func head(t *testing.T, d *driver) error {
 	return err
 }
 
-func TestTokenGoesWithEveryRequest(t *testing.T) {
+func TestEveryRequestHasAToken(t *testing.T) {
 	alone(t, nil)
 	server := newStandIn(t, stored)
 	d := server.on(t, func(c *Config) {
@@ -45,19 +45,19 @@ func TestTokenGoesWithEveryRequest(t *testing.T) {
 	}
 }
 
-func TestAnonymousRequestsCarryNothing(t *testing.T) {
+func TestAnonymousRequestsHaveNoToken(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
 	server := newStandIn(t, stored)
 	require.NoError(t, head(t, server.on(t)))
 	require.Empty(t, server.Last(t).Header.Get("Authorization"))
 }
 
-// failingTokens is a source of tokens that has none.
+// failingTokens is a token source that always fails.
 type failingTokens struct{ err error }
 
 func (s failingTokens) Token() (*oauth2.Token, error) { return nil, s.err }
 
-func TestTokenThatCannotBeHad(t *testing.T) {
+func TestTokenErrors(t *testing.T) {
 	server := newStandIn(t, stored)
 	boom := errors.New("boom")
 	d := server.on(t, func(c *Config) { c.TokenSource = failingTokens{boom} })
@@ -75,15 +75,15 @@ func TestTokenThatCannotBeHad(t *testing.T) {
 	require.Equal(t, storage.Canceled, storage.CodeOf(err))
 }
 
-func TestDefaultCredentialsAreFoundByTheFirstRequest(t *testing.T) {
+func TestFirstRequestFindsDefaultCredentials(t *testing.T) {
 	alone(t, nil)
-	noUniverse := reply{Status: http.StatusNotFound} // as before there were others
+	noUniverse := reply{Status: http.StatusNotFound} // as on machines older than universes
 	metadata := newStandIn(t, noUniverse, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
 	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
 	base := &recordingTransport{}
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
-	require.Empty(t, metadata.Calls(), "opening asks nobody")
+	require.Empty(t, metadata.Calls(), "opening makes no request")
 	require.ErrorIs(t, head(t, d.(*driver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
 	asked := len(metadata.Calls())
@@ -111,7 +111,7 @@ func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-func TestCredentialsThatAreNowhere(t *testing.T) {
+func TestMissingDefaultCredentials(t *testing.T) {
 	alone(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": filepath.Join(t.TempDir(), "none")})
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err, "opening looks for nothing")
@@ -122,7 +122,7 @@ func TestCredentialsThatAreNowhere(t *testing.T) {
 	require.NotEmpty(t, e.Hint)
 }
 
-func TestQuotaProjectIsNamed(t *testing.T) {
+func TestRequestsHaveTheQuotaProject(t *testing.T) {
 	server := newStandIn(t, stored)
 	base := &recordingTransport{}
 	c := &credentials{}

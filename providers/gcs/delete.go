@@ -6,12 +6,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Delete is one request. Where the bucket keeps versions, one without a version
-// keeps what it removes.
+// Delete makes one request. If the bucket keeps versions and r names none, the
+// object becomes a noncurrent version.
 func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
-	o, err := d.at(r.Key, r.Version)
+	o, err := d.atGeneration(r.Key, r.Version)
 	if err == nil {
-		o, err = when(o, r.Condition)
+		o, err = withCondition(o, r.Condition)
 	}
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 
 var _ storage.Driver = (*driver)(nil)
 
-// driver is one bucket of an account.
+// A driver is one bucket of an account.
 type driver struct {
 	storage.UnimplementedDriver
 	*account
@@ -19,20 +19,21 @@ type driver struct {
 
 const (
 	maxObject = 5 << 40   // bytes
-	partSize  = 8 << 20   // bytes: each chunk waits for its answer
+	partSize  = 8 << 20   // bytes: each chunk waits for its response
 	chunkUnit = 256 << 10 // bytes: chunks of a resumable upload are a multiple of it
 	maxPage   = 1000
 
-	// maxComponents is ours: composing has steps of 32, and each one more is a
-	// request that takes as long as the others.
+	// maxComponents is a limit of this package: each level of 32 adds a request
+	// that takes as long as the others.
 	maxComponents = 10_000
 )
 
-// features are what Google Cloud Storage does however it is reached.
+// features are those that every configuration has.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.KeepVersions |
 	storage.ObjectACL | storage.StorageClasses | storage.OrderedList
 
+// Describe returns the features and limits.
 func (d *driver) Describe() storage.Description {
 	desc := storage.Description{
 		Provider:      provider,
@@ -60,17 +61,17 @@ func (d *driver) Describe() storage.Description {
 	return desc
 }
 
-// Locate is known to every bucket of the account, and of another that was
-// opened with the same credential.
+// Locate returns a reference that other buckets of the account accept, and those
+// of an account that was opened with the same credential.
 func (d *driver) Locate(key string) storage.ObjectRef {
 	return storage.ObjectRef{Account: d.identity, Bucket: d.bucket, Key: key}
 }
 
-// Native is the *storage.Client of the SDK that Config had, or one with the same
-// settings; it retries as the SDK does.
+// Native returns Config.Client, or a new *storage.Client of the SDK with the same
+// settings. It retries as the SDK does.
 func (d *driver) Native() any {
-	if d.given != nil {
-		return d.given
+	if d.sdkClient != nil {
+		return d.sdkClient
 	}
 	client, err := d.newClient(context.Background())
 	if err != nil {
@@ -79,8 +80,8 @@ func (d *driver) Native() any {
 	return client
 }
 
-// Close gives idle connections back.
+// Close closes idle connections.
 func (d *driver) Close() error { return d.close() }
 
-// handle is the bucket, for the SDK.
+// handle returns the SDK's handle of the bucket.
 func (d *driver) handle() *gcs.BucketHandle { return d.handleOf(d.bucket) }

@@ -11,93 +11,83 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// failures reads what the SDK answers, and requests of ours. Nothing is promised
-// about what came before a failure of the server's own.
-var failures = &outcome.SDK{
-	Answered:   answered,
-	Unanswered: unanswered,
-	Left:       isUnanswered,
-	Acted:      func(status int) bool { return status >= 500 },
+// translator adapts the SDK for Google Cloud Storage and this package's own
+// requests. The service promises nothing about a request that it answers with a
+// server error.
+var translator = &sdkerror.Translator{
+	FromResponse:    fromResponse,
+	WithoutResponse: withoutResponse,
+	MaybeSent:       isClientError,
+	MaybeApplied:    func(status int) bool { return status >= 500 },
 }
 
 var (
-	translate = failures.Translate
-	writes    = failures.Write
+	translate = translator.Translate
+	writes    = translator.Write
 )
 
-// isUnanswered reports whether an HTTP client, ours or the SDK's, got no answer.
-func isUnanswered(err error) bool {
-	var ours *requestError
-	var theirs *url.Error
-	return errors.As(err, &ours) || errors.As(err, &theirs)
+// isClientError reports whether err is from the HTTP client of this package or of
+// the SDK, which got no response.
+func isClientError(err error) bool {
+	var own *requestError
+	var client *url.Error
+	return errors.As(err, &own) || errors.As(err, &client)
 }
 
-func answered(err error) *storage.Error {
-	answer := answerOf(err)
-	if answer == nil {
+func fromResponse(err error) *storage.Error {
+	response := responseOf(err)
+	if response == nil {
 		return nil
 	}
-	v := verdictOf(answer)
-	return &storage.Error{
-		Code:       v.code,
-		Status:     answer.Code,
-		RequestID:  answer.Header.Get(requestIDHeader),
-		Retryable:  outcome.Passes(v.code),
-		RetryAfter: outcome.RetryAfter(answer.Header),
-		Hint:       v.hint,
-		Err:        err,
-	}
+	e := meaningOf(response).NewError(response.Code, response.Header, err)
+	e.RequestID = response.Header.Get(requestIDHeader)
+	return e
 }
 
 const requestIDHeader = "X-Guploader-Uploadid"
 
-// answerOf is the answer that an error came with, or nil.
-func answerOf(err error) *googleapi.Error {
-	var answer *googleapi.Error
-	if errors.As(err, &answer) {
-		return answer
+// responseOf returns the response that err contains, or nil.
+func responseOf(err error) *googleapi.Error {
+	var response *googleapi.Error
+	if errors.As(err, &response) {
+		return response
 	}
 	return nil
 }
 
-var networkHints = outcome.Hints{
-	Host:        "no such host: check the endpoint",
-	Certificate: "the server's certificate is not for this host",
+var networkHints = sdkerror.NetworkHints{
+	UnknownHost:    "no such host: check the endpoint",
+	BadCertificate: "the server's certificate is for another host",
 }
 
-// unanswered is what a failure before, or instead of, an answer means.
-func unanswered(err error) *storage.Error {
+// withoutResponse returns the error for a request that got no response.
+func withoutResponse(err error) *storage.Error {
 	switch {
 	case errors.Is(err, gcs.ErrBucketNotExist):
 		return &storage.Error{Code: storage.BucketNotFound, Err: err}
 	case errors.Is(err, gcs.ErrObjectNotExist):
 		return &storage.Error{Code: storage.ObjectNotFound, Err: err}
 	}
-	if e := outcome.OfNetwork(err, networkHints); e != nil {
-		return e
-	}
-	if isUnanswered(err) || errors.Is(err, errAnswerBroke) {
-		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
-	}
-	return &storage.Error{Code: storage.Internal, Err: err}
+	return sdkerror.WithoutResponse(err, isClientError(err) || errors.Is(err, errCutOff), networkHints)
 }
 
-// readFailed is what a failed read means.
-func (d *driver) readFailed(ctx context.Context, err error, r *storage.GetRequest) error {
+// readFailed returns the error for a failed read.
+func (d *driver) readError(ctx context.Context, err error, r *storage.GetRequest) error {
 	if missing := d.missing(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
 		return d.notFound(ctx, missing)
 	}
 	return translate(err)
 }
 
-// missing is the 404 of what is not there, nil of all else. A condition on what
-// is not there can fail before it is looked for: one look decides.
+// missing returns the 404 for an object that does not exist, and nil if e is
+// anything else. For a missing object a condition on its revision can fail first,
+// so missing then asks for the object.
 func (d *driver) missing(ctx context.Context, e *storage.Error, key, version string, c storage.Condition) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
-		o, err := d.at(key, version)
+		o, err := d.atGeneration(key, version)
 		if err == nil {
 			_, err = o.Attrs(ctx)
 		}
@@ -112,48 +102,48 @@ func (d *driver) missing(ctx context.Context, e *storage.Error, key, version str
 	return e
 }
 
-// notFound tells a missing object from a missing bucket. The provider's words
-// do; where they are none of its own it costs one request, on this path only.
+// notFound tells a missing object from a missing bucket. If the response does not
+// say which, that costs one more request.
 func (d *driver) notFound(ctx context.Context, err error) *storage.Error {
 	e := translate(err)
 	if e.Status != http.StatusNotFound {
 		return e
 	}
-	switch answer := answerOf(e); {
-	case namesBucket(answer):
+	switch response := responseOf(e); {
+	case namesBucket(response):
 		e.Code = storage.BucketNotFound
 		return e
-	case namesObject(answer):
+	case namesObject(response):
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	return outcome.Missing(e, d.lookAtBucket(ctx), "")
+	return sdkerror.NotFound(e, d.headBucket(ctx), "")
 }
 
-// lookAtBucket is nil where the bucket is there.
-func (d *driver) lookAtBucket(ctx context.Context) *storage.Error {
+// headBucket returns nil if the bucket exists.
+func (d *driver) headBucket(ctx context.Context) *storage.Error {
 	if _, err := d.handle().Attrs(ctx); err != nil {
 		return translate(err)
 	}
 	return nil
 }
 
-// noBucket is what Google says of a bucket that is missing. Nothing less than the
-// whole sentence is believed: a message that quotes a key can have any part of it.
-const noBucket = "The specified bucket does not exist."
+// noSuchBucket is Google's message for a missing bucket. Only the whole sentence
+// counts: a message that quotes a key may contain any part of it.
+const noSuchBucket = "The specified bucket does not exist."
 
 // namesBucket reports whether a 404 says that the bucket is missing.
-func namesBucket(answer *googleapi.Error) bool {
-	return answer != nil && (hasReason(answer, "NoSuchBucket") || answer.Message == noBucket)
+func namesBucket(response *googleapi.Error) bool {
+	return response != nil && (hasReason(response, "NoSuchBucket") || response.Message == noSuchBucket)
 }
 
 // namesObject reports whether a 404 says that an object is missing.
-func namesObject(answer *googleapi.Error) bool {
-	return answer != nil && (hasReason(answer, "NoSuchKey") || strings.HasPrefix(answer.Message, "No such object"))
+func namesObject(response *googleapi.Error) bool {
+	return response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object"))
 }
 
-func hasReason(answer *googleapi.Error, reason string) bool {
-	for _, item := range answer.Errors {
+func hasReason(response *googleapi.Error, reason string) bool {
+	for _, item := range response.Errors {
 		if item.Reason == reason {
 			return true
 		}

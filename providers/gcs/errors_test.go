@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// The answers are those of Google Cloud Storage, in both of its APIs' words.
+// The responses are those of Google Cloud Storage, in both of its APIs.
 func TestVerdicts(t *testing.T) {
 	for _, row := range []struct {
 		status          int
@@ -74,7 +74,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestFailuresWithoutAnAnswer(t *testing.T) {
+func TestErrorsWithoutAResponse(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		err       error

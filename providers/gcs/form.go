@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
-// SignForm asks whom Sign asks. Each field is a condition of the policy too, so
-// that a field that was changed is refused, as one that was added is. The page
-// adds its own "file" field, last.
+// SignForm signs as Sign does. Each field is also a condition of the policy, so
+// that Google refuses fields that were changed or added. The page adds the "file"
+// field, last.
 // https://cloud.google.com/storage/docs/xml-api/post-object-forms
 func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage.UploadForm, error) {
 	return d.signForm(ctx, r, time.Now())
@@ -22,7 +22,7 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	if err := checkForm(r); err != nil {
 		return nil, err
 	}
-	address, err := d.bucketAddress(r.BaseURL)
+	address, err := d.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -39,15 +39,16 @@ func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.
 	return &storage.UploadForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.Until()}, nil
 }
 
-// checkForm refuses what a form cannot have Google enforce.
+// checkForm returns Unsupported for a property that a form cannot make Google
+// enforce.
 func checkForm(r *storage.SignRequest) error {
 	if r.StorageClass != "" {
-		return &storage.Error{Code: storage.Unsupported, Hint: "Google's forms have no field for the storage class: SignedUploadURL has"}
+		return &storage.Error{Code: storage.Unsupported, Hint: "Google's forms have no field for the storage class: use SignedUploadURL"}
 	}
-	return v4.CheckForm(r, "Google")
+	return sigv4.CheckForm(r, "Google")
 }
 
-// formFields are the fields that say what the object shall be.
+// formFields returns the fields with the key and the properties of the object.
 func formFields(r *storage.SignRequest) map[string]string {
 	fields := map[string]string{"key": r.Key}
 	for name, value := range map[string]string{
@@ -69,14 +70,14 @@ func formFields(r *storage.SignRequest) map[string]string {
 	return fields
 }
 
-// A v4Form is what a V4 signature of a form is made of.
+// A v4Form has the parts of a form that a V4 signature covers.
 type v4Form struct {
 	bucket     string
-	fields     map[string]string // "key" among them
-	conditions []any             // besides one for each field
+	fields     map[string]string // including "key"
+	conditions []any             // in addition to one for each field
 }
 
-// signForm adds the policy, its signature and the signature's own fields.
+// signForm adds the fields of the policy and of its signature.
 func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	f.fields["x-goog-algorithm"] = v4Algorithm
 	f.fields["x-goog-credential"] = t.credential()
@@ -93,8 +94,8 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	return nil
 }
 
-// policy is the document that is signed. Google's order of the
-// conditions is what other clients write too: by name, and these last.
+// policy returns the document to sign. Its conditions are in the order of
+// Google's clients: by name, with last at the end.
 func (f *v4Form) policy(expires time.Time) (string, error) {
 	last := []string{"key", "x-goog-date", "x-goog-credential", "x-goog-algorithm"}
 	conditions := slices.Clone(f.conditions)
@@ -107,7 +108,7 @@ func (f *v4Form) policy(expires time.Time) (string, error) {
 	for _, name := range last {
 		conditions = append(conditions, map[string]string{name: f.fields[name]})
 	}
-	return v4.Policy(struct {
+	return sigv4.Policy(struct {
 		Conditions []any  `json:"conditions"`
 		Expiration string `json:"expiration"`
 	}{conditions, expires.Format(time.RFC3339)})

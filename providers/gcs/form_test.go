@@ -26,7 +26,7 @@ func signedForm(change func(r *storage.SignRequest)) *storage.SignRequest {
 	})
 }
 
-func TestFormHoldsWhatWasAskedFor(t *testing.T) {
+func TestFormHasTheRequestedConditions(t *testing.T) {
 	form, err := signing(t, Config{}).signForm(t.Context(), signedForm(func(r *storage.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
 		r.CacheControl, r.ContentDisposition, r.ContentEncoding = "no-store", "inline", "gzip"
@@ -69,7 +69,7 @@ func TestFormHoldsWhatWasAskedFor(t *testing.T) {
 	require.NoError(t, rsa.VerifyPKCS1v15(&testKey().PublicKey, crypto.SHA256, sum[:], raw))
 }
 
-func TestFormIsForTheHostThatClientsSee(t *testing.T) {
+func TestFormUsesTheSigningBaseURL(t *testing.T) {
 	for base, want := range map[string]string{
 		"https://files.example.com/":            "https://files.example.com/photos/",
 		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
@@ -80,7 +80,7 @@ func TestFormIsForTheHostThatClientsSee(t *testing.T) {
 	}
 }
 
-func TestWhatNoFormCanSay(t *testing.T) {
+func TestUnsupportedForms(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
 		ask  func(r *storage.SignRequest)

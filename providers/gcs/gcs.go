@@ -1,30 +1,30 @@
-// Package gcs keeps buckets on Google Cloud Storage.
+// Package gcs is the driver for Google Cloud Storage.
 //
 //	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos"})
 //
-// Every write makes a new generation, which is an object's Revision, and its
-// Version where the bucket keeps versions. Reads deliver the stored bytes: what
-// is stored with Content-Encoding gzip is not unpacked on the way.
+// Every write makes a new generation, which is the object's Revision. If the
+// bucket keeps versions, it is also the object's Version. Reads deliver the stored
+// bytes: an object that is stored with Content-Encoding gzip is not decompressed.
 //
-// A Download of an object that everybody may read, and that was stored without a
-// Cache-Control, says "public, max-age=3600", as Google serves it, and a Copy that
-// passes through this process stores that; Attrs says what is stored. What this
-// package does not speak of, such as an object's custom time, a copy does not have.
+// Google serves a public object that was stored without a Cache-Control with
+// "public, max-age=3600". A Download has that value, and a Copy that passes through
+// this process stores it; Attrs has the stored value. A copy does not have
+// properties that this package does not know, such as an object's custom time.
 //
-// An upload of up to 8 MiB is one request that the server checks before it
-// stores anything; a larger one is a resumable session, whose chunks go one after
-// the other. Config.ParallelComposite has them go beside one another.
+// An upload of up to 8 MiB is one request, which the server checks before it
+// stores anything. A larger one is a resumable session that sends one chunk after
+// the other. [Config.ParallelComposite] sends them concurrently.
 //
-// The SDK beneath speaks gRPC too, which nothing here uses: the build tag
-// disable_grpc_modules leaves it out, and a third of the program's size with it.
+// The SDK also speaks gRPC, which this package does not use. The build tag
+// disable_grpc_modules omits it, and with it a third of the program's size.
 //
-// storage.As gives a *storage.Client of cloud.google.com/go/storage: the one of
-// Config.Client, or one with the same credentials and settings, which retries as
+// [storage.As] returns a *storage.Client of cloud.google.com/go/storage. It is
+// Config.Client, or one with the same credentials and settings, and it retries as
 // the SDK does.
 //
-// Importing it registers the scheme of its addresses: gs://photos with the
-// parameters project=, endpoint=, anonymous= and signing_key=. The address of
-// an account, for storage.OpenService, is the same without a bucket's name.
+// Importing the package registers the scheme gs, as in gs://photos, with the
+// parameters project=, endpoint=, anonymous= and signing_key=. The address of an
+// account, for [storage.OpenService], is the same without a bucket's name.
 package gcs
 
 import (
@@ -41,60 +41,61 @@ import (
 
 const provider = "gcs"
 
-// Config says which bucket, where, and with which credentials. Opening makes no
-// request. Credentials are, in this order: Client's; none at the emulator that
-// STORAGE_EMULATOR_HOST names; CredentialsJSON or TokenSource; none where
-// Anonymous is set or Endpoint is not one of Google's own; and else application
-// default credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, Google's
-// metadata service), which are looked up by the first request. With any but the
-// last, that service is never asked.
+// Config configures a bucket. Opening it makes no request. The first of these
+// that is set has the credentials: Client; STORAGE_EMULATOR_HOST, whose emulator
+// gets none; CredentialsJSON or TokenSource. If Anonymous is set, or if Endpoint
+// is not one of Google's, there are none. Otherwise the first request looks up
+// application default credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud's file,
+// Google's metadata service. Only that last case asks the metadata service.
 //
-// Credentials of another universe than googleapis.com, as their file or
-// GOOGLE_CLOUD_UNIVERSE_DOMAIN says, go to that universe only: "" as Endpoint is
-// its storage host, and Google's hosts are refused. Client certificates (mTLS) are
-// those of HTTPClient or Client: GOOGLE_API_USE_CLIENT_CERTIFICATE is not read.
+// Credentials of a universe other than googleapis.com, as set by their file or by
+// GOOGLE_CLOUD_UNIVERSE_DOMAIN, go only to that universe. If Endpoint is empty,
+// it is the storage host of that universe, and Google's own hosts are refused.
+// Client certificates (mTLS) come from HTTPClient or Client:
+// GOOGLE_API_USE_CLIENT_CERTIFICATE is not read.
 type Config struct {
 	Bucket  string // the name; empty for an account
-	Project string // in which an account creates and lists buckets; "" is the credentials' own
-	// Endpoint is the server's root, "http://127.0.0.1:4443", without a path; ""
-	// is what STORAGE_EMULATOR_HOST names, or Google.
+	Project string // in which an account creates and lists buckets; "" means that of the credentials
+	// Endpoint is the server's root without a path, such as
+	// "http://127.0.0.1:4443". If it is empty, it is STORAGE_EMULATOR_HOST or
+	// Google.
 	Endpoint string
 
-	CredentialsJSON []byte             // a key file's or credential configuration's content; it must come from somewhere trusted
-	TokenSource     oauth2.TokenSource // of access tokens; it does its own caching
+	CredentialsJSON []byte             // the content of a key file or credential configuration from a trusted source
+	TokenSource     oauth2.TokenSource // of access tokens; it must cache them itself
 	Anonymous       bool               // requests carry no credentials
 
-	// SigningKey is a service account's key file, which signs addresses and
-	// forms; nil: CredentialsJSON, where it is one, or the IAM service, which
-	// signs for SigningAccount.
+	// SigningKey is the key file of a service account, which signs URLs and
+	// forms. If it is nil, CredentialsJSON signs if it is a key file; otherwise
+	// the IAM service signs for SigningAccount.
 	SigningKey     []byte
-	SigningAccount string // a service account's e-mail; "" is the credentials' own
+	SigningAccount string // the e-mail address of a service account; "" means that of the credentials
 
-	// ParallelComposite has the parts of a large upload sent beside one another,
-	// as objects of their own that one last request joins, and that are removed
-	// then. It is faster for one large object, and it costs: a write and a removal
-	// for each part, the least time of storage of a cold class for each, and
-	// objects without an MD5. A bucket with soft delete, which new ones have for
-	// seven days, bills the parts for as long again as the object: turn it off, or
-	// leave this away. A bucket with a retention policy keeps the parts.
-	// What a process leaves behind that dies on the way, SweepParts removes.
+	// ParallelComposite sends the parts of a large upload concurrently, as
+	// objects that the last request composes and that are removed afterwards. One
+	// large object is uploaded faster, at a price. Each part costs a write, a
+	// removal, and the minimum storage time of a cold class; composed objects
+	// have no MD5. A bucket with soft delete, as new buckets have for seven days,
+	// bills the parts for that time too. Turn soft delete off, or do not set
+	// ParallelComposite. A bucket with a retention policy keeps the parts.
+	// [SweepParts] removes the parts of a process that died.
 	ParallelComposite bool
 
-	// Client is a client of the SDK: its credentials and settings are kept, but
-	// for retrying. Its HTTP client cannot be had, so that an upload is one Writer
-	// of the SDK's, however large, which buffers up to 4 MiB, is not resumed when
-	// it fails, and leaves a session behind then that expires after a week; and a
-	// download asks for the attributes first. Endpoint says beside it where
-	// signed and public addresses point to.
+	// Client is a client of the SDK. Its credentials and settings are kept,
+	// except for retries. Its HTTP client cannot be used directly. An upload is
+	// therefore one Writer of the SDK, of any size, that buffers up to 4 MiB. If
+	// it fails, it is not resumed and leaves a session that expires after a week.
+	// A download first requests the attributes. Endpoint sets the host of signed
+	// and public URLs.
 	Client *gcs.Client
-	// HTTPClient makes the requests, to which credentials are added here; nil:
-	// one made for bulk transfers.
+	// HTTPClient makes the requests, to which this package adds the credentials.
+	// If it is nil, a client for bulk transfers is made.
 	HTTPClient *http.Client
 }
 
-// Open opens a bucket without a request: a bucket that is not there is
-// BucketNotFound at the first operation. InvalidArgument where Config makes no
-// sense.
+// Open opens a bucket without a request. If the bucket does not exist, the first
+// operation fails with BucketNotFound. If c is invalid, Open fails with
+// InvalidArgument.
 func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(ctx, c)
 	if err != nil {
@@ -103,13 +104,13 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	return storage.New(d, opts...), nil
 }
 
-// isForeign reports whether a character is of no bucket's name, but would be one
-// of an address.
-func isForeign(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`/\?#%`, c) }
+// isInvalidInBucket reports whether a character cannot be part of a bucket's name
+// and would change a URL.
+func isInvalidInBucket(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`/\?#%`, c) }
 
-// NewDriver opens a bucket as Open does, for storage.New.
+// NewDriver opens a bucket as [Open] does, for [storage.New].
 func NewDriver(ctx context.Context, c Config) (storage.Driver, error) {
-	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isForeign) {
+	if c.Bucket == "" || c.Bucket == "." || c.Bucket == ".." || strings.ContainsFunc(c.Bucket, isInvalidInBucket) {
 		return nil, argument.Invalid("Config.Bucket", "must be a bucket's name", "")
 	}
 	a, err := newAccount(ctx, c)

@@ -10,41 +10,42 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// generation reads a revision or a version: a number that the provider gave.
-func generation(name, text string) (int64, error) {
+// parseGeneration returns the number of a revision or version that the provider
+// returned.
+func parseGeneration(name, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || decimal(n) != text {
-		return 0, argument.Invalid(name, "must be a generation's number, as the provider gave it", "")
+		return 0, argument.Invalid(name, "must be the number of a generation", "")
 	}
 	return n, nil
 }
 
-// at is the object, or one version of it.
-func (d *driver) at(key, version string) (*gcs.ObjectHandle, error) {
+// atGeneration returns the object, or the version if it is not "".
+func (d *driver) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
 	o := d.handle().Object(key)
 	if version == "" {
 		return o, nil
 	}
-	n, err := generation("version", version)
+	n, err := parseGeneration("version", version)
 	if err != nil {
 		return nil, err
 	}
 	return o.Generation(n), nil
 }
 
-// when is the object under a condition.
-func when(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
+// withCondition returns the object under a condition.
+func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
 	switch {
 	case c.Absent:
 		return o.If(gcs.Conditions{DoesNotExist: true}), nil
 	case c.Revision != "":
-		n, err := generation("revision", c.Revision)
+		n, err := parseGeneration("revision", c.Revision)
 		if err != nil {
 			return nil, err
 		}
 		return o.If(gcs.Conditions{GenerationMatch: n}), nil
 	case c.NotRevision != "":
-		n, err := generation("revision", c.NotRevision)
+		n, err := parseGeneration("revision", c.NotRevision)
 		if err != nil {
 			return nil, err
 		}
@@ -53,13 +54,13 @@ func when(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle, error) {
 	return o, nil
 }
 
-// setCondition has an upload made only where the condition holds.
+// setCondition adds the condition to the query of an upload.
 func setCondition(query url.Values, c storage.Condition) error {
 	switch {
 	case c.Absent:
 		query.Set("ifGenerationMatch", "0")
 	case c.Revision != "":
-		if _, err := generation("revision", c.Revision); err != nil {
+		if _, err := parseGeneration("revision", c.Revision); err != nil {
 			return err
 		}
 		query.Set("ifGenerationMatch", c.Revision)

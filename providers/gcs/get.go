@@ -11,52 +11,52 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Get is one request to the XML API, but under NotRevision, where one of the JSON
-// API asks first. The JSON API serves the same bytes, and
-// leaves out metadata, time and Cache-Control, which would have to be asked for
-// apart. The SDK's reader is not used: it loses bytes where it resumes a read of
-// what is stored with gzip, and the core resumes anyway.
+// Get makes one request to the XML API. Under NotRevision it first asks the JSON
+// API for the attributes. The JSON API serves the same bytes without metadata,
+// time and Cache-Control, which would take another request. Get does not use the
+// SDK's reader, which loses bytes when it resumes a read of an object stored with
+// gzip; the core resumes anyway.
 func (d *driver) Get(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
 	}
 	if d.http == nil {
-		return d.getThroughReader(ctx, r)
+		return d.getWithSDKReader(ctx, r)
 	}
 	if r.Condition.NotRevision != "" {
-		// The XML API has no condition for "another generation than": it would begin
-		// to send all that is not wanted.
-		return d.getInTwo(ctx, r, d.readMedia)
+		// The XML API has no condition for "another generation": it would send
+		// the bytes.
+		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
-	// What is asked for with gzip is delivered as it is stored. Where something
-	// on the way packs it besides, it is asked for as it is.
+	// A request that accepts gzip gets the stored bytes. If a proxy compresses
+	// them, the second request accepts no coding.
 	for _, coding := range []string{"gzip", "identity"} {
-		answer, err := d.sendGet(ctx, r, coding)
-		if isMalformed(err) {
-			return d.getInTwo(ctx, r, d.readMedia)
+		response, err := d.sendGet(ctx, r, coding)
+		if isMalformedHeader(err) {
+			return d.getInTwoRequests(ctx, r, d.readMedia)
 		}
 		if err != nil {
-			return nil, nil, d.readFailed(ctx, err, r)
+			return nil, nil, d.readError(ctx, err, r)
 		}
-		if coding == "gzip" && isPackedOnTheWay(answer.Header) {
-			_ = answer.Body.Close()
+		if coding == "gzip" && isCompressedInTransit(response.Header) {
+			_ = response.Body.Close()
 			continue
 		}
-		attrs, err := attrsOfGet(answer, r)
+		attrs, err := attrsOfGet(response, r)
 		if err != nil {
-			_ = answer.Body.Close()
+			_ = response.Body.Close()
 			return nil, nil, err
 		}
 		if needsResource(attrs.Metadata) {
-			return d.withMetadata(ctx, r, attrs, answer.Body)
+			return d.withMetadata(ctx, r, attrs, response.Body)
 		}
-		return attrs, answer.Body, nil
+		return attrs, response.Body, nil
 	}
-	return nil, nil, notAsStored()
+	return nil, nil, encodingChangedError()
 }
 
-// withMetadata has the metadata said by the generation's resource, where headers
-// cannot be trusted to say it.
+// withMetadata replaces the metadata by that of the generation's resource,
+// because the headers may have changed it.
 func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs, body io.ReadCloser) (*storage.Attrs, io.ReadCloser, error) {
 	exact, err := d.Head(ctx, &storage.GetRequest{Key: r.Key, Version: attrs.Revision, Length: -1})
 	if err == nil {
@@ -64,16 +64,17 @@ func (d *driver) withMetadata(ctx context.Context, r *storage.GetRequest, attrs 
 		return attrs, body, nil
 	}
 	_ = body.Close()
-	if storage.CodeOf(err) == storage.ObjectNotFound { // it has been replaced
-		return d.getInTwo(ctx, r, d.readMedia)
+	if storage.CodeOf(err) == storage.ObjectNotFound { // the object has been overwritten
+		return d.getInTwoRequests(ctx, r, d.readMedia)
 	}
 	return nil, nil, err
 }
 
+// sendGet sends the request and returns a response with the bytes.
 func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding string) (*http.Response, error) {
-	address := d.objectAddress(r.Key)
+	address := d.objectPath(r.Key)
 	if r.Version != "" {
-		if _, err := generation("version", r.Version); err != nil {
+		if _, err := parseGeneration("version", r.Version); err != nil {
 			return nil, err
 		}
 		address += "?" + url.Values{"generation": {r.Version}}.Encode()
@@ -87,7 +88,7 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 		request.Header.Set("Range", span)
 	}
 	if r.Condition.Revision != "" {
-		if _, err := generation("revision", r.Condition.Revision); err != nil {
+		if _, err := parseGeneration("revision", r.Condition.Revision); err != nil {
 			return nil, err
 		}
 		request.Header.Set("X-Goog-If-Generation-Match", r.Condition.Revision)
@@ -95,13 +96,14 @@ func (d *driver) sendGet(ctx context.Context, r *storage.GetRequest, coding stri
 	return d.send(request, http.StatusOK, http.StatusPartialContent)
 }
 
-func attrsOfGet(answer *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
-	h := answer.Header
+// attrsOfGet returns the attributes in the response to a read.
+func attrsOfGet(response *http.Response, r *storage.GetRequest) (*storage.Attrs, error) {
+	h := response.Header
 	a := attrsOfHeader(h)
-	if isUnpackedOnTheWay(h) {
-		return nil, notAsStored()
+	if isDecompressedInTransit(h) {
+		return nil, encodingChangedError()
 	}
-	size, err := sizeOf(answer, r)
+	size, err := sizeOf(response, r)
 	if err != nil {
 		return nil, err
 	}
@@ -109,23 +111,23 @@ func attrsOfGet(answer *http.Response, r *storage.GetRequest) (*storage.Attrs, e
 	return a, nil
 }
 
-// sizeOf is the whole object's size, in bytes, of an answer that is the range
-// that was asked for.
-func sizeOf(answer *http.Response, r *storage.GetRequest) (int64, error) {
-	size := answer.ContentLength
+// sizeOf returns the size of the whole object in bytes. It returns an error if
+// the response is not the requested range.
+func sizeOf(response *http.Response, r *storage.GetRequest) (int64, error) {
+	size := response.ContentLength
 	if size < 0 {
-		size = storedLength(answer.Header)
+		size = storedLength(response.Header)
 	}
-	if httpheader.Range(r, maxObject) == "" || size == 0 && answer.StatusCode == http.StatusOK {
+	if httpheader.Range(r, maxObject) == "" || size == 0 && response.StatusCode == http.StatusOK {
 		if size < 0 {
-			return 0, &storage.Error{Code: storage.Internal, Err: errors.New("the answer does not say how long it is")}
+			return 0, &storage.Error{Code: storage.Internal, Err: errors.New("the response has no length")}
 		}
 		return size, nil
 	}
-	if answer.StatusCode != http.StatusPartialContent {
+	if response.StatusCode != http.StatusPartialContent {
 		return 0, httpheader.RangeIgnored()
 	}
-	start, size, err := httpheader.ParseContentRange(answer.Header.Get("Content-Range"))
+	start, size, err := httpheader.ParseContentRange(response.Header.Get("Content-Range"))
 	if err == nil {
 		err = httpheader.CheckStart(r, start)
 	}
@@ -135,30 +137,31 @@ func sizeOf(answer *http.Response, r *storage.GetRequest) (int64, error) {
 	return size, nil
 }
 
-func notAsStored() *storage.Error {
-	return &storage.Error{Code: storage.Internal, Err: errors.New("the answer is not what is stored: its Content-Encoding was changed on the way"), Hint: "a proxy between here and the store packs or unpacks"}
+// encodingChangedError returns the error for bytes that are not the stored ones.
+func encodingChangedError() *storage.Error {
+	return &storage.Error{Code: storage.Internal, Err: errors.New("the response has another Content-Encoding than the stored object"), Hint: "turn compression off in the proxy between this machine and the store"}
 }
 
-// Head is one request for the object's resource, which has all attributes and
-// every condition.
+// Head makes one request to the JSON API, which has all attributes and every
+// condition.
 func (d *driver) Head(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	o, err := d.at(r.Key, r.Version)
+	o, err := d.atGeneration(r.Key, r.Version)
 	if err == nil {
-		o, err = when(o, r.Condition)
+		o, err = withCondition(o, r.Condition)
 	}
 	if err != nil {
 		return nil, err
 	}
 	found, err := o.Attrs(ctx)
 	if err != nil {
-		return nil, d.readFailed(ctx, err, r)
+		return nil, d.readError(ctx, err, r)
 	}
 	attrs := attrsOf(found)
 	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
-		return nil, storage.NotModified // of a server that does not heed the condition
+		return nil, storage.NotModified // from a server that ignores the condition
 	}
 	return attrs, nil
 }

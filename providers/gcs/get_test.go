@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// media is an object as the XML API serves it.
+// media returns an object as the XML API serves it.
 func media(change map[string]string) reply {
 	a := reply{Body: "hello world", Header: map[string]string{
 		"X-Goog-Generation":              "42",
@@ -35,7 +35,7 @@ func media(change map[string]string) reply {
 	return a
 }
 
-func TestGetIsOneRequestThatTellsEverything(t *testing.T) {
+func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	server := newStandIn(t, media(map[string]string{
 		"Content-Disposition": "attachment", "Content-Language": "de", "Cache-Control": "no-store", "X-Goog-Storage-Class": "NEARLINE", "X-Goog-Meta-Who": "Zoë",
 	}))
@@ -61,7 +61,7 @@ func TestGetIsOneRequestThatTellsEverything(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-func TestCacheControlThatIsTheServersOwn(t *testing.T) {
+func TestGetOmitsTheDefaultCacheControl(t *testing.T) {
 	server := newStandIn(t, media(nil))
 	attrs, body, err := server.on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func TestCacheControlThatIsTheServersOwn(t *testing.T) {
 	require.Empty(t, attrs.CacheControl)
 }
 
-func TestWhatAGetAsksFor(t *testing.T) {
+func TestGetRequestHeaders(t *testing.T) {
 	for _, row := range []struct {
 		name                string
 		request             storage.GetRequest
@@ -95,7 +95,7 @@ func TestWhatAGetAsksFor(t *testing.T) {
 	}
 }
 
-func TestRevisionThatIsStillTheSame(t *testing.T) {
+func TestGetOfAnUnchangedRevision(t *testing.T) {
 	request := &storage.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: "1700000000000001"}}
 	for name, answer := range map[string]reply{"is not sent": {Status: 304}, "is not sent by a server without the condition": stored} {
 		t.Run(name, func(t *testing.T) {
@@ -125,15 +125,15 @@ func TestRevisionThatIsStillTheSame(t *testing.T) {
 	})
 }
 
-// Google writes down how it stores metadata that is no ASCII, and not how a
-// header shows it.
-func TestMetadataThatAHeaderMayNotTell(t *testing.T) {
+// Google documents how it stores metadata that is not ASCII, but not how a header
+// shows it.
+func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 	resource := stored
 	resource.Body = strings.Replace(stored.Body, `"name"`, `"metadata":{"who":"Zo\u00eb"},"name"`, 1)
 	gone := failing(404, "notFound", "No such object: photos/a")
 	for _, row := range []struct {
 		name, header string
-		answers      []reply // behind the first
+		answers      []reply // after the first
 		want         string
 		requests     int
 	}{
@@ -141,9 +141,9 @@ func TestMetadataThatAHeaderMayNotTell(t *testing.T) {
 		{"a per cent sign", "100% of %20", nil, "100% of %20", 1},
 		{"as it is", "Zo\u00eb", nil, "Zo\u00eb", 1},
 		{"escaped", "Zo%C3%AB", []reply{resource}, "Zo\u00eb", 2},
-		{"in words of mail", "=?UTF-8?B?Wm/Dqw==?=", []reply{resource}, "Zo\u00eb", 2},
+		{"as a MIME encoded-word", "=?UTF-8?B?Wm/Dqw==?=", []reply{resource}, "Zo\u00eb", 2},
 		{"in another alphabet", "Zo\xeb", []reply{resource}, "Zo\u00eb", 2},
-		{"of what was replaced meanwhile", "Zo%C3%AB", []reply{gone, resource, media(nil)}, "Zo\u00eb", 4},
+		{"of an overwritten object", "Zo%C3%AB", []reply{gone, resource, media(nil)}, "Zo\u00eb", 4},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": row.header})}, row.answers...)...)
@@ -162,7 +162,7 @@ func TestMetadataThatAHeaderMayNotTell(t *testing.T) {
 	}
 }
 
-func TestAnswersToARange(t *testing.T) {
+func TestRangeResponses(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		answer reply
@@ -172,8 +172,8 @@ func TestAnswersToARange(t *testing.T) {
 		{"the range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/11"}, Body: "llo"}, 11, ""},
 		{"the whole object", media(nil), 0, storage.Internal},
 		{"another range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/11"}, Body: "hel"}, 0, storage.Internal},
-		{"a range that nobody can read", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
-		{"behind the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
+		{"an invalid Content-Range", reply{Status: 206, Header: map[string]string{"Content-Range": "bytes"}, Body: "hel"}, 0, storage.Internal},
+		{"past the end", failingXML(416, "InvalidRange", "The requested range cannot be satisfied."), 0, storage.RangeNotSatisfiable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			attrs, body, err := newStandIn(t, row.answer).on(t).Get(t.Context(), &storage.GetRequest{Key: "a", Offset: 2, Length: 3})
@@ -186,7 +186,7 @@ func TestAnswersToARange(t *testing.T) {
 	}
 }
 
-func TestBytesThatAreNotAsStored(t *testing.T) {
+func TestGetRefusesChangedContentEncoding(t *testing.T) {
 	packed := media(map[string]string{"Content-Encoding": "gzip"})
 	t.Run("what is packed on the way is asked for as it is", func(t *testing.T) {
 		server := newStandIn(t, packed, media(nil))
@@ -244,20 +244,20 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 	for _, row := range []struct {
 		name     string
 		answer   reply
-		bucket   reply // what is asked where the answer leaves it open
+		bucket   reply // to the request for the bucket, if the first response is ambiguous
 		code     storage.Code
 		requests int
 	}{
 		{"no such object", failing(404, "notFound", "No such object: photos/a"), reply{}, storage.ObjectNotFound, 1},
 		{"no such bucket", failing(404, "notFound", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
 		{"no such key, in XML", failingXML(404, "NoSuchKey", "The specified key does not exist."), reply{}, storage.ObjectNotFound, 1},
-		{"no such object, whose key is a bucket's sentence", failing(404, "notFound", "No such object: photos/The specified bucket does not exist."), reply{}, storage.ObjectNotFound, 1},
-		{"other words, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"no such object, whose key is the message for a missing bucket", failing(404, "notFound", "No such object: photos/The specified bucket does not exist."), reply{}, storage.ObjectNotFound, 1},
+		{"another message, whose key ends in bucket", failing(404, "notFound", "Live version of object b/my-bucket does not exist."), reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
 		{"no such bucket, in XML", failingXML(404, "NoSuchBucket", "The specified bucket does not exist."), reply{}, storage.BucketNotFound, 1},
-		{"no words, and a bucket", reply{Status: 404}, reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
-		{"no words, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},
-		{"no words, and nobody may look", reply{Status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
-		{"no words, and nothing is known", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
+		{"no message, and a bucket", reply{Status: 404}, reply{Body: `{"name":"photos"}`}, storage.ObjectNotFound, 2},
+		{"no message, and no bucket", reply{Status: 404}, reply{Status: 404}, storage.BucketNotFound, 2},
+		{"no message, and no permission to see the bucket", reply{Status: 404}, failing(403, "forbidden", "Access denied."), storage.ObjectNotFound, 2},
+		{"no message, and an unavailable bucket", reply{Status: 404}, failing(503, "backendError", "Backend Error"), storage.Unavailable, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			calls := map[string]func(d *driver) error{
@@ -273,7 +273,7 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 			}
 			for name, call := range calls {
 				if name != "Get" && row.answer.Header["Content-Type"] == "application/xml; charset=UTF-8" {
-					continue // the others ask the JSON API
+					continue // the others use the JSON API
 				}
 				server := newStandIn(t, row.answer, row.bucket)
 				err := call(server.on(t))
@@ -288,7 +288,7 @@ func TestMissingObjectAndMissingBucket(t *testing.T) {
 	}
 }
 
-func TestErrorsKeepWhatTheServerSaid(t *testing.T) {
+func TestErrorsKeepTheServersMessage(t *testing.T) {
 	for name, answer := range map[string]reply{"JSON": failing(403, "forbidden", "no access to it"), "XML": failingXML(403, "AccessDenied", "no access to it")} {
 		t.Run(name, func(t *testing.T) {
 			answer.Header["Retry-After"] = "7"

@@ -13,14 +13,13 @@ import (
 
 const metadataHeader = "X-Goog-Meta-"
 
-// privateDefault is what the XML API says of an object with no Cache-Control
-// that not everybody may read. (Of one that everybody may read it says "public,
-// max-age=3600", which is as often what was stored, and how it is cached: what is
-// stored, Attrs tells.)
+// privateDefault is the Cache-Control that the XML API returns for a private
+// object without one. A public object without one gets "public, max-age=3600",
+// which may also be the stored value: only the JSON API returns what is stored.
 const privateDefault = "private, max-age=0"
 
-// attrsOfHeader is what an answer of the XML API says of the object; the size is
-// the caller's to set.
+// attrsOfHeader returns the attributes in a response of the XML API, without the
+// size.
 func attrsOfHeader(h http.Header) *storage.Attrs {
 	revision := h.Get("X-Goog-Generation")
 	a := &storage.Attrs{
@@ -50,23 +49,24 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 	return a
 }
 
-// escaped is how a header shows what is no ASCII: the JSON API takes any
-// metadata, and says nowhere what the XML API makes of it. It may also be what is
-// stored.
-var escaped = regexp.MustCompile(`%[89A-Fa-f][0-9A-Fa-f]|^=\?`)
+// maybeEncoded matches the encodings in which a header may show characters that
+// are not ASCII. The JSON API accepts any metadata, and Google does not document
+// how the XML API returns it. The value may also be stored that way.
+var maybeEncoded = regexp.MustCompile(`%[89A-Fa-f][0-9A-Fa-f]|^=\?`)
 
-// needsResource reports whether metadata that headers brought may not be what is
+// needsResource reports whether metadata from headers may differ from what is
 // stored.
 func needsResource(metadata map[string]string) bool {
 	for _, value := range metadata {
-		if !utf8.ValidString(value) || escaped.MatchString(value) {
+		if !utf8.ValidString(value) || maybeEncoded.MatchString(value) {
 			return true
 		}
 	}
 	return false
 }
 
-// sumsOf reads X-Goog-Hash, which comes once for each sum, or once for all.
+// sumsOf returns the checksums in X-Goog-Hash, which has one line for each or one
+// for all.
 func sumsOf(h http.Header) (crc *uint32, md5 []byte) {
 	for _, value := range h.Values("X-Goog-Hash") {
 		for sum := range strings.SplitSeq(value, ",") {
@@ -82,7 +82,7 @@ func sumsOf(h http.Header) (crc *uint32, md5 []byte) {
 	return crc, md5
 }
 
-// storedEncoding is the object's Content-Encoding.
+// storedEncoding returns the stored Content-Encoding.
 func storedEncoding(h http.Header) string {
 	switch stored := h.Get("X-Goog-Stored-Content-Encoding"); stored {
 	case "":
@@ -94,7 +94,8 @@ func storedEncoding(h http.Header) string {
 	}
 }
 
-// storedLength is the object's size in bytes; -1: it is not told.
+// storedLength returns the object's size in bytes, or -1 if the headers do not
+// have it.
 func storedLength(h http.Header) int64 {
 	n, err := strconv.ParseInt(h.Get("X-Goog-Stored-Content-Length"), 10, 64)
 	if err != nil || n < 0 {
@@ -103,14 +104,13 @@ func storedLength(h http.Header) int64 {
 	return n
 }
 
-// isPackedOnTheWay reports whether bytes that are stored as they are come with
-// gzip.
-func isPackedOnTheWay(h http.Header) bool {
+// isCompressedInTransit reports whether a proxy has compressed the stored bytes.
+func isCompressedInTransit(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "identity" && h.Get("Content-Encoding") == "gzip"
 }
 
-// isUnpackedOnTheWay reports whether bytes that are stored with gzip come
-// without.
-func isUnpackedOnTheWay(h http.Header) bool {
+// isDecompressedInTransit reports whether bytes that are stored with gzip were
+// decompressed.
+func isDecompressedInTransit(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "gzip" && h.Get("Content-Encoding") != "gzip"
 }

@@ -14,14 +14,15 @@ import (
 
 const (
 	allUsers = "allUsers"
-	// publicRole reads objects and lists none, as a public bucket does on S3.
+	// publicRole permits reading objects, but not listing them, as in a public
+	// bucket on S3.
 	publicRole = "roles/storage.legacyObjectReader"
 
-	policyTries = 4 // of a change, where others change the policy too
+	policyTries = 4 // for one change, if other clients change the policy too
 )
 
-// readRoles let whoever has them read every object. A project's own roles may
-// too: what they let, the policy does not say.
+// readRoles permit reading every object. Custom roles of a project may too, but
+// the policy does not have their permissions.
 // https://cloud.google.com/storage/docs/access-control/iam-roles
 var readRoles = []string{
 	publicRole,
@@ -29,9 +30,9 @@ var readRoles = []string{
 	"roles/storage.objectUser", "roles/storage.objectAdmin", "roles/storage.admin",
 }
 
-// prevention is Google's bar to public access, which holds over any policy and
-// over the access lists of single objects. Without it the organization's own
-// still holds.
+// prevention returns the setting that prevents public access. It overrides
+// policies and the ACLs of objects. A public bucket inherits the organization's
+// setting.
 func prevention(public bool) gcs.PublicAccessPrevention {
 	if public {
 		return gcs.PublicAccessPreventionInherited
@@ -39,13 +40,13 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 	return gcs.PublicAccessPreventionEnforced
 }
 
-// public reports whether everyone can read every object; false too for who may
-// not read the policy (storage.buckets.getIamPolicy), which is a right of its own.
-func (b *managed) public(ctx context.Context) (bool, error) {
+// public reports whether everyone can read every object. It returns false if the
+// credentials may not read the policy (storage.buckets.getIamPolicy).
+func (b *managedBucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	switch {
-	case unknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
-		return false, nil // the bucket is there; the server may have no policies
+	case isUnknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
+		return false, nil // the bucket exists; the server may have no policies
 	case err != nil:
 		return false, err
 	}
@@ -56,9 +57,9 @@ func isPublicRead(binding *iampb.Binding) bool {
 	return binding.Condition == nil && slices.Contains(readRoles, binding.Role) && slices.Contains(binding.Members, allUsers)
 }
 
-// addPublicRead has everyone read the bucket's objects, once the bucket itself
-// does not bar it.
-func (b *managed) addPublicRead(ctx context.Context) error {
+// addPublicRead permits everyone to read the bucket's objects. The bucket must
+// not prevent public access.
+func (b *managedBucket) addPublicRead(ctx context.Context) error {
 	err := b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		if slices.ContainsFunc(policy.Bindings, isPublicRead) {
 			return false
@@ -73,13 +74,13 @@ func (b *managed) addPublicRead(ctx context.Context) error {
 		return true
 	})
 	if statusOf(err) == http.StatusPreconditionFailed {
-		return withCode(err, storage.PermissionDenied, "the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); a bucket of which it was just lifted takes some minutes")
+		return withCode(err, storage.PermissionDenied, "the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes")
 	}
 	return err
 }
 
-// removePublic takes from everyone whatever the bucket's policy gives.
-func (b *managed) removePublic(ctx context.Context) error {
+// removePublic removes everyone from all bindings of the bucket's policy.
+func (b *managedBucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		changed := false
 		for _, binding := range policy.Bindings {
@@ -92,9 +93,9 @@ func (b *managed) removePublic(ctx context.Context) error {
 	})
 }
 
-// changePolicy writes what change makes of the policy, unless somebody else
-// has written it meanwhile: then it is read and changed anew.
-func (b *managed) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
+// changePolicy reads the policy, calls change and writes it. If another client
+// has written it in between, changePolicy starts over.
+func (b *managedBucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
 	var err error
 	for range policyTries {
 		var policy *iam.Policy3
@@ -110,17 +111,17 @@ func (b *managed) changePolicy(ctx context.Context, change func(policy *iam.Poli
 		}
 	}
 	switch {
-	case unknownRequest(err):
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "this server has no IAM policies: open the bucket with WithPublicBaseURL where its objects are public"}
+	case isUnknownRequest(err):
+		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL"}
 	case statusOf(err) == http.StatusConflict:
-		return withCode(err, storage.Unavailable, "others change the bucket's IAM policy at the same time")
+		return withCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
 	}
-	return bucketFailed(err)
+	return bucketError(err)
 }
 
-// policy is asked for in version 3, which alone shows bindings with conditions:
-// writing an older one back would drop them.
-func (b *managed) policy(ctx context.Context) (*iam.Policy3, error) {
+// policy returns the policy in version 3. Older versions omit bindings with
+// conditions, and writing them back would remove those.
+func (b *managedBucket) policy(ctx context.Context) (*iam.Policy3, error) {
 	policy, err := b.handle.IAM().V3().Policy(ctx)
 	if err != nil {
 		return nil, translate(err)

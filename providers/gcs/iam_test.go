@@ -15,28 +15,28 @@ const (
 	conditional = `{"role":"roles/storage.legacyObjectReader","members":["user:b@example.com"],"condition":{"expression":"request.time < timestamp('2030-01-01T00:00:00Z')","title":"t"}}`
 )
 
-// policyOf is an answer, and what is written back of it.
+// policyOf returns a policy as the server sends it, and as it is written back.
 func policyOf(bindings string) string {
 	return `{"version":3,"etag":"CAE=","bindings":[` + bindings + `]}`
 }
 
-func TestPublicAccessIsGivenAndTaken(t *testing.T) {
+func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
 	const conflict = "The policy was changed by somebody else."
 	get, put := "GET /b/photos/iam", "PUT /b/photos/iam"
 	for name, test := range map[string]struct {
 		public   bool
-		policies []string // as they are, each time they are asked for
-		puts     []string // answers
-		written  string   // at last; "": nothing is
-		requests []string // of the policy
+		policies []string // the responses to reading the policy, in order
+		puts     []string // the responses to writing it
+		written  string   // the last one written; "" if none is
+		requests []string // about the policy
 	}{
-		"given": {true, []string{policyOf(owner)}, []string{"200 {}"},
+		"granted": {true, []string{policyOf(owner)}, []string{"200 {}"},
 			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
-		"given beside others": {true, []string{policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)}, []string{"200 {}"},
+		"granted in addition to others": {true, []string{policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)}, []string{"200 {}"},
 			policyOf(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`), []string{get, put}},
-		"given for good, beside a condition": {true, []string{policyOf(conditional)}, []string{"200 {}"},
+		"granted without the condition of another binding": {true, []string{policyOf(conditional)}, []string{"200 {}"},
 			policyOf(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`), []string{get, put}},
-		"given already": {true, []string{policyOf(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)}, nil, "", []string{get}},
+		"granted already": {true, []string{policyOf(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)}, nil, "", []string{get}},
 		"taken, whatever it was": {false, []string{policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)}, []string{"200 {}"},
 			policyOf(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional), []string{get, put}},
 		"taken already": {false, []string{policyOf(owner)}, nil, "", []string{get}},
@@ -63,7 +63,7 @@ func TestPublicAccessIsGivenAndTaken(t *testing.T) {
 	}
 }
 
-func TestPublicAccessThatCannotBeChanged(t *testing.T) {
+func TestPublicAccessErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		public   bool
 		get, put string
@@ -72,7 +72,7 @@ func TestPublicAccessThatCannotBeChanged(t *testing.T) {
 		tries    int
 	}{
 		"prevented from above":      {true, "200 " + policyOf(owner), refusal(412, "conditionNotMet", "public access prevention is enforced."), storage.PermissionDenied, "organization", policyTries},
-		"changed all the time":      {true, "200 " + policyOf(owner), refusal(409, "conflict", "no"), storage.Unavailable, "others change", policyTries},
+		"changed all the time":      {true, "200 " + policyOf(owner), refusal(409, "conflict", "no"), storage.Unavailable, "other clients are changing", policyTries},
 		"may not":                   {true, "200 " + policyOf(owner), refusal(403, "forbidden", "no"), storage.PermissionDenied, "", 1},
 		"a server without policies": {true, "404 404 page not found", "", storage.Unsupported, "no IAM policies", 0},
 		"no bucket any more":        {true, refusal(404, "notFound", "The specified bucket does not exist."), "", storage.BucketNotFound, "", 0},
@@ -87,9 +87,9 @@ func TestPublicAccessThatCannotBeChanged(t *testing.T) {
 	}
 }
 
-func TestInfoOfABucketWhosePolicyIsNotShown(t *testing.T) {
+func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
 	for name, ask := range map[string]func(storage.ServiceDriver) (*storage.BucketInfo, error){
-		"a look": func(s storage.ServiceDriver) (*storage.BucketInfo, error) { return s.BucketInfo(t.Context(), "photos") },
+		"BucketInfo": func(s storage.ServiceDriver) (*storage.BucketInfo, error) { return s.BucketInfo(t.Context(), "photos") },
 		"an update, which has been made": func(s storage.ServiceDriver) (*storage.BucketInfo, error) {
 			return s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 		},
@@ -107,7 +107,7 @@ func TestInfoOfABucketWhosePolicyIsNotShown(t *testing.T) {
 	}
 }
 
-func TestPublicBucketIsMadeInThreeRequests(t *testing.T) {
+func TestPublicBucketTakesThreeRequests(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"POST /b": {bucketIsThere}, "GET /b/photos/iam": {"200 " + policyOf(owner)}, "PUT /b/photos/iam": {"200 {}"},
 	})

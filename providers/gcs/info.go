@@ -8,19 +8,19 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// BucketInfo is one look at the bucket and, where the bucket does not rule
-// public access out, one at its IAM policy. Who may not read that is told of no
-// public bucket that it is public.
+// BucketInfo requests the bucket's attributes. If the bucket does not prevent
+// public access, it requests the IAM policy too. If the credentials may not read
+// the policy, Public is false.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	b := s.manage(name)
 	attrs, err := b.handle.Attrs(ctx)
 	if err != nil {
-		return nil, bucketFailed(translate(err))
+		return nil, bucketError(translate(err))
 	}
 	return b.info(ctx, attrs)
 }
 
-func (b *managed) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
+func (b *managedBucket) info(ctx context.Context, attrs *gcs.BucketAttrs) (*storage.BucketInfo, error) {
 	public := false
 	if attrs.PublicAccessPrevention != gcs.PublicAccessPreventionEnforced {
 		var err error
@@ -37,8 +37,8 @@ func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {
 		Region:     attrs.Location,
 		Public:     public,
 		Versioning: attrs.VersioningEnabled,
-		CORS:       readCORSRules(attrs.CORS),
-		Lifecycle:  readLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),
+		CORS:       parseCORSRules(attrs.CORS),
+		Lifecycle:  parseLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),
 	}
 	if !attrs.Created.IsZero() {
 		info.Created = attrs.Created.UTC()

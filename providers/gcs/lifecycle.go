@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// lifecycleRules are rules as Google has them: one for each action, and without
-// a name. What expires or moves on is the current version alone, as the rule
-// says; Google's own default is every version.
+// lifecycleRules returns the rules in Google's form: one for each action, without
+// a name. Only current versions expire or change class; Google's default is every
+// version.
 // https://cloud.google.com/storage/docs/lifecycle
 func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 	written := gcs.Lifecycle{}
@@ -39,23 +39,23 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 	return written
 }
 
-// readLifecycleRules tells the rules that LifecycleRule can say. What others
-// wrote and it cannot say is left out rather than told wrong: rules that look
-// at dates, classes, endings or numbers of versions. Whoever writes back what
-// was read loses those. Actions on one prefix that follow one another come
-// back as one rule, with the same effect.
-func readLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
+// parseLifecycleRules returns the rules that [storage.LifecycleRule] can
+// represent. It omits others rather than changing their meaning: rules about
+// dates, classes, suffixes or numbers of versions. Writing the result back
+// removes those. Consecutive actions on one prefix become one rule with the same
+// effect.
+func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range written.Rules {
 		prefixes := written.Rules[i].Condition.MatchesPrefix
 		if len(prefixes) == 0 {
 			prefixes = []string{""}
 		}
-		read, step, plain := readLifecycleRule(&written.Rules[i], versioned)
+		read, step, representable := parseLifecycleRule(&written.Rules[i], versioned)
 		for _, prefix := range prefixes {
 			read.Prefix = prefix
 			switch last := len(rules) - 1; {
-			case !plain:
+			case !representable:
 			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
 				merge(&rules[last], &read)
 			default:
@@ -66,11 +66,12 @@ func readLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecyc
 	return rules
 }
 
-// readLifecycleRule is one action, its place in the order in which
-// lifecycleRules writes a rule's, and whether it can be said at all.
-func readLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.LifecycleRule, step int, plain bool) {
+// parseLifecycleRule returns the rule for one action, and the position of the
+// action in the order of lifecycleRules. If the rule cannot be represented,
+// representable is false.
+func parseLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.LifecycleRule, step int, representable bool) {
 	c := &r.Condition
-	if looksFurther(c) {
+	if hasOtherConditions(c) {
 		return rule, 0, false
 	}
 	age, old, live := int(c.AgeInDays), int(c.DaysSinceNoncurrentTime), c.Liveness
@@ -90,12 +91,14 @@ func readLifecycleRule(r *gcs.LifecycleRule, versioned bool) (rule storage.Lifec
 	return rule, step, step > 0
 }
 
-// looksFurther reports a condition of more than prefix, age and version.
-func looksFurther(c *gcs.LifecycleCondition) bool {
+// hasOtherConditions reports whether c has conditions other than prefix, age and
+// version.
+func hasOtherConditions(c *gcs.LifecycleCondition) bool {
 	return c.AllObjects || !c.CreatedBefore.IsZero() || !c.CustomTimeBefore.IsZero() || !c.NoncurrentTimeBefore.IsZero() ||
 		c.DaysSinceCustomTime != 0 || c.NumNewerVersions != 0 || len(c.MatchesStorageClasses) > 0 || len(c.MatchesSuffix) > 0
 }
 
+// lastStep returns the position of the last action of r, or 0.
 func lastStep(r *storage.LifecycleRule) int {
 	days := []int{r.ExpireAfterDays, r.ExpireOldVersionsAfterDays, r.AbortUploadsAfterDays, r.TransitionAfterDays}
 	for i, n := range slices.Backward(days) {
@@ -106,6 +109,7 @@ func lastStep(r *storage.LifecycleRule) int {
 	return 0
 }
 
+// merge adds the actions of from to into.
 func merge(into, from *storage.LifecycleRule) {
 	into.ExpireOldVersionsAfterDays = max(into.ExpireOldVersionsAfterDays, from.ExpireOldVersionsAfterDays)
 	into.AbortUploadsAfterDays = max(into.AbortUploadsAfterDays, from.AbortUploadsAfterDays)

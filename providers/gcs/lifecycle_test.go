@@ -14,7 +14,7 @@ func deletes(c gcs.LifecycleCondition) gcs.LifecycleRule {
 	return gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: gcs.DeleteAction}, Condition: c}
 }
 
-func TestLifecycleRuleIsARuleForEachAction(t *testing.T) {
+func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 	in := []string{"tmp/"}
 	written := lifecycleRules([]storage.LifecycleRule{
 		{Prefix: "tmp/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"},
@@ -29,7 +29,7 @@ func TestLifecycleRuleIsARuleForEachAction(t *testing.T) {
 	}, written.Rules)
 }
 
-func TestLifecycleComesBack(t *testing.T) {
+func TestLifecycleRoundTrip(t *testing.T) {
 	for name, rules := range map[string][]storage.LifecycleRule{
 		"none":              nil,
 		"one action":        {{Prefix: "tmp/", ExpireAfterDays: 3}},
@@ -41,41 +41,41 @@ func TestLifecycleComesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, versioned := range []bool{false, true} {
-				require.Equal(t, rules, readLifecycleRules(lifecycleRules(rules), versioned))
+				require.Equal(t, rules, parseLifecycleRules(lifecycleRules(rules), versioned))
 			}
 		})
 	}
 }
 
-func TestLifecycleHasNoNames(t *testing.T) {
-	read := readLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
+func TestLifecycleRulesHaveNoNames(t *testing.T) {
+	read := parseLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
 	require.Equal(t, []storage.LifecycleRule{{ExpireAfterDays: 3}}, read)
 }
 
-func TestLifecycleThatOthersWrote(t *testing.T) {
+func TestLifecycleRulesOfOtherTools(t *testing.T) {
 	for name, test := range map[string]struct {
 		rule      gcs.LifecycleRule
 		versioned bool
 		want      []storage.LifecycleRule
 	}{
-		"every version, where there is one": {deletes(gcs.LifecycleCondition{AgeInDays: 3}), false, []storage.LifecycleRule{{ExpireAfterDays: 3}}},
-		"every version":                     {deletes(gcs.LifecycleCondition{AgeInDays: 3}), true, nil},
-		"old versions by their own age":     {deletes(gcs.LifecycleCondition{AgeInDays: 3, Liveness: gcs.Archived}), true, nil},
-		"old versions, said twice":          {deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}), true, []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}}},
-		"several prefixes":                  {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesPrefix: []string{"a/", "b/"}}), false, []storage.LifecycleRule{{Prefix: "a/", ExpireAfterDays: 3}, {Prefix: "b/", ExpireAfterDays: 3}}},
-		"two ages":                          {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}), true, nil},
-		"at once":                           {deletes(gcs.LifecycleCondition{AllObjects: true}), false, nil},
-		"by a date":                         {deletes(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}), false, nil},
-		"by an old version's date":          {deletes(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}), false, nil},
-		"by a date of one's own":            {deletes(gcs.LifecycleCondition{AgeInDays: 3, CustomTimeBefore: time.Unix(1, 0)}), false, nil},
-		"by days of one's own":              {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceCustomTime: 1}), false, nil},
-		"by class":                          {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesStorageClasses: []string{"NEARLINE"}}), false, nil},
-		"by ending":                         {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}), false, nil},
-		"by number":                         {deletes(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}), true, nil},
-		"an action of the future":           {gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: "Shrink"}, Condition: gcs.LifecycleCondition{AgeInDays: 3}}, false, nil},
+		"every version, if the bucket keeps one": {deletes(gcs.LifecycleCondition{AgeInDays: 3}), false, []storage.LifecycleRule{{ExpireAfterDays: 3}}},
+		"every version":                          {deletes(gcs.LifecycleCondition{AgeInDays: 3}), true, nil},
+		"old versions by their own age":          {deletes(gcs.LifecycleCondition{AgeInDays: 3, Liveness: gcs.Archived}), true, nil},
+		"old versions, said twice":               {deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}), true, []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}}},
+		"several prefixes":                       {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesPrefix: []string{"a/", "b/"}}), false, []storage.LifecycleRule{{Prefix: "a/", ExpireAfterDays: 3}, {Prefix: "b/", ExpireAfterDays: 3}}},
+		"two ages":                               {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}), true, nil},
+		"at once":                                {deletes(gcs.LifecycleCondition{AllObjects: true}), false, nil},
+		"by a date":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}), false, nil},
+		"by an old version's date":               {deletes(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}), false, nil},
+		"by a date of one's own":                 {deletes(gcs.LifecycleCondition{AgeInDays: 3, CustomTimeBefore: time.Unix(1, 0)}), false, nil},
+		"by days of one's own":                   {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceCustomTime: 1}), false, nil},
+		"by class":                               {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesStorageClasses: []string{"NEARLINE"}}), false, nil},
+		"by ending":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}), false, nil},
+		"by number":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}), true, nil},
+		"an action of the future":                {gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: "Shrink"}, Condition: gcs.LifecycleCondition{AgeInDays: 3}}, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, test.want, readLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{test.rule}}, test.versioned))
+			require.Equal(t, test.want, parseLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{test.rule}}, test.versioned))
 		})
 	}
 }

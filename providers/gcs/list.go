@@ -13,10 +13,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// listedFields are all that a listing asks the server for.
+// listedFields are the fields that a listing requests.
 var listedFields = []string{"Name", "Size", "Etag", "MD5", "Generation", "Created"}
 
-// List is one page. Parts of uploads under way are left out.
+// List returns one page, without the parts of uploads.
 func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Page, error) {
 	query := &gcs.Query{Prefix: r.Prefix, Delimiter: r.Delimiter, Projection: gcs.ProjectionNoACL}
 	if r.Token == "" {
@@ -26,7 +26,7 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 	if err != nil {
 		return nil, err
 	}
-	// The server begins with the start itself, which takes the place of another.
+	// The server includes StartAfter itself, which counts as an entry.
 	if len(found) > 0 && r.Token == "" && r.StartAfter != "" && found[0].Name == r.StartAfter {
 		if token == "" {
 			found = found[1:]
@@ -47,13 +47,13 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 			page.Entries = append(page.Entries, entryOf(o))
 		}
 	}
-	// The answer has the prefixes apart.
+	// The response has the prefixes separately.
 	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
 	return page, nil
 }
 
-// replaceFirst leaves the first object of a page away, and adds the one behind
-// the page, so that pages are as long as they were asked for.
+// replaceFirst drops the first object of a page and appends the next one, so that
+// the page has the requested length.
 func (d *driver) replaceFirst(ctx context.Context, query *gcs.Query, found []*gcs.ObjectAttrs, token string) ([]*gcs.ObjectAttrs, string, error) {
 	more, next, err := d.listPage(ctx, query, listedFields, 1, token)
 	if err != nil {
@@ -72,8 +72,8 @@ func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	}
 }
 
-// listPage is one page of the SDK's, which may take several requests where the
-// server's pages are shorter.
+// listPage returns one page of the SDK. It takes several requests if the server's
+// pages are shorter.
 func (d *driver) listPage(ctx context.Context, query *gcs.Query, fields []string, limit int, token string) ([]*gcs.ObjectAttrs, string, error) {
 	if err := query.SetAttrSelection(fields); err != nil {
 		return nil, "", &storage.Error{Code: storage.Internal, Err: err}
@@ -81,16 +81,17 @@ func (d *driver) listPage(ctx context.Context, query *gcs.Query, fields []string
 	var page []*gcs.ObjectAttrs
 	next, err := iterator.NewPager(d.handle().Objects(ctx, query), min(limit, maxPage), token).NextPage(&page)
 	if err != nil {
-		return nil, "", listFailed(err)
+		return nil, "", listError(err)
 	}
 	return page, next, nil
 }
 
-// errRepeats is for a listing that would never end.
-var errRepeats = &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
+// errRepeatedPage ends a listing that would never end.
+var errRepeatedPage = &storage.Error{Code: storage.Internal, Err: errors.New("the server repeats a page of the listing")}
 
-// listFailed: nothing but a bucket can be missing to a listing.
-func listFailed(err error) *storage.Error {
+// listError returns the error for a failed listing. Only the bucket can be
+// missing.
+func listError(err error) *storage.Error {
 	e := translate(err)
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
@@ -98,6 +99,5 @@ func listFailed(err error) *storage.Error {
 	return e
 }
 
-// isReserved reports whether a key, or a prefix, is of this package's own
-// objects.
+// isReserved reports whether a key or prefix is that of this package's objects.
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }

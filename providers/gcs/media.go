@@ -14,21 +14,22 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// isMalformed reports whether an answer has a header that HTTP does not allow:
-// an object that others wrote may have metadata with any key, and the XML API
-// makes a header of it.
-func isMalformed(err error) bool {
+// isMalformedHeader reports whether a response has a header that HTTP does not
+// allow. Other tools can store metadata with any key, which the XML API returns
+// as a header.
+func isMalformedHeader(err error) bool {
 	var malformed textproto.ProtocolError
 	return errors.As(err, &malformed)
 }
 
-// replacedReads bounds how often a read begins anew because the generation whose
-// attributes were read has been replaced before its bytes were.
-const replacedReads = 10
+// maxReplacedReads bounds how often a read starts over because the object was
+// overwritten between the two requests.
+const maxReplacedReads = 10
 
-// getInTwo asks for the attributes, and then for the bytes of that generation.
-func (d *driver) getInTwo(ctx context.Context, r *storage.GetRequest, read func(context.Context, *storage.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	for range replacedReads {
+// getInTwoRequests requests the attributes, and then the bytes of that
+// generation.
+func (d *driver) getInTwoRequests(ctx context.Context, r *storage.GetRequest, read func(context.Context, *storage.GetRequest, *storage.Attrs) (io.ReadCloser, error)) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+	for range maxReplacedReads {
 		if attrs, err = d.Head(ctx, r); err != nil {
 			return nil, nil, err
 		}
@@ -43,29 +44,30 @@ func (d *driver) getInTwo(ctx context.Context, r *storage.GetRequest, read func(
 	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// readMedia reads a generation's bytes by the JSON API, whose answer has no
-// metadata; as they are where something on the way packs them.
+// readMedia returns a generation's bytes from the JSON API, whose response has no
+// metadata. If a proxy compresses them, it sends a second request that accepts no
+// coding.
 func (d *driver) readMedia(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
 	for _, coding := range []string{"gzip", "identity"} {
-		answer, err := d.sendMedia(ctx, r, attrs.Revision, coding)
+		response, err := d.sendMedia(ctx, r, attrs.Revision, coding)
 		if err != nil {
-			return nil, d.readFailed(ctx, err, r)
+			return nil, d.readError(ctx, err, r)
 		}
-		if coding == "gzip" && isPackedOnTheWay(answer.Header) {
-			_ = answer.Body.Close()
+		if coding == "gzip" && isCompressedInTransit(response.Header) {
+			_ = response.Body.Close()
 			continue
 		}
-		if isPackedOnTheWay(answer.Header) || isUnpackedOnTheWay(answer.Header) {
-			_ = answer.Body.Close()
+		if isCompressedInTransit(response.Header) || isDecompressedInTransit(response.Header) {
+			_ = response.Body.Close()
 			break
 		}
-		if _, err := sizeOf(answer, r); err != nil {
-			_ = answer.Body.Close()
+		if _, err := sizeOf(response, r); err != nil {
+			_ = response.Body.Close()
 			return nil, err
 		}
-		return answer.Body, nil
+		return response.Body, nil
 	}
-	return nil, notAsStored()
+	return nil, encodingChangedError()
 }
 
 func (d *driver) sendMedia(ctx context.Context, r *storage.GetRequest, generation, coding string) (*http.Response, error) {

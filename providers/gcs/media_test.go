@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An object of others' may have metadata whose key no header can have; the XML
-// API sends it all the same.
-func TestMetadataThatNoHeaderCanHold(t *testing.T) {
+// An object of another tool may have metadata whose key is no valid header. The
+// XML API sends it anyway.
+func TestMetadataThatIsNoValidHeader(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nullServer is a server that stores nothing, and allocates nothing for a
-// request: what a benchmark counts in this process is the client's. It answers
-// every upload as one of 1 KiB of zeros.
+// nullServer starts a server that stores nothing and allocates nothing for a
+// request, so that a benchmark counts only the client. It responds to every
+// upload as to one of 1 KiB of zeros.
 func nullServer(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

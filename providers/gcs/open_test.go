@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// alone takes everything of Google's out of the environment, and puts what is
-// given there. A metadata service that is asked fails the test.
+// alone removes Google's variables from the environment, and sets the given ones.
+// A request to the metadata service fails the test.
 func alone(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, name := range []string{"STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"} {
@@ -51,12 +51,12 @@ func TestPlace(t *testing.T) {
 		{name: "Google", root: "https://storage.googleapis.com"},
 		{name: "Google without credentials", config: Config{Anonymous: true}, root: "https://storage.googleapis.com", anonymous: true},
 		{name: "a region of Google's", config: Config{Endpoint: "https://storage.europe-west3.rep.googleapis.com"}, root: "https://storage.europe-west3.rep.googleapis.com"},
-		{name: "another server is told no credentials of the environment's", config: Config{Endpoint: "http://127.0.0.1:4443"}, root: "http://127.0.0.1:4443", anonymous: true},
+		{name: "another server gets no credentials from the environment", config: Config{Endpoint: "http://127.0.0.1:4443"}, root: "http://127.0.0.1:4443", anonymous: true},
 		{name: "nor is one that has Google's name without its certificate", config: Config{Endpoint: "http://storage.googleapis.com"}, root: "http://storage.googleapis.com", anonymous: true},
-		{name: "nor is one whose name ends alike", config: Config{Endpoint: "https://evilgoogleapis.com"}, root: "https://evilgoogleapis.com", anonymous: true},
-		{name: "but those that are given", config: Config{Endpoint: "http://127.0.0.1:4443/", TokenSource: token}, root: "http://127.0.0.1:4443"},
+		{name: "a host with a similar name gets none", config: Config{Endpoint: "https://evilgoogleapis.com"}, root: "https://evilgoogleapis.com", anonymous: true},
+		{name: "another server gets given credentials", config: Config{Endpoint: "http://127.0.0.1:4443/", TokenSource: token}, root: "http://127.0.0.1:4443"},
 		{name: "an emulator", env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
-		{name: "an emulator, which is told nothing", config: Config{TokenSource: token}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
+		{name: "an emulator gets no credentials", config: Config{TokenSource: token}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
 		{name: "an emulator with a scheme", env: map[string]string{"STORAGE_EMULATOR_HOST": "https://localhost:9023"}, root: "https://localhost:9023", anonymous: true},
 		{name: "an endpoint is stronger", config: Config{Endpoint: "http://127.0.0.1:4443"}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://127.0.0.1:4443", anonymous: true},
 	} {
@@ -92,7 +92,7 @@ func TestConfigThatCannotBe(t *testing.T) {
 		"credentials that are none":      {Bucket: "b", CredentialsJSON: []byte("secret ")},
 		"credentials of no type":         {Bucket: "b", CredentialsJSON: []byte(`{"private_key":"secret "}`)},
 		"credentials that are no key":    {Bucket: "b", CredentialsJSON: key},
-		"credentials of nobody":          {Bucket: "b", CredentialsJSON: key, Anonymous: true},
+		"credentials and Anonymous":      {Bucket: "b", CredentialsJSON: key, Anonymous: true},
 		"credentials twice":              {Bucket: "b", CredentialsJSON: key, TokenSource: oauth2.StaticTokenSource(nil)},
 		"a client and a credential":      {Bucket: "b", Client: client, CredentialsJSON: key},
 		"a client and an HTTP client":    {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
@@ -142,7 +142,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-func TestAddressesOfBucketsAndAccounts(t *testing.T) {
+func TestBucketAndAccountAddresses(t *testing.T) {
 	alone(t, nil)
 	b, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestAddressesOfBucketsAndAccounts(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-func TestAccountsBetweenWhichTheServerCopies(t *testing.T) {
+func TestAccountsThatTheServerCanCopyBetween(t *testing.T) {
 	alone(t, nil)
 	open := func(c Config) any {
 		c.Bucket = "photos"
@@ -174,5 +174,5 @@ func TestAccountsBetweenWhichTheServerCopies(t *testing.T) {
 	require.NotEqual(t, open(here), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
 	require.NotEqual(t, open(Config{}), open(Config{Anonymous: true}), "another credential")
 	client := givenClient(t)
-	require.NotEqual(t, open(Config{Client: client}), open(Config{}), "credentials that nobody sees")
+	require.NotEqual(t, open(Config{Client: client}), open(Config{}), "credentials that are not accessible")
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// Put is one request that holds attributes, bytes and their CRC32C: the server
-// compares before it stores, and nothing is buffered here.
+// Put makes one request with the attributes, the bytes and their CRC32C. The
+// server compares it before it stores the object. Put buffers nothing.
 func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
 	if d.http == nil {
-		return d.putThroughWriter(ctx, r)
+		return d.putWithSDKWriter(ctx, r)
 	}
 	query, err := uploadQuery("multipart", r)
 	if err != nil {
@@ -34,7 +34,7 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 	return d.putRelated(ctx, query, object, r.Body, r.Size)
 }
 
-// uploadQuery is what an upload's address says.
+// uploadQuery returns the query of an upload's URL.
 func uploadQuery(kind string, r *storage.PutRequest) (url.Values, error) {
 	query := url.Values{
 		"uploadType":  {kind},
@@ -47,8 +47,8 @@ func uploadQuery(kind string, r *storage.PutRequest) (url.Values, error) {
 	return query, setCondition(query, r.Condition)
 }
 
-// putRelated sends an object's resource and its bytes as two parts of one body
-// (multipart/related).
+// putRelated sends an object's resource and its bytes as a multipart/related
+// body.
 func (d *driver) putRelated(ctx context.Context, query url.Values, object *resource, body io.Reader, size int64) (*storage.Attrs, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, object)
@@ -58,39 +58,39 @@ func (d *driver) putRelated(ctx context.Context, query url.Values, object *resou
 	var stored *resource
 	err = writes(ctx, func(ctx context.Context) error {
 		whole := io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail))
-		request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), whole, int64(len(head))+size+int64(len(tail)))
+		request, err := d.request(ctx, http.MethodPost, d.uploadPath(query), whole, int64(len(head))+size+int64(len(tail)))
 		if err != nil {
 			return err
 		}
 		request.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
-		answer, err := d.send(request, http.StatusOK)
+		response, err := d.send(request, http.StatusOK)
 		if err != nil {
 			return err
 		}
-		stored, err = readWritten(answer)
+		stored, err = readWriteResponse(response)
 		return err
 	})
 	if err != nil {
-		return nil, uploadFailed(err)
+		return nil, uploadError(err)
 	}
-	return stored.written(), nil
+	return stored.attrs(), nil
 }
 
-// frame is what stands before and behind the bytes.
+// frame returns the parts of the body before and after the bytes.
 func frame(boundary string, object *resource) (head, tail []byte, err error) {
-	said, err := json.Marshal(object)
+	document, err := json.Marshal(object)
 	if err != nil {
-		return nil, nil, argument.Invalid("attributes", "cannot be written as JSON", "")
+		return nil, nil, argument.Invalid("attributes", "must be valid as JSON", "")
 	}
 	var b bytes.Buffer
 	b.WriteString("--" + boundary + "\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n")
-	b.Write(said)
+	b.Write(document)
 	b.WriteString("\r\n--" + boundary + "\r\nContent-Type: " + partType(object) + "\r\n\r\n")
 	return b.Bytes(), []byte("\r\n--" + boundary + "--\r\n"), nil
 }
 
-// partType is the bytes' own; where it differs from the resource's, the
-// resource's would hold.
+// partType returns the content type of the bytes, which must equal that of the
+// resource.
 func partType(object *resource) string {
 	if object.ContentType == "" {
 		return "application/octet-stream"
@@ -98,8 +98,9 @@ func partType(object *resource) string {
 	return object.ContentType
 }
 
-// uploadFailed: nothing but the bucket can be missing to an upload.
-func uploadFailed(err error) *storage.Error {
+// uploadError returns the error for a failed upload. Only the bucket can be
+// missing.
+func uploadError(err error) *storage.Error {
 	e := translate(err)
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
@@ -107,15 +108,15 @@ func uploadFailed(err error) *storage.Error {
 	return e
 }
 
-// readWritten is the resource that a write is answered with. The write was
-// done: an answer that cannot be read leaves its outcome unknown.
-func readWritten(answer *http.Response) (*resource, error) {
-	o, err := readResource(answer)
+// readWriteResponse returns the resource in the response to a write. If it cannot
+// be read, the write has succeeded, but its outcome is unknown here.
+func readWriteResponse(response *http.Response) (*resource, error) {
+	o, err := readResource(response)
 	if err != nil {
-		return nil, &storage.Error{Code: storage.Unavailable, Status: answer.StatusCode, Retryable: true, Unknown: true, Err: err}
+		return nil, &storage.Error{Code: storage.Unavailable, Status: response.StatusCode, Retryable: true, Unknown: true, Err: err}
 	}
 	return o, nil
 }
 
-// randomName is one that nobody guesses, and no body holds.
+// randomName returns a name that cannot be guessed and that no body contains.
 func randomName() string { return hexid.New(16) }

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// related is what a multipart/related request holds.
+// related returns the parts of a multipart/related request.
 func related(t *testing.T, s wiretest.Request) (object map[string]any, contentType, data string) {
 	t.Helper()
 	kind, params, err := mime.ParseMediaType(s.Header.Get("Content-Type"))
@@ -36,7 +36,7 @@ func related(t *testing.T, s wiretest.Request) (object map[string]any, contentTy
 	return object, second.Header.Get("Content-Type"), string(read)
 }
 
-func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
+func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	server := newStandIn(t, stored)
 	r := wiretest.Put("ä b+c/d", "hello world")
 	r.Properties = storage.Properties{
@@ -68,7 +68,7 @@ func TestPutIsOneRequestThatHoldsItsChecksum(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-func TestConditionsOfUploads(t *testing.T) {
+func TestUploadConditions(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		condition storage.Condition
@@ -94,7 +94,7 @@ func TestConditionsOfUploads(t *testing.T) {
 	}
 }
 
-func TestRevisionsThatNobodyGave(t *testing.T) {
+func TestInvalidRevisions(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	for _, revision := range []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"} {
@@ -117,7 +117,7 @@ func TestRevisionsThatNobodyGave(t *testing.T) {
 	require.Empty(t, server.Calls())
 }
 
-func TestWhatAPutThatFailedHasDone(t *testing.T) {
+func TestFailedPutOutcomes(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		answer  reply
@@ -125,17 +125,17 @@ func TestWhatAPutThatFailedHasDone(t *testing.T) {
 		unknown bool
 	}{
 		{"a condition that does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed, false},
-		{"bytes that are not what was said", failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`), storage.ChecksumMismatch, false},
-		{"a bucket that is not there", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
-		{"a bucket that is not there, in nobody's words", reply{Status: 404}, storage.BucketNotFound, false},
+		{"bytes with another checksum", failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`), storage.ChecksumMismatch, false},
+		{"a missing bucket", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound, false},
+		{"a missing bucket, without a message", reply{Status: 404}, storage.BucketNotFound, false},
 		{"uniform access", failing(400, "invalid", "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."), storage.Unsupported, false},
 		{"public access that is prevented", failing(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."), storage.PermissionDenied, false},
 		{"one write a second", failing(429, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."), storage.RateLimited, false},
 		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
 		{"an error of the server's", failing(500, "internalError", "We encountered an internal error. Please try again."), storage.Unavailable, true},
-		{"no answer", reply{Cut: true}, storage.Unavailable, true},
-		{"an answer that breaks off", reply{Body: `{"generation":`}, storage.Unavailable, true},
-		{"an answer that says nothing", reply{Body: `{}`}, storage.Unavailable, true},
+		{"no response", reply{Cut: true}, storage.Unavailable, true},
+		{"a response that is cut off", reply{Body: `{"generation":`}, storage.Unavailable, true},
+		{"an empty response", reply{Body: `{}`}, storage.Unavailable, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, row.answer)
@@ -149,7 +149,7 @@ func TestWhatAPutThatFailedHasDone(t *testing.T) {
 	}
 }
 
-func TestPutThatDoesNotLeaveHasDoneNothing(t *testing.T) {
+func TestUnsentPutHasNoEffect(t *testing.T) {
 	server := newStandIn(t)
 	d := server.on(t)
 	server.Close()
@@ -161,9 +161,9 @@ func TestPutThatDoesNotLeaveHasDoneNothing(t *testing.T) {
 	require.False(t, e.Unknown)
 }
 
-// A round trip that another HTTP client makes tells less: what failed behind the
-// dial may have arrived.
-func TestLostAnswersOfAnotherHTTPClient(t *testing.T) {
+// Another HTTP client does not report what was sent. A request that failed after
+// the dial may have arrived.
+func TestLostResponsesOfAnotherHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
 	d := server.on(t, own)

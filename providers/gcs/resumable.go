@@ -17,36 +17,36 @@ import (
 	"github.com/omnibucket/storage/internal/httpheader"
 )
 
-// A resumable upload is a session whose address takes the object's bytes one
-// chunk after the other. Who knows the address may write: it is a secret, and
-// in no error. The upload's name is the address without its host.
+// A resumable upload is a session whose URL accepts the object's bytes, one chunk
+// after the other. Anyone with the URL may write, so no error contains it. The
+// upload's name is the URL without its host.
 
-// maxResends bounds how often one part goes on behind what the server kept of
-// it; each time it must have kept more.
+// maxResends bounds how often the rest of a part is sent. Each time the server
+// must have kept more of it.
 const maxResends = 8
 
-// statusAborted is what GCS answers to the removal of a session.
+// statusAborted is the status of the response to the removal of a session.
 const statusAborted = 499
 
-// BeginParts opens a session, with all that is known of the object; its
-// condition is checked now and when the object is made.
+// BeginParts opens a session with the object's properties. The server checks the
+// condition now and when it makes the object.
 func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string, error) {
 	if len(r.Native) > 0 {
 		return "", storage.Unsupported
 	}
 	if d.composite {
-		return newUploadName(r.StorageClass), nil // components need no beginning
+		return newCompositeUpload(r.StorageClass), nil // a composite upload begins without a request
 	}
 	query, err := uploadQuery("resumable", r)
 	if err != nil {
 		return "", err
 	}
 	object := resourceOf(r.Key, &r.Properties)
-	said, err := json.Marshal(object)
+	document, err := json.Marshal(object)
 	if err != nil {
 		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.request(ctx, http.MethodPost, d.uploadAddress(query), bytes.NewReader(said), int64(len(said)))
+	request, err := d.request(ctx, http.MethodPost, d.uploadPath(query), bytes.NewReader(document), int64(len(document)))
 	if err != nil {
 		return "", err
 	}
@@ -55,27 +55,27 @@ func (d *driver) BeginParts(ctx context.Context, r *storage.PutRequest) (string,
 	if r.Size >= 0 {
 		request.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
 	}
-	answer, err := d.send(request, http.StatusOK, http.StatusCreated)
+	response, err := d.send(request, http.StatusOK, http.StatusCreated)
 	if err != nil {
-		return "", uploadFailed(err)
+		return "", uploadError(err)
 	}
-	_ = answer.Body.Close()
-	address, err := url.Parse(answer.Header.Get("Location"))
+	_ = response.Body.Close()
+	address, err := url.Parse(response.Header.Get("Location"))
 	if err != nil || !isSession(address.RequestURI()) {
-		return "", &storage.Error{Code: storage.Internal, Err: errors.New("the server opened an upload and did not say where")}
+		return "", &storage.Error{Code: storage.Internal, Err: errors.New("the server opened an upload without a Location")}
 	}
 	return address.RequestURI(), nil
 }
 
-// isSession reports whether an address without its host is below the server's
-// uploads. Nothing else is ever sent credentials, whoever kept the upload's name
-// meanwhile.
+// isSession reports whether a URL without its host is that of an upload.
+// Credentials are never sent to another one, because the upload's name may come
+// from a file.
 func isSession(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
-// PutPart sends one chunk.
+// PutPart sends one chunk, or one object of a composite upload.
 func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
 	if d.composite {
 		return d.putComponent(ctx, r)
@@ -90,9 +90,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 	return storage.Part{Number: r.Number, Size: r.Size}, nil
 }
 
-// CompleteParts sends the last chunk, which says how long the object is and what
-// its CRC32C is. A session whose object was made already, by an attempt that was
-// not answered, answers with it again.
+// CompleteParts sends the last chunk with the object's length and CRC32C. If an
+// earlier attempt made the object and got no response, the session returns the
+// object again.
 func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
 	if d.composite {
 		return d.completeComponents(ctx, r)
@@ -113,10 +113,10 @@ func (d *driver) CompleteParts(ctx context.Context, r *storage.CompleteRequest) 
 	if err != nil {
 		return nil, err
 	}
-	return stored.written(), nil
+	return stored.attrs(), nil
 }
 
-// AbortParts removes the session and what it holds.
+// AbortParts removes the session and its bytes.
 func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	if d.composite {
 		return d.removeComponents(ctx, upload)
@@ -129,56 +129,58 @@ func (d *driver) AbortParts(ctx context.Context, key, upload string) error {
 	if err != nil {
 		return err
 	}
-	request.TransferEncoding = []string{"identity"} // net/http then says that the length is 0, as the server wants it
-	answer, err := d.send(request, http.StatusOK, http.StatusNoContent, statusAborted, http.StatusNotFound, http.StatusGone)
+	request.TransferEncoding = []string{"identity"} // net/http then sends Content-Length: 0, which the server requires
+	response, err := d.send(request, http.StatusOK, http.StatusNoContent, statusAborted, http.StatusNotFound, http.StatusGone)
 	if err != nil {
-		return translate(s.failed(err))
+		return translate(s.sessionError(err))
 	}
-	_ = answer.Body.Close()
+	_ = response.Body.Close()
 	return nil
 }
 
-// A session is a resumable upload under way.
+// A session is a resumable upload in progress.
 type session struct {
 	*driver
-	address string // without the host
+	address string // the URL without the host
 }
 
+// session returns the session with the given name.
 func (d *driver) session(upload string) (*session, error) {
 	if !isSession(upload) {
-		return nil, argument.Invalid("upload", "must be one that BeginParts named", "")
+		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	return &session{driver: d, address: upload}, nil
 }
 
-// sendPart sends a part, and again what the server did not keep of it. With a
-// total the part is the last, and the object is the answer; -1: it is not.
+// sendPart sends a part, and repeats what the server did not keep of it. If the
+// part is the last one, total is the object's size, and sendPart returns the
+// object. Otherwise total is -1.
 func (s *session) sendPart(ctx context.Context, r *storage.PartRequest, total int64, crc *uint32) (*resource, error) {
 	from, end := r.Offset, r.Offset+r.Size
 	for range maxResends {
 		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
 		switch {
 		case err != nil:
-			return nil, s.failed(err)
+			return nil, s.sessionError(err)
 		case stored != nil:
 			return stored, nil
 		case total < 0 && kept >= end:
 			return nil, nil
 		case kept < r.Offset:
-			return nil, lostSession(errors.New("the server has lost parts that it had"))
+			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		case kept <= from && kept < end:
-			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps nothing of what is sent")}
+			return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps none of the bytes sent")}
 		}
 		from = min(kept, end)
 		if _, err := r.Body.Seek(from-r.Offset, io.SeekStart); err != nil {
 			return nil, err
 		}
 	}
-	return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps little of what is sent")}
+	return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps too few of the bytes sent")}
 }
 
-// sendChunk is one request: the object's resource where that made it, else how
-// many bytes of it the server has.
+// sendChunk sends one request. It returns the object's resource if that made the
+// object; otherwise it returns how many bytes the server has.
 func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, total int64, crc *uint32) (*resource, int64, error) {
 	request, err := s.request(ctx, http.MethodPut, s.address, io.NopCloser(body), end-from)
 	if err != nil {
@@ -188,26 +190,26 @@ func (s *session) sendChunk(ctx context.Context, body io.Reader, from, end, tota
 	if total >= 0 && crc != nil {
 		request.Header.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(*crc))
 	}
-	answer, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
+	response, err := s.send(request, http.StatusOK, http.StatusCreated, http.StatusPermanentRedirect)
 	if err != nil {
 		return nil, 0, err
 	}
-	if answer.StatusCode != http.StatusPermanentRedirect {
+	if response.StatusCode != http.StatusPermanentRedirect {
 		if total < 0 {
-			_ = answer.Body.Close()
-			return nil, 0, lostSession(errors.New("the server has ended an upload that goes on, or it was completed before"))
+			_ = response.Body.Close()
+			return nil, 0, sessionLostError(errors.New("the server has completed the upload before its last part"))
 		}
-		stored, err := readWritten(answer)
+		stored, err := readWriteResponse(response)
 		return stored, 0, err
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxErrorBody)) // so that the connection can be used again
-	_ = answer.Body.Close()
-	kept, err := keptBytes(answer.Header.Get("Range"))
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be used again
+	_ = response.Body.Close()
+	kept, err := keptBytes(response.Header.Get("Range"))
 	return nil, kept, err
 }
 
-// chunkRange says which bytes a chunk is; the server takes a chunk that ends at
-// the total for the last.
+// chunkRange returns the Content-Range of a chunk. A chunk that ends at total is
+// the last one.
 func chunkRange(from, end, total int64) string {
 	whole := "*"
 	if total >= 0 {
@@ -219,8 +221,8 @@ func chunkRange(from, end, total int64) string {
 	return fmt.Sprintf("bytes %d-%d/%s", from, end-1, whole)
 }
 
-// keptBytes reads "bytes=0-N", how much of the object the server has; no header
-// is nothing.
+// keptBytes returns how many bytes the server has, from a header "bytes=0-N". No
+// header means none.
 func keptBytes(header string) (int64, error) {
 	if header == "" {
 		return 0, nil
@@ -228,42 +230,42 @@ func keptBytes(header string) (int64, error) {
 	last, found := strings.CutPrefix(header, "bytes=0-")
 	n, err := strconv.ParseInt(last, 10, 64)
 	if !found || err != nil || n < 0 {
-		return 0, &storage.Error{Code: storage.Internal, Err: errors.New("what the server keeps of the upload cannot be read")}
+		return 0, &storage.Error{Code: storage.Internal, Err: errors.New("the server returned an invalid Range for the upload")}
 	}
 	return n + 1, nil
 }
 
-// failed is an error of a session.
-func (s *session) failed(err error) error {
-	bare := withoutSession(err)
-	if answer := answerOf(bare); answer != nil {
-		switch answer.Code {
+// sessionError returns the error for a failed request to the session.
+func (s *session) sessionError(err error) error {
+	bare := redactSession(err)
+	if response := responseOf(bare); response != nil {
+		switch response.Code {
 		case http.StatusNotFound, http.StatusGone, statusAborted:
-			return lostSession(bare)
+			return sessionLostError(bare)
 		}
 	}
 	return bare
 }
 
-// withoutSession is an error without the address of a session, which stands in
-// the SDK's errors, and whose secret the server also gives as the request's id.
-func withoutSession(err error) error {
+// redactSession returns err without the URL of a session, which the SDK's errors
+// contain. The server returns the secret part also as the request's id.
+func redactSession(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		return &requestError{wrapped.Err}
 	}
-	answer := answerOf(err)
-	if answer == nil {
+	response := responseOf(err)
+	if response == nil {
 		return err
 	}
-	bare := *answer
-	bare.Header = answer.Header.Clone()
+	bare := *response
+	bare.Header = response.Header.Clone()
 	bare.Header.Del(requestIDHeader)
 	bare.Header.Del("Location")
 	return &bare
 }
 
-// lostSession says that the upload has to begin anew.
-func lostSession(err error) error {
+// sessionLostError returns the error that makes the core restart the upload.
+func sessionLostError(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true, Err: err}
 }

@@ -22,7 +22,7 @@ func partOf(number int, offset int64, text string) *storage.PartRequest {
 	return &storage.PartRequest{Key: "a", Upload: sessionName, Number: number, Offset: offset, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)}
 }
 
-// completing ends an upload of one unit with the part that is given.
+// completing completes an upload of one unit with the given part.
 func completing(last string) *storage.CompleteRequest {
 	whole := strings.Repeat("x", unit) + last
 	return &storage.CompleteRequest{
@@ -32,7 +32,7 @@ func completing(last string) *storage.CompleteRequest {
 	}
 }
 
-func TestSessionIsOpenedWithAllThatIsKnown(t *testing.T) {
+func TestSessionOpensWithAllProperties(t *testing.T) {
 	server := newStandIn(t)
 	server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
 	r := &storage.PutRequest{Key: "a/ü", Size: 3 * unit, PublicRead: true, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
@@ -53,12 +53,12 @@ func TestSessionIsOpenedWithAllThatIsKnown(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Upload-Content-Length"))
 }
 
-func TestSessionThatLeadsElsewhere(t *testing.T) {
+func TestSessionURLOfAnotherHost(t *testing.T) {
 	for name, location := range map[string]string{
-		"nowhere":                  "",
-		"to what is no upload":     "https://storage.googleapis.com/photos/a?upload_id=x",
-		"to what is no address":    "https://%zz/",
-		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",
+		"nowhere":                    "",
+		"to a URL that is no upload": "https://storage.googleapis.com/photos/a?upload_id=x",
+		"to an invalid URL":          "https://%zz/",
+		"out of the uploads' path":   "https://storage.googleapis.com/upload/../photos/a",
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{Header: map[string]string{"Location": location}})
@@ -78,7 +78,7 @@ func TestSessionThatLeadsElsewhere(t *testing.T) {
 	require.Empty(t, server.Calls(), "credentials go nowhere else")
 }
 
-func TestChunksOfASession(t *testing.T) {
+func TestSessionChunks(t *testing.T) {
 	server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), stored)
 	d := server.on(t)
 	text := strings.Repeat("x", unit)
@@ -105,7 +105,7 @@ func TestChunksOfASession(t *testing.T) {
 	require.Empty(t, server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 
-func TestServerThatKeepsLessThanWasSent(t *testing.T) {
+func TestServerKeepsLessThanWasSent(t *testing.T) {
 	text := strings.Repeat("a", unit) + strings.Repeat("b", unit) + strings.Repeat("c", unit)
 	t.Run("the rest is sent again", func(t *testing.T) {
 		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
@@ -134,7 +134,7 @@ func TestServerThatKeepsLessThanWasSent(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		answers []reply
-		anew    bool // the upload has to begin anew
+		anew    bool // the upload must restart
 		most    int
 	}{
 		{"nothing", []reply{resumeHere(unit)}, false, 1},
@@ -153,7 +153,7 @@ func TestServerThatKeepsLessThanWasSent(t *testing.T) {
 	}
 }
 
-func TestSessionThatIsGone(t *testing.T) {
+func TestMissingSession(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
 		server := newStandIn(t, reply{Status: status, Header: map[string]string{requestIDHeader: "S3CR3T"}})
 		d := server.on(t)
@@ -161,7 +161,7 @@ func TestSessionThatIsGone(t *testing.T) {
 		var e *storage.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, storage.Unavailable, e.Code)
-		require.Equal(t, http.StatusConflict, e.Status, "begin anew")
+		require.Equal(t, http.StatusConflict, e.Status, "restart")
 		_, err = d.CompleteParts(t.Context(), completing("end"))
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, http.StatusConflict, e.Status)
@@ -172,7 +172,7 @@ func TestSessionThatIsGone(t *testing.T) {
 	}
 }
 
-func TestLastChunkWhoseAnswerIsLost(t *testing.T) {
+func TestLostResponseToTheLastChunk(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {Body: `{"gener`}} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer, stored)
@@ -183,13 +183,13 @@ func TestLastChunkWhoseAnswerIsLost(t *testing.T) {
 			require.Equal(t, storage.Unavailable, e.Code)
 			require.True(t, e.Unknown)
 			attrs, err := d.CompleteParts(t.Context(), completing("end"))
-			require.NoError(t, err, "a session that has made its object answers with it")
+			require.NoError(t, err, "a session that has made its object returns it")
 			require.Equal(t, "1700000000000001", attrs.Revision)
 		})
 	}
 }
 
-func TestChunkThatIsLostIsNoOutcome(t *testing.T) {
+func TestLostChunkIsNotAnUnknownOutcome(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, "x"))
 	var e *storage.Error
@@ -198,9 +198,9 @@ func TestChunkThatIsLostIsNoOutcome(t *testing.T) {
 	require.True(t, e.Retryable)
 }
 
-// The address of a session lets anybody write, and so does its id, with which
-// the server answers as with a request's.
-func TestNoErrorTellsTheSession(t *testing.T) {
+// Anyone with the URL of a session can write, and the server returns its secret
+// part also as the request's id.
+func TestNoErrorContainsTheSession(t *testing.T) {
 	answers := map[string]reply{
 		"refused": failing(403, "forbidden", "Access denied."), "gone": failing(404, "notFound", "Not Found"), "in trouble": failing(503, "backendError", "Backend Error"), "cut": {Cut: true},
 		"ended": stored, "unreadable": {Status: 308, Header: map[string]string{"Range": "S3CR3T"}},
@@ -222,7 +222,7 @@ func TestNoErrorTellsTheSession(t *testing.T) {
 					if errors.As(err, &e) {
 						require.Empty(t, e.RequestID)
 					}
-					if a := answerOf(err); a != nil {
+					if a := responseOf(err); a != nil {
 						require.Empty(t, a.Header.Get(requestIDHeader))
 					}
 				}
@@ -231,12 +231,12 @@ func TestNoErrorTellsTheSession(t *testing.T) {
 	}
 }
 
-// Another process may have completed what this one goes on with.
-func TestPartOfASessionThatHasEnded(t *testing.T) {
+// Another process may have completed the upload that this one resumes.
+func TestPartOfACompletedSession(t *testing.T) {
 	server := newStandIn(t, stored)
 	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, strings.Repeat("x", unit)))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.Equal(t, http.StatusConflict, e.Status, "the core begins anew")
+	require.Equal(t, http.StatusConflict, e.Status, "the core restarts the upload")
 }

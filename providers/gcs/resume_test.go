@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// A lane is a way on which the driver moves bytes.
+// A lane is a configuration in which the driver moves bytes differently.
 type lane struct {
 	name   string
 	config func(t *testing.T, endpoint string) gcs.Config
@@ -29,18 +29,17 @@ var lanes = []lane{
 	}},
 }
 
-// composing is the way of parallel composite uploads.
+// composing is the lane of parallel composite uploads.
 var composing = lane{"parallel composite", func(_ *testing.T, endpoint string) gcs.Config {
 	return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
 }}
 
-// through opens a bucket of the rules' server twice: directly, and through a
-// proxy.
+// through opens a bucket of the rule server twice, directly and through a proxy.
 func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy *wiretest.Proxy, cut storage.Bucket) {
 	t.Helper()
 	s = startRuleServer(t)
 	proxy = wiretest.StartProxy(t, s.URL)
-	bucket := s.bucket(ruleBucket{versioned: l.name != composing.name}) // so that a second commit shows
+	bucket := s.bucket(ruleBucket{versioned: l.name != composing.name}) // so that a second commit is visible
 	open := func(c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
 		c.Bucket = bucket
 		b, err := gcs.Open(t.Context(), c, opts...)
@@ -53,7 +52,7 @@ func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy 
 	return s, direct, proxy, cut
 }
 
-func TestReadsResumeWhereTheConnectionWasCut(t *testing.T) {
+func TestReadsResumeAfterALostConnection(t *testing.T) {
 	const size = 4 << 20
 	plain := wiretest.Content(size, 1)
 	var packed bytes.Buffer
@@ -100,7 +99,7 @@ func TestReadsResumeWhereTheConnectionWasCut(t *testing.T) {
 	}
 }
 
-func TestUploadsThatAreCutLoseNothingAndCommitOnce(t *testing.T) {
+func TestInterruptedUploadsLoseNothingAndCommitOnce(t *testing.T) {
 	for _, l := range append(lanes, composing) {
 		for _, row := range []struct {
 			name     string
@@ -110,9 +109,9 @@ func TestUploadsThatAreCutLoseNothingAndCommitOnce(t *testing.T) {
 			opts     []storage.UploadOption
 		}{
 			{"one request, cut in its bytes", 1 << 20, 300_000, 0, 2, nil},
-			{"one request, cut in its answer", 1 << 20, 0, 20, 2, nil},
+			{"one request, cut in its response", 1 << 20, 0, 20, 2, nil},
 			{"parts, cut in one of them", 3 << 20, 700_000, 0, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
-			{"parts, cut in every answer", 3 << 20, 0, 20, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
+			{"parts, cut in every response", 3 << 20, 0, 20, 3, []storage.UploadOption{storage.WithPartSize(1 << 20)}},
 		} {
 			if row.opts != nil && l.name == "a given client" {
 				continue // it has no parts
@@ -134,7 +133,7 @@ func TestUploadsThatAreCutLoseNothingAndCommitOnce(t *testing.T) {
 					require.GreaterOrEqual(t, proxy.Cuts(), 1)
 					names := s.names(bucketOf(s))
 					if row.opts == nil && condition.opts == nil {
-						names = slices.Compact(names) // one request, sent again, may write the same again
+						names = slices.Compact(names) // a request that is sent again may write the same object again
 					}
 					require.Equal(t, []string{"a"}, names, "one generation, and nothing else")
 				})
@@ -143,7 +142,7 @@ func TestUploadsThatAreCutLoseNothingAndCommitOnce(t *testing.T) {
 	}
 }
 
-// bucketOf is the name of the server's only bucket.
+// bucketOf returns the name of the server's only bucket.
 func bucketOf(s *ruleServer) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,7 +152,7 @@ func bucketOf(s *ruleServer) string {
 	return ""
 }
 
-// failingBody delivers so many bytes, and then fails.
+// A failingBody delivers some bytes and then fails.
 type failingBody struct{ left int }
 
 func (b *failingBody) Read(p []byte) (int, error) {
@@ -165,7 +164,7 @@ func (b *failingBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestNothingIsStoredOfABodyThatFails(t *testing.T) {
+func TestFailingBodyStoresNothing(t *testing.T) {
 	for _, l := range append(lanes, composing) {
 		for _, row := range []struct {
 			name string
@@ -176,7 +175,7 @@ func TestNothingIsStoredOfABodyThatFails(t *testing.T) {
 				_, err := b.Upload(t.Context(), "a", &failingBody{left: row.left})
 				require.ErrorIs(t, err, storage.BodyFailed)
 				require.Empty(t, s.names(bucketOf(s)))
-				if storage.Supports(b, storage.UploadParts) { // the SDK leaves its own to expire
+				if storage.Supports(b, storage.UploadParts) { // the SDK leaves its sessions to expire
 					require.Empty(t, s.sessions, "no session is left")
 				}
 			})

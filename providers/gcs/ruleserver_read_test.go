@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// serveXML is a read by the XML API.
+// serveXML handles a read through the XML API.
 func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, key string) {
 	var o *ruleObject
 	no := missingBucket
@@ -40,7 +40,7 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 	o.serve(w, r)
 }
 
-// serve is the object's bytes.
+// serve sends the object's bytes.
 func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	stored := "identity"
@@ -80,8 +80,8 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(&measured{w, o.Size}, r, "", created, bytes.NewReader(o.data))
 }
 
-// A measured answer says how long it is, which ServeContent leaves away where
-// there is a Content-Encoding.
+// A measured response has a Content-Length, which ServeContent omits if there is
+// a Content-Encoding.
 type measured struct {
 	http.ResponseWriter
 	size string
@@ -101,8 +101,8 @@ func (m *measured) WriteHeader(status int) {
 	m.ResponseWriter.WriteHeader(status)
 }
 
-// list is objects.list: items and prefixes in the order of their bytes, of which
-// a page holds so many together.
+// list handles objects.list. A page has items and prefixes in byte order, and
+// both count.
 func (b *ruleBucket) list(query url.Values) any {
 	prefix, delimiter := query.Get("prefix"), query.Get("delimiter")
 	from := query.Get("startOffset")
@@ -118,7 +118,7 @@ func (b *ruleBucket) list(query url.Values) any {
 	all := slices.Clone(b.objects)
 	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
 	var page listing
-	skip, _ := strconv.Atoi(query.Get("pageToken")) // it tells where by itself
+	skip, _ := strconv.Atoi(query.Get("pageToken")) // the token is the position
 	seen, last := 0, ""
 	for i, o := range all {
 		if i < skip || !strings.HasPrefix(o.Name, prefix) || o.Name < from || !o.live() && query.Get("versions") != "true" {
@@ -144,7 +144,7 @@ func (b *ruleBucket) list(query url.Values) any {
 	return page
 }
 
-// rewrite is path "b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT". An object
+// rewrite handles "b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT". An object
 // above 1 MiB takes two calls.
 func (s *ruleServer) rewrite(path []string, query url.Values, body []byte) (any, *refusal) {
 	to := s.buckets[path[6]]
@@ -164,7 +164,7 @@ func (s *ruleServer) rewrite(path []string, query url.Values, body []byte) (any,
 	if err := json.Unmarshal(body, said); len(body) > 0 && err != nil {
 		return nil, bad("Parse Error")
 	}
-	if said.ContentType == "" { // nothing is said: all comes along but the class
+	if said.ContentType == "" { // without a resource, everything except the class is copied
 		class := said.StorageClass
 		*said = *from
 		said.StorageClass = class

@@ -18,10 +18,9 @@ import (
 	"time"
 )
 
-// A ruleServer keeps objects by the rules that Google writes down: conditions on
-// everything, generations, sessions that ignore bytes they have, checksums,
-// compositions of 32. It judges what fake-gcs-server does not. It keeps no
-// permissions, and checks no signature.
+// A ruleServer implements the rules that Google documents and fake-gcs-server
+// does not: conditions, generations, sessions that ignore repeated bytes,
+// checksums, compositions of 32. It has no permissions and checks no signatures.
 type ruleServer struct {
 	*httptest.Server
 
@@ -34,7 +33,7 @@ type ruleServer struct {
 
 type ruleBucket struct {
 	versioned, uniform bool
-	objects            []*ruleObject // in the order of their writing
+	objects            []*ruleObject // in the order of writing
 }
 
 // A ruleObject is one generation.
@@ -77,7 +76,8 @@ func (s *ruleServer) bucket(b ruleBucket) string {
 	return name
 }
 
-// names are the keys of what is stored, the driver's own objects included.
+// names returns the keys of all objects, including the driver's intermediate
+// ones.
 func (s *ruleServer) names(bucket string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +88,7 @@ func (s *ruleServer) names(bucket string) []string {
 	return names
 }
 
-// requests is how many there were since the last call.
+// requests returns how many requests there were since the last call.
 func (s *ruleServer) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *ruleServer) requests() []string {
 	return asked
 }
 
-// A refusal is how a handler says no.
+// A refusal is an error response of a handler.
 type refusal struct {
 	status               int
 	reason, words, xmlIs string
@@ -143,7 +143,7 @@ func readAll(r *http.Request) (body []byte, broken bool) {
 	return b.Bytes(), err != nil
 }
 
-// serveJSON is path "b/BUCKET/o/OBJECT…".
+// serveJSON handles "b/BUCKET/o/OBJECT…".
 func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []string, body []byte) {
 	b := s.buckets[path[1]]
 	var answer any
@@ -188,7 +188,7 @@ func writeJSON(w http.ResponseWriter, answer any, no *refusal) {
 	}
 }
 
-// find is a generation, or, of "", the live one.
+// find returns a generation, or the live one for "".
 func (b *ruleBucket) find(key, generation string) *ruleObject {
 	for _, o := range b.objects {
 		if o.Name == key && (generation == "" && o.live() || generation == o.Generation) {
@@ -198,7 +198,7 @@ func (b *ruleBucket) find(key, generation string) *ruleObject {
 	return nil
 }
 
-// holds evaluates the conditions of a request on what is there.
+// holds evaluates the conditions of a request.
 func holds(query url.Values, prefix string, there *ruleObject) bool {
 	now := "0"
 	if there != nil {
@@ -244,8 +244,8 @@ func (b *ruleBucket) drop(gone *ruleObject) {
 	}
 }
 
-// insert makes o the live generation of its name, where the condition holds and
-// its checksum is right.
+// insert makes o the live generation of its name if the condition holds and the
+// checksum matches.
 func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data []byte, composed bool) *refusal {
 	there := b.find(o.Name, "")
 	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))

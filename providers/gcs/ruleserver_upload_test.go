@@ -39,7 +39,7 @@ func (s *ruleServer) serveUpload(w http.ResponseWriter, r *http.Request, bucket 
 		return
 	}
 	if broken {
-		return // nobody is there to be answered
+		return // the client has gone
 	}
 	o, data, no := readRelated(r.Header.Get("Content-Type"), body)
 	if no == nil {
@@ -48,7 +48,7 @@ func (s *ruleServer) serveUpload(w http.ResponseWriter, r *http.Request, bucket 
 	writeJSON(w, o, no)
 }
 
-// readRelated reads a multipart/related body.
+// readRelated parses a multipart/related body.
 func readRelated(contentType string, body []byte) (*ruleObject, []byte, *refusal) {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil || kind != "multipart/related" {
@@ -85,12 +85,12 @@ func (s *ruleServer) begin(w http.ResponseWriter, r *http.Request, bucket string
 	id := "secret-" + strconv.FormatInt(s.clock, 10)
 	s.sessions[id] = &ruleSession{bucket: bucket, object: o, query: query}
 	query.Set("upload_id", id)
-	w.Header().Set("X-Guploader-Uploadid", id) // as Google has it
+	w.Header().Set("X-Guploader-Uploadid", id) // as Google sends it
 	w.Header().Set("Location", "http://"+r.Host+r.URL.Path+"?"+query.Encode())
 }
 
 func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id string, body []byte, broken bool) {
-	w.Header().Set("X-Guploader-Uploadid", id) // as Google has it
+	w.Header().Set("X-Guploader-Uploadid", id) // as Google sends it
 	session := s.sessions[id]
 	switch {
 	case session == nil:
@@ -119,7 +119,7 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 		if len(session.data) > 0 {
 			w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", len(session.data)-1))
 		}
-		if r.Header.Get("X-Guploader-No-308") != "" { // of the SDK
+		if r.Header.Get("X-Guploader-No-308") != "" { // from the SDK
 			w.Header().Set("X-Http-Status-Code-Override", "308")
 			return
 		}
@@ -138,8 +138,8 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 	writeJSON(w, session.object, no)
 }
 
-// keep takes in the bytes that the session has not yet; of a chunk that broke
-// off, what is a multiple of 256 KiB.
+// keep stores the bytes that the session does not have yet. Of a chunk that was
+// cut off, it keeps a multiple of 256 KiB.
 func (s *ruleSession) keep(from int, body []byte, broken bool) {
 	if broken {
 		body = body[:max(0, (from+len(body))/ruleChunk*ruleChunk-from)]

@@ -25,16 +25,16 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// A testServer is the fake-gcs-server that "make test" has started: see
-// testservers.
+// A testServer is the fake-gcs-server that "make test" has started (see
+// testservers).
 type testServer struct {
 	endpoint string
-	raw      *sdk.Client // the SDK's own, for what the driver is not to be asked
+	raw      *sdk.Client // a client of the SDK, for checks without the driver
 }
 
 const serverVariable = "OMNIBUCKET_TEST_GCS"
 
-// needServer is the server, or the end of the test.
+// needServer returns the server. If there is none, it fails the test.
 func needServer(t *testing.T) *testServer {
 	t.Helper()
 	endpoint := os.Getenv(serverVariable)
@@ -44,7 +44,7 @@ func needServer(t *testing.T) *testServer {
 	return &testServer{endpoint: endpoint, raw: sdkClient(t, endpoint, &http.Transport{DisableKeepAlives: true})}
 }
 
-// sdkClient is the SDK's own, as a program has it that gives it to Config.Client.
+// sdkClient returns a client for Config.Client.
 func sdkClient(t *testing.T, endpoint string, transport *http.Transport) *sdk.Client {
 	t.Helper()
 	client, err := sdk.NewClient(context.Background(), option.WithHTTPClient(&http.Client{Transport: transport}),
@@ -55,7 +55,7 @@ func sdkClient(t *testing.T, endpoint string, transport *http.Transport) *sdk.Cl
 
 var bucketNumber atomic.Int64
 
-// bucket makes an empty bucket, which t removes with all that is in it.
+// bucket makes an empty bucket, and removes it with its objects after the test.
 func (s *testServer) bucket(t *testing.T, versioned bool) string {
 	t.Helper()
 	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
@@ -64,10 +64,10 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 	return name
 }
 
-// remove removes a bucket with all versions of all that is in it.
+// remove removes a bucket with all versions of its objects.
 func (s *testServer) remove(t *testing.T, bucket string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // that of the test is done
 	defer cancel()
 	for _, o := range s.objects(ctx, t, bucket) {
 		err := s.raw.Bucket(bucket).Object(o.Name).Generation(o.Generation).Delete(ctx)
@@ -78,8 +78,8 @@ func (s *testServer) remove(t *testing.T, bucket string) {
 	require.NoError(t, s.raw.Bucket(bucket).Delete(ctx))
 }
 
-// objects are all versions of all that is in a bucket, with what the driver
-// keeps to itself.
+// objects returns all versions of all objects in a bucket, including the driver's
+// intermediate ones.
 func (s *testServer) objects(ctx context.Context, t *testing.T, bucket string) []*sdk.ObjectAttrs {
 	t.Helper()
 	var all []*sdk.ObjectAttrs
@@ -105,7 +105,7 @@ func (s *testServer) open(t *testing.T, c gcs.Config, opts ...storage.OpenOption
 	return b
 }
 
-// signingKey is a key file of a service account that nobody has.
+// signingKey returns the key file of an invented service account.
 var signingKey = sync.OnceValue(func() []byte {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

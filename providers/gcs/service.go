@@ -19,22 +19,22 @@ import (
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
 
 const (
-	defaultLocation = "US" // Google's, for a bucket that was given none
-	maxBuckets      = 1000 // of one page
+	defaultLocation = "US" // Google's default
+	maxBuckets      = 1000 // per page
 	undoTime        = 30 * time.Second
 )
 
-// serviceDriver manages the buckets of one account.
+// A serviceDriver manages the buckets of one account.
 type serviceDriver struct {
 	*account
 }
 
-// NewService opens the account behind a Config without a bucket, and makes no
-// request. Buckets are made and listed in Config.Project. InvalidArgument as
-// Open.
+// NewService opens the account of a Config without a bucket. It makes no request.
+// The service creates and lists buckets in [Config.Project]. If c is invalid,
+// NewService fails with InvalidArgument.
 //
-// BucketInfo.Public stands in the bucket's IAM policy: it is false where the
-// credentials may not read that (storage.buckets.getIamPolicy).
+// [storage.BucketInfo.Public] comes from the bucket's IAM policy. It is false if
+// the credentials may not read the policy (storage.buckets.getIamPolicy).
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
@@ -43,7 +43,8 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (*sto
 	return storage.NewService(d, opts...), nil
 }
 
-// NewServiceDriver opens an account as NewService does, for storage.NewService.
+// NewServiceDriver opens an account as [NewService] does, for
+// [storage.NewService].
 func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, error) {
 	if c.Bucket != "" {
 		return nil, argument.Invalid("Config.Bucket", "must be empty: an account has many", "")
@@ -57,49 +58,49 @@ func NewServiceDriver(ctx context.Context, c Config) (storage.ServiceDriver, err
 
 func newServiceDriver(a *account) storage.ServiceDriver { return &serviceDriver{account: a} }
 
-// Provider is "gcs".
+// Provider returns "gcs".
 func (s *serviceDriver) Provider() string { return provider }
 
-// Driver makes no request. It shares the account's connections: Close of the
-// service ends them.
+// Driver returns the driver of a bucket without a request. It shares the
+// account's connections, which Close of the service closes.
 func (s *serviceDriver) Driver(name string) (storage.Driver, error) {
 	return &driver{account: s.account, bucket: name}, nil
 }
 
-// Close closes the account.
+// Close closes the account's connections.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// Credentials are Unsupported.
+// Credentials returns Unsupported.
 func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentials, error) {
 	return nil, &storage.Error{
 		Code: storage.Unsupported,
-		Hint: "Google speaks S3 to HMAC keys alone: make one for a service account, and open the bucket as s3 with endpoint=https://storage.googleapis.com",
+		Hint: "Google accepts S3 requests only with HMAC keys: create one for a service account, and open the bucket as s3 with endpoint=https://storage.googleapis.com",
 	}
 }
 
-// A managed bucket is one that its account looks at or changes.
-type managed struct {
+// A managedBucket is a bucket whose settings the account reads or changes.
+type managedBucket struct {
 	*account
 	name   string
 	handle *gcs.BucketHandle
 }
 
-func (s *serviceDriver) manage(name string) *managed {
-	return &managed{account: s.account, name: name, handle: s.handleOf(name)}
+func (s *serviceDriver) manage(name string) *managedBucket {
+	return &managedBucket{account: s.account, name: name, handle: s.handleOf(name)}
 }
 
-// CreateBucket makes a bucket whose access is uniform: who may read it, its IAM
-// policy says alone, and no object says otherwise. One that is to be public and
-// cannot be leaves no bucket behind.
+// CreateBucket creates a bucket with uniform access: only its IAM policy grants
+// access, and objects have no ACLs. If the bucket should be public and cannot be,
+// CreateBucket removes it again.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
-	project, err := s.projectOf(ctx)
+	project, err := s.projectID(ctx)
 	if err != nil {
 		return nil, err
 	}
 	b, attrs := s.manage(r.Name), newBucketAttrs(r)
 	err = writes(ctx, func(ctx context.Context) error { return b.handle.Create(ctx, project, attrs) })
 	if err != nil {
-		return nil, createFailed(err)
+		return nil, createError(err)
 	}
 	public := r.PublicAccess != nil && *r.PublicAccess
 	if public {
@@ -110,7 +111,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 			return nil, err
 		}
 	}
-	attrs.Name, attrs.Location = r.Name, strings.ToUpper(attrs.Location) // as Google tells it
+	attrs.Name, attrs.Location = r.Name, strings.ToUpper(attrs.Location) // as Google returns it
 	return bucketInfo(attrs, public), nil
 }
 
@@ -137,16 +138,15 @@ func newBucketAttrs(r *storage.BucketRequest) *gcs.BucketAttrs {
 	return attrs
 }
 
-func createFailed(err error) error {
+func createError(err error) error {
 	if statusOf(err) == http.StatusConflict {
 		return withCode(err, storage.BucketExists, "")
 	}
 	return err
 }
 
-// UpdateBucket changes the bucket in one request, and its IAM policy in two
-// more where public access is asked for: it ends before the policy that grants
-// it does, and begins when all else is done.
+// UpdateBucket changes the bucket in one request. If r changes public access, it
+// changes the IAM policy in two more, after the bucket itself.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -161,11 +161,11 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 		return err
 	})
 	if err != nil {
-		return nil, bucketFailed(err)
+		return nil, bucketError(err)
 	}
 	if r.PublicAccess == nil {
 		info, err := b.info(ctx, attrs)
-		if err != nil { // the change was made
+		if err != nil { // the update succeeded
 			return bucketInfo(attrs, false), nil
 		}
 		return info, nil
@@ -199,18 +199,19 @@ func bucketChange(r *storage.BucketRequest) gcs.BucketAttrsToUpdate {
 	return change
 }
 
-// DeleteBucket is BucketNotEmpty where there is an object or an old version.
+// DeleteBucket removes a bucket. If it has an object or a noncurrent version,
+// DeleteBucket returns BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := writes(ctx, s.manage(name).handle.Delete)
 	if statusOf(err) == http.StatusConflict {
 		return withCode(err, storage.BucketNotEmpty, "")
 	}
-	return bucketFailed(err)
+	return bucketError(err)
 }
 
-// ListBuckets are the project's.
+// ListBuckets returns one page of the project's buckets.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	project, err := s.projectOf(ctx)
+	project, err := s.projectID(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -228,27 +229,27 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	return page, next, nil
 }
 
-// projectOf is the project of which buckets are made and listed. A server that
-// is not Google's may know none.
-func (s *serviceDriver) projectOf(ctx context.Context) (string, error) {
+// projectID returns the project in which buckets are created and listed. A server
+// that is not Google's may have none.
+func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 	project := s.project
 	if project == "" && s.credentials != nil {
 		found, err := s.credentials.get()
 		if err != nil {
 			return "", err
 		}
-		apart, _ := transport.CountRequests(ctx) // of the metadata service, where the credentials are a machine's
-		if project, err = found.ProjectID(apart); err != nil {
-			return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the project is the credentials' own, and cannot be looked up: set Config.Project or project="}
+		uncounted, _ := transport.CountRequests(ctx) // the request may go to the metadata service
+		if project, err = found.ProjectID(uncounted); err != nil {
+			return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the project of the credentials could not be determined: set Config.Project or project="}
 		}
 	}
 	if project == "" && s.endpoint == nil {
-		return "", argument.Invalid("project", "is not known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
+		return "", argument.Invalid("project", "must be known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
 	}
 	return project, nil
 }
 
-// statusOf is the answer's, or 0.
+// statusOf returns the status of the response that err contains, or 0.
 func statusOf(err error) int {
 	var e *storage.Error
 	if errors.As(err, &e) {
@@ -257,26 +258,27 @@ func statusOf(err error) int {
 	return 0
 }
 
-// bucketFailed is what a request on a bucket as a whole failed with: what was
-// not found is the bucket.
-func bucketFailed(err error) error {
+// bucketError returns the error for a failed request about a bucket: a 404 means
+// that the bucket is missing.
+func bucketError(err error) error {
 	if statusOf(err) == http.StatusNotFound {
 		return withCode(err, storage.BucketNotFound, "")
 	}
 	return err
 }
 
-// unknownRequest reports a server that is not Google's and does not know what
-// it was asked: Google's own 404 gives a reason.
-func unknownRequest(err error) bool {
-	var answer *googleapi.Error
-	if !errors.As(err, &answer) || len(answer.Errors) > 0 {
+// isUnknownRequest reports whether err is from a server that does not implement
+// the request. Google's own 404 has a reason.
+func isUnknownRequest(err error) bool {
+	var response *googleapi.Error
+	if !errors.As(err, &response) || len(response.Errors) > 0 {
 		return false
 	}
-	return answer.Code == http.StatusNotFound || answer.Code == http.StatusMethodNotAllowed || answer.Code == http.StatusNotImplemented
+	return response.Code == http.StatusNotFound || response.Code == http.StatusMethodNotAllowed || response.Code == http.StatusNotImplemented
 }
 
-// withCode is err as another code, with what is known of the answer.
+// withCode returns err with another code and hint, and with the details of its
+// response.
 func withCode(err error, code storage.Code, hint string) error {
 	e := storage.Error{Err: err}
 	if own := (*storage.Error)(nil); errors.As(err, &own) {

@@ -27,7 +27,7 @@ const (
 	someLifecycleOnWire = `{"rule":[{"action":{"type":"Delete"},"condition":{"age":3,"isLive":true,"matchesPrefix":["tmp/"]}}]}`
 )
 
-func TestBucketIsMadeInOneRequest(t *testing.T) {
+func TestCreateBucketTakesOneRequest(t *testing.T) {
 	const uniform = `"uniformBucketLevelAccess":{"enabled":true}`
 	for name, test := range map[string]struct {
 		region string
@@ -62,7 +62,7 @@ func TestBucketIsMadeInOneRequest(t *testing.T) {
 	}
 }
 
-func TestBucketThatIsThereIsNotMade(t *testing.T) {
+func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 	for name, message := range map[string]string{
 		"one's own":      "Your previous request to create the named bucket succeeded and you already own it.",
 		"somebody's own": "The requested bucket name is not available. The bucket namespace is shared by all users of the system.",
@@ -77,7 +77,7 @@ func TestBucketThatIsThereIsNotMade(t *testing.T) {
 	}
 }
 
-func TestPublicBucketThatCannotBeIsNotLeftBehind(t *testing.T) {
+func TestCreateBucketRemovesABucketThatCannotBePublic(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
 		"POST /b":           {bucketIsThere},
 		"GET /b/photos/iam": {privatePolicy},
@@ -90,7 +90,7 @@ func TestPublicBucketThatCannotBeIsNotLeftBehind(t *testing.T) {
 	require.Equal(t, "DELETE /b/photos", w.requests[len(w.requests)-1])
 }
 
-func TestBucketInfoIsTwoRequestsAtMost(t *testing.T) {
+func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 	with := func(more string) string { return strings.TrimSuffix(bucketIsThere, "}") + "," + more + "}" }
 	created := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 	plain := storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1", Created: created}
@@ -131,7 +131,7 @@ func TestBucketInfoIsTwoRequestsAtMost(t *testing.T) {
 	}
 }
 
-func TestUpdateChangesWhatItNames(t *testing.T) {
+func TestUpdateBucketChangesOnlyTheGivenSettings(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts []storage.BucketOption
 		body string
@@ -172,7 +172,7 @@ func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	require.Equal(t, []string{"PATCH /b/photos", "GET /b/photos/iam"}, w.requests)
 }
 
-func TestBucketThatIsNotThere(t *testing.T) {
+func TestMissingBucket(t *testing.T) {
 	missing := refusal(404, "notFound", "The specified bucket does not exist.")
 	for name, do := range map[string]func(s *serviceDriver) error{
 		"its info": func(s *serviceDriver) error { _, err := s.BucketInfo(t.Context(), "photos"); return err },
@@ -190,7 +190,7 @@ func TestBucketThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestBucketIsDeletedWhenItIsEmpty(t *testing.T) {
+func TestDeleteBucketRequiresAnEmptyBucket(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer string
 		want   storage.Code
@@ -198,7 +198,7 @@ func TestBucketIsDeletedWhenItIsEmpty(t *testing.T) {
 		"empty":               {"204 ", ""},
 		"an object is in it":  {refusal(409, "conflict", "The bucket you tried to delete is not empty."), storage.BucketNotEmpty},
 		"not allowed":         {refusal(403, "forbidden", "no"), storage.PermissionDenied},
-		"an answer of no use": {"502 <html>", storage.Unavailable},
+		"an invalid response": {"502 <html>", storage.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{"DELETE /b/photos": {test.answer}})
@@ -215,7 +215,7 @@ func isUnknown(err error) bool {
 	return ok && e.Unknown
 }
 
-func TestBucketsAreTheProjects(t *testing.T) {
+func TestListBucketsOfTheProject(t *testing.T) {
 	s, w := managing(t, Config{Project: "mine"}, map[string][]string{"GET /b": {
 		`200 {"nextPageToken":"n1","items":[{"name":"a","location":"US","timeCreated":"2026-03-04T05:06:07Z"},{"name":"b","location":"EU","versioning":{"enabled":true}}]}`,
 		`200 {"items":[{"name":"c"}]}`,
@@ -232,7 +232,7 @@ func TestBucketsAreTheProjects(t *testing.T) {
 	require.Contains(t, w.queries["GET /b"], "project=mine")
 }
 
-func TestProjectOfBuckets(t *testing.T) {
+func TestProjectID(t *testing.T) {
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 	t.Setenv("GOOGLE_CLOUD_PROJECT", "")
 	known := &credentials{}
@@ -246,14 +246,14 @@ func TestProjectOfBuckets(t *testing.T) {
 		want    string
 		code    storage.Code
 	}{
-		"said":                        {account{project: "mine", credentials: known}, "mine", ""},
-		"the credentials' own":        {account{credentials: known}, "theirs", ""},
-		"of nobody knows whom":        {account{credentials: unknown}, "", storage.InvalidArgument},
-		"of nobody":                   {account{anonymous: true}, "", storage.InvalidArgument},
-		"a server that may know none": {account{anonymous: true, endpoint: emulator}, "", ""},
+		"said":                          {account{project: "mine", credentials: known}, "mine", ""},
+		"the credentials' own":          {account{credentials: known}, "theirs", ""},
+		"credentials without a project": {account{credentials: unknown}, "", storage.InvalidArgument},
+		"anonymous":                     {account{anonymous: true}, "", storage.InvalidArgument},
+		"a server that may know none":   {account{anonymous: true, endpoint: emulator}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := (&serviceDriver{account: &test.account}).projectOf(t.Context())
+			got, err := (&serviceDriver{account: &test.account}).projectID(t.Context())
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.code, storage.CodeOf(err))
 			if err != nil {
@@ -263,7 +263,7 @@ func TestProjectOfBuckets(t *testing.T) {
 	}
 }
 
-func TestServiceOfAGivenClient(t *testing.T) {
+func TestServiceWithAnSDKClient(t *testing.T) {
 	w := &transcript{t: t, answers: map[string][]string{"GET /b/photos": {refusal(503, "backendError", "no")}}, bodies: map[string][]string{}, queries: map[string]string{}}
 	client, err := gcs.NewClient(t.Context(), option.WithHTTPClient(&http.Client{Transport: w}))
 	require.NoError(t, err)
@@ -274,7 +274,7 @@ func TestServiceOfAGivenClient(t *testing.T) {
 	require.Len(t, w.requests, 1, "retrying is the core's")
 }
 
-func TestServiceIsOfNoBucket(t *testing.T) {
+func TestServiceRefusesABucket(t *testing.T) {
 	_, err := NewServiceDriver(t.Context(), Config{Bucket: "photos", Anonymous: true})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

@@ -11,22 +11,23 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/urlpath"
-	"github.com/omnibucket/storage/internal/v4"
 )
 
-// signFeatures are all or none: Google enforces whatever is signed.
+// signFeatures returns all features of signing, or none: Google enforces
+// everything that is signed.
 func signFeatures(a *account) storage.Features {
-	if a.signer == nil {
+	if a.signerFinder == nil {
 		return 0
 	}
 	return storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 }
 
-// Sign makes no request where the service account's key is here; else IAM is
-// asked for each signature. Everything that the result promises is a signed
-// header or a signed part of the query, so that whoever holds it can change
-// nothing. It outlives the token that IAM was asked with.
+// Sign signs with the service account's key, without a request. If there is no
+// key, it requests the signature from IAM. All properties of the result are
+// signed headers or signed parts of the query, so that nobody can change them.
+// The result remains valid after the token for IAM has expired.
 func (d *driver) Sign(ctx context.Context, r *storage.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
@@ -35,11 +36,11 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
-	address, err := d.bucketAddress(r.BaseURL)
+	address, err := d.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
-	request := &v4Request{method: r.Method, address: keyAddress(address, r.Key), header: http.Header{}}
+	request := &v4Request{method: r.Method, address: objectURL(address, r.Key), header: http.Header{}}
 	switch r.Method {
 	case http.MethodPut:
 		if request.header, err = signedHeaders(r); err != nil {
@@ -54,35 +55,35 @@ func (d *driver) sign(ctx context.Context, r *storage.SignRequest, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	signed, err := term.signAddress(ctx, request)
+	signed, err := term.signURL(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	return &storage.SignedURL{URL: signed, Method: r.Method, Header: request.header, ExpiresAt: term.Until()}, nil
 }
 
-// signAt is a term of at least ttl, but of no more than the signatory's key
-// holds: the address would die with it, whatever it says.
+// signAt returns a term of at least ttl. It is not longer than the signer's key
+// is valid, because the URL expires with the key.
 func (d *driver) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
-	by, err := d.signer.signatory(ctx)
+	signer, err := d.signerFinder.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &v4Term{v4.NewTerm(now, ttl, by.longest()), by}, nil
+	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
-// bucketAddress is where a signed request finds the bucket, without a slash at
-// its end: below the server's own address, or below base where clients outside
-// reach the server by another name. A base that names the bucket in its host (a
-// virtual host, a domain of the bucket's name) is the bucket's own.
-func (d *driver) bucketAddress(base string) (*url.URL, error) {
-	own := base == "" // the server's host, however the bucket is called
+// bucketURL returns the bucket's URL for signed requests, without a slash at its
+// end. It is below the server's URL, or below base if clients use another host.
+// If the host of base names the bucket (a virtual host, or a domain that is the
+// bucket's name), base is the bucket's URL.
+func (d *driver) bucketURL(base string) (*url.URL, error) {
+	own := base == "" // the server's host never names the bucket
 	if own {
 		base = d.root()
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, storage.InvalidArgument // the core has read it before
+		return nil, storage.InvalidArgument // the core has parsed it before
 	}
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
@@ -95,23 +96,23 @@ func (d *driver) bucketAddress(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// keyAddress is the key's address in the bucket's: every byte but the
-// unreserved ones and "/" is escaped, and the signature is of that.
-func keyAddress(bucket *url.URL, key string) *url.URL {
+// objectURL returns the URL of a key. Every byte except unreserved ones and "/"
+// is escaped, and the signature covers that form.
+func objectURL(bucket *url.URL, key string) *url.URL {
 	u := *bucket
 	u.RawPath = bucket.EscapedPath() + "/" + urlpath.Escape(key)
 	u.Path = bucket.Path + "/" + key
 	return &u
 }
 
-// signedHeaders are what the uploader must send.
+// signedHeaders returns the headers that the uploader must send.
 func signedHeaders(r *storage.SignRequest) (http.Header, error) {
-	h := v4.Headers(r, "X-Goog-")
+	h := sigv4.Headers(r, "X-Goog-")
 	for name, values := range h {
 		if !isASCII(values[0]) {
 			return nil, &storage.Error{
 				Code: storage.Unsupported,
-				Hint: "a browser sends headers in ASCII alone, and " + name + " is not: Upload and SignedUploadForm take it",
+				Hint: "a browser sends only ASCII headers, and " + name + " is not ASCII: use Upload or SignedUploadForm",
 			}
 		}
 	}
@@ -131,6 +132,7 @@ func isASCII(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) < 0
 }
 
+// readQuery returns the parameters that the URL of a read signs.
 func readQuery(r *storage.SignRequest) url.Values {
 	query := url.Values{}
 	if r.Version != "" {

@@ -21,16 +21,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
-	"github.com/omnibucket/storage/internal/v4"
 )
 
-// signedAt is when everything in these tests is signed.
+// signedAt is the time of all signatures in these tests.
 var signedAt = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
 const testAccount = "signer@project.iam.gserviceaccount.com"
 
-// testKey is a key of no account of Google's.
+// testKey is a key that belongs to no account.
 var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -47,7 +47,7 @@ func testKeyPEM() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
 }
 
-// testKeyFile is a key file as Google hands it out.
+// testKeyFile returns a key file in Google's format.
 func testKeyFile() []byte {
 	file, err := json.Marshal(map[string]string{
 		"type": "service_account", "project_id": "project", "private_key_id": "k1", "private_key": testKeyPEM(),
@@ -83,12 +83,12 @@ func signedDownload(change func(r *storage.SignRequest)) *storage.SignRequest {
 	return r
 }
 
-// signedKeys are one of each class of K3.
+// signedKeys has one key of each class of rule K3.
 var signedKeys = append(slices.Clone(wiretest.Keys), "a=b&X-Goog-Expires=9", strings.Repeat("k/", 511)+"kk")
 
-// TestSignatureIsTheSDKs compares with what the SDK signs at the same second:
-// it signs now, and ours then says the time that it wrote.
-func TestSignatureIsTheSDKs(t *testing.T) {
+// TestSignatureEqualsTheSDKs signs with the SDK at the current time, and then with
+// the driver at the time that the SDK wrote.
+func TestSignatureEqualsTheSDKs(t *testing.T) {
 	const resume = "R\u00e9sum\u00e9 \"1\" + 2.pdf"
 	type row struct {
 		name    string
@@ -97,7 +97,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 	}
 	rows := []row{
 		{"an upload", wiretest.SignedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
-		{"an upload with all there is", wiretest.SignedUpload(func(r *storage.SignRequest) {
+		{"an upload with all properties", wiretest.SignedUpload(func(r *storage.SignRequest) {
 			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
 			r.StorageClass, r.PublicRead, r.Condition.Absent, r.MinSize, r.MaxSize = "NEARLINE", true, true, 5, 5
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}
@@ -142,7 +142,7 @@ func TestSignatureIsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestWhatAnUploaderMustSend(t *testing.T) {
+func TestSignedUploadHeaders(t *testing.T) {
 	sum := uint32(0xdeadbeef)
 	d := signing(t, Config{})
 	for name, test := range map[string]struct {
@@ -181,7 +181,7 @@ func TestWhatAnUploaderMustSend(t *testing.T) {
 	}
 }
 
-func TestSignedForTheHostThatClientsSee(t *testing.T) {
+func TestSignUsesTheSigningBaseURL(t *testing.T) {
 	for name, test := range map[string]struct {
 		config     Config
 		base, want string
@@ -207,22 +207,22 @@ func TestSignedForTheHostThatClientsSee(t *testing.T) {
 	}
 }
 
-func TestSignedTermIsTrue(t *testing.T) {
+func TestSignedURLExpiresAsReported(t *testing.T) {
 	from := signedAt.Truncate(time.Second)
 	for name, test := range map[string]struct {
 		ttl     time.Duration
-		longest time.Duration
-		want    time.Duration // from the second that is written
+		maxTerm time.Duration
+		want    time.Duration // from the second in the URL
 	}{
-		"a second":                     {time.Second, v4.Longest, 2 * time.Second}, // never less than was asked for
-		"an hour":                      {time.Hour, v4.Longest, time.Hour + time.Second},
-		"seven days, and no more":      {v4.Longest, v4.Longest, v4.Longest},
-		"no longer than Google's keys": {v4.Longest, maxSignedByIAM, maxSignedByIAM},
+		"a second":                     {time.Second, sigv4.MaxTerm, 2 * time.Second}, // never less than requested
+		"an hour":                      {time.Hour, sigv4.MaxTerm, time.Hour + time.Second},
+		"seven days, and no more":      {sigv4.MaxTerm, sigv4.MaxTerm, sigv4.MaxTerm},
+		"no longer than Google's keys": {sigv4.MaxTerm, maxSignedByIAM, maxSignedByIAM},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, Config{})
-			var by signatory = shortLived{*d.signer.known.Load(), test.longest}
-			d.signer.known.Store(&by)
+			var by signer = shortLived{*d.signerFinder.found.Load(), test.maxTerm}
+			d.signerFinder.found.Store(&by)
 			signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = test.ttl }), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, from.Add(test.want), signed.ExpiresAt)
@@ -235,13 +235,13 @@ func TestSignedTermIsTrue(t *testing.T) {
 }
 
 type shortLived struct {
-	signatory
+	signer
 	most time.Duration
 }
 
-func (s shortLived) longest() time.Duration { return s.most }
+func (s shortLived) maxTerm() time.Duration { return s.most }
 
-func TestWhatCannotBeSigned(t *testing.T) {
+func TestUnsupportedSigning(t *testing.T) {
 	for name, test := range map[string]struct {
 		request *storage.SignRequest
 		hint    string

@@ -23,10 +23,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A signedServer stands before a ruleServer and checks signatures as Google
-// says that it does: it makes the canonical request anew from what arrived, and
-// shares no line with the driver. Who brings the token passes; who brings
-// neither token nor signature is turned away.
+// A signedServer checks signatures in front of a ruleServer, as Google documents.
+// It makes the canonical request from what arrived and shares no code with the
+// driver. Requests with the token pass, and those with neither token nor
+// signature are refused.
 type signedServer struct {
 	*httptest.Server
 	rules *ruleServer
@@ -90,7 +90,7 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, struct{}{}, no)
 }
 
-// check judges the signature of an address.
+// check verifies the signature of a URL.
 func (s *signedServer) check(r *http.Request) *refusal {
 	query := r.URL.Query()
 	signed := strings.Split(query.Get("X-Goog-SignedHeaders"), ";")
@@ -136,8 +136,8 @@ func (s *signedServer) check(r *http.Request) *refusal {
 	return nil
 }
 
-// scope is what follows the account in a credential, which must be ours, and of
-// the day of date.
+// scope returns the part of a credential after the account. The account must be
+// the test's, and the day that of date.
 func (s *signedServer) scope(algorithm, credential, date string) (string, *refusal) {
 	scope, ours := strings.CutPrefix(credential, s.email+"/")
 	if algorithm != "GOOG4-RSA-SHA256" || !ours || len(date) != 16 || scope != date[:8]+"/auto/storage/goog4_request" {
@@ -152,7 +152,7 @@ func (s *signedServer) verify(text, signature string) bool {
 	return err == nil && rsa.VerifyPKCS1v15(s.key, crypto.SHA256, sum[:], raw) == nil
 }
 
-// put stores what a signed upload brings.
+// put stores a signed upload.
 func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *refusal {
 	h := r.Header
 	if sizes := h.Get("X-Goog-Content-Length-Range"); sizes != "" {
@@ -197,7 +197,7 @@ func within(size int64, least, most string) bool {
 	return err == nil && bad == nil && from <= size && size <= to
 }
 
-// form stores what a form brings that keeps to its policy.
+// form stores the upload of a form if it fits the policy.
 func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusal {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if r.ParseMultipartForm(1<<20) != nil || len(r.MultipartForm.File["file"]) != 1 {
@@ -233,7 +233,8 @@ func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusa
 	return s.store(bucket, o, url.Values{}, data)
 }
 
-// An overriding answer is as the query of a signed download says.
+// An overriding response has the headers that the query of a signed download
+// sets.
 type overriding struct {
 	http.ResponseWriter
 	query url.Values

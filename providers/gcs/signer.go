@@ -14,90 +14,91 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A signatory is a service account that signs: with its own key, here, or
-// through Google's IAM, which keeps a key for every service account.
-type signatory interface {
+// A signer signs as a service account: with the account's key, or through
+// Google's IAM, which has a key for every service account.
+type signer interface {
 	email() string
-	// longest is how long its signatures hold at most.
-	longest() time.Duration
-	// sign is the RSA signature (PKCS #1 v1.5) of text's SHA-256.
+	// maxTerm returns the longest time for which its signatures are valid.
+	maxTerm() time.Duration
+	// sign returns the RSA signature (PKCS #1 v1.5) of the SHA-256 of text.
 	sign(ctx context.Context, text []byte) ([]byte, error)
 }
 
-// A signer knows who signs for an account, or finds out at the first signature:
-// default credentials are looked for no earlier.
-type signer struct {
-	look  func(ctx context.Context) (signatory, error)
-	known atomic.Pointer[signatory]
+// A signerFinder has the signer of an account, or finds it for the first
+// signature. Default credentials are not looked up before.
+type signerFinder struct {
+	find  func(ctx context.Context) (signer, error)
+	found atomic.Pointer[signer]
 }
 
-// newSigner is nil where it is known that nobody can sign. It makes no request.
-// InvalidArgument: a key that is none, or another account's.
-func newSigner(c Config, a *account) (*signer, error) {
-	var signs signatory
+// newSignerFinder returns nil if nothing can sign. It makes no request. If the
+// key is invalid or that of another account, it returns InvalidArgument.
+func newSignerFinder(c Config, a *account) (*signerFinder, error) {
+	var signs signer
 	var err error
 	switch {
 	case c.SigningKey != nil:
-		signs, err = newKeySignatory(c.SigningKey, c.SigningAccount)
+		signs, err = newKeySigner(c.SigningKey, c.SigningAccount)
 	case c.Client != nil, a.anonymous:
 		return nil, nil
 	case c.CredentialsJSON != nil:
-		signs, err = signatoryOf(c.CredentialsJSON, c.SigningAccount, a)
+		signs, err = signerFromJSON(c.CredentialsJSON, c.SigningAccount, a)
 	case c.SigningAccount != "" && c.TokenSource != nil:
-		signs = newIAMSignatory(c.SigningAccount, a)
+		signs = newIAMSigner(c.SigningAccount, a)
 	case c.TokenSource == nil:
-		return &signer{look: func(ctx context.Context) (signatory, error) {
-			return defaultSignatory(ctx, c.SigningAccount, a, machineAccount)
+		return &signerFinder{find: func(ctx context.Context) (signer, error) {
+			return defaultSigner(ctx, c.SigningAccount, a, metadataAccount)
 		}}, nil
 	}
 	if err != nil || signs == nil {
 		return nil, err
 	}
-	s := &signer{}
-	s.known.Store(&signs)
+	s := &signerFinder{}
+	s.found.Store(&signs)
 	return s, nil
 }
 
-// signatory may be found twice where two ask first: nobody waits for the other,
-// and one of them is kept.
-func (s *signer) signatory(ctx context.Context) (signatory, error) {
+// get returns the signer. Concurrent first calls may each find one, without
+// waiting for each other; one of them is kept.
+func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if s == nil {
-		return nil, errNobodySigns()
+		return nil, noSignerError()
 	}
-	if known := s.known.Load(); known != nil {
+	if known := s.found.Load(); known != nil {
 		return *known, nil
 	}
-	found, err := s.look(ctx)
+	found, err := s.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.known.CompareAndSwap(nil, &found)
-	return *s.known.Load(), nil
+	s.found.CompareAndSwap(nil, &found)
+	return *s.found.Load(), nil
 }
 
-const signingHint = "signing takes a service account: give its key (Config.SigningKey, signing_key=), or credentials that may sign as it and its name (Config.SigningAccount)"
+const signingHint = "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"
 
-func errNobodySigns() error {
+func noSignerError() error {
 	return &storage.Error{Code: storage.Unsupported, Hint: signingHint}
 }
 
-// credentialsFile is what signing needs of Google's JSON of credentials.
+// A credentialsFile has the fields of Google's credentials JSON that signing
+// needs.
 type credentialsFile struct {
 	ClientEmail      string `json:"client_email"`
 	PrivateKey       string `json:"private_key"`
 	ImpersonationURL string `json:"service_account_impersonation_url"`
 }
 
-func readCredentialsFile(text []byte) (*credentialsFile, error) {
+func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	f := &credentialsFile{}
-	if json.Unmarshal(text, f) != nil { // whose error quotes the text
-		return nil, argument.Invalid("credentials", "must be the JSON that Google hands out", "")
+	if json.Unmarshal(text, f) != nil { // its error quotes the text
+		return nil, argument.Invalid("credentials", "must be credentials JSON from Google", "")
 	}
 	return f, nil
 }
 
-// account is the service account that the credentials are of; "" where they
-// are a person's. An impersonated one stands in the address of its tokens,
+// account returns the service account of the credentials, or "" for a person's.
+// If it is impersonated, its name is in the URL of its tokens,
 // …/serviceAccounts/NAME:generateAccessToken.
 func (f *credentialsFile) account() string {
 	if f.ImpersonationURL == "" {
@@ -111,10 +112,11 @@ func (f *credentialsFile) account() string {
 	return name
 }
 
-// signatoryOf is who signs with credentials that are JSON: as account or, of
-// "", as themselves. Nil: they are a person's, who signs nothing.
-func signatoryOf(credentials []byte, account string, a *account) (signatory, error) {
-	f, err := readCredentialsFile(credentials)
+// signerFromJSON returns the signer for credentials JSON. It signs as account, or
+// as the credentials' own account if that is "". It returns nil for a person's
+// credentials, which cannot sign.
+func signerFromJSON(credentials []byte, account string, a *account) (signer, error) {
+	f, err := parseCredentialsFile(credentials)
 	if err != nil {
 		return nil, err
 	}
@@ -126,22 +128,22 @@ func signatoryOf(credentials []byte, account string, a *account) (signatory, err
 	case account == "":
 		return nil, nil
 	case f.PrivateKey != "" && account == own:
-		return newKeySignatory(credentials, account)
+		return newKeySigner(credentials, account)
 	}
-	return newIAMSignatory(account, a), nil
+	return newIAMSigner(account, a), nil
 }
 
-// defaultSignatory is who signs with the application default credentials; on a
-// machine of Google's, the service account that it runs as.
-func defaultSignatory(ctx context.Context, account string, a *account, machine func(context.Context) (string, error)) (signatory, error) {
+// defaultSigner returns the signer for the application default credentials. On a
+// machine of Google's, it signs as the machine's service account.
+func defaultSigner(ctx context.Context, account string, a *account, machine func(context.Context) (string, error)) (signer, error) {
 	credentials, err := a.credentials.get()
 	if err != nil {
 		return nil, err
 	}
 	if text := credentials.JSON(); len(text) > 0 {
-		found, err := signatoryOf(text, account, a)
+		found, err := signerFromJSON(text, account, a)
 		if err == nil && found == nil {
-			err = errNobodySigns()
+			err = noSignerError()
 		}
 		return found, err
 	}
@@ -150,20 +152,21 @@ func defaultSignatory(ctx context.Context, account string, a *account, machine f
 			return nil, err
 		}
 	}
-	return newIAMSignatory(account, a), nil
+	return newIAMSigner(account, a), nil
 }
 
-// machineAccount asks the metadata service.
-func machineAccount(ctx context.Context) (string, error) {
+// metadataAccount requests the machine's service account from the metadata
+// service.
+func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
 	var none metadata.NotDefinedError
 	switch {
 	case err == nil && account != "":
 		return account, nil
 	case err == nil, errors.As(err, &none):
-		return "", errNobodySigns()
+		return "", noSignerError()
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	}
-	return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the metadata service does not tell this machine's service account: set Config.SigningAccount"}
+	return "", &storage.Error{Code: storage.Unavailable, Err: err, Hint: "the metadata service did not return this machine's service account: set Config.SigningAccount"}
 }

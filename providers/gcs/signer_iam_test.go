@@ -16,14 +16,14 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sigv4"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
-	"github.com/omnibucket/storage/internal/v4"
 )
 
 const secretToken = "ya29.secret-token"
 
-// byIAM is a bucket whose signatures a server of the test's makes.
-func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSignatory) {
+// byIAM opens a bucket whose signatures come from a test server.
+func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSigner) {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
@@ -33,21 +33,21 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*driver, *iamSignatory) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	signs, err := d.(*driver).signer.signatory(t.Context())
+	signs, err := d.(*driver).signerFinder.get(t.Context())
 	require.NoError(t, err)
-	iam := signs.(*iamSignatory)
+	iam := signs.(*iamSigner)
 	require.Equal(t, "https://iamcredentials.googleapis.com", iam.endpoint)
 	iam.endpoint = server.URL
 	return d.(*driver), iam
 }
 
-// signBlob answers as Google does, with the test's key.
+// signBlob responds as Google does, with the test's key.
 func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	var asked struct{ Payload []byte }
 	if !assertDecodes(t, r.Body, &asked) {
 		return
 	}
-	signature, err := (&keySignatory{key: testKey()}).sign(r.Context(), asked.Payload)
+	signature, err := (&keySigner{key: testKey()}).sign(r.Context(), asked.Payload)
 	if err != nil {
 		t.Error(err)
 	}
@@ -62,7 +62,7 @@ func assertDecodes(t *testing.T, from io.Reader, into any) bool {
 	return true
 }
 
-func TestIAMSigns(t *testing.T) {
+func TestSignByIAM(t *testing.T) {
 	var requests []*http.Request
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
 		requests = append(requests, r)
@@ -88,15 +88,15 @@ func TestIAMSigns(t *testing.T) {
 	require.Len(t, requests, 2)
 }
 
-func TestSignaturesByIAMEndWithGooglesKey(t *testing.T) {
+func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
-	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = v4.Longest }), signedAt)
+	signed, err := d.sign(t.Context(), signedDownload(func(r *storage.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")
 }
 
-func TestIAMThatDoesNotSign(t *testing.T) {
+func TestSignByIAMErrors(t *testing.T) {
 	refusal := func(status int, word string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -121,10 +121,10 @@ func TestIAMThatDoesNotSign(t *testing.T) {
 		"no signature":       {says(`{}`), storage.Internal, "", false},
 		"a broken signature": {says(`{"signedBlob":"%%"}`), storage.Internal, "", false},
 		"no JSON":            {says(`<html>`), storage.Internal, "", false},
-		"an answer without an end": {func(w http.ResponseWriter, _ *http.Request) {
+		"a response without an end": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"signedBlob":"`+strings.Repeat("A", 1<<20)+`"}`)
 		}, storage.Internal, "", false},
-		"an answer that breaks off": {func(w http.ResponseWriter, _ *http.Request) {
+		"a response that is cut off": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"signedBlob":`)
 			panic(http.ErrAbortHandler)
@@ -144,9 +144,9 @@ func TestIAMThatDoesNotSign(t *testing.T) {
 	}
 }
 
-func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
-	var by atomic.Pointer[iamSignatory]
-	var turns []int // taken, while a call was under way
+func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
+	var by atomic.Pointer[iamSigner]
+	var turns []int // that were taken during a call
 	refuse := false
 	d, iam := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
 		turns = append(turns, len(by.Load().calls))
@@ -164,7 +164,7 @@ func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
 	refuse = true
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.Error(t, err)
-	require.Empty(t, iam.calls, "also where it fails")
+	require.Empty(t, iam.calls, "even if it fails")
 
 	refuse, turns = false, nil
 	for range iamCalls {
@@ -173,7 +173,7 @@ func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
 	waiting, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = d.Sign(waiting, signedDownload(nil))
-	require.ErrorIs(t, err, context.Canceled, "who waits can leave")
+	require.ErrorIs(t, err, context.Canceled, "a waiting caller can stop")
 	require.Empty(t, turns)
 	<-iam.calls
 	_, err = d.Sign(t.Context(), signedDownload(nil))
@@ -181,7 +181,7 @@ func TestIAMIsAskedBySoManyAtOnce(t *testing.T) {
 	require.Equal(t, []int{iamCalls}, turns)
 }
 
-func TestIAMHasSoMuchTime(t *testing.T) {
+func TestSignByIAMTimesOut(t *testing.T) {
 	hang := make(chan struct{})
 	d, iam := byIAM(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

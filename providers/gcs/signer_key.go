@@ -11,38 +11,38 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
-// keySignatory signs with a service account's key, which is read once.
-type keySignatory struct {
+// A keySigner signs with a service account's key.
+type keySigner struct {
 	name string
 	key  *rsa.PrivateKey
 }
 
-// newKeySignatory reads a key file. account is "" or the account whose key it must
-// be. No error shows anything of the key.
-func newKeySignatory(file []byte, account string) (*keySignatory, error) {
-	f, err := readCredentialsFile(file)
+// newKeySigner returns the signer for a key file. If account is not "", the key
+// must be that account's. No error contains any part of the key.
+func newKeySigner(file []byte, account string) (*keySigner, error) {
+	f, err := parseCredentialsFile(file)
 	if err != nil {
 		return nil, err
 	}
 	if f.PrivateKey == "" || f.ClientEmail == "" {
-		return nil, argument.Invalid("signing key", "must be a service account's key file, with client_email and private_key", "")
+		return nil, argument.Invalid("signing key", "must be the key file of a service account, with client_email and private_key", "")
 	}
 	if account != "" && account != f.ClientEmail {
-		return nil, argument.Invalid("Config.SigningAccount", "must be the account whose key is given, or be left out", "")
+		return nil, argument.Invalid("Config.SigningAccount", "must be empty or the account of the signing key", "")
 	}
 	key, err := parsePrivateKey(f.PrivateKey)
 	if err != nil {
 		return nil, err
 	}
-	return &keySignatory{name: f.ClientEmail, key: key}, nil
+	return &keySigner{name: f.ClientEmail, key: key}, nil
 }
 
-// parsePrivateKey reads PEM, as PKCS #8 or as PKCS #1.
+// parsePrivateKey parses a PEM block in PKCS #8 or PKCS #1.
 func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
-	bad := argument.Invalid("signing key", "must have a private_key of RSA, in PEM", "")
+	bad := argument.Invalid("signing key", "must have an RSA private_key in PEM", "")
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return nil, bad
@@ -61,11 +61,11 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	return own, nil
 }
 
-func (s *keySignatory) email() string { return s.name }
+func (s *keySigner) email() string { return s.name }
 
-func (s *keySignatory) longest() time.Duration { return v4.Longest }
+func (s *keySigner) maxTerm() time.Duration { return sigv4.MaxTerm }
 
-func (s *keySignatory) sign(_ context.Context, text []byte) ([]byte, error) {
+func (s *keySigner) sign(_ context.Context, text []byte) ([]byte, error) {
 	sum := sha256.Sum256(text)
 	signature, err := rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, sum[:])
 	if err != nil {

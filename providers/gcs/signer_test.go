@@ -34,11 +34,11 @@ func keyFileOf(t *testing.T, privateKey string) []byte {
 	return file
 }
 
-func TestKeyFilesOfAllKinds(t *testing.T) {
+func TestKeyFileFormats(t *testing.T) {
 	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())}))
 	for name, text := range map[string]string{"PKCS #8": testKeyPEM(), "PKCS #1": pkcs1, "text in front": "a key\n" + pkcs1} {
 		t.Run(name, func(t *testing.T) {
-			signs, err := newKeySignatory(keyFileOf(t, text), "")
+			signs, err := newKeySigner(keyFileOf(t, text), "")
 			require.NoError(t, err)
 			require.Equal(t, testAccount, signs.email())
 			signature, err := signs.sign(t.Context(), []byte("text"))
@@ -49,7 +49,7 @@ func TestKeyFilesOfAllKinds(t *testing.T) {
 	}
 }
 
-func TestKeyFilesThatAreNone(t *testing.T) {
+func TestInvalidKeyFiles(t *testing.T) {
 	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	encoded, err := x509.MarshalPKCS8PrivateKey(elliptical)
@@ -60,7 +60,7 @@ func TestKeyFilesThatAreNone(t *testing.T) {
 		account string
 	}{
 		"no JSON":                {[]byte("{" + secret), ""},
-		"a key alone":            {[]byte(testKeyPEM()), ""},
+		"only a key":             {[]byte(testKeyPEM()), ""},
 		"no PEM":                 {keyFileOf(t, secret), ""},
 		"PEM of nothing":         {keyFileOf(t, "-----BEGIN PRIVATE KEY-----\n"+secret+"\n-----END PRIVATE KEY-----\n"), ""},
 		"a key that is not RSA":  {keyFileOf(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))), ""},
@@ -84,31 +84,31 @@ func impersonating(account string) []byte {
 
 const person = `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`
 
-func TestWhoSigns(t *testing.T) {
+func TestSignerOfAConfig(t *testing.T) {
 	const other = "other@project.iam.gserviceaccount.com"
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
 	given, err := gcs.NewClient(t.Context(), option.WithoutAuthentication())
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		config Config
-		want   signatory // by kind and name; nil: nobody
+		want   signer // by kind and name; nil if there is none
 	}{
-		"a key":                                  {Config{SigningKey: testKeyFile()}, &keySignatory{name: testAccount}},
-		"a key, of data that is anyone's":        {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySignatory{name: testAccount}},
-		"a key, of a client that was given":      {Config{SigningKey: testKeyFile(), Client: given}, &keySignatory{name: testAccount}},
-		"a key, before the credentials":          {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySignatory{name: testAccount}},
-		"credentials with a key":                 {Config{CredentialsJSON: testKeyFile()}, &keySignatory{name: testAccount}},
-		"credentials with a key, named":          {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySignatory{name: testAccount}},
-		"credentials with a key, for another":    {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSignatory{name: other}},
-		"impersonating credentials":              {Config{CredentialsJSON: impersonating(other)}, &iamSignatory{name: other}},
-		"a person, as a service account":         {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSignatory{name: other}},
-		"a person":                               {Config{CredentialsJSON: []byte(person)}, nil},
-		"tokens, as a service account":           {Config{TokenSource: tokens, SigningAccount: other}, &iamSignatory{name: other}},
-		"tokens of nobody knows whom":            {Config{TokenSource: tokens}, nil},
-		"nobody":                                 {Config{Anonymous: true}, nil},
-		"a server that is not told credentials":  {Config{Endpoint: "http://127.0.0.1:1"}, nil},
-		"a client that was given":                {Config{Client: given}, nil},
-		"a name, and nobody who could ask of it": {Config{Anonymous: true, SigningAccount: other}, nil},
+		"a key":                               {Config{SigningKey: testKeyFile()}, &keySigner{name: testAccount}},
+		"a key, of data that is anyone's":     {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySigner{name: testAccount}},
+		"a key and an SDK client":             {Config{SigningKey: testKeyFile(), Client: given}, &keySigner{name: testAccount}},
+		"a key, before the credentials":       {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySigner{name: testAccount}},
+		"credentials with a key":              {Config{CredentialsJSON: testKeyFile()}, &keySigner{name: testAccount}},
+		"credentials with a key, named":       {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySigner{name: testAccount}},
+		"credentials with a key, for another": {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSigner{name: other}},
+		"impersonating credentials":           {Config{CredentialsJSON: impersonating(other)}, &iamSigner{name: other}},
+		"a person, as a service account":      {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSigner{name: other}},
+		"a person":                            {Config{CredentialsJSON: []byte(person)}, nil},
+		"tokens, as a service account":        {Config{TokenSource: tokens, SigningAccount: other}, &iamSigner{name: other}},
+		"tokens without a name":               {Config{TokenSource: tokens}, nil},
+		"anonymous":                           {Config{Anonymous: true}, nil},
+		"a server that gets no credentials":   {Config{Endpoint: "http://127.0.0.1:1"}, nil},
+		"an SDK client":                       {Config{Client: given}, nil},
+		"a name without credentials":          {Config{Anonymous: true, SigningAccount: other}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.config.Bucket = "photos"
@@ -117,15 +117,15 @@ func TestWhoSigns(t *testing.T) {
 			defer func() { require.NoError(t, d.Close()) }()
 			all := storage.SignURLs | storage.SignContentType | storage.SignSize | storage.SignIfAbsent | storage.SignForms | storage.SignHead
 			if test.want == nil {
-				require.Nil(t, d.(*driver).signer)
+				require.Nil(t, d.(*driver).signerFinder)
 				require.Zero(t, d.Describe().Features&all)
 				_, err := d.Sign(t.Context(), signedDownload(nil))
 				require.ErrorIs(t, err, storage.Unsupported)
-				require.ErrorContains(t, err, "Config.SigningKey", "it says what to give")
+				require.ErrorContains(t, err, "Config.SigningKey", "the hint says what to set")
 				return
 			}
 			require.Equal(t, all, d.Describe().Features&all)
-			signs, err := d.(*driver).signer.signatory(t.Context())
+			signs, err := d.(*driver).signerFinder.get(t.Context())
 			require.NoError(t, err)
 			require.IsType(t, test.want, signs)
 			require.Equal(t, test.want.email(), signs.email())
@@ -133,7 +133,7 @@ func TestWhoSigns(t *testing.T) {
 	}
 }
 
-func TestDefaultCredentialsAreLookedForByTheFirstSignature(t *testing.T) {
+func TestFirstSignatureFindsDefaultCredentials(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key.json")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
@@ -149,29 +149,29 @@ func TestDefaultCredentialsAreLookedForByTheFirstSignature(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(file))
 	_, err = d.Sign(t.Context(), signedDownload(nil))
-	require.NoError(t, err, "what was found is kept")
+	require.NoError(t, err, "the signer is kept")
 }
 
-func TestWhoSignsWithDefaultCredentials(t *testing.T) {
+func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	for name, test := range map[string]struct {
 		credentials, account string
-		asked                bool // the metadata service
-		want                 signatory
+		asked                bool // whether the metadata service is asked
+		want                 signer
 	}{
-		"a key file":                          {string(testKeyFile()), "", false, &keySignatory{name: testAccount}},
-		"impersonation":                       {string(impersonating(testAccount)), "", false, &iamSignatory{name: testAccount}},
+		"a key file":                          {string(testKeyFile()), "", false, &keySigner{name: testAccount}},
+		"impersonation":                       {string(impersonating(testAccount)), "", false, &iamSigner{name: testAccount}},
 		"a person":                            {person, "", false, nil},
-		"a person, as a service account":      {person, testAccount, false, &iamSignatory{name: testAccount}},
-		"a machine of Google's":               {"", "", true, &iamSignatory{name: machine}},
-		"a machine, as a service account":     {"", testAccount, false, &iamSignatory{name: testAccount}},
+		"a person, as a service account":      {person, testAccount, false, &iamSigner{name: testAccount}},
+		"a machine of Google's":               {"", "", true, &iamSigner{name: machine}},
+		"a machine, as a service account":     {"", testAccount, false, &iamSigner{name: testAccount}},
 		"an address of tokens without a name": {`{"type":"external_account","service_account_impersonation_url":"https://example.com/x"}`, "", false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &account{credentials: &credentials{}, http: &http.Client{}}
 			a.credentials.found.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(test.credentials)}))
 			asked := false
-			signs, err := defaultSignatory(t.Context(), test.account, a, func(context.Context) (string, error) {
+			signs, err := defaultSigner(t.Context(), test.account, a, func(context.Context) (string, error) {
 				asked = true
 				return machine, nil
 			})
@@ -187,21 +187,21 @@ func TestWhoSignsWithDefaultCredentials(t *testing.T) {
 	}
 }
 
-func TestSignatoryIsFoundOnce(t *testing.T) {
+func TestSignerIsFoundOnce(t *testing.T) {
 	looks := 0
-	s := &signer{look: func(context.Context) (signatory, error) {
+	s := &signerFinder{find: func(context.Context) (signer, error) {
 		looks++
-		return &keySignatory{name: strings.Repeat("x", looks)}, nil
+		return &keySigner{name: strings.Repeat("x", looks)}, nil
 	}}
 	for range 2 {
-		signs, err := s.signatory(t.Context())
+		signs, err := s.get(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "x", signs.email())
 	}
 	require.Equal(t, 1, looks)
 }
 
-func TestMachinesAccount(t *testing.T) {
+func TestMetadataAccount(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
@@ -219,13 +219,13 @@ func TestMachinesAccount(t *testing.T) {
 			}))
 			defer server.Close()
 			t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(server.URL, "http://"))
-			got, err := machineAccount(t.Context())
+			got, err := metadataAccount(t.Context())
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.code, storage.CodeOf(err))
 			require.Equal(t, "/computeMetadata/v1/instance/service-accounts/default/email", asked)
 			stopped, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err = machineAccount(stopped)
+			_, err = metadataAccount(stopped)
 			require.ErrorIs(t, err, context.Canceled)
 		})
 	}

@@ -29,9 +29,9 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 	return b
 }
 
-// No server that can be run here checks Google's signatures: ours does, and the
-// whole suite runs behind it.
-func TestConformanceOfSigning(t *testing.T) {
+// No other server that tests can run checks Google's signatures. The signed
+// server does, and the whole suite runs against it.
+func TestSigningConformance(t *testing.T) {
 	s := startSignedServer(t)
 	storagetest.RunDriver(t, func(t *testing.T) storage.Driver {
 		d, err := gcs.NewDriver(t.Context(), s.config(false))
@@ -44,7 +44,7 @@ func TestConformanceOfSigning(t *testing.T) {
 	}))
 }
 
-func TestSignedAddressesWorkFromCurl(t *testing.T) {
+func TestSignedURLsWorkFromCurl(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	for _, key := range wiretest.CurlKeys {
 		signed, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
@@ -65,7 +65,7 @@ func TestSignedAddressesWorkFromCurl(t *testing.T) {
 	}
 }
 
-func TestSignedChecksumIsHeld(t *testing.T) {
+func TestSignedChecksumIsEnforced(t *testing.T) {
 	b := startSignedServer(t).open(t)
 	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestSignedChecksumIsHeld(t *testing.T) {
 	require.Equal(t, 200, wiretest.Curl(t, signed, "123456789").Status)
 }
 
-func TestSignedVersionIsThatVersion(t *testing.T) {
+func TestSignedURLReadsItsVersion(t *testing.T) {
 	s := startSignedServer(t)
 	b, err := gcs.Open(t.Context(), s.config(true), storage.WithVersions())
 	require.NoError(t, err)

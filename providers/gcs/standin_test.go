@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// A standIn is a server of canned answers.
+// A standIn is a server with canned responses.
 type standIn struct{ *wiretest.Server }
 
 type reply = wiretest.Reply
@@ -33,7 +33,7 @@ func (w *standIn) on(t *testing.T, change ...func(*Config)) *driver {
 	return d.(*driver)
 }
 
-// failing is an error as the JSON API sends it.
+// failing returns an error as the JSON API sends it.
 func failing(status int, reason, message string) reply {
 	return reply{
 		Status: status,
@@ -42,7 +42,7 @@ func failing(status int, reason, message string) reply {
 	}
 }
 
-// failingXML is an error as the XML API sends it.
+// failingXML returns an error as the XML API sends it.
 func failingXML(status int, code, message string) reply {
 	return reply{
 		Status: status,
@@ -51,13 +51,14 @@ func failingXML(status int, code, message string) reply {
 	}
 }
 
-// stored is the answer to a write.
+// stored returns the response to a write.
 var stored = reply{
 	Header: map[string]string{"Content-Type": "application/json; charset=UTF-8"},
 	Body:   `{"name":"a","bucket":"photos","generation":"1700000000000001","metageneration":"1","etag":"CAE=","crc32c":"yZRlqg==","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","size":"11","storageClass":"STANDARD","timeCreated":"2026-01-02T03:04:05.678Z","updated":"2026-01-02T03:04:05.678Z"}`,
 }
 
-// resumeHere is the answer to a chunk: so many bytes are there.
+// resumeHere returns the response to a chunk with the number of bytes that the
+// server has.
 func resumeHere(kept int64) reply {
 	if kept == 0 {
 		return reply{Status: http.StatusPermanentRedirect}

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A transcript answers requests by method and path, in turn where there are
-// several answers, and keeps them.
+// A transcript responds to requests by method and path, with several responses in
+// turn, and keeps the requests.
 type transcript struct {
 	t       *testing.T
 	answers map[string][]string // request: status, a space, body
@@ -54,7 +54,7 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// refusal is an error as Google words it.
+// refusal returns an error as Google sends it.
 func refusal(status int, reason, message string) string {
 	return fmt.Sprintf(`%d {"error":{"code":%d,"message":%q,"errors":[{"domain":"global","reason":%q,"message":%q}]}}`, status, status, message, reason, message)
 }

@@ -14,37 +14,37 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A universe is a cloud of Google's software with a domain, accounts and
-// credentials of its own. Almost all credentials belong to this one.
+// A universe is a cloud that runs Google's software, with its own domain,
+// accounts and credentials. Almost all credentials belong to this one.
 const googleUniverse = "googleapis.com"
 
-// universeOf returns the universe of a Config's credentials, as far as it is known
-// without a request: as their file says, or as the environment does, by the names
-// of Google's libraries.
+// universeOf returns the universe of a Config's credentials as far as it is known
+// without a request. It comes from their file, or from the environment variable
+// that Google's libraries use.
 func universeOf(c Config) string {
 	file := c.CredentialsJSON
 	if file == nil {
 		if named := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); named != "" || c.TokenSource != nil {
 			return cmp.Or(named, googleUniverse)
 		}
-		file, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")) // a file that cannot be read is told by the first request
+		file, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")) // if the file cannot be read, the first request fails
 	}
 	var f struct {
 		Universe string `json:"universe_domain"`
 	}
-	_ = json.Unmarshal(file, &f) // a file that is not JSON is refused elsewhere
+	_ = json.Unmarshal(file, &f) // newCredentials refuses a file that is not JSON
 	return cmp.Or(f.Universe, googleUniverse)
 }
 
-// isOf reports whether the endpoint is a host of the universe: a region's, or that
-// of a private network, too.
-func isOf(universe string, u *url.URL) bool {
+// isHostOf reports whether the endpoint is a host of the universe, including
+// regional and private hosts.
+func isHostOf(universe string, u *url.URL) bool {
 	host := u.Hostname()
 	return u.Scheme == "https" && (host == universe || strings.HasSuffix(host, "."+universe))
 }
 
-// checkUniverse refuses to send credentials to another universe than their own.
-// Those of a machine of Google's are known only now.
+// checkUniverse returns an error if the credentials belong to another universe.
+// The universe of a machine's credentials is not known earlier.
 func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials) error {
 	if c.universe == "" || c.checked.Load() {
 		return nil
@@ -52,7 +52,7 @@ func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials
 	own, err := found.UniverseDomain(ctx)
 	switch {
 	case err != nil:
-		return tokenFailed(ctx, err)
+		return tokenError(ctx, err)
 	case own != c.universe:
 		return &storage.Error{
 			Code: storage.Unauthenticated,

@@ -17,7 +17,7 @@ import (
 
 const otherUniverse = "s3nsapis.example"
 
-// userOf is a credential of a universe; "" is Google's own.
+// userOf returns a credential of a universe; "" means Google's.
 func userOf(t *testing.T, universe string) []byte {
 	t.Helper()
 	file, err := json.Marshal(map[string]string{"type": "authorized_user", "client_id": "id", "client_secret": "S3CR3T", "refresh_token": "S3CR3T", "universe_domain": universe})
@@ -98,5 +98,5 @@ func TestTheIAMServiceIsTheUniverses(t *testing.T) {
 	alone(t, nil)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userOf(t, otherUniverse)})
 	require.NoError(t, err)
-	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSignatory("a@b", d.(*driver).account).endpoint)
+	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSigner("a@b", d.(*driver).account).endpoint)
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
-// The vectors are Google's own, of all their SDKs, in the module of this one.
-// What Sign and SignForm can say goes through them; what only other clients say
-// (other methods, other headers, hosts that are bound to a bucket elsewhere)
-// goes through what both are made of.
+// The vectors are those of all Google's SDKs, from the module of the Go SDK. A
+// vector that Sign or SignForm can express is tested through them. Others (other
+// methods, other headers, hosts bound to a bucket) are tested through the
+// functions below them.
 
 type vectorFile struct {
 	Signing []signingVector `json:"signingV4Tests"`
@@ -54,18 +54,18 @@ type formVector struct {
 	}
 	PolicyOutput struct {
 		URL    string
-		Fields map[string]string // the policy and its signature among them
+		Fields map[string]string // including the policy and its signature
 	}
 }
 
-func readVectors(t *testing.T) (*vectorFile, *keySignatory) {
+func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 	t.Helper()
 	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "cloud.google.com/go/storage").Output()
 	require.NoError(t, err)
 	folder := filepath.Join(strings.TrimSpace(string(module)), "internal", "test", "conformance")
 	key, err := os.ReadFile(filepath.Join(folder, "service-account"))
 	require.NoError(t, err)
-	signs, err := newKeySignatory(key, "")
+	signs, err := newKeySigner(key, "")
 	require.NoError(t, err)
 	text, err := os.ReadFile(filepath.Join(folder, "v4_signatures.json"))
 	require.NoError(t, err)
@@ -74,11 +74,11 @@ func readVectors(t *testing.T) (*vectorFile, *keySignatory) {
 	return vectors, signs
 }
 
-// base is the server's address that the vector's client was given, as Config or
-// WithSigningBaseURL would have it.
+// base returns the server's URL of the vector's client, for Config or
+// WithSigningBaseURL.
 func (v *signingVector) base() string {
 	host := "storage.googleapis.com"
-	for _, named := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} { // the last counts
+	for _, named := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} { // the last one set counts
 		if named != "" {
 			host = named
 		}
@@ -106,14 +106,15 @@ func (p *vectorPlace) base(host string) string {
 	return scheme + "://" + host
 }
 
-// driver is of a bucket that signs with the vectors' key.
-func (p *vectorPlace) driver(signs signatory) *driver {
-	s := &signer{}
-	s.known.Store(&signs)
-	return &driver{account: &account{signer: s}, bucket: p.Bucket}
+// driver returns the driver of a bucket that signs with the vectors' key.
+func (p *vectorPlace) driver(signs signer) *driver {
+	s := &signerFinder{}
+	s.found.Store(&signs)
+	return &driver{account: &account{signerFinder: s}, bucket: p.Bucket}
 }
 
-// request is one that Sign can be asked for; nil: it takes another client.
+// request returns the vector as a request for Sign, or nil if Sign cannot express
+// it.
 func (v *signingVector) request() *storage.SignRequest {
 	can := v.Method == http.MethodGet || v.Method == http.MethodPut
 	if !can || v.Object == "" || v.URLStyle == "BUCKET_BOUND_HOSTNAME" || len(v.Headers)+len(v.QueryParameters) > 0 {
@@ -124,17 +125,17 @@ func (v *signingVector) request() *storage.SignRequest {
 	}
 }
 
-// foreign is the vector in the words of what Sign is made of.
+// foreign returns the vector for the functions below Sign.
 func (v *signingVector) foreign(t *testing.T, d *driver) *v4Request {
 	t.Helper()
-	address, err := d.bucketAddress(v.base())
+	address, err := d.bucketURL(v.base())
 	require.NoError(t, err)
 	if v.URLStyle == "BUCKET_BOUND_HOSTNAME" {
 		address, err = url.Parse(v.base())
 		require.NoError(t, err)
 	}
 	if v.Object != "" {
-		address = keyAddress(address, v.Object)
+		address = objectURL(address, v.Object)
 	}
 	r := &v4Request{method: v.Method, address: address, query: url.Values{}, header: http.Header{}}
 	for name, value := range v.QueryParameters {
@@ -147,7 +148,7 @@ func (v *signingVector) foreign(t *testing.T, d *driver) *v4Request {
 	return r
 }
 
-func TestSignatureIsGoogles(t *testing.T) {
+func TestSignatureEqualsGooglesVectors(t *testing.T) {
 	vectors, signs := readVectors(t)
 	require.Len(t, vectors.Signing, 29)
 	bySign := 0
@@ -161,8 +162,8 @@ func TestSignatureIsGoogles(t *testing.T) {
 				bySign++
 				return
 			}
-			term := &v4Term{v4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
-			signed, err := term.signAddress(t.Context(), v.foreign(t, d))
+			term := &v4Term{sigv4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
+			signed, err := term.signURL(t.Context(), v.foreign(t, d))
 			require.NoError(t, err)
 			require.Equal(t, v.ExpectedURL, signed)
 		})
@@ -170,14 +171,14 @@ func TestSignatureIsGoogles(t *testing.T) {
 	require.Equal(t, 15, bySign, "vectors that Sign itself can say")
 }
 
-func TestFormIsGoogles(t *testing.T) {
+func TestFormEqualsGooglesVectors(t *testing.T) {
 	vectors, signs := readVectors(t)
 	require.Len(t, vectors.Forms, 11)
 	for _, v := range vectors.Forms {
 		t.Run(v.Description, func(t *testing.T) {
 			in, out := v.PolicyInput, v.PolicyOutput
 			d := in.driver(signs)
-			address, err := d.bucketAddress(in.base("storage.googleapis.com"))
+			address, err := d.bucketURL(in.base("storage.googleapis.com"))
 			require.NoError(t, err)
 			if in.URLStyle == "BUCKET_BOUND_HOSTNAME" {
 				address, err = url.Parse(in.base(""))
@@ -194,7 +195,7 @@ func TestFormIsGoogles(t *testing.T) {
 			if sizes := in.Conditions.ContentLengthRange; sizes != nil {
 				form.conditions = append(form.conditions, []any{"content-length-range", sizes[0], sizes[1]})
 			}
-			term := &v4Term{v4.Term{From: in.Timestamp, Seconds: in.Expiration}, signs}
+			term := &v4Term{sigv4.Term{From: in.Timestamp, Seconds: in.Expiration}, signs}
 			require.NoError(t, term.signForm(t.Context(), form))
 			require.Equal(t, out.Fields, form.fields)
 		})

@@ -12,10 +12,10 @@ import (
 
 var versionFields = append([]string{"Deleted"}, listedFields...)
 
-// ListVersions is one page that ends with a key's last version: the server has
-// the oldest first, and all of a key's have to be here before the newest can be
-// told. Its token is the key to go on with. A key with more versions than fit
-// the page is answered whole.
+// ListVersions returns one page that ends with all versions of a key. The server
+// lists the oldest version first, so all of them are needed to find the newest.
+// The token is the next key. If a key has more versions than the limit, the page
+// has all of them.
 func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*storage.VersionPage, error) {
 	query := &gcs.Query{Prefix: r.Prefix, Versions: true, StartOffset: r.Token, Projection: gcs.ProjectionNoACL}
 	var found []*gcs.ObjectAttrs
@@ -26,7 +26,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 			return nil, err
 		}
 		if next != "" && next == token {
-			return nil, errRepeats
+			return nil, errRepeatedPage
 		}
 		found = append(found, more...)
 		if token = next; token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {
@@ -53,6 +53,7 @@ func (d *driver) ListVersions(ctx context.Context, r *storage.ListRequest) (*sto
 	return page, nil
 }
 
+// byKeyNewestFirst compares by key, and then by generation, newest first.
 func byKeyNewestFirst(a, b *gcs.ObjectAttrs) int {
 	if order := strings.Compare(a.Name, b.Name); order != 0 {
 		return order

@@ -40,7 +40,7 @@ func TestVersionsAreNewestFirstOverPages(t *testing.T) {
 		}
 		require.Equal(t, want, got, "pages of %d", size)
 		require.Equal(t, []string{"a", "b", "c", "d"}, keys, "pages of %d", size)
-		require.Equal(t, []string{want["a"][0], want["b"][0], want["d"][0]}, current, "what was removed has no current version")
+		require.Equal(t, []string{want["a"][0], want["b"][0], want["d"][0]}, current, "a removed object has no current version")
 	}
 	for version, content := range map[string]string{want["b"][4]: "b", want["c"][0]: "c"} {
 		data, attrs, err := storage.ReadAll(t.Context(), b, content, storage.WithVersion(version))

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestDeleteOnTheWire(t *testing.T) {
+func TestDeleteRequests(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		request storage.DeleteRequest
@@ -35,7 +35,7 @@ func TestDeleteOnTheWire(t *testing.T) {
 	}
 }
 
-func TestWhatADeleteThatFailedHasDone(t *testing.T) {
+func TestFailedDeleteOutcomes(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		answer  reply
@@ -43,7 +43,7 @@ func TestWhatADeleteThatFailedHasDone(t *testing.T) {
 		unknown bool
 	}{
 		{"a hold", failing(403, "objectUnderActiveHold", "Object is under active Event-Based hold"), storage.Locked, false},
-		{"no answer", reply{Cut: true}, storage.Unavailable, true},
+		{"no response", reply{Cut: true}, storage.Unavailable, true},
 		{"a server in trouble", failing(503, "backendError", "Backend Error"), storage.Unavailable, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -60,14 +60,14 @@ func TestWhatADeleteThatFailedHasDone(t *testing.T) {
 
 var refusedCondition = failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 
-func TestAConditionOnNothing(t *testing.T) {
+func TestConditionOnAMissingObject(t *testing.T) {
 	condition := storage.Condition{Revision: "42"}
 	gone, noBucket := failing(404, "notFound", "No such object: photos/a"), failing(404, "notFound", "The specified bucket does not exist.")
 	for operation, do := range map[string]func(d *driver) error{
 		"a removal": func(d *driver) error {
 			return d.Delete(t.Context(), &storage.DeleteRequest{Key: "a", Condition: condition})
 		},
-		"a look": func(d *driver) error {
+		"BucketInfo": func(d *driver) error {
 			_, err := d.Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1, Condition: condition})
 			return err
 		},
@@ -78,16 +78,16 @@ func TestAConditionOnNothing(t *testing.T) {
 	} {
 		missing := storage.ObjectNotFound
 		if operation == "a removal" {
-			missing = "" // which is success
+			missing = "" // which is a success
 		}
 		for name, row := range map[string]struct {
 			look reply
 			want storage.Code
 		}{
-			"nothing there":           {gone, missing},
+			"no object":               {gone, missing},
 			"another revision":        {stored, storage.PreconditionFailed},
 			"no bucket":               {noBucket, storage.BucketNotFound},
-			"what may not be seen":    {failing(403, "forbidden", "no"), storage.PreconditionFailed},
+			"no permission to see it": {failing(403, "forbidden", "no"), storage.PreconditionFailed},
 			"a server out of service": {failing(503, "backendError", "no"), storage.PreconditionFailed},
 		} {
 			t.Run(operation+": "+name, func(t *testing.T) {
@@ -101,14 +101,14 @@ func TestAConditionOnNothing(t *testing.T) {
 	}
 }
 
-// rewritten is the answer to the last call of a rewrite.
+// rewritten returns the response to the last call of a rewrite.
 var rewritten = reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"objectSize":"11","totalBytesRewritten":"11","resource":` + stored.Body + `}`}
 
 func source() storage.ObjectRef {
 	return storage.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
 }
 
-func TestCopyOnTheWire(t *testing.T) {
+func TestCopyRequests(t *testing.T) {
 	const standard = `{"contentType":"application/octet-stream","storageClass":"STANDARD"}`
 	properties := storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}}
 	for _, row := range []struct {
@@ -118,7 +118,7 @@ func TestCopyOnTheWire(t *testing.T) {
 		body    string
 	}{
 		{"attributes come along", storage.CopyRequest{Properties: properties}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
-		{"attributes are said anew", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
+		{"attributes are replaced", storage.CopyRequest{Properties: properties, Replace: true}, nil, `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`},
 		{"none of them is required but one", storage.CopyRequest{Replace: true}, nil, standard},
 		{"the standard class is not the bucket's", storage.CopyRequest{}, nil, standard},
 		{"another class", storage.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}}, nil, `{"contentType":"text/plain","storageClass":"NEARLINE"}`},
@@ -143,20 +143,20 @@ func TestCopyOnTheWire(t *testing.T) {
 	}
 }
 
-// further is the answer to a call of a rewrite that is not the last.
+// further returns the response to a call of a rewrite that is not the last.
 func further(token string) reply {
 	return reply{Header: stored.Header, Body: `{"done":false,"rewriteToken":"` + token + `","objectSize":"11","totalBytesRewritten":"5"}`}
 }
 
-func TestCopyThatTakesSeveralCalls(t *testing.T) {
+func TestCopyTakesSeveralCalls(t *testing.T) {
 	busy, refused := failing(503, "backendError", "Backend Error"), failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 	for _, row := range []struct {
 		name    string
 		answers []reply
-		tokens  []string     // with which the calls go on
+		tokens  []string     // with which the calls resume
 		want    storage.Code // "": success
 		unknown bool
-		resume  string // what another attempt would go on with
+		resume  string // with which another attempt would resume
 	}{
 		{"to the end", []reply{further("1"), further("2"), rewritten}, []string{"", "1", "2"}, "", false, ""},
 		{"a failure after progress", []reply{further("1"), busy, further("2"), {Cut: true}, rewritten}, []string{"", "1", "1", "2", "2"}, "", false, ""},
@@ -164,7 +164,7 @@ func TestCopyThatTakesSeveralCalls(t *testing.T) {
 		{"one after the other", []reply{further("1"), busy, busy}, []string{"", "1", "1"}, storage.Unavailable, true, "1"},
 		{"a server that asks for time", []reply{further("1"), failing(429, "rateLimitExceeded", "Slow down")}, []string{"", "1"}, storage.RateLimited, false, "1"},
 		{"a refusal", []reply{further("1"), failing(403, "forbidden", "No")}, []string{"", "1"}, storage.PermissionDenied, false, "1"},
-		{"a lost answer may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
+		{"a lost response may have been the last", []reply{further("1"), busy, refused}, []string{"", "1", "1"}, storage.PreconditionFailed, true, "1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, row.answers...)
@@ -183,7 +183,7 @@ func TestCopyThatTakesSeveralCalls(t *testing.T) {
 	}
 }
 
-func TestCopyGoesOnWithTheNextAttempt(t *testing.T) {
+func TestCopyResumesInTheNextAttempt(t *testing.T) {
 	busy := failing(503, "backendError", "Backend Error")
 	server := newStandIn(t, stored, further("1"), busy, busy, further("2"), rewritten)
 	b := storage.New(server.on(t), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Nanosecond}))
@@ -196,7 +196,7 @@ func TestCopyGoesOnWithTheNextAttempt(t *testing.T) {
 	require.Equal(t, []string{"", "1", "1", "1", "2"}, tokens)
 }
 
-func TestComposeOnTheWire(t *testing.T) {
+func TestComposeRequests(t *testing.T) {
 	server := newStandIn(t, stored)
 	_, err := server.on(t).Compose(t.Context(), &storage.ComposeRequest{
 		Key: "a", Sources: []storage.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
@@ -212,13 +212,13 @@ func TestComposeOnTheWire(t *testing.T) {
 		"sourceObjects":[{"name":"x","generation":"1"},{"name":"y","generation":"2"}]}`, asked.Body)
 }
 
-func TestSourceThatHasChanged(t *testing.T) {
+func TestChangedSource(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		answer reply
 		code   storage.Code
 	}{
-		{"the source is another, or gone", failing(404, "notFound", "No such object: from/x/y"), storage.Changed},
+		{"the source has changed or is missing", failing(404, "notFound", "No such object: from/x/y"), storage.Changed},
 		{"the destination's condition does not hold", failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."), storage.PreconditionFailed},
 		{"the destination's bucket is missing", failing(404, "notFound", "The specified bucket does not exist."), storage.BucketNotFound},
 		{"the source may not be read", failing(403, "forbidden", "Access denied."), storage.PermissionDenied},
@@ -235,7 +235,7 @@ func TestSourceThatHasChanged(t *testing.T) {
 	}
 }
 
-func TestCopyAndComposeWhoseAnswerIsLost(t *testing.T) {
+func TestLostResponsesToCopyAndCompose(t *testing.T) {
 	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error")} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, answer)
@@ -256,7 +256,7 @@ func TestAServerThatRepeatsAPageOfVersionsIsNotAskedForEver(t *testing.T) {
 	require.Less(t, len(server.Calls()), 20)
 }
 
-func TestListOnTheWire(t *testing.T) {
+func TestListRequests(t *testing.T) {
 	item := func(name string) string {
 		return fmt.Sprintf(`{"name":%q,"generation":"42","size":"3","etag":"CAE=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","timeCreated":"2026-01-02T03:04:05.678Z"}`, name)
 	}
@@ -293,7 +293,7 @@ func TestListOnTheWire(t *testing.T) {
 	_, err = d.List(t.Context(), &storage.ListRequest{Token: "next", StartAfter: "a", Limit: 3})
 	require.NoError(t, err)
 	require.Equal(t, "next", server.Last(t).Query().Get("pageToken"))
-	require.Empty(t, server.Last(t).Query().Get("startOffset"), "the token tells where")
+	require.Empty(t, server.Last(t).Query().Get("startOffset"), "the token is the position")
 
 	server.Respond(failing(404, "notFound", "Not Found"))
 	_, err = d.List(t.Context(), &storage.ListRequest{Limit: 3})

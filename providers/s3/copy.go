@@ -114,7 +114,7 @@ func isTooLargeToCopy(err error) bool {
 	if isCode(err, "EntityTooLarge") {
 		return true
 	}
-	_, message := words(err)
+	_, message := codeAndMessage(err)
 	return isCode(err, "InvalidRequest") && strings.Contains(message, "maximum allowable size")
 }
 

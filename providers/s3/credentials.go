@@ -16,7 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // sdkOptions returns the SDK's options of the Config: those of a client, of a
@@ -140,7 +140,7 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 func isTemporary(err error) bool {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
-		return outcome.Passes(outcome.OfStatus(response.HTTPStatusCode()))
+		return sdkerror.IsRetryable(sdkerror.CodeFromStatus(response.HTTPStatusCode()))
 	}
 	var call *smithy.OperationError
 	if errors.As(err, &call) && call.Service() == imds.ServiceID {

@@ -149,16 +149,11 @@ func (d *driver) batchError(err error) error {
 // objectError returns nil for an object that did not exist.
 func objectError(failure *types.Error) *storage.Error {
 	code, message := aws.ToString(failure.Code), aws.ToString(failure.Message)
-	v := verdictOf(code, message, 0)
-	if v.code == storage.ObjectNotFound {
+	m := meaningOf(code, message, 0)
+	if m.Code == storage.ObjectNotFound {
 		return nil
 	}
-	return &storage.Error{
-		Code:      v.code,
-		Hint:      v.hint,
-		Retryable: v.again || v.code == storage.RateLimited || v.code == storage.Unavailable,
-		Err:       errors.New(strings.TrimSpace(code + ": " + message)),
-	}
+	return m.NewError(0, nil, errors.New(strings.TrimSpace(code+": "+message)))
 }
 
 func fillErrors(errs []error, err error) []error {

@@ -15,51 +15,46 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// failures reads what the SDK answers.
-var failures = &outcome.SDK{
-	Answered:   answered,
-	Unanswered: unanswered,
-	Left:       mayHaveLeft,
-	Acted:      outcome.MayHaveActed,
+// translator adapts the AWS SDK.
+var translator = &sdkerror.Translator{
+	FromResponse:    fromResponse,
+	WithoutResponse: withoutResponse,
+	MaybeSent:       mayHaveBeenSent,
+	MaybeApplied:    sdkerror.MaybeApplied,
 }
 
 var (
-	translate = failures.Translate
-	asError   = failures.AsError
-	reads     = failures.Read
-	writes    = failures.Write
+	translate = translator.Translate
+	asError   = translator.AsError
+	reads     = translator.Read
+	writes    = translator.Write
 )
 
-// mayHaveLeft: of an interrupted request the SDK keeps nothing but that.
-func mayHaveLeft(err error) bool {
+// mayHaveBeenSent reports whether err is the SDK's error of an interrupted
+// request, which does not tell how much was sent.
+func mayHaveBeenSent(err error) bool {
 	var unsent *smithyhttp.RequestSendError
 	var canceled *smithy.CanceledError
 	return errors.As(err, &unsent) || errors.As(err, &canceled)
 }
 
-func answered(err error) *storage.Error {
-	answer := answerOf(err)
-	if answer == nil {
+func fromResponse(err error) *storage.Error {
+	response := responseOf(err)
+	if response == nil {
 		return nil
 	}
-	header := answer.Response.Header
-	e := &storage.Error{
-		Status:     answer.HTTPStatusCode(),
-		RequestID:  answer.ServiceRequestID(),
-		RetryAfter: outcome.RetryAfter(header),
-		Err:        err,
+	status := response.HTTPStatusCode()
+	code, message := codeAndMessage(err)
+	m := meaningOf(code, message, status)
+	if !errorMeanings.Has(code) && isRefusal(status) && isSkewed(response.Response.Response) {
+		m = errorMeanings.Codes["RequestTimeTooSkewed"] // the response to a HEAD has no body with a code
 	}
-	code, message := words(err)
-	v := verdictOf(code, message, e.Status)
-	if _, known := verdicts[code]; !known && isRefusal(e.Status) && isSkewed(answer.Response.Response) {
-		v = verdicts["RequestTimeTooSkewed"] // HEAD's answers have no body to say so
-	}
-	e.Code, e.Hint = v.code, v.hint
-	e.Retryable = v.again || outcome.Passes(v.code)
-	if region := elsewhere(err); region != "" {
+	e := m.NewError(status, response.Response.Header, err)
+	e.RequestID = response.ServiceRequestID()
+	if region := otherRegion(err); region != "" {
 		e.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
 	return e
@@ -69,34 +64,34 @@ func isRefusal(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
-// elsewhere is the region that a bucket is in, where an answer says so and the
-// request was signed for another.
-func elsewhere(err error) string {
-	answer := answerOf(err)
-	if answer == nil {
+// otherRegion returns the bucket's region if the response names it and the
+// request was signed for another one. Otherwise it returns "".
+func otherRegion(err error) string {
+	response := responseOf(err)
+	if response == nil {
 		return ""
 	}
-	code, message := words(err)
-	region := rightRegion(answer.Response.Header, message)
-	if !verdictOf(code, message, answer.HTTPStatusCode()).place || region == signedRegion(answer.Response.Response) {
+	code, message := codeAndMessage(err)
+	region := rightRegion(response.Response.Header, message)
+	if !mayBeWrongRegion(code, response.HTTPStatusCode()) || region == signedRegion(response.Response.Response) {
 		return ""
 	}
 	return region
 }
 
-// answerOf is the answer that an error came with, or nil: the SDK makes up an
-// empty one where a request failed on its way.
-func answerOf(err error) *awshttp.ResponseError {
-	var answer *awshttp.ResponseError
-	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil || answer.Response.StatusCode == 0 {
+// responseOf returns the response that err contains, or nil. If a request
+// failed on its way, the SDK makes up an empty one.
+func responseOf(err error) *awshttp.ResponseError {
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) || response.Response == nil || response.Response.Response == nil || response.Response.StatusCode == 0 {
 		return nil
 	}
-	return answer
+	return response
 }
 
-// words are the provider's own; without an answer's body they are empty, or
-// what the SDK makes of the status.
-func words(err error) (code, message string) {
+// codeAndMessage returns the provider's own. If the response has no body, they
+// are empty or made up by the SDK from the status.
+func codeAndMessage(err error) (code, message string) {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return "", ""
@@ -104,27 +99,27 @@ func words(err error) (code, message string) {
 	return api.ErrorCode(), api.ErrorMessage()
 }
 
-// networkHints are what to check, by what is wrong with a certificate.
-func networkHints(err error) outcome.Hints {
-	hints := outcome.Hints{Host: "no such host: check region and endpoint"}
+// networkHints returns hints that fit the certificate error, if err is one.
+func networkHints(err error) sdkerror.NetworkHints {
+	hints := sdkerror.NetworkHints{UnknownHost: "no such host: check region and endpoint"}
 	var host x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &host):
-		hints.Certificate = "the server's certificate is not for this host: a bucket's name with dots wants path_style=true"
+		hints.BadCertificate = "the server's certificate is for another host: if the bucket's name has dots, set path_style=true"
 	case errors.As(err, &authority):
-		hints.Certificate = "the server's certificate is signed by nobody whom this machine trusts: AWS_CA_BUNDLE names a file of certificates to trust"
+		hints.BadCertificate = "this machine does not trust the server's certificate: set AWS_CA_BUNDLE to a file of certificates to trust"
 	}
 	return hints
 }
 
-// unanswered is what a failure before, or instead of, an answer means.
-func unanswered(err error) *storage.Error {
+// withoutResponse returns the error for a request that got no response.
+func withoutResponse(err error) *storage.Error {
 	var params smithy.InvalidParamsError
 	if errors.As(err, &params) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
-	if e := outcome.OfNetwork(err, networkHints(err)); e != nil {
+	if e := sdkerror.FromNetwork(err, networkHints(err)); e != nil {
 		return e
 	}
 	var unsent *smithyhttp.RequestSendError
@@ -138,9 +133,10 @@ func unanswered(err error) *storage.Error {
 	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
-// expectedRegion is in the message of AuthorizationHeaderMalformed.
+// expectedRegion matches the region in the message of AuthorizationHeaderMalformed.
 var expectedRegion = regexp.MustCompile(`expecting '([a-z0-9-]+)'`)
 
+// rightRegion returns the bucket's region if the response names it, or "".
 func rightRegion(h http.Header, message string) string {
 	if region := h.Get("X-Amz-Bucket-Region"); region != "" {
 		return region
@@ -153,36 +149,36 @@ func rightRegion(h http.Header, message string) string {
 
 // isCode reports whether the provider's own code is one of codes.
 func isCode(err error, codes ...string) bool {
-	own, _ := words(err)
+	own, _ := codeAndMessage(err)
 	return slices.Contains(codes, own)
 }
 
-// statusOf is the answer's, or 0.
+// statusOf returns the status of the response that err contains, or 0.
 func statusOf(err error) int {
-	if answer := answerOf(err); answer != nil {
-		return answer.HTTPStatusCode()
+	if response := responseOf(err); response != nil {
+		return response.HTTPStatusCode()
 	}
 	return 0
 }
 
-// headerOf is the value of a header of the answer that err came with.
+// headerOf returns a header of the response that err contains, or "".
 func headerOf(err error, name string) string {
-	if answer := answerOf(err); answer != nil {
-		return answer.Response.Header.Get(name)
+	if response := responseOf(err); response != nil {
+		return response.Response.Header.Get(name)
 	}
 	return ""
 }
 
-// notFound tells a missing object from a missing bucket, for an answer that
-// leaves it open: HEAD's has no body. That costs one request, on this path only, and
-// once in bucketRemembered: a bucket that is removed meanwhile is an object that is
-// missing for so long.
+// notFound tells a missing object from a missing bucket if the response does not:
+// the one to a HEAD has no body. That costs one more request, at most once in
+// bucketRemembered. If the bucket is removed meanwhile, its objects are reported
+// as missing for so long.
 func (d *driver) notFound(ctx context.Context, err error) error {
 	e := translate(err)
 	if statusOf(err) != http.StatusNotFound {
 		return e
 	}
-	switch code, _ := words(err); code {
+	switch code, _ := codeAndMessage(err); code {
 	case "NoSuchBucket":
 		return e
 	case "NoSuchKey", "NoSuchVersion":
@@ -193,7 +189,7 @@ func (d *driver) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	missing := outcome.Missing(e, d.headBucket(ctx), d.bucketHint())
+	missing := sdkerror.NotFound(e, d.headBucket(ctx), d.bucketHint())
 	if missing.Code == storage.ObjectNotFound {
 		now := d.clock.now()
 		d.seen.Store(&now)
@@ -203,10 +199,11 @@ func (d *driver) notFound(ctx context.Context, err error) error {
 
 const bucketRemembered = time.Minute
 
-// bucketHint is for a bucket that is not there: S3's names have no capitals.
+// bucketHint returns the hint for a missing bucket: its name may have capitals,
+// which S3 does not allow.
 func (d *driver) bucketHint() string {
 	if strings.ToLower(d.bucket) != d.bucket {
-		return "buckets' names are in lower case"
+		return "the name of a bucket has no capital letters"
 	}
 	return ""
 }

@@ -15,46 +15,46 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-func TestErrorOfAnAnswer(t *testing.T) {
+func TestErrorCodes(t *testing.T) {
 	for _, row := range []struct {
 		name  string
 		reply reply
 		code  storage.Code
 		again bool
 		after time.Duration
-		hint  string // is in it
+		hint  string // is part of it
 	}{
 		{name: "AccessDenied", reply: failing(403, "AccessDenied", ""), code: storage.PermissionDenied, hint: "may not"},
 		{name: "a key made for another service", reply: failing(403, "InvalidAccessKeyId", ""), code: storage.Unauthenticated, hint: "another service"},
 		{name: "a wrong secret", reply: failing(403, "SignatureDoesNotMatch", ""), code: storage.Unauthenticated, hint: "secret"},
 		{name: "an expired token", reply: failing(400, "ExpiredToken", ""), code: storage.Unauthenticated, hint: "token"},
-		{name: "a clock that is wrong: the SDK corrects it", reply: failing(403, "RequestTimeTooSkewed", ""), code: storage.Unauthenticated, again: true, hint: "clock"},
+		{name: "a wrong clock, which the next attempt corrects", reply: failing(403, "RequestTimeTooSkewed", ""), code: storage.Unauthenticated, again: true, hint: "clock"},
 		{name: "429", reply: reply{Status: 429, Header: map[string]string{"Retry-After": "7"}}, code: storage.RateLimited, again: true, after: 7 * time.Second},
 		{name: "429 by name", reply: failing(429, "TooManyRequests", ""), code: storage.RateLimited, again: true},
 		{name: "a date to wait for", reply: reply{Status: 503, Header: map[string]string{"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT", "Date": "Fri, 02 Jan 2026 03:04:05 GMT"}}, code: storage.Unavailable, again: true, after: 3 * time.Second},
 		{name: "SlowDown", reply: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
 		{name: "ServiceUnavailable", reply: failing(503, "ServiceUnavailable", ""), code: storage.Unavailable, again: true},
-		{name: "ServiceUnavailable that means SlowDown", reply: failing(503, "ServiceUnavailable", "Please reduce your request rate."), code: storage.RateLimited, again: true},
+		{name: "ServiceUnavailable with the message of SlowDown", reply: failing(503, "ServiceUnavailable", "Please reduce your request rate."), code: storage.RateLimited, again: true},
 		{name: "InternalError", reply: failing(500, "InternalError", ""), code: storage.Unavailable, again: true},
 		{name: "RequestTimeout", reply: failing(400, "RequestTimeout", ""), code: storage.Unavailable, again: true},
 		{name: "OperationAborted", reply: failing(409, "OperationAborted", ""), code: storage.Unavailable, again: true},
-		{name: "a conflict that nobody knows", reply: failing(409, "WhoKnows", ""), code: storage.Internal},
-		{name: "a server that keeps keys as files", reply: failing(409, "ObjectParentIsFile", ""), code: storage.InvalidArgument, hint: "a and a/b"},
+		{name: "an unknown conflict", reply: failing(409, "WhoKnows", ""), code: storage.Internal},
+		{name: "a server that stores keys as files", reply: failing(409, "ObjectParentIsFile", ""), code: storage.InvalidArgument, hint: "a and a/b"},
 		{name: "NotImplemented", reply: failing(501, "NotImplemented", ""), code: storage.Unsupported},
 		{name: "ACLs disabled", reply: failing(400, "AccessControlListNotSupported", ""), code: storage.Unsupported, hint: "ACLs disabled"},
 		{name: "EntityTooLarge", reply: failing(400, "EntityTooLarge", ""), code: storage.TooLarge},
 		{name: "MetadataTooLarge", reply: failing(400, "MetadataTooLarge", ""), code: storage.InvalidArgument},
 		{name: "InvalidObjectState", reply: failing(403, "InvalidObjectState", ""), code: storage.Archived, hint: "restore"},
 		{name: "301 with the region in a header", reply: reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "the bucket is in region eu-west-1: set region=eu-west-1"},
-		{name: "301 to somewhere, which is not followed", reply: reply{Status: 301, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
-		{name: "so is 307, which says the same for hours", reply: reply{Status: 307, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
+		{name: "301 with a Location, which is not followed", reply: reply{Status: 301, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
+		{name: "307 with a Location, which is not followed", reply: reply{Status: 307, Header: map[string]string{"Location": "http://store.invalid/"}}, code: storage.InvalidArgument, hint: "another region"},
 		{name: "301 without a region", reply: failing(301, "PermanentRedirect", ""), code: storage.InvalidArgument, hint: "another region"},
 		{name: "a region in the message", reply: failing(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"), code: storage.InvalidArgument, hint: "set region=ap-south-1"},
-		{name: "400 without a word, in the wrong region", reply: reply{Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},
+		{name: "400 without a code, in the wrong region", reply: reply{Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}, code: storage.InvalidArgument, hint: "set region=eu-west-1"},
 		{name: "an object-lock refusal", reply: failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), code: storage.InvalidArgument},
 		{name: "an unknown code goes by its status", reply: failing(403, "WhoKnows", ""), code: storage.PermissionDenied},
-		{name: "a page of a proxy's", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
-		{name: "a status that nobody knows", reply: reply{Status: 418}, code: storage.Internal},
+		{name: "the page of a proxy", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
+		{name: "an unknown status", reply: reply{Status: 418}, code: storage.Internal},
 	} {
 		eachClient(t, row.name, func(t *testing.T, use func(*driver) *driver) {
 			w := newStandIn(t, row.reply)
@@ -74,14 +74,14 @@ func TestErrorOfAnAnswer(t *testing.T) {
 	}
 }
 
-func TestErrorNamesTheRequest(t *testing.T) {
+func TestErrorHasTheRequestID(t *testing.T) {
 	_, _, err := newStandIn(t, failing(403, "AccessDenied", "no")).on(t, "aws").Get(t.Context(), &storage.GetRequest{Key: "k", Length: -1})
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "R1", e.RequestID)
 }
 
-func TestErrorWithoutAnAnswer(t *testing.T) {
+func TestErrorsWithoutAResponse(t *testing.T) {
 	get := func(ctx context.Context, d *driver) error {
 		_, _, err := d.Get(ctx, &storage.GetRequest{Key: "k", Length: -1})
 		return err
@@ -99,7 +99,7 @@ func TestErrorWithoutAnAnswer(t *testing.T) {
 		err := get(t.Context(), d)
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	})
-	t.Run("a certificate for nobody", func(t *testing.T) {
+	t.Run("an untrusted certificate", func(t *testing.T) {
 		w := newStandIn(t)
 		secure := w.on(t, "aws", func(c *Config) { c.Endpoint = startTLS(t) })
 		err := get(t.Context(), secure)
@@ -126,14 +126,14 @@ func (b failingBody) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-func TestUnknownOutcomeOfACanceledWrite(t *testing.T) {
+func TestOutcomeOfACanceledWriteIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := newStandIn(t, reply{})
 	server.Before = func(r *http.Request) {
 		cancel()
-		<-r.Context().Done() // the answer comes too late: nobody is there any more
+		<-r.Context().Done() // the response comes too late: the client has gone
 	}
 	_, err := server.on(t, "aws").Put(ctx, wiretest.Put("k", "hello"))
-	require.ErrorIs(t, err, storage.OutcomeUnknown, "it was sent whole: %v", err)
+	require.ErrorIs(t, err, storage.OutcomeUnknown, "the request was sent: %v", err)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 const policyTime = "2006-01-02T15:04:05.000Z"
@@ -20,7 +20,7 @@ func (d *driver) SignForm(ctx context.Context, r *storage.SignRequest) (*storage
 }
 
 func (d *driver) signForm(ctx context.Context, r *storage.SignRequest, now time.Time) (*storage.UploadForm, error) {
-	if err := v4.CheckForm(r, "S3"); err != nil {
+	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
 	}
 	s, err := d.signingTerm(ctx, r.TTL, now)
@@ -83,7 +83,7 @@ func policyDocument(bucket string, fields map[string]string, minSize, maxSize in
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		conditions = append(conditions, []any{"eq", "$" + name, fields[name]})
 	}
-	return v4.Policy(struct {
+	return sigv4.Policy(struct {
 		Expiration string `json:"expiration"`
 		Conditions []any  `json:"conditions"`
 	}{expires.Format(policyTime), conditions})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
@@ -42,5 +42,5 @@ func (d *driver) List(ctx context.Context, r *storage.ListRequest) (*storage.Pag
 
 // listError translates the error of a listing: only the bucket can be missing.
 func (d *driver) listError(err error) error {
-	return outcome.OfListing(translate(err), d.bucketHint())
+	return sdkerror.FromListing(translate(err), d.bucketHint())
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -110,7 +110,7 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 		return err
 	})
 	if storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() {
-		return outcome.WithHint(err, "check whether the account blocks public access: S3 > Block Public Access settings for this account")
+		return sdkerror.WithHint(err, "check whether the account blocks public access: S3 > Block Public Access settings for this account")
 	}
 	return err
 }

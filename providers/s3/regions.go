@@ -53,7 +53,7 @@ func (s *serviceDriver) managedBucket(name string) *managed {
 func (s *serviceDriver) inBucketRegion(name string, do func(*managed) error) error {
 	b := s.managedBucket(name)
 	err := do(b)
-	region := elsewhere(err)
+	region := otherRegion(err)
 	if region == "" || region == b.region || !s.spansRegions() {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/outcome"
+	"github.com/omnibucket/storage/internal/bucketupdate"
 )
 
 var _ storage.ServiceDriver = (*serviceDriver)(nil)
@@ -117,7 +117,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *storage.BucketReque
 	if err != nil {
 		return nil, err
 	}
-	info := outcome.Asked(r)
+	info := bucketupdate.Requested(r)
 	info.Region = region
 	if !s.profile.Location {
 		info.Region = s.region // such a server has other names for locations
@@ -164,8 +164,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *storage.BucketReque
 	if err := s.inBucketRegion(r.Name, func(b *managed) error { return b.apply(ctx, r) }); err != nil {
 		return nil, err
 	}
-	info := outcome.Asked(r)
-	if err := s.readInfo(ctx, info); err != nil && !outcome.Asks(r) {
+	info := bucketupdate.Requested(r)
+	if err := s.readInfo(ctx, info); err != nil && bucketupdate.IsEmpty(r) {
 		return nil, err
 	}
 	return info, nil

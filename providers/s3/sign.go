@@ -10,7 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/httpheader"
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // of an empty body
@@ -89,7 +89,7 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	}
 	properties := *r
 	properties.Metadata = d.profile.storedNames(r.Metadata)
-	h := v4.Headers(&properties, "X-Amz-")
+	h := sigv4.Headers(&properties, "X-Amz-")
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
@@ -126,7 +126,7 @@ func downloadQuery(r *storage.SignRequest) string {
 
 // A signingTerm has the credentials of a signature and its validity.
 type signingTerm struct {
-	v4.Term     // its seconds are X-Amz-Expires
+	sigv4.Term  // its seconds are X-Amz-Expires
 	credentials aws.Credentials
 }
 
@@ -141,11 +141,11 @@ func (d *driver) signingTerm(ctx context.Context, ttl time.Duration, now time.Ti
 	if err != nil {
 		return s, err
 	}
-	longest := v4.Longest
+	longest := sigv4.MaxTerm
 	if credentials.SessionToken != "" && !credentials.CanExpire {
 		longest = longestSession
 	}
-	s = signingTerm{v4.NewTerm(now, ttl, longest), credentials}
+	s = signingTerm{sigv4.NewTerm(now, ttl, longest), credentials}
 	if credentials.CanExpire {
 		s.EndBy(credentials.Expires)
 	}

@@ -1,6 +1,6 @@
-// Package v4 is what Amazon's and Google's signatures, both of version 4, have in
-// common beside the signing itself.
-package v4
+// Package sigv4 has the parts that Amazon's and Google's signatures of version 4
+// have in common, except the signing itself.
+package sigv4
 
 import (
 	"net/http"
@@ -9,39 +9,39 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Longest is how long a signature holds at most.
-const Longest = 7 * 24 * time.Hour
+// MaxTerm is the longest time for which a signature is valid.
+const MaxTerm = 7 * 24 * time.Hour
 
-// A Term is how long a signature holds.
+// A Term is the time for which a signature is valid.
 type Term struct {
-	From    time.Time // in whole seconds, as it is written
+	From    time.Time // in whole seconds, as in the signature
 	Seconds int64
 }
 
-// NewTerm is a term of at least ttl from now, but no longer than most.
-func NewTerm(now time.Time, ttl, most time.Duration) Term {
+// NewTerm returns a term of at least ttl from now, and of at most limit.
+func NewTerm(now time.Time, ttl, limit time.Duration) Term {
 	t := Term{From: now.UTC().Truncate(time.Second)}
-	ends := now.Add(ttl)
-	if last := t.From.Add(most); ends.After(last) {
-		ends = last
+	end := now.Add(ttl)
+	if last := t.From.Add(limit); end.After(last) {
+		end = last
 	}
-	t.Seconds = int64((ends.Sub(t.From) + time.Second - 1) / time.Second)
+	t.Seconds = int64((end.Sub(t.From) + time.Second - 1) / time.Second)
 	return t
 }
 
-// Until is when the signature ends.
+// Until returns the time at which the signature expires.
 func (t *Term) Until() time.Time { return t.From.Add(time.Duration(t.Seconds) * time.Second) }
 
-// EndBy shortens a term that goes beyond end. One that is over has no seconds
-// left.
+// EndBy shortens a term that ends after end. If end is before the term begins, the
+// term has 0 seconds.
 func (t *Term) EndBy(end time.Time) {
 	if end.Before(t.Until()) {
 		t.Seconds = max(int64(end.Truncate(time.Second).Sub(t.From)/time.Second), 0)
 	}
 }
 
-// Headers are what an uploader must send for the object to have the properties
-// of r. Prefix is that of the provider's own: "X-Amz-".
+// Headers returns the headers that an uploader must send to give the object the
+// properties of r. The provider's own headers begin with prefix, as "X-Amz-".
 func Headers(r *storage.SignRequest, prefix string) http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{

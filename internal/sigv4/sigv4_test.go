@@ -1,4 +1,4 @@
-package v4
+package sigv4
 
 import (
 	"encoding/base64"
@@ -11,17 +11,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func TestTerms(t *testing.T) {
+func TestNewTerm(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.FixedZone("", 3600))
 	for name, row := range map[string]struct {
 		ttl, want time.Duration
 	}{
 		"never less than asked for": {time.Second, 2 * time.Second},
 		"an hour":                   {time.Hour, time.Hour + time.Second},
-		"no more than may be":       {Longest, Longest},
+		"at most the limit":         {MaxTerm, MaxTerm},
 	} {
 		t.Run(name, func(t *testing.T) {
-			term := NewTerm(now, row.ttl, Longest)
+			term := NewTerm(now, row.ttl, MaxTerm)
 			require.Equal(t, now.UTC().Truncate(time.Second), term.From)
 			require.Equal(t, term.From.Add(row.want), term.Until())
 			require.Equal(t, int64(row.want/time.Second), term.Seconds)
@@ -29,20 +29,20 @@ func TestTerms(t *testing.T) {
 	}
 }
 
-func TestTermsEndWithWhatSigns(t *testing.T) {
+func TestTermEndBy(t *testing.T) {
 	from := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, row := range map[string]struct {
 		end, want time.Duration
 	}{
-		"later":                        {2 * time.Hour, time.Hour},
-		"at the same moment":           {time.Hour, time.Hour},
-		"within the last second":       {time.Hour - time.Millisecond, time.Hour - time.Second},
-		"earlier":                      {time.Minute + time.Second/2, time.Minute},
-		"over before it has begun":     {-time.Minute, 0},
-		"over within its first second": {time.Second / 2, 0},
+		"later":                   {2 * time.Hour, time.Hour},
+		"at the same moment":      {time.Hour, time.Hour},
+		"within the last second":  {time.Hour - time.Millisecond, time.Hour - time.Second},
+		"earlier":                 {time.Minute + time.Second/2, time.Minute},
+		"before the start":        {-time.Minute, 0},
+		"within the first second": {time.Second / 2, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			term := NewTerm(from, time.Hour, Longest)
+			term := NewTerm(from, time.Hour, MaxTerm)
 			term.EndBy(from.Add(row.end))
 			require.Equal(t, from.Add(row.want), term.Until())
 		})
@@ -58,7 +58,7 @@ func TestHeaders(t *testing.T) {
 	require.Empty(t, Headers(&storage.SignRequest{}, "X-Amz-"))
 }
 
-func TestAPolicyIsOfASCIIAlone(t *testing.T) {
+func TestPolicyIsASCII(t *testing.T) {
 	policy, err := Policy(map[string]string{"key": "é/\U0001f600&"})
 	require.NoError(t, err)
 	text, err := base64.StdEncoding.DecodeString(policy)
@@ -68,18 +68,18 @@ func TestAPolicyIsOfASCIIAlone(t *testing.T) {
 	require.ErrorIs(t, err, storage.Internal)
 }
 
-func TestWhatAFormCannotHold(t *testing.T) {
+func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 	sum := uint32(1)
 	for name, row := range map[string]struct {
 		change func(r *storage.SignRequest)
 		want   storage.Code
 	}{
-		"an option of the provider's": {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
+		"a native option":             {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
 		"a condition":                 {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
 		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = &sum }, storage.Unsupported},
 		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"the name of the user's file": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
-		"nothing of it":               {func(r *storage.SignRequest) { r.ContentType = "text/plain" }, ""},
+		"none of them":                {func(r *storage.SignRequest) { r.ContentType = "text/plain" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &storage.SignRequest{Key: "a"}

@@ -10,46 +10,46 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/omnibucket/storage/internal/v4"
+	"github.com/omnibucket/storage/internal/sigv4"
 )
 
 const (
 	v4Algorithm = "GOOG4-RSA-SHA256"
 	v4Time      = "20060102T150405Z"
 	v4Day       = "20060102"
-	v4Scope     = "/auto/storage/goog4_request" // "auto": Google finds the bucket's region itself
+	v4Scope     = "/auto/storage/goog4_request" // with "auto", Google determines the bucket's region
 
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 )
 
-// A v4Request is what a V4 signature of an address is made of.
+// A v4Request has the parts of a request that a V4 signature covers.
 // https://cloud.google.com/storage/docs/authentication/canonical-requests
 type v4Request struct {
 	method  string
-	address *url.URL    // scheme, host and escaped path; the query is the next field's
-	query   url.Values  // besides the signature's own
-	header  http.Header // that the request must carry, besides Host
-	payload string      // the body's SHA-256 in hexadecimal; "": the body is not signed
+	address *url.URL    // scheme, host and escaped path, without the query
+	query   url.Values  // without the parameters of the signature
+	header  http.Header // headers that the request must have, in addition to Host
+	payload string      // the body's SHA-256 in hexadecimal; "" if the body is not signed
 }
 
-// A v4Term is who signs, and for how long it holds.
+// A v4Term is a signer and the time for which its signature is valid.
 type v4Term struct {
-	v4.Term // X-Goog-Expires are its seconds
-	by      signatory
+	sigv4.Term // its Seconds are X-Goog-Expires
+	signer     signer
 }
 
 func (t *v4Term) date() string       { return t.From.Format(v4Time) }
 func (t *v4Term) scope() string      { return t.From.Format(v4Day) + v4Scope }
-func (t *v4Term) credential() string { return t.by.email() + "/" + t.scope() }
+func (t *v4Term) credential() string { return t.signer.email() + "/" + t.scope() }
 
-// signature is text's, as V4 writes it.
+// signature returns the signature of text in hexadecimal.
 func (t *v4Term) signature(ctx context.Context, text []byte) (string, error) {
-	signature, err := t.by.sign(ctx, text)
+	signature, err := t.signer.sign(ctx, text)
 	return hex.EncodeToString(signature), err
 }
 
-// signAddress is the signed address.
-func (t *v4Term) signAddress(ctx context.Context, r *v4Request) (string, error) {
+// signURL returns the signed URL.
+func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	names, headers := canonicalHeaders(r.address.Hostname(), r.header)
 	query := url.Values{
 		"X-Goog-Algorithm":     {v4Algorithm},
@@ -75,9 +75,9 @@ func (t *v4Term) signAddress(ctx context.Context, r *v4Request) (string, error) 
 	return r.address.Scheme + "://" + r.address.Host + path + "?" + parameters + "&X-Goog-Signature=" + signature, nil
 }
 
-// canonicalHeaders are the signed headers' names, and the lines of names and
-// values. Of the host, the port is no part; of a value, white space counts as
-// one space.
+// canonicalHeaders returns the names of the signed headers, and the lines with
+// names and values. The host has no port, and white space in a value becomes one
+// space.
 func canonicalHeaders(host string, header http.Header) (names, lines string) {
 	values := make(map[string]string, len(header)+1)
 	values["host"] = host

@@ -6,9 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestUploadNamesTellTheClassAsItWasGiven(t *testing.T) {
+func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 	for _, class := range []string{"", "NEARLINE", "nearline", "Multi-Regional 2"} {
-		name, err := readUploadName(newUploadName(class))
+		name, err := parseCompositeUpload(newCompositeUpload(class))
 		require.NoError(t, err, class)
 		require.Equal(t, class, name.class)
 	}

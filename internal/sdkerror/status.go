@@ -1,4 +1,4 @@
-package outcome
+package sdkerror
 
 import (
 	"net/http"
@@ -8,8 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// statuses are for answers whose words say nothing more.
-var statuses = map[int]storage.Code{
+// statusCodes are the codes of HTTP statuses that mean the same for every
+// provider.
+var statusCodes = map[int]storage.Code{
 	http.StatusNotModified:                  storage.NotModified,
 	http.StatusBadRequest:                   storage.InvalidArgument,
 	http.StatusUnauthorized:                 storage.Unauthenticated,
@@ -28,26 +29,25 @@ var statuses = map[int]storage.Code{
 	http.StatusGatewayTimeout:               storage.Unavailable,
 }
 
-// OfStatus is what a status means on every provider. Of others, as a redirect
-// and 409, which are the provider's to explain, it is Internal.
-func OfStatus(status int) storage.Code {
-	if code, known := statuses[status]; known {
+// CodeFromStatus returns the code for an HTTP status. It returns Internal if the
+// meaning depends on the provider, as for redirects and 409.
+func CodeFromStatus(status int) storage.Code {
+	if code, known := statusCodes[status]; known {
 		return code
 	}
 	if status >= 200 && status < 300 {
-		return storage.Unavailable // an answer that broke off
+		return storage.Unavailable // the response was cut off
 	}
 	return storage.Internal
 }
 
-// Passes reports whether a code is one of failures that pass: the same request
-// may succeed later.
-func Passes(code storage.Code) bool {
+// IsRetryable reports whether a request that failed with code may succeed later.
+func IsRetryable(code storage.Code) bool {
 	return code == storage.RateLimited || code == storage.Unavailable
 }
 
-// RetryAfter is how long an answer asks to wait, in seconds or by date; 0: it
-// does not.
+// RetryAfter returns how long a response asks the client to wait, in seconds or
+// until a date. It returns 0 if the response does not ask.
 func RetryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
@@ -55,8 +55,19 @@ func RetryAfter(h http.Header) time.Duration {
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		if sent, err := http.ParseTime(h.Get("Date")); err == nil && at.After(sent) {
-			return at.Sub(sent) // by the server's clock alone
+			return at.Sub(sent) // by the server's clock only
 		}
 	}
 	return 0
+}
+
+// MaybeApplied reports whether a request may have taken effect although its
+// response has the given status. It is [Translator.MaybeApplied] for stores whose
+// 503 is a refusal and whose other server errors promise nothing.
+func MaybeApplied(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return true
+	}
+	return status >= 200 && status < 300 // it took effect, and the response was cut off
 }

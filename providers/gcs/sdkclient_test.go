@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// given opens the bucket "photos" at the server through a client of the SDK's.
+// given opens the bucket "photos" at the server with a client of the SDK.
 func (w *standIn) given(t *testing.T) *driver {
 	t.Helper()
 	client, err := gcs.NewClient(context.Background(), option.WithoutAuthentication(), option.WithEndpoint(w.URL+"/storage/v1/"),
@@ -28,13 +28,13 @@ func (w *standIn) given(t *testing.T) *driver {
 	return d.(*driver)
 }
 
-func TestChunksOfAGivenClientFitTheBody(t *testing.T) {
+func TestSDKClientChunksFitTheBody(t *testing.T) {
 	for size, want := range map[int64]int{0: unit, 1 << 10: unit, unit - 1: unit, unit: 2 * unit, 1 << 30: maxChunk, -1: maxChunk} {
 		require.Equal(t, want, chunkSize(size), "%d bytes", size)
 	}
 }
 
-func TestGivenClientSendsTheChecksumBeforeTheBytes(t *testing.T) {
+func TestSDKClientSendsTheChecksumFirst(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.given(t)
 	require.True(t, d.Describe().Features&storage.StreamPut != 0)
@@ -52,7 +52,7 @@ func TestGivenClientSendsTheChecksumBeforeTheBytes(t *testing.T) {
 	require.Equal(t, "hello world", data)
 }
 
-func TestGivenClientReadsTheGenerationWhoseAttributesItHas(t *testing.T) {
+func TestSDKClientReadsOneGeneration(t *testing.T) {
 	server := newStandIn(t, stored, media(nil))
 	_, body, err := server.given(t).Get(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestGivenClientReadsTheGenerationWhoseAttributesItHas(t *testing.T) {
 	require.Equal(t, "gzip", server.Last(t).Header.Get("Accept-Encoding"))
 }
 
-func TestNoErrorOfAGivenClientTellsTheSession(t *testing.T) {
+func TestNoErrorOfTheSDKClientContainsTheSession(t *testing.T) {
 	for name, answer := range map[string]reply{"refused": failing(403, "forbidden", "Access denied."), "cut": {Cut: true}} {
 		t.Run(name, func(t *testing.T) {
 			if answer.Header != nil {
@@ -76,7 +76,7 @@ func TestNoErrorOfAGivenClientTellsTheSession(t *testing.T) {
 			require.False(t, errors.As(err, &address))
 			for ; err != nil; err = errors.Unwrap(err) {
 				require.NotContains(t, err.Error(), "S3CR3T")
-				if a := answerOf(err); a != nil {
+				if a := responseOf(err); a != nil {
 					require.Empty(t, a.Header.Get(requestIDHeader))
 				}
 			}
@@ -84,7 +84,7 @@ func TestNoErrorOfAGivenClientTellsTheSession(t *testing.T) {
 	}
 }
 
-func TestGivenClientIsAskedOnce(t *testing.T) {
+func TestSDKClientMakesOneAttempt(t *testing.T) {
 	server := newStandIn(t, failing(503, "backendError", "Backend Error"))
 	d := server.given(t)
 	require.ErrorIs(t, head(t, d), storage.Unavailable)

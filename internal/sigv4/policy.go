@@ -1,4 +1,4 @@
-package v4
+package sigv4
 
 import (
 	"encoding/base64"
@@ -10,30 +10,30 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// CheckForm refuses what no form of a provider's has the server enforce. Hints
-// name the provider. Unsupported, and InvalidArgument of a key in which both put
-// the name of the user's file.
+// CheckForm returns Unsupported if r has a property that a form cannot make the
+// server enforce. It returns InvalidArgument if the key contains ${filename}, which
+// both providers replace. Hints name the provider.
 func CheckForm(r *storage.SignRequest, provider string) error {
-	lacks := func(what string) error {
-		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + what}
+	unsupported := func(reason string) error {
+		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + reason}
 	}
 	switch {
 	case len(r.Native) > 0:
 		return storage.Unsupported
 	case r.Condition != storage.Condition{}:
-		return lacks("know no condition: SignedUploadURL does")
+		return unsupported("have no conditions: use SignedUploadURL")
 	case r.CRC32C != nil:
-		return lacks("are not known to check a CRC32C: SignedUploadURL does")
+		return unsupported("may not check a CRC32C: use SignedUploadURL")
 	case r.ContentLanguage != "":
-		return lacks("have no field for the content language: SignedUploadURL has")
+		return unsupported("have no field for the content language: use SignedUploadURL")
 	case strings.Contains(r.Key, "${filename}"):
-		return &storage.Error{Code: storage.InvalidArgument, Hint: provider + " puts the name of the user's file in the place of ${filename} in a form's key"}
+		return &storage.Error{Code: storage.InvalidArgument, Hint: provider + " replaces ${filename} in the key of a form with the name of the user's file: leave it out of the key"}
 	}
 	return nil
 }
 
-// Policy is a form's policy as it is signed and sent: JSON of ASCII alone, in
-// base64.
+// Policy returns a form's policy as it is signed and sent: JSON in ASCII, encoded
+// as base64.
 func Policy(document any) (string, error) {
 	text, err := json.Marshal(document)
 	if err != nil {
@@ -42,7 +42,7 @@ func Policy(document any) (string, error) {
 	return base64.StdEncoding.EncodeToString(ascii(text)), nil
 }
 
-// ascii escapes what is not ASCII.
+// ascii escapes characters that are not ASCII.
 func ascii(document []byte) []byte {
 	escaped := make([]byte, 0, len(document))
 	for _, r := range string(document) {

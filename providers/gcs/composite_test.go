@@ -18,7 +18,8 @@ import (
 
 const reserved = ".omnibucket./"
 
-// compositeBucket opens a bucket of the rules' server whose parts go as objects.
+// compositeBucket opens a bucket of the rule server with parallel composite
+// uploads.
 func compositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, storage.Bucket) {
 	t.Helper()
 	s := startRuleServer(t)
@@ -28,7 +29,7 @@ func compositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, sto
 	return s, b
 }
 
-func TestPartsAreComposedInStepsOf32(t *testing.T) {
+func TestPartsAreComposed32AtATime(t *testing.T) {
 	for _, row := range []struct {
 		parts    int
 		composes int
@@ -44,7 +45,7 @@ func TestPartsAreComposedInStepsOf32(t *testing.T) {
 			require.Equal(t, stored.Revision, attrs.Revision)
 			require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 			require.Equal(t, "NEARLINE", attrs.StorageClass)
-			require.Empty(t, attrs.MD5, "what is composed has none")
+			require.Empty(t, attrs.MD5, "composed objects have none")
 			require.Equal(t, stored.ETag, attrs.ETag)
 			require.Equal(t, []string{"a"}, s.names(bucketOf(s)), "the components are gone")
 			composes := 0
@@ -75,10 +76,10 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(want, got))
 	require.Equal(t, "text/plain", attrs.ContentType)
-	require.Len(t, s.names(bucketOf(s)), 41, "what the levels between made is gone")
+	require.Len(t, s.names(bucketOf(s)), 41, "the intermediate objects are removed")
 }
 
-// begun stores some parts of an upload whose process dies then.
+// begun stores some parts of an upload whose process then dies.
 func begun(t *testing.T, s *ruleServer) (d storage.Driver, upload string) {
 	t.Helper()
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucketOf(s), Endpoint: s.URL, ParallelComposite: true})
@@ -93,7 +94,7 @@ func begun(t *testing.T, s *ruleServer) (d storage.Driver, upload string) {
 	return d, upload
 }
 
-func TestPartsUnderWayAreHidden(t *testing.T) {
+func TestPartsOfAnUploadAreHidden(t *testing.T) {
 	s, b := compositeBucket(t, storage.WithVersions())
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
@@ -139,7 +140,7 @@ func TestNoVersionOfAPartIsLeft(t *testing.T) {
 	require.Empty(t, s.names(bucketOf(s)))
 }
 
-func TestUploadNamesLeadNowhereElse(t *testing.T) {
+func TestUploadNamesCannotLeaveTheirPrefix(t *testing.T) {
 	s, b := compositeBucket(t)
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
@@ -155,7 +156,7 @@ func TestUploadNamesLeadNowhereElse(t *testing.T) {
 	require.Empty(t, s.requests())
 }
 
-func TestSweepRemovesWhatADeadProcessLeft(t *testing.T) {
+func TestSweepPartsRemovesOrphans(t *testing.T) {
 	s, b := compositeBucket(t)
 	_, err := b.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
@@ -171,7 +172,7 @@ func TestSweepRemovesWhatADeadProcessLeft(t *testing.T) {
 	require.Equal(t, []string{"z"}, s.names(bucketOf(s)))
 }
 
-func TestPartsThatWereSweptAwayBeginAnew(t *testing.T) {
+func TestUploadRestartsIfItsPartsWereRemoved(t *testing.T) {
 	s, _ := compositeBucket(t)
 	d, upload := begun(t, s)
 	client, ok := d.Native().(*sdk.Client)
@@ -185,9 +186,9 @@ func TestPartsThatWereSweptAwayBeginAnew(t *testing.T) {
 	require.Equal(t, 409, e.Status)
 }
 
-// What is composed is compared with the whole object's checksum before it can be
-// read.
-func TestComposedBytesAreCompared(t *testing.T) {
+// The server compares the composed object with its checksum before the object is
+// visible.
+func TestCompositionVerifiesTheChecksum(t *testing.T) {
 	s, _ := compositeBucket(t)
 	d, upload := begun(t, s)
 	wrong := uint32(7)

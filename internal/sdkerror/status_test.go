@@ -1,4 +1,4 @@
-package outcome
+package sdkerror
 
 import (
 	"net/http"
@@ -14,11 +14,11 @@ func TestRetryAfter(t *testing.T) {
 		want              time.Duration
 	}{
 		{"seconds", "7", "", 7 * time.Second},
-		{"a date, by the server's own clock", "Fri, 02 Jan 2026 03:04:15 GMT", "Fri, 02 Jan 2026 03:04:05 GMT", 10 * time.Second},
-		{"a date without the server's", "Fri, 02 Jan 2026 03:04:15 GMT", "", 0},
+		{"a date, by the server's clock", "Fri, 02 Jan 2026 03:04:15 GMT", "Fri, 02 Jan 2026 03:04:05 GMT", 10 * time.Second},
+		{"a date without a Date header", "Fri, 02 Jan 2026 03:04:15 GMT", "", 0},
 		{"nothing", "", "", 0},
-		{"what is neither", "soon", "", 0},
-		{"the past", "-3", "", 0},
+		{"neither", "soon", "", 0},
+		{"a negative number", "-3", "", 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			h := http.Header{}

@@ -1,0 +1,58 @@
+package httpdriver_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/httpdriver"
+)
+
+// A driver is one bucket of a store that speaks plain HTTP.
+type driver struct {
+	storage.UnimplementedDriver
+	client *http.Client
+	root   string
+}
+
+// Delete removes an object. One that does not exist is no error.
+func (d *driver) Delete(ctx context.Context, r *storage.DeleteRequest) error {
+	return httpdriver.Write(ctx, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, d.root+"/"+r.Key, nil)
+		if err != nil {
+			return storage.InvalidArgument
+		}
+		response, err := d.client.Do(request)
+		if err != nil {
+			return httpdriver.NetworkError(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		switch response.StatusCode {
+		case http.StatusNoContent, http.StatusNotFound:
+			return nil
+		}
+		return httpdriver.StatusError(response)
+	})
+}
+
+func Example() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer server.Close()
+	client := &http.Client{Transport: httpdriver.NewTransport(httpdriver.TransportOptions{})}
+	defer client.CloseIdleConnections()
+
+	d := &driver{client: client, root: server.URL}
+	err := d.Delete(context.Background(), &storage.DeleteRequest{Key: "cat.jpg"})
+	e := err.(*storage.Error)
+	fmt.Println("code:", e.Code)
+	fmt.Println("retryable:", e.Retryable)
+	fmt.Println("may have taken effect:", e.Unknown)
+	// Output:
+	// code: unavailable
+	// retryable: true
+	// may have taken effect: true
+}

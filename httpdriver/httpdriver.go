@@ -1,0 +1,128 @@
+// Package httpdriver has the parts that every [storage.Driver] over HTTP needs: a
+// transport that watches connections, and errors.
+//
+// The transport applies the bucket's stall limit and counts requests, so a driver
+// that uses it sets [storage.Description.CountsRequests]. The driver turns the
+// retries and timeouts of its SDK off, because package storage retries.
+//
+// A method that reads returns [StatusError] for a response that is no success, and
+// [NetworkError] for a request without a response. A method that writes does the
+// same in a function that it passes to [Write]:
+//
+//	err := httpdriver.Write(ctx, func(ctx context.Context) error {
+//		response, err := d.send(ctx, http.MethodPut, r.Key, r.Body)
+//		if err != nil {
+//			return httpdriver.NetworkError(err)
+//		}
+//		defer response.Body.Close()
+//		if response.StatusCode != http.StatusCreated {
+//			return httpdriver.StatusError(response)
+//		}
+//		return nil
+//	})
+package httpdriver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// TransportOptions configure a transport. A zero field means the default.
+type TransportOptions struct {
+	// Stall is how long a body may move no byte, in either direction, before its
+	// connection counts as dropped. The default is 30 seconds. The bucket's own
+	// limit comes first.
+	Stall time.Duration
+	// Response is how long the server may take from the end of the request to the
+	// beginning of its response. The default is one minute.
+	Response time.Duration
+	// TLS has the certificates to trust and to present. The default trusts the
+	// system's certificates.
+	TLS *tls.Config
+}
+
+// NewTransport returns a transport for bulk transfers. It uses HTTP/1.1, because
+// HTTP/2 would put all requests to a host on one connection.
+func NewTransport(o TransportOptions) http.RoundTripper {
+	return transport.New(transport.Options{Stall: o.Stall, Answer: o.Response, TLS: o.TLS})
+}
+
+// WrapTransport returns a transport that watches the requests of base. A nil base
+// is [http.DefaultTransport].
+func WrapTransport(base http.RoundTripper) http.RoundTripper { return transport.Over(base) }
+
+// NetworkError returns the error for a request without a response, or for a
+// response whose body was cut off. If err contains a [storage.Error], as that of a
+// request body, it returns a copy of that. The text has no query of the URL, which
+// may contain a signature.
+func NetworkError(err error) *storage.Error { return translator.Translate(err) }
+
+// StatusError returns the error for a response that is no success. Its Code is the
+// usual one for the status: ObjectNotFound for 404, and Internal for 409 and for
+// redirects. The driver changes Code if it knows better. StatusError leaves the
+// body alone.
+func StatusError(response *http.Response) *storage.Error {
+	meaning := sdkerror.Meaning{Code: sdkerror.CodeFromStatus(response.StatusCode)}
+	return meaning.NewError(response.StatusCode, response.Header, errors.New("HTTP status "+response.Status))
+}
+
+// Write calls do, which sends the requests of one write, and returns its error as
+// a *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken
+// effect. That is so if a request was sent and got no response, if the response was
+// cut off, or if its status is 500, 502 or 504.
+func Write(ctx context.Context, do func(context.Context) error) error {
+	err := translator.Write(ctx, do)
+	if e, ok := err.(*storage.Error); ok {
+		e.Unknown = e.Unknown || sdkerror.MaybeApplied(e.Status) || MaybeSent(e.Err)
+	}
+	return err
+}
+
+// MaybeSent reports whether a request that failed with err may have reached the
+// store. It knows that it did not if the request was made through a transport of
+// this package, or if no connection was made. [Write] calls it.
+func MaybeSent(err error) bool {
+	var watched *transport.Error
+	if errors.As(err, &watched) {
+		return watched.Sent
+	}
+	var dial *net.OpError
+	return isClientError(err) && !(errors.As(err, &dial) && dial.Op == "dial")
+}
+
+var networkHints = sdkerror.NetworkHints{
+	UnknownHost:    "no such host: check the endpoint",
+	BadCertificate: "the server's certificate is not trusted or is for another host",
+}
+
+var translator = &sdkerror.Translator{
+	FromResponse:    func(error) *storage.Error { return nil },
+	WithoutResponse: withoutResponse,
+	MaybeSent:       MaybeSent,
+	MaybeApplied:    sdkerror.MaybeApplied,
+}
+
+func isClientError(err error) bool {
+	var client *url.Error
+	return errors.As(err, &client)
+}
+
+func withoutResponse(err error) *storage.Error {
+	var client *url.Error
+	if errors.As(err, &client) {
+		address, _, _ := strings.Cut(client.URL, "?")
+		err = &url.Error{Op: client.Op, URL: address, Err: client.Err}
+	}
+	return sdkerror.WithoutResponse(err, client != nil || errors.Is(err, io.ErrUnexpectedEOF), networkHints)
+}

@@ -1,0 +1,200 @@
+package httpdriver
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// newServer answers with h on a real socket.
+func newServer(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// cutOff ends the connection without a response.
+func cutOff(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_ = conn.Close()
+	}
+}
+
+func newClient(t *testing.T, transport http.RoundTripper) *http.Client {
+	client := &http.Client{Transport: transport}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// put sends body and returns the error as a driver does.
+func put(ctx context.Context, client *http.Client, address string, body io.Reader) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, address, body)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return NetworkError(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return StatusError(response)
+	}
+	if _, err = io.ReadAll(response.Body); err != nil {
+		return NetworkError(err)
+	}
+	return nil
+}
+
+type failingBody struct{ err error }
+
+func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
+
+func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(code)
+		}
+	}
+	broken := errors.New("the disk failed")
+	bodyFailed := &storage.Error{Code: storage.BodyFailed, Err: broken}
+	for name, row := range map[string]struct {
+		handler http.HandlerFunc
+		body    io.Reader
+		code    storage.Code
+		unknown bool
+	}{
+		"success":               {handler: status(200)},
+		"refused":               {handler: status(412), code: storage.PreconditionFailed},
+		"overloaded":            {handler: status(503), code: storage.Unavailable},
+		"a server error":        {handler: status(500), code: storage.Unavailable, unknown: true},
+		"an unexpected success": {handler: status(202), code: storage.Unavailable, unknown: true},
+		"no response":           {handler: cutOff, code: storage.Unavailable, unknown: true},
+		"a body that fails":     {handler: cutOff, body: failingBody{bodyFailed}, code: storage.BodyFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t, row.handler)
+			for kind, transport := range map[string]http.RoundTripper{
+				"new":       NewTransport(TransportOptions{}),
+				"wrapped":   WrapTransport(&http.Transport{}),
+				"unwatched": &http.Transport{},
+			} {
+				body := row.body
+				if body == nil {
+					body = strings.NewReader("hello")
+				}
+				client := newClient(t, transport)
+				err := Write(t.Context(), func(ctx context.Context) error { return put(ctx, client, server.URL+"/k?sig=secret", body) })
+				require.Equal(t, row.code, storage.CodeOf(err), "%s: %v", kind, err)
+				require.Equal(t, row.unknown, errors.Is(err, storage.OutcomeUnknown), "%s: %v", kind, err)
+				if err != nil {
+					require.NotContains(t, err.Error(), "secret")
+				}
+			}
+		})
+	}
+}
+
+func TestWriteKnowsThatNothingWasSentWithoutAConnection(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	for _, transport := range []http.RoundTripper{NewTransport(TransportOptions{}), &http.Transport{}} {
+		client := newClient(t, transport)
+		err := Write(t.Context(), func(ctx context.Context) error {
+			return put(ctx, client, "http://"+listener.Addr().String(), strings.NewReader("hello"))
+		})
+		require.ErrorIs(t, err, storage.Unavailable)
+		require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	}
+}
+
+func TestWriteTranslatesErrorsOfTheClient(t *testing.T) {
+	server := newServer(t, cutOff)
+	client := newClient(t, NewTransport(TransportOptions{}))
+	err := Write(t.Context(), func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, server.URL, nil)
+		require.NoError(t, err)
+		_, err = client.Do(request)
+		return err
+	})
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
+}
+
+func TestNetworkError(t *testing.T) {
+	for name, row := range map[string]struct {
+		err       error
+		code      storage.Code
+		retryable bool
+	}{
+		"canceled":                {context.Canceled, storage.Canceled, false},
+		"a deadline":              {context.DeadlineExceeded, storage.DeadlineExceeded, false},
+		"an unknown host":         {&net.DNSError{IsNotFound: true}, storage.Unavailable, true},
+		"an untrusted server":     {&tls.CertificateVerificationError{}, storage.Internal, false},
+		"a body that was cut off": {io.ErrUnexpectedEOF, storage.Unavailable, true},
+		"an error of the driver":  {storage.Unauthenticated, storage.Unauthenticated, false},
+		"any other error":         {errors.New("boom"), storage.Internal, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := NetworkError(row.err)
+			require.Equal(t, row.code, e.Code)
+			require.Equal(t, row.retryable, e.Retryable)
+			require.ErrorIs(t, e, row.err)
+		})
+	}
+}
+
+func TestStatusError(t *testing.T) {
+	e := StatusError(&http.Response{StatusCode: 429, Status: "429 Too Many Requests", Header: http.Header{"Retry-After": {"7"}}})
+	require.Equal(t, storage.RateLimited, e.Code)
+	require.True(t, e.Retryable)
+	require.Equal(t, 7*time.Second, e.RetryAfter)
+	require.Equal(t, 429, e.Status)
+	require.ErrorContains(t, e, "429 Too Many Requests")
+}
+
+func TestTransportDropsAStalledConnection(t *testing.T) {
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	client := newClient(t, NewTransport(TransportOptions{Stall: 50 * time.Millisecond}))
+	err := put(t.Context(), client, server.URL, strings.NewReader("hello"))
+	require.ErrorIs(t, err, storage.Unavailable)
+}
+
+func TestTransportGivesUpOnASilentServer(t *testing.T) {
+	server := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	client := newClient(t, NewTransport(TransportOptions{Response: 50 * time.Millisecond}))
+	err := put(t.Context(), client, server.URL, strings.NewReader("hello"))
+	require.ErrorIs(t, err, storage.Unavailable)
+}
+
+func TestTransportTrustsItsCertificates(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	trusting := newClient(t, NewTransport(TransportOptions{TLS: &tls.Config{RootCAs: roots}}))
+	require.NoError(t, put(t.Context(), trusting, server.URL, http.NoBody))
+}

@@ -1,0 +1,28 @@
+// Package bucketupdate reads requests that change the settings of a bucket.
+package bucketupdate
+
+import "github.com/omnibucket/storage"
+
+// Requested returns the settings that r asks for as the bucket's. A driver
+// returns it if the update succeeded and reading the bucket afterwards failed.
+func Requested(r *storage.BucketRequest) *storage.BucketInfo {
+	info := &storage.BucketInfo{Name: r.Name}
+	if r.PublicAccess != nil {
+		info.Public = *r.PublicAccess
+	}
+	if r.Versioning != nil {
+		info.Versioning = *r.Versioning
+	}
+	if r.CORS != nil && len(*r.CORS) > 0 {
+		info.CORS = *r.CORS
+	}
+	if r.Lifecycle != nil && len(*r.Lifecycle) > 0 {
+		info.Lifecycle = *r.Lifecycle
+	}
+	return info
+}
+
+// IsEmpty reports whether r changes nothing.
+func IsEmpty(r *storage.BucketRequest) bool {
+	return r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil
+}

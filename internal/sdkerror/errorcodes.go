@@ -1,0 +1,51 @@
+package sdkerror
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Meaning is what an error code of a provider means.
+type Meaning struct {
+	Code      storage.Code
+	Hint      string
+	Retryable bool // although its Code is not
+}
+
+// A Table has the meanings of a provider's errors.
+type Table struct {
+	Codes    map[string]Meaning // by the provider's code
+	Statuses map[int]Meaning    // by status, if it differs from CodeFromStatus
+}
+
+// Lookup returns the meaning of the provider's code. If the code is not in the
+// table, it returns the meaning of the status.
+func (t *Table) Lookup(code string, status int) Meaning {
+	if m, known := t.Codes[code]; known {
+		return m
+	}
+	if m, known := t.Statuses[status]; known {
+		return m
+	}
+	return Meaning{Code: CodeFromStatus(status)}
+}
+
+// Has reports whether the provider's code is in the table.
+func (t *Table) Has(code string) bool {
+	_, known := t.Codes[code]
+	return known
+}
+
+// NewError returns the error with the meaning m for a response with the given
+// status and header. err is the SDK's error.
+func (m Meaning) NewError(status int, header http.Header, err error) *storage.Error {
+	return &storage.Error{
+		Code:       m.Code,
+		Status:     status,
+		Retryable:  m.Retryable || IsRetryable(m.Code),
+		RetryAfter: RetryAfter(header),
+		Hint:       m.Hint,
+		Err:        err,
+	}
+}

@@ -1,0 +1,175 @@
+package sdkerror
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// responseError is the error of this test's SDK for a response.
+type responseError struct{ status int }
+
+func (responseError) Error() string { return "refused" }
+
+var errSent = errors.New("the connection broke")
+
+func newTranslator() *Translator {
+	return &Translator{
+		FromResponse: func(err error) *storage.Error {
+			var response responseError
+			if !errors.As(err, &response) {
+				return nil
+			}
+			return &storage.Error{Code: CodeFromStatus(response.status), Status: response.status, Err: err}
+		},
+		WithoutResponse: func(err error) *storage.Error { return &storage.Error{Code: storage.Unavailable, Err: err} },
+		MaybeSent:       func(err error) bool { return errors.Is(err, errSent) },
+		MaybeApplied:    MaybeApplied,
+	}
+}
+
+func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"500", responseError{500}, true},
+		{"502", responseError{502}, true},
+		{"504", responseError{504}, true},
+		{"200 whose body was cut off", responseError{200}, true},
+		{"503 is a refusal", responseError{503}, false},
+		{"412", responseError{412}, false},
+		{"sent whole, through our transport", &transport.Error{Sent: true, Err: errSent}, true},
+		{"sent through another transport", errSent, true},
+		{"no connection", &net.OpError{Op: "dial", Err: errSent}, false},
+		{"not from an HTTP client", errors.New("no such key file"), false},
+		{"from the body or the credentials", &storage.Error{Code: storage.BodyFailed, Err: errSent}, false},
+		{"Unknown already", &storage.Error{Code: storage.Unavailable, Unknown: true}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			err := newTranslator().Write(t.Context(), func(context.Context) error { return row.err })
+			require.Equal(t, row.want, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+		})
+	}
+}
+
+func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.Close()
+		}
+	}))
+	t.Cleanup(server.Close)
+	client, own := transport.NewClient(nil)
+	t.Cleanup(own.CloseIdleConnections)
+	send := func(ctx context.Context, address string) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
+		require.NoError(t, err)
+		response, err := client.Do(r)
+		if err == nil {
+			_ = response.Body.Close()
+			return errors.New("got a response")
+		}
+		return errSent // an SDK may hide the transport's error
+	}
+	err := newTranslator().Write(t.Context(), func(ctx context.Context) error { return send(ctx, server.URL) })
+	require.ErrorIs(t, err, storage.OutcomeUnknown, "it was sent and got no response")
+	err = newTranslator().Write(t.Context(), func(ctx context.Context) error { return send(ctx, "http://127.0.0.1:1") })
+	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
+}
+
+func TestTranslateKeepsStorageErrors(t *testing.T) {
+	own := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
+	require.NoError(t, newTranslator().Read(nil))
+	require.Equal(t, own, newTranslator().Read(own))
+	require.NotSame(t, own, newTranslator().Translate(own), "the caller may change it")
+	require.Same(t, own, newTranslator().AsError(own))
+	require.Equal(t, storage.Unsupported, newTranslator().Translate(storage.Unsupported).Code)
+	require.Equal(t, storage.PreconditionFailed, newTranslator().AsError(responseError{412}).Code)
+}
+
+func TestWithHint(t *testing.T) {
+	first := &storage.Error{Code: storage.PermissionDenied, Hint: "first"}
+	require.Equal(t, &storage.Error{Code: storage.PermissionDenied, Hint: "second"}, WithHint(first, "second"))
+	require.Equal(t, "first", first.Hint, "the original may be shared")
+	require.NoError(t, WithHint(nil, "second"))
+	require.Equal(t, errSent, WithHint(errSent, "second"))
+}
+
+func TestFromNetwork(t *testing.T) {
+	hints := NetworkHints{UnknownHost: "the host", BadCertificate: "the certificate"}
+	for _, row := range []struct {
+		name  string
+		err   error
+		hints NetworkHints
+		want  storage.Error
+	}{
+		{"a certificate", &tls.CertificateVerificationError{}, hints, storage.Error{Code: storage.Internal, Hint: "the certificate"}},
+		{"no such host", &net.DNSError{IsNotFound: true}, hints, storage.Error{Code: storage.Unavailable, Retryable: true, Hint: "the host"}},
+		{"an unreachable name server", &net.DNSError{}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
+		{"canceled", &transport.Error{Err: context.Canceled}, hints, storage.Error{Code: storage.Canceled}},
+		{"a deadline", context.DeadlineExceeded, hints, storage.Error{Code: storage.DeadlineExceeded}},
+		{"a silent peer", &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
+		{"a dropped connection", &net.OpError{Op: "read", Err: errSent}, hints, storage.Error{Code: storage.Unavailable, Retryable: true}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.want.Err = row.err
+			require.Equal(t, &row.want, FromNetwork(row.err, row.hints))
+		})
+	}
+	require.Nil(t, FromNetwork(errors.New("boom"), hints))
+}
+
+func TestWithoutResponse(t *testing.T) {
+	boom := errors.New("boom")
+	require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true, NetworkHints{}).Code)
+	require.Equal(t, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: boom}, WithoutResponse(boom, true, NetworkHints{}))
+	require.Equal(t, &storage.Error{Code: storage.Internal, Err: boom}, WithoutResponse(boom, false, NetworkHints{}))
+}
+
+func TestNotFound(t *testing.T) {
+	for _, row := range []struct {
+		name      string
+		bucketErr *storage.Error
+		want      storage.Error
+	}{
+		{"the bucket exists", nil, storage.Error{Code: storage.ObjectNotFound, Status: 404}},
+		{"the bucket does not exist", &storage.Error{Status: 404}, storage.Error{Code: storage.BucketNotFound, Status: 404, Hint: "hint"}},
+		{"no permission to see the bucket", &storage.Error{Status: 403}, storage.Error{Code: storage.ObjectNotFound, Status: 404}},
+		{"nothing is known", &storage.Error{Code: storage.Canceled}, storage.Error{Code: storage.Canceled}},
+		{"the bucket is unavailable", &storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true}, storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			require.Equal(t, &row.want, NotFound(&storage.Error{Code: storage.ObjectNotFound, Status: 404}, row.bucketErr, "hint"))
+		})
+	}
+}
+
+func TestFromListing(t *testing.T) {
+	require.Equal(t, &storage.Error{Code: storage.BucketNotFound, Hint: "hint"}, FromListing(&storage.Error{Code: storage.ObjectNotFound}, "hint"))
+	require.Equal(t, &storage.Error{Code: storage.BucketNotFound, Hint: "its own"}, FromListing(&storage.Error{Code: storage.BucketNotFound, Hint: "its own"}, "hint"))
+	require.Equal(t, &storage.Error{Code: storage.PermissionDenied}, FromListing(&storage.Error{Code: storage.PermissionDenied}, "hint"))
+}
+
+func TestCodeFromStatus(t *testing.T) {
+	for status, want := range map[int]storage.Code{
+		200: storage.Unavailable, 304: storage.NotModified, 302: storage.Internal, 404: storage.ObjectNotFound, 409: storage.Internal,
+		412: storage.PreconditionFailed, 416: storage.RangeNotSatisfiable, 418: storage.Internal, 429: storage.RateLimited, 503: storage.Unavailable, 505: storage.Internal,
+	} {
+		require.Equal(t, want, CodeFromStatus(status), status)
+	}
+	require.True(t, IsRetryable(storage.RateLimited))
+	require.True(t, IsRetryable(storage.Unavailable))
+	require.False(t, IsRetryable(storage.Internal))
+}

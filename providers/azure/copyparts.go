@@ -1,0 +1,74 @@
+package azure
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/copyparts"
+	"github.com/omnibucket/storage/internal/httpheader"
+)
+
+// A copyRange is a range of a source that becomes a block.
+type copyRange struct {
+	ref    storage.ObjectRef
+	source copySource
+	bytes  blob.HTTPRange
+}
+
+// split appends the ranges of a source. If there are more than the blocks of a
+// blob, it returns Unsupported.
+func (d *driver) split(ranges []copyRange, size int64, ref storage.ObjectRef, from copySource) ([]copyRange, error) {
+	length := max(cmp.Or(d.copyBlock, copyparts.DefaultSize), (size+maxBlocks-1)/maxBlocks)
+	for at := int64(0); at < size; at += length {
+		if len(ranges) == maxBlocks {
+			return nil, storage.Unsupported
+		}
+		ranges = append(ranges, copyRange{ref, from, blob.HTTPRange{Offset: at, Count: min(length, size-at)}})
+	}
+	return ranges, nil
+}
+
+// copyRanges makes an object of ranges. If it fails, it leaves uncommitted
+// blocks; see AbortParts.
+func (d *driver) copyRanges(ctx context.Context, ranges []copyRange, c *blockList) (*storage.Attrs, error) {
+	upload := newUploadID()
+	ids := make([]string, len(ranges))
+	err := copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
+		ids[i], err = d.stageRange(ctx, c.key, upload, i+1, &ranges[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := d.commit(ctx, ids, c)
+	if err != nil {
+		return nil, err
+	}
+	attrs.CRC32C = c.crc
+	return attrs, nil
+}
+
+// stageRange makes one Put Block From URL request. It returns the block's id.
+func (d *driver) stageRange(ctx context.Context, key, upload string, number int, p *copyRange) (string, error) {
+	id, err := blockID(upload, number, 0)
+	if err != nil {
+		return "", err
+	}
+	tag, err := d.stageBlock(ctx, key, id, func(id string) error {
+		_, err := d.blob(key).StageBlockFromURL(withCopyTimeout(d.singleAttempt(ctx)), id, p.source.address, &blockblob.StageBlockFromURLOptions{
+			Range:                          p.bytes,
+			CopySourceAuthorization:        httpheader.Optional(p.source.authorization),
+			SourceModifiedAccessConditions: sourceCondition(p.ref.Revision),
+		})
+		return err
+	})
+	if err != nil {
+		return "", d.copyError(ctx, translate(err), p.ref, storage.Condition{})
+	}
+	id, _ = blockIDFromTag(tag)
+	return id, nil
+}

@@ -1,0 +1,147 @@
+package azure
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+)
+
+const (
+	keyHint          = "the account key or the signature is wrong or has expired, or this machine's clock is off by more than 15 minutes"
+	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor; a shared access signature needs the permission"
+	networkHint      = "the account's firewall refuses this address"
+	publicHint       = "the container is private, or the account permits no public access: use credentials"
+	archiveHint      = "the object's access tier keeps it offline: set another tier first"
+	leaseHint        = "another client holds a lease on the object"
+	hierarchicalHint = "the account has a hierarchical namespace, which does not list in byte order: use an account without one"
+	httpHint         = "the account requires https"
+	foreignHint      = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
+	emulatorHint     = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
+	deletingHint     = "a container of this name is being deleted, which takes half a minute or more"
+	redirectHint     = "check the endpoint: its response is a redirect"
+)
+
+// errorMeanings has the codes of Blob Storage, and the statuses of responses
+// without a known code.
+// https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
+var errorMeanings = sdkerror.Table{
+	Codes: map[string]sdkerror.Meaning{
+		"BlobNotFound":                   {Code: storage.ObjectNotFound},
+		"ResourceNotFound":               {Code: storage.ObjectNotFound},
+		"ContainerNotFound":              {Code: storage.BucketNotFound},
+		"ContainerBeingDeleted":          {Code: storage.BucketNotFound, Hint: deletingHint},
+		"ContainerDisabled":              {Code: storage.PermissionDenied},
+		"ContainerAlreadyExists":         {Code: storage.BucketExists},
+		"CannotVerifyCopySource":         {Code: storage.PermissionDenied},
+		"PendingCopyOperation":           {Code: storage.Locked, Hint: "a copy to this object is in progress"},
+		"NoPendingCopyOperation":         {Code: storage.InvalidArgument},
+		"CopyIdMismatch":                 {Code: storage.InvalidArgument},
+		"CopyAcrossAccountsNotSupported": {Code: storage.Unsupported},
+
+		"ConditionNotMet":           {Code: storage.PreconditionFailed},
+		"TargetConditionNotMet":     {Code: storage.PreconditionFailed},
+		"BlobAlreadyExists":         {Code: storage.PreconditionFailed},
+		"UnauthorizedBlobOverwrite": {Code: storage.PermissionDenied, Hint: "the shared access signature permits creating objects, but not overwriting them"},
+		"SourceConditionNotMet":     {Code: storage.Changed},
+		"InvalidRange":              {Code: storage.RangeNotSatisfiable},
+
+		"InvalidInput":                       {Code: storage.InvalidArgument},
+		"InvalidUri":                         {Code: storage.InvalidArgument},
+		"InvalidResourceName":                {Code: storage.InvalidArgument, Hint: "a container's name has only the characters a-z, 0-9 and \"-\""},
+		"InvalidMetadata":                    {Code: storage.InvalidArgument},
+		"EmptyMetadataKey":                   {Code: storage.InvalidArgument},
+		"MetadataTooLarge":                   {Code: storage.InvalidArgument},
+		"InvalidHeaderValue":                 {Code: storage.InvalidArgument},
+		"InvalidQueryParameterValue":         {Code: storage.InvalidArgument},
+		"OutOfRangeQueryParameterValue":      {Code: storage.InvalidArgument},
+		"OutOfRangeInput":                    {Code: storage.InvalidArgument},
+		"InvalidBlockId":                     {Code: storage.InvalidArgument},
+		"InvalidBlockList":                   {Code: storage.InvalidArgument, Hint: "the service has dropped blocks of the upload: another upload to the key was completed, or a week has passed"},
+		"InvalidBlobOrBlock":                 {Code: storage.Locked, Hint: foreignHint},
+		"InvalidBlobType":                    {Code: storage.InvalidArgument, Hint: "the blob is an append or page blob: remove it before writing a block blob"},
+		"InvalidBlobTier":                    {Code: storage.InvalidArgument, Hint: "the account does not have this access tier"},
+		"InvalidVersionForPageBlobOperation": {Code: storage.InvalidArgument},
+
+		"RequestBodyTooLarge":              {Code: storage.TooLarge},
+		"BlockCountExceedsLimit":           {Code: storage.TooLarge},
+		"BlockListTooLong":                 {Code: storage.TooLarge},
+		"ContentLengthLargerThanTierLimit": {Code: storage.TooLarge},
+
+		"Md5Mismatch":   {Code: storage.ChecksumMismatch},
+		"Crc64Mismatch": {Code: storage.ChecksumMismatch},
+		"InvalidMd5":    {Code: storage.ChecksumMismatch},
+		"InvalidCrc64":  {Code: storage.ChecksumMismatch},
+
+		"AuthenticationFailed":               {Code: storage.Unauthenticated, Hint: keyHint},
+		"InvalidAuthenticationInfo":          {Code: storage.Unauthenticated, Hint: keyHint},
+		"NoAuthenticationInformation":        {Code: storage.Unauthenticated, Hint: publicHint},
+		"PublicAccessNotPermitted":           {Code: storage.PermissionDenied, Hint: publicHint},
+		"AuthorizationFailure":               {Code: storage.PermissionDenied, Hint: deniedHint + "; or " + networkHint},
+		"AuthorizationPermissionMismatch":    {Code: storage.PermissionDenied, Hint: deniedHint},
+		"AuthorizationProtocolMismatch":      {Code: storage.PermissionDenied, Hint: httpHint},
+		"AuthorizationResourceTypeMismatch":  {Code: storage.PermissionDenied, Hint: deniedHint},
+		"AuthorizationServiceMismatch":       {Code: storage.PermissionDenied, Hint: deniedHint},
+		"AuthorizationSourceIPMismatch":      {Code: storage.PermissionDenied, Hint: networkHint},
+		"InsufficientAccountPermissions":     {Code: storage.PermissionDenied, Hint: deniedHint},
+		"KeyBasedAuthenticationNotPermitted": {Code: storage.PermissionDenied, Hint: "the account accepts no keys: use Microsoft Entra ID"},
+		"AccountIsDisabled":                  {Code: storage.PermissionDenied, Hint: "the account is disabled: ask the provider why"},
+		"AccountRequiresHttps":               {Code: storage.PermissionDenied, Hint: httpHint},
+
+		"BlobArchived":                     {Code: storage.Archived, Hint: archiveHint},
+		"BlobBeingRehydrated":              {Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"},
+		"BlobNotArchived":                  {Code: storage.InvalidArgument},
+		"BlobImmutableDueToPolicy":         {Code: storage.Locked},
+		"BlobImmutableDueToLegalHold":      {Code: storage.Locked},
+		"LeaseIdMissing":                   {Code: storage.Locked, Hint: leaseHint},
+		"LeaseLost":                        {Code: storage.Locked, Hint: leaseHint},
+		"LeaseAlreadyPresent":              {Code: storage.Locked, Hint: leaseHint},
+		"LeaseIdMismatchWithBlobOperation": {Code: storage.Locked, Hint: leaseHint},
+		"SnapshotsPresent":                 {Code: storage.Locked, Hint: "the object has snapshots"},
+		codeCurrentVersion:                 {Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"},
+
+		"ServerBusy":                    {Code: storage.RateLimited},
+		"TooManyRequests":               {Code: storage.RateLimited},
+		"SnapshotOperationRateExceeded": {Code: storage.RateLimited},
+		"SnapshotCountExceeded":         {Code: storage.TooLarge},
+		"InternalError":                 {Code: storage.Unavailable},
+		"OperationTimedOut":             {Code: storage.Unavailable},
+		"AccountBeingCreated":           {Code: storage.Unavailable},
+		"IncompleteBody":                {Code: storage.Unavailable},
+
+		"UnsupportedHeader":                  {Code: storage.Unsupported},
+		"UnsupportedQueryParameter":          {Code: storage.Unsupported},
+		"UnsupportedHttpVerb":                {Code: storage.Unsupported},
+		"FeatureVersionMismatch":             {Code: storage.Unsupported},
+		"FeatureNotSupportedForAccount":      {Code: storage.Unsupported},
+		"BlobOperationNotSupported":          {Code: storage.Unsupported},
+		"BlobTypeNotSupported":               {Code: storage.Unsupported},
+		"ConditionHeadersNotSupported":       {Code: storage.Unsupported},
+		"HierarchicalNamespaceNotEnabled":    {Code: storage.Unsupported},
+		"EndpointUnsupportedAccountFeatures": {Code: storage.Unsupported, Hint: hierarchicalHint},
+		"PathConflict":                       {Code: storage.Unsupported, Hint: hierarchicalHint},
+	},
+
+	Statuses: map[int]sdkerror.Meaning{
+		http.StatusMovedPermanently: {Code: storage.InvalidArgument, Hint: redirectHint},
+		http.StatusFound:            {Code: storage.InvalidArgument, Hint: redirectHint},
+		http.StatusUnauthorized:     {Code: storage.Unauthenticated, Hint: publicHint},
+		http.StatusForbidden:        {Code: storage.PermissionDenied, Hint: deniedHint},
+	},
+}
+
+// isOldEmulator reports whether the emulator refused the API's version. The
+// response to a HEAD has no message that says so.
+func isOldEmulator(code string, header http.Header) bool {
+	return code == "InvalidHeaderValue" && strings.HasPrefix(header.Get("Server"), "Azurite")
+}
+
+// meaningOf returns the meaning of the service's code or, if the code is
+// unknown, of the status.
+func meaningOf(code string, status int) sdkerror.Meaning {
+	if status == http.StatusNotModified {
+		code = "" // it is ConditionNotMet, which is the code of 412 too
+	}
+	return errorMeanings.Lookup(code, status)
+}

@@ -1,0 +1,170 @@
+package gcs
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/httpheader"
+	"github.com/omnibucket/storage/internal/parallel"
+)
+
+// The parts of a parallel composite upload are objects. Their keys have a segment
+// that ends in ".", which the library allows in no other key. List and
+// ListVersions omit them.
+const (
+	reservedPrefix   = ".omnibucket./"
+	componentsPrefix = reservedPrefix + "parts/"
+	componentType    = "application/octet-stream"
+
+	maxParallel    = 16               // concurrent requests: the store does the work
+	discardTimeout = 30 * time.Second // for the removal of intermediate objects
+)
+
+// A compositeUpload is a parallel composite upload. Google composes only objects
+// of one storage class.
+type compositeUpload struct {
+	prefix string // of the keys of its parts
+	class  string // "" means the bucket's
+}
+
+var compositeUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[^/]+)?$`) // with the storage class as requested
+
+// newCompositeUpload returns the name of a new upload. It makes no request.
+func newCompositeUpload(class string) string {
+	if class == "" {
+		return randomName()
+	}
+	return randomName() + "-" + class
+}
+
+// parseCompositeUpload returns the upload with the given name.
+func parseCompositeUpload(upload string) (compositeUpload, error) {
+	if !compositeUploads.MatchString(upload) { // another name could lead out of componentsPrefix
+		return compositeUpload{}, argument.Invalid("upload", "must be a name that BeginParts returned", "")
+	}
+	id, class, _ := strings.Cut(upload, "-")
+	return compositeUpload{prefix: componentsPrefix + id + "/", class: class}, nil
+}
+
+func (n *compositeUpload) key(part int) string { return fmt.Sprintf("%s0-%06d", n.prefix, part) }
+
+// putComponent stores one part as an object.
+func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (storage.Part, error) {
+	name, err := parseCompositeUpload(r.Upload)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class}
+	if r.CRC32C != nil {
+		object.CRC32C = httpheader.EncodeCRC32C(*r.CRC32C)
+	}
+	query := url.Values{"uploadType": {"multipart"}, "fields": {resourceFields}, "prettyPrint": {"false"}}
+	attrs, err := d.putRelated(ctx, query, object, r.Body, r.Size)
+	if err != nil {
+		return storage.Part{}, err
+	}
+	return storage.Part{Number: r.Number, Tag: attrs.Revision, Size: r.Size, CRC32C: attrs.CRC32C}, nil
+}
+
+// completeComponents composes the parts and then removes them. The last request
+// has the write's condition, attributes and checksum. If it fails, the parts stay
+// for another attempt or for AbortParts.
+func (d *driver) completeComponents(ctx context.Context, r *storage.CompleteRequest) (*storage.Attrs, error) {
+	name, err := parseCompositeUpload(r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	target, err := withCondition(d.handle().Object(r.Put.Key), r.Put.Condition)
+	if err != nil {
+		return nil, err
+	}
+	c := &composition{driver: d, target: target, attrs: attrsToSet(&r.Put.Properties), crc: r.Put.CRC32C, public: r.Put.PublicRead, scratchPrefix: name.prefix}
+	for _, part := range r.Parts {
+		n, err := parseGeneration("part", part.Tag)
+		if err != nil {
+			return nil, err
+		}
+		c.sources = append(c.sources, d.handle().Object(name.key(part.Number)).Generation(n))
+	}
+	components := slices.Clone(c.sources)
+	attrs, err := c.run(ctx)
+	if err != nil {
+		e := translate(err)
+		if e.Code == storage.Changed { // another process has removed the parts
+			return nil, sessionLostError(e)
+		}
+		return nil, e
+	}
+	d.discard(ctx, append(components, c.intermediate...))
+	return attrs, nil
+}
+
+// removeComponents removes all objects of an upload.
+func (d *driver) removeComponents(ctx context.Context, upload string) error {
+	name, err := parseCompositeUpload(upload)
+	if err != nil {
+		return nil // no upload has such a name
+	}
+	_, err = d.sweep(ctx, name.prefix, nil)
+	return err
+}
+
+// SweepParts removes orphaned objects of parallel composite uploads
+// ([Config.ParallelComposite]) and of compositions of more than 32 objects. A
+// process that dies leaves them. olderThan must be longer than any upload takes:
+// younger objects stay. It returns how many objects it removed, and the error of
+// the listing or removal that failed. client is
+// storage.As[*storage.Client](bucket).
+func SweepParts(ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration) (removed int, err error) {
+	d := &driver{account: &account{client: client, sdkClient: client}, bucket: bucket}
+	before := time.Now().Add(-olderThan)
+	return d.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
+}
+
+// sweep removes the objects under a prefix that are stale, or all if stale is
+// nil. It removes old versions too, because a part that was sent twice leaves
+// one.
+func (d *driver) sweep(ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool) (removed int, err error) {
+	token := ""
+	for {
+		found, next, err := d.listPage(ctx, &gcs.Query{Prefix: prefix, Versions: true, Projection: gcs.ProjectionNoACL}, []string{"Name", "Generation", "Created"}, maxPage, token)
+		if err != nil {
+			return removed, err
+		}
+		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
+		err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) error {
+			return d.Delete(ctx, &storage.DeleteRequest{Key: found[i].Name, Version: decimal(found[i].Generation)})
+		})
+		if err != nil {
+			return removed, translate(err)
+		}
+		removed += len(found)
+		if next == "" {
+			return removed, nil
+		}
+		if next == token {
+			return removed, errRepeatedPage
+		}
+		token = next
+	}
+}
+
+// discard removes intermediate objects. It has its own deadline, because the
+// caller's context is often done by then. SweepParts finds the rest.
+func (d *driver) discard(ctx context.Context, objects []*gcs.ObjectHandle) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	_ = parallel.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
+		_ = objects[i].Delete(ctx)
+		return nil
+	})
+}

@@ -1,0 +1,120 @@
+package gcs
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"google.golang.org/api/googleapi"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+const (
+	maxErrorBody    = 64 << 10 // bytes of an error response: a longer one is not the server's
+	maxResourceBody = 1 << 20  // bytes of an object's attributes
+)
+
+// errCutOff is the error for a success whose response is incomplete.
+var errCutOff = errors.New("the response was cut off")
+
+// request returns a request for a path below the server's root.
+func (a *account) request(ctx context.Context, method, address string, body io.Reader, size int64) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
+	if err != nil {
+		return nil, argument.Invalid("key", "must be valid in a URL", "")
+	}
+	r.ContentLength = size
+	if size == 0 {
+		r.Body = http.NoBody
+	}
+	return r, nil
+}
+
+// A requestError is the error for a request without a response. It omits the URL,
+// which may be that of a session.
+type requestError struct{ err error }
+
+func (e *requestError) Error() string { return e.err.Error() }
+
+func (e *requestError) Unwrap() error { return e.err }
+
+// send sends a request. A response with a status other than those in accepted is
+// an error.
+func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error) {
+	response, err := a.http.Do(r)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return nil, &requestError{err}
+	}
+	for _, status := range accepted {
+		if response.StatusCode == status {
+			return response, nil
+		}
+	}
+	return nil, errorFromResponse(response)
+}
+
+// errorFromResponse returns the error for a response. It reads and closes the
+// body.
+func errorFromResponse(response *http.Response) error {
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode < 300 {
+		return fmt.Errorf("%w: status %d was not expected", errCutOff, response.StatusCode)
+	}
+	whole := *response
+	whole.Body = io.NopCloser(io.LimitReader(response.Body, maxErrorBody))
+	err := googleapi.CheckResponse(&whole)
+	var e *googleapi.Error
+	if errors.As(err, &e) && e.Message == "" {
+		addXMLError(e)
+	}
+	return err
+}
+
+// addXMLError adds the code and message of the XML API to e.
+func addXMLError(e *googleapi.Error) {
+	var document struct{ Code, Message, Details string }
+	if xml.Unmarshal([]byte(e.Body), &document) != nil || document.Code == "" {
+		return
+	}
+	e.Message = document.Message
+	if document.Details != "" {
+		e.Message += " " + document.Details
+	}
+	e.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: e.Message}}
+}
+
+// readResource returns the resource in the response to a write.
+func readResource(response *http.Response) (*resource, error) {
+	defer func() { _ = response.Body.Close() }()
+	var o resource
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxResourceBody)).Decode(&o); err != nil {
+		return nil, fmt.Errorf("%w: %w", errCutOff, err)
+	}
+	if o.Generation == "" {
+		return nil, errCutOff
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection can be reused
+	return &o, nil
+}
+
+// objectPath returns the object's path in the XML API, which serves bytes and
+// attributes in one response.
+func (d *driver) objectPath(key string) string {
+	return "/" + urlpath.Escape(d.bucket) + "/" + urlpath.Escape(key)
+}
+
+// uploadPath returns the path to which the JSON API accepts uploads.
+func (d *driver) uploadPath(query url.Values) string {
+	return "/upload/storage/v1/b/" + urlpath.Escape(d.bucket) + "/o?" + query.Encode()
+}

@@ -1,0 +1,125 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"hash/crc32"
+	"io"
+	"sync/atomic"
+
+	gcs "cloud.google.com/go/storage"
+
+	"github.com/omnibucket/storage"
+)
+
+// With Config.Client, every request is a call of the SDK, whose HTTP client with
+// the credentials is not accessible.
+
+// maxChunk is the size of the SDK's buffer for an upload, in bytes. Its default
+// is 16 MiB.
+const maxChunk = 4 << 20
+
+// putWithSDKWriter uploads with one Writer of the SDK. After a failure it cancels
+// the context first, because Close would commit.
+func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*storage.Attrs, error) {
+	target, err := withCondition(d.handle().Object(r.Key), r.Condition)
+	if err != nil {
+		return nil, err
+	}
+	var stored *gcs.ObjectAttrs
+	err = writes(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		w := target.NewWriter(ctx)
+		w.ObjectAttrs = attrsToSet(&r.Properties)
+		w.Name, w.PredefinedACL = r.Key, predefinedACL(r.PublicRead)
+		w.ChunkSize = chunkSize(r.Size) // never 0, so that the SDK sends its own CRC32C before the object is made
+		body := &crcReader{from: r.Body}
+		_, err := io.Copy(w, body)
+		if err == nil && r.CRC32C != nil && *r.CRC32C != body.crc { // the core may set it while the body is read
+			err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the body does not match its CRC32C")}
+		}
+		if err != nil {
+			cancel()
+			_ = w.Close() // waits for requests in progress
+			return redactSession(err)
+		}
+		if err := w.Close(); err != nil {
+			return redactSession(err)
+		}
+		stored = w.Attrs()
+		return nil
+	})
+	if err != nil {
+		return nil, uploadError(err)
+	}
+	return attrsOf(stored), nil
+}
+
+// A crcReader computes the CRC32C of the bytes read.
+type crcReader struct {
+	from io.Reader
+	crc  uint32
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (s *crcReader) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	s.crc = crc32.Update(s.crc, castagnoli, p[:n])
+	return n, err
+}
+
+// chunkSize returns a size that holds a small body whole, so that the SDK can
+// send its checksum first.
+func chunkSize(size int64) int {
+	if size < 0 {
+		return maxChunk
+	}
+	return int(min(size/chunkUnit*chunkUnit+chunkUnit, maxChunk))
+}
+
+// getWithSDKReader requests the attributes first, because the SDK's reader has
+// only some of them.
+func (d *driver) getWithSDKReader(ctx context.Context, r *storage.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	return d.getInTwoRequests(ctx, r, d.readGeneration)
+}
+
+// readGeneration returns the bytes of one generation.
+func (d *driver) readGeneration(ctx context.Context, r *storage.GetRequest, attrs *storage.Attrs) (io.ReadCloser, error) {
+	o, err := d.atGeneration(r.Key, attrs.Revision)
+	if err != nil {
+		return nil, err
+	}
+	offset, length := r.Offset, r.Length
+	if r.Suffix > 0 {
+		offset, length = max(attrs.Size-r.Suffix, 0), -1
+	}
+	if offset > 0 && offset >= attrs.Size {
+		return nil, storage.RangeNotSatisfiable
+	}
+	once := &singleConnContext{Context: ctx}
+	body, err := o.ReadCompressed(true).NewRangeReader(once, offset, length)
+	if err != nil {
+		return nil, d.readError(ctx, err, r)
+	}
+	once.opened.Store(true)
+	return body, nil
+}
+
+// A singleConnContext stops the SDK's reader from opening a second connection. It
+// would resume at the wrong byte of an object stored with gzip; the core resumes
+// at the right one.
+type singleConnContext struct {
+	context.Context
+	opened atomic.Bool
+}
+
+// Err makes the SDK stop: it calls Err before each connection. Done is the
+// caller's, so the open connection continues.
+func (c *singleConnContext) Err() error {
+	if c.opened.Load() {
+		return io.ErrUnexpectedEOF
+	}
+	return c.Context.Err()
+}

@@ -1,0 +1,158 @@
+package s3
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+)
+
+const (
+	clockHint   = "the clock of this machine differs from the store's: correct it"
+	keyHint     = "the store does not know the access key: it may be for another service or endpoint"
+	secretHint  = "the secret key does not match the access key, or a proxy changed the request"
+	sessionHint = "the session token has expired, is missing, or belongs to another access key"
+	regionHint  = "the bucket is in another region or has another endpoint"
+	deniedHint  = "the credentials may not do this; without permission to list the bucket, S3 reports missing objects this way too"
+	fileHint    = "this server stores keys as files: it cannot have both a key and one below it, such as a and a/b"
+	aclHint     = "the bucket has ACLs disabled: make it public with a bucket policy and omit WithPublicRead"
+)
+
+// errorMeanings has the codes of S3 and of compatible servers, and the statuses
+// of responses without a known code.
+var errorMeanings = sdkerror.Table{
+	Codes: map[string]sdkerror.Meaning{
+		"NoSuchKey":     {Code: storage.ObjectNotFound},
+		"NoSuchVersion": {Code: storage.ObjectNotFound},
+		"NoSuchBucket":  {Code: storage.BucketNotFound},
+		// A missing upload was aborted or completed: no object is missing.
+		"NoSuchUpload": {Code: storage.InvalidArgument},
+
+		"BucketAlreadyExists":     {Code: storage.BucketExists},
+		"BucketAlreadyOwnedByYou": {Code: storage.BucketExists},
+		"BucketNotEmpty":          {Code: storage.BucketNotEmpty},
+
+		"PreconditionFailed":         {Code: storage.PreconditionFailed},
+		"ConditionalRequestConflict": {Code: storage.Unavailable},
+		"OperationAborted":           {Code: storage.Unavailable},
+		"NotModified":                {Code: storage.NotModified},
+		"InvalidRange":               {Code: storage.RangeNotSatisfiable},
+
+		"InvalidArgument":            {Code: storage.InvalidArgument},
+		"InvalidRequest":             {Code: storage.InvalidArgument},
+		"InvalidURI":                 {Code: storage.InvalidArgument},
+		"InvalidTag":                 {Code: storage.InvalidArgument},
+		"InvalidBucketName":          {Code: storage.InvalidArgument, Hint: "a bucket's name has 3 to 63 of the characters a-z, 0-9, \"-\" and \".\""},
+		"KeyTooLongError":            {Code: storage.InvalidArgument},
+		"MetadataTooLarge":           {Code: storage.InvalidArgument},
+		"MalformedXML":               {Code: storage.InvalidArgument},
+		"InvalidPart":                {Code: storage.InvalidArgument},
+		"InvalidPartOrder":           {Code: storage.InvalidArgument},
+		"EntityTooSmall":             {Code: storage.InvalidArgument},
+		"IncompleteBody":             {Code: storage.Unavailable},
+		"RequestTimeout":             {Code: storage.Unavailable},
+		"EntityTooLarge":             {Code: storage.TooLarge},
+		"TooManyParts":               {Code: storage.TooLarge},
+		"ObjectNotInActiveTierError": {Code: storage.Archived, Hint: "the object is archived: restore it first"},
+		"InvalidObjectState":         {Code: storage.Archived, Hint: "the object is archived: restore it first"},
+
+		"MaxMessageLengthExceeded":     {Code: storage.TooLarge},
+		"RestoreAlreadyInProgress":     {Code: storage.Archived},
+		"XMinioInvalidObjectName":      {Code: storage.InvalidArgument},
+		"XMinioInvalidResourceName":    {Code: storage.InvalidArgument},
+		"InvalidStorageClass":          {Code: storage.InvalidArgument, Hint: "the server does not have this storage class"},
+		"IllegalVersioningException":   {Code: storage.InvalidArgument},
+		"IllegalLocationConstraint":    {Code: storage.InvalidArgument, Hint: regionHint},
+		"AuthorizationHeaderMalformed": {Code: storage.InvalidArgument, Hint: regionHint},
+		"PermanentRedirect":            {Code: storage.InvalidArgument, Hint: regionHint},
+		"MovedPermanently":             {Code: storage.InvalidArgument, Hint: regionHint},
+		"TemporaryRedirect":            {Code: storage.InvalidArgument, Hint: regionHint}, // for hours after a bucket was created, until DNS is up to date
+
+		"IllegalLocationConstraintException": {Code: storage.InvalidArgument, Hint: regionHint},
+
+		"BadDigest":                   {Code: storage.ChecksumMismatch},
+		"InvalidDigest":               {Code: storage.ChecksumMismatch},
+		"XAmzContentSHA256Mismatch":   {Code: storage.ChecksumMismatch},
+		"XAmzContentChecksumMismatch": {Code: storage.ChecksumMismatch},
+
+		"AccessDenied":          {Code: storage.PermissionDenied, Hint: deniedHint},
+		"AllAccessDisabled":     {Code: storage.PermissionDenied},
+		"AccountProblem":        {Code: storage.PermissionDenied, Hint: "the provider has restricted the account: ask the provider why"},
+		"ObjectLocked":          {Code: storage.Locked},
+		"InvalidAccessKeyId":    {Code: storage.Unauthenticated, Hint: keyHint},
+		"SignatureDoesNotMatch": {Code: storage.Unauthenticated, Hint: secretHint},
+		"ExpiredToken":          {Code: storage.Unauthenticated, Hint: sessionHint},
+		"InvalidToken":          {Code: storage.Unauthenticated, Hint: sessionHint},
+		"TokenRefreshRequired":  {Code: storage.Unauthenticated, Hint: sessionHint},
+		// The driver takes the difference from the response and corrects the next attempt.
+		"RequestTimeTooSkewed": {Code: storage.Unauthenticated, Retryable: true, Hint: clockHint},
+
+		"SlowDown":                   {Code: storage.RateLimited},
+		"SlowDownRead":               {Code: storage.RateLimited},
+		"SlowDownWrite":              {Code: storage.RateLimited},
+		"RequestLimitExceeded":       {Code: storage.RateLimited},
+		"TooManyRequests":            {Code: storage.RateLimited},
+		"TooManyRequestsException":   {Code: storage.RateLimited},
+		"Throttling":                 {Code: storage.RateLimited},
+		"ThrottlingException":        {Code: storage.RateLimited},
+		"ThrottledException":         {Code: storage.RateLimited},
+		"RequestThrottled":           {Code: storage.RateLimited},
+		"RequestThrottledException":  {Code: storage.RateLimited},
+		"BandwidthLimitExceeded":     {Code: storage.RateLimited},
+		"InternalError":              {Code: storage.Unavailable},
+		"ServiceUnavailable":         {Code: storage.Unavailable},
+		"ServerBusy":                 {Code: storage.RateLimited},
+		"XMinioServerNotInitialized": {Code: storage.Unavailable},
+		"XMinioStorageFull":          {Code: storage.Internal, Hint: "the store's disks are full"},
+
+		// Codes of servers that store keys as files.
+		"ObjectParentIsFile":            {Code: storage.InvalidArgument, Hint: fileHint},
+		"ExistingObjectIsDirectory":     {Code: storage.InvalidArgument, Hint: fileHint},
+		"ExistingObjectIsFile":          {Code: storage.InvalidArgument, Hint: fileHint},
+		"XMinioParentIsObject":          {Code: storage.InvalidArgument, Hint: fileHint},
+		"XMinioObjectExistsAsDirectory": {Code: storage.InvalidArgument, Hint: fileHint},
+
+		"NotImplemented":                {Code: storage.Unsupported},
+		"UnsupportedOperation":          {Code: storage.Unsupported},
+		"MethodNotAllowed":              {Code: storage.Unsupported},
+		"AccessControlListNotSupported": {Code: storage.Unsupported, Hint: aclHint},
+	},
+	Statuses: map[int]sdkerror.Meaning{
+		http.StatusMovedPermanently:  {Code: storage.InvalidArgument, Hint: regionHint},
+		http.StatusTemporaryRedirect: {Code: storage.InvalidArgument, Hint: regionHint},
+		http.StatusPermanentRedirect: {Code: storage.InvalidArgument, Hint: regionHint},
+		http.StatusForbidden:         {Code: storage.PermissionDenied, Hint: deniedHint},
+		http.StatusConflict:          {Code: storage.Unavailable},
+	},
+}
+
+// meaningOf returns the meaning of the provider's code or, if the code is
+// unknown, of the status.
+func meaningOf(code, message string, status int) sdkerror.Meaning {
+	m := errorMeanings.Lookup(code, status)
+	switch {
+	case m.Code == storage.PermissionDenied && isLock(message):
+		return sdkerror.Meaning{Code: storage.Locked}
+	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):
+		return sdkerror.Meaning{Code: storage.Internal} // an unknown conflict: a retry may be of no use
+	case status == http.StatusTooManyRequests:
+		m.Code = storage.RateLimited
+	case status == http.StatusServiceUnavailable && strings.Contains(strings.ToLower(message), "reduce your request rate"):
+		m.Code = storage.RateLimited
+	}
+	return m
+}
+
+// mayBeWrongRegion reports whether the response may be about the region. HEAD
+// has no code: its 400 may be.
+func mayBeWrongRegion(code string, status int) bool {
+	return errorMeanings.Lookup(code, status).Hint == regionHint || status == http.StatusBadRequest && !errorMeanings.Has(code)
+}
+
+// isLock reports whether the message is about object retention or a legal hold,
+// which have no code of their own.
+func isLock(message string) bool {
+	message = strings.ToLower(message)
+	return strings.Contains(message, "object lock") || strings.Contains(message, "worm protected")
+}
