@@ -294,7 +294,7 @@ type (
 	ComposeRequest struct {
 		Key     string
 		Sources []ObjectRef
-		Size    int64   // bytes of all sources
+		Size    int64  // bytes of all sources
 		CRC32C  CRC32C // of all sources; unknown if one is
 		Properties
 		PublicRead bool

@@ -181,8 +181,8 @@ func whole(t *testing.T, b storage.Bucket, records files.Records) {
 			require.NoError(t, err, "a record without bytes")
 			require.Equal(t, r.OriginalLength, int64(len(data)))
 			require.Equal(t, r.MIMEType, attrs.ContentType)
-			if r.CRC32C != nil {
-				require.Equal(t, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)), *r.CRC32C)
+			if r.CRC32C.Known {
+				require.Equal(t, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)), r.CRC32C.Sum)
 			}
 		}
 		require.ElementsMatch(t, want, under(t, b, prefix), "bytes without a record, or a record without bytes")

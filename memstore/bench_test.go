@@ -19,7 +19,7 @@ func BenchmarkPut(b *testing.B) {
 				d := fresh()
 				body := bytes.NewReader(content)
 				sum := uint32(1)
-				r := storage.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: &sum}
+				r := storage.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: storage.KnownCRC32C(sum)}
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
 				for b.Loop() {

@@ -28,7 +28,7 @@ func (d *driver) Copy(ctx context.Context, r *storage.CopyRequest) (*storage.Att
 	source := sources[0]
 	o := &object{
 		key: r.Key, data: source.data, Properties: source.Properties, public: r.PublicRead,
-		hasCRC32C: source.hasCRC32C, crc32c: source.crc32c,
+		crc32c: source.crc32c,
 	}
 	if r.Replace {
 		o.Properties = r.Properties

@@ -14,7 +14,7 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	d := fresh()
 	sum := uint32(7)
 	r := putRequest("a", "content")
-	r.CRC32C = &sum
+	r.CRC32C = storage.KnownCRC32C(sum)
 	r.Properties = storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"x": "y"}}
 	source, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
@@ -22,7 +22,7 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	copied, err := d.Copy(t.Context(), &storage.CopyRequest{Source: d.Locate("a"), Key: "b"})
 	require.NoError(t, err)
 	require.Equal(t, source.Properties, copied.Properties)
-	require.Equal(t, uint32(7), *copied.CRC32C)
+	require.Equal(t, uint32(7), copied.CRC32C.Sum)
 	require.NotEqual(t, source.Revision, copied.Revision)
 	require.Equal(t, "content", get(t, d, "b", ""))
 
@@ -98,7 +98,7 @@ func TestComposeJoinsInOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hello, worldworld", get(t, d, "a", ""))
 	require.Equal(t, "text/plain", attrs.ContentType)
-	require.Equal(t, crc32.Checksum([]byte("hello, worldworld"), crc32.MakeTable(crc32.Castagnoli)), *attrs.CRC32C)
+	require.Equal(t, crc32.Checksum([]byte("hello, worldworld"), crc32.MakeTable(crc32.Castagnoli)), attrs.CRC32C.Sum)
 
 	_, err = d.Compose(t.Context(), &storage.ComposeRequest{Key: "a", Sources: []storage.ObjectRef{d.Locate("b")}, Condition: storage.Condition{Absent: true}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)

@@ -120,12 +120,12 @@ func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
 	d := fresh()
 	sum := uint32(1)
 	r := putRequest("k", "content")
-	r.CRC32C = &sum
+	r.CRC32C = storage.KnownCRC32C(sum)
 	written, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	*written.CRC32C, written.Revision = 2, "changed"
+	written.CRC32C.Sum, written.Revision = 2, "changed"
 	read, err := head(d, "k")
 	require.NoError(t, err)
-	require.Equal(t, uint32(1), *read.CRC32C)
+	require.Equal(t, uint32(1), read.CRC32C.Sum)
 	require.Equal(t, "memory:1", read.Revision)
 }

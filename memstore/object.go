@@ -13,20 +13,15 @@ type object struct {
 	key  string
 	data []byte
 	storage.Properties
-	public    bool // written with WithPublicRead: anyone may read it where it is served
-	hasCRC32C bool
-	crc32c    uint32
-	revision  uint64
-	etag      string
-	modified  time.Time
+	public   bool // written with WithPublicRead: anyone may read it where it is served
+	crc32c   storage.CRC32C
+	revision uint64
+	etag     string
+	modified time.Time
 }
 
-func newObject(key string, data []byte, p storage.Properties, crc32c *uint32) *object {
-	o := &object{key: key, data: data, Properties: p}
-	if crc32c != nil {
-		o.hasCRC32C, o.crc32c = true, *crc32c
-	}
-	return o
+func newObject(key string, data []byte, p storage.Properties, crc32c storage.CRC32C) *object {
+	return &object{key: key, data: data, Properties: p, crc32c: crc32c}
 }
 
 // An ETag is "checksum-revision" in quotes. It changes with every write and needs no pass
@@ -42,7 +37,7 @@ func (o *object) stamp(revision uint64) {
 	text := make([]byte, revisionInETag, 48)
 	text[0], text[revisionInETag-1] = '"', '-'
 	for i := range 8 {
-		text[i+1] = digits[o.crc32c>>(28-4*i)&0xF]
+		text[i+1] = digits[o.crc32c.Sum>>(28-4*i)&0xF]
 	}
 	text = append(text, revisionTag...)
 	text = strconv.AppendUint(text, revision, 10)
@@ -57,27 +52,19 @@ func (o *object) revisionText() string { return o.etag[revisionInETag : len(o.et
 // map.
 func (o *object) attrs(withVersion bool) *storage.Attrs {
 	// One allocation for the result and the checksum that it points to.
-	result := &struct {
-		storage.Attrs
-		crc32c uint32
-	}{
-		Attrs: storage.Attrs{
-			Key:        o.key,
-			Size:       int64(len(o.data)),
-			Properties: o.Properties,
-			ETag:       o.etag,
-			Revision:   o.revisionText(),
-			Modified:   o.modified,
-		},
-		crc32c: o.crc32c,
+	result := &storage.Attrs{
+		Key:        o.key,
+		Size:       int64(len(o.data)),
+		Properties: o.Properties,
+		ETag:       o.etag,
+		Revision:   o.revisionText(),
+		Modified:   o.modified,
+		CRC32C:     o.crc32c,
 	}
 	if withVersion {
 		result.Version = result.Revision
 	}
-	if o.hasCRC32C {
-		result.CRC32C = &result.crc32c
-	}
-	return &result.Attrs
+	return result
 }
 
 func (o *object) entry() storage.ListEntry {

@@ -78,9 +78,9 @@ func (d *driver) PutPart(ctx context.Context, r *storage.PartRequest) (storage.P
 		u.last = now
 	}
 	result := storage.Part{Number: r.Number, Tag: stored.tag, Size: int64(len(data))}
-	if r.CRC32C != nil {
-		sum := *r.CRC32C
-		result.CRC32C = &sum
+	if r.CRC32C.Known {
+		sum := r.CRC32C.Sum
+		result.CRC32C = storage.KnownCRC32C(sum)
 	}
 	return result, nil
 }

@@ -35,14 +35,14 @@ func TestPartsBecomeAnObject(t *testing.T) {
 
 	sum := uint32(7)
 	r := &storage.CompleteRequest{
-		Put:    &storage.PutRequest{Key: "k", CRC32C: &sum, Properties: storage.Properties{ContentType: "text/plain"}},
+		Put:    &storage.PutRequest{Key: "k", CRC32C: storage.KnownCRC32C(sum), Properties: storage.Properties{ContentType: "text/plain"}},
 		Upload: upload,
 		Parts:  []storage.Part{first, second},
 	}
 	attrs, err := d.CompleteParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, int64(12), attrs.Size)
-	require.Equal(t, uint32(7), *attrs.CRC32C)
+	require.Equal(t, uint32(7), attrs.CRC32C.Sum)
 	require.Equal(t, "text/plain", attrs.ContentType)
 	require.Equal(t, "hello, world", get(t, d, "k", ""))
 
@@ -55,10 +55,10 @@ func TestPartsReturnTheirChecksum(t *testing.T) {
 	upload := begin(t, d, "k")
 	r := &storage.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
 	sum := uint32(7)
-	r.CRC32C = &sum
+	r.CRC32C = storage.KnownCRC32C(sum)
 	part, err := d.PutPart(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, uint32(7), *part.CRC32C)
+	require.Equal(t, uint32(7), part.CRC32C.Sum)
 	require.NotSame(t, &sum, part.CRC32C)
 }
 

@@ -22,7 +22,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return noon }})
 	sum := uint32(0x0badcafe)
 	r := putRequest("a/b.txt", "content")
-	r.CRC32C = &sum
+	r.CRC32C = storage.KnownCRC32C(sum)
 	r.Properties = storage.Properties{
 		ContentType:        "text/plain",
 		ContentEncoding:    "gzip",
@@ -42,7 +42,7 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	require.Equal(t, r.Properties, read.Properties)
 	require.Equal(t, "a/b.txt", read.Key)
 	require.Equal(t, int64(7), read.Size)
-	require.Equal(t, uint32(0x0badcafe), *read.CRC32C)
+	require.Equal(t, uint32(0x0badcafe), read.CRC32C.Sum)
 	require.Equal(t, noon.UTC(), read.Modified)
 	require.Equal(t, `"0badcafe-memory:1"`, read.ETag)
 	require.Equal(t, "memory:1", read.Revision)
@@ -54,12 +54,12 @@ func TestPutKeepsAllProperties(t *testing.T) {
 func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	d := fresh()
 	r := &storage.PutRequest{Key: "k", Size: -1}
-	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = &sum }}
+	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = storage.KnownCRC32C(sum) }}
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, uint32(42), *attrs.CRC32C)
+	require.Equal(t, uint32(42), attrs.CRC32C.Sum)
 
-	require.Nil(t, put(t, d, "k", "content").CRC32C, "the request has no checksum")
+	require.False(t, put(t, d, "k", "content").CRC32C.Known, "the request has no checksum")
 }
 
 func TestPutStoresBodiesOfEveryLength(t *testing.T) {

@@ -37,7 +37,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	if err != nil {
 		return failureOf(err)
 	}
-	g, standing := signed.OpenForm(keys, h.origin.Name, fields, h.origin.Now())
+	g, standing := signedurl.OpenForm(keys, h.origin.Name, fields, h.origin.Now())
 	if f := failureOfStanding(standing); f != nil {
 		return f
 	}

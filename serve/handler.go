@@ -108,16 +108,16 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 }
 
 // verify returns the grant of a signed address.
-func (h *handler) verify(r *http.Request, method, key string) (*signed.Grant, *failure) {
+func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant, *failure) {
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	g, standing := signed.Open(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
+	g, standing := signedurl.Open(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
 	return g, failureOfStanding(standing)
 }
 
-func failureOfStanding(s signed.Standing) *failure {
+func failureOfStanding(s signedurl.Standing) *failure {
 	switch s {
 	case signedurl.Valid:
 		return nil

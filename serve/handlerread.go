@@ -47,7 +47,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 }
 
 // override sets the response headers that the signature names.
-func override(h http.Header, g *signed.Grant) {
+func override(h http.Header, g *signedurl.Grant) {
 	if g.ResponseType != "" {
 		h.Set("Content-Type", g.ResponseType)
 	}

@@ -131,7 +131,7 @@ const sentWithHeader = 32 << 10
 func (s *source) copyAll(w io.Writer) error {
 	want := s.end - s.at
 	s.at = s.end
-	whole := want == s.attrs.Size && s.attrs.CRC32C != nil
+	whole := want == s.attrs.Size && s.attrs.CRC32C.Known
 	if !whole {
 		if want <= sentWithHeader {
 			w = struct{ io.Writer }{w} // no io.ReaderFrom

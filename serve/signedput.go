@@ -34,7 +34,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 // requestOptions returns options for what the client requests beyond what was signed.
 // A client may add If-None-Match: *, and set the content type if none was signed, as
 // on clouds. A condition that cannot be enforced is refused.
-func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOption, f *failure) {
+func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadOption, f *failure) {
 	h := r.Header
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
@@ -58,7 +58,7 @@ func requestOptions(r *http.Request, g *signed.Grant) (opts []storage.UploadOpti
 }
 
 // store stores length bytes of body by the grant g. length is -1 if it is not known.
-func (h *handler) store(r *http.Request, g *signed.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
+func (h *handler) store(r *http.Request, g *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption) (*storage.Attrs, *failure) {
 	content := &boundedBody{from: body, min: g.MinSize, max: g.MaxSize}
 	if length >= 0 {
 		if f := content.check(length); f != nil {

@@ -170,7 +170,7 @@ func putRequest(key string, content io.ReadSeeker, size int64) *storage.PutReque
 		data, _ := io.ReadAll(text)
 		_, _ = text.Seek(0, io.SeekStart)
 		crc := sum(data)
-		r.CRC32C = &crc
+		r.CRC32C = storage.KnownCRC32C(crc)
 	} else {
 		r.CRC32C = new(uint32)
 	}
@@ -222,7 +222,7 @@ func (p *partsCall) request(number int, offset int64, text string) *storage.Part
 	crc := sum([]byte(text))
 	return &storage.PartRequest{
 		Key: "a", Upload: p.upload, Number: number, Offset: offset,
-		Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: &crc,
+		Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: storage.KnownCRC32C(crc),
 	}
 }
 

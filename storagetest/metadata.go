@@ -193,8 +193,8 @@ var metadataCases = []Case{
 			for _, key := range []string{"a", "b"} {
 				attrs := t.attrs(b, key)
 				require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
-				if attrs.CRC32C != nil {
-					*attrs.CRC32C++
+				if attrs.CRC32C.Known {
+					attrs.CRC32C.Sum++
 				}
 				if len(attrs.MD5) > 0 {
 					attrs.MD5[0]++

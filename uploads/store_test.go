@@ -69,7 +69,7 @@ func TestTheResultDescribesTheFile(t *testing.T) {
 		require.Equal(t, "me.PNG", r.OriginalName)
 		require.Equal(t, int64(len(content)), r.Size)
 		require.Equal(t, [2]int{3, 2}, [2]int{r.Width, r.Height})
-		require.NotNil(t, r.CRC32C)
+		require.True(t, r.CRC32C.Known)
 		require.False(t, r.Modified.IsZero())
 		require.WithinDuration(t, before.Add(10*time.Minute), r.ExpiresAt, time.Minute)
 

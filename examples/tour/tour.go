@@ -110,8 +110,8 @@ func (t *tour) attributes(ctx context.Context, key string) error {
 		{"etag", attrs.ETag},
 		{"revision", attrs.Revision},
 	}
-	if attrs.CRC32C != nil {
-		facts = append(facts, fact{"crc32c", fmt.Sprintf("%08x", *attrs.CRC32C)})
+	if attrs.CRC32C.Known {
+		facts = append(facts, fact{"crc32c", fmt.Sprintf("%08x", attrs.CRC32C.Sum)})
 	}
 	for name, value := range attrs.Metadata {
 		facts = append(facts, fact{"metadata", name + " = " + value})
@@ -140,11 +140,11 @@ func (t *tour) readBack(ctx context.Context, key string) error {
 		{"bytes read", fmt.Sprintf("%s, crc32c %08x", grouped(int64(len(data))), read)},
 		{"file", fmt.Sprintf("crc32c %08x: equal", original)},
 	}
-	if attrs.CRC32C != nil {
-		if *attrs.CRC32C != read {
-			return fmt.Errorf("%s: stored with checksum %08x, but read back with %08x", key, *attrs.CRC32C, read)
+	if attrs.CRC32C.Known {
+		if attrs.CRC32C.Sum != read {
+			return fmt.Errorf("%s: stored with checksum %08x, but read back with %08x", key, attrs.CRC32C.Sum, read)
 		}
-		facts = append(facts, fact{"stored", fmt.Sprintf("crc32c %08x: equal", *attrs.CRC32C)})
+		facts = append(facts, fact{"stored", fmt.Sprintf("crc32c %08x: equal", attrs.CRC32C.Sum)})
 	}
 	t.out.facts("", facts...)
 	return nil

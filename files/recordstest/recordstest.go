@@ -50,7 +50,7 @@ func record(ms int) *files.Record {
 	crc := uint32(ms)
 	return &files.Record{
 		ID: files.NewID(created), FileExt: ".pdf", MIMEType: "application/pdf", OriginalFileName: fmt.Sprintf("report %d.pdf", ms),
-		OriginalLength: int64(ms), UploadedBy: "user-1", Purpose: "reports", Created: created, CRC32C: &crc,
+		OriginalLength: int64(ms), UploadedBy: "user-1", Purpose: "reports", Created: created, CRC32C: storage.KnownCRC32C(crc),
 	}
 }
 

@@ -28,8 +28,8 @@ func givenBack(t *testing.T, r files.Records) {
 	for name, change := range map[string]func(*files.Record){
 		"all fields":           func(*files.Record) {},
 		"nothing optional":     func(r *files.Record) { r.FileExt, r.Purpose, r.UploadedBy, r.CRC32C = "", "", "", nil },
-		"an empty file":        func(r *files.Record) { r.OriginalLength = 0; *r.CRC32C = 0 },
-		"the greatest numbers": func(r *files.Record) { r.OriginalLength = math.MaxInt64; *r.CRC32C = math.MaxUint32 },
+		"an empty file":        func(r *files.Record) { r.OriginalLength = 0; r.CRC32C.Sum = 0 },
+		"the greatest numbers": func(r *files.Record) { r.OriginalLength = math.MaxInt64; r.CRC32C.Sum = math.MaxUint32 },
 		"the last millisecond": func(r *files.Record) { r.Created = day.Add(999 * time.Millisecond) },
 		"every kind of text": func(r *files.Record) {
 			r.OriginalFileName = "Ünïcode \u05d0\u05d1 日本 🦄 \u200d <b>'\";-- %_$1 ?.pdf"
@@ -72,11 +72,11 @@ func callersOwn(t *testing.T, r files.Records) {
 	mine, want := record(1), record(1)
 	want.ID = mine.ID
 	create(t, r, mine)
-	mine.Purpose, *mine.CRC32C = "another", 77
+	mine.Purpose, mine.CRC32C.Sum = "another", 77
 	first, err := r.Record(t.Context(), want.ID)
 	require.NoError(t, err)
 	same(t, want, first)
-	first.Purpose, *first.CRC32C = "another", 77
+	first.Purpose, first.CRC32C.Sum = "another", 77
 	second, err := r.Record(t.Context(), want.ID)
 	require.NoError(t, err)
 	same(t, want, second)

@@ -46,7 +46,7 @@ var storeCases = []struct {
 		require.Equal(t, "user-1", r.UploadedBy)
 		require.Equal(t, "invoices", r.Purpose)
 		require.WithinRange(t, r.Created, before, time.Now())
-		require.NotNil(t, r.CRC32C)
+		require.True(t, r.CRC32C.Known)
 		details, err := s.Details(t.Context(), r.ID)
 		require.NoError(t, err)
 		require.Equal(t, r, details)

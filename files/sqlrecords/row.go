@@ -50,8 +50,8 @@ func (d Dialect) bound(t time.Time) any {
 // values returns the values of the columns, in order.
 func (d Dialect) values(r *files.Record) []any {
 	var crc32c any
-	if r.CRC32C != nil {
-		crc32c = int64(*r.CRC32C)
+	if r.CRC32C.Known {
+		crc32c = int64(r.CRC32C.Sum)
 	}
 	return []any{
 		r.ID, r.FileExt, r.MIMEType, r.OriginalFileName, r.OriginalLength,
@@ -74,7 +74,7 @@ func scan(from row) (*files.Record, error) {
 	}
 	if crc32c.Valid {
 		sum := uint32(crc32c.Int64)
-		r.CRC32C = &sum
+		r.CRC32C = storage.KnownCRC32C(sum)
 	}
 	return &r, nil
 }

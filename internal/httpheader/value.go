@@ -46,11 +46,10 @@ func EncodeCRC32C(sum uint32) string {
 }
 
 // DecodeCRC32C returns the CRC32C in a text. It returns nil if the text is not one.
-func DecodeCRC32C(text string) *uint32 {
+func DecodeCRC32C(text string) storage.CRC32C {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) != 4 {
-		return nil
+		return storage.CRC32C{}
 	}
-	sum := binary.BigEndian.Uint32(raw)
-	return &sum
+	return storage.KnownCRC32C(binary.BigEndian.Uint32(raw))
 }

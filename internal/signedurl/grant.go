@@ -60,8 +60,8 @@ func newGrant(r *storage.SignRequest, now time.Time) (*Grant, error) {
 	case http.MethodPut, http.MethodPost:
 		g.MinSize, g.MaxSize = r.MinSize, r.MaxSize
 		g.Attributes = attributesOf(r)
-		if r.CRC32C != nil {
-			g.CRC32C = formatCRC(*r.CRC32C)
+		if r.CRC32C.Known {
+			g.CRC32C = formatCRC(r.CRC32C.Sum)
 		}
 	default:
 		return nil, storage.Unsupported

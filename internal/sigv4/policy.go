@@ -22,7 +22,7 @@ func CheckForm(r *storage.SignRequest, provider string) error {
 		return storage.Unsupported
 	case r.Condition != storage.Condition{}:
 		return unsupported("have no conditions: use SignedUploadURL")
-	case r.CRC32C != nil:
+	case r.CRC32C.Known:
 		return unsupported("may not check a CRC32C: use SignedUploadURL")
 	case r.ContentLanguage != "":
 		return unsupported("have no field for the content language: use SignedUploadURL")

@@ -76,7 +76,7 @@ func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
 	}{
 		"a native option":             {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
 		"a condition":                 {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = &sum }, storage.Unsupported},
+		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
 		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"the name of the user's file": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},
 		"none of them":                {func(r *storage.SignRequest) { r.ContentType = "text/plain" }, ""},

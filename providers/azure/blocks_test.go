@@ -47,7 +47,7 @@ func TestBlockUploadRequests(t *testing.T) {
 		"X-Ms-Blob-Content-Type":      "text/plain",
 		"X-Ms-Blob-Cache-Control":     "no-store",
 		"X-Ms-Meta-K":                 "v",
-		"X-Ms-Meta-Omnibucket_crc32c": encodeChecksum(*put.CRC32C, 6),
+		"X-Ms-Meta-Omnibucket_crc32c": encodeChecksum(put.CRC32C.Sum, 6),
 		"X-Ms-Access-Tier":            "Cool",
 	} {
 		require.Equal(t, want, commit.Header.Get(name), name)

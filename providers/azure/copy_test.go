@@ -27,7 +27,7 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
-	require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
+	require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
 	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.Lines())
 	require.Equal(t, etag, s.Requests()[0].Header.Get("If-Match"))
 	got := s.Last(t).Header
@@ -87,7 +87,7 @@ func TestCopyInBlocksRequests(t *testing.T) {
 				Source: sourceOf(d, "a"), Key: "b", Properties: row.properties, Replace: true, Condition: storage.Condition{Revision: `"old"`},
 			})
 			require.NoError(t, err)
-			require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
+			require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
 			all := s.Requests()
 			var ranges []string
 			for _, block := range all[1 : len(all)-1] {

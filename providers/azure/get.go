@@ -160,7 +160,7 @@ func attrsOfHead(out *blob.GetPropertiesResponse, key string) *storage.Attrs {
 // block list.
 func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
 	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
-	if a.CRC32C != nil {
+	if a.CRC32C.Known {
 		a.MD5 = md5
 	}
 }

@@ -54,7 +54,7 @@ func TestGetAttributes(t *testing.T) {
 	}, attrs.Properties)
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, version, attrs.Version)
-	require.Equal(t, uint32(0x9a71bb4c), *attrs.CRC32C)
+	require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
 	require.Len(t, attrs.MD5, 16)
 }
 
@@ -76,7 +76,7 @@ func TestAnUnverifiedMD5IsIgnored(t *testing.T) {
 	attrs, err := s.driver(t).Head(t.Context(), &storage.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.Nil(t, attrs.MD5)
-	require.Nil(t, attrs.CRC32C)
+	require.False(t, attrs.CRC32C.Known)
 }
 
 func TestGetDoesNotDecompress(t *testing.T) {

@@ -145,7 +145,7 @@ func uploadHeaders(r *storage.SignRequest) (http.Header, error) {
 	switch {
 	case len(r.Native) > 0:
 		return nil, storage.Unsupported
-	case r.CRC32C != nil:
+	case r.CRC32C.Known:
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
 	case r.MinSize >= 0 || r.MaxSize >= 0:
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not limit the size of a signed upload"}

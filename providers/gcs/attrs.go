@@ -83,7 +83,7 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 		Revision: decimal(o.Generation),
 		Version:  decimal(o.Generation),
 		Modified: modified(o.Created),
-		CRC32C:   &crc,
+		CRC32C:   storage.KnownCRC32C(crc),
 		MD5:      o.MD5,
 	}
 }

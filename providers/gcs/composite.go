@@ -64,8 +64,8 @@ func (d *driver) putComponent(ctx context.Context, r *storage.PartRequest) (stor
 		return storage.Part{}, err
 	}
 	object := &resource{Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class}
-	if r.CRC32C != nil {
-		object.CRC32C = httpheader.EncodeCRC32C(*r.CRC32C)
+	if r.CRC32C.Known {
+		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
 	query := url.Values{"uploadType": {"multipart"}, "fields": {resourceFields}, "prettyPrint": {"false"}}
 	attrs, err := d.putRelated(ctx, query, object, r.Body, r.Size)

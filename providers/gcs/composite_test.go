@@ -194,7 +194,7 @@ func TestCompositionVerifiesTheChecksum(t *testing.T) {
 	wrong := uint32(7)
 	part, err := d.PutPart(t.Context(), &storage.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("part"), Size: 4})
 	require.NoError(t, err)
-	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a", CRC32C: &wrong}, Upload: upload, Parts: []storage.Part{part}})
+	_, err = d.CompleteParts(t.Context(), &storage.CompleteRequest{Put: &storage.PutRequest{Key: "a", CRC32C: storage.KnownCRC32C(wrong)}, Upload: upload, Parts: []storage.Part{part}})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.NotContains(t, s.names(bucketOf(s)), "a")
 }

@@ -87,7 +87,7 @@ func TestUnsupportedForms(t *testing.T) {
 		want storage.Code
 	}{
 		"create only":                 {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = &sum }, storage.Unsupported},
+		"a checksum":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
 		"a language":                  {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"a storage class":             {func(r *storage.SignRequest) { r.StorageClass = "NEARLINE" }, storage.Unsupported},
 		"another provider's options":  {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},

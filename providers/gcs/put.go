@@ -28,8 +28,8 @@ func (d *driver) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attrs
 		return nil, err
 	}
 	object := resourceOf(r.Key, &r.Properties)
-	if r.CRC32C != nil {
-		object.CRC32C = httpheader.EncodeCRC32C(*r.CRC32C)
+	if r.CRC32C.Known {
+		object.CRC32C = httpheader.EncodeCRC32C(r.CRC32C.Sum)
 	}
 	return d.putRelated(ctx, query, object, r.Body, r.Size)
 }

@@ -36,7 +36,7 @@ func (d *driver) putWithSDKWriter(ctx context.Context, r *storage.PutRequest) (*
 		w.ChunkSize = chunkSize(r.Size) // never 0, so that the SDK sends its own CRC32C before the object is made
 		body := &crcReader{from: r.Body}
 		_, err := io.Copy(w, body)
-		if err == nil && r.CRC32C != nil && *r.CRC32C != body.crc { // the core may set it while the body is read
+		if err == nil && r.CRC32C.Known && r.CRC32C.Sum != body.crc { // the core may set it while the body is read
 			err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the body does not match its CRC32C")}
 		}
 		if err != nil {

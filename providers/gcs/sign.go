@@ -122,8 +122,8 @@ func signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MaxSize >= 0 {
 		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(max(r.MinSize, 0), 10)+","+strconv.FormatInt(r.MaxSize, 10))
 	}
-	if r.CRC32C != nil {
-		h.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(*r.CRC32C))
+	if r.CRC32C.Known {
+		h.Set("X-Goog-Hash", "crc32c="+httpheader.EncodeCRC32C(r.CRC32C.Sum))
 	}
 	return h, nil
 }

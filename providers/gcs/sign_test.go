@@ -154,7 +154,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 		"a size":           {func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
 		"no byte":          {func(r *storage.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
 		"create only":      {func(r *storage.SignRequest) { r.Condition.Absent = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
-		"a checksum":       {func(r *storage.SignRequest) { r.CRC32C = &sum }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
+		"a checksum":       {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
 		"readable by all":  {func(r *storage.SignRequest) { r.PublicRead = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
 		"metadata":         {func(r *storage.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
 		"metadata of none": {func(r *storage.SignRequest) { r.Metadata = map[string]string{"a": ""} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},

@@ -91,7 +91,7 @@ func TestAFormRefusesWhatItCannotEnforce(t *testing.T) {
 		want storage.Code
 	}{
 		"a condition":               {func(r *storage.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a CRC32C":                  {func(r *storage.SignRequest) { r.CRC32C = &sum }, storage.Unsupported},
+		"a CRC32C":                  {func(r *storage.SignRequest) { r.CRC32C = storage.KnownCRC32C(sum) }, storage.Unsupported},
 		"a language":                {func(r *storage.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
 		"an unknown native option":  {func(r *storage.SignRequest) { r.Native = []any{1} }, storage.Unsupported},
 		"a key that S3 would alter": {func(r *storage.SignRequest) { r.Key = "a/${filename}" }, storage.InvalidArgument},

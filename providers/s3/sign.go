@@ -96,11 +96,11 @@ func (d *driver) signedHeaders(r *storage.SignRequest) (http.Header, error) {
 	if r.MaxSize == 0 {
 		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
 	}
-	if r.CRC32C != nil { // never only the algorithm: that would sign the checksum of nothing
+	if r.CRC32C.Known { // never only the algorithm: that would sign the checksum of nothing
 		if d.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum"}
 		}
-		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(*r.CRC32C))
+		h.Set("X-Amz-Checksum-Crc32c", httpheader.EncodeCRC32C(r.CRC32C.Sum))
 	}
 	return h, nil
 }

@@ -67,8 +67,8 @@ func TestASignedChecksumIsEnforced(t *testing.T) {
 			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signed, "123456789").Status)
 			attrs, err := b.Attrs(t.Context(), "a")
 			require.NoError(t, err)
-			require.NotNil(t, attrs.CRC32C)
-			require.Equal(t, uint32(0xE3069283), *attrs.CRC32C)
+			require.True(t, attrs.CRC32C.Known)
+			require.Equal(t, uint32(0xE3069283), attrs.CRC32C.Sum)
 		})
 	}
 }

@@ -111,7 +111,7 @@ func (d *limited) Put(ctx context.Context, r *storage.PutRequest) (*storage.Attr
 		return nil, broken("a Put with unknown size, without StreamPut")
 	case r.Size >= 0 && !seeks:
 		return nil, broken("a Put with known size, but a body without Seek")
-	case r.CRC32C == nil && !d.has(storage.StreamPut):
+	case !r.CRC32C.Known && !d.has(storage.StreamPut):
 		return nil, broken("a Put without a checksum, without StreamPut")
 	case d.in.MaxPutSize > 0 && r.Size > d.in.MaxPutSize:
 		return nil, broken("a Put of %d bytes exceeds %d", r.Size, d.in.MaxPutSize)

@@ -27,9 +27,9 @@ var CurlKeys = []string{
 }
 
 // CRC32C returns the checksum of text.
-func CRC32C(text string) *uint32 {
+func CRC32C(text string) storage.CRC32C {
 	sum := crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
-	return &sum
+	return storage.KnownCRC32C(sum)
 }
 
 // Put returns a request to store text.

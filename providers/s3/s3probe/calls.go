@@ -23,7 +23,7 @@ func (p *probe) request(key, text string, condition storage.Condition) *storage.
 	sum := crc32c(text)
 	return &storage.PutRequest{
 		Key: p.prefix + key, Body: strings.NewReader(text), Size: int64(len(text)),
-		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: &sum,
+		Properties: storage.Properties{ContentType: "text/plain"}, Condition: condition, CRC32C: storage.KnownCRC32C(sum),
 	}
 }
 

@@ -174,8 +174,8 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		return Refused, "a body with a checksum was refused"
 	}
 	r := p.request("sum", "0123456789", storage.Condition{})
-	wrong := *r.CRC32C + 1
-	r.CRC32C = &wrong
+	wrong := r.CRC32C.Sum + 1
+	r.CRC32C = storage.KnownCRC32C(wrong)
 	verdict, detail := runSteps(func() (Verdict, string) {
 		_, err := p.putRequest(ctx, r)
 		switch storage.CodeOf(err) {
@@ -216,9 +216,9 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 		switch {
 		case err != nil:
 			return inconclusive("reading the attributes", err)
-		case attrs.CRC32C == nil:
+		case !attrs.CRC32C.Known:
 			return Ignored, "the checksum was not kept"
-		case *attrs.CRC32C != right:
+		case attrs.CRC32C.Sum != right:
 			return Ignored, "another checksum was kept"
 		}
 		return Enforced, ""
