@@ -65,3 +65,11 @@ func requestsAtMost(one string, most float64) goal {
 		return fmt.Sprintf("%g", seen), seen <= most
 	}}
 }
+
+// heapAtMost: the heap of our process grows by at most so many bytes.
+func heapAtMost(what string, most float64) goal {
+	return goal{fmt.Sprintf("the heap grows by at most %s, %s", what, size(most)), func(rows map[string]*result) (string, bool) {
+		seen := rows[ours].peak
+		return size(seen), seen > 0 && seen <= most
+	}}
+}

@@ -190,7 +190,7 @@ func listingRows(files int) []row {
 	lists := func(e *env, s store) func(int) error {
 		return func(n int) error {
 			for range n {
-				if got, err := s.list(e.ctx, "", 1000); err != nil || got < files {
+				if got, err := listed(e.ctx, s, ""); err != nil || got < files {
 					return errors.Join(err, wrong(got, files))
 				}
 			}

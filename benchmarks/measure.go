@@ -31,9 +31,8 @@ type row struct {
 // An env is what a case's contenders share, until all of them are measured.
 type env struct {
 	ctx     context.Context
-	shared  map[string]any     // what one contender made and another uses
-	peaks   map[string]float64 // by row: bytes of heap that a process of its own took at most
-	told    map[string]*told   // by row: what a process of its own saw
+	shared  map[string]any          // values that contenders share
+	reports map[string]*childReport // by row, if it runs in a process of its own
 	cleanup []func() error
 	// requests are those of the case's server so far, by operation; nil where
 	// there is none.
@@ -41,7 +40,7 @@ type env struct {
 }
 
 func newEnv(ctx context.Context) *env {
-	return &env{ctx: ctx, shared: map[string]any{}, peaks: map[string]float64{}, told: map[string]*told{}}
+	return &env{ctx: ctx, shared: map[string]any{}, reports: map[string]*childReport{}}
 }
 
 // dir is a directory of the case's own.
@@ -65,17 +64,18 @@ type result struct {
 	nanos         []float64 // an operation
 	allocs, bytes []float64 // an operation
 	cpu           []float64 // nanoseconds of this process's, an operation
-	peak          float64   // as env.peaks, or 0
+	peak          float64   // of the heap, in bytes above the start; 0 if not measured
 
 	resident []float64          // bytes above the start, at most; of a process of its own
 	requests map[string]float64 // an operation, in the last round
 }
 
-// A told is what a process of its own says of one operation. It counts instead
-// of what was seen from outside.
-type told struct {
+// A childReport is what a process of its own measured in one operation. It
+// replaces what this process measured.
+type childReport struct {
 	Nanos, CPU, Resident float64
-	Requests             map[string]int
+	PeakHeap             float64 // if set, CPU and Resident are not measured
+	Requests             map[string]float64
 }
 
 func measure(c benchCase, rounds int, per time.Duration) (results []*result, err error) {
@@ -107,8 +107,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 			if err := results[i].counted(e, ops[i], counts[i]); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.name, r.name, err)
 			}
-			results[i].peak = e.peaks[r.name]
-			results[i].take(e.told[r.name])
+			results[i].take(e.reports[r.name])
 		}
 	}
 	return results, nil
@@ -161,28 +160,34 @@ func (r *result) counted(e *env, op func(int) error, n int) error {
 		return err
 	}
 	after, err := e.requests()
-	r.requests = map[string]float64{}
-	for operation := range after {
-		if asked := after[operation] - before[operation]; asked > 0 {
-			r.requests[operation] = float64(asked) / float64(n)
-		}
-	}
+	r.requests = since(before, after, n)
 	return err
 }
 
-// take puts what a child says in the place of what was seen of it; nil says
-// nothing.
-func (r *result) take(t *told) {
-	if t == nil {
+// since returns the requests of each of n operations between two counts.
+func since(before, after map[string]int, n int) map[string]float64 {
+	requests := map[string]float64{}
+	for operation := range after {
+		if sent := after[operation] - before[operation]; sent > 0 {
+			requests[operation] = float64(sent) / float64(n)
+		}
+	}
+	return requests
+}
+
+// take replaces the last round's measures by those of a child; nil changes nothing.
+func (r *result) take(report *childReport) {
+	if report == nil {
 		return
 	}
-	last := len(r.nanos) - 1
-	r.nanos[last], r.cpu[last] = t.Nanos, t.CPU
-	r.resident = append(r.resident, t.Resident)
-	r.requests = map[string]float64{}
-	for operation, asked := range t.Requests {
-		r.requests[operation] = float64(asked)
+	r.nanos[len(r.nanos)-1] = report.Nanos
+	if report.PeakHeap > 0 {
+		r.peak = report.PeakHeap
+		return
 	}
+	r.cpu[len(r.cpu)-1] = report.CPU
+	r.resident = append(r.resident, report.Resident)
+	r.requests = report.Requests
 }
 
 func median(values []float64) float64 {

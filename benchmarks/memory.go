@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
-	"sync"
 
 	"github.com/thanos-io/objstore"
 	"gocloud.dev/blob/memblob"
@@ -78,12 +76,12 @@ func memoryCases(keys int) []benchCase {
 		},
 		{
 			name: "memory-list-1000", title: fmt.Sprintf("list the 1,000 keys of one prefix among %d", keys),
-			rows:  memoryRows(listing(keys, folder(keys/2000), 1000)),
+			rows:  memoryRows(listing(keys, folder(keys/2000))),
 			goals: []goal{asFast(goCloudMem, 20), asFast(objstoreMem, 20)},
 		},
 		{
 			name: "memory-list-all", title: fmt.Sprintf("list all of %d keys in pages of 1,000", keys),
-			rows:  slow(memoryRows(listing(keys, "", 1000)), goCloudMem),
+			rows:  slow(memoryRows(listing(keys, "")), goCloudMem),
 			goals: []goal{asFast(objstoreMem, 5), asFast(goCloudMem, 100)},
 		},
 		{
@@ -146,7 +144,7 @@ func uploading(length int) func(*env, store) (func(int) error, error) {
 		data, keys := make([]byte, length), keyRing(64)
 		return func(n int) error {
 			for i := range n {
-				if err := s.upload(e.ctx, keys[i%len(keys)], struct{ io.Reader }{bytes.NewReader(data)}); err != nil {
+				if err := s.upload(e.ctx, keys[i%len(keys)], asStream(data)); err != nil {
 					return err
 				}
 			}
@@ -174,7 +172,7 @@ func downloading(bytes int) func(*env, store) (func(int) error, error) {
 }
 
 // listing fills a store with keys and lists those under prefix.
-func listing(keys int, prefix string, pageSize int) func(*env, store) (func(int) error, error) {
+func listing(keys int, prefix string) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		want := keys
 		if prefix != "" {
@@ -187,7 +185,7 @@ func listing(keys int, prefix string, pageSize int) func(*env, store) (func(int)
 		}
 		return func(n int) error {
 			for range n {
-				if got, err := s.list(e.ctx, prefix, pageSize); err != nil || got != want {
+				if got, err := listed(e.ctx, s, prefix); err != nil || got != want {
 					return errors.Join(err, wrong(got, want))
 				}
 			}
@@ -205,25 +203,20 @@ func mixed(goroutines int) func(*env, store) (func(int) error, error) {
 			}
 		}
 		return func(n int) error {
-			errs := make([]error, goroutines)
-			var all sync.WaitGroup
-			for g := range goroutines {
-				all.Go(func() {
-					for i := g; i < n && errs[g] == nil; i += goroutines {
-						k := keys[i*7919%len(keys)]
-						switch i / goroutines % 4 {
-						case 0, 1:
-							_, errs[g] = s.get(e.ctx, k)
-						case 2:
-							errs[g] = s.put(e.ctx, k, data)
-						default:
-							errs[g] = s.attrs(e.ctx, k)
-						}
+			return together(goroutines, func(g int) (err error) {
+				for i := g; i < n && err == nil; i += goroutines {
+					k := keys[i*7919%len(keys)]
+					switch i / goroutines % 4 {
+					case 0, 1:
+						_, err = s.get(e.ctx, k)
+					case 2:
+						err = s.put(e.ctx, k, data)
+					default:
+						err = s.attrs(e.ctx, k)
 					}
-				})
-			}
-			all.Wait()
-			return errors.Join(errs...)
+				}
+				return err
+			})
 		}, nil
 	}
 }

@@ -21,6 +21,14 @@ const (
 	objstoreFile = "objstore filesystem"
 )
 
+// listed counts the keys below prefix.
+func listed(ctx context.Context, s store, prefix string) (n int, _ error) {
+	err := s.list(ctx, prefix, func() { n++ })
+	return n, err
+}
+
+const pageSize = 1000
+
 const contentType = "text/plain; charset=utf-8"
 
 var metadata = map[string]string{"owner": "42", "purpose": "benchmark"}
@@ -32,8 +40,8 @@ type store interface {
 	get(ctx context.Context, key string) (n int, _ error) // all of it into memory
 	download(ctx context.Context, key string, to io.Writer) (n int64, _ error)
 	attrs(ctx context.Context, key string) error
-	// list is of everything below prefix, with sizes.
-	list(ctx context.Context, prefix string, pageSize int) (n int, _ error)
+	// list calls each for every key below prefix, in pages of 1,000 with sizes.
+	list(ctx context.Context, prefix string, each func()) error
 	close() error
 }
 
@@ -67,14 +75,14 @@ func (s own) attrs(ctx context.Context, key string) error {
 	return err
 }
 
-func (s own) list(ctx context.Context, prefix string, pageSize int) (n int, _ error) {
+func (s own) list(ctx context.Context, prefix string, each func()) error {
 	for _, err := range s.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithPageSize(pageSize)) {
 		if err != nil {
-			return n, err
+			return err
 		}
-		n++
+		each()
 	}
-	return n, nil
+	return nil
 }
 
 func (s own) close() error { return storage.Close(s.bucket) }
@@ -112,17 +120,19 @@ func (s goCloud) attrs(ctx context.Context, key string) error {
 	return err
 }
 
-func (s goCloud) list(ctx context.Context, prefix string, pageSize int) (n int, _ error) {
+func (s goCloud) list(ctx context.Context, prefix string, each func()) error {
 	opts := &blob.ListOptions{Prefix: prefix}
 	for token := blob.FirstPageToken; token != nil; {
 		page, next, err := s.bucket.ListPage(ctx, token, pageSize, opts)
 		if err != nil {
-			return n, err
+			return err
 		}
-		n += len(page)
+		for range page {
+			each()
+		}
 		token = next
 	}
-	return n, nil
+	return nil
 }
 
 func (s goCloud) close() error { return s.bucket.Close() }
@@ -158,12 +168,11 @@ func (s thanos) attrs(ctx context.Context, key string) error {
 	return err
 }
 
-func (s thanos) list(ctx context.Context, prefix string, _ int) (n int, _ error) {
-	err := s.bucket.IterWithAttributes(ctx, prefix, func(objstore.IterObjectAttributes) error {
-		n++
+func (s thanos) list(ctx context.Context, prefix string, each func()) error {
+	return s.bucket.IterWithAttributes(ctx, prefix, func(objstore.IterObjectAttributes) error {
+		each()
 		return nil
 	}, objstore.WithRecursiveIter(), objstore.WithUpdatedAt())
-	return n, err
 }
 
 func (s thanos) close() error { return s.bucket.Close() }

@@ -126,14 +126,14 @@ func jobRow(name string, again bool, make job) row {
 					return err
 				}
 			}
-			e.told[name], err = e.runJob(make, dir, bucket)
+			e.reports[name], err = e.runJob(make, dir, bucket)
 			return err
 		}, nil
 	}}
 }
 
 // runJob runs a program and tells what it took.
-func (e *env) runJob(make job, dir, bucket string) (*told, error) {
+func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
 	cmd, err := make(e, dir, bucket)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (e *env) runJob(make job, dir, bucket string) (*told, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
 	}
-	return &told{
+	return &childReport{
 		Nanos:    float64(time.Since(began)),
 		CPU:      float64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()),
 		Resident: peak,

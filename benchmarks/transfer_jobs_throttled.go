@@ -59,7 +59,7 @@ func throttledRow(name string, make job) row {
 				return err
 			}
 			server.Reset()
-			if e.told[name], err = e.runJob(make, dir, bucket); err != nil {
+			if e.reports[name], err = e.runJob(make, dir, bucket); err != nil {
 				return err
 			}
 			stored := map[string]bool{}
