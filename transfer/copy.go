@@ -8,21 +8,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var _ road = (*copyRoad)(nil)
+var _ transferrer = (*bucketCopier)(nil)
 
-// copyRoad leads from one bucket to another.
-type copyRoad struct {
-	from Source
-	to   storage.ReadWriter
-	rule func(key string) []storage.WriteOption
-	kept begun
+// bucketCopier leads from one bucket to another.
+type bucketCopier struct {
+	from   Source
+	to     storage.ReadWriter
+	rule   func(key string) []storage.WriteOption
+	resume resumeDir
 	// future reports whether a time is one that no right clock can have written yet.
 	future func(time.Time) bool
 }
 
 // compare: the times tell where they are further apart than clocks, and neither was
 // written by a wrong clock.
-func (c *copyRoad) compare(src, dst entry) verdict {
+func (c *bucketCopier) compare(src, dst entry) comparison {
 	switch {
 	case src.modified.IsZero() || dst.modified.IsZero() || c.future(src.modified) || c.future(dst.modified):
 		return unclear
@@ -36,7 +36,7 @@ func (c *copyRoad) compare(src, dst entry) verdict {
 
 // look: the bytes tell. Attributes count where the source seems to be younger and
 // no rule has changed them on the way.
-func (c *copyRoad) look(ctx context.Context, src, dst entry) (bool, error) {
+func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	from, err := c.from.Attrs(ctx, src.key)
 	if err != nil {
 		return false, err
@@ -65,13 +65,13 @@ func sameProperties(a, b *storage.Properties) bool {
 		a.CacheControl == b.CacheControl && maps.Equal(a.Metadata, b.Metadata)
 }
 
-func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
+func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests int, moved func(done, total int64)) (int64, error) {
 	opts, err := c.options(ctx, src.key)
 	if err != nil {
 		return 0, err
 	}
 	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if o := c.kept.option(src.key, src.size); o != nil {
+	if o := c.resume.option(src.key, src.size); o != nil {
 		opts = append(opts, o)
 	}
 	attrs, err := storage.Copy(ctx, c.to, src.key, c.from, src.key, opts...)
@@ -83,7 +83,7 @@ func (c *copyRoad) move(ctx context.Context, src entry, _ bool, requests int, mo
 
 // options are the rule's. Where they replace the metadata, the file's time that
 // the source keeps in it stays.
-func (c *copyRoad) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
+func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	if c.rule == nil {
 		return nil, nil
 	}
@@ -101,5 +101,5 @@ func (c *copyRoad) options(ctx context.Context, key string) ([]storage.CopyOptio
 			more = map[string]string{mtimeKey: kept}
 		}
 	}
-	return ruled[storage.CopyOption](c.rule, key, more)
+	return ruleOptions[storage.CopyOption](c.rule, key, more)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var _ road = (*downloadRoad)(nil)
+var _ transferrer = (*downloader)(nil)
 
-// downloadRoad leads from a bucket to a directory.
-type downloadRoad struct {
+// downloader leads from a bucket to a directory.
+type downloader struct {
 	from   Source
 	to     *tree
 	dryRun bool
@@ -20,7 +20,7 @@ type downloadRoad struct {
 
 // compare: a download gives the file the object's time, where the object keeps
 // no other.
-func (d *downloadRoad) compare(src, dst entry) verdict {
+func (d *downloader) compare(src, dst entry) comparison {
 	if sameTime(dst.modified, src.modified) {
 		return same
 	}
@@ -29,12 +29,12 @@ func (d *downloadRoad) compare(src, dst entry) verdict {
 
 // look: the file has the time that the object keeps, or its bytes. In the second
 // case it is given that time, so that the next job need not read it again.
-func (d *downloadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
+func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	attrs, err := d.from.Attrs(ctx, src.key)
 	if err != nil {
 		return false, err
 	}
-	want := timeOf(attrs, src)
+	want := fileTime(attrs, src)
 	switch {
 	case attrs.Size != dst.size:
 		return false, nil
@@ -56,8 +56,8 @@ func (d *downloadRoad) look(ctx context.Context, src, dst entry) (bool, error) {
 	return err == nil, err
 }
 
-// timeOf is the time that a file has which holds the object.
-func timeOf(attrs *storage.Attrs, src entry) time.Time {
+// fileTime is the time that a file has which holds the object.
+func fileTime(attrs *storage.Attrs, src entry) time.Time {
 	if kept := parseMtime(attrs.Metadata[mtimeKey]); !kept.IsZero() {
 		return kept
 	}
@@ -67,7 +67,7 @@ func timeOf(attrs *storage.Attrs, src entry) time.Time {
 	return attrs.Modified
 }
 
-func (d *downloadRoad) move(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (stored int64, err error) {
+func (d *downloader) transfer(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (stored int64, err error) {
 	if err := checkPath(src.key); err != nil { // before anything is asked for
 		return 0, fileError("Download", src.key, err)
 	}
@@ -76,9 +76,9 @@ func (d *downloadRoad) move(ctx context.Context, src entry, known bool, requests
 		return 0, err
 	}
 	defer func() { _ = r.Close() }() // nil, always
-	err = d.to.place(src.key, known, usual, func(f *os.File) (_ time.Time, err error) {
+	err = d.to.writeFile(src.key, known, defaultPermissions, func(f *os.File) (_ time.Time, err error) {
 		stored, err = r.WriteTo(f)
-		return timeOf(r.Attrs(), src), err
+		return fileTime(r.Attrs(), src), err
 	})
 	if own := (*storage.Error)(nil); err != nil && !(errors.As(err, &own) && own.Key != "") {
 		err = fileError("Download", src.key, err)

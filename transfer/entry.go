@@ -23,9 +23,9 @@ const (
 	// ignored is a link, a special file, or the marker of an empty folder: it is
 	// neither brought over nor removed.
 	ignored
-	// hidden is a directory that the job leaves out: what lies below it at the other
+	// excluded is a directory that the job leaves out: what lies below it at the other
 	// end stays too.
-	hidden
+	excluded
 	// broken cannot be told about: a dangling link, an unreadable file. What lies
 	// below it at the other end stays, for it may be a directory.
 	broken
@@ -34,8 +34,8 @@ const (
 	unlisted
 )
 
-// A side is an open End.
-type side interface {
+// A openedEnd is an open End.
+type openedEnd interface {
 	// entries yields what there is after a key, ascending, and at most one error,
 	// last. Where startsAnywhere is false, after is "".
 	entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error]

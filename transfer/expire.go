@@ -68,8 +68,8 @@ func Expire(ctx context.Context, b interface {
 	e.begin(e.settings)
 	early := e.check()
 	if early == nil {
-		stop := e.watch(e.progress)
-		early = e.all(ctx)
+		stop := e.reportProgress(e.progress)
+		early = e.execute(ctx)
 		stop()
 	}
 	return e.end(early)
@@ -78,15 +78,15 @@ func Expire(ctx context.Context, b interface {
 // expiry is one call of Expire.
 type expiry struct {
 	*settings
-	tally
+	reporter
 	rules   []ExpireRule
 	lister  storage.Lister
 	remover storage.Remover
 }
 
 func (e *expiry) check() error {
-	if e.bad != nil {
-		return e.bad
+	if e.err != nil {
+		return e.err
 	}
 	for _, r := range e.rules {
 		if r.Age < 0 || r.OldVersionsAge < 0 || r.Age == 0 && r.OldVersionsAge == 0 {
@@ -96,7 +96,7 @@ func (e *expiry) check() error {
 	return nil
 }
 
-func (e *expiry) all(ctx context.Context) error {
+func (e *expiry) execute(ctx context.Context) error {
 	now := e.now()
 	for i, r := range e.rules {
 		if r.Age > 0 {
@@ -124,10 +124,10 @@ func (e *expiry) objects(ctx context.Context, rule int, now time.Time) error {
 		e.totalFiles.Add(1)
 		e.files.Add(1)
 		old := func(r ExpireRule) bool { return r.Age > 0 && e.tooOld(entry.Modified, r.Age, now) }
-		if !e.takes(entry.Key) || !old(e.rules[rule]) || e.earlier(rule, entry.Key, old) {
+		if !e.selects(entry.Key) || !old(e.rules[rule]) || e.inEarlierRule(rule, entry.Key, old) {
 			continue
 		}
-		if group = append(group, entry); len(group) == removedTogether {
+		if group = append(group, entry); len(group) == removeBatch {
 			e.remove(ctx, group)
 			group = group[:0]
 		}
@@ -143,9 +143,9 @@ func (e *expiry) tooOld(since time.Time, age time.Duration, now time.Time) bool 
 	return !since.IsZero() && now.Sub(since) > age
 }
 
-// earlier reports whether a rule before this one has the key already: a dry run
+// inEarlierRule reports whether a rule before this one has the key already: a dry run
 // would count it twice.
-func (e *expiry) earlier(rule int, key string, old func(ExpireRule) bool) bool {
+func (e *expiry) inEarlierRule(rule int, key string, old func(ExpireRule) bool) bool {
 	return slices.ContainsFunc(e.rules[:rule], func(r ExpireRule) bool { return strings.HasPrefix(key, r.Prefix) && old(r) })
 }
 
@@ -162,12 +162,12 @@ func (e *expiry) remove(ctx context.Context, group []storage.ListEntry) {
 		}
 		return
 	}
-	removeGroup(ctx, e.remover, keys, gone, func(key string, err error) { e.still(ctx, key, err) })
+	removeGroup(ctx, e.remover, keys, gone, func(key string, err error) { e.failedRemoval(ctx, key, err) })
 }
 
-func (e *expiry) still(ctx context.Context, key string, err error) {
+func (e *expiry) failedRemoval(ctx context.Context, key string, err error) {
 	if ctx.Err() == nil {
-		e.notRemoved(key, err)
+		e.destinationFailed(key, err)
 	}
 }
 
@@ -183,13 +183,13 @@ func (e *expiry) versions(ctx context.Context, rule int, now time.Time) error {
 }
 
 func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, removing *panics.Group) error {
-	requests := newRequests(e.concurrency)
+	requests := newSemaphore(e.concurrency)
 	for v, err := range storage.Versions(ctx, e.lister, storage.WithPrefix(e.rules[rule].Prefix)) {
 		if err != nil {
 			return err
 		}
 		old := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(v.OldSince, r.OldVersionsAge, now) }
-		if v.Current || !e.takes(v.Key) || !old(e.rules[rule]) || e.earlier(rule, v.Key, old) {
+		if v.Current || !e.selects(v.Key) || !old(e.rules[rule]) || e.inEarlierRule(rule, v.Key, old) {
 			continue
 		}
 		if e.dryRun {
@@ -202,7 +202,7 @@ func (e *expiry) removeVersions(ctx context.Context, rule int, now time.Time, re
 		removing.Go(func() {
 			defer requests.release(1)
 			if err := e.remover.Remove(ctx, v.Key, storage.WithVersion(v.Version)); err != nil {
-				e.still(ctx, v.Key, err)
+				e.failedRemoval(ctx, v.Key, err)
 				return
 			}
 			e.removed(v.Key, v.Size)

@@ -14,7 +14,7 @@ import (
 // fileError says in the terms of package storage what went wrong with a file of
 // this machine.
 func fileError(op, key string, err error) error {
-	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quoted(err)}
+	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err)}
 	var own *storage.Error
 	switch {
 	case errors.As(err, &own):
@@ -46,7 +46,7 @@ func (e quotedError) Error() string { return e.text }
 
 func (e quotedError) Unwrap() error { return e.error }
 
-func quoted(err error) error {
+func quotePaths(err error) error {
 	switch e := err.(type) {
 	case *fs.PathError:
 		return quotedError{e, fmt.Sprintf("%s %q: %v", e.Op, e.Path, e.Err)}
@@ -56,9 +56,9 @@ func quoted(err error) error {
 	return err
 }
 
-// ownError is err as a *storage.Error: that of a bucket of the user's own may be
+// asStorageError is err as a *storage.Error: that of a bucket of the user's own may be
 // anything.
-func ownError(key string, err error) error {
+func asStorageError(key string, err error) error {
 	if own, ok := err.(*storage.Error); ok && own.Key != "" {
 		return own
 	} else if ok {

@@ -31,11 +31,11 @@ type lease struct {
 		storage.Uploader
 		storage.Downloader
 	}
-	key      string
-	holder   string // this process
-	revision string // of the object as it was read or written last; "" where there is none
-	record   leaseRecord
-	doubt    error // why take did not believe the record; nil: it did
+	key        string
+	holder     string // this process
+	revision   string // of the object as it was read or written last; "" where there is none
+	record     leaseRecord
+	clockError error // why take did not believe the record; nil: it did
 }
 
 // A leaseRecord is what the object holds.
@@ -127,20 +127,20 @@ func (l *lease) write(ctx context.Context, r leaseRecord) error {
 	return nil
 }
 
-// take gets the lease; a time other than zero is when to try again. A run that
+// acquire gets the lease; a time other than zero is when to try again. A run that
 // was not ended, for its process died, is begun again without waiting for the
 // interval. A time that no right clock can have written counts as passed.
-func (l *lease) take(ctx context.Context, interval time.Duration) (again time.Time, err error) {
+func (l *lease) acquire(ctx context.Context, interval time.Duration) (again time.Time, err error) {
 	if err := l.read(ctx); err != nil {
 		return again, err
 	}
 	now := time.Now()
 	free, due := l.record.Until.Add(leaseGrace), l.record.Began.Add(interval)
-	switch l.doubt = nil; {
+	switch l.clockError = nil; {
 	case l.record.Holder != "" && l.record.Until.After(now.Add(leaseTime+leaseGrace)):
-		l.doubt = l.wrongClock("until", l.record.Until)
+		l.clockError = l.wrongClock("until", l.record.Until)
 	case l.record.Holder == "" && l.record.Began.After(now.Add(leaseGrace)):
-		l.doubt = l.wrongClock("began", l.record.Began)
+		l.clockError = l.wrongClock("began", l.record.Began)
 	case l.record.Holder != "" && now.Before(free):
 		return free, nil
 	case l.record.Holder == "" && now.Before(due):
@@ -161,9 +161,9 @@ func (l *lease) wrongClock(field string, at time.Time) error {
 	}
 }
 
-// hold runs job while the lease is renewed, and gives it back. The lease is
+// runHolding runs job while the lease is renewed, and gives it back. The lease is
 // renewed until job has returned, which may take its time after ctx is done.
-func (l *lease) hold(ctx context.Context, job func(context.Context) error) error {
+func (l *lease) runHolding(ctx context.Context, job func(context.Context) error) error {
 	running, cancel := context.WithCancelCause(ctx)
 	held, ended := context.WithCancel(context.WithoutCancel(ctx))
 	var renewing panics.Group
@@ -190,7 +190,7 @@ func (l *lease) release(ctx context.Context) error {
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return err
 	}
-	switch ours, err := l.recover(ctx); {
+	switch ours, err := l.reconcile(ctx); {
 	case err != nil:
 		return err
 	case !ours:
@@ -230,13 +230,13 @@ func (l *lease) renewOnce(held context.Context) (lost bool, err error) {
 		return false, err
 	}
 	// This write, or one before it whose answer was lost, may have been ours.
-	ours, unread := l.recover(attempt)
+	ours, unread := l.reconcile(attempt)
 	return unread == nil && !ours, err
 }
 
-// recover finds out whether the lease is still ours, and which revision it has
+// reconcile finds out whether the lease is still ours, and which revision it has
 // then, after a write whose answer was lost. Its error is that it cannot be known.
-func (l *lease) recover(ctx context.Context) (ours bool, err error) {
+func (l *lease) reconcile(ctx context.Context) (ours bool, err error) {
 	held, revision := l.record, l.revision
 	err = l.read(ctx)
 	if err == nil && l.record.Holder == l.holder {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var _ side = (*objects)(nil)
+var _ openedEnd = (*objects)(nil)
 
 // objects are a bucket. As a source, bucket may be nil.
 type objects struct {
@@ -29,7 +29,7 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 				yield(entry{}, err)
 				return
 			}
-			if !s.takes(e.Key) {
+			if !s.selects(e.Key) {
 				continue
 			}
 			found := entry{key: e.Key, size: e.Size, modified: e.Modified, revision: e.Revision}

@@ -22,7 +22,7 @@ const maxConcurrency = 10_000
 type Option interface{ apply(*settings) }
 
 type settings struct {
-	bad         error
+	err         error
 	concurrency int
 	include     []string
 	exclude     []string
@@ -56,8 +56,8 @@ func readOptions(opts []Option) *settings {
 }
 
 func (s *settings) fail(argument, rule string) {
-	if s.bad == nil {
-		s.bad = invalid(argument, rule)
+	if s.err == nil {
+		s.err = invalid(argument, rule)
 	}
 }
 
@@ -99,7 +99,7 @@ func (s *settings) patterns(argument string, known, more []string) []string {
 		if p == "" || p == "/" || !doublestar.ValidatePattern(p) {
 			s.fail(argument, "has a malformed pattern: "+strconv.Quote(p))
 		}
-		known = append(known, asPattern(p))
+		known = append(known, normalizePattern(p))
 	}
 	return known
 }

@@ -8,27 +8,27 @@ import (
 // permissions are those that a new file, and the directories that lead to it, are
 // made with: less the umask, as any tool makes them.
 type permissions struct {
-	of   *tree // where the file comes from; nil: a bucket, which keeps none
-	file fs.FileMode
+	source *tree // where the file comes from; nil: a bucket, which keeps none
+	file   fs.FileMode
 }
 
-var usual = permissions{file: 0o666}
+var defaultPermissions = permissions{file: 0o666}
 
-// ofDir are those of the directory that is copied.
-func (p permissions) ofDir(path string) fs.FileMode {
-	if p.of == nil {
+// forDir are those of the directory that is copied.
+func (p permissions) forDir(path string) fs.FileMode {
+	if p.source == nil {
 		return 0o777
 	}
-	info, err := p.of.root.Stat(path)
+	info, err := p.source.root.Stat(path)
 	if err != nil {
 		return 0o700 // it is gone meanwhile
 	}
 	return info.Mode().Perm() | 0o700 // files have to get into it
 }
 
-// keepPermissions gives the new file those of the one that it replaces, of which
+// copyPermissions gives the new file those of the one that it replaces, of which
 // the umask has taken some.
-func keepPermissions(f *os.File, want fs.FileMode) error {
+func copyPermissions(f *os.File, want fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Perm() == want {
 		return err // some file systems know no permissions, and refuse to set any

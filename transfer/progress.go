@@ -9,8 +9,8 @@ import (
 
 const (
 	progressEvery = 100 * time.Millisecond
-	// rateOver is how many of those intervals Progress.Rate is the mean of.
-	rateOver = 30
+	// rateTicks is how many of those intervals Progress.Rate is the mean of.
+	rateTicks = 30
 )
 
 // Progress is how far a job is.
@@ -75,9 +75,9 @@ func (m *meter) progress() Progress {
 	return p
 }
 
-// watch reports until the function that it returns is called, which reports for
+// reportProgress reports until the function that it returns is called, which reports for
 // the last time.
-func (m *meter) watch(report func(Progress)) (end func()) {
+func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	if report == nil {
 		return func() {}
 	}
@@ -100,7 +100,7 @@ func (m *meter) watch(report func(Progress)) (end func()) {
 func (m *meter) tick(report func(Progress), over <-chan struct{}) {
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
-	var samples [rateOver]int64 // bytes at the last ticks
+	var samples [rateTicks]int64 // bytes at the last ticks
 	var last Progress
 	for n := 0; ; n++ {
 		select {
@@ -109,8 +109,8 @@ func (m *meter) tick(report func(Progress), over <-chan struct{}) {
 		case <-ticker.C:
 		}
 		p := m.progress()
-		slot := n % rateOver
-		since := min(n+1, rateOver) // ticks; before the first, nothing had moved
+		slot := n % rateTicks
+		since := min(n+1, rateTicks) // ticks; before the first, nothing had moved
 		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(since) * progressEvery).Seconds()
 		samples[slot] = p.Bytes
 		news := p

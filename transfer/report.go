@@ -107,17 +107,17 @@ func (r *Report) err(early error) error {
 	if early == nil && r.Failed == 0 {
 		return nil
 	}
-	return &incomplete{early: early, report: r}
+	return &incompleteError{early: early, report: r}
 }
 
-// incomplete is the error of a job that did not do everything.
-type incomplete struct {
+// incompleteError is the error of a job that did not do everything.
+type incompleteError struct {
 	early  error
 	report *Report
 }
 
 // Error is what ended the job, and the first failures.
-func (e *incomplete) Error() string {
+func (e *incompleteError) Error() string {
 	const shown = 3
 	var lines []string
 	if e.early != nil {
@@ -137,7 +137,7 @@ func (e *incomplete) Error() string {
 }
 
 // Unwrap is all that was joined.
-func (e *incomplete) Unwrap() []error {
+func (e *incompleteError) Unwrap() []error {
 	var all []error
 	if e.early != nil {
 		all = append(all, e.early)

@@ -15,11 +15,11 @@ import (
 
 const (
 	// resumeBytes is the smallest file that may go in parts.
-	resumeBytes = 5 << 20
-	resumeName  = ".upload"
-	// forgottenAfter is how long nothing was written to what a job kept that did
+	resumeBytes  = 5 << 20
+	resumeSuffix = ".upload"
+	// abandonAfter is how long nothing was written to what a job kept that did
 	// not come back: Azure and GCS have dropped the parts by then.
-	forgottenAfter = 7 * 24 * time.Hour
+	abandonAfter = 7 * 24 * time.Hour
 )
 
 // WithResume keeps in the directory dir, which is made where it is missing, how
@@ -40,11 +40,11 @@ func WithResume(dir string) Option {
 	})
 }
 
-// begun is where the uploads of a job are kept; "": nowhere.
-type begun string
+// resumeDir is where the uploads of a job are kept; "": nowhere.
+type resumeDir string
 
 // prepare makes the directory.
-func (b begun) prepare() error {
+func (b resumeDir) prepare() error {
 	if b == "" {
 		return nil
 	}
@@ -55,33 +55,33 @@ func (b begun) prepare() error {
 }
 
 // option is what an upload of a file has to be told; nil: nothing.
-func (b begun) option(key string, size int64) storage.ResumeOption {
+func (b resumeDir) option(key string, size int64) storage.ResumeOption {
 	if b == "" || size < resumeBytes {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(key))
-	return storage.WithResume(filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeName))
+	return storage.WithResume(filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeSuffix))
 }
 
 // sweep gives up what nobody came back for. What cannot be given up now is left
 // to the next time.
-func (b begun) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
+func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
 	if b == "" {
 		return
 	}
 	kept, _ := os.ReadDir(string(b)) // as much as can be read
 	for _, entry := range kept {
-		if !isKeptUpload(entry.Name()) {
+		if !isResumeFile(entry.Name()) {
 			continue
 		}
-		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > forgottenAfter {
+		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > abandonAfter {
 			_ = storage.AbandonUpload(ctx, to, filepath.Join(string(b), entry.Name()))
 		}
 	}
 }
 
-// isKeptUpload reports whether a file is named as option names them.
-func isKeptUpload(name string) bool {
-	digits, ok := strings.CutSuffix(name, resumeName)
+// isResumeFile reports whether a file is named as option names them.
+func isResumeFile(name string) bool {
+	digits, ok := strings.CutSuffix(name, resumeSuffix)
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }

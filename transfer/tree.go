@@ -26,15 +26,15 @@ const (
 	staleAfter = 15 * time.Minute
 )
 
-var _ side = (*tree)(nil)
+var _ openedEnd = (*tree)(nil)
 
 // A tree is a directory. Everything is opened through root: no name and no link
 // leads outside.
 type tree struct {
-	root   *os.Root    // nil: a destination that is not there, in a dry run
-	target bool        // files are written here: leftovers are swept, links not followed
-	kept   fs.FileInfo // the directory of WithResume, which is not entered; nil: there is none
-	sync   bool        // what is written is on the disk when the job ends
+	root        *os.Root    // nil: a destination that is not there, in a dry run
+	destination bool        // files are written here: leftovers are swept, links not followed
+	resumeDir   fs.FileInfo // the directory of WithResume, which is not entered; nil: there is none
+	sync        bool        // what is written is on the disk when the job ends
 
 	mu      sync.Mutex
 	changes map[string]bool // directories whose names are not known to be on the disk
@@ -44,12 +44,12 @@ func (t *tree) close() error {
 	if t.root == nil {
 		return nil
 	}
-	return errors.Join(t.flush(), t.root.Close())
+	return errors.Join(t.syncDirs(), t.root.Close())
 }
 
-// changed notes that names in dir have changed. A directory is synced once, at the
+// noteChange notes that names in dir have changed. A directory is synced once, at the
 // end of the job, or earlier when many wait for it.
-func (t *tree) changed(dir string) error {
+func (t *tree) noteChange(dir string) error {
 	if !t.sync {
 		return nil
 	}
@@ -62,13 +62,13 @@ func (t *tree) changed(dir string) error {
 	full := len(t.changes) > most
 	t.mu.Unlock()
 	if full {
-		return t.flush()
+		return t.syncDirs()
 	}
 	return nil
 }
 
-// flush has the names in the directories that have changed on the disk.
-func (t *tree) flush() error {
+// syncDirs has the names in the directories that have changed on the disk.
+func (t *tree) syncDirs() error {
 	t.mu.Lock()
 	changes := t.changes
 	t.changes = nil
@@ -127,7 +127,7 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	}
 	defer func() { _ = f.Close() }()
 	sum := crc32.New(castagnoli)
-	if _, err := io.Copy(sum, stopping{ctx, newSteady(f, info).reader()}); err != nil {
+	if _, err := io.Copy(sum, contextReader{ctx, newStableFile(f, info).reader()}); err != nil {
 		return 0, fileError("read", key, err)
 	}
 	return sum.Sum32(), nil

@@ -27,32 +27,32 @@ func (t *tree) entries(ctx context.Context, s *settings, _ string) iter.Seq2[ent
 		if t.root == nil {
 			return
 		}
-		w := &walk{tree: t, settings: s, ctx: ctx, yield: yield, links: s.links && !t.target}
+		w := &treeWalker{tree: t, settings: s, ctx: ctx, yield: yield, links: s.links && !t.destination}
 		w.dir("")
 	}
 }
 
-type walk struct {
+type treeWalker struct {
 	*tree
-	settings *settings
-	ctx      context.Context
-	yield    func(entry, error) bool
-	links    bool
-	above    []fs.FileInfo // with links: the directories that lead to this one
-	followed int           // and how many of these are links
+	settings  *settings
+	ctx       context.Context
+	yield     func(entry, error) bool
+	links     bool
+	ancestors []fs.FileInfo // with links: the directories that lead to this one
+	followed  int           // and how many of these are links
 }
 
 // startsAnywhere: all directories would be read again.
 func (t *tree) startsAnywhere() bool { return false }
 
 // dir yields what is in a directory; false where that was the last.
-func (w *walk) dir(prefix string) bool {
+func (w *treeWalker) dir(prefix string) bool {
 	if err := w.ctx.Err(); err != nil {
 		w.yield(entry{}, ctxError(err))
 		return false
 	}
-	depth := len(w.above)
-	defer func() { w.above = w.above[:depth] }()
+	depth := len(w.ancestors)
+	defer func() { w.ancestors = w.ancestors[:depth] }()
 	children, err := w.read(prefix)
 	switch {
 	case err != nil && prefix == "":
@@ -70,7 +70,7 @@ func (w *walk) dir(prefix string) bool {
 			}
 			continue
 		}
-		if !w.below(prefix+c.order, c.link) {
+		if !w.enter(prefix+c.order, c.link) {
 			return false
 		}
 	}
@@ -81,8 +81,8 @@ func (w *walk) dir(prefix string) bool {
 // directories that link to one another make more paths than there are names.
 const maxFollowed = 3
 
-// below goes down to a directory.
-func (w *walk) below(prefix string, link bool) bool {
+// enter goes down to a directory.
+func (w *treeWalker) enter(prefix string, link bool) bool {
 	if !link {
 		return w.dir(prefix)
 	}
@@ -96,7 +96,7 @@ func (w *walk) below(prefix string, link bool) bool {
 
 // read lists one directory. Of a directory that fails midway it is what was
 // read, with the error.
-func (w *walk) read(prefix string) ([]child, error) {
+func (w *treeWalker) read(prefix string) ([]child, error) {
 	name := strings.TrimSuffix(prefix, "/")
 	if name == "" {
 		name = "."
@@ -111,12 +111,12 @@ func (w *walk) read(prefix string) ([]child, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, dir := range w.above {
+		for _, dir := range w.ancestors {
 			if os.SameFile(dir, info) {
 				return nil, errLoop
 			}
 		}
-		w.above = append(w.above, info)
+		w.ancestors = append(w.ancestors, info)
 	}
 	found, err := f.ReadDir(-1)
 	children := make([]child, 0, len(found))
@@ -135,44 +135,44 @@ var (
 )
 
 // child looks at one name; false where the job is not about it.
-func (w *walk) child(prefix string, d fs.DirEntry) (child, bool) {
+func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	key := prefix + d.Name()
 	if strings.EqualFold(d.Name(), reservedName) {
 		return child{order: d.Name(), entry: entry{key: key, kind: ignored}}, true
 	}
 	if isTemp(d.Name()) {
-		if w.target {
+		if w.destination {
 			w.sweep(key, d)
 		}
 		return child{}, false
 	}
 	c := child{order: d.Name(), entry: entry{key: key}}
-	info, err := w.look(key, d)
+	info, err := w.stat(key, d)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // gone meanwhile
 	case d.IsDir() || err == nil && info.IsDir(): // where it cannot be looked at, reading it will say so
-		if w.kept != nil && err == nil && os.SameFile(w.kept, info) {
-			c.entry.kind = hidden
+		if w.resumeDir != nil && err == nil && os.SameFile(w.resumeDir, info) {
+			c.entry.kind = excluded
 			return c, true
 		}
 		c.order, c.dir, c.link = d.Name()+"/", true, !d.IsDir()
-		return c, !w.settings.leavesOut(key)
+		return c, !w.settings.excludesDir(key)
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
 		if !d.Type().IsRegular() { // it may be a directory: WithInclude may take what is in it
-			return c, w.settings.takes(key) || !w.settings.leavesOut(key)
+			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}
 	case info.Mode().IsRegular():
 		c.entry.size, c.entry.modified = info.Size(), info.ModTime()
 	default:
 		c.entry.kind = ignored
 	}
-	return c, w.settings.takes(key)
+	return c, w.settings.selects(key)
 }
 
-// look is what the name stands for; of a link, with WithLinks, where it leads.
-func (w *walk) look(key string, d fs.DirEntry) (fs.FileInfo, error) {
+// stat is what the name stands for; of a link, with WithLinks, where it leads.
+func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.links && d.Type()&fs.ModeSymlink != 0 {
 		return w.root.Stat(key)
 	}
@@ -180,7 +180,7 @@ func (w *walk) look(key string, d fs.DirEntry) (fs.FileInfo, error) {
 }
 
 // sweep removes what a process that died has left behind.
-func (w *walk) sweep(key string, d fs.DirEntry) {
+func (w *treeWalker) sweep(key string, d fs.DirEntry) {
 	if w.settings.dryRun || !d.Type().IsRegular() {
 		return
 	}

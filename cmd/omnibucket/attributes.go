@@ -30,17 +30,17 @@ func (a *attributes) register(c *cobra.Command) {
 	f.StringVar(&a.revision, "if-revision", "", "only where the object there is of this `revision` (else exit code 4)")
 }
 
-// A write is what the flags say, for the library.
-type write struct {
-	attributes []storage.WriteOption
-	revision   []storage.RevisionOption // of what is replaced
-	guarded    bool                     // there is a condition
+// A writeOptions is what the flags say, for the library.
+type writeOptions struct {
+	attributes  []storage.WriteOption
+	revision    []storage.RevisionOption // of what is replaced
+	conditional bool                     // there is a condition
 }
 
 // read makes options of the flags that were given. A value that is no good, the
 // library refuses.
-func (a *attributes) read(c *cobra.Command) (write, error) {
-	var w write
+func (a *attributes) read(c *cobra.Command) (writeOptions, error) {
+	var w writeOptions
 	for _, flag := range []struct {
 		name  string
 		value string
@@ -73,7 +73,7 @@ func (a *attributes) read(c *cobra.Command) (write, error) {
 	if c.Flags().Changed("if-revision") {
 		w.revision = append(w.revision, storage.IfRevision(a.revision))
 	}
-	w.guarded = a.ifAbsent || len(w.revision) > 0
+	w.conditional = a.ifAbsent || len(w.revision) > 0
 	return w, nil
 }
 
@@ -90,9 +90,9 @@ func parseMetadata(pairs []string) (map[string]string, error) {
 	return metadata, nil
 }
 
-func (w write) none() bool { return len(w.attributes) == 0 && len(w.revision) == 0 }
+func (w writeOptions) isEmpty() bool { return len(w.attributes) == 0 && len(w.revision) == 0 }
 
-func (w write) forUpload() []storage.UploadOption {
+func (w writeOptions) forUpload() []storage.UploadOption {
 	var opts []storage.UploadOption
 	for _, o := range w.attributes {
 		opts = append(opts, o)
@@ -103,7 +103,7 @@ func (w write) forUpload() []storage.UploadOption {
 	return opts
 }
 
-func (w write) forCopy() []storage.CopyOption {
+func (w writeOptions) forCopy() []storage.CopyOption {
 	var opts []storage.CopyOption
 	for _, o := range w.attributes {
 		opts = append(opts, o)

@@ -19,16 +19,16 @@ const rangesAtOnce = 8
 
 const noSyncUsage = "do not wait until files are on the disk: a power failure may leave them empty"
 
-// A copying is what the flags of cp say.
-type copying struct {
+// A cpFlags is what the flags of cp say.
+type cpFlags struct {
 	recursive bool
 	noSync    bool
-	write     write
+	write     writeOptions
 	version   []storage.VersionOption // of the source, or nothing
 }
 
 func (p *program) cpCommand() *cobra.Command {
-	var f copying
+	var f cpFlags
 	var a attributes
 	var version string
 	c := &cobra.Command{
@@ -66,14 +66,14 @@ that the same command goes on where it was cut short.`,
 	return c
 }
 
-func (p *program) cp(ctx context.Context, f *copying, sources []string, destination string) error {
+func (p *program) cp(ctx context.Context, f *cpFlags, sources []string, destination string) error {
 	dst, err := p.locate(destination)
 	switch {
 	case err != nil:
 		return err
-	case f.recursive && (f.write.guarded || f.version != nil):
+	case f.recursive && (f.write.conditional || f.version != nil):
 		return invalid("--if-absent, --if-revision and --version are of one object, and do not fit -r", "")
-	case len(sources) > 1 && !f.recursive && !takesNames(dst), len(sources) > 1 && f.recursive && !writtenAsFolder(dst):
+	case len(sources) > 1 && !f.recursive && !isFolderTarget(dst), len(sources) > 1 && f.recursive && !writtenAsFolder(dst):
 		return invalid("several sources need a folder as destination", `a folder's key ends in "/"`)
 	}
 	return p.each(ctx, sources, func(source string) error {
@@ -92,17 +92,17 @@ func (p *program) cp(ctx context.Context, f *copying, sources []string, destinat
 }
 
 // checkEnds refuses what cp is not for, and flags that would do nothing.
-func checkEnds(f *copying, src, dst location) error {
+func checkEnds(f *cpFlags, src, dst location) error {
 	switch {
 	case src.kind == account || dst.kind == account:
 		return invalid("address names no bucket", addressHint)
 	case src.kind != inBucket && dst.kind != inBucket:
 		return invalid("the source or the destination must be in a bucket", addressHint)
-	case dst.kind != inBucket && !f.write.none():
+	case dst.kind != inBucket && !f.write.isEmpty():
 		return invalid("attributes and conditions are of what is written to a bucket", "")
 	case src.kind != inBucket && f.version != nil:
 		return invalid("--version is of a source in a bucket", "")
-	case f.noSync && dst.kind != onMachine:
+	case f.noSync && dst.kind != localPath:
 		return invalid("--no-sync is of files on this machine, and the destination is none", "")
 	case f.recursive && (src.kind == stream || dst.kind == stream):
 		return invalid("standard input and output are no trees", "")
@@ -111,13 +111,13 @@ func checkEnds(f *copying, src, dst location) error {
 }
 
 // cpOne copies one file or object; where to, if that is a folder, says its name.
-func (p *program) cpOne(ctx context.Context, f *copying, src, dst location) error {
+func (p *program) cpOne(ctx context.Context, f *cpFlags, src, dst location) error {
 	name, err := sourceName(src)
 	if err != nil {
 		return err
 	}
-	if takesNames(dst) {
-		if dst, err = inside(dst, name); err != nil {
+	if isFolderTarget(dst) {
+		if dst, err = inFolder(dst, name); err != nil {
 			return err
 		}
 	}
@@ -131,7 +131,7 @@ func (p *program) cpOne(ctx context.Context, f *copying, src, dst location) erro
 	if err != nil {
 		return err
 	}
-	if src.kind == onMachine {
+	if src.kind == localPath {
 		_, err = storage.UploadFile(ctx, bucket, dst.key, src.path, f.write.forUpload()...)
 		return err
 	}
@@ -142,7 +142,7 @@ func (p *program) cpOne(ctx context.Context, f *copying, src, dst location) erro
 }
 
 // cpOut copies an object to a file or to standard output.
-func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) error {
+func (p *program) cpOut(ctx context.Context, f *cpFlags, src, dst location) error {
 	bucket, err := p.open(ctx, src)
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (p *program) cpOut(ctx context.Context, f *copying, src, dst location) erro
 
 // makeDirectory makes the directory for a download if it is missing, and the object
 // is there.
-func (p *program) makeDirectory(ctx context.Context, f *copying, bucket storage.Attrser, key, dir string) error {
+func (p *program) makeDirectory(ctx context.Context, f *cpFlags, bucket storage.Attrser, key, dir string) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return nil // what else is wrong, the download tells
 	}
@@ -184,7 +184,7 @@ func (p *program) makeDirectory(ctx context.Context, f *copying, bucket storage.
 	return os.MkdirAll(dir, 0o777)
 }
 
-func (p *program) cpBetween(ctx context.Context, f *copying, src, dst location) error {
+func (p *program) cpBetween(ctx context.Context, f *cpFlags, src, dst location) error {
 	from, err := p.open(ctx, src)
 	if err != nil {
 		return err
@@ -221,9 +221,9 @@ func sourceName(src location) (string, error) {
 	return filepath.Base(src.path), nil
 }
 
-// inside is a name in a folder. The name may come from a key that somebody else
+// inFolder is a name in a folder. The name may come from a key that somebody else
 // has chosen: it must not lead a file anywhere else.
-func inside(dst location, name string) (location, error) {
+func inFolder(dst location, name string) (location, error) {
 	switch {
 	case name == "":
 		return dst, invalid("standard input has no name: the destination needs one", "")
@@ -237,10 +237,10 @@ func inside(dst location, name string) (location, error) {
 	return dst, nil
 }
 
-// takesNames reports whether a destination is a folder that the source's own name
+// isFolderTarget reports whether a destination is a folder that the source's own name
 // is put into.
-func takesNames(dst location) bool {
-	return writtenAsFolder(dst) || dst.kind == onMachine && isDirectory(dst.path)
+func isFolderTarget(dst location) bool {
+	return writtenAsFolder(dst) || dst.kind == localPath && isDirectory(dst.path)
 }
 
 // writtenAsFolder reports whether a destination says itself that it is a folder.
@@ -248,7 +248,7 @@ func writtenAsFolder(dst location) bool {
 	switch dst.kind {
 	case inBucket:
 		return dst.isFolder()
-	case onMachine:
+	case localPath:
 		return endsAsFolder(dst.path)
 	}
 	return false

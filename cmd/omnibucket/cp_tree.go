@@ -12,7 +12,7 @@ import (
 
 // cpTree copies what is under a source. A source that is one file or object is
 // copied as such.
-func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) error {
+func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) error {
 	tree, err := p.isTree(ctx, src)
 	switch {
 	case err != nil:
@@ -21,7 +21,7 @@ func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) err
 		return p.cpOne(ctx, f, src, dst)
 	}
 	if name := treeName(src); name != "" && writtenAsFolder(dst) {
-		if dst, err = inside(dst, name); err != nil {
+		if dst, err = inFolder(dst, name); err != nil {
 			return err
 		}
 	}
@@ -38,10 +38,10 @@ func (p *program) cpTree(ctx context.Context, f *copying, src, dst location) err
 
 // isTree reports whether a source of cp -r is a tree rather than one file or object.
 func (p *program) isTree(ctx context.Context, src location) (bool, error) {
-	if src.kind == onMachine {
+	if src.kind == localPath {
 		return isDirectory(src.path), nil
 	}
-	if full, err := p.holds(ctx, src); full || err != nil || src.key == "" {
+	if full, err := p.hasObjects(ctx, src); full || err != nil || src.key == "" {
 		return true, err
 	}
 	bucket, err := p.open(ctx, src)
@@ -50,13 +50,13 @@ func (p *program) isTree(ctx context.Context, src location) (bool, error) {
 	}
 	exists, err := bucket.Exists(ctx, src.key)
 	if err == nil && (!exists || src.isFolder()) {
-		err = nothingThere(src.key)
+		err = errNothingUnder(src.key)
 	}
 	return false, err
 }
 
-// holds reports whether there is anything in a folder.
-func (p *program) holds(ctx context.Context, l location) (bool, error) {
+// hasObjects reports whether there is anything in a folder.
+func (p *program) hasObjects(ctx context.Context, l location) (bool, error) {
 	bucket, err := p.openFolder(ctx, l)
 	if err != nil {
 		return false, err
@@ -72,7 +72,7 @@ func treeName(src location) string {
 	switch {
 	case src.kind == inBucket && !src.isFolder():
 		return path.Base(src.key)
-	case src.kind == onMachine && !endsAsFolder(src.path):
+	case src.kind == localPath && !endsAsFolder(src.path):
 		return filepath.Base(src.path)
 	}
 	return ""
@@ -98,7 +98,7 @@ func (p *program) transfer(ctx context.Context, dst, src location, opts []transf
 // end is one end of a job: a directory, or a folder in a bucket.
 func (p *program) end(ctx context.Context, l location) (transfer.End, error) {
 	switch l.kind {
-	case onMachine:
+	case localPath:
 		return transfer.Dir(l.path), nil
 	case inBucket:
 		bucket, err := p.openFolder(ctx, l)

@@ -15,7 +15,7 @@ const manual = "../../docs/cli.md"
 
 func TestTheManualKnowsEveryCommandAndExitCode(t *testing.T) {
 	text := readFile(t, manual)
-	p := &program{surroundings: newShell(t).around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
+	p := &program{environment: newShell(t).around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
 	root := p.rootCommand()
 	for _, c := range root.Commands() {
 		require.Contains(t, text, "`"+c.Name()+" ", "docs/cli.md")

@@ -18,40 +18,40 @@ const (
 	exitNotFound     = 3
 	exitPrecondition = 4
 	exitInterrupted  = 128 + 2  // what a shell has of SIGINT
-	exitClosedPipe   = 128 + 13 // and of SIGPIPE
+	exitBrokenPipe   = 128 + 13 // and of SIGPIPE
 )
 
-// maxComplaints bounds how much of a job's failures is printed.
-const maxComplaints = 20
+// maxPrintedErrors bounds how much of a job's failures is printed.
+const maxPrintedErrors = 20
 
-// A toldError has been printed already.
-type toldError struct{ error }
+// A reportedError has been printed already.
+type reportedError struct{ error }
 
-func (e toldError) Unwrap() error { return e.error }
+func (e reportedError) Unwrap() error { return e.error }
 
 // invalid is an argument that breaks a rule.
 func invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
 }
 
-// verdict prints what went wrong, and is the exit code. What the output failed
+// exitCodeFor prints what went wrong, and is the exit code. What the output failed
 // with comes first: the rest was given up because of it.
-func (p *program) verdict(ctx context.Context, command *cobra.Command, err error) int {
-	var told toldError
+func (p *program) exitCodeFor(ctx context.Context, command *cobra.Command, err error) int {
+	var told reportedError
 	switch {
-	case p.out.err != nil && closedPipe(p.out.err):
-		return exitClosedPipe
+	case p.out.err != nil && isBrokenPipe(p.out.err):
+		return exitBrokenPipe
 	case p.out.err != nil:
-		p.complain(fmt.Errorf("the output cannot be written: %w", p.out.err))
+		p.printError(fmt.Errorf("the output cannot be written: %w", p.out.err))
 		return exitFailure
 	case err == nil:
 		return 0
-	case !p.began:
-		p.complain(err)
+	case !p.parsed:
+		p.printError(err)
 		_, _ = fmt.Fprintf(p.err, "Run \"%s --help\" for usage.\n", command.CommandPath())
 		return exitUsage
 	case !errors.As(err, &told):
-		p.complain(err)
+		p.printError(err)
 	}
 	if ctx.Err() != nil {
 		return exitInterrupted
@@ -71,14 +71,14 @@ func exitCode(code storage.Code) int {
 	return exitFailure
 }
 
-// complain prints an error; of several that were joined, the first.
-func (p *program) complain(err error) {
+// printError prints an error; of several that were joined, the first.
+func (p *program) printError(err error) {
 	told := 0
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		if told == maxComplaints {
+		if told == maxPrintedErrors {
 			_, _ = fmt.Fprintln(p.err, "omnibucket: and more")
 			return
 		}

@@ -15,7 +15,7 @@ type kind int
 
 const (
 	inBucket  kind = iota // an object, a folder, or a whole bucket
-	onMachine             // a path
+	localPath             // a path
 	stream                // standard input or output
 	account               // an address without a bucket
 )
@@ -26,9 +26,9 @@ type location struct {
 	path string // onMachine
 
 	scheme, host, dir, query string // as the address has them, escaped; dir is file:'s alone
-	under                    string // the folder that all keys of a name are in: "" or ending in "/"
+	prefix                   string // the folder that all keys of a name are in: "" or ending in "/"
 	key                      string // as the bucket has it
-	wild                     bool   // the key is written with what other programs take for wildcards
+	hasWildcard              bool   // the key is written with what other programs take for wildcards
 }
 
 var (
@@ -55,11 +55,11 @@ func parseLocation(text string, lookup func(string) (string, bool)) (location, e
 	}
 	name, key, ok := cutName(text, runtime.GOOS == "windows")
 	if !ok {
-		return location{kind: onMachine, path: text}, nil
+		return location{kind: localPath, path: text}, nil
 	}
 	named := nameForm.MatchString(name)
 	if named {
-		if address, set := lookup(variable(name)); set {
+		if address, set := lookup(variableOf(name)); set {
 			return parseName(name, address, key)
 		}
 	}
@@ -67,7 +67,7 @@ func parseLocation(text string, lookup func(string) (string, bool)) (location, e
 	case schemeForm.MatchString(text):
 		return location{}, invalid("address must have two slashes after its scheme", addressHint+"; "+pathHint)
 	case named:
-		return location{}, invalid(variable(name)+" is not set", addressHint+"; "+pathHint)
+		return location{}, invalid(variableOf(name)+" is not set", addressHint+"; "+pathHint)
 	}
 	return location{}, invalid(`location must have a name of letters, digits, "-" and "_" before its ":"`, addressHint+"; "+pathHint)
 }
@@ -85,8 +85,8 @@ func cutName(text string, windows bool) (name, key string, ok bool) {
 	return name, key, true
 }
 
-// variable is the environment variable that holds the address of a name.
-func variable(name string) string {
+// variableOf is the environment variable that holds the address of a name.
+func variableOf(name string) string {
 	return "OMNIBUCKET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
@@ -94,19 +94,19 @@ func variable(name string) string {
 // does not quote the address: it is not for this program to print.
 func parseName(name, address, key string) (location, error) {
 	if !addressForm.MatchString(address) {
-		return location{}, invalid(variable(name)+" must hold an address", addressHint)
+		return location{}, invalid(variableOf(name)+" must hold an address", addressHint)
 	}
 	l, err := parseAddress(address)
 	switch {
 	case err != nil:
 		return location{}, err
 	case l.kind == account && key != "":
-		return location{}, invalid(variable(name)+" holds an address without a bucket, which has no keys", "")
+		return location{}, invalid(variableOf(name)+" holds an address without a bucket, which has no keys", "")
 	}
 	if l.key != "" {
-		l.under = folder(l.key)
+		l.prefix = asFolder(l.key)
 	}
-	l.key, l.wild = key, strings.ContainsAny(key, wildcards)
+	l.key, l.hasWildcard = key, strings.ContainsAny(key, wildcards)
 	return l, nil
 }
 
@@ -135,7 +135,7 @@ func parseAddress(text string) (location, error) {
 	if err != nil {
 		return location{}, invalid(`address has a "%" that begins no escape`, `in a key, "%" is written %25`)
 	}
-	l.key, l.wild = key, strings.ContainsAny(escaped, wildcards)
+	l.key, l.hasWildcard = key, strings.ContainsAny(escaped, wildcards)
 	return l, nil
 }
 
@@ -149,10 +149,10 @@ func (l location) parameters() string {
 	return "?" + l.query
 }
 
-// accountOf is the address, for storage.OpenService, of the account that the
+// splitAccount is the address, for storage.OpenService, of the account that the
 // bucket is in, and the bucket's name there.
-func (l location) accountOf() (address, bucket string, err error) {
-	if l.kind != inBucket || l.key != "" || l.under != "" {
+func (l location) splitAccount() (address, bucket string, err error) {
+	if l.kind != inBucket || l.key != "" || l.prefix != "" {
 		return "", "", invalid("location must be a whole bucket, without a key", addressHint)
 	}
 	if l.scheme != "file" {
@@ -174,8 +174,8 @@ const wildcards = "*?[" // no command expands them
 // isFolder reports whether the key is a prefix.
 func (l location) isFolder() bool { return l.key == "" || strings.HasSuffix(l.key, "/") }
 
-// folder is a key taken as a folder: "photos" means "photos/".
-func folder(key string) string {
+// asFolder is a key taken as a folder: "photos" means "photos/".
+func asFolder(key string) string {
 	if key == "" || strings.HasSuffix(key, "/") {
 		return key
 	}
@@ -196,5 +196,5 @@ func (p *program) locateInBucket(text string) (location, error) {
 	case l.kind == inBucket:
 		return l, nil
 	}
-	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNoAddress, Hint: addressHint}
+	return l, &storage.Error{Code: storage.InvalidArgument, Key: text, Err: errNotInBucket, Hint: addressHint}
 }

@@ -35,12 +35,12 @@ func TestLocations(t *testing.T) {
 		address, under, key string // inBucket, account
 	}{
 		{"standard input and output", "-", stream, "", "", ""},
-		{"a path", "photos/a.jpg", onMachine, "", "", ""},
-		{"a path with a colon", "./photos:a", onMachine, "", "", ""},
-		{"an absolute path with a colon", "/photos:a", onMachine, "", "", ""},
-		{"a path above with a colon", "../photos:a", onMachine, "", "", ""},
-		{"a path with a colon after its first slash", "dir/photos:a", onMachine, "", "", ""},
-		{"a path with a scheme in its middle", "dir/s3://photos", onMachine, "", "", ""},
+		{"a path", "photos/a.jpg", localPath, "", "", ""},
+		{"a path with a colon", "./photos:a", localPath, "", "", ""},
+		{"an absolute path with a colon", "/photos:a", localPath, "", "", ""},
+		{"a path above with a colon", "../photos:a", localPath, "", "", ""},
+		{"a path with a colon after its first slash", "dir/photos:a", localPath, "", "", ""},
+		{"a path with a scheme in its middle", "dir/s3://photos", localPath, "", "", ""},
 		{"a bucket", "s3://photos", inBucket, s3, "", ""},
 		{"a bucket with a slash", "s3://photos/", inBucket, s3, "", ""},
 		{"a bucket with parameters", "s3://photos?region=eu-west-1", inBucket, s3 + query, "", ""},
@@ -71,10 +71,10 @@ func TestLocations(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, row.kind, l.kind)
 			switch row.kind {
-			case onMachine:
+			case localPath:
 				require.Equal(t, row.text, l.path)
 			case inBucket, account:
-				require.Equal(t, [3]string{row.address, row.under, row.key}, [3]string{l.address(), l.under, l.key})
+				require.Equal(t, [3]string{row.address, row.under, row.key}, [3]string{l.address(), l.prefix, l.key})
 			}
 		})
 	}
@@ -136,7 +136,7 @@ func TestALetterIsADriveOnWindowsOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		l, err := parseLocation("c:photos", lookupTestNames)
 		require.NoError(t, err)
-		require.Equal(t, onMachine, l.kind)
+		require.Equal(t, localPath, l.kind)
 		return
 	}
 	l, err := parseLocation("c:photos", lookupTestNames)
@@ -160,7 +160,7 @@ func TestTheAccountOfABucket(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			l, err := parseLocation(row.text, lookupTestNames)
 			require.NoError(t, err)
-			address, bucket, err := l.accountOf()
+			address, bucket, err := l.splitAccount()
 			require.Equal(t, [2]string{row.address, row.bucket}, [2]string{address, bucket})
 			if row.address == "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
@@ -180,7 +180,7 @@ func FuzzLocation(f *testing.F) {
 			return
 		}
 		switch {
-		case l.kind == onMachine:
+		case l.kind == localPath:
 			require.Equal(t, text, l.path)
 		case l.kind == inBucket && addressForm.MatchString(text):
 			// What is opened holds no key, and the key written as URLs are leads back.
@@ -190,7 +190,7 @@ func FuzzLocation(f *testing.F) {
 			}
 			same, err := parseLocation(again, lookupTestNames)
 			require.NoError(t, err)
-			same.wild = l.wild // an escape quotes
+			same.hasWildcard = l.hasWildcard // an escape quotes
 			require.Equal(t, l, same)
 			require.NotContains(t, l.address(), "#")
 			require.NotContains(t, l.host, "@")

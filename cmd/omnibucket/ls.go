@@ -10,17 +10,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A listing is what the flags of ls say.
-type listing struct {
+// A lsFlags is what the flags of ls say.
+type lsFlags struct {
 	recursive, long, json bool
 	versions, buckets     bool
 	startAfter            string
 	limit                 []storage.ListOption // or nothing
-	most                  int                  // the limit; 0: none
+	limitCount            int                  // the limit; 0: none
 }
 
 func (p *program) lsCommand() *cobra.Command {
-	var f listing
+	var f lsFlags
 	c := &cobra.Command{
 		Use:   "ls [flags] ADDRESS",
 		Short: "List objects, folders, versions or buckets",
@@ -33,7 +33,7 @@ else what is in the folder of that name, one level deep; folders end in "/".`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("limit") {
-				f.limit = []storage.ListOption{storage.WithLimit(f.most)}
+				f.limit = []storage.ListOption{storage.WithLimit(f.limitCount)}
 			}
 			return p.ls(c.Context(), &f, args[0])
 		},
@@ -42,14 +42,14 @@ else what is in the folder of that name, one level deep; folders end in "/".`,
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "list everything under the address, not one level")
 	flags.BoolVarP(&f.long, "long", "l", false, "size, time and key")
 	flags.BoolVar(&f.json, "json", false, "a JSON object a line")
-	flags.IntVar(&f.most, "limit", 0, "end after so many")
+	flags.IntVar(&f.limitCount, "limit", 0, "end after so many")
 	flags.StringVar(&f.startAfter, "start-after", "", "list only what comes after this `key`")
 	flags.BoolVar(&f.versions, "versions", false, "list the kept versions of everything under the address, newest first")
 	flags.BoolVar(&f.buckets, "buckets", false, "list the buckets of an account, such as s3://?region=… or file:///parent")
 	return c
 }
 
-func (p *program) ls(ctx context.Context, f *listing, text string) error {
+func (p *program) ls(ctx context.Context, f *lsFlags, text string) error {
 	l, err := p.locate(text)
 	if err != nil {
 		return err
@@ -80,8 +80,8 @@ func (p *program) ls(ctx context.Context, f *listing, text string) error {
 
 // lsFolder lists what is under a key. A folder that has nothing in it is not there,
 // unless it is the whole bucket.
-func (p *program) lsFolder(ctx context.Context, f *listing, bucket storage.Lister, key string) error {
-	opts := append([]storage.ListOption{storage.WithPrefix(folder(key))}, f.limit...)
+func (p *program) lsFolder(ctx context.Context, f *lsFlags, bucket storage.Lister, key string) error {
+	opts := append([]storage.ListOption{storage.WithPrefix(asFolder(key))}, f.limit...)
 	if !f.recursive {
 		opts = append(opts, storage.WithDelimiter("/"))
 	}
@@ -99,13 +99,13 @@ func (p *program) lsFolder(ctx context.Context, f *listing, bucket storage.Liste
 		found = true
 	}
 	if !found && key != "" && f.startAfter == "" {
-		return nothingThere(key)
+		return errNothingUnder(key)
 	}
 	return nil
 }
 
-func nothingThere(key string) error {
-	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "nor is there anything under " + folder(key)}
+func errNothingUnder(key string) error {
+	return &storage.Error{Code: storage.ObjectNotFound, Op: "List", Key: key, Hint: "nor is there anything under " + asFolder(key)}
 }
 
 // An entryLine is a ListEntry in JSON.
@@ -123,24 +123,24 @@ type folderLine struct {
 	IsPrefix bool   `json:"isPrefix"`
 }
 
-func (p *program) printEntry(f *listing, e storage.ListEntry) error {
+func (p *program) printEntry(f *lsFlags, e storage.ListEntry) error {
 	switch {
 	case f.json && e.IsPrefix:
 		return p.json(folderLine{e.Key, true})
 	case f.json:
 		return p.json(entryLine{e.Key, e.Size, e.Modified, e.ETag, e.Revision})
 	case f.long && e.IsPrefix:
-		p.printf("%12s  %-20s  %s\n", "-", "-", p.show(e.Key))
+		p.printf("%12s  %-20s  %s\n", "-", "-", p.printable(e.Key))
 	case f.long:
-		p.printf("%12d  %-20s  %s\n", e.Size, moment(e.Modified), p.show(e.Key))
+		p.printf("%12d  %-20s  %s\n", e.Size, formatTime(e.Modified), p.printable(e.Key))
 	default:
-		p.printf("%s\n", p.show(e.Key))
+		p.printf("%s\n", p.printable(e.Key))
 	}
 	return p.out.err
 }
 
-// moment is a time as all commands print it; "-" where the store tells none.
-func moment(t time.Time) string {
+// formatTime is a time as all commands print it; "-" where the store tells none.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}

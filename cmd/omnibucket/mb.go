@@ -45,7 +45,7 @@ func (p *program) mb(ctx context.Context, text string, opts []storage.BucketOpti
 	if err != nil {
 		return err
 	}
-	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+	return useService(ctx, l, func(s *storage.Service, bucket string) error {
 		_, err := s.CreateBucket(ctx, bucket, opts...)
 		return err
 	})

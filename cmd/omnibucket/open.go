@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-var errNoAddress = errors.New("this is no address")
+var errNotInBucket = errors.New("this is no address")
 
 // open opens the bucket of a location, once for each address; run closes it.
 func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOption) (storage.Bucket, error) {
@@ -19,7 +19,7 @@ func (p *program) open(ctx context.Context, l location, opts ...storage.OpenOpti
 		}
 		p.buckets[l.address()] = bucket
 	}
-	return within(bucket, l.under), nil
+	return withPrefix(bucket, l.prefix), nil
 }
 
 // openFolder opens what is under a location taken as a folder, as a bucket.
@@ -28,10 +28,10 @@ func (p *program) openFolder(ctx context.Context, l location) (storage.Bucket, e
 	if err != nil {
 		return nil, err
 	}
-	return within(bucket, folder(l.key)), nil
+	return withPrefix(bucket, asFolder(l.key)), nil
 }
 
-func within(b storage.Bucket, prefix string) storage.Bucket {
+func withPrefix(b storage.Bucket, prefix string) storage.Bucket {
 	if prefix == "" {
 		return b
 	}
@@ -48,9 +48,9 @@ func (p *program) openObject(ctx context.Context, text string) (storage.Bucket, 
 	return bucket, l, err
 }
 
-// withService does something with a bucket as a whole.
-func withService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
-	address, bucket, err := l.accountOf()
+// useService does something with a bucket as a whole.
+func useService(ctx context.Context, l location, do func(s *storage.Service, bucket string) error) error {
+	address, bucket, err := l.splitAccount()
 	if err != nil {
 		return err
 	}

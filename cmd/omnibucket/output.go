@@ -19,29 +19,29 @@ import (
 type output struct {
 	to       *bufio.Writer
 	terminal bool
-	giveUp   func()
+	cancel   func()
 	err      error
 }
 
 func newOutput(w io.Writer, giveUp func()) *output {
-	return &output{to: bufio.NewWriterSize(w, 64<<10), terminal: isTerminal(w), giveUp: giveUp}
+	return &output{to: bufio.NewWriterSize(w, 64<<10), terminal: isTerminal(w), cancel: giveUp}
 }
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.to.Write(p)
-	o.failed(err)
+	o.fail(err)
 	if o.terminal {
 		o.flush()
 	}
 	return n, o.err
 }
 
-func (o *output) flush() { o.failed(o.to.Flush()) }
+func (o *output) flush() { o.fail(o.to.Flush()) }
 
-func (o *output) failed(err error) {
+func (o *output) fail(err error) {
 	if err != nil && o.err == nil {
 		o.err = err
-		o.giveUp()
+		o.cancel()
 	}
 }
 
@@ -57,9 +57,9 @@ func (p *program) json(value any) error {
 	return encoder.Encode(value)
 }
 
-// show is a name as it is printed: as it is for a program, and without what a
+// printable is a name as it is printed: as it is for a program, and without what a
 // terminal takes for a command.
-func (p *program) show(name string) string {
+func (p *program) printable(name string) string {
 	if p.out.terminal {
 		return printable(name)
 	}
@@ -86,8 +86,8 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// closedPipe reports whether the reader of a pipe went away.
-func closedPipe(err error) bool {
+// isBrokenPipe reports whether the reader of a pipe went away.
+func isBrokenPipe(err error) bool {
 	const brokenPipe, noData = syscall.Errno(109), syscall.Errno(232) // Windows' own words
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) ||
 		runtime.GOOS == "windows" && (errors.Is(err, brokenPipe) || errors.Is(err, noData))

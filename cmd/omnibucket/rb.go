@@ -30,7 +30,7 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	if err != nil {
 		return err
 	}
-	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+	return useService(ctx, l, func(s *storage.Service, bucket string) error {
 		err := s.DeleteBucket(ctx, bucket)
 		if !force || !errors.Is(err, storage.BucketNotEmpty) {
 			return err
@@ -47,8 +47,8 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	})
 }
 
-// inService opens a bucket of an account for as long as do needs it.
-func inService(s *storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
+// useBucket opens a bucket of an account for as long as do needs it.
+func useBucket(s *storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
 	bucket, err := s.Bucket(name, opts...)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func inService(s *storage.Service, name string, do func(storage.Bucket) error, o
 }
 
 func removeObjects(ctx context.Context, s *storage.Service, name string) error {
-	return inService(s, name, func(b storage.Bucket) error {
+	return useBucket(s, name, func(b storage.Bucket) error {
 		_, err := storage.RemoveMatching(ctx, b, nil)
 		return err
 	})
@@ -66,7 +66,7 @@ func removeObjects(ctx context.Context, s *storage.Service, name string) error {
 // removeVersions removes what a bucket has kept, if it can keep any. Only a bucket
 // that is not empty without its objects is opened so: it has versions.
 func removeVersions(ctx context.Context, s *storage.Service, name string) error {
-	return inService(s, name, func(b storage.Bucket) error {
+	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.KeepVersions) {
 			return nil
 		}

@@ -11,15 +11,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A removing is what the flags of rm say.
-type removing struct {
+// A rmFlags is what the flags of rm say.
+type rmFlags struct {
 	recursive, all, dryRun, verbose, literal bool
 	options                                  []storage.RemoveOption
-	look                                     []storage.AttrsOption // the same, to look for it
+	attrsOptions                             []storage.AttrsOption // the same, to look for it
 }
 
 func (p *program) rmCommand() *cobra.Command {
-	var f removing
+	var f rmFlags
 	var version, revision string
 	c := &cobra.Command{
 		Use:   "rm [flags] ADDRESS...",
@@ -37,10 +37,10 @@ use --literal, or write %2A, %3F and %5B in an address.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("version") {
-				f.options, f.look = append(f.options, storage.WithVersion(version)), append(f.look, storage.WithVersion(version))
+				f.options, f.attrsOptions = append(f.options, storage.WithVersion(version)), append(f.attrsOptions, storage.WithVersion(version))
 			}
 			if c.Flags().Changed("if-revision") {
-				f.options, f.look = append(f.options, storage.IfRevision(revision)), append(f.look, storage.IfRevision(revision))
+				f.options, f.attrsOptions = append(f.options, storage.IfRevision(revision)), append(f.attrsOptions, storage.IfRevision(revision))
 			}
 			return p.rm(c.Context(), &f, args)
 		},
@@ -56,7 +56,7 @@ use --literal, or write %2A, %3F and %5B in an address.`,
 	return c
 }
 
-func (p *program) rm(ctx context.Context, f *removing, args []string) error {
+func (p *program) rm(ctx context.Context, f *rmFlags, args []string) error {
 	if f.recursive && len(f.options) > 0 {
 		return invalid("--version and --if-revision are of one object, and do not fit -r", "")
 	}
@@ -65,13 +65,13 @@ func (p *program) rm(ctx context.Context, f *removing, args []string) error {
 		switch {
 		case err != nil:
 			return err
-		case l.wild && !f.literal:
+		case l.hasWildcard && !f.literal:
 			return invalid(`key must not hold "*", "?" or "[", because wildcards are not expanded`,
 				"to remove an object with such a key, use --literal, or write %2A, %3F and %5B in an address")
 		case f.recursive && l.key == "" && !f.all:
 			return invalid("this would remove everything in the bucket", "-r --all does")
 		case f.recursive:
-			return p.rmFolder(ctx, f, bucket, folder(l.key))
+			return p.rmFolder(ctx, f, bucket, asFolder(l.key))
 		case l.isFolder():
 			return invalid("this is a folder", "-r removes what is in it")
 		}
@@ -81,8 +81,8 @@ func (p *program) rm(ctx context.Context, f *removing, args []string) error {
 
 // rmOne removes one object. If it can be seen that there is none, it says so: the key
 // may be misspelt.
-func (p *program) rmOne(ctx context.Context, f *removing, bucket storage.Bucket, key string) error {
-	exists, err := bucket.Exists(ctx, key, f.look...)
+func (p *program) rmOne(ctx context.Context, f *rmFlags, bucket storage.Bucket, key string) error {
+	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
 	missing := err == nil && !exists
 	if !f.dryRun {
 		err = bucket.Remove(ctx, key, f.options...)
@@ -91,31 +91,31 @@ func (p *program) rmOne(ctx context.Context, f *removing, bucket storage.Bucket,
 	case err != nil:
 		return err
 	case missing:
-		p.nothingRemoved(ctx, bucket, key)
+		p.printNothingRemoved(ctx, bucket, key)
 	case f.verbose || f.dryRun:
-		p.printf("%s\n", p.show(key))
+		p.printf("%s\n", p.printable(key))
 	}
 	return nil
 }
 
-// nothingRemoved tells that there is no such object, or folder.
-func (p *program) nothingRemoved(ctx context.Context, bucket storage.Lister, key string) {
+// printNothingRemoved tells that there is no such object, or folder.
+func (p *program) printNothingRemoved(ctx context.Context, bucket storage.Lister, key string) {
 	what := fmt.Sprintf("there is no object %q", key)
 	if strings.HasSuffix(key, "/") || key == "" {
 		what = fmt.Sprintf("there is nothing under %q", key)
 	} else {
-		for _, err := range bucket.List(ctx, storage.WithPrefix(folder(key)), storage.WithLimit(1)) {
+		for _, err := range bucket.List(ctx, storage.WithPrefix(asFolder(key)), storage.WithLimit(1)) {
 			if err == nil {
-				what += fmt.Sprintf(" (-r removes what is under %q)", folder(key))
+				what += fmt.Sprintf(" (-r removes what is under %q)", asFolder(key))
 			}
 		}
 	}
-	p.complain(errors.New("nothing was removed: " + what))
+	p.printError(errors.New("nothing was removed: " + what))
 }
 
 // rmFolder removes what is under a prefix. With -v a key is printed when it is
 // taken; one that could not be removed is told of as an error too.
-func (p *program) rmFolder(ctx context.Context, f *removing, bucket storage.Bucket, prefix string) error {
+func (p *program) rmFolder(ctx context.Context, f *rmFlags, bucket storage.Bucket, prefix string) error {
 	if f.dryRun {
 		found := false
 		for entry, err := range bucket.List(ctx, storage.WithPrefix(prefix)) {
@@ -123,21 +123,21 @@ func (p *program) rmFolder(ctx context.Context, f *removing, bucket storage.Buck
 				return err
 			}
 			found = true
-			p.printf("%s\n", p.show(entry.Key))
+			p.printf("%s\n", p.printable(entry.Key))
 		}
 		if !found {
-			p.nothingRemoved(ctx, bucket, prefix)
+			p.printNothingRemoved(ctx, bucket, prefix)
 		}
 		return nil
 	}
 	removed, err := storage.RemoveMatching(ctx, bucket, func(entry storage.ListEntry) bool {
 		if f.verbose {
-			p.printf("%s\n", p.show(entry.Key))
+			p.printf("%s\n", p.printable(entry.Key))
 		}
 		return ctx.Err() == nil
 	}, storage.WithPrefix(prefix))
 	if err == nil && removed == 0 && ctx.Err() == nil {
-		p.nothingRemoved(ctx, bucket, prefix)
+		p.printNothingRemoved(ctx, bucket, prefix)
 	}
 	return err
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// surroundings are what a program is given beside its arguments.
-type surroundings struct {
+// environment are what a program is given beside its arguments.
+type environment struct {
 	in     io.Reader
 	out    io.Writer
 	err    io.Writer
@@ -20,17 +20,17 @@ type surroundings struct {
 
 // A program is one run of one command.
 type program struct {
-	surroundings
+	environment
 	out     *output
 	buckets map[string]storage.Bucket // opened so far, by address
-	began   bool                      // the command line was understood
+	parsed  bool                      // the command line was understood
 }
 
 // run is the whole program; it returns the exit code.
-func run(ctx context.Context, args []string, around surroundings) int {
+func run(ctx context.Context, args []string, around environment) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &program{surroundings: around, out: newOutput(around.out, cancel), buckets: map[string]storage.Bucket{}}
+	p := &program{environment: around, out: newOutput(around.out, cancel), buckets: map[string]storage.Bucket{}}
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // of nil, cobra would take those of the process
 	root.SetIn(around.in)
@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, around surroundings) int {
 	command, err := root.ExecuteContextC(working)
 	err = errors.Join(err, p.close())
 	p.out.flush()
-	return p.verdict(ctx, command, err)
+	return p.exitCodeFor(ctx, command, err)
 }
 
 // each does something for every argument and goes on past failures, which it
@@ -53,9 +53,9 @@ func (p *program) each(ctx context.Context, arguments []string, do func(argument
 		case ctx.Err() != nil:
 			return err
 		default:
-			p.complain(err)
+			p.printError(err)
 			if first == nil {
-				first = toldError{err}
+				first = reportedError{err}
 			}
 		}
 	}
@@ -96,7 +96,7 @@ Exit codes:
 		Version:          version(),
 		SilenceErrors:    true,
 		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { p.began = true },
+		PersistentPreRun: func(*cobra.Command, []string) { p.parsed = true },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(

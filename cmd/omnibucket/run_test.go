@@ -34,8 +34,8 @@ type shell struct {
 
 func newShell(t *testing.T) *shell { return &shell{t: t, env: map[string]string{}} }
 
-func (s *shell) around(in io.Reader, out, errs io.Writer) surroundings {
-	return surroundings{in: in, out: out, err: errs, lookup: func(name string) (string, bool) {
+func (s *shell) around(in io.Reader, out, errs io.Writer) environment {
+	return environment{in: in, out: out, err: errs, lookup: func(name string) (string, bool) {
 		value, set := s.env[name]
 		return value, set
 	}}
@@ -260,14 +260,14 @@ func TestNothingThatATerminalObeysIsPrinted(t *testing.T) {
 	require.NotContains(t, stderr, "\x1b")
 
 	p := &program{out: newOutput(io.Discard, func() {})}
-	require.Equal(t, "\x1b[31m", p.show("\x1b[31m"), "a program gets what there is")
+	require.Equal(t, "\x1b[31m", p.printable("\x1b[31m"), "a program gets what there is")
 	p.out.terminal = true
-	require.Equal(t, "?[31m é日", p.show("\x1b[31m é日"))
+	require.Equal(t, "?[31m é日", p.printable("\x1b[31m é日"))
 }
 
 func TestEveryCommandExplainsItself(t *testing.T) {
 	s := newShell(t)
-	p := &program{surroundings: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
+	p := &program{environment: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
 	for _, c := range p.rootCommand().Commands() {
 		t.Run(c.Name(), func(t *testing.T) {
 			require.NotEmpty(t, c.Short)

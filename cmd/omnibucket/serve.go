@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// signedPath is where the signed addresses of a local or memory bucket are
+// defaultMount is where the signed addresses of a local or memory bucket are
 // answered, unless its address says.
-const signedPath = "/.signed/"
+const defaultMount = "/.signed/"
 
 func (p *program) serveCommand() *cobra.Command {
 	var listen string
@@ -49,7 +49,7 @@ func (p *program) serve(ctx context.Context, text, listen string, listing bool) 
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	base := "http://" + reachable(listener.Addr())
+	base := "http://" + reachableAddress(listener.Addr())
 	handler, err := p.handler(ctx, l, base, listing)
 	if err != nil {
 		return err
@@ -59,8 +59,8 @@ func (p *program) serve(ctx context.Context, text, listen string, listing bool) 
 	return serveUntil(ctx, listener, handler)
 }
 
-// reachable is a listener's address as a client on this machine has it.
-func reachable(listening net.Addr) string {
+// reachableAddress is a listener's address as a client on this machine has it.
+func reachableAddress(listening net.Addr) string {
 	host, port, err := net.SplitHostPort(listening.String())
 	if err != nil {
 		return listening.String()
@@ -100,7 +100,7 @@ func (p *program) handler(ctx context.Context, l location, base string, listing 
 		serving = append(serving, serve.WithListing(files))
 	}
 	all := serve.FileServer(files, serving...)
-	if mount == "" || l.under != "" { // the handler of signed addresses is for whole buckets
+	if mount == "" || l.prefix != "" { // the handler of signed addresses is for whole buckets
 		return all, nil
 	}
 	signed := serve.NewHandler(bucket)
@@ -118,7 +118,7 @@ func (p *program) handler(ctx context.Context, l location, base string, listing 
 func signingMount(l location) (path string, own bool) {
 	query, _ := url.ParseQuery(l.query) // storage.Open refuses what is malformed
 	if !query.Has("signing_base_url") {
-		return signedPath, false
+		return defaultMount, false
 	}
 	u, err := url.Parse(query.Get("signing_base_url"))
 	if err != nil || strings.Trim(u.Path, "/") == "" {

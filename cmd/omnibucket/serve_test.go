@@ -141,6 +141,6 @@ func TestTheAddressOfAListenerCanBeReached(t *testing.T) {
 	} {
 		address, err := net.ResolveTCPAddr("tcp", row.listening)
 		require.NoError(t, err)
-		require.Equal(t, row.want, reachable(address))
+		require.Equal(t, row.want, reachableAddress(address))
 	}
 }

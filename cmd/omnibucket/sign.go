@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A signing is what the flags of sign say.
-type signing struct {
+// A signFlags is what the flags of sign say.
+type signFlags struct {
 	upload, ifAbsent, json         bool
 	ttl                            time.Duration
 	contentType, filename, version string
@@ -23,7 +23,7 @@ type signing struct {
 }
 
 func (p *program) signCommand() *cobra.Command {
-	var f signing
+	var f signFlags
 	c := &cobra.Command{
 		Use:   "sign [flags] ADDRESS",
 		Short: "Sign an address with which anyone can read or upload one object for a while",
@@ -52,7 +52,7 @@ it works. Buckets of file: and mem: sign where signing_base_url= says, for what
 	return c
 }
 
-func (p *program) sign(ctx context.Context, f *signing, text string) error {
+func (p *program) sign(ctx context.Context, f *signFlags, text string) error {
 	bucket, l, err := p.openObject(ctx, text)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (p *program) sign(ctx context.Context, f *signing, text string) error {
 	return nil
 }
 
-func signedDownload(ctx context.Context, f *signing, b storage.SignedDownloader, key string) (*storage.SignedURL, error) {
+func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloader, key string) (*storage.SignedURL, error) {
 	if f.given("size") || f.ifAbsent {
 		return nil, invalid("--size and --if-absent are of an upload", "--upload signs one")
 	}
@@ -93,7 +93,7 @@ func signedDownload(ctx context.Context, f *signing, b storage.SignedDownloader,
 	return b.SignedDownloadURL(ctx, key, opts...)
 }
 
-func signedUpload(ctx context.Context, f *signing, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
+func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
 	if f.given("filename") || f.given("version") {
 		return nil, invalid("--filename and --version are of a download", "")
 	}
@@ -118,15 +118,15 @@ func curl(signed *storage.SignedURL) string {
 		b.WriteString(" --globoff")
 	}
 	if signed.Method != http.MethodPut {
-		b.WriteString(" -X " + quoted(signed.Method))
+		b.WriteString(" -X " + shellQuote(signed.Method))
 	}
 	for _, name := range slices.Sorted(maps.Keys(signed.Header)) {
 		for _, value := range signed.Header[name] {
-			b.WriteString(" -H " + quoted(name+": "+value))
+			b.WriteString(" -H " + shellQuote(name+": "+value))
 		}
 	}
-	return b.String() + " " + quoted(signed.URL)
+	return b.String() + " " + shellQuote(signed.URL)
 }
 
-// quoted is a text as one word of a POSIX shell.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// shellQuote is a text as one word of a POSIX shell.
+func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

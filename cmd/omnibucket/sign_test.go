@@ -68,7 +68,7 @@ func upload(t *testing.T, command, body string) (status int, answer string) {
 
 func TestWordsAreQuotedForAShell(t *testing.T) {
 	for _, word := range append(hostile, "", "'", "''", "a\nb", "\\", "$(true)") {
-		require.Equal(t, []string{"x", word}, shellWords(t, "x "+quoted(word)))
+		require.Equal(t, []string{"x", word}, shellWords(t, "x "+shellQuote(word)))
 	}
 	signed := &storage.SignedURL{URL: "http://h/[a]", Method: "POST", Header: http.Header{"X-B": {"it's", "2"}, "X-A": {"1"}}}
 	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, curl(signed))

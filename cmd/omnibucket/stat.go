@@ -76,7 +76,7 @@ func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []sto
 		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
 	}
 	return p.table(append(rows, [][2]string{
-		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", known(attrs.Modified)},
+		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version}, {"modified", formatTimeIfSet(attrs.Modified)},
 		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
 	}...))
 }
@@ -107,12 +107,12 @@ func checksum(attrs *storage.Attrs) string {
 	return fmt.Sprintf("%08x", *attrs.CRC32C)
 }
 
-// known is a time, or nothing.
-func known(t time.Time) string {
+// formatTimeIfSet is a time, or nothing.
+func formatTimeIfSet(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return moment(t)
+	return formatTime(t)
 }
 
 // An infoLine is BucketInfo in JSON.
@@ -128,7 +128,7 @@ type infoLine struct {
 }
 
 func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error {
-	return withService(ctx, l, func(s *storage.Service, bucket string) error {
+	return useService(ctx, l, func(s *storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
 		switch {
 		case err != nil:
@@ -137,7 +137,7 @@ func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error
 			return p.json(infoLine(*info))
 		}
 		rows := [][2]string{
-			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", known(info.Created)},
+			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region}, {"created", formatTimeIfSet(info.Created)},
 			{"public", strconv.FormatBool(info.Public)}, {"versioning", strconv.FormatBool(info.Versioning)},
 		}
 		for _, rule := range info.CORS {
@@ -155,7 +155,7 @@ func (p *program) table(rows [][2]string) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		if row[1] != "" {
-			_, _ = fmt.Fprintf(w, "%s\t%s\n", row[0], p.show(row[1]))
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", row[0], p.printable(row[1]))
 		}
 	}
 	return w.Flush()

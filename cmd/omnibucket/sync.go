@@ -15,8 +15,8 @@ import (
 // transferConcurrency is package transfer's own default.
 const transferConcurrency = 32
 
-// A syncing is what the flags of sync say.
-type syncing struct {
+// A syncFlags is what the flags of sync say.
+type syncFlags struct {
 	remove, dryRun, checksum, links, noSync, verbose bool
 	emptySource                                      bool
 	include, exclude                                 []string
@@ -25,7 +25,7 @@ type syncing struct {
 }
 
 func (p *program) syncCommand() *cobra.Command {
-	var f syncing
+	var f syncFlags
 	c := &cobra.Command{
 		Use:   "sync [flags] SOURCE DESTINATION",
 		Short: "Bring one tree, of a directory or a bucket, to be like another",
@@ -60,7 +60,7 @@ is misspelt looks the same. With --empty-source it removes everything.`,
 	return c
 }
 
-func (f *syncing) options() []transfer.Option {
+func (f *syncFlags) options() []transfer.Option {
 	opts := []transfer.Option{transfer.WithConcurrency(f.concurrency)}
 	for _, flag := range []struct {
 		given bool
@@ -85,12 +85,12 @@ func (f *syncing) options() []transfer.Option {
 	return opts
 }
 
-func (p *program) sync(ctx context.Context, f *syncing, source, destination string) error {
+func (p *program) sync(ctx context.Context, f *syncFlags, source, destination string) error {
 	src, dst, err := p.syncEnds(ctx, f, source, destination)
 	if err != nil {
 		return err
 	}
-	screen := newScreen(p.err, p.out)
+	screen := newProgressLine(p.err, p.out)
 	opts := f.options()
 	if screen.terminal {
 		opts = append(opts, transfer.WithProgress(screen.progress))
@@ -98,7 +98,7 @@ func (p *program) sync(ctx context.Context, f *syncing, source, destination stri
 	if f.verbose || f.dryRun {
 		opts = append(opts, transfer.WithChanges(func(c transfer.Change) {
 			if c.Action != transfer.Failed { // these are told at the end, with the reason
-				screen.print(fmt.Sprintf("%s %s\n", c.Action, p.show(c.Key)))
+				screen.print(fmt.Sprintf("%s %s\n", c.Action, p.printable(c.Key)))
 			}
 		}))
 	}
@@ -120,17 +120,17 @@ const emptySourceHint = "check the source; to delete everything, use --empty-sou
 
 // syncEnds reads where to sync from and to, and refuses what would remove more than
 // was meant.
-func (p *program) syncEnds(ctx context.Context, f *syncing, source, destination string) (src, dst location, err error) {
+func (p *program) syncEnds(ctx context.Context, f *syncFlags, source, destination string) (src, dst location, err error) {
 	if src, err = p.locate(source); err != nil {
 		return src, dst, err
 	}
 	if dst, err = p.locate(destination); err != nil {
 		return src, dst, err
 	}
-	if folder := src.under + src.key; src.kind == inBucket && folder != "" && (src.wild || f.remove) && !f.emptySource {
+	if folder := src.prefix + src.key; src.kind == inBucket && folder != "" && (src.hasWildcard || f.remove) && !f.emptySource {
 		// A folder that is misspelt has nothing in it, even if the destination has
 		// nothing either. Nor has one that is written with wildcards, as a rule.
-		full, err := p.holds(ctx, src)
+		full, err := p.hasObjects(ctx, src)
 		if err == nil && !full {
 			err = &storage.Error{Code: storage.ObjectNotFound, Op: "Sync", Key: folder, Err: errors.New("the source has nothing in it: nothing was deleted"), Hint: emptySourceHint}
 		}

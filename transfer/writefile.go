@@ -21,14 +21,14 @@ func checkPath(key string) error {
 	case reserved(key):
 		return invalid("key", "must not be named "+reservedName+", which is kept for a local bucket's own, or as a temporary file of ours")
 	case strings.ContainsRune(key, 0), path.Clean(key) != key, !filepath.IsLocal(filepath.FromSlash(key)),
-		runtime.GOOS == "windows" && strangeToWindows(key):
+		runtime.GOOS == "windows" && invalidOnWindows(key):
 		return invalid("key", "must be a path that a directory of this system can hold")
 	}
 	return nil
 }
 
-// strangeToWindows reports whether Windows would read key as another name.
-func strangeToWindows(key string) bool {
+// invalidOnWindows reports whether Windows would read key as another name.
+func invalidOnWindows(key string) bool {
 	if strings.ContainsAny(key, `\:*?"<>|`) || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 }) {
 		return true
 	}
@@ -40,23 +40,23 @@ func strangeToWindows(key string) bool {
 	return false
 }
 
-// clash is of two keys that cannot both be files of one directory.
-func clash(key, file string) error {
+// collision is of two keys that cannot both be files of one directory.
+func collision(key, file string) error {
 	return invalid("key", fmt.Sprintf("%q needs a directory where there is the file %q: a directory cannot hold both", key, file))
 }
 
-// place has write fill a file beside its place, and then moves it there: whole,
+// writeFile has write fill a file beside its place, and then moves it there: whole,
 // with its time, or not at all. known says that a file was seen there: it is
 // replaced.
-func (t *tree) place(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) error {
+func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) error {
 	if err := checkPath(key); err != nil {
 		return err
 	}
-	there, err := t.clear(key, known)
+	there, err := t.checkTarget(key, known)
 	if err != nil {
 		return err
 	}
-	if p.of == nil && there != nil {
+	if p.source == nil && there != nil {
 		p.file = there.Mode().Perm()
 	}
 	if runtime.GOOS == "windows" {
@@ -70,8 +70,8 @@ func (t *tree) place(key string, known bool, p permissions, write func(f *os.Fil
 		_ = f.Close()
 		_ = t.root.Remove(temp)
 	}()
-	if p.of == nil && there != nil {
-		if err := keepPermissions(f, p.file); err != nil {
+	if p.source == nil && there != nil {
+		if err := copyPermissions(f, p.file); err != nil {
 			return err
 		}
 	}
@@ -79,18 +79,18 @@ func (t *tree) place(key string, known bool, p permissions, write func(f *os.Fil
 	if err != nil {
 		return err
 	}
-	if err := t.finish(f, temp, modified); err != nil {
+	if err := t.closeFile(f, temp, modified); err != nil {
 		return err
 	}
 	if err := t.root.Rename(temp, key); err != nil {
 		return err
 	}
-	return t.changed(path.Dir(key))
+	return t.noteChange(path.Dir(key))
 }
 
-// finish closes a whole file and gives it its time. Its bytes are on the disk
+// closeFile closes a whole file and gives it its time. Its bytes are on the disk
 // before it gets its name, which may outlive a power failure that they do not.
-func (t *tree) finish(f *os.File, temp string, modified time.Time) error {
+func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	setTime := func() error {
 		if modified.IsZero() {
 			return nil
@@ -114,14 +114,14 @@ func (t *tree) finish(f *os.File, temp string, modified time.Time) error {
 	return setTime()
 }
 
-// clear makes sure that key is free, or a file that may be replaced: that one.
-func (t *tree) clear(key string, known bool) (fs.FileInfo, error) {
+// checkTarget makes sure that key is free, or a file that may be replaced: that one.
+func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	info, err := t.root.Lstat(key)
 	switch {
 	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	case err != nil:
-		return nil, t.noLink(key) // what else is wrong with the way there, making it will say
+		return nil, t.checkNoLink(key) // what else is wrong with the way there, making it will say
 	case info.IsDir():
 		return nil, invalid("key", "is the name of a directory here: a directory cannot hold both")
 	case !info.Mode().IsRegular():
@@ -132,9 +132,9 @@ func (t *tree) clear(key string, known bool) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// noLink makes sure that no link leads to key. A walk does not follow it: with
+// checkNoLink makes sure that no link leads to key. A walk does not follow it: with
 // WithDelete, the next job would remove the file under its other name.
-func (t *tree) noLink(key string) error {
+func (t *tree) checkNoLink(key string) error {
 	for i, c := range []byte(key) {
 		if c != '/' {
 			continue
@@ -175,9 +175,9 @@ func (t *tree) makeDirs(key, dir string, p permissions) error {
 			continue
 		}
 		at := dir[:i]
-		err := t.root.Mkdir(at, p.ofDir(at))
+		err := t.root.Mkdir(at, p.forDir(at))
 		if err == nil {
-			err = t.changed(path.Dir(at))
+			err = t.noteChange(path.Dir(at))
 		}
 		if err == nil {
 			continue
@@ -186,7 +186,7 @@ func (t *tree) makeDirs(key, dir string, p permissions) error {
 			continue
 		}
 		if _, failed := t.root.Lstat(at); failed == nil {
-			return clash(key, at)
+			return collision(key, at)
 		}
 		return err
 	}

@@ -2,18 +2,18 @@ package transfer
 
 import "context"
 
-// requests bounds what is under way at once.
-type requests struct{ free chan struct{} }
+// semaphore bounds what is under way at once.
+type semaphore struct{ free chan struct{} }
 
-func newRequests(n int) *requests {
-	r := &requests{free: make(chan struct{}, n)}
+func newSemaphore(n int) *semaphore {
+	r := &semaphore{free: make(chan struct{}, n)}
 	r.release(n)
 	return r
 }
 
 // acquire waits for n; false where ctx is done first. One goroutine at a time
 // calls it: two that wait for several each would wait for one another.
-func (r *requests) acquire(ctx context.Context, n int) bool {
+func (r *semaphore) acquire(ctx context.Context, n int) bool {
 	for have := range n {
 		if ctx.Err() != nil {
 			r.release(have)
@@ -29,8 +29,8 @@ func (r *requests) acquire(ctx context.Context, n int) bool {
 	return true
 }
 
-// more takes up to n that are free now.
-func (r *requests) more(n int) (got int) {
+// tryAcquire takes up to n that are free now.
+func (r *semaphore) tryAcquire(n int) (got int) {
 	for ; got < n; got++ {
 		select {
 		case <-r.free:
@@ -41,7 +41,7 @@ func (r *requests) more(n int) (got int) {
 	return got
 }
 
-func (r *requests) release(n int) {
+func (r *semaphore) release(n int) {
 	for range n {
 		r.free <- struct{}{}
 	}

@@ -13,27 +13,27 @@ import (
 // errChanged is of a file that changed while it was read.
 var errChanged = errors.New("the file changed while it was read")
 
-// A steady is a file that is read as it was when it was opened, or not at all:
+// A stableFile is a file that is read as it was when it was opened, or not at all:
 // after every read, size and time of modification must be the same, so that all
 // that was delivered was there at one moment. A change within the file system's
 // own resolution of time passes.
-type steady struct {
+type stableFile struct {
 	file     *os.File
 	size     int64
 	modified time.Time
 	changed  atomic.Bool
 }
 
-func newSteady(f *os.File, info fs.FileInfo) *steady {
-	return &steady{file: f, size: info.Size(), modified: info.ModTime()}
+func newStableFile(f *os.File, info fs.FileInfo) *stableFile {
+	return &stableFile{file: f, size: info.Size(), modified: info.ModTime()}
 }
 
 // reader reads the file from its start, also in place and in several parts at
 // once.
-func (s *steady) reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
+func (s *stableFile) reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
 
 // ReadAt may be called by several goroutines at once.
-func (s *steady) ReadAt(p []byte, off int64) (int, error) {
+func (s *stableFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
 	if failed := s.check(); failed != nil {
 		return 0, failed
@@ -42,7 +42,7 @@ func (s *steady) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // check fails where the file is not what it was.
-func (s *steady) check() error {
+func (s *stableFile) check() error {
 	info, err := s.file.Stat()
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s *steady) check() error {
 
 // empty makes sure that a file of size 0 is empty: one of /proc says 0 and has
 // content.
-func (s *steady) empty() error {
+func (s *stableFile) empty() error {
 	if s.size > 0 {
 		return nil
 	}
@@ -68,13 +68,13 @@ func (s *steady) empty() error {
 	return nil
 }
 
-// stopping is a reader that ends with ctx.
-type stopping struct {
+// contextReader is a reader that ends with ctx.
+type contextReader struct {
 	ctx  context.Context
 	from io.Reader
 }
 
-func (r stopping) Read(p []byte) (int, error) {
+func (r contextReader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}

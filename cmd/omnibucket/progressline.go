@@ -8,10 +8,10 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A screen shows how far a job is, in one line of a terminal that is drawn over
+// A progressLine shows how far a job is, in one line of a terminal that is drawn over
 // itself, and lets lines of output pass above it. Its methods may be called by
 // several goroutines at once.
-type screen struct {
+type progressLine struct {
 	mu       sync.Mutex
 	to       io.Writer // standard error
 	out      io.Writer
@@ -19,11 +19,11 @@ type screen struct {
 	shown    bool
 }
 
-func newScreen(to, out io.Writer) *screen {
-	return &screen{to: to, out: out, terminal: isTerminal(to)}
+func newProgressLine(to, out io.Writer) *progressLine {
+	return &progressLine{to: to, out: out, terminal: isTerminal(to)}
 }
 
-func (s *screen) progress(p transfer.Progress) {
+func (s *progressLine) progress(p transfer.Progress) {
 	const width = 79 // what every terminal has
 	more := "+"      // there may be more: the source is not listed to its end
 	if p.Listed {
@@ -48,13 +48,13 @@ func (s *screen) progress(p transfer.Progress) {
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // print writes a line of output.
-func (s *screen) print(line string) {
+func (s *progressLine) print(line string) {
 	s.clear()
 	_, _ = io.WriteString(s.out, line)
 }
 
 // clear takes the line of progress away.
-func (s *screen) clear() {
+func (s *progressLine) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.shown {

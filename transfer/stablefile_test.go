@@ -10,7 +10,7 @@ import (
 )
 
 // opened is a file as a transfer opens it.
-func opened(t *testing.T, text string) (*steady, string) {
+func opened(t *testing.T, text string) (*stableFile, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
@@ -19,7 +19,7 @@ func opened(t *testing.T, text string) (*steady, string) {
 	t.Cleanup(func() { _ = f.Close() })
 	info, err := f.Stat()
 	require.NoError(t, err)
-	return newSteady(f, info), path
+	return newStableFile(f, info), path
 }
 
 func TestAFileThatChangesBetweenTwoReadsFailsFromThenOn(t *testing.T) {

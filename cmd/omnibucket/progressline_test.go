@@ -13,7 +13,7 @@ import (
 
 func TestProgressIsOneLineOfATerminal(t *testing.T) {
 	var errs, out bytes.Buffer
-	s := newScreen(&errs, &out)
+	s := newProgressLine(&errs, &out)
 	require.False(t, s.terminal, "a buffer is none")
 	s.progress(transfer.Progress{Files: 1, TotalFiles: 2, Bytes: 3 << 19, TotalBytes: 3 << 20, Rate: 2 << 20, Failed: 1, Current: "é\x1b\n" + strings.Repeat("日", 100)})
 	line, cleared := strings.CutPrefix(errs.String(), "\r\x1b[K")

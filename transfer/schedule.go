@@ -23,7 +23,7 @@ func (o everyOption) applyEvery(s *schedule) { o(s) }
 func WithJitter(d time.Duration) EveryOption {
 	return everyOption(func(s *schedule) {
 		if d < 0 {
-			s.bad = invalid("WithJitter", "must not be below 0")
+			s.err = invalid("WithJitter", "must not be below 0")
 		}
 		s.jitter = d
 	})
@@ -45,7 +45,7 @@ func WithLease(b interface {
 }, key string) EveryOption {
 	return everyOption(func(s *schedule) {
 		if b == nil {
-			s.bad = invalid("WithLease", "must have a bucket that is not nil")
+			s.err = invalid("WithLease", "must have a bucket that is not nil")
 			return
 		}
 		s.lease = newLease(b, key)
@@ -86,18 +86,18 @@ func Every(ctx context.Context, interval time.Duration, job func(ctx context.Con
 	s := &schedule{interval: interval, job: job, jitter: interval / 10}
 	for _, o := range opts {
 		if o == nil {
-			return named(invalid("option", "must not be nil"))
+			return withOp(invalid("option", "must not be nil"))
 		}
 		o.applyEvery(s)
 	}
 	switch {
 	case interval <= 0:
-		s.bad = invalid("interval", "must be above 0")
+		s.err = invalid("interval", "must be above 0")
 	case job == nil:
-		s.bad = invalid("job", "must not be nil")
+		s.err = invalid("job", "must not be nil")
 	}
-	if s.bad != nil {
-		return named(s.bad)
+	if s.err != nil {
+		return withOp(s.err)
 	}
 	if s.lease != nil {
 		if err := s.lease.prepare(ctx); err != nil {
@@ -107,14 +107,14 @@ func Every(ctx context.Context, interval time.Duration, job func(ctx context.Con
 	return s.loop(ctx)
 }
 
-func named(e *storage.Error) error {
+func withOp(e *storage.Error) error {
 	e.Op = "Every"
 	return e
 }
 
 // schedule is one call of Every.
 type schedule struct {
-	bad      *storage.Error
+	err      *storage.Error
 	interval time.Duration
 	jitter   time.Duration
 	job      func(ctx context.Context) error
@@ -133,25 +133,25 @@ func (s *schedule) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return named(&storage.Error{Code: storage.CodeOf(ctxError(ctx.Err())), Err: ctx.Err()})
+			return withOp(&storage.Error{Code: storage.CodeOf(ctxError(ctx.Err())), Err: ctx.Err()})
 		case <-timer.C:
 		}
-		next := s.turn(ctx)
+		next := s.runIfDue(ctx)
 		wait = time.Until(next)
 	}
 }
 
-// turn runs the job if it is due and nobody else runs it, and says when to look
+// runIfDue runs the job if it is due and nobody else runs it, and says when to look
 // again.
-func (s *schedule) turn(ctx context.Context) (next time.Time) {
+func (s *schedule) runIfDue(ctx context.Context) (next time.Time) {
 	began := time.Now()
 	if s.lease == nil {
-		s.ran(began, s.job(ctx))
+		s.reportRun(began, s.job(ctx))
 		return began.Add(s.interval)
 	}
-	next, err := s.lease.take(ctx, s.interval)
-	if s.lease.doubt != nil && s.report != nil {
-		s.report(Run{Began: began, Err: s.lease.doubt})
+	next, err := s.lease.acquire(ctx, s.interval)
+	if s.lease.clockError != nil && s.report != nil {
+		s.report(Run{Began: began, Err: s.lease.clockError})
 	}
 	switch {
 	case err != nil:
@@ -163,11 +163,11 @@ func (s *schedule) turn(ctx context.Context) (next time.Time) {
 		return next
 	}
 	due := s.lease.record.Began.Add(s.interval)
-	s.ran(began, s.lease.hold(ctx, s.job))
+	s.reportRun(began, s.lease.runHolding(ctx, s.job))
 	return due
 }
 
-func (s *schedule) ran(began time.Time, err error) {
+func (s *schedule) reportRun(began time.Time, err error) {
 	if s.report != nil {
 		s.report(Run{Began: began, Duration: time.Since(began), Err: err})
 	}

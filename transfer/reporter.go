@@ -1,0 +1,98 @@
+package transfer
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// reporter keeps the report while a job runs.
+type reporter struct {
+	meter
+	mu        sync.Mutex
+	report    Report
+	changesMu sync.Mutex // makes the changes come one by one; nothing else knows it
+	onChange  func(Change)
+}
+
+func (t *reporter) begin(s *settings) {
+	t.started = time.Now()
+	t.report.Started, t.report.DryRun = t.started, s.dryRun
+	t.onChange = s.changes
+}
+
+func (t *reporter) end(early error) (*Report, error) {
+	t.report.Duration = time.Since(t.started)
+	return &t.report, t.report.err(early)
+}
+
+func (t *reporter) reportChange(c Change) {
+	if t.onChange == nil {
+		return
+	}
+	t.changesMu.Lock()
+	defer t.changesMu.Unlock()
+	t.onChange(c)
+}
+
+// count changes the report.
+func (t *reporter) count(add func(*Report)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	add(&t.report)
+}
+
+func (t *reporter) skipped() {
+	t.files.Add(1)
+	t.count(func(r *Report) { r.Skipped++ })
+}
+
+func (t *reporter) ignored() {
+	t.files.Add(1)
+	t.count(func(r *Report) { r.Ignored++ })
+}
+
+// transferred is one file; told are the bytes that progress knows of. A copy
+// inside a provider tells of none.
+func (t *reporter) transferred(key string, size, told int64) {
+	t.files.Add(1)
+	t.count(func(r *Report) {
+		r.Transferred++
+		r.Bytes += size
+		if !r.DryRun {
+			t.bytes.Add(size - told)
+		}
+	})
+	t.reportChange(Change{Action: Transferred, Key: key, Bytes: size})
+}
+
+func (t *reporter) removed(key string, size int64) {
+	t.deleted.Add(1)
+	t.count(func(r *Report) {
+		r.Deleted++
+		r.DeletedBytes += size
+	})
+	t.reportChange(Change{Action: Deleted, Key: key, Bytes: size})
+}
+
+// failed is one file. What fails because the job is ended is none.
+func (t *reporter) failed(ctx context.Context, key string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	t.files.Add(1)
+	t.destinationFailed(key, err)
+}
+
+// destinationFailed is a file of the destination that failed.
+func (t *reporter) destinationFailed(key string, err error) {
+	t.meter.failed.Add(1)
+	err = asStorageError(key, err)
+	t.count(func(r *Report) {
+		r.Failed++
+		if len(r.Failures) < maxFailures {
+			r.Failures = append(r.Failures, Failure{Key: key, Err: err})
+		}
+	})
+	t.reportChange(Change{Action: Failed, Key: key, Err: err})
+}
