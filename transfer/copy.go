@@ -10,18 +10,18 @@ import (
 
 var _ transferrer = (*bucketCopier)(nil)
 
-// bucketCopier leads from one bucket to another.
+// bucketCopier copies from bucket to bucket.
 type bucketCopier struct {
 	from   Source
 	to     storage.ReadWriter
 	rule   func(key string) []storage.WriteOption
 	resume resumeDir
-	// future reports whether a time is one that no right clock can have written yet.
+	// future reports whether only a wrong clock can have written a time.
 	future func(time.Time) bool
 }
 
-// compare: the times tell where they are further apart than clocks, and neither was
-// written by a wrong clock.
+// compare uses the times if they differ by more than clocks do and no wrong clock
+// wrote them.
 func (c *bucketCopier) compare(src, dst entry) comparison {
 	switch {
 	case src.modified.IsZero() || dst.modified.IsZero() || c.future(src.modified) || c.future(dst.modified):
@@ -34,8 +34,8 @@ func (c *bucketCopier) compare(src, dst entry) comparison {
 	return unclear
 }
 
-// look: the bytes tell. Attributes count where the source seems to be younger and
-// no rule has changed them on the way.
+// compareDeep compares checksums. Attributes count if the source seems to be younger
+// and no rule has changed them.
 func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	from, err := c.from.Attrs(ctx, src.key)
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, e
 	return !younger || c.rule != nil || sameProperties(&from.Properties, &to.Properties), nil
 }
 
-// sameProperties leaves out the storage class, which is the provider's own word.
+// sameProperties ignores the storage class, because its values differ by provider.
 func sameProperties(a, b *storage.Properties) bool {
 	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
 		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&
@@ -81,15 +81,15 @@ func (c *bucketCopier) transfer(ctx context.Context, src entry, _ bool, requests
 	return attrs.Size, nil
 }
 
-// options are the rule's. Where they replace the metadata, the file's time that
-// the source keeps in it stays.
+// options returns the options of the rule. If they replace the metadata, they keep
+// the mtime of the source.
 func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	if c.rule == nil {
 		return nil, nil
 	}
 	var r storage.PutRequest
 	for _, o := range c.rule(key) {
-		_ = r.Apply(o) // what is wrong with it, ruled says
+		_ = r.Apply(o) // ruleOptions returns the error
 	}
 	var more map[string]string
 	if r.Metadata != nil {

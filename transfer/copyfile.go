@@ -9,7 +9,7 @@ import (
 
 var _ transferrer = (*fileCopier)(nil)
 
-// fileCopier leads from one directory to another.
+// fileCopier copies from directory to directory.
 type fileCopier struct{ from, to *tree }
 
 func (r *fileCopier) compare(src, dst entry) comparison {
@@ -19,7 +19,7 @@ func (r *fileCopier) compare(src, dst entry) comparison {
 	return differs
 }
 
-// look is never asked for.
+// compareDeep is never called, because compare is never unclear.
 func (r *fileCopier) compareDeep(context.Context, entry, entry) (bool, error) { return false, nil }
 
 func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int, moved func(done, total int64)) (int64, error) {
@@ -27,7 +27,7 @@ func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int,
 	if err != nil {
 		return 0, fileError("Copy", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // it was read from
+	defer func() { _ = f.Close() }() // it was only read
 	content := newStableFile(f, info)
 	err = content.empty()
 	if err == nil {
@@ -45,7 +45,7 @@ func (r *fileCopier) transfer(ctx context.Context, src entry, known bool, _ int,
 	return content.size, nil
 }
 
-// progressReader tells what was read from it.
+// progressReader reports how much was read from it.
 type progressReader struct {
 	from        io.Reader
 	done, total int64

@@ -113,7 +113,7 @@ func TestASourceWithNothingInItDeletesNothing(t *testing.T) {
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), row.src(t), append(row.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, row.want)
 			if row.want != nil {
-				require.ErrorContains(t, err, "the source has nothing in it")
+				require.ErrorContains(t, err, "the source has no files")
 				require.ErrorContains(t, err, "WithEmptySource")
 				require.Zero(t, report.Deleted)
 			}
@@ -190,7 +190,7 @@ func TestNothingIsDeletedAfterAListingOutOfOrder(t *testing.T) {
 	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
 		dst := filled(t, []string{"a", "b", "c", "z"})
 		report, err := transfer.Copy(t.Context(), dst, evil{memstore.New(), keys}, transfer.WithDelete())
-		require.ErrorContains(t, err, "not in the order of the keys")
+		require.ErrorContains(t, err, "not in the order of keys")
 		require.Zero(t, report.Deleted)
 		require.Len(t, contents(t, dst), 4)
 	}

@@ -11,15 +11,15 @@ import (
 
 var _ transferrer = (*downloader)(nil)
 
-// downloader leads from a bucket to a directory.
+// downloader transfers from a bucket to a directory.
 type downloader struct {
 	from   Source
 	to     *tree
 	dryRun bool
 }
 
-// compare: a download gives the file the object's time, where the object keeps
-// no other.
+// compare uses the object's own time, which a downloaded file has if the object has
+// no mtime.
 func (d *downloader) compare(src, dst entry) comparison {
 	if sameTime(dst.modified, src.modified) {
 		return same
@@ -27,8 +27,9 @@ func (d *downloader) compare(src, dst entry) comparison {
 	return unclear
 }
 
-// look: the file has the time that the object keeps, or its bytes. In the second
-// case it is given that time, so that the next job need not read it again.
+// compareDeep reports whether the file has the object's mtime or its content. In the
+// second case it also sets the file's time, so that the next job does not read the
+// file again.
 func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	attrs, err := d.from.Attrs(ctx, src.key)
 	if err != nil {
@@ -56,26 +57,26 @@ func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, err
 	return err == nil, err
 }
 
-// fileTime is the time that a file has which holds the object.
+// fileTime returns the time for a file with the object's content.
 func fileTime(attrs *storage.Attrs, src entry) time.Time {
 	if kept := parseMtime(attrs.Metadata[mtimeKey]); !kept.IsZero() {
 		return kept
 	}
 	if attrs.Revision == src.revision {
-		return src.modified // some stores tell it more precisely in a listing
+		return src.modified // some stores have it more precisely in a listing
 	}
 	return attrs.Modified
 }
 
 func (d *downloader) transfer(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (stored int64, err error) {
-	if err := checkPath(src.key); err != nil { // before anything is asked for
+	if err := checkPath(src.key); err != nil { // before any request
 		return 0, fileError("Download", src.key, err)
 	}
 	r, err := d.from.Download(ctx, src.key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = r.Close() }() // nil, always
+	defer func() { _ = r.Close() }() // always nil
 	err = d.to.writeFile(src.key, known, defaultPermissions, func(f *os.File) (_ time.Time, err error) {
 		stored, err = r.WriteTo(f)
 		return fileTime(r.Attrs(), src), err

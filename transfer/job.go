@@ -13,7 +13,7 @@ import (
 )
 
 // maxQueued is how many files the walk may be ahead of the transfers, so that
-// progress has totals to tell.
+// progress has totals.
 const maxQueued = 4096
 
 // A job is one call of Sync.
@@ -23,8 +23,8 @@ type job struct {
 	dst, src       openedEnd
 	transferrer    transferrer
 	slots          *semaphore
-	extraneous     *overflowFile // with WithDelete: what the source does not have
-	unlisted       bool          // a part of an end could not be listed
+	extraneous     *overflowFile // with WithDelete: files that the source does not have
+	unlisted       bool          // a directory could not be listed
 	sourceHasFiles bool          // the source has a file
 }
 
@@ -52,11 +52,11 @@ func (j *job) open(op string, dst, src End) (err error) {
 	case j.err != nil:
 		return j.err
 	case src.kind == bucketEnd && src.from == nil, dst.kind == bucketEnd && dst.to == nil, src.kind == noEnd, dst.kind == noEnd:
-		return invalid("end", "must be a directory or a bucket that is not nil")
+		return invalid("end", "must be a directory, or a bucket that is not nil")
 	case j.overlap(dst, src):
 		return invalid("ends", "must not overlap")
 	case j.resumeDirIn(dst) || j.resumeDirIn(src):
-		return invalid("WithResume", "must name a directory outside of the buckets of the job")
+		return invalid("WithResume", "must name a directory outside the buckets of the job")
 	}
 	if dst.kind == bucketEnd && !j.dryRun {
 		if err := resumeDir(j.resume).prepare(); err != nil {
@@ -90,7 +90,7 @@ func openEnd(e End) (openedEnd, error) {
 	return &tree{root: root}, nil
 }
 
-// openDestination makes the directory where it is missing.
+// openDestination creates the directory if it does not exist.
 func (j *job) openDestination(e End) (openedEnd, error) {
 	if e.kind == bucketEnd {
 		return openEnd(e)
@@ -114,8 +114,8 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 	return &tree{root: root, destination: true, sync: !j.noSync}, nil
 }
 
-// resumeDirIn reports whether the directory of WithResume lies in a bucket: its files would
-// be objects.
+// resumeDirIn reports whether the directory of WithResume lies in a bucket, in which
+// its files would be objects.
 func (j *job) resumeDirIn(e End) bool {
 	if j.resume == "" || e.kind != bucketEnd {
 		return false
@@ -124,14 +124,14 @@ func (j *job) resumeDirIn(e End) bool {
 	return ok
 }
 
-// excludeResumeDir has the directory of WithResume left out of both ends.
+// excludeResumeDir excludes the directory of WithResume from both ends.
 func (j *job) excludeResumeDir() error {
 	if j.resume == "" {
 		return nil
 	}
 	kept, err := os.Stat(j.resume)
 	if err != nil {
-		return nil // a dry run has not made it, nor has a job that uploads nothing
+		return nil // a dry run does not create it, nor does a job that uploads nothing
 	}
 	for _, end := range [...]openedEnd{j.src, j.dst} {
 		t, ok := end.(*tree)
@@ -143,15 +143,15 @@ func (j *job) excludeResumeDir() error {
 			return fileError("read", "", err)
 		}
 		if os.SameFile(info, kept) {
-			return invalid("WithResume", "must name another directory than that of the files")
+			return invalid("WithResume", "must name another directory than the source or destination")
 		}
 		t.resumeDir = kept
 	}
 	return nil
 }
 
-// overlap reports whether one end is known to be the other, or to lie in it, and is not
-// left out by WithExclude. Into a directory nothing is copied that it has a part in.
+// overlap reports whether one end is known to contain the other, unless WithExclude
+// excludes that part. Such a part is never allowed if the destination is a directory.
 func (j *job) overlap(dst, src End) bool {
 	to, from := dst.location(), src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
@@ -162,7 +162,7 @@ func (j *job) overlap(dst, src End) bool {
 	return false
 }
 
-// location is what the end is, for bridge.Below.
+// location returns the end for bridge.Below.
 func (e End) location() any {
 	if e.kind == dirEnd {
 		return bridge.Directory(e.path)
@@ -170,7 +170,8 @@ func (e End) location() any {
 	return e.from
 }
 
-// execute walks, transfers and removes; its error is what ended it early.
+// execute walks, transfers and removes. It returns the error that ended the job
+// early.
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
 		_ = j.src.close() // was read from
@@ -195,25 +196,25 @@ func (j *job) execute(ctx context.Context) (early error) {
 		return nil
 	}
 	if j.unlisted {
-		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted: a directory could not be listed")}
+		return &storage.Error{Code: storage.Internal, Err: errors.New("nothing was deleted, because a directory could not be listed")}
 	}
 	if !j.sourceHasFiles && !j.emptySource {
 		return &storage.Error{
-			Code: storage.ObjectNotFound, Err: errors.New("the source has nothing in it: nothing was deleted"),
-			Hint: "check the source; to delete everything, use WithEmptySource",
+			Code: storage.ObjectNotFound, Err: errors.New("nothing was deleted, because the source has no files"),
+			Hint: "check the source, or use WithEmptySource to delete everything",
 		}
 	}
 	return j.removeExtraneous(ctx)
 }
 
-// A task is a file that the walk has found and that is not known to be the same.
+// A task is a file of the source that is not known to be the same at the destination.
 type task struct {
 	src, dst   entry
-	known      bool // the destination has one: dst
+	known      bool // the destination has a file, dst
 	comparison comparison
 }
 
-// transfer walks both ends in step and brings over what is to be brought.
+// transfer walks both ends together and transfers files.
 func (j *job) transfer(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -231,7 +232,7 @@ func (j *job) transfer(ctx context.Context) error {
 			n = j.requestsFor(t.src.size)
 		}
 		if !j.slots.acquire(ctx, n) {
-			cancel() // and the walk ends
+			cancel() // ends the walk
 			continue
 		}
 		group.Go(func() {
@@ -243,7 +244,7 @@ func (j *job) transfer(ctx context.Context) error {
 	return walked
 }
 
-// do is one task. n is how many requests it may have under way.
+// do does one task, with n slots of the semaphore.
 func (j *job) do(ctx context.Context, t task, n *int) {
 	key := t.src.key
 	if t.comparison == unclear {
@@ -264,8 +265,8 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 		return
 	}
 	j.current.Store(&key)
-	var told int64         // one goroutine at a time calls the function below
-	expected := t.src.size // the file may have another size by now
+	var told int64         // the function below is never called concurrently
+	expected := t.src.size // the file may have changed size
 	stored, err := j.transferrer.transfer(ctx, t.src, t.known, *n, func(done, total int64) {
 		if total >= 0 && total != expected {
 			j.totalBytes.Add(total - expected)
@@ -275,7 +276,7 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 		told = done
 	})
 	if err != nil {
-		j.totalBytes.Add(told - expected) // the rest is not to come
+		j.totalBytes.Add(told - expected) // the rest will not be transferred
 		j.failed(ctx, key, err)
 		return
 	}
@@ -291,15 +292,15 @@ func (j *job) compare(ctx context.Context, t task) (bool, error) {
 }
 
 const (
-	// largeBytes is how much of a file is worth a request beside another.
+	// largeBytes is the part of a file that justifies a further parallel request.
 	largeBytes = 8 << 20
-	// fileRequests is how many requests one file has at most: more do not make
+	// fileRequests is the maximum number of requests for one file. More do not make
 	// one transfer faster.
 	fileRequests = 12
 )
 
-// requestsFor is how many requests a file should have: a large one several, but
-// never so many that the others have to wait for it.
+// requestsFor returns how many requests a file should have: several if it is large,
+// but never so many that other files wait for it.
 func (j *job) requestsFor(size int64) int {
 	return max(1, min(int(min(size/largeBytes, fileRequests)), j.concurrency/2))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A cursor goes through one end.
+// A cursor iterates over one end.
 type cursor struct {
 	next  func() (entry, error, bool)
 	stop  func()
@@ -19,29 +19,29 @@ type cursor struct {
 	more  bool
 }
 
-// open begins with entries, which come after a key.
+// open starts with entries, which begin after a key.
 func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
 	*c = cursor{entry: entry{key: after}}
 	c.next, c.stop = iter.Pull2(entries)
 	c.step()
 }
 
-// step fails where the keys do not ascend: what was passed by would seem not to
-// be there, and be deleted at the other end.
+// step fails if the keys do not ascend: a skipped file would seem to be missing, and
+// would be deleted at the other end.
 func (c *cursor) step() {
 	last := c.entry.key
 	c.entry, c.err, c.more = c.next()
 	if c.more && c.err == nil && c.entry.key <= last {
-		c.err = &storage.Error{Code: storage.Internal, Key: c.entry.key, Err: errors.New("the listing is not in the order of the keys")}
+		c.err = &storage.Error{Code: storage.Internal, Key: c.entry.key, Err: errors.New("listing is not in the order of keys")}
 	}
 }
 
-// relistAfter is how many entries of the destination in a row may be of no use
-// before it is listed anew, from where the source is: two pages.
+// relistAfter is how many useless entries of the destination in a row are skipped
+// before it is listed again, from the position of the source: two pages.
 const relistAfter = 2000
 
-// walk goes through both ends in the order of their keys: what is the same is
-// counted, what is not or may not be becomes a task. Its error ends the job.
+// walk walks both ends in the order of their keys. It counts files that are the same
+// and makes tasks of the others. Its error ends the job.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
 	src.open(j.src.entries(ctx, j.settings, ""), "")
@@ -87,8 +87,8 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// predecessor is a beginning of key, and so less than key, that a listing can start
-// after.
+// predecessor returns a prefix of key, which is less than key, after which a listing
+// can start.
 func predecessor(key string) string {
 	const longest = 1024 // no store has a longer key
 	end := 0
@@ -101,8 +101,8 @@ func predecessor(key string) string {
 	return key[:end]
 }
 
-// destinationOnly is what the destination has and the source has not, but for what may
-// lie in the unknown ones.
+// destinationOnly handles a file that only the destination has. It keeps files that
+// may lie in an unknown directory of the source.
 func (j *job) destinationOnly(dst entry, unknown *paths) error {
 	switch {
 	case dst.kind == unlisted:
@@ -114,7 +114,7 @@ func (j *job) destinationOnly(dst entry, unknown *paths) error {
 	return nil
 }
 
-// enqueue is what the source has; false where ctx is done.
+// enqueue handles a file of the source. It returns false if ctx is done.
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) bool {
 	j.totalFiles.Add(1)
 	switch t.src.kind {
@@ -159,21 +159,20 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	}
 }
 
-// paths are those keys that went by and that a later one may lie under. They are
-// beginnings of one another, so that there are no more of them than a key has
-// bytes.
+// paths are earlier keys below which a later one may lie. Each is a prefix of the
+// next, so that there are no more of them than a key has bytes.
 type paths []string
 
-// add is the path under which key would lie; key itself goes by.
+// add adds key, unless it lies below one of the paths, which it returns.
 func (p *paths) add(key string) (string, bool) {
-	over, ok := p.ancestor(key)
+	ancestor, ok := p.ancestor(key)
 	if !ok {
 		*p = append(*p, key)
 	}
-	return over, ok
+	return ancestor, ok
 }
 
-// contains reports whether key lies under one of them.
+// contains reports whether key lies below one of the paths.
 func (p *paths) contains(key string) bool {
 	_, ok := p.ancestor(key)
 	return ok

@@ -101,9 +101,9 @@ func TestADirectoryCannotHoldAKeyBelowAFile(t *testing.T) {
 		for _, f := range report.Failures {
 			failed[f.Key] = f.Err.Error()
 		}
-		require.Contains(t, failed["a/b"], `"a/b" needs a directory where there is the file "a"`)
-		require.Contains(t, failed["a/b/c"], `where there is the file "a"`)
-		require.Contains(t, failed["d/e/f"], `where there is the file "d/e"`)
+		require.Contains(t, failed["a/b"], `"a/b" needs a directory in place of the file "a"`)
+		require.Contains(t, failed["a/b/c"], `in place of the file "a"`)
+		require.Contains(t, failed["d/e/f"], `in place of the file "d/e"`)
 		require.Len(t, fingerprints(t, dir), 4)
 	}
 }
@@ -119,8 +119,8 @@ func TestWhatIsInTheWayInTheDirectoryIsNamed(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, int64(1), report.Transferred)
 	require.Equal(t, int64(2), report.Failed)
-	require.ErrorContains(t, err, `"file/below" needs a directory where there is the file "file"`)
-	require.ErrorContains(t, err, "is the name of a directory here")
+	require.ErrorContains(t, err, `"file/below" needs a directory in place of the file "file"`)
+	require.ErrorContains(t, err, "is the name of an existing directory")
 	data, err := os.ReadFile(filepath.Join(dir, "file"))
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(data))

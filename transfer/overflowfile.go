@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// A overflowFile keeps keys and sizes in a temporary file, however many they are: what
-// is to be removed is known long before it may be.
+// An overflowFile keeps any number of keys and sizes in a temporary file. Files to
+// remove are known long before they may be removed.
 type overflowFile struct {
 	file  *os.File // nil: nothing was added
 	to    *bufio.Writer
@@ -33,7 +33,7 @@ func (s *overflowFile) add(key string, size int64) error {
 	return nil
 }
 
-// each reads what was added, in that order, until yield is false.
+// each yields the keys and sizes in the order in which they were added.
 func (s *overflowFile) each(yield func(key string, size int64) bool) error {
 	if err := s.to.Flush(); err != nil {
 		return err

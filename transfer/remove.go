@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// removeExtraneous removes from the destination what the source does not have.
+// removeExtraneous removes files from the destination that the source does not have.
 func (j *job) removeExtraneous(ctx context.Context) error {
 	if j.dryRun {
 		return j.readExtraneous(func(key string, size int64) bool {
@@ -19,7 +19,7 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 			return true
 		})
 	}
-	sizes := map[string]int64{} // of keys that were asked for and not told of: a batch
+	sizes := map[string]int64{} // of the keys in the current batch
 	var unread error
 	j.dst.remove(ctx, func(yield func(string) bool) {
 		unread = j.readExtraneous(func(key string, size int64) bool {
@@ -48,7 +48,7 @@ func (j *job) readExtraneous(yield func(key string, size int64) bool) error {
 	return nil
 }
 
-// remove removes files, and the directories that are empty without them.
+// remove removes files, and directories that become empty.
 func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
 	for key := range keys {
 		if ctx.Err() != nil {
@@ -70,11 +70,11 @@ func (t *tree) remove(ctx context.Context, keys iter.Seq[string], gone func(stri
 	}
 }
 
-// removeBatch is how many keys are given to RemoveAll at a time: the largest
-// batch of any provider, so that what is gone is told of as it goes.
+// removeBatch is the number of keys for one RemoveAll: the largest batch of any
+// provider, so that removals are reported as they happen.
 const removeBatch = 1000
 
-// remove removes in the provider's batches.
+// remove removes objects in the provider's batches.
 func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(string), failed func(string, error)) {
 	var group []string
 	for key := range keys {
@@ -90,13 +90,13 @@ func (o *objects) remove(ctx context.Context, keys iter.Seq[string], gone func(s
 	removeGroup(ctx, o.bucket, group, gone, failed)
 }
 
-// removeGroup removes keys and tells how it went with each.
+// removeGroup removes keys and reports the result for each.
 func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone func(string), failed func(string, error)) {
 	_, err := storage.RemoveAll(ctx, b, slices.Values(keys))
 	still := map[string]error{}
 	for _, err := range unjoin(err) {
 		var own *storage.Error
-		if !errors.As(err, &own) || own.Key == "" { // of no key: RemoveAll was ended
+		if !errors.As(err, &own) || own.Key == "" { // without a key: RemoveAll ended early
 			for _, key := range keys {
 				still[key] = err
 			}
@@ -113,7 +113,7 @@ func removeGroup(ctx context.Context, b storage.Remover, keys []string, gone fun
 	}
 }
 
-// unjoin are the errors that errors.Join has joined.
+// unjoin returns the errors that errors.Join has joined.
 func unjoin(err error) []error {
 	if err == nil {
 		return nil

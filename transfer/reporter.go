@@ -11,7 +11,7 @@ type reporter struct {
 	meter
 	mu        sync.Mutex
 	report    Report
-	changesMu sync.Mutex // makes the changes come one by one; nothing else knows it
+	changesMu sync.Mutex // serialises calls of onChange
 	onChange  func(Change)
 }
 
@@ -35,7 +35,7 @@ func (t *reporter) reportChange(c Change) {
 	t.onChange(c)
 }
 
-// count changes the report.
+// count updates the report.
 func (t *reporter) count(add func(*Report)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,8 +52,8 @@ func (t *reporter) ignored() {
 	t.count(func(r *Report) { r.Ignored++ })
 }
 
-// transferred is one file; told are the bytes that progress knows of. A copy
-// inside a provider tells of none.
+// transferred counts one file. told is the number of bytes that progress already
+// includes; a copy inside a provider reports none.
 func (t *reporter) transferred(key string, size, told int64) {
 	t.files.Add(1)
 	t.count(func(r *Report) {
@@ -75,7 +75,7 @@ func (t *reporter) removed(key string, size int64) {
 	t.reportChange(Change{Action: Deleted, Key: key, Bytes: size})
 }
 
-// failed is one file. What fails because the job is ended is none.
+// failed counts a file that failed. Failures after ctx is done are not counted.
 func (t *reporter) failed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil {
 		return
@@ -84,7 +84,7 @@ func (t *reporter) failed(ctx context.Context, key string, err error) {
 	t.destinationFailed(key, err)
 }
 
-// destinationFailed is a file of the destination that failed.
+// destinationFailed counts a file of the destination that failed.
 func (t *reporter) destinationFailed(key string, err error) {
 	t.meter.failed.Add(1)
 	err = asStorageError(key, err)

@@ -10,78 +10,79 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An EveryOption fits Every.
+// An EveryOption is an option of [Every]: [WithJitter], [WithLease] or [WithRuns].
 type EveryOption interface{ applyEvery(*schedule) }
 
 type everyOption func(*schedule)
 
 func (o everyOption) applyEvery(s *schedule) { o(s) }
 
-// WithJitter delays each run by up to d, at random, so that programs that were
-// started together do not run together; the default is a tenth of the interval.
-// Below 0 it is InvalidArgument.
+// WithJitter delays each run by a random time up to d, so that programs that start
+// together do not run together. The default is a tenth of the interval. If d is
+// negative, [Every] fails with InvalidArgument.
 func WithJitter(d time.Duration) EveryOption {
 	return everyOption(func(s *schedule) {
 		if d < 0 {
-			s.err = invalid("WithJitter", "must not be below 0")
+			s.err = invalid("WithJitter", "must not be negative")
 		}
 		s.jitter = d
 	})
 }
 
-// WithLease lets one process at a time run the job, and no process before the
-// interval has passed since any began: an object under key in b says who does,
-// and until when. A process that dies loses it after about two minutes, and
-// another takes the job over. The bucket needs IfAbsent and IfRevision on
-// Upload, else Every is Unsupported before anything runs. The object is written every
-// 15 seconds while the job runs: a bucket that keeps versions keeps all of them.
+// WithLease lets one process at a time run the job, and starts no run before the
+// interval has passed since any process started one. An object with this key in b
+// holds the lease: it names its holder and the time of its expiry. If the holder
+// dies, another process takes over after about two minutes. If the bucket does not
+// support [storage.IfAbsent] and [storage.IfRevision] on Upload, [Every] fails with
+// Unsupported before it runs anything. While the job runs, the object is written
+// every 15 seconds: a bucket that keeps versions keeps all of them.
 //
-// The clocks of the processes may differ by less than a minute. If the object holds a
-// time that lies further ahead than a right clock can have written, it counts as
-// passed, and [WithRuns] reports it.
+// The clocks of the processes may differ by less than a minute. A time in the object
+// that is further in the future was written by a wrong clock: it counts as passed,
+// and [WithRuns] reports it.
 func WithLease(b interface {
 	storage.Uploader
 	storage.Downloader
 }, key string) EveryOption {
 	return everyOption(func(s *schedule) {
 		if b == nil {
-			s.err = invalid("WithLease", "must have a bucket that is not nil")
+			s.err = invalid("WithLease", "must have a bucket")
 			return
 		}
 		s.lease = newLease(b, key)
 	})
 }
 
-// WithRuns tells of each run of the job in this process, of each failure to get at
-// the lease, and of a lease that a wrong clock has written, by the goroutine that
-// called Every.
+// WithRuns calls report for each run in this process, for each failure to acquire the
+// lease, and for a lease that a wrong clock has written. It calls report on the
+// goroutine that called [Every].
 func WithRuns(report func(Run)) EveryOption {
 	return everyOption(func(s *schedule) { s.report = report })
 }
 
-// A Run is one run of a job. If the lease could not be had for another reason than
-// that another process has it, or was written by a wrong clock, Duration is 0 and Err
-// says why.
+// A Run is one run of a job. If acquiring the lease failed, or a wrong clock wrote
+// it, Duration is 0 and Err is the reason. That another process has the lease is not
+// reported.
 type Run struct {
 	Began    time.Time
 	Duration time.Duration
-	Err      error // the job's own, or the lease's
+	Err      error // of the job or the lease
 }
 
-// errLeaseLost is the cause of a job's ctx being done.
-var errLeaseLost = &storage.Error{Code: storage.Changed, Op: "Every", Err: errors.New("the lease was lost: another process may run the job now")}
+// errLeaseLost is the cause for which the ctx of a job is done.
+var errLeaseLost = &storage.Error{Code: storage.Changed, Op: "Every", Err: errors.New("lease was lost: another process may run the job now")}
 
-// Every runs job at once and then whenever interval has passed since it began,
-// until ctx is done, never twice at a time; a run that takes longer than interval
-// is followed by the next. It returns Canceled or DeadlineExceeded when the run
-// under way, if any, has returned; InvalidArgument for an interval that is not
-// above 0; and what else keeps it from ever running. What job returns ends
-// nothing: WithRuns tells of it.
+// Every runs job immediately, and again when interval has passed since the last
+// start, until ctx is done. Runs never overlap: if one takes longer than interval,
+// the next follows it. Every waits for a run in progress, and then returns Canceled
+// or DeadlineExceeded. If interval is not positive, it returns InvalidArgument. It
+// also returns any error that prevents all runs. An error of job does not end Every;
+// [WithRuns] reports it.
 //
-// With WithLease that holds for all processes together. The lease is renewed
-// until job has returned, also after ctx is done; where that fails until it has
-// expired, or another process has it, job's ctx is done, and job should return:
-// another process may begin.
+// With [WithLease] this holds for all processes together. The lease is renewed until
+// job returns, even after ctx is done. If renewing fails until the lease has expired,
+// or another process has it, the ctx of job is done. job should then return, because
+// another process may start.
 func Every(ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption) error {
 	s := &schedule{interval: interval, job: job, jitter: interval / 10}
 	for _, o := range opts {
@@ -92,7 +93,7 @@ func Every(ctx context.Context, interval time.Duration, job func(ctx context.Con
 	}
 	switch {
 	case interval <= 0:
-		s.err = invalid("interval", "must be above 0")
+		s.err = invalid("interval", "must be positive")
 	case job == nil:
 		s.err = invalid("job", "must not be nil")
 	}
@@ -112,7 +113,7 @@ func withOp(e *storage.Error) error {
 	return e
 }
 
-// schedule is one call of Every.
+// schedule is one call of [Every].
 type schedule struct {
 	err      *storage.Error
 	interval time.Duration
@@ -127,7 +128,7 @@ func (s *schedule) loop(ctx context.Context) error {
 	for {
 		wait = max(wait, 0)
 		if s.jitter > 0 {
-			wait += min(rand.N(s.jitter), math.MaxInt64-wait) // an interval may be as long as a Duration can be
+			wait += min(rand.N(s.jitter), math.MaxInt64-wait) // without an overflow of long intervals
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -141,8 +142,8 @@ func (s *schedule) loop(ctx context.Context) error {
 	}
 }
 
-// runIfDue runs the job if it is due and nobody else runs it, and says when to look
-// again.
+// runIfDue runs the job if it is due and no other process runs it. It returns when to
+// check again.
 func (s *schedule) runIfDue(ctx context.Context) (next time.Time) {
 	began := time.Now()
 	if s.lease == nil {

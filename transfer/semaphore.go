@@ -2,7 +2,7 @@ package transfer
 
 import "context"
 
-// semaphore bounds what is under way at once.
+// semaphore limits the number of parallel requests.
 type semaphore struct{ free chan struct{} }
 
 func newSemaphore(n int) *semaphore {
@@ -11,8 +11,8 @@ func newSemaphore(n int) *semaphore {
 	return r
 }
 
-// acquire waits for n; false where ctx is done first. One goroutine at a time
-// calls it: two that wait for several each would wait for one another.
+// acquire waits for n slots; it returns false if ctx is done first. Only one
+// goroutine at a time may call it, because two could deadlock with some slots each.
 func (r *semaphore) acquire(ctx context.Context, n int) bool {
 	for have := range n {
 		if ctx.Err() != nil {
@@ -29,7 +29,7 @@ func (r *semaphore) acquire(ctx context.Context, n int) bool {
 	return true
 }
 
-// tryAcquire takes up to n that are free now.
+// tryAcquire takes up to n slots that are free now.
 func (r *semaphore) tryAcquire(n int) (got int) {
 	for ; got < n; got++ {
 		select {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// errChanged is of a file that changed while it was read.
+// errChanged is the error of a file that changed while it was read.
 var errChanged = errors.New("the file changed while it was read")
 
-// A stableFile is a file that is read as it was when it was opened, or not at all:
-// after every read, size and time of modification must be the same, so that all
-// that was delivered was there at one moment. A change within the file system's
-// own resolution of time passes.
+// A stableFile delivers a file as it was when it was opened, or fails. After each
+// read, the size and the modification time must be the same, so that all delivered
+// bytes existed at one moment. A change within the file system's time resolution is
+// not noticed.
 type stableFile struct {
 	file     *os.File
 	size     int64
@@ -28,11 +28,11 @@ func newStableFile(f *os.File, info fs.FileInfo) *stableFile {
 	return &stableFile{file: f, size: info.Size(), modified: info.ModTime()}
 }
 
-// reader reads the file from its start, also in place and in several parts at
-// once.
+// reader returns a reader of the file from its start. Several goroutines may read
+// ranges of it at the same time.
 func (s *stableFile) reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
 
-// ReadAt may be called by several goroutines at once.
+// ReadAt may be called by several goroutines at the same time.
 func (s *stableFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
 	if failed := s.check(); failed != nil {
@@ -41,7 +41,7 @@ func (s *stableFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// check fails where the file is not what it was.
+// check fails if the file has changed.
 func (s *stableFile) check() error {
 	info, err := s.file.Stat()
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *stableFile) check() error {
 	return nil
 }
 
-// empty makes sure that a file of size 0 is empty: one of /proc says 0 and has
+// empty fails if a file of size 0 is not empty: files of /proc have size 0 and
 // content.
 func (s *stableFile) empty() error {
 	if s.size > 0 {
@@ -68,7 +68,7 @@ func (s *stableFile) empty() error {
 	return nil
 }
 
-// contextReader is a reader that ends with ctx.
+// contextReader is a reader that fails when ctx is done.
 type contextReader struct {
 	ctx  context.Context
 	from io.Reader

@@ -2,28 +2,29 @@ package transfer
 
 import "context"
 
-// A comparison is what is to be done with a file that both ends have.
+// A comparison is the result of comparing a file that both ends have.
 type comparison int
 
 const (
 	same    comparison = iota
-	differs            // it is brought over
-	unclear            // a look at the ends will tell
+	differs            // it is transferred
+	unclear            // compareDeep decides
 )
 
-// A transferrer leads from one kind of end to another.
+// A transferrer compares and transfers files between two kinds of ends.
 type transferrer interface {
-	// compare tells what a listing tells; sizes are equal.
+	// compare uses only what listings contain; sizes are equal.
 	compare(src, dst entry) comparison
-	// look asks the ends.
+	// compareDeep reads attributes and, if necessary, files. It reports whether they
+	// are the same.
 	compareDeep(ctx context.Context, src, dst entry) (bool, error)
-	// transfer brings a file over, with up to requests requests at once, and says how
-	// many bytes it stored. known says that the destination was seen to have one;
-	// moved is told of bytes on their way.
+	// transfer transfers a file with up to the given number of parallel requests and
+	// returns how many bytes it stored. known reports whether the destination has a
+	// file. moved is called as bytes are transferred.
 	transfer(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (int64, error)
 }
 
-// newTransferrer is the road from src to dst.
+// newTransferrer returns the transferrer from src to dst.
 func newTransferrer(dst, src openedEnd, s *settings) transferrer {
 	from, isTree := src.(*tree)
 	if to, ok := dst.(*tree); ok {
@@ -39,7 +40,7 @@ func newTransferrer(dst, src openedEnd, s *settings) transferrer {
 	return &bucketCopier{from: src.(*objects).from, to: to, rule: s.rule, resume: resumeDir(s.resume), future: s.future}
 }
 
-// compareChecksums is a look, on any road, with WithChecksum.
+// compareChecksums compares a file of two ends of any kind, for [WithChecksum].
 func compareChecksums(ctx context.Context, dst, src openedEnd, key string) (bool, error) {
 	want, err := src.checksum(ctx, key)
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 
 var _ transferrer = (*uploader)(nil)
 
-// uploader leads from a directory to a bucket.
+// uploader transfers from a directory to a bucket.
 type uploader struct {
 	from   *tree
 	to     storage.ReadWriter
 	rule   func(key string) []storage.WriteOption
 	resume resumeDir
-	// future reports whether a time is one that no right clock can have written yet.
+	// future reports whether only a wrong clock can have written a time.
 	future func(time.Time) bool
 }
 
-// compare: an object that was written when the file had long been as it is holds
-// it. The time of an object that was written by a wrong clock says nothing.
+// compare trusts an object that was written long after the file was changed, unless a
+// wrong clock wrote its time.
 func (u *uploader) compare(src, dst entry) comparison {
 	if !u.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
 		return same
@@ -29,7 +29,8 @@ func (u *uploader) compare(src, dst entry) comparison {
 	return unclear
 }
 
-// look: an upload of ours says what file it is of; of others the bytes tell.
+// compareDeep compares the mtime of an upload by this package; otherwise it compares
+// checksums.
 func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	attrs, err := u.to.Attrs(ctx, src.key)
 	switch {
@@ -56,7 +57,7 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 	if err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // it was read from
+	defer func() { _ = f.Close() }() // it was only read
 	content := newStableFile(f, info)
 	if err := content.empty(); err != nil {
 		return 0, fileError("Upload", src.key, err)
@@ -76,8 +77,8 @@ func (u *uploader) transfer(ctx context.Context, src entry, _ bool, requests int
 	return content.size, err
 }
 
-// ruleOptions are the options that rule has for key, with more in the metadata: a write
-// replaces all of it, so that they have to be one.
+// ruleOptions returns the options of rule for key, with more added to the metadata. A
+// write replaces all metadata, so both must be one option.
 func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, more map[string]string) ([]O, error) {
 	var given []storage.WriteOption
 	if rule != nil {

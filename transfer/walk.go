@@ -14,14 +14,14 @@ import (
 
 // A child is an entry of one directory.
 type child struct {
-	order string // the name, of a directory with a slash: what keys are ordered by
+	order string // sort key: the name, with a slash for a directory
 	dir   bool
-	link  bool // to a directory
+	link  bool // a link to a directory
 	entry entry
 }
 
-// entries walks the tree in the order of the keys. Each directory is read whole,
-// to be sorted, and closed before the next.
+// entries walks the tree in the order of keys. It reads each directory completely,
+// sorts it, and closes it before the next.
 func (t *tree) entries(ctx context.Context, s *settings, _ string) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		if t.root == nil {
@@ -38,14 +38,14 @@ type treeWalker struct {
 	ctx       context.Context
 	yield     func(entry, error) bool
 	links     bool
-	ancestors []fs.FileInfo // with links: the directories that lead to this one
-	followed  int           // and how many of these are links
+	ancestors []fs.FileInfo // with links: the directories above this one
+	followed  int           // the number of links among them
 }
 
-// startsAnywhere: all directories would be read again.
+// startsAnywhere returns false, because all directories would be read again.
 func (t *tree) startsAnywhere() bool { return false }
 
-// dir yields what is in a directory; false where that was the last.
+// dir yields the entries of a directory; it returns false to end the walk.
 func (w *treeWalker) dir(prefix string) bool {
 	if err := w.ctx.Err(); err != nil {
 		w.yield(entry{}, ctxError(err))
@@ -58,7 +58,7 @@ func (w *treeWalker) dir(prefix string) bool {
 	case err != nil && prefix == "":
 		w.yield(entry{}, fileError("read", "", err))
 		return false
-	case err != nil && !errors.Is(err, fs.ErrNotExist): // else it is gone meanwhile
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // otherwise it was removed meanwhile
 		if !w.yield(entry{key: prefix, kind: unlisted, err: fileError("read", prefix, err)}, nil) {
 			return false
 		}
@@ -77,11 +77,11 @@ func (w *treeWalker) dir(prefix string) bool {
 	return true
 }
 
-// maxFollowed is how many links to directories one path may go through:
-// directories that link to one another make more paths than there are names.
+// maxFollowed is the number of links to directories that one path may contain.
+// Directories that link to each other make more paths than there are names.
 const maxFollowed = 3
 
-// enter goes down to a directory.
+// enter walks a directory.
 func (w *treeWalker) enter(prefix string, link bool) bool {
 	if !link {
 		return w.dir(prefix)
@@ -94,8 +94,8 @@ func (w *treeWalker) enter(prefix string, link bool) bool {
 	return w.dir(prefix)
 }
 
-// read lists one directory. Of a directory that fails midway it is what was
-// read, with the error.
+// read lists one directory. If reading fails midway, it returns the entries with the
+// error.
 func (w *treeWalker) read(prefix string) ([]child, error) {
 	name := strings.TrimSuffix(prefix, "/")
 	if name == "" {
@@ -105,7 +105,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // it was read from
+	defer func() { _ = f.Close() }() // it was only read
 	if w.links {
 		info, err := f.Stat()
 		if err != nil {
@@ -130,11 +130,11 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 }
 
 var (
-	errLoop         = errors.New("the link leads to a directory that it lies in")
-	errTooManyLinks = errors.New("the path goes through too many links to directories")
+	errLoop         = errors.New("link leads to a directory that contains it")
+	errTooManyLinks = errors.New("path has too many links to directories")
 )
 
-// child looks at one name; false where the job is not about it.
+// child returns the entry of one name; it returns false if the job skips it.
 func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	key := prefix + d.Name()
 	if strings.EqualFold(d.Name(), reservedName) {
@@ -150,8 +150,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	info, err := w.stat(key, d)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
-		return c, false // gone meanwhile
-	case d.IsDir() || err == nil && info.IsDir(): // where it cannot be looked at, reading it will say so
+		return c, false // removed meanwhile
+	case d.IsDir() || err == nil && info.IsDir(): // reading it returns an error of stat
 		if w.resumeDir != nil && err == nil && os.SameFile(w.resumeDir, info) {
 			c.entry.kind = excluded
 			return c, true
@@ -160,7 +160,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return c, !w.settings.excludesDir(key)
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
-		if !d.Type().IsRegular() { // it may be a directory: WithInclude may take what is in it
+		if !d.Type().IsRegular() { // it may be a directory with files that WithInclude selects
 			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}
 	case info.Mode().IsRegular():
@@ -171,7 +171,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	return c, w.settings.selects(key)
 }
 
-// stat is what the name stands for; of a link, with WithLinks, where it leads.
+// stat returns the file with this name; with WithLinks, that to which a link leads.
 func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.links && d.Type()&fs.ModeSymlink != 0 {
 		return w.root.Stat(key)
@@ -179,12 +179,12 @@ func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	return d.Info()
 }
 
-// sweep removes what a process that died has left behind.
+// sweep removes temporary files of dead processes.
 func (w *treeWalker) sweep(key string, d fs.DirEntry) {
 	if w.settings.dryRun || !d.Type().IsRegular() {
 		return
 	}
 	if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
-		_ = w.root.Remove(key) // it stays hidden, and the next job tries again
+		_ = w.root.Remove(key) // if this fails, the next job tries again
 	}
 }

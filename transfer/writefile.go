@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// checkPath refuses a key that is no path below the directory, or that means
-// another file than it says.
+// checkPath refuses a key that is not a path below the directory, or that names
+// another file than it seems to.
 func checkPath(key string) error {
 	switch {
 	case reserved(key):
-		return invalid("key", "must not be named "+reservedName+", which is kept for a local bucket's own, or as a temporary file of ours")
+		return invalid("key", "must not be named "+reservedName+", which local buckets use, or like a temporary file of this package")
 	case strings.ContainsRune(key, 0), path.Clean(key) != key, !filepath.IsLocal(filepath.FromSlash(key)),
 		runtime.GOOS == "windows" && invalidOnWindows(key):
-		return invalid("key", "must be a path that a directory of this system can hold")
+		return invalid("key", "must be a valid file path on this system")
 	}
 	return nil
 }
@@ -40,37 +40,37 @@ func invalidOnWindows(key string) bool {
 	return false
 }
 
-// collision is of two keys that cannot both be files of one directory.
+// collision returns the error of two keys that one directory cannot hold.
 func collision(key, file string) error {
-	return invalid("key", fmt.Sprintf("%q needs a directory where there is the file %q: a directory cannot hold both", key, file))
+	return invalid("key", fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file))
 }
 
-// writeFile has write fill a file beside its place, and then moves it there: whole,
-// with its time, or not at all. known says that a file was seen there: it is
+// writeFile has write fill a temporary file and then renames it to key: with its
+// time, and never incomplete. If known is set, the destination had a file, which is
 // replaced.
 func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os.File) (modified time.Time, err error)) error {
 	if err := checkPath(key); err != nil {
 		return err
 	}
-	there, err := t.checkTarget(key, known)
+	replaced, err := t.checkTarget(key, known)
 	if err != nil {
 		return err
 	}
-	if p.source == nil && there != nil {
-		p.file = there.Mode().Perm()
+	if p.source == nil && replaced != nil {
+		p.file = replaced.Mode().Perm()
 	}
 	if runtime.GOOS == "windows" {
-		p.file |= 0o200 // else the file is read-only, and no later job could replace it
+		p.file |= 0o200 // no later job could replace a read-only file
 	}
 	f, temp, err := t.createBeside(key, p)
 	if err != nil {
 		return err
 	}
-	defer func() { // does nothing after the rename
+	defer func() { // no effect after the rename
 		_ = f.Close()
 		_ = t.root.Remove(temp)
 	}()
-	if p.source == nil && there != nil {
+	if p.source == nil && replaced != nil {
 		if err := copyPermissions(f, p.file); err != nil {
 			return err
 		}
@@ -88,8 +88,9 @@ func (t *tree) writeFile(key string, known bool, p permissions, write func(f *os
 	return t.noteChange(path.Dir(key))
 }
 
-// closeFile closes a whole file and gives it its time. Its bytes are on the disk
-// before it gets its name, which may outlive a power failure that they do not.
+// closeFile closes a complete file and sets its time. It syncs the content before the
+// file gets its name, because a name may survive a power failure that unsynced
+// content does not.
 func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	setTime := func() error {
 		if modified.IsZero() {
@@ -97,7 +98,7 @@ func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 		}
 		return t.root.Chtimes(temp, time.Time{}, modified)
 	}
-	const windows = runtime.GOOS == "windows" // there closing a file sets its time
+	const windows = runtime.GOOS == "windows" // on which closing a file sets its time
 	if !windows {
 		if err := setTime(); err != nil {
 			return err
@@ -114,26 +115,27 @@ func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	return setTime()
 }
 
-// checkTarget makes sure that key is free, or a file that may be replaced: that one.
+// checkTarget fails unless key is free or a file that may be replaced, which it
+// returns.
 func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	info, err := t.root.Lstat(key)
 	switch {
 	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	case err != nil:
-		return nil, t.checkNoLink(key) // what else is wrong with the way there, making it will say
+		return nil, t.checkNoLink(key) // makeDirs returns any other error on the path
 	case info.IsDir():
-		return nil, invalid("key", "is the name of a directory here: a directory cannot hold both")
+		return nil, invalid("key", "is the name of an existing directory, which a file cannot replace")
 	case !info.Mode().IsRegular():
-		return nil, invalid("key", "is the name of a link or a special file here, which is not replaced")
+		return nil, invalid("key", "is the name of an existing link or special file, which is not replaced")
 	case !known:
-		return nil, invalid("key", "is the name of another file here: one that differs in case, or that was made meanwhile")
+		return nil, invalid("key", "is the name of another file, which differs in case or was created meanwhile")
 	}
 	return info, nil
 }
 
-// checkNoLink makes sure that no link leads to key. A walk does not follow it: with
-// WithDelete, the next job would remove the file under its other name.
+// checkNoLink fails if a symbolic link is on the path to key. A walk does not follow
+// links: with WithDelete, the next job would remove the file under its other name.
 func (t *tree) checkNoLink(key string) error {
 	for i, c := range []byte(key) {
 		if c != '/' {
@@ -141,17 +143,17 @@ func (t *tree) checkNoLink(key string) error {
 		}
 		info, err := t.root.Lstat(key[:i])
 		if err != nil {
-			return nil // nor is anything below it
+			return nil // nothing below it exists either
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
-			return invalid("key", fmt.Sprintf("needs a directory where there is the link %q, which is not followed", key[:i]))
+			return invalid("key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]))
 		}
 	}
 	return nil
 }
 
-// createBeside makes the temporary file in the target's own directory, so that
-// the rename stays on one file system.
+// createBeside creates the temporary file in the target's directory, so that the
+// rename stays on one file system.
 func (t *tree) createBeside(key string, p permissions) (*os.File, string, error) {
 	dir := path.Dir(key)
 	var random [8]byte
@@ -167,8 +169,8 @@ func (t *tree) createBeside(key string, p permissions) (*os.File, string, error)
 	return f, temp, err
 }
 
-// makeDirs makes the directories that lead to key; where a file is in the way, the
-// error names it.
+// makeDirs creates the directories of key. If a file is in the way, the error names
+// it.
 func (t *tree) makeDirs(key, dir string, p permissions) error {
 	for i := 1; i <= len(dir); i++ {
 		if i < len(dir) && dir[i] != '/' {

@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// cpTree copies what is under a source. A source that is one file or object is
-// copied as such.
+// cpTree copies a tree. If the source is one file or object, it copies that.
 func (p *program) cpTree(ctx context.Context, f *cpFlags, src, dst location) error {
 	tree, err := p.isTree(ctx, src)
 	switch {
@@ -55,7 +54,7 @@ func (p *program) isTree(ctx context.Context, src location) (bool, error) {
 	return false, err
 }
 
-// hasObjects reports whether there is anything in a folder.
+// hasObjects reports whether a folder has an object.
 func (p *program) hasObjects(ctx context.Context, l location) (bool, error) {
 	bucket, err := p.openFolder(ctx, l)
 	if err != nil {
@@ -67,7 +66,7 @@ func (p *program) hasObjects(ctx context.Context, l location) (bool, error) {
 	return false, nil
 }
 
-// treeName is the base name of a tree; "" where the source stands for what is in it.
+// treeName returns the base name of a tree, or "" if only its content is copied.
 func treeName(src location) string {
 	switch {
 	case src.kind == inBucket && !src.isFolder():
@@ -78,7 +77,7 @@ func treeName(src location) string {
 	return ""
 }
 
-// transfer runs one job of package transfer: src into dst.
+// transfer runs a job of package transfer from src to dst.
 func (p *program) transfer(ctx context.Context, dst, src location, opts []transfer.Option) (*transfer.Report, error) {
 	to, err := p.end(ctx, dst)
 	if err != nil {
@@ -89,13 +88,13 @@ func (p *program) transfer(ctx context.Context, dst, src location, opts []transf
 		return nil, err
 	}
 	report, err := transfer.Sync(ctx, to, from, opts...)
-	if several, ok := err.(interface{ Unwrap() []error }); ok { // a line for each, not one for all
+	if several, ok := err.(interface{ Unwrap() []error }); ok { // printed in a line each
 		err = errors.Join(several.Unwrap()...)
 	}
 	return report, err
 }
 
-// end is one end of a job: a directory, or a folder in a bucket.
+// end returns an end of a job: a directory, or a folder in a bucket.
 func (p *program) end(ctx context.Context, l location) (transfer.End, error) {
 	switch l.kind {
 	case localPath:
@@ -104,7 +103,7 @@ func (p *program) end(ctx context.Context, l location) (transfer.End, error) {
 		bucket, err := p.openFolder(ctx, l)
 		return transfer.Bucket(bucket), err
 	case stream:
-		return transfer.End{}, invalid("standard input and output are no trees", "")
+		return transfer.End{}, invalid("location must not be standard input or output", "")
 	}
-	return transfer.End{}, invalid("address names no bucket", addressHint)
+	return transfer.End{}, invalid("address must have a bucket", addressHint)
 }

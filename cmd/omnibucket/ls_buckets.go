@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A bucketLine is a BucketInfo in JSON, as far as a listing tells it.
+// A bucketLine is a BucketInfo in JSON, with the fields that a listing has.
 type bucketLine struct {
 	Name    string    `json:"name"`
 	Region  string    `json:"region,omitempty"`
@@ -18,9 +18,9 @@ type bucketLine struct {
 func (p *program) lsBuckets(ctx context.Context, f *lsFlags, l location) (result error) {
 	switch {
 	case l.kind != account && l.kind != inBucket, l.key != "":
-		return invalid("buckets are those of an account, such as s3://?region=… or file:///parent", addressHint)
+		return invalid("address must be that of an account, such as s3://?region=… or file:///parent", addressHint)
 	case f.recursive || f.versions || f.startAfter != "":
-		return invalid("a listing of buckets has no --recursive, --versions or --start-after", "")
+		return invalid("--recursive, --versions and --start-after must not be used for buckets", "")
 	case f.limit != nil && f.limitCount < 1:
 		return invalid("--limit must be at least 1", "")
 	}

@@ -14,8 +14,8 @@ type versionLine struct {
 	IsDelete bool   `json:"isDelete"`
 }
 
-// lsVersions lists the versions of the object under exactly this key, else of all
-// in the folder of that name.
+// lsVersions lists the versions of the object with this key or, if there are none, of
+// all objects in the folder.
 func (p *program) lsVersions(ctx context.Context, f *lsFlags, bucket storage.Lister, key string) error {
 	found := false
 	for _, prefix := range []string{key, asFolder(key)} {
@@ -24,7 +24,7 @@ func (p *program) lsVersions(ctx context.Context, f *lsFlags, bucket storage.Lis
 				return err
 			}
 			if v.Key != prefix && prefix != asFolder(key) {
-				break // in the order of keys, the object's own come first
+				break // in the order of keys, those of the object are first
 			}
 			if err := p.printVersion(f, v); err != nil {
 				return err

@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A progressLine shows how far a job is, in one line of a terminal that is drawn over
-// itself, and lets lines of output pass above it. Its methods may be called by
-// several goroutines at once.
+// A progressLine shows the progress of a job in the last line of a terminal, and
+// prints output above it. Its methods may be called by several goroutines at the same
+// time.
 type progressLine struct {
 	mu       sync.Mutex
 	to       io.Writer // standard error
@@ -24,8 +24,8 @@ func newProgressLine(to, out io.Writer) *progressLine {
 }
 
 func (s *progressLine) progress(p transfer.Progress) {
-	const width = 79 // what every terminal has
-	more := "+"      // there may be more: the source is not listed to its end
+	const width = 79 // of every terminal
+	more := "+"      // the source is not completely listed, and may have more
 	if p.Listed {
 		more = ""
 	}
@@ -44,7 +44,7 @@ func (s *progressLine) progress(p transfer.Progress) {
 	s.shown = true
 }
 
-// mebibytes counts as transfer.Report does.
+// mebibytes uses the unit of transfer.Report.
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // print writes a line of output.
@@ -53,7 +53,7 @@ func (s *progressLine) print(line string) {
 	_, _ = io.WriteString(s.out, line)
 }
 
-// clear takes the line of progress away.
+// clear removes the line of progress.
 func (s *progressLine) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

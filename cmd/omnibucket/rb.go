@@ -14,8 +14,8 @@ func (p *program) rbCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rb [flags] ADDRESS",
 		Short: "Remove a bucket",
-		Long: `Removes a bucket that is empty, of old versions too. With --force all that is in it
-is removed first, for good.`,
+		Long: `Removes a bucket that is empty and has no old versions. With --force, permanently
+removes everything in it first.`,
 		Example: `  omnibucket rb 's3://photos?region=eu-west-1'
   omnibucket rb --force file:///srv/photos`,
 		Args: cobra.ExactArgs(1),
@@ -47,7 +47,7 @@ func (p *program) rb(ctx context.Context, text string, force bool) error {
 	})
 }
 
-// useBucket opens a bucket of an account for as long as do needs it.
+// useBucket opens a bucket of an account while it calls do.
 func useBucket(s *storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
 	bucket, err := s.Bucket(name, opts...)
 	if err != nil {
@@ -63,8 +63,8 @@ func removeObjects(ctx context.Context, s *storage.Service, name string) error {
 	})
 }
 
-// removeVersions removes what a bucket has kept, if it can keep any. Only a bucket
-// that is not empty without its objects is opened so: it has versions.
+// removeVersions removes all versions of a bucket that has them. Only a bucket that
+// is not empty without its objects is opened with versions.
 func removeVersions(ctx context.Context, s *storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.KeepVersions) {

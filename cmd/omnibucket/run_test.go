@@ -125,7 +125,7 @@ func TestExitCodes(t *testing.T) {
 		{"a flag's value", 2, "invalid argument", []string{"ls", "--limit", "many", bucket}},
 		{"too few arguments", 2, `Run "omnibucket cp --help" for usage.`, []string{"cp", "a"}},
 		{"too many arguments", 2, "accepts 1 arg(s)", []string{"ls", bucket, bucket}},
-		{"no address", 2, "this is no address", []string{"ls", "photos"}},
+		{"no address", 2, "argument must be an address", []string{"ls", "photos"}},
 		{"a name that is not set", 2, "OMNIBUCKET_MY_PHOTOS is not set", []string{"ls", "my-photos:a"}},
 		{"an unknown scheme", 2, `has scheme "ftp"`, []string{"ls", "ftp://host/a"}},
 		{"an unknown parameter", 2, `has parameter "speed"`, []string{"ls", bucket + "?speed=1"}},
@@ -228,7 +228,7 @@ func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 		t.Run(args[0], func(t *testing.T) {
 			var errs bytes.Buffer
 			require.Equal(t, 1, run(t.Context(), args, s.around(nil, fullDisk{}, &errs)))
-			require.Equal(t, "omnibucket: the output cannot be written: no space left on device\n", errs.String())
+			require.Equal(t, "omnibucket: writing the output: no space left on device\n", errs.String())
 		})
 	}
 }

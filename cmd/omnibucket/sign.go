@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A signFlags is what the flags of sign say.
+// signFlags are the flags of sign.
 type signFlags struct {
 	upload, ifAbsent, json         bool
 	ttl                            time.Duration
@@ -26,11 +26,11 @@ func (p *program) signCommand() *cobra.Command {
 	var f signFlags
 	c := &cobra.Command{
 		Use:   "sign [flags] ADDRESS",
-		Short: "Sign an address with which anyone can read or upload one object for a while",
-		Long: `Prints an address with which anyone can read one object until it expires. With
---upload it is a command of curl that uploads FILE. Either is a secret for as long as
-it works. Buckets of file: and mem: sign where signing_base_url= says, for what
-"omnibucket serve" or package serve answers there.`,
+		Short: "Sign a URL with which anyone can read or upload one object for a while",
+		Long: `Prints a URL with which anyone can read one object until the URL expires. With
+--upload, prints a curl command that uploads FILE. Keep either secret while it is valid.
+For file: and mem: buckets, set signing_base_url= in the address to the URL at which
+"omnibucket serve" or package serve runs.`,
 		Example: `  omnibucket sign --ttl 10m --filename report.pdf gs://photos/reports/42.pdf
   omnibucket sign --upload --content-type image/jpeg 's3://photos/new.jpg?region=eu-west-1'
   omnibucket sign 'file:///srv/files?signing_base_url=http://127.0.0.1:8080/.signed#report.pdf'`,
@@ -41,14 +41,14 @@ it works. Buckets of file: and mem: sign where signing_base_url= says, for what
 		},
 	}
 	flags := c.Flags()
-	flags.BoolVar(&f.upload, "upload", false, "sign an upload, not a download")
-	flags.DurationVar(&f.ttl, "ttl", time.Hour, "how long it works, from 1s to 168h")
-	flags.StringVar(&f.contentType, "content-type", "", "the media `type` to upload, or to be served with")
-	flags.Int64Var(&f.size, "size", 0, "the upload has to have so many `bytes`")
-	flags.BoolVar(&f.ifAbsent, "if-absent", false, "the upload only creates, and never replaces")
-	flags.StringVar(&f.filename, "filename", "", "a browser saves the download under this `name`")
-	flags.StringVar(&f.version, "version", "", "download this kept `version`")
-	flags.BoolVar(&f.json, "json", false, "url, method, headers and expiresAt, as a JSON object")
+	flags.BoolVar(&f.upload, "upload", false, "sign an upload instead of a download")
+	flags.DurationVar(&f.ttl, "ttl", time.Hour, "how long the URL is valid, from 1s to 168h")
+	flags.StringVar(&f.contentType, "content-type", "", "content `type` of the upload, or of the download's response")
+	flags.Int64Var(&f.size, "size", 0, "size of the upload in `bytes`")
+	flags.BoolVar(&f.ifAbsent, "if-absent", false, "let the upload create an object, but not replace one")
+	flags.StringVar(&f.filename, "filename", "", "`name` under which a browser saves the download")
+	flags.StringVar(&f.version, "version", "", "download this `version`")
+	flags.BoolVar(&f.json, "json", false, "print url, method, headers and expiresAt as a JSON object")
 	return c
 }
 
@@ -78,7 +78,7 @@ func (p *program) sign(ctx context.Context, f *signFlags, text string) error {
 
 func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloader, key string) (*storage.SignedURL, error) {
 	if f.given("size") || f.ifAbsent {
-		return nil, invalid("--size and --if-absent are of an upload", "--upload signs one")
+		return nil, invalid("--size and --if-absent must be used with --upload", "use --upload to sign an upload")
 	}
 	opts := []storage.SignedDownloadOption{storage.WithTTL(f.ttl)}
 	if f.given("content-type") {
@@ -95,7 +95,7 @@ func signedDownload(ctx context.Context, f *signFlags, b storage.SignedDownloade
 
 func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, key string) (*storage.SignedURL, error) {
 	if f.given("filename") || f.given("version") {
-		return nil, invalid("--filename and --version are of a download", "")
+		return nil, invalid("--filename and --version must not be used with --upload", "")
 	}
 	opts := []storage.SignedUploadOption{storage.WithTTL(f.ttl)}
 	if f.given("content-type") {
@@ -110,11 +110,11 @@ func signedUpload(ctx context.Context, f *signFlags, b storage.SignedUploader, k
 	return b.SignedUploadURL(ctx, key, opts...)
 }
 
-// curl is a command for a POSIX shell that makes a signed upload of FILE.
+// curl returns a command for a POSIX shell that uploads FILE with a signed URL.
 func curl(signed *storage.SignedURL) string {
 	var b strings.Builder
 	b.WriteString("curl -T FILE")
-	if strings.ContainsAny(signed.URL, "[]{}") { // which curl takes for patterns
+	if strings.ContainsAny(signed.URL, "[]{}") { // curl takes them for patterns
 		b.WriteString(" --globoff")
 	}
 	if signed.Method != http.MethodPut {
@@ -128,5 +128,5 @@ func curl(signed *storage.SignedURL) string {
 	return b.String() + " " + shellQuote(signed.URL)
 }
 
-// shellQuote is a text as one word of a POSIX shell.
+// shellQuote returns text as one word of a POSIX shell.
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -21,8 +21,8 @@ func (p *program) statCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stat [flags] ADDRESS",
 		Short: "Show all attributes of an object, or of a bucket",
-		Long: `Shows all that the store tells about an object or, of an address without a key,
-about the bucket. What it does not tell is left out.`,
+		Long: `Shows all attributes that the store has of an object or, without a key, of the
+bucket. Unknown attributes are omitted.`,
 		Example: `  omnibucket stat 's3://photos/2026/a.jpg?region=eu-west-1'
   omnibucket stat --json file:///srv/files#report.pdf
   omnibucket stat gs://photos`,
@@ -35,8 +35,8 @@ about the bucket. What it does not tell is left out.`,
 			return p.stat(c.Context(), args[0], asJSON, opts)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
-	c.Flags().StringVar(&version, "version", "", "of this kept `version`")
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	c.Flags().StringVar(&version, "version", "", "show this `version`")
 	return c
 }
 
@@ -47,7 +47,7 @@ func (p *program) stat(ctx context.Context, text string, asJSON bool, opts []sto
 	}
 	if l.key == "" {
 		if len(opts) > 0 {
-			return invalid("a bucket has no versions of its own", "")
+			return invalid("--version must be used with a key", "")
 		}
 		return p.statBucket(ctx, l, asJSON)
 	}
@@ -107,7 +107,7 @@ func checksum(attrs *storage.Attrs) string {
 	return fmt.Sprintf("%08x", *attrs.CRC32C)
 }
 
-// formatTimeIfSet is a time, or nothing.
+// formatTimeIfSet returns a time, or "" if it is not set.
 func formatTimeIfSet(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -115,7 +115,7 @@ func formatTimeIfSet(t time.Time) string {
 	return formatTime(t)
 }
 
-// An infoLine is BucketInfo in JSON.
+// An infoLine is a BucketInfo in JSON.
 type infoLine struct {
 	Name       string                  `json:"name"`
 	Provider   string                  `json:"provider"`
@@ -150,7 +150,7 @@ func (p *program) statBucket(ctx context.Context, l location, asJSON bool) error
 	})
 }
 
-// table prints names and values, aligned, without those that are not known.
+// table prints aligned names and values, except for empty values.
 func (p *program) table(rows [][2]string) error {
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
