@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-// cases returns all cases. The listings of memory and local are of that many keys.
+// cases returns all cases. Listings of memory and local have that many keys.
 func cases(keys int) []benchCase {
 	all := slices.Concat(memoryCases(keys), layerCases(), localCases(keys), serveCases())
 	for _, c := range clientCases() {

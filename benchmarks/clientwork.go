@@ -76,7 +76,7 @@ func listKeys(busy time.Duration) work {
 				time.Sleep(busy)
 			}
 		})
-		return errors.Join(err, wrong(got, n))
+		return errors.Join(err, checkCount(got, n))
 	}
 }
 
@@ -128,17 +128,17 @@ func uploadMany(ctx context.Context, c client, n int) error {
 	var reading sync.WaitGroup
 	reading.Add(n)
 	return together(n, func(i int) error {
-		return c.upload(ctx, key(i), &meeting{left: kilobyte, all: &reading}, -1)
+		return c.upload(ctx, key(i), &barrierBody{left: kilobyte, all: &reading}, -1)
 	})
 }
 
-type meeting struct {
+type barrierBody struct {
 	left int
 	all  *sync.WaitGroup
 	met  bool
 }
 
-func (m *meeting) Read(p []byte) (int, error) {
+func (m *barrierBody) Read(p []byte) (int, error) {
 	if m.left > 0 {
 		n := min(m.left, len(p))
 		m.left -= n
@@ -166,11 +166,11 @@ func together(n int, do func(i int) error) error {
 func download(ctx context.Context, c client, n int) error {
 	if c.read != nil {
 		got, err := c.read(ctx, sized(n, 0), int64(n))
-		return errors.Join(err, wrong(int(got), n))
+		return errors.Join(err, checkCount(int(got), n))
 	}
 	r, err := c.open(ctx, sized(n, 0))
-	got, err := copied(struct{ io.Writer }{io.Discard}, r, err)
-	return errors.Join(err, wrong(int(got), n))
+	got, err := copyAndClose(struct{ io.Writer }{io.Discard}, r, err)
+	return errors.Join(err, checkCount(int(got), n))
 }
 
 // downloadFile downloads n bytes to a new file.
@@ -188,7 +188,7 @@ func downloadFile(ctx context.Context, c client, n int) error {
 	if err != nil {
 		return err
 	}
-	return wrong(int(info.Size()), n)
+	return checkCount(int(info.Size()), n)
 }
 
 // writeFile creates a file for a download that writes at any offset.

@@ -10,32 +10,31 @@ import (
 	"time"
 )
 
-// A benchCase is several contenders that do the same.
+// A benchCase is a comparison of several contenders.
 type benchCase struct {
 	name, title string
-	rows        []row // ours first: ratios are to it
+	rows        []row // ours first, for ratios
 	goals       []goal
 }
 
-// A row is one contender. Setup is not measured; op does the thing n times.
+// A row is one contender. Its set-up is not measured. op does n operations.
 type row struct {
 	name  string
 	setup func(e *env) (op func(n int) error, err error)
-	// once is for a contender so slow that one operation a run, and one run,
-	// is all that is asked of it.
+	// once is set for a slow contender, which runs one operation in one round only.
 	once bool
-	// single is for one that does the same whatever n is: it is not calibrated.
+	// single is set if op ignores n. The row is not calibrated.
 	single bool
 }
 
-// An env is what a case's contenders share, until all of them are measured.
+// An env has the state that the contenders of a case share.
 type env struct {
 	ctx     context.Context
 	shared  map[string]any          // values that contenders share
 	reports map[string]*childReport // by row, if it runs in a process of its own
 	cleanup []func() error
-	// requests are those of the case's server so far, by operation; nil where
-	// there is none.
+	// requests returns the requests of the case's server so far, by operation. It is
+	// nil if there is no server.
 	requests func() (map[string]int, error)
 }
 
@@ -43,7 +42,7 @@ func newEnv(ctx context.Context) *env {
 	return &env{ctx: ctx, shared: map[string]any{}, reports: map[string]*childReport{}}
 }
 
-// dir is a directory of the case's own.
+// dir creates a directory, which is removed after the case.
 func (e *env) dir() (string, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	e.cleanup = append(e.cleanup, func() error { return os.RemoveAll(dir) })
@@ -58,7 +57,7 @@ func (e *env) close() error {
 	return errors.Join(errs...)
 }
 
-// A result is what was seen of one row, round by round.
+// A result has the measurements of a row, one per round.
 type result struct {
 	name          string
 	nanos         []float64 // an operation
@@ -104,7 +103,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 			if r.once && round > 0 {
 				continue
 			}
-			if err := results[i].counted(e, ops[i], counts[i]); err != nil {
+			if err := results[i].runCounted(e, ops[i], counts[i]); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.name, r.name, err)
 			}
 			results[i].take(e.reports[r.name])
@@ -113,7 +112,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 	return results, nil
 }
 
-// calibrate is how many operations take about as long as per; it warms up too.
+// calibrate returns how many operations take about as long as per. It also warms up.
 func calibrate(op func(int) error, per time.Duration) (int, error) {
 	for n := 1; ; n *= 2 {
 		start := time.Now()
@@ -128,7 +127,7 @@ func calibrate(op func(int) error, per time.Duration) (int, error) {
 
 // run measures n operations once.
 func (r *result) run(op func(int) error, n int) error {
-	settle() // what the row before left is not this one's
+	flushDisk() // the previous row's writes do not count
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -147,8 +146,8 @@ func (r *result) run(op func(int) error, n int) error {
 	return nil
 }
 
-// counted is run, with what it asked of the case's server.
-func (r *result) counted(e *env, op func(int) error, n int) error {
+// runCounted runs n operations and counts their requests.
+func (r *result) runCounted(e *env, op func(int) error, n int) error {
 	if e.requests == nil {
 		return r.run(op, n)
 	}
@@ -175,7 +174,8 @@ func since(before, after map[string]int, n int) map[string]float64 {
 	return requests
 }
 
-// take replaces the last round's measures by those of a child; nil changes nothing.
+// take replaces the measurements of the last round by those of a child, unless report
+// is nil.
 func (r *result) take(report *childReport) {
 	if report == nil {
 		return
@@ -202,9 +202,8 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// ratio is the median of a/b, round by round, so that a machine that is busy
-// for a while slows both sides of one ratio. A row that ran once has no rounds
-// to compare: its ratio is of medians.
+// ratio returns the median of a/b in each round, so that a busy machine slows both
+// sides. If a row has only one round, it returns the ratio of medians.
 func ratio(a, b []float64) float64 {
 	if len(a) != len(b) {
 		return median(a) / median(b)

@@ -198,7 +198,7 @@ func openObjstore(_ *env, server string) (client, error) {
 	config.AccessKey, config.SecretKey, config.Insecure = accessKey, secretKey, u.Scheme == "http"
 	config.BucketLookupType = objstores3.PathLookup
 	b, err := objstores3.NewBucketWithConfig(log.NewNopLogger(), config, "benchmarks", nil)
-	s := thanos{b}
+	s := objstoreBucket{b}
 	return client{
 		put:    s.put,
 		upload: func(ctx context.Context, key string, body io.Reader, _ int64) error { return s.upload(ctx, key, body) },

@@ -19,7 +19,7 @@ const (
 	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-func launchAzurite(p place) (launch, error) {
+func launchAzurite(p instance) (launch, error) {
 	name, port, err := splitHost(p)
 	if err != nil {
 		return launch{}, err
@@ -33,9 +33,9 @@ func launchAzurite(p place) (launch, error) {
 		},
 		env: []string{"AZURITE_ACCOUNTS=" + azuriteAccount + ":" + azuriteKey + ";" + azuriteOther + ":" + azuriteKey},
 
-		ready:     address + "?comp=list",
-		answer:    http.StatusForbidden, // to who has not signed: it is open to nobody else
-		url:       address,
-		variables: map[string]string{"ACCOUNT": azuriteAccount, "KEY": azuriteKey, "OTHER": "http://" + p.host + "/" + azuriteOther},
+		ready:       address + "?comp=list",
+		readyStatus: http.StatusForbidden, // to who has not signed: it is open to nobody else
+		url:         address,
+		variables:   map[string]string{"ACCOUNT": azuriteAccount, "KEY": azuriteKey, "OTHER": "http://" + p.host + "/" + azuriteOther},
 	}, nil
 }

@@ -30,7 +30,7 @@ type tool interface {
 
 // locate is where the program lies, built if it was not. Any number of
 // processes may ask at once: one builds, and what they find is whole.
-func locate(ctx context.Context, t tool) (string, error) {
+func ensureBuilt(ctx context.Context, t tool) (string, error) {
 	dir, err := cacheDir()
 	if err != nil {
 		return "", err
@@ -47,7 +47,7 @@ func locate(ctx context.Context, t tool) (string, error) {
 		return "", err
 	}
 	unlock, err := lock(ctx, filepath.Join(dir, t.dir()+".lock"), func() {
-		say("waiting for another process, which builds %s", t.dir())
+		logf("waiting for another process, which builds %s", t.dir())
 	})
 	if err != nil {
 		return "", err
@@ -81,12 +81,12 @@ func buildInto(ctx context.Context, t tool, path string) error {
 			return err
 		}
 	}
-	say("building %s: once, which can take some minutes", t.dir())
+	logf("building %s: once, which can take some minutes", t.dir())
 	started := time.Now()
 	if err := t.build(ctx, source, made); err != nil {
 		return fmt.Errorf("building %s: %w", t.dir(), errors.Join(err, ctx.Err()))
 	}
-	say("built %s in %s", t.dir(), time.Since(started).Round(time.Second))
+	logf("built %s in %s", t.dir(), time.Since(started).Round(time.Second))
 	return os.Rename(made, path)
 }
 
@@ -107,7 +107,7 @@ func hashPins(hash hash.Hash, t tool) error {
 
 // interruptible is a command of a build in dir, which ends when ctx does. What
 // it says goes where the progress of builds goes.
-func interruptible(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
+func interruptibleCommand(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = dir
 	command.Stderr = os.Stderr

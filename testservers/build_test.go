@@ -41,7 +41,7 @@ func TestOneOfManyBuilds(t *testing.T) {
 	var group sync.WaitGroup
 	paths := make([]string, 4)
 	for i := range paths {
-		group.Go(func() { paths[i], _ = locate(t.Context(), g) })
+		group.Go(func() { paths[i], _ = ensureBuilt(t.Context(), g) })
 	}
 	group.Wait()
 	require.Equal(t, []string{paths[0]}, cached(t), "one file, and nothing half built")
@@ -50,7 +50,7 @@ func TestOneOfManyBuilds(t *testing.T) {
 	}
 	before, err := os.Stat(paths[0])
 	require.NoError(t, err)
-	again, err := locate(t.Context(), g)
+	again, err := ensureBuilt(t.Context(), g)
 	require.NoError(t, err)
 	after, err := os.Stat(again)
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestAnotherPinIsAnotherBuild(t *testing.T) {
 func TestAFailedBuildLeavesNothing(t *testing.T) {
 	g := tiny(t)
 	require.NoError(t, os.WriteFile(filepath.Join("tiny", "main.go"), []byte("package main\n"), 0o600))
-	_, err := locate(t.Context(), g)
+	_, err := ensureBuilt(t.Context(), g)
 	require.ErrorContains(t, err, "building tiny")
 	require.Empty(t, cached(t))
 }
@@ -79,7 +79,7 @@ func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
 	g := tiny(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := locate(ctx, g)
+	_, err := ensureBuilt(ctx, g)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, cached(t))
 }
@@ -103,7 +103,7 @@ func TestWhatAKilledBuildLeftGoes(t *testing.T) {
 	dir, err := cacheDir()
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "tiny"+building+"1", "source"), 0o700))
-	path, err := locate(t.Context(), g)
+	path, err := ensureBuilt(t.Context(), g)
 	require.NoError(t, err)
 	require.Equal(t, []string{path}, cached(t))
 }

@@ -78,6 +78,6 @@ func writeCertificate(authorityFile, certificateFile, keyFile string) (*x509.Cer
 }
 
 // trusting is a client that trusts this pool alone.
-func trusting(pool *x509.CertPool) *http.Client {
+func clientTrusting(pool *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 }

@@ -23,19 +23,19 @@ func tinyModule(t *testing.T, programs map[string]string) npmModule {
 
 func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": fakeNode, "npm": fakeModuleNPM})
-	path, err := locate(t.Context(), m)
+	path, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
 	require.Equal(t, []string{path}, cached(t))
 	require.FileExists(t, filepath.Join(path, "index.mjs"))
 	require.NoError(t, os.Remove(filepath.Join(os.Getenv("PATH"), "npm")))
-	again, err := locate(t.Context(), m)
+	again, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
 	require.Equal(t, path, again, "what is there is not installed again")
 }
 
 func TestAModuleWantsItsOwnNode(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": "#!/bin/sh\necho v19.9.0\n", "npm": fakeModuleNPM})
-	_, err := locate(t.Context(), m)
+	_, err := ensureBuilt(t.Context(), m)
 	require.ErrorContains(t, err, `tiny runs on Node.js 20 or later, and node is "v19.9.0"`)
 	require.Empty(t, cached(t))
 }

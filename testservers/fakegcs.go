@@ -4,7 +4,7 @@ package main
 // sessions. It checks no signature and few other conditions.
 var fakeGCS = goTool{module: "fakegcs", pkg: "github.com/fsouza/fake-gcs-server"}
 
-func launchFakeGCS(p place) (launch, error) {
+func launchFakeGCS(p instance) (launch, error) {
 	name, port, err := splitHost(p)
 	if err != nil {
 		return launch{}, err

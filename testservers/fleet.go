@@ -22,7 +22,7 @@ type fleet struct {
 }
 
 // A ship is a server on its way into the fleet.
-type ship struct {
+type pendingServer struct {
 	server  server
 	program []string
 
@@ -34,9 +34,9 @@ type ship struct {
 // start builds the servers in turn, starts them all at once and waits until
 // the last is ready. It starts them on the caller's thread: see dieWithParent.
 func (f *fleet) start(ctx context.Context, servers []server) error {
-	var waiting []*ship
+	var waiting []*pendingServer
 	for _, s := range servers {
-		path, err := locate(ctx, s.tool)
+		path, err := ensureBuilt(ctx, s.tool)
 		if err != nil {
 			return err
 		}
@@ -45,21 +45,21 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 			if err != nil {
 				return err
 			}
-			f.tell(s, l)
+			f.publish(s, l)
 			continue
 		}
 		program, err := s.tool.command(ctx, path)
 		if err != nil {
 			return err
 		}
-		waiting = append(waiting, &ship{server: s, program: program})
+		waiting = append(waiting, &pendingServer{server: s, program: program})
 	}
 	for range startAttempts {
 		if err := f.launchAll(ctx, waiting); err != nil {
 			return err
 		}
-		waiting = slices.DeleteFunc(waiting, func(s *ship) bool { return s.err == nil })
-		if slices.ContainsFunc(waiting, func(s *ship) bool { return !errors.Is(s.err, errEnded) }) {
+		waiting = slices.DeleteFunc(waiting, func(s *pendingServer) bool { return s.err == nil })
+		if slices.ContainsFunc(waiting, func(s *pendingServer) bool { return !errors.Is(s.err, errEnded) }) {
 			break // one that runs and does not answer is not helped by another port
 		}
 	}
@@ -72,7 +72,7 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 
 // launchAll starts what is waiting, and keeps what gets ready. Its own error is
 // one that stands in the way of all.
-func (f *fleet) launchAll(ctx context.Context, waiting []*ship) error {
+func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	for _, s := range waiting {
 		var err error
 		if s.launch, s.process, err = f.launch(s.server, s.program); err != nil {
@@ -91,13 +91,13 @@ func (f *fleet) launchAll(ctx context.Context, waiting []*ship) error {
 			f.running = slices.DeleteFunc(f.running, func(p *process) bool { return p == s.process })
 			continue
 		}
-		f.tell(s.server, s.launch)
+		f.publish(s.server, s.launch)
 	}
 	return nil
 }
 
 // tell notes where the command finds a server.
-func (f *fleet) tell(s server, l launch) {
+func (f *fleet) publish(s server, l launch) {
 	f.variables = append(f.variables, s.variable("")+"="+l.url)
 	for what, value := range l.variables {
 		f.variables = append(f.variables, s.variable(what)+"="+value)
@@ -115,7 +115,7 @@ func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	if err != nil {
 		return launch{}, nil, err
 	}
-	l, err := s.launch(place{dir: dir, host: host})
+	l, err := s.launch(instance{dir: dir, host: host})
 	if err != nil {
 		return launch{}, nil, fmt.Errorf("preparing %s: %w", s.name, err)
 	}

@@ -48,7 +48,7 @@ func (g goTool) command(_ context.Context, path string) ([]string, error) {
 }
 
 func (g goTool) goCommand(ctx context.Context, args ...string) *exec.Cmd {
-	command := interruptible(ctx, g.module, "go", args...)
+	command := interruptibleCommand(ctx, g.module, "go", args...)
 	command.Env = append(command.Environ(), "CGO_ENABLED=0") // no C compiler is needed
 	return command
 }

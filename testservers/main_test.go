@@ -58,8 +58,8 @@ func alone(dir string) func() int {
 }
 
 // acting is a launch of that server.
-func acting(act string) func(place) (launch, error) {
-	return func(p place) (launch, error) {
+func acting(act string) func(instance) (launch, error) {
+	return func(p instance) (launch, error) {
 		return launch{
 			args:      []string{p.host},
 			env:       []string{actVariable + "=" + act},

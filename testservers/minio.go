@@ -14,7 +14,7 @@ const (
 	minioSecret = "minioadmin-secret"
 )
 
-func launchMinIO(p place) (launch, error) {
+func launchMinIO(p instance) (launch, error) {
 	// Its default is a directory in the user's home, where a certificate would
 	// turn TLS on.
 	certificates := filepath.Join(p.dir, "certs")
@@ -40,7 +40,7 @@ func launchMinIO(p place) (launch, error) {
 
 // launchMinIOWithTLS is for what an SDK does over TLS alone, such as sending a
 // body that cannot be read twice.
-func launchMinIOWithTLS(p place) (launch, error) {
+func launchMinIOWithTLS(p instance) (launch, error) {
 	l, err := launchMinIO(p)
 	if err != nil {
 		return launch{}, err
@@ -51,7 +51,7 @@ func launchMinIOWithTLS(p place) (launch, error) {
 	if err != nil {
 		return launch{}, err
 	}
-	l.client = trusting(pool)
+	l.client = clientTrusting(pool)
 	l.ready = "https://" + p.host + "/minio/health/cluster"
 	l.url = "https://" + p.host
 	l.variables["CA"] = authority

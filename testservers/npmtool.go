@@ -48,7 +48,7 @@ func (n npmTool) build(ctx context.Context, work, path string) error {
 		return err
 	}
 	esbuild := filepath.Join(work, "node_modules", ".bin", "esbuild")
-	if err := interruptible(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
+	if err := interruptibleCommand(ctx, work, esbuild, n.bundleFlags(path)...).Run(); err != nil {
 		return fmt.Errorf("esbuild: %w", err)
 	}
 	return nil
@@ -72,7 +72,7 @@ func (n npmTool) install(ctx context.Context, work string, major int) error {
 			return err
 		}
 	}
-	install := interruptible(ctx, work, "npm", append([]string{"ci"}, installFlags...)...)
+	install := interruptibleCommand(ctx, work, "npm", append([]string{"ci"}, installFlags...)...)
 	install.Stdout = os.Stderr
 	install.Cancel = func() error { return install.Process.Kill() } // an interrupt it takes its time for
 	if err := install.Run(); err != nil {

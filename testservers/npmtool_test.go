@@ -42,7 +42,7 @@ func tinyNPM(t *testing.T, programs map[string]string) npmTool {
 
 func TestAPackageBecomesOneFile(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
-	path, err := locate(t.Context(), n)
+	path, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
 	require.Equal(t, []string{path}, cached(t), "what was installed is gone")
 	called, err := os.ReadFile(path)
@@ -56,15 +56,15 @@ func TestAPackageBecomesOneFile(t *testing.T) {
 
 func TestABuiltPackageNeedsNoNPM(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
-	built, err := locate(t.Context(), n)
+	built, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
 	npm := filepath.Join(os.Getenv("PATH"), "npm")
 	require.NoError(t, os.Remove(npm))
-	again, err := locate(t.Context(), n)
+	again, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
 	require.Equal(t, built, again)
 	require.NoError(t, os.WriteFile(filepath.Join("tiny", "package-lock.json"), []byte("{ }"), 0o600))
-	_, err = locate(t.Context(), n)
+	_, err = ensureBuilt(t.Context(), n)
 	require.ErrorContains(t, err, "npm, which comes with Node.js, is missing", "another lock file is another build")
 }
 
@@ -81,7 +81,7 @@ func TestAMachineWithoutNodeIsToldSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := tinyNPM(t, row.programs)
-			_, err := locate(t.Context(), n)
+			_, err := ensureBuilt(t.Context(), n)
 			require.ErrorContains(t, err, row.want)
 			require.Empty(t, cached(t))
 		})
@@ -92,7 +92,7 @@ func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := locate(ctx, n)
+	_, err := ensureBuilt(ctx, n)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, cached(t))
 }

@@ -22,15 +22,15 @@ const (
 
 // launchPostgres makes a cluster for these tests alone. Nothing of it outlives
 // them: it need not reach the disk.
-func launchPostgres(p place) (launch, error) {
+func launchPostgres(p instance) (launch, error) {
 	data, password := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "password")
 	if err := os.WriteFile(password, []byte(postgresPassword+"\n"), 0o600); err != nil {
 		return launch{}, err
 	}
-	if err := postgresOwns(p.dir, password); err != nil {
+	if err := chownToPostgres(p.dir, password); err != nil {
 		return launch{}, err
 	}
-	err := postgresRuns(p.dir, "initdb",
+	err := runPostgres(p.dir, "initdb",
 		"--pgdata="+data, "--username="+postgresUser, "--pwfile="+password,
 		"--auth-host=scram-sha-256", "--auth-local=reject",
 		"--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
@@ -59,7 +59,7 @@ func launchPostgres(p place) (launch, error) {
 }
 
 // postgresRuns runs one of PostgreSQL's own programs to its end.
-func postgresRuns(dir, program string, args ...string) error {
+func runPostgres(dir, program string, args ...string) error {
 	line, err := postgresLine(program)
 	if err != nil {
 		return err

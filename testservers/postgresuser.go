@@ -40,7 +40,7 @@ func postgresLine(program string) ([]string, error) {
 }
 
 // postgresOwns gives files to the user that runs PostgreSQL.
-func postgresOwns(paths ...string) error {
+func chownToPostgres(paths ...string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}

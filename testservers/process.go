@@ -64,7 +64,7 @@ func (p *process) waitReady(ctx context.Context, l launch) error {
 	}
 	var answered error // the last time that it did, or could have
 	for {
-		if err := ask(ctx, client, l.ready, cmp.Or(l.answer, http.StatusOK)); err == nil || ctx.Err() == nil {
+		if err := ask(ctx, client, l.ready, cmp.Or(l.readyStatus, http.StatusOK)); err == nil || ctx.Err() == nil {
 			answered = err
 		}
 		select {

@@ -14,7 +14,7 @@ import (
 type server struct {
 	name   string
 	tool   tool
-	launch func(place) (launch, error)
+	launch func(instance) (launch, error)
 	// find is in the place of launch where tests start the program themselves:
 	// it says where everything is. path is the tool's.
 	find func(ctx context.Context, path string) (launch, error)
@@ -31,22 +31,22 @@ var servers = []server{
 }
 
 // A place is where one server lives.
-type place struct {
+type instance struct {
 	dir  string // its own, empty
 	host string // with the port, which was free a moment ago
 }
 
 // splitHost is the two halves of p's host.
-func splitHost(p place) (name, port string, err error) { return net.SplitHostPort(p.host) }
+func splitHost(p instance) (name, port string, err error) { return net.SplitHostPort(p.host) }
 
 // A launch is how it is started there.
 type launch struct {
 	args []string
 	env  []string // all that it sees of an environment, but for PATH and HOME
 
-	ready  string       // answers so once the server takes requests
-	answer int          // the status; 0 is 200
-	client *http.Client // to ask; nil is net/http's own
+	ready       string       // answers so once the server takes requests
+	readyStatus int          // the status; 0 is 200
+	client      *http.Client // to ask; nil is net/http's own
 
 	url       string            // where the command finds it
 	variables map[string]string // what else the command is told: KEY, SECRET, CA, ACCOUNT, …

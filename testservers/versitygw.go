@@ -14,7 +14,7 @@ const (
 	versitygwSecret = "versitygw-secret"
 )
 
-func launchVersityGW(p place) (launch, error) {
+func launchVersityGW(p instance) (launch, error) {
 	// Neither path may begin with the other.
 	data, versions := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "versions")
 	for _, dir := range []string{data, versions} {
