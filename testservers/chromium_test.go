@@ -36,7 +36,7 @@ func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
 func TestAModuleWantsItsOwnNode(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": "#!/bin/sh\necho v19.9.0\n", "npm": fakeModuleNPM})
 	_, err := ensureBuilt(t.Context(), m)
-	require.ErrorContains(t, err, `tiny runs on Node.js 20 or later, and node is "v19.9.0"`)
+	require.ErrorContains(t, err, `tiny needs Node.js 20 or later, but node is "v19.9.0"`)
 	require.Empty(t, cached(t))
 }
 

@@ -1,7 +1,7 @@
 package main
 
-// fake-gcs-server judges conditions on uploads, generations and resumable
-// sessions. It checks no signature and few other conditions.
+// fake-gcs-server checks conditions on uploads, generations and resumable sessions.
+// It checks no signatures and few other conditions.
 var fakeGCS = goTool{module: "fakegcs", pkg: "github.com/fsouza/fake-gcs-server"}
 
 func launchFakeGCS(p instance) (launch, error) {

@@ -10,18 +10,18 @@ import (
 	"sync"
 )
 
-// startAttempts are made with a port each: between being found free and being
-// listened on, another process may take it.
+// startAttempts is the number of attempts with a new port each, because another
+// process may take a free port before the server does.
 const startAttempts = 3
 
-// A fleet is the servers that run.
+// A fleet is a set of running servers.
 type fleet struct {
 	running   []*process
 	dirs      []string
 	variables []string // for the command, as in os.Environ
 }
 
-// A ship is a server on its way into the fleet.
+// A pendingServer is a server that is being started.
 type pendingServer struct {
 	server  server
 	program []string
@@ -31,8 +31,8 @@ type pendingServer struct {
 	err     error // why it is not ready
 }
 
-// start builds the servers in turn, starts them all at once and waits until
-// the last is ready. It starts them on the caller's thread: see dieWithParent.
+// start builds the servers in turn, starts all of them, and waits until they are
+// ready. It starts them on the caller's thread: see dieWithParent.
 func (f *fleet) start(ctx context.Context, servers []server) error {
 	var waiting []*pendingServer
 	for _, s := range servers {
@@ -60,7 +60,7 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 		}
 		waiting = slices.DeleteFunc(waiting, func(s *pendingServer) bool { return s.err == nil })
 		if slices.ContainsFunc(waiting, func(s *pendingServer) bool { return !errors.Is(s.err, errEnded) }) {
-			break // one that runs and does not answer is not helped by another port
+			break // another port does not help a server that runs and does not respond
 		}
 	}
 	var errs []error
@@ -70,8 +70,8 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 	return errors.Join(errs...)
 }
 
-// launchAll starts what is waiting, and keeps what gets ready. Its own error is
-// one that stands in the way of all.
+// launchAll starts the waiting servers and keeps those that become ready. It returns
+// only errors that affect all servers.
 func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	for _, s := range waiting {
 		var err error
@@ -96,7 +96,7 @@ func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	return nil
 }
 
-// tell notes where the command finds a server.
+// publish adds the variables of a server for the command.
 func (f *fleet) publish(s server, l launch) {
 	f.variables = append(f.variables, s.variable("")+"="+l.url)
 	for what, value := range l.variables {
@@ -104,7 +104,7 @@ func (f *fleet) publish(s server, l launch) {
 	}
 }
 
-// launch starts a server in a new place.
+// launch starts a server with a new directory and port.
 func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-"+s.name+"-*")
 	if err != nil {
@@ -123,7 +123,7 @@ func (f *fleet) launch(s server, program []string) (launch, *process, error) {
 	return l, p, err
 }
 
-// freePort is an address of this machine alone that nobody listens on.
+// freePort returns a loopback address whose port is free.
 func freePort() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -132,8 +132,8 @@ func freePort() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// stop ends the servers and removes what they stored. Its error tells of
-// servers that had ended before.
+// stop ends the servers and removes their data. It returns an error for servers that
+// had already ended.
 func (f *fleet) stop() error {
 	var errs []error
 	for _, p := range slices.Backward(f.running) {

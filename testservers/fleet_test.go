@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A presentTool is there already: the test's own program.
+// A presentTool exists already: it is the program of the test.
 type presentTool struct{ program string }
 
 func (presentTool) dir() string    { return "present" }
@@ -24,7 +24,7 @@ func (presentTool) command(_ context.Context, path string) ([]string, error) {
 	return []string{path}, nil
 }
 
-// acts are servers that behave so.
+// acts are servers that behave in this way.
 func acts(t *testing.T, how ...string) []server {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())

@@ -73,8 +73,8 @@ func TestAMachineWithoutNodeIsToldSo(t *testing.T) {
 		programs map[string]string
 		want     string
 	}{
-		"no node":         {map[string]string{"npm": fakeNPM}, "tiny runs on Node.js 18 or later, and node does not run"},
-		"an older node":   {map[string]string{"node": "#!/bin/sh\necho v16.20.2\n", "npm": fakeNPM}, `tiny runs on Node.js 18 or later, and node is "v16.20.2"`},
+		"no node":         {map[string]string{"npm": fakeNPM}, "tiny needs Node.js 18 or later, but node does not run"},
+		"an older node":   {map[string]string{"node": "#!/bin/sh\necho v16.20.2\n", "npm": fakeNPM}, `tiny needs Node.js 18 or later, but node is "v16.20.2"`},
 		"no npm":          {map[string]string{"node": fakeNode}, "npm, which comes with Node.js, is missing"},
 		"npm that fails":  {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 4\n"}, "npm ci: exit status 4"},
 		"nothing bundled": {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 0\n"}, "esbuild: "},
