@@ -36,7 +36,7 @@ func cached(t *testing.T) []string {
 	return found
 }
 
-func TestOneOfManyBuilds(t *testing.T) {
+func TestOnlyOneProcessBuilds(t *testing.T) {
 	g := tiny(t)
 	var group sync.WaitGroup
 	paths := make([]string, 4)
@@ -57,7 +57,7 @@ func TestOneOfManyBuilds(t *testing.T) {
 	require.True(t, os.SameFile(before, after), "what is there is not built again")
 }
 
-func TestAnotherPinIsAnotherBuild(t *testing.T) {
+func TestAChangedPinCausesABuild(t *testing.T) {
 	g := tiny(t)
 	one, err := g.stamp(t.Context())
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestALockIsWaitedFor(t *testing.T) {
 	unlock2()
 }
 
-func TestWhatAKilledBuildLeftGoes(t *testing.T) {
+func TestFilesOfAKilledBuildAreRemoved(t *testing.T) {
 	g := tiny(t)
 	dir, err := cacheDir()
 	require.NoError(t, err)

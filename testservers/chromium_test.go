@@ -33,7 +33,7 @@ func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
 	require.Equal(t, path, again, "what is there is not installed again")
 }
 
-func TestAModuleWantsItsOwnNode(t *testing.T) {
+func TestAModuleNeedsItsNodeVersion(t *testing.T) {
 	m := tinyModule(t, map[string]string{"node": "#!/bin/sh\necho v19.9.0\n", "npm": fakeModuleNPM})
 	_, err := ensureBuilt(t.Context(), m)
 	require.ErrorContains(t, err, `tiny needs Node.js 20 or later, but node is "v19.9.0"`)

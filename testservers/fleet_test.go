@@ -46,7 +46,7 @@ func TestServersStartTogether(t *testing.T) {
 	require.NoError(t, f.stop())
 }
 
-func TestOneServerThatEndsIsTriedAgainAndTold(t *testing.T) {
+func TestAServerThatEndsIsRetriedAndReported(t *testing.T) {
 	var f fleet
 	err := f.start(t.Context(), acts(t, "serves", "ends"))
 	require.ErrorIs(t, err, errEnded)

@@ -68,7 +68,7 @@ func TestABuiltPackageNeedsNoNPM(t *testing.T) {
 	require.ErrorContains(t, err, "npm, which comes with Node.js, is missing", "another lock file is another build")
 }
 
-func TestAMachineWithoutNodeIsToldSo(t *testing.T) {
+func TestAMissingNodeIsReported(t *testing.T) {
 	for name, row := range map[string]struct {
 		programs map[string]string
 		want     string

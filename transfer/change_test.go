@@ -67,7 +67,7 @@ func TestAFileThatIsReplacedWhileItIsReadIsStoredAsItWas(t *testing.T) {
 	require.Equal(t, "before", contents(t, b)["changing"])
 }
 
-func TestAFileThatIsGoneWhenItsTurnComesFails(t *testing.T) {
+func TestAFileThatIsRemovedBeforeItsTransferFails(t *testing.T) {
 	dir := tree(t, map[string]string{"changing": "x", "z": "gone by then"})
 	b := whileRead(func() { require.NoError(t, os.Remove(filepath.Join(dir, "z"))) })
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))

@@ -60,7 +60,7 @@ func TestDeleting(t *testing.T) {
 	}
 }
 
-func TestDeletingTakesEmptyDirectoriesWithIt(t *testing.T) {
+func TestDeletingRemovesEmptyDirectories(t *testing.T) {
 	dir := tree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "was empty"), 0o755))
 	b := memstore.New()
@@ -74,7 +74,7 @@ func TestDeletingTakesEmptyDirectoriesWithIt(t *testing.T) {
 }
 
 // A directory whose volume is not mounted is empty, and so is a prefix that is misspelt.
-func TestASourceWithNothingInItDeletesNothing(t *testing.T) {
+func TestAnEmptySourceDeletesNothing(t *testing.T) {
 	bucket := func(keys ...string) func(t *testing.T) transfer.End {
 		return func(t *testing.T) transfer.End {
 			return transfer.Bucket(filled(t, keys))
@@ -196,7 +196,7 @@ func TestNothingIsDeletedAfterAListingOutOfOrder(t *testing.T) {
 	}
 }
 
-func TestNothingIsDeletedWhereADirectoryCannotBeListed(t *testing.T) {
+func TestNothingIsDeletedIfADirectoryCannotBeListed(t *testing.T) {
 	src := tree(t, map[string]string{"a": "", "b/c": ""})
 	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop"))) // cannot be listed, with WithLinks
 	b := filled(t, []string{"a", "b/c", "z"})
@@ -206,7 +206,7 @@ func TestNothingIsDeletedWhereADirectoryCannotBeListed(t *testing.T) {
 	require.Len(t, contents(t, b), 3)
 }
 
-func TestWhatCannotBeDeletedIsCounted(t *testing.T) {
+func TestFailedDeletionsAreCounted(t *testing.T) {
 	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
 	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
@@ -256,7 +256,7 @@ func (h holding) Remove(ctx context.Context, key string, opts ...storage.RemoveO
 	return h.Bucket.Remove(ctx, key, opts...)
 }
 
-func TestWhatAUsersBucketDoesNotRemoveIsNotDeleted(t *testing.T) {
+func TestFailedDeletionsOfAForeignBucketAreCounted(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		err  error

@@ -83,7 +83,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-func TestExpireTakesBatches(t *testing.T) {
+func TestExpireRemovesInBatches(t *testing.T) {
 	var seen calls
 	b := filled(t, keysN(2500), seen.layer())
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}},
@@ -94,7 +94,7 @@ func TestExpireTakesBatches(t *testing.T) {
 	require.Zero(t, seen.count("Delete"))
 }
 
-func TestExpireRefusesWhatWouldRemoveEverything(t *testing.T) {
+func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 	b := filled(t, []string{"a"})
 	for _, rule := range []transfer.ExpireRule{{}, {Age: -time.Second}, {OldVersionsAge: -1}} {
 		report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, rule})
@@ -103,7 +103,7 @@ func TestExpireRefusesWhatWouldRemoveEverything(t *testing.T) {
 	}
 }
 
-func TestExpireGoesOnPastFailuresAndEndsWithAListing(t *testing.T) {
+func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 	later := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 	b := filled(t, []string{"a", "b", "c"}, storage.WithLayer(func(d storage.Driver) storage.Driver { return locking{d, "b"} }))
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, later)
@@ -178,7 +178,7 @@ func TestALifecycleIsApplied(t *testing.T) {
 	}
 }
 
-func TestVersionsOfWhatWasRemovedExpire(t *testing.T) {
+func TestVersionsOfRemovedObjectsExpire(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T, now func() time.Time) storage.Bucket{
 		"memory": func(_ *testing.T, now func() time.Time) storage.Bucket {
 			return storage.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
@@ -215,7 +215,7 @@ func TestVersionsOfWhatWasRemovedExpire(t *testing.T) {
 }
 
 // A Remove that was under way when ctx ended is neither done nor failed.
-func TestExpireIsCanceledWithAnOldVersionUnderWay(t *testing.T) {
+func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := storage.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithLayer(func(d storage.Driver) storage.Driver {
 		return storage.Around(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -237,13 +237,13 @@ func TestExpireIsCanceledWithAnOldVersionUnderWay(t *testing.T) {
 	require.Zero(t, report.Failed)
 }
 
-func TestOldVersionsNeedVersions(t *testing.T) {
+func TestOldVersionsAgeNeedsABucketThatKeepsVersions(t *testing.T) {
 	_, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{OldVersionsAge: day}})
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // Large numbers of days are how people write "never".
-func TestAnAgeOfMoreDaysThanADurationHoldsIsTheLongest(t *testing.T) {
+func TestAnAgeInDaysIsLimitedToTheLongestDuration(t *testing.T) {
 	const longest = 106_751 // days
 	for _, row := range []struct {
 		name       string

@@ -30,7 +30,7 @@ func keysN(n int) []string {
 	return keys
 }
 
-func TestAJobGoesOnPastFailures(t *testing.T) {
+func TestAJobContinuesAfterFailures(t *testing.T) {
 	inj := faults.New(
 		faults.Fail(faults.Put).ForKey("00003").With(storage.PermissionDenied),
 		faults.Fail(faults.Put).ForKey("00007").With(storage.Locked),
@@ -78,7 +78,7 @@ func TestAFaultAtAnyCallIsCountedOrHarmless(t *testing.T) {
 	}
 }
 
-func TestOfManyFailuresAThousandAreKept(t *testing.T) {
+func TestAReportKeepsAThousandFailures(t *testing.T) {
 	src := filled(t, keysN(1500))
 	inj := faults.New(faults.Fail(faults.Put).With(storage.PermissionDenied))
 	report, err := transfer.Copy(t.Context(), memstore.New(storage.WithLayer(inj.Layer())), src)
@@ -94,7 +94,7 @@ func delayed(by time.Duration) storage.Bucket {
 	return memstore.New(storage.WithLayer(faults.New(faults.Delay(faults.Put, by)).Layer()))
 }
 
-func TestCtxEndsAJobAtOnce(t *testing.T) {
+func TestAJobEndsWhenCtxIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 		defer cancel()
@@ -119,7 +119,7 @@ func TestNothingIsDeletedAfterCtxIsDone(t *testing.T) {
 	require.Contains(t, contents(t, dst), "spare")
 }
 
-func TestFilesAndPartsTogetherAreBounded(t *testing.T) {
+func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 	for _, n := range []int{1, 3, 16} {
 		var now, most atomic.Int64
 		busy := func(d storage.Driver) storage.Driver {

@@ -74,7 +74,7 @@ func TestMemoryDoesNotGrowWithTheNumberOfKeys(t *testing.T) {
 }
 
 // Of a large bucket, only what lies beside the source is listed.
-func TestADestinationIsNotListedWhereTheSourceHasNothing(t *testing.T) {
+func TestADestinationIsNotListedBetweenFilesOfTheSource(t *testing.T) {
 	var seen calls
 	b := filled(t, keysN(20_000), seen.layer())
 	src := tree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})

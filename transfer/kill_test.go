@@ -65,7 +65,7 @@ func (k killedJob) run(log *os.File) error {
 	return err
 }
 
-func TestAJobThatIsKilledAndBegunAgain(t *testing.T) {
+func TestAKilledJobIsRepeated(t *testing.T) {
 	k := killedJob(t.TempDir())
 	seed := rand.New(rand.NewPCG(4, 4))
 	for i := range 300 {

@@ -52,7 +52,7 @@ func (o *outage) Download(ctx context.Context, key string, opts ...storage.Downl
 	return o.Bucket.Download(ctx, key, opts...)
 }
 
-func TestALeaseOutlivesAnOutage(t *testing.T) {
+func TestALeaseSurvivesAnOutage(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		seconds int
@@ -137,7 +137,7 @@ func TestALeaseIsRenewedUntilTheJobHasReturned(t *testing.T) {
 }
 
 // A host whose clock was ahead must not stop the job of every other for years.
-func TestARecordFromTheFutureIsTakenForExpiredAndDue(t *testing.T) {
+func TestALeaseFromTheFutureCountsAsExpired(t *testing.T) {
 	const interval = time.Hour
 	for _, row := range []struct {
 		name     string
@@ -187,7 +187,7 @@ func stamp(field string, at time.Time) string {
 	return `"` + field + `":"` + at.Format(time.RFC3339Nano) + `"`
 }
 
-func TestADocumentOfSomebodyElsesIsNoLease(t *testing.T) {
+func TestAnObjectWithoutALeaseIsRefused(t *testing.T) {
 	for _, text := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``} {
 		t.Run(text, func(t *testing.T) {
 			b := memstore.New()

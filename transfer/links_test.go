@@ -15,7 +15,7 @@ import (
 
 // What a link led to yesterday is not known to be gone when it leads nowhere
 // today.
-func TestWhatALinkThatCannotBeFollowedMayHoldIsNotDeleted(t *testing.T) {
+func TestFilesBelowABrokenLinkAreNotDeleted(t *testing.T) {
 	there := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
 	left := []string{"current", "current/index.html", "current/sub/x.html"}
 	for _, row := range []struct {
@@ -67,7 +67,7 @@ func TestAPathGoesThroughThreeLinksAtMost(t *testing.T) {
 	require.Equal(t, []string{"0/next/next/next/next/", "1/next/next/next/next/"}, failed)
 }
 
-func TestDirectoriesThatLinkToOneAnotherEnd(t *testing.T) {
+func TestDirectoriesThatLinkToEachOtherEnd(t *testing.T) {
 	const n = 9
 	dir := t.TempDir()
 	for i := range n {
@@ -84,7 +84,7 @@ func TestDirectoriesThatLinkToOneAnotherEnd(t *testing.T) {
 }
 
 // The directory of WithResume is no part of what is transferred, wherever it lies.
-func TestTheDirectoryOfWithResumeIsLeftOut(t *testing.T) {
+func TestTheResumeDirectoryIsSkipped(t *testing.T) {
 	files := map[string]string{"a": "x", ".cache/mine": "x", ".cache/job/1.upload": "journal"}
 	want := []string{"a", ".cache/mine"}
 	t.Run("of a source", func(t *testing.T) {

@@ -108,7 +108,7 @@ func TestADirectoryCannotHoldAKeyBelowAFile(t *testing.T) {
 	}
 }
 
-func TestWhatIsInTheWayInTheDirectoryIsNamed(t *testing.T) {
+func TestAnErrorNamesTheObstacleInTheDirectory(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"dir", "file/below", "sound"} {
 		_, err := b.Upload(t.Context(), key, file(key))
@@ -126,7 +126,7 @@ func TestWhatIsInTheWayInTheDirectoryIsNamed(t *testing.T) {
 	require.Equal(t, "mine", string(data))
 }
 
-func TestFolderMarkersArePassedOver(t *testing.T) {
+func TestFolderMarkersAreSkipped(t *testing.T) {
 	// No bucket of ours writes one; consoles do.
 	src := markers{memstore.New()}
 	_, err := src.Upload(t.Context(), "folder/x", file("x"))
@@ -150,7 +150,7 @@ func (m markers) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2
 }
 
 // A local bucket's own directory holds the key that signs its addresses.
-func TestALocalBucketsOwnIsNeverRead(t *testing.T) {
+func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
 	dir := tree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir)
@@ -164,7 +164,7 @@ func TestALocalBucketsOwnIsNeverRead(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
 }
 
-func TestLeftoversAreHiddenAndSwept(t *testing.T) {
+func TestTemporaryFilesOfDeadProcessesAreRemoved(t *testing.T) {
 	const stale, fresh = ".omnibucket-0123456789abcdef", "sub/.omnibucket-fedcba9876543210"
 	dir := tree(t, map[string]string{stale: "half", "sub/x": "x", ".omnibucket-mine": "a file like another"})
 	write(t, dir, map[string]string{fresh: "half"})
@@ -228,7 +228,7 @@ func (s short) Download(_ context.Context, key string, _ ...storage.DownloadOpti
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
 }
 
-func TestABodyThatEndsEarlyIsNoFile(t *testing.T) {
+func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
 	from := short{evil{memstore.New(), []string{"a"}}}
 	dir := t.TempDir()
 	_, err := transfer.Download(t.Context(), from, dir)

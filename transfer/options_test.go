@@ -73,7 +73,7 @@ func TestPatterns(t *testing.T) {
 }
 
 // A tree that is left out may hold anything: it is not looked at.
-func TestALeftOutDirectoryIsNotLookedInto(t *testing.T) {
+func TestAnExcludedDirectoryIsNotRead(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "out/b": "x"})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
 	require.NoError(t, os.Symlink("..", filepath.Join(dir, "out/loop")))
@@ -107,7 +107,7 @@ func TestBucketsOfOneAccountAreCopiedByTheStore(t *testing.T) {
 	require.Equal(t, int64(8), last.Bytes, "though no byte passed through here")
 }
 
-func TestWhatIsNoGoodIsRefusedBeforeAnythingIsDone(t *testing.T) {
+func TestInvalidArgumentsAreRefusedBeforeAnyChange(t *testing.T) {
 	var nobody storage.ReadWriter
 	b, other := memstore.New(), t.TempDir()
 	dir := tree(t, map[string]string{"sub/a": "x"})
@@ -177,7 +177,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestABadRuleFailsItsFileAlone(t *testing.T) {
+func TestAnInvalidRuleFailsOnlyItsFile(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "b": "y"})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithRule(func(key string) []storage.WriteOption {

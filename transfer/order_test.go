@@ -38,7 +38,7 @@ func onServer(t *testing.T, c s3server.Config, profile string) storage.Bucket {
 
 // A server that lists like a directory tree has photos-2025/ after all of
 // photos/: what a listing leaves out must not be deleted from a backup.
-func TestSyncDeletesNoGoodCopyOfAServerThatListsLikeATree(t *testing.T) {
+func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
 	for _, row := range []struct {
 		name, profile string
@@ -67,7 +67,7 @@ func TestSyncDeletesNoGoodCopyOfAServerThatListsLikeATree(t *testing.T) {
 }
 
 // The consoles of S3 and Google make a folder by an empty object named "mark/".
-func TestFolderMarkerStopsNoTransfer(t *testing.T) {
+func TestAFolderMarkerDoesNotStopATransfer(t *testing.T) {
 	b := onServer(t, s3server.Config{}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
@@ -95,7 +95,7 @@ func (r restarting) List(ctx context.Context, _ ...storage.ListOption) iter.Seq2
 	return r.Bucket.List(ctx)
 }
 
-func TestABucketThatListsFromItsFirstKeyIsNotListedForEver(t *testing.T) {
+func TestABucketThatIgnoresStartAfterIsNotListedForever(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := transfer.Copy(ctx, restarting{filled(t, keysN(5000))}, filled(t, []string{"z/z"}))

@@ -119,7 +119,7 @@ func TestEndsOnThisMachine(t *testing.T) {
 	}
 }
 
-func TestWhatLeavesAnotherPartOutDoesNotAllowAnOverlap(t *testing.T) {
+func TestExcludingAnotherPartDoesNotAllowAnOverlap(t *testing.T) {
 	for name, c := range map[string]struct {
 		dst, src, pattern string
 		want              error
@@ -150,7 +150,7 @@ func TestWhatLeavesAnotherPartOutDoesNotAllowAnOverlap(t *testing.T) {
 }
 
 // What an upload has come to is kept in files, which a bucket would take for objects.
-func TestWhatIsKeptForResumingLiesInNoBucketOfTheJob(t *testing.T) {
+func TestTheResumeDirectoryMustNotBeInABucketOfTheJob(t *testing.T) {
 	top := t.TempDir()
 	b, err := local.Open(top, local.Config{})
 	require.NoError(t, err)

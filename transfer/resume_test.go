@@ -141,7 +141,7 @@ func keptUploads(t *testing.T, dir string) []string {
 	return kept
 }
 
-func TestWhatNobodyCameBackForIsGivenUp(t *testing.T) {
+func TestAnUploadThatIsNotResumedIsAbandoned(t *testing.T) {
 	aborted := 0
 	b := memstore.New(storage.WithLayer(func(next storage.Driver) storage.Driver {
 		return storage.Around(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -177,7 +177,7 @@ func TestWhatNobodyCameBackForIsGivenUp(t *testing.T) {
 	require.Empty(t, keptUploads(t, kept))
 }
 
-func TestADirectoryForUploadsThatCannotBe(t *testing.T) {
+func TestAnInvalidResumeDirectoryIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"file": "x"})
 	for name, kept := range map[string]string{"none": "", "a file": filepath.Join(dir, "file"), "below a file": filepath.Join(dir, "file", "kept")} {

@@ -41,7 +41,7 @@ func (c *calls) count(call string) int {
 
 // A file a.txt is uploaded, then both ends are changed; what does the next Upload
 // do?
-func TestWhatIsTheSameGoingUp(t *testing.T) {
+func TestComparisonOfUploads(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
@@ -111,7 +111,7 @@ func TestClocksMayDiffer(t *testing.T) {
 }
 
 // An object that a clock has written which is days ahead is younger than every edit.
-func TestAnObjectFromTheFutureIsLookedAt(t *testing.T) {
+func TestAnObjectFromTheFutureIsComparedDeeply(t *testing.T) {
 	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 	for _, row := range []struct {
 		name        string
@@ -169,7 +169,7 @@ func TestASourceFromTheFutureIsCopiedOnce(t *testing.T) {
 }
 
 // An object that others have put there has no mtime of ours.
-func TestAnObjectOfOthersIsTheSameWhereTheBytesAre(t *testing.T) {
+func TestAForeignObjectIsTheSameIfItsBytesAre(t *testing.T) {
 	b := memstore.New()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o644))
@@ -180,7 +180,7 @@ func TestAnObjectOfOthersIsTheSameWhereTheBytesAre(t *testing.T) {
 	require.Equal(t, int64(1), report.Skipped)
 }
 
-func TestWhatIsTheSameGoingDown(t *testing.T) {
+func TestComparisonOfDownloads(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		change      func(t *testing.T, dir string, b storage.Bucket)
@@ -238,7 +238,7 @@ func TestATouchedFileIsHashedOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsTheSameBetweenBuckets(t *testing.T) {
+func TestComparisonOfCopies(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, row := range []struct {
 		name        string

@@ -22,7 +22,7 @@ const leaseKey = "jobs/clean-up.lease"
 
 // Time in these tests is that of a bubble: it passes when everybody waits.
 
-func TestEveryRunsAtOnceAndThenEachInterval(t *testing.T) {
+func TestEveryRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
@@ -96,7 +96,7 @@ func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
 	})
 }
 
-func TestAnIntervalOutlivesTheProcess(t *testing.T) {
+func TestAnIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		began := time.Now()
@@ -151,7 +151,7 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 	})
 }
 
-func TestALeaseIsGivenBackWhenCtxIsDone(t *testing.T) {
+func TestALeaseIsReleasedWhenCtxIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -189,7 +189,7 @@ func (w without) Describe() storage.Description {
 	return d
 }
 
-func TestAnObjectThatIsNoLeaseIsNotOverwritten(t *testing.T) {
+func TestAnObjectThatIsNotALeaseIsNotOverwritten(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), leaseKey, file("a picture"))
 	require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestAnObjectThatIsNoLeaseIsNotOverwritten(t *testing.T) {
 	require.Equal(t, "a picture", contents(t, b)[leaseKey])
 }
 
-func TestALeaseThatCannotBeHadIsToldAndTriedAgain(t *testing.T) {
+func TestAFailureToAcquireALeaseIsReportedAndRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inj := faults.New()
 		b := memstore.New(storage.WithLayer(inj.Layer()))
@@ -222,7 +222,7 @@ func TestALeaseThatCannotBeHadIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
-func TestEveryRefusesNonsense(t *testing.T) {
+func TestEveryRefusesInvalidArguments(t *testing.T) {
 	job := func(context.Context) error { return nil }
 	require.ErrorIs(t, transfer.Every(t.Context(), 0, job), storage.InvalidArgument)
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, nil), storage.InvalidArgument)
@@ -231,7 +231,7 @@ func TestEveryRefusesNonsense(t *testing.T) {
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)), storage.InvalidArgument)
 }
 
-func TestTheLongestIntervalHasNoSecondRun(t *testing.T) {
+func TestTheLongestIntervalDoesNotOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*365*24*time.Hour)
 		defer cancel()

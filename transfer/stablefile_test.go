@@ -22,7 +22,7 @@ func opened(t *testing.T, text string) (*stableFile, string) {
 	return newStableFile(f, info), path
 }
 
-func TestAFileThatChangesBetweenTwoReadsFailsFromThenOn(t *testing.T) {
+func TestAFileThatChangesBetweenTwoReadsFails(t *testing.T) {
 	s, path := opened(t, "0123456789")
 	from := s.reader()
 	half := make([]byte, 5)

@@ -40,7 +40,7 @@ func runUnprivileged(dir string) error {
 	return nil
 }
 
-func TestWhatCannotBeReadIsCountedAndTheRestStored(t *testing.T) {
+func TestUnreadableFilesAreCountedAndOthersStored(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "shut"), 0))
@@ -50,7 +50,7 @@ func TestWhatCannotBeReadIsCountedAndTheRestStored(t *testing.T) {
 }
 
 // The names in such a directory can be read, and nothing else.
-func TestWhatLiesInADirectoryThatCannotBeEnteredIsNotDeleted(t *testing.T) {
+func TestFilesOfAnUnreadableDirectoryAreNotDeleted(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "half"), 0o755) })

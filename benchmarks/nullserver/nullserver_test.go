@@ -43,7 +43,7 @@ func get(t *testing.T, url, asked string) (*http.Response, []byte) {
 	return response, body
 }
 
-func TestObjectsAreAsLargeAsTheirKeysSay(t *testing.T) {
+func TestTheKeySetsTheSizeOfAnObject(t *testing.T) {
 	s := start(t, Options{})
 	const size = patternBytes + 100
 	response, whole := get(t, s.URL+"/1048676/name", "")

@@ -31,7 +31,7 @@ func TestCat(t *testing.T) {
 	}
 }
 
-func TestCatRefusesRangesThatAreNone(t *testing.T) {
+func TestCatRefusesInvalidRanges(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a", "0123456789")
@@ -46,7 +46,7 @@ func TestCatRefusesRangesThatAreNone(t *testing.T) {
 	s.exits(2, "cat", "--range", "1", "-")
 }
 
-func TestCatGoesOnPastWhatIsNotThere(t *testing.T) {
+func TestCatContinuesAfterAMissingObject(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/b", "b")

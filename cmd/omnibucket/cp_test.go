@@ -14,7 +14,7 @@ var hostile = []string{
 	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}", "-rf", "a:b", "~", "!x",
 }
 
-func TestCpOfOne(t *testing.T) {
+func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
@@ -51,7 +51,7 @@ func TestCpOfOne(t *testing.T) {
 	require.Equal(t, "object", s.ok("cp", object, "-"))
 }
 
-func TestCpOfSeveralGoesOnPastAFailure(t *testing.T) {
+func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
@@ -118,7 +118,7 @@ func TestConditionsGuardWhatIsReplaced(t *testing.T) {
 	require.Equal(t, "second", s.ok("cat", key))
 }
 
-func TestHostileKeysGoToEveryStoreAndBack(t *testing.T) {
+func TestHostileKeysAreCopiedToEveryStoreAndBack(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	s.env["OMNIBUCKET_MEMORY"], s.env["OMNIBUCKET_DISK"] = memory(t), directory(t)
@@ -138,7 +138,7 @@ func TestHostileKeysGoToEveryStoreAndBack(t *testing.T) {
 	}
 }
 
-func TestADownloadAppearsWholeOrNotAtAll(t *testing.T) {
+func TestNoIncompleteDownloadAppears(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
@@ -150,7 +150,7 @@ func TestADownloadAppearsWholeOrNotAtAll(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-func TestCpMakesTheDirectoryOfADestination(t *testing.T) {
+func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/x", "new")
@@ -180,7 +180,7 @@ func TestCpMakesTheDirectoryOfADestination(t *testing.T) {
 }
 
 // docs/cli.md: "there is no such object, bucket or source directory" is 3.
-func TestASourceThatIsNotThereIsNotFound(t *testing.T) {
+func TestAMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	s.put(bucket+"/a", "a")
@@ -252,7 +252,7 @@ func TestCpOfTrees(t *testing.T) {
 	}
 }
 
-func TestCpOfATreeSetsAttributesAndPassesOverWhatIsThere(t *testing.T) {
+func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
@@ -263,7 +263,7 @@ func TestCpOfATreeSetsAttributesAndPassesOverWhatIsThere(t *testing.T) {
 	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
 }
 
-func TestATreeThatIsNotThereIsNotFound(t *testing.T) {
+func TestAMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	s.exits(3, "cp", "-r", bucket+"/none", dir)

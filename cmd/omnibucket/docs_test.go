@@ -13,7 +13,7 @@ import (
 
 const manual = "../../docs/cli.md"
 
-func TestTheManualKnowsEveryCommandAndExitCode(t *testing.T) {
+func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 	text := readFile(t, manual)
 	p := &program{environment: newShell(t).around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
 	root := p.rootCommand()

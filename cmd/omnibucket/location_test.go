@@ -80,7 +80,7 @@ func TestLocations(t *testing.T) {
 	}
 }
 
-func TestLocationsThatAreNone(t *testing.T) {
+func TestInvalidLocations(t *testing.T) {
 	for _, row := range []struct{ name, text, says string }{
 		{"nothing", "", "must not be empty"},
 		{"credentials", "s3://key:secret@photos/a", "must not hold credentials"},
@@ -113,7 +113,7 @@ func TestLocationsThatAreNone(t *testing.T) {
 	}
 }
 
-func TestALetterIsADriveOnWindowsOnly(t *testing.T) {
+func TestALetterIsADriveOnlyOnWindows(t *testing.T) {
 	for _, row := range []struct {
 		name, text string
 		windows    bool

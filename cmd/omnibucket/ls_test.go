@@ -99,7 +99,7 @@ func TestLsJSON(t *testing.T) {
 	require.JSONEq(t, `{"key": "folder/", "isPrefix": true}`, lines[1])
 }
 
-func TestLsOfManyKeysIsBounded(t *testing.T) {
+func TestLsLimitsManyKeys(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	b, err := storage.Open(t.Context(), bucket)

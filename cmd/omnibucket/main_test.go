@@ -48,7 +48,7 @@ func TestASignalInterrupts(t *testing.T) {
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
 
-func TestHeadMayGoAway(t *testing.T) {
+func TestHeadMayCloseThePipe(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#a", moreThanAPipeHolds)

@@ -31,7 +31,7 @@ func onMinIO(t *testing.T) (bucket, parameters string) {
 	}.Encode()
 }
 
-func TestAWalkThroughARealServer(t *testing.T) {
+func TestCommandsOnARealServer(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := onMinIO(t)
 	dir, back := t.TempDir(), t.TempDir()

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-func TestProgressIsOneLineOfATerminal(t *testing.T) {
+func TestProgressIsALineOfATerminal(t *testing.T) {
 	var errs, out bytes.Buffer
 	s := newProgressLine(&errs, &out)
 	require.False(t, s.terminal, "a buffer is none")

@@ -42,7 +42,7 @@ func TestRm(t *testing.T) {
 	}
 }
 
-func TestRmTellsWhatWasNotThere(t *testing.T) {
+func TestRmReportsMissingObjects(t *testing.T) {
 	const all = "photos\nphotos/1\nvideos/2\n"
 	for _, row := range []struct {
 		name   string

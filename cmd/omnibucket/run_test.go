@@ -174,7 +174,7 @@ func TestAnInterruptedCommandExitsWith130(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/a.txt"))
 }
 
-func TestWhatIsTypedIsNotStoredWhenInterrupted(t *testing.T) {
+func TestTypedInputIsNotStoredAfterAnInterrupt(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -199,7 +199,7 @@ func (c *closedAfter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAClosedPipeEndsACommandQuietly(t *testing.T) {
+func TestABrokenPipeEndsACommandSilently(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/large", strings.Repeat("x", 1<<20))
@@ -233,7 +233,7 @@ func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 	}
 }
 
-func TestErrorsShowNoSecret(t *testing.T) {
+func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
 	for _, row := range []struct{ name, address string }{
 		{"credentials in an address", "s3://AKIA:hunter2@photos/a"},
@@ -251,7 +251,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 	}
 }
 
-func TestNothingThatATerminalObeysIsPrinted(t *testing.T) {
+func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	_, stderr := s.exits(3, "cat", bucket+"/\x1b[31m")
@@ -265,7 +265,7 @@ func TestNothingThatATerminalObeysIsPrinted(t *testing.T) {
 	require.Equal(t, "?[31m é日", p.printable("\x1b[31m é日"))
 }
 
-func TestEveryCommandExplainsItself(t *testing.T) {
+func TestEveryCommandHasHelp(t *testing.T) {
 	s := newShell(t)
 	p := &program{environment: s.around(nil, io.Discard, io.Discard), out: newOutput(io.Discard, func() {})}
 	for _, c := range p.rootCommand().Commands() {

@@ -84,7 +84,7 @@ func TestServe(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status, "what is outside the folder is not served")
 }
 
-func TestServeAnswersSignedAddresses(t *testing.T) {
+func TestServeAcceptsSignedURLs(t *testing.T) {
 	for _, row := range []struct{ name, bucket string }{{"memory", memory(t) + "/"}, {"directory", directory(t) + "#"}} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
@@ -110,7 +110,7 @@ func TestServeAnswersSignedAddresses(t *testing.T) {
 	}
 }
 
-func TestASigningBaseOfTheAddressSaysWhereSignedAddressesAreAnswered(t *testing.T) {
+func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	s.put(bucket+"/a", "a")
@@ -135,7 +135,7 @@ func TestServeFails(t *testing.T) {
 	require.Contains(t, stderr, "address already in use")
 }
 
-func TestTheAddressOfAListenerCanBeReached(t *testing.T) {
+func TestAClientCanConnectToThePrintedAddress(t *testing.T) {
 	for _, row := range []struct{ listening, want string }{
 		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},
 	} {

@@ -15,7 +15,7 @@ import (
 
 const signingBase = "?signing_base_url=http://127.0.0.1:1/.signed"
 
-func TestSignPrintsAnAddress(t *testing.T) {
+func TestSignPrintsAURL(t *testing.T) {
 	s := newShell(t)
 	bucket := memory(t)
 	text := s.ok("sign", "--filename", "it's.txt", "--content-type", "text/plain", bucket+"/a b"+signingBase)
@@ -23,7 +23,7 @@ func TestSignPrintsAnAddress(t *testing.T) {
 	require.True(t, strings.HasPrefix(text, "http://127.0.0.1:1/.signed/a%20b?"), text)
 }
 
-func TestSignedUploadsAreACommandOfCurl(t *testing.T) {
+func TestSignedUploadsAreACurlCommand(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = memory(t) + signingBase
 	for _, key := range hostile {

@@ -42,7 +42,7 @@ func TestSync(t *testing.T) {
 	require.Contains(t, report, "1 transferred")
 }
 
-func TestSyncRemovesWhatIsNotInTheSource(t *testing.T) {
+func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
@@ -112,7 +112,7 @@ func TestSyncFailures(t *testing.T) {
 	s.exits(3, "sync", filepath.Join(dir, "none"), bucket)
 }
 
-func TestSyncKeepsHowFarItIsAndFollowsLinks(t *testing.T) {
+func TestSyncResumesAndFollowsLinks(t *testing.T) {
 	s := newShell(t)
 	bucket, dir, kept := memory(t), t.TempDir(), filepath.Join(t.TempDir(), "kept")
 	writeFiles(t, dir, map[string]string{"a": "a"})
@@ -125,7 +125,7 @@ func TestSyncKeepsHowFarItIsAndFollowsLinks(t *testing.T) {
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
 }
 
-func TestASourceWithNothingInItRemovesNothing(t *testing.T) {
+func TestAnEmptySourceRemovesNothing(t *testing.T) {
 	s := newShell(t)
 	bucket, dir, empty := memory(t), t.TempDir(), t.TempDir()
 	s.put(bucket+"/photos/b", "b")
@@ -162,7 +162,7 @@ func TestASourceWithNothingInItRemovesNothing(t *testing.T) {
 }
 
 // A nightly job with a missing variable must not succeed in a directory of its own.
-func TestAnAddressThatNamesNothingIsNoPath(t *testing.T) {
+func TestAnInvalidAddressIsNotAPath(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
