@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tiny is a module that builds in a moment.
+// tiny is a module that builds quickly.
 func tiny(t *testing.T) goTool {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
@@ -44,7 +44,7 @@ func TestOnlyOneProcessBuilds(t *testing.T) {
 		group.Go(func() { paths[i], _ = ensureBuilt(t.Context(), g) })
 	}
 	group.Wait()
-	require.Equal(t, []string{paths[0]}, cached(t), "one file, and nothing half built")
+	require.Equal(t, []string{paths[0]}, cached(t), "one file, and no incomplete build")
 	for _, path := range paths {
 		require.Equal(t, paths[0], path)
 	}
@@ -54,7 +54,7 @@ func TestOnlyOneProcessBuilds(t *testing.T) {
 	require.NoError(t, err)
 	after, err := os.Stat(again)
 	require.NoError(t, err)
-	require.True(t, os.SameFile(before, after), "what is there is not built again")
+	require.True(t, os.SameFile(before, after), "an existing program is not built again")
 }
 
 func TestAChangedPinCausesABuild(t *testing.T) {
@@ -90,7 +90,7 @@ func TestALockIsWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = lock(ctx, path, cancel)
-	require.ErrorIs(t, err, context.Canceled, "told, then interrupted")
+	require.ErrorIs(t, err, context.Canceled, "waiting is reported, and then interrupted")
 	told := false
 	unlock2, err := lock(t.Context(), path, func() { told = true; unlock() })
 	require.NoError(t, err)

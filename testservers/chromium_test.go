@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeModuleNPM installs a module of ours.
+// fakeModuleNPM installs a fake module.
 const fakeModuleNPM = `#!/bin/sh
 test -f package-lock.json && mkdir -p node_modules/driver && echo installed > node_modules/driver/index.mjs
 `
@@ -30,7 +30,7 @@ func TestAModuleIsKeptAsItIsInstalled(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(os.Getenv("PATH"), "npm")))
 	again, err := ensureBuilt(t.Context(), m)
 	require.NoError(t, err)
-	require.Equal(t, path, again, "what is there is not installed again")
+	require.Equal(t, path, again, "an existing module is not installed again")
 }
 
 func TestAModuleNeedsItsNodeVersion(t *testing.T) {
@@ -50,9 +50,9 @@ func TestChromiumIsFoundOrAskedFor(t *testing.T) {
 	require.ErrorContains(t, err, "chromium is missing: install")
 	path, err := lookChromium(installed)
 	require.NoError(t, err)
-	require.Equal(t, installed, path, "the one that is named, wherever it is")
+	require.Equal(t, installed, path, "the one in the variable, wherever it is")
 	_, err = lookChromium(filepath.Join(empty, "none"))
-	require.ErrorIs(t, err, os.ErrNotExist, "one that is named and is not there is no reason to take another")
+	require.ErrorIs(t, err, os.ErrNotExist, "if the one in the variable is missing, no other is used")
 
 	t.Setenv("PATH", bin)
 	path, err = lookChromium("")

@@ -40,7 +40,7 @@ func acts(t *testing.T, how ...string) []server {
 func TestServersStartTogether(t *testing.T) {
 	var f fleet
 	meeting := "two in " + t.TempDir()
-	require.NoError(t, f.start(t.Context(), acts(t, meeting, meeting)), "neither is ready without the other")
+	require.NoError(t, f.start(t.Context(), acts(t, meeting, meeting)), "each is ready only with the other")
 	require.Len(t, f.running, 2)
 	require.Len(t, f.variables, 4, "an address and a key each")
 	require.NoError(t, f.stop())

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The network is not what is tested: an npm of ours installs an esbuild of ours,
-// which writes down how it was called.
+// These tests do not use the network: a fake npm installs a fake esbuild, which
+// records its arguments.
 const (
 	fakeNode = "#!/bin/sh\necho v20.1.0\n"
 	fakeNPM  = `#!/bin/sh
@@ -20,7 +20,7 @@ chmod +x node_modules/.bin/esbuild
 `
 )
 
-// tinyNPM is a package, and a machine that has these programs and a shell's.
+// tinyNPM returns a package, on a machine that has only these programs and a shell's.
 func tinyNPM(t *testing.T, programs map[string]string) npmTool {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
@@ -44,7 +44,7 @@ func TestAPackageBecomesOneFile(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	path, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
-	require.Equal(t, []string{path}, cached(t), "what was installed is gone")
+	require.Equal(t, []string{path}, cached(t), "the installed packages were removed")
 	called, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(called), "node_modules/tiny/main.js")
@@ -97,7 +97,7 @@ func TestAnInterruptedInstallLeavesNothing(t *testing.T) {
 	require.Empty(t, cached(t))
 }
 
-// A lock file that names a registry's host has everybody ask that host.
+// If a lock file had the host of a registry, everybody would use that host.
 func TestTheLockFileNamesNoRegistry(t *testing.T) {
 	locks, err := filepath.Glob("*/package-lock.json")
 	require.NoError(t, err)

@@ -39,7 +39,7 @@ func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var kind [1]byte
 	if _, err := io.ReadFull(connection, kind[:]); err != nil {
-		return nil, fmt.Errorf("reading the first answer: %w", err)
+		return nil, fmt.Errorf("reading the first response: %w", err)
 	}
 	status := http.StatusServiceUnavailable
 	if kind[0] == postgresAuthenticates {

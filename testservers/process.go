@@ -57,29 +57,29 @@ func startProcess(name string, program []string, dir string, l launch) (*process
 
 // waitReady waits until the server accepts requests.
 func (p *process) waitReady(ctx context.Context, l launch) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s did not answer within %s", l.ready, readyTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s did not respond within %s", l.ready, readyTimeout))
 	defer cancel()
 	client := l.client
 	if client == nil {
 		client = http.DefaultClient
 	}
-	var answered error // the result of the last complete attempt
+	var lastErr error // the result of the last complete attempt
 	for {
 		if err := ask(ctx, client, l.ready, cmp.Or(l.readyStatus, http.StatusOK)); err == nil || ctx.Err() == nil {
-			answered = err
+			lastErr = err
 		}
 		select {
 		case <-p.ended: // the response was from another process at that port
 			return p.failure(errEnded)
 		default:
 		}
-		if answered == nil && ctx.Err() == nil {
+		if lastErr == nil && ctx.Err() == nil {
 			return nil
 		}
 		select {
 		case <-p.ended:
 		case <-ctx.Done():
-			return p.failure(errors.Join(context.Cause(ctx), answered))
+			return p.failure(errors.Join(context.Cause(ctx), lastErr))
 		case <-time.After(readyPoll):
 		}
 	}
@@ -99,7 +99,7 @@ func ask(ctx context.Context, client *http.Client, address string, status int) e
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != status {
-		return fmt.Errorf("%s answered %s", address, response.Status)
+		return fmt.Errorf("%s responded with %s", address, response.Status)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// keysN are n keys, in order.
+// keysN returns n keys, in order.
 func keysN(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
@@ -89,7 +89,7 @@ func TestAReportKeepsAThousandFailures(t *testing.T) {
 	require.Len(t, strings.Split(report.String(), "\n"), 12)
 }
 
-// Delayed is a bucket whose puts take so long.
+// delayed is a bucket whose puts take that long.
 func delayed(by time.Duration) storage.Bucket {
 	return memstore.New(storage.WithLayer(faults.New(faults.Delay(faults.Put, by)).Layer()))
 }
@@ -106,7 +106,7 @@ func TestAJobEndsWhenCtxIsDone(t *testing.T) {
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
 		require.Equal(t, 25*time.Second, time.Since(began))
 		require.Equal(t, int64(8), report.Transferred)
-		require.Zero(t, report.Failed, "what was cut off has not failed")
+		require.Zero(t, report.Failed, "an interrupted transfer has not failed")
 	})
 }
 
@@ -150,7 +150,7 @@ func TestRequestsForFilesAndPartsAreLimitedTogether(t *testing.T) {
 	}
 }
 
-// partly takes large bodies in parts, as the cloud's drivers do.
+// partly accepts large bodies only in parts, like drivers of clouds.
 type partly struct{ storage.Driver }
 
 func (p partly) Describe() storage.Description {
@@ -169,13 +169,13 @@ func TestProgress(t *testing.T) {
 		var telling sync.Mutex
 		began := time.Now()
 		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2), transfer.WithProgress(func(p transfer.Progress) {
-			require.True(t, telling.TryLock(), "never twice at a time")
+			require.True(t, telling.TryLock(), "calls do not overlap")
 			defer telling.Unlock()
 			events = append(events, p)
 		}))
 		require.ErrorIs(t, err, storage.Locked)
 		took := time.Since(began)
-		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and the last")
+		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and once at the end")
 		require.Greater(t, len(events), 10)
 		var last transfer.Progress
 		for _, p := range events {
@@ -195,11 +195,11 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, last.Bytes, last.TotalBytes)
 		require.NotEmpty(t, last.Current)
 		middle := events[len(events)/2]
-		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two at once, of 5 bytes, each 50 ms")
+		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two parallel transfers of 5 bytes in 50 ms each")
 	})
 }
 
-// An ownBucket is one of the user's, with errors of its own.
+// An ownBucket is a foreign bucket with errors of another type.
 type ownBucket struct{ storage.Bucket }
 
 var errQuota = errors.New("the quota of user 7 is used up")
@@ -220,7 +220,7 @@ func TestAFailureIsAnErrorOfStorage(t *testing.T) {
 	require.Equal(t, own, told)
 }
 
-// A file that has grown since the directory was listed is counted as it was stored.
+// A file that has grown since its directory was listed counts with its stored size.
 func TestBytesAreThoseThatWereStored(t *testing.T) {
 	for _, row := range []struct {
 		name string

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// evil is a source of somebody else's, which may list any key.
+// evil is a foreign source that may list any key.
 type evil struct {
 	storage.Bucket
 	keys []string // ascending
@@ -71,8 +71,8 @@ func TestALinkInTheDirectoryDoesNotLeadOut(t *testing.T) {
 	require.Empty(t, fingerprints(t, outside))
 }
 
-// What was written through a link within the directory would be listed under its
-// other name, and deleted by the next job.
+// A file written through a link in the directory would be listed under its other
+// name, and the next job would delete it.
 func TestALinkInTheDestinationIsNotFollowed(t *testing.T) {
 	src := tree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
 	dir := tree(t, map[string]string{"z/sub/keep": "x"})
@@ -127,7 +127,7 @@ func TestAnErrorNamesTheObstacleInTheDirectory(t *testing.T) {
 }
 
 func TestFolderMarkersAreSkipped(t *testing.T) {
-	// No bucket of ours writes one; consoles do.
+	// Our buckets never write one, but consoles do.
 	src := markers{memstore.New()}
 	_, err := src.Upload(t.Context(), "folder/x", file("x"))
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func (m markers) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2
 	}
 }
 
-// A local bucket's own directory holds the key that signs its addresses.
+// The internal directory of a local bucket has the key that signs its URLs.
 func TestTheInternalDirectoryOfALocalBucketIsNeverRead(t *testing.T) {
 	dir := tree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
 	b := memstore.New()
@@ -174,13 +174,13 @@ func TestTemporaryFilesOfDeadProcessesAreRemoved(t *testing.T) {
 	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
-	require.Len(t, contents(t, b), 2, "as a source, what is left over is no file")
-	require.FileExists(t, filepath.Join(dir, stale), "and is not touched")
+	require.Len(t, contents(t, b), 2, "a source ignores temporary files")
+	require.FileExists(t, filepath.Join(dir, stale), "and it is not changed")
 
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
-	require.NoFileExists(t, filepath.Join(dir, stale), "nobody has written to it for long")
-	require.FileExists(t, filepath.Join(dir, fresh), "somebody may still write to it")
+	require.NoFileExists(t, filepath.Join(dir, stale), "no process has written to it for long")
+	require.FileExists(t, filepath.Join(dir, fresh), "a process may still write to it")
 }
 
 func TestLinks(t *testing.T) {
@@ -221,7 +221,7 @@ func TestLinks(t *testing.T) {
 	require.Zero(t, report.Ignored)
 }
 
-// short is a source of somebody else's whose bodies end early.
+// short is a foreign source whose bodies end early.
 type short struct{ evil }
 
 func (s short) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
@@ -241,7 +241,7 @@ func TestABodyThatEndsEarlyCreatesNoFile(t *testing.T) {
 	require.Empty(t, contents(t, to))
 }
 
-// A throwing source of somebody else's panics where it is read.
+// A throwing source is a foreign one that panics when it is read.
 type throwing struct{ evil }
 
 func (throwing) Download(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {

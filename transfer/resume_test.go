@@ -28,9 +28,8 @@ const (
 	inFlight   = 2
 )
 
-// A resumedJob is a large file that goes up to an S3 server, by a process that is
-// killed. It is a directory with the tree, what is kept of uploads, and the
-// server's address in it.
+// A resumedJob is a large file that a killed process uploads to an S3 server. It is a
+// directory with the tree, the state of uploads, and the server's address.
 type resumedJob string
 
 func (r resumedJob) tree() string   { return filepath.Join(string(r), "tree") }

@@ -20,7 +20,7 @@ import (
 
 const leaseKey = "jobs/clean-up.lease"
 
-// Time in these tests is that of a bubble: it passes when everybody waits.
+// These tests run in a bubble, in which time passes when all goroutines wait.
 
 func TestEveryRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestEveryRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 			if len(at) == 2 {
 				time.Sleep(15 * time.Minute) // longer than the interval
 			}
-			return errors.New("ends nothing")
+			return errors.New("does not end Every")
 		}, transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) { runs = append(runs, r) }))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
@@ -42,7 +42,7 @@ func TestEveryRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, at)
 		require.Len(t, runs, 6)
 		require.Equal(t, 15*m, runs[1].Duration)
-		require.EqualError(t, runs[0].Err, "ends nothing")
+		require.EqualError(t, runs[0].Err, "does not end Every")
 	})
 }
 
@@ -69,7 +69,7 @@ func TestJitterDelaysRuns(t *testing.T) {
 	})
 }
 
-// Processes are goroutines here: a lease knows none but the bucket.
+// Goroutines represent processes, because a lease depends only on the bucket.
 func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
@@ -91,8 +91,8 @@ func TestOneProcessAtATimeRunsTheJob(t *testing.T) {
 			})
 		}
 		processes.Wait()
-		require.GreaterOrEqual(t, runs.Load(), int64(8), "each hour, less the jitter")
-		require.LessOrEqual(t, runs.Load(), int64(10), "and no more, for all together")
+		require.GreaterOrEqual(t, runs.Load(), int64(8), "once an hour, less the jitter")
+		require.LessOrEqual(t, runs.Load(), int64(10), "and no more in all processes together")
 	})
 }
 
@@ -113,8 +113,8 @@ func TestAnIntervalSurvivesTheProcess(t *testing.T) {
 	})
 }
 
-// A process that dies leaves its lease: the bucket refuses its writes from then
-// on, as if it were gone.
+// A dead process does not release its lease. The bucket refuses its writes, as if it
+// were dead.
 func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memstore.NewDriver(memstore.Config{})
@@ -146,7 +146,7 @@ func TestTheLeaseOfADeadProcessIsTakenOver(t *testing.T) {
 		})
 		processes.Wait()
 		require.NotZero(t, lost)
-		require.Less(t, lost, taken, "the one has let go when the other begins")
+		require.Less(t, lost, taken, "one process stops before the other starts")
 		require.LessOrEqual(t, taken, 3*time.Minute)
 	})
 }

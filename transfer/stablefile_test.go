@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opened is a file as a transfer opens it.
+// opened returns a file opened like that of a transfer.
 func opened(t *testing.T, text string) (*stableFile, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostile are keys that a shell, a URL or a program could take for something else.
+// hostile are keys that a shell, a URL or a program could misinterpret.
 var hostile = []string{
 	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}", "-rf", "a:b", "~", "!x",
 }
@@ -85,11 +85,11 @@ func TestCpRefuses(t *testing.T) {
 		{"a condition with trees", "must not be used with -r", []string{"-r", "--if-absent", dir, bucket}},
 		{"a version with trees", "must not be used with -r", []string{"-r", "--version", "1", bucket, dir}},
 		{"a stream as a tree", "must not be used with standard input or output", []string{"-r", "-", bucket}},
-		{"metadata that is none", "key=value", []string{"--metadata", "a", file, bucket}},
+		{"malformed metadata", "key=value", []string{"--metadata", "a", file, bucket}},
 		{"metadata twice", "each key only once", []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket}},
 		{"two conditions", "", []string{"--if-absent", "--if-revision", "x", file, bucket}},
-		{"a type that is none", "", []string{"--content-type", "picture", file, bucket}},
-		{"a device, which it would replace", "must be a regular file", []string{bucket + "/a", os.DevNull}},
+		{"an invalid type", "", []string{"--content-type", "picture", file, bucket}},
+		{"a device, which would be replaced", "must be a regular file", []string{bucket + "/a", os.DevNull}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -176,10 +176,10 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	require.NotContains(t, stderr, ".omnibucket-")
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "nothing was made")
+	require.Len(t, entries, 1, "nothing was created")
 }
 
-// docs/cli.md: "there is no such object, bucket or source directory" is 3.
+// docs/cli.md has exit code 3 for a missing object, bucket or source directory.
 func TestAMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := memory(t), t.TempDir()
@@ -192,7 +192,7 @@ func TestAMissingSourceIsNotFound(t *testing.T) {
 	}{
 		{"a file", []string{"cp", none, bucket}},
 		{"a directory", []string{"cp", none + "/", bucket}},
-		{"a file in a directory that is not there", []string{"cp", filepath.Join(none, "x"), bucket}},
+		{"a file in a missing directory", []string{"cp", filepath.Join(none, "x"), bucket}},
 		{"a file below a file", []string{"cp", filepath.Join(dir, "file", "x"), bucket}},
 		{"a tree", []string{"cp", "-r", none, bucket}},
 		{"a tree with a slash", []string{"cp", "-r", none + "/", bucket}},
@@ -220,11 +220,11 @@ func TestCpOfTrees(t *testing.T) {
 		want string // below the bucket
 	}{
 		{"a directory under a name", "photos", "new", "new/1 new/2026/2"},
-		{"what is in it under a name", "photos/", "new", "new/1 new/2026/2"},
+		{"its content under a name", "photos/", "new", "new/1 new/2026/2"},
 		{"a directory into a folder", "photos", "to/", "to/photos/1 to/photos/2026/2"},
-		{"what is in it into a folder", "photos/", "to/", "to/1 to/2026/2"},
+		{"its content into a folder", "photos/", "to/", "to/1 to/2026/2"},
 		{"a directory into a bucket", "photos", "", "photos/1 photos/2026/2"},
-		{"what is in it into a bucket", "photos/", "", "1 2026/2"},
+		{"its content into a bucket", "photos/", "", "1 2026/2"},
 		{"one file", "photos/1", "to/", "to/1"},
 		{"one file under a name", "photos/1", "to", "to"},
 	} {

@@ -35,7 +35,7 @@ func TestTheManualHasEveryCommandAndExitCode(t *testing.T) {
 // The session runs in a real shell, in which the test binary is the program.
 func TestTheShortestSessionOfTheManualWorks(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readFile(t, manual), -1)
-	require.Len(t, blocks, 2, "how it is built, and the session")
+	require.Len(t, blocks, 2, "the build and the session")
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", `omnibucket() { "$PROGRAM" "$@"; }`+"\n"+blocks[1][1])

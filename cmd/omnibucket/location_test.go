@@ -85,11 +85,11 @@ func TestInvalidLocations(t *testing.T) {
 		{"nothing", "", "must not be empty"},
 		{"credentials", "s3://key:secret@photos/a", "must not hold credentials"},
 		{"a key without a bucket", "s3:///a", "must have a bucket"},
-		{"a fragment where keys are in the path", "s3://photos/a#b", "%23"},
+		{"a fragment, although keys are in the path", "s3://photos/a#b", "%23"},
 		{"an empty one", "s3://photos/a#", "%23"},
-		{"a percent that is no escape", "s3://photos/100%", "%25"},
+		{"a percent sign without an escape", "s3://photos/100%", "%25"},
 		{"in a directory", "file:///srv#100%", "%25"},
-		{"a name of no address", "bad:a", "OMNIBUCKET_BAD must hold an address"},
+		{"a name whose variable has no address", "bad:a", "OMNIBUCKET_BAD must hold an address"},
 		{"a key of an account", "account:a", "must hold an address with a bucket"},
 		{"a name that is not set", "videos:a", "OMNIBUCKET_VIDEOS is not set"},
 		{"one without a key", "videos:", "OMNIBUCKET_VIDEOS is not set"},
@@ -102,7 +102,7 @@ func TestInvalidLocations(t *testing.T) {
 		{"a scheme with one slash", "s3:/site/x", "two slashes"},
 		{"one with credentials", "s3:/key:secret@photos/a", "two slashes"},
 		{"a file's", "mem:/srv/files", "two slashes"},
-		{"one that is no name", "git+ssh:/host/a", "two slashes"},
+		{"a scheme that is not a name", "git+ssh:/host/a", "two slashes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := parseLocation(row.text, lookupTestNames)
@@ -183,7 +183,8 @@ func FuzzLocation(f *testing.F) {
 		case l.kind == localPath:
 			require.Equal(t, text, l.path)
 		case l.kind == inBucket && addressForm.MatchString(text):
-			// What is opened holds no key, and the key written as URLs are leads back.
+			// The opened address has no key. The address with the escaped key leads
+			// back to the same location.
 			again := l.scheme + "://" + l.host + "/" + url.PathEscape(l.key) + l.parameters()
 			if l.scheme == "file" {
 				again = l.address() + "#" + url.PathEscape(l.key)

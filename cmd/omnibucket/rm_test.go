@@ -53,7 +53,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 	}{
 		{"an object", []string{"none"}, "", []string{`object "none" does not exist`}, all},
 		{"the name of a folder", []string{"videos"}, "", []string{`object "videos" does not exist (to remove everything under "videos/", use -r)`}, all},
-		{"with those that are", []string{"-v", "none", "photos"}, "photos\n", []string{`object "none" does not exist`}, "photos/1\nvideos/2\n"},
+		{"with existing objects", []string{"-v", "none", "photos"}, "photos\n", []string{`object "none" does not exist`}, "photos/1\nvideos/2\n"},
 		{"in a dry run", []string{"--dry-run", "none", "photos"}, "photos\n", []string{`object "none" does not exist`}, all},
 		{"a folder", []string{"-r", "none"}, "", []string{`no object is under "none/"`}, all},
 		{"a folder, in a dry run", []string{"-r", "--dry-run", "none"}, "", []string{`no object is under "none/"`}, all},
@@ -85,7 +85,8 @@ func TestRmReportsMissingObjects(t *testing.T) {
 	}
 }
 
-// Other programs expand them: a script must not believe that it removed something.
+// Other programs expand wildcards. A script must not believe that it removed
+// something.
 func TestWildcardsAreRefusedOrNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket, dir := directory(t), t.TempDir()
@@ -127,7 +128,7 @@ func TestRmRefuses(t *testing.T) {
 		args       []string
 	}{
 		{"a whole bucket", "use -r --all", []string{"-r", bucket}},
-		{"all that a name stands for", "use -r --all", []string{"-r", "box:"}},
+		{"the whole bucket of a name", "use -r --all", []string{"-r", "box:"}},
 		{"a folder", "use -r to remove", []string{bucket + "/a/"}},
 		{"a bucket", "use -r to remove", []string{"--all", bucket}},
 		{"a version of a folder", "must not be used with -r", []string{"-r", "--version", "1", bucket + "/a"}},

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// asProgram in the environment makes the test binary the program, for a shell.
+// asProgram in the environment makes the test binary the program.
 const asProgram = "OMNIBUCKET_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A shell runs the program, as one does.
+// A shell runs the program like a real shell.
 type shell struct {
 	t   *testing.T
 	env map[string]string
@@ -41,7 +41,7 @@ func (s *shell) around(in io.Reader, out, errs io.Writer) environment {
 	}}
 }
 
-// exits runs a command that is to end with this code.
+// exits runs a command that must end with this code.
 func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	s.t.Helper()
 	var out, errs bytes.Buffer
@@ -50,7 +50,7 @@ func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// ok runs a command that is to succeed and to complain of nothing.
+// ok runs a command that must succeed without errors.
 func (s *shell) ok(args ...string) string {
 	s.t.Helper()
 	stdout, stderr := s.exits(0, args...)
@@ -67,7 +67,7 @@ func (s *shell) put(address, text string) {
 	s.in = was
 }
 
-// memory is the address of a bucket in memory of this test's own, without slash.
+// memory returns the address of a new bucket in memory, without a slash.
 func memory(t *testing.T) string {
 	t.Helper()
 	name := strings.ToLower(strings.Map(func(r rune) rune {
@@ -83,7 +83,7 @@ func memory(t *testing.T) string {
 	return address
 }
 
-// directory is the address of a fresh directory as a bucket, without a key.
+// directory returns the address of a new directory as a bucket, without a key.
 func directory(t *testing.T) string {
 	t.Helper()
 	return "file://" + filepath.ToSlash(t.TempDir())
@@ -135,9 +135,9 @@ func TestExitCodes(t *testing.T) {
 		{"no such bucket", 3, "bucket not found", []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"}},
 		{"a condition", 4, "precondition failed", []string{"cp", "--if-absent", "-", bucket + "/a.txt"}},
 		{"a revision", 4, "precondition failed", []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"}},
-		{"a file that is not there", 3, "not found", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
-		{"a directory that is not there", 3, "not found", []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
-		{"what a store cannot do", 1, "unsupported", []string{"sign", bucket + "/b"}},
+		{"a missing file", 3, "not found", []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
+		{"a missing directory", 3, "not found", []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
+		{"an unsupported operation", 1, "unsupported", []string{"sign", bucket + "/b"}},
 		{"the first of several failures", 3, "object not found", []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestTypedInputIsNotStoredAfterAnInterrupt(t *testing.T) {
 	s.exits(3, "cat", bucket+"/a")
 }
 
-// A reader that goes away after so many bytes.
+// A reader that stops after that many bytes.
 type closedAfter struct{ left int }
 
 func (c *closedAfter) Write(p []byte) (int, error) {
@@ -213,7 +213,7 @@ func TestABrokenPipeEndsACommandSilently(t *testing.T) {
 			require.Empty(t, errs.String())
 		})
 	}
-	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm goes on for nobody")
+	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm stops if nobody reads its output")
 }
 
 type fullDisk struct{}
@@ -238,7 +238,7 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 	for _, row := range []struct{ name, address string }{
 		{"credentials in an address", "s3://AKIA:hunter2@photos/a"},
 		{"credentials in an endpoint", "s3://photos/a?region=us-east-1&endpoint=http://AKIA:hunter2@localhost:1"},
-		{"credentials in an address that is none", "s3://AKIA:hunter2@pho tos/%zz"},
+		{"credentials in an invalid address", "s3://AKIA:hunter2@pho tos/%zz"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
@@ -260,7 +260,7 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	require.NotContains(t, stderr, "\x1b")
 
 	p := &program{out: newOutput(io.Discard, func() {})}
-	require.Equal(t, "\x1b[31m", p.printable("\x1b[31m"), "a program gets what there is")
+	require.Equal(t, "\x1b[31m", p.printable("\x1b[31m"), "a program gets the original name")
 	p.out.terminal = true
 	require.Equal(t, "?[31m é日", p.printable("\x1b[31m é日"))
 }

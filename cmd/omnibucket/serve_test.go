@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ask makes a request, on a connection of its own.
+// ask sends a request on a new connection.
 func ask(t *testing.T, r *http.Request) (status int, body string) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -38,7 +38,7 @@ func get(t *testing.T, address string) (status int, body string) {
 	return ask(t, request(t, http.MethodGet, address, ""))
 }
 
-// serving runs serve until the test ends; the address is what it prints.
+// serving runs serve until the test ends, and returns the printed address.
 func (s *shell) serving(args ...string) string {
 	s.t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
@@ -81,7 +81,7 @@ func TestServe(t *testing.T) {
 	_, body = get(t, folder+"x/")
 	require.Contains(t, body, `href="y"`)
 	status, _ = get(t, folder+"a%20b%3F.txt")
-	require.Equal(t, http.StatusNotFound, status, "what is outside the folder is not served")
+	require.Equal(t, http.StatusNotFound, status, "files outside the folder are not served")
 }
 
 func TestServeAcceptsSignedURLs(t *testing.T) {

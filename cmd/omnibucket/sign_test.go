@@ -43,7 +43,7 @@ func TestSignedUploadsAreACurlCommand(t *testing.T) {
 	}
 }
 
-// shellWords is what a real shell makes of a command.
+// shellWords returns the words of a command as a real shell parses them.
 func shellWords(t *testing.T, command string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `for word in `+strings.TrimSpace(command)+`; do printf '%s\0' "$word"; done`)
@@ -52,7 +52,7 @@ func shellWords(t *testing.T, command string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// upload makes the request that a signed command of curl makes.
+// upload sends the request of a signed curl command.
 func upload(t *testing.T, command, body string) (status int, answer string) {
 	t.Helper()
 	words := shellWords(t, command)
@@ -100,7 +100,7 @@ func TestSignRefuses(t *testing.T) {
 		{"a version of an upload", 2, []string{"--upload", "--version", "1", bucket + "/a" + signingBase}},
 		{"a time that is too long", 2, []string{"--ttl", "169h", bucket + "/a" + signingBase}},
 		{"a bucket", 2, []string{bucket + signingBase}},
-		{"what cannot sign", 1, []string{bucket + "/a"}},
+		{"a bucket that cannot sign", 1, []string{bucket + "/a"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
