@@ -265,23 +265,23 @@ func (j *job) do(ctx context.Context, t task, n *int) {
 		return
 	}
 	j.current.Store(&key)
-	var told int64         // the function below is never called concurrently
+	var reported int64     // the function below is never called concurrently
 	expected := t.src.size // the file may have changed size
 	stored, err := j.transferrer.transfer(ctx, t.src, t.known, *n, func(done, total int64) {
 		if total >= 0 && total != expected {
 			j.totalBytes.Add(total - expected)
 			expected = total
 		}
-		j.bytes.Add(done - told)
-		told = done
+		j.bytes.Add(done - reported)
+		reported = done
 	})
 	if err != nil {
-		j.totalBytes.Add(told - expected) // the rest will not be transferred
+		j.totalBytes.Add(reported - expected) // the rest will not be transferred
 		j.failed(ctx, key, err)
 		return
 	}
 	j.totalBytes.Add(stored - expected)
-	j.transferred(key, stored, told)
+	j.transferred(key, stored, reported)
 }
 
 func (j *job) compare(ctx context.Context, t task) (bool, error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"time"
@@ -53,13 +52,7 @@ func newLease(b interface {
 	storage.Uploader
 	storage.Downloader
 }, key string) *lease {
-	return &lease{bucket: b, key: key, holder: nonce()}
-}
-
-func nonce() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
+	return &lease{bucket: b, key: key, holder: rand.Text()}
 }
 
 // prepare creates the object if it does not exist, and checks that the bucket
@@ -111,7 +104,7 @@ func (l *lease) read(ctx context.Context) error {
 // write fails with PreconditionFailed if another process has written since the last
 // read or write.
 func (l *lease) write(ctx context.Context, r leaseRecord) error {
-	r.Nonce = nonce()
+	r.Nonce = rand.Text()
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err

@@ -52,15 +52,15 @@ func (t *reporter) ignored() {
 	t.count(func(r *Report) { r.Ignored++ })
 }
 
-// transferred counts one file. told is the number of bytes that progress already
+// transferred counts one file. reported is the number of bytes that progress already
 // includes; a copy inside a provider reports none.
-func (t *reporter) transferred(key string, size, told int64) {
+func (t *reporter) transferred(key string, size, reported int64) {
 	t.files.Add(1)
 	t.count(func(r *Report) {
 		r.Transferred++
 		r.Bytes += size
 		if !r.DryRun {
-			t.bytes.Add(size - told)
+			t.bytes.Add(size - reported)
 		}
 	})
 	t.reportChange(Change{Action: Transferred, Key: key, Bytes: size})

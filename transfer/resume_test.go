@@ -24,7 +24,7 @@ import (
 
 const (
 	largeParts = 6
-	partBytes  = 32 << 20 // of a file that is read in place, with few requests at once
+	partBytes  = 32 << 20 // of a file that is read at any offset, with few parallel requests
 	inFlight   = 2
 )
 
@@ -96,7 +96,7 @@ func TestAKilledJobSendsNoPartTwice(t *testing.T) {
 
 	first := r.command(t)
 	require.NoError(t, first.Start())
-	for range inFlight { // all that it may have under way: what came before is written down
+	for range inFlight { // all parts that may be in flight; earlier parts are recorded
 		<-server.held
 	}
 	require.NoError(t, first.Process.Kill())
